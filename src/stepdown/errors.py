@@ -1,0 +1,82 @@
+"""What can go wrong, by whose fault; each message ends with a way out.
+
+StepdownError
+├── UsageError          the request cannot be right; nothing was sent           exit 2
+│   ├── BadRow          a row of a data file: names file, line, column, what was expected
+│   ├── UnknownName     a name that is not one of the known ones
+│   └── MissingExtra    an optional dependency is not installed
+├── CallFailed          one call failed for good: recorded as its problem's error
+├── EndpointRefused     key, model or endpoint refused: every further call would fail too   exit 4
+├── BudgetReached       the next call would go over the budget                 exit 3
+└── StoreError          the store cannot be read or written                    exit 2
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class StepdownError(Exception):
+    """The base of every error a user can cause or meet: what happened, a blank line, and a hint with the way out."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        self.what, self.hint = what, hint
+        super().__init__(f"{what}\n\nhint: {hint}" if hint else what)
+
+
+class UsageError(StepdownError):
+    """The request cannot be right; nothing was sent and nothing was written."""
+
+
+class BadRow(UsageError):
+    """A row of a data file is not what its format promises."""
+
+    def __init__(self, file: object, line: int, column: str, expected: str, hint: str = "") -> None:
+        self.file, self.line, self.column = str(file), line, column
+        super().__init__(
+            f"`{file}` line {line}, column `{column}`: expected {expected}",
+            hint or "mend or remove the row; no call was made",
+        )
+
+
+class UnknownName(UsageError):
+    """A name that is not one of the known ones."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else "known: " + ", ".join(f"`{one}`" for one in known)
+        super().__init__(f"there is no {what} `{name}`", hint)
+
+
+class MissingExtra(UsageError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs `{package}`, which is not installed",
+            f"pip install 'stepdown[{extra}]'",
+        )
+
+
+class CallFailed(StepdownError):
+    """One call failed for good: recorded as its problem's error, retried by the next same command."""
+
+    exit_code = 1
+
+
+class EndpointRefused(StepdownError):
+    """The endpoint refused the key, the model or everything; no further call can succeed."""
+
+    exit_code = 4
+
+
+class BudgetReached(StepdownError):
+    """The next call could go over the budget; what was answered is kept."""
+
+    exit_code = 3
+
+
+class StoreError(StepdownError):
+    """The store cannot be read or written as asked."""

@@ -1,0 +1,47 @@
+"""The ways of solving, each a few lines: who is asked what, in which order."""
+
+from stepdown.errors import UnknownName
+from stepdown.types import Ask, Method, Plan, Problem, Prompt
+
+
+async def direct(problem: Problem, plan: Plan | None, ask: Ask) -> str:
+    """Ask the question as it is."""
+    return await ask("student", Prompt("direct", problem))
+
+
+async def chain_of_thought(problem: Problem, plan: Plan | None, ask: Ask) -> str:
+    """Ask for step-by-step thinking (zero-shot; Kojima et al. 2022)."""
+    return await ask("student", Prompt("chain-of-thought", problem))
+
+
+async def plan_and_solve(problem: Problem, plan: Plan | None, ask: Ask) -> str:
+    """Ask for a plan and its execution in one reply (Wang et al., ACL 2023)."""
+    return await ask("student", Prompt("plan-and-solve", problem))
+
+
+async def trace_of_thought(problem: Problem, plan: Plan | None, ask: Ask) -> str:
+    """Have the student solve by the plan (McDonald & Emami, ACL SRW 2024, section 3)."""
+    return await ask("student", Prompt("follow", problem, plan))
+
+
+async def delegate(problem: Problem, ask: Ask) -> str:
+    """Have the teacher write the plan without solving (the same paper's delegation step)."""
+    return await ask("teacher", Prompt("delegate", problem))
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method("direct", direct),
+        Method("chain-of-thought", chain_of_thought),
+        Method("plan-and-solve", plan_and_solve),
+        Method("trace-of-thought", trace_of_thought, plan=delegate),
+    )
+}
+
+
+def load_method(name: str) -> Method:
+    """Return a method by its name. Raises `UnknownName`."""
+    if name not in METHODS:
+        raise UnknownName("method", name, METHODS)
+    return METHODS[name]

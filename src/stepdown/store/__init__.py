@@ -1,0 +1,11 @@
+"""One SQLite file that keeps every call, run, trace, grade and plan edit; the only SQL of the project.
+
+A call is found again by what was asked (`call_key`), so no run, method or student pays for it twice.
+Readers page through traces by key, so a run of a million problems never lies in memory.
+"""
+
+from stepdown.store.file import Store, default_path
+from stepdown.store.rows import Edit, Paid, Row, Summary, call_key, problem_key
+from stepdown.store.run import Run
+
+__all__ = ["Edit", "Paid", "Row", "Run", "Store", "Summary", "call_key", "default_path", "problem_key"]

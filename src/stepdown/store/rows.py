@@ -1,0 +1,115 @@
+"""What the store keeps, as values, and how values become columns and back."""
+
+from hashlib import blake2b
+from typing import Any, cast
+
+import msgspec
+
+from stepdown.types import Call, Grade, Messages, Plan, Problem, Reply, Role, Sampling, Settings, Trace, Usage
+
+encode = msgspec.json.encode
+decode_reply = msgspec.json.Decoder(Reply).decode
+decode_plan = msgspec.json.Decoder(Plan).decode
+decode_settings = msgspec.json.Decoder(Settings).decode
+decode_places = msgspec.json.Decoder(list[tuple[Role, int, str, bool]]).decode
+_decode_request = msgspec.json.Decoder(tuple[Messages, Sampling]).decode
+_decode_problem = msgspec.json.Decoder(Problem).decode
+
+
+class Paid(msgspec.Struct, frozen=True):
+    """An answered call with the key it is found by, the source that answered and the run that paid."""
+
+    key: bytes
+    model: str
+    source: str
+    messages: Messages
+    sampling: Sampling
+    sample: int
+    reply: Reply
+    run: str
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A trace at its place in a run, with its calls' keys; `extra` is what an imported file said beyond it."""
+
+    ordinal: int
+    trace: Trace
+    keys: tuple[bytes, ...]
+    extra: bytes | None = None
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """Counts over a run's traces and their calls; `tokens` by role is None where any reply's usage is unknown."""
+
+    right: int
+    graded: int
+    total: int
+    truncated: int
+    errors: int
+    calls: int
+    tokens: dict[Role, Usage | None]
+
+
+class Edit(msgspec.Struct, frozen=True):
+    """A person's new plan for one problem of a run, with when (unix seconds); who, why and from what are the plan's."""
+
+    problem: str
+    plan: Plan
+    created: float
+
+
+def call_key(model: str, source: str, messages: Messages, sampling: Sampling, sample: int) -> bytes:
+    """Return the 16 bytes a call is known by: who was asked, where, what, how, and which draw."""
+    return blake2b(encode((model, source, messages, sampling, sample)), digest_size=16).digest()
+
+
+def problem_key(problem: Problem) -> bytes:
+    """Return the 16 bytes a problem is known by; any changed letter is another problem."""
+    return blake2b(encode(problem), digest_size=16).digest()
+
+
+def trace_of(row: Any, calls: dict[str, Any], method: str) -> Trace:
+    """Return the trace of a selected row; `calls` maps hexadecimal keys to (model, request, reply)."""
+    _, sample, problem, plan, places, solution, error, *_ = row
+    return Trace(
+        problem=_decode_problem(problem),
+        method=method,
+        plan=decode_plan(plan) if plan else None,
+        calls=tuple(_call(*place, *calls[place[2]]) for place in decode_places(places)),
+        solution=solution,
+        error=error,
+        sample=sample,
+    )
+
+
+def _call(role: Role, sample: int, _: str, counted: bool, model: str, request: bytes, reply: bytes) -> Call:
+    messages, sampling = _decode_request(request)
+    answer = decode_reply(reply)
+    answer = answer if counted else msgspec.structs.replace(answer, cached=True)
+    return Call(role=role, model=model, messages=messages, sampling=sampling, reply=answer, sample=sample)
+
+
+def columns_of(row: Row) -> tuple[object, ...]:
+    """Return the columns of a trace after its run."""
+    trace = row.trace
+    # An earlier sample of the same problem has counted a call that this sample shares with it.
+    counted = [not (trace.sample and call.sample == 0) for call in trace.calls]
+    places = [
+        (call.role, call.sample, key.hex(), fresh)
+        for call, key, fresh in zip(trace.calls, row.keys, counted, strict=True)
+    ]
+    fresh = Trace(trace.problem, "", calls=tuple(c for c, new in zip(trace.calls, counted, strict=True) if new))
+    usage = {role: fresh.tokens(role) for role in {call.role for call in fresh.calls}}
+    plan = encode(trace.plan) if trace.plan else None
+    return (
+        row.ordinal, trace.sample, problem_key(trace.problem), plan, encode(places), trace.solution,
+        trace.error, trace.truncated, encode(usage), row.extra,
+    )  # fmt: skip
+
+
+def grade_of(row: Any, grader: str) -> Grade:
+    """Return the grade of a selected row; ungraded where none is stored."""
+    verdict, found, why = row[7:10]
+    if verdict is None:
+        return Grade("ungraded", why=row[6] or "not graded yet", grader=grader)
+    return Grade(cast(Any, verdict), found, why, grader)

@@ -1,0 +1,211 @@
+"""A run in its store: what was solved, how it was graded, which plans a person edited."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stepdown.errors import UnknownName
+from stepdown.store.rows import (
+    Edit,
+    Paid,
+    Row,
+    Summary,
+    call_key,
+    columns_of,
+    decode_places,
+    decode_plan,
+    encode,
+    grade_of,
+    trace_of,
+)
+from stepdown.store.schema import PAGE, usage_sums
+from stepdown.types import Grade, Plan, Problem, Role, Settings, Trace, Usage
+
+if TYPE_CHECKING:
+    from stepdown.store.file import Store
+
+
+class Run:
+    """A run in its store: `settings`, `created` (unix seconds) and streaming views of its traces and grades."""
+
+    def __init__(self, store: "Store", run: str, settings: Settings, created: float) -> None:
+        self.store, self.id, self.settings, self.created = store, run, settings, created
+
+    def __repr__(self) -> str:
+        return f"Run({self.id}: {self.settings.method} on {self.settings.dataset} by {self.settings.student})"
+
+    def __len__(self) -> int:
+        return self.store.value("select count(*) from traces where run = ?", self.id)
+
+    # -- writing
+
+    def put_traces(self, rows: Sequence[Row]) -> None:
+        """Keep traces at their places; a trace that is there is replaced, its grades are forgotten."""
+        with self.store.writing() as db:
+            self.store.put_problems(row.trace.problem for row in rows)
+            places = [(self.id, row.ordinal, row.trace.sample) for row in rows]
+            db.executemany("delete from grades where run = ? and ordinal = ? and sample = ?", places)
+            db.executemany(
+                "insert or replace into traces values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(self.id, *columns_of(row)) for row in rows],
+            )
+
+    def put_trace(self, ordinal: int, trace: Trace, *, source: str = "", extra: bytes | None = None) -> None:
+        """Keep one trace together with its calls, as an import does; `source` keeps its calls apart from others'."""
+        keys = tuple(call_key(c.model, source, c.messages, c.sampling, c.sample) for c in trace.calls)
+        paid = [
+            Paid(key, c.model, source, c.messages, c.sampling, c.sample, c.reply, self.id)
+            for key, c in zip(keys, trace.calls, strict=True)
+        ]
+        with self.store.writing():
+            self.store.put_calls(paid)
+            self.put_traces([Row(ordinal, trace, keys, extra)])
+
+    def put_grades(self, grades: Iterable[tuple[int, int, Grade]]) -> None:
+        """Keep grades given as (ordinal, sample, grade); other graders' grades of the same trace stay."""
+        rows = ((self.id, ordinal, sample, g.grader, g.verdict, g.found, g.why) for ordinal, sample, g in grades)
+        with self.store.writing() as db:
+            db.executemany("insert or replace into grades values (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def put_edit(self, problem: str, plan: Plan) -> None:
+        """Keep a person's plan for a problem of this run; earlier edits stay."""
+        with self.store.writing() as db:
+            db.execute(
+                "insert into edits (run, problem, plan, created) values (?, ?, ?, ?)",
+                (self.id, problem, encode(plan), time.time()),
+            )
+
+    # -- reading
+
+    @property
+    def grader(self) -> str:
+        """The name of the grader whose grades this run's views show; empty before the first grade."""
+        row = self.store.db.execute("select grader from runs where id = ?", (self.id,)).fetchone()
+        return str(row[0])
+
+    @grader.setter
+    def grader(self, name: str) -> None:
+        with self.store.writing() as db:
+            db.execute("update runs set grader = ? where id = ?", (name, self.id))
+
+    def graders(self) -> list[str]:
+        """Return the names of all graders that ever graded a trace of this run, sorted."""
+        rows = self.store.db.execute("select distinct grader from grades where run = ? order by 1", (self.id,))
+        return [name for (name,) in rows]
+
+    def traces(self) -> Iterator[Trace]:
+        """Stream the traces by problem, then sample. A call an earlier sample has counted is `cached`."""
+        return (trace for _, trace, _ in self.rows())
+
+    def graded(self, grader: str = "") -> Iterator[tuple[Trace, Grade]]:
+        """Stream traces with their grade by this grader (the run's current one if empty)."""
+        return ((trace, grade) for _, trace, grade in self.rows(grader))
+
+    def rows(self, grader: str = "") -> Iterator[tuple[int, Trace, Grade]]:
+        """Stream (ordinal, trace, grade), a page of rows in memory at a time."""
+        name, after = grader or self.grader, (-1, -1)
+        while page := self._page(name, after):
+            calls = self._calls_of(page)
+            for row in page:
+                yield row[0], trace_of(row, calls, self.settings.method), grade_of(row, name)
+            after = page[-1][:2]
+
+    def trace(self, problem: str, sample: int = 0) -> Trace:
+        """Return the trace of one problem id. Raises `UnknownName`."""
+        rows = self._select("and problems.id = ? and traces.sample = ?", self.grader, problem, sample)
+        if not rows:
+            some = self.store.db.execute(
+                "select problems.id from traces join problems on key = problem where run = ? limit 20", (self.id,)
+            )
+            raise UnknownName("trace of problem", problem, [one for (one,) in some])
+        return trace_of(rows[0], self._calls_of(rows), self.settings.method)
+
+    def plans(self) -> Iterator[tuple[Problem, Plan]]:
+        """Stream each problem that has a plan, with the newest person's edit where there is one."""
+        edited = {edit.problem: edit.plan for edit in self.edits()}
+        for trace in self.traces():
+            if trace.sample == 0 and trace.plan:
+                yield trace.problem, edited.get(trace.problem.id, trace.plan)
+
+    def edits(self) -> list[Edit]:
+        """Return all plan edits of this run, oldest first."""
+        rows = self.store.db.execute("select problem, plan, created from edits where run = ? order by id", (self.id,))
+        return [Edit(problem, decode_plan(plan), created) for problem, plan, created in rows]
+
+    def extra(self, ordinal: int, sample: int = 0) -> bytes | None:
+        """Return what an imported file said of this trace beyond it."""
+        row = self.store.db.execute(
+            "select extra from traces where run = ? and ordinal = ? and sample = ?", (self.id, ordinal, sample)
+        ).fetchone()
+        return row[0] if row else None
+
+    def done(self, samples: int = 1) -> Iterator[int]:
+        """Stream the ordinals whose samples are all solved and graded by the current grader, in order."""
+        grader, after = self.grader, -1
+        while page := self.store.db.execute(
+            """select ordinal from traces join grades using (run, ordinal, sample)
+               where run = ? and error is null and grader = ? and ordinal > ?
+               group by ordinal having count(*) >= ? order by ordinal limit ?""",
+            (self.id, grader, after, samples, PAGE),
+        ).fetchall():
+            yield from (ordinal for (ordinal,) in page)
+            after = page[-1][0]
+
+    def found(self) -> Iterator[tuple[int, list[tuple[str | None, str]]]]:
+        """Stream (ordinal, [(found, verdict) by sample]) of the current grader: what self-consistency votes on."""
+        after, last = -1, self.store.value("select coalesce(max(ordinal), -1) from traces where run = ?", self.id)
+        while after < last:
+            rows = self.store.db.execute(
+                """select ordinal, found, verdict from grades
+                   where run = ? and grader = ? and ordinal > ? and ordinal <= ? order by ordinal, sample""",
+                (self.id, self.grader, after, after + PAGE),
+            ).fetchall()
+            groups: dict[int, list[tuple[str | None, str]]] = {}
+            for ordinal, found, verdict in rows:
+                groups.setdefault(ordinal, []).append((found, verdict))
+            yield from groups.items()
+            after += PAGE
+
+    def summary(self) -> Summary:
+        """Count the run's traces by the current grader, without loading them."""
+        db = self.store.db
+        total, truncated, errors, calls = db.execute(
+            """select count(*), coalesce(sum(truncated), 0), count(error), coalesce(sum(json_array_length(calls)), 0)
+               from traces where run = ?""",
+            (self.id,),
+        ).fetchone()
+        right, graded = db.execute(
+            """select coalesce(sum(verdict = 'right'), 0), coalesce(sum(verdict != 'ungraded'), 0)
+               from grades where run = ? and grader = ?""",
+            (self.id, self.grader),
+        ).fetchone()
+        roles: tuple[Role, ...] = ("teacher", "student", "judge")
+        tokens = {role: self._tokens(role) for role in roles}
+        known = {role: usage for role, usage in tokens.items() if usage != Usage()}
+        return Summary(right, graded, total, truncated, errors, calls, known)
+
+    def _tokens(self, role: Role) -> Usage | None:
+        *counts, unknown = self.store.db.execute(
+            f"""select {usage_sums("usage", f"$.{role}")}, coalesce(sum(json_type(usage, '$.{role}') = 'null'), 0)
+                from traces where run = ?""",
+            (self.id,),
+        ).fetchone()
+        return None if unknown else Usage(*counts)
+
+    def _page(self, grader: str, after: tuple[int, int]) -> list[Any]:
+        return self._select("and (traces.ordinal, traces.sample) > (?, ?)", grader, *after)
+
+    def _select(self, where: str, grader: str, *values: object) -> list[Any]:
+        return self.store.db.execute(
+            f"""select traces.ordinal, traces.sample, body, plan, calls, solution, error, verdict, found, why
+                from traces join problems on problems.key = traces.problem
+                left join grades on grades.run = traces.run and grades.ordinal = traces.ordinal
+                     and grades.sample = traces.sample and grader = ?
+                where traces.run = ? {where} order by traces.ordinal, traces.sample limit {PAGE}""",
+            (grader, self.id, *values),
+        ).fetchall()
+
+    def _calls_of(self, rows: list[Any]) -> dict[str, Any]:
+        keys = {bytes.fromhex(place[2]) for row in rows for place in decode_places(row[4])}
+        found = self.store.calls("key, model, request, reply", list(keys))
+        return {key.hex(): (model, request, reply) for key, model, request, reply in found}

@@ -1,0 +1,32 @@
+"""The tables of the store and how an older file becomes a newer one."""
+
+APPLICATION_ID = 0x53544550  # "STEP", so that another program's database is not taken for a store
+PAGE = 256
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "create table problems (key blob primary key, id text not null, body blob not null) without rowid",
+        """create table calls (key blob not null unique, model text not null, source text not null,
+           request blob not null, sample integer not null, reply blob not null, run text not null,
+           created real not null)""",
+        "create index calls_of_run on calls (run)",
+        """create table runs (id text primary key, settings blob not null, created real not null,
+           grader text not null default '')""",
+        """create table traces (run text not null, ordinal integer not null, sample integer not null,
+           problem blob not null, plan blob, calls blob not null, solution text, error text,
+           truncated integer not null, usage blob not null, extra blob,
+           primary key (run, ordinal, sample)) without rowid""",
+        """create table grades (run text not null, ordinal integer not null, sample integer not null,
+           grader text not null, verdict text not null, found text, why text not null,
+           primary key (run, ordinal, sample, grader)) without rowid""",
+        """create table edits (id integer primary key, run text not null, problem text not null,
+           plan blob not null, created real not null)""",
+        "create index edits_of_run on edits (run)",
+    ),
+)
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def usage_sums(column: str, path: str) -> str:
+    """Return the SQL that sums the four token counts of a JSON column at this path."""
+    fields = ("input", "output", "cached", "reasoning")
+    return ", ".join(f"coalesce(sum(json_extract({column}, '{path}.{field}')), 0)" for field in fields)

@@ -1,0 +1,249 @@
+"""The nouns of stepdown, as frozen values, and the shapes that models and graders have."""
+
+from collections.abc import Awaitable, Callable
+from hashlib import blake2b
+from typing import Literal, Protocol
+
+import msgspec
+
+Kind = Literal["number", "expression", "choice", "text"]
+Role = Literal["teacher", "student", "judge"]
+Finish = Literal["stop", "length", "filter"]
+Verdict = Literal["right", "wrong", "ungraded"]
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One question with its gold answer.
+
+    `id` is a path such as `gsm8k/test/12`. `answer` is the gold as the grader wants it: a number
+    (`2125`), a LaTeX expression, a choice letter (`B`) or a text. `choices` are the texts of choices
+    A, B, C... in order. `solution` is the benchmark's worked solution and `plan` its gold plan, where
+    it has them.
+    """
+
+    id: str
+    question: str
+    answer: str
+    choices: tuple[str, ...] = ()
+    kind: Kind = "number"
+    solution: str = ""
+    plan: str = ""
+
+
+class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Short steps that say how to solve a problem without solving it.
+
+    `author` is a model's name, `gold`, a person's name or a control's. `edited_from` is the text this
+    plan was edited from, `why` the editor's reason.
+    """
+
+    text: str
+    author: str
+    edited_from: str | None = None
+    why: str = ""
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The plan's lines without bullets or numbers; blank lines are no steps."""
+        lines = (_unbulleted(line) for line in self.text.splitlines())
+        return tuple(line for line in lines if line)
+
+    def edit(self, *steps: str, author: str = "person", why: str = "") -> "Plan":
+        """Return a new plan of these steps, numbered, that remembers the text it came from."""
+        text = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
+        return Plan(text=text, author=author, edited_from=self.text, why=why)
+
+
+def _unbulleted(line: str) -> str:
+    head, _, rest = line.strip().partition(" ")
+    bullet = head in {"-", "*", "•", "–"} or (head[:-1].isdigit() and head[-1] in ".):")
+    return rest.strip() if bullet else line.strip()
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One turn of a conversation with a model."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+Messages = tuple[Message, ...]
+
+
+class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a model draws its text: `max_tokens` is in tokens, `temperature` 0 is greedy."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = 1024
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+GREEDY = Sampling()
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tokens of one reply; the endpoint had `cached` of the `input`, and `reasoning` of the `output` is hidden."""
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    reasoning: int = 0
+
+
+class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a model answered.
+
+    `usage` is None where the endpoint did not say. `logprob` is the mean log-probability of the
+    reply's tokens (nats), None where not given. `reasoning` holds a reasoning model's separate
+    thoughts. `seconds` is wall time of the request, `cached` says that the store answered.
+    """
+
+    text: str
+    model: str
+    usage: Usage | None = None
+    finish: Finish = "stop"
+    seconds: float = 0.0
+    cached: bool = False
+    logprob: float | None = None
+    reasoning: str = ""
+
+
+class Call(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One request and its reply, verbatim; `model` is the name that was asked, `sample` counts draws of one prompt."""
+
+    role: Role
+    model: str
+    messages: Messages
+    sampling: Sampling
+    reply: Reply
+    sample: int = 0
+
+
+class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All calls of one attempt at a problem; everything that can be computed from them is a property."""
+
+    problem: Problem
+    method: str
+    plan: Plan | None = None
+    calls: tuple[Call, ...] = ()
+    solution: str | None = None
+    error: str | None = None
+    sample: int = 0
+
+    @property
+    def truncated(self) -> bool:
+        """Whether any reply ran into its token limit."""
+        return any(call.reply.finish == "length" for call in self.calls)
+
+    def tokens(self, role: Role) -> Usage | None:
+        """The usage summed over a role's calls; None if any of them is unknown."""
+        usages = [call.reply.usage for call in self.calls if call.role == role]
+        known = [usage for usage in usages if usage is not None]
+        if len(known) < len(usages):
+            return None
+        return Usage(
+            input=sum(usage.input for usage in known),
+            output=sum(usage.output for usage in known),
+            cached=sum(usage.cached for usage in known),
+            reasoning=sum(usage.reasoning for usage in known),
+        )
+
+
+class Grade(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a grader concluded: `found` is the answer it read in the text, `why` one line a person can check."""
+
+    verdict: Verdict
+    found: str | None = None
+    why: str = ""
+    grader: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a run that run; its id is their hash.
+
+    `problems` and `prompts` are fingerprints, so that changed data or a changed wording is another
+    run. `plans` names where plans come from (`teacher`, `own`, `gold`, `recorded:...`), `control` what
+    was done to them (`shuffled`, `generic`, `masked`, `no-nosolve`), `origin` the imported file.
+    """
+
+    dataset: str
+    problems: str
+    count: int
+    method: str
+    student: str
+    teacher: str = ""
+    prompt_set: str = "default"
+    prompts: str = ""
+    plans: str = ""
+    control: str = ""
+    sampling: Sampling = Sampling()
+    teacher_sampling: Sampling = Sampling()
+    samples: int = 1
+    origin: str = ""
+
+    @property
+    def id(self) -> str:
+        """Twelve hexadecimal digits, the same on every machine for the same settings."""
+        return fingerprint(self)[:12]
+
+
+def fingerprint(value: object) -> str:
+    """Return 32 hexadecimal digits that stand for any msgspec-encodable value."""
+    return blake2b(msgspec.json.encode(value, order="deterministic"), digest_size=16).hexdigest()
+
+
+class Model(Protocol):
+    """Anything that answers messages.
+
+    `reply` returns n replies and raises `CallFailed` (this call), `EndpointRefused` (every call).
+    A model may also have `source` (base URL or weights' hash: part of a call's identity), `width`
+    (how many replies it can use at once now), `price`-less `local = True` (costs nothing), `close()`.
+    """
+
+    @property
+    def name(self) -> str:
+        """The model string, such as `openai/gpt-4o`."""
+        ...
+
+    async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
+        """Return n replies to the same messages."""
+        ...
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """What a method wants said, by name; the run's prompt set has the words (`prompts.py`)."""
+
+    name: Literal["direct", "chain-of-thought", "plan-and-solve", "delegate", "follow"]
+    problem: Problem
+    plan: Plan | None = None
+
+
+class Ask(Protocol):
+    """How a method reaches a model: it names a role; the run decides who plays it and records the call."""
+
+    async def __call__(self, role: Role, prompt: Prompt | str) -> str:
+        """Return the text of the reply."""
+        ...
+
+
+class Method(msgspec.Struct, frozen=True):
+    """A way of solving: `solve(problem, plan, ask)` gives the solution, `plan(problem, ask)` the plan if it has one."""
+
+    name: str
+    solve: Callable[[Problem, Plan | None, Ask], Awaitable[str]]
+    plan: Callable[[Problem, Ask], Awaitable[str]] | None = None
+
+
+class Grader(Protocol):
+    """Anything that reads a solution and compares it with the gold."""
+
+    @property
+    def name(self) -> str:
+        """The grader's name with its version, such as `default@1`."""
+        ...
+
+    async def __call__(self, problem: Problem, solution: str) -> Grade:
+        """Return the grade of one solution; never raises on hostile text."""
+        ...

@@ -1,0 +1,118 @@
+"""The rooms and floors of the design, and the limits of the house, held against the syntax tree."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+SRC = Path(__file__).parents[1] / "src" / "stepdown"
+FLOORS = {
+    **dict.fromkeys(("types", "errors", "prompts", "answers"), 0),
+    **dict.fromkeys(("models", "problems", "methods", "graders", "stats", "store", "cluster"), 1),
+    "runner": 2,
+    **dict.fromkeys(("audits", "reports", "distill", "exchange"), 3),
+    **dict.fromkeys(("cli", "web"), 4),
+}
+DOORLESS = {"__init__", "__main__", "py"}
+FORBIDDEN = {"utils", "util", "helpers", "core", "base", "manager", "common", "misc"}
+
+
+def files() -> list[Path]:
+    return sorted(SRC.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(SRC).parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stepdown."):
+            yield (node.module or "").split(".")[1], node
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("stepdown."):
+                    yield alias.name.split(".")[1], node
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {room(path) for path in files()} - DOORLESS <= FLOORS.keys()
+
+
+def test_a_room_imports_only_from_lower_floors() -> None:
+    wrong = [
+        f"{path.relative_to(SRC)} imports {imported}"
+        for path in files()
+        if room(path) not in DOORLESS
+        for imported, _ in imports(ast.parse(path.read_text()))
+        if imported != room(path) and FLOORS[imported] >= FLOORS[room(path)]
+        # Words may read words: they are the only floor whose rooms know one another.
+        and not FLOORS[imported] == FLOORS[room(path)] == 0
+    ]
+    assert not wrong
+
+
+def test_floor_zero_imports_only_the_standard_library_and_msgspec() -> None:
+    allowed = sys.stdlib_module_names | {"msgspec", "stepdown"}
+    wrong = [
+        f"{path.relative_to(SRC)} imports {name}"
+        for path in files()
+        if FLOORS.get(room(path)) == 0
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in imported_names(node)
+        if name.split(".")[0] not in allowed
+    ]
+    assert not wrong
+
+
+def imported_names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    assert not [path.name for path in files() if len(path.read_text().splitlines()) > 400]
+
+
+def test_no_function_is_longer_than_60_lines_or_takes_more_than_8_arguments() -> None:
+    wrong = []
+    for path in files():
+        for node in functions(ast.parse(path.read_text())):
+            arguments = len(node.args.args) + len(node.args.kwonlyargs) - is_method(node)
+            if (node.end_lineno or 0) - node.lineno >= 60 or arguments > 8:
+                wrong.append(f"{path.relative_to(SRC)}:{node.lineno} {node.name}")
+    assert not wrong
+
+
+def is_method(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return bool(node.args.args) and node.args.args[0].arg in {"self", "cls"}
+
+
+def test_the_median_function_is_short() -> None:
+    sizes = sorted(
+        (node.end_lineno or 0) - node.lineno + 1 for path in files() for node in functions(ast.parse(path.read_text()))
+    )
+    assert sizes[len(sizes) // 2] <= 10
+    assert sizes[len(sizes) * 95 // 100] <= 35
+
+
+def test_no_room_is_a_drawer() -> None:
+    assert not [path for path in files() if FORBIDDEN & set(path.with_suffix("").parts)]
+
+
+def test_importing_stepdown_loads_no_heavy_library() -> None:
+    heavy = "aiohttp,rich,cyclopts,polars,altair,openvino_genai,xllamacpp,genai_prices,math_verify,sympy,torch"
+    code = f"import sys, stepdown; print([m for m in '{heavy}'.split(',') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_every_public_name_can_be_loaded() -> None:
+    import stepdown
+
+    assert [name for name in stepdown.__all__ if getattr(stepdown, name) is None] == []
