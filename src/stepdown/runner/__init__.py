@@ -1,0 +1,51 @@
+"""Solves one problem or a run of many, within a budget, and resumes."""
+
+from stepdown.runner.budget import Budget
+from stepdown.runner.calls import Calls
+from stepdown.runner.doors import (
+    as_problems,
+    close_models,
+    grade,
+    grade_run,
+    open_store,
+    plain,
+    remembered,
+    run,
+    run_tasks,
+    solve,
+    solve_one,
+)
+from stepdown.runner.estimate import Estimate, estimate
+from stepdown.runner.plans import CONTROLS, PlanRow, Plans, load_plans
+from stepdown.runner.recorded import load_player, replay
+from stepdown.runner.run import Outcome, Stop, Tally, run_task
+from stepdown.runner.task import Task
+
+__all__ = [
+    "CONTROLS",
+    "Budget",
+    "Calls",
+    "Estimate",
+    "Outcome",
+    "PlanRow",
+    "Plans",
+    "Stop",
+    "Tally",
+    "Task",
+    "as_problems",
+    "close_models",
+    "estimate",
+    "grade",
+    "grade_run",
+    "load_plans",
+    "load_player",
+    "open_store",
+    "plain",
+    "remembered",
+    "replay",
+    "run",
+    "run_task",
+    "run_tasks",
+    "solve",
+    "solve_one",
+]

@@ -1,0 +1,112 @@
+"""A budget in money and tokens that holds: what a call may cost is reserved before it is sent."""
+
+import asyncio
+from typing import Protocol
+
+import msgspec
+
+from stepdown.errors import BudgetReached, UsageError
+from stepdown.types import Messages, Sampling, Usage
+
+# Roles and separators that a chat template adds around each message, in tokens; generous.
+TEMPLATE_TOKENS = 32
+# Sums of prices are floats: a limit of 0.21 is met by 0.16 + 0.05.
+ROUNDING = 1e-9
+
+
+class Pricing(Protocol):
+    """What a budget needs to know of prices: US dollars for a usage, None where unknown."""
+
+    def cost(self, model: str, usage: Usage | None) -> float | None:
+        """Return the price of this usage of a model in US dollars."""
+        ...
+
+
+class Reservation(msgspec.Struct, frozen=True):
+    """What a call may cost at most, and the model that would be paid."""
+
+    model: str
+    money: float
+    tokens: int
+
+
+def most(messages: Messages, sampling: Sampling, n: int) -> Usage:
+    """Return an upper bound of a call's usage: no byte-level tokenizer makes more tokens than bytes."""
+    size = sum(len(message.content.encode()) + TEMPLATE_TOKENS for message in messages)
+    return Usage(input=size, output=sampling.max_tokens * n)
+
+
+class Budget:
+    """Spending so far against a limit in US dollars and one in tokens (input and output, all roles).
+
+    A reservation that does not fit waits for calls in flight to settle below what they reserved; when none is left
+    in flight, `BudgetReached` is raised. So spending never passes a limit, and stops within one call of it.
+    """
+
+    def __init__(self, pricing: Pricing, *, money: float | None = None, tokens: int | None = None) -> None:
+        self.pricing, self.money, self.tokens = pricing, money, tokens
+        self.spent_money, self.spent_tokens = 0.0, 0
+        self._held: list[Reservation] = []
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def check(self, model: str) -> None:
+        """Refuse a money budget for a model whose price is unknown, before anything is sent."""
+        if self.money is not None and self.pricing.cost(model, Usage(1, 1)) is None:
+            raise UsageError(
+                f"the price of `{model}` is unknown, so a budget in money cannot hold",
+                "give its price with --prices FILE, or use --max-tokens-total",
+            )
+
+    def add(self, model: str, usage: Usage | None) -> None:
+        """Count spending of an earlier command."""
+        self.spent_money += self.pricing.cost(model, usage) or 0.0
+        self.spent_tokens += usage.input + usage.output if usage else 0
+
+    async def reserve(self, model: str, bound: Usage) -> Reservation:
+        """Hold what a call may use at most; waits while calls in flight may still free enough."""
+        price = self.pricing.cost(model, bound) if self.money is not None else 0.0
+        wanted = Reservation(model, price or 0.0, bound.input + bound.output)
+        while not self._fits(wanted):
+            if not self._held:
+                raise BudgetReached(*self._spent(wanted))
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
+        self._held.append(wanted)
+        return wanted
+
+    def settle(self, held: Reservation, usages: list[Usage] | None) -> None:
+        """Replace a reservation by what was used; an endpoint that does not say is taken to have used it all."""
+        self._release(held)
+        if usages is None:
+            self.spent_money += held.money
+            self.spent_tokens += held.tokens
+        for usage in usages or ():
+            self.add(held.model, usage)
+
+    def cancel(self, held: Reservation) -> None:
+        """Give a reservation back: the call was not answered."""
+        self._release(held)
+
+    def _release(self, held: Reservation) -> None:
+        self._held.remove(held)
+        waiting, self._waiting = self._waiting, []
+        for turn in waiting:
+            if not turn.done():
+                turn.set_result(None)
+
+    def _fits(self, wanted: Reservation) -> bool:
+        money = self.spent_money + sum(held.money for held in self._held) + wanted.money
+        tokens = self.spent_tokens + sum(held.tokens for held in self._held) + wanted.tokens
+        return (self.money is None or money <= self.money + ROUNDING) and (self.tokens is None or tokens <= self.tokens)
+
+    def _spent(self, wanted: Reservation) -> tuple[str, str]:
+        parts = []
+        if self.money is not None:
+            parts.append(f"${self.spent_money:.4f} of ${self.money:.4f}; the next call may cost ${wanted.money:.4f}")
+        if self.tokens is not None:
+            parts.append(f"{self.spent_tokens} of {self.tokens} tokens; the next call may use {wanted.tokens}")
+        return (
+            "the budget is reached: " + " and ".join(parts),
+            "everything answered is kept; the same command with a larger budget goes on from here",
+        )

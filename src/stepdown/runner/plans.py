@@ -1,0 +1,137 @@
+"""Where plans come from, and the controls that spoil them on purpose to see what in a plan helps."""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from stepdown.errors import BadRow, CallFailed, UnknownName, UsageError
+from stepdown.prompts import GENERIC_STEPS
+from stepdown.store import Run
+from stepdown.types import Ask, Method, Plan, Problem, fingerprint
+
+CONTROLS = ("shuffled", "generic", "masked", "no-nosolve")
+
+
+class Plans(msgspec.Struct, frozen=True, kw_only=True):
+    """A source of plans: `teacher`, `own` (the student plays the teacher), `gold`, or `recorded` ones.
+
+    `control` changes every plan: `shuffled` gives the plan of the next problem of the run, `generic` as many steps
+    that fit any problem, `masked` hides the numbers, `no-nosolve` takes out sentences that forbid solving.
+    """
+
+    source: str = "teacher"
+    control: str = ""
+    recorded: dict[str, Plan] = {}
+
+    @property
+    def name(self) -> str:
+        """What a run's settings say of it; recorded plans are named by their content."""
+        return f"{self.source}:{fingerprint(self.recorded)[:8]}" if self.recorded else self.source
+
+    async def plan(self, problem: Problem, method: Method, ask: Ask, author: str) -> Plan:
+        """Return the plan for a problem. Raises `CallFailed` where the source has none for it."""
+        plan = await self._find(problem, method, ask, author)
+        return controlled(plan, self.control)
+
+    async def _find(self, problem: Problem, method: Method, ask: Ask, author: str) -> Plan:
+        if self.recorded:
+            found = self.recorded.get(problem.question)
+            if found is None:
+                raise CallFailed(f"`{self.source}` has no plan for `{problem.id}`", "choose problems that it covers")
+            return found
+        if self.source == "gold":
+            if not problem.plan:
+                raise CallFailed(f"`{problem.id}` has no gold plan", "gold plans come with wordsums")
+            return Plan(problem.plan, author="gold")
+        assert method.plan is not None, "only a method with a plan asks for one"
+        return Plan(await method.plan(problem, ask), author=author)
+
+
+def load_plans(name: str = "teacher", control: str = "", *, find_run: Callable[[str], Run] | None = None) -> Plans:
+    """Return a source of plans by name: `teacher`, `own`, `gold`, a file, or (with `find_run`) a run's id.
+
+    Raises `UnknownName` for a control or run that is not there, `BadRow` for a file that holds no plans.
+    """
+    if control and control not in CONTROLS:
+        raise UnknownName("control", control, CONTROLS)
+    if name in {"teacher", "own", "gold"}:
+        return Plans(source=name, control=control)
+    path = Path(name)
+    if path.suffix or path.exists():
+        recorded = _by_question(_read(path))
+    elif find_run is not None:
+        run = find_run(name.removeprefix("recorded/"))
+        name, recorded = f"recorded/{run.id}", _by_question((p.question, plan) for p, plan in run.plans())
+    else:
+        raise UnknownName("source of plans", name, ("teacher", "own", "gold"))
+    if not recorded:
+        raise UsageError(f"`{name}` has no plans", "`stepdown runs` lists runs; trace-of-thought runs have plans")
+    return Plans(source=name, control=control, recorded=recorded)
+
+
+def _by_question(plans: Iterable[tuple[str, Plan]]) -> dict[str, Plan]:
+    return dict(plans)
+
+
+class PlanRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of a plans file, as `stepdown plans RUN --export FILE` writes it."""
+
+    question: str
+    plan: str
+    author: str = "file"
+    problem: str = ""
+    edited_from: str | None = None
+    why: str = ""
+
+
+def _read(path: Path) -> Iterable[tuple[str, Plan]]:
+    decode = msgspec.json.Decoder(PlanRow).decode
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise UsageError(f"cannot read plans from `{path}`: {error.strerror}", "give a .jsonl file") from error
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                row = decode(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise BadRow(path, number, "plan", f"a JSON object with `question` and `plan` ({error})") from error
+            yield row.question, Plan(row.plan, row.author, row.edited_from, row.why)
+
+
+def controlled(plan: Plan, control: str) -> Plan:
+    """Return the plan as a control leaves it; the author says so."""
+    change = {"generic": generic, "masked": masked, "no-nosolve": without_nosolve}.get(control)
+    if change is None:
+        return plan
+    return Plan(change(plan), author=f"{plan.author}+{control}", edited_from=None)
+
+
+def generic(plan: Plan) -> str:
+    """Return as many steps as the plan has (at most 8) that fit any problem and say nothing about this one."""
+    steps = GENERIC_STEPS[: max(1, len(plan.steps))]
+    return "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
+
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_ENUMERATOR = re.compile(r"^(\s*\d{1,2}[.):]\s)?(.*)$", re.MULTILINE)
+_NOSOLVE = re.compile(r"\b(?:do not|don't|don’t|without|avoid|never)\b[^.\n]{0,40}\bsolv(?:e|ing)\b", re.IGNORECASE)
+
+
+def masked(plan: Plan) -> str:
+    """Return the plan with every number but the steps' own replaced by a blank."""
+    return _ENUMERATOR.sub(lambda line: (line[1] or "") + _NUMBER.sub("___", line[2]), plan.text)
+
+
+def without_nosolve(plan: Plan) -> str:
+    """Return the plan without the sentences that tell the student not to solve."""
+    lines = []
+    for line in plan.text.splitlines():
+        sentences = re.split(r"(?<=[.!?])\s+", line)
+        # A step's number splits off like a sentence; alone it is no step.
+        kept = " ".join(sentence for sentence in sentences if not _NOSOLVE.search(sentence))
+        if kept.strip() and not re.fullmatch(r"\s*(?:\d{1,2}[.):]|[-*•])\s*", kept):
+            lines.append(kept)
+    return "\n".join(lines)

@@ -1,0 +1,19 @@
+"""Models by name once more, with `recorded/RUN` for replies that an earlier or imported run holds."""
+
+from stepdown.models import RecordedModel, index_replies, load_model
+from stepdown.models.chat import TIMEOUT
+from stepdown.store import Run, Store
+from stepdown.types import Model
+
+
+def load_player(name: str, store: Store, *, concurrency: int | None = None, timeout: float = TIMEOUT) -> Model:
+    """Return the model of a model string; `recorded/RUN` answers what that run of the store was answered."""
+    if name.startswith("recorded/"):
+        return replay(store.run(name.removeprefix("recorded/")))
+    return load_model(name, concurrency=concurrency, timeout=timeout)
+
+
+def replay(run: Run) -> RecordedModel:
+    """Return a model that gives the replies of a run to the messages that got them; they lie in memory."""
+    pairs = ((call.messages, call.reply) for trace in run.traces() for call in trace.calls)
+    return RecordedModel(run.id, index_replies(pairs))

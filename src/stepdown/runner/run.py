@@ -1,0 +1,190 @@
+"""Runs a task over all its problems: what is in the store is skipped, what fails is recorded, what stops is resumed."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from stepdown.errors import BudgetReached, StepdownError
+from stepdown.problems import Problems
+from stepdown.runner.budget import Budget
+from stepdown.runner.calls import Calls
+from stepdown.runner.solve import Attempts
+from stepdown.runner.task import Task
+from stepdown.store import Row, Run, Store
+from stepdown.types import Grade, Model, Problem
+
+DEFAULT_WIDTH = 16
+
+
+class Tally(msgspec.Struct):
+    """Counts that grow while a run goes on, over traces; `seconds` since it began."""
+
+    run: str
+    total: int
+    solved: int = 0
+    right: int = 0
+    graded: int = 0
+    truncated: int = 0
+    errors: int = 0
+    calls: int = 0
+    cached: int = 0
+    started: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since the start."""
+        return time.monotonic() - self.started
+
+    def add(self, row: Row, grade: Grade) -> None:
+        """Count one graded trace."""
+        self.solved += 1
+        self.right += grade.verdict == "right"
+        self.graded += grade.verdict != "ungraded"
+        self.truncated += row.trace.truncated
+        self.errors += row.trace.error is not None
+
+
+class Stop:
+    """A request to take no new problem; those begun are finished and kept."""
+
+    def __init__(self) -> None:
+        self.why: StepdownError | None = None
+
+    def __call__(self, why: StepdownError) -> None:
+        """Ask the run to stop; the first reason counts."""
+        self.why = self.why or why
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """A run as one command left it; `stopped` says why it did not go on to the end."""
+
+    run: Run
+    tally: Tally
+    stopped: StepdownError | None = None
+
+
+Progress = Callable[[Tally], None]
+
+
+async def run_task(
+    task: Task,
+    store: Store,
+    *,
+    budget: Budget | None = None,
+    progress: Progress | None = None,
+    stop: Stop | None = None,
+) -> Outcome:
+    """Solve and grade every problem of a task that its run does not have yet.
+
+    A budget that is reached and a `stop` end it cleanly (`Outcome.stopped`). Raises `UsageError` before any call
+    for a task that cannot be right, `EndpointRefused` when no call can succeed; what was answered is kept.
+    """
+    settings = task.settings()
+    for model in {id(model): model for model in (task.student, task.planner) if model}.values():
+        if budget is not None:
+            budget.check(model.name)
+    run = store.open_run(settings)
+    run.grader = task.grader.name
+    crew = _Crew(task, Calls(store, budget=budget), run, stop or Stop())
+    try:
+        await crew.work(progress or (lambda tally: None))
+    finally:
+        await crew.calls.close()
+    return Outcome(run, crew.tally, crew.stop.why)
+
+
+class _Crew:
+    """As many workers as the models can use at once, each taking the next problem that is not done."""
+
+    def __init__(self, task: Task, calls: Calls, run: Run, stop: Stop) -> None:
+        self.task, self.calls, self.run, self.stop = task, calls, run, stop
+        self.attempts = Attempts(task, calls, run.id)
+        self.tally = Tally(run.id, run.settings.count * task.samples, started=time.monotonic())
+        self.models: list[Model] = list({id(m): m for m in (task.student, task.planner) if m}.values())
+        self.todo = self._todo()
+        self.workers = 0
+
+    def _todo(self) -> Iterator[tuple[int, Problem, Problem]]:
+        done = self.run.done(self.task.samples)
+        next_done = next(done, None)
+        for ordinal, (problem, planned) in enumerate(paired(self.task.problems, self.task.plans.control)):
+            if ordinal == next_done:
+                next_done = next(done, None)
+                continue
+            yield ordinal, problem, planned
+
+    def _width(self) -> int:
+        """Twice what the models take at once, so that storing and grading never leave one idle."""
+        return 2 * sum(getattr(model, "width", DEFAULT_WIDTH) for model in self.models)
+
+    async def work(self, progress: Progress) -> None:
+        self._count_done()
+        progress(self.tally)
+        try:
+            async with asyncio.TaskGroup() as workers:
+                self._hire(workers, progress)
+        except ExceptionGroup as group:
+            # One reason is enough: the others are the same, or its consequence.
+            raise group.exceptions[0] from None
+
+    def _count_done(self) -> None:
+        """Start from what the run already has."""
+        done = self.run.summary()
+        self.tally.solved = done.total - done.errors
+        self.tally.right, self.tally.graded, self.tally.truncated = done.right, done.graded, done.truncated
+        self.tally.cached = done.calls
+
+    def _hire(self, group: asyncio.TaskGroup, progress: Progress) -> None:
+        while self.workers < self._width():
+            self.workers += 1
+            group.create_task(self._worker(group, progress))
+
+    async def _worker(self, group: asyncio.TaskGroup, progress: Progress) -> None:
+        for place in self.todo:
+            if self.stop.why:
+                break
+            try:
+                rows = await self.attempts.rows(*place)
+            except BudgetReached as reached:
+                self.stop(reached)
+                break
+            for row in rows:
+                await self._grade(row)
+            progress(self.tally)
+            if self.workers > self._width():
+                break
+            self._hire(group, progress)
+        self.workers -= 1
+
+    async def _grade(self, row: Row) -> None:
+        grade = await grade_row(self.task, row)
+        self.calls.writer.trace(self.run, row, grade)
+        self.tally.add(row, grade)
+        self.tally.calls, self.tally.cached = (
+            self.calls.sent,
+            self.tally.cached + sum(call.reply.cached for call in row.trace.calls),
+        )
+
+
+async def grade_row(task: Task, row: Row) -> Grade:
+    """Return the grade of a row; a trace without a solution is ungraded, for the reason it failed."""
+    if row.trace.solution is None:
+        return Grade("ungraded", why=row.trace.error or "no solution", grader=task.grader.name)
+    return await task.grader(row.trace.problem, row.trace.solution)
+
+
+def paired(problems: Problems, control: str) -> Iterator[tuple[Problem, Problem]]:
+    """Stream each problem with the one whose plan it gets: itself, or under `shuffled` the next, the last the first."""
+    if control != "shuffled":
+        yield from ((problem, problem) for problem in problems)
+        return
+    stream = iter(problems)
+    first = last = next(stream, None)
+    for following in stream:
+        assert last is not None, "a following problem has one before it"
+        yield last, following
+        last = following
+    if first is not None and last is not None:
+        yield last, first

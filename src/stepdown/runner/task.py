@@ -1,0 +1,66 @@
+"""What one run is to do, and the settings that make it that run."""
+
+import msgspec
+
+from stepdown.errors import UsageError
+from stepdown.problems import Problems
+from stepdown.prompts import DEFAULT, PromptSet
+from stepdown.runner.plans import Plans
+from stepdown.types import Grader, Method, Model, Sampling, Settings
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """Problems, a method, and who plays which role. `samples` solutions are drawn per problem, all by one plan."""
+
+    problems: Problems
+    method: Method
+    student: Model
+    grader: Grader
+    teacher: Model | None = None
+    plans: Plans = Plans()
+    prompts: PromptSet = DEFAULT
+    sampling: Sampling = Sampling()
+    teacher_sampling: Sampling = Sampling()
+    samples: int = 1
+
+    @property
+    def planner(self) -> Model | None:
+        """The model that writes plans in this task; None where none is asked for."""
+        if self.method.plan is None or self.plans.source not in {"teacher", "own"}:
+            return None
+        return self.teacher if self.plans.source == "teacher" else self.student
+
+    def check(self) -> None:
+        """Refuse a task that cannot be right, before any call."""
+        if self.samples < 1:
+            raise UsageError(f"`{self.samples}` samples per problem", "draw at least 1")
+        if self.samples > 1 and self.sampling.temperature == 0:
+            raise UsageError(
+                f"`{self.samples}` greedy samples would all be the same", "give --temperature, such as 0.7"
+            )
+        if self.method.plan and self.plans.source == "teacher" and self.teacher is None:
+            raise UsageError(
+                f"`{self.method.name}` needs plans, and there is no teacher",
+                "name a teacher, or use --plans own, --plans gold, or --plans RUN",
+            )
+
+    def settings(self) -> Settings:
+        """Read the problems once, refuse what is wrong with them, and return the run's settings."""
+        self.check()
+        checked = self.problems.check()
+        planned = self.method.plan is not None
+        return Settings(
+            dataset=self.problems.dataset,
+            problems=checked.fingerprint,
+            count=checked.count,
+            method=self.method.name,
+            student=self.student.name,
+            teacher=self.planner.name if self.planner else "",
+            prompt_set=self.prompts.name,
+            prompts=self.prompts.fingerprint,
+            plans=self.plans.name if planned else "",
+            control=self.plans.control if planned else "",
+            sampling=self.sampling,
+            teacher_sampling=self.teacher_sampling if self.planner else Sampling(),
+            samples=self.samples,
+        )

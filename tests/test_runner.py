@@ -1,0 +1,203 @@
+"""A run asks each call once, records what fails, stops when told and goes on where it stopped."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from worlds import DIRECT, TRACED, LastWord, solver, student, sums, teacher
+
+from stepdown.errors import BudgetReached, CallFailed, EndpointRefused, StepdownError, UsageError
+from stepdown.models import ScriptedModel
+from stepdown.runner import Budget, Outcome, Plans, Stop, Task, as_problems, load_plans, replay, run_task
+from stepdown.store import Store
+from stepdown.types import Messages, Problem, Reply, Sampling, Usage
+
+
+def go(task: Task, store: Store, budget: Budget | None = None, stop: Stop | None = None) -> Outcome:
+    return asyncio.run(run_task(task, store, budget=budget, stop=stop))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "s.sqlite") as opened:
+        yield opened
+
+
+def direct(count: int, small: ScriptedModel) -> Task:
+    return Task(problems=sums(count), method=DIRECT, student=small, grader=LastWord())
+
+
+def traced(count: int, small: ScriptedModel, **changes: object) -> Task:
+    return Task(**{  # type: ignore[arg-type]
+        "problems": sums(count), "method": TRACED, "student": small, "teacher": teacher(), "grader": LastWord(),
+        **changes,
+    })  # fmt: skip
+
+
+def test_every_problem_is_solved_and_graded(store: Store) -> None:
+    outcome = go(traced(40, student()), store)
+    assert (outcome.tally.right, outcome.tally.graded, outcome.tally.total) == (40, 40, 40)
+    assert [t.problem.id for t in outcome.run.traces()] == [f"sums/test/{n}" for n in range(40)]
+
+
+def test_a_second_run_asks_nothing(store: Store) -> None:
+    go(traced(10, student()), store)
+    small, big = student(), teacher()
+    outcome = go(traced(10, small, teacher=big), store)
+    assert not small.calls and not big.calls
+    assert (outcome.tally.right, outcome.tally.calls) == (10, 0)
+
+
+def test_a_second_student_is_given_the_plans_that_were_paid_for(store: Store) -> None:
+    go(traced(10, student("a")), store)
+    big = teacher()
+    go(traced(10, student("b"), teacher=big), store)
+    assert not big.calls
+
+
+def test_the_student_sees_the_plan_the_teacher_wrote(store: Store) -> None:
+    small = student()
+    go(traced(1, small), store)
+    assert "2. Add one to it." in small.calls[0].messages[-1].content
+
+
+def test_a_failed_call_is_its_problems_error_and_is_tried_again(store: Store) -> None:
+    def flaky(messages: Messages, sampling: Sampling, sample: int) -> str | Exception:
+        return CallFailed("the line is down") if "What is 3 " in messages[-1].content else solver(messages, sampling, 0)
+
+    first = go(direct(5, ScriptedModel(flaky, "student")), store)
+    assert (first.tally.right, first.tally.graded, first.tally.errors) == (4, 4, 1)
+    assert first.run.trace("sums/test/3").error == "the line is down"
+    small = student()
+    again = go(direct(5, small), store)
+    assert (again.tally.right, len(small.calls)) == (5, 1)
+
+
+def test_a_refused_key_stops_the_run_and_keeps_what_was_answered(store: Store) -> None:
+    def refusing(messages: Messages, sampling: Sampling, sample: int) -> str | Exception:
+        return EndpointRefused("401") if "What is 30 " in messages[-1].content else solver(messages, sampling, 0)
+
+    with pytest.raises(EndpointRefused):
+        go(direct(100, ScriptedModel(refusing, "student", width=2)), store)
+    assert 20 <= len(store.runs()[0]) < 40
+
+
+def test_a_bug_stops_the_run(store: Store) -> None:
+    with pytest.raises(TypeError, match="a bug"):
+        go(direct(3, ScriptedModel(lambda *_: TypeError("a bug"), "student")), store)
+
+
+def test_a_stop_finishes_what_was_begun(store: Store) -> None:
+    stop = Stop()
+
+    def stopping(messages: Messages, sampling: Sampling, sample: int) -> str:
+        stop(StepdownError("enough"))
+        return solver(messages, sampling, sample)
+
+    outcome = go(direct(1000, ScriptedModel(stopping, "student", width=2)), store, stop=stop)
+    assert outcome.stopped is not None and outcome.stopped.what == "enough"
+    assert 1 <= outcome.tally.solved == len(outcome.run) <= 4
+
+
+def test_samples_of_one_prompt_share_a_request_and_a_plan(store: Store) -> None:
+    requests: list[int] = []
+
+    class Counting(ScriptedModel):
+        async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
+            requests.append(n)
+            return await super().reply(messages, sampling, n)
+
+    big, small = teacher(), Counting(solver, "student")
+    outcome = go(traced(3, small, teacher=big, samples=5, sampling=Sampling(0.7)), store)
+    assert requests == [5, 5, 5] and len(big.calls) == 3
+    assert outcome.tally.total == outcome.tally.right == 15
+
+
+def test_greedy_samples_are_refused_before_any_call(store: Store) -> None:
+    small = student()
+    with pytest.raises(UsageError, match="would all be the same"):
+        go(traced(3, small, samples=5), store)
+    assert not small.calls
+
+
+def test_trace_of_thought_without_a_teacher_is_refused(store: Store) -> None:
+    with pytest.raises(UsageError, match="there is no teacher"):
+        go(traced(3, student(), teacher=None), store)
+
+
+def test_a_student_can_write_its_own_plans(store: Store) -> None:
+    small = student()
+    outcome = go(traced(3, small, teacher=None, plans=Plans(source="own")), store)
+    assert outcome.run.settings.teacher == "student"
+    assert len(small.calls) == 6
+
+
+def test_plans_of_an_earlier_run_are_given_to_another_student(store: Store) -> None:
+    earlier = go(traced(3, student("a")), store).run
+    plans = load_plans(earlier.id, find_run=store.run)
+    outcome = go(traced(3, student("b"), teacher=None, plans=plans), store)
+    assert outcome.tally.right == 3
+    assert {trace.plan.author for trace in outcome.run.traces() if trace.plan} == {"teacher"}
+
+
+def test_an_edited_plan_makes_another_run(store: Store) -> None:
+    earlier = go(traced(3, student("a")), store).run
+    before = load_plans(earlier.id, find_run=store.run).name
+    earlier.put_edit("sums/test/1", earlier.trace("sums/test/1").plan.edit("Add 1.", author="ann"))  # type: ignore[union-attr]
+    assert load_plans(earlier.id, find_run=store.run).name != before
+
+
+def test_a_recorded_run_replays_without_its_models(store: Store, tmp_path: Path) -> None:
+    earlier = go(traced(5, student()), store).run
+    recording = replay(earlier)
+    with Store(tmp_path / "other.sqlite") as other:
+        outcome = go(Task(problems=sums(5), method=TRACED, student=recording, teacher=recording, grader=LastWord()), other)
+        assert [t.solution for t in outcome.run.traces()] == [t.solution for t in earlier.traces()]
+
+
+def test_shuffled_plans_belong_to_the_next_problem(store: Store) -> None:
+    big = ScriptedModel(lambda messages, *_: f"1. About {messages[-1].content.split()[3]}.", "teacher")
+    outcome = go(traced(3, student(), teacher=big, plans=Plans(control="shuffled")), store)
+    assert [trace.plan.text for trace in outcome.run.traces() if trace.plan] == ["1. About 1.", "1. About 2.", "1. About 0."]
+
+
+class Cents:
+    """One cent per output token."""
+
+    def cost(self, model: str, usage: Usage | None) -> float | None:
+        return None if usage is None or model == "mystery" else usage.output / 100
+
+
+def test_a_budget_is_never_passed_and_a_larger_one_goes_on(store: Store) -> None:
+    task = Task(problems=sums(20), method=DIRECT, student=student(), grader=LastWord(), sampling=Sampling(max_tokens=5))
+    budget = Budget(Cents(), money=0.21)
+    stopped = go(task, store, budget)
+    assert isinstance(stopped.stopped, BudgetReached)
+    assert 0.16 < budget.spent_money <= 0.21
+    larger = Budget(Cents(), money=1.0)
+    for model, usage in store.paid([stopped.run.id]).items():
+        larger.add(model, usage)
+    assert go(task, store, larger).tally.right == 20
+    assert larger.spent_money == pytest.approx(0.40)
+
+
+def test_a_budget_in_tokens_holds(store: Store) -> None:
+    task = Task(problems=sums(50), method=DIRECT, student=student(), grader=LastWord(), sampling=Sampling(max_tokens=5))
+    budget = Budget(Cents(), tokens=500)
+    assert isinstance(go(task, store, budget).stopped, BudgetReached)
+    assert 0 < budget.spent_tokens <= 500
+
+
+def test_an_unknown_price_is_refused_before_any_call(store: Store) -> None:
+    small = ScriptedModel(solver, "mystery")
+    with pytest.raises(UsageError, match="price of `mystery` is unknown"):
+        go(direct(3, small), store, Budget(Cents(), money=1))
+    assert not small.calls
+
+
+def test_two_problems_with_one_question_share_a_call(store: Store) -> None:
+    small = student()
+    rows = [Problem(f"twins/{n}", "What is 4 plus one?", "5") for n in range(2)]
+    go(Task(problems=as_problems(rows), method=DIRECT, student=small, grader=LastWord()), store)
+    assert len(small.calls) == 1
