@@ -1,0 +1,89 @@
+"""Choices and their letters: lists in the shapes benchmarks publish, and choices written into a question."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from stepdown.problems.rows import Row, plain, shown
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def read_choices(row: Row, column: str, value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the texts and the labels of choices given as a list, or as labels and texts in either nesting.
+
+    Accepts `["x", "y"]`, `[{"label": "A", "text": "x"}, ...]` and `{"label": [...], "text": [...]}`.
+    """
+    listed: list[Any] | None = None
+    labels: list[Any] | None = None
+    if isinstance(value, dict):
+        listed, labels = value.get("text"), value.get("label")
+    elif isinstance(value, list | tuple):
+        listed = [one.get("text") if isinstance(one, dict) else one for one in value]
+        labels = [one.get("label") for one in value] if all(isinstance(one, dict) for one in value) else None
+    texts = tuple(plain(one) or "" for one in listed or ())
+    if not 2 <= len(texts) <= len(LETTERS) or not all(texts):
+        raise row.bad(column, f"2 to 26 choices, each with a text, found {shown(value)}")
+    names = tuple(plain(label) or "" for label in labels or LETTERS[: len(texts)])
+    if len(names) != len(texts) or len(set(names)) < len(names):
+        raise row.bad(column, f"one label for each choice, found {shown(names)}")
+    return texts, names
+
+
+def cell_choices(cell: str) -> list[Any]:
+    """Return the choices written in one CSV cell: a JSON list, or texts with `|` between them."""
+    if cell.startswith("["):
+        try:
+            found = msgspec.json.decode(cell)
+        except msgspec.DecodeError:
+            return cell.split("|")
+        return found if isinstance(found, list) else [found]
+    return cell.split("|")
+
+
+def gold_letter(row: Row, column: str, choices: Sequence[str], labels: Sequence[str] = ()) -> str:
+    """Return the gold's letter, given as a label (`B`, `(b)`, `b.`) or as the text of one choice."""
+    gold = row.text(column, "the gold's letter")
+    names = [label.upper() for label in labels or LETTERS[: len(choices)]]
+    bare = gold.strip("().: ").upper()
+    by_label = names.index(bare) if bare in names else None
+    same = [index for index, choice in enumerate(choices) if choice.casefold() == gold.casefold()]
+    by_text = same[0] if len(same) == 1 else None
+    if by_label is not None and by_text is not None and by_label != by_text:
+        raise row.bad(column, f"a gold that is not both a letter and another choice's text, found {shown(gold)}")
+    index = by_label if by_label is not None else by_text
+    if index is None:
+        raise row.bad(column, f"one of {', '.join(names)}, or the text of a choice, found {shown(gold)}")
+    return LETTERS[index]
+
+
+def split_inline(text: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return a question and the choices written into it as `(A) x (B) y` or `(a) x (b) y`, None without any."""
+    for letters in (LETTERS, LETTERS.lower()):
+        marks = [f"({letter})" for letter in letters]
+        starts = mark_starts(text, marks)
+        if len(starts) >= 2:
+            ends = [*starts[1:], len(text)]
+            pieces = [text[start + 3 : end] for start, end in zip(starts, ends, strict=True)]
+            return text[: starts[0]].strip(), tuple(bare_choice(piece) for piece in pieces)
+    return None
+
+
+def mark_starts(text: str, marks: Sequence[str]) -> list[int]:
+    """Return where the marks stand, each after the one before; of a mark that repeats, the last that fits."""
+    count, after = 0, 0
+    while count < len(marks) and (found := text.find(marks[count], after)) >= 0:
+        count, after = count + 1, found + 3
+    starts: list[int] = []
+    before = len(text)
+    for mark in reversed(marks[:count]):
+        before = text.rfind(mark, 0, before)
+        starts.append(before)
+    return starts[::-1]
+
+
+def bare_choice(piece: str) -> str:
+    """Return a choice without the `or`, comma or full stop that tied it to its sentence."""
+    bare = piece.strip().rstrip(".,;?").strip()
+    return bare.removesuffix(" or").rstrip(".,; ")

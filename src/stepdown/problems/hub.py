@@ -1,0 +1,53 @@
+"""Benchmark files from the Hugging Face hub, each at its pinned commit and kept in the hub's own cache."""
+
+import os
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from stepdown.errors import MissingExtra, UsageError
+from stepdown.problems.benchmarks import HubFiles
+
+
+def fetch_files(hub: HubFiles, split: str) -> list[Path]:
+    """Return the local paths of a split's files, downloaded where the cache lacks them.
+
+    `HF_ENDPOINT`, `HF_HUB_CACHE` and `HF_TOKEN` are honoured. Raises `UsageError` where the hub cannot be reached or
+    lacks the file, `MissingExtra` without `huggingface_hub`.
+    """
+    return [fetch_file(hub, name) for name in hub.files[split]]
+
+
+def fetch_file(hub: HubFiles, name: str) -> Path:
+    """Return the local path of one file of a hub repository at its pinned commit."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        import httpx2
+        from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+    except ImportError as error:
+        raise MissingExtra("huggingface_hub", "hub", f"`{hub.repo}` from the hub") from error
+    # Endpoint and cache are named here because huggingface_hub reads its environment once, at its first import.
+    endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
+    cache = os.environ.get("HF_HUB_CACHE") or None
+    at = {"repo_type": "dataset", "revision": hub.revision, "cache_dir": cache}
+    kept = try_to_load_from_cache(hub.repo, name, **at)
+    if isinstance(kept, str):
+        return Path(kept)
+    try:
+        connect(endpoint)
+        return Path(hf_hub_download(hub.repo, name, endpoint=endpoint, **at))
+    except (OSError, httpx2.HTTPError) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UsageError(
+            f"the hub did not give `{name}` of `{hub.repo}`: {reason}",
+            "fetch the file by another way and name it with `--data FILE`, or use `wordsums`, which needs no file",
+        ) from error
+
+
+def connect(endpoint: str, seconds: float = 10.0) -> None:
+    """Raise `OSError` where the hub's host cannot be reached; huggingface_hub alone retries for 24 seconds."""
+    where = urlsplit(endpoint)
+    if where.hostname and not getproxies():
+        port = where.port or (80 if where.scheme == "http" else 443)
+        socket.create_connection((where.hostname, port), timeout=seconds).close()

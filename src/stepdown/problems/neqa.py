@@ -1,0 +1,39 @@
+"""NeQA (Inverse Scaling Prize, McKenzie et al., 2023, arXiv 2306.09479): OpenBookQA questions negated, two choices."""
+
+from stepdown.problems.benchmarks import Benchmark, Dataset, HubFiles
+from stepdown.problems.choices import LETTERS
+from stepdown.problems.rows import Row, shown
+from stepdown.types import Problem
+
+
+def read_problem(row: Row) -> Problem:
+    """Return a row's problem: the question and its two choices stand inside `prompt`, the gold in `answer_index`."""
+    prompt = row.text("prompt", "a prompt")
+    body = prompt.rpartition("Question:")[2].removesuffix("Answer:")
+    question, first, rest = body.partition("\nA.")
+    one, second, two = rest.partition("\nB.")
+    if not (first and second and question.strip()):
+        raise row.bad("prompt", f"`Question: ...`, `A. ...` and `B. ...` on lines, found {shown(prompt)}")
+    index = row.text("answer_index", "0 or 1")
+    if index not in ("0", "1"):
+        raise row.bad("answer_index", f"0 or 1, found {shown(index)}")
+    choices = (one.strip(), two.strip())
+    return Problem(id="", question=question.strip(), answer=LETTERS[int(index)], choices=choices, kind="choice")
+
+
+BENCHMARK = Benchmark(
+    about=Dataset(
+        name="neqa",
+        kind="choice",
+        splits=("test",),
+        rows={"test": 300},
+        licence="CC-BY-SA-4.0",
+        source="https://github.com/inverse-scaling/prize",
+    ),
+    hub=HubFiles(
+        repo="inverse-scaling/NeQA",
+        revision="44681e312f20bc99445e2fbc6a35e0e242c486e9",
+        files={"test": ("neqa.jsonl",)},
+    ),
+    read=read_problem,
+)

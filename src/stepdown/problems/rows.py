@@ -1,0 +1,216 @@
+"""Rows of data files, as they stand in jsonl, json, csv and parquet, with the place each came from."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import msgspec
+
+from stepdown.errors import BadRow, MissingExtra, UsageError
+
+SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
+Fields = dict[str, Any]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One row of a file: `line` counts lines from 1, or rows where the format has no lines."""
+
+    file: str
+    line: int
+    fields: Fields
+
+    def bad(self, column: str, expected: str, hint: str = "") -> BadRow:
+        """Return the error that names this row, the column and what was expected there."""
+        return BadRow(self.file, self.line, column, expected, hint)
+
+    def value(self, column: str) -> Any:
+        """Return what a column holds; raise `BadRow`, naming the columns there are, where it is missing."""
+        if column not in self.fields:
+            there = ", ".join(f"`{name}`" for name in self.fields) or "none"
+            raise self.bad(column, "this column in the row", f"columns in the row: {there}")
+        return self.fields[column]
+
+    def text(self, column: str, what: str = "a text") -> str:
+        """Return a column as text without outer blanks; raise `BadRow` where it holds none."""
+        found = plain(self.value(column))
+        if found is None:
+            raise self.bad(column, f"{what}, found {shown(self.fields[column])}")
+        if not found:
+            raise self.bad(column, f"{what}, found nothing")
+        return found
+
+    def optional(self, column: str) -> str:
+        """Return a column as text, empty where the row has none."""
+        return plain(self.fields.get(column)) or ""
+
+
+def plain(value: object) -> str | None:
+    """Return text or a number as stripped text (145.0 as `145`), nothing as ``, anything else as None."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return str(value).strip() if isinstance(value, str | int | float) else None
+
+
+def shown(value: object, width: int = 60) -> str:
+    """Return a value in backticks, cut to a width that fits a message."""
+    text = repr(value)
+    return f"`{text if len(text) <= width else text[: width - 3] + '...'}`"
+
+
+def find_file(path: str | Path) -> Path:
+    """Return the path of a data file that is there; raise `UsageError` where it cannot be read as one."""
+    found = Path(path).expanduser()
+    if found.is_dir():
+        raise UsageError(f"`{path}` is a directory", "name one file in it, such as `--data DIR/test.jsonl`")
+    if not found.is_file():
+        raise UsageError(f"there is no file `{path}`", "check the path; it counts from the current directory")
+    if found.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"`{path}` is of no known kind", f"known kinds: {', '.join(SUFFIXES)}")
+    if not found.stat().st_size:
+        raise UsageError(f"`{path}` is empty", "fetch the file again, or name another")
+    return found
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Stream the rows of a .jsonl, .json, .csv or .parquet file; raise `BadRow` at the first that cannot be read."""
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return csv_rows(path)
+    if suffix == ".parquet":
+        return parquet_rows(path)
+    return json_rows(path)
+
+
+def decoded_lines(path: Path) -> Iterator[str]:
+    """Stream the lines of a UTF-8 file (a byte order mark is accepted); raise `BadRow` at any other encoding."""
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, 1):
+            body = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+            try:
+                yield body.decode("utf-8")
+            except UnicodeDecodeError as error:
+                refuse_encoding(path, number, body, error)
+
+
+def refuse_encoding(path: Path, line: int, body: bytes, error: UnicodeDecodeError) -> NoReturn:
+    """Raise the `BadRow` of a line that is not UTF-8."""
+    utf16 = line == 1 and body[:2] in (b"\xff\xfe", b"\xfe\xff")
+    what = "a UTF-16 file" if utf16 else f"byte 0x{body[error.start]:02x} at position {error.start + 1}"
+    raise BadRow(path, line, "encoding", f"UTF-8, found {what}", "save the file as UTF-8") from error
+
+
+def json_rows(path: Path) -> Iterator[Row]:
+    """Stream JSON lines; a file that is one list, or one object of rows keyed `0`, `1`..., is read whole."""
+    lines = ((number, line) for number, line in enumerate(decoded_lines(path), 1) if line.strip())
+    first = next(lines, None)
+    if first is None:
+        return
+    number, line = first
+    if line.lstrip().startswith("["):
+        yield from whole_rows(path)
+        return
+    try:
+        row: object = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        # A .json file may spread one object over many lines; in a .jsonl file the same is a cut line.
+        if path.suffix.lower() == ".json":
+            yield from whole_rows(path)
+            return
+        row = json_row(path, number, line).fields
+    if is_keyed(row):
+        yield from whole_rows(path)
+        return
+    yield json_row(path, number, line)
+    for number, line in lines:
+        yield json_row(path, number, line)
+
+
+def json_row(path: Path, number: int, line: str) -> Row:
+    """Return one JSON line as a row; raise `BadRow` where it is cut off or no object."""
+    try:
+        found = msgspec.json.decode(line)
+    except msgspec.DecodeError as error:
+        whole = "" if line.rstrip().endswith("}") else "; the line is cut off"
+        raise BadRow(path, number, "the row", f"one JSON object on the line ({error}{whole})") from error
+    if not isinstance(found, dict):
+        raise BadRow(path, number, "the row", f"a JSON object, found {shown(found)}")
+    return Row(str(path), number, found)
+
+
+def is_keyed(found: object) -> bool:
+    """Whether this is one object of rows keyed `0`, `1`..., as INK-USC's files are."""
+    return isinstance(found, dict) and isinstance(found.get("0"), dict)
+
+
+def whole_rows(path: Path) -> Iterator[Row]:
+    """Read a file that is one JSON list of rows, or one object of them, and stream its rows."""
+    try:
+        found = msgspec.json.decode("".join(decoded_lines(path)))
+    except msgspec.DecodeError as error:
+        raise BadRow(path, 1, "the file", f"one whole JSON value ({error})", "fetch the file again") from error
+    rows = list(found.values()) if is_keyed(found) else found if isinstance(found, list) else [found]
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise BadRow(path, number, "the row", f"a JSON object, found {shown(row)}")
+        yield Row(str(path), number, row)
+
+
+def csv_rows(path: Path) -> Iterator[Row]:
+    """Stream the rows of a CSV file with a header; quoted fields may hold newlines and be of any length."""
+    # The limit is the process's, not the reader's; the csv module has no other door to it.
+    csv.field_size_limit(2**31 - 1)
+    reader = csv.reader(decoded_lines(path), strict=True)
+    header = next_cells(path, reader)
+    if header is None:
+        return
+    names = [name.strip() for name in header]
+    if len(set(names)) < len(names):
+        raise BadRow(path, 1, "the header", f"a name of its own for each column, found {shown(names)}")
+    line = reader.line_num + 1
+    while (cells := next_cells(path, reader)) is not None:
+        if cells and len(cells) != len(names):
+            hint = "quote a field that holds a comma, a quote or a newline"
+            raise BadRow(path, line, "the row", f"{len(names)} fields, found {len(cells)}", hint)
+        if cells:
+            yield Row(str(path), line, dict(zip(names, cells, strict=True)))
+        line = reader.line_num + 1
+
+
+def next_cells(path: Path, reader: Any) -> list[str] | None:
+    """Return the next record's cells, None at the end; raise `BadRow` at broken quoting."""
+    line = reader.line_num + 1
+    try:
+        cells: list[str] | None = next(reader, None)
+    except csv.Error as error:
+        hint = "a quoted field must be closed, and a quote inside it doubled"
+        raise BadRow(path, line, "the row", f"well-quoted CSV ({error})", hint) from error
+    return cells
+
+
+def parquet_rows(path: Path, batch: int = 10_000) -> Iterator[Row]:
+    """Stream the rows of a parquet file, `batch` at a time; `line` is the row's number from 1."""
+    polars = load_polars()
+    try:
+        frame = polars.scan_parquet(path, glob=False)
+        total = frame.select(polars.len()).collect().item()
+        for start in range(0, total, batch):
+            rows = frame.slice(start, batch).collect().iter_rows(named=True)
+            for number, fields in enumerate(rows, start + 1):
+                yield Row(str(path), number, fields)
+    except (polars.exceptions.PolarsError, OSError) as error:
+        what = f"a parquet file ({shown(str(error), 120)})"
+        raise BadRow(path, 1, "the file", what, "fetch the file again") from error
+
+
+def load_polars() -> Any:
+    """Return the polars module; raise `MissingExtra` where it is not installed."""
+    try:
+        import polars
+    except ImportError as error:
+        raise MissingExtra("polars", "data", "reading parquet files") from error
+    return polars
