@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from worlds import DIRECT, TRACED, LastWord, solver, student, sums, teacher
 
 from stepdown.errors import BudgetReached, CallFailed, EndpointRefused, StepdownError, UsageError
 from stepdown.models import ScriptedModel
 from stepdown.runner import Budget, Outcome, Plans, Stop, Task, as_problems, load_plans, replay, run_task
 from stepdown.store import Store
-from stepdown.types import Messages, Problem, Reply, Sampling, Usage
+from stepdown.types import Messages, Model, Problem, Reply, Sampling, Usage
+from worlds import DIRECT, TRACED, LastWord, solver, student, sums, teacher
 
 
 def go(task: Task, store: Store, budget: Budget | None = None, stop: Stop | None = None) -> Outcome:
@@ -28,7 +28,7 @@ def direct(count: int, small: ScriptedModel) -> Task:
     return Task(problems=sums(count), method=DIRECT, student=small, grader=LastWord())
 
 
-def traced(count: int, small: ScriptedModel, **changes: object) -> Task:
+def traced(count: int, small: Model, **changes: object) -> Task:
     return Task(**{  # type: ignore[arg-type]
         "problems": sums(count), "method": TRACED, "student": small, "teacher": teacher(), "grader": LastWord(),
         **changes,
@@ -152,14 +152,15 @@ def test_a_recorded_run_replays_without_its_models(store: Store, tmp_path: Path)
     earlier = go(traced(5, student()), store).run
     recording = replay(earlier)
     with Store(tmp_path / "other.sqlite") as other:
-        outcome = go(Task(problems=sums(5), method=TRACED, student=recording, teacher=recording, grader=LastWord()), other)
+        outcome = go(traced(5, recording, teacher=recording), other)
         assert [t.solution for t in outcome.run.traces()] == [t.solution for t in earlier.traces()]
 
 
 def test_shuffled_plans_belong_to_the_next_problem(store: Store) -> None:
     big = ScriptedModel(lambda messages, *_: f"1. About {messages[-1].content.split()[3]}.", "teacher")
     outcome = go(traced(3, student(), teacher=big, plans=Plans(control="shuffled")), store)
-    assert [trace.plan.text for trace in outcome.run.traces() if trace.plan] == ["1. About 1.", "1. About 2.", "1. About 0."]
+    texts = [trace.plan.text for trace in outcome.run.traces() if trace.plan]
+    assert texts == ["1. About 1.", "1. About 2.", "1. About 0."]
 
 
 class Cents:

@@ -1,0 +1,77 @@
+"""Runs every benchmark, prints one table, and keeps the rows in benchmarks/results.jsonl.
+
+python benchmarks/all.py [URL]     URL: an OpenAI-compatible server at no latency; without it one is started here
+"""
+
+import datetime
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SHARED_SERVER = HERE.parents[1] / "shared" / "tools" / "mock_openai.mjs"
+
+
+def free_port() -> int:
+    with socket.socket() as some:
+        some.bind(("127.0.0.1", 0))
+        return int(some.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    for _ in range(100):
+        with socket.socket() as some:
+            if some.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise SystemExit("the local server did not start")
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Start a local server in a process of its own: the shared one if it and node are here, else ours."""
+    port = free_port()
+    shared = SHARED_SERVER.exists() and shutil.which("node")
+    command = ["node", str(SHARED_SERVER), "--port", str(port)] if shared else []
+    process = subprocess.Popen(
+        command or [sys.executable, str(HERE / "server.py"), str(port)], stdout=subprocess.DEVNULL
+    )
+    try:
+        wait_for(port)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def rows(script: str, *arguments: str) -> list[dict[str, object]]:
+    """Run one benchmark and return the JSON lines it printed."""
+    done = subprocess.run(
+        [sys.executable, str(HERE / script), *arguments, "--json"], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def main() -> None:
+    found = rows("startup.py")
+    if len(sys.argv) > 1:
+        found += rows("pipeline.py", sys.argv[1])
+    else:
+        with server() as url:
+            found += rows("pipeline.py", url)
+    found += rows("grading.py") + rows("embedded.py")
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    with (HERE / "results.jsonl").open("a") as kept:
+        for row in found:
+            kept.write(json.dumps({"at": now, **row}) + "\n")
+            print("  ".join(f"{name}={value}" for name, value in row.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Requests per second of a whole run against a bare aiohttp loop, on one local server in one process run.
+
+python benchmarks/pipeline.py URL [--problems 2000] [--flight 64] [--json]
+
+URL is an OpenAI-compatible server at no latency. Both sides send the same bodies: a bare loop of `flight` workers,
+then Trace-of-Thought over the problems, stored and graded. The ratio is the figure; rates are this machine's.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import aiohttp
+
+from stepdown.graders import load_grader
+from stepdown.methods import load_method
+from stepdown.models import load_model
+from stepdown.problems import load_problems
+from stepdown.prompts import DEFAULT
+from stepdown.runner import Task, close_models, run_task
+from stepdown.store import Store
+from stepdown.types import Plan, Prompt
+
+
+def write_problems(count: int, folder: Path) -> Path:
+    """Write word sums to a file, so that generating them is in nobody's time."""
+    path = folder / "wordsums.jsonl"
+    rows = ({"question": p.question, "answer": p.answer} for p in load_problems("wordsums", limit=count))
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    return path
+
+
+def bodies(problems: Path) -> list[bytes]:
+    """The 2 x count requests a run of Trace-of-Thought sends, ready made."""
+    made = []
+    for problem in load_problems(str(problems)):
+        for prompt in (Prompt("delegate", problem), Prompt("follow", problem, Plan("1. Add.", "teacher"))):
+            messages = [{"role": m.role, "content": m.content} for m in DEFAULT.render(prompt)]
+            made.append(json.dumps({"model": "mock", "messages": messages, "max_tokens": 1024}).encode())
+    return made
+
+
+async def bare(url: str, requests: list[bytes], flight: int) -> float:
+    """Post the requests with `flight` workers, read and parse each reply, and return requests per second."""
+    waiting = iter(requests)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def worker() -> None:
+            for body in waiting:
+                async with session.post(
+                    f"{url}/chat/completions", data=body, headers={"content-type": "application/json"}
+                ) as reply:
+                    assert json.loads(await reply.read())["choices"]
+
+        start = time.perf_counter()
+        await asyncio.gather(*(worker() for _ in range(flight)))
+        return len(requests) / (time.perf_counter() - start)
+
+
+async def whole(problems: Path, flight: int, store: Path) -> tuple[float, float, int]:
+    """Run Trace-of-Thought and return calls per second, CPU seconds per call, and the number of calls."""
+    task = Task(
+        problems=load_problems(str(problems)),
+        method=load_method("trace-of-thought"),
+        student=load_model("openai/student", concurrency=flight),
+        teacher=load_model("openai/teacher", concurrency=flight),
+        grader=load_grader(),
+    )
+    with Store(store) as opened:
+        start, cpu = time.perf_counter(), time.process_time()
+        outcome = await run_task(task, opened)
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+        await close_models(task)
+    assert outcome.tally.graded == outcome.tally.total, outcome.tally
+    return outcome.tally.calls / seconds, cpu / outcome.tally.calls, outcome.tally.calls
+
+
+def measure(url: str, count: int, flight: int) -> dict[str, float]:
+    """Measure both sides, the bare loop before and after, and return the figures of one row."""
+    os.environ.update(OPENAI_BASE_URL=url, OPENAI_API_KEY="none")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        problems = write_problems(count, folder)
+        requests = bodies(problems)
+        asyncio.run(bare(url, requests[:400], flight))  # warms the server up
+        before = asyncio.run(bare(url, requests, flight))
+        rate, cpu, calls = asyncio.run(whole(problems, flight, folder / "bench.sqlite"))
+        after = asyncio.run(bare(url, requests, flight))
+    bare_rate = (before + after) / 2
+    return {
+        "calls": calls,
+        "flight": flight,
+        "bare_per_s": round(bare_rate),
+        "stepdown_per_s": round(rate),
+        "ratio": round(rate / bare_rate, 3),
+        "cpu_us_per_call": round(cpu * 1e6),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url")
+    parser.add_argument("--problems", type=int, default=2000)
+    parser.add_argument("--flight", type=int, default=64)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    row = measure(options.url, options.problems, options.flight)
+    if options.json:
+        print(json.dumps({"bench": "pipeline", **row}))
+        return
+    for name, value in row.items():
+        print(f"{name:>16}  {value:,}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""A small OpenAI-compatible server at no latency, for measuring clients where the shared one is not at hand.
+
+python benchmarks/server.py PORT
+"""
+
+import json
+import sys
+
+from aiohttp import web
+
+TEXT = "Let us work through it. " + "so we add the parts " * 8 + "\n\nAnswer: 42"
+
+
+async def answer(request: web.Request) -> web.Response:
+    body = json.loads(await request.read())
+    choices = [
+        {"index": index, "message": {"role": "assistant", "content": TEXT}, "finish_reason": "stop"}
+        for index in range(body.get("n") or 1)
+    ]
+    usage = {"prompt_tokens": 50, "completion_tokens": 60, "total_tokens": 110}
+    reply = {"object": "chat.completion", "model": body["model"], "choices": choices, "usage": usage}
+    return web.Response(body=json.dumps(reply).encode(), content_type="application/json")
+
+
+def main() -> None:
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", answer)
+    web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None)
+
+
+if __name__ == "__main__":
+    main()

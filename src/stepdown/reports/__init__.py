@@ -1,0 +1,8 @@
+"""Runs compared: rows with intervals and paired tests, tables, charts and one self-contained page."""
+
+from stepdown.reports.comparison import Profile, Report, disagreements, report
+from stepdown.reports.rows import Edits, Row
+from stepdown.reports.sharing import Sharing
+from stepdown.reports.tallies import Flip, elect
+
+__all__ = ["Edits", "Flip", "Profile", "Report", "Row", "Sharing", "disagreements", "elect", "report"]

@@ -1,0 +1,215 @@
+"""The charts of a report, one Vega-Altair chart per function; importing this needs the extra `report`.
+
+Colours hold 3:1 contrast on white and on near-black, and shapes repeat what colours say. Text is drawn in
+`currentColor`, so that one svg serves light, dark and print.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from stepdown.errors import MissingExtra
+from stepdown.reports.comparison import Report
+from stepdown.reports.figures import clipped, short
+from stepdown.reports.rows import Row
+from stepdown.reports.tables import method_of, plans_of
+from stepdown.stats import frontier, wilson
+
+try:
+    import altair as alt
+except ImportError as error:
+    raise MissingExtra("altair", "report", "drawing charts") from error
+
+Chart = TypeVar("Chart")
+_COLOURS = ["#2f7ed8", "#d1495b", "#2a9d6f", "#9467bd", "#b8860b", "#7f7f7f"]
+_WIDTH = 760
+_SMALL = 220  # the width of one of several small charts
+_MOST = 9  # small charts beyond these are left out: a page of them cannot be compared by eye
+
+
+def accuracy_chart(report: Report) -> alt.FacetChart:
+    """Accuracy in percent with its 95 % interval, one line per run, grouped by student, coloured by method."""
+    rows = [row for row in report.rows if row.accuracy is not None]
+    base = alt.Chart().encode(y=alt.Y("run:N", sort=None, title=None, axis=alt.Axis(labelLimit=260)))
+    lines = base.mark_rule(strokeWidth=1.5, color="#8a8a8a").encode(
+        x=alt.X("low:Q", title="% right", scale=alt.Scale(domain=[0, 100])), x2="high:Q"
+    )
+    dots = base.mark_point(filled=True, size=90, opacity=1).encode(
+        x="right:Q", color=_method(), shape=alt.Shape("method:N", sort=None, title=None), tooltip=["run:N", "right:Q"]
+    )
+    data = alt.InlineData(values=[_point(row, _place(report, row)) for row in rows])
+    chart: Any = alt.layer(lines, dots).properties(width=_WIDTH - 240, height=alt.Step(26))
+    students = list(dict.fromkeys(short(row.student) for row in rows))
+    faceted: alt.FacetChart = chart.facet(
+        data=data, row=alt.Row("student:N", title=None, sort=students, header=_header("top"))
+    ).resolve_scale(y="independent")
+    return _styled(faceted)
+
+
+def cost_chart(report: Report) -> alt.LayerChart:
+    """Accuracy against money per problem (tokens where no price is above 0), and the frontier nothing beats."""
+    rows = [row for row in report.rows if row.accuracy is not None and row.attempts]
+    costs, title = _costs(rows)
+    points = [
+        _point(row, _place(report, row)) | {"cost": cost}
+        for row, cost in zip(rows, costs, strict=True)
+        if cost is not None
+    ]
+    best = frontier([(point["cost"], point["right"]) for point in points])
+    axis = alt.Axis(format="$~g" if "US$" in title else "~s")
+    x = alt.X("cost:Q", title=title, axis=axis, scale=alt.Scale(zero=True, nice=True))
+    y = alt.Y("right:Q", title="% right", scale=alt.Scale(zero=False, nice=True, padding=12))
+    dots = alt.Chart(alt.InlineData(values=points)).encode(x=x, y=y)
+    line = alt.Chart(alt.InlineData(values=[points[place] for place in best])).mark_line(
+        interpolate="step-after", strokeDash=[5, 4], color="#7f7f7f", strokeWidth=1.5
+    )
+    marks = dots.mark_point(filled=True, size=110, opacity=1).encode(
+        color=_method(), shape=alt.Shape("method:N", sort=None, title=None), tooltip=["run:N", "cost:Q", "right:Q"]
+    )
+    names = dots.mark_text(dx=11, dy=-7, align="left", color="currentColor").encode(text="place:N")
+    chart: Any = alt.layer(line.encode(x=x, y=y), marks, names)
+    sized: alt.LayerChart = chart.properties(width=_WIDTH - 60, height=280)
+    return _styled(sized)
+
+
+def steps_chart(report: Report) -> alt.FacetChart:
+    """Percent right by the number of steps in the plan, with 95 % intervals, one small chart per run."""
+    data = [
+        {"run": clipped(_place(report, row), 38), "steps": steps, "right": 100 * right / total, "total": total}
+        | dict(zip(("low", "high"), (100 * end for end in wilson(right, total)), strict=True))
+        for row in _planned(report)
+        for steps, right, total in _shares(report.profiles[row.run].steps)
+    ]
+    base = alt.Chart().encode(x=alt.X("steps:Q", title="steps", axis=alt.Axis(tickMinStep=1, format="d")))
+    lines = base.mark_rule(opacity=0.7, strokeWidth=1.5, color=_COLOURS[0]).encode(y="low:Q", y2="high:Q")
+    dots = base.mark_point(filled=True, opacity=1, color=_COLOURS[0]).encode(
+        y=alt.Y("right:Q", title="% right", scale=alt.Scale(domain=[0, 100])),
+        size=alt.Size("total:Q", title="problems", scale=alt.Scale(range=[20, 130])),
+    )
+    return _small(alt.layer(lines, dots), data)
+
+
+def tokens_chart(report: Report) -> alt.FacetChart:
+    """Problems by their tokens (bands up to powers of two), right and wrong, one small chart per run."""
+    data = [
+        {"run": clipped(_place(report, row), 38), "tokens": f"≤{size}", "verdict": verdict, "problems": count}
+        for row in report.rows[:_MOST]
+        for (size, right), count in sorted(report.profiles[row.run].sizes.items())
+        for verdict in ["right" if right else "wrong"]
+    ]
+    bars = (
+        alt.Chart()
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "tokens:O",
+                title="tokens",
+                sort=[f"≤{1 << power}" for power in range(40)],
+                axis=alt.Axis(labelAngle=-45),
+            ),
+            y=alt.Y("problems:Q", title="problems"),
+            color=alt.Color(
+                "verdict:N", title=None, scale=alt.Scale(domain=["right", "wrong"], range=[_COLOURS[2], _COLOURS[1]])
+            ),
+        )
+    )
+    return _small(bars, data)
+
+
+def svg(chart: Any, name: str) -> str:
+    """Return a chart as svg text for a page; `name` keeps its inner ids apart from other charts'."""
+    try:
+        import vl_convert
+    except ImportError as error:
+        raise MissingExtra("vl-convert-python", "report", "drawing charts into a page") from error
+    drawn: str = vl_convert.vegalite_to_svg(chart.to_dict())
+    for before in ('id="', "url(#", 'href="#'):
+        drawn = drawn.replace(before, f"{before}{name}-")
+    return drawn
+
+
+def charts_of(report: Report) -> dict[str, Any]:
+    """Return the charts this report has data for, by what they show, which is also their alternative text."""
+    if all(row.accuracy is None for row in report.rows):
+        return {}
+    charts: dict[str, Any] = {"Right answers, with 95 % intervals": accuracy_chart(report)}
+    costs, title = _costs([row for row in report.rows if row.accuracy is not None and row.attempts])
+    if sum(cost is not None for cost in costs) > 1:
+        what = "Money" if "US$" in title else "Tokens"
+        charts[f"{what} against right answers; the dashed line joins runs that no cheaper run beats"] = cost_chart(
+            report
+        )
+    if _planned(report):
+        charts["Right answers by the number of steps in the plan"] = steps_chart(report)
+    if any(len(report.profiles[row.run].sizes) > 1 for row in report.rows):
+        charts["Problems by the tokens spent on them"] = tokens_chart(report)
+    return charts
+
+
+def _planned(report: Report) -> Sequence[Row]:
+    planned = [row for row in report.rows if any(steps for steps, _ in report.profiles[row.run].steps)]
+    return planned[:_MOST]
+
+
+def _shares(steps: Mapping[tuple[int, bool], int]) -> list[tuple[int, int, int]]:
+    return [
+        (step, steps.get((step, True), 0), steps.get((step, True), 0) + steps.get((step, False), 0))
+        for step in sorted({step for step, _ in steps} - {0})
+    ]
+
+
+def _costs(rows: Sequence[Row]) -> tuple[list[float | None], str]:
+    if any(row.cost for row in rows):
+        return [None if row.cost is None else row.cost / row.attempts for row in rows], "US$ per trace"
+    sums = [None if None in row.tokens.values() else sum(map(int, filter(None, row.tokens.values()))) for row in rows]
+    return [total / row.attempts if total else None for row, total in zip(rows, sums, strict=True)], "tokens per trace"
+
+
+def _place(report: Report, row: Row) -> str:
+    plans = plans_of(row)
+    return f"{report.rows.index(row) + 1} {method_of(row)}" + (f" · {plans}" if row.teacher or row.plans else "")
+
+
+def _point(row: Row, name: str) -> dict[str, Any]:
+    assert row.accuracy is not None, "only graded rows are drawn"
+    return {
+        "run": name,
+        "place": name.partition(" ")[0],
+        "method": row.method,
+        "student": short(row.student),
+        "right": 100 * row.accuracy,
+        "low": 100 * row.low,
+        "high": 100 * row.high,
+    }
+
+
+def _method() -> alt.Color:
+    return alt.Color("method:N", sort=None, scale=alt.Scale(range=_COLOURS), title=None)
+
+
+def _header(orient: Literal["top", "left"]) -> alt.Header:
+    return alt.Header(
+        labelAngle=0, labelAnchor="start", labelOrient=orient, labelFontWeight="bold", labelLimit=_SMALL * 3
+    )
+
+
+def _small(chart: Any, data: list[dict[str, Any]]) -> alt.FacetChart:
+    sized = chart.properties(width=_SMALL, height=110)
+    names = list(dict.fromkeys(point["run"] for point in data))
+    facet = alt.Facet("run:N", title=None, sort=names, header=alt.Header(labelLimit=_SMALL + 20, labelAnchor="start"))
+    faceted: alt.FacetChart = sized.facet(data=alt.InlineData(values=data), facet=facet, columns=3)
+    return _styled(faceted)
+
+
+def _styled(chart: Chart) -> Chart:
+    text = {"labelColor": "currentColor", "titleColor": "currentColor"}
+    lines = {"domainColor": "#8a8a8a", "tickColor": "#8a8a8a", "gridColor": "#8a8a8a", "gridOpacity": 0.25}
+    plain: Any = chart
+    styled: Chart = (
+        plain.properties(background="transparent")
+        .configure(font="Arial, Liberation Sans, Helvetica, sans-serif")
+        .configure_view(stroke=None)
+        .configure_axis(**text, **lines, titleFontWeight="normal", labelFontSize=11)
+        .configure_legend(**text, orient="bottom", symbolOpacity=1, columnPadding=20)
+        .configure_header(**text, labelFontSize=11)
+    )
+    return styled

@@ -1,0 +1,164 @@
+"""The report of some runs: chosen baselines, rows, and everything a page needs, as one value without the store."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stepdown.errors import UnknownName, UsageError
+from stepdown.models.prices import Prices
+from stepdown.reports import pages
+from stepdown.reports.rows import Row, adjusted, row_of
+from stepdown.reports.sharing import Sharing, sharings
+from stepdown.reports.tables import as_markdown, as_text, tables_of, wrapped
+from stepdown.reports.tallies import Flip, Pricing, Tally, Verdicts, tally
+from stepdown.store import Run
+from stepdown.types import Grade, Settings, Trace
+
+VERSION = 1
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """Graded problems of a run by (plan steps, right) and by (tokens rounded up to a power of two, right)."""
+
+    steps: dict[tuple[int, bool], int]
+    sizes: dict[tuple[int, bool], int]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Some runs, compared.
+
+    `baseline` is the id of the run that every other row is compared with, None where each student
+    has its own (a row's `baseline` says which). `settings`, `profiles` and `flips` are by run id.
+    """
+
+    rows: tuple[Row, ...]
+    baseline: str | None
+    grader: str
+    caption: str
+    sharing: tuple[Sharing, ...]
+    settings: dict[str, Settings]
+    profiles: dict[str, Profile]
+    flips: dict[str, tuple[Flip, ...]]
+
+    def __str__(self) -> str:
+        """Aligned tables for a terminal of 100 columns."""
+        parts = ["\n".join(wrapped(self.caption)), *(as_text(table) for table in tables_of(self.rows))]
+        if self.sharing:
+            parts.append("\n".join(["When shared plans pay off", *self._paragraphs()]))
+        return "\n\n".join(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return `{rows, baseline, version}` of plain values: the contract of `stepdown report --json`."""
+        return {"rows": msgspec.to_builtins(self.rows), "baseline": self.baseline, "version": VERSION}
+
+    def to_markdown(self) -> str:
+        """Return the tables as markdown."""
+        parts = [self.caption, *(as_markdown(table) for table in tables_of(self.rows))]
+        if self.sharing:
+            parts.append("\n\n".join(["**When shared plans pay off**", *map(str, self.sharing)]))
+        return "\n\n".join(parts) + "\n"
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write one self-contained page, with charts if the extra `report` is installed, and return its path."""
+        path = Path(path)
+        path.write_text(pages.page(self), encoding="utf-8")
+        return path
+
+    def _paragraphs(self) -> Iterator[str]:
+        for sharing in self.sharing:
+            yield from wrapped(str(sharing))
+
+
+def report(*runs: Run, baseline: Run | None = None, grader: str = "", prices: Pricing | None = None) -> Report:
+    """Compare runs in one pass over each, paired by question.
+
+    Without a `baseline` each run is compared with the `direct` run of the same student and dataset, or
+    else with the first such run. `grader` names stored grades (the run's current ones if empty); a
+    missing price makes a cost None. Raises `UsageError` without runs, `UnknownName` for an unused grader.
+    """
+    table = list({run.id: run for run in ([baseline] if baseline else []) + list(runs)}.values())
+    if not table:
+        raise UsageError("there is no run to report on", "make one with `stepdown run`, or see `stepdown runs`")
+    against = {run.id: _baseline(run, table, baseline) for run in table}
+    tallies = _tallies(table, against, grader, prices or Prices())
+    rows = adjusted([row_of(run, tallies[run.id], baseline=against[run.id]) for run in table])
+    settings = {run.id: run.settings for run in table}
+    bases = {base for base in against.values() if base}
+    return Report(
+        rows=rows,
+        baseline=next(iter(bases)) if len(bases) == 1 else None,
+        grader=grader or ", ".join(sorted({run.grader for run in table} - {""})),
+        caption=_caption(rows, grader or ", ".join(sorted({run.grader for run in table})), baseline),
+        sharing=sharings(rows, settings),
+        settings=settings,
+        profiles={name: Profile(dict(one.steps), dict(one.sizes)) for name, one in tallies.items()},
+        flips={name: tuple(one.flips) for name, one in tallies.items() if one.flips},
+    )
+
+
+def disagreements(
+    run: Run, graders: Sequence[str] = ("strict", "default", "lenient")
+) -> Iterator[tuple[Trace, tuple[Grade, ...]]]:
+    """Stream the traces whose stored grades differ in verdict, with those grades in the graders' order.
+
+    Graders that never graded this run are left out. Raises `UsageError` if fewer than two remain.
+    """
+    names = [name for name in (_stored(run, grader) for grader in graders) if name]
+    if len(names) < 2:
+        raise UsageError(
+            f"run `{run.id}` has grades of {len(names)} of {', '.join(f'`{one}`' for one in graders)}",
+            f"grade it again with `stepdown grade {run.id} --grader NAME`; no model is called",
+        )
+    for views in zip(*(run.graded(name) for name in names), strict=True):
+        grades = tuple(grade for _, grade in views)
+        if len({grade.verdict for grade in grades}) > 1:
+            yield views[0][0], grades
+
+
+def _stored(run: Run, grader: str) -> str:
+    """The stored name of a grader given without its version, the newest if there are several; empty if none."""
+    known = [name for name in run.graders() if name == grader or name.partition("@")[0] == grader]
+    return max(known, default="")
+
+
+def _grader(run: Run, grader: str) -> str:
+    name = _stored(run, grader) if grader else ""
+    if grader and not name:
+        raise UnknownName(f"grade of run `{run.id}` by", grader, run.graders())
+    return name
+
+
+def _baseline(run: Run, table: Sequence[Run], given: Run | None) -> str:
+    if given:
+        return "" if run.id == given.id else given.id
+    alike = [
+        other
+        for other in table
+        if (other.settings.student, other.settings.dataset) == (run.settings.student, run.settings.dataset)
+    ]
+    chosen = next((other for other in alike if other.settings.method == "direct"), alike[0])
+    return "" if chosen.id == run.id else chosen.id
+
+
+def _tallies(table: Sequence[Run], against: dict[str, str], grader: str, prices: Pricing) -> dict[str, Tally]:
+    """Tally the baselines first, so that each other run meets their verdicts in its one pass."""
+    bases = Counter(base for base in against.values() if base)
+    done: dict[str, Tally] = {}
+    for run in sorted(table, key=lambda run: run.id not in bases):
+        before: Verdicts = done[against[run.id]].by_problem if against[run.id] else {}
+        done[run.id] = tally(run, prices, grader=_grader(run, grader), before=before, keep=run.id in bases)
+    return done
+
+
+def _caption(rows: Sequence[Row], grader: str, given: Run | None) -> str:
+    datasets = ", ".join(sorted({row.dataset for row in rows}))
+    if given:
+        base = f"run {given.id} ({given.settings.method}, {given.settings.student})"
+    elif any(row.baseline for row in rows):
+        base = "each student's direct run, or else its first run (none was given)"
+    else:
+        base = "none: no two runs here share a student and its problems"
+    return f"{len(rows)} runs on {datasets}. Graded by {grader or 'nothing yet'}. Baseline: {base}."

@@ -1,0 +1,165 @@
+"""The rows of a report: each run's figures, and its paired comparison with its baseline."""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+import msgspec
+
+from stepdown.reports.tallies import Spending, Tally
+from stepdown.stats import (
+    clustered_bootstrap,
+    holm,
+    mcnemar_exact,
+    minimum_detectable_difference,
+    paired_bootstrap,
+    relative_gain,
+    wilson,
+)
+from stepdown.store import Run
+from stepdown.types import Role, Verdict
+
+ROLES: tuple[Role, ...] = ("teacher", "student", "judge")
+
+
+class Edits(msgspec.Struct, frozen=True):
+    """How many graded problems have a plan a person edited, and how many of either kind are right."""
+
+    edited: int = 0
+    edited_right: int = 0
+    untouched: int = 0
+    untouched_right: int = 0
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a report; what cannot be known is None.
+
+    Accuracies, intervals, differences and `mdd` (the minimum detectable difference at 80 % power) are
+    shares of 1; `accuracy` is right / graded, by vote where `samples` > 1, with its Wilson interval.
+    `single` is then the mean accuracy of one sample, with its clustered interval. `difference`,
+    `relative_gain`, `better`, `worse` and the p-values are over the `paired` problems that this run
+    and its `baseline` (a run's id) both have graded. `tokens` and `costs` (USD) are by role, `cost` and
+    `cost_per_right` in USD, `seconds` summed over replies, `truncated` of `attempts` traces.
+    """
+
+    run: str
+    method: str
+    student: str
+    teacher: str
+    plans: str
+    right: int
+    graded: int
+    total: int
+    accuracy: float | None
+    low: float
+    high: float
+    relative_gain: float | None = None
+    difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    tokens: dict[str, int | None]
+    cost: float | None
+    dataset: str
+    control: str
+    baseline: str = ""
+    paired: int = 0
+    better: int = 0
+    worse: int = 0
+    mdd: float | None = None
+    samples: int = 1
+    single: float | None = None
+    single_low: float | None = None
+    single_high: float | None = None
+    attempts: int
+    truncated: int
+    ungraded: int
+    seconds: float
+    costs: dict[str, float | None]
+    cost_per_right: float | None
+    edits: Edits
+
+
+def row_of(run: Run, tally: Tally, *, baseline: str = "") -> Row:
+    """Return a run's row without Holm's adjustment, compared with its baseline's id if there is one."""
+    settings, verdicts = run.settings, tally.verdicts
+    graded, total = verdicts["right"] + verdicts["wrong"], max(settings.count, verdicts.total())
+    low, high = wilson(verdicts["right"], graded)
+    spending = {role: tally.spending[role] for role in ROLES if role in tally.spending}
+    cost = _total(spending)
+    row = Row(
+        run=run.id,
+        method=settings.method,
+        student=settings.student,
+        teacher=settings.teacher,
+        plans=settings.plans,
+        right=verdicts["right"],
+        graded=graded,
+        total=total,
+        accuracy=verdicts["right"] / graded if graded else None,
+        low=low,
+        high=high,
+        tokens={role: one.tokens for role, one in spending.items()},
+        cost=cost,
+        dataset=settings.dataset,
+        control=settings.control,
+        samples=settings.samples,
+        attempts=tally.attempts,
+        truncated=tally.truncated,
+        ungraded=total - graded,
+        seconds=tally.seconds,
+        costs={role: one.cost for role, one in spending.items()},
+        cost_per_right=cost / verdicts["right"] if cost is not None and verdicts["right"] else None,
+        edits=_edits(tally),
+    )
+    row = _with_singles(row, tally.shares) if settings.samples > 1 else row
+    return compared(row, tally.pairs, baseline) if baseline else row
+
+
+def compared(row: Row, pairs: Mapping[tuple[Verdict, Verdict], int], baseline: str) -> Row:
+    """Return the row with its comparison over pairs of (baseline's verdict, this verdict)."""
+    better, worse = pairs.get(("wrong", "right"), 0), pairs.get(("right", "wrong"), 0)
+    same = pairs.get(("right", "right"), 0)
+    paired = better + worse + same + pairs.get(("wrong", "wrong"), 0)
+    row = msgspec.structs.replace(row, baseline=baseline, paired=paired, better=better, worse=worse)
+    if not paired:
+        return row
+    low, high = paired_bootstrap(better, worse, paired)
+    found = minimum_detectable_difference(paired, (better + worse) / paired) if better + worse else None
+    return msgspec.structs.replace(
+        row,
+        difference=(better - worse) / paired,
+        difference_low=low,
+        difference_high=high,
+        relative_gain=relative_gain((same + better) / paired, (same + worse) / paired),
+        p=mcnemar_exact(better, worse),
+        mdd=found,
+    )
+
+
+def adjusted(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the rows with Holm's adjustment over all of the table's tests."""
+    tested = [row.p for row in rows if row.p is not None]
+    adjustments = iter(holm(tested))
+    return tuple(row if row.p is None else msgspec.structs.replace(row, p_holm=next(adjustments)) for row in rows)
+
+
+def _with_singles(row: Row, shares: Mapping[Fraction, int]) -> Row:
+    problems = sum(shares.values())
+    if not problems:
+        return row
+    mean = float(sum(share * count for share, count in shares.items())) / problems
+    low, high = clustered_bootstrap(shares)
+    return msgspec.structs.replace(row, single=mean, single_low=low, single_high=high)
+
+
+def _edits(tally: Tally) -> Edits:
+    edits = tally.edits
+    edited, untouched = (edits[kind, "right"] + edits[kind, "wrong"] for kind in (True, False))
+    return Edits(edited, edits[True, "right"], untouched, edits[False, "right"])
+
+
+def _total(spending: Mapping[Role, Spending]) -> float | None:
+    costs = [one.cost for one in spending.values()]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if costs and len(known) == len(costs) else None

@@ -1,0 +1,217 @@
+"""A report's tables, and how a table becomes plain text, markdown and html."""
+
+from collections.abc import Callable, Sequence
+from html import escape
+
+import msgspec
+
+from stepdown.reports.figures import (
+    DASH,
+    between,
+    chance,
+    clipped,
+    count,
+    duration,
+    money,
+    percent,
+    points,
+    short,
+)
+from stepdown.reports.rows import ROLES, Row
+
+Cells = tuple[str, ...]
+Column = tuple[str, Callable[[Row], str]]
+
+
+class Table(msgspec.Struct, frozen=True):
+    """A titled grid of texts; columns from `numbers` on are set flush right."""
+
+    title: str
+    header: Cells
+    rows: tuple[Cells, ...]
+    numbers: int = 1
+    note: str = ""
+
+
+def tables_of(rows: Sequence[Row]) -> list[Table]:
+    """Return the tables that say something about these rows; the first column numbers them."""
+    place = {row.run: str(number) for number, row in enumerate(rows, 1)}
+    found = [_rights(rows), _differences(rows, place), _singles(rows), _edits(rows), _spendings(rows)]
+    return [
+        msgspec.structs.replace(
+            table,
+            header=("#", *table.header),
+            rows=tuple((place[name], *cells) for name, *cells in table.rows),
+            numbers=table.numbers + 1,
+        )
+        for table in found
+        if table.rows
+    ]
+
+
+def _grid(title: str, rows: Sequence[Row], columns: Sequence[Column], *, words: int = 0, note: str = "") -> Table:
+    cells = tuple((row.run, *(cell(row) for _, cell in columns)) for row in rows)
+    return Table(title, tuple(name for name, _ in columns), cells, words, note)
+
+
+def _rights(rows: Sequence[Row]) -> Table:
+    names: list[Column] = [
+        ("method", method_of),
+        ("student", lambda row: short(row.student)),
+        ("plans", plans_of),
+    ]
+    if len({row.dataset for row in rows}) > 1:
+        names.insert(1, ("problems", lambda row: clipped(row.dataset, 40)))
+    figures: list[Column] = [
+        ("right/graded/total", lambda row: f"{row.right}/{row.graded}/{row.total}"),
+        ("% right", lambda row: percent(row.accuracy) + between(percent(row.low), percent(row.high))),
+        ("cut", lambda row: str(row.truncated)),
+    ]
+    note = "% right: of the graded, with the 95 % Wilson interval. cut: traces with a reply at its token limit."
+    return _grid("Right answers", rows, [*names, *figures], words=len(names), note=note)
+
+
+def _differences(rows: Sequence[Row], place: dict[str, str]) -> Table:
+    columns: list[Column] = [
+        ("against", lambda row: place.get(row.baseline, clipped(row.baseline, 12))),
+        ("pairs", lambda row: str(row.paired)),
+        ("difference", _difference),
+        ("gain %", lambda row: points(row.relative_gain)),
+        ("won/lost", lambda row: f"{row.better}/{row.worse}"),
+        ("p", lambda row: chance(row.p)),
+        ("p (Holm)", lambda row: chance(row.p_holm)),
+        ("detectable", lambda row: percent(row.mdd)),
+    ]
+    note = (
+        "difference: percentage points over the problems both have graded, with the 95 % bootstrap interval. "
+        "gain: (new - old) / old. p: exact McNemar test, and adjusted by Holm over the table. "
+        "detectable: the difference this many pairs find with 80 % power."
+    )
+    return _grid("Against the baseline", [row for row in rows if row.baseline], columns, note=note)
+
+
+def _singles(rows: Sequence[Row]) -> Table:
+    columns: list[Column] = [
+        ("samples", lambda row: str(row.samples)),
+        ("% right by vote", lambda row: percent(row.accuracy)),
+        (
+            "% right of one sample",
+            lambda row: percent(row.single) + between(percent(row.single_low), percent(row.single_high)),
+        ),
+    ]
+    note = "One sample: the mean over problems, with the 95 % bootstrap interval clustered by problem."
+    return _grid("Self-consistency", [row for row in rows if row.samples > 1], columns, note=note)
+
+
+def _edits(rows: Sequence[Row]) -> Table:
+    columns: list[Column] = [
+        ("edited: right/graded", lambda row: f"{row.edits.edited_right}/{row.edits.edited}"),
+        ("untouched: right/graded", lambda row: f"{row.edits.untouched_right}/{row.edits.untouched}"),
+    ]
+    return _grid("Plans a person edited", [row for row in rows if row.edits.edited], columns)
+
+
+def _spendings(rows: Sequence[Row]) -> Table:
+    roles = [role for role in ROLES if any(role in row.tokens for row in rows)]
+    columns: list[Column] = [(f"{role} tokens", _tokens_of(role)) for role in roles]
+    columns += [(f"{role} cost", _cost_of(role)) for role in roles if len(roles) > 1]
+    columns += [
+        ("cost", lambda row: money(row.cost)),
+        ("per right", lambda row: money(row.cost_per_right) if row.right else DASH),
+        ("model time", lambda row: duration(row.seconds)),
+    ]
+    note = "As if each run stood alone: plans that several runs share were paid once, and are counted in each."
+    return _grid("Tokens and money", rows, columns, note=note)
+
+
+def _tokens_of(role: str) -> Callable[[Row], str]:
+    return lambda row: count(row.tokens[role]) if role in row.tokens else DASH
+
+
+def _cost_of(role: str) -> Callable[[Row], str]:
+    return lambda row: money(row.costs[role]) if role in row.costs else DASH
+
+
+def method_of(row: Row) -> str:
+    """Return a run's method, with its number of samples where it votes."""
+    return f"{row.method} ×{row.samples}" if row.samples > 1 else row.method
+
+
+def plans_of(row: Row) -> str:
+    """Return whose plans a run used, and what was done to them."""
+    source = row.teacher if row.plans in ("", "teacher") else row.plans
+    name = short(source) if source else DASH
+    return f"{name}, {row.control}" if row.control else name
+
+
+def _difference(row: Row) -> str:
+    return points(row.difference) + between(points(row.difference_low), points(row.difference_high))
+
+
+# -- rendering
+
+
+def as_text(table: Table, width: int = 100) -> str:
+    """Return the table with aligned columns, its words clipped and its note wrapped to `width` characters."""
+    grid = [table.header, *table.rows]
+    widths = _widths(grid, table.numbers, width)
+    lines = [_aligned(cells, widths, table.numbers) for cells in grid]
+    lines.insert(1, "─" * len(lines[0]))
+    return "\n".join([table.title, *lines, *wrapped(table.note, width)])
+
+
+def _widths(grid: Sequence[Cells], numbers: int, width: int) -> list[int]:
+    """The columns' widths; while they are too wide together, the widest of the names after the first gives way."""
+    widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
+    words = range(2, numbers)
+    while sum(widths) + 2 * len(widths) - 2 > width and max((widths[place] for place in words), default=0) > 8:
+        widths[max(words, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _aligned(cells: Cells, widths: Sequence[int], numbers: int) -> str:
+    return "  ".join(
+        clipped(cell, width).ljust(width) if 0 < place < numbers else cell.rjust(width)
+        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+
+
+def wrapped(text: str, width: int = 100) -> list[str]:
+    """Return a text's words in lines of at most `width` characters."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def as_markdown(table: Table) -> str:
+    """Return the table as a GitHub markdown table under its title."""
+    rule = [":---" if 0 < place < table.numbers else "---:" for place in range(len(table.header))]
+    grid = [table.header, rule, *table.rows]
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in grid]
+    return "\n".join([f"**{table.title}**", "", *lines, *(["", table.note] if table.note else [])])
+
+
+def as_html(table: Table) -> str:
+    """Return the table as html, every cell escaped."""
+    header = "".join(
+        f'<th scope="col"{_side(place, table)}>{escape(cell)}</th>' for place, cell in enumerate(table.header)
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td{_side(place, table)}>{escape(cell)}</td>" for place, cell in enumerate(cells))
+        + "</tr>\n"
+        for cells in table.rows
+    )
+    note = f"<p class=note>{escape(table.note)}</p>" if table.note else ""
+    caption = f"<caption>{escape(table.title)}</caption>"
+    return (
+        f"<div class=wide><table>{caption}<thead><tr>{header}</tr></thead>\n<tbody>{body}</tbody></table></div>{note}"
+    )
+
+
+def _side(place: int, table: Table) -> str:
+    return "" if 0 < place < table.numbers else " class=n"
