@@ -13,7 +13,7 @@ from stepdown.problems import commonsenseqa, gsm8k, hendrycks_math, neqa, openbo
 from stepdown.problems.benchmarks import Benchmark, Dataset
 from stepdown.problems.files import Columns, read_problem
 from stepdown.problems.hub import fetch_files
-from stepdown.problems.rows import SUFFIXES, Row, find_file, read_rows
+from stepdown.problems.rows import SUFFIXES, Row, find_file, read_rows, shown
 from stepdown.types import Problem
 
 __all__ = ["Checked", "Columns", "Dataset", "Problems", "datasets", "load_problems"]
@@ -111,14 +111,17 @@ def load_problems(
     """
     if offset < 0 or (limit is not None and limit < 1):
         raise UsageError(f"limit `{limit}` from offset `{offset}` is no part of a data set", "limit >= 1, offset >= 0")
-    if name in wordsums.NAMES and data is None:
-        return load_wordsums(name, known_split(wordsums.about(name), split), (offset, limit), seed)
-    if columns is None and name in BENCHMARKS:
-        return load_benchmark(BENCHMARKS[name], split, (offset, limit), data)
-    if data is None and Path(name).suffix.lower() in SUFFIXES:
-        return load_file(Path(name).stem, split, (offset, limit), find_file(name), columns or Columns())
+    part = (offset, limit)
     if data is not None and columns is not None:
-        return load_file(name, split, (offset, limit), find_file(data), columns)
+        return load_file(name, split, part, find_file(data), columns)
+    if name in BENCHMARKS and columns is None:
+        return load_benchmark(BENCHMARKS[name], split, part, data)
+    if name in wordsums.NAMES and columns is None and data is None:
+        return load_wordsums(name, known_split(wordsums.about(name), split), part, seed)
+    if data is None and (Path(name).suffix.lower() in SUFFIXES or Path(name).exists()):
+        return load_file(Path(name).stem, split, part, find_file(name), columns or Columns())
+    if name in BENCHMARKS or name in wordsums.NAMES:
+        raise UsageError(f"`{name}` has its own source and columns", "leave out the names of columns, or add `--data`")
     raise UnknownName("data set", name, [*BENCHMARKS, *wordsums.NAMES])
 
 
@@ -174,6 +177,8 @@ def placed(
     for place, row in islice(enumerate(rows()), offset, end):
         problem = read(row)
         own = problem.id.removeprefix(dataset.rpartition("/")[2] + "/") or str(place)
+        if not own.isprintable():
+            raise row.bad("id", f"an id that can be printed, found {shown(own)}")
         yield row, msgspec.structs.replace(problem, id=f"{dataset}/{own}")
 
 

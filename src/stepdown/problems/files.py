@@ -40,12 +40,18 @@ def read_problem(row: Row, columns: Columns) -> Problem:
     gold = gold_letter(row, columns.answer, choices) if choices else row.text(columns.answer, "a gold answer")
     if kind == "choice" and not choices:
         raise row.bad(columns.choices or "choices", "choices, since the kind is `choice`")
-    number = gold.removeprefix("$").replace(",", "") if NUMBER.fullmatch(gold.removeprefix("$")) else None
+    number = bare_number(gold)
     if kind == "number" and number is None:
         raise row.bad(columns.answer, f"a number, since the kind is `number`, found `{gold[:60]}`")
     if number is not None and kind in (None, "number"):
         gold, kind = number, "number"
     return Problem(id=row_id(row, columns.id), question=question, answer=gold, choices=choices, kind=kind or "text")
+
+
+def bare_number(gold: str) -> str | None:
+    """Return a gold such as `$1,024` or `−3` as a plain number, None where it is none."""
+    bare = gold.removeprefix("$").replace("\N{MINUS SIGN}", "-")
+    return bare.replace(",", "") if NUMBER.fullmatch(bare) else None
 
 
 def row_choices(row: Row, column: str | None) -> tuple[str, ...]:

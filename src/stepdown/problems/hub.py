@@ -4,7 +4,6 @@ import os
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from stepdown.errors import MissingExtra, UsageError
 from stepdown.problems.benchmarks import HubFiles
@@ -30,23 +29,27 @@ def fetch_file(hub: HubFiles, name: str) -> Path:
     # Endpoint and cache are named here because huggingface_hub reads its environment once, at its first import.
     endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
     cache = os.environ.get("HF_HUB_CACHE") or None
-    at = {"repo_type": "dataset", "revision": hub.revision, "cache_dir": cache}
-    kept = try_to_load_from_cache(hub.repo, name, **at)
+    kept = try_to_load_from_cache(hub.repo, name, cache, hub.revision, "dataset")
     if isinstance(kept, str):
         return Path(kept)
     try:
         connect(endpoint)
-        return Path(hf_hub_download(hub.repo, name, endpoint=endpoint, **at))
+        got = hf_hub_download(
+            hub.repo, name, repo_type="dataset", revision=hub.revision, cache_dir=cache, endpoint=endpoint
+        )
     except (OSError, httpx2.HTTPError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise UsageError(
             f"the hub did not give `{name}` of `{hub.repo}`: {reason}",
             "fetch the file by another way and name it with `--data FILE`, or use `wordsums`, which needs no file",
         ) from error
+    return Path(got)
 
 
 def connect(endpoint: str, seconds: float = 10.0) -> None:
     """Raise `OSError` where the hub's host cannot be reached; huggingface_hub alone retries for 24 seconds."""
+    from urllib.request import getproxies  # 20 ms to import, needed only here
+
     where = urlsplit(endpoint)
     if where.hostname and not getproxies():
         port = where.port or (80 if where.scheme == "http" else 443)

@@ -41,7 +41,7 @@ BAKERY = Frame(
     endings=(
         ask("How many {items} are in the bakery now?"),
         times(
-            "Then {he} sells every one of the {items} in the bakery for ${x}. How many dollars does {he} take in?",
+            "Then {he} sells all the {items} in the bakery for ${x} each. How many dollars does {he} take in?",
             "Multiply by the price of ${x} for each.",
         ),
         share(

@@ -50,7 +50,7 @@ READING = Frame(
             (2, 5),
         ),
         share(
-            "{M} reads as many pages in {x} days, the same number every day. How many pages a day does {M} read?",
+            "{M} reads just as many pages in {x} days, the same number every day. How many pages a day does {M} read?",
             "Divide by {x} days.",
         ),
     ),
@@ -90,6 +90,7 @@ ROAD_TRIP = Frame(
         share(
             "{His} car uses one litre of fuel for every {x} kilometres. How many litres does it use?",
             "Divide by the {x} kilometres for each litre.",
+            (5, 20),
         ),
         Move(
             "{M} drives {x} kilometres more than {N}. How many kilometres do they drive together?",

@@ -132,7 +132,7 @@ FAIR = Frame(
             (30, 300),
         ),
     ),
-    asides=("The fair lasts {d} hours.", "The school has {d} teachers."),
+    asides=("The fair opens {d} minutes late.", "The school has {d} teachers."),
 )
 
 FRAMES = (SAVINGS, SHOPPING, FAIR)
