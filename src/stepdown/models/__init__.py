@@ -1,0 +1,55 @@
+"""Who can answer: models behind endpoints, in this process, recorded or scripted."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stepdown.errors import MissingExtra, UsageError
+from stepdown.models.chat import TIMEOUT, ChatModel
+from stepdown.models.endpoints import ADDRESSES, find_endpoint
+from stepdown.models.prices import Prices, Rate
+from stepdown.models.recorded import RecordedModel, index_replies
+from stepdown.models.scripted import ScriptedModel
+
+if TYPE_CHECKING:
+    from stepdown.types import Model
+
+__all__ = [
+    "ADDRESSES",
+    "ChatModel",
+    "Prices",
+    "Rate",
+    "RecordedModel",
+    "ScriptedModel",
+    "index_replies",
+    "load_model",
+]
+
+
+def load_model(
+    name: str, *, concurrency: int | None = None, timeout: float = TIMEOUT, logprobs: bool = False
+) -> "Model":
+    """Return the model of a model string; nothing is sent yet.
+
+    `openai/gpt-4o`, `ollama/llama3.2:1b` and so on for the providers in `ADDRESSES`;
+    `openai-api/<name>/<model>` for any OpenAI-compatible endpoint at `<NAME>_BASE_URL`;
+    `openai-completions/<name>/<model>` for its plain completions; `embedded/<name>` or a path to a
+    `.gguf` file for a model in this process. `concurrency` fixes how many calls are under way at
+    once, which is found by trying otherwise. `timeout` is in seconds per request. `logprobs` asks
+    for log-probabilities. Load a model once per name: its limits are its own.
+
+    Raises `UsageError` for a name that leads nowhere and `MissingExtra` for an engine not installed.
+    """
+    if concurrency is not None and concurrency < 1:
+        raise UsageError(f"a concurrency of `{concurrency}` would send nothing", "give 1 or more")
+    if name.startswith("embedded/") or name.endswith(".gguf"):
+        return _load_embedded(name)
+    if name and name.partition("/")[0] not in ADDRESSES and Path(name).is_dir():
+        raise MissingExtra("transformers", "train", f"answering with the student folder `{name}`")
+    endpoint = find_endpoint(name)
+    return ChatModel(endpoint, concurrency=concurrency, timeout=timeout, logprobs=logprobs)
+
+
+def _load_embedded(name: str) -> "Model":
+    from stepdown.models.embedded import load_embedded
+
+    return load_embedded(name)

@@ -1,0 +1,215 @@
+"""Where a model string leads: address, key and manners of an OpenAI-compatible endpoint."""
+
+import re
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from stepdown.errors import UnknownName, UsageError
+from stepdown.models.keys import Secret, find_setting
+
+ADDRESSES = {
+    "anthropic": "https://api.anthropic.com/v1",
+    "azure": "",
+    "cerebras": "https://api.cerebras.ai/v1",
+    "deepinfra": "https://api.deepinfra.com/v1/openai",
+    "deepseek": "https://api.deepseek.com/v1",
+    "fireworks": "https://api.fireworks.ai/inference/v1",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta/openai",
+    "groq": "https://api.groq.com/openai/v1",
+    "llamacpp": "http://localhost:8080/v1",
+    "lmstudio": "http://localhost:1234/v1",
+    "mistral": "https://api.mistral.ai/v1",
+    "moonshot": "https://api.moonshot.ai/v1",
+    "nebius": "https://api.studio.nebius.com/v1",
+    "nvidia": "https://integrate.api.nvidia.com/v1",
+    "ollama": "http://localhost:11434/v1",
+    "openai": "https://api.openai.com/v1",
+    "openrouter": "https://openrouter.ai/api/v1",
+    "perplexity": "https://api.perplexity.ai",
+    "sambanova": "https://api.sambanova.ai/v1",
+    "sglang": "http://localhost:30000/v1",
+    "together": "https://api.together.xyz/v1",
+    "vllm": "http://localhost:8000/v1",
+    "xai": "https://api.x.ai/v1",
+}
+LOCAL = frozenset({"llamacpp", "lmstudio", "ollama", "sglang", "vllm"})
+ANY = frozenset({"openai-api", "openai-completions"})
+
+_START = {
+    "ollama": "start it with `ollama serve`, or set `OLLAMA_HOST`",
+    "vllm": "start it with `vllm serve MODEL`, or set `VLLM_BASE_URL`",
+    "llamacpp": "start it with `llama-server -m MODEL.gguf`, or set `LLAMACPP_BASE_URL`",
+}
+_AZURE_VERSION = "2024-10-21"
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One model at one address.
+
+    `name` is the model string, `model` what the endpoint calls it, `base` the address to which
+    `/models` is added, `url` where requests go. `variable` names the key's environment variable and
+    `start` says how to start the server, both for hints. `plain` means plain completions, `local`
+    that calls cost nothing.
+    """
+
+    name: str
+    model: str
+    base: str
+    url: str
+    key: Secret = Secret("")
+    key_header: str = "Authorization"
+    variable: str = ""
+    start: str = ""
+    plain: bool = False
+    local: bool = False
+
+    @property
+    def source(self) -> str:
+        """The address without credentials and query, as part of a call's identity."""
+        return bare_address(self.base)
+
+
+def endpoint_at(address: str, model: str, *, name: str = "", key: str = "", plain: bool = False) -> Endpoint:
+    """Return the endpoint of a model at a base URL given in the program, such as `http://localhost:8000/v1`."""
+    base = clean_address(address, "address")
+    return Endpoint(
+        name=name or f"openai-api/{urlsplit(base).hostname}/{model}",
+        model=model,
+        base=base,
+        url=join_address(base, "/completions" if plain else "/chat/completions"),
+        key=Secret(key),
+        plain=plain,
+    )
+
+
+def find_endpoint(name: str) -> Endpoint:
+    """Return the endpoint of a model string such as `openai/gpt-4o`.
+
+    `<provider>/<model>` for a provider of the table, whose address `<PROVIDER>_BASE_URL` replaces;
+    `openai-api/<name>/<model>` for any other, with `<NAME>_BASE_URL` and, if it wants one,
+    `<NAME>_API_KEY`; `openai-completions/<name>/<model>` for the plain completions of either.
+    Raises `UnknownName` for another provider and `UsageError` for a missing model, address or key.
+    """
+    provider, _, model = name.partition("/")
+    plain = provider == "openai-completions"
+    if provider in ANY:
+        provider, _, model = model.partition("/")
+    elif provider not in ADDRESSES:
+        raise UnknownName("provider", provider, [*ADDRESSES, *ANY, "embedded"])
+    if not provider or not model:
+        raise UsageError(f"`{name}` names no model", "write `provider/model`, such as `ollama/llama3.2:1b`")
+    if provider == "azure":
+        return _find_azure(name, model, plain=plain)
+    base = _find_address(name, provider)
+    variable = f"{_variable(provider)}_API_KEY"
+    key = Secret(find_setting(variable))
+    if not key and provider not in LOCAL and base == ADDRESSES.get(provider):
+        raise _missing_key(name, variable)
+    return Endpoint(
+        name=name,
+        model=model,
+        base=base,
+        url=join_address(base, "/completions" if plain else "/chat/completions"),
+        key=key,
+        variable=variable,
+        start=_START.get(provider, ""),
+        plain=plain,
+        local=provider in LOCAL,
+    )
+
+
+def _find_address(name: str, provider: str) -> str:
+    variable = f"{_variable(provider)}_BASE_URL"
+    if address := find_setting(variable):
+        return clean_address(address, variable)
+    if provider == "ollama" and (host := find_setting("OLLAMA_HOST")):
+        return _ollama_address(host)
+    if provider not in ADDRESSES:
+        raise UsageError(
+            f"`{name}` has no address: `{variable}` is not set",
+            f"export {variable}=http://HOST:PORT/v1, or write that line into `.env`",
+        )
+    return ADDRESSES[provider]
+
+
+def _find_azure(name: str, model: str, *, plain: bool) -> Endpoint:
+    variables = ("AZURE_OPENAI_BASE_URL", "AZURE_BASE_URL", "AZURE_OPENAI_ENDPOINT")
+    address = find_setting(*variables)
+    if not address:
+        raise UsageError(
+            f"`{name}` has no address: `{variables[0]}` is not set",
+            f"export {variables[0]}=https://NAME.openai.azure.com",
+        )
+    base = clean_address(address, variables[0])
+    if not urlsplit(base).path.endswith("/v1"):
+        base = _deployment_address(base, model)
+    key = Secret(find_setting("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"))
+    if not key:
+        raise _missing_key(name, "AZURE_OPENAI_API_KEY")
+    return Endpoint(
+        name=name,
+        model=model,
+        base=base,
+        url=join_address(base, "/completions" if plain else "/chat/completions"),
+        key=key,
+        key_header="api-key",
+        variable="AZURE_OPENAI_API_KEY",
+        plain=plain,
+    )
+
+
+def _deployment_address(base: str, model: str) -> str:
+    """Return Azure's address of a deployment, with the version of the interface in the query."""
+    if "/openai/deployments/" not in base:
+        base = join_address(base, f"/openai/deployments/{model}")
+    if "api-version=" in base:
+        return base
+    version = find_setting("AZURE_OPENAI_API_VERSION", "OPENAI_API_VERSION") or _AZURE_VERSION
+    return f"{base}{'&' if '?' in base else '?'}api-version={version}"
+
+
+def _missing_key(name: str, variable: str) -> UsageError:
+    return UsageError(
+        f"`{name}` needs a key: `{variable}` is not set",
+        f"export {variable}=..., or write that line into `.env`; `embedded/` models need no key",
+    )
+
+
+def _variable(provider: str) -> str:
+    return re.sub(r"[^A-Z0-9]", "_", provider.upper())
+
+
+def _ollama_address(host: str) -> str:
+    """Return Ollama's address from `OLLAMA_HOST`, which may lack scheme, port and path and may be `0.0.0.0`."""
+    parts = urlsplit(host if "://" in host else f"http://{host}")
+    where = parts.netloc.replace("0.0.0.0", "localhost", 1) or "localhost"
+    if "://" not in host and not re.search(r":\d+$", where):
+        where += ":11434"
+    return urlunsplit((parts.scheme, where, parts.path.rstrip("/") or "/v1", "", ""))
+
+
+def clean_address(address: str, variable: str) -> str:
+    """Return a base URL without a last slash or `/chat/completions`; raises `UsageError` without a scheme."""
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise UsageError(
+            f"`{variable}` is `{bare_address(address)}`, which is no web address",
+            f"export {variable}=http://HOST:PORT/v1",
+        )
+    path = parts.path.rstrip("/")
+    for end in ("/chat/completions", "/completions"):
+        path = path.removesuffix(end)
+    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+
+
+def join_address(base: str, path: str) -> str:
+    """Return the address with a path added before its query."""
+    parts = urlsplit(base)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path + path, parts.query, ""))
+
+
+def bare_address(address: str) -> str:
+    """Return the address without user name, password, query and fragment."""
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -1,0 +1,282 @@
+"""How many calls an endpoint gets at once, and how often a call that went wrong is asked again."""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Literal, TypeVar
+
+from stepdown.errors import CallFailed, EndpointRefused, StepdownError
+
+T = TypeVar("T")
+
+START = 16
+MOST = 512
+ATTEMPTS = 10
+PATIENCE = 300.0
+
+_SILENT_ATTEMPTS = 3
+_BUSY_ATTEMPTS = 60
+_UNREACHABLE_ATTEMPTS = 4
+_IDENTICAL_ERRORS = 5
+_ALIKE_BEFORE_ANY_ANSWER = 5
+_ALIKE_SINCE_LAST_ANSWER = 64
+_FIRST_WAIT, _LONGEST_WAIT = 0.25, 30.0
+_HOLD_WINDOWS = 8
+_BETWEEN_CUTS = 8
+_AGAIN = "the same command asks only for what is missing"
+
+
+class Fault(Exception):
+    """One attempt went wrong in a way that asking again may mend.
+
+    `kind` is `busy` (429, 503), `silent` (time-out), `unreachable` (no connection) or `broken`.
+    `pause` is the wait in seconds the endpoint asked for. `mark` tells identical server errors
+    from different ones; empty where that means nothing.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        kind: Literal["busy", "broken", "silent", "unreachable"] = "broken",
+        pause: float | None = None,
+        mark: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(reason)
+        self.reason, self.kind, self.pause, self.mark, self.hint = reason, kind, pause, mark, hint
+
+
+class Limits:
+    """The limits of one endpoint and model; use one per endpoint, from one event loop at a time.
+
+    Without `concurrency` the width starts at 16 and climbs by half while calls fill it and the rate
+    of replies climbs along; it falls to 80 % on 429, 503 and time-outs, once per window in flight
+    (and once per 8 attempts, so that stray faults do not bring it to nothing).
+    A call is given up after 10 attempts (3 time-outs, 5 identical server errors) or 300 s of waiting
+    between them. `clock`, `sleep` and `chance` are for tests.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        concurrency: int | None = None,
+        attempts: int = ATTEMPTS,
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.name, self.attempts, self.patience = name, attempts, patience
+        self.width = concurrency or START
+        self._climb = _Climb(self.width) if concurrency is None else None
+        self._clock, self._sleep, self._chance = clock, sleep, chance
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: deque[asyncio.Future[int]] = deque()
+        self._flying = self._cuts = self._alike = 0
+        self._since_cut = _BETWEEN_CUTS
+        self._until = 0.0
+        self._answered = False
+        self._reason = ""
+
+    async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Return what `attempt` returns, in turn and retried while it raises `Fault`.
+
+        Raises `CallFailed` when the call is given up and `EndpointRefused` when every call fails alike.
+        """
+        retries: _Retries | None = None
+        while True:
+            cuts = await self._enter(ahead=retries is not None)
+            try:
+                value = await attempt()
+            except Fault as fault:
+                self._slow_down(fault, cuts)
+                retries = retries or _Retries(self)
+                wait = self._next_wait(retries, fault)
+            except CallFailed as failure:
+                raise self._count_failure(failure, failure.what, retried=False) from None
+            else:
+                self._count_answer()
+                return value
+            finally:
+                self._leave()
+            if wait > 0:
+                await self._sleep(wait)
+
+    async def _enter(self, *, ahead: bool) -> int:
+        """Wait for a turn and for the end of a pause; return how often the width had been cut when the turn came."""
+        self._start_in_loop()
+        if self._waiting or self._flying >= self.width:
+            cuts = await self._queue(ahead=ahead)
+        else:
+            self._flying += 1
+            cuts = self._cuts
+        if self._climb:
+            self._climb.note(self._flying, self._clock)
+        while self._until and (pause := self._until - self._clock()) > 0:
+            try:
+                await self._sleep(pause)
+            except asyncio.CancelledError:
+                self._leave()
+                raise
+        return cuts
+
+    def _start_in_loop(self) -> None:
+        """Forget the turns of an event loop that has ended."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._flying = loop, 0
+            self._waiting.clear()
+
+    async def _queue(self, *, ahead: bool) -> int:
+        turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        if ahead:
+            self._waiting.appendleft(turn)
+        else:
+            self._waiting.append(turn)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave()
+            elif turn in self._waiting:
+                self._waiting.remove(turn)
+            raise
+
+    def _leave(self) -> None:
+        self._flying -= 1
+        self._since_cut += 1
+        while self._waiting and self._flying < self.width:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._flying += 1
+                turn.set_result(self._cuts)
+
+    def _count_answer(self) -> None:
+        self._answered = True
+        self._alike = 0
+        if self._climb:
+            self.width = self._climb.count(self.width, self._clock)
+
+    def _slow_down(self, fault: Fault, cuts: int) -> None:
+        if fault.pause is not None:
+            self._until = max(self._until, self._clock() + min(fault.pause, self.patience))
+        fresh = cuts == self._cuts and self._since_cut >= _BETWEEN_CUTS
+        if self._climb and fresh and fault.kind in {"busy", "silent"}:
+            self._cuts, self._since_cut = self._cuts + 1, 0
+            self.width = self._climb.cut(self.width)
+
+    def _next_wait(self, retries: "_Retries", fault: Fault) -> float:
+        if fault.pause is not None and fault.pause > self.patience:
+            raise EndpointRefused(
+                f"`{self.name}` asks for a pause of {fault.pause:.0f} s: {fault.reason}",
+                f"run again after it; {_AGAIN}",
+            )
+        wait = retries.wait_after(fault, answered=self._answered)
+        if wait is not None:
+            return wait
+        if fault.kind == "unreachable" and not self._answered:
+            raise EndpointRefused(fault.reason, fault.hint)
+        what = f"`{self.name}` gave no usable reply in {retries.count} attempts; the last: {fault.reason}"
+        raise self._count_failure(CallFailed(what, fault.hint or _AGAIN), fault.reason, retried=True)
+
+    def _count_failure(self, failure: CallFailed, reason: str, *, retried: bool) -> StepdownError:
+        """Return the failure, or the end of the run where the endpoint fails alike again and again."""
+        self._alike = self._alike + 1 if reason == self._reason else 1
+        self._reason = reason
+        enough = _ALIKE_SINCE_LAST_ANSWER if self._answered else _ALIKE_BEFORE_ANY_ANSWER
+        if self._alike < enough or (self._answered and not retried):
+            return failure
+        hint = f"mend the endpoint; {_AGAIN}" if failure.hint == _AGAIN else failure.hint
+        return EndpointRefused(f"`{self.name}` failed {self._alike} calls in a row alike: {reason}", hint)
+
+
+class _Retries:
+    """The faults of one call so far."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.count = self._silent = self._busy = self._identical = 0
+        self._mark = ""
+        self._waited = 0.0
+
+    def wait_after(self, fault: Fault, *, answered: bool) -> float | None:
+        """Return the seconds to wait before the next attempt, None when there shall be none."""
+        self._count(fault)
+        if self._exhausted(fault, answered=answered):
+            return None
+        if fault.pause is not None:
+            wait, waited = 0.0, fault.pause
+        else:
+            tries = self.count if answered or fault.kind != "unreachable" else 1
+            wait = waited = self._limits._chance() * min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (tries - 1))
+        self._waited += waited
+        return wait if self._waited <= self._limits.patience else None
+
+    def _count(self, fault: Fault) -> None:
+        self.count += 1
+        self._silent += fault.kind == "silent"
+        self._busy += fault.kind == "busy"
+        self._identical = self._identical + 1 if fault.mark and fault.mark == self._mark else 1
+        self._mark = fault.mark
+
+    def _exhausted(self, fault: Fault, *, answered: bool) -> bool:
+        return (
+            self.count - self._busy >= self._limits.attempts
+            or self._busy >= _BUSY_ATTEMPTS
+            or self._silent >= _SILENT_ATTEMPTS
+            or (bool(fault.mark) and self._identical >= _IDENTICAL_ERRORS)
+            or (fault.kind == "unreachable" and not answered and self.count >= _UNREACHABLE_ATTEMPTS)
+        )
+
+
+class _Climb:
+    """Finds the width beyond which more calls at once bring no more replies per second.
+
+    A window is as many replies as the width. A window that was full raises the width by a half (by an
+    eighth once the endpoint has complained); if the rate then rises by less than 30 % of that, the
+    width steps back and holds for 8 windows before it tries again.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._before, self._rate = width, 0.0
+        self._done = self._peak = self._hold = 0
+        self._since: float | None = None
+        self._cut = False
+
+    def note(self, flying: int, clock: Callable[[], float]) -> None:
+        if flying > self._peak:
+            self._peak = flying
+        if self._since is None:
+            self._since = clock()
+
+    def count(self, width: int, clock: Callable[[], float]) -> int:
+        """Return the width after one more reply."""
+        self._done += 1
+        if self._done < width:
+            return width
+        now = clock()
+        seconds = max(now - (now if self._since is None else self._since), 1e-9)
+        rate, full = self._done / seconds, self._peak >= width
+        self._done, self._peak, self._since = 0, 0, now
+        return self._adjust(width, rate) if full else width
+
+    def _adjust(self, width: int, rate: float) -> int:
+        if self._hold:
+            self._hold -= 1
+            return width
+        if width >= START and rate < self._rate * (1 + 0.3 * (width - self._before) / self._before):
+            self._hold, self._rate = _HOLD_WINDOWS, 0.0
+            return self._before
+        self._before, self._rate = width, rate
+        return min(MOST, width + max(1, width // (8 if self._cut else 2)))
+
+    def cut(self, width: int) -> int:
+        """Return 80 % of the width, at least 1."""
+        narrower = max(1, width * 4 // 5)
+        self._cut, self._hold, self._rate = True, 0, 0.0
+        self._before, self._done, self._peak, self._since = narrower, 0, 0, None
+        return narrower

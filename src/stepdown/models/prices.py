@@ -1,0 +1,135 @@
+"""What tokens cost, in US dollars."""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stepdown.errors import UsageError
+from stepdown.models.endpoints import ANY, LOCAL
+from stepdown.types import Usage
+
+_FREE = LOCAL | {"embedded", "recorded", "scripted"}
+_FORMAT = '{"openai/gpt-4o": {"input": 2.5, "output": 10.0, "cached": 1.25}}, in dollars per million tokens'
+
+
+class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Prices of a call whose input is longer than `start` tokens."""
+
+    start: int
+    input: float
+    output: float
+    cached: float | None = None
+
+
+class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Dollars per million tokens; `cached` is for cached input, at the price of input where None.
+
+    `tiers` are in rising order of `start`; the last one a call's input exceeds prices the whole call.
+    """
+
+    input: float
+    output: float
+    cached: float | None = None
+    tiers: tuple[Tier, ...] = ()
+
+    def cost(self, usage: Usage) -> float:
+        """Return the dollars for these tokens."""
+        price: Rate | Tier = self
+        for tier in self.tiers:
+            if usage.input > tier.start:
+                price = tier
+        cached = price.input if price.cached is None else price.cached
+        fresh = usage.input - usage.cached
+        return (fresh * price.input + usage.cached * cached + usage.output * price.output) / 1_000_000
+
+
+FREE = Rate(0.0, 0.0)
+
+
+class Prices:
+    """The user's price file, where given, before the offline data of genai-prices.
+
+    A price that is not known is None, never 0. Models in this process, self-hosted (`ollama/`,
+    `vllm/`, `llamacpp/`, `lmstudio/`, `sglang/`), recorded or scripted cost 0 unless the file prices them.
+    Prices that change by date or hour are taken as at the first look-up.
+    """
+
+    def __init__(self, file: Path | str | None = None) -> None:
+        self._rates: dict[str, Rate | None] = dict(read_prices(Path(file))) if file is not None else {}
+
+    def rate(self, model: str) -> Rate | None:
+        """Return the rate of a model string, None where unknown."""
+        if model not in self._rates:
+            self._rates[model] = FREE if _is_free(model) else _look_up(model)
+        return self._rates[model]
+
+    def cost(self, model: str, usage: Usage | None) -> float | None:
+        """Return the dollars of one call, None where rate or usage is unknown."""
+        rate = self.rate(model)
+        if rate == FREE:
+            return 0.0
+        return None if rate is None or usage is None else rate.cost(usage)
+
+
+def read_prices(file: Path) -> Mapping[str, Rate]:
+    """Return the rates in a JSON or TOML file; raises `UsageError` naming the file and the place in it."""
+    try:
+        raw = file.read_bytes()
+        value: Any = tomllib.loads(raw.decode()) if file.suffix == ".toml" else msgspec.json.decode(raw)
+        rates = msgspec.convert(value, dict[str, Rate])
+    except OSError as error:
+        raise UsageError(f"`{file}` cannot be read: {error.strerror}", "give --prices an existing file") from None
+    except (msgspec.DecodeError, ValueError) as error:
+        raise UsageError(f"`{file}` is no price file: {error}", f"write {_FORMAT}") from None
+    for model, rate in rates.items():
+        numbers = (rate.input, rate.output, rate.cached or 0.0)
+        if any(number < 0 or not isfinite(number) for number in numbers):
+            raise UsageError(f"`{file}` has an impossible price for `{model}`", f"write {_FORMAT}")
+    return rates
+
+
+def _is_free(model: str) -> bool:
+    provider, _, rest = model.partition("/")
+    if provider in ANY:
+        return rest.partition("/")[0] in _FREE
+    return provider in _FREE or model.endswith(".gguf") or (model != "" and Path(model).is_dir())
+
+
+def _look_up(model: str) -> Rate | None:
+    from genai_prices.data_snapshot import get_snapshot
+
+    provider, _, name = model.partition("/")
+    if provider in ANY:
+        provider, _, name = name.partition("/")
+    if not name:
+        return None
+    try:
+        _, found = get_snapshot().find_provider_model(name, None, provider, None)
+    except LookupError:
+        return None
+    return _convert_price(found.get_prices(datetime.now(UTC)))
+
+
+def _convert_price(price: Any) -> Rate | None:
+    kinds = (price.input_mtok, price.output_mtok, price.cache_read_mtok)
+    by_call = price.__dict__.get("requests_kcount")
+    if kinds[0] is None or kinds[1] is None or by_call:
+        return None
+    starts = sorted({tier.start for kind in kinds for tier in getattr(kind, "tiers", ())})
+    tiers = tuple(Tier(start, *(_price_above(kind, start) for kind in kinds)) for start in starts)
+    given, written, cached = (_price_above(kind, -1) for kind in kinds)
+    return Rate(given, written, cached, tiers)
+
+
+def _price_above(price: Any, start: int) -> Any:
+    """Return the dollars of a plain or tiered price for an input just above `start` tokens."""
+    if price is None or isinstance(price, Decimal):
+        return None if price is None else float(price)
+    passed = [tier.price for tier in price.tiers if start >= tier.start]
+    return float(passed[-1] if passed else price.base)

@@ -1,0 +1,56 @@
+"""A model that answers with what an earlier or imported run recorded."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from stepdown.errors import CallFailed
+from stepdown.types import Message, Messages, Reply, Sampling
+
+
+class RecordedModel:
+    """Answers with stored replies to the same messages, verbatim; costs nothing.
+
+    `replies` returns what is stored for messages, in the order of the draws, or an empty sequence. Where it
+    has nothing it is asked once more with white space normalised. `index_replies` makes such a function.
+    Sampling is not looked at: a recording is what it is.
+    """
+
+    local = True
+    width = 64
+
+    def __init__(self, name: str, replies: Callable[[Messages], Sequence[Reply]]) -> None:
+        self.name = name if name.startswith("recorded/") else f"recorded/{name}"
+        self.source = self.name
+        self._replies = replies
+
+    def __repr__(self) -> str:
+        return f"RecordedModel(name={self.name!r})"
+
+    async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
+        """Return the first n recorded replies; raises `CallFailed` where fewer are recorded."""
+        found = self._replies(messages) or self._replies(normalise(messages))
+        if len(found) >= n:
+            return list(found[:n])
+        if found:
+            raise CallFailed(f"`{self.name}` has {len(found)} replies to this prompt, not {n}", "ask for fewer samples")
+        raise CallFailed(
+            f"`{self.name}` has no reply to `{messages[-1].content[:80]}`",
+            "replay with the problems, prompts and plans it was recorded with",
+        )
+
+    async def close(self) -> None:
+        """Do nothing; a recording holds nothing open."""
+
+
+def index_replies(pairs: Iterable[tuple[Messages, Reply]]) -> Callable[[Messages], Sequence[Reply]]:
+    """Return the function `RecordedModel` wants; it finds messages verbatim and with white space normalised."""
+    exact: dict[Messages, list[Reply]] = {}
+    loose: dict[Messages, list[Reply]] = {}
+    for messages, reply in pairs:
+        exact.setdefault(messages, []).append(reply)
+        loose.setdefault(normalise(messages), []).append(reply)
+    return lambda messages: exact.get(messages) or loose.get(messages) or ()
+
+
+def normalise(messages: Messages) -> Messages:
+    """Return the messages with each run of white space as one blank and none at the ends."""
+    return tuple(Message(message.role, " ".join(message.content.split())) for message in messages)

@@ -1,0 +1,108 @@
+"""What an endpoint's refusal means: ask again, give up this call, or stop the run."""
+
+import re
+from collections.abc import Mapping
+
+from stepdown.errors import CallFailed, EndpointRefused, StepdownError
+from stepdown.models.endpoints import Endpoint
+from stepdown.models.limits import Fault
+from stepdown.models.pauses import read_pause
+from stepdown.models.wire import Body, Trouble, read_trouble
+
+_QUOTE = 200
+_BUSY = {429, 503, 529}
+_PASSING = {408, 409, 425}
+_NO_MODEL = re.compile(r"model.{0,200}(not found|does not exist|not exist|unknown)|(unknown|invalid) model", re.S)
+_UNWELCOME = re.compile(
+    r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra inputs|must be 1\b"
+)
+_NAMED = {
+    "max_tokens": re.compile(r"max_completion_tokens"),
+    "temperature": re.compile(r"\btemperature\b"),
+    "top_p": re.compile(r"\btop_p\b"),
+    "seed": re.compile(r"\bseed\b"),
+    "logprobs": re.compile(r"\blogprobs\b"),
+    "stream_options": re.compile(r"\bstream_options\b"),
+    "n": re.compile(r"['\"`]n['\"`]|\bn\b ?(>|=|must|is not|not)"),
+}
+
+
+def read_failure(endpoint: Endpoint, status: int, headers: Mapping[str, str], raw: bytes) -> Exception:
+    """Return the `Fault` (asking again may mend it), `CallFailed` or `EndpointRefused` for a status that is not 200."""
+    trouble = read_trouble(raw)
+    said = quote(endpoint, trouble.message)
+    reason = f"{status}: {said}" if said else f"{status}"
+    if status in _BUSY and not _is_spent(status, trouble):
+        pause = read_pause(headers)
+        mark = reason if status >= 500 and pause is None else ""
+        return Fault(reason, kind="busy", pause=pause, mark=mark)
+    if status >= 500:
+        return Fault(reason, mark=reason)
+    if status in _PASSING:
+        return Fault(reason)
+    return _refusal(endpoint, status, trouble, reason)
+
+
+def _is_spent(status: int, trouble: Trouble) -> bool:
+    return status == 429 and "insufficient_quota" in (trouble.code, trouble.type)
+
+
+def _refusal(endpoint: Endpoint, status: int, trouble: Trouble, reason: str) -> StepdownError:
+    words = trouble.message[:2000].lower()
+    name, at = f"`{endpoint.name}`", f"at `{endpoint.source}`"
+    if status == 403 and ("moderation" in words or "flagged" in words):
+        return CallFailed(f"{name} refused to answer this prompt: {reason}", "look at the prompt")
+    if status in {401, 403} or (status == 400 and "api key" in words):
+        return EndpointRefused(f"the key for {name} was refused {at}: {reason}", _key_hint(endpoint))
+    if status in {402, 429}:
+        return EndpointRefused(f"the account for {name} has no credit left: {reason}", "top it up, then run again")
+    if status == 404 or trouble.code == "model_not_found" or _NO_MODEL.search(words):
+        return EndpointRefused(f"there is no model `{endpoint.model}` {at}: {reason}", _model_hint(endpoint))
+    if status < 400 or status == 405:
+        return EndpointRefused(f"{at[3:]} does not answer chat requests for {name}: {reason}", _address_hint())
+    return CallFailed(f"{name} refused this call: {reason}", "look at the prompt's length and the settings")
+
+
+def _key_hint(endpoint: Endpoint) -> str:
+    variable = f"`{endpoint.variable}`" if endpoint.variable else "the key"
+    return f"set {variable} to a key that may use this model; `stepdown models` tries it"
+
+
+def _model_hint(endpoint: Endpoint) -> str:
+    if endpoint.name.startswith("ollama/"):
+        return f"`ollama pull {endpoint.model}`, or see `stepdown models`"
+    return f"`stepdown models` lists what is there; {_address_hint()}"
+
+
+def _address_hint() -> str:
+    return "most base URLs end in `/v1`"
+
+
+def quote(endpoint: Endpoint, text: str) -> str:
+    """Return at most 200 characters of a text on one line, without the key and control characters."""
+    text = endpoint.key.scrub(text[:4000])
+    text = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    return text if len(text) <= _QUOTE else text[: _QUOTE - 1] + "…"
+
+
+def find_unwelcome(status: int, raw: bytes, body: Body) -> str:
+    """Return the field of the request that the endpoint does not know or take, "" if it names none.
+
+    Newer OpenAI models want `max_completion_tokens` and refuse `temperature`; some servers refuse `n`,
+    `seed` or `stream_options`.
+    """
+    if status not in {400, 422}:
+        return ""
+    trouble = read_trouble(raw)
+    words = trouble.message[:2000].lower()
+    if not _UNWELCOME.search(words) and trouble.code not in {"unsupported_parameter", "unsupported_value"}:
+        return ""
+    sent = [field for field in _NAMED if _is_sent(body, field)]
+    if trouble.param in sent and trouble.param != "max_tokens":
+        return str(trouble.param)
+    return next((field for field in sent if _NAMED[field].search(words)), "")
+
+
+def _is_sent(body: Body, field: str) -> bool:
+    value = getattr(body, field)
+    return value > 1 if field == "n" else value is not None and value is not False
