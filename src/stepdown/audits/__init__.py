@@ -1,0 +1,207 @@
+"""What to know before trusting a run: leaks, faulty plans, bad endings, blame, and which plans deserve an edit."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from stepdown.audits.crossings import (
+    BLAMES,
+    Attempt,
+    Blame,
+    Case,
+    Suggestion,
+    attempt_of,
+    blame,
+    cross,
+    suggestions,
+)
+from stepdown.audits.endings import EndingKind, contradicts, endings, loops
+from stepdown.audits.leakage import Leak, Leakage, Share, add_leak, leak, leakage, leaked
+from stepdown.audits.plans import Fault, FaultKind, faults
+from stepdown.errors import UsageError
+from stepdown.store import Run
+from stepdown.types import Grade, Trace, Verdict
+
+__all__ = [
+    "Attempt",
+    "Audit",
+    "Case",
+    "Fault",
+    "Leak",
+    "Leakage",
+    "RunAudit",
+    "Share",
+    "Suggestion",
+    "audit",
+    "blame",
+    "contradicts",
+    "cross",
+    "endings",
+    "faults",
+    "leak",
+    "leakage",
+    "leaked",
+    "loops",
+    "suggestions",
+]
+
+VERSION = 1
+SHOWN = 10
+
+
+class RunAudit(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found in one run: counts of faults over plans, of endings over traces, of blame over wrong traces."""
+
+    run: str
+    method: str
+    student: str
+    teacher: str
+    graders: tuple[str, ...]
+    traces: int
+    wrong: int
+    leakage: Leakage
+    faults: dict[FaultKind, int]
+    endings: dict[EndingKind, int]
+    blame: dict[Blame, int]
+
+
+class Audit(msgspec.Struct, frozen=True, kw_only=True):
+    """Audits of some runs; `cases` are their wrong traces with who is to blame, `edits` the plans worth an edit."""
+
+    version: int = VERSION
+    runs: tuple[RunAudit, ...]
+    cases: tuple[Case, ...]
+    edits: tuple[Suggestion, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values: the object `stepdown audit --json` prints."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+    def __str__(self) -> str:
+        lines = [line for one in self.runs for line in (*_paragraph(one), "")]
+        lines.append(f"plans most worth an edit ({min(SHOWN, len(self.edits))} of {len(self.edits)})")
+        for edit in self.edits[:SHOWN]:
+            lines.append(f"  {edit.score:>3}  {edit.run}  {edit.problem}: {'; '.join(edit.reasons)}")
+        return "\n".join(lines)
+
+
+def audit(*runs: Run) -> Audit:
+    """Audit runs together: those that share problems tell plan and student apart.
+
+    Blame can fall on a grader only where a second one, other than `lenient`, has graded the run.
+    Raises `UsageError` without runs.
+    """
+    if not runs:
+        raise UsageError("there is no run to audit", "name one or more; `stepdown runs` lists them")
+    tallies = [_Tally(run) for run in {run.id: run for run in runs}.values()]
+    attempts = [attempt for tally in tallies for attempt in tally.read()]
+    crossings = cross(attempts)
+    cases = tuple(blame(one, crossings[one.question]) for one in attempts if one.verdict == "wrong")
+    return Audit(
+        runs=tuple(tally.found(cases) for tally in tallies),
+        cases=cases,
+        edits=tuple(suggestions(attempts, crossings)),
+    )
+
+
+class _Tally:
+    """Counts over one run while its traces stream by."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.leakage = Leakage()
+        self.faults: Counter[FaultKind] = Counter()
+        self.endings: Counter[EndingKind] = Counter()
+        self.traces = 0
+
+    def read(self) -> Iterator[Attempt]:
+        """Stream the run's attempts, counting each trace."""
+        second = _others_right(self.run)
+        for (trace, grade), right in zip(self.run.graded(), second, strict=True):
+            yield self._count(trace, grade, right)
+
+    def _count(self, trace: Trace, grade: Grade, right: bool) -> Attempt:
+        self.traces += 1
+        ends = endings(trace)
+        self.endings.update(ends)
+        one = attempt_of(self.run.id, self.run.settings.student, trace, grade)
+        doubtful = right and grade.verdict == "wrong"
+        cut = "truncated" in ends or "runaway" in ends
+        if trace.plan is None:
+            return msgspec.structs.replace(one, doubtful=doubtful, cut=cut)
+        first, gives = trace.sample == 0, leak(trace.problem, trace.plan)
+        self.leakage = add_leak(self.leakage, gives, grade, first=first)
+        kinds = tuple(fault.kind for fault in faults(trace.problem, trace.plan))
+        self.faults.update(kinds if first else ())
+        return msgspec.structs.replace(one, doubtful=doubtful, cut=cut, faults=kinds, leaked=gives.gold)
+
+    def found(self, cases: tuple[Case, ...]) -> RunAudit:
+        """Return what was counted, with the blame for this run's wrong traces."""
+        blamed = Counter(case.blame for case in cases if case.run == self.run.id)
+        settings = self.run.settings
+        return RunAudit(
+            run=self.run.id,
+            method=settings.method,
+            student=settings.student,
+            teacher=settings.teacher,
+            graders=(self.run.grader, *second_graders(self.run)),
+            traces=self.traces,
+            wrong=blamed.total(),
+            leakage=self.leakage,
+            faults=dict(self.faults),
+            endings=dict(self.endings),
+            blame={who: blamed[who] for who in BLAMES if blamed[who]},
+        )
+
+
+def second_graders(run: Run) -> list[str]:
+    """Return the graders whose doubt counts: all but the current one and `lenient`, which looks at the gold.
+
+    On the authors' released traces 5 of 54 wrong verdicts that `lenient` doubts are wrong by hand.
+    """
+    return [name for name in run.graders() if name != run.grader and not name.startswith("lenient")]
+
+
+def _others_right(run: Run) -> Iterator[bool]:
+    """Stream for each trace whether another grader than the run's current one, reading blind too, calls it right."""
+    others = second_graders(run)
+    if not others:
+        yield from (False for _ in range(len(run)))
+        return
+    verdicts: list[Iterator[Verdict]] = [_verdicts(run, name) for name in others]
+    for some in zip(*verdicts, strict=True):
+        yield "right" in some
+
+
+def _verdicts(run: Run, grader: str) -> Iterator[Verdict]:
+    return (grade.verdict for _, grade in run.graded(grader))
+
+
+def _paragraph(one: RunAudit) -> list[str]:
+    plans, wrong = one.leakage.plans, one.wrong
+    lines = [f"{one.run}  {one.method}, student {one.student}" + (f", plans by {one.teacher}" if one.teacher else "")]
+    if plans:
+        lines += _leak_lines(one.leakage)
+        lines.append(f"  plans     {_listed(one.faults, plans) or 'no fault found'}")
+    lines.append(f"  endings   {_listed(one.endings, one.traces) or 'nothing unusual'}")
+    blamed = ", ".join(f"{who} {count}" for who, count in one.blame.items()) or "nothing is wrong"
+    lines.append(f"  blame     {wrong} wrong: {blamed}" if wrong else f"  blame     {blamed}")
+    if wrong and len(one.graders) < 2:
+        lines.append("            (one grader only, so none can be doubted: `stepdown grade RUN --grader judge:MODEL`)")
+    return lines
+
+
+def _leak_lines(found: Leakage) -> list[str]:
+    return [
+        f"  leakage   {found.leaked} of {found.plans} plans hold the answer ({found.last_step} in the last step), "
+        f"{found.not_assessable} not assessable; {found.computed} hold computed values",
+        f"            right / graded / total: {found.everything} with all plans, {found.without_leaked} without "
+        f"leaked ones, {found.clean} with plans known to be clean",
+    ]
+
+
+def _listed(counts: dict[Any, int], total: int) -> str:
+    return ", ".join(f"{kind} {count} of {total}" for kind, count in sorted(counts.items()))

@@ -1,0 +1,184 @@
+"""Who is to blame for a wrong trace, and which plans a person should edit, from students crossed with plans."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+
+from stepdown.audits.plans import FaultKind
+from stepdown.types import Grade, Trace, Verdict
+
+Blame = Literal["truncation", "grader", "student", "plan", "unknown"]
+BLAMES: tuple[Blame, ...] = ("truncation", "grader", "student", "plan", "unknown")
+NO_PLAN = b""
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """What crossings need of a trace: who tried which problem by which plan, and how it went.
+
+    `question` and `plan` are fingerprints, so that equal texts of several runs meet. `doubtful` says that another
+    grader calls a wrong trace right, `cut` that it was truncated or ran away.
+    """
+
+    run: str
+    problem: str
+    sample: int
+    question: bytes
+    student: str
+    plan: bytes
+    author: str
+    verdict: Verdict
+    doubtful: bool = False
+    cut: bool = False
+    faults: tuple[FaultKind, ...] = ()
+    leaked: bool = False
+
+
+class Case(msgspec.Struct, frozen=True):
+    """A wrong trace, who is to blame, and why in words."""
+
+    run: str
+    problem: str
+    sample: int
+    student: str
+    blame: Blame
+    why: str
+
+
+class Suggestion(msgspec.Struct, frozen=True):
+    """A plan that is worth a person's edit: the higher the score, the more; `reasons` say what it is made of."""
+
+    run: str
+    problem: str
+    author: str
+    score: int
+    reasons: tuple[str, ...]
+
+
+class Outcome(msgspec.Struct):
+    """Right and graded attempts of one student by one plan; `excused` ones were cut or doubtfully graded."""
+
+    right: int = 0
+    graded: int = 0
+    excused: int = 0
+
+    def add(self, attempt: Attempt) -> None:
+        """Count one attempt; an ungraded one says nothing."""
+        self.right += attempt.verdict == "right"
+        self.graded += attempt.verdict != "ungraded"
+        self.excused += attempt.verdict == "wrong" and (attempt.doubtful or attempt.cut)
+
+    @property
+    def solved(self) -> bool:
+        """Whether more than half of the graded attempts are right."""
+        return 2 * self.right > self.graded
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was not solved, and neither a limit nor a doubtful grade explains that."""
+        return self.graded > self.excused and not self.solved
+
+
+Crossing = Mapping[tuple[str, bytes], Outcome]
+
+
+def attempt_of(run: str, student: str, trace: Trace, grade: Grade) -> Attempt:
+    """Return a trace's attempt, before graders and endings are looked at."""
+    return Attempt(
+        run=run,
+        problem=trace.problem.id,
+        sample=trace.sample,
+        question=_hash(trace.problem.question),
+        student=student,
+        plan=_hash(trace.plan.text) if trace.plan else NO_PLAN,
+        author=trace.plan.author if trace.plan else "",
+        verdict=grade.verdict,
+    )
+
+
+def _hash(text: str) -> bytes:
+    return blake2b(text.strip().encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def cross(attempts: Iterable[Attempt]) -> dict[bytes, dict[tuple[str, bytes], Outcome]]:
+    """Return by question the outcomes of each (student, plan)."""
+    found: defaultdict[bytes, dict[tuple[str, bytes], Outcome]] = defaultdict(dict)
+    for attempt in attempts:
+        found[attempt.question].setdefault((attempt.student, attempt.plan), Outcome()).add(attempt)
+    return found
+
+
+def blame(attempt: Attempt, crossing: Crossing) -> Case:
+    """Return who is to blame for one wrong attempt, by the first rule that decides (docs/audits.md)."""
+    who, why = _decide(attempt, crossing)
+    return Case(attempt.run, attempt.problem, attempt.sample, attempt.student, who, why)
+
+
+def _decide(attempt: Attempt, crossing: Crossing) -> tuple[Blame, str]:
+    if attempt.cut:
+        return "truncation", "the text was cut at its limit or ran in a loop"
+    if attempt.doubtful:
+        return "grader", "another grader calls it right"
+    if attempt.plan == NO_PLAN:
+        return "unknown", "there is no plan to tell from the student"
+    others = [one for (student, plan), one in crossing.items() if plan == attempt.plan and student != attempt.student]
+    solved = sum(one.solved for one in others)
+    if solved:
+        return "student", f"{solved} of {len(others)} other students solve it by the same plan"
+    elsewhere = [plan for plan in _solved_by(attempt.student, crossing) if plan != attempt.plan]
+    if others and elsewhere:
+        way = "without a plan" if NO_PLAN in elsewhere else "by another plan"
+        return "plan", f"{_count(len(others))} fails by this plan too, and this student solves it {way}"
+    if not others:
+        return "unknown", "no other student was given this plan"
+    return "unknown", "no student solves it by this plan, nor this student in another way"
+
+
+def _solved_by(student: str, crossing: Crossing) -> list[bytes]:
+    return [plan for (who, plan), outcome in crossing.items() if who == student and outcome.solved]
+
+
+def _count(others: int) -> str:
+    return "the other student" if others == 1 else f"each of {others} other students"
+
+
+def suggestions(attempts: Iterable[Attempt], crossings: Mapping[bytes, Crossing]) -> list[Suggestion]:
+    """Return the plans worth a person's edit, best first; a plan shared by several runs comes once."""
+    first: dict[tuple[bytes, bytes], Attempt] = {}
+    for attempt in attempts:
+        if attempt.plan != NO_PLAN:
+            first.setdefault((attempt.question, attempt.plan), attempt)
+    found = (suggest(attempt, crossings[attempt.question]) for attempt in first.values())
+    return sorted((one for one in found if one is not None), key=lambda one: (-one.score, one.run))
+
+
+def suggest(attempt: Attempt, crossing: Crossing) -> Suggestion | None:
+    """Return why a plan is worth an edit; None where no student fails by it, or more solve by it than fail.
+
+    Two points for each student that fails by it, less two for each that solves by it; three for each that fails by it
+    and solves without a plan, two for each that fails by it and solves by another plan; one for each fault.
+    """
+    outcomes = {student: one for (student, plan), one in crossing.items() if plan == attempt.plan}
+    failed = [student for student, one in outcomes.items() if one.failed]
+    if not failed:
+        return None
+    solved = [student for student, one in outcomes.items() if one.solved]
+    ways = {student: _solved_by(student, crossing) for student in failed}
+    alone = [student for student in failed if NO_PLAN in ways[student]]
+    better = [student for student in failed if any(plan != NO_PLAN for plan in ways[student])]
+    reasons = [
+        f"{len(failed)} of {len(outcomes)} students fail by it" if len(outcomes) > 1 else "its student fails by it",
+        *_named(alone, "solves it without the plan"),
+        *_named(better, "solves it by another plan"),
+        *(f"the plan {fault}" for fault in attempt.faults),
+        *(["the plan holds the answer"] if attempt.leaked else []),
+    ]
+    faults = len(attempt.faults) + attempt.leaked
+    score = 2 * len(failed) - 2 * len(solved) + 3 * len(alone) + 2 * len(better) + faults
+    return Suggestion(attempt.run, attempt.problem, attempt.author, score, tuple(reasons)) if score > 0 else None
+
+
+def _named(students: Sequence[str], what: str) -> list[str]:
+    return [f"`{student}` {what}" for student in students]

@@ -1,0 +1,107 @@
+"""What is wrong with a plan as a text: it forbids solving, leaves blanks, repeats the question, or solves."""
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import lru_cache
+from typing import Literal
+
+import msgspec
+
+from stepdown.answers.numbers import numbers
+from stepdown.audits.leakage import bare, given, leak
+from stepdown.types import Plan, Problem
+
+FaultKind = Literal["forbids solving", "leaves blanks", "restates the question", "solves"]
+KINDS: tuple[FaultKind, ...] = ("forbids solving", "leaves blanks", "restates the question", "solves")
+
+_SENTENCE = re.compile(r"[^.!?\n]+")
+_FORBIDS = re.compile(
+    r"\b(?:not|\w{2,6}n['’]t|never|avoid|no)\b[^.,!?\n;:]{0,40}\bsolv(?:e|es|ing)\b"
+    r"|\b(?:do not|don['’]t) (?:yet )?(?:calculate|compute)\b",
+    re.IGNORECASE,
+)
+_WITHOUT = re.compile(
+    r"\b(?:without|instead of|rather than)\b[^.,!?\n;:]{0,40}\b(?:solving|calculating|computing)\b", re.IGNORECASE
+)
+# "These prompts guide a student ... without solving it" describes the plan and tells the student nothing.
+_DESCRIBES = re.compile(r"\b(?:prompts?|steps)\b[^.!?\n]{0,30}\b(?:guide|help)\b", re.IGNORECASE)
+_BLANK = re.compile(
+    r"_{3,}|(?:\\_){2,}|\[[ \t]{0,9}\]|\\boxed\{\s{0,9}\}|\?{3,}|\\text\{\?\}"
+    r"|\[(?:blank|fill in|answer)\b[^\]\n]{0,20}\]"
+    r"|\bfill in the blanks?\b",
+    re.IGNORECASE,
+)
+_OPERAND = r"\(?\\?\$?\d[\d.,]{0,15}%?(?:[ ][A-Za-z]{2,12})?\)?"
+_WORKED = re.compile(
+    rf"(?<![\w.]){_OPERAND}[ ]{{0,2}}(?:[-+*/×÷−]|x|divided by|times|plus|minus|\\times|\\div)[ ]{{0,2}}{_OPERAND}"
+    r"[ ]{0,2}(?:=|≈|equals|is)[ ]{0,2}\\?\$?(?P<result>-?\d[\d.,]{0,15})(?![\w(])",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"\w+")
+RUN = 4
+RESTATED = 0.8
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One thing wrong with a plan, and the words that show it."""
+
+    kind: FaultKind
+    quote: str
+
+
+@lru_cache(maxsize=1024)
+def faults(problem: Problem, plan: Plan) -> tuple[Fault, ...]:
+    """Return what is wrong with a plan, each kind at most once, with the first words that show it."""
+    quotes: dict[FaultKind, Iterator[str]] = {
+        "forbids solving": forbidding(plan.text),
+        "leaves blanks": blanks(plan.text),
+        "restates the question": restating(problem.question, plan.text),
+        "solves": solving(problem, plan),
+    }
+    first = {kind: next(found, None) for kind, found in quotes.items()}
+    return tuple(Fault(kind, quote.strip()[:200]) for kind, quote in first.items() if quote is not None)
+
+
+def forbidding(text: str) -> Iterator[str]:
+    """Stream the sentences that tell the student not to solve."""
+    for match in _SENTENCE.finditer(text):
+        sentence = match[0]
+        if _FORBIDS.search(sentence) or (_WITHOUT.search(sentence) and not _DESCRIBES.search(sentence)):
+            yield sentence
+
+
+def blanks(text: str) -> Iterator[str]:
+    """Stream the lines with a blank for the student to fill in."""
+    return (_line_of(text, match.start()) for match in _BLANK.finditer(text))
+
+
+def restating(question: str, text: str) -> Iterator[str]:
+    """Give the question where at least 80 % of its runs of four words come again in the plan."""
+    asked, said = _runs(question), _runs(text)
+    if len(asked) >= RUN and len(asked & said) >= RESTATED * len(asked):
+        yield question
+
+
+def solving(problem: Problem, plan: Plan) -> Iterator[str]:
+    """Stream the calculations a plan carries out itself, if it does two, or its last step if that has the answer."""
+    worked = list(_WORKED.finditer(bare(plan.text)))
+    known = given(problem) if len(worked) >= 2 else frozenset()
+    results = [match[0] for match in worked if not _values(match["result"]) & known]
+    if len(results) >= 2:
+        yield from results
+    elif leak(problem, plan).last_step:
+        yield plan.steps[-1]
+
+
+def _values(result: str) -> set[Fraction]:
+    return {abs(one.value) for one in numbers(result.rstrip(".,"))}
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    words = _WORD.findall(text.lower())
+    return {tuple(words[at : at + RUN]) for at in range(len(words) - RUN + 1)}
+
+
+def _line_of(text: str, at: int) -> str:
+    return text[text.rfind("\n", 0, at) + 1 :].split("\n", 1)[0]

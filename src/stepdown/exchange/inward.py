@@ -1,0 +1,131 @@
+"""Files into runs: checked whole, then written in one transaction, so that a bad file leaves nothing behind."""
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from stepdown.errors import BadRow, UsageError
+from stepdown.exchange import authors, lines
+from stepdown.models.prices import Prices
+from stepdown.problems.rows import decoded_lines
+from stepdown.runner import grade, open_store
+from stepdown.store import Run, Store
+from stepdown.types import Grade, Settings, Trace
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One trace of a file at its place in the run, with the grade the file gives it and what else it says."""
+
+    ordinal: int
+    trace: Trace
+    grade: Grade | None = None
+    extra: bytes | None = None
+
+
+def import_traces(path: str | Path, *, store: Store | None = None) -> Run:
+    """Return the run a file tells of: the authors' traces CSV, or a run exported as jsonl.
+
+    A file that was imported before gives the same run again, whatever its name is now. Traces the file does not
+    grade are graded by the default grader. Raises `UsageError` for a file that is none of these and `BadRow` for the
+    first bad row of one that is; then nothing is written.
+    """
+    path, store = _find(path), store or open_store()
+    origin = f"{path.name}:{_digest(path)}"
+    run = _earlier(store, origin) or (_import_lines if _is_jsonl(path) else _import_authors)(path, origin, store)
+    return run if run.grader else grade(run)
+
+
+def _find(path: str | Path) -> Path:
+    found = Path(path).expanduser()
+    if not found.is_file():
+        raise UsageError(f"there is no file `{path}`", "give a traces CSV or a .jsonl that stepdown exported")
+    if not found.stat().st_size:
+        raise UsageError(f"`{path}` is empty", "fetch the file again, or name another")
+    return found
+
+
+def _digest(path: Path) -> str:
+    digest = blake2b(digest_size=8)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _earlier(store: Store, origin: str) -> Run | None:
+    digest = origin.rpartition(":")[2]
+    return next((run for run in store.runs() if run.settings.origin.endswith(f":{digest}")), None)
+
+
+def _is_jsonl(path: Path) -> bool:
+    first = next(decoded_lines(path), "")
+    if first.startswith("run,problem,"):
+        raise UsageError(
+            f"`{path}` is a plain csv export, which leaves out the calls", "import what `export --to jsonl` wrote"
+        )
+    return first.lstrip().startswith("{")
+
+
+def _import_authors(path: Path, origin: str, store: Store) -> Run:
+    digest, count, first = blake2b(digest_size=16), 0, None
+    for item in authors_items(path):
+        # The same bytes as `Problems.check` digests, so that equal problems show as equal in every run.
+        digest.update(msgspec.json.encode(item.trace.problem) + b"\n")
+        count, first = count + 1, first or item.trace
+    if first is None:
+        raise UsageError(f"`{path}` has no rows", "give a traces CSV of the authors")
+    settings = authors.settings_of(first, problems=digest.hexdigest(), count=count, origin=origin)
+    return _write(store, settings, authors_items(path))
+
+
+def authors_items(path: Path) -> Iterator[Item]:
+    """Stream the traces of an authors' file in its order; ids count its rows from 0."""
+    names, prices, dataset = authors.names_of(path), Prices(), None
+    for place, (line, row) in enumerate(authors.read_rows(path)):
+        dataset = dataset or authors.dataset_of(row)
+        problem = authors.read_problem(path, line, row, dataset)
+        problem = msgspec.structs.replace(problem, id=f"{dataset}/test/{place}")
+        trace = authors.read_trace(row, problem, names)
+        # What a trace cannot say (an annotation, a blank at an end) is kept, so that an export gives it back.
+        same = authors.row_of(trace, prices) == row
+        yield Item(place, trace, extra=None if same else msgspec.json.encode(row))
+
+
+def _import_lines(path: Path, origin: str, store: Store) -> Run:
+    settings, places = None, set()
+    for number, line in lines.read_lines(path):
+        settings = line.settings
+        place = (line.ordinal, line.sample)
+        if place in places:
+            raise BadRow(path, number, "ordinal", f"a place of its own, but {place} came before")
+        places.add(place)
+    if settings is None:
+        raise UsageError(f"`{path}` has no lines", "give a .jsonl that `stepdown export --to jsonl` wrote")
+    settings = msgspec.structs.replace(settings, origin=origin)
+    return _write(store, settings, lines_items(path))
+
+
+def lines_items(path: Path) -> Iterator[Item]:
+    """Stream the traces of an exported run in its order."""
+    for _, line in lines.read_lines(path):
+        grade = lines.grade_of(line) if line.grader else None
+        yield Item(line.ordinal, lines.trace_of(line), grade, lines.extra_of(line))
+
+
+def _write(store: Store, settings: Settings, items: Iterator[Item]) -> Run:
+    with store.writing():
+        run = store.open_run(settings)
+        graders = set()
+        while page := list(islice(items, 256)):
+            for item in page:
+                # A source of its own for each trace: a file may hold two answers to one question.
+                place = f"{settings.origin}#{item.ordinal}/{item.trace.sample}"
+                run.put_trace(item.ordinal, item.trace, source=place, extra=item.extra)
+            run.put_grades((i.ordinal, i.trace.sample, i.grade) for i in page if i.grade)
+            graders |= {item.grade.grader if item.grade else "" for item in page}
+        if len(graders) == 1:
+            run.grader = graders.pop()
+    return run

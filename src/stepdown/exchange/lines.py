@@ -1,0 +1,177 @@
+"""A trace as one line of JSON: the object `stepdown traces --json` prints, and the whole line a run is exported as."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from stepdown.errors import BadRow
+from stepdown.models.prices import Prices
+from stepdown.problems.rows import decoded_lines
+from stepdown.store import Run
+from stepdown.types import Call, Grade, Kind, Plan, Problem, Role, Settings, Trace, Verdict
+
+
+class TraceLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What `traces --json` says of a trace.
+
+    `tokens` are input and output together, by role, of the calls this trace itself made; None where an endpoint
+    did not say. `cost` is in US dollars, None where a price is unknown.
+    """
+
+    run: str
+    problem: str
+    sample: int
+    question: str
+    gold: str
+    found: str | None
+    verdict: Verdict
+    grader: str
+    error: str | None
+    truncated: bool
+    plan: str | None
+    solution: str | None
+    tokens: dict[Role, int | None]
+    cost: float | None
+
+
+class RunLine(TraceLine, frozen=True, kw_only=True):
+    """A line of an exported run: nothing of the trace, its problem, its grade or its run's settings is left out."""
+
+    method: str
+    ordinal: int
+    kind: Kind
+    choices: tuple[str, ...]
+    worked: str
+    gold_plan: str
+    plan_author: str
+    plan_edited_from: str | None
+    plan_why: str
+    grade_why: str
+    calls: tuple[Call, ...]
+    extra: bytes
+    settings: Settings
+
+
+_decode = msgspec.json.Decoder(RunLine).decode
+
+
+def describe(run: str, trace: Trace, grade: Grade, prices: Prices) -> TraceLine:
+    """Return a trace of a run, with its grade, as the object that `traces --json` prints."""
+    return TraceLine(
+        run=run,
+        problem=trace.problem.id,
+        sample=trace.sample,
+        question=trace.problem.question,
+        gold=trace.problem.answer,
+        found=grade.found,
+        verdict=grade.verdict,
+        grader=grade.grader,
+        error=trace.error,
+        truncated=trace.truncated,
+        plan=trace.plan.text if trace.plan else None,
+        solution=trace.solution,
+        tokens=tokens_of(trace),
+        cost=cost_of(trace, prices),
+    )
+
+
+def tokens_of(trace: Trace) -> dict[Role, int | None]:
+    """Return input and output tokens by role, calls an earlier trace counted left out; None where unknown."""
+    counts: dict[Role, int | None] = {}
+    for call in trace.calls:
+        before, usage = counts.setdefault(call.role, 0), call.reply.usage
+        if not call.reply.cached:
+            unknown = before is None or usage is None
+            counts[call.role] = None if unknown else (before or 0) + (usage.input + usage.output if usage else 0)
+    return counts
+
+
+def cost_of(trace: Trace, prices: Prices) -> float | None:
+    """Return the US dollars of the calls this trace itself made; None where any price or usage is unknown."""
+    costs = [prices.cost(call.model, call.reply.usage) for call in trace.calls if not call.reply.cached]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
+
+
+def run_lines(run: Run, prices: Prices) -> Iterator[bytes]:
+    """Stream a run's traces as lines that `read_lines` reads back."""
+    encode = msgspec.json.Encoder().encode
+    imported = bool(run.settings.origin)
+    for ordinal, trace, grade in run.rows():
+        extra = run.extra(ordinal, trace.sample) if imported else None
+        yield encode(_whole(run, ordinal, trace, grade, extra or b"", prices)) + b"\n"
+
+
+def _whole(run: Run, ordinal: int, trace: Trace, grade: Grade, extra: bytes, prices: Prices) -> RunLine:
+    problem, plan = trace.problem, trace.plan or Plan("", "")
+    return RunLine(
+        **msgspec.structs.asdict(describe(run.id, trace, grade, prices)),
+        method=trace.method,
+        ordinal=ordinal,
+        kind=problem.kind,
+        choices=problem.choices,
+        worked=problem.solution,
+        gold_plan=problem.plan,
+        plan_author=plan.author,
+        plan_edited_from=plan.edited_from,
+        plan_why=plan.why,
+        grade_why=grade.why,
+        calls=trace.calls,
+        extra=extra,
+        settings=run.settings,
+    )
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, RunLine]]:
+    """Stream (line number, line) of an exported run. Raises `BadRow` at a line that is not one of the same run."""
+    first: Settings | None = None
+    for number, text in enumerate(decoded_lines(path), 1):
+        if not text.strip():
+            continue
+        try:
+            line = _decode(text)
+        except msgspec.MsgspecError as error:
+            raise BadRow(
+                path, number, "the row", f"a line that `stepdown export --to jsonl` wrote ({error})"
+            ) from error
+        first = first or line.settings
+        if line.settings != first:
+            hint = "split the file by `run` and import each part"
+            raise BadRow(path, number, "settings", "the same run's settings as in the lines before", hint)
+        yield number, line
+
+
+def trace_of(line: RunLine) -> Trace:
+    """Return the trace a line tells of, calls verbatim."""
+    problem = Problem(
+        id=line.problem,
+        question=line.question,
+        answer=line.gold,
+        choices=line.choices,
+        kind=line.kind,
+        solution=line.worked,
+        plan=line.gold_plan,
+    )
+    plan = None
+    if line.plan is not None:
+        plan = Plan(line.plan, line.plan_author, line.plan_edited_from, line.plan_why)
+    return Trace(
+        problem=problem,
+        method=line.method,
+        plan=plan,
+        calls=line.calls,
+        solution=line.solution,
+        error=line.error,
+        sample=line.sample,
+    )
+
+
+def grade_of(line: RunLine) -> Grade:
+    """Return the grade a line tells of."""
+    return Grade(line.verdict, line.found, line.grade_why, line.grader)
+
+
+def extra_of(line: RunLine) -> bytes | None:
+    """Return what an imported file had said of the trace beyond it."""
+    return line.extra or None

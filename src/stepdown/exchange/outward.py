@@ -1,0 +1,122 @@
+"""Runs into files: streamed, written beside their place and moved there whole."""
+
+import csv
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+
+from stepdown.errors import MissingExtra, UnknownName, UsageError
+from stepdown.exchange import authors, lines
+from stepdown.models.prices import Prices
+from stepdown.store import Run
+
+ROLES = ("teacher", "student", "judge")
+PART = 4_096
+
+
+def export_run(run: Run, to: str, out: str | Path, *, force: bool = False, prices: Prices | None = None) -> int:
+    """Write a run to a file and return the number of rows.
+
+    `to` is `csv-traces` (the authors' format), `jsonl` (everything; `import_traces` reads it back), `csv` or `parquet`
+    (one flat row for each trace, without the calls). A file that is there is replaced with `force` only, and only by
+    a whole one. Raises `UnknownName`, `UsageError`, `MissingExtra`.
+    """
+    if to not in FORMATS:
+        raise UnknownName("export format", to, FORMATS)
+    with replacing(Path(out), force) as path:
+        return FORMATS[to](run, path, prices or Prices())
+
+
+@contextmanager
+def replacing(out: Path, force: bool) -> Iterator[Path]:
+    """Give a path to write to that takes `out`'s place when all is written, and goes away when not."""
+    if out.is_dir():
+        raise UsageError(f"`{out}` is a directory", "name a file")
+    if out.exists() and not force:
+        raise UsageError(f"`{out}` is there already", "give another name, or --force to replace it")
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        yield part
+        os.replace(part, out)
+    except OSError as error:
+        raise UsageError(f"cannot write `{out}`: {error.strerror}", "give a place that can be written") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write_authors(run: Run, path: Path, prices: Prices) -> int:
+    count = 0
+    with path.open("x", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        for ordinal, trace, _ in run.rows():
+            extra = run.extra(ordinal, trace.sample)
+            row = msgspec.json.decode(extra, type=authors.AuthorsTrace) if extra else authors.row_of(trace, prices)
+            writer.writerow(authors.write_cells(row))
+            count += 1
+    return count
+
+
+def _write_lines(run: Run, path: Path, prices: Prices) -> int:
+    count = 0
+    with path.open("xb") as file:
+        for line in lines.run_lines(run, prices):
+            file.write(line)
+            count += 1
+    return count
+
+
+def flat_rows(run: Run, prices: Prices) -> Iterator[dict[str, Any]]:
+    """Stream a run as flat rows: the fields of `traces --json`, tokens in a column for each role."""
+    for trace, grade in run.graded():
+        row = msgspec.structs.asdict(lines.describe(run.id, trace, grade, prices))
+        tokens = row.pop("tokens")
+        cost = row.pop("cost")
+        yield row | {f"{role}_tokens": tokens.get(role) for role in ROLES} | {"cost": cost}
+
+
+def _write_csv(run: Run, path: Path, prices: Prices) -> int:
+    count = 0
+    with path.open("x", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(_columns()))
+        writer.writeheader()
+        for row in flat_rows(run, prices):
+            writer.writerow(row | {"truncated": "true" if row["truncated"] else "false"})
+            count += 1
+    return count
+
+
+def _columns() -> dict[str, type]:
+    texts = dict.fromkeys(lines.TraceLine.__struct_fields__, str)
+    del texts["tokens"], texts["cost"]
+    numbers = dict.fromkeys((f"{role}_tokens" for role in ROLES), int)
+    return texts | {"sample": int, "truncated": bool} | numbers | {"cost": float}
+
+
+def _write_parquet(run: Run, path: Path, prices: Prices) -> int:
+    try:
+        import polars
+    except ImportError as error:
+        raise MissingExtra("polars", "data", "parquet") from error
+    rows, count = flat_rows(run, prices), 0
+    # Parts on disk, then one file streamed from them: polars writes no file a piece at a time.
+    with TemporaryDirectory(dir=path.parent, prefix=".parts-") as folder:
+        polars.DataFrame(schema=_columns()).write_parquet(Path(folder) / "empty.parquet")
+        for part in iter(lambda: list(islice(rows, PART)), []):
+            polars.DataFrame(part, schema=_columns()).write_parquet(Path(folder) / f"part-{count:012}.parquet")
+            count += len(part)
+        polars.scan_parquet(Path(folder) / "*.parquet").sink_parquet(path)
+    return count
+
+
+FORMATS: dict[str, Callable[[Run, Path, Prices], int]] = {
+    "csv-traces": _write_authors,
+    "jsonl": _write_lines,
+    "csv": _write_csv,
+    "parquet": _write_parquet,
+}
