@@ -8,6 +8,7 @@ StepdownError
 ├── CallFailed          one call failed for good: recorded as its problem's error
 ├── EndpointRefused     key, model or endpoint refused: every further call would fail too   exit 4
 ├── BudgetReached       the next call would go over the budget                 exit 3
+├── Interrupted         a person or the system asked to stop                   exit 130
 └── StoreError          the store cannot be read or written                    exit 2
 """
 
@@ -76,6 +77,15 @@ class BudgetReached(StepdownError):
     """The next call could go over the budget; what was answered is kept."""
 
     exit_code = 3
+
+
+class Interrupted(StepdownError):
+    """A person or the system asked to stop; what was answered is kept."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("interrupted", "everything answered is kept; the same command goes on from here")
 
 
 class StoreError(StepdownError):

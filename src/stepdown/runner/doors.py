@@ -2,7 +2,7 @@
 
 import asyncio
 import atexit
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -115,11 +115,18 @@ def solve(
     return plain(solve_one(task, problem, plan, Calls(store or open_store())))
 
 
-async def solve_one(task: Task, problem: Problem, plan: Plan | None, calls: Calls) -> Trace:
-    """Solve one problem as a task says, by the given plan or one of the task's. Raises `CallFailed`."""
+async def solve_one(
+    task: Task, problem: Problem, plan: Plan | None, calls: Calls, *, revise: Callable[[Plan], Plan] | None = None
+) -> Trace:
+    """Solve one problem as a task says, by the given plan or one of the task's. Raises `CallFailed`.
+
+    `revise` is shown the plan before the student is, and returns the one to follow.
+    """
     attempts, asking = Attempts(task, calls), Asking(task, calls, "")
     try:
         plan = plan or await attempts.plan(problem, asking)
+        if plan is not None and revise is not None:
+            plan = revise(plan)
         trace = (await attempts.solve(0, problem, plan, asking)).trace
     finally:
         await calls.close()
@@ -167,10 +174,13 @@ def remembered(model: Model, store: Store) -> Model:
 
 
 async def close_models(task: Task) -> None:
-    """Let a task's models drop their connections to this event loop; they open them again when used again."""
+    """Let a task's models drop their connections to this event loop; they open them again when used again.
+
+    A model in this process has none, and stays loaded for the next call.
+    """
     for model in (task.student, task.teacher):
         close = getattr(model, "close", None)
-        if close is not None:
+        if close is not None and not getattr(model, "local", False):
             await close()
 
 
