@@ -1,0 +1,118 @@
+"""Graders read a solution, blind to the gold, and then compare what it concludes with the gold.
+
+`default` reads by the problem's kind; `numeric`, `choice`, `text` and `expression` read every problem as
+theirs; `strict` counts only an explicit final answer; `lenient` also counts a gold that stands in the last
+sentences; `judged_by(model)` asks a model.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from stepdown.answers import Conclusion, conclusion, explicit, number, plain_text, same_expression
+from stepdown.answers.formulas import formulas
+from stepdown.answers.numbers import numbers
+from stepdown.answers.sentences import closing
+from stepdown.errors import CallFailed, UnknownName
+from stepdown.graders.comparing import compare, gold_of
+from stepdown.prompts import judge_messages
+from stepdown.types import Grade, Grader, Kind, Model, Problem, Sampling
+
+__all__ = ["judged_by", "load_grader"]
+
+_VERDICT = re.compile(r"\b(right|wrong)\b", re.IGNORECASE)
+_KINDS: dict[str, Kind] = {"numeric": "number", "choice": "choice", "text": "text", "expression": "expression"}
+_VERSION = 1
+_SENTENCES = 3
+
+
+class _Named(msgspec.Struct, frozen=True):
+    """A grader: a name and what it does."""
+
+    name: str
+    grade: Callable[[Problem, str], Awaitable[Grade]]
+
+    async def __call__(self, problem: Problem, solution: str) -> Grade:
+        """Return the grade of one solution; never raises on hostile text."""
+        return await self.grade(problem, solution)
+
+
+def load_grader(name: str = "default") -> Grader:
+    """Return a grader by its name, with or without version.
+
+    The names: `default`, `numeric`, `choice`, `text`, `expression`, `strict`, `lenient`.
+
+    An empty solution is wrong: it concludes nothing. `ungraded` is for a gold that cannot be read and for two
+    expressions that cannot be compared within five seconds. Raises `UnknownName`.
+    """
+    plain, _, version = name.partition("@")
+    known = ["default", "strict", "lenient", *_KINDS]
+    if plain not in known or version not in ("", str(_VERSION)):
+        raise UnknownName("grader", name, known)
+    full = f"{plain}@{_VERSION}"
+    if plain == "lenient":
+        return _Named(full, lambda problem, solution: _lenient(problem, solution, full))
+    read = explicit if plain == "strict" else conclusion
+
+    async def grade(problem: Problem, solution: str) -> Grade:
+        kind = _KINDS.get(plain, problem.kind)
+        return await _graded(problem, read(solution, kind, problem.choices, question=problem.question), kind, full)
+
+    return _Named(full, grade)
+
+
+def judged_by(model: Model) -> Grader:
+    """Return a grader that asks a model whether a solution's conclusion equals the gold.
+
+    Its name is `judge:` and the model's name. A reply without a clear verdict, or none at all, is `ungraded`.
+    """
+    name = f"judge:{model.name}"
+
+    async def grade(problem: Problem, solution: str) -> Grade:
+        try:
+            replies = await model.reply(judge_messages(problem, solution), Sampling(max_tokens=512))
+        except CallFailed as error:
+            return Grade("ungraded", why=f"the judge did not answer: {error.what}"[:200], grader=name)
+        return _judged(replies[0].text, name)
+
+    return _Named(name, grade)
+
+
+def _judged(text: str, name: str) -> Grade:
+    verdicts = {match.lower() for match in _VERDICT.findall(text[-2000:])}
+    if verdicts == {"right"}:
+        return Grade("right", why=f"the judge said `{text.strip()[:80]}`", grader=name)
+    if verdicts == {"wrong"}:
+        return Grade("wrong", why=f"the judge said `{text.strip()[:80]}`", grader=name)
+    return Grade("ungraded", why=f"the judge's reply `{text.strip()[:80]}` is no verdict", grader=name)
+
+
+async def _graded(problem: Problem, read: Conclusion, kind: Kind, name: str) -> Grade:
+    if gold_of(problem, kind) is None:
+        return Grade("ungraded", read.found, f"the gold `{problem.answer[:80]}` cannot be read as {kind}", name)
+    if read.found is None:
+        return Grade("wrong", None, read.how, name)
+    verdict, why = await compare(problem, read.found, kind)
+    return Grade(verdict, read.found, why, name)
+
+
+async def _lenient(problem: Problem, solution: str, name: str) -> Grade:
+    read = conclusion(solution, problem.kind, problem.choices, question=problem.question)
+    grade = await _graded(problem, read, problem.kind, name)
+    gold = gold_of(problem, problem.kind)
+    if grade.verdict == "right" or gold is None or not _stands(gold, problem, solution):
+        return grade
+    return Grade("right", gold, f"the gold `{gold[:80]}` stands in the last sentences", name)
+
+
+def _stands(gold: str, problem: Problem, solution: str) -> bool:
+    for _, sentence in zip(range(_SENTENCES), closing(solution), strict=False):
+        text = sentence.text
+        if problem.kind == "number" and number(gold) in [one.value for one in numbers(text, words=True)]:
+            return True
+        if problem.kind == "expression" and any(same_expression(gold, one.value) for one in formulas(text)):
+            return True
+        if problem.kind == "text" and f" {gold} " in f" {plain_text(text)} ":
+            return True
+    return False

@@ -1,0 +1,100 @@
+"""Does an answer that was found equal the gold? One question per kind of problem, with the reason in one line."""
+
+import re
+
+from stepdown.answers import gold_expression as boxed_gold
+from stepdown.answers import gold_number as marked_gold
+from stepdown.answers import letter, number, plain_text, same_expression
+from stepdown.graders.workers import OutOfTime, workers
+from stepdown.types import Kind, Problem, Verdict
+
+_LONGEST = 2_000
+_SECONDS = 5.0
+_FACTOR = re.compile(r"\bfactor(?:ed|ize|ise)?\b", re.IGNORECASE)
+_GROUP = re.compile(r"\([^()]*[a-zA-Z][^()]*\)(?:\^\{?(\d))?")
+_NEGATION = frozenset({"not", "no", "never", "n't", "neither", "nor"})
+
+Outcome = tuple[Verdict, str]
+
+
+async def compare(problem: Problem, found: str, kind: Kind) -> Outcome:
+    """Return the verdict on a found answer and why; `ungraded` where the gold cannot be read or time runs out."""
+    if kind == "number":
+        return _numbers(problem.answer, found)
+    if kind == "choice":
+        return _choices(problem, found)
+    if kind == "text":
+        return _texts(problem.answer, found)
+    return await _expressions(problem, found)
+
+
+def gold_of(problem: Problem, kind: Kind) -> str | None:
+    """Return a problem's gold as its kind spells it, also from a worked solution; None where it cannot be read."""
+    if kind == "number":
+        return marked_gold(problem.answer)
+    if kind == "expression":
+        return boxed_gold(problem.answer) or problem.answer.strip() or None
+    if kind == "choice":
+        return _letter(problem.answer, problem.choices)
+    return plain_text(problem.answer) or None
+
+
+def _numbers(answer: str, found: str) -> Outcome:
+    gold = marked_gold(answer)
+    if gold is None:
+        return "ungraded", f"the gold `{answer[:80]}` is not a number"
+    return _outcome(number(gold) == number(found), found, gold)
+
+
+def _choices(problem: Problem, found: str) -> Outcome:
+    gold = _letter(problem.answer, problem.choices)
+    if gold is None:
+        return "ungraded", f"the gold `{problem.answer[:80]}` is none of the choices"
+    return _outcome(gold == found, found, gold)
+
+
+def _letter(answer: str, choices: tuple[str, ...]) -> str | None:
+    sign = answer.strip(" ().:").upper()
+    if len(sign) == 1 and sign.isalpha():
+        return sign
+    plain = plain_text(answer)
+    same = [index for index, choice in enumerate(choices) if plain and plain_text(choice) == plain]
+    if same:
+        return letter(same[0])
+    return letter(int(sign) - 1) if sign.isdecimal() and 0 < int(sign[:3]) < 11 else None
+
+
+def _texts(answer: str, found: str) -> Outcome:
+    gold, said = plain_text(answer).split(), plain_text(found).split()
+    if not gold:
+        return "ungraded", "the gold is empty"
+    ahead = said[: -len(gold)]
+    equal = said[-len(gold) :] == gold and len(ahead) <= 4 and _NEGATION.isdisjoint(ahead)
+    return _outcome(equal, found, answer)
+
+
+async def _expressions(problem: Problem, found: str) -> Outcome:
+    gold = gold_of(problem, "expression")
+    if gold is None:
+        return "ungraded", "the gold is empty"
+    if len(found) > _LONGEST:
+        return "wrong", f"the answer is longer than {_LONGEST} characters"
+    equal = same_expression(gold, found)
+    if equal is None:
+        try:
+            equal = await workers.same(gold[:_LONGEST], found, seconds=_SECONDS)
+        except OutOfTime:
+            return "ungraded", f"`{found[:80]}` could not be compared with `{gold[:80]}` within {_SECONDS:g} s"
+    if equal and _FACTOR.search(problem.question) and _groups(found) < _groups(gold):
+        return "wrong", f"found `{found[:80]}`, which equals the gold `{gold[:80]}` but is not fully factored"
+    return _outcome(bool(equal), found, gold)
+
+
+def _groups(expression: str) -> int:
+    return sum(int(match[1] or 1) for match in _GROUP.finditer(expression.replace("\\left", "").replace("\\right", "")))
+
+
+def _outcome(equal: bool, found: str, gold: str) -> Outcome:
+    if equal:
+        return "right", f"found `{found[:80]}`, the gold"
+    return "wrong", f"found `{found[:80]}`, the gold is `{gold[:80]}`"
