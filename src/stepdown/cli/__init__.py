@@ -1,0 +1,108 @@
+"""The command line: one file per verb, each imported only when it is called."""
+
+import os
+import sys
+from collections.abc import Sequence
+from inspect import cleandoc
+
+from cyclopts import App, CycloptsError, Parameter
+
+from stepdown import __version__
+from stepdown.cli.terminal import say, say_error
+from stepdown.errors import StepdownError
+
+VERBS = {
+    "demo": """All four methods on this machine, with real models and no key.
+
+    Solves generated word sums with small models in this process, shows one worked example and compares the methods.
+    The first time it gets the models (1.6 GB); what was asked once is never asked again.""",
+    "ask": """One question: the plan, then the solution.
+
+    The same question again is answered by the store.""",
+    "run": """Solve and grade a data set; several methods, students, teachers or plans make a grid.
+
+    What the store has is not asked again: the same command goes on where it stopped, and tries failed calls again.""",
+    "report": """Compare runs: accuracy with intervals, paired tests, tokens and money.
+
+    Without runs, every run of the store is reported, one report for each data set.""",
+    "traces": """What was asked and answered, problem by problem, with the grade and its reason.""",
+    "plans": """List, show, edit or export the plans of a run.
+
+    The newest edit of a plan counts; `run --plans RUN` solves by it.""",
+    "grade": """Grade the stored solutions of a run again; earlier graders' grades stay.
+
+    No model is asked, but for `judge:MODEL`, whose judgements are kept.""",
+    "audit": """Leaked answers, faulty plans, who is to blame, which plans are worth an edit.
+
+    Runs on the same problems tell more together: crossing students and plans shows which of the two failed.""",
+    "import": """Read trace files into runs: the authors' CSV, or a .jsonl that `export` wrote.
+
+    A file that was imported before gives the same run again.""",
+    "export": """Write a run to a file.
+
+    Texts stand in it as the models wrote them, also where a spreadsheet would see a formula.""",
+    "runs": "List the runs of the store, oldest first.",
+    "models": "List models that can be reached, or get one for this machine.",
+    "datasets": "List the data sets; a .jsonl, .json, .csv or .parquet file of your own is one too.",
+    "doctor": """What is installed, what can be reached, what is missing and how to get it.
+
+    Its exit code is 0 if `stepdown demo` can run here, else 1.""",
+}
+_PLACES = {"import": "imports:imports", "export": "exports:exports", "models": "models:app"}
+_BROKEN_PIPE = 141  # what a shell reports of a command that SIGPIPE ended
+
+
+def _default(value: object) -> str:
+    """Write a default as a person would give it; a flag that is off and nothing are none."""
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _make_app() -> App:
+    made = App(
+        name="stepdown",
+        help="Step reasoning down from big language models to small ones.",
+        version=__version__,
+        help_format="plaintext",
+        default_parameter=Parameter(negative=(), show_default=_default),
+        suppress_keyboard_interrupt=False,
+        result_action="return_value",
+        end_of_options_delimiter="--",
+    )
+    for place, (verb, words) in enumerate(VERBS.items()):
+        made.command(
+            f"stepdown.cli.{_PLACES.get(verb, f'{verb}:{verb}')}", name=verb, help=cleandoc(words), sort_key=place
+        )
+    return made
+
+
+app = _make_app()
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code; what a user can cause or meet is said without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _call(sys.argv[1:] if tokens is None else tokens)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Nobody reads any more: the interpreter's own flush at exit must find somewhere to write.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+
+
+def _call(tokens: Sequence[str]) -> int:
+    try:
+        found = app(tokens, exit_on_error=False, print_error=False)
+        return found if isinstance(found, int) else 0
+    except StepdownError as error:
+        say_error(error)
+        return error.exit_code
+    except CycloptsError as error:
+        say_error(StepdownError(str(error).strip(), "`stepdown --help`, or `stepdown VERB --help`, says what there is"))
+        return 2
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130

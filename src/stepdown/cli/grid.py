@@ -1,0 +1,141 @@
+"""A grid of runs asked for in one command: methods x students x teachers x plans, as tasks."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from stepdown.cli.downloads import download
+from stepdown.cli.options import CHOICE, SETTINGS, EndpointOptions, SamplingOptions
+from stepdown.errors import UsageError
+from stepdown.graders import judged_by, load_grader
+from stepdown.methods import METHODS, load_method
+from stepdown.problems import Problems
+from stepdown.prompts import load_prompts
+from stepdown.runner import Plans, Task, load_plans, load_player, remembered
+from stepdown.store import Store
+from stepdown.types import Grader, Method, Model
+
+Names = tuple[str, ...]
+
+
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class GridOptions:
+    """What is compared; each of these may be given several times.
+
+    Parameters
+    ----------
+    method
+        A way of solving: `direct`, `chain-of-thought`, `plan-and-solve` or `trace-of-thought`; `all` is all four.
+    student
+        The model that solves, such as `ollama/llama3.2:1b`, `embedded/NAME`, a .gguf file, or `recorded/RUN`.
+    teacher
+        The model that writes plans.
+    plans
+        Where plans come from: `teacher`, `own` (the student's), `gold`, a run's id or a .jsonl file.
+    control
+        Spoil each plan on purpose: `shuffled`, `generic`, `masked` or `no-nosolve`; `none` leaves it alone.
+    prompts
+        The prompt set: `default`, `paper`, `code`, `traces` or a .toml file.
+    grader
+        What reads the solutions: `default`, `strict`, `lenient`, `numeric`... or `judge:MODEL`.
+    samples
+        Draw this many solutions per problem, all by one plan; the majority decides (self-consistency).
+    """
+
+    method: Names = ("trace-of-thought",)
+    student: Annotated[Names, Parameter(required=True)] = ()
+    teacher: Annotated[Names, Parameter(show_default=False)] = ()
+    plans: Names = ("teacher",)
+    control: Names = ("none",)
+    prompts: Annotated[str, Parameter(group=SETTINGS)] = "default"
+    grader: Annotated[str, Parameter(group=SETTINGS)] = "default"
+    samples: Annotated[int, Parameter(group=SETTINGS)] = 1
+
+
+class Players:
+    """The models of one command by name, each loaded once: its limits and connections are its own."""
+
+    def __init__(self, store: Store, endpoint: EndpointOptions) -> None:
+        self.store, self.endpoint = store, endpoint
+        self.loaded: dict[str, Model] = {}
+
+    def load(self, name: str) -> Model:
+        """Return the model of a model string. Raises `UsageError`."""
+        if name not in self.loaded:
+            options = self.endpoint
+            self.loaded[name] = load_player(name, self.store, concurrency=options.concurrency, timeout=options.timeout)
+        return self.loaded[name]
+
+    def grader(self, name: str) -> Grader:
+        """Return a grader by name; `judge:MODEL` asks a model, and pays for each judgement once."""
+        if name.startswith("judge:"):
+            return judged_by(remembered(self.load(name.removeprefix("judge:")), self.store))
+        return load_grader(name)
+
+    def fetch(self) -> None:
+        """Get the weights of embedded models that are not here yet."""
+        download(self.loaded)
+
+    async def close(self) -> None:
+        """Let all models drop their connections."""
+        for model in self.loaded.values():
+            close = getattr(model, "close", None)
+            if close is not None:
+                await close()
+
+
+def methods_of(names: Sequence[str]) -> list[Method]:
+    """Return the methods of these names, each once. Raises `UnknownName`."""
+    chosen = [one for name in names for one in (METHODS if name == "all" else (name,))]
+    return [load_method(name) for name in dict.fromkeys(chosen)]
+
+
+def tasks_of(problems: Problems, grid: GridOptions, sampling: SamplingOptions, players: Players) -> list[Task]:
+    """Return the tasks of a grid, each setting once. Raises `UsageError` for any that cannot be right."""
+    if not grid.student:
+        raise UsageError("there is no student", "name one with --student; `stepdown models` lists models")
+    methods = methods_of(grid.method)
+    planned = [load_plans(name, _control(control), find_run=players.store.run)
+               for name in dict.fromkeys(grid.plans) for control in dict.fromkeys(grid.control)]  # fmt: skip
+    tasks = []
+    for student in dict.fromkeys(grid.student):
+        for method in methods:
+            for plans, teacher in _plans_and_teachers(method, planned, grid.teacher):
+                tasks.append(
+                    Task(
+                        problems=problems,
+                        method=method,
+                        student=players.load(student),
+                        teacher=players.load(teacher) if teacher else None,
+                        plans=plans,
+                        grader=players.grader(grid.grader),
+                        prompts=load_prompts(grid.prompts),
+                        sampling=sampling.student(),
+                        teacher_sampling=sampling.teacher(),
+                        samples=grid.samples,
+                    )
+                )
+    for task in tasks:
+        task.check()
+    return tasks
+
+
+def _control(name: str) -> str:
+    return "" if name == "none" else name
+
+
+def _plans_and_teachers(
+    method: Method, planned: Sequence[Plans], teachers: Sequence[str]
+) -> Iterator[tuple[Plans, str]]:
+    """Stream whose plans a method runs with: once without plans, and once per source but for each teacher."""
+    if method.plan is None:
+        yield Plans(), ""
+        return
+    for plans in planned:
+        if plans.source == "teacher":
+            yield from ((plans, teacher) for teacher in dict.fromkeys(teachers) or ("",))
+        else:
+            yield plans, ""

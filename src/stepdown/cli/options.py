@@ -1,0 +1,220 @@
+"""The options that verbs share, in the groups their help shows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+from stepdown.errors import StoreError, UsageError
+from stepdown.models import Prices
+from stepdown.models.chat import TIMEOUT
+from stepdown.problems import Columns, Problems, load_problems
+from stepdown.store import Store, default_path
+from stepdown.types import Kind, Sampling
+
+Limit = Annotated[int | None, Parameter(name=["--limit", "-n"])]
+Flag = Annotated[bool, Parameter(show_default=False)]
+Json = Annotated[bool, Parameter(name="--json", show_default=False)]
+Place = Annotated[Path | None, Parameter(name="--store")]
+
+# Groups of options in the order that help shows them.
+CHOICE, SETTINGS, PROBLEMS, SAMPLING, MONEY, ENDPOINT, OUTPUT = (
+    Group(name, sort_key=place)
+    for place, name in enumerate(("What", "Settings", "Problems", "Sampling", "Money", "Endpoint", "Output"))
+)
+
+
+@Parameter(name="*", group=PROBLEMS)
+@dataclass(frozen=True, kw_only=True)
+class ProblemOptions:
+    """Which problems.
+
+    Parameters
+    ----------
+    limit
+        Take this many problems.
+    offset
+        Leave out the first ones.
+    split
+        The part of the data set, such as `test`; each data set has its default.
+    data
+        A local file, in the benchmark's published format or with the columns below: .jsonl, .json, .csv, .parquet.
+    question
+        The column that holds the question.
+    answer
+        The column that holds the gold answer.
+    choices
+        The column that holds the choices, or several with commas between.
+    id
+        The column that holds each problem's own id.
+    kind
+        What an answer is; inferred row by row where not given.
+    problems_seed
+        The seed of generated problems (`wordsums`).
+    """
+
+    limit: Limit = None
+    offset: int = 0
+    split: str | None = None
+    data: Path | None = None
+    question: str | None = None
+    answer: str | None = None
+    choices: str | None = None
+    id: str | None = None
+    kind: Kind | None = None
+    problems_seed: int = 0
+
+    def load(self, name: str) -> Problems:
+        """Return the problems these options choose of a data set."""
+        return load_problems(
+            name,
+            split=self.split,
+            limit=self.limit,
+            offset=self.offset,
+            data=self.data,
+            columns=self._columns(),
+            seed=self.problems_seed,
+        )
+
+    def _columns(self) -> Columns | None:
+        given = (self.question, self.answer, self.choices, self.id, self.kind)
+        if all(one is None for one in given):
+            return None
+        return Columns(self.question or "question", self.answer or "answer", self.choices, self.id, self.kind)
+
+
+@Parameter(name="*", group=SAMPLING)
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """How replies are drawn.
+
+    Parameters
+    ----------
+    temperature
+        The student's temperature; 0 is greedy.
+    top_p
+        Draw from the likeliest tokens that make up this share.
+    max_tokens
+        The longest solution, in tokens.
+    seed
+        The seed of draws, where the endpoint takes one.
+    teacher_temperature
+        The teacher's temperature.
+    teacher_max_tokens
+        The longest plan, in tokens.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = 1024
+    seed: int | None = None
+    teacher_temperature: float = 0.0
+    teacher_max_tokens: int = 1024
+
+    def student(self) -> Sampling:
+        """Return how solutions are drawn."""
+        return checked(Sampling(self.temperature, self.top_p, self.max_tokens, self.seed))
+
+    def teacher(self) -> Sampling:
+        """Return how plans are drawn; a greedy plan is the same call under any seed and `--top-p`."""
+        if self.teacher_temperature == 0:
+            return checked(Sampling(max_tokens=self.teacher_max_tokens))
+        return checked(Sampling(self.teacher_temperature, self.top_p, self.teacher_max_tokens, self.seed))
+
+
+def checked(sampling: Sampling) -> Sampling:
+    """Return the sampling. Raises `UsageError` for values no model takes."""
+    if not 0 <= sampling.temperature <= 2:
+        raise UsageError(f"a temperature of `{sampling.temperature:g}`", "give one from 0 (greedy) to 2")
+    if not 0 < sampling.top_p <= 1:
+        raise UsageError(f"`--top-p {sampling.top_p:g}` is no share of tokens", "give one above 0, up to 1")
+    if sampling.max_tokens < 1:
+        raise UsageError(f"at most `{sampling.max_tokens}` tokens leave no room for a reply", "give 1 or more")
+    return sampling
+
+
+@Parameter(name="*", group=MONEY)
+@dataclass(frozen=True, kw_only=True)
+class MoneyOptions:
+    """What it may cost.
+
+    Parameters
+    ----------
+    budget
+        Stop before the runs of this command have cost more US dollars than this, earlier commands' part included.
+    max_tokens_total
+        Stop before they have used more tokens than this, all roles together.
+    prices
+        A JSON or TOML file of dollars per million tokens: {"openai/gpt-4o": {"input": 2.5, "output": 10.0}}.
+    estimate
+        Say what the command would cost, send nothing and end.
+    """
+
+    budget: float | None = None
+    max_tokens_total: int | None = None
+    prices: Path | None = None
+    estimate: Flag = False
+
+    def table(self) -> Prices:
+        """Return the prices, the file's first."""
+        return Prices(self.prices)
+
+    def check(self) -> None:
+        """Refuse limits under which nothing could be sent."""
+        if self.budget is not None and self.budget < 0:
+            raise UsageError(f"a budget of `{self.budget:g}` dollars", "give 0 or more")
+        if self.max_tokens_total is not None and self.max_tokens_total < 1:
+            raise UsageError(f"at most `{self.max_tokens_total}` tokens in total", "give 1 or more")
+
+
+@Parameter(name="*", group=ENDPOINT)
+@dataclass(frozen=True, kw_only=True)
+class EndpointOptions:
+    """How endpoints are asked.
+
+    Parameters
+    ----------
+    concurrency
+        Keep this many calls under way per model; found by trying where not given.
+    timeout
+        Seconds one request may take.
+    """
+
+    concurrency: int | None = None
+    timeout: float = TIMEOUT
+
+
+@Parameter(name="*", group=OUTPUT)
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """Where results go.
+
+    Parameters
+    ----------
+    store
+        The store's file; otherwise `STEPDOWN_STORE`, or `stepdown.sqlite` here.
+    json
+        Write JSON to stdout, as docs/cli.md promises.
+    """
+
+    store: Place = None
+    json: Json = False
+
+    @property
+    def place(self) -> Path:
+        """The store's path."""
+        return self.store or default_path()
+
+    def open(self) -> Store:
+        """Open the store; made now if it is not there."""
+        return Store(self.place)
+
+    def reopen(self) -> Store:
+        """Open a store that is there. Raises `StoreError`; a verb that only reads makes no file."""
+        if not self.place.exists():
+            raise StoreError(
+                f"there is no store `{self.place}`",
+                "make one with `stepdown run` or `stepdown demo`, or name one with --store",
+            )
+        return self.open()

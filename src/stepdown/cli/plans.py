@@ -1,0 +1,203 @@
+"""`stepdown plans`: list, show, edit or export the plans of a run."""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from stepdown.cli.ask import read_plan, steps_of
+from stepdown.cli.editor import edited, person
+from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
+from stepdown.cli.terminal import say, show, show_json
+from stepdown.errors import UsageError
+from stepdown.prompts import PROMPT_SETS, asked
+from stepdown.runner import PlanRow
+from stepdown.store import Run
+from stepdown.types import Plan, Problem
+
+
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions:
+    """What to do with plans; without --show, --edit or --export they are listed.
+
+    Parameters
+    ----------
+    show
+        Show the plan of this problem, with its edits.
+    edit
+        Edit the plan of this problem in your editor; the run keeps the edit beside the plan.
+    steps
+        With --edit: take the new steps from this file (`-` is stdin) instead of an editor.
+    author
+        With --edit: who edits; otherwise the name git knows.
+    why
+        With --edit: the reason, kept with the edit.
+    export
+        Write all plans to this .jsonl file, which `run --plans FILE` reads.
+    force
+        With --export: replace a file that is there.
+    limit
+        List at most this many.
+    """
+
+    show: str | None = None
+    edit: str | None = None
+    steps: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
+    author: str | None = None
+    why: Annotated[str, Parameter(show_default=False)] = ""
+    export: Path | None = None
+    force: Flag = False
+    limit: Limit = None
+
+
+DEFAULTS, OUTPUT = PlanOptions(), OutputOptions()
+
+
+def plans(run: str, /, *, options: PlanOptions = DEFAULTS, output: OutputOptions = OUTPUT) -> int:
+    """List, show, edit or export the plans of a run.
+
+    Parameters
+    ----------
+    run
+        A run's id, or its beginning.
+    """
+    if sum(one is not None for one in (options.show, options.edit, options.export)) > 1:
+        raise UsageError("plans are shown, edited or exported, one at a time", "give one of --show, --edit, --export")
+    with output.reopen() as store:
+        found = store.run(run)
+        if options.edit is not None:
+            change(found, options, output)
+        elif options.export is not None:
+            export(found, options, output)
+        else:
+            show_plans(found, options, as_json=output.json)
+    return 0
+
+
+class Listed(PlanRow, frozen=True, kw_only=True):
+    """A line of `plans --json`, which is a line of a plans file with its run."""
+
+    run: str
+
+
+def listed(run: Run) -> Iterator[tuple[Problem, Plan]]:
+    """Stream the plans of a run. Raises `UsageError` where it has none."""
+    some = False
+    for problem, plan in run.plans():
+        some = True
+        yield problem, plan
+    if not some:
+        raise UsageError(f"run `{run.id}` has no plans", "`stepdown runs` lists runs; trace-of-thought runs have plans")
+
+
+def show_plans(run: Run, options: PlanOptions, *, as_json: bool) -> None:
+    """List the plans of a run, or show one problem's with its edits."""
+    found = [find(run, options.show)] if options.show is not None else listed(run)
+    for place, (problem, plan) in enumerate(found):
+        if options.limit is not None and place >= options.limit:
+            break
+        if as_json:
+            show_json(row_of(run, problem, plan))
+        elif options.show is None:
+            show(f"{problem.id} · {len(plan.steps)} steps{lineage(plan)}", *steps_of(plan), "")
+        else:
+            show(asked(problem), "", f"plan by {plan.author}:", *steps_of(plan))
+            show(*history(run, problem))
+
+
+def find(run: Run, problem: str) -> tuple[Problem, Plan]:
+    """Return a problem of a run and its newest plan. Raises `UnknownName`, `UsageError`."""
+    trace = run.trace(problem)
+    newest = [edit.plan for edit in run.edits() if edit.problem == problem]
+    plan = newest[-1] if newest else trace.plan
+    if plan is None:
+        raise UsageError(f"`{problem}` has no plan in run `{run.id}`", "trace-of-thought runs have plans")
+    return trace.problem, plan
+
+
+def row_of(run: Run, problem: Problem, plan: Plan) -> Listed:
+    """Return a plan as a line of JSON."""
+    return Listed(
+        question=problem.question,
+        plan=plan.text,
+        author=plan.author,
+        problem=problem.id,
+        edited_from=plan.edited_from,
+        why=plan.why,
+        run=run.id,
+    )
+
+
+def lineage(plan: Plan) -> str:
+    """Return by whom and why a plan was edited, nothing where it was not."""
+    if plan.edited_from is None:
+        return ""
+    return f" · edited by {plan.author}" + (f": {plan.why}" if plan.why else "")
+
+
+def history(run: Run, problem: Problem) -> list[str]:
+    """Return the edits of a problem's plan, oldest first, each as what it changed."""
+    edits = [edit.plan for edit in run.edits() if edit.problem == problem.id]
+    return [line for plan in edits for line in ("", f"edit by {plan.author}{f': {plan.why}' * bool(plan.why)}",
+                                                 *changes(plan))]  # fmt: skip
+
+
+def changes(plan: Plan) -> list[str]:
+    """Return an edited plan as a difference from the plan it came from."""
+    before = Plan(plan.edited_from or "", plan.author)
+    return list(difflib.unified_diff(before.steps, plan.steps, "before", "after", lineterm="", n=2))
+
+
+def change(run: Run, options: PlanOptions, output: OutputOptions) -> None:
+    """Have a person edit a plan, keep the edit, and say how to solve by it."""
+    assert options.edit is not None, "a problem is named"
+    problem, plan = find(run, options.edit)
+    author = options.author or person()
+    if options.steps is None:
+        new = edited(plan, author=author, why=options.why, about=asked(problem))
+    else:
+        steps = read_plan(options.steps).steps
+        new = plan if steps == plan.steps else plan.edit(*steps, author=author, why=options.why)
+    if new == plan:
+        say("nothing changed")
+        return
+    run.put_edit(problem.id, new)
+    if output.json:
+        show_json(row_of(run, problem, new))
+    else:
+        show(*changes(new))
+    say("", f"kept; solve by the edited plans (add --data and --offset as before): `{again(run)}`")
+
+
+def again(run: Run) -> str:
+    """Return the command that solves a run's problems again by its plans as they are now."""
+    settings = run.settings
+    dataset, _, split = settings.dataset.partition("/")
+    parts = [
+        f"stepdown run {dataset}",
+        f"--split {split}" if split else "",
+        f"-n {settings.count} --method {settings.method} --student {settings.student} --plans {run.id}",
+        f"--prompts {settings.prompt_set}" if settings.prompt_set in {*PROMPT_SETS} - {"default"} else "",
+    ]
+    return " ".join(filter(None, parts))
+
+
+def export(run: Run, options: PlanOptions, output: OutputOptions) -> None:
+    """Write all plans of a run to a file that `run --plans` reads."""
+    assert options.export is not None, "a file is named"
+    if options.export.exists() and not options.force:
+        raise UsageError(f"`{options.export}` is there already", "give another name, or --force to replace it")
+    lines = [msgspec.json.encode(row_of(run, problem, plan)) + b"\n" for problem, plan in listed(run)]
+    try:
+        options.export.write_bytes(b"".join(lines))
+    except OSError as error:
+        raise UsageError(f"cannot write `{options.export}`: {error.strerror}", "give another place") from error
+    if output.json:
+        show_json({"run": run.id, "file": str(options.export), "rows": len(lines)})
+    else:
+        say(f"wrote {len(lines)} plans to {options.export}; use them with `stepdown run ... --plans {options.export}`")

@@ -1,0 +1,68 @@
+"""Which endpoints are set up, and whether they answer."""
+
+import asyncio
+import os
+
+import msgspec
+
+from stepdown.errors import StepdownError
+from stepdown.models import ADDRESSES, ChatModel, load_model
+from stepdown.models.endpoints import LOCAL
+from stepdown.models.keys import find_setting
+
+SECONDS = 2.0
+_WORDS = ("_API_KEY", "_BASE_URL")
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """What is known of one endpoint; `models` is None where it did not answer, and `why` says why.
+
+    `key` names the variable that holds its key, "" if it is not set; the key itself is nowhere.
+    """
+
+    name: str
+    address: str
+    key: str
+    models: tuple[str, ...] | None = None
+    why: str = ""
+
+
+def reach() -> list[Reached]:
+    """Ask every endpoint that a variable configures, and the local servers' usual ports, for its models."""
+    return asyncio.run(_reach())
+
+
+async def _reach() -> list[Reached]:
+    named = [name for name in ADDRESSES if name in LOCAL or _is_set(name)] + others()
+    return list(await asyncio.gather(*map(_ask, named)))
+
+
+def _is_set(name: str) -> bool:
+    more = ("OLLAMA_HOST",) if name == "ollama" else ("AZURE_OPENAI_API_KEY",) if name == "azure" else ()
+    return bool(find_setting(*(name.upper() + word for word in _WORDS), *more))
+
+
+def others() -> list[str]:
+    """Return the names of `openai-api/<name>` endpoints whose `<NAME>_BASE_URL` is in the environment."""
+    ends = (name.removesuffix("_BASE_URL").lower() for name in os.environ if name.endswith("_BASE_URL"))
+    return sorted(f"openai-api/{name}" for name in ends if name and name not in ADDRESSES and name != "azure_openai")
+
+
+async def _ask(name: str) -> Reached:
+    variable = name.rpartition("/")[2].upper() + "_API_KEY"
+    key = variable if find_setting(variable) else ""
+    try:
+        model = load_model(f"{name}/any", timeout=SECONDS)
+    except StepdownError as error:
+        return Reached(name, ADDRESSES.get(name, ""), key, why=error.what)
+    assert isinstance(model, ChatModel), "an endpoint is reached by chat"
+    try:
+        async with asyncio.timeout(SECONDS):
+            models = tuple(await model.models())
+        return Reached(name, model.source, key, models)
+    except StepdownError as error:
+        return Reached(name, model.source, key, why=error.what)
+    except TimeoutError:
+        return Reached(name, model.source, key, why=f"no answer within {SECONDS:g} s")
+    finally:
+        await model.close()

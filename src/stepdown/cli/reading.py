@@ -1,0 +1,35 @@
+"""Finding runs and grades in the store for the verbs that read them."""
+
+from collections.abc import Iterator
+
+from stepdown.errors import UnknownName
+from stepdown.store import Run, Store
+from stepdown.types import Grade, Trace
+
+
+def runs_of(store: Store, names: tuple[str, ...]) -> list[Run]:
+    """Return the runs of these ids or beginnings of ids, each once, in this order; all runs where none is named."""
+    if not names:
+        return store.runs()
+    return list({run.id: run for run in (store.run(name) for name in names)}.values())
+
+
+def stored_grader(run: Run, name: str) -> str:
+    """Return the full name of a grader that graded the run, given with or without its version; "" for none named.
+
+    Raises `UnknownName`.
+    """
+    known = [one for one in run.graders() if name in {one, one.rpartition("@")[0]}]
+    if name and not known:
+        raise UnknownName(f"grade of run `{run.id}` by", name, run.graders())
+    return max(known) if name else ""
+
+
+def attempts_of(run: Run, *, problem: str | None = None, grader: str = "") -> Iterator[tuple[Trace, Grade]]:
+    """Stream the traces of a run, or of one problem of it, with their grades. Raises `UnknownName`."""
+    name = stored_grader(run, grader)
+    if problem is None:
+        yield from run.graded(name)
+        return
+    run.trace(problem)  # says which problems there are where this is none of them
+    yield from ((trace, grade) for trace, grade in run.graded(name) if trace.problem.id == problem)

@@ -1,0 +1,97 @@
+"""One command's runs from the first call to the last: budget, progress, interruptions, and what became of each."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from stepdown.cli.grid import Players
+from stepdown.cli.interrupts import interruptible
+from stepdown.cli.options import MoneyOptions
+from stepdown.cli.progress import Spending, screen
+from stepdown.cli.summaries import Paid, Result, result_of
+from stepdown.errors import StepdownError
+from stepdown.reports import report
+from stepdown.runner import Budget, Stop, Tally, Task, run_task
+from stepdown.runner.run import Progress
+from stepdown.types import Settings
+
+Follow = Callable[[Task, str], Progress]
+
+
+class Session:
+    """Runs tasks one after another within one budget; `results` and `stopped` say what became of them."""
+
+    def __init__(self, tasks: Sequence[Task], players: Players, money: MoneyOptions) -> None:
+        money.check()
+        self.tasks, self.players, self.store = tasks, players, players.store
+        self.prices = money.table()
+        self.budget = Budget(self.prices, money=money.budget, tokens=money.max_tokens_total)
+        self.spending = Spending(self.budget)
+        self.stop = Stop()
+        self.results: list[Result] = []
+        self.settings = self._settings()
+
+    @property
+    def stopped(self) -> StepdownError | None:
+        """Why the session did not go on to its end."""
+        return self.stop.why
+
+    @property
+    def exit_code(self) -> int:
+        """0 where every problem is graded, 1 where some are not, or the code of what stopped it."""
+        if self.stopped is not None:
+            return self.stopped.exit_code
+        return int(any(result.graded < result.total for result in self.results))
+
+    def _settings(self) -> list[Settings]:
+        """Refuse what cannot be right anywhere in the grid, and count what earlier commands spent on its runs."""
+        settings = [task.settings() for task in self.tasks]
+        for task in self.tasks:
+            for model in (task.student, task.planner):
+                if model is not None:
+                    self.budget.check(model.name)
+        # Two tasks of one setting (a method named twice by other words) are one run.
+        self.tasks = list({one.id: task for one, task in zip(settings, self.tasks, strict=True)}.values())
+        known = {one.id: one for one in settings}
+        for model_name, usage in self.store.paid(list(known)).items():
+            self.budget.add(model_name, usage)
+        return list(known.values())
+
+    def work(self) -> None:
+        """Run all tasks; what was answered is kept whatever happens."""
+        self.players.fetch()
+        with interruptible(self.stop), screen(self.spending) as view:
+            asyncio.run(self._work(view.follow))
+
+    async def _work(self, follow: Follow) -> None:
+        try:
+            for place, (task, settings) in enumerate(zip(self.tasks, self.settings, strict=True), 1):
+                await self._run(task, settings, follow(task, f"{place}/{len(self.tasks)}"))
+                if self.stop.why is not None:
+                    break
+        finally:
+            await self.players.close()
+
+    async def _run(self, task: Task, settings: Settings, progress: Progress) -> None:
+        spent, began, last = self._spent(), time.monotonic(), [Tally(settings.id, 0)]
+
+        def follow(tally: Tally) -> None:
+            last[0] = tally
+            progress(tally)
+
+        try:
+            await run_task(task, self.store, budget=self.budget, progress=follow, stop=self.stop)
+        except StepdownError as error:
+            self.stop(error)
+        self._keep(settings, last[0], spent, time.monotonic() - began)
+
+    def _spent(self) -> tuple[int, float]:
+        return self.budget.spent_tokens, self.budget.spent_money
+
+    def _keep(self, settings: Settings, tally: Tally, before: tuple[int, float], seconds: float) -> None:
+        tokens, money = self._spent()
+        paid = Paid(tokens - before[0], round(money - before[1], 10) if self.spending.known else None)
+        row = report(self.store.open_run(settings), prices=self.prices).rows[0]
+        errors = self.store.run(settings.id).summary().errors
+        why = self.stop.why.what if self.stop.why else None
+        self.results.append(result_of(row, tally, paid, errors=errors, seconds=seconds, stopped=why))
