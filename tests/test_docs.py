@@ -43,9 +43,7 @@ def help_of(verb: str) -> str:
 
 
 @pytest.mark.parametrize("code", [marked(block) for block in blocks("python")])
-def test_every_python_block_of_the_documents_runs(
-    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_python_block_of_the_documents_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STEPDOWN_STORE", str(tmp_path / "docs.sqlite"))
     with contextlib.redirect_stdout(io.StringIO()):

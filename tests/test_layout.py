@@ -50,7 +50,8 @@ def test_a_room_imports_only_from_lower_floors() -> None:
         for path in files()
         if room(path) not in DOORLESS
         for imported, _ in imports(ast.parse(path.read_text()))
-        if imported != room(path) and FLOORS[imported] >= FLOORS[room(path)]
+        if imported != room(path)
+        and FLOORS[imported] >= FLOORS[room(path)]
         # Words may read words: they are the only floor whose rooms know one another.
         and not FLOORS[imported] == FLOORS[room(path)] == 0
     ]

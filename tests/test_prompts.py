@@ -39,9 +39,9 @@ def test_the_papers_sets_are_one_user_message(name: str) -> None:
 
 
 def test_the_default_set_asks_every_method_for_the_same_answer_line() -> None:
-    default = load_prompts("default")
-    names = ("direct", "chain-of-thought", "plan-and-solve", "follow")
-    assert all(default.endings["number"] in said("default", Prompt(name, EGGS, STEPS)) for name in names)
+    line = load_prompts("default").endings["number"]
+    prompts = (Prompt("direct", EGGS), Prompt("chain-of-thought", EGGS), Prompt("plan-and-solve", EGGS))
+    assert all(line in said("default", prompt) for prompt in (*prompts, Prompt("follow", EGGS, STEPS)))
 
 
 def test_choices_stand_lettered_below_the_question() -> None:

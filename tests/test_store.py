@@ -77,7 +77,15 @@ def test_unknown_usage_makes_the_sum_unknown(tmp_path: Path) -> None:
         run = store.open_run(SETTINGS)
         run.put_trace(0, Trace(problem(0), "direct", None, (silent,), "2"))
         assert run.summary().tokens == {"student": None}
-        assert store.paid([run.id]) == {"small": None}
+
+
+def test_a_payment_of_unknown_usage_is_bounded_from_above(tmp_path: Path) -> None:
+    silent = Call("student", "small", QUESTION, GREEDY, Reply("two" * 50, "small"))
+    with Store(tmp_path / "s.sqlite") as store:
+        run = store.open_run(SETTINGS)
+        run.put_trace(0, Trace(problem(0), "direct", None, (silent,), "2"))
+        paid = store.paid([run.id])["small"]
+        assert paid.input >= len("What is 1 plus one?") and paid.output >= 150
 
 
 def test_views_stream_more_rows_than_a_page(tmp_path: Path) -> None:

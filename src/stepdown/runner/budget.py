@@ -96,6 +96,8 @@ class Budget:
                 turn.set_result(None)
 
     def _fits(self, wanted: Reservation) -> bool:
+        if self.money is None and self.tokens is None:
+            return True
         money = self.spent_money + sum(held.money for held in self._held) + wanted.money
         tokens = self.spent_tokens + sum(held.tokens for held in self._held) + wanted.tokens
         return (self.money is None or money <= self.money + ROUNDING) and (self.tokens is None or tokens <= self.tokens)

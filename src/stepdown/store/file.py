@@ -11,7 +11,7 @@ from typing import Any
 from stepdown.errors import StoreError, UnknownName
 from stepdown.store.rows import Paid, decode_reply, decode_settings, encode, problem_key
 from stepdown.store.run import Run
-from stepdown.store.schema import APPLICATION_ID, MIGRATIONS, PAGE, SCHEMA_VERSION, usage_sums
+from stepdown.store.schema import APPLICATION_ID, MIGRATIONS, PAGE, PRAGMAS, SCHEMA_VERSION
 from stepdown.types import Problem, Reply, Settings, Usage
 
 
@@ -54,7 +54,7 @@ class Store:
             self._refuse("is a database of another program")
         if version > SCHEMA_VERSION:
             self._refuse(f"has schema version {version}, this stepdown knows {SCHEMA_VERSION}")
-        for pragma in ("journal_mode = wal", "synchronous = normal", "temp_store = memory", "wal_autocheckpoint = 4000"):
+        for pragma in PRAGMAS:
             self.db.execute(f"pragma {pragma}")
         if version < SCHEMA_VERSION:
             self._migrate()
@@ -115,15 +115,21 @@ class Store:
         with self.writing() as db:
             db.executemany("insert or ignore into calls values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def paid(self, runs: Sequence[str]) -> dict[str, Usage | None]:
-        """Return by model the usage of the calls these runs paid for; None where an endpoint did not say."""
+    def paid(self, runs: Sequence[str]) -> dict[str, Usage]:
+        """Return by model the usage of the calls these runs paid for.
+
+        Where an endpoint did not say, bytes stand for tokens: an upper bound, so that a budget holds.
+        """
         marks = ",".join("?" * len(runs))
         rows = self.db.execute(
-            f"""select model, {usage_sums("reply", "$.usage")}, count(*) - count(json_extract(reply, '$.usage'))
-                from calls where run in ({marks}) group by model""",
+            f"""select model, sum(coalesce(json_extract(reply, '$.usage.input'), unsaid * length(request))),
+                       sum(coalesce(json_extract(reply, '$.usage.output'), unsaid * length(reply))),
+                       coalesce(sum(json_extract(reply, '$.usage.cached')), 0)
+                from (select *, json_type(reply, '$.usage') is null as unsaid from calls where run in ({marks}))
+                group by model""",
             runs,
         )
-        return {model: None if unknown else Usage(*counts) for model, *counts, unknown in rows}
+        return {model: Usage(*counts) for model, *counts in rows}
 
     # -- runs
 

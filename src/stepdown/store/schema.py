@@ -2,6 +2,8 @@
 
 APPLICATION_ID = 0x53544550  # "STEP", so that another program's database is not taken for a store
 PAGE = 256
+# A commit reaches the system, not the disk: a killed process loses nothing, a power cut at most the last commits.
+PRAGMAS = ("journal_mode = wal", "synchronous = normal", "temp_store = memory", "wal_autocheckpoint = 4000")
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "create table problems (key blob primary key, id text not null, body blob not null) without rowid",
