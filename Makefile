@@ -8,7 +8,7 @@ check:
 	$(PYTHON) -m ruff format --check src tests benchmarks docs
 	$(PYTHON) -m ruff check src tests benchmarks docs
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pytest -q -n 2 --dist loadgroup
+	$(PYTHON) -m pytest -q -n 2 --dist loadfile
 
 fix:
 	$(PYTHON) -m ruff check --fix src tests benchmarks docs
@@ -16,7 +16,7 @@ fix:
 	$(PYTHON) docs/make_cli.py
 
 test:
-	$(PYTHON) -m pytest -q -n 2 --dist loadgroup
+	$(PYTHON) -m pytest -q -n 2 --dist loadfile
 
 bench:
 	$(PYTHON) benchmarks/all.py

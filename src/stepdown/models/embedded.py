@@ -1,0 +1,221 @@
+"""Models that run in this process from a GGUF file, with many replies under way at once."""
+
+import asyncio
+import atexit
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter
+from typing import Protocol
+
+import msgspec
+
+from stepdown.errors import MissingExtra, UnknownName, UsageError
+from stepdown.models.catalogue import (
+    Progress,
+    fetch,
+    file_hash,
+    find_weights,
+    models_folder,
+    require_gguf,
+)
+from stepdown.models.openvino import ARCHITECTURES
+from stepdown.models.weights import Header, read_header
+from stepdown.types import Messages, Reply, Sampling, fingerprint
+
+PACKAGES = {"openvino": "openvino_genai", "llamacpp": "xllamacpp"}
+
+
+class Engine(Protocol):
+    """What runs a model: `width` replies at once, one reply per seed, `close` frees it."""
+
+    width: int
+
+    async def draw(self, messages: Messages, sampling: Sampling, seeds: Sequence[int]) -> list[Reply]:
+        """Return one reply per seed."""
+        ...
+
+    def close(self) -> None:
+        """Free the engine; blocks until it has stopped."""
+        ...
+
+
+def load_embedded(name: str | Path, *, engine: str = "", progress: Progress | None = None) -> "EmbeddedModel":
+    """Return the model of a catalogue name (with or without `embedded/`) or of a GGUF file's path.
+
+    Nothing heavy happens before the first reply or `prepare`: then weights that are not there are fetched
+    (`progress` as in `catalogue.fetch`; plain lines on stderr without it) and the engine is loaded.
+    `engine` or STEPDOWN_ENGINE forces `openvino` or `llamacpp`; otherwise it is OpenVINO where it is
+    installed and knows the architecture. The model's own chat template is applied as it is, default system
+    line included; a file without one gets the messages' texts, a blank line between them.
+    Raises `UnknownName`, `UsageError` (no such file, not a GGUF file) and `MissingExtra`.
+    """
+    name = str(name)
+    forced = engine or os.environ.get("STEPDOWN_ENGINE", "")
+    if forced and forced not in PACKAGES:
+        raise UnknownName("engine", forced, PACKAGES)
+    if name.endswith(".gguf"):
+        path = require_gguf(Path(name).expanduser())
+        kind = _choose_engine(forced, read_header(path))
+        return EmbeddedModel(name, lambda: path, engine=kind, digest=_known_hash(path))
+    weights = find_weights(name.removeprefix("embedded/"))
+
+    def find_path() -> Path:
+        return fetch(weights.name, progress=progress or _say_on_stderr)
+
+    kind = _choose_engine(forced, None)
+    return EmbeddedModel(f"embedded/{weights.name}", find_path, engine=kind, digest=weights.sha256)
+
+
+def _choose_engine(forced: str, header: Header | None) -> str:
+    """Return the engine for a file; a header of None is a catalogue model's, which both engines know."""
+    installed = [engine for engine, package in PACKAGES.items() if find_spec(package)]
+    if forced:
+        if forced not in installed:
+            raise MissingExtra(PACKAGES[forced], "embedded", f"the engine `{forced}`")
+        return forced
+    known = header is None or (header.architecture in ARCHITECTURES and header.tokenizer == "gpt2")
+    if "openvino" in installed and known:
+        return "openvino"
+    if "llamacpp" in installed:
+        return "llamacpp"
+    package = "openvino-genai" if known else "xllamacpp"
+    raise MissingExtra(package, "embedded", "running a model in this process")
+
+
+class EmbeddedModel:
+    """A model in this process; all of one file and engine share one engine, whatever event loop asks.
+
+    `source` is the start of the weights' SHA-256 with the engine's name, `width` how many replies at once
+    make the engine fast. With a seed the n draws of a call differ and the same call, made alone, draws
+    them again; without a seed every draw is new. `Reply.usage` counts the prompt for each draw, and as
+    `cached` where another draw of the call had read it.
+    """
+
+    local = True
+
+    def __init__(self, name: str, find_path: Callable[[], Path], *, engine: str, digest: str) -> None:
+        self.name, self.engine = name, engine
+        self.source = f"{digest[:16]}/{engine}"
+        self.width = {"openvino": 32, "llamacpp": 8}[engine]
+        self._find_path = find_path
+        self._shared = False
+
+    def __repr__(self) -> str:
+        return f"EmbeddedModel(name={self.name!r}, source={self.source!r})"
+
+    def prepare(self) -> None:
+        """Fetch the weights and load the engine now; blocks for seconds, or minutes if it must download."""
+        self._share().result()
+
+    async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
+        """Return n replies; raises `CallFailed` where prompt and engine do not fit, `UsageError` on bad sampling."""
+        _check(sampling, n)
+        engine = await asyncio.shield(asyncio.wrap_future(self._share()))
+        started = perf_counter()
+        replies = await engine.draw(messages, sampling, draw_seeds(sampling.seed, n))
+        seconds = perf_counter() - started
+        return [msgspec.structs.replace(reply, model=self.name, seconds=seconds) for reply in replies]
+
+    async def close(self) -> None:
+        """Leave the engine; the last model to leave frees it. A later reply loads it again."""
+        if self._shared:
+            self._shared = False
+            await asyncio.to_thread(_leave, self.source)
+
+    def _share(self) -> "Future[Engine]":
+        with _LOCK:
+            engine = _ENGINES.get(self.source)
+            if engine is None:
+                engine = _ENGINES[self.source] = _Shared(self._load)
+                engine.future.add_done_callback(self._forget_failure)
+            if not self._shared:
+                engine.users, self._shared = engine.users + 1, True
+            return engine.future
+
+    def _forget_failure(self, future: "Future[Engine]") -> None:
+        if future.exception() is not None:
+            with _LOCK:
+                _ENGINES.pop(self.source, None)
+        else:
+            atexit.register(future.result().close)
+
+    def _load(self) -> Engine:
+        path = self._find_path()
+        header = read_header(path)
+        if self.engine == "openvino":
+            from stepdown.models.openvino import OpenVinoEngine
+
+            return OpenVinoEngine(path, header, models_folder() / "converted")
+        from stepdown.models.llamacpp import LlamaEngine
+
+        return LlamaEngine(path, header)
+
+
+class _Shared:
+    """An engine, or the promise of it, and how many models use it."""
+
+    def __init__(self, load: Callable[[], Engine]) -> None:
+        loader = ThreadPoolExecutor(1, thread_name_prefix="load model")
+        self.future = loader.submit(load)
+        self.users = 0
+        loader.shutdown(wait=False)
+
+
+# A future that is already done calls back at once, under the lock: it must be one that its holder may take again.
+_LOCK = threading.RLock()
+_ENGINES: dict[str, _Shared] = {}
+
+
+def _leave(source: str) -> None:
+    with _LOCK:
+        engine = _ENGINES.get(source)
+        if engine is None:
+            return
+        engine.users -= 1
+        if engine.users > 0:
+            return
+        del _ENGINES[source]
+    loaded = engine.future.result()
+    atexit.unregister(loaded.close)
+    loaded.close()
+
+
+def draw_seeds(seed: int | None, n: int) -> list[int]:
+    """Return the engine's seeds for n draws: from the caller's seed, or from the system's entropy without one."""
+    first = secrets.randbits(32) if seed is None else int(fingerprint(seed)[:8], 16)
+    return [(first + draw) % 2**32 for draw in range(n)]
+
+
+def _check(sampling: Sampling, n: int) -> None:
+    wrong = {
+        "n": (n, n >= 1),
+        "max_tokens": (sampling.max_tokens, sampling.max_tokens >= 1),
+        "temperature": (sampling.temperature, 0 <= sampling.temperature < float("inf")),
+        "top_p": (sampling.top_p, 0 < sampling.top_p <= 1),
+    }
+    for field, (value, fine) in wrong.items():
+        if not fine:
+            raise UsageError(f"`{field}` of `{value}` draws nothing", "see `Sampling` for what each may be")
+
+
+def _say_on_stderr(words: str, done: int, total: int) -> None:
+    print(f"{words} ({done / total:.0%})" if done else f"fetching {words}", file=sys.stderr)
+
+
+def _known_hash(path: Path) -> str:
+    """Return the SHA-256 of a file, remembered in the cache until the file changes."""
+    stat = path.stat()
+    mark = fingerprint((str(path.resolve()), stat.st_size, stat.st_mtime_ns))
+    note = models_folder() / "hashes" / mark
+    if note.exists():
+        return note.read_text()
+    digest = file_hash(path)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(digest)
+    return digest

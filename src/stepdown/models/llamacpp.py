@@ -1,0 +1,158 @@
+"""The llama.cpp engine: its server in this process, without its port being of use to anyone else."""
+
+import asyncio
+import secrets
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from stepdown.errors import CallFailed, UsageError
+from stepdown.models.openvino import available_cores
+from stepdown.models.weights import Header
+from stepdown.types import Messages, Reply, Sampling, Usage
+
+# All slots share one cache of this many tokens, at least and at most.
+LEAST_TOKENS, MOST_TOKENS = 16_384, 32_768
+
+
+class LlamaEngine:
+    """A GGUF file of any architecture that llama.cpp knows.
+
+    Draws of one prompt go to the engine together, so that it is read once. Log-probabilities are those
+    at temperature 1. With n above 1 the engine counts one draw's tokens only; the others' are counted by
+    their log-probabilities.
+    """
+
+    width = 8
+
+    def __init__(self, path: Path, header: Header) -> None:
+        import xllamacpp
+
+        self.path = path
+        self._templated = bool(header.template)
+        self._server: Any
+        try:
+            self._server = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), path, header, self.width))
+        except RuntimeError as error:
+            raise UsageError(
+                f"llama.cpp cannot load `{path}` (architecture `{header.architecture}`: {error})",
+                "choose a GGUF of an architecture it knows, or a newer xllamacpp",
+            ) from error
+        self._pool = ThreadPoolExecutor(self.width, thread_name_prefix=f"llamacpp {path.name}")
+
+    async def draw(self, messages: Messages, sampling: Sampling, seeds: Sequence[int]) -> list[Reply]:
+        """Return one reply per seed; a cancelled caller takes its draws off the engine."""
+        wanted = len(seeds) if sampling.temperature > 0 else 1
+        groups = [seeds[at : at + self.width] for at in range(0, wanted, self.width)]
+        groups[-1] = groups[-1][: wanted - (len(groups) - 1) * self.width]
+        loop, gone = asyncio.get_running_loop(), threading.Event()
+        requests = [self._request(messages, sampling, group) for group in groups]
+        try:
+            drawn = await asyncio.gather(
+                *(loop.run_in_executor(self._pool, self._ask, request, gone) for request in requests)
+            )
+        finally:
+            gone.set()
+        replies = [reply for group in drawn for reply in group]
+        return replies if len(replies) == len(seeds) else replies * len(seeds)
+
+    def close(self) -> None:
+        """Wait for what is under way and free the engine."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._server = None
+
+    def _request(self, messages: Messages, sampling: Sampling, seeds: Sequence[int]) -> dict[str, Any]:
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        text = "\n\n".join(message.content for message in messages)
+        return {
+            **({"messages": turns} if self._templated else {"prompt": text}),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "n": len(seeds),
+            "seed": seeds[0],
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "top_k": 0,
+            "min_p": 0.0,
+            "max_tokens": sampling.max_tokens,
+            "stop": [stop for stop in sampling.stop if stop],
+            "logprobs": True if self._templated else 1,
+            "top_logprobs": 1,
+        }
+
+    def _ask(self, request: dict[str, Any], gone: threading.Event) -> list[Reply]:
+        drafts = [_Draft() for _ in range(request["n"])]
+        ends: list[dict[str, Any]] = []
+
+        def take(chunk: dict[str, Any]) -> bool:
+            if "error" in chunk or chunk.get("usage"):
+                ends.append(chunk)
+            for choice in chunk.get("choices", ()):
+                drafts[choice["index"]].add(choice)
+            return gone.is_set()
+
+        handle = self._server.handle_chat_completions if self._templated else self._server.handle_completions
+        outcome = handle(request, take)
+        for chunk in [*ends, outcome or {}]:
+            _check(chunk)
+        usage: dict[str, Any] = next((chunk["usage"] for chunk in ends if chunk.get("usage")), {})
+        return [draft.close(usage, len(drafts), at) for at, draft in enumerate(drafts)]
+
+
+class _Draft:
+    """The parts of one draw as they come."""
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.thoughts: list[str] = []
+        self.scores: list[float] = []
+        self.finish = ""
+
+    def add(self, choice: dict[str, Any]) -> None:
+        delta = choice.get("delta", {})
+        self.text.append(delta.get("content") or choice.get("text") or "")
+        self.thoughts.append(delta.get("reasoning_content") or "")
+        scored = (choice.get("logprobs") or {}).get("content") or ()
+        self.scores += [token["logprob"] for token in scored]
+        self.finish = choice.get("finish_reason") or self.finish
+
+    def close(self, usage: dict[str, Any], draws: int, at: int) -> Reply:
+        given = int(usage.get("prompt_tokens", 0))
+        cached = given if at else int(usage.get("prompt_tokens_details", {}).get("cached_tokens", 0))
+        counted = len(self.scores) + (self.finish == "stop")
+        return Reply(
+            text="".join(self.text),
+            model="",
+            usage=Usage(
+                input=given, output=int(usage.get("completion_tokens", 0)) if draws == 1 else counted, cached=cached
+            ),
+            finish="length" if self.finish == "length" else "stop",
+            logprob=sum(self.scores) / len(self.scores) if self.scores else None,
+            reasoning="".join(self.thoughts),
+        )
+
+
+def _check(chunk: dict[str, Any]) -> None:
+    if "error" not in chunk:
+        return
+    error = chunk["error"]
+    words = error.get("message", error) if isinstance(error, dict) else error
+    raise CallFailed(f"llama.cpp refused the call: `{words}`", "shorten the prompt, or lower max_tokens")
+
+
+def _parameters(parameters: Any, path: Path, header: Header, width: int) -> Any:
+    parameters.model.path = str(path)
+    parameters.n_ctx = min(MOST_TOKENS, max(LEAST_TOKENS, header.context))
+    parameters.n_parallel = width
+    # One cache for all slots: draws of a shared prompt are several times faster with it.
+    parameters.kv_unified = True
+    # The prompt cache in memory corrupts answers when adapters are switched.
+    parameters.cache_ram_mib = 0
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = available_cores()
+    parameters.warmup = parameters.endpoint_slots = parameters.ui = False
+    parameters.verbosity = -1
+    # The server listens on a local port, which cannot be turned off; a key that nobody knows closes it.
+    parameters.api_keys = [secrets.token_hex(16)]
+    return parameters

@@ -1,0 +1,212 @@
+"""What a GGUF file says of itself, and the copy of it that OpenVINO reads rightly.
+
+Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+"""
+
+import mmap
+import os
+import struct
+import threading
+from math import prod
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from stepdown.errors import MissingExtra, UsageError
+from stepdown.types import fingerprint
+
+SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+STRING, ARRAY = 8, 9
+# ggml's numbers of the tensor kinds OpenVINO reads rightly: F32, F16, Q4_0, Q8_0, Q4_K, Q6_K.
+# It misreads Q4_1 without a word and refuses Q5_0; the rest is converted too, to be safe.
+OPENVINO_KINDS = frozenset({0, 1, 2, 8, 12, 14})
+F16, Q8_0, BLOCK = 1, 8, 32
+
+
+class Tensor(msgspec.Struct, frozen=True):
+    """One tensor of a GGUF file: `shape` with the innermost dimension first, `kind` as ggml numbers it."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: int
+    offset: int
+
+
+class Header(msgspec.Struct, frozen=True):
+    """The facts of a GGUF file that choose its engine.
+
+    `context` is the trained context in tokens, `template` the chat template ("" if none), `end` the byte
+    where the key-value section ends, `data` the byte where tensors begin.
+    """
+
+    architecture: str
+    context: int
+    tokenizer: str
+    template: str
+    alignment: int
+    tensors: tuple[Tensor, ...]
+    end: int
+    data: int
+
+    @property
+    def openvino_reads(self) -> bool:
+        """Whether OpenVINO reads every tensor as it is meant."""
+        return all(tensor.kind in OPENVINO_KINDS for tensor in self.tensors)
+
+
+class _Cursor:
+    def __init__(self, data: mmap.mmap) -> None:
+        self.data, self.at = data, 0
+
+    def number(self, code: str) -> Any:
+        (value,) = struct.unpack_from("<" + code, self.data, self.at)
+        self.at += struct.calcsize("<" + code)
+        return value
+
+    def text(self) -> str:
+        length = self.number("Q")
+        if length > len(self.data) - self.at:
+            raise ValueError("a text runs over the end of the file")
+        self.at += length
+        return self.data[self.at - length : self.at].decode("utf-8", "replace")
+
+    def value(self, kind: int) -> Any:
+        if kind == STRING:
+            return self.text()
+        if kind == ARRAY:
+            return self.skip_array()
+        return self.number(SCALARS[kind])
+
+    def skip_array(self) -> None:
+        kind, count = self.number("I"), self.number("Q")
+        if kind != STRING:
+            self.at += struct.calcsize(SCALARS[kind]) * count
+        else:
+            for _ in range(count):
+                length = self.number("Q")
+                self.at += length
+
+
+def read_header(path: Path) -> Header:
+    """Return the header of a GGUF file; raises `UsageError` where the file is none."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _parse(_Cursor(data))
+    except (struct.error, ValueError, KeyError, OSError) as error:
+        raise UsageError(
+            f"`{path}` is not a whole GGUF file ({error})", "download it again, or give another file"
+        ) from error
+
+
+def _parse(cursor: _Cursor) -> Header:
+    magic, version = cursor.number("I"), cursor.number("I")
+    if magic != 0x46554747 or version not in (2, 3):
+        raise ValueError("its first bytes are not those of GGUF version 2 or 3")
+    tensor_count, value_count = cursor.number("Q"), cursor.number("Q")
+    values = {cursor.text(): cursor.value(cursor.number("I")) for _ in range(value_count)}
+    end = cursor.at
+    tensors = tuple(_tensor(cursor) for _ in range(tensor_count))
+    architecture = str(values.get("general.architecture", ""))
+    alignment = int(values.get("general.alignment", 32))
+    return Header(
+        architecture=architecture,
+        context=int(values.get(f"{architecture}.context_length", 2048)),
+        tokenizer=str(values.get("tokenizer.ggml.model", "")),
+        template=str(values.get("tokenizer.chat_template", "")),
+        alignment=alignment,
+        tensors=tensors,
+        end=end,
+        data=_aligned(cursor.at, alignment),
+    )
+
+
+def _tensor(cursor: _Cursor) -> Tensor:
+    name, dimensions = cursor.text(), cursor.number("I")
+    shape = tuple(cursor.number("Q") for _ in range(dimensions))
+    return Tensor(name, shape, cursor.number("I"), cursor.number("Q"))
+
+
+def _aligned(at: int, alignment: int) -> int:
+    return -(-at // alignment) * alignment
+
+
+def openvino_copy(path: Path, header: Header, folder: Path) -> Path:
+    """Return the file itself if OpenVINO reads it rightly, else a copy whose other tensors are Q8_0 (or F16).
+
+    The copy lies in `folder`, under a name that changes with the file; it is written once, atomically.
+    """
+    if header.openvino_reads:
+        return path
+    stat = path.stat()
+    mark = fingerprint((str(path.resolve()), stat.st_size, stat.st_mtime_ns))[:16]
+    copy = folder / f"{path.stem}-{mark}.gguf"
+    if not copy.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = copy.with_name(f"{copy.name}.{os.getpid()}-{threading.get_ident()}.part")
+        try:
+            _convert(path, header, partial)
+            partial.replace(copy)
+        except (KeyError, NotImplementedError) as error:
+            raise UsageError(
+                f"`{path}` holds tensors of a kind that cannot be converted ({error})",
+                "try STEPDOWN_ENGINE=llamacpp",
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
+    return copy
+
+
+def _convert(path: Path, header: Header, target: Path) -> None:
+    try:
+        from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+    except ImportError:
+        raise MissingExtra("gguf", "embedded", f"reading `{path.name}` with OpenVINO") from None
+    sizes = {int(kind): GGML_QUANT_SIZES[kind] for kind in GGMLQuantizationType}
+    kinds = [_target_kind(tensor) for tensor in header.tensors]
+    lengths = [
+        prod(tensor.shape) // sizes[kind][0] * sizes[kind][1]
+        for tensor, kind in zip(header.tensors, kinds, strict=True)
+    ]
+    with path.open("rb") as source, target.open("wb") as file:
+        file.write(source.read(header.end))
+        _write_tensor_table(file, header, kinds, lengths)
+        for tensor, kind, length in zip(header.tensors, kinds, lengths, strict=True):
+            source.seek(header.data + tensor.offset)
+            old_block, old_bytes = sizes[tensor.kind]
+            raw = source.read(prod(tensor.shape) // old_block * old_bytes)
+            written = raw if kind == tensor.kind else _requantized(raw, tensor, kind)
+            assert len(written) == length, "a tensor has the length that its kind and shape say"
+            file.write(written)
+            _pad(file, header.alignment)
+
+
+def _target_kind(tensor: Tensor) -> int:
+    if tensor.kind in OPENVINO_KINDS:
+        return tensor.kind
+    return Q8_0 if tensor.shape[0] % BLOCK == 0 else F16
+
+
+def _write_tensor_table(file: IO[bytes], header: Header, kinds: list[int], lengths: list[int]) -> None:
+    offset = 0
+    for tensor, kind, length in zip(header.tensors, kinds, lengths, strict=True):
+        name = tensor.name.encode()
+        file.write(struct.pack("<Q", len(name)) + name)
+        file.write(struct.pack(f"<I{len(tensor.shape)}Q", len(tensor.shape), *tensor.shape))
+        file.write(struct.pack("<IQ", kind, offset))
+        offset = _aligned(offset + length, header.alignment)
+    _pad(file, header.alignment)
+
+
+def _pad(file: IO[bytes], alignment: int) -> None:
+    file.write(b"\0" * (_aligned(file.tell(), alignment) - file.tell()))
+
+
+def _requantized(raw: bytes, tensor: Tensor, kind: int) -> bytes:
+    import numpy
+    from gguf import GGMLQuantizationType
+    from gguf.quants import dequantize, quantize
+
+    blocks = numpy.frombuffer(raw, dtype=numpy.uint8).reshape(prod(tensor.shape[1:]), -1)
+    floats = dequantize(blocks, GGMLQuantizationType(tensor.kind))
+    return bytes(quantize(floats, GGMLQuantizationType(kind)).tobytes())
