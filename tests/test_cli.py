@@ -28,6 +28,13 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
     assert f"stepdown {verb}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_shows_no_default_where_there_is_none(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main([verb, "--help"])
+    shown = capsys.readouterr().out
+    assert "None" not in shown and "[ARGS" not in shown
+
+
 def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == __version__
@@ -66,6 +73,10 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 def test_a_bug_is_not_dressed_up_as_an_error_of_the_user() -> None:
     with pytest.raises(AttributeError):
         main([3])  # type: ignore[list-item]
+
+
+def test_the_manual_shows_no_docstring() -> None:
+    assert "----------" not in manual() and "\n`" not in manual()
 
 
 def test_the_manual_is_current() -> None:

@@ -74,6 +74,16 @@ def test_traces_of_one_problem_and_at_most_so_many(world: World) -> None:
     assert "there is no trace of problem `sums/9`" in world.fails("traces", world.direct, "--problem", "sums/9")
 
 
+@pytest.mark.parametrize("verb", ["traces", "plans", "grade"])
+def test_at_most_none_is_no_limit(verb: str, world: World) -> None:
+    assert "Must be >= 1" in world.fails(verb, world.traced, "-n", "-1")
+
+
+def test_a_trace_says_once_why_it_is_graded_so(world: World) -> None:
+    shown = world.text("traces", world.direct, "--where", "wrong")
+    assert shown.count("99") == 2 and "gold 2 · found `99`, the gold is `2` (default@1)" in shown
+
+
 def test_what_a_model_wrote_cannot_steer_the_terminal(world: World) -> None:
     shown = world.text("traces", world.direct, "--where", "wrong")
     assert "Answer: 99" in shown and "\x1b" not in shown and "title" not in shown
@@ -125,6 +135,37 @@ def test_plans_are_listed_and_exported_as_a_file_that_run_reads(world: World) ->
     assert "has no plans" in world.fails("plans", world.direct)
 
 
+def test_plans_in_json_have_all_their_fields(world: World) -> None:
+    (one, *_) = world.json("plans", world.traced)
+    assert one.keys() == {"run", "problem", "question", "plan", "author", "edited_from", "why"}
+
+
+def test_words_about_an_edit_need_an_edit(world: World) -> None:
+    assert "add --edit PROBLEM" in world.fails("plans", world.traced, "--why", "shorter")
+    assert "add --export FILE" in world.fails("plans", world.traced, "--force")
+
+
+def test_an_edit_says_the_whole_command_that_solves_by_it(world: World) -> None:
+    sampled = ("--temperature", "0.5", "--samples", "2", "--seed", "3")
+    (one,) = world.json("run", "sums.jsonl", "--student", "openai/student", "--plans", world.traced, *sampled)
+    Path("steps.txt").write_text("Add 1.\n")
+    assert main(["plans", one["run"], "--edit", "sums/1", "--steps", "steps.txt"]) == 0
+    command = world.capsys.readouterr().err.split("`")[1].replace("FILE", "sums.jsonl").split()
+    (again,) = world.json(*command[1:])
+    assert (again["total"], again["samples"], again["plans"].partition(":")[0]) == (4, 2, f"recorded/{one['run']}")
+    assert world.json("runs")[-1]["run"] == again["run"] != one["run"]
+
+
+def test_an_edit_says_where_the_problems_of_a_benchmark_began(world: World) -> None:
+    words = ("run", "wordsums", "-n", "2", "--offset", "5", "--problems-seed", "7", "--student", "openai/student")
+    world.server.speak = lambda body: PLAN
+    (one,) = world.json(*words, "--plans", "gold")
+    Path("steps.txt").write_text("Add 1.\n")
+    main(["plans", one["run"], "--edit", "wordsums/test/seed-7/5", "--steps", "steps.txt"])
+    said = world.capsys.readouterr().err
+    assert "stepdown run wordsums --split test --problems-seed 7 -n 2 --offset 5 --method trace-of-thought" in said
+
+
 def test_an_edited_plan_is_kept_with_who_and_why_and_solved_by(world: World) -> None:
     Path("steps.txt").write_text("Add 1.\n")
     edit = ("plans", world.traced, "--edit", "sums/1", "--steps", "steps.txt", "--author", "Ann", "--why", "shorter")
@@ -150,6 +191,13 @@ def test_grading_sets_three_views_side_by_side_and_keeps_the_current_one(world: 
     assert [one["grader"].partition("@")[0] for one in found["graders"]] == ["strict", "default", "lenient"]
     assert found["grader"].startswith("default@")
     assert [(one["right"], one["graded"], one["total"]) for one in found["graders"]][1] == (3, 4, 4)
+
+
+def test_a_limit_holds_for_disagreements_in_json_too(world: World) -> None:
+    world.server.speak = lambda body: "So it is 2, 3, 4 and 1 in all."
+    (run,) = world.json("run", "sums.jsonl", "--student", "openai/other", "--method", "direct")
+    counts = [len(world.json("grade", run["run"], *limit)[0]["disagreements"]) for limit in ((), ("-n", "1"))]
+    assert counts[0] > counts[1] == 1
 
 
 def test_grading_by_one_grader_makes_it_the_current_one(world: World) -> None:

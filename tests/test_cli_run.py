@@ -120,6 +120,26 @@ def test_a_refused_key_ends_with_4_and_is_not_shown(server: FaultyServer, capsys
     assert "sk-very-secret" not in said.err + said.out
 
 
+def test_where_nothing_was_graded_no_report_is_suggested(
+    server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.faults = ["401"] * 6
+    assert run(*DIRECT, *STUDENT) == 4
+    assert "next:" not in capsys.readouterr().err
+
+
+def test_an_unknown_data_set_leaves_no_store_behind(server: FaultyServer) -> None:
+    assert main(["run", "sumz", *DIRECT, *STUDENT]) == 2
+    assert not Path("stepdown.sqlite").exists()
+
+
+def test_recorded_plans_are_said_to_be_their_authors(server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:
+    run(*TRACED, *STUDENT, *TEACHER, "--json")
+    (earlier,) = results(capsys)
+    run(*TRACED, "--student", "openai/other", "--plans", earlier["run"], "--control", "masked")
+    assert "teacher, recorded, masked" in capsys.readouterr().out
+
+
 def test_a_bad_task_anywhere_in_the_grid_is_refused_before_the_first_call(
     server: FaultyServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,6 +160,9 @@ def test_a_bad_task_anywhere_in_the_grid_is_refused_before_the_first_call(
         ((*DIRECT, *STUDENT, "--samples", "2"), "would all be the same"),
         ((*DIRECT, *STUDENT, "--budget", "1"), "price of `openai/student` is unknown"),
         ((*DIRECT, *STUDENT, "--budget", "-1"), "a budget of `-1`"),
+        ((*DIRECT, *STUDENT, "--budget", "nan"), "a budget of `nan`"),
+        ((*DIRECT, *STUDENT, "--timeout", "0"), "a request may take `0` seconds"),
+        ((*DIRECT, *STUDENT, "--timeout", "nan"), "a request may take `nan` seconds"),
         ((*DIRECT, *STUDENT, "--question", "text"), "column `text`"),
         ((*DIRECT, *STUDENT, "--nonsense"), "--nonsense"),
     ],

@@ -208,6 +208,16 @@ def test_a_file_that_is_no_utf8_csv_is_refused(body: bytes, store: Store, tmp_pa
     assert store.runs() == []
 
 
+@pytest.mark.parametrize(
+    ("body", "said"), [(b"SQLite format 3\x00...", "is a database"), (b"PAR1\xb5...", "leaves out the calls")]
+)
+def test_a_file_that_is_no_text_is_called_what_it_is(body: bytes, said: str, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(body)
+    with pytest.raises(UsageError, match=said):
+        import_traces(path, store=store)
+
+
 def test_missing_and_empty_files_are_refused(store: Store, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").touch()
     for name in ("empty.csv", "nowhere.csv", "."):

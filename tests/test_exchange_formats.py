@@ -85,6 +85,18 @@ def test_a_bad_jsonl_line_is_named_and_nothing_is_written(fault: str, run: Run, 
         assert caught.value.line == 2 and store.runs() == []
 
 
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [('"ordinal":1', '"ordinal":-1'), ('"ordinal":1', f'"ordinal":{10**30}'), ('"input":', f'"input":{10**14}')],
+)
+def test_a_number_no_run_can_have_is_refused(said: str, instead: str, run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    export_run(run, "jsonl", path)
+    path.write_text(path.read_text().replace(said, instead))
+    with Store(tmp_path / "to.sqlite") as store, pytest.raises(BadRow):
+        import_traces(path, store=store)
+
+
 def test_csv_has_one_flat_verbatim_row_for_each_trace(run: Run, tmp_path: Path) -> None:
     assert export_run(run, "csv", tmp_path / "out.csv") == 2
     with (tmp_path / "out.csv").open(newline="") as file:

@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from stepdown.errors import UnknownName, UsageError
 from stepdown.reports import disagreements, elect, report
@@ -73,7 +74,37 @@ def test_a_row_counts_right_graded_and_total_apart(store: Store) -> None:
 def test_nothing_graded_has_no_accuracy(store: Store) -> None:
     made = report(a_run(store, "--"))
     assert made.rows[0].accuracy is None
-    assert "0/0/2" in str(made)
+    assert "0/0/2" in str(made) and "[0.0" not in str(made)
+
+
+def test_a_time_nobody_measured_is_unknown(store: Store) -> None:
+    run = store.open_run(Settings(dataset="sums/test", problems="p", count=1, method="direct", student=SMALL))
+    trace = a_trace(run.settings, 0)
+    calls = tuple(replace(call, reply=replace(call.reply, seconds=0.0)) for call in trace.calls)
+    run.put_trace(0, replace(trace, calls=calls))
+    assert report(run).rows[0].seconds is None
+
+
+def test_a_run_that_sent_nothing_cost_nothing(store: Store) -> None:
+    assert report(a_run(store, "", count=3)).rows[0].cost == 0
+
+
+def test_different_graders_in_one_table_are_pointed_out(store: Store) -> None:
+    strict, usual = a_run(store, "r"), a_run(store, "r", "chain-of-thought")
+    strict.put_grades([(0, 0, Grade("right", "1", grader="strict@1"))])
+    strict.grader = "strict@1"
+    assert "do not compare" in report(strict, usual).caption
+    assert "do not compare" not in report(usual).caption
+
+
+def test_recorded_plans_are_named_by_who_wrote_them(store: Store) -> None:
+    settings = Settings(
+        dataset="sums/test", problems="p", count=1, method="trace-of-thought", student=SMALL, plans="recorded/ab12:cd"
+    )
+    run = store.open_run(settings)
+    run.put_trace(0, a_trace(settings, 0, plan=Plan("1. Add.", BIG)))
+    made = report(run)
+    assert made.rows[0].planner == BIG and "big, recorded" in str(made)
 
 
 def test_a_comparison_is_over_the_problems_both_have_graded(store: Store) -> None:
@@ -105,6 +136,13 @@ def test_without_a_baseline_each_student_has_its_direct_or_first_run(store: Stor
     assert [row.baseline for row in made.rows] == [direct.id, "", "", other.id]
     assert made.baseline is None
     assert "none was given" in made.caption
+
+
+def test_a_baseline_of_one_student_is_not_the_baseline_of_all(store: Store) -> None:
+    alone = report(a_run(store, "rw"), a_run(store, "rr", "chain-of-thought"))
+    beside = report(*(store.run(row.run) for row in alone.rows), a_run(store, "rr", student=BIG))
+    assert (alone.baseline, beside.baseline) == (alone.rows[0].run, None)
+    assert [bool(row.baseline) for row in beside.rows] == [False, True, False]
 
 
 def test_a_given_baseline_comes_first_and_is_named(store: Store) -> None:
@@ -203,6 +241,13 @@ def test_plans_break_even_where_their_price_is_saved(store: Store) -> None:
     assert sharing.asked == asked.id
     assert (sharing.break_even, sharing.unit) == (2, "money")
     assert "cheaper from 2 uses" in str(sharing)
+
+
+def test_imported_runs_had_plans_of_their_own(store: Store) -> None:
+    runs = [
+        a_run(store, "rr", "trace-of-thought", teacher=BIG, student=name, origin=f"{name}.csv") for name in ("a", "b")
+    ]
+    assert [one.students for one in report(*runs, prices=Dollars()).sharing] == [("a",), ("b",)]
 
 
 def test_sharing_names_the_run_that_is_missing(store: Store) -> None:

@@ -49,11 +49,14 @@ VERBS = {
     Its exit code is 0 if `stepdown demo` can run here, else 1.""",
 }
 _PLACES = {"import": "imports:imports", "export": "exports:exports", "models": "models:app"}
+_MANY = {"report": "RUN", "audit": "RUN", "import": "FILE"}
 _BROKEN_PIPE = 141  # what a shell reports of a command that SIGPIPE ended
 
 
-def _default(value: object) -> str:
-    """Write a default as a person would give it; a flag that is off and nothing are none."""
+def _default(value: object) -> str | None:
+    """Write a default as a person would give it; nothing is none."""
+    if value is None:
+        return None
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -69,8 +72,13 @@ def _make_app() -> App:
         end_of_options_delimiter="--",
     )
     for place, (verb, words) in enumerate(VERBS.items()):
+        usage = {"usage": f"Usage: stepdown {verb} [OPTIONS] [{_MANY[verb]}...]"} if verb in _MANY else {}
         made.command(
-            f"stepdown.cli.{_PLACES.get(verb, f'{verb}:{verb}')}", name=verb, help=cleandoc(words), sort_key=place
+            f"stepdown.cli.{_PLACES.get(verb, f'{verb}:{verb}')}",
+            name=verb,
+            help=cleandoc(words),
+            sort_key=place,
+            **usage,
         )
     return made
 

@@ -11,13 +11,14 @@ from cyclopts import Parameter
 from stepdown.cli.editor import edited, person
 from stepdown.cli.grid import Players
 from stepdown.cli.options import CHOICE, EndpointOptions, Flag, OutputOptions, SamplingOptions
-from stepdown.cli.terminal import counted, say, show, show_json
+from stepdown.cli.terminal import say, show, show_json
 from stepdown.errors import UsageError
 from stepdown.exchange import describe
 from stepdown.graders import load_grader
 from stepdown.methods import load_method
 from stepdown.models import Prices
 from stepdown.prompts import LETTERS, load_prompts
+from stepdown.reports.figures import counted
 from stepdown.runner import Calls, Plans, Task, as_problems, plain, solve_one
 from stepdown.types import Grade, Plan, Problem, Trace
 

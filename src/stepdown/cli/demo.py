@@ -71,7 +71,8 @@ def show_story(store: Store, session: Session) -> None:
     calls, cached = (sum(getattr(result, name) for result in session.results) for name in ("calls", "cached"))
     seconds = sum(result.seconds for result in session.results)
     show("", f"{calls} calls in {seconds:.0f} s; {cached} calls were answered by the store.")
-    say("", f"next: `stepdown traces {runs[-1].id} --where wrong`, `stepdown report --html report.html`, "
+    ids = " ".join(run.id for run in runs)
+    say("", f"next: `stepdown traces {runs[-1].id} --where wrong`, `stepdown report {ids} --html report.html`, "
         f"`stepdown plans {runs[-1].id}`")  # fmt: skip
 
 

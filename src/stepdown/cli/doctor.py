@@ -18,6 +18,7 @@ from stepdown.cli.reach import Reached, reach
 from stepdown.cli.terminal import show, show_json
 from stepdown.errors import StepdownError
 from stepdown.models.catalogue import CATALOGUE, fetched, models_folder
+from stepdown.reports.figures import counted
 from stepdown.store import Store, default_path
 from stepdown.store.schema import SCHEMA_VERSION
 
@@ -157,7 +158,7 @@ def lines_of(found: Findings) -> list[str]:
     """Return the findings as a person reads them."""
     engines = ", ".join(f"{name} {number}" for name, number in found.engines.items()) or "none"
     store = found.store
-    state = store.why or (f"schema {store.schema}, {store.runs} runs" if store.exists else "not there yet")
+    state = store.why or (f"schema {store.schema}, {counted(store.runs, 'run')}" if store.exists else "not there yet")
     return [
         f"stepdown {found.stepdown} · Python {found.python} · SQLite {found.sqlite} · {found.machine}",
         "",
@@ -189,4 +190,4 @@ def _endpoint(one: Reached) -> str:
     key = f"{one.key} is set" if one.key else "no key"
     if one.models is None:
         return _line(False, f"{one.name}: {key}", one.why)
-    return _line(True, f"{one.name}: {len(one.models)} models at {one.address}; {key}", "")
+    return _line(True, f"{one.name}: {counted(len(one.models), 'model')} at {one.address}; {key}", "")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from stepdown.cli.progress import bars
 from stepdown.cli.terminal import is_lively, say
 from stepdown.models.catalogue import Weights, fetch, fetched, find_weights
+from stepdown.reports.figures import counted
 
 PREFIX = "embedded/"
 
@@ -27,7 +28,7 @@ def download(models: Iterable[str]) -> None:
     if not wanted:
         return
     total = sum(weights.bytes for weights in wanted)
-    say(f"getting {len(wanted)} models ({total / 1e6:,.0f} MB), kept for all later commands:")
+    say(f"getting {counted(len(wanted), 'model')} ({total / 1e6:,.0f} MB), kept for all later commands:")
     say(*(f"  {size_of(weights)}" for weights in wanted))
     for weights in wanted:
         _fetch(weights)

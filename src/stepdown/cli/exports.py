@@ -11,6 +11,7 @@ from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.cli.terminal import say, show_json
 from stepdown.exchange import export_run
 from stepdown.models import Prices
+from stepdown.reports.figures import counted
 
 OUTPUT = OutputOptions()
 
@@ -60,5 +61,5 @@ def exports(run: str, /, *, options: ExportOptions, output: OutputOptions = OUTP
     if output.json:
         show_json(Exported(found.id, str(options.out), rows))
     else:
-        say(f"wrote {rows} traces of run {found.id} to {options.out}")
+        say(f"wrote {counted(rows, 'trace')} of run {found.id} to {options.out}")
     return 0

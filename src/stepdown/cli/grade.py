@@ -36,7 +36,7 @@ class GradeOptions:
         Grade by this one and make it the run's current grader: `default`, `strict`, `lenient`, `numeric`, `choice`,
         `text`, `expression` or `judge:MODEL`. Without it, strict, default and lenient are set side by side.
     limit
-        List at most this many disagreements (20).
+        List at most this many disagreements (20; in JSON, all).
     """
 
     grader: Annotated[str | None, Parameter(name="--grader")] = None
@@ -97,7 +97,7 @@ def grade(
         counts = tuple(count(found, name) for name in names)
         differing = differences(found, names) if len(names) > 1 else iter(())
         if output.json:
-            show_json(Graded(found.id, found.grader, counts, tuple(differing)))
+            show_json(Graded(found.id, found.grader, counts, tuple(islice(differing, options.limit))))
         else:
             show_counts(found, counts, differing, options.limit or _SHOWN)
     return int(any(one.graded < one.total for one in counts))

@@ -59,6 +59,7 @@ class Players:
     """The models of one command by name, each loaded once: its limits and connections are its own."""
 
     def __init__(self, store: Store, endpoint: EndpointOptions) -> None:
+        endpoint.check()
         self.store, self.endpoint = store, endpoint
         self.loaded: dict[str, Model] = {}
 

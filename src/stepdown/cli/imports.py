@@ -5,10 +5,10 @@ from pathlib import Path
 import msgspec
 
 from stepdown.cli.options import OutputOptions
-from stepdown.cli.terminal import counted, say, show, show_json
+from stepdown.cli.terminal import say, show, show_json
 from stepdown.errors import UsageError
 from stepdown.exchange import import_traces
-from stepdown.reports.figures import percent
+from stepdown.reports.figures import counted, percent
 from stepdown.store import Run
 
 OUTPUT = OutputOptions()

@@ -53,9 +53,8 @@ def _option(argument: Any) -> str:
     kind = _kind(argument.hint)
     notes = ["required"] if argument.required else _default(argument)
     notes += ["may be repeated"] if get_origin(argument.hint) is tuple else []
-    return f"- {names}{f' {kind}' * bool(kind)}: {argument.parameter.help}" + (
-        f" ({'; '.join(notes)})" if notes else ""
-    )
+    words = " ".join(argument.parameter.help.split())
+    return f"- {names}{f' {kind}' * bool(kind)}: {words}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _kind(hint: Any) -> str:

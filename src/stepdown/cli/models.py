@@ -10,6 +10,7 @@ from stepdown.cli.tables import show_table
 from stepdown.cli.terminal import show, show_json
 from stepdown.errors import UsageError
 from stepdown.models.catalogue import CATALOGUE, fetched, find_weights
+from stepdown.reports.figures import counted
 
 app = App(
     name="models",
@@ -52,7 +53,9 @@ def models(*, json: Json = False) -> int:
 
 def headline(one: Reached) -> str:
     """Return what is known of an endpoint, on one line."""
-    return f"{one.name}: {one.why}" if one.models is None else f"{one.name} at {one.address}: {len(one.models)} models"
+    if one.models is None:
+        return f"{one.name}: {one.why}"
+    return f"{one.name} at {one.address}: {counted(len(one.models), 'model')}"
 
 
 def catalogue() -> list[Listed]:
@@ -68,7 +71,8 @@ def offered(found: list[Reached]) -> list[Listed]:
     return [Listed(f"{one.name}/{model}", True) for one in found for model in one.models or ()]
 
 
-@app.command
+@app.command(help="Get models of the catalogue for this machine; each is checked by its SHA-256.",
+             usage="Usage: stepdown models get NAME...")  # fmt: skip
 def get(*names: str) -> int:
     """Get models of the catalogue for this machine; each is checked by its SHA-256.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Group, Parameter
+from cyclopts.validators import Number
 
 from stepdown.errors import StoreError, UsageError
 from stepdown.models import Prices
@@ -13,7 +14,7 @@ from stepdown.problems import Columns, Problems, load_problems
 from stepdown.store import Store, default_path
 from stepdown.types import Kind, Sampling
 
-Limit = Annotated[int | None, Parameter(name=["--limit", "-n"])]
+Limit = Annotated[int | None, Parameter(name=["--limit", "-n"], validator=Number(gte=1))]
 Flag = Annotated[bool, Parameter(show_default=False)]
 Json = Annotated[bool, Parameter(name="--json", show_default=False)]
 Place = Annotated[Path | None, Parameter(name="--store")]
@@ -162,7 +163,7 @@ class MoneyOptions:
 
     def check(self) -> None:
         """Refuse limits under which nothing could be sent."""
-        if self.budget is not None and self.budget < 0:
+        if self.budget is not None and not self.budget >= 0:  # nan is neither more nor less than anything
             raise UsageError(f"a budget of `{self.budget:g}` dollars", "give 0 or more")
         if self.max_tokens_total is not None and self.max_tokens_total < 1:
             raise UsageError(f"at most `{self.max_tokens_total}` tokens in total", "give 1 or more")
@@ -183,6 +184,11 @@ class EndpointOptions:
 
     concurrency: int | None = None
     timeout: float = TIMEOUT
+
+    def check(self) -> None:
+        """Refuse a time in which nothing could be answered."""
+        if not self.timeout > 0:
+            raise UsageError(f"a request may take `{self.timeout:g}` seconds", "give more than 0")
 
 
 @Parameter(name="*", group=OUTPUT)

@@ -1,6 +1,7 @@
 """`stepdown plans`: list, show, edit or export the plans of a run."""
 
 import difflib
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,14 @@ from cyclopts import Parameter
 
 from stepdown.cli.ask import read_plan, steps_of
 from stepdown.cli.editor import edited, person
-from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
+from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions, SamplingOptions
 from stepdown.cli.terminal import say, show, show_json
 from stepdown.errors import UsageError
+from stepdown.problems import datasets
 from stepdown.prompts import PROMPT_SETS, asked
 from stepdown.runner import PlanRow
 from stepdown.store import Run
-from stepdown.types import Plan, Problem
+from stepdown.types import Plan, Problem, Sampling
 
 
 @Parameter(name="*", group=CHOICE)
@@ -54,6 +56,17 @@ class PlanOptions:
     force: Flag = False
     limit: Limit = None
 
+    def check(self) -> None:
+        """Refuse two things at once, and what belongs to a thing that was not asked for."""
+        if sum(one is not None for one in (self.show, self.edit, self.export)) > 1:
+            raise UsageError(
+                "plans are shown, edited or exported, one at a time", "give one of --show, --edit, --export"
+            )
+        if self.edit is None and (self.steps is not None or self.author is not None or self.why):
+            raise UsageError("--steps, --author and --why belong to an edit", "add --edit PROBLEM")
+        if self.export is None and self.force:
+            raise UsageError("--force belongs to an export", "add --export FILE")
+
 
 DEFAULTS, OUTPUT = PlanOptions(), OutputOptions()
 
@@ -66,8 +79,7 @@ def plans(run: str, /, *, options: PlanOptions = DEFAULTS, output: OutputOptions
     run
         A run's id, or its beginning.
     """
-    if sum(one is not None for one in (options.show, options.edit, options.export)) > 1:
-        raise UsageError("plans are shown, edited or exported, one at a time", "give one of --show, --edit, --export")
+    options.check()
     with output.reopen() as store:
         found = store.run(run)
         if options.edit is not None:
@@ -79,7 +91,7 @@ def plans(run: str, /, *, options: PlanOptions = DEFAULTS, output: OutputOptions
     return 0
 
 
-class Listed(PlanRow, frozen=True, kw_only=True):
+class Listed(PlanRow, frozen=True, kw_only=True, omit_defaults=False):
     """A line of `plans --json`, which is a line of a plans file with its run."""
 
     run: str
@@ -123,7 +135,7 @@ def find(run: Run, problem: str) -> tuple[Problem, Plan]:
 def row_of(run: Run, problem: Problem, plan: Plan) -> Listed:
     """Return a plan as a line of JSON."""
     return Listed(
-        question=problem.question,
+        question=asked(problem),
         plan=plan.text,
         author=plan.author,
         problem=problem.id,
@@ -171,20 +183,43 @@ def change(run: Run, options: PlanOptions, output: OutputOptions) -> None:
         show_json(row_of(run, problem, new))
     else:
         show(*changes(new))
-    say("", f"kept; solve by the edited plans (add --data and --offset as before): `{again(run)}`")
+    say("", f"kept; solve by the edited plans: `{again(run)}`")
 
 
 def again(run: Run) -> str:
-    """Return the command that solves a run's problems again by its plans as they are now."""
-    settings = run.settings
-    dataset, _, split = settings.dataset.partition("/")
-    parts = [
-        f"stepdown run {dataset}",
-        f"--split {split}" if split else "",
-        f"-n {settings.count} --method {settings.method} --student {settings.student} --plans {run.id}",
-        f"--prompts {settings.prompt_set}" if settings.prompt_set in {*PROMPT_SETS} - {"default"} else "",
-    ]
-    return " ".join(filter(None, parts))
+    """Return the command that solves a run's problems again by its plans as they are now.
+
+    A run does not keep where its file lay: FILE stands for it, also for a benchmark, which may have come from the hub.
+    """
+    settings, default = run.settings, SamplingOptions()
+    dataset, *parts = settings.dataset.split("/")
+    first = next(run.traces()).problem.id.rpartition("/")[2]
+    known = {one.name for one in datasets()}
+    given = {
+        "--data": "FILE" if dataset in known and not dataset.startswith("wordsums") else "",
+        "--split": parts[0] if parts else "",
+        "--problems-seed": parts[1].removeprefix("seed-") if len(parts) > 1 else "",
+        "-n": str(settings.count),
+        "--offset": first if dataset in known and first.isdecimal() and first != "0" else "",
+        "--method": settings.method,
+        "--student": settings.student,
+        "--plans": run.id,
+        "--prompts": settings.prompt_set if settings.prompt_set in {*PROMPT_SETS} - {"default"} else "",
+        "--samples": str(settings.samples) if settings.samples > 1 else "",
+        **_unlike(settings.sampling, default.student()),
+    }
+    named = (f"{option} {shlex.quote(value)}" for option, value in given.items() if value)
+    return " ".join([f"stepdown run {dataset if dataset in known else 'FILE'}", *named])
+
+
+def _unlike(sampling: Sampling, default: Sampling) -> dict[str, str]:
+    pairs = zip(
+        ("--temperature", "--top-p", "--max-tokens", "--seed"),
+        *((one.temperature, one.top_p, one.max_tokens, one.seed) for one in (sampling, default)),
+        strict=True,
+    )
+    return {option: f"{value:g}" if isinstance(value, float) else str(value) for option, value, usual in pairs
+            if value != usual}  # fmt: skip
 
 
 def export(run: Run, options: PlanOptions, output: OutputOptions) -> None:

@@ -18,6 +18,7 @@ EVERY_SECONDS = 10.0
 EVERY_SHARE = 0.1
 _REDRAW = 0.1
 _ROOM_FOR_BARS = 120
+_ROOM_FOR_COUNTS = 9  # `1000/1000`; what is too wide gives way in the texts beside it
 
 
 def titled(task: Task) -> str:
@@ -113,7 +114,7 @@ class Bars:
         """Return what a run calls with its tally."""
         meter = Meter(f"{place} {titled(task)}", self.spending)
         self.spending.check(task)
-        room = max(20, self.screen.console.width // 3)
+        room = max(16, self.screen.console.width // 4)
         bar: TaskID = self.screen.add_task(clipped(meter.title, room), total=None, figures="")
         drawn = [0.0]
 
@@ -130,11 +131,13 @@ def bars() -> "Progress":
     """Return a rich progress display on stderr; texts are shown as they are, never read as markup."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.table import Column
 
     console = Console(stderr=True)
     names, figures = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[figures]}", markup=False)
     wide = (BarColumn(bar_width=20),) if console.width >= _ROOM_FOR_BARS else ()
-    return Progress(names, *wide, MofNCompleteColumn(), figures, console=console)
+    counts = MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=_ROOM_FOR_COUNTS))
+    return Progress(names, *wide, counts, figures, console=console)
 
 
 def screen(spending: Spending) -> Lines | Bars:

@@ -10,8 +10,8 @@ from stepdown.cli.progress import titled
 from stepdown.cli.session import Session
 from stepdown.cli.summaries import show_results
 from stepdown.cli.tables import show_table
-from stepdown.cli.terminal import counted, say, say_error, show_json
-from stepdown.reports.figures import count, money
+from stepdown.cli.terminal import say, say_error, show_json
+from stepdown.reports.figures import count, counted, money
 from stepdown.runner import Estimate, Task, estimate
 from stepdown.store import Store
 from stepdown.types import Role
@@ -39,9 +39,10 @@ def run(
     dataset
         A data set (`stepdown datasets` lists them), or a .jsonl, .json, .csv or .parquet file.
     """
+    chosen = problems.load(dataset)
     with output.open() as store:
         players = Players(store, endpoint)
-        tasks = tasks_of(problems.load(dataset), grid, sampling, players)
+        tasks = tasks_of(chosen, grid, sampling, players)
         if spend.estimate:
             return show_estimates(tasks, store, spend, as_json=output.json)
         session = Session(tasks, players, spend)
@@ -56,15 +57,18 @@ def finish(session: Session, *, as_json: bool) -> int:
             show_json(result)
     elif session.results:
         show_results(session.results)
-        ids = " ".join(result.run for result in session.results)
-        say("", f"next: `stepdown report {ids}`, `stepdown traces {session.results[-1].run} --where wrong -n 3`")
+        graded = [result.run for result in session.results if result.graded]
+        if graded:
+            ids = " ".join(graded)
+            say("", f"next: `stepdown report {ids}`, `stepdown traces {graded[-1]} --where wrong -n 3`")
     left = len(session.tasks) - len(session.results)
     if session.stopped is not None:
         say(*([f"{left} of {counted(len(session.tasks), 'run')} not begun"] if left else []))
         say_error(session.stopped)
     elif session.exit_code:
-        ungraded = sum(result.total - result.graded for result in session.results)
-        remedy = "`stepdown traces RUN --where ungraded` says why, and the same command tries them again"
+        short = [result for result in session.results if result.graded < result.total]
+        ungraded = sum(result.total - result.graded for result in short)
+        remedy = f"`stepdown traces {short[0].run} --where ungraded` says why, and the same command tries them again"
         say(f"ungraded: {counted(ungraded, 'problem')}; {remedy}")
     return session.exit_code
 

@@ -5,10 +5,10 @@ import time
 import msgspec
 
 from stepdown.cli.options import OutputOptions
-from stepdown.cli.summaries import planned_by
 from stepdown.cli.tables import show_table
 from stepdown.cli.terminal import say, show_json
 from stepdown.reports.figures import clipped, short
+from stepdown.reports.tables import planned_by
 from stepdown.store import Run
 
 OUTPUT = OutputOptions()

@@ -9,6 +9,7 @@ from stepdown.cli.terminal import show
 from stepdown.reports import Row
 from stepdown.reports.figures import DASH, count, duration, money, percent, short
 from stepdown.reports.rows import ROLES
+from stepdown.reports.tables import planned_by
 from stepdown.runner import Tally
 
 VERSION = 1
@@ -47,6 +48,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     teacher: str
     plans: str
     control: str
+    planner: str
     samples: int
     paid: Paid
     stopped: str | None = None
@@ -74,6 +76,7 @@ def result_of(row: Row, tally: Tally, paid: Paid, *, errors: int, seconds: float
         teacher=row.teacher,
         plans=row.plans,
         control=row.control,
+        planner=row.planner,
         samples=row.samples,
         paid=paid,
         stopped=stopped,
@@ -96,13 +99,7 @@ def show_results(results: Sequence[Result]) -> None:
 
 def _names(one: Result) -> list[str]:
     method = f"{one.method} ×{one.samples}" if one.samples > 1 else one.method
-    return [one.run, method, short(one.student), planned_by(one.teacher, one.plans, one.control)]
-
-
-def planned_by(teacher: str, plans: str, control: str) -> str:
-    """Return whose plans a run used, and what was done to them."""
-    source = teacher if plans in {"", "teacher"} else plans
-    return (short(source) if source else DASH) + (f", {control}" if control else "")
+    return [one.run, method, short(one.student), planned_by(one.teacher, one.plans, one.control, one.planner)]
 
 
 def _figures(one: Result) -> list[str]:

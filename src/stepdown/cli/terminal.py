@@ -49,11 +49,6 @@ def say_error(error: StepdownError) -> None:
     sys.stderr.flush()
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 call`, `2 calls`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def painted(text: str, colour: str, stream: TextIO) -> str:
     """Return the text in a colour, plain where the stream is no colour terminal or `NO_COLOR` is set."""
     return f"\x1b[{colour}m{text}\x1b[0m" if is_lively(stream) and not os.environ.get("NO_COLOR") else text

@@ -69,7 +69,7 @@ def traces(run: str, /, *, chosen: TraceOptions = ALL, output: OutputOptions = O
             else:
                 show(block(trace, grade), "")
         if not shown:
-            say(f"no trace of run {found.id} is so")
+            say(f"run {found.id} has no such trace")
     return 0
 
 
@@ -105,5 +105,7 @@ def block(trace: Trace, grade: Grade) -> str:
         parts.append(f"solution:\n{trace.solution.strip()}")
     if trace.error is not None:
         parts.append(f"failed: {trace.error}")
-    parts.append(f"gold {trace.problem.answer} · found {grade.found or 'nothing'} · {grade.why} ({grade.grader})")
+    else:
+        why = grade.why or f"found {grade.found or 'nothing'}"
+        parts.append(f"gold {trace.problem.answer} · {why} ({grade.grader or 'not graded yet'})")
     return "\n\n".join(parts)

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from stepdown.errors import BadRow, UsageError
+from stepdown.exchange.lines import Count
 from stepdown.models.prices import FREE, Prices
 from stepdown.problems import gsm8k, hendrycks_math
 from stepdown.problems.rows import Row, decoded_lines, next_cells
@@ -43,9 +44,9 @@ class Exchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     input_text: str
     output_text: str
-    input_count: int
-    output_count: int
-    cost_tokens: int
+    input_count: Count
+    output_count: Count
+    cost_tokens: Count
 
 
 class Annotations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,8 +64,8 @@ class AuthorsTrace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delegation: Exchange
     answer: Exchange
     annotations: Annotations
-    total_count: int
-    cost_total: int
+    total_count: Count
+    cost_total: Count
 
 
 _decode = msgspec.json.Decoder(AuthorsTrace).decode
@@ -101,7 +102,8 @@ def read_rows(path: Path) -> Iterator[tuple[int, AuthorsTrace]]:
 def read_cells(path: Path, line: int, cells: list[str]) -> AuthorsTrace:
     """Return the trace in a row's cells. Raises `BadRow` where a cell is broken or contradicts the JSON."""
     if len(cells) != len(COLUMNS):
-        raise BadRow(path, line, "the row", f"the 6 cells {', '.join(COLUMNS)}, found {len(cells)}")
+        hint = "only the authors' traces CSV has such rows; another file may be a .jsonl that `export` wrote"
+        raise BadRow(path, line, "the row", f"the 6 cells {', '.join(COLUMNS)}, found {len(cells)}", hint)
     try:
         row = _decode(cells[0])
     except (msgspec.DecodeError, UnicodeEncodeError) as error:

@@ -15,6 +15,8 @@ from stepdown.runner import grade, open_store
 from stepdown.store import Run, Store
 from stepdown.types import Grade, Settings, Trace
 
+_FORMS = "give a traces CSV of the authors, or a .jsonl that `stepdown export --to jsonl` wrote"
+
 
 class Item(msgspec.Struct, frozen=True):
     """One trace of a file at its place in the run, with the grade the file gives it and what else it says."""
@@ -40,8 +42,10 @@ def import_traces(path: str | Path, *, store: Store | None = None) -> Run:
 
 def _find(path: str | Path) -> Path:
     found = Path(path).expanduser()
+    if found.is_dir():
+        raise UsageError(f"`{path}` is a directory", f"name files in it, such as {path}/*.csv")
     if not found.is_file():
-        raise UsageError(f"there is no file `{path}`", "give a traces CSV or a .jsonl that stepdown exported")
+        raise UsageError(f"there is no file `{path}`", _FORMS)
     if not found.stat().st_size:
         raise UsageError(f"`{path}` is empty", "fetch the file again, or name another")
     return found
@@ -61,12 +65,13 @@ def _earlier(store: Store, origin: str) -> Run | None:
 
 
 def _is_jsonl(path: Path) -> bool:
-    first = next(decoded_lines(path), "")
-    if first.startswith("run,problem,"):
-        raise UsageError(
-            f"`{path}` is a plain csv export, which leaves out the calls", "import what `export --to jsonl` wrote"
-        )
-    return first.lstrip().startswith("{")
+    with path.open("rb") as file:
+        start = file.read(20)
+    if start.startswith((b"run,problem,", b"PAR1")):
+        raise UsageError(f"`{path}` is a flat export, which leaves out the calls", _FORMS)
+    if start.startswith(b"SQLite format 3"):
+        raise UsageError(f"`{path}` is a database and no trace file", f"read a store with --store {path}, or {_FORMS}")
+    return next(decoded_lines(path), "").lstrip().startswith("{")
 
 
 def _import_authors(path: Path, origin: str, store: Store) -> Run:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -35,11 +36,16 @@ class TraceLine(msgspec.Struct, frozen=True, kw_only=True):
     cost: float | None
 
 
+# What the store can count, and add up over a million calls.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+
+
 class RunLine(TraceLine, frozen=True, kw_only=True):
     """A line of an exported run: nothing of the trace, its problem, its grade or its run's settings is left out."""
 
+    sample: Count
     method: str
-    ordinal: int
+    ordinal: Count
     kind: Kind
     choices: tuple[str, ...]
     worked: str
@@ -54,6 +60,7 @@ class RunLine(TraceLine, frozen=True, kw_only=True):
 
 
 _decode = msgspec.json.Decoder(RunLine).decode
+_HINT = "mend or remove the row; a file of plans is read by `stepdown run --plans FILE`"
 
 
 def describe(run: str, trace: Trace, grade: Grade, prices: Prices) -> TraceLine:
@@ -91,7 +98,7 @@ def cost_of(trace: Trace, prices: Prices) -> float | None:
     """Return the US dollars of the calls this trace itself made; None where any price or usage is unknown."""
     costs = [prices.cost(call.model, call.reply.usage) for call in trace.calls if not call.reply.cached]
     known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None
+    return round(sum(known), 10) if len(known) == len(costs) else None
 
 
 def run_lines(run: Run, prices: Prices) -> Iterator[bytes]:
@@ -132,14 +139,22 @@ def read_lines(path: Path) -> Iterator[tuple[int, RunLine]]:
         try:
             line = _decode(text)
         except msgspec.MsgspecError as error:
-            raise BadRow(
-                path, number, "the row", f"a line that `stepdown export --to jsonl` wrote ({error})"
-            ) from error
+            expected = f"a line that `stepdown export --to jsonl` wrote ({error})"
+            raise BadRow(path, number, "the row", expected, _HINT) from error
+        _check_usage(path, number, line)
         first = first or line.settings
         if line.settings != first:
             hint = "split the file by `run` and import each part"
             raise BadRow(path, number, "settings", "the same run's settings as in the lines before", hint)
         yield number, line
+
+
+def _check_usage(path: Path, number: int, line: RunLine) -> None:
+    for usage in (call.reply.usage for call in line.calls):
+        try:
+            msgspec.convert(() if usage is None else msgspec.structs.astuple(usage), tuple[Count, ...])
+        except msgspec.ValidationError as error:
+            raise BadRow(path, number, "calls", f"counts of tokens ({error})") from error
 
 
 def trace_of(line: RunLine) -> Trace:

@@ -55,7 +55,7 @@ def cost_chart(report: Report) -> alt.LayerChart:
         if cost is not None
     ]
     best = frontier([(point["cost"], point["right"]) for point in points])
-    axis = alt.Axis(format="$~g" if "US$" in title else "~s")
+    axis = alt.Axis(format="$~g" if "US$" in title else "~s", tickCount=8)
     x = alt.X("cost:Q", title=title, axis=axis, scale=alt.Scale(zero=True, nice=True))
     y = alt.Y("right:Q", title="% right", scale=alt.Scale(zero=False, nice=True, padding=12))
     dots = alt.Chart(alt.InlineData(values=points)).encode(x=x, y=y)

@@ -10,6 +10,7 @@ import msgspec
 from stepdown.errors import UnknownName, UsageError
 from stepdown.models.prices import Prices
 from stepdown.reports import pages
+from stepdown.reports.figures import counted
 from stepdown.reports.rows import Row, adjusted, row_of
 from stepdown.reports.sharing import Sharing, sharings
 from stepdown.reports.tables import as_markdown, as_text, tables_of, wrapped
@@ -86,12 +87,13 @@ def report(*runs: Run, baseline: Run | None = None, grader: str = "", prices: Pr
     tallies = _tallies(table, against, grader, prices or Prices())
     rows = adjusted([row_of(run, tallies[run.id], baseline=against[run.id]) for run in table])
     settings = {run.id: run.settings for run in table}
-    bases = {base for base in against.values() if base}
+    graders = grader or ", ".join(sorted({run.grader for run in table} - {""}))
+    alone = [name for name, base in against.items() if not base]
     return Report(
         rows=rows,
-        baseline=next(iter(bases)) if len(bases) == 1 else None,
-        grader=grader or ", ".join(sorted({run.grader for run in table} - {""})),
-        caption=_caption(rows, grader or ", ".join(sorted({run.grader for run in table})), baseline),
+        baseline=alone[0] if len(alone) == 1 < len(table) else None,
+        grader=graders,
+        caption=_caption(rows, graders, baseline),
         sharing=sharings(rows, settings),
         settings=settings,
         profiles={name: Profile(dict(one.steps), dict(one.sizes)) for name, one in tallies.items()},
@@ -161,4 +163,5 @@ def _caption(rows: Sequence[Row], grader: str, given: Run | None) -> str:
         base = "each student's direct run, or else its first run (none was given)"
     else:
         base = "none: no two runs here share a student and its problems"
-    return f"{len(rows)} runs on {datasets}. Graded by {grader or 'nothing yet'}. Baseline: {base}."
+    mixed = " (verdicts of different graders do not compare: `stepdown grade`)" if ", " in grader else ""
+    return f"{counted(len(rows), 'run')} on {datasets}. Graded by {grader or 'nothing yet'}{mixed}. Baseline: {base}."

@@ -35,6 +35,11 @@ def count(number: int | None) -> str:
     return f"{number / 1000:.1f} k" if number < 999_950 else f"{number / 1_000_000:.2f} M"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 call`, `2 calls`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def money(dollars: float | None) -> str:
     """Write USD with cents, or two significant digits below ten cents: `$1.20`, `$0.0043`."""
     if dollars is None:

@@ -19,6 +19,7 @@ from stepdown.store import Run
 from stepdown.types import Role, Verdict
 
 ROLES: tuple[Role, ...] = ("teacher", "student", "judge")
+_CENTS = 10  # decimals of a dollar that mean something; more are noise of adding floats
 
 
 class Edits(msgspec.Struct, frozen=True):
@@ -38,7 +39,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     `single` is then the mean accuracy of one sample, with its clustered interval. `difference`,
     `relative_gain`, `better`, `worse` and the p-values are over the `paired` problems that this run
     and its `baseline` (a run's id) both have graded. `tokens` and `costs` (USD) are by role, `cost` and
-    `cost_per_right` in USD, `seconds` summed over replies, `truncated` of `attempts` traces.
+    `cost_per_right` in USD, `seconds` summed over replies (an imported file does not say), `truncated` of
+    `attempts` traces. `planner` wrote the plans, or most of them, `plans` and `control` say how they came here.
     """
 
     run: str
@@ -62,6 +64,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     cost: float | None
     dataset: str
     control: str
+    planner: str = ""
     baseline: str = ""
     paired: int = 0
     better: int = 0
@@ -74,7 +77,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     truncated: int
     ungraded: int
-    seconds: float
+    seconds: float | None
     costs: dict[str, float | None]
     cost_per_right: float | None
     edits: Edits
@@ -103,12 +106,13 @@ def row_of(run: Run, tally: Tally, *, baseline: str = "") -> Row:
         cost=cost,
         dataset=settings.dataset,
         control=settings.control,
+        planner=_planner(tally, settings.control),
         samples=settings.samples,
         attempts=tally.attempts,
         truncated=tally.truncated,
         ungraded=total - graded,
-        seconds=tally.seconds,
-        costs={role: one.cost for role, one in spending.items()},
+        seconds=tally.seconds or None,
+        costs={role: one.cost if one.cost is None else round(one.cost, _CENTS) for role, one in spending.items()},
         cost_per_right=cost / verdicts["right"] if cost is not None and verdicts["right"] else None,
         edits=_edits(tally),
     )
@@ -153,6 +157,11 @@ def _with_singles(row: Row, shares: Mapping[Fraction, int]) -> Row:
     return msgspec.structs.replace(row, single=mean, single_low=low, single_high=high)
 
 
+def _planner(tally: Tally, control: str) -> str:
+    author = max(tally.authors, key=tally.authors.__getitem__, default="")
+    return author.removesuffix(f"+{control}")
+
+
 def _edits(tally: Tally) -> Edits:
     edits = tally.edits
     edited, untouched = (edits[kind, "right"] + edits[kind, "wrong"] for kind in (True, False))
@@ -162,4 +171,4 @@ def _edits(tally: Tally) -> Edits:
 def _total(spending: Mapping[Role, Spending]) -> float | None:
     costs = [one.cost for one in spending.values()]
     known = [cost for cost in costs if cost is not None]
-    return sum(known) if costs and len(known) == len(costs) else None
+    return round(sum(known), _CENTS) if len(known) == len(costs) else None

@@ -45,7 +45,8 @@ def sharings(rows: Sequence[Row], settings: Mapping[str, Settings]) -> tuple[Sha
     for row in rows:
         if row.teacher and "teacher" in row.tokens:
             of = settings[row.run]
-            groups[row.teacher, of.problems, of.prompts, repr(of.teacher_sampling)].append(row)
+            # A run of a file (`origin`) had plans of its own, whatever else its teacher wrote for these problems.
+            groups[row.teacher, of.problems, of.prompts, repr(of.teacher_sampling), of.origin].append(row)
     return tuple(_sharing(group, rows) for group in groups.values())
 
 

@@ -11,7 +11,6 @@ from stepdown.reports.figures import (
     chance,
     clipped,
     count,
-    duration,
     money,
     percent,
     points,
@@ -64,7 +63,7 @@ def _rights(rows: Sequence[Row]) -> Table:
         names.insert(1, ("problems", lambda row: clipped(row.dataset, 40)))
     figures: list[Column] = [
         ("right/graded/total", lambda row: f"{row.right}/{row.graded}/{row.total}"),
-        ("% right", lambda row: percent(row.accuracy) + between(percent(row.low), percent(row.high))),
+        ("% right", _accuracy),
         ("cut", lambda row: str(row.truncated)),
     ]
     note = "% right: of the graded, with the 95 % Wilson interval. cut: traces with a reply at its token limit."
@@ -118,7 +117,6 @@ def _spendings(rows: Sequence[Row]) -> Table:
     columns += [
         ("cost", lambda row: money(row.cost)),
         ("per right", lambda row: money(row.cost_per_right) if row.right else DASH),
-        ("model time", lambda row: duration(row.seconds)),
     ]
     note = "As if each run stood alone: plans that several runs share were paid once, and are counted in each."
     return _grid("Tokens and money", rows, columns, note=note)
@@ -139,9 +137,20 @@ def method_of(row: Row) -> str:
 
 def plans_of(row: Row) -> str:
     """Return whose plans a run used, and what was done to them."""
-    source = row.teacher if row.plans in ("", "teacher") else row.plans
-    name = short(source) if source else DASH
-    return f"{name}, {row.control}" if row.control else name
+    return planned_by(row.teacher, row.plans, row.control, row.planner)
+
+
+def planned_by(teacher: str, plans: str, control: str, planner: str = "") -> str:
+    """Return whose plans a run of these settings used; of recorded ones who wrote them, where that is known."""
+    recorded = plans not in ("", "teacher", "own", "gold")
+    source = planner or plans if recorded else teacher if plans in ("", "teacher") else plans
+    parts = [short(source) if source else DASH]
+    parts += ["recorded"] if recorded and planner else []
+    return ", ".join([*parts, *([control] if control else [])])
+
+
+def _accuracy(row: Row) -> str:
+    return DASH if row.accuracy is None else percent(row.accuracy) + between(percent(row.low), percent(row.high))
 
 
 def _difference(row: Row) -> str:

@@ -59,7 +59,8 @@ class Tally:
 
     `pairs` counts (baseline's verdict, this verdict), `shares` problems by the share of their graded
     samples that is right, `steps` graded problems by (steps of the plan, right), `sizes` by (tokens,
-    rounded up to a power of two, right), `edits` by (has an edited plan, verdict).
+    rounded up to a power of two, right), `edits` by (has an edited plan, verdict), `authors` problems by
+    who wrote their plan.
     """
 
     verdicts: Counter[Verdict] = field(default_factory=Counter)
@@ -72,6 +73,7 @@ class Tally:
     steps: Counter[tuple[int, bool]] = field(default_factory=Counter)
     sizes: Counter[tuple[int, bool]] = field(default_factory=Counter)
     edits: Counter[tuple[bool, Verdict]] = field(default_factory=Counter)
+    authors: Counter[str] = field(default_factory=Counter)
     flips: list[Flip] = field(default_factory=list)
     by_problem: dict[int, Verdict] = field(default_factory=dict)
 
@@ -80,6 +82,7 @@ class Tally:
         trace, grade = attempts[0][0], elect([grade for _, grade in attempts])
         self.verdicts[grade.verdict] += 1
         self.edits[_edited(trace), grade.verdict] += 1
+        self.authors.update([trace.plan.author] if trace.plan else [])
         tokens = sum(self._spend(trace, prices) for trace, _ in attempts)
         if grade.verdict != "ungraded":
             right = grade.verdict == "right"
