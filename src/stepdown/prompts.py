@@ -59,27 +59,32 @@ def asked(problem: Problem) -> str:
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
+# Tuned on the dev split of wordsums for all methods alike; docs/prompts.md shows how.
 DEFAULT = PromptSet(
     name="default",
     source="ours: the methods of the paper in our words, one answer line asked of every method alike",
     system="You are a careful problem solver. You reason in plain sentences and never write program code.",
     teacher_system="You are a teacher. You tell a student how to solve a problem and never solve it yourself.",
     direct="{question}\n\n{ending}",
-    chain_of_thought="{question}\n\nThink step by step. {ending}",
+    chain_of_thought="{question}\n\nThink step by step and write each calculation with its result. {ending}",
     plan_and_solve=(
-        "{question}\n\nFirst understand the problem and make a short plan."
-        " Then carry out the plan step by step. {ending}"
+        "{question}\n\nFirst understand the problem and make a short plan. Then carry out the plan step by step"
+        " and write each calculation with its result. {ending}"
     ),
     delegate=(
-        "Problem:\n{question}\n\nWrite a short numbered list of steps that tell a student how to solve this problem."
-        " Name the quantities to use, but calculate nothing and do not give the answer."
+        "Problem:\n{question}\n\nWrite a plan for a student who will solve this problem: a short numbered list of"
+        " steps. Each step says in words which quantities of the problem to add, subtract, multiply or divide."
+        " Leave out facts that do not matter. Do not calculate anything and do not write any result."
     ),
-    follow="{question}\n\nSolve the problem with these steps, one after another:\n{steps}\n\n{ending}",
+    follow=(
+        "{question}\n\nFollow this plan step by step:\n{steps}\n\nCarry out the steps in order and write each"
+        " calculation with its result. {ending}"
+    ),
     endings={
-        "number": 'End with one line of the form "Answer: NUMBER".',
-        "expression": 'End with one line of the form "Answer: EXPRESSION", written in LaTeX.',
-        "choice": 'End with one line of the form "Answer: LETTER".',
-        "text": 'End with one line of the form "Answer: ...".',
+        "number": 'When all is worked out, write a last line: "Answer:" and the number.',
+        "expression": 'When all is worked out, write a last line: "Answer:" and the expression in LaTeX.',
+        "choice": 'When all is worked out, write a last line: "Answer:" and the letter of the right choice.',
+        "text": 'When all is worked out, write a last line: "Answer:" and the answer.',
     },
 )
 
