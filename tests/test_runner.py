@@ -177,7 +177,7 @@ def test_a_budget_is_never_passed_and_a_larger_one_goes_on(store: Store) -> None
     assert isinstance(stopped.stopped, BudgetReached)
     assert 0.16 < budget.spent_money <= 0.21
     larger = Budget(Cents(), money=1.0)
-    for model, usage in store.paid([stopped.run.id]).items():
+    for model, usage in store.paid([stopped.run.id]):
         larger.add(model, usage)
     assert go(task, store, larger).tally.right == 20
     assert larger.spent_money == pytest.approx(0.40)

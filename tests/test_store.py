@@ -84,7 +84,7 @@ def test_a_payment_of_unknown_usage_is_bounded_from_above(tmp_path: Path) -> Non
     with Store(tmp_path / "s.sqlite") as store:
         run = store.open_run(SETTINGS)
         run.put_trace(0, Trace(problem(0), "direct", None, (silent,), "2"))
-        paid = store.paid([run.id])["small"]
+        ((_, paid),) = store.paid([run.id])
         assert paid.input >= len("What is 1 plus one?") and paid.output >= 150
 
 

@@ -15,6 +15,8 @@ StepdownError
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MOST_NAMES = 30
+
 
 class StepdownError(Exception):
     """The base of every error a user can cause or meet: what happened, a blank line, and a hint with the way out."""
@@ -47,7 +49,8 @@ class UnknownName(UsageError):
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
         close = get_close_matches(name, known, n=1)
-        hint = f"did you mean `{close[0]}`?" if close else "known: " + ", ".join(f"`{one}`" for one in known)
+        listed = ", ".join(f"`{one}`" for one in known[:MOST_NAMES]) + ("..." if len(known) > MOST_NAMES else "")
+        hint = f"did you mean `{close[0]}`?" if close else f"known: {listed}" if known else "there are none yet"
         super().__init__(f"there is no {what} `{name}`", hint)
 
 

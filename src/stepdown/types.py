@@ -197,9 +197,10 @@ def fingerprint(value: object) -> str:
 class Model(Protocol):
     """Anything that answers messages.
 
-    `reply` returns n replies and raises `CallFailed` (this call), `EndpointRefused` (every call).
-    A model may also have `source` (base URL or weights' hash: part of a call's identity), `width`
-    (how many replies it can use at once now), `price`-less `local = True` (costs nothing), `close()`.
+    `reply` returns up to n replies, at least one (the runner asks again for the rest), and raises `CallFailed`
+    (this call), `EndpointRefused` (every call). A model may also have `source` (base URL or weights' hash: part of
+    a call's identity), `width` (how many replies it can use at once now), `local = True` (costs nothing),
+    `recorded = True` (its n replies are always the first n draws), `close()`.
     """
 
     @property
@@ -208,7 +209,7 @@ class Model(Protocol):
         ...
 
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
-        """Return n replies to the same messages."""
+        """Return 1 to n replies to the same messages."""
         ...
 
 

@@ -59,25 +59,26 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=4096)
-def asked(question: str) -> Asked:
-    """Read a question; the last sentence that asks decides."""
+def asked(question: str, *, symbols: bool = True) -> Asked:
+    """Read a question; the last sentence that asks decides. `symbols` also reads what only an expression needs."""
     clause = _clause(question)
     nouns: list[str] = []
     for match in _MANY.finditer(clause):
         nouns += [stem(word) for word in re.findall(r"[A-Za-z]+", match[1] or match[2] or match[3])]
+    marks = formulas(question[:20_000]) if symbols else ()
     return Asked(
         nouns=frozenset(noun for noun in nouns if noun not in _STOP),
         money="how many" not in clause.lower().replace("how many dollars", "") and _asks_money(clause, question),
         percent=bool(re.search(r"percent|%", clause, re.IGNORECASE)),
         given=frozenset(one.value for one in numbers(question[:20_000], words=True)),
-        formulas=frozenset(key(text) for one in formulas(question[:20_000]) for text in (one.text, one.value)),
+        formulas=frozenset(key(text) for one in marks for text in (one.text, one.value)),
         words=frozenset(stem(word) for word in re.findall(r"[A-Za-z']{3,}", clause)) - _STOP,
-        names=_names(clause, question),
-        targets=frozenset(key(one.text) for one in formulas(clause[-2000:])),
-        equation=bool(_EQUATION.search(clause)),
-        interval="interval notation" in question,
-        expressive=bool(_EXPRESSIVE.search(question)),
-        rounded=bool(_ROUNDED.search(question)),
+        names=_names(clause, question) if symbols else frozenset(),
+        targets=frozenset(key(one.text) for one in (formulas(clause[-2000:]) if symbols else ())),
+        equation=symbols and bool(_EQUATION.search(clause)),
+        interval=symbols and "interval notation" in question,
+        expressive=symbols and bool(_EXPRESSIVE.search(question)),
+        rounded=symbols and bool(_ROUNDED.search(question)),
     )
 
 
@@ -108,5 +109,6 @@ def _names(clause: str, question: str) -> frozenset[str]:
 
 
 def _asks_money(clause: str, question: str) -> bool:
-    coins = re.search(r"\$|£|€|dollar|cent", question, re.IGNORECASE)
-    return bool(_MONEY.search(clause)) and bool(coins or clause[:8].lower() == "how much")
+    if not _MONEY.search(clause):
+        return False
+    return clause[:8].lower() == "how much" or bool(re.search(r"\$|£|€|dollar|cent", question, re.IGNORECASE))

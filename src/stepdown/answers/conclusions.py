@@ -58,7 +58,7 @@ def expression_concluded(text: str, question: str = "") -> Conclusion:
 
 
 def _concluded(text: str, question: str, read: _Reader) -> Conclusion:
-    want = asked(question)
+    want = asked(question, symbols=read is _formulas_of)
     candidates = _boxed(text, read, want)
     depth, check = 0, last_check(text)
     for sentence in closing(text):

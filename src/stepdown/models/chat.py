@@ -68,26 +68,15 @@ class ChatModel:
         return self.limits.width
 
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
-        """Return n replies to the messages, in one request where the endpoint can do that.
+        """Return up to n replies, at least one: as many as the endpoint gives in one request.
 
-        Requests for replies that are missing add their index to the seed, if there is one. Raises
-        `CallFailed` when this call is given up, `EndpointRefused` when every call would fail.
+        Raises `CallFailed` when this call is given up, `EndpointRefused` when every call would fail.
         """
         at_once = 1 if "n" in self.refused else n
-        replies = await self._ask(messages, sampling, at_once)
+        replies = await self.limits.call(partial(self._attempt, messages, sampling, at_once))
         if len(replies) < at_once:
             self.refused |= {"n"}
-        if len(replies) >= n:
-            return replies[:n]
-        rest = (self._ask(messages, _reseed(sampling, index), 1) for index in range(len(replies), n))
-        for more in await asyncio.gather(*rest, return_exceptions=True):
-            if isinstance(more, BaseException):
-                raise more
-            replies += more[:1]
-        return replies
-
-    async def _ask(self, messages: Messages, sampling: Sampling, n: int) -> list[Reply]:
-        return await self.limits.call(partial(self._attempt, messages, sampling, n))
+        return replies[:n]
 
     async def _attempt(self, messages: Messages, sampling: Sampling, n: int) -> list[Reply]:
         import aiohttp
@@ -131,7 +120,7 @@ class ChatModel:
     def _decode(self, raw: bytes) -> Answer:
         try:
             answer = decode_answer(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except msgspec.DecodeError as error:
             if raw.lstrip()[:1] == b"<":
                 raise Fault("200 with a web page in place of JSON", mark="html") from None
             raise Fault(f"malformed JSON in the reply ({error})") from None
@@ -203,7 +192,7 @@ class ChatModel:
             async for event in read_events(response.content.iter_any()):
                 if piece := gathering.add(event):
                     yield piece
-        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
             raise CallFailed(f"the stream of `{self.name}` broke: {type(error).__name__}", "ask again") from None
         finally:
             response.close()
@@ -238,12 +227,6 @@ class ChatModel:
 
 def _as_refusal(failure: Exception) -> Exception:
     return EndpointRefused(failure.reason, failure.hint) if isinstance(failure, Fault) else failure
-
-
-def _reseed(sampling: Sampling, index: int) -> Sampling:
-    if sampling.seed is None:
-        return sampling
-    return msgspec.structs.replace(sampling, seed=sampling.seed + index)
 
 
 def find_proxy(address: str) -> str | None:

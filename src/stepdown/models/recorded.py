@@ -14,7 +14,7 @@ class RecordedModel:
     Sampling is not looked at: a recording is what it is.
     """
 
-    local = True
+    local = recorded = True
     width = 64
 
     def __init__(self, name: str, replies: Callable[[Messages], Sequence[Reply]]) -> None:

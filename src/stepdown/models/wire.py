@@ -1,5 +1,6 @@
 """The words of the OpenAI-compatible wire format, and their translation into ours."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -128,8 +129,22 @@ def encode_body(body: Body) -> bytes:
 
 
 def decode_answer(raw: bytes) -> Answer:
-    """Return the response; raises `msgspec.DecodeError`."""
-    return _decode_answer(raw)
+    """Return the response; raises `msgspec.DecodeError`.
+
+    Broken Unicode (half of a surrogate pair, a character cut in two) is no reason to ask and pay again: it becomes `?`.
+    """
+    try:
+        return _decode_answer(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decode_answer(_mended(raw))
+
+
+def _mended(raw: bytes) -> bytes:
+    try:
+        value = json.loads(raw.decode(errors="replace"))
+    except (ValueError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from None
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace")
 
 
 def decode_models(raw: bytes) -> list[str]:
@@ -258,7 +273,7 @@ def read_trouble(raw: bytes) -> Trouble:
     """Return what an error body says: OpenAI's object, a bare `error`, `message` or `detail`, or plain text."""
     try:
         value: Any = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Trouble(message=raw[:2000].decode(errors="replace"))
     if isinstance(value, list) and value:
         value = value[0]

@@ -57,6 +57,10 @@ class Budget:
                 "give its price with --prices FILE, or use --max-tokens-total",
             )
 
+    def limits(self, model: str) -> bool:
+        """Whether calls of this model would have to be counted: any tokens, or tokens that are not free."""
+        return self.tokens is not None or (self.money is not None and self.pricing.cost(model, Usage(1, 1)) != 0.0)
+
     def add(self, model: str, usage: Usage | None) -> None:
         """Count spending of an earlier command."""
         self.spent_money += self.pricing.cost(model, usage) or 0.0

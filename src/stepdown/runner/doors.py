@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from stepdown.errors import CallFailed, StepdownError
 from stepdown.graders import load_grader
 from stepdown.methods import load_method
+from stepdown.models import ChatModel
 from stepdown.problems import Problems
 from stepdown.runner.calls import Calls, Remembered
 from stepdown.runner.plans import Plans, load_plans
@@ -174,14 +175,13 @@ def remembered(model: Model, store: Store) -> Model:
 
 
 async def close_models(task: Task) -> None:
-    """Let a task's models drop their connections to this event loop; they open them again when used again.
+    """Let a task's endpoints drop their connections to this event loop; they open them again when used again.
 
-    A model in this process has none, and stays loaded for the next call.
+    A model in this process stays loaded for the next call; any other is its maker's to close.
     """
     for model in (task.student, task.teacher):
-        close = getattr(model, "close", None)
-        if close is not None and not getattr(model, "local", False):
-            await close()
+        if isinstance(model, ChatModel):
+            await model.close()
 
 
 def as_problems(problems: Problems | Sequence[Problem]) -> Problems:

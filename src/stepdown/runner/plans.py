@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from stepdown.errors import BadRow, CallFailed, UnknownName, UsageError
-from stepdown.prompts import GENERIC_STEPS
+from stepdown.prompts import GENERIC_STEPS, asked
 from stepdown.store import Run
 from stepdown.types import Ask, Method, Plan, Problem, fingerprint
 
@@ -37,7 +37,7 @@ class Plans(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _find(self, problem: Problem, method: Method, ask: Ask, author: str) -> Plan:
         if self.recorded:
-            found = self.recorded.get(problem.question)
+            found = self.recorded.get(asked(problem)) or self.recorded.get(problem.question)
             if found is None:
                 raise CallFailed(f"`{self.source}` has no plan for `{problem.id}`", "choose problems that it covers")
             return found
@@ -60,19 +60,15 @@ def load_plans(name: str = "teacher", control: str = "", *, find_run: Callable[[
         return Plans(source=name, control=control)
     path = Path(name)
     if path.suffix or path.exists():
-        recorded = _by_question(_read(path))
+        recorded = dict(_read(path))
     elif find_run is not None:
         run = find_run(name.removeprefix("recorded/"))
-        name, recorded = f"recorded/{run.id}", _by_question((p.question, plan) for p, plan in run.plans())
+        name, recorded = f"recorded/{run.id}", dict((asked(p), plan) for p, plan in run.plans())
     else:
         raise UnknownName("source of plans", name, ("teacher", "own", "gold"))
     if not recorded:
         raise UsageError(f"`{name}` has no plans", "`stepdown runs` lists runs; trace-of-thought runs have plans")
     return Plans(source=name, control=control, recorded=recorded)
-
-
-def _by_question(plans: Iterable[tuple[str, Plan]]) -> dict[str, Plan]:
-    return dict(plans)
 
 
 class PlanRow(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -15,5 +15,7 @@ def load_player(name: str, store: Store, *, concurrency: int | None = None, time
 
 def replay(run: Run) -> RecordedModel:
     """Return a model that gives the replies of a run to the messages that got them; they lie in memory."""
-    pairs = ((call.messages, call.reply) for trace in run.traces() for call in trace.calls)
-    return RecordedModel(run.id, index_replies(pairs))
+    calls = (call for trace in run.traces() for call in trace.calls)
+    # Samples share a plan's call, and problems with one question all their calls: each is one draw.
+    drawn = {(call.messages, call.sample, call.reply.text): call.reply for call in calls}
+    return RecordedModel(run.id, index_replies((messages, reply) for (messages, _, _), reply in drawn.items()))

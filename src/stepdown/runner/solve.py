@@ -45,6 +45,12 @@ class Asking:
         return Row(ordinal, trace, tuple(key for key, _ in self.asked))
 
 
+def _unless_raised(row: Row | BaseException) -> Row:
+    if isinstance(row, BaseException):
+        raise row
+    return row
+
+
 class Attempts:
     """All samples of one task's attempts at a problem, by one plan."""
 
@@ -62,7 +68,10 @@ class Attempts:
         if self.task.samples == 1:
             return [await self.solve(ordinal, problem, plan, planning)]
         drawn = (self._asking(sample, planning) for sample in range(self.task.samples))
-        return await asyncio.gather(*(self.solve(ordinal, problem, plan, asking) for asking in drawn))
+        solving = (self.solve(ordinal, problem, plan, asking) for asking in drawn)
+        # All are waited for before one's error is raised: what is under way is paid for.
+        rows = await asyncio.gather(*solving, return_exceptions=True)
+        return [_unless_raised(row) for row in rows]
 
     def _asking(self, sample: int, planning: Asking) -> Asking:
         asking = Asking(self.task, self.calls, self.run, sample)

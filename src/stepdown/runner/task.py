@@ -3,7 +3,7 @@
 import msgspec
 
 from stepdown.errors import UsageError
-from stepdown.problems import Problems
+from stepdown.problems import Checked, Problems
 from stepdown.prompts import DEFAULT, PromptSet
 from stepdown.runner.plans import Plans
 from stepdown.types import Grader, Method, Model, Sampling, Settings
@@ -44,11 +44,22 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
                 "name a teacher, or use --plans own, --plans gold, or --plans RUN",
             )
 
+    def _checked(self) -> Checked:
+        try:
+            return self.problems.check()
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"a problem of `{self.problems.dataset}` holds broken Unicode: {error.reason}",
+                "mend its text: half of a surrogate pair is no character",
+            ) from None
+
     def settings(self) -> Settings:
         """Read the problems once, refuse what is wrong with them, and return the run's settings."""
         self.check()
-        checked = self.problems.check()
+        checked = self._checked()
         planned = self.method.plan is not None
+        if planned and self.plans.control == "shuffled" and checked.count == 1:
+            raise UsageError("the control `shuffled` gives one problem its own plan", "take 2 problems or more")
         return Settings(
             dataset=self.problems.dataset,
             problems=checked.fingerprint,

@@ -15,6 +15,16 @@ from stepdown.store.schema import APPLICATION_ID, MIGRATIONS, PAGE, PRAGMAS, SCH
 from stepdown.types import Problem, Reply, Settings, Usage
 
 
+@contextmanager
+def closing_on_failure(db: sqlite3.Connection) -> Iterator[None]:
+    """Close a connection if the `with` ends in an error."""
+    try:
+        yield
+    except BaseException:
+        db.close()
+        raise
+
+
 def default_path() -> Path:
     """Return `STEPDOWN_STORE`, or `stepdown.sqlite` in the working directory."""
     return Path(os.environ.get("STEPDOWN_STORE") or "stepdown.sqlite")
@@ -29,7 +39,8 @@ class Store:
             self.db = sqlite3.connect(
                 self.path, isolation_level=None, timeout=60, check_same_thread=False, cached_statements=64
             )
-            self._prepare()
+            with closing_on_failure(self.db):
+                self._prepare()
         except sqlite3.Error as error:
             raise StoreError(
                 f"cannot open the store `{self.path}`: {error}",
@@ -47,9 +58,10 @@ class Store:
         self.db.close()
 
     def _prepare(self) -> None:
+        # In this order: another process may make the tables, together with the owner's mark, at any moment.
+        empty = not self.value("select count(*) from sqlite_master")
         owner = self.value("pragma application_id")
         version = self.value("pragma user_version")
-        empty = not self.value("select count(*) from sqlite_master")
         if owner != APPLICATION_ID and not empty:
             self._refuse("is a database of another program")
         if version > SCHEMA_VERSION:
@@ -60,7 +72,6 @@ class Store:
             self._migrate()
 
     def _refuse(self, why: str) -> None:
-        self.close()
         raise StoreError(
             f"`{self.path}` {why}", "upgrade stepdown, or give another place with --store PATH or STEPDOWN_STORE"
         )
@@ -80,17 +91,27 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it is kept or none. Joins a transaction that is already open."""
+        """One transaction: all of it is kept or none. Joins a transaction that is already open.
+
+        Raises `StoreError` where the file cannot be written: disk full, locked for a minute, gone.
+        """
         if self.db.in_transaction:
             yield self.db
             return
-        self.db.execute("begin immediate")
         try:
+            self.db.execute("begin immediate")
             yield self.db
-        except BaseException:
-            self.db.execute("rollback")
+            self.db.execute("commit")
+        except BaseException as error:
+            # A full disk has ended the transaction already; a commit that failed has not.
+            if self.db.in_transaction:
+                self.db.execute("rollback")
+            if isinstance(error, sqlite3.Error):
+                raise StoreError(
+                    f"cannot write to the store `{self.path}`: {error}",
+                    "mend that, then run the same command again; what was committed is kept",
+                ) from error
             raise
-        self.db.execute("commit")
 
     # -- calls
 
@@ -105,31 +126,30 @@ class Store:
             marks = ",".join("?" * len(some))
             yield from self.db.execute(f"select {columns} from calls where key in ({marks})", some)
 
-    def put_calls(self, calls: Iterable[Paid]) -> None:
-        """Keep answered calls; a key that is already there keeps its first reply."""
+    def put_calls(self, calls: Iterable[Paid]) -> int:
+        """Keep answered calls and return how many are new; a key that is already there keeps its first reply."""
         now = time.time()
         rows = (
             (p.key, p.model, p.source, encode((p.messages, p.sampling)), p.sample, encode(p.reply), p.run, now)
             for p in calls
         )
         with self.writing() as db:
-            db.executemany("insert or ignore into calls values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            return db.executemany("insert or ignore into calls values (?, ?, ?, ?, ?, ?, ?, ?)", rows).rowcount
 
-    def paid(self, runs: Sequence[str]) -> dict[str, Usage]:
-        """Return by model the usage of the calls these runs paid for.
+    def paid(self, runs: Sequence[str]) -> Iterator[tuple[str, Usage]]:
+        """Stream the model and usage of each call these runs paid for; a price may depend on one call's length.
 
         Where an endpoint did not say, bytes stand for tokens: an upper bound, so that a budget holds.
         """
         marks = ",".join("?" * len(runs))
         rows = self.db.execute(
-            f"""select model, sum(coalesce(json_extract(reply, '$.usage.input'), unsaid * length(request))),
-                       sum(coalesce(json_extract(reply, '$.usage.output'), unsaid * length(reply))),
-                       coalesce(sum(json_extract(reply, '$.usage.cached')), 0)
-                from (select *, json_type(reply, '$.usage') is null as unsaid from calls where run in ({marks}))
-                group by model""",
+            f"""select model, coalesce(json_extract(reply, '$.usage.input'), unsaid * length(request)),
+                       coalesce(json_extract(reply, '$.usage.output'), unsaid * length(reply)),
+                       coalesce(json_extract(reply, '$.usage.cached'), 0)
+                from (select *, json_type(reply, '$.usage') is null as unsaid from calls where run in ({marks}))""",
             runs,
         )
-        return {model: Usage(*counts) for model, *counts in rows}
+        return ((model, Usage(*counts)) for model, *counts in rows)
 
     # -- runs
 

@@ -40,11 +40,16 @@ class Run:
     # -- writing
 
     def put_traces(self, rows: Sequence[Row]) -> None:
-        """Keep traces at their places; a trace that is there is replaced, its grades are forgotten."""
+        """Keep traces at their places; one that is there is replaced, and its grades go unless it ends the same."""
         with self.store.writing() as db:
             self.store.put_problems(row.trace.problem for row in rows)
-            places = [(self.id, row.ordinal, row.trace.sample) for row in rows]
-            db.executemany("delete from grades where run = ? and ordinal = ? and sample = ?", places)
+            ends = [(self.id, row.ordinal, row.trace.sample, row.trace.solution, row.trace.error) for row in rows]
+            db.executemany(
+                """delete from grades where run = ?1 and ordinal = ?2 and sample = ?3 and not exists (
+                   select * from traces where run = ?1 and ordinal = ?2 and sample = ?3
+                   and solution is ?4 and error is ?5)""",
+                ends,
+            )
             db.executemany(
                 "insert or replace into traces values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(self.id, *columns_of(row)) for row in rows],
@@ -150,6 +155,19 @@ class Run:
         ).fetchall():
             yield from (ordinal for (ordinal,) in page)
             after = page[-1][0]
+
+    def finished(self, samples: int = 1) -> Summary:
+        """Count the traces at the places `done` streams, and nothing else; their tokens are not summed."""
+        right, graded, total, truncated, calls = self.store.db.execute(
+            """select coalesce(sum(right), 0), coalesce(sum(graded), 0), coalesce(sum(total), 0),
+                      coalesce(sum(truncated), 0), coalesce(sum(calls), 0)
+               from (select sum(verdict = 'right') as right, sum(verdict != 'ungraded') as graded, count(*) as total,
+                            sum(truncated) as truncated, sum(json_array_length(calls)) as calls
+                     from traces join grades using (run, ordinal, sample)
+                     where run = ? and error is null and grader = ? group by ordinal having count(*) >= ?)""",
+            (self.id, self.grader, samples),
+        ).fetchone()
+        return Summary(right, graded, total, truncated, 0, calls, {})
 
     def found(self) -> Iterator[tuple[int, list[tuple[str | None, str]]]]:
         """Stream (ordinal, [(found, verdict) by sample]) of the current grader: what self-consistency votes on."""
