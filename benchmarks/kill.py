@@ -1,6 +1,6 @@
 """Kills a run with SIGKILL at random moments, lets it finish, and counts what was lost and what was asked twice.
 
-python benchmarks/kill.py URL [--kills 20] [--problems 3000] [--concurrency 16] [--seed 1]
+python benchmarks/kill.py URL [--kills 20] [--problems 2000] [--concurrency 16] [--seed 1]
 
 URL is the mock server of the shared tools, started with faults; its /stats counts the calls it answered and repeats.
 A call is lost when the server answered it and the kill came before the reply was stored: at most those in flight.
@@ -42,23 +42,21 @@ def stored(store: Path) -> tuple[int, int, str]:
     return calls, traces, sound
 
 
-def kill_once(arguments: list[str], environment: dict[str, str], seconds: float) -> bool:
-    """Start the command and kill it after some seconds; return whether it was still running."""
+def kill_once(arguments: list[str], environment: dict[str, str], url: str, calls: int) -> bool:
+    """Start the command, kill it once the server has answered that many more calls; return whether it still ran."""
+    goal = stats(url)["completed"] + calls
     process = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        process.wait(seconds)
-        return False
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        return True
+    while process.poll() is None and stats(url)["completed"] < goal:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    return process.wait() == -signal.SIGKILL
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url")
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--problems", type=int, default=3000)
+    parser.add_argument("--problems", type=int, default=2000)
     parser.add_argument("--concurrency", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -68,14 +66,14 @@ def main() -> None:
         store = Path(folder) / "killed.sqlite"
         arguments = command(store, options.problems, options.concurrency)
         lost = 0
-        print(f"{'kill':>4} {'after s':>8} {'answered':>9} {'stored':>7} {'lost':>5}  store")
+        print(f"{'kill':>4} {'after':>6} {'answered':>9} {'stored':>7} {'lost':>5}  store")
         for number in range(1, options.kills + 1):
-            seconds = draw.uniform(0.8, 2.0)
-            assert kill_once(arguments, environment, seconds), "the run ended before it could be killed"
+            more = draw.randint(1, options.problems // options.kills)
+            assert kill_once(arguments, environment, options.url, more), "the run ended before it could be killed"
             time.sleep(0.3)  # lets the server finish what it was answering
             calls, _, sound = stored(store) if store.exists() else (0, 0, "none yet")
             answered = stats(options.url)["completed"]
-            print(f"{number:>4} {seconds:>8.2f} {answered:>9} {calls:>7} {answered - calls - lost:>5}  {sound}")
+            print(f"{number:>4} {more:>6} {answered:>9} {calls:>7} {answered - calls - lost:>5}  {sound}")
             assert answered - calls - lost <= 2 * options.concurrency
             lost = answered - calls
         done = subprocess.run(arguments, env=environment, capture_output=True, text=True)

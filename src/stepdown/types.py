@@ -163,9 +163,10 @@ class Grade(msgspec.Struct, frozen=True, omit_defaults=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What makes a run that run; its id is their hash.
 
-    `problems` and `prompts` are fingerprints, so that changed data or a changed wording is another
-    run. `plans` names where plans come from (`teacher`, `own`, `gold`, `recorded:...`), `control` what
-    was done to them (`shuffled`, `generic`, `masked`, `no-nosolve`), `origin` the imported file.
+    `problems` and `prompts` are fingerprints, so that changed data or a changed wording is another run;
+    `sources` are where student and teacher answer from, so that another server or file is one too. `plans`
+    names where plans come from (`teacher`, `own`, `gold`, `recorded/...`), `control` what was done to them
+    (`shuffled`, `generic`, `masked`, `no-nosolve`), `origin` the imported file.
     """
 
     dataset: str
@@ -174,6 +175,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     student: str
     teacher: str = ""
+    sources: tuple[str, ...] = ()
     prompt_set: str = "default"
     prompts: str = ""
     plans: str = ""

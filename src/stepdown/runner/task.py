@@ -5,6 +5,7 @@ import msgspec
 from stepdown.errors import UsageError
 from stepdown.problems import Checked, Problems
 from stepdown.prompts import DEFAULT, PromptSet
+from stepdown.runner.calls import source_of
 from stepdown.runner.plans import Plans
 from stepdown.types import Grader, Method, Model, Sampling, Settings
 
@@ -67,6 +68,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
             method=self.method.name,
             student=self.student.name,
             teacher=self.planner.name if self.planner else "",
+            sources=tuple(source_of(model) for model in (self.student, self.planner) if model),
             prompt_set=self.prompts.name,
             prompts=self.prompts.fingerprint,
             plans=self.plans.name if planned else "",
