@@ -157,7 +157,8 @@ def test_a_cancelled_request_frees_the_engine(engine: str, request: pytest.Fixtu
     async def give_up_then_ask() -> Reply:
         endless = (Message("user", "Count from one to ten thousand in words."),)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(chosen.reply(endless, Sampling(max_tokens=8000)), 0.5)
+            # Sixteen long draws: however soon one of them ends, all of them cannot in this time.
+            await asyncio.wait_for(chosen.reply(endless, Sampling(temperature=1.0, max_tokens=4000), 16), 0.3)
         [reply] = await chosen.reply((Message("user", CAPITAL[0]),), Sampling(max_tokens=4))
         return reply
 
