@@ -29,6 +29,7 @@ from stepdown.types import Plan, Prompt
 
 def write_problems(count: int, folder: Path) -> Path:
     """Write word sums to a file, so that generating them is in nobody's time."""
+    folder.mkdir(exist_ok=True)
     path = folder / "wordsums.jsonl"
     rows = ({"question": p.question, "answer": p.answer} for p in load_problems("wordsums", limit=count))
     path.write_text("\n".join(json.dumps(row) for row in rows))
@@ -87,7 +88,9 @@ def measure(url: str, count: int, flight: int) -> dict[str, float]:
         folder = Path(name)
         problems = write_problems(count, folder)
         requests = bodies(problems)
-        asyncio.run(bare(url, requests[:400], flight))  # warms the server up
+        # Both sides warm up: the server, and each side's imports.
+        asyncio.run(bare(url, requests[:400], flight))
+        asyncio.run(whole(write_problems(200, folder / "warm"), flight, folder / "warm.sqlite"))
         before = asyncio.run(bare(url, requests, flight))
         rate, cpu, calls = asyncio.run(whole(problems, flight, folder / "bench.sqlite"))
         after = asyncio.run(bare(url, requests, flight))

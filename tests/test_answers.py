@@ -268,3 +268,8 @@ def test_answers_of_a_kind_are_compared_as_that_kind() -> None:
     assert same("choice", "(b)", "B")
     assert same("text", "The cat.", "cat")
     assert not same("text", "", "")
+
+
+@pytest.mark.parametrize("ending", ["Answer: 42", "The answer is 42.", "**Answer:** $42", "Final answer: 42.0"])
+def test_a_last_line_that_only_answers_is_the_conclusion(ending: str) -> None:
+    assert conclusion(f"We add 40 and 3 and get 43.\n{ending}", "number").found == "42"

@@ -6,6 +6,7 @@ heaviest is the conclusion. A text that corrects itself is taken at its last wor
 afterwards does not count.
 """
 
+import re
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from stepdown.answers.asked import Asked, asked
 from stepdown.answers.formulas import formulas
 from stepdown.answers.latex import boxed
-from stepdown.answers.numbers import numbers, spelled
+from stepdown.answers.numbers import number, numbers, spelled
 from stepdown.answers.sentences import Sentence, closing, last_check
 from stepdown.answers.weights import formula_weight, number_weight
 
@@ -21,6 +22,11 @@ _LATER = 7.0
 _SENTENCES = 6
 _BOXED = 10.0
 _HEAVIEST = 12.0
+# A last line that says only this outweighs whatever stands above it.
+_ANSWER_LINE = re.compile(
+    r"(?:\A|\n)[ *#]*(?:the )?(?:final )?answer(?: is)?[ :*$]{1,4}(-?\d[\d,]*(?:\.\d+)?)[ *.]*\s*\Z", re.IGNORECASE
+)
+_LONGEST_LINE = 120
 
 
 class Conclusion(msgspec.Struct, frozen=True):
@@ -49,7 +55,17 @@ _Reader = Callable[[str, Asked], Iterable[tuple[float, str, int, int]]]
 
 def number_concluded(text: str, question: str = "") -> Conclusion:
     """Return the number a text concludes with, spelled as an integer, a decimal or a fraction."""
-    return _concluded(text, question, _numbers_of)
+    return _answer_line(text) or _concluded(text, question, _numbers_of)
+
+
+def _answer_line(text: str) -> Conclusion | None:
+    tail = max(0, len(text) - _LONGEST_LINE)
+    match = _ANSWER_LINE.search(text[tail:])
+    value = number(match[1]) if match else None
+    if match is None or value is None:
+        return None
+    start, end = match.span(1)
+    return Conclusion(spelled(value), (tail + start, tail + end), match[1])
 
 
 def expression_concluded(text: str, question: str = "") -> Conclusion:
