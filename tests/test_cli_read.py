@@ -279,3 +279,12 @@ def test_doctor_tells_in_its_code_whether_the_demo_can_run(world: World) -> None
 def test_data_sets_are_listed(world: World) -> None:
     assert {"gsm8k", "wordsums"} <= {one["name"] for one in world.json("datasets")}
     assert "test 1319" in world.text("datasets")
+
+
+def test_a_file_that_is_not_there_is_refused_before_a_store_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(("import", "nope.csv")) == 2
+    assert "there is no file `nope.csv`" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

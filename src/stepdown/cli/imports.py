@@ -32,6 +32,9 @@ def imports(*files: Path, output: OutputOptions = OUTPUT) -> int:
     """
     if not files:
         raise UsageError("there is no file to import", "stepdown import FILE...")
+    missing = [file for file in files if not file.exists()]
+    if missing:
+        raise UsageError(f"there is no file `{missing[0]}`", "mend the path; nothing was imported")
     with output.open() as store:
         for file in files:
             run = import_traces(file, store=store)
