@@ -15,11 +15,11 @@ from stepdown.models import ChatModel
 from stepdown.problems import Problems
 from stepdown.runner.calls import Calls, Remembered
 from stepdown.runner.plans import Plans, load_plans
-from stepdown.runner.run import Outcome, Progress, run_task
+from stepdown.runner.run import Outcome, Progress, grade_trace, run_task
 from stepdown.runner.solve import Asking, Attempts
 from stepdown.runner.task import Task
 from stepdown.store import Run, Store, default_path
-from stepdown.types import GREEDY, Grade, Grader, Model, Plan, Problem, Sampling, Trace
+from stepdown.types import GREEDY, Grader, Model, Plan, Problem, Sampling, Trace
 
 T = TypeVar("T")
 
@@ -159,12 +159,7 @@ async def grade_run(run: Run, grader: Grader) -> None:
 
 
 async def _grade_some(run: Run, grader: Grader, some: list[tuple[int, Trace]]) -> None:
-    async def one(trace: Trace) -> Grade:
-        if trace.solution is None:
-            return Grade("ungraded", why=trace.error or "no solution", grader=grader.name)
-        return await grader(trace.problem, trace.solution)
-
-    grades = await asyncio.gather(*(one(trace) for _, trace in some))
+    grades = await asyncio.gather(*(grade_trace(grader, trace) for _, trace in some))
     places = zip(some, grades, strict=True)
     run.put_grades((ordinal, trace.sample, grade) for (ordinal, trace), grade in places)
 

@@ -4,7 +4,7 @@ import msgspec
 
 from stepdown.errors import CallFailed
 from stepdown.runner.budget import Pricing
-from stepdown.runner.calls import Calls
+from stepdown.runner.calls import Calls, source_of
 from stepdown.runner.solve import Asking, Attempts
 from stepdown.runner.task import Task
 from stepdown.store import Store, call_key
@@ -41,7 +41,7 @@ class _Dry(Calls):
         self, role: Role, model: Model, messages: Messages, sampling: Sampling, sample: int, run: str
     ) -> tuple[bytes, Call]:
         sample = sample if sampling.temperature > 0 else 0
-        key = call_key(model.name, str(getattr(model, "source", "")), messages, sampling, sample)
+        key = call_key(model.name, source_of(model), messages, sampling, sample)
         reply = self._stored(key)
         if reply is None:
             self.sent += 1
@@ -71,13 +71,10 @@ async def estimate(task: Task, store: Store, pricing: Pricing) -> Estimate:
             continue
         for sample in range(task.samples):
             await attempts.solve(0, problem, plan, Asking(task, dry, "", sample))
-    tokens: dict[Role, Usage] = {}
-    for (role, _), usage in dry.typical.items():
-        tokens[role] = usage
     return Estimate(
         calls=dry.sent + dry.found,
         cached=dry.found,
-        tokens=tokens,
+        tokens={role: usage for (role, _), usage in dry.typical.items()},
         cost=_cost(pricing, [(model, usage) for (_, model), usage in dry.typical.items()]),
         most=_cost(pricing, list(dry.longest.items())),
     )

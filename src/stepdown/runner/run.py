@@ -15,7 +15,7 @@ from stepdown.runner.calls import Calls
 from stepdown.runner.solve import Attempts
 from stepdown.runner.task import Task
 from stepdown.store import Row, Run, Store
-from stepdown.types import Grade, Model, Problem
+from stepdown.types import Grade, Grader, Model, Problem, Trace
 
 DEFAULT_WIDTH = 16
 
@@ -201,7 +201,7 @@ class _Crew:
         self.workers -= 1
 
     async def _grade(self, row: Row) -> None:
-        grade = await grade_row(self.task, row)
+        grade = await grade_trace(self.task.grader, row.trace)
         self.calls.writer.trace(self.run, row, grade)
         self.tally.add(row, grade)
         self.tally.calls, self.tally.cached = (
@@ -210,11 +210,11 @@ class _Crew:
         )
 
 
-async def grade_row(task: Task, row: Row) -> Grade:
-    """Return the grade of a row; a trace without a solution is ungraded, for the reason it failed."""
-    if row.trace.solution is None:
-        return Grade("ungraded", why=row.trace.error or "no solution", grader=task.grader.name)
-    return await task.grader(row.trace.problem, row.trace.solution)
+async def grade_trace(grader: Grader, trace: Trace) -> Grade:
+    """Return the grade of a trace; one without a solution is ungraded, for the reason it failed."""
+    if trace.solution is None:
+        return Grade("ungraded", why=trace.error or "no solution", grader=grader.name)
+    return await grader(trace.problem, trace.solution)
 
 
 def paired(problems: Problems, control: str) -> Iterator[tuple[Problem, Problem]]:
