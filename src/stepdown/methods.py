@@ -14,6 +14,11 @@ async def chain_of_thought(problem: Problem, plan: Plan | None, ask: Ask) -> str
     return await ask("student", Prompt("chain-of-thought", problem))
 
 
+async def few_shot(problem: Problem, plan: Plan | None, ask: Ask) -> str:
+    """Ask after some worked examples (Wei et al. 2022): how SCoTD's teacher writes chains (section 2, step 1)."""
+    return await ask("student", Prompt("few-shot", problem))
+
+
 async def plan_and_solve(problem: Problem, plan: Plan | None, ask: Ask) -> str:
     """Ask for a plan and its execution in one reply (Wang et al., ACL 2023)."""
     return await ask("student", Prompt("plan-and-solve", problem))
@@ -34,10 +39,15 @@ METHODS = {
     for method in (
         Method("direct", direct),
         Method("chain-of-thought", chain_of_thought),
+        Method("few-shot", few_shot),
         Method("plan-and-solve", plan_and_solve),
         Method("trace-of-thought", trace_of_thought, plan=delegate),
     )
 }
+
+
+# The methods of the paper's table; few-shot needs demonstrations, so it is compared only where it is asked for.
+COMPARED = ("direct", "chain-of-thought", "plan-and-solve", "trace-of-thought")
 
 
 def load_method(name: str) -> Method:

@@ -160,6 +160,26 @@ class Grade(msgspec.Struct, frozen=True, omit_defaults=True):
     grader: str = ""
 
 
+class Chain(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One text that a teacher wrote for a problem: a chain of thought, or in a corpus of plans a plan, with its grade.
+
+    `text` is verbatim. `grade.found` is the answer read in it (its label); of a plan, `right` means that at least
+    one student who followed it was right. `logprob` is the mean log-probability of its tokens (nats), `tokens` their
+    number. `variant` is what a pool says of how it was made; `gold_conditioned` that its teacher saw the gold answer.
+    """
+
+    problem: Problem
+    text: str
+    teacher: str
+    sample: int = 0
+    grade: Grade = Grade("ungraded")
+    logprob: float | None = None
+    tokens: int | None = None
+    finish: Finish = "stop"
+    variant: str = ""
+    gold_conditioned: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What makes a run that run; its id is their hash.
 
@@ -218,7 +238,7 @@ class Model(Protocol):
 class Prompt(msgspec.Struct, frozen=True):
     """What a method wants said, by name; the run's prompt set has the words (`prompts.py`)."""
 
-    name: Literal["direct", "chain-of-thought", "plan-and-solve", "delegate", "follow"]
+    name: Literal["direct", "chain-of-thought", "few-shot", "plan-and-solve", "delegate", "follow"]
     problem: Problem
     plan: Plan | None = None
 

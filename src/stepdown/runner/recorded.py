@@ -6,11 +6,13 @@ from stepdown.store import Run, Store
 from stepdown.types import Model
 
 
-def load_player(name: str, store: Store, *, concurrency: int | None = None, timeout: float = TIMEOUT) -> Model:
+def load_player(
+    name: str, store: Store, *, concurrency: int | None = None, timeout: float = TIMEOUT, logprobs: bool = False
+) -> Model:
     """Return the model of a model string; `recorded/RUN` answers what that run of the store was answered."""
     if name.startswith("recorded/"):
         return replay(store.run(name.removeprefix("recorded/")))
-    return load_model(name, concurrency=concurrency, timeout=timeout)
+    return load_model(name, concurrency=concurrency, timeout=timeout, logprobs=logprobs)
 
 
 def replay(run: Run) -> RecordedModel:

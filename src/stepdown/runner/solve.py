@@ -25,7 +25,8 @@ class Asking:
         teaching = role == "teacher"
         sampling = task.teacher_sampling if teaching else task.sampling
         sample = 0 if teaching else self.sample
-        self.asked.append(await self.calls.ask(role, model, self._words(prompt), sampling, sample, self.run))
+        player: Role = "teacher" if teaching else task.role
+        self.asked.append(await self.calls.ask(player, model, self._words(prompt), sampling, sample, self.run))
         return self.asked[-1][1].reply.text
 
     def _words(self, prompt: Prompt | str) -> Messages:

@@ -7,11 +7,14 @@ from stepdown.problems import Checked, Problems
 from stepdown.prompts import DEFAULT, PromptSet
 from stepdown.runner.calls import source_of
 from stepdown.runner.plans import Plans
-from stepdown.types import Grader, Method, Model, Sampling, Settings
+from stepdown.types import Grader, Method, Model, Role, Sampling, Settings
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """Problems, a method, and who plays which role. `samples` solutions are drawn per problem, all by one plan."""
+    """Problems, a method, and who plays which role. `samples` solutions are drawn per problem, all by one plan.
+
+    `role` is what the solving model's calls count as: a teacher's, where its solutions are to become a corpus.
+    """
 
     problems: Problems
     method: Method
@@ -23,6 +26,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     sampling: Sampling = Sampling()
     teacher_sampling: Sampling = Sampling()
     samples: int = 1
+    role: Role = "student"
 
     @property
     def planner(self) -> Model | None:

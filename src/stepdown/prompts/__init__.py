@@ -35,6 +35,8 @@ class PromptSet(msgspec.Struct, frozen=True, kw_only=True):
 
     def render(self, prompt: Prompt) -> Messages:
         """Return the messages that say this prompt about its problem and plan."""
+        if prompt.name == "few-shot":
+            raise UsageError(f"the prompt set `{self.name}` has no demonstrations", "use `with_demonstrations`")
         template: str = getattr(self, prompt.name.replace("-", "_"))
         values = {
             "{question}": asked(prompt.problem),
@@ -139,7 +141,28 @@ TRACES = PromptSet(
     plan_and_solve=_PLAN_AND_SOLVE,
 )
 
-PROMPT_SETS = {prompts.name: prompts for prompts in (DEFAULT, PAPER, CODE, TRACES)}
+# What a distilled student is trained on and asked: its way of answering is in its weights.
+STUDENT = PromptSet(
+    name="student",
+    source="ours: the question alone, and `Plan:` where a plan is wanted or given",
+    direct="{question}",
+    chain_of_thought="{question}",
+    plan_and_solve="{question}",
+    delegate="{question}\n\nPlan:",
+    follow="{question}\n\nPlan:\n{steps}",
+)
+
+SCOTD = PromptSet(
+    name="scotd",
+    source="Li et al., ACL 2023, the released code's form of a question",
+    direct="Q: {question}\nA:",
+    chain_of_thought="Q: {question}\nA:",
+    plan_and_solve="Q: {question}\nA:",
+    delegate="Q: {question}\nPlan:",
+    follow="Q: {question}\nPlan:\n{steps}\nA:",
+)
+
+PROMPT_SETS = {prompts.name: prompts for prompts in (DEFAULT, PAPER, CODE, TRACES, STUDENT, SCOTD)}
 
 
 def load_prompts(name: str) -> PromptSet:
