@@ -10,7 +10,7 @@ SRC = Path(__file__).parents[1] / "src" / "stepdown"
 FLOORS = {
     **dict.fromkeys(("types", "errors", "prompts", "answers"), 0),
     **dict.fromkeys(("models", "problems", "methods", "graders", "stats", "store", "cluster"), 1),
-    "runner": 2,
+    **dict.fromkeys(("runner", "corpus"), 2),
     **dict.fromkeys(("audits", "reports", "distill", "exchange"), 3),
     **dict.fromkeys(("cli", "web"), 4),
 }

@@ -35,12 +35,21 @@ VERBS = {
     "audit": """Leaked answers, faulty plans, who is to blame, which plans are worth an edit.
 
     Runs on the same problems tell more together: crossing students and plans shows which of the two failed.""",
-    "import": """Read trace files into runs: the authors' CSV, or a .jsonl that `export` wrote.
+    "prefer": """Which of two runs explains better: pairs of solutions before a judge model, or before people.
 
-    A file that was imported before gives the same run again.""",
-    "export": """Write a run to a file.
+    A judge sees each pair in both orders, and its replies are kept; people vote on a file that names no model.""",
+    "import": """Read trace files into runs (the authors' CSV, a .jsonl that `export` wrote), or chains into a corpus.
+
+    A trace file that was imported before gives the same run again.""",
+    "export": """Write a run, a corpus or a student in another form.
 
     Texts stand in it as the models wrote them, also where a spreadsheet would see a formula.""",
+    "sample": """Sample many chains per problem from a teacher, grade them and write them as a corpus.
+
+    The same command goes on where it stopped, and more chains ask only for the missing ones.""",
+    "keep": """Keep some chains of a corpus: right ones, distinct ones, so many per problem.
+
+    Filters work in their order, each on what the one before it kept.""",
     "runs": "List the runs of the store, oldest first.",
     "models": "List models that can be reached, or get one for this machine.",
     "datasets": "List the data sets; a .jsonl, .json, .csv or .parquet file of your own is one too.",

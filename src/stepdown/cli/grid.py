@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 
 from stepdown.cli.downloads import download
 from stepdown.cli.options import CHOICE, SETTINGS, EndpointOptions, SamplingOptions
 from stepdown.errors import UsageError
 from stepdown.graders import judged_by, load_grader
-from stepdown.methods import METHODS, load_method
+from stepdown.methods import COMPARED, load_method
 from stepdown.problems import Problems
-from stepdown.prompts import load_prompts
+from stepdown.prompts import PromptSet, load_prompts
+from stepdown.prompts.demonstrations import load_demonstrations, with_demonstrations
 from stepdown.runner import Plans, Task, load_plans, load_player, remembered
 from stepdown.store import Store
 from stepdown.types import Grader, Method, Model
@@ -28,7 +31,8 @@ class GridOptions:
     Parameters
     ----------
     method
-        A way of solving: `direct`, `chain-of-thought`, `plan-and-solve` or `trace-of-thought`; `all` is all four.
+        A way of solving: `direct`, `chain-of-thought`, `plan-and-solve` or `trace-of-thought` (`all`: these four);
+        or `few-shot`.
     student
         The model that solves, such as `ollama/llama3.2:1b`, `embedded/NAME`, a .gguf file, or `recorded/RUN`.
     teacher
@@ -38,7 +42,10 @@ class GridOptions:
     control
         Spoil each plan on purpose: `shuffled`, `generic`, `masked` or `no-nosolve`; `none` leaves it alone.
     prompts
-        The prompt set: `default`, `paper`, `code`, `traces` or a .toml file.
+        The prompt set: `default`, `paper`, `code`, `traces`, `student`, `scotd` or a .toml file; where not given, a
+        trained student or planner is asked in the words it was trained on, any other model in `default`.
+    demos
+        Your own demonstrations for `few-shot`: a .jsonl of `question`, `chain`, `answer`.
     grader
         What reads the solutions: `default`, `strict`, `lenient`, `numeric`... or `judge:MODEL`.
     samples
@@ -50,7 +57,8 @@ class GridOptions:
     teacher: Annotated[Names, Parameter(show_default=False)] = ()
     plans: Names = ("teacher",)
     control: Names = ("none",)
-    prompts: Annotated[str, Parameter(group=SETTINGS)] = "default"
+    prompts: Annotated[str, Parameter(group=SETTINGS)] = ""
+    demos: Annotated[Path | None, Parameter(group=SETTINGS)] = None
     grader: Annotated[str, Parameter(group=SETTINGS)] = "default"
     samples: Annotated[int, Parameter(group=SETTINGS)] = 1
 
@@ -58,16 +66,18 @@ class GridOptions:
 class Players:
     """The models of one command by name, each loaded once: its limits and connections are its own."""
 
-    def __init__(self, store: Store, endpoint: EndpointOptions) -> None:
+    def __init__(self, store: Store, endpoint: EndpointOptions, *, logprobs: bool = False) -> None:
         endpoint.check()
-        self.store, self.endpoint = store, endpoint
+        self.store, self.endpoint, self.logprobs = store, endpoint, logprobs
         self.loaded: dict[str, Model] = {}
 
     def load(self, name: str) -> Model:
         """Return the model of a model string. Raises `UsageError`."""
         if name not in self.loaded:
             options = self.endpoint
-            self.loaded[name] = load_player(name, self.store, concurrency=options.concurrency, timeout=options.timeout)
+            self.loaded[name] = load_player(
+                name, self.store, concurrency=options.concurrency, timeout=options.timeout, logprobs=self.logprobs
+            )
         return self.loaded[name]
 
     def grader(self, name: str) -> Grader:
@@ -90,7 +100,7 @@ class Players:
 
 def methods_of(names: Sequence[str]) -> list[Method]:
     """Return the methods of these names, each once. Raises `UnknownName`."""
-    chosen = [one for name in names for one in (METHODS if name == "all" else (name,))]
+    chosen = [one for name in names for one in (COMPARED if name == "all" else (name,))]
     return [load_method(name) for name in dict.fromkeys(chosen)]
 
 
@@ -101,19 +111,22 @@ def tasks_of(problems: Problems, grid: GridOptions, sampling: SamplingOptions, p
     methods = methods_of(grid.method)
     planned = [load_plans(name, _control(control), find_run=players.store.run)
                for name in dict.fromkeys(grid.plans) for control in dict.fromkeys(grid.control)]  # fmt: skip
+    shown = load_demonstrations(grid.demos) if grid.demos else ()
     tasks = []
     for student in dict.fromkeys(grid.student):
         for method in methods:
             for plans, teacher in _plans_and_teachers(method, planned, grid.teacher):
+                solver, writer = players.load(student), players.load(teacher) if teacher else None
+                words = words_for(method, grid.prompts, solver, writer)
                 tasks.append(
                     Task(
                         problems=problems,
                         method=method,
-                        student=players.load(student),
-                        teacher=players.load(teacher) if teacher else None,
+                        student=solver,
+                        teacher=writer,
                         plans=plans,
                         grader=players.grader(grid.grader),
-                        prompts=load_prompts(grid.prompts),
+                        prompts=with_demonstrations(words, shown) if method.name == "few-shot" else words,
                         sampling=sampling.student(),
                         teacher_sampling=sampling.teacher(),
                         samples=grid.samples,
@@ -122,6 +135,24 @@ def tasks_of(problems: Problems, grid: GridOptions, sampling: SamplingOptions, p
     for task in tasks:
         task.check()
     return tasks
+
+
+def words_for(method: Method, named: str, student: Model, teacher: Model | None) -> PromptSet:
+    """Return the prompt set of a task: the named one, or the words each model was trained on, `default` for others."""
+    if named:
+        return load_prompts(named)
+    words = load_prompts(trained_on(student))
+    if method.plan is None or teacher is None or trained_on(teacher) == words.name:
+        return words
+    plan = load_prompts(trained_on(teacher))
+    return msgspec.structs.replace(
+        words, name=f"{words.name}/{plan.name}", delegate=plan.delegate, teacher_system=plan.teacher_system
+    )
+
+
+def trained_on(model: Model) -> str:
+    """Return the prompt set a model was trained on, `default` for one that does not say."""
+    return str(getattr(model, "prompts", "") or "default")
 
 
 def _control(name: str) -> str:

@@ -1,13 +1,16 @@
-"""`stepdown import`: trace files into runs."""
+"""`stepdown import`: trace files into runs, files of chains into a corpus."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from cyclopts import Parameter
 
-from stepdown.cli.options import OutputOptions
+from stepdown.cli.corpora import show_corpus, telling
+from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.cli.terminal import say, show, show_json
 from stepdown.errors import UsageError
-from stepdown.exchange import import_traces
+from stepdown.exchange import import_corpus, import_traces
 from stepdown.reports.figures import counted, percent
 from stepdown.store import Run
 
@@ -22,8 +25,34 @@ class Imported(msgspec.Struct, frozen=True):
     rows: int
 
 
-def imports(*files: Path, output: OutputOptions = OUTPUT) -> int:
-    """Read trace files into runs.
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class CorpusOptions:
+    """Where chains go.
+
+    Parameters
+    ----------
+    out
+        Read a file of chains into a corpus, this folder: a pool, SCoTD's `*_30x.json`, `messages` or ShareGPT jsonl.
+    dataset
+        With --out: the data set's name with its split, such as `quarel/train`; otherwise from the file's name.
+    teacher
+        With --out: who wrote chains that do not say.
+    force
+        With --out: replace a corpus that is there.
+    """
+
+    out: Path | None = None
+    dataset: str = ""
+    teacher: str = "unknown"
+    force: Flag = False
+
+
+CORPUS = CorpusOptions()
+
+
+def imports(*files: Path, options: CorpusOptions = CORPUS, output: OutputOptions = OUTPUT) -> int:
+    """Read trace files into runs, or with --out a file of chains into a corpus.
 
     Parameters
     ----------
@@ -35,6 +64,8 @@ def imports(*files: Path, output: OutputOptions = OUTPUT) -> int:
     missing = [file for file in files if not file.exists()]
     if missing:
         raise UsageError(f"there is no file `{missing[0]}`", "mend the path; nothing was imported")
+    if options.out is not None:
+        return _corpus(files, options.out, options, as_json=output.json)
     with output.open() as store:
         for file in files:
             run = import_traces(file, store=store)
@@ -42,6 +73,21 @@ def imports(*files: Path, output: OutputOptions = OUTPUT) -> int:
                 show_json(Imported(run.id, str(file), len(run)))
             else:
                 show_imported(run, file)
+    return 0
+
+
+def _corpus(files: tuple[Path, ...], out: Path, options: CorpusOptions, *, as_json: bool) -> int:
+    if len(files) > 1:
+        raise UsageError(f"`{out}` can hold one file's chains", "import each file into a corpus of its own")
+    corpus = import_corpus(
+        files[0],
+        out,
+        dataset=options.dataset,
+        teacher=options.teacher,
+        force=options.force,
+        progress=telling("import", "bytes"),
+    )
+    show_corpus(corpus, as_json=as_json)
     return 0
 
 

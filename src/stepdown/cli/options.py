@@ -10,7 +10,7 @@ from cyclopts.validators import Number
 from stepdown.errors import StoreError, UsageError
 from stepdown.models import Prices
 from stepdown.models.chat import TIMEOUT
-from stepdown.problems import Columns, Problems, load_problems
+from stepdown.problems import Columns, Problems, datasets, load_problems
 from stepdown.store import Store, default_path
 from stepdown.types import Kind, Sampling
 
@@ -66,11 +66,12 @@ class ProblemOptions:
     kind: Kind | None = None
     problems_seed: int = 0
 
-    def load(self, name: str) -> Problems:
-        """Return the problems these options choose of a data set."""
+    def load(self, name: str, *, preferred: str = "") -> Problems:
+        """Return the problems these options choose of a data set, of its `preferred` split unless one is named."""
+        known = self.data is None and any(one.name == name and preferred in one.splits for one in datasets())
         return load_problems(
             name,
-            split=self.split,
+            split=preferred if known and self.split is None else self.split,
             limit=self.limit,
             offset=self.offset,
             data=self.data,

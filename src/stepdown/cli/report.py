@@ -15,7 +15,7 @@ from stepdown.errors import UsageError
 from stepdown.models import Prices
 from stepdown.reports import Report
 from stepdown.reports import report as compare
-from stepdown.store import Run
+from stepdown.store import Run, Store
 
 
 @Parameter(name="*", group=CHOICE)
@@ -27,6 +27,9 @@ class ReportOptions:
     ----------
     baseline
         The run the others are compared with; otherwise the same student's `direct` run, or else its first.
+    contrast
+        The run on the contrast set of the run that was named: how often both of a pair are right. Of several runs, one
+        for each, in their order.
     grader
         Use this grader's stored grades, such as `strict`; otherwise each run's current ones.
     prices
@@ -38,6 +41,7 @@ class ReportOptions:
     """
 
     baseline: str | None = None
+    contrast: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     grader: Annotated[str, Parameter(show_default=False)] = ""
     prices: Path | None = None
     md: Flag = False
@@ -59,16 +63,26 @@ def report(*runs: str, options: ReportOptions = DEFAULTS, output: OutputOptions 
         raise UsageError("a report has one form", "give one of --json, --md and --html FILE")
     with output.reopen() as store:
         base = store.run(options.baseline) if options.baseline else None
+        contrast = contrasted(store, runs, options.contrast)
         groups = list(grouped(runs_of(store, runs), together=bool(runs), baseline=base))
         if not groups:
             raise UsageError(f"the store `{store.path}` has no runs", "make one with `stepdown run` or `stepdown demo`")
         prices = Prices(options.prices)
-        found = [compare(*group, baseline=base, grader=options.grader, prices=prices) for group in groups]
+        found = [
+            compare(*group, baseline=base, contrast=contrast, grader=options.grader, prices=prices) for group in groups
+        ]
     if options.html is not None:
         write_page(found, options.html)
     else:
         show_reports(found, options, as_json=output.json)
     return 0
+
+
+def contrasted(store: Store, runs: tuple[str, ...], names: tuple[str, ...]) -> list[Run]:
+    """Return the runs on contrast sets. Raises `UsageError` where no run was named that they could belong to."""
+    if names and not runs:
+        raise UsageError("`--contrast` belongs to a run, and none is named", "stepdown report RUN --contrast RUN")
+    return [store.run(name) for name in names]
 
 
 def grouped(runs: list[Run], *, together: bool, baseline: Run | None) -> Iterator[list[Run]]:

@@ -1,0 +1,151 @@
+"""The card of a corpus: what it holds, where it came from and what was kept of it, for programs and for people."""
+
+import re
+from html import escape
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from stepdown.errors import UsageError
+from stepdown.types import Sampling
+
+VERSION = 1
+CARD, README = "card.json", "README.md"
+_LONGEST = 300
+_MOST_LINES = 100
+_SELECTION = ("| filter | seed | chains | kept | problems | kept | what it keeps |", "|---|" + "---:|" * 5 + "---|")
+# What Markdown reads as a mark; a colon and a dot only where they would make a link.
+_MARKS = re.compile(r"([\\`*_\[\]#!|~@$]|\A[-+=]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What one filter let through; `filter` is it as given, with its `seed`, and `report` what it says of its work."""
+
+    filter: str
+    definition: str
+    chains_in: int
+    chains_kept: int
+    problems_in: int
+    problems_kept: int
+    report: str = ""
+    seed: int = 0
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a corpus.
+
+    `dataset` names its problems (`gsm8k/train`), `origin` the run or file it came from, `teachers` how many chains
+    each model string wrote and `versions` what the endpoints said they are. `prompts` is the fingerprint of
+    `prompt_set`. `right` of the `graded` chains are right. `edits` counts chains a person changed. `kept_from` is the
+    fingerprint of the corpus that `selection` was applied to last; `fingerprint` is 32 hexadecimal digits over the
+    rows, as JSON, in their order. The writer fills the counts, `teachers`, `graders` and `fingerprint`.
+    """
+
+    version: int = VERSION
+    content: Literal["chain", "plan"] = "chain"
+    dataset: str
+    origin: str = ""
+    teachers: dict[str, int] = {}
+    versions: tuple[str, ...] = ()
+    method: str = ""
+    prompt_set: str = ""
+    prompts: str = ""
+    sampling: Sampling | None = None
+    problems: int = 0
+    chains: int = 0
+    right: int = 0
+    graded: int = 0
+    graders: tuple[str, ...] = ()
+    licence: str = ""
+    notes: tuple[str, ...] = ()
+    edits: int = 0
+    selection: tuple[Kept, ...] = ()
+    kept_from: str = ""
+    fingerprint: str = ""
+
+
+class _Versioned(msgspec.Struct):
+    version: int
+
+
+def read_card(folder: Path) -> Card:
+    """Return the card of a corpus folder; raise `UsageError` where there is none, or none that can be read."""
+    path = folder / CARD
+    if not folder.exists():
+        raise UsageError(f"there is no corpus `{folder}`", "`stepdown sample` or `stepdown import` makes one")
+    if not folder.is_dir():
+        raise UsageError(f"`{folder}` is a file, not a corpus folder", "`stepdown import FILE --out corpus/` makes one")
+    if not path.is_file():
+        raise UsageError(f"`{folder}` is no corpus: it has no `{CARD}`", "name the folder that holds it")
+    try:
+        body = path.read_bytes()
+        version = msgspec.json.decode(body, type=_Versioned).version
+        if version > VERSION:
+            raise UsageError(f"`{path}` is of version {version}, newer than {VERSION}", "upgrade stepdown to read it")
+        return msgspec.json.decode(body, type=Card)
+    except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"cannot read the card `{path}`: {error}", "take it from where the corpus came") from error
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write the card of a corpus into its folder, as JSON and as a page for people."""
+    (folder / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
+    (folder / README).write_text(readme(card), encoding="utf-8")
+
+
+def readme(card: Card) -> str:
+    """Return the card as Markdown for people; every name and note is escaped."""
+    facts = [f"| {name} | {value} |" for name, value in _facts(card) if value]
+    parts = [f"# {shown(card.dataset)}: a corpus of {card.content}s", "\n".join(["| what | |", "|---|---|", *facts])]
+    teachers = [f"| {shown(name)} | {count:,} |" for name, count in sorted(card.teachers.items())]
+    parts += ["## Teachers", "\n".join([f"| teacher | {card.content}s |", "|---|---:|", *teachers])]
+    if card.selection:
+        parts += ["## Selection", "\n".join([*_SELECTION, *map(_selected, card.selection)])]
+        parts += [_reported(one) for one in card.selection if one.report]
+    if card.notes:
+        parts += ["## Notes", "\n".join(f"- {shown(note, 2_000)}" for note in card.notes)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _facts(card: Card) -> list[tuple[str, str]]:
+    prompts = f"{shown(card.prompt_set)} {shown(card.prompts)}".strip()
+    return [
+        ("problems", f"{card.problems:,}"),
+        (f"{card.content}s", f"{card.chains:,}"),
+        ("right / graded", f"{card.right:,} / {card.graded:,}"),
+        ("graders", ", ".join(map(shown, card.graders))),
+        ("origin", shown(card.origin)),
+        ("teachers say they are", ", ".join(map(shown, card.versions))),
+        ("method", shown(card.method)),
+        ("prompts", prompts),
+        ("sampling", _sampling(card.sampling)),
+        ("edited by a person", f"{card.edits:,}" if card.edits else ""),
+        ("licence", shown(card.licence, 2_000)),
+        ("kept from", shown(card.kept_from)),
+        ("fingerprint", shown(card.fingerprint)),
+    ]
+
+
+def _sampling(sampling: Sampling | None) -> str:
+    if sampling is None:
+        return ""
+    words = f"temperature {sampling.temperature:g}, top_p {sampling.top_p:g}, at most {sampling.max_tokens:,} tokens"
+    return words + ("" if sampling.seed is None else f", seed {sampling.seed}")
+
+
+def _selected(kept: Kept) -> str:
+    counts = (kept.seed, kept.chains_in, kept.chains_kept, kept.problems_in, kept.problems_kept)
+    return f"| {shown(kept.filter)} | {' | '.join(f'{count:,}' for count in counts)} | {shown(kept.definition)} |"
+
+
+def _reported(kept: Kept) -> str:
+    lines = [f"- {shown(line)}" for line in kept.report.splitlines()[:_MOST_LINES]]
+    return "\n".join([f"What {shown(kept.filter)} says:", "", *lines])
+
+
+def shown(text: str, most: int = _LONGEST) -> str:
+    """Return hostile text as one line that Markdown and HTML can only show, cut to `most` characters."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[: most + 1]).split())
+    line = line if len(text) <= most else line[:most] + "…"
+    return _MARKS.sub(r"\\\1", escape(line, quote=False))

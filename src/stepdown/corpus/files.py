@@ -1,0 +1,256 @@
+"""The folder of a corpus: parquet parts that are written once and read as streams, with bounded memory."""
+
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from stepdown.corpus.card import CARD, Card, write_card
+from stepdown.corpus.rows import Row, chains_of, check_rows, frame_of, row_of, schema, unicode_row
+from stepdown.errors import UsageError
+from stepdown.problems.rows import load_polars
+from stepdown.types import Chain, Problem
+
+# A part is closed when it has this many rows, or texts of this many characters.
+ROWS = 25_000
+_CHARACTERS = 50_000_000
+_PART = re.compile(r"part-(\d{5,})\.parquet")
+_AGAIN = "copy the folder again from where it came, or make the corpus anew"
+
+
+class CorpusWriter:
+    """Writes a new corpus folder: `with CorpusWriter(out, card=card) as writer: writer.add(chain)`.
+
+    The folder appears under its name at a clean exit, with the card's counts filled in; at an error nothing is left.
+    `card` may be replaced before the exit. A part has at most `rows` chains; those of one problem must come together.
+    With `force` a corpus that is there is replaced at the end; a folder that is no corpus never is. Raises
+    `UsageError`, `MissingExtra`.
+    """
+
+    def __init__(self, out: str | Path, *, card: Card, force: bool = False, rows: int = ROWS) -> None:
+        load_polars()
+        self.out = Path(out).expanduser().resolve()
+        check_out(self.out, force=force)
+        self.card, self._most = card, rows
+        self._folder = _beside(self.out, "partial")
+        self._rows: list[Row] = []
+        self._parts = self._characters = self._graded = self._right = 0
+        self._teachers: Counter[str] = Counter()
+        self._graders: set[str] = set()
+        self._met = Met()
+        self._hash = blake2b(digest_size=16)
+        self._encode = msgspec.json.Encoder().encode
+
+    def __enter__(self) -> Self:
+        try:
+            _sweep(self.out)
+            self._folder.mkdir(parents=True)
+        except OSError as error:
+            raise UsageError(f"cannot write `{self.out}`: {error}", "name a folder that can be written") from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        try:
+            if error is None:
+                self._close()
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def add(self, chain: Chain) -> None:
+        """Add a chain; raise `UsageError` where its problem comes back after another, or cannot be told from it."""
+        row = row_of(chain)
+        self._met.meet(chain.problem)
+        try:
+            self._hash.update(self._encode(row))
+        except UnicodeEncodeError:
+            row = unicode_row(row)
+            self._hash.update(self._encode(row))
+        self._rows.append(row)
+        self._teachers[row[8]] += 1
+        self._characters += len(chain.text) + len(chain.problem.question)
+        if chain.grade.verdict != "ungraded":
+            self._graded += 1
+            self._right += chain.grade.verdict == "right"
+        if chain.grade.grader:
+            self._graders.add(row[13])
+        if len(self._rows) >= self._most or self._characters >= _CHARACTERS:
+            self._flush()
+
+    def _flush(self) -> None:
+        polars = load_polars()
+        path = self._folder / f"part-{self._parts:05}.parquet"
+        try:
+            frame_of(self._rows).write_parquet(path, compression="zstd")
+        except (OSError, polars.exceptions.ComputeError) as error:
+            raise UsageError(f"cannot write `{path}`: {error}", "is the disk full? nothing is left of it") from error
+        self._rows.clear()
+        self._parts, self._characters = self._parts + 1, 0
+
+    def _close(self) -> None:
+        if self._rows:
+            self._flush()
+        if not self._parts:
+            raise UsageError(f"nothing was written to `{self.out}`: there is no chain", "a corpus has at least one")
+        self.card = msgspec.structs.replace(
+            self.card,
+            teachers=dict(sorted(self._teachers.items())),
+            problems=self._met.count,
+            chains=self._teachers.total(),
+            right=self._right,
+            graded=self._graded,
+            graders=tuple(sorted(self._graders)),
+            fingerprint=self._hash.hexdigest(),
+        )
+        try:
+            write_card(self._folder, self.card)
+            _rename(self._folder, self.out)
+        except OSError as error:
+            raise UsageError(f"cannot write `{self.out}`: {error}", "name a folder that can be written") from error
+
+
+class Met:
+    """The problems that were met so far, by hash (8 bytes each), and the one that is at hand."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._problem: Problem | None = None
+        self._hashes: set[int] = set()
+
+    def meet(self, problem: Problem) -> bool:
+        """Tell whether this is another problem than before; raise `UsageError` where it comes back or has changed."""
+        before = self._problem
+        if problem is before:
+            return False
+        self._problem = problem
+        if before is not None and problem.id == before.id:
+            if problem != before:
+                raise UsageError(f"two problems have the id `{problem.id}`", "give each problem an id of its own")
+            return False
+        self.count += 1
+        self._hashes.add(hash(problem.id))
+        if len(self._hashes) < self.count:
+            what = f"the chains of the problem `{problem.id}` do not lie together"
+            raise UsageError(what, "sort the chains by problem first")
+        return True
+
+
+def check_out(out: Path, *, force: bool) -> None:
+    """Raise `UsageError` where a new corpus cannot be put."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / CARD).is_file():
+        raise UsageError(f"`{out}` is there and is no corpus", "name another folder: this one is not touched")
+    if not force:
+        raise UsageError(f"the corpus `{out}` is there already", "name another folder, or replace it with `--force`")
+
+
+def parts_of(folder: Path, card: Card) -> list[Path]:
+    """Return the parts of a corpus in order; raise `UsageError` where one is missing, cut off or of another shape."""
+    paths = sorted(path for path in folder.glob("part-*.parquet") if _PART.fullmatch(path.name))
+    for number, path in enumerate(paths):
+        if path.name != f"part-{number:05}.parquet":
+            raise UsageError(f"`{folder / f'part-{number:05}.parquet'}` is missing", _AGAIN)
+    if not paths or not card.chains:
+        raise UsageError(f"the corpus `{folder}` is empty", _AGAIN)
+    count = sum(_rows_of(path) for path in paths)
+    if count != card.chains:
+        raise UsageError(f"`{folder}` holds {count:,} chains, but its card says {card.chains:,}", _AGAIN)
+    return paths
+
+
+def _rows_of(path: Path) -> int:
+    """Return how many rows a part has, by its footer; raise `UsageError` where it is no part of a corpus."""
+    polars = load_polars()
+    try:
+        there = polars.read_parquet_schema(path)
+        count: int = polars.scan_parquet(path, glob=False).select(polars.len()).collect().item()
+    except (polars.exceptions.PolarsError, OSError) as error:
+        raise UsageError(f"`{path}` is no whole parquet file: {_line(error)}", _AGAIN) from error
+    for name, dtype in schema().items():
+        if name not in there:
+            raise UsageError(f"`{path}` has no column `{name}`", f"its columns: {', '.join(there)[:500]}")
+        if there[name] != dtype:
+            raise UsageError(f"the column `{name}` of `{path}` is {there[name]}, not {dtype}", _AGAIN)
+    return count
+
+
+def read_groups(folder: Path, card: Card) -> Iterator[list[Chain]]:
+    """Stream the chains of one problem at a time; raise `BadRow` or `UsageError` where the corpus is broken."""
+    met = Met()
+    group: list[Chain] = []
+    for chain in _read_chains(folder, card):
+        if met.meet(chain.problem) and group:
+            yield group
+            group = []
+        group.append(chain)
+    if met.count != card.problems:
+        raise UsageError(f"`{folder}` holds {met.count:,} problems, but its card says {card.problems:,}", _AGAIN)
+    yield group
+
+
+def _read_chains(folder: Path, card: Card) -> Iterator[Chain]:
+    last: Problem | None = None
+    for part in parts_of(folder, card):
+        for start, frame in _frames(part):
+            check_rows(frame, part, start)
+            chains = chains_of(frame, last)
+            last = chains[-1].problem
+            yield from chains
+
+
+def _frames(part: Path) -> Iterator[tuple[int, Any]]:
+    """Read a part by at most `ROWS` rows at a time, each with the number of its first row, from 1."""
+    polars = load_polars()
+    for start in range(0, _rows_of(part), ROWS):
+        try:
+            frame = polars.scan_parquet(part, glob=False).select(*schema()).slice(start, ROWS).collect()
+        except (polars.exceptions.PolarsError, OSError) as error:
+            raise UsageError(f"`{part}` cannot be read: {_line(error)}", _AGAIN) from error
+        yield start + 1, frame
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:200]
+
+
+def _beside(out: Path, what: str) -> Path:
+    return out.with_name(f".{out.name}.{what}-{os.getpid()}")
+
+
+def _sweep(out: Path) -> None:
+    """Remove what writers of this folder left that were killed."""
+    for left in out.parent.glob(".*.partial-*"):
+        name, _, process = left.name.rpartition(".partial-")
+        if name == f".{out.name}" and process.isdigit() and not _alive(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return process != os.getpid()
+
+
+def _rename(folder: Path, out: Path) -> None:
+    """Put a finished folder in its place; what was there goes only when the new one stands."""
+    old = _beside(out, "old")
+    if out.exists():
+        out.rename(old)
+    try:
+        folder.rename(out)
+    except OSError:
+        if old.exists():
+            old.rename(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

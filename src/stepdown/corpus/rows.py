@@ -1,0 +1,129 @@
+"""Chains as rows of a table and back: one flat row per chain, with its problem's columns repeated."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from stepdown.errors import BadRow, UsageError
+from stepdown.problems.rows import load_polars
+from stepdown.types import Chain, Finish, Grade, Kind, Problem, Verdict
+
+PROBLEM = ("problem", "question", "answer", "choices", "kind", "solution", "plan")
+CHAIN = (
+    "text", "teacher", "sample", "verdict", "found", "why", "grader", "logprob", "tokens", "finish", "variant",
+    "gold_conditioned",
+)  # fmt: skip
+OPTIONAL = ("found", "logprob", "tokens")
+Row = tuple[Any, ...]
+
+
+def schema() -> dict[str, Any]:
+    """Return the columns of a part and their polars types."""
+    polars = load_polars()
+    other = {
+        "choices": polars.List(polars.String),
+        "sample": polars.Int64,
+        "logprob": polars.Float64,
+        "tokens": polars.Int64,
+        "gold_conditioned": polars.Boolean,
+    }
+    return {name: other.get(name, polars.String) for name in (*PROBLEM, *CHAIN)}
+
+
+def row_of(chain: Chain) -> Row:
+    """Return a chain as a row, in the order of the schema; raise `UsageError` where no reader could trust it."""
+    problem, grade, logprob = chain.problem, chain.grade, chain.logprob
+    if logprob is not None and not math.isfinite(logprob):
+        raise UsageError(f"the log-probability of a chain for `{problem.id}` is `{logprob}`", "leave it out: None")
+    if not problem.id:
+        raise UsageError(f"the problem `{problem.question[:60]}` has no id", "each problem of a corpus needs one")
+    if not problem.answer and grade.verdict != "ungraded":
+        what = f"a chain for `{problem.id}` is graded {grade.verdict}, but its problem has no gold answer"
+        raise UsageError(what, "give the problem its answer, or leave the chain ungraded")
+    return (
+        problem.id, problem.question, problem.answer, problem.choices, problem.kind, problem.solution, problem.plan,
+        chain.text, chain.teacher, chain.sample, grade.verdict, grade.found, grade.why, grade.grader, logprob,
+        chain.tokens, chain.finish, chain.variant, chain.gold_conditioned,
+    )  # fmt: skip
+
+
+def unicode_row(row: Row) -> Row:
+    """Return a row whose texts are Unicode: half of a surrogate pair, which some models write, becomes `?`."""
+    return tuple(_unicode(value) for value in row)
+
+
+def _unicode(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_unicode, value))
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
+
+
+def frame_of(rows: Sequence[Row]) -> Any:
+    """Return rows as a polars frame."""
+    polars = load_polars()
+    columns = dict(zip(schema(), zip(*rows, strict=True), strict=True))
+    choices = columns.pop("choices")
+    # Lists are slow to build; the chains of one problem, and most problems of a data set, have the same.
+    places = {one: place for place, one in enumerate(dict.fromkeys(choices))}
+    lists = polars.Series("choices", list(map(list, places)), dtype=schema()["choices"])
+    series = [polars.Series(name, values, dtype=schema()[name]) for name, values in columns.items()]
+    frame = polars.DataFrame([*series, lists.gather([places[one] for one in choices])])
+    return frame.select(schema().keys())
+
+
+def chains_of(frame: Any, before: Problem | None = None) -> list[Chain]:
+    """Return the chains of a frame; the chains of one problem share its object, `before` too if they go on with it."""
+    polars = load_polars()
+    changed = [polars.col(name).ne_missing(polars.col(name).shift(1)) for name in PROBLEM]
+    starts = frame.select(polars.any_horizontal(changed).alias("starts")).to_series()
+    problems = [
+        Problem(id, question, answer, tuple(choices), kind, solution, plan)
+        for id, question, answer, choices, kind, solution, plan in frame.select(PROBLEM).filter(starts).iter_rows()
+    ]
+    if problems and before == problems[0] and before is not None:
+        problems[0] = before
+    at = starts.cast(polars.Int64).cum_sum().to_list()
+    columns = (frame.get_column(name).to_list() for name in CHAIN)
+    return [
+        Chain(
+            problems[place - 1], text, teacher, sample, Grade(verdict, found, why, grader), logprob, tokens, finish,
+            variant, conditioned,
+        )
+        for place, text, teacher, sample, verdict, found, why, grader, logprob, tokens, finish, variant, conditioned
+        in zip(at, *columns, strict=True)
+    ]  # fmt: skip
+
+
+def check_rows(frame: Any, part: Path, start: int) -> None:
+    """Raise `BadRow` at the first row of a frame that is no chain; `start` is the number of its first row, from 1."""
+    faults = _faults()
+    found = frame.select(bad.arg_max().alias(str(at)) for at, (_, _, bad) in enumerate(faults)).row(0)
+    flags = frame.select(bad.any().alias(str(at)) for at, (_, _, bad) in enumerate(faults)).row(0)
+    rows = [(row, at) for at, (row, flag) in enumerate(zip(found, flags, strict=True)) if flag]
+    if rows:
+        row, at = min(rows)
+        column, expected, _ = faults[at]
+        hint = "mend the row in what the corpus was made from; nothing was written"
+        raise BadRow(part, start + row, column, f"{expected}, found `{str(frame[column][row])[:60]}`", hint)
+
+
+def _faults() -> list[tuple[str, str, Any]]:
+    """Return what can be wrong with a row: its column, what is expected there, and the expression that is true then."""
+    polars = load_polars()
+    col = polars.col
+    words = {"kind": get_args(Kind), "verdict": get_args(Verdict), "finish": get_args(Finish)}
+    missing = [
+        (name, "a gold answer" if name == "answer" else "a value", col(name).is_null())
+        for name in (*PROBLEM, *CHAIN)
+        if name not in OPTIONAL
+    ]
+    unknown = [(name, f"one of {', '.join(known)}", ~col(name).is_in(known)) for name, known in words.items()]
+    no_gold = (col("answer") == "") & (col("verdict") != "ungraded")
+    return [
+        *missing,
+        *unknown,
+        ("problem", "the id of a problem", col("problem") == ""),
+        ("answer", "a gold answer, since the chain is graded", no_gold),
+        ("logprob", "a finite log-probability or none", ~col("logprob").is_finite()),
+    ]

@@ -1,0 +1,84 @@
+"""Which chains of a corpus to keep: filters by name, each a pure function of one problem's chains.
+
+A filter's choice depends on its seed and on the problem's own chains, never on the order of problems; only
+`open-ended`, `short:long`, `teachers` and `decontaminate` look at the corpus, or another set, first.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from stepdown.corpus.selection.bounds import complete, max_tokens, max_words
+from stepdown.corpus.selection.contamination import decontaminate
+from stepdown.corpus.selection.draws import per_problem
+from stepdown.corpus.selection.duplicates import distinct
+from stepdown.corpus.selection.filters import Filter, Group, Groups, Request
+from stepdown.corpus.selection.mixes import short_to_long, teachers
+from stepdown.corpus.selection.openness import open_ended
+from stepdown.corpus.selection.origins import no_gold_conditioned, no_leak, teacher, variant
+from stepdown.corpus.selection.verdicts import agreed, everything, parses, right, wrong
+from stepdown.errors import UnknownName
+
+__all__ = ["FILTERS", "Filter", "Group", "Groups", "load_filter"]
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    make: Callable[[Request], Filter]
+    help: str
+    value: Literal["none", "wanted", "optional"] = "none"
+
+
+_ENTRIES = {
+    "right": _Entry(right, "chains whose label is the gold"),
+    "agreed": _Entry(
+        agreed, "chains with their teacher's most frequent label; `agreed=0.5`: if it has half the votes", "optional"
+    ),
+    "all": _Entry(everything, "every chain"),
+    "wrong": _Entry(wrong, "chains whose label is not the gold, as a control"),
+    "parses": _Entry(parses, "chains in which a label can be read"),
+    "distinct": _Entry(
+        distinct, "one of equal or nearly equal chains; `distinct=0.9` for nearer, `distinct=exact`", "optional"
+    ),
+    "per-problem": _Entry(
+        per_problem,
+        "`per-problem=5`: five random chains of each problem; `:likely`, `:short`, `:long`, `:diverse`"
+        " or `:diverse:MODEL` after the number for other ones",
+        "wanted",
+    ),
+    "open-ended": _Entry(open_ended, "1, 3, 5, 7 or 9 chains, more where a problem's chains differ more"),
+    "no-leak": _Entry(no_leak, "no chains that start from their answer; of plans, none that holds the gold"),
+    "complete": _Entry(complete, "no chains that were cut off"),
+    "max-tokens": _Entry(max_tokens, "`max-tokens=200`: chains of at most 200 tokens", "wanted"),
+    "max-words": _Entry(max_words, "`max-words=150`: chains of at most 150 words", "wanted"),
+    "short:long": _Entry(short_to_long, "`short:long=4:1`: four short chains for each long one", "wanted"),
+    "teacher": _Entry(teacher, "`teacher=openai/*`: chains of these teachers", "wanted"),
+    "teachers": _Entry(teachers, "`teachers=A,B=4:1`: four chains of A for each of B", "wanted"),
+    "variant": _Entry(variant, "`variant=level3*`: chains of these variants", "wanted"),
+    "no-gold-conditioned": _Entry(no_gold_conditioned, "no chains whose teacher saw the gold"),
+    "decontaminate": _Entry(
+        decontaminate,
+        "`decontaminate=gsm8k/test` or `=FILE`: no problems that this evaluation set holds; `:8` for runs of 8 words",
+        "wanted",
+    ),
+}
+
+FILTERS = {name: entry.help for name, entry in _ENTRIES.items()}
+
+
+def load_filter(text: str, *, seed: int = 0, content: Literal["chain", "plan"] = "chain") -> Filter:
+    """Return a filter by its text, `name` or `name=value`; `content` is what the corpus holds, for `no-leak`.
+
+    Raises `UnknownName` for a name that is not in `FILTERS` and `UsageError` for a value that is missing, not
+    allowed or not what the filter needs; nothing is read.
+    """
+    name, sign, value = text.partition("=")
+    if name not in _ENTRIES:
+        raise UnknownName("filter", name, _ENTRIES)
+    entry = _ENTRIES[name]
+    request = Request(text, name, value, seed, content, entry.help)
+    if sign and entry.value == "none":
+        raise request.refused("no value", f"write `{name}`")
+    if not value and (sign or entry.value == "wanted"):
+        raise request.refused("a value")
+    return entry.make(request)

@@ -1,0 +1,117 @@
+"""The filter `decontaminate`: problems that an evaluation set holds too, in whole or in a run of words, go."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from stepdown.corpus.selection.filters import Filter, Group, Groups, Request, unprepared, words
+from stepdown.problems import Problems, load_problems
+from stepdown.problems.rows import SUFFIXES
+from stepdown.types import Problem
+
+_LEAST, _MOST = 8, 13
+_EXAMPLES = 20
+
+
+class Index(msgspec.Struct, frozen=True):
+    """An evaluation set's questions and their runs of `size` words, by hash, each with the id of its problem."""
+
+    size: int
+    count: int
+    questions: dict[int, str]
+    runs: dict[int, str]
+
+    def finds(self, problem: Problem) -> str:
+        """Return why a problem counts as held by the set, empty where it does not."""
+        said = words(problem.question)
+        same = self.questions.get(_hashed(said)) if said else None
+        if same is not None:
+            return f"the same question as `{same}`"
+        for run in _runs(said, self.size):
+            held = self.runs.get(_hashed(run))
+            if held is not None:
+                return f"shares \u201c{' '.join(run)}\u201d with `{held}`"
+        return ""
+
+
+def decontaminate(request: Request) -> Filter:
+    """Return the filter that drops problems which share a run of words with an evaluation set."""
+    value, _, size = request.value.rpartition(":")
+    if not (value and size.isdecimal()):
+        value, size = request.value, ""
+    length = request.whole(size) if size else None
+    evaluation = _evaluation(request, value)
+
+    def prepare(groups: Groups) -> Filter:
+        return _ready(request, evaluation.dataset, index(evaluation, length))
+
+    return Filter(request.text, _definition(evaluation.dataset, length or "N"), unprepared, prepare)
+
+
+def _definition(dataset: str, size: int | str) -> str:
+    return (
+        f"problems whose question neither equals one of {dataset} nor shares a run of {size} words with one, without"
+        " case and punctuation (Brown et al. 2020, appendix C, whose length of runs is the evaluation set's 5th"
+        " percentile of question lengths, from 8 to 13 words)"
+    )
+
+
+def index(problems: Problems, size: int | None = None) -> Index:
+    """Read an evaluation set once; without a size, the runs are as long as its 5th percentile of lengths, 8 to 13."""
+    asked = [(one.id, words(one.question)) for one in problems]
+    lengths = sorted(len(said) for _, said in asked)
+    short = lengths[len(lengths) // 20] if lengths else _LEAST
+    chosen = size or min(max(short, _LEAST), _MOST)
+    return Index(
+        size=chosen,
+        count=len(asked),
+        questions={_hashed(said): name for name, said in reversed(asked)},
+        runs={_hashed(run): name for name, said in reversed(asked) for run in _runs(said, chosen)},
+    )
+
+
+def _evaluation(request: Request, value: str) -> Problems:
+    """Return the problems a value names: `gsm8k/test`, a file, or a benchmark's own file by `gsm8k=FILE`."""
+    if not value:
+        raise request.refused(
+            "a data set or a file", "such as `decontaminate=gsm8k/test` or `decontaminate=test.jsonl`"
+        )
+    name, given, data = value.partition("=")
+    if given and not Path(value).exists():
+        return load_problems(name, data=data)
+    if Path(value).suffix.lower() in SUFFIXES or Path(value).exists():
+        return load_problems(value)
+    name, _, split = value.partition("/")
+    return load_problems(name, split=split or None)
+
+
+def _ready(request: Request, dataset: str, held: Index) -> Filter:
+    gone: set[int] = set()
+    examples: list[str] = []
+
+    def keep(group: Group) -> Group:
+        why = held.finds(group[0].problem) if group else ""
+        if why and hash(group[0].problem.id) not in gone:
+            gone.add(hash(group[0].problem.id))
+            if len(examples) < _EXAMPLES:
+                examples.append(f"`{group[0].problem.id}`: {why}")
+        return [] if why else group
+
+    def report() -> str:
+        rule = (
+            f"equal to one of the {held.count:,} problems of {dataset}, or {held.size} words in a row shared with one"
+        )
+        head = f"{len(gone):,} {'problem' if len(gone) == 1 else 'problems'} went: {rule}"
+        rest = [f"and {len(gone) - len(examples):,} more"] if len(gone) > len(examples) else []
+        return "\n".join([head, *examples, *rest])
+
+    return Filter(request.text, _definition(dataset, held.size), keep, report=report)
+
+
+def _runs(said: list[str], size: int) -> Iterator[list[str]]:
+    return (said[at : at + size] for at in range(len(said) - size + 1))
+
+
+def _hashed(said: list[str]) -> int:
+    return hash(" ".join(said))

@@ -1,0 +1,62 @@
+"""The filter `per-problem=K`: so many chains of each problem, at random, likely, short, long or diverse ones."""
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+from stepdown.corpus.selection.clusters import diverse
+from stepdown.corpus.selection.filters import Filter, Group, Request, rank
+from stepdown.errors import UsageError
+from stepdown.types import Chain
+
+How = Literal["random", "diverse", "likely", "short", "long"]
+_DEFINITIONS: dict[str, str] = {
+    "random": "at random",
+    "likely": "with the highest mean token log-probability",
+    "short": "of fewest words",
+    "long": "of most words",
+}
+Order = Callable[[Chain], tuple[float, int]]
+
+
+def per_problem(request: Request) -> Filter:
+    """Return the filter that keeps up to K chains of each problem.
+
+    For one seed and one manner the chains of a smaller K are among those of a larger one.
+    """
+    amount, *manner = request.value.split(":", 2)
+    count = request.whole(amount)
+    how = manner[0] if manner else "random"
+    if how == "diverse":
+        return diverse(request, count, manner[1] if len(manner) > 1 else "")
+    if how not in _DEFINITIONS or len(manner) > 1:
+        raise request.refused(f"a number and one of {', '.join(get_args(How))}", "such as `per-problem=5:likely`")
+    order = _order(how, request.seed)
+    return request.filter(
+        f"up to {count} chains of each problem, {_DEFINITIONS[how]} (Li et al. 2023, section 3.3); a smaller number"
+        " keeps some of the same",
+        lambda group: _first(group, count, order),
+    )
+
+
+def likelihood(chain: Chain) -> float:
+    """Return a chain's mean token log-probability (nats); raise `UsageError` where it has none."""
+    if chain.logprob is None or chain.logprob != chain.logprob:
+        raise UsageError(
+            f"chain {chain.sample} of `{chain.problem.id}` by `{chain.teacher}` has no log-probability",
+            "sample from an endpoint that gives log-probabilities, or select `per-problem=5:random`",
+        )
+    return chain.logprob
+
+
+def _order(how: str, seed: int) -> Order:
+    if how == "likely":
+        return lambda chain: (-likelihood(chain), rank(seed, chain))
+    if how == "random":
+        return lambda chain: (0, rank(seed, chain))
+    sign = 1 if how == "short" else -1
+    return lambda chain: (sign * len(chain.text.split()), rank(seed, chain))
+
+
+def _first(group: Group, count: int, order: Order) -> Group:
+    keys = [(order(chain), at) for at, chain in enumerate(group)]
+    return [group[at] for at in sorted(at for _, at in sorted(keys)[:count])]

@@ -1,0 +1,43 @@
+"""The filter `open-ended`: more chains for problems whose chains differ more."""
+
+from array import array
+from bisect import bisect_right
+from itertools import pairwise
+
+from stepdown.corpus.selection.filters import Filter, Group, Groups, Request, rank, unprepared, words
+
+_AMOUNTS = (1, 3, 5, 7, 9)
+
+
+def open_ended(request: Request) -> Filter:
+    """Return the filter that keeps 1, 3, 5, 7 or 9 chains by the problem's quintile of distinct bigrams."""
+    definition = (
+        "1, 3, 5, 7 or 9 random chains of each problem, by its quintile when problems are sorted by the number of"
+        " distinct pairs of adjacent words in their chains (Li et al. 2023, section 3.3)"
+    )
+
+    def prepare(groups: Groups) -> Filter:
+        bounds = quintiles(array("Q", (bigrams(group) for group in groups() if group)))
+        return request.filter(definition, lambda group: _keep(group, bounds, request.seed))
+
+    return Filter(request.text, definition, unprepared, prepare)
+
+
+def bigrams(group: Group) -> int:
+    """Return how many distinct pairs of adjacent words a problem's chains hold together."""
+    found: set[tuple[str, str]] = set()
+    for chain in group:
+        found.update(pairwise(words(chain.text)))
+    return len(found)
+
+
+def quintiles(counts: "array[int]") -> list[int]:
+    """Return the four counts at which the second to the fifth quintile begin; equal counts share a quintile."""
+    ordered = sorted(counts)
+    return [ordered[len(ordered) * fifth // 5] for fifth in range(1, 5)] if ordered else []
+
+
+def _keep(group: Group, bounds: list[int], seed: int) -> Group:
+    amount = _AMOUNTS[bisect_right(bounds, bigrams(group))]
+    chosen = sorted(range(len(group)), key=lambda at: rank(seed, group[at]))[:amount]
+    return [group[at] for at in sorted(chosen)]

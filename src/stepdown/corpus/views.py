@@ -1,0 +1,172 @@
+"""A corpus as programs see it: streamed, filtered lazily, and written out as another corpus."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from stepdown.corpus.card import Card, Kept, read_card
+from stepdown.corpus.files import CorpusWriter, parts_of, read_groups
+from stepdown.corpus.selection import Filter, load_filter
+from stepdown.errors import UsageError
+from stepdown.types import Chain
+
+Progress = Callable[[int, int], None]
+_TOLD_EVERY = 5_000
+
+
+class _Step(msgspec.Struct, frozen=True):
+    """A filter of a view, with its seed."""
+
+    filter: Filter
+    seed: int
+
+
+class _Tally:
+    """A filter at work, with counts of what came in and what it kept."""
+
+    def __init__(self, step: _Step) -> None:
+        self._step = step
+        self._chains_in = self._chains_kept = self._problems_in = self._problems_kept = 0
+
+    def sift(self, groups: Iterator[list[Chain]]) -> Iterator[list[Chain]]:
+        """Stream the groups of which something is kept."""
+        keep = self._step.filter.keep
+        for group in groups:
+            kept = list(keep(group))
+            self._chains_in += len(group)
+            self._chains_kept += len(kept)
+            self._problems_in += 1
+            if kept:
+                self._problems_kept += 1
+                yield kept
+
+    @property
+    def kept(self) -> Kept:
+        """What the filter let through so far."""
+        one = self._step.filter
+        return Kept(
+            filter=one.name,
+            definition=one.definition,
+            chains_in=self._chains_in,
+            chains_kept=self._chains_kept,
+            problems_in=self._problems_in,
+            problems_kept=self._problems_kept,
+            report=one.report() if one.report else "",
+            seed=self._step.seed,
+        )
+
+
+class Corpus:
+    """The chains of a corpus folder, streamed from disk, or a lazily filtered view of them.
+
+    `card` is the folder's card: of a view, it tells what the view was taken from. Made by `open_corpus`.
+    """
+
+    def __init__(self, path: Path, card: Card, steps: tuple[_Step, ...] = ()) -> None:
+        self.path, self.card, self._steps = path, card, steps
+
+    def __repr__(self) -> str:
+        kept = "".join(f".keep({step.filter.name!r})" for step in self._steps)
+        return f"<Corpus {str(self.path)!r}, {self.card.chains:,} {self.card.content}s>{kept}"
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.path.resolve().name
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The filters of this view, as given; empty for the whole corpus."""
+        return tuple(step.filter.name for step in self._steps)
+
+    def __iter__(self) -> Iterator[Chain]:
+        """Stream the chains in order."""
+        for group in self.groups():
+            yield from group
+
+    def groups(self) -> Iterator[list[Chain]]:
+        """Stream all chains of one problem at a time."""
+        groups = self._read(None)
+        for tally in self._tallies(None):
+            groups = tally.sift(groups)
+        return groups
+
+    def keep(self, *filters: str, seed: int = 0) -> "Corpus":
+        """Return a view that keeps only what these filters keep, one after the other; nothing is read yet.
+
+        Raises `UnknownName` and `UsageError` for what is no filter.
+        """
+        steps = tuple(_Step(load_filter(text, seed=seed, content=self.card.content), seed) for text in filters)
+        return Corpus(self.path, self.card, self._steps + steps)
+
+    def write(self, out: str | Path, *, force: bool = False, progress: Progress | None = None) -> "Corpus":
+        """Write this view as a corpus of its own and return that, with what each filter kept on its card.
+
+        `progress` is told the rows read and all there are; a filter that must see the corpus first makes one more
+        pass. Raises `UsageError`, also where nothing is kept; then nothing is left.
+        """
+        card = msgspec.structs.replace(self.card, kept_from=self.card.fingerprint)
+        with CorpusWriter(out, card=card, force=force) as writer:
+            tallies = self._tallies(progress)
+            groups = self._read(progress)
+            for tally in tallies:
+                groups = tally.sift(groups)
+            for group in groups:
+                for chain in group:
+                    writer.add(chain)
+            kept = tuple(tally.kept for tally in tallies)
+            _refuse_empty(kept)
+            writer.card = msgspec.structs.replace(card, selection=(*card.selection, *kept))
+        return open_corpus(out)
+
+    def _tallies(self, progress: Progress | None) -> list[_Tally]:
+        """Make the filters ready, each on what those before it keep."""
+        ready: list[_Step] = []
+        for step in self._steps:
+            if step.filter.prepare:
+                before = tuple(ready)
+                step = _Step(step.filter.prepare(partial(self._sifted, before, progress)), step.seed)
+            ready.append(step)
+        return [_Tally(step) for step in ready]
+
+    def _sifted(self, steps: tuple[_Step, ...], progress: Progress | None) -> Iterator[list[Chain]]:
+        groups = self._read(progress)
+        for step in steps:
+            groups = _Tally(step).sift(groups)
+        return groups
+
+    def _read(self, progress: Progress | None) -> Iterator[list[Chain]]:
+        groups = read_groups(self.path, self.card)
+        return groups if progress is None else _told(groups, self.card.chains, progress)
+
+
+def _told(groups: Iterator[list[Chain]], total: int, progress: Progress) -> Iterator[list[Chain]]:
+    """Stream groups and tell how many rows are read, now and then."""
+    done = told = 0
+    for group in groups:
+        done += len(group)
+        if done - told >= _TOLD_EVERY:
+            told = done
+            progress(done, total)
+        yield group
+    progress(done, total)
+
+
+def _refuse_empty(kept: tuple[Kept, ...]) -> None:
+    for one in kept:
+        if one.chains_in and not one.chains_kept:
+            what = f"no chain is left: `{one.filter}` kept none of {one.chains_in:,}"
+            raise UsageError(what, "leave the filter out or choose a milder one; nothing was written")
+
+
+def open_corpus(path: str | Path) -> Corpus:
+    """Open a corpus folder; its card, its parts' footers, columns and counts are checked, its rows when they are read.
+
+    Raises `UsageError` where something is missing, cut off or of another shape, `MissingExtra` without polars.
+    """
+    folder = Path(path).expanduser()
+    card = read_card(folder)
+    parts_of(folder, card)
+    return Corpus(folder, card)

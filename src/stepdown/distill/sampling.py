@@ -1,0 +1,195 @@
+"""From runs to corpora: the chains a teacher wrote, or the plans that students followed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
+from stepdown.corpus.files import check_out
+from stepdown.errors import UsageError
+from stepdown.graders import load_grader
+from stepdown.methods import load_method
+from stepdown.problems import Problems
+from stepdown.prompts import load_prompts
+from stepdown.prompts.demonstrations import Demonstration, with_demonstrations
+from stepdown.runner import Task, as_problems, open_store, run_tasks
+from stepdown.store import Run, Store
+from stepdown.types import Chain, Grade, Model, Problem, Sampling, Trace
+
+# SCoTD's teacher was sampled at T = 1.0 (Li et al., ACL 2023, section 2).
+SAMPLING = Sampling(temperature=1.0, max_tokens=512)
+GOLD = "gold"
+
+
+def sampling_task(
+    problems: Problems | Sequence[Problem],
+    teacher: Model,
+    *,
+    chains: int = 30,
+    demonstrations: Sequence[Demonstration] = (),
+    zero_shot: bool = False,
+    prompts: str = "default",
+    sampling: Sampling = SAMPLING,
+) -> Task:
+    """Return the task whose run holds `chains` solutions of each problem by a teacher: SCoTD's first step.
+
+    Ours or the given demonstrations are shown first; `zero_shot` asks for step-by-step thinking instead.
+    """
+    words = load_prompts(prompts)
+    return Task(
+        problems=as_problems(problems),
+        method=load_method("chain-of-thought" if zero_shot else "few-shot"),
+        student=teacher,
+        grader=load_grader(),
+        prompts=words if zero_shot else with_demonstrations(words, tuple(demonstrations)),
+        sampling=sampling,
+        samples=chains,
+        role="teacher",
+    )
+
+
+def sample(
+    problems: Problems | Sequence[Problem],
+    *,
+    teacher: Model,
+    out: str | Path,
+    chains: int = 30,
+    demonstrations: Sequence[Demonstration] = (),
+    sampling: Sampling = SAMPLING,
+    store: Store | None = None,
+) -> Corpus:
+    """Sample chains per problem from a teacher, grade them and write them as a corpus (Li et al. 2023, section 2).
+
+    What the store has is not asked again: raising 10 chains to 30 asks for 20. Draws that failed are left out and
+    counted in the card. Raises `UsageError` before any call and `EndpointRefused`.
+    """
+    check_out(Path(out), force=False)
+    task = sampling_task(problems, teacher, chains=chains, demonstrations=demonstrations, sampling=sampling)
+    outcome = run_tasks([task], store or open_store())[0]
+    return write_chains(outcome.run, out)
+
+
+def write_chains(run: Run, out: str | Path, *, force: bool = False, licence: str = "") -> Corpus:
+    """Write the solutions of a run as a corpus of chains."""
+    failed = run.summary().errors
+    if len(run) == failed:
+        raise UsageError(f"run `{run.id}` has no solution", "the same command tries again; `stepdown traces` says why")
+    notes = (f"{failed} draws failed and are left out",) if failed else ()
+    versions: set[str] = set()
+    with CorpusWriter(out, card=_card(run, notes=notes, licence=licence), force=force) as corpus:
+        for trace, grade in run.graded():
+            if trace.solution is not None:
+                versions.add(trace.calls[-1].reply.model)
+                corpus.add(chain_of(trace, grade))
+        corpus.card = msgspec.structs.replace(corpus.card, versions=tuple(sorted(versions)))
+    return open_corpus(out)
+
+
+def chain_of(trace: Trace, grade: Grade) -> Chain:
+    """Return the solution of a trace as a chain."""
+    assert trace.solution is not None, "a trace that failed has no chain"
+    call = trace.calls[-1]
+    return Chain(
+        problem=trace.problem,
+        text=trace.solution,
+        teacher=call.model,
+        sample=trace.sample,
+        grade=grade,
+        logprob=call.reply.logprob,
+        tokens=call.reply.usage.output if call.reply.usage else None,
+        finish=call.reply.finish,
+    )
+
+
+def _card(run: Run, *, notes: tuple[str, ...] = (), licence: str = "") -> Card:
+    settings = run.settings
+    return Card(
+        dataset=settings.dataset,
+        origin=f"run {run.id}",
+        method=settings.method,
+        prompt_set=settings.prompt_set,
+        prompts=settings.prompts,
+        sampling=settings.sampling,
+        licence=licence,
+        notes=notes,
+    )
+
+
+def write_plans(runs: Sequence[Run], out: str | Path, *, force: bool = False, licence: str = "") -> Corpus:
+    """Write the plans of runs as a corpus: what a distilled planner learns from.
+
+    Runs are put together by problem and plan: a plan is graded right if at least one student who followed it was
+    right, wrong if all were wrong. A person's newest edit takes the place of the plan it mends, ungraded until a run
+    by it (`run --plans RUN`) is named too.
+    """
+    plans = plans_of(runs)
+    if not plans:
+        raise UsageError("these runs have no plans", "name runs of `trace-of-thought`; `stepdown runs` lists them")
+    card = msgspec.structs.replace(
+        _card(runs[0], licence=licence),
+        content="plan",
+        origin="plans of " + ", ".join(f"run {run.id}" for run in runs),
+        sampling=runs[0].settings.teacher_sampling,
+        edits=sum(len(run.edits()) for run in runs),
+    )
+    with CorpusWriter(out, card=card, force=force) as corpus:
+        for some in plans.values():
+            for chain in some.values():
+                corpus.add(chain)
+    return open_corpus(out)
+
+
+def plans_of(runs: Sequence[Run]) -> dict[str, dict[str, Chain]]:
+    """Return the plans of runs by problem id, then by text, each graded over all students who followed it."""
+    plans: dict[str, dict[str, Chain]] = {}
+    for run in runs:
+        for trace, grade in run.graded():
+            if trace.plan is not None:
+                some = plans.setdefault(trace.problem.id, {})
+                before = some.get(trace.plan.text)
+                some[trace.plan.text] = _plan_chain(trace, grade, before, len(some))
+    for run in runs:
+        for problem, plan in run.plans():
+            some = plans[problem.id]
+            if plan.edited_from is not None and plan.text not in some:
+                some.pop(plan.edited_from, None)
+                some[plan.text] = Chain(problem, plan.text, plan.author, sample=len(some))
+    return plans
+
+
+def _plan_chain(trace: Trace, grade: Grade, before: Chain | None, sample: int) -> Chain:
+    """The plan of a trace with the better of its grade so far and this one."""
+    plan = trace.plan
+    assert plan is not None, "only a trace with a plan has one to keep"
+    ranks = {"ungraded": 0, "wrong": 1, "right": 2}
+    if before is not None and ranks[before.grade.verdict] >= ranks[grade.verdict]:
+        return before
+    call = next((call for call in trace.calls if call.role == "teacher"), None)
+    return Chain(
+        problem=trace.problem,
+        text=plan.text,
+        teacher=plan.author,
+        sample=before.sample if before else sample,
+        grade=Grade(grade.verdict, why=grade.why, grader=grade.grader),
+        logprob=call.reply.logprob if call else None,
+        tokens=call.reply.usage.output if call and call.reply.usage else None,
+        finish=call.reply.finish if call else "stop",
+    )
+
+
+def write_gold(problems: Problems, out: str | Path, *, plans: bool = False, force: bool = False) -> Corpus:
+    """Write the benchmark's own worked solutions (or gold plans) as a corpus: the human-written control.
+
+    Raises `UsageError` where no problem has one.
+    """
+    content: Literal["plan", "chain"] = "plan" if plans else "chain"
+    if not (problems[0].plan if plans else problems[0].solution):
+        raise UsageError(f"`{problems.dataset}` has no gold {content}s", "wordsums has both, gsm8k and math solutions")
+    card = Card(content=content, dataset=problems.dataset, origin=f"gold {content}s of {problems.dataset}")
+    with CorpusWriter(out, card=card, force=force) as corpus:
+        for problem in problems:
+            found = Grade("right", None if plans else problem.answer, "the data set's own", GOLD)
+            corpus.add(Chain(problem, problem.plan if plans else problem.solution, GOLD, grade=found))
+    return open_corpus(out)

@@ -1,0 +1,109 @@
+"""Pools of teachers' chains: one problem on a line with all its chains, each with the label its makers read in it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from stepdown.answers import conclusion, same
+from stepdown.exchange.objects import Progress, read_objects
+from stepdown.exchange.questions import gold_in, inline, label_of, read_problem
+from stepdown.exchange.sources import Source
+from stepdown.problems.files import bare_number
+from stepdown.problems.rows import Row
+from stepdown.types import Chain, Grade, Problem
+
+GRADER = "pool"
+# Problems whose first chain our own reader reads too, to tell on the card how far the two agree.
+COMPARED = 1_000
+_UNREAD = "{} chains have no label in the pool: they count as wrong"
+_CONDITIONED = "{} chains were written by a teacher that was shown the gold answer"
+_COMPARED = "{} chains, the first of each of the first 1,000 problems, were read by our own reader too"
+_AGREED = "in {} of those chains it reads the pool's label"
+_BLIND = "in {} of those chains it finds no answer: the label is not in the text"
+
+
+class PoolChain(msgspec.Struct, frozen=True):
+    """A chain of a pool: `pred` is the label its makers read, None where they read none."""
+
+    text: str
+    correct: bool
+    teacher: str = ""
+    variant: str = ""
+    gold_conditioned: bool = False
+    pred: str | int | float | None = None
+
+
+def fits(fields: Mapping[str, Any]) -> bool:
+    """Tell whether a file's first object is a row of a pool."""
+    return {"question", "chains"} <= fields.keys()
+
+
+def read_pool(source: Source, *, progress: Progress | None = None) -> Iterator[list[Chain]]:
+    """Stream the chains of a pool, one problem at a time, graded as the pool grades them.
+
+    Raises `BadRow` for a row without a gold answer, one that repeats an id, and a chain that is none.
+    """
+    ids: set[int] = set()
+    for place, row in enumerate(read_objects(source.path, progress=progress)):
+        own = row.optional("id") or str(place)
+        if hash(own) in ids:
+            raise row.bad("id", f"an id of its own, but `{own}` came before")
+        ids.add(hash(own))
+        problem = msgspec.structs.replace(_problem(row), id=f"{source.dataset}/{own}")
+        chains = [_chain(problem, one, place, source) for place, one in enumerate(_chains(row))]
+        if len(ids) <= COMPARED and chains:
+            _compare(chains[0], source)
+        yield chains
+
+
+def _problem(row: Row) -> Problem:
+    question, gold = row.text("question", "a question"), gold_in(row)
+    if not gold:
+        raise row.bad("answer", "a gold answer")
+    problem = read_problem(row, question, gold)
+    if problem.kind == "text" and inline(question, gold):
+        raise row.bad("answer", "the letter of one of the choices in the question")
+    return problem
+
+
+def _chains(row: Row) -> tuple[PoolChain, ...]:
+    try:
+        return msgspec.convert(row.value("chains"), tuple[PoolChain, ...])
+    except msgspec.ValidationError as error:
+        raise row.bad("chains", f"chains with `text` and `correct` ({error})") from error
+
+
+def _chain(problem: Problem, one: PoolChain, place: int, source: Source) -> Chain:
+    found = _label(problem, one.pred)
+    source.seen[_UNREAD] += found is None
+    source.seen[_CONDITIONED] += one.gold_conditioned
+    why = "the pool has no label for it" if found is None else f"the pool's label is `{found[:80]}`"
+    return Chain(
+        problem,
+        one.text,
+        one.teacher or source.teacher,
+        place,
+        Grade("right" if one.correct else "wrong", found, why, GRADER),
+        variant=one.variant,
+        gold_conditioned=one.gold_conditioned,
+    )
+
+
+def _label(problem: Problem, pred: str | int | float | None) -> str | None:
+    said = "" if pred is None else str(pred).strip()
+    if problem.kind == "choice":
+        return label_of(said, problem.choices)
+    if problem.kind == "number":
+        return bare_number(said) or said or None
+    return said or None
+
+
+def _compare(chain: Chain, source: Source) -> None:
+    problem, label = chain.problem, chain.grade.found
+    if label is None:
+        return
+    read = conclusion(chain.text, problem.kind, problem.choices, question=problem.question).found
+    source.seen[_COMPARED] += 1
+    source.seen[_AGREED] += read is not None and bool(same(problem.kind, read, label))
+    source.seen[_BLIND] += read is None

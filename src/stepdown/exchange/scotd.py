@@ -1,0 +1,106 @@
+"""The chains that Symbolic Chain-of-Thought Distillation released: `csqa_30x.json`, `quarel_30x.json` and the like.
+
+The form is that of the released code (Li et al., ACL 2023; liunian-harold-li/scotd, `SimpleDataPoolV3`): one array of
+objects with `prompt`, `response`, `score`, `index`, `rationale` and, where the teacher gave them, `token_probs` and
+`tokens`. The prompt ends in `Q: ...` and `A:`; `score` is 1 where the label equals the gold, which is not in the file.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from stepdown.exchange.gathering import gathered
+from stepdown.exchange.objects import Progress, read_objects
+from stepdown.exchange.questions import inline, label_of
+from stepdown.exchange.sources import Source
+from stepdown.problems.rows import Row, shown
+from stepdown.types import Chain, Grade, Problem
+
+GRADER = "scotd"
+# The released code's marks: of a question, of an answer, of a label, and of an example's end.
+_Q, _A, _LABEL, _END = "Q: ", "\nA:", " So the answer is: ", "\n\n"
+_NO_GOLD = "{} problems have no chain that scored 1, so their gold answer is not known and their chains are ungraded"
+_NO_LABEL = "{} chains end in no label that is one of the choices"
+
+
+class Sampled(msgspec.Struct, frozen=True):
+    """One object of the file; `index` is the question's place in its data set, `token_probs` are natural logarithms."""
+
+    prompt: str
+    response: str
+    score: float
+    index: int
+    rationale: str = ""
+    token_probs: tuple[float | None, ...] = ()
+    tokens: tuple[str, ...] = ()
+
+
+def fits(fields: Mapping[str, Any]) -> bool:
+    """Tell whether a file's first object is a chain as the released code writes them."""
+    return {"prompt", "response", "score", "index"} <= fields.keys()
+
+
+def read_scotd(source: Source, *, progress: Progress | None = None) -> Iterator[list[Chain]]:
+    """Stream the chains of a released file, one problem at a time.
+
+    The gold is the label of the chains that scored 1; without one the problem's chains are ungraded. The blank line
+    that the released code puts after each reply is taken off again. Raises `BadRow` for an object of another form,
+    and for a problem whose scores name two golds.
+    """
+    chains = (_chain(row, source) for row in read_objects(source.path, progress=progress))
+    for group in gathered(chains, source.scratch):
+        gold = next((chain.grade.found or "" for chain in group if chain.grade.verdict == "right"), "")
+        source.seen[_NO_GOLD] += not gold
+        problem = msgspec.structs.replace(group[0].problem, answer=gold)
+        yield [_settled(chain, problem, place) for place, chain in enumerate(group)]
+
+
+def _chain(row: Row, source: Source) -> tuple[str, Chain]:
+    try:
+        one = msgspec.convert(row.fields, Sampled)
+    except msgspec.ValidationError as error:
+        raise row.bad("the row", f"a chain as the released code of SCoTD writes it ({error})") from error
+    problem = _problem(row, one, source.dataset)
+    said = one.response.removesuffix(_END).rpartition(_LABEL)
+    found = _label(problem, said[2]) if said[1] else None
+    if one.score >= 0.5 and found is None:
+        raise row.bad("response", f"a label behind `{_LABEL.strip()}`, since its score is 1")
+    source.seen[_NO_LABEL] += found is None
+    chain = Chain(
+        problem,
+        one.response.removesuffix(_END),
+        source.teacher,
+        grade=Grade("right" if one.score >= 0.5 else "wrong", found, grader=GRADER),
+        logprob=_mean(one.token_probs),
+        tokens=len(one.tokens) or None,
+    )
+    return f"{one.index}\n{problem.question}", chain
+
+
+def _problem(row: Row, one: Sampled, dataset: str) -> Problem:
+    asked, mark, rest = one.prompt.rpartition(_A)
+    question = asked.rpartition(_END + _Q)[2].removeprefix(_Q).strip()
+    if not mark or rest.strip() or not question:
+        raise row.bad("prompt", f"a prompt that ends in `Q: ...` and `A:`, found {shown(one.prompt[-60:])}")
+    found = inline(question)
+    stem, choices = found or (question, ())
+    return Problem(f"{dataset}/{one.index}", stem, "", choices, "choice" if found else "text")
+
+
+def _label(problem: Problem, said: str) -> str | None:
+    return label_of(said, problem.choices) if problem.kind == "choice" else said.strip() or None
+
+
+def _mean(logs: tuple[float | None, ...]) -> float | None:
+    known = [one for one in logs if one is not None]
+    mean = math.fsum(known) / len(known) if known and all(map(math.isfinite, known)) else None
+    return mean
+
+
+def _settled(chain: Chain, problem: Problem, place: int) -> Chain:
+    grade = chain.grade
+    if not problem.answer:
+        grade = Grade("ungraded", grade.found, "its score is 0, and the file does not name the gold", GRADER)
+    return msgspec.structs.replace(chain, problem=problem, sample=place, grade=grade)

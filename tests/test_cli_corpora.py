@@ -1,0 +1,103 @@
+"""`sample`, `keep`, `export` and `import` on corpora: from a teacher's endpoint to a file another tool tunes on."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command_line import speak, write_sums
+from faulty_server import FaultyServer, faulty_server
+from stepdown.cli import main
+from stepdown.corpus import open_corpus
+
+TEACHER = ("--teacher", "openai/student")
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
+    """A server that answers, and a folder of its own with six problems."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STEPDOWN_STORE", raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    write_sums(6)
+    with faulty_server(speak=speak) as started:
+        monkeypatch.setenv("OPENAI_BASE_URL", started.url)
+        yield started
+
+
+def sample(chains: int, out: str, *options: str) -> int:
+    return main(["sample", "sums.jsonl", *TEACHER, "--chains", str(chains), "--out", out, *options])
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return found
+
+
+def test_sample_writes_a_corpus_and_says_what_it_holds(
+    server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sample(4, "corpus", "--json") == 0
+    found = said(capsys)
+    assert (found["problems"], found["chains"], found["right"]) == (6, 24, 24)
+    assert found["run"]["calls"] == 24 and found["run"]["tokens"].keys() == {"teacher"}
+
+
+def test_sampling_more_chains_pays_only_for_the_missing_ones(
+    server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sample(4, "four") == sample(6, "six", "--json") == 0
+    found = said(capsys)["run"]
+    assert (found["calls"], found["cached"]) == (12, 24)
+
+
+def test_sample_refuses_a_taken_place_before_it_asks(server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sample(1, "corpus") == 0
+    before = len(server.bodies)
+    assert sample(2, "corpus") == 2 and len(server.bodies) == before
+
+
+def test_a_budget_that_is_reached_leaves_no_corpus(server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sample(4, "corpus", "--max-tokens-total", "2000") == 3
+    assert not Path("corpus").exists() and "goes on from here" in capsys.readouterr().err
+
+
+def test_keep_writes_a_view_and_tells_what_each_filter_kept(
+    server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sample(4, "corpus") == main(["keep", "corpus", "right", "per-problem=1", "--out", "kept"]) == 0
+    assert main(["keep", "corpus", "right", "per-problem=1", "--out", "again", "--json"]) == 0
+    found = said(capsys)
+    assert found["chains"] == 6 and [one["chains_kept"] for one in found["selection"]] == [24, 6]
+    assert found["fingerprint"] == open_corpus("kept").card.fingerprint
+
+
+def test_a_filter_there_is_not_is_refused_before_anything_is_written(
+    server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sample(1, "corpus") == 0
+    assert main(["keep", "corpus", "rigth", "--out", "kept"]) == 2
+    assert "did you mean `right`" in capsys.readouterr().err and not Path("kept").exists()
+
+
+def test_a_corpus_goes_out_as_messages_and_comes_back(server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sample(2, "corpus") == main(["export", "corpus", "--to", "messages", "--out", "chats.jsonl"]) == 0
+    assert main(["import", "chats.jsonl", "--out", "back", "--json"]) == 0
+    found = said(capsys)
+    assert (found["problems"], found["chains"]) == (6, 12)
+
+
+def test_runs_become_a_corpus_of_plans(server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["run", "sums.jsonl", "--student", "openai/student", "--teacher", "openai/teacher", "--json"]
+    assert main(asked) == 0
+    assert main(["export", said(capsys)["run"], "--to", "plans", "--out", "plans", "--json"]) == 0
+    found = said(capsys)
+    assert (found["content"], found["chains"], found["right"]) == ("plan", 6, 6)
+
+
+def test_tuning_data_is_not_made_of_a_run_directly(server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "sums.jsonl", "--student", "openai/student", "--method", "direct", "--json"]) == 0
+    assert main(["export", said(capsys)["run"], "--to", "messages", "--out", "x.jsonl"]) == 2
+    assert "--to corpus" in capsys.readouterr().err
