@@ -65,7 +65,7 @@ def main() -> None:
     else:
         with server() as url:
             found += rows("pipeline.py", url)
-    found += rows("grading.py") + rows("embedded.py")
+    found += rows("grading.py") + rows("corpus.py") + rows("embedded.py")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with (HERE / "results.jsonl").open("a") as kept:
         for row in found:

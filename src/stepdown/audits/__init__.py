@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from stepdown.answers.leaks import Leak, leak
 from stepdown.audits.crossings import (
     BLAMES,
     Attempt,
@@ -18,7 +19,7 @@ from stepdown.audits.crossings import (
     suggestions,
 )
 from stepdown.audits.endings import EndingKind, contradicts, endings, loops
-from stepdown.audits.leakage import Leak, Leakage, Share, add_leak, leak, leakage, leaked
+from stepdown.audits.leakage import Leakage, Share, add_leak, leakage, leaked
 from stepdown.audits.plans import Fault, FaultKind, faults
 from stepdown.errors import UsageError
 from stepdown.store import Run

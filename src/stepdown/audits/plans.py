@@ -8,8 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from stepdown.answers.leaks import bare, given, leak
 from stepdown.answers.numbers import numbers
-from stepdown.audits.leakage import bare, given, leak
 from stepdown.types import Plan, Problem
 
 FaultKind = Literal["forbids solving", "leaves blanks", "restates the question", "solves"]
