@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stepdown.audits import audit
+    from stepdown.distill.preferences import prefer
     from stepdown.errors import StepdownError
     from stepdown.exchange import export_run, import_traces
     from stepdown.graders import judged_by, load_grader
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "audits": ("audit",),
+    "distill.preferences": ("prefer",),
     "errors": ("StepdownError",),
     "exchange": ("export_run", "import_traces"),
     "graders": ("judged_by", "load_grader"),
@@ -111,6 +113,7 @@ __all__ = [
     "load_problems",
     "load_prompts",
     "open_store",
+    "prefer",
     "report",
     "run",
     "run_tasks",

@@ -40,7 +40,8 @@ class ProblemOptions:
     split
         The part of the data set, such as `test`; each data set has its default.
     data
-        A local file, in the benchmark's published format or with the columns below: .jsonl, .json, .csv, .parquet.
+        A local file, in the benchmark's published format or with the columns below: .jsonl, .json, .csv, .tsv,
+        .parquet.
     question
         The column that holds the question.
     answer

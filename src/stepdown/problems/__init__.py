@@ -9,7 +9,18 @@ from pathlib import Path
 import msgspec
 
 from stepdown.errors import BadRow, UnknownName, UsageError
-from stepdown.problems import commonsenseqa, gsm8k, hendrycks_math, neqa, openbookqa, quarel, svamp, wordsums
+from stepdown.problems import (
+    commonsenseqa,
+    gsm8k,
+    hendrycks_math,
+    imdb,
+    neqa,
+    openbookqa,
+    quarel,
+    sst2,
+    svamp,
+    wordsums,
+)
 from stepdown.problems.benchmarks import Benchmark, Dataset
 from stepdown.problems.files import Columns, read_problem
 from stepdown.problems.hub import fetch_files
@@ -25,9 +36,11 @@ BENCHMARKS = {
         hendrycks_math.MATH,
         hendrycks_math.MATH500,
         commonsenseqa.BENCHMARK,
+        imdb.BENCHMARK,
         neqa.BENCHMARK,
         openbookqa.BENCHMARK,
         quarel.BENCHMARK,
+        sst2.BENCHMARK,
         svamp.BENCHMARK,
     )
 }
@@ -195,4 +208,6 @@ def split_of(path: Path, about: Dataset) -> str | None:
     words = set(path.stem.lower().replace("-", "_").split("_"))
     spoken = {"dev" if word in ("valid", "validation", "val") else word for word in words}
     found = [split for split in about.splits if split in spoken]
+    # A contrast set is also named after the split it was made from: `dev_contrast.tsv`.
+    found = ["contrast"] if "contrast" in found else found
     return found[0] if len(found) == 1 else None

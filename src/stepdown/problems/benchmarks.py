@@ -20,7 +20,7 @@ class Dataset(msgspec.Struct, frozen=True):
 
 
 class HubFiles(msgspec.Struct, frozen=True):
-    """Where the hub keeps a benchmark: a data set's repository at one commit, and the files of each split in order."""
+    """Where the hub keeps a benchmark: a repository at one commit, and each split's files in order, or none."""
 
     repo: str
     revision: str

@@ -13,8 +13,13 @@ def fetch_files(hub: HubFiles, split: str) -> list[Path]:
     """Return the local paths of a split's files, downloaded where the cache lacks them.
 
     `HF_ENDPOINT`, `HF_HUB_CACHE` and `HF_TOKEN` are honoured. Raises `UsageError` where the hub cannot be reached or
-    lacks the file, `MissingExtra` without `huggingface_hub`.
+    lacks the file or the split, `MissingExtra` without `huggingface_hub`.
     """
+    if not hub.files[split]:
+        raise UsageError(
+            f"the hub has no split `{split}` of `{hub.repo}`",
+            "fetch its file from its source and name it with --data FILE",
+        )
     return [fetch_file(hub, name) for name in hub.files[split]]
 
 

@@ -1,4 +1,4 @@
-"""Rows of data files, as they stand in jsonl, json, csv and parquet, with the place each came from."""
+"""Rows of data files, as they stand in jsonl, json, csv, tsv and parquet, with the place each came from."""
 
 import csv
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import msgspec
 
 from stepdown.errors import BadRow, MissingExtra, UsageError
 
-SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
+SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 Fields = dict[str, Any]
 
 
@@ -77,10 +77,10 @@ def find_file(path: str | Path) -> Path:
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """Stream the rows of a .jsonl, .json, .csv or .parquet file; raise `BadRow` at the first that cannot be read."""
+    """Stream the rows of a file of a known kind; raise `BadRow` at the first that cannot be read."""
     suffix = path.suffix.lower()
-    if suffix == ".csv":
-        return csv_rows(path)
+    if suffix in (".csv", ".tsv"):
+        return csv_rows(path, "\t" if suffix == ".tsv" else ",")
     if suffix == ".parquet":
         return parquet_rows(path)
     return json_rows(path)
@@ -160,11 +160,11 @@ def whole_rows(path: Path) -> Iterator[Row]:
         yield Row(str(path), number, row)
 
 
-def csv_rows(path: Path) -> Iterator[Row]:
-    """Stream the rows of a CSV file with a header; quoted fields may hold newlines and be of any length."""
+def csv_rows(path: Path, delimiter: str = ",") -> Iterator[Row]:
+    """Stream the rows of a CSV or TSV file with a header; quoted fields may hold newlines and be of any length."""
     # The limit is the process's, not the reader's; the csv module has no other door to it.
     csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(decoded_lines(path), strict=True)
+    reader = csv.reader(decoded_lines(path), delimiter=delimiter, strict=True)
     header = next_cells(path, reader)
     if header is None:
         return
@@ -174,7 +174,7 @@ def csv_rows(path: Path) -> Iterator[Row]:
     line = reader.line_num + 1
     while (cells := next_cells(path, reader)) is not None:
         if cells and len(cells) != len(names):
-            hint = "quote a field that holds a comma, a quote or a newline"
+            hint = "quote a field that holds a comma (in .tsv a tab), a quote or a newline"
             raise BadRow(path, line, "the row", f"{len(names)} fields, found {len(cells)}", hint)
         if cells:
             yield Row(str(path), line, dict(zip(names, cells, strict=True)))

@@ -1,8 +1,21 @@
 """Runs compared: rows with intervals and paired tests, tables, charts and one self-contained page."""
 
 from stepdown.reports.comparison import Profile, Report, disagreements, report
+from stepdown.reports.contrast import Consistency, consistency
 from stepdown.reports.rows import Edits, Row
 from stepdown.reports.sharing import Sharing
 from stepdown.reports.tallies import Flip, elect
 
-__all__ = ["Edits", "Flip", "Profile", "Report", "Row", "Sharing", "disagreements", "elect", "report"]
+__all__ = [
+    "Consistency",
+    "Edits",
+    "Flip",
+    "Profile",
+    "Report",
+    "Row",
+    "Sharing",
+    "consistency",
+    "disagreements",
+    "elect",
+    "report",
+]

@@ -10,10 +10,11 @@ import msgspec
 from stepdown.errors import UnknownName, UsageError
 from stepdown.models.prices import Prices
 from stepdown.reports import pages
+from stepdown.reports.contrast import Consistency, consistency, contrast_tables
 from stepdown.reports.figures import counted
 from stepdown.reports.rows import Row, adjusted, row_of
 from stepdown.reports.sharing import Sharing, sharings
-from stepdown.reports.tables import as_markdown, as_text, tables_of, wrapped
+from stepdown.reports.tables import Table, as_markdown, as_text, tables_of, wrapped
 from stepdown.reports.tallies import Flip, Pricing, Tally, Verdicts, tally
 from stepdown.store import Run
 from stepdown.types import Grade, Settings, Trace
@@ -33,6 +34,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     `baseline` is the id of the run that every other row is compared with, None where each student
     has its own (a row's `baseline` says which). `settings`, `profiles` and `flips` are by run id.
+    `consistencies` are of the rows that were compared with a run on their contrast set.
     """
 
     rows: tuple[Row, ...]
@@ -43,21 +45,33 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, Settings]
     profiles: dict[str, Profile]
     flips: dict[str, tuple[Flip, ...]]
+    consistencies: tuple[Consistency, ...] = ()
+
+    @property
+    def tables(self) -> list[Table]:
+        """The tables that say something about these runs."""
+        place = {row.run: number for number, row in enumerate(self.rows, 1)}
+        return [*tables_of(self.rows), *contrast_tables(self.consistencies, place)]
 
     def __str__(self) -> str:
         """Aligned tables for a terminal of 100 columns."""
-        parts = ["\n".join(wrapped(self.caption)), *(as_text(table) for table in tables_of(self.rows))]
+        parts = ["\n".join(wrapped(self.caption)), *(as_text(table) for table in self.tables)]
         if self.sharing:
             parts.append("\n".join(["When shared plans pay off", *self._paragraphs()]))
         return "\n\n".join(parts)
 
     def to_json(self) -> dict[str, Any]:
-        """Return `{rows, baseline, version}` of plain values: the contract of `stepdown report --json`."""
-        return {"rows": msgspec.to_builtins(self.rows), "baseline": self.baseline, "version": VERSION}
+        """Return `{rows, baseline, consistencies, version}` of plain values, as `stepdown report --json` promises."""
+        return {
+            "rows": msgspec.to_builtins(self.rows),
+            "baseline": self.baseline,
+            "consistencies": msgspec.to_builtins(self.consistencies),
+            "version": VERSION,
+        }
 
     def to_markdown(self) -> str:
         """Return the tables as markdown."""
-        parts = [self.caption, *(as_markdown(table) for table in tables_of(self.rows))]
+        parts = [self.caption, *(as_markdown(table) for table in self.tables)]
         if self.sharing:
             parts.append("\n\n".join(["**When shared plans pay off**", *map(str, self.sharing)]))
         return "\n\n".join(parts) + "\n"
@@ -73,16 +87,24 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             yield from wrapped(str(sharing))
 
 
-def report(*runs: Run, baseline: Run | None = None, grader: str = "", prices: Pricing | None = None) -> Report:
+def report(
+    *runs: Run,
+    baseline: Run | None = None,
+    contrast: Sequence[Run] = (),
+    grader: str = "",
+    prices: Pricing | None = None,
+) -> Report:
     """Compare runs in one pass over each, paired by question.
 
     Without a `baseline` each run is compared with the `direct` run of the same student and dataset, or
-    else with the first such run. `grader` names stored grades (the run's current ones if empty); a
-    missing price makes a cost None. Raises `UsageError` without runs, `UnknownName` for an unused grader.
+    else with the first such run. `contrast` are runs on the contrast sets of `runs`, one for each, in their order.
+    `grader` names stored grades (the run's current ones if empty); a missing price makes a cost None.
+    Raises `UsageError` without runs or for runs that do not pair, `UnknownName` for an unused grader.
     """
     table = list({run.id: run for run in ([baseline] if baseline else []) + list(runs)}.values())
     if not table:
         raise UsageError("there is no run to report on", "make one with `stepdown run`, or see `stepdown runs`")
+    consistencies = _consistencies(runs, contrast, grader)
     against = {run.id: _baseline(run, table, baseline) for run in table}
     tallies = _tallies(table, against, grader, prices or Prices())
     rows = adjusted([row_of(run, tallies[run.id], baseline=against[run.id]) for run in table])
@@ -98,6 +120,7 @@ def report(*runs: Run, baseline: Run | None = None, grader: str = "", prices: Pr
         settings=settings,
         profiles={name: Profile(dict(one.steps), dict(one.sizes)) for name, one in tallies.items()},
         flips={name: tuple(one.flips) for name, one in tallies.items() if one.flips},
+        consistencies=consistencies,
     )
 
 
@@ -118,6 +141,18 @@ def disagreements(
         grades = tuple(grade for _, grade in views)
         if len({grade.verdict for grade in grades}) > 1:
             yield views[0][0], grades
+
+
+def _consistencies(runs: Sequence[Run], contrast: Sequence[Run], grader: str) -> tuple[Consistency, ...]:
+    if contrast and len(contrast) != len(runs):
+        raise UsageError(
+            f"{counted(len(runs), 'run')} and {counted(len(contrast), 'run')} on contrast sets do not pair",
+            "name as many, in the same order: the first contrast run belongs to the first run",
+        )
+    return tuple(
+        consistency(run, other, grader=_grader(run, grader), contrast_grader=_grader(other, grader))
+        for run, other in zip(runs, contrast, strict=False)
+    )
 
 
 def _stored(run: Run, grader: str) -> str:

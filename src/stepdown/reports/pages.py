@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stepdown.errors import MissingExtra
 from stepdown.reports.figures import clipped
-from stepdown.reports.tables import as_html, tables_of
+from stepdown.reports.tables import as_html
 from stepdown.reports.tallies import SHOWN_FLIPS, Flip
 from stepdown.types import Sampling, Settings
 
@@ -37,17 +37,18 @@ def page(report: "Report") -> str:
     datasets = ", ".join(sorted({row.dataset for row in report.rows}))
     ids = " ".join(row.run for row in report.rows)
     baseline = f" --baseline {report.baseline}" if report.baseline else ""
+    contrast = "".join(f" --contrast {one.contrast}" for one in report.consistencies)
     return Template(files("stepdown.reports").joinpath("page.html").read_text("utf-8")).substitute(
         title=escape(f"stepdown: {clipped(datasets, 80)}"),
         caption=escape(report.caption),
-        tables="\n".join(as_html(table) for table in tables_of(report.rows)),
+        tables="\n".join(as_html(table) for table in report.tables),
         sharing=_section("When shared plans pay off", [f"<p>{escape(str(one))}</p>" for one in report.sharing]),
         charts=_section("Charts", _figures(report)),
         flips=_section("Right before, wrong now", _flips(report)),
         settings="\n".join(_settings(report.settings[row.run], place) for place, row in enumerate(report.rows, 1)),
         trace_of_thought=escape(TRACE_OF_THOUGHT),
         distillation=escape(DISTILLATION),
-        command=escape(f"stepdown report {ids}{baseline} --html FILE"),
+        command=escape(f"stepdown report {ids}{baseline}{contrast} --html FILE"),
     )
 
 

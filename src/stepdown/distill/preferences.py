@@ -1,0 +1,327 @@
+"""Chain quality by pairwise preference: which of two runs' solutions reads better, to a judge model or to people."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
+from itertools import islice
+from typing import Any, Literal
+
+import msgspec
+
+from stepdown.errors import CallFailed, UsageError
+from stepdown.prompts.preferences import prefer_messages
+from stepdown.runner import plain, remembered
+from stepdown.stats import binomial_test, wilson
+from stepdown.store import Run
+from stepdown.types import Grade, Model, Problem, Sampling, Trace
+
+VERSION = 1
+AT_ONCE = 32
+Where = Literal["both-right", "any"]
+Preferred = Literal["first", "second", "tie"]
+Progress = Callable[[int, int], None]
+_SWAPPED: dict[Preferred | None, Preferred | None] = {"first": "second", "second": "first", "tie": "tie", None: None}
+_SAID: dict[str, Preferred] = {"a": "first", "b": "second", "tie": "tie"}
+_VERDICT = re.compile(r"[\W_]*(?:(?:answer|verdict)\s*:[\W_]*)?(?:solution\s)?(a|b|tie)[\W_]*", re.IGNORECASE)
+_LONGEST = 40  # characters of a line that may be a verdict
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """A problem and what two runs wrote on it."""
+
+    problem: Problem
+    first: str
+    second: str
+
+
+class Preference(msgspec.Struct, frozen=True):
+    """Which run's text was preferred on one problem, None without a verdict.
+
+    `votes` are the judge's, shown the first run's text first and then second, or people's in the order of their names.
+    """
+
+    problem: str
+    preferred: Preferred | None
+    votes: tuple[Preferred | None, ...]
+    why: str = ""
+
+
+class Position(msgspec.Struct, frozen=True):
+    """How often a text won by its place alone, and the exact binomial p that places do not matter.
+
+    Of a judge: pairs in which the text shown `first` (or `second`) won in both orders. Of people, to whom each pair is
+    shown once with sides drawn at random: votes for the left and the right text.
+    """
+
+    first: int
+    second: int
+    p: float
+
+
+class Agreement(msgspec.Struct, frozen=True):
+    """How far raters agree: the share of `pairs` of votes on one item that are the same, and Krippendorff's alpha.
+
+    Alpha is nominal and takes missing votes: Krippendorff (2004), Content Analysis, chapter 11. None if undefined.
+    """
+
+    pairs: int
+    share: float
+    alpha: float | None
+
+
+class Preferences(msgspec.Struct, frozen=True, kw_only=True):
+    """Two runs' solutions compared pair by pair.
+
+    Of `pairs`, the first run's text was preferred in `won`, the second's in `lost`; `ties` count the rest, among them
+    `split` where the judge's orders (or most raters) did not agree; `unjudged` have no verdict. `share` is
+    won / (won + lost) with its 95 % Wilson interval and exact two-sided binomial p. `eligible` pairs could have been
+    compared; `identical` ones, of the same text, never are. `by` is `judge:MODEL` or `people`.
+    """
+
+    version: int = VERSION
+    runs: tuple[str, str]
+    methods: tuple[str, str]
+    students: tuple[str, str]
+    by: str
+    where: str
+    eligible: int
+    identical: int
+    pairs: int
+    won: int
+    lost: int
+    ties: int
+    split: int
+    unjudged: int
+    share: float | None
+    low: float
+    high: float
+    p: float
+    position: Position
+    agreement: Agreement | None = None
+    raters: tuple[str, ...] = ()
+    items: tuple[Preference, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values: the object `stepdown prefer --json` prints."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+
+class Candidates(msgspec.Struct, frozen=True):
+    """Ids of problems whose texts can be compared, in the first run's order; `identical` pairs are not among them."""
+
+    ids: tuple[str, ...]
+    identical: int
+
+    def draw(self, limit: int | None, seed: int) -> list[str]:
+        """Return `limit` of them in a random order; a larger draw of the same seed begins with the smaller one."""
+        return sorted(self.ids, key=lambda one: digest(str(seed), one))[:limit]
+
+
+def prefer(
+    first: Run,
+    second: Run,
+    *,
+    judge: Model,
+    where: Where = "both-right",
+    limit: int | None = 100,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Preferences:
+    """Ask a judge which of two runs' solutions explains better, on `limit` problems, each in both orders.
+
+    A preference counts where both orders agree, else it is a tie (position swap: Zheng et al. 2023, arXiv 2306.05685,
+    section 3.4). The first sample of each problem is compared. Replies are kept in the first run's store, so
+    that each is paid for once. Raises `UsageError` where nothing can be compared, before any call, and
+    `EndpointRefused`.
+    """
+    return plain(
+        ask_judge(first, second, judge=judge, where=where, limit=limit, seed=seed, progress=progress),
+    )
+
+
+async def ask_judge(
+    first: Run,
+    second: Run,
+    *,
+    judge: Model,
+    where: Where = "both-right",
+    limit: int | None = 100,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Preferences:
+    """Do what `prefer` does, within a running event loop."""
+    found = candidates(first, second, where)
+    chosen, asked = found.draw(limit, seed), remembered(judge, first.store)
+    items: list[Preference] = []
+    waiting = iter(chosen)
+    while some := list(islice(waiting, AT_ONCE)):
+        items += await asyncio.gather(*(_compare(asked, pair_of(first, second, one)) for one in some))
+        if progress is not None:
+            progress(len(items), len(chosen))
+    twice = Counter(one.votes for one in items)
+    position = position_of(twice["first", "second"], twice["second", "first"])
+    counts = (len(found.ids), found.identical)
+    return counted(first, second, items, by=f"judge:{judge.name}", where=where, counts=counts, position=position)
+
+
+def candidates(first: Run, second: Run, where: Where = "both-right") -> Candidates:
+    """Find the problems that both runs solved, by default rightly. Raises `UsageError` where there are none."""
+    if first.id == second.id:
+        raise UsageError(
+            f"both runs are `{first.id}`", "name two runs on the same problems; `stepdown runs` lists them"
+        )
+    others = {trace.problem.id: _mark(trace, grade) for trace, grade in solved(second)}
+    pairs = ((trace.problem.id, _mark(trace, grade)) for trace, grade in solved(first))
+    common = [(one, mark, others[one]) for one, mark in pairs if one in others and mark[0] == others[one][0]]
+    if not common:
+        raise UsageError(
+            f"runs `{first.id}` and `{second.id}` solved no problem in common",
+            "name two runs on the same problems; `stepdown runs` lists them",
+        )
+    fit = [(one, mine[1] == other[1]) for one, mine, other in common if where == "any" or (mine[2] and other[2])]
+    if not fit:
+        raise UsageError(f"of {len(common)} problems that both runs solved, none is right in both", "try --where any")
+    ids = tuple(one for one, same in fit if not same)
+    if not ids:
+        raise UsageError(f"the runs wrote the same texts on all {len(fit)} problems", "name two runs that differ")
+    return Candidates(ids, len(fit) - len(ids))
+
+
+def solved(run: Run) -> Iterator[tuple[Trace, Grade]]:
+    """Stream the first sample of each problem that has a solution, with its grade."""
+    return ((trace, grade) for trace, grade in run.graded() if not trace.sample and (trace.solution or "").strip())
+
+
+def _mark(trace: Trace, grade: Grade) -> tuple[bytes, bytes, bool]:
+    """What decides whether two traces can be compared: question, text, right."""
+    problem, text = trace.problem, (trace.solution or "").strip()
+    return digest(problem.question, *problem.choices), digest(text), grade.verdict == "right"
+
+
+def pair_of(first: Run, second: Run, problem: str) -> Pair:
+    """Return what both runs wrote on a problem. Raises `UnknownName`."""
+    trace, other = first.trace(problem), second.trace(problem)
+    return Pair(trace.problem, trace.solution or "", other.solution or "")
+
+
+def digest(*texts: str) -> bytes:
+    """Return 16 bytes that stand for some texts in order."""
+    return blake2b(
+        msgspec.json.encode([text.encode(errors="surrogatepass") for text in texts]), digest_size=16
+    ).digest()
+
+
+async def _compare(judge: Model, pair: Pair) -> Preference:
+    shown, swapped = await asyncio.gather(
+        _ask(judge, pair.problem, pair.first, pair.second), _ask(judge, pair.problem, pair.second, pair.first)
+    )
+    votes = (shown[0], _SWAPPED[swapped[0]])
+    why = shown[1] or swapped[1]
+    if None in votes:
+        return Preference(pair.problem.id, None, votes, why)
+    return Preference(pair.problem.id, votes[0] if votes[0] == votes[1] else "tie", votes)
+
+
+async def _ask(judge: Model, problem: Problem, one: str, other: str) -> tuple[Preferred | None, str]:
+    """Return which place the judge prefers, or None and why not."""
+    try:
+        replies = await judge.reply(prefer_messages(problem, one, other), Sampling(max_tokens=512))
+    except CallFailed as error:
+        return None, f"the judge did not answer: {error.what}"[:200]
+    said = verdict_of(replies[0].text)
+    return said, "" if said else f"the judge's reply `{replies[0].text.strip()[:80]}` is no verdict"
+
+
+def verdict_of(text: str) -> Preferred | None:
+    """Return what a judge's first or last line says in full (`A`, `B` or `tie`); None for anything else."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    ends = [line for line in (lines[0], lines[-1]) if len(line) <= _LONGEST] if lines else []
+    said = {_SAID[match[1].lower()] for match in map(_VERDICT.fullmatch, ends) if match}
+    return said.pop() if len(said) == 1 else None
+
+
+def position_of(first: int, second: int) -> Position:
+    """Return how often the first and the second place won, tested."""
+    return Position(first, second, binomial_test(first, first + second))
+
+
+def counted(
+    first: Run,
+    second: Run,
+    items: Sequence[Preference],
+    *,
+    by: str,
+    where: str,
+    counts: tuple[int, int],
+    position: Position,
+) -> Preferences:
+    """Count preferences and test them; `counts` are the eligible and the identical pairs."""
+    preferred = Counter(one.preferred for one in items)
+    won, lost = preferred["first"], preferred["second"]
+    low, high = wilson(won, won + lost)
+    return Preferences(
+        runs=(first.id, second.id),
+        methods=(first.settings.method, second.settings.method),
+        students=(first.settings.student, second.settings.student),
+        by=by,
+        where=where,
+        eligible=counts[0],
+        identical=counts[1],
+        pairs=len(items),
+        won=won,
+        lost=lost,
+        ties=preferred["tie"],
+        split=sum(1 for one in items if one.preferred == "tie" and set(one.votes) - {None} != {"tie"}),
+        unjudged=preferred[None],
+        share=won / (won + lost) if won + lost else None,
+        low=low,
+        high=high,
+        p=binomial_test(won, won + lost),
+        position=position,
+        items=tuple(items),
+    )
+
+
+def _lines(found: Preferences) -> Iterator[str]:
+    among = f", drawn from {found.eligible}" if found.eligible > found.pairs else ""
+    right = " that both runs have right" if found.where == "both-right" else ""
+    yield f"Preferred by {found.by}, on {found.pairs} problems{right}{among}"
+    wins = zip((found.won, found.lost), found.runs, found.methods, found.students, strict=True)
+    yield from (f"  {won:>5}  {run}  {method}, {student}" for won, run, method, student in wins)
+    yield f"  {found.ties:>5}  ties, {found.split} of them because the verdicts did not agree"
+    yield f"  {found.unjudged:>5}  without a verdict"
+    if found.share is not None:
+        shares = f"{_percent(found.share)} % [{_percent(found.low)}, {_percent(found.high)}]"
+        yield f"{found.runs[0]} is preferred in {shares} of the {found.won + found.lost} decided; {_chance(found.p)}"
+    yield _place(found.position, people=found.by == "people")
+    if found.agreement is not None:
+        yield _agreement(len(found.raters), found.agreement)
+    yield "Share: of the decided, with the 95 % Wilson interval. p: exact binomial tests, two-sided; ties do not count."
+    if found.identical:
+        yield f"Not compared: {found.identical} problems on which both runs wrote the same text."
+
+
+def _place(place: Position, *, people: bool) -> str:
+    if people:
+        return f"place: {place.first} votes for the left text, {place.second} for the right; {_chance(place.p)}"
+    places = f"the text shown first {place.first} times, the one shown second {place.second} times"
+    return f"place: in both orders the judge preferred {places}; {_chance(place.p)}"
+
+
+def _agreement(raters: int, found: Agreement) -> str:
+    alpha = "undefined" if found.alpha is None else f"{found.alpha:.2f}"
+    return f"{raters} raters agree in {_percent(found.share)} % of {found.pairs} pairs of votes; alpha {alpha}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _chance(p: float) -> str:
+    return "p < 0.001" if p < 0.0005 else f"p = {p:.3f}"

@@ -1,0 +1,134 @@
+"""A study of distillation: a grid of N x selection x target x seed, what each student scored, and the N-curve."""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from statistics import fmean
+
+import msgspec
+
+from stepdown.corpus import Corpus, open_corpus
+from stepdown.errors import UsageError
+from stepdown.stats import crossed_bootstrap
+from stepdown.store import Run
+
+METHODS = {"label": "direct"}
+ALL = 0
+VERSION = 1
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """One place of the grid: `chains` per problem (0: all there are), chosen `by`, learned as `target`."""
+
+    chains: int
+    by: str
+    target: str
+
+    @property
+    def name(self) -> str:
+        """The cell in a folder's name: `chain-n5-random`."""
+        return f"{self.target}-all" if self.chains == ALL else f"{self.target}-n{self.chains}-{self.by}"
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The filters that make this cell's view of the corpus."""
+        return () if self.chains == ALL else (f"per-problem={self.chains}:{self.by}",)
+
+    @property
+    def method(self) -> str:
+        """The method its student is asked by; a trained student's words are the same for all."""
+        return METHODS.get(self.target, "chain-of-thought")
+
+
+class Grid(msgspec.Struct, frozen=True, kw_only=True):
+    """What a study compares: views of one corpus, kept by `keep` first; nothing is sampled again.
+
+    `chains` are the numbers N of chains per problem, `by` how they are chosen, `targets` what is learned. A label is
+    learned from one chain per problem, however many there are.
+    """
+
+    corpus: Path
+    out: Path
+    keep: tuple[str, ...] = ()
+    chains: tuple[int, ...] = (1, 5, 30)
+    by: tuple[str, ...] = ("random",)
+    targets: tuple[str, ...] = ("chain",)
+    seeds: int = 3
+
+    def cells(self) -> list[Cell]:
+        """Return the cells in order, each once. Raises `UsageError` for a grid that has none."""
+        if min(len(self.chains), len(self.by), len(self.targets)) == 0 or self.seeds < 1 or min(self.chains) < 0:
+            raise UsageError("the grid has no cell", "give numbers of chains from 0 (all) on, and 1 seed or more")
+        found = (
+            Cell(1, self.by[0], target) if target == "label" else Cell(chains, by, target)
+            for target, by, chains in product(self.targets, self.by, self.chains)
+        )
+        return list(dict.fromkeys(msgspec.structs.replace(one, by="") if one.chains == ALL else one for one in found))
+
+    def view(self, cell: Cell, seed: int) -> Corpus:
+        """Return the chains a cell's student learns from; each seed chooses its own."""
+        return open_corpus(self.corpus).keep(*self.keep, *cell.filters, seed=seed)
+
+    def folder(self, cell: Cell, seed: int) -> Path:
+        """Return where a cell's student of one seed lies."""
+        return self.out / cell.name / f"seed-{seed}"
+
+    def places(self) -> Iterator[tuple[Cell, int]]:
+        """Stream the trainings in order: all cells of one seed before the next seed, so that a part is a study too."""
+        cells = self.cells()
+        for seed in range(self.seeds):
+            for cell in cells:
+                yield cell, seed
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """What the students of one cell got right on the test problems; shares are of 1.
+
+    `runs` and `accuracies` are by seed; `low` and `high` a 95 % interval over seeds and problems (`crossed_bootstrap`).
+    """
+
+    name: str
+    chains: int
+    by: str
+    target: str
+    runs: tuple[str, ...]
+    accuracies: tuple[float, ...]
+    mean: float
+    low: float
+    high: float
+    graded: int
+    total: int
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a study found: the object of `study --json`; `before` is the base as it was, where it was asked."""
+
+    base: str
+    test: str
+    scores: tuple[Score, ...]
+    before: tuple[Score, ...] = ()
+    version: int = VERSION
+
+
+def score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> Score:
+    """Return the score of a cell from the runs of its seeds over the same problems.
+
+    A problem that any seed has ungraded is left out of `mean`, `low` and `high`, as if it had not been asked.
+    """
+    verdicts = [{trace.problem.id: grade.verdict for trace, grade in run.graded()} for run in runs]
+    known = [one for one in verdicts[0] if all(some.get(one, "ungraded") != "ungraded" for some in verdicts)]
+    table = [[int(some[one] == "right") for one in known] for some in verdicts]
+    low, high = crossed_bootstrap(table)
+    return Score(
+        name=name or cell.name,
+        chains=cell.chains,
+        by=cell.by,
+        target=cell.target,
+        runs=tuple(run.id for run in runs),
+        accuracies=tuple(fmean(row) if row else 0.0 for row in table),
+        mean=fmean(fmean(row) for row in table) if known else 0.0,
+        low=low,
+        high=high,
+        graded=len(known),
+        total=len(verdicts[0]),
+    )

@@ -1,0 +1,232 @@
+"""Preferences by people: a task file that names no model, and the votes that come back."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from itertools import chain
+from pathlib import Path
+
+import msgspec
+
+from stepdown.distill.preferences import (
+    Agreement,
+    Pair,
+    Preference,
+    Preferences,
+    Preferred,
+    Where,
+    candidates,
+    counted,
+    digest,
+    pair_of,
+    position_of,
+)
+from stepdown.errors import UnknownName, UsageError
+from stepdown.problems.rows import Row, find_file, read_rows, shown
+from stepdown.prompts import asked
+from stepdown.store import Run
+
+SIDES = ("left", "right", "tie")
+
+
+class Item(msgspec.Struct, frozen=True):
+    """A line of a task file: a rater writes `left`, `right` or `tie` into `vote`, and a name into `rater`."""
+
+    item: str
+    problem: str
+    question: str
+    left: str
+    right: str
+    vote: str = ""
+    rater: str = ""
+
+
+class Vote(msgspec.Struct, frozen=True):
+    """What one rater said of one problem; `left` says whose text was shown on the left."""
+
+    problem: str
+    rater: str
+    left: Preferred
+    side: str
+
+    @property
+    def preferred(self) -> Preferred:
+        """The run whose text the rater preferred."""
+        if self.side == "tie":
+            return "tie"
+        other: Preferred = "second" if self.left == "first" else "first"
+        return self.left if self.side == "left" else other
+
+
+def write_votes(
+    first: Run,
+    second: Run,
+    path: str | Path,
+    *,
+    where: Where = "both-right",
+    limit: int | None = 100,
+    seed: int = 0,
+    force: bool = False,
+) -> int:
+    """Write a blind task for people, `.jsonl` or a `.html` page to vote on, and return its number of items.
+
+    Which run stands on the left is drawn for each item; an item's id stands for its texts and their places.
+    Raises `UsageError` where nothing can be compared or the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix not in (".jsonl", ".html"):
+        raise UsageError(f"`{path}` is no task file", "name a .jsonl or a .html file")
+    if path.exists() and not force:
+        raise UsageError(f"`{path}` is there already", "give another name, or --force to replace it")
+    drawn = candidates(first, second, where).draw(limit, seed)
+    items = (_item(first, second, one, seed) for one in drawn)
+    _write(path, _page(items) if path.suffix == ".html" else _jsonl(items))
+    return len(drawn)
+
+
+def _item(first: Run, second: Run, problem: str, seed: int) -> Item:
+    pair = pair_of(first, second, problem)
+    turned = digest(str(seed), problem, "side")[0] % 2 == 1
+    left, right = (pair.second, pair.first) if turned else (pair.first, pair.second)
+    return Item(_name(first, second, pair, turned=turned), problem, asked(pair.problem), left.strip(), right.strip())
+
+
+def _name(first: Run, second: Run, pair: Pair, *, turned: bool) -> str:
+    """The id of an item: 16 hexadecimal digits that tell, to who has the runs, which of them stands on the left."""
+    shown_texts = [(first.id, pair.first), (second.id, pair.second)]
+    parts = chain.from_iterable(reversed(shown_texts) if turned else shown_texts)
+    return digest(pair.problem.id, *parts)[:8].hex()
+
+
+def _jsonl(items: Iterable[Item]) -> Iterator[bytes]:
+    return (msgspec.json.encode(item) + b"\n" for item in items)
+
+
+def _page(items: Iterable[Item]) -> Iterator[bytes]:
+    head, _, tail = files("stepdown.distill").joinpath("votes.html").read_text("utf-8").partition("{{items}}")
+    yield head.encode()
+    for place, item in enumerate(items, 1):
+        yield _section(place, item).encode(errors="replace")
+    yield tail.encode()
+
+
+def _section(place: int, item: Item) -> str:
+    texts = "".join(f"<pre><b>{side}</b>\n{escape(getattr(item, side))}</pre>" for side in ("left", "right"))
+    choices = "".join(f'<label><input type="radio" name="{item.item}" value="{side}"> {side}</label>' for side in SIDES)
+    return (
+        f'<section data-item="{item.item}" data-problem="{escape(item.problem)}"><h2>{place}</h2>'
+        f"<pre>{escape(item.question)}</pre><div>{texts}</div><p>{choices}</p></section>\n"
+    )
+
+
+def _write(path: Path, parts: Iterable[bytes]) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("xb") as file:
+            file.writelines(parts)
+        os.replace(part, path)
+    except OSError as error:
+        raise UsageError(f"cannot write `{path}`: {error.strerror}", "give a place that can be written") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_votes(first: Run, second: Run, *paths: str | Path) -> Preferences:
+    """Count the votes of filled task files of these two runs; each file may hold one rater's votes or several's.
+
+    A rater without a name is called after the file. More than half of an item's votes decide it, else it is a tie;
+    without votes it has no verdict. Raises `UsageError` without files, `BadRow` for a row that is no vote on these.
+    """
+    if not paths:
+        raise UsageError("there are no votes", "name one or more filled task files")
+    pairs: dict[str, Pair] = {}
+    votes = [vote for path in map(find_file, paths) for vote in _votes(first, second, path, pairs)]
+    _check_once(votes)
+    cast = [vote for vote in votes if vote.side]
+    raters = tuple(sorted({vote.rater for vote in cast}))
+    items = _items(votes, raters)
+    sides = Counter(vote.side for vote in cast)
+    position = position_of(sides["left"], sides["right"])
+    counts = (len(items), 0)
+    found = counted(first, second, items, by="people", where="", counts=counts, position=position)
+    return msgspec.structs.replace(found, raters=raters, agreement=agreement([one.votes for one in items]))
+
+
+def _votes(first: Run, second: Run, path: Path, pairs: dict[str, Pair]) -> Iterator[Vote]:
+    for row in read_rows(path):
+        problem = row.text("problem", "a problem's id")
+        if problem not in pairs:
+            pairs[problem] = _pair(first, second, row, problem)
+        side = row.optional("vote").casefold()
+        if side not in ("", *SIDES):
+            raise row.bad("vote", f"`left`, `right`, `tie` or nothing, found {shown(side)}")
+        yield Vote(problem, row.optional("rater") or path.stem, _left(first, second, row, pairs[problem]), side)
+
+
+def _pair(first: Run, second: Run, row: Row, problem: str) -> Pair:
+    try:
+        return pair_of(first, second, problem)
+    except UnknownName as error:
+        hint = "name the two runs that the task was written of"
+        raise row.bad("problem", f"a problem of both runs, found {shown(problem)}", hint) from error
+
+
+def _left(first: Run, second: Run, row: Row, pair: Pair) -> Preferred:
+    item = row.text("item", "an item's id")
+    if item == _name(first, second, pair, turned=False):
+        return "first"
+    if item == _name(first, second, pair, turned=True):
+        return "second"
+    hint = "name the two runs that the task was written of; texts that were solved anew are another task"
+    raise row.bad("item", f"an item of runs `{first.id}` and `{second.id}`, found {shown(item)}", hint)
+
+
+def _check_once(votes: Sequence[Vote]) -> None:
+    times = Counter((vote.rater, vote.problem) for vote in votes)
+    for (rater, problem), count in times.items():
+        if count > 1:
+            raise UsageError(
+                f"`{rater}` votes {count} times on `{problem}`",
+                "give each rater a name in `rater`, or a file of a name of its own",
+            )
+
+
+def _items(votes: Sequence[Vote], raters: Sequence[str]) -> list[Preference]:
+    """Return a preference for each problem, with the votes in the raters' order."""
+    by_problem: dict[str, dict[str, Preferred]] = {}
+    for vote in votes:
+        said = by_problem.setdefault(vote.problem, {})
+        if vote.side:
+            said[vote.rater] = vote.preferred
+    return [_item_of(problem, said, raters) for problem, said in by_problem.items()]
+
+
+def _item_of(problem: str, said: Mapping[str, Preferred], raters: Sequence[str]) -> Preference:
+    most = Counter(said.values()).most_common(1)
+    preferred: Preferred | None = None
+    if most:
+        preferred = most[0][0] if 2 * most[0][1] > len(said) else "tie"
+    return Preference(problem, preferred, tuple(said.get(rater) for rater in raters), "" if said else "nobody voted")
+
+
+def agreement(items: Sequence[Sequence[Preferred | None]]) -> Agreement | None:
+    """Return how far raters agree over items, each with its votes; None where no item has two votes."""
+    counts = [Counter(vote for vote in votes if vote) for votes in items]
+    shared = [count for count in counts if count.total() > 1]
+    if not shared:
+        return None
+    pairs = sum(count.total() * (count.total() - 1) // 2 for count in shared)
+    same = sum(n * (n - 1) // 2 for count in shared for n in count.values())
+    return Agreement(pairs, same / pairs, _alpha(shared))
+
+
+def _alpha(counts: Sequence[Counter[Preferred]]) -> float | None:
+    total: Counter[Preferred] = Counter()
+    for count in counts:
+        total.update(count)
+    values = total.total()
+    observed = sum((m * m - sum(n * n for n in count.values())) / (m - 1) for count in counts if (m := count.total()))
+    expected = (values * values - sum(n * n for n in total.values())) / (values - 1)
+    return 1 - observed / expected if expected else None
