@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from faulty_server import faulty_server
-from stepdown.errors import MissingExtra, UnknownName, UsageError
+from stepdown.errors import UnknownName, UsageError
 from stepdown.models import ADDRESSES, ChatModel, load_model
 from stepdown.models.chat import find_proxy
 from stepdown.models.endpoints import endpoint_at, find_endpoint
@@ -115,9 +115,9 @@ def test_an_address_without_a_scheme_is_refused(monkeypatch: pytest.MonkeyPatch)
         load_model("openai-api/lab/m")
 
 
-def test_a_student_folder_names_the_extra_it_needs(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_no_provider(tmp_path: Path) -> None:
     (tmp_path / "students" / "smol").mkdir(parents=True)
-    with pytest.raises(MissingExtra, match=r"stepdown\[train\]"):
+    with pytest.raises(UsageError, match="is no model"):
         load_model("students/smol")
 
 

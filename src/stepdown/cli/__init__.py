@@ -50,6 +50,12 @@ VERBS = {
     "keep": """Keep some chains of a corpus: right ones, distinct ones, so many per problem.
 
     Filters work in their order, each on what the one before it kept.""",
+    "train": """Train a small student on a corpus; dev problems choose the checkpoint.
+
+    A training that was killed goes on where it stopped with the same command.""",
+    "study": """Train and test a grid of students on views of one corpus: N x selection x target x seed.
+
+    What is trained or answered already is not done again: the same command goes on where it stopped.""",
     "runs": "List the runs of the store, oldest first.",
     "models": "List models that can be reached, or get one for this machine.",
     "datasets": "List the data sets; a .jsonl, .json, .csv or .parquet file of your own is one too.",
@@ -58,7 +64,13 @@ VERBS = {
     Its exit code is 0 if `stepdown demo` can run here, else 1.""",
 }
 _PLACES = {"import": "imports:imports", "export": "exports:exports", "models": "models:app"}
-_MANY = {"report": "RUN", "audit": "RUN", "import": "FILE"}
+_MANY = {
+    "report": "[RUN...]",
+    "audit": "[RUN...]",
+    "import": "[FILE...]",
+    "keep": "CORPUS [FILTER...]",
+    "export": "RUN|CORPUS|STUDENT [RUN...]",
+}
 _BROKEN_PIPE = 141  # what a shell reports of a command that SIGPIPE ended
 
 
@@ -81,7 +93,7 @@ def _make_app() -> App:
         end_of_options_delimiter="--",
     )
     for place, (verb, words) in enumerate(VERBS.items()):
-        usage = {"usage": f"Usage: stepdown {verb} [OPTIONS] [{_MANY[verb]}...]"} if verb in _MANY else {}
+        usage = {"usage": f"Usage: stepdown {verb} [OPTIONS] {_MANY[verb]}"} if verb in _MANY else {}
         made.command(
             f"stepdown.cli.{_PLACES.get(verb, f'{verb}:{verb}')}",
             name=verb,

@@ -91,7 +91,7 @@ def exports(source: str, /, *more: str, options: ExportOptions, output: OutputOp
 
 
 def _student(folder: Path, options: ExportOptions, *, as_json: bool) -> int:
-    path = export_student(folder, options.to, options.out, kind=options.kind, force=options.force)
+    path = export_student(folder, options.out, to=options.to, kind=options.kind, force=options.force)
     _done(Exported(str(path), student=str(folder)), f"wrote {folder} to {path}", as_json=as_json)
     return 0
 

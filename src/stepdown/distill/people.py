@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from stepdown.models.students import Score, StudentCard
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|~&])")
 _MOST = 300
 
 

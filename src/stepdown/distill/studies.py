@@ -132,3 +132,42 @@ def score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> Score:
         graded=len(known),
         total=len(verdicts[0]),
     )
+
+
+def write_findings(found: Findings, out: Path) -> None:
+    """Write `study.json`, `study.md` and, where charts can be drawn, the N-curve `curve.png` into a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "study.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+    (out / "study.md").write_text(markdown(found), encoding="utf-8")
+    draw_scores(found.scores, out / "curve.png")
+
+
+def markdown(found: Findings) -> str:
+    """Return the table of a study as Markdown."""
+    rows = [
+        f"| {one.name} | {len(one.runs)} | {' '.join(f'{100 * share:.1f}' for share in one.accuracies)} | "
+        f"{100 * one.mean:.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}] | {one.graded}/{one.total} |"
+        for one in (*found.before, *found.scores)
+    ]
+    head = ["| students | seeds | right by seed, % | mean, 95 % interval | graded |", "|---|---:|---|---|---:|"]
+    return "\n".join([f"# {found.base} on {found.test}", "", *head, *rows]) + "\n"
+
+
+def draw_scores(scores: Sequence[Score], target: Path) -> bool:
+    """Draw accuracy by N with intervals, a line per target and choice, as a png; False where nothing can draw it."""
+    try:
+        import altair as alt
+        import vl_convert
+    except ImportError:
+        return False
+    points = [
+        {"N": one.chains, "line": f"{one.target} {one.by}".strip(), "mean": one.mean, "low": one.low, "high": one.high}
+        for one in scores
+    ]
+    chart = alt.Chart(alt.InlineData(values=points)).encode(
+        x=alt.X("N:O", title="chains per problem (0: all)"), color=alt.Color("line:N", title="learned")
+    )
+    share = alt.Y("mean:Q", title="right, share of test problems", scale=alt.Scale(domain=[0, 1]))
+    lines, bars = chart.mark_line(point=True).encode(y=share), chart.mark_rule().encode(y="low:Q", y2="high:Q")
+    target.write_bytes(vl_convert.vegalite_to_png((lines + bars).properties(width=420, height=280).to_dict(), scale=2))
+    return True

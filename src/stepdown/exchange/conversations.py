@@ -10,7 +10,7 @@ from stepdown.answers import explicit, final_line
 from stepdown.errors import UsageError
 from stepdown.exchange.gathering import gathered
 from stepdown.exchange.objects import Progress, read_objects
-from stepdown.exchange.questions import gold_in, inline, read_problem
+from stepdown.exchange.questions import gold_in, inline, label_of, read_problem
 from stepdown.exchange.sources import Source
 from stepdown.graders import load_grader
 from stepdown.problems.files import bare_number
@@ -56,10 +56,8 @@ def _chain(row: Row, source: Source) -> tuple[str, Chain]:
 
 def _exchange(row: Row) -> tuple[str, str, bool]:
     """Return the last question, the last answer, and whether other questions or answers came before."""
-    column = next((name for name in ("messages", "conversations", "completion") if name in row.fields), "messages")
-    turns = _turns(row, column)
-    if column == "completion":
-        turns = _turns(row, "prompt", "user") + _turns(row, column, "assistant")
+    column = next((name for name in ("messages", "conversations") if name in row.fields), "completion")
+    turns = _turns(row, column) if column != "completion" else _completed(row)
     answers = [at for at, (role, _) in enumerate(turns) if role in ANSWERING]
     questions = [at for at, (role, _) in enumerate(turns) if role in ASKING and answers and at < answers[-1]]
     if not questions:
@@ -71,11 +69,15 @@ def _exchange(row: Row) -> tuple[str, str, bool]:
     return question, text, len(answers) > 1 or len(questions) > 1
 
 
-def _turns(row: Row, column: str, role: str = "") -> list[tuple[str, str]]:
+def _completed(row: Row) -> list[tuple[str, str]]:
+    prompt, completion = row.value("prompt"), row.value("completion")
+    asked = [(ASKING[0], prompt)] if isinstance(prompt, str) else _turns(row, "prompt")
+    return asked + ([(ANSWERING[0], completion)] if isinstance(completion, str) else _turns(row, "completion"))
+
+
+def _turns(row: Row, column: str) -> list[tuple[str, str]]:
     value = row.value(column)
-    if isinstance(value, str) and role:
-        return [(role, value)]
-    if not isinstance(value, list | tuple) or not all(isinstance(turn, dict) for turn in value):
+    if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
         raise row.bad(column, f"a list of turns, found {shown(value)}")
     return [(_speaker(row, column, turn), _said(row, column, turn)) for turn in value]
 
@@ -137,7 +139,13 @@ async def _grade(chain: Chain, grader: Grader) -> Grade:
     problem = chain.problem
     if problem.answer:
         return await grader(problem, chain.text)
-    found = _last(chain.text)
-    if problem.kind != "text" and found is not None:
-        found = explicit(chain.text, problem.kind, problem.choices, question=problem.question).found
-    return Grade("ungraded", found, "the file names no gold")
+    return Grade("ungraded", _label(chain), "the file names no gold")
+
+
+def _label(chain: Chain) -> str | None:
+    """Return what a chain's answer line says; the reader is asked where that is more than a letter or a number."""
+    problem, said = chain.problem, _last(chain.text)
+    if problem.kind == "text" or said is None:
+        return said
+    plainly = label_of(said, problem.choices) if problem.kind == "choice" else bare_number(said)
+    return plainly or explicit(chain.text, problem.kind, problem.choices, question=problem.question).found

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from stepdown.errors import UsageError
 from stepdown.exchange.gathering import gathered
 from stepdown.exchange.objects import Progress, read_objects
 from stepdown.exchange.questions import inline, label_of
@@ -47,14 +48,22 @@ def read_scotd(source: Source, *, progress: Progress | None = None) -> Iterator[
 
     The gold is the label of the chains that scored 1; without one the problem's chains are ungraded. The blank line
     that the released code puts after each reply is taken off again. Raises `BadRow` for an object of another form,
-    and for a problem whose scores name two golds.
+    `UsageError` for a problem whose scores name two golds.
     """
     chains = (_chain(row, source) for row in read_objects(source.path, progress=progress))
     for group in gathered(chains, source.scratch):
-        gold = next((chain.grade.found or "" for chain in group if chain.grade.verdict == "right"), "")
+        gold = _gold(group)
         source.seen[_NO_GOLD] += not gold
         problem = msgspec.structs.replace(group[0].problem, answer=gold)
         yield [_settled(chain, problem, place) for place, chain in enumerate(group)]
+
+
+def _gold(group: list[Chain]) -> str:
+    golds = sorted({chain.grade.found or "" for chain in group if chain.grade.verdict == "right"})
+    if len(golds) > 1:
+        what = f"the chains of `{group[0].problem.id}` that scored 1 end in `{golds[0][:40]}` and in `{golds[1][:40]}`"
+        raise UsageError(what, "fetch the file again: one question has one gold")
+    return golds[0] if golds else ""
 
 
 def _chain(row: Row, source: Source) -> tuple[str, Chain]:
@@ -95,8 +104,7 @@ def _label(problem: Problem, said: str) -> str | None:
 
 def _mean(logs: tuple[float | None, ...]) -> float | None:
     known = [one for one in logs if one is not None]
-    mean = math.fsum(known) / len(known) if known and all(map(math.isfinite, known)) else None
-    return mean
+    return math.fsum(known) / len(known) if known and all(map(math.isfinite, known)) else None
 
 
 def _settled(chain: Chain, problem: Problem, place: int) -> Chain:

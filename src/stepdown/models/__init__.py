@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stepdown.errors import MissingExtra, UsageError
+from stepdown.errors import UsageError
 from stepdown.models.chat import TIMEOUT, ChatModel
 from stepdown.models.endpoints import ADDRESSES, find_endpoint
 from stepdown.models.prices import Prices, Rate
@@ -33,9 +33,9 @@ def load_model(
     `openai/gpt-4o`, `ollama/llama3.2:1b` and so on for the providers in `ADDRESSES`;
     `openai-api/<name>/<model>` for any OpenAI-compatible endpoint at `<NAME>_BASE_URL`;
     `openai-completions/<name>/<model>` for its plain completions; `embedded/<name>` or a path to a
-    `.gguf` file for a model in this process. `concurrency` fixes how many calls are under way at
-    once, which is found by trying otherwise. `timeout` is in seconds per request. `logprobs` asks
-    for log-probabilities. Load a model once per name: its limits are its own.
+    `.gguf` file, a student folder or any model folder for a model in this process. `concurrency` fixes how
+    many calls are under way at once, which is found by trying otherwise. `timeout` is in seconds per
+    request. `logprobs` asks for log-probabilities. Load a model once per name: its limits are its own.
 
     Raises `UsageError` for a name that leads nowhere and `MissingExtra` for an engine not installed.
     """
@@ -43,13 +43,28 @@ def load_model(
         raise UsageError(f"a concurrency of `{concurrency}` would send nothing", "give 1 or more")
     if name.startswith("embedded/") or name.endswith(".gguf"):
         return _load_embedded(name)
-    if name and name.partition("/")[0] not in ADDRESSES and Path(name).is_dir():
-        raise MissingExtra("transformers", "train", f"answering with the student folder `{name}`")
+    if name and name.partition("/")[0] not in ADDRESSES and _is_folder(name):
+        return _load_student(name)
     endpoint = find_endpoint(name)
     return ChatModel(endpoint, concurrency=concurrency, timeout=timeout, logprobs=logprobs)
+
+
+def _is_folder(name: str) -> bool:
+    """Whether a name is a folder's path; raises `UsageError` for a path that cannot be anything else."""
+    path = Path(name).expanduser()
+    inside = len(path.parts) > 1 and path.parent.is_dir()
+    if not path.is_dir() and (inside or name[0] in "./~"):
+        raise UsageError(f"there is no student folder `{name}`", "give the path of a folder that `train` wrote")
+    return path.is_dir()
 
 
 def _load_embedded(name: str) -> "Model":
     from stepdown.models.embedded import load_embedded
 
     return load_embedded(name)
+
+
+def _load_student(name: str) -> "Model":
+    from stepdown.models.students import load_student
+
+    return load_student(name)

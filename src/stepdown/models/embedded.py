@@ -61,19 +61,19 @@ def load_embedded(name: str | Path, *, engine: str = "", progress: Progress | No
         raise UnknownName("engine", forced, PACKAGES)
     if name.endswith(".gguf"):
         path = require_gguf(Path(name).expanduser())
-        kind = _choose_engine(forced, read_header(path))
-        return EmbeddedModel(name, lambda: path, engine=kind, digest=_known_hash(path))
+        kind = choose_engine(forced, read_header(path))
+        return EmbeddedModel(name, lambda: path, engine=kind, digest=known_hash(path))
     weights = find_weights(name.removeprefix("embedded/"))
 
     def find_path() -> Path:
         return fetch(weights.name, progress=progress or _say_on_stderr)
 
-    kind = _choose_engine(forced, None)
+    kind = choose_engine(forced, None)
     return EmbeddedModel(f"embedded/{weights.name}", find_path, engine=kind, digest=weights.sha256)
 
 
-def _choose_engine(forced: str, header: Header | None) -> str:
-    """Return the engine for a file; a header of None is a catalogue model's, which both engines know."""
+def choose_engine(forced: str, header: Header | None) -> str:
+    """Return the engine for a GGUF file; a header of None is a catalogue model's, which both engines know."""
     installed = [engine for engine, package in PACKAGES.items() if find_spec(package)]
     if forced:
         if forced not in installed:
@@ -94,15 +94,18 @@ class EmbeddedModel:
     `source` is the start of the weights' SHA-256 with the engine's name, `width` how many replies at once
     make the engine fast. With a seed the n draws of a call differ and the same call, made alone, draws
     them again; without a seed every draw is new. `Reply.usage` counts the prompt for each draw, and as
-    `cached` where another draw of the call had read it.
+    `cached` where another draw of the call had read it. `prompts` names the prompt set it was trained on,
+    "" if none. `find_path` finds a GGUF file, or for the engine `transformers` a folder.
     """
 
     local = True
 
-    def __init__(self, name: str, find_path: Callable[[], Path], *, engine: str, digest: str) -> None:
-        self.name, self.engine = name, engine
+    def __init__(
+        self, name: str, find_path: Callable[[], Path], *, engine: str, digest: str, prompts: str = ""
+    ) -> None:
+        self.name, self.engine, self.prompts = name, engine, prompts
         self.source = f"{digest[:16]}/{engine}"
-        self.width = {"openvino": 32, "llamacpp": 8}[engine]
+        self.width = {"openvino": 32, "llamacpp": 8, "transformers": 16}[engine]
         self._find_path = find_path
         self._shared = False
 
@@ -147,6 +150,10 @@ class EmbeddedModel:
 
     def _load(self) -> Engine:
         path = self._find_path()
+        if self.engine == "transformers":
+            from stepdown.models.transformers import TransformersEngine
+
+            return TransformersEngine(path)
         header = read_header(path)
         if self.engine == "openvino":
             from stepdown.models.openvino import OpenVinoEngine
@@ -208,7 +215,7 @@ def _say_on_stderr(words: str, done: int, total: int) -> None:
     print(f"{words} ({done / total:.0%})" if done else f"fetching {words}", file=sys.stderr)
 
 
-def _known_hash(path: Path) -> str:
+def known_hash(path: Path) -> str:
     """Return the SHA-256 of a file, remembered in the cache until the file changes."""
     stat = path.stat()
     mark = fingerprint((str(path.resolve()), stat.st_size, stat.st_mtime_ns))

@@ -48,7 +48,7 @@ class OpenVinoEngine:
     their prompt once. Loading takes seconds and blocks; it and each step hold Python's interpreter lock.
     Greedy text depends in the last digits on what else is in the batch, and so do draws: they repeat byte
     for byte (for the same seed and n) only when one request at a time is under way. Log-probabilities are
-    those of the distribution drawn from.
+    those of the distribution drawn from. A file of unquantized weights is run in float32, keys and values too.
     """
 
     width = 32
@@ -56,10 +56,10 @@ class OpenVinoEngine:
     def __init__(self, path: Path, header: Header, folder: Path) -> None:
         self.path, self.context = path, header.context
         self._templated = bool(header.template)
-        self._genai = _import_genai()
+        self._genai = import_genai()
         try:
             self._pipeline = self._genai.ContinuousBatchingPipeline(
-                str(openvino_copy(path, header, folder)), self._scheduler(), "CPU", _properties()
+                str(openvino_copy(path, header, folder)), self._scheduler(), "CPU", _properties(header)
             )
         except (RuntimeError, IndexError, ValueError) as error:
             raise UsageError(
@@ -248,7 +248,7 @@ def _deliver(job: _Job, outcome: list[Reply] | StepdownError) -> None:
         job.loop.call_soon_threadsafe(settle)
 
 
-def _import_genai() -> Any:
+def import_genai() -> Any:
     """Import OpenVINO without its telemetry, which writes a file in the home directory and calls out on import."""
     present = "openvino_telemetry" in sys.modules
     sys.modules.setdefault("openvino_telemetry", cast(Any, None))
@@ -260,8 +260,13 @@ def _import_genai() -> Any:
     return openvino_genai
 
 
-def _properties() -> dict[str, Any]:
-    return {"INFERENCE_NUM_THREADS": available_cores()}
+def _properties(header: Header) -> dict[str, Any]:
+    """Return what OpenVINO is told; unquantized weights are run as transformers runs them in float32.
+
+    Its defaults keep keys and values in 8 bits and may calculate in 16: the greedy text of a student then differs.
+    """
+    exact = {"KV_CACHE_PRECISION": "f32", "INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
+    return {"INFERENCE_NUM_THREADS": available_cores(), **(exact if header.half else {})}
 
 
 def available_cores() -> int:

@@ -54,6 +54,11 @@ class Header(msgspec.Struct, frozen=True):
         """Whether OpenVINO reads every tensor as it is meant."""
         return all(tensor.kind in OPENVINO_KINDS for tensor in self.tensors)
 
+    @property
+    def half(self) -> bool:
+        """Whether every matrix is F16: unquantized weights, as a student's are."""
+        return all(tensor.kind == F16 for tensor in self.tensors if len(tensor.shape) > 1)
+
 
 class _Cursor:
     def __init__(self, data: mmap.mmap) -> None:

@@ -1,0 +1,205 @@
+"""`stepdown train`: a student from a corpus."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import Parameter
+
+from stepdown.cli.options import CHOICE, SETTINGS, Flag, Json, ProblemOptions
+from stepdown.cli.terminal import say, show, show_json
+from stepdown.corpus import open_corpus
+from stepdown.distill.training import Progressed, Training
+from stepdown.distill.training import train as train_students
+from stepdown.models.students import StudentCard, read_card
+from stepdown.problems import Problems
+from stepdown.reports.figures import duration, percent
+
+VERSION = 1
+_EVERY_SECONDS = 10.0
+DEFAULTS = Training()
+
+
+@Parameter(name="*", group=SETTINGS)
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """How it is trained.
+
+    Parameters
+    ----------
+    target
+        What is learned: `chain` (SCoTD), `label`, `answer-first`, `shuffled`, `filler`; of plans always `plan`.
+    visits
+        `balanced`: one random chain of a problem per visit, as SCoTD; `concatenate`: every chain once in turn.
+    steps
+        Gradient steps. The number of chains varies at equal steps.
+    batch
+        Chains per step.
+    learning_rate
+        The highest rate; 5e-4 for LoRA, 2e-5 for --full where not given.
+    warmup
+        Steps until the rate is at its highest, or their share of all; then it falls to 0.
+    rank
+        The rank of LoRA's matrices.
+    full
+        Train all weights instead of LoRA's.
+    max_length
+        The longest question with its chain, in tokens.
+    precision
+        `auto`, `fp32` or `bf16`.
+    compile
+        Compile the model first: minutes at the start, faster steps.
+    seed
+        The seed of the first student.
+    evaluations
+        How many times the dev problems are solved; the best checkpoint becomes the student.
+    dev_count
+        How many dev problems are held out of the corpus, or taken of --dev.
+    checkpoints
+        How many times the state is saved; a killed training goes on from the last.
+    prompts
+        The prompt set questions are asked in: `student` (the question alone) or `scotd` (the paper's form).
+    allow
+        Train although: `cut`, `unparseable`, `template` or `one-class`.
+    """
+
+    target: str = DEFAULTS.target
+    visits: Literal["balanced", "concatenate"] = DEFAULTS.visits
+    steps: int = DEFAULTS.steps
+    batch: int = DEFAULTS.batch
+    learning_rate: float | None = None
+    warmup: float = DEFAULTS.warmup
+    rank: int = DEFAULTS.rank
+    full: Flag = False
+    max_length: int = DEFAULTS.max_length
+    precision: Literal["auto", "fp32", "bf16"] = DEFAULTS.precision
+    compile: Flag = False
+    seed: int = 0
+    evaluations: int = DEFAULTS.evaluations
+    dev_count: int = DEFAULTS.dev
+    checkpoints: int = DEFAULTS.checkpoints
+    prompts: str = DEFAULTS.prompts
+    allow: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+
+    def training(self, *, content: str = "chain") -> Training:
+        """Return the settings; a corpus of plans is learned as plans."""
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "dev_count"}
+        target = "plan" if content == "plan" else self.target
+        return Training(**{**given, "target": target, "dev": self.dev_count})
+
+
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class StudentOptions:
+    """What becomes what.
+
+    Parameters
+    ----------
+    base
+        The model to train: a hub name, a folder, a .gguf file, or `smollm2-135m`, `qwen2.5-coder-0.5b`.
+    out
+        The student folder to write; several seeds lie in it as `seed-0`, `seed-1`...
+    seeds
+        How many students, each from its own seed.
+    dev
+        Problems to choose the checkpoint by, such as `wordsums/dev` or a file; otherwise some of the corpus's are
+        held out.
+    data
+        The file of --dev, in its benchmark's published format.
+    force
+        Replace a student that is there.
+    """
+
+    base: str
+    out: Path
+    seeds: int = 1
+    dev: str | None = None
+    data: Path | None = None
+    force: Flag = False
+
+    def problems(self, count: int) -> Problems | None:
+        """Return the dev problems, None where they are to be held out."""
+        if self.dev is None:
+            return None
+        name, _, split = self.dev.partition("/") if not Path(self.dev).exists() else (self.dev, "", "")
+        return ProblemOptions(limit=count or None, split=split or None, data=self.data).load(name, preferred="dev")
+
+
+TRAINING = TrainingOptions()
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True):
+    """A student: the object of `train --json`, one per seed; `card` is the folder's own."""
+
+    student: str
+    card: StudentCard | None
+    version: int = VERSION
+
+
+def train(corpus: Path, /, *, options: StudentOptions, settings: TrainingOptions = TRAINING, json: Json = False) -> int:
+    """Train a student on a corpus.
+
+    Parameters
+    ----------
+    corpus
+        A corpus, as `sample` or `keep` wrote it.
+    json
+        Write JSON to stdout, as docs/cli.md promises.
+    """
+    source = open_corpus(corpus)
+    training = settings.training(content=source.card.content)
+    folders = train_students(
+        source,
+        base=options.base,
+        out=options.out,
+        training=training,
+        dev=options.problems(training.dev),
+        seeds=options.seeds,
+        progress=following(),
+        force=options.force,
+    )
+    for folder in folders:
+        show_student(folder, as_json=json)
+    return 0
+
+
+def show_student(folder: Path, *, as_json: bool) -> None:
+    """Write what a student is."""
+    card = read_card(folder)
+    if as_json or card is None:
+        show_json(Trained(student=str(folder), card=card))
+        return
+    best = next((one for one in card.dev if one.step == card.step), None)
+    scored = f"; dev {best.right}/{best.graded}, {percent(best.right / best.graded)} %" if best and best.graded else ""
+    show(f"{folder}: {card.base}, {card.lessons.target} of {card.lessons.problems} problems, "
+         f"step {card.step} of {card.steps}{scored}; {duration(card.seconds)}")  # fmt: skip
+    say(f"next: `stepdown run DATASET --student {folder} --method {card.method}`")
+
+
+def following() -> Callable[[Progressed], None]:
+    """Return what says on stderr how far a training is: every ten seconds, and at each evaluation."""
+    began: dict[int, tuple[float, int]] = {}
+    said = [0.0]
+
+    def tell(now: Progressed) -> None:
+        if now.words:
+            say(now.words)
+            return
+        start, first = began.setdefault(now.seed, (monotonic(), now.step))
+        if monotonic() - said[0] < _EVERY_SECONDS and now.dev is None and now.step != now.steps:
+            return
+        said[0] = monotonic()
+        paid = (monotonic() - start) / max(1, now.step - first)
+        left = duration(paid * (now.steps - now.step)) if now.step > first else ""
+        figures = (
+            "" if now.loss is None else f"loss {now.loss:.3f}",
+            "" if now.dev is None else f"dev {percent(now.dev)} % right",
+            "" if now.tokens_per_second is None else f"{now.tokens_per_second:,.0f} tokens/s",
+            left and f"{left} left",
+        )
+        say(f"seed {now.seed}, step {now.step}/{now.steps}: " + " · ".join(one for one in figures if one))
+
+    return tell

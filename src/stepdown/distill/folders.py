@@ -1,0 +1,190 @@
+"""Student folders: written whole or not at all, and their weights in other forms."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stepdown import __version__
+from stepdown.distill.curves import draw_curves
+from stepdown.distill.gguf_files import requantize, write_gguf
+from stepdown.distill.people import describe
+from stepdown.distill.prompt_tokens import check_prompts
+from stepdown.distill.vocabularies import CannotConvert
+from stepdown.errors import MissingExtra, UnknownName, UsageError
+from stepdown.models.catalogue import file_hash
+from stepdown.models.students import CARD, GGUF, PLAIN_TEMPLATE, WEIGHTS, StudentCard, check_folder, read_card
+
+LOG, CURVES, README = "log.jsonl", "curves.png", "README.md"
+
+
+def write_student(
+    out: str | Path,
+    model: Any,
+    *,
+    tokenizer: Any,
+    card: StudentCard,
+    base: Path | None = None,
+    log: Path | None = None,
+    force: bool = False,
+) -> Path:
+    """Write the student folder `out` and return its path; it appears whole or not at all.
+
+    `model` is a trained transformers model, or a peft model, whose adapter is kept in `adapter/` and then merged
+    **in place**: it is spent afterwards, and its weights are float16. `tokenizer` carries the chat template used in
+    training; without one it gets `PLAIN_TEMPLATE`. `base` is the GGUF file that the base was read from, whose
+    tokenizer and settings model.gguf then copies; None for a base from a folder or the hub. `log` is a file of JSON
+    lines, each with `step` and any of `loss`, `dev` (share right, 0 to 1), `tokens_per_second`. `force` replaces a
+    folder that is there. What cannot be had (GGUF, curves) is left out, and the card says why.
+    Raises `UsageError` where `out` exists (without `force`) and for weights that are not numbers.
+    """
+    with _fresh(Path(out), force=force) as folder:
+        _save_model(model, folder)
+        _save_tokenizer(tokenizer, folder)
+        notes = list(card.notes)
+        if log is not None:
+            shutil.copyfile(log, folder / LOG)
+            notes += _drawn(folder)
+        card = msgspec.structs.replace(
+            card,
+            stepdown=__version__,
+            weights=file_hash(folder / WEIGHTS),
+            gguf=_written_gguf(folder, tokenizer, base),
+            notes=tuple(notes),
+        )
+        write_card(folder, card)
+    return Path(out)
+
+
+def write_card(folder: Path, card: StudentCard) -> None:
+    """Write the card of a student folder, and its README for people, each whole or not at all."""
+    encoded = msgspec.json.format(msgspec.json.encode(card), indent=2)
+    for name, content in ((CARD, encoded), (README, describe(card, has_curves=(folder / CURVES).exists()).encode())):
+        partial = folder / f"{name}.part"
+        partial.write_bytes(content)
+        partial.replace(folder / name)
+
+
+def export_student(
+    folder: str | Path,
+    out: str | Path,
+    *,
+    to: str = "gguf",
+    kind: str = "f16",
+    force: bool = False,
+) -> Path:
+    """Write a student's weights in another form and return the file: `gguf`, of `kind` `f16` or `q8_0`.
+
+    F16 holds the very weights; Q8_0 is half the size, several times faster to serve, and not the same greedy text.
+    A model folder that is no student of ours is converted where that is possible.
+    Raises `UsageError` where it is not, or where `out` exists (without `force`), `UnknownName` for `to` and `kind`.
+    """
+    folder, out = Path(folder).expanduser(), Path(out)
+    for what, name, known in (("export format", to, ("gguf",)), ("kind of GGUF", kind, ("f16", "q8_0"))):
+        if name not in known:
+            raise UnknownName(what, name, known)
+    if out.exists() and not force:
+        raise UsageError(f"`{out}` exists already", "choose another name, or force")
+    check_folder(folder)
+    partials = [out.with_name(f"{out.name}.{os.getpid()}.{part}.part") for part in ("f16", "q8")]
+    try:
+        partial = _plain_gguf(folder, partials[0])
+        if kind == "q8_0":
+            requantize(partial, partials[1])
+            partial = partials[1]
+        partial.replace(out)
+    finally:
+        for partial in partials:
+            partial.unlink(missing_ok=True)
+    return out
+
+
+def _plain_gguf(folder: Path, partial: Path) -> Path:
+    """Copy or write a folder's weights as an F16 file."""
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    card = read_card(folder)
+    if (folder / GGUF).exists():
+        shutil.copyfile(folder / GGUF, partial)
+        return partial
+    try:
+        write_gguf(folder, partial)
+    except CannotConvert as error:
+        reason = (card.gguf if card else "") or str(error)
+        raise UsageError(f"`{folder}` cannot be a GGUF file: {reason}", "serve the folder itself") from error
+    return partial
+
+
+@contextmanager
+def _fresh(out: Path, *, force: bool) -> Iterator[Path]:
+    """Give a new folder beside `out` that takes its place at the end, and leaves nothing after an error."""
+    if out.exists() and not force:
+        raise UsageError(f"`{out}` exists already", "choose another folder, or --force")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}.{os.getpid()}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        _swap(partial, out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _swap(partial: Path, out: Path) -> None:
+    """Put a folder in the place of another, which is gone only when the new one is there."""
+    if not out.exists():
+        partial.replace(out)
+        return
+    old = out.with_name(f".{out.name}.{os.getpid()}.old")
+    out.replace(old)
+    partial.replace(out)
+    shutil.rmtree(old)
+
+
+def _save_model(model: Any, folder: Path) -> None:
+    """Write config and merged weights, and a peft model's adapter as it is."""
+    if hasattr(model, "merge_and_unload"):
+        model.save_pretrained(folder / "adapter", save_embedding_layers=False)
+        model = model.merge_and_unload()
+    model = model.half()
+    broken = [name for name, weight in model.state_dict().items() if not bool(weight.isfinite().all())]
+    if broken:
+        raise UsageError(
+            f"the weights `{broken[0]}` are not numbers that float16 can hold: the training ran away",
+            "lower the learning rate, or take an earlier checkpoint",
+        )
+    # One file, whatever the size: its hash is the student's identity.
+    model.save_pretrained(folder, max_shard_size="1000GB")
+    # Safetensors' files are their owner's alone; the folder is to be read like its other files.
+    (folder / WEIGHTS).chmod((folder / "config.json").stat().st_mode)
+
+
+def _save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    if not tokenizer.chat_template:
+        tokenizer.chat_template = PLAIN_TEMPLATE
+    tokenizer.save_pretrained(folder)
+
+
+def _drawn(folder: Path) -> list[str]:
+    try:
+        draw_curves(folder / LOG, folder / CURVES)
+    except MissingExtra as error:
+        return [f"no curves: {error.what}"]
+    return []
+
+
+def _written_gguf(folder: Path, tokenizer: Any, base: Path | None) -> str:
+    """Write model.gguf; return why there is none, or nothing."""
+    try:
+        write_gguf(folder, folder / GGUF, base=base)
+        check_prompts(folder, tokenizer)
+    except CannotConvert as error:
+        (folder / GGUF).unlink(missing_ok=True)
+        return str(error)
+    except MissingExtra as error:
+        return error.what
+    return ""

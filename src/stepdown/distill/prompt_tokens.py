@@ -1,0 +1,45 @@
+"""Whether a student's two ways of serving read a prompt as the same tokens."""
+
+from pathlib import Path
+from typing import Any
+
+from stepdown.distill.vocabularies import CannotConvert
+from stepdown.models.openvino import import_genai
+from stepdown.models.students import GGUF
+
+# Digits, money, blank lines, letters beyond ASCII, and what looks like a part of a template.
+PROBES = (
+    "Tom has 3 boxes with 12 apples each, at $1,250.75 a box. How many apples are left after 1/2 are eaten?",
+    "Which is it?\nA. don't\nB. they'll\n\n\tPlan:\n1. Add  them.\n2. Say it.\n",
+    "x² ≤ 5 café 漢字 naïve — “quoted” 😀 <b>&amp;</b> {{ no }} user assistant",
+)
+SHOWN = 40
+
+
+def check_prompts(folder: Path, tokenizer: Any) -> None:
+    """Raise `CannotConvert` where OpenVINO reads a prompt from model.gguf otherwise than `tokenizer` does.
+
+    Template and tokens are compared on probes; nothing is checked where OpenVINO is not installed.
+    """
+    try:
+        genai = import_genai()
+    except ImportError:
+        return
+    try:
+        engine = genai.Tokenizer(str(folder / GGUF))
+        for probe in PROBES:
+            _compare(probe, tokenizer, engine)
+    except RuntimeError as error:
+        raise CannotConvert(f"OpenVINO cannot read its tokenizer ({str(error).splitlines()[-1]})") from error
+
+
+def _compare(probe: str, tokenizer: Any, engine: Any) -> None:
+    turns = [{"role": "user", "content": probe}]
+    text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    other = engine.apply_chat_template(turns, True)
+    if other != text:
+        raise CannotConvert(f"OpenVINO renders its chat template otherwise: {other[:SHOWN]!r}")
+    wanted = tokenizer(text, add_special_tokens=False)["input_ids"]
+    found = engine.encode(text, add_special_tokens=False).input_ids.data[0].tolist()
+    if found != wanted:
+        raise CannotConvert(f"OpenVINO reads {probe[:SHOWN]!r} as other tokens than those of the training")

@@ -1,0 +1,383 @@
+"""A student folder is written whole, says what it is, and is served as it was trained."""
+
+import asyncio
+import json
+import pickle
+import shutil
+from collections.abc import Coroutine, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+import pytest
+
+from small_students import LINES, small_model, small_student, small_tokenizer
+from stepdown.distill.folders import export_student, write_student
+from stepdown.distill.people import describe, plain
+from stepdown.errors import CallFailed, EndpointRefused, UnknownName, UsageError
+from stepdown.models import load_model
+from stepdown.models.catalogue import fetch
+from stepdown.models.students import WEIGHTS, Lessons, Score, StudentCard, load_student, read_card
+from stepdown.problems import load_problems
+from stepdown.types import Message, Messages, Reply, Sampling
+
+packages = ("torch", "transformers", "peft", "gguf", "openvino_genai", "altair", "vl_convert")
+extras = all(find_spec(package) for package in packages)
+pytestmark = [
+    pytest.mark.skipif(not extras, reason="needs the extras `train`, `embedded` and `report`"),
+    # peft and transformers still call names that torch has deprecated.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
+T = TypeVar("T")
+QUESTION = (Message("user", LINES[0]),)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(asyncio.wait_for(work, 120))
+
+
+def ask(folder: Path, *, engine: str, messages: Messages = QUESTION, sampling: Sampling, n: int = 1) -> list[Reply]:
+    async def reply() -> list[Reply]:
+        model = load_student(str(folder), engine=engine)
+        replies = await model.reply(messages, sampling, n)
+        await model.close()
+        return replies
+
+    return run(reply())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    root = tmp_path_factory.mktemp("students")
+    log = root / "log.jsonl"
+    log.write_text('{"step": 1, "loss": 2.5}\n{"step": 2, "loss": 1.5, "dev": 0.25}\n{"step": 3, "lo')
+    card = StudentCard(base="small", seed=4, steps=2, step=2)
+    yield write_student(root / "x", small_model(), tokenizer=small_tokenizer(), card=card, log=log)
+
+
+def copied(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def test_a_student_folder_holds_all_of_it_and_nothing_lies_beside(folder: Path) -> None:
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {"config.json", WEIGHTS, "tokenizer.json", "chat_template.jinja", "generation_config.json"}
+    assert names >= {"model.gguf", "card.json", "README.md", "curves.png", "log.jsonl"}
+    assert {path.name for path in folder.parent.iterdir()} == {"x", "log.jsonl"}
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_card_is_read_as_it_was_written(folder: Path) -> None:
+    card = read_card(folder)
+    assert card is not None
+    assert (card.base, card.seed, card.step, card.gguf, card.prompts) == ("small", 4, 2, "", "student")
+    assert len(card.weights) == 64
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2"])
+def test_the_gguf_holds_the_same_weights(kind: Literal["llama", "qwen2"], tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    written = small_student(tmp_path / "x", kind=kind)
+    own = AutoModelForCausalLM.from_pretrained(written, dtype=torch.float32).state_dict()
+    read = AutoModelForCausalLM.from_pretrained(written, gguf_file="model.gguf", dtype=torch.float32).state_dict()
+    assert own.keys() == read.keys()
+    assert all(torch.equal(own[name], read[name]) for name in own)
+
+
+def test_a_gguf_base_gives_its_key_values(folder: Path, tmp_path: Path) -> None:
+    from gguf import GGUFReader
+
+    base = folder / "model.gguf"
+    model, tokenizer = small_model(seed=1), small_tokenizer()
+    written = write_student(tmp_path / "x", model, tokenizer=tokenizer, card=StudentCard(base="b"), base=base)
+    before, after = GGUFReader(base), GGUFReader(written / "model.gguf")
+    assert {name: field.contents() for name, field in before.fields.items()} == {
+        name: field.contents() for name, field in after.fields.items()
+    }
+
+
+def test_a_q8_export_is_near_the_weights(folder: Path, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    out = export_student(folder, tmp_path / "x.gguf", kind="q8_0")
+    own = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).state_dict()
+    read = AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file=out.name, dtype=torch.float32).state_dict()
+    assert all(torch.allclose(own[name], read[name], atol=0.01) for name in own)
+    assert out.stat().st_size < 0.7 * (folder / "model.gguf").stat().st_size
+
+
+def test_an_export_of_the_same_kind_is_a_copy_and_overwrites_nothing(folder: Path, tmp_path: Path) -> None:
+    out = export_student(folder, tmp_path / "x.gguf")
+    assert out.read_bytes() == (folder / "model.gguf").read_bytes()
+    with pytest.raises(UsageError, match="exists already"):
+        export_student(folder, out)
+    with pytest.raises(UnknownName, match="onnx"):
+        export_student(folder, tmp_path / "y", to="onnx")
+
+
+def test_weights_in_bfloat16_are_not_exported_as_something_else(folder: Path, tmp_path: Path) -> None:
+    import torch
+
+    bare = copied(folder, tmp_path)
+    (bare / "model.gguf").unlink()
+    small_model().to(torch.bfloat16).save_pretrained(bare)
+    with pytest.raises(UsageError, match="its weights are BF16"):
+        export_student(bare, tmp_path / "x.gguf")
+    assert {path.name for path in tmp_path.iterdir()} == {"copy"}
+
+
+def test_an_adapter_is_kept_and_merged(tmp_path: Path) -> None:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    adapted = get_peft_model(small_model(), LoraConfig(r=4, target_modules=["q_proj"], init_lora_weights=False))
+    tokens = torch.arange(3, 20).unsqueeze(0)
+    wanted = adapted(tokens).logits
+    written = write_student(tmp_path / "x", adapted, tokenizer=small_tokenizer(), card=StudentCard(base="b"))
+    merged = AutoModelForCausalLM.from_pretrained(written, dtype=torch.float32)(tokens).logits
+    assert torch.allclose(wanted, merged, atol=0.05)
+    assert (written / "adapter" / "adapter_model.safetensors").is_file()
+
+
+def test_a_training_that_ran_away_leaves_what_was_there(tmp_path: Path) -> None:
+    small_student(tmp_path / "x")
+    before = (tmp_path / "x" / "card.json").read_bytes()
+    model = small_model()
+    model.model.norm.weight.data[0] = 1e6
+    with pytest.raises(UsageError, match="ran away"):
+        write_student(tmp_path / "x", model, tokenizer=small_tokenizer(), card=StudentCard(base="b"), force=True)
+    assert (tmp_path / "x" / "card.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_folder_that_is_there_is_replaced_only_by_force(tmp_path: Path) -> None:
+    first = load_student(str(small_student(tmp_path / "x"))).source
+    with pytest.raises(UsageError, match="exists already"):
+        small_student(tmp_path / "x")
+    second = load_student(str(small_student(tmp_path / "x", seed=1, force=True))).source
+    assert first != second
+
+
+def test_a_tokenizer_that_gguf_cannot_say_is_a_reason_in_the_card(tmp_path: Path) -> None:
+    from tokenizers import normalizers
+
+    tokenizer = small_tokenizer(normalizer=normalizers.Lowercase())
+    written = write_student(tmp_path / "x", small_model(), tokenizer=tokenizer, card=StudentCard(base="b"))
+    card = read_card(written)
+    assert card is not None and "rewrites text" in card.gguf
+    assert not (written / "model.gguf").exists()
+    assert load_student(str(written)).engine == "transformers"
+    with pytest.raises(UsageError, match="rewrites text"):
+        load_student(str(written), engine="llamacpp")
+
+
+def test_a_tokenizer_that_openvino_would_read_otherwise_is_not_written_as_gguf(tmp_path: Path) -> None:
+    tokenizer = small_tokenizer(split_digits=False)
+    written = write_student(tmp_path / "x", small_model(), tokenizer=tokenizer, card=StudentCard(base="b"))
+    card = read_card(written)
+    assert card is not None and "as other tokens than those of the training" in card.gguf
+    assert load_student(str(written)).engine == "transformers"
+
+
+def test_a_tokenizer_without_a_template_gets_the_plain_one(tmp_path: Path) -> None:
+    tokenizer = small_tokenizer(template=None)
+    written = write_student(tmp_path / "x", small_model(), tokenizer=tokenizer, card=StudentCard(base="b"))
+    card = read_card(written)
+    assert card is not None and card.gguf == ""
+    assert tokenizer.apply_chat_template([{"role": "user", "content": "Hm?"}], tokenize=False) == "Hm?\n"
+
+
+def test_hostile_words_stand_in_the_readme_as_words() -> None:
+    card = StudentCard(
+        base="<script>alert(1)</script>",
+        notes=("# big\n\n| a | [x](javascript:1)",),
+        test=(Score(right=1, graded=2, total=2),),
+    )
+    page = describe(msgspec.structs.replace(card, lessons=Lessons(dataset="`a`", problems=3)))
+    assert "<script>" not in page and "](javascript" not in page and "\n# big" not in page
+    assert "| test |  | 0 | 1 / 2 / 2 |" in page
+    assert plain("a|b") == r"a\|b"
+
+
+def test_a_student_is_named_by_its_path_and_says_its_prompts(folder: Path, tmp_path: Path) -> None:
+    model: Any = load_model(str(folder))
+    assert (model.name, model.prompts, model.engine) == (str(folder), "student", "openvino")
+    bare = copied(folder, tmp_path)
+    (bare / "card.json").unlink()
+    (bare / "model.gguf").unlink()
+    plain_folder: Any = load_model(str(bare))
+    assert (plain_folder.prompts, plain_folder.engine) == ("", "transformers")
+
+
+def test_both_engines_write_the_same_greedy_text(folder: Path) -> None:
+    sampling = Sampling(max_tokens=24)
+    asked = [(Message("user", line),) for line in LINES]
+    slow = [ask(folder, engine="transformers", messages=messages, sampling=sampling)[0] for messages in asked]
+    fast = [ask(folder, engine="openvino", messages=messages, sampling=sampling)[0] for messages in asked]
+    # Bytes that are no text are a mark of their own to transformers, nothing to OpenVINO.
+    assert [reply.text.replace("\ufffd", "") for reply in slow] == [reply.text for reply in fast]
+    assert [reply.usage for reply in slow] == [reply.usage for reply in fast]
+    assert [reply.logprob for reply in slow] == pytest.approx([reply.logprob for reply in fast], abs=0.01)
+
+
+@pytest.mark.slow
+def test_a_real_student_is_served_fast_as_it_is_served_slowly(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    base = fetched("smollm2-135m")
+    source: dict[str, Any] = {"pretrained_model_name_or_path": base.parent, "gguf_file": base.name}
+    model = AutoModelForCausalLM.from_pretrained(
+        **source, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
+    )
+    card = StudentCard(base="smollm2-135m")
+    written = write_student(
+        tmp_path / "x", model, tokenizer=AutoTokenizer.from_pretrained(**source), card=card, base=base
+    )
+    asked = [(Message("user", problem.question),) for problem in load_problems("wordsums", split="dev", limit=12)]
+    slow, fast = (texts(written, engine, asked, Sampling(max_tokens=32)) for engine in ("transformers", "openvino"))
+    assert sum(one == other for one, other in zip(slow, fast, strict=True)) >= 11
+
+
+def fetched(name: str) -> Path:
+    try:
+        return fetch(name)
+    except EndpointRefused as refused:
+        pytest.skip(f"the weights cannot be had here: {refused.what}")
+
+
+def texts(folder: Path, engine: str, asked: Sequence[Messages], sampling: Sampling) -> list[str]:
+    """The texts of questions asked all at once."""
+
+    async def together() -> list[str]:
+        model = load_student(str(folder), engine=engine)
+        replies = await asyncio.gather(*(model.reply(messages, sampling) for messages in asked))
+        await model.close()
+        return [reply.text for [reply] in replies]
+
+    return run(together())
+
+
+def test_transformers_writes_what_its_own_generate_does(folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    turns = [{"role": "user", "content": LINES[0]}]
+    prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    written = model.generate(**prompt, do_sample=False, max_new_tokens=24)[0, prompt["input_ids"].shape[1] :]
+    [reply] = ask(folder, engine="transformers", sampling=Sampling(max_tokens=24))
+    assert reply.text == tokenizer.decode(written, skip_special_tokens=True)
+
+
+def test_a_batch_of_unequal_prompts_gives_each_its_own_text(folder: Path) -> None:
+    asked: list[Messages] = [(Message("user", line * times),) for line in LINES for times in (1, 2, 3)]
+    sampling = Sampling(max_tokens=12)
+
+    alone = [ask(folder, engine="transformers", messages=messages, sampling=sampling)[0].text for messages in asked]
+    assert texts(folder, "transformers", asked, sampling) == alone
+
+
+def test_draws_differ_and_a_seed_repeats_them(folder: Path) -> None:
+    sampling = Sampling(temperature=1.0, max_tokens=12, seed=7)
+    first, second = (ask(folder, engine="transformers", sampling=sampling, n=20) for _ in range(2))
+    assert [reply.text for reply in first] == [reply.text for reply in second]
+    assert len({reply.text for reply in first}) > 10
+
+
+def test_a_small_top_p_draws_the_greedy_text(folder: Path) -> None:
+    drawn = ask(folder, engine="transformers", sampling=Sampling(temperature=1.0, top_p=1e-6, max_tokens=12, seed=1))
+    assert drawn[0].text == ask(folder, engine="transformers", sampling=Sampling(max_tokens=12))[0].text
+
+
+def test_the_limit_and_the_stop_string_end_a_reply(folder: Path) -> None:
+    [whole] = ask(folder, engine="transformers", sampling=Sampling(max_tokens=8))
+    assert whole.finish == "length" and whole.usage is not None and whole.usage.output == 8
+    stop = whole.text[3:5]
+    [cut] = ask(folder, engine="transformers", sampling=Sampling(max_tokens=8, stop=(stop,)))
+    assert (cut.text, cut.finish) == (whole.text[: whole.text.index(stop)], "stop")
+
+
+def test_a_prompt_longer_than_the_context_is_refused(folder: Path) -> None:
+    with pytest.raises(CallFailed, match="does not fit the `256`"):
+        ask(folder, engine="transformers", messages=(Message("user", "x" * 900),), sampling=Sampling(max_tokens=4))
+
+
+def test_a_caller_who_leaves_takes_its_draws_along(folder: Path) -> None:
+    async def leave() -> Reply:
+        model = load_student(str(folder), engine="transformers")
+        gone = asyncio.create_task(model.reply(QUESTION, Sampling(temperature=1.0, max_tokens=200), 16))
+        await asyncio.wait([gone], timeout=0.2)
+        gone.cancel()
+        [reply] = await model.reply(QUESTION, Sampling(max_tokens=2))
+        await model.close()
+        return reply
+
+    assert run(leave()).finish == "length"
+
+
+def test_a_folder_of_seeds_names_its_students(folder: Path, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        shutil.copytree(folder, tmp_path / "x" / f"seed-{seed}")
+    with pytest.raises(UsageError, match="holds 2 students") as raised:
+        load_model(str(tmp_path / "x"))
+    assert "seed-0" in raised.value.hint and "seed-1" in raised.value.hint
+
+
+def test_a_path_that_leads_nowhere_is_no_provider(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no student folder"):
+        load_model(str(tmp_path / "nobody"))
+
+
+def test_an_adapter_alone_and_an_empty_folder_are_no_models(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no model"):
+        load_model(str(tmp_path))
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(UsageError, match="adapter without its base"):
+        load_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_a_pickle_named_safetensors_is_refused_unread(protocol: int, folder: Path, tmp_path: Path) -> None:
+    bad = copied(folder, tmp_path)
+    (bad / WEIGHTS).write_bytes(pickle.dumps({"weight": list(range(50))}, protocol=protocol))
+    with pytest.raises(UsageError, match="is a pickle with the name of safetensors"):
+        load_model(str(bad))
+
+
+def test_a_file_of_torch_named_safetensors_is_refused_unread(folder: Path, tmp_path: Path) -> None:
+    import torch
+
+    bad = copied(folder, tmp_path)
+    torch.save({"weight": torch.zeros(3)}, bad / WEIGHTS)
+    with pytest.raises(UsageError, match="is a pickle with the name of safetensors"):
+        load_model(str(bad))
+
+
+def test_weights_that_are_missing_pickled_or_cut_off_are_said(folder: Path, tmp_path: Path) -> None:
+    bad = copied(folder, tmp_path)
+    whole = (bad / WEIGHTS).read_bytes()
+    for size, words in ((len(whole) - 5, "is cut off"), (40, "cut off in its header"), (3, "cut off in its header")):
+        (bad / WEIGHTS).write_bytes(whole[:size])
+        with pytest.raises(UsageError, match=words):
+            load_model(str(bad))
+    (bad / WEIGHTS).rename(bad / "pytorch_model.bin")
+    with pytest.raises(UsageError, match=r"`pytorch_model\.bin` is a pickle"):
+        load_model(str(bad))
+
+
+def test_a_missing_shard_and_a_broken_card_are_said(folder: Path, tmp_path: Path) -> None:
+    bad = copied(folder, tmp_path)
+    (bad / f"{WEIGHTS}.index.json").write_text(json.dumps({"weight_map": {"a": "model-00002-of-00002.safetensors"}}))
+    with pytest.raises(UsageError, match="model-00002"):
+        load_model(str(bad))
+    (bad / f"{WEIGHTS}.index.json").unlink()
+    (bad / "card.json").write_text('{"base": 3}')
+    with pytest.raises(UsageError, match="not a student's card"):
+        load_model(str(bad))
