@@ -1,0 +1,194 @@
+"""Training tokens per second, ours against TRL's SFTTrainer on the same rows, base and adapter, in turns in one run.
+
+python benchmarks/training.py [--model smollm2-135m] [--pool FILE.jsonl.gz] [--batch 8] [--steps 2] [--rounds 2]
+                              [--threads N] [--sides ours,trl,...] [--json]
+
+Tokens are those of the rows, none of them padding. Seconds are of the training steps alone; `cpu` seconds are the
+process's own, which a busy neighbour does not lengthen when `--threads 1`. Without a pool the rows are word sums
+with their worked solutions. The sides: `ours`; `trl` (SFTTrainer with default padding, all defaults: gradient
+checkpointing, bf16); `trl-kept` (without gradient checkpointing); `trl-fp32` (without it, in fp32: what a patient
+user would find to be fastest).
+"""
+
+import argparse
+import gzip
+import json
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+from stepdown.distill.training.bases import find_base, load_base, load_transformers, quiet
+from stepdown.distill.training.checkpoints import Work
+from stepdown.distill.training.examples import Examples
+from stepdown.distill.training.loop import add_adapter
+from stepdown.distill.training.passes import Passes, count_passes, shared_start
+from stepdown.distill.training.settings import Training
+from stepdown.distill.training.visits import order_visits
+from stepdown.problems import load_problems
+from stepdown.types import Chain, Grade, Problem
+
+SIDES: dict[str, dict[str, Any]] = {
+    "ours": {},
+    "trl": {},
+    "trl-kept": {"gradient_checkpointing": False},
+    "trl-fp32": {"gradient_checkpointing": False, "bf16": False},
+}
+ROWS = 512
+
+
+def read_chains(pool: str) -> Iterator[Chain]:
+    if not pool:
+        for problem in load_problems("wordsums", split="train", limit=ROWS):
+            yield Chain(problem, problem.solution, "gold", grade=Grade("right", problem.answer))
+        return
+    with gzip.open(pool, "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    for row in random.Random(0).sample(rows, min(ROWS, len(rows))):
+        problem = Problem(str(row["id"]), row["question"], str(row["answer"]), kind="text")
+        for sample, one in enumerate(row["chains"]):
+            yield Chain(problem, one["text"], one["teacher"], sample, Grade("right", str(row["answer"])))
+
+
+class Clock:
+    """Wall and CPU seconds between the beginnings and ends of steps; TRL and ours are timed by the same callback."""
+
+    def __init__(self) -> None:
+        self.wall, self.cpu = 0.0, 0.0
+
+    def callback(self) -> Any:
+        from transformers import TrainerCallback
+
+        clock = self
+
+        class Timing(TrainerCallback):  # type: ignore[misc]
+            def on_train_begin(self, *_: Any, **__: Any) -> None:
+                self.began = perf_counter(), process_time()
+
+            def on_step_end(self, *_: Any, **__: Any) -> None:
+                clock.wall += perf_counter() - self.began[0]
+                clock.cpu += process_time() - self.began[1]
+                self.began = perf_counter(), process_time()
+
+        return Timing()
+
+
+class Side:
+    """One side of the comparison: its own copy of the base, with the same adapter."""
+
+    def __init__(self, name: str, options: argparse.Namespace, examples: Examples, order: Any) -> None:
+        self.name, self.options, self.examples, self.order = name, options, examples, order
+        self.base = load_base(find_base(options.model))
+        self.training = Training(steps=options.steps, batch=options.batch, compile=options.compile, warmup=0.0)
+        self.model = add_adapter(self.base.model, self.training)
+        self.clock, self.tokens = Clock(), 0
+
+    def turn(self, number: int, *, timed: bool) -> None:
+        order = self.order[number * self.options.steps : (number + 1) * self.options.steps]
+        passes = Passes(self.examples, order, 1)
+        clock = self.clock if timed else Clock()
+        with tempfile.TemporaryDirectory() as folder:
+            trainer = (self.ours if self.name == "ours" else self.trl)(passes, folder)
+            trainer.add_callback(clock.callback())
+            trainer.train()
+        if timed:
+            self.tokens += sum(passes.step_tokens(step) for step in range(len(order)))
+
+    def ours(self, passes: Passes, folder: str) -> Any:
+        from stepdown.distill.training.trainer import StudentTrainer, Told
+
+        passes.shared = shared_start(self.examples)
+        passes.passes = count_passes(passes, tokens=self.training.tokens_per_pass, world=1)
+        work, told = Work(Path(folder) / "x"), Told(row=lambda row: None)
+        trainer = StudentTrainer(self.model, self.base.tokenizer, passes, self.training, work=work, told=told)
+        trainer.saved = frozenset()
+        return trainer
+
+    def trl(self, passes: Passes, folder: str) -> Any:
+        import torch
+        from datasets import Dataset
+        from transformers import PrinterCallback
+        from trl import SFTConfig, SFTTrainer
+
+        config = SFTConfig(
+            output_dir=folder,
+            max_steps=self.options.steps,
+            per_device_train_batch_size=min(8, self.options.batch),
+            gradient_accumulation_steps=max(self.options.batch // 8, 1),
+            train_sampling_strategy="sequential",
+            learning_rate=self.training.rate,
+            save_strategy="no",
+            report_to="none",
+            use_cpu=not torch.cuda.is_available(),
+            disable_tqdm=True,
+            **SIDES[self.name],
+        )
+        rows = [self.row(place) for place in passes.order.ravel().tolist()]
+        trainer = SFTTrainer(
+            self.model, config, train_dataset=Dataset.from_list(rows), processing_class=self.tokenizer()
+        )
+        trainer.remove_callback(PrinterCallback)
+        return trainer
+
+    def row(self, place: int) -> dict[str, list[int]]:
+        prompt = list(self.examples.prompts[self.examples.problem_of[place]])
+        completion = list(self.examples.completions[place])
+        return {"input_ids": prompt + completion, "completion_mask": [0] * len(prompt) + [1] * len(completion)}
+
+    def tokenizer(self) -> Any:
+        tokenizer = self.base.tokenizer
+        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+        return tokenizer
+
+    def found(self) -> dict[str, Any]:
+        rate = self.tokens / self.clock.wall
+        return {
+            "side": self.name,
+            "tokens": self.tokens,
+            "seconds": round(self.clock.wall, 1),
+            "tokens_per_second": round(rate, 1),
+            "tokens_per_cpu_second": round(self.tokens / self.clock.cpu, 1),
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--pool", default="", help="a pool of chains (jsonl.gz) instead of word sums")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=2, help="steps of one turn")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--sides", default=",".join(SIDES))
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--json", action="store_true", help="one object per line")
+    options = parser.parse_args()
+    load_transformers()
+    import torch
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    training = Training(steps=options.steps * options.rounds + 1, batch=options.batch)
+    examples = Examples(load_base(find_base(options.model)).tokenizer, training).read(read_chains(options.pool))
+    order = order_visits(
+        examples.problem_of, visits="balanced", steps=training.steps, batch=training.batch, seed=training.seed
+    )
+    sides = [Side(name, options, examples, order) for name in options.sides.split(",")]
+    with quiet():
+        for number in range(options.rounds):
+            for side in sides:
+                side.turn(number, timed=True)
+    best = sides[0].found()
+    for side in sides:
+        row = {"benchmark": "training", "model": options.model, "data": Path(options.pool).name or "wordsums"}
+        row |= {"batch": options.batch, "threads": torch.get_num_threads(), **side.found()}
+        for unit in ("second", "cpu_second"):
+            name = f"tokens_per_{unit}"
+            row[f"times_per_{unit}"] = round(best[name] / row[name], 2)
+        print(json.dumps(row) if options.json else "  ".join(f"{name}={value}" for name, value in row.items()))
+
+
+if __name__ == "__main__":
+    main()

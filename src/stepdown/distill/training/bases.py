@@ -1,0 +1,139 @@
+"""Bases: the models that students are trained from, by hub name, folder, GGUF file or embedded name."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stepdown.errors import EndpointRefused, MissingExtra, UsageError
+from stepdown.models.catalogue import CATALOGUE, Progress, fetch, file_hash, find_weights, require_gguf
+from stepdown.models.students import PLAIN_TEMPLATE, check_folder
+from stepdown.models.weights import read_header
+from stepdown.types import fingerprint
+
+_CATALOGUED = {weights.name: weights.licence for weights in CATALOGUE}
+
+
+class Found(msgspec.Struct, frozen=True):
+    """Where a base's weights lie: a GGUF file, a folder, or (both None) a name of the hub; `source` is their hash."""
+
+    name: str
+    gguf: Path | None = None
+    folder: Path | None = None
+    source: str = ""
+    licence: str = ""
+
+
+class Base(msgspec.Struct, frozen=True):
+    """A base that is loaded in fp32: `model` and `tokenizer` of transformers, and what has to be said of it."""
+
+    found: Found
+    model: Any
+    tokenizer: Any
+    source: str
+    notes: tuple[str, ...] = ()
+
+
+def find_base(name: str | Path, *, progress: Progress | None = None) -> Found:
+    """Return where a base's weights lie, checked and fetched where needed, without loading them.
+
+    A name of the catalogue (`smollm2-135m`, with or without `embedded/`), a `.gguf` file, a folder in transformers'
+    form or a name of the hub. Raises `UsageError` for pickles, cut-off files and folders that are no model,
+    `UnknownName` for an embedded model there is not, and `EndpointRefused` where weights cannot be fetched.
+    """
+    text = str(name)
+    plain = text.removeprefix("embedded/")
+    if text.startswith("embedded/") or (plain in _CATALOGUED and not Path(text).exists()):
+        weights = find_weights(plain)
+        return Found(text, gguf=fetch(plain, progress=progress), source=weights.sha256, licence=weights.licence)
+    path = Path(text).expanduser()
+    if text.endswith(".gguf"):
+        read_header(require_gguf(path))
+        return Found(text, gguf=path, source=file_hash(path))
+    if path.is_dir():
+        hashes = [file_hash(file) for file in check_folder(path)]
+        return Found(text, folder=path, source=fingerprint(hashes))
+    if path.exists() or text.startswith((".", "/", "~")) or text.count("/") > 1:
+        raise UsageError(f"there is no base at `{text}`", "give a model's folder, a .gguf file or a name of the hub")
+    return Found(text)
+
+
+def load_base(found: Found) -> Base:
+    """Load a base in fp32 with its tokenizer; one without a chat template is given the plain one, and a note says so.
+
+    Raises `MissingExtra`, `UsageError` for what transformers cannot load, `EndpointRefused` for a hub name that is
+    neither in the cache nor within reach.
+    """
+    transformers = load_transformers()
+    where: dict[str, Any] = {"gguf_file": found.gguf.name} if found.gguf else {}
+    place = str(found.gguf.resolve().parent) if found.gguf else str(found.folder or found.name)
+    options = {**where, "quantization_config": transformers.GgufConfig(dequantize=True)} if where else where
+    with _explained(found), quiet():
+        tokenizer = transformers.AutoTokenizer.from_pretrained(place, **where)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            place, dtype="float32", use_safetensors=None if where else True, **options
+        )
+    if where:
+        # A folder of GGUF files is no name of the hub, where peft would ask for it at every checkpoint.
+        model.name_or_path = ""
+    if tokenizer.eos_token_id is None:
+        raise UsageError(f"the tokenizer of `{found.name}` has no end token", "a student must learn where to stop")
+    notes = () if tokenizer.chat_template else ("the base has no chat template: a question is its text and a newline",)
+    if notes:
+        tokenizer.chat_template = PLAIN_TEMPLATE
+    source = found.source or str(getattr(model.config, "_commit_hash", "") or "")
+    return Base(found=found, model=model, tokenizer=tokenizer, source=source, notes=notes)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep libraries of training from drawing bars, and from warning of one another's settings."""
+    from transformers.utils import logging
+
+    drew = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        # The bar over a GGUF's tensors knows no switch; errors are raised, not written.
+        with redirect_stderr(StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        if drew:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def _explained(found: Found) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        if found.gguf or found.folder:
+            raise UsageError(
+                f"transformers cannot load the base `{found.name}` ({reason})", "see that it is a causal language model"
+            ) from error
+        offline = "HF_HUB_OFFLINE is set; " if os.environ.get("HF_HUB_OFFLINE") else ""
+        raise EndpointRefused(
+            f"the base `{found.name}` is not in the cache and the hub did not give it ({offline}{reason})",
+            f"check the name, or use a base that needs no hub: {', '.join(f'`{name}`' for name in _CATALOGUED)}",
+        ) from error
+
+
+def load_transformers() -> Any:
+    """Return transformers, with its telemetry off; raise `MissingExtra` where a library of training is missing."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        import accelerate  # noqa: F401
+        import datasets  # noqa: F401
+        import peft  # noqa: F401
+        import torch  # noqa: F401
+        import transformers
+        import trl  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra(error.name or "transformers", "train", "training a student") from None
+    return transformers

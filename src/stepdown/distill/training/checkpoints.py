@@ -1,0 +1,97 @@
+"""The state of a training under way: its log and its checkpoints, each there whole or not at all."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from stepdown.errors import UsageError
+
+IDENTITY, LOG, PARTIAL = "identity", "log.jsonl", "partial"
+_STEP = "step-"
+
+Row = dict[str, Any]
+
+
+class Work:
+    """The folder of a training under way, beside the student folder it will become.
+
+    `identity` stands for corpus, base and settings: a folder of another training is never gone on with.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.folder = out.with_name(f".{out.name}.training")
+        self.log = self.folder / LOG
+
+    def begin(self, identity: str, *, force: bool = False) -> None:
+        """Make the folder, or go on with it; raise `UsageError` where another training was interrupted in it."""
+        mark = self.folder / IDENTITY
+        known = mark.read_text() if mark.exists() else None
+        if known not in (None, identity) and not force:
+            raise UsageError(
+                f"another training was interrupted in `{self.folder}`",
+                "repeat that command to go on with it, or `--force` to throw it away and start this one",
+            )
+        if known != identity:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+            mark.write_text(identity)
+
+    def end(self) -> None:
+        """Remove the folder: the student is written."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def checkpoint(self, step: int) -> Path:
+        """Return where the checkpoint of a step is, or would be."""
+        return self.folder / f"{_STEP}{step}"
+
+    def steps(self) -> list[int]:
+        """Return the steps that have a whole checkpoint, in order."""
+        found = (path.name.removeprefix(_STEP) for path in self.folder.glob(f"{_STEP}*"))
+        return sorted(int(step) for step in found if step.isdigit())
+
+    def partial(self) -> Path:
+        """Return an empty folder to write the next checkpoint in."""
+        path = self.folder / PARTIAL
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+        return path
+
+    def accept(self, step: int, best: int) -> None:
+        """Put the partial checkpoint in its place, on disk, and remove all but it and the best."""
+        partial, place = self.folder / PARTIAL, self.checkpoint(step)
+        for path in partial.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        shutil.rmtree(place, ignore_errors=True)
+        partial.replace(place)
+        for other in self.steps():
+            if other not in (step, best):
+                shutil.rmtree(self.checkpoint(other))
+
+    def append(self, row: Row) -> None:
+        """Add a row to the log."""
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def rows(self) -> list[Row]:
+        """Return the log's rows; a last line that a kill cut off is none."""
+        if not self.log.exists():
+            return []
+        lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def rewind(self, step: int) -> list[Row]:
+        """Cut the log off after a step, whole or not at all, and return what is left of it."""
+        rows = [row for row in self.rows() if row["step"] <= step]
+        partial = self.log.with_suffix(".part")
+        partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        partial.replace(self.log)
+        return rows
+
+
+def best_step(rows: list[Row]) -> int | None:
+    """Return the step with the most right dev problems, the earlier of equals; None where dev was never asked."""
+    scored = [row for row in rows if "dev" in row]
+    return max(scored, key=lambda row: (row["right"], -row["step"]))["step"] if scored else None

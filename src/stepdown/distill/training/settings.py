@@ -1,0 +1,107 @@
+"""The settings of a training, with the paper's values where this scale allows them."""
+
+from typing import Literal
+
+import msgspec
+
+from stepdown.corpus import TARGETS
+from stepdown.errors import UnknownName, UsageError
+from stepdown.prompts import load_prompts
+
+REFUSALS = {
+    "cut": "chains longer than max_length",
+    "unparseable": "chains without an answer that can be read",
+    "template": "questions that are asked in other words in training than in evaluation",
+    "one-class": "one label for all choice problems",
+}
+# SCoTD trains all weights at 2e-5 for 20,000 steps (Li et al. 2023, appendix B); an adapter trained for hundreds of
+# steps needs the larger rate that LoRA is usually given.
+LORA_RATE, FULL_RATE = 5e-4, 2e-5
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """How a student is trained.
+
+    `target` is what it learns to write (`corpus.TARGETS`), `prompts` the set that says the question. `visits` is
+    `balanced` (one random chain of a problem per visit, all problems before any comes again: Li et al. 2023's released
+    code) or `concatenate` (every chain once before any comes again). `steps` steps of `batch` rows each, at
+    `learning_rate` (None: 5e-4 for LoRA, 2e-5 for all weights), reached over `warmup` (a share of the steps, or their
+    number from 1 on) and falling linearly to 0; gradients are clipped at the norm `clip`, `epsilon` is Adam's.
+    `rank` and `alpha` are LoRA's, on all linear layers but the head; `full` trains all weights instead. A row holds
+    `max_length` tokens at most, one pass through the model about `tokens_per_pass`. `precision` is `fp32`, `bf16`
+    (autocast) or `auto`: bf16 where the device computes in it. `evaluations` of `dev` problems choose the checkpoint
+    and the state is saved `checkpoints` times. `allow` names refusals that shall not stop the training (`REFUSALS`).
+    `compile` compiles the model's blocks.
+    """
+
+    target: str = "chain"
+    prompts: str = "student"
+    visits: Literal["balanced", "concatenate"] = "balanced"
+    steps: int = 300
+    batch: int = 32
+    learning_rate: float | None = None
+    warmup: float = 0.05
+    clip: float = 0.5
+    epsilon: float = 1e-5
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    full: bool = False
+    max_length: int = 1024
+    tokens_per_pass: int = 1024
+    seed: int = 0
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    evaluations: int = 4
+    dev: int = 50
+    checkpoints: int = 10
+    allow: tuple[str, ...] = ()
+    compile: bool = False
+
+    @property
+    def rate(self) -> float:
+        """The learning rate at its peak."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return FULL_RATE if self.full else LORA_RATE
+
+    @property
+    def warmup_steps(self) -> int:
+        """The number of steps until the learning rate is at its peak."""
+        return int(self.warmup) if self.warmup >= 1 else round(self.warmup * self.steps)
+
+    @property
+    def method(self) -> Literal["direct", "chain-of-thought", "delegate"]:
+        """The method by which a student of this target is asked."""
+        if self.target == "plan":
+            return "delegate"
+        words = load_prompts(self.prompts)
+        return "direct" if self.target == "label" and words.direct == words.chain_of_thought else "chain-of-thought"
+
+    def check(self) -> None:
+        """Raise `UsageError` or `UnknownName` for settings that cannot be trained by."""
+        if self.target not in TARGETS:
+            raise UnknownName("target", self.target, TARGETS)
+        load_prompts(self.prompts)
+        choices = {"visits": ("balanced", "concatenate"), "precision": ("auto", "fp32", "bf16")}
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise UnknownName(name, getattr(self, name), known)
+        for name in self.allow:
+            if name not in REFUSALS:
+                raise UnknownName("refusal to allow", name, REFUSALS)
+        for name in ("steps", "batch", "rank", "alpha", "checkpoints", "clip", "epsilon"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"`{name}` of `{getattr(self, name)}` trains nothing", "give more than 0")
+        for name in ("warmup", "evaluations", "dev", "dropout", "seed", "tokens_per_pass"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"`{name}` of `{getattr(self, name)}` is below 0", "give 0 or more")
+        if self.max_length < 8 or not self.rate > 0:
+            raise UsageError(
+                f"`max_length` of `{self.max_length}` or a learning rate of `{self.rate}` trains nothing",
+                "give `max_length` from 8 on and a rate above 0",
+            )
+
+
+def marks(count: int, steps: int) -> tuple[int, ...]:
+    """Return `count` steps evenly spread over a training, the last step among them; none for a count of 0."""
+    return tuple(sorted({round(steps * part / count) for part in range(1, count + 1)} - {0})) if count else ()
