@@ -1,6 +1,6 @@
-# `make check` is what CI runs; `make bench` prints every figure of the docs. PYTHON names the environment.
+# `make check` is what CI runs (two test workers of one thread each); `make bench` prints every figure of the docs.
+# PYTHON names the environment.
 PYTHON ?= python
-MOCK ?= tests/quick_server.py
 
 .PHONY: check fix test bench
 
@@ -8,7 +8,7 @@ check:
 	$(PYTHON) -m ruff format --check src tests benchmarks docs
 	$(PYTHON) -m ruff check src tests benchmarks docs
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist loadfile
 
 fix:
 	$(PYTHON) -m ruff check --fix src tests benchmarks docs
@@ -16,7 +16,7 @@ fix:
 	$(PYTHON) docs/make_cli.py
 
 test:
-	$(PYTHON) -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist loadfile
 
 bench:
 	$(PYTHON) benchmarks/all.py

@@ -66,6 +66,7 @@ def main() -> None:
         with server() as url:
             found += rows("pipeline.py", url)
     found += rows("grading.py") + rows("corpus.py") + rows("embedded.py")
+    found += rows("sampling.py") + rows("training.py") + rows("resume.py")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with (HERE / "results.jsonl").open("a") as kept:
         for row in found:

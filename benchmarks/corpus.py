@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stepdown.corpus import Card, CorpusWriter, open_corpus
+from stepdown.exchange import export_corpus
 from stepdown.types import Chain, Grade, Problem
 
 CHAINS = 30
@@ -52,6 +53,9 @@ def measure(rows: int, filters: list[str]) -> Iterator[dict[str, object]]:
         began = time.perf_counter()
         kept = corpus.keep(*filters).write(folder / "kept")
         yield figures("keep " + " ".join(filters), rows, began, kept.card.chains)
+        began = time.perf_counter()
+        count = export_corpus(kept, "messages", folder / "kept.jsonl")
+        yield figures("export messages", count, began, count)
 
 
 def figures(work: str, rows: int, began: float, kept: int) -> dict[str, object]:

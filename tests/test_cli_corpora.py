@@ -101,3 +101,25 @@ def test_tuning_data_is_not_made_of_a_run_directly(server: FaultyServer, capsys:
     assert main(["run", "sums.jsonl", "--student", "openai/student", "--method", "direct", "--json"]) == 0
     assert main(["export", said(capsys)["run"], "--to", "messages", "--out", "x.jsonl"]) == 2
     assert "--to corpus" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("export", "corpora/none", "--to", "messages", "--out", "x.jsonl"), "there is no corpus `corpora/none`"),
+        (("export", "several", "--to", "gguf", "--out", "x.gguf"), "name one of them: `several/seed-0`"),
+        (("export", "none", "--to", "gguf", "--out", "x.gguf"), "`none` is no model"),
+        (("import", "sums.jsonl"), "`stepdown import FILE --out CORPUS`"),
+        (("import", "sums.jsonl", "--teacher", "openai/gpt-4o"), "name its folder with --out"),
+        (("run", "sums.jsonl", "--student", "students/none"), "there is no folder `students/none`"),
+        (("keep", "none", "right", "--out", "kept"), "`stepdown sample` or `stepdown import` makes one"),
+        (("sample", "sums.jsonl", *TEACHER), "`stepdown sample` needs `--out`"),
+    ],
+)
+def test_what_leads_nowhere_is_refused_with_the_way_there(
+    command: tuple[str, ...], said: str, server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("several/seed-0").mkdir(parents=True)
+    Path("several/seed-0/config.json").write_text("{}")
+    assert main(list(command)) == 2
+    assert said in capsys.readouterr().err and not server.bodies

@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stepdown.audits import audit
+    from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus, target
+    from stepdown.distill.folders import export_student
     from stepdown.distill.preferences import prefer
+    from stepdown.distill.sampling import sample, write_chains, write_plans
+    from stepdown.distill.training import Training, train
     from stepdown.errors import StepdownError
-    from stepdown.exchange import export_run, import_traces
+    from stepdown.exchange import export_corpus, export_run, import_corpus, import_traces
     from stepdown.graders import judged_by, load_grader
     from stepdown.methods import load_method
     from stepdown.models import Prices, RecordedModel, ScriptedModel, load_model
     from stepdown.problems import Columns, Problems, datasets, load_problems
     from stepdown.prompts import PromptSet, load_prompts
-    from stepdown.reports import report
+    from stepdown.reports import consistency, report
     from stepdown.runner import Budget, Plans, Task, grade, load_plans, open_store, run, run_tasks, solve
     from stepdown.store import Run, Store
     from stepdown.types import (
         Ask,
         Call,
+        Chain,
         Grade,
         Grader,
         Message,
@@ -41,20 +46,25 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "audits": ("audit",),
+    "corpus": ("Card", "Corpus", "CorpusWriter", "open_corpus", "target"),
+    "distill.folders": ("export_student",),
     "distill.preferences": ("prefer",),
+    "distill.sampling": ("sample", "write_chains", "write_plans"),
+    "distill.training": ("Training", "train"),
     "errors": ("StepdownError",),
-    "exchange": ("export_run", "import_traces"),
+    "exchange": ("export_corpus", "export_run", "import_corpus", "import_traces"),
     "graders": ("judged_by", "load_grader"),
     "methods": ("load_method",),
     "models": ("Prices", "RecordedModel", "ScriptedModel", "load_model"),
     "problems": ("Columns", "Problems", "datasets", "load_problems"),
     "prompts": ("PromptSet", "load_prompts"),
-    "reports": ("report",),
+    "reports": ("consistency", "report"),
     "runner": ("Budget", "Plans", "Task", "grade", "load_plans", "open_store", "run", "run_tasks", "solve"),
     "store": ("Run", "Store"),
     "types": (
         "Ask",
         "Call",
+        "Chain",
         "Grade",
         "Grader",
         "Message",
@@ -76,7 +86,11 @@ __all__ = [
     "Ask",
     "Budget",
     "Call",
+    "Card",
+    "Chain",
     "Columns",
+    "Corpus",
+    "CorpusWriter",
     "Grade",
     "Grader",
     "Message",
@@ -99,11 +113,16 @@ __all__ = [
     "Store",
     "Task",
     "Trace",
+    "Training",
     "Usage",
     "audit",
+    "consistency",
     "datasets",
+    "export_corpus",
     "export_run",
+    "export_student",
     "grade",
+    "import_corpus",
     "import_traces",
     "judged_by",
     "load_grader",
@@ -112,12 +131,18 @@ __all__ = [
     "load_plans",
     "load_problems",
     "load_prompts",
+    "open_corpus",
     "open_store",
     "prefer",
     "report",
     "run",
     "run_tasks",
+    "sample",
     "solve",
+    "target",
+    "train",
+    "write_chains",
+    "write_plans",
 ]
 
 

@@ -46,12 +46,12 @@ class BadRow(UsageError):
 class UnknownName(UsageError):
     """A name that is not one of the known ones."""
 
-    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, what: str, name: str, known: Iterable[str], *, more: str = "") -> None:
         known = sorted(known)
         close = get_close_matches(name, known, n=1)
         listed = ", ".join(f"`{one}`" for one in known[:MOST_NAMES]) + ("..." if len(known) > MOST_NAMES else "")
         hint = f"did you mean `{close[0]}`?" if close else f"known: {listed}" if known else "there are none yet"
-        super().__init__(f"there is no {what} `{name}`", hint)
+        super().__init__(f"there is no {what} `{name}`", f"{hint}; {more}" if more else hint)
 
 
 class MissingExtra(UsageError):

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from inspect import cleandoc
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from stepdown import __version__
 from stepdown.cli.terminal import say, say_error
@@ -76,7 +76,7 @@ _BROKEN_PIPE = 141  # what a shell reports of a command that SIGPIPE ended
 
 def _default(value: object) -> str | None:
     """Write a default as a person would give it; nothing is none."""
-    if value is None:
+    if value is None or value == "" or value == ():
         return None
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
@@ -124,14 +124,34 @@ def main(tokens: Sequence[str] | None = None) -> int:
 
 def _call(tokens: Sequence[str]) -> int:
     try:
-        found = app(tokens, exit_on_error=False, print_error=False)
+        found = app(_spelled_out(tokens), exit_on_error=False, print_error=False)
         return found if isinstance(found, int) else 0
     except StepdownError as error:
         say_error(error)
         return error.exit_code
     except CycloptsError as error:
-        say_error(StepdownError(str(error).strip(), "`stepdown --help`, or `stepdown VERB --help`, says what there is"))
+        say_error(StepdownError(_words_of(error), f"`stepdown {_verb(tokens)}--help` says what there is"))
         return 2
     except KeyboardInterrupt:
-        say("interrupted")
+        say("interrupted; the same command goes on from what was kept")
         return 130
+
+
+def _spelled_out(tokens: Sequence[str]) -> Sequence[str]:
+    """Put in what the file of a study says: `study FILE.toml` is the one command whose options may lie in a file."""
+    if list(tokens[:1]) != ["study"] or not "".join(tokens[1:2]).endswith(".toml"):
+        return tokens
+    from stepdown.cli.study import spelled_out
+
+    return ["study", *spelled_out(tokens[1:])]
+
+
+def _verb(tokens: Sequence[str]) -> str:
+    return f"{tokens[0]} " if tokens and tokens[0] in VERBS else ""
+
+
+def _words_of(error: CycloptsError) -> str:
+    """Return what was wrong with a command line; a required option that was not given is said to be missing."""
+    if isinstance(error, MissingArgumentError) and error.argument is not None and error.keyword is None:
+        return f"`stepdown {' '.join(error.command_chain or ())}` needs `{error.argument.name}`"
+    return str(error).strip()

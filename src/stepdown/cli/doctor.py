@@ -23,15 +23,16 @@ from stepdown.store import Store, default_path
 from stepdown.store.schema import SCHEMA_VERSION
 
 OUTPUT = OutputOptions()
+TRAINING = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "polars")
 # What each extra is for, and the modules that show it is installed.
 EXTRAS = {
     "embedded": ("models in this process", ("openvino_genai", "xllamacpp", "gguf")),
     "math": ("grading LaTeX expressions", ("math_verify",)),
-    "data": ("parquet files", ("polars",)),
+    "data": ("corpora and other parquet files", ("polars",)),
     "report": ("charts in html reports", ("altair", "vl_convert")),
     "hub": ("data sets and weights from the hub", ("huggingface_hub", "polars")),
     "web": ("the web app", ("starlette", "uvicorn", "jinja2")),
-    "train": ("training students", ("torch", "transformers", "peft", "trl")),
+    "train": ("training students, serving those without a model.gguf", TRAINING),
     "ray": ("many machines", ("ray",)),
 }
 ENGINES = {"openvino_genai": "openvino-genai", "xllamacpp": "xllamacpp"}

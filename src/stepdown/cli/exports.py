@@ -16,7 +16,7 @@ from stepdown.distill.sampling import write_chains, write_plans
 from stepdown.errors import UnknownName, UsageError
 from stepdown.exchange import FORMATS, TUNING_FORMATS, export_corpus, export_run
 from stepdown.models import Prices
-from stepdown.models.students import WEIGHTS
+from stepdown.models.students import WEIGHTS, check_folder
 from stepdown.reports.figures import counted
 from stepdown.store import Run
 
@@ -86,6 +86,11 @@ def exports(source: str, /, *more: str, options: ExportOptions, output: OutputOp
         return _student(folder, options, as_json=output.json)
     if (folder / CARD).is_file():
         return _corpus(folder, options, as_json=output.json)
+    if options.to in TUNING_FORMATS and options.to not in FORMATS and (folder.is_dir() or "/" in source):
+        raise UsageError(f"there is no corpus `{folder}`", "`stepdown sample`, `keep` or `import` makes one")
+    if options.to == "gguf" or folder.is_dir():
+        check_folder(folder)
+        return _student(folder, options, as_json=output.json)
     with output.reopen() as store:
         return _runs([store.run(one) for one in (source, *more)], options, as_json=output.json)
 

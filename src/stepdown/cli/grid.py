@@ -34,7 +34,8 @@ class GridOptions:
         A way of solving: `direct`, `chain-of-thought`, `plan-and-solve` or `trace-of-thought` (`all`: these four);
         or `few-shot`.
     student
-        The model that solves, such as `ollama/llama3.2:1b`, `embedded/NAME`, a .gguf file, or `recorded/RUN`.
+        The model that solves, such as `ollama/llama3.2:1b`, `embedded/NAME`, a student folder, a .gguf file,
+        or `recorded/RUN`.
     teacher
         The model that writes plans.
     plans

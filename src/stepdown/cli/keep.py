@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from stepdown.cli.corpora import show_corpus, telling
-from stepdown.cli.options import Flag, Json
+from stepdown.cli.options import CHOICE, Flag, Json
 from stepdown.cli.tables import show_table
 from stepdown.corpus import Corpus, open_corpus
 
@@ -16,10 +16,10 @@ def keep(
     corpus: Path,
     /,
     *filters: str,
-    out: Path,
-    seed: int = 0,
-    force: Flag = False,
-    json: Annotated[Json, Parameter()] = False,
+    out: Annotated[Path, Parameter(group=CHOICE)],
+    seed: Annotated[int, Parameter(group=CHOICE)] = 0,
+    force: Annotated[Flag, Parameter(group=CHOICE)] = False,
+    json: Json = False,
 ) -> int:
     """Keep the chains that pass all filters.
 

@@ -14,16 +14,15 @@ from stepdown.problems import Columns, Problems, datasets, load_problems
 from stepdown.store import Store, default_path
 from stepdown.types import Kind, Sampling
 
-Limit = Annotated[int | None, Parameter(name=["--limit", "-n"], validator=Number(gte=1))]
-Flag = Annotated[bool, Parameter(show_default=False)]
-Json = Annotated[bool, Parameter(name="--json", show_default=False)]
-Place = Annotated[Path | None, Parameter(name="--store")]
-
 # Groups of options in the order that help shows them.
 CHOICE, SETTINGS, PROBLEMS, SAMPLING, MONEY, ENDPOINT, OUTPUT = (
     Group(name, sort_key=place)
     for place, name in enumerate(("What", "Settings", "Problems", "Sampling", "Money", "Endpoint", "Output"))
 )
+Limit = Annotated[int | None, Parameter(name=["--limit", "-n"], validator=Number(gte=1))]
+Flag = Annotated[bool, Parameter(show_default=False)]
+Json = Annotated[bool, Parameter(name="--json", show_default=False, group=OUTPUT)]
+Place = Annotated[Path | None, Parameter(name="--store")]
 
 
 @Parameter(name="*", group=PROBLEMS)

@@ -25,6 +25,7 @@ from stepdown.cli.terminal import say
 from stepdown.corpus.files import check_out
 from stepdown.distill.sampling import GOLD, sampling_task, write_chains, write_gold
 from stepdown.errors import UsageError
+from stepdown.problems.rows import load_polars
 from stepdown.prompts.demonstrations import load_demonstrations
 from stepdown.runner import Task
 from stepdown.types import Sampling
@@ -120,6 +121,7 @@ def sample(
     dataset
         A data set (its `train` split unless --split says otherwise), or a .jsonl, .json, .csv or .parquet file.
     """
+    load_polars()  # A corpus is parquet: nothing is asked that could not be written.
     check_out(options.out, force=options.force)
     if options.plans and options.teacher != GOLD:
         raise UsageError(

@@ -1,8 +1,8 @@
 """`stepdown study`: a grid of students, trained and evaluated, with the N-curve."""
 
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from stepdown.cli.grid import GridOptions, Players, tasks_of
 from stepdown.cli.options import (
     CHOICE,
+    SAMPLING,
     EndpointOptions,
     MoneyOptions,
     OutputOptions,
@@ -25,6 +26,7 @@ from stepdown.corpus import open_corpus
 from stepdown.distill.studies import Cell, Findings, Grid, Score, score, write_findings
 from stepdown.distill.training import train
 from stepdown.errors import UsageError
+from stepdown.models.catalogue import CATALOGUE
 from stepdown.problems import Problems
 from stepdown.reports.figures import percent
 from stepdown.store import Run, Store
@@ -84,7 +86,39 @@ class StudyOptions:
         )
 
 
-OPTIONS, PROBLEMS, SAMPLING, OUTPUT = StudyOptions(), ProblemOptions(), SamplingOptions(max_tokens=256), OutputOptions()
+@Parameter(name="*", group=SAMPLING)
+@dataclass(frozen=True, kw_only=True)
+class SolvingOptions:
+    """How test problems are solved.
+
+    Parameters
+    ----------
+    samples
+        Solutions per test problem; the majority decides (self-consistency; give --temperature, such as 0.7).
+    temperature
+        The students' temperature; 0 is greedy.
+    top_p
+        Draw from the likeliest tokens that make up this share.
+    max_tokens
+        The longest solution, in tokens.
+    """
+
+    samples: int = 1
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = 256
+
+    def sampling(self) -> SamplingOptions:
+        """Return how solutions are drawn. Raises `UsageError`."""
+        found = SamplingOptions(temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens)
+        found.student()
+        if self.samples < 1 or (self.samples > 1 and self.temperature == 0):
+            raise UsageError(f"`{self.samples}` samples at a temperature of `{self.temperature:g}`",
+                             "several samples need --temperature, such as 0.7; one is the least")  # fmt: skip
+        return found
+
+
+OPTIONS, PROBLEMS, SOLVING, OUTPUT = StudyOptions(), ProblemOptions(), SolvingOptions(), OutputOptions()
 
 
 def study(
@@ -94,8 +128,7 @@ def study(
     options: StudyOptions = OPTIONS,
     settings: TrainingOptions = TRAINING,
     problems: ProblemOptions = PROBLEMS,
-    sampling: SamplingOptions = SAMPLING,
-    samples: int = 1,
+    solving: SolvingOptions = SOLVING,
     output: OutputOptions = OUTPUT,
 ) -> int:
     """Train and test a grid of students on views of one corpus.
@@ -103,25 +136,28 @@ def study(
     Parameters
     ----------
     source
-        A corpus, or a .toml file with `corpus` and any of the options below by their names.
-    samples
-        Solutions per test problem; the majority decides (self-consistency; give --temperature, such as 0.7).
+        A corpus, or first of all a .toml file with `corpus` and any of the options below by their names, those
+        beside it going before the file's.
     """
     if source.suffix == ".toml":
-        from stepdown.cli import main
-
-        return main(["study", *tokens_of(source)])
-    grid = options.grid(source)
+        raise UsageError(f"the study `{source}` stands after options", "write `stepdown study FILE.toml [OPTIONS]`")
+    grid, sampling = options.grid(source), solving.sampling()
+    grid.check()
     cells = grid.cells()
+    for cell in cells:
+        settings.training(cell.target).check()
     test = problems.load(options.test, preferred="test")
     test.check()
+    if test.dataset == open_corpus(source).card.dataset:
+        say(f"the corpus is of `{test.dataset}` too: see that no test problem is in it")
+    base = _asked(options.base) if options.before else ""
     with output.open() as store:
-        before = list(_before(options.base, test, sampling, store)) if options.before else []
+        before = list(_before(base, test, sampling, store)) if base else []
         runs: dict[Cell, list[Run]] = {cell: [] for cell in cells}
         for number, (cell, seed) in enumerate(grid.places(), 1):
             say(f"{number}/{len(cells) * grid.seeds}: {cell.name}, seed {seed}")
             folder = _student(grid, cell, seed, options.base, settings)
-            grid_options = GridOptions(method=(cell.method,), student=(str(folder),), samples=samples)
+            grid_options = GridOptions(method=(cell.method,), student=(str(folder),), samples=solving.samples)
             runs[cell] += _solve(test, grid_options, sampling, store)
         found = Findings(
             base=options.base,
@@ -132,32 +168,47 @@ def study(
     write_findings(found, grid.out)
     show_findings(found, as_json=output.json)
     say(f"students, table and curve lie in {grid.out}")
-    return 0
+    return int(any(one.graded < one.total for one in (*found.before, *found.scores)))
+
+
+def spelled_out(tokens: Sequence[str]) -> list[str]:
+    """Return a command line on which a study's file is replaced by what it says; options beside it go before its own.
+
+    Raises `UsageError` for a file that cannot be read or names no corpus.
+    """
+    beside = {{"-n": "--limit"}.get(word, word.partition("=")[0].replace("_", "-")) for word in tokens[1:]}
+    corpus, *said = tokens_of(Path(tokens[0]))
+    return [corpus, *(word for word in said if word.partition("=")[0] not in beside), *tokens[1:]]
 
 
 def tokens_of(path: Path) -> list[str]:
-    """Return the words of a command line that a .toml file stands for. Raises `UsageError`."""
+    """Return the words of a command line that a .toml file stands for. Raises `UsageError`.
+
+    Its paths are taken from the working folder, as on a command line.
+    """
     try:
         given: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read the study `{path}`: {error}", "it needs corpus, base, test and out") from error
     if not isinstance(corpus := given.pop("corpus", None), str):
         raise UsageError(f"`{path}` names no `corpus`", 'add a line such as: corpus = "corpus/"')
+    if corpus.endswith(".toml"):
+        raise UsageError(f"the corpus of `{path}` is another study, `{corpus}`", "name a corpus folder")
     tokens = [corpus]
     for name, value in given.items():
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
             tokens += [option] * value
         else:
-            tokens += [word for one in (value if isinstance(value, list) else [value]) for word in (option, str(one))]
+            # One word each: a value may begin with a dash.
+            tokens += [f"{option}={one}" for one in (value if isinstance(value, list) else [value])]
     return tokens
 
 
 def _student(grid: Grid, cell: Cell, seed: int, base: str, settings: TrainingOptions) -> Path:
     """Return the student of a place, trained now if it is not there; one of other settings is refused."""
-    content = open_corpus(grid.corpus).card.content
-    chosen = replace(settings, target=cell.target, seed=seed).training(content=content)
     view, folder = grid.view(cell, seed), grid.folder(cell, seed)
+    chosen = settings.training(cell.target, seed=seed)
     return train(view, base=base, out=folder, training=chosen, progress=following())[0]
 
 
@@ -171,11 +222,21 @@ def _solve(test: Problems, grid: GridOptions, sampling: SamplingOptions, store: 
     return [store.run(result.run) for result in session.results]
 
 
+def _asked(base: str) -> str:
+    """Return the model string of an untrained base. Raises `UsageError` for one that only the hub has."""
+    if base.startswith("embedded/") or Path(base).exists():
+        return base
+    if any(one.name == base for one in CATALOGUE):
+        return f"embedded/{base}"
+    raise UsageError(
+        f"`--before` cannot ask `{base}`: it is no file or folder", "download it and give the folder's path"
+    )
+
+
 def _before(base: str, test: Problems, sampling: SamplingOptions, store: Store) -> Iterator[Score]:
     """Test the base as it is: asked plainly step by step, and after demonstrations, as the paper did."""
-    named = base if "/" in base or base.endswith(".gguf") else f"embedded/{base}"
     for method in ("chain-of-thought", "few-shot"):
-        (run,) = _solve(test, GridOptions(method=(method,), student=(named,)), sampling, store)
+        (run,) = _solve(test, GridOptions(method=(method,), student=(base,)), sampling, store)
         yield score(Cell(0, "", method), [run], name=f"before, {method}")
 
 

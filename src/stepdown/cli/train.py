@@ -1,6 +1,7 @@
 """`stepdown train`: a student from a corpus."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from time import monotonic
@@ -11,11 +12,12 @@ from cyclopts import Parameter
 
 from stepdown.cli.options import CHOICE, SETTINGS, Flag, Json, ProblemOptions
 from stepdown.cli.terminal import say, show, show_json
-from stepdown.corpus import open_corpus
+from stepdown.corpus import Corpus, open_corpus
 from stepdown.distill.training import Progressed, Training
 from stepdown.distill.training import train as train_students
+from stepdown.errors import UsageError
 from stepdown.models.students import StudentCard, read_card
-from stepdown.problems import Problems
+from stepdown.problems import Problems, datasets
 from stepdown.reports.figures import duration, percent
 
 VERSION = 1
@@ -30,8 +32,6 @@ class TrainingOptions:
 
     Parameters
     ----------
-    target
-        What is learned: `chain` (SCoTD), `label`, `answer-first`, `shuffled`, `filler`; of plans always `plan`.
     visits
         `balanced`: one random chain of a problem per visit, as SCoTD; `concatenate`: every chain once in turn.
     steps
@@ -52,8 +52,6 @@ class TrainingOptions:
         `auto`, `fp32` or `bf16`.
     compile
         Compile the model first: minutes at the start, faster steps.
-    seed
-        The seed of the first student.
     evaluations
         How many times the dev problems are solved; the best checkpoint becomes the student.
     dev_count
@@ -66,7 +64,6 @@ class TrainingOptions:
         Train although: `cut`, `unparseable`, `template` or `one-class`.
     """
 
-    target: str = DEFAULTS.target
     visits: Literal["balanced", "concatenate"] = DEFAULTS.visits
     steps: int = DEFAULTS.steps
     batch: int = DEFAULTS.batch
@@ -77,18 +74,16 @@ class TrainingOptions:
     max_length: int = DEFAULTS.max_length
     precision: Literal["auto", "fp32", "bf16"] = DEFAULTS.precision
     compile: Flag = False
-    seed: int = 0
     evaluations: int = DEFAULTS.evaluations
     dev_count: int = DEFAULTS.dev
     checkpoints: int = DEFAULTS.checkpoints
     prompts: str = DEFAULTS.prompts
     allow: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
 
-    def training(self, *, content: str = "chain") -> Training:
-        """Return the settings; a corpus of plans is learned as plans."""
+    def training(self, target: str, *, seed: int = 0) -> Training:
+        """Return the settings of one student."""
         given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "dev_count"}
-        target = "plan" if content == "plan" else self.target
-        return Training(**{**given, "target": target, "dev": self.dev_count})
+        return Training(**given, target=target, seed=seed, dev=self.dev_count)
 
 
 @Parameter(name="*", group=CHOICE)
@@ -102,11 +97,15 @@ class StudentOptions:
         The model to train: a hub name, a folder, a .gguf file, or `smollm2-135m`, `qwen2.5-coder-0.5b`.
     out
         The student folder to write; several seeds lie in it as `seed-0`, `seed-1`...
+    target
+        What is learned: `chain` (SCoTD), `label`, `answer-first`, `shuffled`, `filler`; of plans always `plan`.
     seeds
         How many students, each from its own seed.
+    seed
+        The seed of the first one.
     dev
         Problems to choose the checkpoint by, such as `wordsums/dev` or a file; otherwise some of the corpus's are
-        held out.
+        held out. A test split is refused.
     data
         The file of --dev, in its benchmark's published format.
     force
@@ -115,17 +114,32 @@ class StudentOptions:
 
     base: str
     out: Path
+    target: str = DEFAULTS.target
     seeds: int = 1
+    seed: int = 0
     dev: str | None = None
     data: Path | None = None
     force: Flag = False
 
     def problems(self, count: int) -> Problems | None:
-        """Return the dev problems, None where they are to be held out."""
+        """Return the dev problems, None where they are to be held out. Raises `UsageError` for a test split."""
         if self.dev is None:
+            if self.data is not None:
+                raise UsageError("`--data` is the file of `--dev`, which is not given", "--dev NAME --data FILE")
             return None
-        name, _, split = self.dev.partition("/") if not Path(self.dev).exists() else (self.dev, "", "")
-        return ProblemOptions(limit=count or None, split=split or None, data=self.data).load(name, preferred="dev")
+        is_file = Path(self.dev).suffix or Path(self.dev).exists()
+        name, _, split = (self.dev, "", "") if is_file else self.dev.partition("/")
+        chosen = ProblemOptions(limit=count or None, split=split or None, data=self.data)
+        found = chosen.load(name, preferred="dev")
+        if self.data is None and found.dataset.split("/")[1:2] == ["test"]:
+            splits = next(one.splits for one in datasets() if one.name == name)
+            others = ", ".join(f"`--dev {name}/{one}`" for one in splits if one != "test")
+            raise UsageError(
+                f"the checkpoint would be chosen by `{found.dataset}`, which is there to test on",
+                f"{others or 'leave out --dev'}{', or leave out --dev' if others else ''}: problems are held out then",
+            )
+        found.check()
+        return found
 
 
 TRAINING = TrainingOptions()
@@ -150,7 +164,8 @@ def train(corpus: Path, /, *, options: StudentOptions, settings: TrainingOptions
         Write JSON to stdout, as docs/cli.md promises.
     """
     source = open_corpus(corpus)
-    training = settings.training(content=source.card.content)
+    training = settings.training(target_of(source, options.target), seed=options.seed)
+    training.check()
     folders = train_students(
         source,
         base=options.base,
@@ -161,9 +176,34 @@ def train(corpus: Path, /, *, options: StudentOptions, settings: TrainingOptions
         progress=following(),
         force=options.force,
     )
-    for folder in folders:
-        show_student(folder, as_json=json)
+    if is_first():
+        show_students(folders, as_json=json)
     return 0
+
+
+def target_of(corpus: Corpus, named: str) -> str:
+    """Return what is learned of a corpus; plans are learned as plans. Raises `UsageError` for chains as plans."""
+    if corpus.card.content == "plan":
+        return "plan"
+    if named == "plan":
+        raise UsageError(f"`{corpus.path}` holds chains, not plans", "`stepdown export RUN --to plans` writes plans")
+    return named
+
+
+def is_first() -> bool:
+    """Whether this is the only process of a training, or the first of several (`accelerate launch`)."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def show_students(folders: Sequence[Path], *, as_json: bool) -> None:
+    """Write what students are, and what to do with the first one."""
+    for folder in folders:
+        show_student(folder, as_json=as_json)
+    card = read_card(folders[0])
+    if card is not None and card.method == "delegate":
+        say(f"next: `stepdown run DATASET --method trace-of-thought --teacher {folders[0]} --student MODEL`")
+    elif card is not None:
+        say(f"next: `stepdown run DATASET --method {card.method} --student {folders[0]}`")
 
 
 def show_student(folder: Path, *, as_json: bool) -> None:
@@ -176,7 +216,6 @@ def show_student(folder: Path, *, as_json: bool) -> None:
     scored = f"; dev {best.right}/{best.graded}, {percent(best.right / best.graded)} %" if best and best.graded else ""
     show(f"{folder}: {card.base}, {card.lessons.target} of {card.lessons.problems} problems, "
          f"step {card.step} of {card.steps}{scored}; {duration(card.seconds)}")  # fmt: skip
-    say(f"next: `stepdown run DATASET --student {folder} --method {card.method}`")
 
 
 def following() -> Callable[[Progressed], None]:
@@ -185,6 +224,8 @@ def following() -> Callable[[Progressed], None]:
     said = [0.0]
 
     def tell(now: Progressed) -> None:
+        if not is_first():
+            return
         if now.words:
             say(now.words)
             return

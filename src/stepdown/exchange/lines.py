@@ -60,7 +60,10 @@ class RunLine(TraceLine, frozen=True, kw_only=True):
 
 
 _decode = msgspec.json.Decoder(RunLine).decode
-_HINT = "mend or remove the row; a file of plans is read by `stepdown run --plans FILE`"
+_HINT = (
+    "mend or remove the row; a file of plans is read by `stepdown run --plans FILE`, "
+    "a file of chains by `stepdown import FILE --out CORPUS`"
+)
 
 
 def describe(run: str, trace: Trace, grade: Grade, prices: Prices) -> TraceLine:

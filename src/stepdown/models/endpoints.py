@@ -96,7 +96,8 @@ def find_endpoint(name: str) -> Endpoint:
     if provider in ANY:
         provider, _, model = model.partition("/")
     elif provider not in ADDRESSES:
-        raise UnknownName("provider", provider, [*ADDRESSES, *ANY, "embedded"])
+        more = f"and there is no folder `{name}`" if model else ""
+        raise UnknownName("provider", provider, [*ADDRESSES, *ANY, "embedded"], more=more)
     if not provider or not model:
         raise UsageError(f"`{name}` names no model", "write `provider/model`, such as `ollama/llama3.2:1b`")
     if provider == "azure":

@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from stepdown.models.students import PLAIN_TEMPLATE, check_folder
 from stepdown.models.weights import read_header
 from stepdown.types import fingerprint
 
+LIBRARIES = ("accelerate", "datasets", "peft", "torch", "transformers", "trl")
 _CATALOGUED = {weights.name: weights.licence for weights in CATALOGUE}
 
 
@@ -124,9 +126,18 @@ def _explained(found: Found) -> Iterator[None]:
         ) from error
 
 
+def check_libraries() -> None:
+    """Raise `MissingExtra` where a library of training is not installed; none is loaded, which takes seconds."""
+    for name in LIBRARIES:
+        if find_spec(name) is None:
+            raise MissingExtra(name, "train", "training a student")
+
+
 def load_transformers() -> Any:
     """Return transformers, with its telemetry off; raise `MissingExtra` where a library of training is missing."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # Threads that spin while they wait take a neighbour's core and their own time with it: measured up to ten times.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import accelerate  # noqa: F401
         import datasets  # noqa: F401

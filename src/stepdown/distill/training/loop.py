@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from stepdown.corpus import Corpus
-from stepdown.distill.folders import write_student
-from stepdown.distill.training.bases import Base, Found, find_base, load_base, load_transformers, quiet
+from stepdown.distill.folders import check_place, write_student
+from stepdown.distill.training.bases import Base, Found, check_libraries, find_base, load_base, quiet
 from stepdown.distill.training.checkpoints import Row, Work, best_step
-from stepdown.distill.training.checks import check_corpus
+from stepdown.distill.training.checks import check_corpus, check_labels
 from stepdown.distill.training.examples import Asking, Examples, dev_rank
 from stepdown.distill.training.passes import Passes, count_passes, keep_rows_apart, rows_are_apart, shared_start
 from stepdown.distill.training.scores import Dev, score_dev
@@ -89,9 +89,11 @@ def train(
     numbers = range(settings.seed, settings.seed + seeds)
     places = {number: Path(out) / f"seed-{number}" if seeds > 1 else Path(out) for number in numbers}
     for place in places.values():
-        if place.exists() and not force and read_card(place) is None:
-            raise UsageError(f"`{place}` exists already", "choose another folder, or `--force` to replace it")
-    load_transformers()
+        check_place(place)
+    # Before a base is fetched or loaded; a stream of chains can be read only once.
+    if not isinstance(corpus, Iterator):
+        check_labels(corpus, settings)
+    check_libraries()
     tell = progress or _say_nothing
     found = find_base(base, progress=lambda words, done, all_: tell(Progressed(seed=settings.seed, words=words)))
     first = load_base(found)
@@ -321,13 +323,14 @@ def _write(out: Path, trainer: Any, base: Base, card: StudentCard, force: bool) 
     """Write the student with the weights of the chosen step; what was kept to go on from is no longer needed."""
     trainer.take(card.step)
     base.model.set_attn_implementation("sdpa")
-    write_student(
-        out,
-        trainer.model,
-        tokenizer=base.tokenizer,
-        card=card,
-        base=base.found.gguf,
-        log=trainer.work.log,
-        force=force,
-    )
+    with quiet():
+        write_student(
+            out,
+            trainer.model,
+            tokenizer=base.tokenizer,
+            card=card,
+            base=base.found.gguf,
+            log=trainer.work.log,
+            force=force,
+        )
     trainer.work.end()

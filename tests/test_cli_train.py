@@ -1,0 +1,197 @@
+"""`train` and `study`: from a corpus to students and a table, with what stands in a study's file."""
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command_line import write_sums
+from small_students import small_model, small_tokenizer
+from stepdown.cli import main
+from stepdown.cli.study import spelled_out, tokens_of
+from stepdown.corpus import Card, CorpusWriter
+from stepdown.errors import UsageError
+from stepdown.models.students import read_card
+from stepdown.types import Chain, Grade, Problem
+
+packages = ("torch", "transformers", "peft", "trl", "accelerate", "polars")
+pytestmark = [
+    pytest.mark.skipif(not all(map(find_spec, packages)), reason="needs the extra `train`"),
+    # peft, trl and transformers still call names that torch and they themselves have deprecated.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+]
+QUICK = (
+    "--base",
+    "base",
+    "--steps",
+    "2",
+    "--batch",
+    "4",
+    "--evaluations",
+    "1",
+    "--dev-count",
+    "2",
+    "--checkpoints",
+    "1",
+)
+STUDY = {"corpus": "chains", "base": "base", "test": "sums.jsonl", "out": "st", "chains": [1], "seeds": 1, "steps": 2}
+FILE = STUDY | {"batch": 4, "evaluations": 0, "max_tokens": 8, "targets": ["chain", "label"], "keep": "right"}
+
+
+def write_corpus(out: Path, text: str, card: Card) -> None:
+    with CorpusWriter(out, card=card) as corpus:
+        for n in range(8):
+            problem = Problem(f"sums/train/{n}", f"What is {n} plus one?", str(n + 1))
+            found = None if card.content == "plan" else problem.answer
+            corpus.add(Chain(problem, text.format(n), "teacher", 0, Grade("right", found)))
+
+
+def write_study(file: str, **values: Any) -> None:
+    Path(file).write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items()))
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a base, a corpus of chains, one of plans, and a student of the chains."""
+    folder = tmp_path_factory.mktemp("work")
+    small_model().save_pretrained(folder / "base")
+    small_tokenizer().save_pretrained(folder / "base")
+    write_corpus(folder / "chains", "Take {0} and add one.", Card(dataset="sums/train"))
+    write_corpus(folder / "plans", "1. Take the number.", Card(dataset="sums/train", content="plan"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        assert main(["train", "chains", *QUICK, "--out", "student"]) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def working(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("STEPDOWN_STORE", str(here / "stepdown.sqlite"))
+    monkeypatch.setenv("STEPDOWN_CACHE", str(here / "cache"))
+    monkeypatch.setenv("STEPDOWN_ENGINE", "transformers")
+    write_sums(3)
+
+
+def test_the_same_training_again_leaves_the_student_and_says_how_to_ask_it(capsys: pytest.CaptureFixture[str]) -> None:
+    before = Path("student/model.safetensors").stat().st_mtime_ns
+    assert main(["train", "chains", *QUICK, "--out", "student", "--json"]) == 0
+    shown = capsys.readouterr()
+    found = json.loads(shown.out)
+    assert (found["student"], found["card"]["lessons"]["target"], found["card"]["steps"]) == ("student", "chain", 2)
+    assert "is there already" in shown.err and Path("student/model.safetensors").stat().st_mtime_ns == before
+    assert "next: `stepdown run DATASET --method chain-of-thought --student student`" in shown.err
+
+
+def test_a_student_of_other_settings_is_not_replaced_unasked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "chains", *QUICK, "--seed", "1", "--out", "student"]) == 2
+    assert "--force" in capsys.readouterr().err and read_card(Path("student")) is not None
+
+
+def test_a_planner_is_asked_as_a_teacher(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "plans", *QUICK, "--out", "planner"]) == 0
+    shown = capsys.readouterr()
+    assert "plan of 8 problems" in shown.out and "--teacher planner --student MODEL" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("chians",), "there is no corpus `chians`"),
+        (("chains", "--target", "chian"), "did you mean `chain`"),
+        (("chains", "--target", "plan"), "holds chains, not plans"),
+        (("chains", "--dev", "wordsums/test"), "`--dev wordsums/dev`"),
+        (("chains", "--dev", "gsm8k"), "`--dev gsm8k/train`, or leave out --dev"),
+        (("chains", "--dev", "no/dev.jsonl"), "there is no file `no/dev.jsonl`"),
+        (("chains", "--data", "dev.jsonl"), "--dev NAME --data FILE"),
+        (("chains", "--steps", "0"), "`steps` of `0` trains nothing"),
+        (("chains", "--allow", "everything"), "one-class"),
+    ],
+)
+def test_a_training_that_cannot_be_right_is_refused_at_once(
+    options: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *options, "--base", "base", "--out", "other"]) == 2
+    assert said in capsys.readouterr().err and not Path("other").exists()
+
+
+def test_a_missing_option_is_named_with_the_help_of_its_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "chains", "--base", "base"]) == 2
+    shown = capsys.readouterr().err
+    assert "`stepdown train` needs `--out`" in shown and "`stepdown train --help`" in shown
+
+
+def test_the_verbs_of_distillation_load_no_heavy_library_until_they_work() -> None:
+    verbs = ", ".join(f"stepdown.cli.{verb}" for verb in ("sample", "keep", "train", "study", "exports", "imports"))
+    heavy = "('torch', 'transformers', 'polars', 'datasets', 'numpy', 'altair')"
+    code = f"import sys, {verbs}; print([one for one in {heavy} if one in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_the_public_names_of_distillation_load_no_heavy_library() -> None:
+    names = "stepdown.sample, stepdown.open_corpus, stepdown.Training, stepdown.train, stepdown.import_corpus"
+    heavy = "('torch', 'transformers', 'polars', 'datasets', 'numpy', 'altair')"
+    code = f"import sys, stepdown; {names}; print([one for one in {heavy} if one in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_missing_extra_is_named_with_the_command_that_installs_it() -> None:
+    train = ["train", "chains", "--base", "base", "--out", "other"]
+    code = f"import sys; sys.modules['accelerate'] = None; from stepdown.cli import main; sys.exit(main({train}))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.returncode == 2 and "pip install 'stepdown[train]'" in found.stderr
+
+
+def test_a_study_trains_and_tests_its_grid_and_does_nothing_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    write_study("study.toml", **FILE)
+    assert main(["study", "study.toml", "--json"]) in (0, 1)
+    first = json.loads(capsys.readouterr().out)
+    assert [(one["name"], len(one["runs"]), one["total"]) for one in first["scores"]] == [
+        ("chain-n1-random", 1, 3),
+        ("label-n1-random", 1, 3),
+    ]
+    assert json.loads(Path("st/study.json").read_text()) == first and Path("st/study.md").exists()
+    assert main(["study", "study.toml"]) == int(any(one["graded"] < 3 for one in first["scores"]))
+    again = capsys.readouterr()
+    assert again.err.count("is there already") == 2 and "label-n1-random" in again.out
+
+
+def test_a_file_of_a_study_stands_for_the_words_of_a_command_line(tmp_path: Path) -> None:
+    write_study("words.toml", corpus="c", keep=["right", "-x"], max_tokens=9, before=True, full=False)
+    assert tokens_of(Path("words.toml")) == ["c", "--keep=right", "--keep=-x", "--max-tokens=9", "--before"]
+
+
+def test_options_beside_the_file_of_a_study_go_before_its_own() -> None:
+    write_study("mine.toml", corpus="c", limit=9, seeds=3, chains=[1, 5])
+    assert spelled_out(["mine.toml", "-n", "2", "--chains", "30"]) == ["c", "--seeds=3", "-n", "2", "--chains", "30"]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"steeps": 3}, "did you mean --steps"),
+        ({"corpus": "bad.toml"}, "is another study"),
+        ({"corpus": "plans"}, "holds plans"),
+        ({"samples": 5}, "several samples need --temperature"),
+        ({"by": "likley"}, "random, diverse, likely"),
+        ({"test": "nothing"}, "there is no data set `nothing`"),
+        ({"base": "someone/something", "before": True}, "give the folder's path"),
+        ({"test": ""}, "a study needs --test"),
+    ],
+)
+def test_a_study_that_cannot_be_right_is_refused_before_a_student_is_trained(
+    values: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_study("bad.toml", **{**FILE, "out": "bad", **values})
+    assert main(["study", "bad.toml"]) == 2
+    assert said in capsys.readouterr().err.replace("Did", "did") and not Path("bad").exists()
+
+
+def test_a_study_without_a_corpus_says_so() -> None:
+    write_study("none.toml", base="base")
+    with pytest.raises(UsageError, match="names no `corpus`"):
+        tokens_of(Path("none.toml"))
