@@ -171,6 +171,12 @@ def test_chats_without_a_gold_are_ungraded_but_labelled(tmp_path: Path) -> None:
     assert {one.grade.verdict for one in corpus} == {"ungraded"}
 
 
+def test_half_of_a_surrogate_pair_in_a_chat_becomes_a_question_mark(tmp_path: Path) -> None:
+    corpus = imported(lines(tmp_path / "chats.jsonl", [said("Which\ud83d?", "Sure. \udc00\nAnswer: 2", answer="2")]))
+    [one] = corpus
+    assert (one.problem.question, one.text, one.grade.verdict) == ("Which??", "Sure. ?\nAnswer: 2", "right")
+
+
 def test_chats_with_a_column_answer_are_graded_by_it(tmp_path: Path) -> None:
     rows = [said("2+2?", "Answer: 4", answer=4, model="openai/x"), said("2+2?", "Answer: 5")]
     corpus = list(imported(lines(tmp_path / "c.jsonl", rows)))

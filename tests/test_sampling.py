@@ -8,7 +8,7 @@ import stepdown as sd
 from stepdown.distill.sampling import plans_of, sample, write_chains, write_gold, write_plans
 from stepdown.errors import BadRow, CallFailed, UsageError
 from stepdown.models import ScriptedModel
-from stepdown.problems import load_problems
+from stepdown.problems import Problems, load_problems
 from stepdown.prompts import load_prompts
 from stepdown.prompts.demonstrations import DEMONSTRATIONS, load_demonstrations, with_demonstrations
 from stepdown.store import Run, Store
@@ -110,6 +110,23 @@ def test_problems_without_gold_solutions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no gold chains"):
         write_gold(sums(2), tmp_path / "gold")
     assert not (tmp_path / "gold").exists()
+
+
+def test_problems_without_a_gold_solution_are_left_out_and_counted(tmp_path: Path) -> None:
+    rows = [Problem(f"p/{n}", f"{n} + 0?", str(n), solution="It stays." * (n % 2)) for n in range(5)]
+    corpus = write_gold(Problems("p", lambda: ((None, problem) for problem in rows)), tmp_path / "gold")
+    assert [chain.problem.id for chain in corpus] == ["p/1", "p/3"] and corpus.card.right == 2
+    assert corpus.card.notes == ("3 problems without one are left out",)
+
+
+def test_a_plan_that_was_edited_twice_is_one_edit_and_keeps_its_number(store: Store, tmp_path: Path) -> None:
+    run = traced(store)
+    plan = run.trace("sums/test/1").plan or Plan("", "")
+    for words in ("Add two.", "Add one."):
+        run.put_edit("sums/test/1", plan.edit(words, author="ann"))
+    corpus = write_plans([run], tmp_path / "plans")
+    assert corpus.card.edits == 1 and [chain.text for chain in corpus if chain.teacher == "ann"] == ["1. Add one."]
+    assert [chain.sample for chain in corpus] == [0, 0, 0]
 
 
 def test_a_users_demonstrations_replace_ours(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from fractions import Fraction
 from itertools import product
 from math import comb
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from scipy import stats as oracle
 from stepdown.stats import (
     binomial_test,
     clustered_bootstrap,
+    crossed_bootstrap,
     frontier,
     holm,
     mcnemar_exact,
@@ -107,6 +109,54 @@ def test_the_clustered_bootstrap_is_the_percentile_over_all_resamples() -> None:
     means = sorted(sum(resample) / 5 for resample in product(data, repeat=5))
     low, high = means[int(0.025 * 3125)], means[int(0.975 * 3125)]
     assert clustered_bootstrap(Counter(data)) == pytest.approx((float(low), float(high)))
+
+
+TABLES = ([[1, 0, 1, 1], [0, 0, 1, 1], [1, 0, 0, 1]], [[1, 1, 0], [0, 0, 0], [1, 1, 1]], [[1, 0, 0, 1, 1]], [[1], [0]])
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_crossed_bootstrap_is_near_the_percentiles_over_all_resamples_of_seeds_and_problems(
+    table: list[list[int]],
+) -> None:
+    rows, columns = range(len(table)), range(len(table[0]))
+    size = len(rows) * len(columns)
+    means = sorted(
+        sum(table[row][column] for row in some for column in others) / size
+        for some in product(rows, repeat=len(rows))
+        for others in product(columns, repeat=len(columns))
+    )
+    low, high = crossed_bootstrap(table)
+    # Of 2,000 draws, 0.025 of a distribution is found between its 0.015 and its 0.035: three standard errors.
+    assert means[int(0.015 * len(means))] <= low <= means[int(0.035 * len(means))]
+    assert means[int(0.965 * len(means))] <= high <= means[int(0.985 * len(means))]
+
+
+def test_the_crossed_bootstrap_of_one_seed_is_nearly_that_of_its_problems() -> None:
+    exact = clustered_bootstrap({Fraction(1): 30, Fraction(0): 70})
+    assert crossed_bootstrap([[1] * 30 + [0] * 70]) == pytest.approx(exact, abs=0.0101)
+
+
+def test_seeds_that_are_alike_add_nothing_and_seeds_that_differ_widen_the_interval() -> None:
+    problems = [int(place % 10 < 6) for place in range(200)]
+    alone, thrice = crossed_bootstrap([problems]), crossed_bootstrap([problems] * 3)
+    assert thrice == pytest.approx(alone, abs=0.0101)
+    apart = [[int(place % 10 < right) for place in range(200)] for right in (3, 6, 9)]
+    low, high = crossed_bootstrap(apart)
+    assert high - low > 2 * (alone[1] - alone[0])
+
+
+def test_the_crossed_bootstrap_holds_the_mean_and_is_the_same_again() -> None:
+    draw = Random(7)
+    table = [[int(draw.random() < 0.3) for _ in range(60)] for _ in range(3)]
+    low, high = crossed_bootstrap(table)
+    assert 0 <= low < sum(map(sum, table)) / 180 < high <= 1 and (low, high) == crossed_bootstrap(table)
+    inner = crossed_bootstrap(table, 0.5)
+    assert low < inner[0] < inner[1] < high
+
+
+def test_the_crossed_bootstrap_of_nothing_says_nothing_and_of_one_outcome_is_that() -> None:
+    assert crossed_bootstrap([]) == crossed_bootstrap([[], []]) == (0.0, 1.0)
+    assert crossed_bootstrap([[1, 1], [1, 1]]) == (1.0, 1.0) and crossed_bootstrap([[0]] * 3) == (0.0, 0.0)
 
 
 def test_means_off_every_grid_are_rounded_to_the_finest() -> None:

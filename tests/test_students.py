@@ -14,7 +14,7 @@ import pytest
 
 from small_students import LINES, small_model, small_student, small_tokenizer
 from stepdown.distill.folders import export_student, write_student
-from stepdown.distill.people import describe, plain
+from stepdown.distill.people import describe
 from stepdown.errors import CallFailed, EndpointRefused, UnknownName, UsageError
 from stepdown.models import load_model
 from stepdown.models.catalogue import fetch
@@ -163,6 +163,22 @@ def test_a_folder_that_is_there_is_replaced_only_by_force(tmp_path: Path) -> Non
     assert first != second
 
 
+def test_force_never_replaces_a_folder_that_is_no_student(tmp_path: Path) -> None:
+    small_student(tmp_path / "all" / "x")
+    (tmp_path / "file").write_text("mine")
+    for place in (tmp_path / "all", tmp_path / "file"):
+        with pytest.raises(UsageError, match="is no student"):
+            small_student(place, force=True)
+    assert read_card(tmp_path / "all" / "x") is not None and (tmp_path / "file").read_text() == "mine"
+
+
+def test_what_a_killed_writer_left_goes_and_an_empty_folder_is_filled(tmp_path: Path) -> None:
+    (tmp_path / ".x.partial-999999999").mkdir()
+    (tmp_path / "x").mkdir()
+    small_student(tmp_path / "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"] and read_card(tmp_path / "x") is not None
+
+
 def test_a_tokenizer_that_gguf_cannot_say_is_a_reason_in_the_card(tmp_path: Path) -> None:
     from tokenizers import normalizers
 
@@ -195,13 +211,14 @@ def test_a_tokenizer_without_a_template_gets_the_plain_one(tmp_path: Path) -> No
 def test_hostile_words_stand_in_the_readme_as_words() -> None:
     card = StudentCard(
         base="<script>alert(1)</script>",
-        notes=("# big\n\n| a | [x](javascript:1)",),
+        notes=("# big\n\n| a | [x](javascript:1) https://x.example \x1b[2J\u202e",),
         test=(Score(right=1, graded=2, total=2),),
     )
     page = describe(msgspec.structs.replace(card, lessons=Lessons(dataset="`a`", problems=3)))
-    assert "<script>" not in page and "](javascript" not in page and "\n# big" not in page
+    assert "<script>" not in page and "[x](javascript" not in page and "\n# big" not in page
+    assert "https://x" not in page and "\x1b" not in page and "\u202e" not in page
     assert "| test |  | 0 | 1 / 2 / 2 |" in page
-    assert plain("a|b") == r"a\|b"
+    assert r"\| a \|" in page
 
 
 def test_a_student_is_named_by_its_path_and_says_its_prompts(folder: Path, tmp_path: Path) -> None:
@@ -307,6 +324,25 @@ def test_the_limit_and_the_stop_string_end_a_reply(folder: Path) -> None:
 def test_a_prompt_longer_than_the_context_is_refused(folder: Path) -> None:
     with pytest.raises(CallFailed, match="does not fit the `256`"):
         ask(folder, engine="transformers", messages=(Message("user", "x" * 900),), sampling=Sampling(max_tokens=4))
+
+
+def test_a_token_that_the_weights_do_not_have_fails_its_call_and_no_other(folder: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    place = copied(folder, tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(place)
+    tokenizer.add_tokens([f"<extra-{number}>" for number in range(200)])
+    tokenizer.save_pretrained(place)
+
+    async def both() -> Reply:
+        model = load_student(str(place), engine="transformers")
+        with pytest.raises(CallFailed, match="failed on a batch"):
+            await model.reply((Message("user", "<extra-199>"),), Sampling(max_tokens=2))
+        [reply] = await model.reply(QUESTION, Sampling(max_tokens=2))
+        await model.close()
+        return reply
+
+    assert run(both()).finish == "length"
 
 
 def test_a_caller_who_leaves_takes_its_draws_along(folder: Path) -> None:

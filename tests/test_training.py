@@ -260,6 +260,7 @@ def test_what_is_allowed_is_no_longer_refused(base: Path) -> None:
         ({"steps": 0}, UsageError),
         ({"learning_rate": -1.0}, UsageError),
         ({"dropout": -0.1}, UsageError),
+        ({"seed": 2**31}, UsageError),
     ],
 )
 def test_settings_that_train_nothing_are_refused(changed: dict[str, Any], error: type[Exception]) -> None:

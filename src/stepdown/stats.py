@@ -88,11 +88,14 @@ def crossed_bootstrap(rights: Sequence[Sequence[int]], confidence: float = 0.95,
     if not rights or not rights[0]:
         return 0.0, 1.0
     random, rows, columns = Random(0), len(rights), len(rights[0])
+    # Few seeds are drawn in few ways: what each problem then adds up to is computed once for each.
+    totals: dict[tuple[int, ...], list[int]] = {}
     means = []
     for _ in range(draws):
-        counts = Counter(random.choices(range(rows), k=rows))
-        totals = [sum(rights[row][column] * count for row, count in counts.items()) for column in range(columns)]
-        means.append(math.fsum(random.choices(totals, k=columns)) / (rows * columns))
+        drawn = tuple(sorted(random.choices(range(rows), k=rows)))
+        if drawn not in totals:
+            totals[drawn] = [sum(column) for column in zip(*(rights[row] for row in drawn), strict=True)]
+        means.append(sum(random.choices(totals[drawn], k=columns)) / (rows * columns))
     means.sort()
     edge = (1 - confidence) / 2
     return means[round(edge * (draws - 1))], means[round((1 - edge) * (draws - 1))]

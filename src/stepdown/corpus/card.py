@@ -84,7 +84,7 @@ def read_card(folder: Path) -> Card:
         if version > VERSION:
             raise UsageError(f"`{path}` is of version {version}, newer than {VERSION}", "upgrade stepdown to read it")
         return msgspec.json.decode(body, type=Card)
-    except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, OSError, RecursionError) as error:
         raise UsageError(f"cannot read the card `{path}`: {error}", "take it from where the corpus came") from error
 
 

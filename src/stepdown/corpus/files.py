@@ -39,7 +39,7 @@ class CorpusWriter:
         self.out = Path(out).expanduser().resolve()
         check_out(self.out, force=force)
         self.card, self._most = card, rows
-        self._folder = _beside(self.out, "partial")
+        self._folder = beside(self.out, "partial")
         self._rows: list[Row] = []
         self._parts = self._characters = self._graded = self._right = 0
         self._teachers: Counter[str] = Counter()
@@ -50,7 +50,7 @@ class CorpusWriter:
 
     def __enter__(self) -> Self:
         try:
-            _sweep(self.out)
+            sweep(self.out)
             self._folder.mkdir(parents=True)
         except OSError as error:
             raise UsageError(f"cannot write `{self.out}`: {error}", "name a folder that can be written") from error
@@ -110,7 +110,7 @@ class CorpusWriter:
         )
         try:
             write_card(self._folder, self.card)
-            _rename(self._folder, self.out)
+            put_in_place(self._folder, self.out)
         except OSError as error:
             raise UsageError(f"cannot write `{self.out}`: {error}", "name a folder that can be written") from error
 
@@ -220,11 +220,12 @@ def _line(error: Exception) -> str:
     return (str(error).splitlines() or [""])[0][:200]
 
 
-def _beside(out: Path, what: str) -> Path:
+def beside(out: Path, what: str) -> Path:
+    """Return a hidden name next to a folder to be written, of this process alone."""
     return out.with_name(f".{out.name}.{what}-{os.getpid()}")
 
 
-def _sweep(out: Path) -> None:
+def sweep(out: Path) -> None:
     """Remove what writers of this folder left that were killed."""
     for left in out.parent.glob(".*.partial-*"):
         name, _, process = left.name.rpartition(".partial-")
@@ -242,9 +243,9 @@ def _alive(process: int) -> bool:
     return process != os.getpid()
 
 
-def _rename(folder: Path, out: Path) -> None:
-    """Put a finished folder in its place; what was there goes only when the new one stands."""
-    old = _beside(out, "old")
+def put_in_place(folder: Path, out: Path) -> None:
+    """Put a finished folder in its place; what was there goes only when the new one stands. Raises `OSError`."""
+    old = beside(out, "old")
     if out.exists():
         out.rename(old)
     try:

@@ -119,10 +119,12 @@ def _faults() -> list[tuple[str, str, Any]]:
         if name not in OPTIONAL
     ]
     unknown = [(name, f"one of {', '.join(known)}", ~col(name).is_in(known)) for name, known in words.items()]
+    choices = col("choices").list
     no_gold = (col("answer") == "") & (col("verdict") != "ungraded")
     return [
         *missing,
         *unknown,
+        ("choices", "choices that are texts", choices.drop_nulls().list.len() < choices.len()),
         ("problem", "the id of a problem", col("problem") == ""),
         ("answer", "a gold answer, since the chain is graded", no_gold),
         ("logprob", "a finite log-probability or none", ~col("logprob").is_finite()),

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from stepdown import __version__
+from stepdown.corpus.files import beside, put_in_place, sweep
 from stepdown.distill.curves import draw_curves
 from stepdown.distill.gguf_files import requantize, write_gguf
 from stepdown.distill.people import describe
@@ -39,8 +40,9 @@ def write_student(
     training; without one it gets `PLAIN_TEMPLATE`. `base` is the GGUF file that the base was read from, whose
     tokenizer and settings model.gguf then copies; None for a base from a folder or the hub. `log` is a file of JSON
     lines, each with `step` and any of `loss`, `dev` (share right, 0 to 1), `tokens_per_second`. `force` replaces a
-    folder that is there. What cannot be had (GGUF, curves) is left out, and the card says why.
-    Raises `UsageError` where `out` exists (without `force`) and for weights that are not numbers.
+    student that is there; a folder that is no student never is. What cannot be had (GGUF, curves) is left out, and
+    the card says why.
+    Raises `UsageError` where `out` is taken or cannot be written, and for weights that are not numbers.
     """
     with _fresh(Path(out), force=force) as folder:
         _save_model(model, folder)
@@ -87,8 +89,10 @@ def export_student(
     for what, name, known in (("export format", to, ("gguf",)), ("kind of GGUF", kind, ("f16", "q8_0"))):
         if name not in known:
             raise UnknownName(what, name, known)
+    if out.is_dir():
+        raise UsageError(f"`{out}` is a directory", "name a file, such as student.gguf")
     if out.exists() and not force:
-        raise UsageError(f"`{out}` exists already", "choose another name, or force")
+        raise UsageError(f"`{out}` exists already", "choose another name, or --force")
     check_folder(folder)
     partials = [out.with_name(f"{out.name}.{os.getpid()}.{part}.part") for part in ("f16", "q8")]
     try:
@@ -118,31 +122,32 @@ def _plain_gguf(folder: Path, partial: Path) -> Path:
     return partial
 
 
+def check_place(out: Path) -> None:
+    """Raise `UsageError` where something lies in a student's place that is no student: nothing replaces that."""
+    if _taken(out) and not ((out / CARD).is_file() and (out / WEIGHTS).is_file()):
+        raise UsageError(f"`{out}` exists already and is no student", "name another folder: this one is not touched")
+
+
+def _taken(out: Path) -> bool:
+    return out.exists() and not (out.is_dir() and not any(out.iterdir()))
+
+
 @contextmanager
 def _fresh(out: Path, *, force: bool) -> Iterator[Path]:
     """Give a new folder beside `out` that takes its place at the end, and leaves nothing after an error."""
-    if out.exists() and not force:
+    check_place(out)
+    if _taken(out) and not force:
         raise UsageError(f"`{out}` exists already", "choose another folder, or --force")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    partial = beside(out, "partial")
     try:
+        sweep(out)
+        partial.mkdir(parents=True)
         yield partial
-        _swap(partial, out)
+        put_in_place(partial, out)
+    except OSError as error:
+        raise UsageError(f"cannot write `{out}`: {error}", "name a folder that can be written") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _swap(partial: Path, out: Path) -> None:
-    """Put a folder in the place of another, which is gone only when the new one is there."""
-    if not out.exists():
-        partial.replace(out)
-        return
-    old = out.with_name(f".{out.name}.{os.getpid()}.old")
-    out.replace(old)
-    partial.replace(out)
-    shutil.rmtree(old)
 
 
 def _save_model(model: Any, folder: Path) -> None:

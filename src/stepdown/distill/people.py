@@ -1,12 +1,9 @@
 """The README of a student folder: its card in words, for people."""
 
-import re
 from collections.abc import Sequence
 
+from stepdown.corpus.card import shown
 from stepdown.models.students import Score, StudentCard
-
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|~&])")
-_MOST = 300
 
 
 def describe(card: StudentCard, *, has_curves: bool = False) -> str:
@@ -37,17 +34,10 @@ def describe(card: StudentCard, *, has_curves: bool = False) -> str:
         "## Settings of the training" if card.training else "",
         _table(("setting", "value"), [(name, str(value)) for name, value in sorted(card.training.items())]),
         "## Notes" if card.notes else "",
-        "\n".join(f"- {plain(note)}" for note in card.notes),
-        f"Written by stepdown {plain(card.stepdown)}.",
+        "\n".join(f"- {shown(note)}" for note in card.notes),
+        f"Written by stepdown {shown(card.stepdown)}.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def plain(text: str) -> str:
-    """Return text as one line that Markdown shows as it is, cut where it is long."""
-    line = " ".join(text.split())
-    line = line if len(line) <= _MOST else line[:_MOST] + "..."
-    return _SPECIAL.sub(r"\\\1", line)
 
 
 def _scores(card: StudentCard) -> str:
@@ -63,5 +53,5 @@ def _share(score: Score) -> str:
 def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     if not rows:
         return ""
-    lines = [heads, tuple("---" for _ in heads), *(tuple(plain(cell) for cell in row) for row in rows)]
+    lines = [heads, tuple("---" for _ in heads), *(tuple(shown(cell) for cell in row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -132,7 +132,7 @@ def write_plans(runs: Sequence[Run], out: str | Path, *, force: bool = False, li
         content="plan",
         origin="plans of " + ", ".join(f"run {run.id}" for run in runs),
         sampling=runs[0].settings.teacher_sampling,
-        edits=sum(len(run.edits()) for run in runs),
+        edits=len(_mended(runs)),
     )
     with CorpusWriter(out, card=card, force=force) as corpus:
         for some in plans.values():
@@ -154,9 +154,16 @@ def plans_of(runs: Sequence[Run]) -> dict[str, dict[str, Chain]]:
         for problem, plan in run.plans():
             some = plans[problem.id]
             if plan.edited_from is not None and plan.text not in some:
-                some.pop(plan.edited_from, None)
-                some[plan.text] = Chain(problem, plan.text, plan.author, sample=len(some))
+                mended = some.pop(plan.edited_from, None)
+                sample = mended.sample if mended else len(some)
+                some[plan.text] = Chain(problem, plan.text, plan.author, sample=sample)
     return plans
+
+
+def _mended(runs: Sequence[Run]) -> set[tuple[str, str]]:
+    """Return the plans that are a person's newest edit, by problem and text."""
+    newest = [{edit.problem: edit.plan.text for edit in run.edits()} for run in runs]
+    return {plan for some in newest for plan in some.items()}
 
 
 def _plan_chain(trace: Trace, grade: Grade, before: Chain | None, sample: int) -> Chain:
@@ -182,14 +189,23 @@ def _plan_chain(trace: Trace, grade: Grade, before: Chain | None, sample: int) -
 def write_gold(problems: Problems, out: str | Path, *, plans: bool = False, force: bool = False) -> Corpus:
     """Write the benchmark's own worked solutions (or gold plans) as a corpus: the human-written control.
 
-    Raises `UsageError` where no problem has one.
+    Problems without one are left out and counted in the card. Raises `UsageError` where no problem has one.
     """
     content: Literal["plan", "chain"] = "plan" if plans else "chain"
-    if not (problems[0].plan if plans else problems[0].solution):
-        raise UsageError(f"`{problems.dataset}` has no gold {content}s", "wordsums has both, gsm8k and math solutions")
     card = Card(content=content, dataset=problems.dataset, origin=f"gold {content}s of {problems.dataset}")
+    without = met = 0
     with CorpusWriter(out, card=card, force=force) as corpus:
         for problem in problems:
+            met += 1
+            text = problem.plan if plans else problem.solution
+            if not text.strip():
+                without += 1
+                continue
             found = Grade("right", None if plans else problem.answer, "the data set's own", GOLD)
-            corpus.add(Chain(problem, problem.plan if plans else problem.solution, GOLD, grade=found))
+            corpus.add(Chain(problem, text, GOLD, grade=found))
+        if without == met:
+            what = f"`{problems.dataset}` has no gold {content}s"
+            raise UsageError(what, "wordsums has both, gsm8k and math solutions")
+        notes = (f"{without:,} problems without one are left out",) if without else ()
+        corpus.card = msgspec.structs.replace(card, notes=notes)
     return open_corpus(out)

@@ -1,16 +1,19 @@
 """A study of distillation: a grid of N x selection x target x seed, what each student scored, and the N-curve."""
 
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 from statistics import fmean
 
 import msgspec
 
-from stepdown.corpus import Corpus, open_corpus
-from stepdown.errors import UsageError
+from stepdown.corpus import TARGETS, Corpus, open_corpus
+from stepdown.corpus.card import shown
+from stepdown.errors import UnknownName, UsageError
+from stepdown.graders.elections import elect
 from stepdown.stats import crossed_bootstrap
 from stepdown.store import Run
+from stepdown.types import Verdict
 
 METHODS = {"label": "direct"}
 ALL = 0
@@ -65,6 +68,22 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         )
         return list(dict.fromkeys(msgspec.structs.replace(one, by="") if one.chains == ALL else one for one in found))
 
+    def check(self) -> None:
+        """Raise, before anything is trained or asked, where a cell cannot be: corpus, filters, targets.
+
+        Raises `UsageError` and `UnknownName`.
+        """
+        learned = {name: said for name, said in TARGETS.items() if name != "plan"}
+        for target in self.targets:
+            if target not in learned:
+                raise UnknownName("target of a study", target, learned)
+        for cell in self.cells():
+            if self.view(cell, 0).card.content == "plan":
+                raise UsageError(
+                    f"`{self.corpus}` holds plans, and a study asks its students for solutions",
+                    "`stepdown train` it, and compare planners with `stepdown run --teacher STUDENT`",
+                )
+
     def view(self, cell: Cell, seed: int) -> Corpus:
         """Return the chains a cell's student learns from; each seed chooses its own."""
         return open_corpus(self.corpus).keep(*self.keep, *cell.filters, seed=seed)
@@ -113,9 +132,10 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 def score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> Score:
     """Return the score of a cell from the runs of its seeds over the same problems.
 
-    A problem that any seed has ungraded is left out of `mean`, `low` and `high`, as if it had not been asked.
+    Several samples of a problem count by their vote (`elect`). A problem that any seed has ungraded is left out of
+    `mean`, `low` and `high`, as if it had not been asked.
     """
-    verdicts = [{trace.problem.id: grade.verdict for trace, grade in run.graded()} for run in runs]
+    verdicts = [_verdicts(run) for run in runs]
     known = [one for one in verdicts[0] if all(some.get(one, "ungraded") != "ungraded" for some in verdicts)]
     table = [[int(some[one] == "right") for one in known] for some in verdicts]
     low, high = crossed_bootstrap(table)
@@ -134,23 +154,34 @@ def score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> Score:
     )
 
 
+def _verdicts(run: Run) -> dict[str, Verdict]:
+    samples = groupby(run.graded(), key=lambda attempt: attempt[0].problem.id)
+    return {problem: elect([grade for _, grade in some]).verdict for problem, some in samples}
+
+
 def write_findings(found: Findings, out: Path) -> None:
-    """Write `study.json`, `study.md` and, where charts can be drawn, the N-curve `curve.png` into a folder."""
+    """Write `study.json`, `study.md` and, where charts can be drawn, the N-curve `curve.png` into a folder.
+
+    Each is there whole or not at all: the same command, with more seeds, writes them anew.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    (out / "study.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
-    (out / "study.md").write_text(markdown(found), encoding="utf-8")
+    encoded = msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"
+    for name, body in (("study.json", encoded), ("study.md", markdown(found).encode())):
+        partial = out / f"{name}.part"
+        partial.write_bytes(body)
+        partial.replace(out / name)
     draw_scores(found.scores, out / "curve.png")
 
 
 def markdown(found: Findings) -> str:
     """Return the table of a study as Markdown."""
     rows = [
-        f"| {one.name} | {len(one.runs)} | {' '.join(f'{100 * share:.1f}' for share in one.accuracies)} | "
+        f"| {shown(one.name)} | {len(one.runs)} | {' '.join(f'{100 * share:.1f}' for share in one.accuracies)} | "
         f"{100 * one.mean:.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}] | {one.graded}/{one.total} |"
         for one in (*found.before, *found.scores)
     ]
     head = ["| students | seeds | right by seed, % | mean, 95 % interval | graded |", "|---|---:|---|---|---:|"]
-    return "\n".join([f"# {found.base} on {found.test}", "", *head, *rows]) + "\n"
+    return "\n".join([f"# {shown(found.base)} on {shown(found.test)}", "", *head, *rows]) + "\n"
 
 
 def draw_scores(scores: Sequence[Score], target: Path) -> bool:
@@ -160,12 +191,15 @@ def draw_scores(scores: Sequence[Score], target: Path) -> bool:
         import vl_convert
     except ImportError:
         return False
+    # All chains there are, a 0, are the most and stand at the right.
+    ordered = sorted(scores, key=lambda one: (one.chains == ALL, one.chains))
     points = [
-        {"N": one.chains, "line": f"{one.target} {one.by}".strip(), "mean": one.mean, "low": one.low, "high": one.high}
-        for one in scores
+        {"N": str(one.chains or "all"), "line": f"{one.target} {one.by}".strip()}
+        | {"mean": one.mean, "low": one.low, "high": one.high}
+        for one in ordered
     ]
     chart = alt.Chart(alt.InlineData(values=points)).encode(
-        x=alt.X("N:O", title="chains per problem (0: all)"), color=alt.Color("line:N", title="learned")
+        x=alt.X("N:O", title="chains per problem", sort=None), color=alt.Color("line:N", title="learned")
     )
     share = alt.Y("mean:Q", title="right, share of test problems", scale=alt.Scale(domain=[0, 1]))
     lines, bars = chart.mark_line(point=True).encode(y=share), chart.mark_rule().encode(y="low:Q", y2="high:Q")

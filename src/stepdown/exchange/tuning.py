@@ -156,6 +156,8 @@ def _write_sharegpt(examples: Iterable[Example], out: Path, force: bool) -> int:
     if out.suffix not in (".jsonl", ".json"):
         raise UsageError(f"LLaMA-Factory cannot tell what `{out}` is", f"name it {out.stem}.jsonl")
     info = out.with_name(INFO)
+    if out.name == INFO:
+        raise UsageError(f"`{INFO}` is what LLaMA-Factory looks data sets up in", "give the data another name")
     datasets = _read_info(info)
     if out.stem in datasets and not force:
         raise UsageError(f"`{info}` has a data set `{out.stem}` already", "give another name, or --force to replace it")

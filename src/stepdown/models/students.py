@@ -123,7 +123,7 @@ def read_card(folder: Path) -> StudentCard | None:
         return None
     try:
         return msgspec.json.decode(path.read_bytes(), type=StudentCard)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, OSError, RecursionError) as error:
         raise UsageError(
             f"`{path}` is not a student's card ({error})", "train again, or remove the file to serve the weights alone"
         ) from error
@@ -173,7 +173,7 @@ def check_safetensors(path: Path) -> None:
     try:
         tensors = json.loads(header)
         ends = [int(facts["data_offsets"][1]) for name, facts in tensors.items() if name != "__metadata__"]
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise UsageError(
             f"`{path}` is not safetensors (its header does not parse)", "copy or train it again"
         ) from error
@@ -196,7 +196,7 @@ def _check_shards(folder: Path) -> None:
         return
     try:
         shards = set(json.loads(index.read_bytes())["weight_map"].values())
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UsageError(f"`{index}` does not parse", "copy the folder again") from error
     missing = sorted(name for name in shards if not (folder / name).is_file())
     if missing:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -137,10 +138,17 @@ class TransformersEngine:
         try:
             with self._torch.inference_mode():
                 self._write([row for row in rows if not row.future.cancelled()])
-        except RuntimeError as error:
-            reason = str(error).splitlines()[0]
+        except (RuntimeError, IndexError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            # Torch looks a token up that the weights do not have with an IndexError.
+            fits = isinstance(error, RuntimeError)
+            hint = "lower --concurrency" if fits else "take tokenizer and weights of one model"
             for row in rows:
-                _settle(row, CallFailed(f"the engine failed on a batch ({reason})", "lower --concurrency"))
+                _settle(row, CallFailed(f"the engine failed on a batch ({reason})", hint))
+        finally:
+            # What else may end the thread leaves nobody waiting; replies that were given stay.
+            for row in rows:
+                _settle(row, EndpointRefused(f"the engine of `{self.path}` stopped", "run the same command again"))
 
     def _write(self, rows: list[_Row]) -> None:
         """Write a batch to its end, one token of every row at a time; rows that have ended leave it."""
@@ -217,7 +225,7 @@ class TransformersEngine:
         for row in rows:
             if row.finish:
                 usage = Usage(input=len(row.prompt), output=len(row.tokens))
-                mean = row.score / len(row.tokens)
+                mean = row.score / len(row.tokens) if isfinite(row.score) else None
                 finish: Finish = "length" if row.finish == "length" else "stop"
                 _settle(row, Reply(text=row.text, model="", usage=usage, finish=finish, logprob=mean))
 

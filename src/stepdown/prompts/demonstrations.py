@@ -9,7 +9,7 @@ from typing import get_args
 import msgspec
 
 from stepdown.errors import BadRow, UsageError
-from stepdown.prompts import PromptSet, asked
+from stepdown.prompts import LETTERS, PromptSet, asked
 from stepdown.types import Kind, Message, Messages, Problem, Prompt
 
 
@@ -58,7 +58,8 @@ def load_demonstrations(path: str | Path) -> tuple[Demonstration, ...]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not `splitlines`, which also cuts at marks that may stand within a text of JSON.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the demonstrations `{path}`: {error}", "give a .jsonl file in UTF-8") from error
     found = tuple(_demonstration(path, number, line) for number, line in enumerate(lines, 1) if line.strip())
@@ -75,6 +76,9 @@ def _demonstration(path: Path, number: int, line: str) -> Demonstration:
     for name in ("question", "chain", "answer"):
         if not getattr(shown, name).strip():
             raise BadRow(path, number, name, "a text")
+    letters = LETTERS[: len(shown.choices)]
+    if shown.choices and shown.answer not in letters:
+        raise BadRow(path, number, "answer", f"the letter of a choice, {', '.join(letters)}")
     # A row with choices is about a choice, whether it says so or not.
     return msgspec.structs.replace(shown, kind="choice") if shown.choices else shown
 

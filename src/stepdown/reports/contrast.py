@@ -10,9 +10,10 @@ from statistics import median
 import msgspec
 
 from stepdown.errors import UsageError
+from stepdown.graders.elections import elect
 from stepdown.reports.figures import between, chance, percent, points
 from stepdown.reports.tables import Table
-from stepdown.reports.tallies import by_problem, elect
+from stepdown.reports.tallies import by_problem
 from stepdown.stats import mcnemar_exact, paired_bootstrap, wilson
 from stepdown.store import Run
 from stepdown.types import Problem, Verdict

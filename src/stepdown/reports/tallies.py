@@ -1,10 +1,8 @@
 """What one pass over a run counts, with a page of traces in memory and a few bytes per problem."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from hashlib import blake2b
 from itertools import groupby
@@ -12,11 +10,11 @@ from typing import Protocol
 
 import msgspec
 
+from stepdown.graders.elections import elect
 from stepdown.store import Run
 from stepdown.types import Call, Grade, Problem, Role, Trace, Usage, Verdict
 
 SHOWN_FLIPS = 20
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 Attempts = Sequence[tuple[Trace, Grade]]
 Verdicts = Mapping[int, Verdict]
 
@@ -133,27 +131,6 @@ def by_problem(run: Run, grader: str = "") -> Iterator[Attempts]:
     """Stream the samples of each problem with their grades."""
     for _, attempts in groupby(run.graded(grader), key=lambda attempt: attempt[0].problem.id):
         yield list(attempts)
-
-
-def elect(grades: Sequence[Grade]) -> Grade:
-    """Return the grade of the answer most samples found; ties go to the first, and no answer is no vote.
-
-    Self-consistency: Wang et al. (2023), arXiv 2203.11171. Without any answer, the first verdict stands.
-    """
-    graded = [grade for grade in grades if grade.verdict != "ungraded"]
-    ballots = [(_ballot(grade.found), grade) for grade in graded if grade.found]
-    if not ballots:
-        return (graded or grades)[0]
-    winner = Counter(ballot for ballot, _ in ballots).most_common(1)[0][0]
-    return next(grade for ballot, grade in ballots if ballot == winner)
-
-
-def _ballot(found: str) -> str:
-    plain = " ".join(found.casefold().split())
-    try:
-        return str(Decimal(_THOUSANDS.sub("", plain)).normalize())
-    except InvalidOperation:
-        return plain
 
 
 def _key(problem: Problem) -> int:

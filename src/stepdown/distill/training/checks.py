@@ -1,11 +1,31 @@
 """What is checked before the first step, and what stops a training unless it is allowed."""
 
+from collections.abc import Iterable
+
+from stepdown.corpus.targets import label
 from stepdown.distill.training.examples import Survey
 from stepdown.distill.training.settings import Training
 from stepdown.errors import UsageError
+from stepdown.types import Chain
 
 # Above this share a fault of the corpus is no accident (issue: refuse above 2 %).
 LIMIT = 0.02
+
+
+def check_labels(chains: Iterable[Chain], training: Training) -> None:
+    """Read chains once, without a base, and refuse what no base could mend: broken rows, no answers, one label.
+
+    Raises `BadRow` and `UsageError`; lengths and templates are for `check_corpus`, once there is a tokenizer.
+    """
+    survey = Survey()
+    for chain in chains:
+        survey.chains += 1
+        if training.target != "plan":
+            found = label(chain)
+            survey.unparseable += found is None
+            if chain.problem.kind == "choice":
+                survey.labels[found or ""] += 1
+    check_corpus(survey, 0, training)
 
 
 def check_corpus(survey: Survey, problems: int, training: Training) -> str:

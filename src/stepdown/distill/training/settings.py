@@ -95,6 +95,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("warmup", "evaluations", "dev", "dropout", "seed", "tokens_per_pass"):
             if getattr(self, name) < 0:
                 raise UsageError(f"`{name}` of `{getattr(self, name)}` is below 0", "give 0 or more")
+        if self.seed >= 2**31:
+            raise UsageError(f"`seed` of `{self.seed}` is more than PyTorch's seeds hold", "give a number below 2**31")
         if self.max_length < 8 or not self.rate > 0:
             raise UsageError(
                 f"`max_length` of `{self.max_length}` or a learning rate of `{self.rate}` trains nothing",

@@ -1,0 +1,177 @@
+"""A study: the cells of its grid, the scores of their students, and what is written of them."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import stepdown as sd
+from stepdown.corpus import Card, CorpusWriter
+from stepdown.corpus.card import read_card, write_card
+from stepdown.distill.studies import Cell, Findings, Grid, Score, draw_scores, markdown, score, write_findings
+from stepdown.errors import CallFailed, UnknownName, UsageError
+from stepdown.models import ScriptedModel
+from stepdown.stats import crossed_bootstrap
+from stepdown.store import Run, Store
+from stepdown.types import Chain, Grade, Messages, Problem, Sampling
+from worlds import solver, sums
+
+CELL = Cell(5, "random", "chain")
+SCORE = Score(
+    name="chain-n5-random", chains=5, by="random", target="chain", runs=("r0", "r1"), accuracies=(0.5, 0.25),
+    mean=0.375, low=0.2, high=0.6, graded=8, total=10,
+)  # fmt: skip
+
+
+def grid(tmp_path: Path, **changed: object) -> Grid:
+    folder = tmp_path / "corpus"
+    if not folder.exists():
+        with CorpusWriter(folder, card=Card(dataset="p/train")) as writer:
+            for place in range(4):
+                problem = Problem(f"p/{place}", f"What is {place}?", str(place))
+                for sample in range(6):
+                    text = f"Thought {sample}.\nAnswer: {place}"
+                    writer.add(Chain(problem, text, "t", sample, Grade("right", str(place))))
+    return msgspec.structs.replace(Grid(corpus=folder, out=tmp_path / "out"), **changed)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return sd.open_store(tmp_path / "store.sqlite")
+
+
+def solved(store: Store, right: set[int], *, failed: int = -1, count: int = 6, name: str = "s") -> Run:
+    """Run problems of which some are solved rightly and one fails."""
+
+    def script(messages: Messages, sampling: Sampling, sample: int) -> str | CallFailed:
+        place = int(messages[-1].content.split()[2])
+        if place == failed:
+            return CallFailed("busy")
+        return solver(messages, sampling, sample) if place in right else "Answer: 0"
+
+    return sd.run(sums(count), "direct", student=ScriptedModel(script, name), store=store)
+
+
+# --- the grid
+
+
+def test_a_grid_is_every_target_by_every_choice_by_every_number(tmp_path: Path) -> None:
+    cells = grid(tmp_path, chains=(1, 5), by=("random", "short"), targets=("chain", "filler")).cells()
+    assert [cell.name for cell in cells] == [
+        f"{target}-n{chains}-{by}" for target in ("chain", "filler") for by in ("random", "short") for chains in (1, 5)
+    ]
+
+
+def test_a_label_is_learned_once_and_all_chains_are_chosen_in_one_way(tmp_path: Path) -> None:
+    cells = grid(tmp_path, chains=(1, 0), by=("random", "short"), targets=("chain", "label")).cells()
+    names = [cell.name for cell in cells]
+    assert names == ["chain-n1-random", "chain-all", "chain-n1-short", "label-n1-random"]
+    assert [cell.method for cell in cells] == ["chain-of-thought"] * 3 + ["direct"]
+
+
+def test_all_cells_of_a_seed_are_trained_before_the_next_seed(tmp_path: Path) -> None:
+    found = grid(tmp_path, chains=(1, 5), seeds=2)
+    assert [(cell.chains, seed) for cell, seed in found.places()] == [(1, 0), (5, 0), (1, 1), (5, 1)]
+    folders = {found.folder(cell, seed) for cell, seed in found.places()}
+    assert len(folders) == 4 and tmp_path / "out" / "chain-n5-random" / "seed-1" in folders
+
+
+def test_each_seed_chooses_its_own_chains_and_the_same_again(tmp_path: Path) -> None:
+    found = grid(tmp_path)
+    cell = Cell(2, "random", "chain")
+    first, again, other = ([chain.sample for chain in found.view(cell, seed)] for seed in (0, 0, 1))
+    assert len(first) == 8 and first == again != other
+
+
+def test_fewer_chains_are_among_the_more_of_the_same_seed(tmp_path: Path) -> None:
+    found = grid(tmp_path, keep=("right",))
+    views = [{(c.problem.id, c.sample) for c in found.view(Cell(n, "random", "chain"), 3)} for n in (1, 5, 0)]
+    assert views[0] < views[1] < views[2] and len(views[2]) == 24
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"chains": ()}, {"chains": (-1,)}, {"by": ()}, {"targets": ()}, {"seeds": 0}, {"by": ("best",)}],
+)
+def test_a_grid_without_a_cell_or_with_an_unknown_choice_is_refused(tmp_path: Path, changed: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        grid(tmp_path, **changed).check()
+
+
+def test_unknown_targets_and_filters_are_named_before_anything_is_trained(tmp_path: Path) -> None:
+    grid(tmp_path).check()
+    with pytest.raises(UnknownName, match="lable"):
+        grid(tmp_path, targets=("lable",)).check()
+    with pytest.raises(UnknownName, match="plan"):
+        grid(tmp_path, targets=("plan",)).check()
+    with pytest.raises(UnknownName, match="rigth"):
+        grid(tmp_path, keep=("rigth",)).check()
+
+
+def test_a_corpus_of_plans_is_no_study(tmp_path: Path) -> None:
+    found = grid(tmp_path)
+    write_card(found.corpus, msgspec.structs.replace(read_card(found.corpus), content="plan"))
+    with pytest.raises(UsageError, match="holds plans"):
+        found.check()
+
+
+# --- scores
+
+
+def test_a_score_is_the_mean_over_seeds_with_an_interval_over_seeds_and_problems(store: Store) -> None:
+    runs = [solved(store, {0, 1, 2}, name="a"), solved(store, {1, 2, 3, 4}, name="b")]
+    found = score(CELL, runs)
+    assert (found.accuracies, found.graded, found.total) == ((3 / 6, 4 / 6), 6, 6)
+    assert found.mean == pytest.approx(7 / 12) and found.runs == (runs[0].id, runs[1].id)
+    assert (found.low, found.high) == crossed_bootstrap([[1, 1, 1, 0, 0, 0], [0, 1, 1, 1, 1, 0]])
+
+
+def test_a_problem_that_one_seed_has_ungraded_counts_for_none(store: Store) -> None:
+    runs = [solved(store, {0, 1, 2}, name="a"), solved(store, {1, 2}, failed=0, name="b")]
+    found = score(CELL, runs)
+    assert (found.graded, found.total, found.accuracies) == (5, 6, (2 / 5, 2 / 5))
+
+
+def test_nothing_graded_says_nothing(store: Store) -> None:
+    found = score(CELL, [solved(store, set(), failed=0, count=1)])
+    assert (found.graded, found.total, found.low, found.high) == (0, 1, 0.0, 1.0)
+
+
+def test_several_samples_count_by_their_vote_and_not_by_the_last(store: Store) -> None:
+    def wavering(messages: Messages, sampling: Sampling, sample: int) -> str:
+        return "Answer: 99" if sample == 2 else solver(messages, sampling, sample)
+
+    warm = Sampling(temperature=0.7)
+    run = sd.run(sums(4), "direct", student=ScriptedModel(wavering), sampling=warm, samples=3, store=store)
+    found = score(CELL, [run])
+    assert (found.mean, found.graded, found.total) == (1.0, 4, 4)
+
+
+# --- what is written
+
+
+def test_the_table_shows_each_seed_the_interval_and_what_is_graded() -> None:
+    page = markdown(Findings(base="small", test="sums/test", scores=(SCORE,)))
+    assert page.startswith("# small on sums/test\n")
+    assert "| chain-n5-random | 2 | 50.0 25.0 | 37.5 [20.0, 60.0] | 8/10 |" in page
+
+
+def test_hostile_names_stand_in_the_table_as_words() -> None:
+    hostile = msgspec.structs.replace(SCORE, name="a|b<script>")
+    page = markdown(Findings(base="[x](javascript:1)\n# big", test="t", scores=(), before=(hostile,)))
+    assert "<script>" not in page and "\n# big" not in page and "[x](" not in page and r"a\|b" in page
+
+
+def test_findings_are_read_back_as_they_were_written(tmp_path: Path) -> None:
+    found = Findings(base="small", test="sums/test", scores=(SCORE,), before=(SCORE,))
+    write_findings(found, tmp_path / "new" / "out")
+    assert msgspec.json.decode((tmp_path / "new" / "out" / "study.json").read_bytes(), type=Findings) == found
+    assert (tmp_path / "new" / "out" / "study.md").read_text() == markdown(found)
+
+
+def test_the_curve_is_drawn_over_numbers_and_all(tmp_path: Path) -> None:
+    pytest.importorskip("altair")
+    pytest.importorskip("vl_convert")
+    scores = [msgspec.structs.replace(SCORE, chains=chains) for chains in (0, 5, 1)]
+    assert draw_scores(scores, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
