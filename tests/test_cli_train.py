@@ -158,6 +158,8 @@ def test_a_study_trains_and_tests_its_grid_and_does_nothing_twice(capsys: pytest
     assert main(["study", "study.toml"]) == int(any(one["graded"] < 3 for one in first["scores"]))
     again = capsys.readouterr()
     assert again.err.count("is there already") == 2 and "label-n1-random" in again.out
+    card = read_card(Path("st/label-n1-random/seed-0"))
+    assert card is not None and [one.total for one in card.test] == [3]
 
 
 def test_a_file_of_a_study_stands_for_the_words_of_a_command_line(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from stepdown.errors import UnknownName, UsageError
 from stepdown.reports import disagreements, elect, report
+from stepdown.reports.figures import short
 from stepdown.stats import clustered_bootstrap, holm, mcnemar_exact, paired_bootstrap, wilson
 from stepdown.store import Run, Store
 from stepdown.types import Call, Grade, Message, Plan, Problem, Reply, Role, Sampling, Settings, Trace, Usage, Verdict
@@ -308,3 +309,8 @@ def test_markdown_keeps_its_columns_whatever_the_names(store: Store) -> None:
     text = report(a_run(store, "rw", student="a|b\nc")).to_markdown()
     lines = [line for line in text.splitlines() if line.startswith("| 1 |")]
     assert "a\\|b c" in lines[0]
+
+
+def test_a_student_of_a_seed_is_shown_with_the_folder_its_seed_lies_in() -> None:
+    assert short("students/chain-n5-random/seed-0") == "chain-n5-random/seed-0"
+    assert short("openai/gpt-4o") == "gpt-4o"

@@ -23,7 +23,7 @@ from stepdown.cli.tables import show_table
 from stepdown.cli.terminal import say, show_json
 from stepdown.cli.train import TRAINING, TrainingOptions, following
 from stepdown.corpus import open_corpus
-from stepdown.distill.studies import Cell, Findings, Grid, Score, score, write_findings
+from stepdown.distill.studies import Cell, Findings, Grid, Score, note_score, score, write_findings
 from stepdown.distill.training import train
 from stepdown.errors import UsageError
 from stepdown.models.catalogue import CATALOGUE
@@ -159,13 +159,15 @@ def study(
             folder = _student(grid, cell, seed, options.base, settings)
             grid_options = GridOptions(method=(cell.method,), student=(str(folder),), samples=solving.samples)
             runs[cell] += _solve(test, grid_options, sampling, store)
-        found = Findings(
-            base=options.base,
-            test=test.dataset,
-            before=tuple(before),
-            scores=tuple(score(cell, some) for cell, some in runs.items()),
-        )
-    write_findings(found, grid.out)
+            note_score(folder, runs[cell][-1])
+            # After each student, so that a study that is stopped leaves the table of what it has.
+            found = Findings(
+                base=options.base,
+                test=test.dataset,
+                before=tuple(before),
+                scores=tuple(score(one, some) for one, some in runs.items() if some),
+            )
+            write_findings(found, grid.out)
     show_findings(found, as_json=output.json)
     say(f"students, table and curve lie in {grid.out}")
     return int(any(one.graded < one.total for one in (*found.before, *found.scores)))

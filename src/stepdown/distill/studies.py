@@ -9,8 +9,11 @@ import msgspec
 
 from stepdown.corpus import TARGETS, Corpus, open_corpus
 from stepdown.corpus.card import shown
+from stepdown.distill.folders import write_card
 from stepdown.errors import UnknownName, UsageError
 from stepdown.graders.elections import elect
+from stepdown.models.students import Score as Tested
+from stepdown.models.students import read_card
 from stepdown.stats import crossed_bootstrap
 from stepdown.store import Run
 from stepdown.types import Verdict
@@ -157,6 +160,17 @@ def score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> Score:
 def _verdicts(run: Run) -> dict[str, Verdict]:
     samples = groupby(run.graded(), key=lambda attempt: attempt[0].problem.id)
     return {problem: elect([grade for _, grade in some]).verdict for problem, some in samples}
+
+
+def note_score(folder: Path, run: Run) -> None:
+    """Put what a student got right in a run on its card, in the place of an earlier score on the same problems."""
+    card, solved = read_card(folder), run.summary()
+    if card is None:
+        return
+    name = run.settings.dataset
+    found = Tested(dataset=name, step=card.step, right=solved.right, graded=solved.graded, total=solved.total)
+    others = tuple(one for one in card.test if one.dataset != name)
+    write_card(folder, msgspec.structs.replace(card, test=(*others, found)))
 
 
 def write_findings(found: Findings, out: Path) -> None:

@@ -66,5 +66,8 @@ def clipped(name: str, width: int) -> str:
 
 
 def short(model: str, width: int = 40) -> str:
-    """Return the last part of a model's name, clipped: `gpt-4o` of `openai/gpt-4o`."""
-    return clipped(model.rstrip("/").rpartition("/")[2] or model, width)
+    """Return the last part of a model's name, clipped: `gpt-4o` of `openai/gpt-4o`; a student's seed comes with it."""
+    rest, _, last = model.rstrip("/").rpartition("/")
+    if last.startswith("seed-"):
+        last = f"{rest.rpartition('/')[2]}/{last}"
+    return clipped(last or model, width)
