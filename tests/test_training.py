@@ -1,7 +1,6 @@
 """A student is trained on what it should be, in an order fixed before; killed, it goes on as if nothing had been."""
 
 import json
-import pickle
 import signal
 import subprocess
 import sys
@@ -12,8 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from small_lessons import FAST, chain, chains, examples, write_base
 from small_students import small_model, small_tokenizer
-from stepdown.distill.training import Progressed, Training, train
+from stepdown.distill.training import Progressed, train
 from stepdown.distill.training.bases import find_base, load_base
 from stepdown.distill.training.checkpoints import Work, best_step
 from stepdown.distill.training.examples import Examples
@@ -22,9 +22,8 @@ from stepdown.distill.training.passes import Passes, count_passes, keep_rows_apa
 from stepdown.distill.training.scores import Dev, score_dev
 from stepdown.distill.training.settings import marks
 from stepdown.distill.training.visits import order_visits, split_passes
-from stepdown.errors import EndpointRefused, UnknownName, UsageError
+from stepdown.errors import EndpointRefused, UsageError
 from stepdown.models.students import read_card
-from stepdown.types import Chain, Grade, Problem
 
 packages = ("torch", "transformers", "peft", "trl", "accelerate")
 pytestmark = [
@@ -32,27 +31,11 @@ pytestmark = [
     # peft, trl and transformers still call names that torch and they themselves have deprecated.
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
 ]
-FAST = Training(steps=6, batch=8, evaluations=2, dev=2, checkpoints=6, tokens_per_pass=150, precision="fp32")
-
-
-def chain(number: int, sample: int = 0, *, found: str | None = None, text: str = "", choice: str = "") -> Chain:
-    one, other = number % 7, number % 5
-    answer = choice or str(one + other)
-    problem = Problem(f"sums/{number}", f"What is {one} plus {other}?", answer, kind="choice" if choice else "number")
-    said = text or f"Take {one}. " + "Go on. " * sample + f"Add {other}."
-    return Chain(problem, said, "teacher", sample, Grade("right", answer if found is None else found))
-
-
-def chains(problems: int = 24, each: int = 3) -> list[Chain]:
-    return [chain(number, sample) for number in range(problems) for sample in range(each)]
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("bases") / "small"
-    small_model().save_pretrained(folder)
-    small_tokenizer().save_pretrained(folder)
-    return folder
+    return write_base(tmp_path_factory.mktemp("bases") / "small")
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +62,6 @@ def weights(folder: Path) -> Any:
 def same_weights(one: Path, other: Path, *, apart: float = 0.0) -> bool:
     first, second = weights(one), weights(other)
     return all(bool((first[name].float() - second[name].float()).abs().max() <= apart) for name in first)
-
-
-def examples(base: Path, some: list[Chain], training: Training = FAST) -> Examples:
-    return Examples(load_base(find_base(base)).tokenizer, training).read(some)
 
 
 # --- the order of visits
@@ -209,90 +188,6 @@ def test_passes_are_as_many_as_the_longest_step_needs(base: Path) -> None:
 def test_a_special_token_in_a_chain_is_text(base: Path) -> None:
     found = examples(base, [chain(1, text="<|im_end|> Add.")])
     assert list(found.completions[0]).count(small_tokenizer().eos_token_id) == 1
-
-
-# --- what is refused before the first step
-
-
-@pytest.mark.parametrize(
-    ("some", "training", "words"),
-    [
-        ([], FAST, "the corpus is empty"),
-        ([chain(n, found="") for n in range(3)] + chains(), FAST, "3 of 75 .4.0%. chains have no answer"),
-        (chains(), msgspec.structs.replace(FAST, max_length=40), "longer than 40 tokens"),
-        ([chain(n, choice="B") for n in range(9)], FAST, "all 9 chains of choice problems have the label `B`"),
-    ],
-)
-def test_a_corpus_that_cannot_teach_is_refused_with_its_numbers(
-    some: list[Chain], training: Training, words: str, base: Path, tmp_path: Path
-) -> None:
-    if "no answer" in words:
-        some = [msgspec.structs.replace(one, grade=Grade("wrong")) if not one.grade.found else one for one in some]
-    with pytest.raises(UsageError, match=words):
-        train(some, base=base, out=tmp_path / "x", training=training)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_template_that_asks_otherwise_in_evaluation_is_refused(base: Path, tmp_path: Path) -> None:
-    small_model().save_pretrained(tmp_path / "odd")
-    odd = "{% for m in messages %}{{ m['content'] }}{{ messages|length }}\n{% endfor %}"
-    small_tokenizer(template=odd).save_pretrained(tmp_path / "odd")
-    with pytest.raises(UsageError, match=r"24 of 24 .* asked in other tokens"):
-        train(chains(), base=tmp_path / "odd", out=tmp_path / "x", training=FAST)
-    assert not (tmp_path / "x").exists()
-
-
-def test_what_is_allowed_is_no_longer_refused(base: Path) -> None:
-    from stepdown.distill.training.checks import check_corpus
-
-    some = [chain(number, choice="B") for number in range(9)]
-    line = check_corpus(examples(base, some).survey, 9, msgspec.structs.replace(FAST, allow=("one-class",)))
-    assert "labels B 100%" in line
-
-
-@pytest.mark.parametrize(
-    ("changed", "error"),
-    [
-        ({"target": "chian"}, UnknownName),
-        ({"visits": "all"}, UnknownName),
-        ({"allow": ("everything",)}, UnknownName),
-        ({"precision": "fp8"}, UnknownName),
-        ({"steps": 0}, UsageError),
-        ({"learning_rate": -1.0}, UsageError),
-        ({"dropout": -0.1}, UsageError),
-        ({"seed": 2**31}, UsageError),
-    ],
-)
-def test_settings_that_train_nothing_are_refused(changed: dict[str, Any], error: type[Exception]) -> None:
-    with pytest.raises(error):
-        train(chains(), base="nowhere", out="nowhere", training=msgspec.structs.replace(FAST, **changed))
-
-
-def test_a_pickle_is_no_base_whatever_its_name(base: Path, tmp_path: Path) -> None:
-    for name in ("pytorch_model.bin", "model.safetensors"):
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / "config.json").write_bytes((base / "config.json").read_bytes())
-        (folder / name).write_bytes(pickle.dumps({"weights": [0.0]}))
-        with pytest.raises(UsageError, match="pickle"):
-            train(chains(), base=folder, out=tmp_path / "x", training=FAST)
-
-
-def test_a_hub_name_out_of_reach_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(EndpointRefused, match="`nobody/nothing` is not in the cache") as refused:
-        load_base(find_base("nobody/nothing"))
-    assert "`smollm2-135m`" in refused.value.hint
-
-
-def test_a_base_without_a_template_gets_the_plain_one_and_says_so(tmp_path: Path) -> None:
-    small_model().save_pretrained(tmp_path)
-    small_tokenizer(template=None).save_pretrained(tmp_path)
-    loaded = load_base(find_base(tmp_path))
-    found = Examples(loaded.tokenizer, FAST).read([chain(3)])
-    assert loaded.tokenizer.decode(found.prompts[0]) == "What is 3 plus 3?\n"
-    assert "no chat template" in loaded.notes[0]
-    assert found.survey.template == 0
 
 
 # --- training

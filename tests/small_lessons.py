@@ -1,0 +1,33 @@
+"""What the tests of training share: a quick training, chains of small sums, and them tokenised."""
+
+from pathlib import Path
+
+from small_students import small_model, small_tokenizer
+from stepdown.distill.training import Training
+from stepdown.distill.training.bases import find_base, load_base
+from stepdown.distill.training.examples import Examples
+from stepdown.types import Chain, Grade, Problem
+
+FAST = Training(steps=6, batch=8, evaluations=2, dev=2, checkpoints=6, tokens_per_pass=150, precision="fp32")
+
+
+def chain(number: int, sample: int = 0, *, found: str | None = None, text: str = "", choice: str = "") -> Chain:
+    one, other = number % 7, number % 5
+    answer = choice or str(one + other)
+    problem = Problem(f"sums/{number}", f"What is {one} plus {other}?", answer, kind="choice" if choice else "number")
+    said = text or f"Take {one}. " + "Go on. " * sample + f"Add {other}."
+    return Chain(problem, said, "teacher", sample, Grade("right", answer if found is None else found))
+
+
+def chains(problems: int = 24, each: int = 3) -> list[Chain]:
+    return [chain(number, sample) for number in range(problems) for sample in range(each)]
+
+
+def write_base(folder: Path) -> Path:
+    small_model().save_pretrained(folder)
+    small_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def examples(base: Path, some: list[Chain], training: Training = FAST) -> Examples:
+    return Examples(load_base(find_base(base)).tokenizer, training).read(some)
