@@ -111,7 +111,7 @@ def test_a_q8_export_is_near_the_weights(folder: Path, tmp_path: Path) -> None:
 def test_an_export_of_the_same_kind_is_a_copy_and_overwrites_nothing(folder: Path, tmp_path: Path) -> None:
     out = export_student(folder, tmp_path / "x.gguf")
     assert out.read_bytes() == (folder / "model.gguf").read_bytes()
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="is there already"):
         export_student(folder, out)
     with pytest.raises(UnknownName, match="onnx"):
         export_student(folder, tmp_path / "y", to="onnx")
@@ -155,7 +155,7 @@ def test_a_training_that_ran_away_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_there_is_replaced_only_by_force(tmp_path: Path) -> None:
     first = load_student(str(small_student(tmp_path / "x"))).source
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="is there already"):
         small_student(tmp_path / "x")
     second = load_student(str(small_student(tmp_path / "x", seed=1, force=True))).source
     assert first != second

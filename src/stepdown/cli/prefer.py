@@ -1,6 +1,5 @@
 """`stepdown prefer`: whose solutions read better, to a judge model or to people."""
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,8 @@ from cyclopts import Parameter
 from stepdown.cli.grid import Players
 from stepdown.cli.options import CHOICE, EndpointOptions, Flag, Limit, OutputOptions
 from stepdown.cli.terminal import say, show, show_json
-from stepdown.distill.preferences import AT_ONCE, Preferences, Where, ask_judge
+from stepdown.distill.preferences import AT_ONCE, Preferences, Where
+from stepdown.distill.preferences import prefer as ask
 from stepdown.distill.votes import read_votes, write_votes
 from stepdown.errors import UsageError
 from stepdown.reports.figures import counted
@@ -112,22 +112,15 @@ def judged(first: Run, second: Run, name: str, options: PreferOptions, players: 
     """Ask a judge model; what it answered is kept whatever happens."""
     judge = players.load(name)
     players.fetch()
-
-    async def work() -> Preferences:
-        try:
-            return await ask_judge(
-                first,
-                second,
-                judge=judge,
-                where=options.where,
-                limit=options.limit,
-                seed=options.seed,
-                progress=follow,
-            )
-        finally:
-            await players.close()
-
-    return asyncio.run(work())
+    return ask(
+        first,
+        second,
+        judge=judge,
+        where=options.where,
+        limit=options.limit,
+        seed=options.seed,
+        progress=follow,
+    )
 
 
 def follow(done: int, total: int) -> None:

@@ -50,12 +50,15 @@ def row_of(chain: Chain) -> Row:
 
 def unicode_row(row: Row) -> Row:
     """Return a row whose texts are Unicode: half of a surrogate pair, which some models write, becomes `?`."""
-    return tuple(_unicode(value) for value in row)
+    return tuple(unicode_value(value) for value in row)
 
 
-def _unicode(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(map(_unicode, value))
+def unicode_value(value: Any) -> Any:
+    """Return a plain value, however nested, whose texts are Unicode."""
+    if isinstance(value, dict):
+        return {name: unicode_value(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(unicode_value, value))
     return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 

@@ -1,16 +1,16 @@
 """Student folders: written whole or not at all, and their weights in other forms."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 
 from stepdown import __version__
-from stepdown.corpus.files import beside, put_in_place, sweep
+from stepdown.corpus.files import beside, put_in_place, replacing, sweep
 from stepdown.distill.curves import draw_curves
 from stepdown.distill.gguf_files import requantize, write_gguf
 from stepdown.distill.people import describe
@@ -66,9 +66,8 @@ def write_card(folder: Path, card: StudentCard) -> None:
     """Write the card of a student folder, and its README for people, each whole or not at all."""
     encoded = msgspec.json.format(msgspec.json.encode(card), indent=2)
     for name, content in ((CARD, encoded), (README, describe(card, has_curves=(folder / CURVES).exists()).encode())):
-        partial = folder / f"{name}.part"
-        partial.write_bytes(content)
-        partial.replace(folder / name)
+        with replacing(folder / name, True) as part:
+            part.write_bytes(content)
 
 
 def export_student(
@@ -89,27 +88,19 @@ def export_student(
     for what, name, known in (("export format", to, ("gguf",)), ("kind of GGUF", kind, ("f16", "q8_0"))):
         if name not in known:
             raise UnknownName(what, name, known)
-    if out.is_dir():
-        raise UsageError(f"`{out}` is a directory", "name a file, such as student.gguf")
-    if out.exists() and not force:
-        raise UsageError(f"`{out}` exists already", "choose another name, or --force")
     check_folder(folder)
-    partials = [out.with_name(f"{out.name}.{os.getpid()}.{part}.part") for part in ("f16", "q8")]
-    try:
-        partial = _plain_gguf(folder, partials[0])
-        if kind == "q8_0":
-            requantize(partial, partials[1])
-            partial = partials[1]
-        partial.replace(out)
-    finally:
-        for partial in partials:
-            partial.unlink(missing_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(out, force) as part:
+        if kind == "f16":
+            _plain_gguf(folder, part)
+        else:
+            with TemporaryDirectory(dir=out.absolute().parent, prefix=".gguf-") as beside:
+                requantize(_plain_gguf(folder, Path(beside) / "f16.gguf"), part)
     return out
 
 
 def _plain_gguf(folder: Path, partial: Path) -> Path:
     """Copy or write a folder's weights as an F16 file."""
-    partial.parent.mkdir(parents=True, exist_ok=True)
     card = read_card(folder)
     if (folder / GGUF).exists():
         shutil.copyfile(folder / GGUF, partial)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from stepdown.errors import CallFailed, UsageError
+from stepdown.models import ChatModel
 from stepdown.prompts.preferences import prefer_messages
 from stepdown.runner import plain, remembered
 from stepdown.stats import binomial_test, wilson
@@ -140,30 +141,22 @@ def prefer(
     that each is paid for once. Raises `UsageError` where nothing can be compared, before any call, and
     `EndpointRefused`.
     """
-    return plain(
-        ask_judge(first, second, judge=judge, where=where, limit=limit, seed=seed, progress=progress),
-    )
-
-
-async def ask_judge(
-    first: Run,
-    second: Run,
-    *,
-    judge: Model,
-    where: Where = "both-right",
-    limit: int | None = 100,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> Preferences:
-    """Do what `prefer` does, within a running event loop."""
     found = candidates(first, second, where)
-    chosen, asked = found.draw(limit, seed), remembered(judge, first.store)
-    items: list[Preference] = []
-    waiting = iter(chosen)
-    while some := list(islice(waiting, AT_ONCE)):
-        items += await asyncio.gather(*(_compare(asked, pair_of(first, second, one)) for one in some))
-        if progress is not None:
-            progress(len(items), len(chosen))
+    chosen = found.draw(limit, seed)
+
+    async def work() -> list[Preference]:
+        asked, items, waiting = remembered(judge, first.store), list[Preference](), iter(chosen)
+        try:
+            while some := list(islice(waiting, AT_ONCE)):
+                items += await asyncio.gather(*(_compare(asked, pair_of(first, second, one)) for one in some))
+                if progress is not None:
+                    progress(len(items), len(chosen))
+        finally:
+            if isinstance(judge, ChatModel):
+                await judge.close()
+        return items
+
+    items = plain(work())
     twice = Counter(one.votes for one in items)
     position = position_of(twice["first", "second"], twice["second", "first"])
     counts = (len(found.ids), found.identical)

@@ -9,6 +9,7 @@ import msgspec
 
 from stepdown.corpus import TARGETS, Corpus, open_corpus
 from stepdown.corpus.card import shown
+from stepdown.corpus.files import replacing
 from stepdown.distill.folders import write_card
 from stepdown.errors import UnknownName, UsageError
 from stepdown.graders.elections import elect
@@ -163,12 +164,16 @@ def _verdicts(run: Run) -> dict[str, Verdict]:
 
 
 def note_score(folder: Path, run: Run) -> None:
-    """Put what a student got right in a run on its card, in the place of an earlier score on the same problems."""
-    card, solved = read_card(folder), run.summary()
+    """Put what a student got right in a run on its card, in the place of an earlier score on the same problems.
+
+    Problems are counted; of several samples the majority decides.
+    """
+    card = read_card(folder)
     if card is None:
         return
-    name = run.settings.dataset
-    found = Tested(dataset=name, step=card.step, right=solved.right, graded=solved.graded, total=solved.total)
+    name, verdicts = run.settings.dataset, list(_verdicts(run).values())
+    right, ungraded = verdicts.count("right"), verdicts.count("ungraded")
+    found = Tested(dataset=name, step=card.step, right=right, graded=len(verdicts) - ungraded, total=len(verdicts))
     others = tuple(one for one in card.test if one.dataset != name)
     write_card(folder, msgspec.structs.replace(card, test=(*others, found)))
 
@@ -181,9 +186,8 @@ def write_findings(found: Findings, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     encoded = msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"
     for name, body in (("study.json", encoded), ("study.md", markdown(found).encode())):
-        partial = out / f"{name}.part"
-        partial.write_bytes(body)
-        partial.replace(out / name)
+        with replacing(out / name, True) as part:
+            part.write_bytes(body)
     draw_scores(found.scores, out / "curve.png")
 
 

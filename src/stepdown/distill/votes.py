@@ -1,6 +1,5 @@
 """Preferences by people: a task file that names no model, and the votes that come back."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from stepdown.corpus.files import replacing
 from stepdown.distill.preferences import (
     Agreement,
     Pair,
@@ -78,11 +78,10 @@ def write_votes(
     path = Path(path)
     if path.suffix not in (".jsonl", ".html"):
         raise UsageError(f"`{path}` is no task file", "name a .jsonl or a .html file")
-    if path.exists() and not force:
-        raise UsageError(f"`{path}` is there already", "give another name, or --force to replace it")
     drawn = candidates(first, second, where).draw(limit, seed)
     items = (_item(first, second, one, seed) for one in drawn)
-    _write(path, _page(items) if path.suffix == ".html" else _jsonl(items))
+    with replacing(path, force) as part, part.open("xb") as file:
+        file.writelines(_page(items) if path.suffix == ".html" else _jsonl(items))
     return len(drawn)
 
 
@@ -119,18 +118,6 @@ def _section(place: int, item: Item) -> str:
         f'<section data-item="{item.item}" data-problem="{escape(item.problem)}"><h2>{place}</h2>'
         f"<pre>{escape(item.question)}</pre><div>{texts}</div><p>{choices}</p></section>\n"
     )
-
-
-def _write(path: Path, parts: Iterable[bytes]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("xb") as file:
-            file.writelines(parts)
-        os.replace(part, path)
-    except OSError as error:
-        raise UsageError(f"cannot write `{path}`: {error.strerror}", "give a place that can be written") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read_votes(first: Run, second: Run, *paths: str | Path) -> Preferences:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import msgspec
 
+from stepdown.corpus.rows import unicode_value
 from stepdown.errors import UsageError
 from stepdown.types import Chain
 
@@ -47,7 +47,7 @@ class _Heaps:
         try:
             body = self._encode((place, chain))
         except UnicodeEncodeError:
-            body = self._encode((place, _unicode(msgspec.to_builtins(chain))))
+            body = self._encode((place, unicode_value(msgspec.to_builtins(chain))))
         self._waiting.setdefault(place // PROBLEMS, bytearray()).extend(len(body).to_bytes(_LENGTH) + body)
         self._size += len(body)
         if self._size > _WAITING:
@@ -76,12 +76,3 @@ class _Heaps:
             raise UsageError(what, "make room for a copy of the file there, or write the corpus elsewhere") from error
         self._waiting.clear()
         self._size = 0
-
-
-def _unicode(value: Any) -> Any:
-    """Return plain values whose texts are Unicode: half of a surrogate pair becomes `?`, as in a corpus."""
-    if isinstance(value, dict):
-        return {name: _unicode(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_unicode(one) for one in value]
-    return value.encode(errors="replace").decode() if isinstance(value, str) else value

@@ -1,9 +1,7 @@
 """Runs into files: streamed, written beside their place and moved there whole."""
 
 import csv
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from stepdown.errors import MissingExtra, UnknownName, UsageError
+from stepdown.corpus.files import replacing
+from stepdown.errors import MissingExtra, UnknownName
 from stepdown.exchange import authors, lines
 from stepdown.models.prices import Prices
 from stepdown.store import Run
@@ -31,23 +30,6 @@ def export_run(run: Run, to: str, out: str | Path, *, force: bool = False, price
         raise UnknownName("export format", to, FORMATS)
     with replacing(Path(out), force) as path:
         return FORMATS[to](run, path, prices or Prices())
-
-
-@contextmanager
-def replacing(out: Path, force: bool) -> Iterator[Path]:
-    """Give a path to write to that takes `out`'s place when all is written, and goes away when not."""
-    if out.is_dir():
-        raise UsageError(f"`{out}` is a directory", "name a file")
-    if out.exists() and not force:
-        raise UsageError(f"`{out}` is there already", "give another name, or --force to replace it")
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        yield part
-        os.replace(part, out)
-    except OSError as error:
-        raise UsageError(f"cannot write `{out}`: {error.strerror}", "give a place that can be written") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _write_authors(run: Run, path: Path, prices: Prices) -> int:

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from stepdown.corpus import Corpus
+from stepdown.corpus.files import replacing
 from stepdown.corpus.targets import TARGETS, Example
 from stepdown.corpus.targets import target as example_of
 from stepdown.errors import UnknownName, UsageError
-from stepdown.exchange.outward import replacing
 from stepdown.problems.rows import load_polars
 from stepdown.prompts import PromptSet, load_prompts
 from stepdown.types import Chain, Message, Messages

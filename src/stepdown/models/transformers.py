@@ -52,7 +52,7 @@ class TransformersEngine:
         self._device = "cuda" if self._torch.cuda.is_available() else "cpu"
         dtype = self._torch.float32 if self._device == "cpu" else "auto"
         try:
-            with _quiet(transformers.utils.logging):
+            with without_bars(transformers.utils.logging):
                 self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
                 model = transformers.AutoModelForCausalLM.from_pretrained(
                     folder, local_files_only=True, use_safetensors=True, dtype=dtype
@@ -246,7 +246,7 @@ def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
 
 
 @contextmanager
-def _quiet(logging: Any) -> Iterator[None]:
+def without_bars(logging: Any) -> Iterator[None]:
     """Leave out transformers' own progress bars, which are on for the whole process or not at all."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()

@@ -14,6 +14,7 @@ import msgspec
 from stepdown.errors import EndpointRefused, MissingExtra, UsageError
 from stepdown.models.catalogue import CATALOGUE, Progress, fetch, file_hash, find_weights, require_gguf
 from stepdown.models.students import PLAIN_TEMPLATE, check_folder
+from stepdown.models.transformers import without_bars
 from stepdown.models.weights import read_header
 from stepdown.types import fingerprint
 
@@ -97,16 +98,10 @@ def quiet() -> Iterator[None]:
     """Keep libraries of training from drawing bars, and from warning of one another's settings."""
     from transformers.utils import logging
 
-    drew = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        # The bar over a GGUF's tensors knows no switch; errors are raised, not written.
-        with redirect_stderr(StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        if drew:
-            logging.enable_progress_bar()
+    # The bar over a GGUF's tensors knows no switch; errors are raised, not written.
+    with without_bars(logging), redirect_stderr(StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
 
 
 @contextmanager
