@@ -78,7 +78,8 @@ def imported_names(node: ast.AST) -> list[str]:
 
 
 def test_no_file_is_longer_than_400_lines() -> None:
-    assert not [path.name for path in files() if len(path.read_text().splitlines()) > 400]
+    tests = Path(__file__).parent.glob("*.py")
+    assert not [path.name for path in (*files(), *tests) if len(path.read_text().splitlines()) > 400]
 
 
 def test_no_function_is_longer_than_60_lines_or_takes_more_than_8_arguments() -> None:

@@ -155,7 +155,7 @@ def test_a_training_that_ran_away_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_there_is_replaced_only_by_force(tmp_path: Path) -> None:
     first = load_student(str(small_student(tmp_path / "x"))).source
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         small_student(tmp_path / "x")
     second = load_student(str(small_student(tmp_path / "x", seed=1, force=True))).source
     assert first != second
