@@ -218,6 +218,12 @@ def test_the_same_command_leaves_a_student_as_it_is_and_another_is_refused(base:
         train(chains(), base=base, out=student, training=msgspec.structs.replace(FAST, steps=7))
 
 
+def test_several_students_are_not_put_inside_one(base: Path, student: Path) -> None:
+    with pytest.raises(UsageError, match="is one student"):
+        train(chains(), base=base, out=student, training=FAST, seeds=2)
+    assert not (student / "seed-0").exists()
+
+
 def test_how_a_step_is_split_into_passes_changes_nothing(base: Path, student: Path, tmp_path: Path) -> None:
     whole = msgspec.structs.replace(FAST, tokens_per_pass=10_000)
     [other] = train(chains(), base=base, out=tmp_path / "x", training=whole)

@@ -17,7 +17,7 @@ from stepdown.distill.training.scores import Dev, score_dev
 from stepdown.distill.training.settings import Training
 from stepdown.distill.training.visits import Numbers, order_visits
 from stepdown.errors import UsageError
-from stepdown.models.students import Lessons, Score, StudentCard, read_card
+from stepdown.models.students import CARD, Lessons, Score, StudentCard, read_card
 from stepdown.types import Chain, Problem, fingerprint
 
 # What may differ between a command and its repetition without making it another training.
@@ -88,6 +88,8 @@ def train(
         raise UsageError(f"`{seeds}` seeds train nothing", "give 1 or more")
     numbers = range(settings.seed, settings.seed + seeds)
     places = {number: Path(out) / f"seed-{number}" if seeds > 1 else Path(out) for number in numbers}
+    if seeds > 1 and (Path(out) / CARD).is_file():
+        raise UsageError(f"`{out}` is one student, and several would lie in it", "name another folder")
     for place in places.values():
         check_place(place)
     # Before a base is fetched or loaded; a stream of chains can be read only once.
