@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from contextlib import aclosing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from stepdown.errors import CallFailed, EndpointRefused, MissingExtra, UnknownNa
 from stepdown.models.catalogue import fetch
 from stepdown.models.embedded import EmbeddedModel, draw_seeds, load_embedded
 from stepdown.models.llamacpp import LlamaEngine
-from stepdown.models.openvino import cut_at_stop
+from stepdown.models.pieces import cut_at_stop
 from stepdown.models.weights import openvino_copy, read_header
 from stepdown.types import Message, Reply, Sampling
 
@@ -59,6 +60,13 @@ def fallback(weights: Path) -> Iterator[EmbeddedModel]:
 
 def ask(model: EmbeddedModel, text: str, sampling: Sampling, n: int = 1) -> list[Reply]:
     return run(model.reply((Message("user", text),), sampling, n))
+
+
+def listen(model: EmbeddedModel, text: str, sampling: Sampling) -> list[str | Reply]:
+    async def work() -> list[str | Reply]:
+        return [piece async for piece in model.stream((Message("user", text),), sampling)]
+
+    return run(work())
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -113,6 +121,52 @@ def test_a_stop_string_ends_the_reply_before_it(engine: str, request: pytest.Fix
     [reply] = ask(request.getfixturevalue(engine), APPLES[0], Sampling(max_tokens=40, stop=("ples each", "zzz")))
     assert reply.text == "Tom has 3 boxes with 4 ap"
     assert reply.finish == "stop"
+
+
+@pytest.mark.parametrize("engine", ["model", "fallback"])
+@pytest.mark.parametrize("stop", [(), ("ples each", "zzz")])
+def test_a_stream_is_the_greedy_text_in_pieces(
+    engine: str, stop: tuple[str, ...], request: pytest.FixtureRequest
+) -> None:
+    chosen, sampling = request.getfixturevalue(engine), Sampling(max_tokens=24, stop=stop)
+    *pieces, streamed = listen(chosen, APPLES[0], sampling)
+    [whole] = ask(chosen, APPLES[0], sampling)
+    assert isinstance(streamed, Reply) and len(pieces) > 6
+    assert "".join(str(piece) for piece in pieces) == streamed.text == whole.text
+    assert streamed.logprob == pytest.approx(whole.logprob, abs=0.05)
+    assert streamed.finish == whole.finish
+    assert (streamed.model, streamed.usage and streamed.usage.output) == (
+        chosen.name,
+        whole.usage and whole.usage.output,
+    )
+
+
+@pytest.mark.parametrize("engine", ["model", "fallback"])
+def test_pieces_are_whole_characters(engine: str, request: pytest.FixtureRequest) -> None:
+    *pieces, _ = listen(request.getfixturevalue(engine), "Repeat: 你好 🙂 你好 🙂 你好 🙂", Sampling(max_tokens=30))
+    assert not [piece for piece in pieces if "\ufffd" in str(piece)]
+    assert any(ord(letter) > 0x2000 for piece in pieces for letter in str(piece))
+
+
+@pytest.mark.parametrize("engine", ["model", "fallback"])
+def test_a_listener_who_leaves_frees_the_engine(engine: str, request: pytest.FixtureRequest) -> None:
+    chosen: EmbeddedModel = request.getfixturevalue(engine)
+
+    async def leave_then_ask() -> Reply:
+        endless = (Message("user", "Count from one to ten thousand in words."),)
+        for _ in range(chosen.width):
+            async with aclosing(chosen.stream(endless, Sampling(temperature=1.0, max_tokens=4000))) as pieces:
+                assert await anext(pieces)
+        [reply] = await chosen.reply((Message("user", CAPITAL[0]),), Sampling(max_tokens=4))
+        return reply
+
+    assert run(leave_then_ask()).seconds < 60
+
+
+@pytest.mark.parametrize("engine", ["model", "fallback"])
+def test_a_stream_over_the_context_fails_as_a_reply_does(engine: str, request: pytest.FixtureRequest) -> None:
+    with pytest.raises(CallFailed, match="8192"):
+        listen(request.getfixturevalue(engine), "word " * 9000, Sampling(max_tokens=4))
 
 
 @pytest.mark.parametrize("engine", ["model", "fallback"])

@@ -11,6 +11,7 @@ from stepdown.models.recorded import RecordedModel, index_replies
 from stepdown.models.scripted import ScriptedModel
 
 if TYPE_CHECKING:
+    from stepdown.models.embedded import EmbeddedModel
     from stepdown.types import Model
 
 __all__ = [
@@ -26,7 +27,12 @@ __all__ = [
 
 
 def load_model(
-    name: str, *, concurrency: int | None = None, timeout: float = TIMEOUT, logprobs: bool = False
+    name: str,
+    *,
+    concurrency: int | None = None,
+    timeout: float = TIMEOUT,
+    logprobs: bool = False,
+    apart: bool = False,
 ) -> "Model":
     """Return the model of a model string; nothing is sent yet.
 
@@ -35,18 +41,37 @@ def load_model(
     `openai-completions/<name>/<model>` for its plain completions; `embedded/<name>` or a path to a
     `.gguf` file, a student folder or any model folder for a model in this process. `concurrency` fixes how
     many calls are under way at once, which is found by trying otherwise. `timeout` is in seconds per
-    request. `logprobs` asks for log-probabilities. Load a model once per name: its limits are its own.
+    request. `logprobs` asks for log-probabilities. `apart` runs a model of this machine in a process of its own, so
+    that its engine holds nobody here up. Load a model once per name: its limits are its own.
 
     Raises `UsageError` for a name that leads nowhere and `MissingExtra` for an engine not installed.
     """
     if concurrency is not None and concurrency < 1:
         raise UsageError(f"a concurrency of `{concurrency}` would send nothing", "give 1 or more")
-    if name.startswith("embedded/") or name.endswith(".gguf"):
-        return _load_embedded(name)
-    if name and name.partition("/")[0] not in ADDRESSES and _is_folder(name):
-        return _load_student(name)
+    model = _load_here(name)
+    if model is not None:
+        return _set_apart(model) if apart else model
     endpoint = find_endpoint(name)
     return ChatModel(endpoint, concurrency=concurrency, timeout=timeout, logprobs=logprobs)
+
+
+def _load_here(name: str) -> "EmbeddedModel | None":
+    """Return the model of this machine that a name means, None for a name of an endpoint's."""
+    if name.startswith("embedded/") or name.endswith(".gguf"):
+        from stepdown.models.embedded import load_embedded
+
+        return load_embedded(name)
+    if name and name.partition("/")[0] not in ADDRESSES and _is_folder(name):
+        from stepdown.models.students import load_student
+
+        return load_student(name)
+    return None
+
+
+def _set_apart(model: "EmbeddedModel") -> "Model":
+    from stepdown.models.apart import ApartModel
+
+    return ApartModel(model)
 
 
 def _is_folder(name: str) -> bool:
@@ -56,15 +81,3 @@ def _is_folder(name: str) -> bool:
     if not path.is_dir() and (inside or name[0] in "./~"):
         raise UsageError(f"there is no student folder `{name}`", "give the path of a folder that `train` wrote")
     return path.is_dir()
-
-
-def _load_embedded(name: str) -> "Model":
-    from stepdown.models.embedded import load_embedded
-
-    return load_embedded(name)
-
-
-def _load_student(name: str) -> "Model":
-    from stepdown.models.students import load_student
-
-    return load_student(name)

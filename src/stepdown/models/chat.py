@@ -1,7 +1,7 @@
 """Models behind any OpenAI-compatible endpoint: chat or plain completions, whole or streamed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -178,19 +178,21 @@ class ChatModel:
             headers=headers,
         )
 
-    async def stream(self, messages: Messages, sampling: Sampling) -> AsyncIterator[str | Reply]:
-        """Yield the text piece by piece, then the whole `Reply`.
+    async def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Reply, None]:
+        """Yield the text piece by piece, what came together as one piece, then the whole `Reply`.
 
-        Opening is retried within the limits; a stream that breaks after its first piece raises `CallFailed`.
+        A `<think>` block in front is in the reply only. Opening is retried within the limits; a stream that breaks
+        after its first piece raises `CallFailed`.
         """
         import aiohttp
 
         started = perf_counter()
         response = await self.limits.call(partial(self._open, messages, sampling, stream=True))
-        gathering = Gathering()
+        gathering, said = Gathering(), 0
         try:
-            async for event in read_events(response.content.iter_any()):
-                if piece := gathering.add(event):
+            async for events in read_events(response.content.iter_any()):
+                if piece := "".join(map(gathering.add, events)):
+                    said += len(piece)
                     yield piece
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
             raise CallFailed(f"the stream of `{self.name}` broke: {type(error).__name__}", "ask again") from None
@@ -198,7 +200,10 @@ class ChatModel:
             response.close()
         if not gathering.finished:
             raise CallFailed(f"the stream of `{self.name}` ended early", "ask again")
-        yield read_replies(gathering.whole(), self.endpoint.model, perf_counter() - started)[0]
+        [reply] = read_replies(gathering.whole(), self.endpoint.model, perf_counter() - started)
+        if rest := reply.text[said:]:
+            yield rest
+        yield reply
 
     async def models(self) -> list[str]:
         """Return the names of the models the endpoint offers; raises as `reply` does, after one attempt."""

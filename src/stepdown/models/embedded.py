@@ -6,8 +6,9 @@ import os
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import aclosing
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
@@ -38,6 +39,10 @@ class Engine(Protocol):
 
     async def draw(self, messages: Messages, sampling: Sampling, seeds: Sequence[int]) -> list[Reply]:
         """Return one reply per seed."""
+        ...
+
+    def stream(self, messages: Messages, sampling: Sampling, seed: int) -> AsyncGenerator[str | Reply, None]:
+        """Yield one draw's text in pieces, then its reply."""
         ...
 
     def close(self) -> None:
@@ -122,8 +127,23 @@ class EmbeddedModel:
         engine = await asyncio.shield(asyncio.wrap_future(self._share()))
         started = perf_counter()
         replies = await engine.draw(messages, sampling, draw_seeds(sampling.seed, n))
-        seconds = perf_counter() - started
-        return [msgspec.structs.replace(reply, model=self.name, seconds=seconds) for reply in replies]
+        return [self._named(reply, started) for reply in replies]
+
+    async def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Reply, None]:
+        """Yield the text piece by piece, then the whole `Reply`; raises as `reply` does.
+
+        A consumer that closes it early takes the draw off the engine. A folder that transformers runs says its text
+        in one piece.
+        """
+        _check(sampling, 1)
+        engine = await asyncio.shield(asyncio.wrap_future(self._share()))
+        started = perf_counter()
+        async with aclosing(engine.stream(messages, sampling, draw_seeds(sampling.seed, 1)[0])) as told:
+            async for piece in told:
+                yield piece if isinstance(piece, str) else self._named(piece, started)
+
+    def _named(self, reply: Reply, started: float) -> Reply:
+        return msgspec.structs.replace(reply, model=self.name, seconds=perf_counter() - started)
 
     async def close(self) -> None:
         """Leave the engine; the last model to leave frees it. A later reply loads it again."""

@@ -3,13 +3,15 @@
 import asyncio
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
 from stepdown.errors import CallFailed, UsageError
 from stepdown.models.openvino import available_cores
+from stepdown.models.pieces import tell
 from stepdown.models.weights import Header
 from stepdown.types import Messages, Reply, Sampling, Usage
 
@@ -58,6 +60,25 @@ class LlamaEngine:
         replies = [reply for group in drawn for reply in group]
         return replies if len(replies) == len(seeds) else replies * len(seeds)
 
+    async def stream(self, messages: Messages, sampling: Sampling, seed: int) -> AsyncGenerator[str | Reply, None]:
+        """Yield a draw piece by piece, then its reply; a consumer that leaves takes it off the engine."""
+        loop, gone = asyncio.get_running_loop(), threading.Event()
+        pieces: asyncio.Queue[str] = asyncio.Queue()
+
+        def say(piece: str) -> None:
+            # A loop that has closed has nobody left who waits.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+        request = self._request(messages, sampling, [seed])
+        asking = loop.run_in_executor(self._pool, self._ask, request, gone, say)
+        try:
+            async with aclosing(tell(pieces, asking)) as told:
+                async for piece in told:
+                    yield piece
+        finally:
+            gone.set()
+
     def close(self) -> None:
         """Wait for what is under way and free the engine."""
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -82,7 +103,9 @@ class LlamaEngine:
             "top_logprobs": 1,
         }
 
-    def _ask(self, request: dict[str, Any], gone: threading.Event) -> list[Reply]:
+    def _ask(
+        self, request: dict[str, Any], gone: threading.Event, say: Callable[[str], None] | None = None
+    ) -> list[Reply]:
         drafts = [_Draft() for _ in range(request["n"])]
         ends: list[dict[str, Any]] = []
 
@@ -90,7 +113,9 @@ class LlamaEngine:
             if "error" in chunk or chunk.get("usage"):
                 ends.append(chunk)
             for choice in chunk.get("choices", ()):
-                drafts[choice["index"]].add(choice)
+                piece = drafts[choice["index"]].add(choice)
+                if piece and say is not None:
+                    say(piece)
             return gone.is_set()
 
         handle = self._server.handle_chat_completions if self._templated else self._server.handle_completions
@@ -110,13 +135,15 @@ class _Draft:
         self.scores: list[float] = []
         self.finish = ""
 
-    def add(self, choice: dict[str, Any]) -> None:
+    def add(self, choice: dict[str, Any]) -> str:
+        """Take in a part and return the text it brings."""
         delta = choice.get("delta", {})
         self.text.append(delta.get("content") or choice.get("text") or "")
         self.thoughts.append(delta.get("reasoning_content") or "")
         scored = (choice.get("logprobs") or {}).get("content") or ()
         self.scores += [token["logprob"] for token in scored]
         self.finish = choice.get("finish_reason") or self.finish
+        return self.text[-1]
 
     def close(self, usage: dict[str, Any], draws: int, at: int) -> Reply:
         given = int(usage.get("prompt_tokens", 0))

@@ -4,8 +4,8 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -13,6 +13,7 @@ from random import Random
 from typing import Any, cast
 
 from stepdown.errors import CallFailed, EndpointRefused, StepdownError, UsageError
+from stepdown.models.pieces import Pieces, cut_at_stop, tell
 from stepdown.models.weights import Header, openvino_copy
 from stepdown.types import Messages, Reply, Sampling, Usage
 
@@ -28,6 +29,17 @@ CACHE_GIGABYTES = (1, 4)
 
 
 @dataclass(slots=True, eq=False)
+class _Speech:
+    """A draw that is said while it is written: what it has so far, named as the engine names it in its outputs."""
+
+    pieces: Pieces
+    say: Callable[[str], None]
+    generated_ids: list[int] = field(default_factory=list)
+    generated_log_probs: list[float] = field(default_factory=list)
+    finish_reason: Any = None
+
+
+@dataclass(slots=True, eq=False)
 class _Job:
     """One request of the event loop: the draws of one prompt, under way in groups that read it once."""
 
@@ -36,6 +48,7 @@ class _Job:
     seeds: Sequence[int]
     future: asyncio.Future[list[Reply]]
     loop: asyncio.AbstractEventLoop
+    speech: _Speech | None = None
     prompt: Any = None
     length: int = 0
     handles: list[Any] = field(default_factory=list)
@@ -87,10 +100,27 @@ class OpenVinoEngine:
         """Return one reply per seed; a cancelled caller takes its draws off the engine."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[Reply]] = loop.create_future()
-        self._inbox.put(_Job(messages, sampling, seeds, future, loop))
+        self._put(_Job(messages, sampling, seeds, future, loop))
+        return await future
+
+    async def stream(self, messages: Messages, sampling: Sampling, seed: int) -> AsyncGenerator[str | Reply, None]:
+        """Yield a draw piece by piece, then its reply; a consumer that leaves takes it off the engine."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Reply]] = loop.create_future()
+        pieces: asyncio.Queue[str] = asyncio.Queue()
+        speech = _Speech(Pieces(self._decode, sampling.stop), lambda piece: _post(loop, pieces.put_nowait, piece))
+        self._put(_Job(messages, sampling, [seed], future, loop, speech))
+        async with aclosing(tell(pieces, future)) as told:
+            async for piece in told:
+                yield piece
+
+    def _put(self, job: _Job) -> None:
+        self._inbox.put(job)
         if self._stopped.is_set():
             self._refuse("it was closed")
-        return await future
+
+    def _decode(self, tokens: list[int]) -> str:
+        return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
 
     def close(self) -> None:
         """Stop the thread after its present step; what is under way fails."""
@@ -189,8 +219,23 @@ class OpenVinoEngine:
         for job in list(self._jobs):
             if job.future.cancelled():
                 self._drop(job)
-            elif all(handle.get_status() != running for handle in job.handles):
+                continue
+            if job.speech is not None:
+                self._say(job.speech, job.handles[0])
+            if all(handle.get_status() != running for handle in job.handles):
                 self._finish(job)
+
+    def _say(self, speech: _Speech, handle: Any) -> None:
+        """Read the tokens that are new and say what they add to the text."""
+        tokens: list[int] = []
+        while handle.can_read():
+            for output in handle.read().values():
+                tokens += output.generated_ids
+                speech.generated_log_probs += output.generated_log_probs
+                speech.finish_reason = output.finish_reason
+        speech.generated_ids += tokens
+        if piece := speech.pieces.add(tokens) if tokens else "":
+            speech.say(piece)
 
     def _drop(self, job: _Job) -> None:
         for handle in job.handles:
@@ -204,7 +249,8 @@ class OpenVinoEngine:
             too_big = f"`{job.length}` tokens and their reply do not fit the engine's cache"
             _deliver(job, CallFailed(too_big, "shorten the prompt, or lower max_tokens"))
             return
-        outputs = [output for handle in job.handles for output in self._outputs(job, handle)]
+        drawn = (output for handle in job.handles for output in self._outputs(job, handle))
+        outputs = [job.speech] if job.speech else list(drawn)
         replies = [self._read(job, output, at) for at, output in enumerate(outputs)]
         _deliver(job, replies if len(replies) == len(job.seeds) else replies * len(job.seeds))
 
@@ -215,7 +261,7 @@ class OpenVinoEngine:
         return outputs
 
     def _read(self, job: _Job, output: Any, at: int) -> Reply:
-        whole = self._tokenizer.decode(output.generated_ids, skip_special_tokens=True)
+        whole = self._decode(output.generated_ids)
         text = cut_at_stop(whole, job.sampling.stop)
         ran_out = output.finish_reason == self._genai.GenerationFinishReason.LENGTH and text == whole
         scores = output.generated_log_probs
@@ -229,11 +275,6 @@ class OpenVinoEngine:
         )
 
 
-def cut_at_stop(text: str, stops: Sequence[str]) -> str:
-    """Return the text before the first of these stop strings."""
-    return text[: min((at for stop in stops if stop and (at := text.find(stop)) >= 0), default=len(text))]
-
-
 def _deliver(job: _Job, outcome: list[Reply] | StepdownError) -> None:
     def settle() -> None:
         if job.future.done():
@@ -243,9 +284,13 @@ def _deliver(job: _Job, outcome: list[Reply] | StepdownError) -> None:
         else:
             job.future.set_result(outcome)
 
+    _post(job.loop, settle)
+
+
+def _post(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *values: str) -> None:
     # A loop that has closed has nobody left who waits.
     with suppress(RuntimeError):
-        job.loop.call_soon_threadsafe(settle)
+        loop.call_soon_threadsafe(call, *values)
 
 
 def import_genai() -> Any:

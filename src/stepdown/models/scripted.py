@@ -1,7 +1,9 @@
 """A model that says what a script tells it to: the public test double."""
 
+import asyncio
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -44,6 +46,14 @@ class ScriptedModel:
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
         """Return the next n lines of the script as replies."""
         return [self._answer(messages, sampling) for _ in range(n)]
+
+    async def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Reply, None]:
+        """Yield the words of the next line as pieces, each in a turn of the event loop, then the reply."""
+        reply = self._answer(messages, sampling)
+        for word in re.findall(r"\S+\s*|\s+", reply.text):
+            yield word
+            await asyncio.sleep(0)
+        yield reply
 
     async def close(self) -> None:
         """Do nothing; a script holds nothing open."""

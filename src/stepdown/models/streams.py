@@ -5,15 +5,47 @@ from collections.abc import AsyncIterator
 from stepdown.models.wire import Answer, Choice, Counts, Spoken, decode_answer, join_content
 
 
-async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[Answer | None]:
-    """Yield each `data:` line's event, None for `[DONE]`; raises `msgspec.DecodeError`."""
+async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[Answer | None]]:
+    """Yield the events of the `data:` lines that came together, None for `[DONE]`; raises `msgspec.DecodeError`."""
     rest = b""
     async for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                data = line[5:].strip()
-                yield None if data == b"[DONE]" else decode_answer(data)
+        yield [_read_event(line[5:].strip()) for line in lines if line.startswith(b"data:")]
+
+
+def _read_event(data: bytes) -> Answer | None:
+    return None if data == b"[DONE]" else decode_answer(data)
+
+
+THINK, THOUGHT = "<think>", "</think>"
+
+
+class Visible:
+    """The part of a streamed text to be shown: all but a `<think>` block in front, as `wire.read_texts` has it."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._closed = self._shown = False
+
+    def add(self, piece: str) -> str:
+        """Take in a piece and return what of the text can be shown by now."""
+        if self._shown:
+            return piece
+        if not self._closed:
+            self._held += piece
+            begun = self._held.lstrip()
+            if len(begun) < len(THINK) and THINK.startswith(begun):
+                return ""
+            if not begun.startswith(THINK):
+                self._shown = True
+                return self._held
+            at = self._held.find(THOUGHT, max(0, len(self._held) - len(piece) - len(THOUGHT)))
+            if at < 0:
+                return ""
+            self._closed, piece = True, self._held[at + len(THOUGHT) :]
+        rest = piece.lstrip()
+        self._shown = bool(rest)
+        return rest
 
 
 class Gathering:
@@ -21,6 +53,7 @@ class Gathering:
 
     def __init__(self) -> None:
         self._texts: list[str] = []
+        self._visible = Visible()
         self._thoughts: list[str] = []
         self._finish: str | None = None
         self._usage: Counts | None = None
@@ -28,7 +61,7 @@ class Gathering:
         self.finished = False
 
     def add(self, event: Answer | None) -> str:
-        """Take in one event and return the text it brings, "" for none."""
+        """Take in one event and return the text it brings, "" for none and for a thought."""
         if event is None:
             self.finished = True
             return ""
@@ -42,7 +75,7 @@ class Gathering:
         self._thoughts.append(spoken.reasoning_content or spoken.reasoning or "")
         piece = join_content(spoken)
         self._texts.append(piece)
-        return piece
+        return self._visible.add(piece)
 
     def whole(self) -> Answer:
         """Return the answer as one that was not streamed would be."""

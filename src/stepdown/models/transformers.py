@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 
 from stepdown.errors import CallFailed, EndpointRefused, MissingExtra, StepdownError, UsageError
-from stepdown.models.openvino import cut_at_stop
+from stepdown.models.pieces import cut_at_stop
 from stepdown.types import Finish, Messages, Reply, Sampling, Usage
 
 # Calls that are made together arrive one by one: a batch waits this many seconds for the others.
@@ -87,6 +87,13 @@ class TransformersEngine:
             self._refuse()
         replies = list(await asyncio.gather(*(asyncio.wrap_future(row.future) for row in rows)))
         return replies if len(replies) == len(seeds) else replies * len(seeds)
+
+    async def stream(self, messages: Messages, sampling: Sampling, seed: int) -> AsyncGenerator[str | Reply, None]:
+        """Yield a draw's text in one piece once it is written, then its reply."""
+        [reply] = await self.draw(messages, sampling, [seed])
+        if reply.text:
+            yield reply.text
+        yield reply
 
     def tokenize(self, messages: Messages) -> list[int]:
         """Return the token numbers of a prompt: the folder's own chat template, then its tokenizer."""
