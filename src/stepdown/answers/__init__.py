@@ -6,6 +6,8 @@ over several solutions, and `gold_number` and `gold_expression` read the worked 
 
 from collections.abc import Sequence
 
+import msgspec
+
 from stepdown.answers.choices import choice_concluded, letter
 from stepdown.answers.conclusions import Conclusion, expression_concluded, number_concluded
 from stepdown.answers.latex import boxed, canonical, same_expression
@@ -15,6 +17,7 @@ from stepdown.types import Kind, Problem
 
 __all__ = [
     "Conclusion",
+    "Majority",
     "Number",
     "boxed",
     "canonical",
@@ -25,6 +28,7 @@ __all__ = [
     "gold_expression",
     "gold_number",
     "letter",
+    "majority",
     "number",
     "plain_text",
     "same",
@@ -32,6 +36,14 @@ __all__ = [
     "spelled",
     "vote",
 ]
+
+
+class Majority(msgspec.Struct, frozen=True):
+    """The answer most solutions conclude with, the place of the first that does, and how many do; none is 0 votes."""
+
+    answer: str | None = None
+    place: int | None = None
+    votes: int = 0
 
 
 def conclusion(text: str, kind: Kind, choices: tuple[str, ...] = (), *, question: str = "") -> Conclusion:
@@ -95,18 +107,22 @@ def vote(problem: Problem, solutions: Sequence[str]) -> str | None:
 
     Self-consistency (Wang et al. 2023) on normalised conclusions.
     """
-    answers: list[str] = []
-    counts: list[int] = []
-    for solution in solutions:
+    return majority(problem, solutions).answer
+
+
+def majority(problem: Problem, solutions: Sequence[str]) -> Majority:
+    """Return the answer that `vote` returns, with the first solution that concludes so and how many do."""
+    groups: list[Majority] = []
+    for place, solution in enumerate(solutions):
         found = conclusion(solution, problem.kind, problem.choices, question=problem.question).found
         if found is None:
             continue
-        at = next((at for at, one in enumerate(answers) if same(problem.kind, one, found)), len(answers))
-        if at == len(answers):
-            answers.append(found)
-            counts.append(0)
-        counts[at] += 1
-    return answers[counts.index(max(counts))] if counts else None
+        at = next((at for at, one in enumerate(groups) if same(problem.kind, one.answer or "", found)), len(groups))
+        if at == len(groups):
+            groups.append(Majority(found, place, 1))
+        else:
+            groups[at] = Majority(groups[at].answer, groups[at].place, groups[at].votes + 1)
+    return max(groups, key=lambda group: group.votes, default=Majority())
 
 
 def _choice(text: str, choices: tuple[str, ...]) -> Conclusion:

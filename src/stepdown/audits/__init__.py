@@ -23,6 +23,7 @@ from stepdown.audits.leakage import Leakage, Share, add_leak, leakage, leaked
 from stepdown.audits.plans import Fault, FaultKind, faults
 from stepdown.errors import UsageError
 from stepdown.store import Run
+from stepdown.store.people import BY_PERSON
 from stepdown.types import Grade, Trace, Verdict
 
 __all__ = [
@@ -159,11 +160,13 @@ class _Tally:
 
 
 def second_graders(run: Run) -> list[str]:
-    """Return the graders whose doubt counts: all but the current one and `lenient`, which looks at the gold.
+    """Return the graders whose doubt counts: all but the current one, the one it corrects, and `lenient`.
 
-    On the authors' released traces 5 of 54 wrong verdicts that `lenient` doubts are wrong by hand.
+    A person's verdicts (`GRADER+person`) are that grader's but for what the person saw, so it has no say against them;
+    `lenient` looks at the gold: on the authors' released traces 5 of 54 wrong verdicts it doubts are wrong by hand.
     """
-    return [name for name in run.graders() if name != run.grader and not name.startswith("lenient")]
+    silent = {run.grader, run.grader.removesuffix(BY_PERSON)}
+    return [name for name in run.graders() if name not in silent and not name.startswith("lenient")]
 
 
 def _others_right(run: Run) -> Iterator[bool]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 
 from stepdown.cli.downloads import download
@@ -14,9 +13,8 @@ from stepdown.errors import UsageError
 from stepdown.graders import judged_by, load_grader
 from stepdown.methods import COMPARED, load_method
 from stepdown.problems import Problems
-from stepdown.prompts import PromptSet, load_prompts
 from stepdown.prompts.demonstrations import load_demonstrations, with_demonstrations
-from stepdown.runner import Plans, Task, load_plans, load_player, remembered
+from stepdown.runner import Plans, Task, load_plans, load_player, remembered, words_for
 from stepdown.store import Store
 from stepdown.types import Grader, Method, Model
 
@@ -136,24 +134,6 @@ def tasks_of(problems: Problems, grid: GridOptions, sampling: SamplingOptions, p
     for task in tasks:
         task.check()
     return tasks
-
-
-def words_for(method: Method, named: str, student: Model, teacher: Model | None) -> PromptSet:
-    """Return the prompt set of a task: the named one, or the words each model was trained on, `default` for others."""
-    if named:
-        return load_prompts(named)
-    words = load_prompts(trained_on(student))
-    if method.plan is None or teacher is None or trained_on(teacher) == words.name:
-        return words
-    plan = load_prompts(trained_on(teacher))
-    return msgspec.structs.replace(
-        words, name=f"{words.name}/{plan.name}", delegate=plan.delegate, teacher_system=plan.teacher_system
-    )
-
-
-def trained_on(model: Model) -> str:
-    """Return the prompt set a model was trained on, `default` for one that does not say."""
-    return str(getattr(model, "prompts", "") or "default")
 
 
 def _control(name: str) -> str:

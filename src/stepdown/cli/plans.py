@@ -1,4 +1,4 @@
-"""`stepdown plans`: list, show, edit or export the plans of a run."""
+"""`stepdown plans`: list, show, edit or export the plans of a run, or solve again by an edited one."""
 
 import difflib
 import shlex
@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from stepdown.cli.ask import read_plan, steps_of
 from stepdown.cli.editor import edited, person
 from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions, SamplingOptions
+from stepdown.cli.solved import solve_edited
 from stepdown.cli.terminal import say, show, show_json
 from stepdown.errors import UsageError
 from stepdown.problems import datasets
@@ -39,6 +40,12 @@ class PlanOptions:
         With --edit: who edits; otherwise the name git knows.
     why
         With --edit: the reason, kept with the edit.
+    solve
+        With --edit: solve the problem again by its plan, and keep the result in a run of its own beside this one.
+    student
+        With --solve: another student than the run's.
+    prompts
+        With --solve: the prompt set, for a run whose own was a file.
     export
         Write all plans to this .jsonl file, which `run --plans FILE` reads.
     force
@@ -52,6 +59,9 @@ class PlanOptions:
     steps: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
     author: str | None = None
     why: Annotated[str, Parameter(show_default=False)] = ""
+    solve: Flag = False
+    student: Annotated[str, Parameter(show_default=False)] = ""
+    prompts: Annotated[str, Parameter(show_default=False)] = ""
     export: Path | None = None
     force: Flag = False
     limit: Limit = None
@@ -62,8 +72,10 @@ class PlanOptions:
             raise UsageError(
                 "plans are shown, edited or exported, one at a time", "give one of --show, --edit, --export"
             )
-        if self.edit is None and (self.steps is not None or self.author is not None or self.why):
-            raise UsageError("--steps, --author and --why belong to an edit", "add --edit PROBLEM")
+        if self.edit is None and (self.steps is not None or self.author is not None or self.why or self.solve):
+            raise UsageError("--steps, --author, --why and --solve belong to an edit", "add --edit PROBLEM")
+        if (self.student or self.prompts) and not self.solve:
+            raise UsageError("--student and --prompts say how to solve again", "add --solve")
         if self.export is None and self.force:
             raise UsageError("--force belongs to an export", "add --export FILE")
 
@@ -177,13 +189,21 @@ def change(run: Run, options: PlanOptions, output: OutputOptions) -> None:
         new = plan if steps == plan.steps else plan.edit(*steps, author=author, why=options.why)
     if new == plan:
         say("nothing changed")
-        return
-    run.put_edit(problem.id, new)
-    if output.json:
-        show_json(row_of(run, problem, new))
     else:
+        keep(run, problem, new, options, output)
+    if options.solve:
+        solve_edited(run, problem, new, student=options.student, prompts=options.prompts, as_json=output.json)
+
+
+def keep(run: Run, problem: Problem, new: Plan, options: PlanOptions, output: OutputOptions) -> None:
+    """Keep an edit, show what it changes, and say how to solve by it."""
+    run.put_edit(problem.id, new)
+    if not output.json:
         show(*changes(new))
-    say("", f"kept; solve by the edited plans: `{again(run)}`")
+    elif not options.solve:
+        show_json(row_of(run, problem, new))
+    if not options.solve:
+        say("", f"kept; solve by the edited plans: `{again(run)}`")
 
 
 def again(run: Run) -> str:

@@ -140,6 +140,6 @@ def bars() -> "Progress":
     return Progress(names, *wide, counts, figures, console=console)
 
 
-def screen(spending: Spending) -> Lines | Bars:
-    """Return what shows progress on this stderr."""
-    return Bars(spending) if is_lively(sys.stderr) else Lines(spending)
+def screen(spending: Spending, *, talking: bool = False) -> Lines | Bars:
+    """Return what shows progress on this stderr: plain lines while a person is `talking` to the command there."""
+    return Bars(spending) if is_lively(sys.stderr) and not talking else Lines(spending)

@@ -1,11 +1,22 @@
 """`stepdown run`: solve and grade a data set, one setting or a grid of them."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
+from cyclopts import Parameter
 
+from stepdown.cli.desk import Desk
 from stepdown.cli.grid import GridOptions, Players, tasks_of
-from stepdown.cli.options import EndpointOptions, MoneyOptions, OutputOptions, ProblemOptions, SamplingOptions
+from stepdown.cli.options import (
+    SETTINGS,
+    EndpointOptions,
+    MoneyOptions,
+    OutputOptions,
+    ProblemOptions,
+    SamplingOptions,
+)
 from stepdown.cli.progress import titled
 from stepdown.cli.session import Session
 from stepdown.cli.summaries import show_results
@@ -16,6 +27,7 @@ from stepdown.runner import Estimate, Task, estimate
 from stepdown.store import Store
 from stepdown.types import Role
 
+Review = Annotated[bool, Parameter(show_default=False, group=SETTINGS)]
 GRID = GridOptions()
 PROBLEMS, SAMPLING, MONEY = ProblemOptions(), SamplingOptions(), MoneyOptions()
 ENDPOINT, OUTPUT = EndpointOptions(), OutputOptions()
@@ -31,6 +43,7 @@ def run(
     spend: MoneyOptions = MONEY,
     endpoint: EndpointOptions = ENDPOINT,
     output: OutputOptions = OUTPUT,
+    review: Review = False,
 ) -> int:
     """Solve and grade a data set.
 
@@ -38,14 +51,19 @@ def run(
     ----------
     dataset
         A data set (`stepdown datasets` lists them), or a .jsonl, .json, .csv or .parquet file.
+    review
+        Hold each plan for you before the student sees it, here and in the browser (`stepdown serve`).
     """
     chosen = problems.load(dataset)
     with output.open() as store:
         players = Players(store, endpoint)
         tasks = tasks_of(chosen, grid, sampling, players)
+        desk = Desk(store) if review else None
+        held = desk.holding(tasks) if desk else tasks
         if spend.estimate:
-            return show_estimates(tasks, store, spend, as_json=output.json)
-        session = Session(tasks, players, spend)
+            ids = [task.settings().id for task in held]
+            return show_estimates(tasks, store, spend, as_json=output.json, runs=ids)
+        session = Session(held, players, spend, desk=desk)
         session.work()
         return finish(session, as_json=output.json)
 
@@ -87,10 +105,14 @@ class Costing(msgspec.Struct, frozen=True):
     most: float | None
 
 
-def show_estimates(tasks: list[Task], store: Store, spend: MoneyOptions, *, as_json: bool) -> int:
-    """Say what tasks would take; nothing is sent or written."""
-    prices = spend.table()
-    costings = [_costing(task, asyncio.run(estimate(task, store, prices))) for task in tasks]
+def show_estimates(
+    tasks: list[Task], store: Store, spend: MoneyOptions, *, as_json: bool, runs: Sequence[str] = ()
+) -> int:
+    """Say what tasks would take, under their own runs' ids or these; nothing is sent or written."""
+    prices, ids = spend.table(), runs or [task.settings().id for task in tasks]
+    costings = [
+        _costing(run, task, asyncio.run(estimate(task, store, prices))) for run, task in zip(ids, tasks, strict=True)
+    ]
     if as_json:
         for costing in costings:
             show_json(costing)
@@ -105,9 +127,9 @@ def show_estimates(tasks: list[Task], store: Store, spend: MoneyOptions, *, as_j
     return 0
 
 
-def _costing(task: Task, found: Estimate) -> Costing:
+def _costing(run: str, task: Task, found: Estimate) -> Costing:
     return Costing(
-        run=task.settings().id,
+        run=run,
         method=task.method.name,
         student=task.student.name,
         teacher=task.planner.name if task.planner else "",

@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
+from stepdown.cli.desk import Desk
 from stepdown.cli.grid import Players
 from stepdown.cli.interrupts import interruptible
 from stepdown.cli.options import MoneyOptions
@@ -19,15 +21,21 @@ Follow = Callable[[Task, str], Progress]
 
 
 class Session:
-    """Runs tasks one after another within one budget; `results` and `stopped` say what became of them."""
+    """Runs tasks one after another within one budget; `results` and `stopped` say what became of them.
 
-    def __init__(self, tasks: Sequence[Task], players: Players, money: MoneyOptions) -> None:
+    At a `desk` a person decides on each plan while a run goes on.
+    """
+
+    def __init__(
+        self, tasks: Sequence[Task], players: Players, money: MoneyOptions, *, desk: Desk | None = None
+    ) -> None:
         money.check()
+        self.desk = desk
         self.tasks, self.players, self.store = tasks, players, players.store
         self.prices = money.table()
         self.budget = Budget(self.prices, money=money.budget, tokens=money.max_tokens_total)
         self.spending = Spending(self.budget)
-        self.stop = Stop()
+        self.stop = desk.stop if desk else Stop()
         self.results: list[Result] = []
         self.settings = self._settings()
 
@@ -60,7 +68,7 @@ class Session:
     def work(self) -> None:
         """Run all tasks; what was answered is kept whatever happens."""
         self.players.fetch()
-        with interruptible(self.stop), screen(self.spending) as view:
+        with interruptible(self.stop), screen(self.spending, talking=self.desk is not None) as view:
             asyncio.run(self._work(view.follow))
 
     async def _work(self, follow: Follow) -> None:
@@ -80,7 +88,8 @@ class Session:
             progress(tally)
 
         try:
-            await run_task(task, self.store, budget=self.budget, progress=follow, stop=self.stop)
+            async with self.desk.sitting(settings.id) if self.desk and task.review else nullcontext():
+                await run_task(task, self.store, budget=self.budget, progress=follow, stop=self.stop)
         except StepdownError as error:
             self.stop(error)
         self._keep(settings, last[0], spent, time.monotonic() - began)

@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ from stepdown.models.prices import FREE, Prices
 from stepdown.problems import gsm8k, hendrycks_math
 from stepdown.problems.rows import Row, decoded_lines, next_cells
 from stepdown.prompts import PROMPT_SETS
+from stepdown.store.people import Annotation
 from stepdown.types import Call, Message, Plan, Problem, Prompt, Reply, Role, Sampling, Settings, Trace, Usage
 
 COLUMNS = ("trace", "delegation prompt", "delegation output", "student output", "gold", "cost tokens")
@@ -50,7 +51,7 @@ class Exchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Annotations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Remarks on either text; empty in all released files."""
+    """Remarks on either text: the plan and the solution. They are empty in all released files."""
 
     delegation: str
     answer: str
@@ -211,6 +212,18 @@ def row_of(trace: Trace, prices: Prices) -> AuthorsTrace:
         total_count=plan.input_count + plan.output_count + answer.input_count + answer.output_count,
         cost_total=plan.cost_tokens + answer.cost_tokens,
     )
+
+
+def annotated(row: AuthorsTrace, remarks: Sequence[Annotation]) -> AuthorsTrace:
+    """Return the row with what people remarked, newest first; several people's remarks stand under their names."""
+    if not remarks:
+        return row
+
+    def joined(field: Literal["delegation", "answer"]) -> str:
+        said = {one.author: text for one in remarks if (text := getattr(one, field))}
+        return "\n".join(f"{author}: {text}" if len(said) > 1 else text for author, text in said.items())
+
+    return msgspec.structs.replace(row, annotations=Annotations(joined("delegation"), joined("answer")))
 
 
 def _exchange(trace: Trace, role: Role, text: str, prices: Prices) -> Exchange:

@@ -13,18 +13,20 @@ from stepdown.models.prices import Prices
 from stepdown.problems.rows import decoded_lines
 from stepdown.runner import grade, open_store
 from stepdown.store import Run, Store
+from stepdown.store.people import Annotation, annotate
 from stepdown.types import Grade, Settings, Trace
 
 _FORMS = "give a traces CSV of the authors, or a .jsonl that `stepdown export --to jsonl` wrote"
 
 
 class Item(msgspec.Struct, frozen=True):
-    """One trace of a file at its place in the run, with the grade the file gives it and what else it says."""
+    """One trace of a file at its place in the run, with the grade and the remarks it gives and what else it says."""
 
     ordinal: int
     trace: Trace
     grade: Grade | None = None
     extra: bytes | None = None
+    remarks: Annotation | None = None
 
 
 def import_traces(path: str | Path, *, store: Store | None = None) -> Run:
@@ -96,7 +98,12 @@ def authors_items(path: Path) -> Iterator[Item]:
         trace = authors.read_trace(row, problem, names)
         # What a trace cannot say (an annotation, a blank at an end) is kept, so that an export gives it back.
         same = authors.row_of(trace, prices) == row
-        yield Item(place, trace, extra=None if same else msgspec.json.encode(row))
+        yield Item(place, trace, extra=None if same else msgspec.json.encode(row), remarks=_remarks(row))
+
+
+def _remarks(row: authors.AuthorsTrace) -> Annotation | None:
+    said = row.annotations
+    return Annotation(said.delegation, said.answer, author="file") if said.delegation or said.answer else None
 
 
 def _import_lines(path: Path, origin: str, store: Store) -> Run:
@@ -129,6 +136,8 @@ def _write(store: Store, settings: Settings, items: Iterator[Item]) -> Run:
                 # A source of its own for each trace: a file may hold two answers to one question.
                 place = f"{settings.origin}#{item.ordinal}/{item.trace.sample}"
                 run.put_trace(item.ordinal, item.trace, source=place, extra=item.extra)
+                if item.remarks is not None:
+                    annotate(run, item.trace.problem.id, annotation=item.remarks, sample=item.trace.sample)
             run.put_grades((i.ordinal, i.trace.sample, i.grade) for i in page if i.grade)
             graders |= {item.grade.grader if item.grade else "" for item in page}
         if len(graders) == 1:

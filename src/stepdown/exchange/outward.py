@@ -14,6 +14,7 @@ from stepdown.errors import MissingExtra, UnknownName
 from stepdown.exchange import authors, lines
 from stepdown.models.prices import Prices
 from stepdown.store import Run
+from stepdown.store.people import annotations
 
 ROLES = ("teacher", "student", "judge")
 PART = 4_096
@@ -33,13 +34,14 @@ def export_run(run: Run, to: str, out: str | Path, *, force: bool = False, price
 
 
 def _write_authors(run: Run, path: Path, prices: Prices) -> int:
-    count = 0
+    count, remarks = 0, annotations(run)
     with path.open("x", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         for ordinal, trace, _ in run.rows():
             extra = run.extra(ordinal, trace.sample)
             row = msgspec.json.decode(extra, type=authors.AuthorsTrace) if extra else authors.row_of(trace, prices)
-            writer.writerow(authors.write_cells(row))
+            said = remarks.get((trace.problem.id, trace.sample), ())
+            writer.writerow(authors.write_cells(authors.annotated(row, said)))
             count += 1
     return count
 

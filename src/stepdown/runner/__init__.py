@@ -19,7 +19,9 @@ from stepdown.runner.estimate import Estimate, estimate
 from stepdown.runner.plans import CONTROLS, PlanRow, Plans, load_plans
 from stepdown.runner.recorded import load_player, replay
 from stepdown.runner.run import Outcome, Stop, Tally, run_task
+from stepdown.runner.streaming import Piece, stream_one
 from stepdown.runner.task import Task
+from stepdown.runner.words import trained_on, words_for
 
 __all__ = [
     "CONTROLS",
@@ -27,6 +29,7 @@ __all__ = [
     "Calls",
     "Estimate",
     "Outcome",
+    "Piece",
     "PlanRow",
     "Plans",
     "Stop",
@@ -48,4 +51,7 @@ __all__ = [
     "run_tasks",
     "solve",
     "solve_one",
+    "stream_one",
+    "trained_on",
+    "words_for",
 ]

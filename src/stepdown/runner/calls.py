@@ -1,19 +1,20 @@
 """A call is paid for once: found in the store, joined while in flight, or sent within the budget and kept."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
+from typing import Protocol, cast
 
 import msgspec
 
 from stepdown.errors import CallFailed
 from stepdown.runner.budget import Budget, most
+from stepdown.runner.flights import Flight
 from stepdown.runner.writer import Writer
 from stepdown.store import Paid, Store, call_key
 from stepdown.types import Call, Messages, Model, Reply, Role, Sampling
 
 _Request = tuple[int, Messages, Sampling]  # the model by its identity in this process
-_Draw = tuple[int, bytes, str]  # which draw, its key, the run that pays
 
 
 def source_of(model: Model) -> str:
@@ -23,25 +24,41 @@ def source_of(model: Model) -> str:
 
 def storable(reply: Reply) -> Reply:
     """Return a reply whose text is Unicode: half of a surrogate pair, which some models write, becomes `?`."""
+    text, reasoning = _unicode(reply.text), _unicode(reply.reasoning)
+    if text is reply.text and reasoning is reply.reasoning:
+        return reply
+    return msgspec.structs.replace(reply, text=text, reasoning=reasoning)
+
+
+def _unicode(text: str) -> str:
     try:
-        (reply.text + reply.reasoning).encode()
+        text.encode()
     except UnicodeEncodeError:
-        text, reasoning = (part.encode(errors="replace").decode() for part in (reply.text, reply.reasoning))
-        return msgspec.structs.replace(reply, text=text, reasoning=reasoning)
-    return reply
+        return text.encode(errors="replace").decode()
+    return text
+
+
+class Speaker(Protocol):
+    """A model that can say its reply piece by piece."""
+
+    def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Reply, None]:
+        """Yield the text in pieces, then the reply."""
+        ...
 
 
 class Calls:
     """The way from a request to a stored reply, shared by all runs of one command.
 
-    `sent` counts requests that went to a model, `found` those the store answered.
+    `sent` counts requests that went to a model, `found` those the store answered. A request that all its askers
+    have left goes on and is stored, unless `abandon`; one that is streamed is ended.
     """
 
-    def __init__(self, store: Store, *, budget: Budget | None = None) -> None:
+    def __init__(self, store: Store, *, budget: Budget | None = None, abandon: bool = False) -> None:
         self.store, self.budget, self.writer = store, budget, Writer(store)
         self.sent = self.found = 0
-        self._flights: dict[bytes, asyncio.Future[Reply]] = {}
-        self._boarding: defaultdict[_Request, list[_Draw]] = defaultdict(list)
+        self._abandon = abandon
+        self._flights: dict[bytes, Flight] = {}
+        self._boarding: dict[_Request, list[Flight]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(
@@ -52,10 +69,61 @@ class Calls:
         key = call_key(model.name, source_of(model), messages, sampling, sample)
         reply = self._stored(key)
         if reply is None:
-            flight = self._flights.get(key) or self._board(model, messages, sampling, (sample, key, run))
-            # Shielded: the reply is paid for and wanted by others, even if this asker is cancelled.
-            reply = await asyncio.shield(flight)
+            flight = self._flights.get(key) or self._board(model, messages, sampling, Flight(sample, key, run))
+            flight.waiting += 1
+            try:
+                # Shielded: the reply is paid for and wanted by others, even if this asker is cancelled.
+                reply = await asyncio.shield(flight.reply)
+            finally:
+                self._leave(flight)
         return key, Call(role, model.name, messages, sampling, reply, sample)
+
+    async def stream(
+        self, role: Role, model: Model, messages: Messages, sampling: Sampling, sample: int, run: str
+    ) -> AsyncGenerator[str | tuple[bytes, Call], None]:
+        """Yield the pieces of a reply as they come, then its key and the call, which is stored by then.
+
+        What the store has, what `ask` has under way and what a model without `stream` says comes in one piece. Who
+        joins a stream gets its pieces from the first. Raises as `ask` does; where another process stored a reply to
+        the same call meanwhile, that one is the call's, whatever the pieces said.
+        """
+        sample = sample if sampling.temperature > 0 else 0
+        key = call_key(model.name, source_of(model), messages, sampling, sample)
+        reply = self._stored(key)
+        if reply is not None:
+            if reply.text:
+                yield reply.text
+            yield key, Call(role, model.name, messages, sampling, reply, sample)
+            return
+        flight = self._flights.get(key) or self._take_off(model, messages, sampling, Flight(sample, key, run))
+        async with aclosing(self._listen(flight)) as pieces:
+            async for piece in pieces:
+                yield piece
+        yield key, Call(role, model.name, messages, sampling, flight.reply.result(), sample)
+
+    async def _listen(self, flight: Flight) -> AsyncGenerator[str, None]:
+        """Yield a flight's pieces from the first to the end; its text where it had none."""
+        heard = 0
+        flight.waiting += 1
+        try:
+            while heard < len(flight.pieces) or not flight.reply.done():
+                if heard == len(flight.pieces):
+                    await flight.news.wait()
+                    continue
+                yield flight.pieces[heard]
+                heard += 1
+        finally:
+            self._leave(flight)
+        if not heard and (text := flight.reply.result().text):
+            yield text
+
+    def _leave(self, flight: Flight) -> None:
+        flight.waiting -= 1
+        over = flight.landed or flight.reply.done() or flight.wanted
+        if not over and (flight.streamed or self._abandon):
+            for mate in flight.crew:
+                self._forget(mate)
+            flight.give_up()
 
     def _stored(self, key: bytes) -> Reply | None:
         reply = None if key in self._flights else self.store.replies((key,)).get(key)
@@ -64,64 +132,88 @@ class Calls:
         self.found += 1
         return msgspec.structs.replace(reply, cached=True)
 
-    def _board(self, model: Model, messages: Messages, sampling: Sampling, draw: _Draw) -> asyncio.Future[Reply]:
+    def _board(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight) -> Flight:
         """Put a draw on the next request for its prompt; draws asked in the same turn of the loop share one."""
         request = (id(model), messages, sampling)
         if request not in self._boarding:
+            self._boarding[request] = []
             self._start(self._depart(model, request))
-        self._boarding[request].append(draw)
-        self._flights[draw[1]] = flight = asyncio.get_running_loop().create_future()
+        flight.crew = self._boarding[request]
+        flight.crew.append(flight)
+        self._flights[flight.key] = flight
         return flight
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def _take_off(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight) -> Flight:
+        """Ask for a draw in a request of its own, piece by piece if the model can."""
+        if getattr(model, "stream", None) is None:
+            return self._board(model, messages, sampling, flight)
+        flight.streamed = True
+        self._flights[flight.key] = flight
+        flight.task = self._start(self._fly(model, messages, sampling, [flight]))
+        return flight
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _depart(self, model: Model, request: _Request) -> None:
         _, messages, sampling = request
-        await self._fly(model, messages, sampling, self._boarding.pop(request))
+        flights = self._boarding.pop(request)
+        for flight in flights:
+            flight.task = asyncio.current_task()
+        await self._fly(model, messages, sampling, flights)
 
-    async def _fly(self, model: Model, messages: Messages, sampling: Sampling, draws: list[_Draw]) -> None:
+    async def _fly(self, model: Model, messages: Messages, sampling: Sampling, flights: list[Flight]) -> None:
         """Send one request and land what it brings; draws it leaves out get a request each."""
         try:
-            replies = await self._pay(model, messages, sampling, [sample for sample, _, _ in draws])
-            landing, rest = draws[: len(replies)], draws[len(replies) :]
-            for draw in rest:
-                self._start(self._fly(model, messages, sampling, [draw]))
-            draws = landing
-            replies = await self._keep(model, messages, sampling, list(zip(draws, replies, strict=True)))
-            for (_, key, _), reply in zip(draws, replies, strict=True):
-                self._flights.pop(key).set_result(reply)
+            replies = await self._pay(model, messages, sampling, flights)
+            landing, rest = flights[: len(replies)], flights[len(replies) :]
+            for flight in rest:
+                flight.crew = [flight]
+                flight.task = self._start(self._fly(model, messages, sampling, flight.crew))
+            flights = landing
+            for flight in flights:
+                flight.crew, flight.landed = flights, True
+            replies = await self._keep(model, messages, sampling, list(zip(flights, replies, strict=True)))
+            for flight, reply in zip(flights, replies, strict=True):
+                self._forget(flight)
+                flight.arrive(reply)
         except asyncio.CancelledError:
-            for _, key, _ in draws:
-                self._flights.pop(key).cancel()
+            for flight in flights:
+                self._forget(flight)
+                flight.cancel()
             raise
         except Exception as error:  # whatever it is belongs to those who asked; they decide
-            for _, key, _ in draws:
-                flight = self._flights.pop(key)
-                flight.set_exception(error)
-                flight.exception()  # marks it as read: the asker may have been cancelled
+            for flight in flights:
+                self._forget(flight)
+                flight.fail(error)
+
+    def _forget(self, flight: Flight) -> None:
+        # Its place may be another's by now: one that was given up is asked for again.
+        if self._flights.get(flight.key) is flight:
+            del self._flights[flight.key]
 
     async def _keep(
-        self, model: Model, messages: Messages, sampling: Sampling, drawn: list[tuple[_Draw, Reply]]
+        self, model: Model, messages: Messages, sampling: Sampling, drawn: list[tuple[Flight, Reply]]
     ) -> list[Reply]:
         """Commit replies and return them; where another process was first with a call, its reply counts."""
         paid = [
-            Paid(key, model.name, source_of(model), messages, sampling, sample, reply, run)
-            for (sample, key, run), reply in drawn
+            Paid(flight.key, model.name, source_of(model), messages, sampling, flight.sample, reply, flight.run)
+            for flight, reply in drawn
         ]
         if await self.writer.call(paid):
             return [reply for _, reply in drawn]
         stored = self.store.replies([one.key for one in paid])
         return [stored[one.key] for one in paid]
 
-    async def _pay(self, model: Model, messages: Messages, sampling: Sampling, samples: list[int]) -> list[Reply]:
+    async def _pay(self, model: Model, messages: Messages, sampling: Sampling, flights: list[Flight]) -> list[Reply]:
         if self.budget is None:
-            return await self._draw(model, messages, sampling, samples)
-        held = await self.budget.reserve(model.name, most(messages, sampling, len(samples)))
+            return await self._draw(model, messages, sampling, flights)
+        held = await self.budget.reserve(model.name, most(messages, sampling, len(flights)))
         try:
-            replies = await self._draw(model, messages, sampling, samples)
+            replies = await self._draw(model, messages, sampling, flights)
         except BaseException:
             self.budget.cancel(held)
             raise
@@ -129,20 +221,33 @@ class Calls:
         self.budget.settle(held, usages if len(usages) == len(replies) else None)
         return replies
 
-    async def _draw(self, model: Model, messages: Messages, sampling: Sampling, samples: list[int]) -> list[Reply]:
+    async def _draw(self, model: Model, messages: Messages, sampling: Sampling, flights: list[Flight]) -> list[Reply]:
         """Ask for these draws of a prompt and return the first of them, at least one."""
-        self.sent += len(samples)
+        self.sent += len(flights)
+        samples = [flight.sample for flight in flights]
         if getattr(model, "recorded", False):
             found = await model.reply(messages, sampling, max(samples) + 1)
             return [found[sample] for sample in samples]
         # A draw made alone, after others, must not be given the first draw's seed again.
         if sampling.seed is not None and samples[0]:
             sampling = msgspec.structs.replace(sampling, seed=sampling.seed + samples[0])
+        if flights[0].streamed:
+            return [await self._hear(model, messages, sampling, flights[0])]
         replies = await model.reply(messages, sampling, len(samples))
         if not replies:
             raise CallFailed(f"`{model.name}` gave no reply", "the same command asks again")
         self.sent -= max(0, len(samples) - len(replies))
         return [storable(reply) for reply in replies[: len(samples)]]
+
+    async def _hear(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight) -> Reply:
+        """Return the reply of a model that says it in pieces, and pass these on."""
+        stream = cast(Speaker, model).stream(messages, sampling)
+        async with aclosing(stream) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Reply):
+                    return storable(piece)
+                flight.say(_unicode(piece))
+        raise CallFailed(f"`{model.name}` gave no reply", "the same command asks again")
 
     async def close(self) -> None:
         """Drop the calls in flight and commit what was answered."""

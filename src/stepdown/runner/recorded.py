@@ -7,12 +7,21 @@ from stepdown.types import Model
 
 
 def load_player(
-    name: str, store: Store, *, concurrency: int | None = None, timeout: float = TIMEOUT, logprobs: bool = False
+    name: str,
+    store: Store,
+    *,
+    concurrency: int | None = None,
+    timeout: float = TIMEOUT,
+    logprobs: bool = False,
+    apart: bool = False,
 ) -> Model:
-    """Return the model of a model string; `recorded/RUN` answers what that run of the store was answered."""
+    """Return the model of a model string; `recorded/RUN` answers what that run of the store was answered.
+
+    `apart` puts a model of this machine into a process of its own, as `load_model` does.
+    """
     if name.startswith("recorded/"):
         return replay(store.run(name.removeprefix("recorded/")))
-    return load_model(name, concurrency=concurrency, timeout=timeout, logprobs=logprobs)
+    return load_model(name, concurrency=concurrency, timeout=timeout, logprobs=logprobs, apart=apart)
 
 
 def replay(run: Run) -> RecordedModel:

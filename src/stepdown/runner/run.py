@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from stepdown.errors import BudgetReached, StepdownError, UsageError
+from stepdown.errors import BudgetReached, Interrupted, StepdownError, UsageError
 from stepdown.problems import Problems
 from stepdown.runner.budget import Budget
 from stepdown.runner.calls import Calls
@@ -189,8 +189,8 @@ class _Crew:
                 break
             try:
                 rows = await self.attempts.rows(*place)
-            except BudgetReached as reached:
-                self.stop(reached)
+            except (BudgetReached, Interrupted) as why:
+                self.stop(why)
                 break
             for row in rows:
                 await self._grade(row)

@@ -1,6 +1,10 @@
 """One attempt at a problem: the plan, the calls it takes, and what becomes of it when a call fails."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+
+import msgspec
 
 from stepdown.errors import CallFailed, UsageError
 from stepdown.runner.calls import Calls
@@ -8,12 +12,36 @@ from stepdown.runner.task import Task
 from stepdown.store import Row
 from stepdown.types import Call, Message, Messages, Plan, Problem, Prompt, Role, Trace
 
+ROLES: tuple[Role, ...] = ("teacher", "student")
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A part of a text as it is written: `role` is the one the method asks, `sample` the draw it belongs to."""
+
+    role: Role
+    text: str
+    sample: int = 0
+
+
+class Manner(msgspec.Struct, frozen=True):
+    """How an attempt asks: `say` is told each piece of a reply as it comes, `context` stands before each prompt.
+
+    Only roles in `told` are asked for their replies piece by piece.
+    """
+
+    say: Callable[[Piece], None] | None = None
+    context: Messages = ()
+    told: tuple[Role, ...] = ROLES
+
+
+PLAIN = Manner()
+
 
 class Asking:
     """The `ask` of one attempt: it puts roles to models and prompts to words, and records every call."""
 
-    def __init__(self, task: Task, calls: Calls, run: str, sample: int = 0) -> None:
-        self.task, self.calls, self.run, self.sample = task, calls, run, sample
+    def __init__(self, task: Task, calls: Calls, run: str, sample: int = 0, manner: Manner = PLAIN) -> None:
+        self.task, self.calls, self.run, self.sample, self.manner = task, calls, run, sample, manner
         self.asked: list[tuple[bytes, Call]] = []
 
     async def __call__(self, role: Role, prompt: Prompt | str) -> str:
@@ -26,11 +54,21 @@ class Asking:
         sampling = task.teacher_sampling if teaching else task.sampling
         sample = 0 if teaching else self.sample
         player: Role = "teacher" if teaching else task.role
-        self.asked.append(await self.calls.ask(player, model, self._words(prompt), sampling, sample, self.run))
+        words = self._words(prompt)
+        if self.manner.say is None or role not in self.manner.told:
+            self.asked.append(await self.calls.ask(player, model, words, sampling, sample, self.run))
+            return self.asked[-1][1].reply.text
+        async with aclosing(self.calls.stream(player, model, words, sampling, sample, self.run)) as told:
+            async for piece in told:
+                if isinstance(piece, str):
+                    self.manner.say(Piece(role, piece, self.sample))
+                else:
+                    self.asked.append(piece)
         return self.asked[-1][1].reply.text
 
     def _words(self, prompt: Prompt | str) -> Messages:
-        return (Message("user", prompt),) if isinstance(prompt, str) else self.task.prompts.render(prompt)
+        own = (Message("user", prompt),) if isinstance(prompt, str) else self.task.prompts.render(prompt)
+        return joined(self.manner.context, own) if self.manner.context else own
 
     def row(self, ordinal: int, problem: Problem, plan: Plan | None, ended: str | CallFailed) -> Row:
         """Return the trace of what was asked, with the solution or the error it ended in."""
@@ -46,6 +84,14 @@ class Asking:
         return Row(ordinal, trace, tuple(key for key, _ in self.asked))
 
 
+def joined(context: Messages, own: Messages) -> Messages:
+    """Return a prompt's own messages after those of a context; all system lines become one, the context's first."""
+    every = (*context, *own)
+    lines = [message.content for message in every if message.role == "system"]
+    system = (Message("system", "\n\n".join(lines)),) if lines else ()
+    return (*system, *(message for message in every if message.role != "system"))
+
+
 def _unless_raised(row: Row | BaseException) -> Row:
     if isinstance(row, BaseException):
         raise row
@@ -55,14 +101,20 @@ def _unless_raised(row: Row | BaseException) -> Row:
 class Attempts:
     """All samples of one task's attempts at a problem, by one plan."""
 
-    def __init__(self, task: Task, calls: Calls, run: str = "") -> None:
-        self.task, self.calls, self.run = task, calls, run
+    def __init__(self, task: Task, calls: Calls, run: str = "", manner: Manner = PLAIN) -> None:
+        self.task, self.calls, self.run, self.manner = task, calls, run, manner
 
-    async def rows(self, ordinal: int, problem: Problem, planned: Problem) -> list[Row]:
-        """Solve a problem by the plan made for `planned` (itself, or another one under the control `shuffled`)."""
-        planning = Asking(self.task, self.calls, self.run)
+    async def rows(self, ordinal: int, problem: Problem, planned: Problem, plan: Plan | None = None) -> list[Row]:
+        """Solve a problem by a given plan, or the one made for `planned`.
+
+        That is the problem itself, or another one under the control `shuffled`.
+        """
+        planning = Asking(self.task, self.calls, self.run, manner=self.manner)
         try:
-            plan = await self.plan(planned, planning)
+            plan = plan or await self.plan(planned, planning)
+            self._say_plan(plan, planning)
+            if plan is not None and self.task.review is not None:
+                plan = await self.task.review(self.run, problem, plan)
         except CallFailed as error:
             samples = (self._asking(sample, planning) for sample in range(self.task.samples))
             return [asking.row(ordinal, problem, None, error) for asking in samples]
@@ -74,8 +126,13 @@ class Attempts:
         rows = await asyncio.gather(*solving, return_exceptions=True)
         return [_unless_raised(row) for row in rows]
 
+    def _say_plan(self, plan: Plan | None, planning: Asking) -> None:
+        """Say a plan that no call of this attempt has written."""
+        if plan is not None and self.manner.say is not None and "teacher" in self.manner.told and not planning.asked:
+            self.manner.say(Piece("teacher", plan.text))
+
     def _asking(self, sample: int, planning: Asking) -> Asking:
-        asking = Asking(self.task, self.calls, self.run, sample)
+        asking = Asking(self.task, self.calls, self.run, sample, self.manner)
         asking.asked = list(planning.asked)
         return asking
 

@@ -7,6 +7,7 @@ from stepdown.problems import Checked, Problems
 from stepdown.prompts import DEFAULT, PromptSet
 from stepdown.runner.calls import source_of
 from stepdown.runner.plans import Plans
+from stepdown.runner.reviews import Review
 from stepdown.types import Grader, Method, Model, Role, Sampling, Settings
 
 
@@ -14,6 +15,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """Problems, a method, and who plays which role. `samples` solutions are drawn per problem, all by one plan.
 
     `role` is what the solving model's calls count as: a teacher's, where its solutions are to become a corpus.
+    `review` is shown each plan before the student is, and returns the one to follow.
     """
 
     problems: Problems
@@ -27,6 +29,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     teacher_sampling: Sampling = Sampling()
     samples: int = 1
     role: Role = "student"
+    review: Review | None = None
 
     @property
     def planner(self) -> Model | None:
@@ -75,7 +78,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
             sources=tuple(source_of(model) for model in (self.student, self.planner) if model),
             prompt_set=self.prompts.name,
             prompts=self.prompts.fingerprint,
-            plans=self.plans.name if planned else "",
+            plans=self.plans.name + "+reviewed" * (self.review is not None) if planned else "",
             control=self.plans.control if planned else "",
             sampling=self.sampling,
             teacher_sampling=self.teacher_sampling if self.planner else Sampling(),

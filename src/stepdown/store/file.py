@@ -89,6 +89,10 @@ class Store:
         """Return the one whole number a statement selects."""
         return int(self.db.execute(statement, values).fetchone()[0])
 
+    def version(self) -> tuple[int, int]:
+        """Return numbers that change whenever anybody, this connection included, has written to the file."""
+        return self.value("pragma data_version"), self.db.total_changes
+
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction: all of it is kept or none. Joins a transaction that is already open.

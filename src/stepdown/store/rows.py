@@ -51,11 +51,15 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Edit(msgspec.Struct, frozen=True):
-    """A person's new plan for one problem of a run, with when (unix seconds); who, why and from what are the plan's."""
+    """A person's new plan for one problem of a run, with when (unix seconds); who, why and from what are the plan's.
+
+    `seconds` is how long the person had the plan before them, None where nobody measured it.
+    """
 
     problem: str
     plan: Plan
     created: float
+    seconds: float | None = None
 
 
 def call_key(model: str, source: str, messages: Messages, sampling: Sampling, sample: int) -> bytes:

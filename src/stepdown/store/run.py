@@ -16,6 +16,7 @@ from stepdown.store.rows import (
     decode_plan,
     encode,
     grade_of,
+    problem_key,
     trace_of,
 )
 from stepdown.store.schema import PAGE, usage_sums
@@ -23,6 +24,10 @@ from stepdown.types import Grade, Plan, Problem, Role, Settings, Trace, Usage
 
 if TYPE_CHECKING:
     from stepdown.store.file import Store
+
+# Indexes lead from the id to the ordinal and from there to the trace, however long the run is.
+_OF_PROBLEM = """and traces.ordinal in (select ordinal from traces as named where named.run = ? and named.problem in
+                 (select key from problems where id = ?))"""
 
 
 class Run:
@@ -66,18 +71,31 @@ class Run:
             self.store.put_calls(paid)
             self.put_traces([Row(ordinal, trace, keys, extra)])
 
+    def append(self, trace: Trace, keys: Sequence[bytes]) -> int:
+        """Keep a trace after all others and return its ordinal; a further sample goes to its problem's ordinal."""
+        with self.store.writing() as db:
+            shared = db.execute(
+                """select max(ordinal) from traces as first where run = ?1 and problem = ?2 and ?3 > 0 and not exists (
+                   select * from traces where run = ?1 and ordinal = first.ordinal and sample = ?3)""",
+                (self.id, problem_key(trace.problem), trace.sample),
+            ).fetchone()[0]
+            free = self.store.value("select coalesce(max(ordinal), -1) + 1 from traces where run = ?", self.id)
+            ordinal = free if shared is None else int(shared)
+            self.put_traces([Row(ordinal, trace, tuple(keys))])
+        return ordinal
+
     def put_grades(self, grades: Iterable[tuple[int, int, Grade]]) -> None:
         """Keep grades given as (ordinal, sample, grade); other graders' grades of the same trace stay."""
         rows = ((self.id, ordinal, sample, g.grader, g.verdict, g.found, g.why) for ordinal, sample, g in grades)
         with self.store.writing() as db:
             db.executemany("insert or replace into grades values (?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def put_edit(self, problem: str, plan: Plan) -> None:
-        """Keep a person's plan for a problem of this run; earlier edits stay."""
+    def put_edit(self, problem: str, plan: Plan, *, seconds: float | None = None) -> None:
+        """Keep a person's plan for a problem of this run, and how long they took; earlier edits stay."""
         with self.store.writing() as db:
             db.execute(
-                "insert into edits (run, problem, plan, created) values (?, ?, ?, ?)",
-                (self.id, problem, encode(plan), time.time()),
+                "insert into edits (run, problem, plan, created, seconds) values (?, ?, ?, ?, ?)",
+                (self.id, problem, encode(plan), time.time(), seconds),
             )
 
     # -- reading
@@ -117,13 +135,19 @@ class Run:
 
     def trace(self, problem: str, sample: int = 0) -> Trace:
         """Return the trace of one problem id. Raises `UnknownName`."""
-        rows = self._select("and problems.id = ? and traces.sample = ?", self.grader, problem, sample)
+        rows = self._select(f"{_OF_PROBLEM} and traces.sample = ?", self.grader, self.id, problem, sample)
         if not rows:
             some = self.store.db.execute(
                 "select problems.id from traces join problems on key = problem where run = ? limit 20", (self.id,)
             )
             raise UnknownName("trace of problem", problem, [one for (one,) in some])
         return trace_of(rows[0], self._calls_of(rows), self.settings.method)
+
+    def attempts(self, problem: str) -> list[tuple[int, Trace, Grade]]:
+        """Return (ordinal, trace, grade) of every sample of one problem id, none where the run does not have it."""
+        rows = self._select(_OF_PROBLEM, self.grader, self.id, problem)
+        calls = self._calls_of(rows)
+        return [(row[0], trace_of(row, calls, self.settings.method), grade_of(row, self.grader)) for row in rows]
 
     def plans(self) -> Iterator[tuple[Problem, Plan]]:
         """Stream each problem that has a plan, with the newest person's edit where there is one."""
@@ -134,8 +158,10 @@ class Run:
 
     def edits(self) -> list[Edit]:
         """Return all plan edits of this run, oldest first."""
-        rows = self.store.db.execute("select problem, plan, created from edits where run = ? order by id", (self.id,))
-        return [Edit(problem, decode_plan(plan), created) for problem, plan, created in rows]
+        rows = self.store.db.execute(
+            "select problem, plan, created, seconds from edits where run = ? order by id", (self.id,)
+        )
+        return [Edit(problem, decode_plan(plan), created, seconds) for problem, plan, created, seconds in rows]
 
     def extra(self, ordinal: int, sample: int = 0) -> bytes | None:
         """Return what an imported file said of this trace beyond it."""

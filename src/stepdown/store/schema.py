@@ -24,6 +24,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
            plan blob not null, created real not null)""",
         "create index edits_of_run on edits (run)",
     ),
+    # What people do in a browser: how long an edit took, plans held for review, notes on traces; and finding a trace
+    # by its problem in a run of any length.
+    (
+        "alter table edits add column seconds real",
+        """create table reviews (run text not null, problem text not null, body blob not null, plan blob not null,
+           asked real not null, decision text not null default '', decided real, changed blob,
+           primary key (run, problem)) without rowid""",
+        """create table annotations (id integer primary key, run text not null, problem text not null,
+           sample integer not null, body blob not null, created real not null)""",
+        "create index annotations_of_run on annotations (run)",
+        "create index problems_by_id on problems (id)",
+        "create index traces_of_problem on traces (problem)",
+        # Counts and filters of a long run without a look at its texts.
+        "create index traces_cut on traces (run, truncated)",
+        "create index traces_failed on traces (run) where error is not null",
+        "create index traces_edited on traces (run) where json_extract(plan, '$.edited_from') is not null",
+        "create index grades_by_verdict on grades (run, grader, verdict)",
+    ),
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -1,0 +1,168 @@
+"""One problem of a stored run, solved again by an edited plan, kept in a run derived from the first."""
+
+from collections.abc import Callable
+from contextlib import aclosing
+
+import msgspec
+
+from stepdown.errors import CallFailed, UnknownName, UsageError
+from stepdown.graders import load_grader
+from stepdown.graders.elections import elect
+from stepdown.methods import load_method
+from stepdown.prompts import PROMPT_SETS, PromptSet, load_prompts
+from stepdown.runner.calls import Calls, source_of
+from stepdown.runner.doors import as_problems
+from stepdown.runner.plans import Plans
+from stepdown.runner.run import grade_trace
+from stepdown.runner.streaming import Piece, stream_one
+from stepdown.runner.task import Task
+from stepdown.runner.words import trained_on
+from stepdown.store import Row, Run
+from stepdown.store.people import BY_PERSON, carry_over, put_solved
+from stepdown.types import Grade, Grader, Model, Plan, Problem, Settings, Trace, Verdict
+
+SOURCE = "edited/"
+Graded = tuple[tuple[Trace, Grade], ...]
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """A problem solved again: its samples in the derived run `run`, and what the first run had `before`."""
+
+    run: Run
+    after: Graded
+    before: Graded
+
+    @property
+    def flip(self) -> tuple[Verdict, Verdict]:
+        """The verdict before and after; of several samples the one their vote gives."""
+        old, new = (elect([grade for _, grade in some]).verdict for some in (self.before, self.after))
+        return old, new
+
+
+async def solve_again(
+    run: Run,
+    problem: str,
+    *,
+    plan: Plan,
+    student: Model,
+    calls: Calls,
+    prompts: str = "",
+    seconds: float | None = None,
+    hear: Callable[[Piece], None] | None = None,
+) -> Resolved:
+    """Solve one problem of a run by a plan, with any student, and grade it by the run's grader.
+
+    The result lies in a derived run (`plans="edited/RUN"`). With the run's own student and words that run begins as a
+    copy of the first, so that the two differ in what was solved again and in nothing else; otherwise it holds only
+    what was solved again. A plan that is an edit is kept in the first run before a model is asked, with the `seconds`
+    it took. `hear` is given the student's text as it is written. Raises `UsageError` before anything is kept,
+    `CallFailed`, `EndpointRefused`, `BudgetReached`; then the derived run is as it was.
+    """
+    before = tuple((trace, grade) for _, trace, grade in run.attempts(problem))
+    if not before:
+        raise UnknownName("problem of this run", problem, [])
+    task = task_again(run, before[0][0].problem, student=student, prompts=prompts)
+    if plan.edited_from is not None and plan not in [edit.plan for edit in run.edits() if edit.problem == problem]:
+        run.put_edit(problem, plan, seconds=seconds)
+    settings = settings_again(run, task)
+    rows = await _solve(task, calls, settings.id, plan=plan, hear=hear)
+    derived = _derive(run, task, settings)
+    return Resolved(derived, await _keep(derived, rows, task.grader, place=run.attempts(problem)[0][0]), before)
+
+
+def task_again(run: Run, problem: Problem, *, student: Model, prompts: str = "") -> Task:
+    """Return the task of solving one problem of a run again. Raises `UsageError` where that cannot be as it was."""
+    settings = run.settings
+    method = load_method(settings.method)
+    if method.plan is None:
+        raise UsageError(f"`{settings.method}` has no plans to solve by", "edit a plan of a trace-of-thought run")
+    task = Task(
+        problems=as_problems([problem]),
+        method=method,
+        student=student,
+        plans=Plans(source=SOURCE + run.id),
+        grader=_grader(run),
+        prompts=words_again(settings, student, named=prompts),
+        sampling=settings.sampling,
+        samples=settings.samples,
+    )
+    task.check()
+    return task
+
+
+def _grader(run: Run) -> Grader:
+    name = run.grader.removesuffix(BY_PERSON)
+    if name.startswith("judge:"):
+        raise UsageError(
+            f"`{name}` graded run `{run.id}`, and a judge is not asked about one trace",
+            f"`stepdown grade {run.id} --grader default` first",
+        )
+    return load_grader(name or "default")
+
+
+def words_again(settings: Settings, student: Model, *, named: str = "") -> PromptSet:
+    """Return the prompt set a run was asked in; another student that was trained on words of its own is asked in those.
+
+    Raises `UsageError` where the run's set was a file, or has been reworded since, and none is named.
+    """
+    if named:
+        return load_prompts(named)
+    if student.name != settings.student and trained_on(student) != "default":
+        return load_prompts(trained_on(student))
+    first, _, second = settings.prompt_set.partition("/")
+    words, planner = PROMPT_SETS.get(first), PROMPT_SETS.get(second or first)
+    if words is not None and planner is not None and second:
+        words = msgspec.structs.replace(
+            words, name=settings.prompt_set, delegate=planner.delegate, teacher_system=planner.teacher_system
+        )
+    if words is None or words.fingerprint != settings.prompts:
+        raise UsageError(
+            f"the run was asked in the prompt set `{settings.prompt_set}`, whose words are not here",
+            "name the file with `stepdown plans RUN --edit PROBLEM --solve --prompts FILE`, or a set by its name",
+        )
+    return words
+
+
+def settings_again(run: Run, task: Task) -> Settings:
+    """Return the settings of the derived run: the first one's, with who solves and where the plans come from."""
+    return msgspec.structs.replace(
+        run.settings,
+        student=task.student.name,
+        sources=(source_of(task.student), *run.settings.sources[1:]),
+        prompt_set=task.prompts.name,
+        prompts=task.prompts.fingerprint,
+        plans=task.plans.source,
+        origin="",
+    )
+
+
+async def _solve(task: Task, calls: Calls, run: str, *, plan: Plan, hear: Callable[[Piece], None] | None) -> list[Row]:
+    rows = []
+    async with aclosing(stream_one(task, task.problems[0], calls, run=run, plan=plan)) as told:
+        async for one in told:
+            if isinstance(one, Row):
+                rows.append(one)
+            elif hear is not None and one.role != "teacher":
+                hear(one)
+    for row in rows:
+        if row.trace.error is not None:
+            raise CallFailed(row.trace.error, "the edit is kept; solve again to try once more")
+    return rows
+
+
+def _derive(run: Run, task: Task, settings: Settings) -> Run:
+    """Return the derived run, a copy of the first where the same student is asked in the same words."""
+    derived = run.store.open_run(settings)
+    if (settings.student, settings.prompts) == (run.settings.student, run.settings.prompts):
+        carry_over(run, derived)
+    elif not derived.grader:
+        derived.grader = task.grader.name
+    return derived
+
+
+async def _keep(derived: Run, rows: list[Row], grader: Grader, *, place: int) -> Graded:
+    grades = [await grade_trace(grader, row.trace) for row in rows]
+    with derived.store.writing():
+        derived.put_traces([msgspec.structs.replace(row, ordinal=place) for row in rows])
+        put_solved(derived, [(place, row.trace.sample, grade) for row, grade in zip(rows, grades, strict=True)])
+    return tuple((row.trace, grade) for row, grade in zip(rows, grades, strict=True))

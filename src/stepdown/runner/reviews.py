@@ -1,0 +1,55 @@
+"""Plans held for a person before the student sees them, decided here or in another process, through the store."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from stepdown.errors import CallFailed, Interrupted
+from stepdown.store import Run, Store
+from stepdown.store.people import Decided, decision, hold
+from stepdown.types import Plan, Problem
+
+EVERY = 0.5
+
+
+class Review(Protocol):
+    """What a run asks between a plan and its student."""
+
+    async def __call__(self, run: str, problem: Problem, plan: Plan) -> Plan:
+        """Return the plan to follow. Raises `CallFailed` for a problem that is left, `Interrupted` to stop."""
+        ...
+
+
+class StoredReview:
+    """Holds each plan in the store until a person decides; a decision that is there is not asked for again.
+
+    It looks every `every` seconds, since another process may decide. `stopped` says that the run is to end.
+    """
+
+    def __init__(self, store: Store, *, stopped: Callable[[], bool] = bool, every: float = EVERY) -> None:
+        self.store, self.stopped, self.every = store, stopped, every
+        self._decided = asyncio.Event()
+
+    def look(self) -> None:
+        """Look at once: somebody in this process has decided."""
+        self._decided.set()
+
+    async def __call__(self, run: str, problem: Problem, plan: Plan) -> Plan:
+        """Return the plan as a person left it. Raises `CallFailed` for a problem they left, `Interrupted`."""
+        held = self.store.run(run)
+        hold(held, problem, plan)
+        found = await self._wait(held, problem.id)
+        if found.decision == "left":
+            raise CallFailed(f"left by {found.plan.author}", "`stepdown plans` edits plans of a run")
+        return found.plan
+
+    async def _wait(self, run: Run, problem: str) -> Decided:
+        while (found := decision(run, problem)) is None:
+            if self.stopped():
+                raise Interrupted
+            self._decided.clear()
+            try:
+                await asyncio.wait_for(self._decided.wait(), self.every)
+            except TimeoutError:
+                continue
+        return found

@@ -1,0 +1,217 @@
+"""A run as pages of lines: filtered, searched, counted and walked through, without loading its traces."""
+
+from bisect import bisect_left, bisect_right
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from stepdown.store.rows import encode
+from stepdown.store.run import Run
+from stepdown.types import Verdict
+
+Where = Literal["", "right", "wrong", "ungraded", "truncated", "edited", "error"]
+Place = tuple[int, int]
+WHERE: tuple[Where, ...] = get_args(Where)
+MOST = 3_000  # found traces beyond these are not counted: nobody pages there
+_WALKED = 10_000  # a run up to this long is searched in its own order, a longer one through the problems
+_QUOTED = 300  # characters of a question that a line shows
+
+_GRADED = "from grades where run = :run and grader = :grader and verdict"
+_EDITED = "json_extract(traces.plan, '$.edited_from') is not null"
+_SOURCES: dict[Where, str] = {
+    "": "select ordinal, sample from traces where run = :run",
+    "right": f"select ordinal, sample {_GRADED} = 'right'",
+    "wrong": f"select ordinal, sample {_GRADED} = 'wrong'",
+    "ungraded": f"select ordinal, sample {_GRADED} = 'ungraded'",
+    "truncated": "select ordinal, sample from traces indexed by traces_cut where run = :run and truncated = 1",
+    "edited": f"""select ordinal, sample from traces indexed by traces_edited where run = :run and {_EDITED}
+                  union select ordinal, sample from traces where run = :run and problem in
+                  (select key from problems where id in (select problem from edits where run = :run))""",
+    "error": "select ordinal, sample from traces indexed by traces_failed where run = :run and error is not null",
+}
+_NOT_RIGHT_OR_WRONG = f"""select ordinal, sample from traces indexed by traces_cut where run = :run
+                          except select ordinal, sample {_GRADED} in ('right', 'wrong')"""
+_GRADE = """(select verdict from grades where grades.run = traces.run and grades.ordinal = traces.ordinal
+             and grades.sample = traces.sample and grader = :grader)"""
+_TESTS: dict[Where, str] = {
+    "": "true",
+    "right": f"{_GRADE} = 'right'",
+    "wrong": f"{_GRADE} = 'wrong'",
+    "ungraded": f"coalesce({_GRADE}, 'ungraded') = 'ungraded'",
+    "truncated": "truncated = 1",
+    "edited": f"""({_EDITED} or exists (select 1 from edits where edits.run = traces.run
+                  and edits.problem = problems.id))""",
+    "error": "error is not null",
+}
+# The first test reads no JSON and lets few pass.
+_MATCH = """cast(body as text) like :like escape '\\'
+            and instr(lowered(problems.id || char(10) || json_extract(body, '$.question')), :words)"""
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """Which traces: those that are so by the run's current grader, whose question or problem id holds the words."""
+
+    where: Where = ""
+    words: str = ""
+
+
+EVERY = Chosen()
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A trace in a list; `question` is its beginning, `tokens` those of all its calls, None where any is unknown."""
+
+    ordinal: int
+    sample: int
+    problem: str
+    question: str
+    gold: str
+    verdict: Verdict
+    found: str | None
+    truncated: bool
+    edited: bool
+    error: str | None
+    tokens: int | None
+    plan: bool
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some lines in the run's order, and how many there are in all; `more` says that counting stopped at `MOST`."""
+
+    lines: tuple[Line, ...]
+    total: int
+    more: bool = False
+
+
+def browse(run: Run, chosen: Chosen = EVERY, *, offset: int = 0, count: int = 50) -> Page:
+    """Return `count` lines from `offset` on. Case counts nowhere in a search."""
+    if not chosen.words:
+        source, total = _source(run, chosen.where), count_where(run, chosen.where)
+        places = _rows(run, chosen, f"{source} order by 1, 2 limit {count:d} offset {offset:d}")
+        return Page(_lines(run, places), total)
+    found = _searched(run, chosen)
+    if found is None:
+        places = _rows(run, chosen, _walk(chosen, f"order by 1, 2 limit {count:d} offset {offset:d}"))
+        return Page(_lines(run, places), MOST, more=True)
+    return Page(_lines(run, found[offset : offset + count]), len(found))
+
+
+def counts(run: Run) -> dict[Where, int]:
+    """Return how many traces each filter lets through."""
+    found: dict[Where, int] = {where: count_where(run, where) for where in WHERE if where != "ungraded"}
+    found["ungraded"] = found[""] - found["right"] - found["wrong"]
+    return found
+
+
+def count_where(run: Run, where: Where) -> int:
+    """Return how many traces a filter lets through."""
+    if where == "ungraded":
+        return count_where(run, "") - count_where(run, "right") - count_where(run, "wrong")
+    source = _SOURCES[where] if where else "select ordinal from traces indexed by traces_cut where run = :run"
+    return int(_rows(run, EVERY, f"select count(*) from ({source})")[0][0])
+
+
+def _source(run: Run, where: Where) -> str:
+    """What selects the places a filter lets through; a trace without any grade is ungraded too."""
+    if where != "ungraded":
+        return _SOURCES[where]
+    grades = run.store.value("select count(*) from grades where run = ? and grader = ?", run.id, run.grader)
+    return _SOURCES[where] if grades == len(run) else _NOT_RIGHT_OR_WRONG
+
+
+def neighbours(run: Run, chosen: Chosen, place: Place) -> tuple[Line | None, Line | None]:
+    """Return the lines before and after a trace's place among those chosen; None at either end."""
+    found = _searched(run, chosen) if chosen.words else None
+    if found is not None:
+        at, after = bisect_left(found, place), bisect_right(found, place)
+        sides = [found[at - 1 : at] if at else [], found[after : after + 1]]
+    else:
+        sides = [_beside(run, chosen, place, "<", "desc"), _beside(run, chosen, place, ">", "asc")]
+    before, behind = (next(iter(_lines(run, side)), None) for side in sides)
+    return before, behind
+
+
+def _beside(run: Run, chosen: Chosen, place: Place, side: str, order: str) -> list[Any]:
+    inner = _walk(chosen, "") if chosen.words else _source(run, chosen.where)
+    statement = f"""select ordinal, sample from ({inner})
+                    where (ordinal, sample) {side} ({place[0]:d}, {place[1]:d})
+                    order by ordinal {order}, sample {order} limit 1"""
+    return _rows(run, chosen, statement)
+
+
+def _searched(run: Run, chosen: Chosen) -> list[Place] | None:
+    """The places of all traces found, in order; None where they are too many to be counted."""
+    if len(run) <= _WALKED:
+        return _rows(run, chosen, _walk(chosen, "order by 1, 2"))
+    found = _rows(
+        run,
+        chosen,
+        f"""select traces.ordinal, traces.sample
+            from problems cross join traces on traces.problem = problems.key and traces.run = :run
+            where {_MATCH} and {_TESTS[chosen.where]} limit {MOST + 1}""",
+    )
+    return sorted(found) if len(found) <= MOST else None
+
+
+def _walk(chosen: Chosen, end: str) -> str:
+    return f"""select traces.ordinal, traces.sample
+               from traces cross join problems on problems.key = traces.problem
+               where traces.run = :run and {_MATCH} and {_TESTS[chosen.where]} {end}"""
+
+
+def _rows(run: Run, chosen: Chosen, statement: str) -> list[Any]:
+    words = chosen.words.lower()
+    values = {"run": run.id, "grader": run.grader, "words": words, "like": _pattern(words)}
+    run.store.db.create_function("lowered", 1, str.lower, deterministic=True)
+    return run.store.db.execute(statement, values).fetchall()
+
+
+def _pattern(words: str) -> str:
+    """What LIKE looks for in a problem's JSON: any letter stands for one whose two cases SQLite does not know."""
+    written = encode(words)[1:-1].decode()
+    escaped = written.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return "%" + "".join(letter if letter.isascii() else "_" for letter in escaped) + "%"
+
+
+def _lines(run: Run, places: list[Place]) -> tuple[Line, ...]:
+    if not places:
+        return ()
+    marks = ",".join(f"({ordinal:d},{sample:d})" for ordinal, sample in places)
+    rows = _rows(
+        run,
+        EVERY,
+        f"""select traces.ordinal, traces.sample, problems.id, substr(json_extract(body, '$.question'), 1, {_QUOTED}),
+                   json_extract(body, '$.answer'), verdict, found, truncated,
+                   {_TESTS["edited"]}, error, usage, traces.plan is not null
+            from traces join problems on problems.key = traces.problem
+            left join grades on grades.run = traces.run and grades.ordinal = traces.ordinal
+                 and grades.sample = traces.sample and grader = :grader
+            where traces.run = :run and (traces.ordinal, traces.sample) in (values {marks}) order by 1, 2""",
+    )
+    return tuple(_line(*row) for row in rows)
+
+
+def _line(
+    ordinal: int, sample: int, problem: str, question: str, gold: str, verdict: Verdict | None, *rest: Any
+) -> Line:
+    found, truncated, edited, error, usage, plan = rest
+    return Line(
+        ordinal=ordinal,
+        sample=sample,
+        problem=problem,
+        question=question,
+        gold=gold,
+        verdict=verdict or "ungraded",
+        found=found,
+        truncated=bool(truncated),
+        edited=bool(edited),
+        error=error,
+        tokens=_tokens(usage),
+        plan=bool(plan),
+    )
+
+
+def _tokens(usage: bytes) -> int | None:
+    roles: dict[str, dict[str, int] | None] = msgspec.json.decode(usage)
+    known = [one for one in roles.values() if one is not None]
+    return sum(one.get("input", 0) + one.get("output", 0) for one in known) if len(known) == len(roles) else None

@@ -1,0 +1,57 @@
+"""A run at a glance: its counts and what it paid for, by quick questions to the store."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from stepdown.store.run import Run
+from stepdown.types import Usage
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """What changes whenever a run does: traces, verdicts by the current grader, the last call it paid for, edits."""
+
+    traces: int
+    right: int
+    wrong: int
+    grader: str
+    call: int
+    edits: int
+
+    @property
+    def graded(self) -> int:
+        """The traces whose verdict is right or wrong."""
+        return self.right + self.wrong
+
+
+class Paid(msgspec.Struct, frozen=True):
+    """How many calls of this size to one model a run paid for; `usage` of each, None where an endpoint did not say."""
+
+    model: str
+    usage: Usage | None
+    calls: int
+
+
+def mark(run: Run) -> Mark:
+    """Return a run's mark: quick, for it reads indexes only."""
+    store, grader = run.store, run.grader
+    right, wrong = (
+        store.value("select count(*) from grades where run = ? and grader = ? and verdict = ?", run.id, grader, verdict)
+        for verdict in ("right", "wrong")
+    )
+    traces = store.value("select count(*) from traces indexed by traces_cut where run = ?", run.id)
+    call = store.value("select coalesce(max(rowid), 0) from calls where run = ?", run.id)
+    edits = store.value("select count(*) from edits where run = ?", run.id)
+    return Mark(traces, right, wrong, grader, call, edits)
+
+
+def paid(run: Run, *, after: int, until: int) -> Iterator[Paid]:
+    """Stream what a run paid for after the call of one mark until that of another, grouped by model and size."""
+    rows = run.store.db.execute(
+        """select model, json_type(reply, '$.usage') is null as unsaid, json_extract(reply, '$.usage.input'),
+                  json_extract(reply, '$.usage.output'), json_extract(reply, '$.usage.cached'), count(*)
+           from calls where run = ? and rowid > ? and rowid <= ? group by 1, 2, 3, 4, 5""",
+        (run.id, after, until),
+    )
+    for model, unsaid, given, written, cached, calls in rows:
+        yield Paid(model, None if unsaid else Usage(given or 0, written or 0, cached or 0), calls)
