@@ -35,6 +35,9 @@ VERBS = {
     "audit": """Leaked answers, faulty plans, who is to blame, which plans are worth an edit.
 
     Runs on the same problems tell more together: crossing students and plans shows which of the two failed.""",
+    "calibrate": """The threshold of a cascade: a small planner first, the large teacher where votes disagree.
+
+    Tries every threshold on two stored runs and chooses one for an accuracy or a price; no model is asked.""",
     "prefer": """Which of two runs explains better: pairs of solutions before a judge model, or before people.
 
     A judge sees each pair in both orders, and its replies are kept; people vote on a file that names no model.""",
@@ -56,6 +59,9 @@ VERBS = {
     "study": """Train and test a grid of students on views of one corpus: N x selection x target x seed.
 
     What is trained or answered already is not done again: the same command goes on where it stopped.""",
+    "serve": """Open the doors: pages in a browser at `/`, an OpenAI-compatible endpoint at `/v1`.
+
+    Only this machine reaches them, unless --host names another address, which needs a token.""",
     "runs": "List the runs of the store, oldest first.",
     "models": "List models that can be reached, or get one for this machine.",
     "datasets": "List the data sets; a .jsonl, .json, .csv or .parquet file of your own is one too.",

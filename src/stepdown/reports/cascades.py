@@ -1,0 +1,256 @@
+"""Where a cascade should go on to its teacher: what each threshold would have given on two stored runs."""
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from math import floor
+
+import msgspec
+
+from stepdown.answers import majority
+from stepdown.errors import UsageError
+from stepdown.graders.elections import elect
+from stepdown.models.prices import Prices
+from stepdown.prompts import PROMPT_SETS, asked
+from stepdown.reports.tallies import Attempts, Pricing, by_problem
+from stepdown.stats import wilson
+from stepdown.store import Run
+from stepdown.types import Kind, Settings, Verdict
+
+VERSION = 1
+_DIGITS = 4  # of a threshold in a file; cut, so that the share it stands for still reaches it
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """One problem under both: the votes for the cheap run's answer, verdicts, USD and tokens; None is unknown."""
+
+    question: str
+    kind: Kind
+    votes: int
+    cheap: Verdict
+    dear: Verdict
+    cheap_cost: float | None
+    dear_cost: float | None
+    cheap_tokens: int | None
+    dear_tokens: int | None
+
+
+class Threshold(msgspec.Struct, frozen=True, kw_only=True):
+    """What a cascade with this threshold gives, over the problems that it has a grade for.
+
+    `threshold` is the share of `votes` that must agree; `accuracy` = right / graded with its 95 % Wilson interval;
+    `escalated` the share of problems that go on to the teacher; `cost` (USD) and `tokens` are means per problem,
+    None where any is unknown.
+    """
+
+    threshold: float
+    agreeing: int
+    right: int
+    graded: int
+    total: int
+    accuracy: float | None
+    low: float
+    high: float
+    escalated: float
+    cost: float | None
+    tokens: float | None
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """Every threshold of a cascade, the one that was chosen (None where none meets the goal), and how it holds up.
+
+    `settings` are the cheap run's, `kind` is what its answers are. `held` is the chosen threshold on the problems held
+    out; None where none were, so that `warning` says so.
+    """
+
+    cheap: str
+    dear: str
+    planner: str
+    teacher: str
+    student: str
+    votes: int
+    kind: Kind
+    settings: Settings
+    goal: str
+    rows: tuple[Threshold, ...]
+    chosen: Threshold | None
+    held: Threshold | None
+    warning: str
+    version: int = VERSION
+
+    def to_toml(self, name: str = "cascade") -> str:
+        """Return the lines of `stepdown.toml` that serve the chosen cascade; "" where none was chosen."""
+        if self.chosen is None:
+            return ""
+        texts = {"planner": self.planner, "teacher": self.teacher, "student": self.student}
+        lines = [f"[models.{name}]", 'method = "trace-of-thought"']
+        lines += [f"{field} = {msgspec.json.encode(value).decode()}" for field, value in texts.items()]
+        lines += [f"votes = {self.votes}", f"threshold = {self.chosen.threshold:g}"]
+        lines += [f'kind = "{self.kind}"', f"temperature = {self.settings.sampling.temperature:g}"]
+        lines += [f"max_tokens = {self.settings.sampling.max_tokens}"]
+        lines += [f"teacher_max_tokens = {self.settings.teacher_sampling.max_tokens}"]
+        if self.settings.prompt_set in PROMPT_SETS and self.settings.prompt_set != "default":
+            lines.append(f'prompts = "{self.settings.prompt_set}"')
+        return "\n".join(lines)
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True):
+    """What a threshold is chosen for: an accuracy to reach (a share of 1), or a price per problem to keep to (USD)."""
+
+    accuracy: float | None = None
+    price: float | None = None
+
+    def __str__(self) -> str:
+        if self.accuracy is not None:
+            return f"the cheapest that reaches {100 * self.accuracy:g} % right"
+        return f"the most accurate within ${self.price:g} per problem"
+
+    def check(self) -> None:
+        """Refuse a goal that is none. Raises `UsageError`."""
+        if (self.accuracy is None) == (self.price is None):
+            raise UsageError("a threshold is chosen for one goal", "give --accuracy, such as 0.8, or --price in USD")
+        if self.accuracy is not None and not 0 < self.accuracy <= 1:
+            raise UsageError(f"an accuracy of `{self.accuracy:g}`", "give a share above 0, up to 1, such as 0.8")
+        if self.price is not None and not self.price >= 0:
+            raise UsageError(f"a price of `{self.price:g}` dollars", "give 0 or more")
+
+    def choose(self, rows: Sequence[Threshold]) -> Threshold | None:
+        """Return the row that meets the goal best. Raises `UsageError` for a price that nobody knows."""
+        known = [row for row in rows if row.accuracy is not None]
+        if self.price is None:
+            target = self.accuracy or 0.0
+            return min((row for row in known if (row.accuracy or 0.0) >= target), key=_spending, default=None)
+        if any(row.cost is None for row in known):
+            raise UsageError("what these runs cost is unknown", "give the models' prices with --prices FILE")
+        within = [row for row in known if row.cost is not None and row.cost <= self.price]
+        return max(within, key=lambda row: (row.accuracy or 0.0, *(-part for part in _spending(row))), default=None)
+
+
+def _spending(row: Threshold) -> tuple[float, float, float]:
+    return row.cost or 0.0, row.tokens or 0.0, row.escalated
+
+
+def calibrate(cheap: Run, dear: Run, goal: Goal, *, holdout: float = 0.0, prices: Pricing | None = None) -> Calibration:
+    """Try every threshold of k agreeing votes on two runs over the same problems, and choose one for a goal.
+
+    `cheap` has several samples by the planner's plans, `dear` one by the large teacher's. A share `holdout` of the
+    problems, drawn by a hash of the question, has no part in the choice and checks it. Keeps a line per problem in
+    memory. Raises `UsageError` for runs that make no cascade.
+    """
+    goal.check()
+    if not 0 <= holdout < 1:
+        raise UsageError(f"a holdout of `{holdout:g}`", "give a share below 1, such as 0.5")
+    check_runs(cheap.settings, dear.settings)
+    tried = list(_tried(cheap, dear, prices or Prices()))
+    choosing = [one for one in tried if not held_out(one.question, holdout)]
+    checking = [one for one in tried if held_out(one.question, holdout)]
+    if not choosing or (holdout and not checking):
+        shared = f"runs `{cheap.id}` and `{dear.id}` share {len(tried)} problems, too few to choose by"
+        raise UsageError(shared, "run both over the same problems; `stepdown runs` lists them")
+    votes = cheap.settings.samples
+    rows = tuple(_row(choosing, votes, agreeing) for agreeing in range(1, votes + 1))
+    chosen = goal.choose(rows)
+    held = _row(checking, votes, chosen.agreeing) if chosen and checking else None
+    return Calibration(
+        cheap=cheap.id,
+        dear=dear.id,
+        planner=planner_of(cheap.settings),
+        teacher=planner_of(dear.settings),
+        student=cheap.settings.student,
+        votes=votes,
+        kind=tried[0].kind,
+        settings=cheap.settings,
+        goal=str(goal),
+        rows=rows,
+        chosen=chosen,
+        held=held,
+        warning=_warning(len(choosing), held),
+    )
+
+
+def check_runs(cheap: Settings, dear: Settings) -> None:
+    """Refuse two runs that are no two halves of a cascade. Raises `UsageError`."""
+    if {cheap.method, dear.method} != {"trace-of-thought"}:
+        raise UsageError("a cascade is of trace-of-thought", "name two runs of that method; `stepdown runs` lists them")
+    if cheap.samples < 2:
+        raise UsageError("the cheap run has one sample per problem, so no votes", "run it with --samples 5")
+    if dear.samples > 1:
+        raise UsageError("the dear run has several samples, and a cascade asks for one", "run it with --samples 1")
+    if cheap.student != dear.student:
+        raise UsageError(
+            f"the runs are by two students, `{cheap.student}` and `{dear.student}`", "name two runs of one student"
+        )
+    for one in (cheap, dear):
+        if not planner_of(one):
+            raise UsageError(f"plans from `{one.plans}` cannot be asked for again", "name runs by a teacher's plans")
+
+
+def planner_of(settings: Settings) -> str:
+    """Return the model that wrote the plans of a run, "" where no model did for it."""
+    return settings.student if settings.plans == "own" else settings.teacher if settings.plans == "teacher" else ""
+
+
+def held_out(question: str, share: float) -> bool:
+    """Whether a question is in the part held out: the same on every machine, whatever else is in the run."""
+    place = int.from_bytes(blake2b(question.encode(errors="surrogatepass"), digest_size=8).digest())
+    return place < share * 2**64
+
+
+def _tried(cheap: Run, dear: Run, prices: Pricing) -> Iterator[Tried]:
+    answers = {asked(attempts[0][0].problem): _figures(attempts, prices) for attempts in by_problem(dear)}
+    for attempts in by_problem(cheap):
+        problem = attempts[0][0].problem
+        question = asked(problem)
+        if question not in answers:
+            continue
+        votes, verdict, cost, tokens = _figures(attempts, prices)
+        _, dear_verdict, dear_cost, dear_tokens = answers.pop(question)
+        yield Tried(question, problem.kind, votes, verdict, dear_verdict, cost, dear_cost, tokens, dear_tokens)
+
+
+def _figures(attempts: Attempts, prices: Pricing) -> tuple[int, Verdict, float | None, int | None]:
+    """The votes for the answer of some samples, that answer's verdict, and what all of them took."""
+    found = majority(attempts[0][0].problem, [trace.solution or "" for trace, _ in attempts])
+    grade = elect([grade for _, grade in attempts]) if found.place is None else attempts[found.place][1]
+    calls = [call for trace, _ in attempts for call in trace.calls if not call.reply.cached]
+    usages = [call.reply.usage for call in calls]
+    costs = [prices.cost(call.model, call.reply.usage) for call in calls]
+    tokens = [usage.input + usage.output for usage in usages if usage is not None]
+    known = [cost for cost in costs if cost is not None]
+    cost = sum(known) if len(known) == len(costs) else None
+    return found.votes, grade.verdict, cost, sum(tokens) if len(tokens) == len(usages) else None
+
+
+def _row(tried: Sequence[Tried], votes: int, agreeing: int) -> Threshold:
+    on = [one.votes < agreeing for one in tried]
+    verdicts = [one.dear if escalated else one.cheap for one, escalated in zip(tried, on, strict=True)]
+    right, graded = verdicts.count("right"), len(verdicts) - verdicts.count("ungraded")
+    low, high = wilson(right, graded)
+    return Threshold(
+        threshold=floor(agreeing / votes * 10**_DIGITS) / 10**_DIGITS,
+        agreeing=agreeing,
+        right=right,
+        graded=graded,
+        total=len(tried),
+        accuracy=right / graded if graded else None,
+        low=low,
+        high=high,
+        escalated=sum(on) / len(tried),
+        cost=_mean([(one.cheap_cost, one.dear_cost) for one in tried], on),
+        tokens=_mean([(one.cheap_tokens, one.dear_tokens) for one in tried], on),
+    )
+
+
+def _mean(parts: Sequence[tuple[float | None, float | None]], on: Sequence[bool]) -> float | None:
+    total = 0.0
+    for (first, second), escalated in zip(parts, on, strict=True):
+        if first is None or (escalated and second is None):
+            return None
+        total += first + (second or 0.0 if escalated else 0.0)
+    return total / len(parts)
+
+
+def _warning(count: int, held: Threshold | None) -> str:
+    chosen = f"The threshold was chosen on these {count} problems, so its figures flatter it"
+    if held is None:
+        return f"{chosen}: check it on problems that had no part in the choice, with --holdout 0.5."
+    return f"{chosen}; the {held.total} problems held out had no part in the choice."

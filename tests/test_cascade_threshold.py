@@ -1,0 +1,140 @@
+"""The threshold of a cascade: what each would have given on two stored runs, and which one is chosen."""
+
+import json
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from stepdown.cli import main
+from stepdown.errors import UsageError
+from stepdown.reports.cascades import Goal, calibrate, held_out
+from stepdown.store import Run, Store
+from stepdown.types import Call, Grade, Message, Plan, Problem, Reply, Sampling, Settings, Trace, Usage
+from stepdown.web.config import Config
+
+PRICES = '{"openai/small": {"input": 1, "output": 1}, "openai/large": {"input": 100, "output": 100}, '
+PRICES += '"openai/student": {"input": 1, "output": 1}}'
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "cascade.sqlite") as store:
+        yield store
+
+
+def put(run: Run, number: int, answers: Sequence[str], planner: str) -> None:
+    """Keep a problem whose gold is its number, answered so by as many samples."""
+    problem = Problem(f"sums/{number}", f"What is {number}?", str(number))
+    sampling, asked = run.settings.sampling, (Message("user", f"plan {number}"),)
+    plan = Call("teacher", planner, asked, Sampling(), Reply("1. Think.", planner, Usage(10, 10)))
+    for sample, answer in enumerate(answers):
+        said = Reply(f"Answer: {answer}", "student", Usage(10, 10))
+        call = Call("student", "openai/student", (Message("user", str(number)),), sampling, said, sample)
+        trace = Trace(problem, "trace-of-thought", Plan("1. Think.", planner), (plan, call), said.text, sample=sample)
+        run.put_trace(number, trace, source=run.id)
+        verdict = Grade("right" if answer == str(number) else "wrong", answer, "", "default@1")
+        run.put_grades([(number, sample, verdict)])
+
+
+def a_run(store: Store, rows: Sequence[Sequence[str]], planner: str, *, student: str = "openai/student") -> Run:
+    samples = len(rows[0])
+    run = store.open_run(
+        Settings(
+            dataset="sums", problems="0" * 32, count=len(rows), method="trace-of-thought", student=student,
+            teacher=planner, plans="teacher", samples=samples, sampling=Sampling(0.7 if samples > 1 else 0.0),
+        )
+    )  # fmt: skip
+    for number, answers in enumerate(rows):
+        put(run, number, answers, planner)
+    run.grader = "default@1"
+    return run
+
+
+def two_runs(store: Store) -> tuple[Run, Run]:
+    """Return a cheap run that is sure and right once, sure and wrong once, torn twice, and a dear one that is right."""
+    cheap = a_run(store, [("0",) * 4, ("9",) * 4, ("2", "2", "8", "7"), ("8", "3", "7", "6")], "openai/small")
+    return cheap, a_run(store, [("0",), ("1",), ("2",), ("3",)], "openai/large")
+
+
+def test_every_threshold_has_its_accuracy_and_share_escalated(store: Store) -> None:
+    found = calibrate(*two_runs(store), Goal(accuracy=0.7))
+    assert [row.threshold for row in found.rows] == [0.25, 0.5, 0.75, 1.0]
+    assert [row.right for row in found.rows] == [2, 3, 3, 3]
+    assert [row.escalated for row in found.rows] == [0, 0.25, 0.5, 0.5]
+
+
+def test_tokens_of_both_tasks_count_where_a_problem_went_on(store: Store) -> None:
+    found = calibrate(*two_runs(store), Goal(accuracy=0.7))
+    # A plan and four votes are 100 tokens, the teacher's plan and a solution 40 more.
+    assert [row.tokens for row in found.rows] == [100, 110, 120, 120]
+
+
+def test_the_cheapest_threshold_that_reaches_an_accuracy_is_chosen(store: Store) -> None:
+    found = calibrate(*two_runs(store), Goal(accuracy=0.75))
+    assert found.chosen and (found.chosen.threshold, found.chosen.accuracy) == (0.5, 0.75)
+    assert "--holdout" in found.warning
+
+
+def test_no_threshold_is_chosen_for_an_accuracy_that_none_reaches(store: Store) -> None:
+    found = calibrate(*two_runs(store), Goal(accuracy=0.9))
+    assert found.chosen is None and found.to_toml() == ""
+
+
+def test_the_most_accurate_threshold_within_a_price_is_chosen(store: Store, tmp_path: Path) -> None:
+    from stepdown.models import Prices
+
+    (tmp_path / "prices.json").write_text(PRICES)
+    prices = Prices(tmp_path / "prices.json")
+    cheapest = calibrate(*two_runs(store), Goal(price=0.0002), prices=prices).chosen
+    dearest = calibrate(*two_runs(store), Goal(price=1.0), prices=prices).chosen
+    assert cheapest and dearest and (cheapest.threshold, dearest.threshold) == (0.25, 0.5)
+
+
+def test_an_unknown_price_is_no_price_to_choose_by(store: Store) -> None:
+    with pytest.raises(UsageError, match="unknown"):
+        calibrate(*two_runs(store), Goal(price=1.0))
+
+
+def test_problems_held_out_have_no_part_in_the_choice(store: Store) -> None:
+    rows = [(str(n), str(n), "x") for n in range(60)]
+    cheap, dear = a_run(store, rows, "openai/small"), a_run(store, [(str(n),) for n in range(60)], "openai/large")
+    found = calibrate(cheap, dear, Goal(accuracy=0.8), holdout=0.5)
+    assert found.held and found.held.total + found.rows[0].total == 60
+    assert found.held.total == sum(held_out(f"What is {n}?", 0.5) for n in range(60))
+    assert "no part in the choice" in found.warning
+
+
+def test_runs_that_are_no_cascade_are_refused(store: Store) -> None:
+    cheap, dear = two_runs(store)
+    other = a_run(store, [("0",)], "openai/large", student="openai/other")
+    for first, second, why in ((dear, cheap, "one sample"), (cheap, cheap, "several"), (cheap, other, "two students")):
+        with pytest.raises(UsageError, match=why):
+            calibrate(first, second, Goal(accuracy=0.5))
+
+
+@pytest.mark.parametrize("goal", [Goal(), Goal(accuracy=0.5, price=1.0), Goal(accuracy=1.5), Goal(price=-1.0)])
+def test_a_goal_is_one_accuracy_or_one_price(store: Store, goal: Goal) -> None:
+    with pytest.raises(UsageError):
+        calibrate(*two_runs(store), goal)
+
+
+def test_the_lines_to_paste_are_a_served_cascade(store: Store) -> None:
+    lines = calibrate(*two_runs(store), Goal(accuracy=0.75)).to_toml("mine")
+    served = msgspec.convert(tomllib.loads(lines), Config).models["mine"]
+    assert (served.planner, served.teacher, served.votes, served.threshold) == ("openai/small", "openai/large", 4, 0.5)
+
+
+def test_the_verb_prints_the_table_and_the_lines(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    cheap, dear = two_runs(store)
+    code = main(["calibrate", cheap.id, dear.id, "--accuracy", "0.75", "--store", str(store.path)])
+    shown = capsys.readouterr().out
+    assert code == 0 and "Chosen: 0.5" in shown and "[models.cascade]" in shown
+
+
+def test_the_verb_says_with_its_code_that_none_was_chosen(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    cheap, dear = two_runs(store)
+    assert main(["calibrate", cheap.id, dear.id, "--accuracy", "0.99", "--store", str(store.path), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["chosen"] is None
