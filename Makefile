@@ -1,8 +1,9 @@
-# `make check` is what CI runs (two test workers of one thread each); `make bench` prints every figure of the docs.
+# `make check` is what CI runs (two test workers of one thread each); `make bench` prints every figure of the docs,
+# `make screenshots` takes the pictures of the pages (Chromium).
 # PYTHON names the environment.
 PYTHON ?= python
 
-.PHONY: check fix test bench
+.PHONY: check fix test bench screenshots
 
 check:
 	$(PYTHON) -m ruff format --check src tests benchmarks docs
@@ -20,3 +21,6 @@ test:
 
 bench:
 	$(PYTHON) benchmarks/all.py
+
+screenshots:
+	PYTHONPATH=tests $(PYTHON) docs/make_screenshots.py

@@ -16,7 +16,7 @@ def speak(body: Body) -> str:
     return PLAN if body["model"] == "teacher" else f"Answer: {int(found[1]) + 1}"
 
 
-def write_sums(count: int) -> None:
-    """Write `sums.jsonl` in the working folder, with as many problems."""
+def write_sums(count: int, folder: Path = Path()) -> None:
+    """Write `sums.jsonl` in a folder, the working one if none is named, with as many problems."""
     rows = [{"question": f"What is {n} plus one?", "answer": str(n + 1)} for n in range(count)]
-    Path("sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from stepdown.web.config import load_config
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -54,6 +56,12 @@ def test_every_python_block_of_the_documents_runs(code: str, tmp_path: Path, mon
 def test_every_command_line_of_the_documents_names_what_there_is(place: str, line: str) -> None:
     verb = line.split()[1]
     assert [option for option in OPTION.findall(line) if option not in help_of(verb)] == [], place
+
+
+@pytest.mark.parametrize("text", [body for _, body in blocks("toml") if "[models." in body])
+def test_every_settings_file_of_the_documents_is_read(text: str, tmp_path: Path) -> None:
+    (tmp_path / "stepdown.toml").write_text(text)
+    assert load_config(tmp_path / "stepdown.toml").models
 
 
 def test_the_readme_has_the_two_commands() -> None:

@@ -54,6 +54,8 @@ def test_a_room_imports_only_from_lower_floors() -> None:
         and FLOORS[imported] >= FLOORS[room(path)]
         # Words may read words: they are the only floor whose rooms know one another.
         and not FLOORS[imported] == FLOORS[room(path)] == 0
+        # One verb opens the other door.
+        and not (path == SRC / "cli" / "serve.py" and imported == "web")
     ]
     assert not wrong
 

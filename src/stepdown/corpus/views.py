@@ -1,6 +1,6 @@
 """A corpus as programs see it: streamed, filtered lazily, and written out as another corpus."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -27,25 +27,29 @@ class _Tally:
     """A filter at work, with counts of what came in and what it kept."""
 
     def __init__(self, step: _Step) -> None:
-        self._step = step
+        self.step = step
         self._chains_in = self._chains_kept = self._problems_in = self._problems_kept = 0
 
     def sift(self, groups: Iterator[list[Chain]]) -> Iterator[list[Chain]]:
         """Stream the groups of which something is kept."""
-        keep = self._step.filter.keep
         for group in groups:
-            kept = list(keep(group))
-            self._chains_in += len(group)
-            self._chains_kept += len(kept)
-            self._problems_in += 1
+            kept = self.take(group)
             if kept:
-                self._problems_kept += 1
                 yield kept
+
+    def take(self, group: list[Chain]) -> list[Chain]:
+        """Return what is kept of a group."""
+        kept = list(self.step.filter.keep(group))
+        self._chains_in += len(group)
+        self._chains_kept += len(kept)
+        self._problems_in += 1
+        self._problems_kept += bool(kept)
+        return kept
 
     @property
     def kept(self) -> Kept:
         """What the filter let through so far."""
-        one = self._step.filter
+        one = self.step.filter
         return Kept(
             filter=one.name,
             definition=one.definition,
@@ -54,7 +58,7 @@ class _Tally:
             problems_in=self._problems_in,
             problems_kept=self._problems_kept,
             report=one.report() if one.report else "",
-            seed=self._step.seed,
+            seed=self.step.seed,
         )
 
 
@@ -100,6 +104,39 @@ class Corpus:
         """
         steps = tuple(_Step(load_filter(text, seed=seed, content=self.card.content), seed) for text in filters)
         return Corpus(self.path, self.card, self._steps + steps)
+
+    def prepared(self, progress: Progress | None = None) -> "Corpus":
+        """Return this view with filters that have seen what they need to see, which is a pass for each such filter.
+
+        Raises `UsageError` where the corpus is not what a filter needs.
+        """
+        return Corpus(self.path, self.card, tuple(tally.step for tally in self._tallies(progress)))
+
+    def judged(self, group: Sequence[Chain]) -> list[tuple[Chain, Filter | None]]:
+        """Return all chains of one problem, each with the first filter that drops it, None for a chain that is kept.
+
+        Of a `prepared` view. Raises `UsageError` where a filter needs what a chain does not have.
+        """
+        dropped: dict[int, Filter] = {}
+        left: Sequence[Chain] = group
+        for step in self._steps:
+            stay = {id(chain) for chain in (step.filter.keep(left) if left else ())}
+            dropped |= {id(chain): step.filter for chain in left if id(chain) not in stay}
+            left = [chain for chain in left if id(chain) in stay]
+        return [(chain, dropped.get(id(chain))) for chain in group]
+
+    def counted(self) -> Iterator[tuple[int, tuple[Kept, ...]]]:
+        """Stream how many chains were read and what each filter kept so far, now and then and at the end."""
+        tallies = self._tallies(None)
+        done = told = 0
+        for group in self._read(None):
+            done += len(group)
+            for tally in tallies:
+                group = tally.take(group) if group else group
+            if done - told >= _TOLD_EVERY:
+                told = done
+                yield done, tuple(tally.kept for tally in tallies)
+        yield done, tuple(tally.kept for tally in tallies)
 
     def write(self, out: str | Path, *, force: bool = False, progress: Progress | None = None) -> "Corpus":
         """Write this view as a corpus of its own and return that, with what each filter kept on its card.

@@ -1,0 +1,54 @@
+"""The application: every address, what answers it, and the guards before it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from stepdown.errors import StepdownError
+from stepdown.web.guards import Rules, guard
+from stepdown.web.live import Live
+from stepdown.web.refusals import refuse_error, refuse_status
+from stepdown.web.state import State
+
+
+def routes() -> list[BaseRoute]:
+    """Return every address of both doors. Each room of pages and the endpoint list their own."""
+    from stepdown.web import openai
+    from stepdown.web.pages import compare, corpora, jobs, login, plans, reviews, runs, traces
+
+    pages = (runs, jobs, traces, compare, corpora, plans, reviews, login)
+    listed: list[BaseRoute] = [route for one in pages for route in one.ROUTES]
+    static = Mount("/static", StaticFiles(packages=[("stepdown.web", "static")]), name="static")
+    return [*listed, Mount("/v1", routes=openai.ROUTES), static]
+
+
+def make_app(state: State, *, rules: Rules | None = None) -> Starlette:
+    """Return the application over a server's state, behind its guards; closing it closes the state."""
+
+    from stepdown.web.pages.runs import live
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await state.close()
+
+    app = Starlette(
+        routes=routes(),
+        middleware=[Middleware(partial(guard, state=state, rules=rules or Rules()))],
+        exception_handlers={HTTPException: refuse_status, StepdownError: refuse_error},
+        lifespan=lifespan,
+    )
+    app.state.stepdown = state
+    app.state.live = Live(state, live)
+    return app
+
+
+__all__ = ["Route", "make_app", "routes"]

@@ -1,0 +1,130 @@
+"""What runs came to, remembered while they stay as they are: counts, spending and comparisons."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from stepdown.models import Prices
+from stepdown.reports import Report, report
+from stepdown.reports.figures import short
+from stepdown.reports.tables import planned_by
+from stepdown.stats import wilson
+from stepdown.store import Run, Store
+from stepdown.store.overviews import Mark, mark, paid
+from stepdown.types import Settings
+
+T = TypeVar("T")
+KEPT = 32
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """Tokens and US dollars a run paid for up to its call `last`; None where any of it is unknown."""
+
+    last: int = 0
+    tokens: int | None = 0
+    money: float | None = 0.0
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in the list: who it is, what it came to, and what it paid for; counts are of traces, shares of 1."""
+
+    run: str
+    created: float
+    settings: Settings
+    grader: str
+    right: int
+    graded: int
+    done: int
+    total: int
+    spent: Spent
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of the graded traces that is right."""
+        return self.right / self.graded if self.graded else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Its 95 % Wilson interval; None for several samples of a problem, which are not independent."""
+        return wilson(self.right, self.graded) if self.graded and self.settings.samples == 1 else None
+
+    @property
+    def method(self) -> str:
+        """The method, with the number of samples where there are several."""
+        samples = self.settings.samples
+        return f"{self.settings.method} ×{samples}" if samples > 1 else self.settings.method
+
+    @property
+    def student(self) -> str:
+        """The student's short name."""
+        return short(self.settings.student, 32)
+
+    @property
+    def plans(self) -> str:
+        """Whose plans it used, and what was done to them."""
+        return planned_by(self.settings.teacher, self.settings.plans, self.settings.control)
+
+
+class Ledger:
+    """Remembers by run and by what was asked; threads may ask at once."""
+
+    def __init__(self, prices: Prices) -> None:
+        self.prices = prices
+        self._spent: dict[tuple[str, str], Spent] = {}
+        self._kept: OrderedDict[object, object] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def entry(self, run: Run) -> Entry:
+        """Return what a run came to until now."""
+        now = mark(run)
+        return Entry(
+            run=run.id,
+            created=run.created,
+            settings=run.settings,
+            grader=now.grader,
+            right=now.right,
+            graded=now.graded,
+            done=now.traces,
+            total=max(run.settings.count * run.settings.samples, now.traces),
+            spent=self._spending(run, now),
+        )
+
+    def _spending(self, run: Run, now: Mark) -> Spent:
+        """Add to what is known only the calls paid for since."""
+        place = (str(run.store.path), run.id)
+        known = self._spent.get(place, Spent())
+        if known.last < now.call:
+            tokens, money = known.tokens, known.money
+            for one in paid(run, after=known.last, until=now.call):
+                cost = self.prices.cost(one.model, one.usage)
+                money = None if money is None or cost is None else money + one.calls * cost
+                used = None if one.usage is None else one.calls * (one.usage.input + one.usage.output)
+                tokens = None if tokens is None or used is None else tokens + used
+            known = self._spent[place] = Spent(now.call, tokens, money)
+        return known
+
+    def report(self, store: Store, names: Sequence[str], baseline: str = "") -> Report:
+        """Return the report of runs by id, made anew where one of them has changed.
+
+        Raises `UnknownName`, and `UsageError` without a run.
+        """
+        runs = [store.run(name) for name in names]
+        base = store.run(baseline) if baseline else None
+        marks = tuple((run.id, mark(run)) for run in [*runs, *([base] if base else [])])
+        return self.keep(("report", marks, baseline), lambda: report(*runs, baseline=base, prices=self.prices))
+
+    def keep(self, key: object, make: Callable[[], T]) -> T:
+        """Return what `make` made under this key, of the last few that were asked for."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]  # type: ignore[return-value]
+        made = make()
+        with self._lock:
+            self._kept[key] = made
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return made

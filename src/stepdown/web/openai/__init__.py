@@ -1,0 +1,152 @@
+"""An OpenAI-compatible endpoint, under `/v1`: any client of OpenAI's can use a method as if it were a model."""
+
+import re
+from uuid import uuid4
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from stepdown.errors import StepdownError
+from stepdown.web.openai.completions import Exchange
+from stepdown.web.openai.errors import Refusal, Wrong, busy, failed
+from stepdown.web.openai.requests import Wanted, read_request
+from stepdown.web.openai.sending import Stream, answer_whole
+from stepdown.web.openai.served import Line, find_served, make_line, names_in
+from stepdown.web.state import State
+
+MOST_AT_ONCE = 1000
+MOST_LINES = 500
+_IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Desk:
+    """What the endpoint holds while the server runs: served models that were asked for, and how many requests."""
+
+    def __init__(self, state: State, *, most: int = MOST_AT_ONCE) -> None:
+        self.state, self.most, self.under_way = state, most, 0
+        self._lines: dict[str, Line] = {}
+
+    def line(self, name: str) -> Line:
+        """Return a served model, made once. Raises `Refusal` (404)."""
+        if name not in self._lines:
+            if len(self._lines) >= MOST_LINES:
+                self._lines.pop(next(iter(self._lines)))
+            self._lines[name] = make_line(name, self.state)
+        return self._lines[name]
+
+
+def desk_of(request: Request) -> Desk:
+    """Return the desk of an application, made with its first request."""
+    state = request.app.state
+    if not hasattr(state, "desk"):
+        state.desk = Desk(state.stepdown)
+    desk: Desk = state.desk
+    return desk
+
+
+def identities(request: Request) -> tuple[str, str]:
+    """Return the request's id, the client's own if it is plain, and the trace's, which no other request has."""
+    own = uuid4().hex
+    given = request.headers.get("x-request-id", "")
+    return (given, f"{given}-{own[:8]}") if _IDENTITY.fullmatch(given) else (own, own)
+
+
+class Completions:
+    """`POST /chat/completions`."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whole or streamed."""
+        request = Request(scope, receive)
+        desk, (identity, trace) = desk_of(request), identities(request)
+        headers = {"x-request-id": identity}
+        try:
+            response = await self._answer(request, desk, trace, headers, send)
+        except Refusal as refusal:
+            response = refusal.response(headers)
+        except ClientDisconnect:
+            return
+        if response is not None:
+            await response(scope, receive, send)
+
+    async def _answer(
+        self, request: Request, desk: Desk, trace: str, headers: dict[str, str], send: Send
+    ) -> Response | None:
+        if desk.under_way >= desk.most:
+            raise busy(desk.most)
+        desk.under_way += 1
+        try:
+            wanted = read_request(await request.body())
+            exchange = begin(desk, wanted, trace)
+            headers["x-stepdown-trace"] = exchange.address
+            if wanted.stream:
+                await Stream(exchange, trace, headers, send).run(exchange, request.receive)
+                return None
+            response = await answer_whole(exchange, trace, request.receive)
+        finally:
+            desk.under_way -= 1
+        if response is not None:
+            response.headers.update(headers)
+        return response
+
+
+def begin(desk: Desk, wanted: Wanted, trace: str) -> Exchange:
+    """Return the exchange of a request. Raises `Refusal` for one that cannot be right."""
+    exchange = Exchange(desk.state, desk.line(wanted.model), wanted, trace)
+    exchange.check()
+    return exchange
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """A model as OpenAI lists it."""
+
+    id: str
+    created: int
+    object: str = "model"
+    owned_by: str = "stepdown"
+
+
+async def offered(state: State) -> list[Offered]:
+    """Return the names of `stepdown.toml`, then those that runs of the store could be served by."""
+    named = [Offered(name, 0) for name in state.config.models]
+    return named + [Offered(name, created) for name, created in await state.read(names_in)]
+
+
+async def models(request: Request) -> Response:
+    """`GET /models`."""
+    try:
+        listed = await offered(desk_of(request).state)
+    except StepdownError as error:
+        return failed(error).response()
+    return _json({"object": "list", "data": listed})
+
+
+async def model(request: Request) -> Response:
+    """`GET /models/{id}`: a model that could be asked, whether it is listed or not."""
+    name = request.path_params["id"]
+    try:
+        find_served(name, desk_of(request).state.config)
+    except Refusal as refusal:
+        return refusal.response()
+    return _json(Offered(name, 0))
+
+
+async def nothing(request: Request) -> Response:
+    """Any other address."""
+    message = "this server answers GET /v1/models, GET /v1/models/ID and POST /v1/chat/completions"
+    return Refusal(404, Wrong(message, code="unknown_url")).response()
+
+
+def _json(value: object) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/chat/completions", Completions(), methods=["POST"]),
+    Route("/models", models),
+    Route("/models/{id:path}", model),
+    Route("/{rest:path}", nothing, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+]
+__all__ = ["ROUTES"]

@@ -1,0 +1,120 @@
+"""An answer as OpenAI's clients read it: one object, or the events of a stream."""
+
+import time
+from typing import Literal
+
+import msgspec
+
+from stepdown.runner.solve import Piece
+from stepdown.web.openai.completions import Exchange
+from stepdown.web.openai.errors import Refusal
+from stepdown.web.openai.usage import Counted
+
+DONE = b"data: [DONE]\n\n"
+ALIVE = b": still at work\n\n"
+
+encode = msgspec.json.Encoder().encode
+
+
+class Spoken(msgspec.Struct, frozen=True):
+    """The message of an answer: the plan apart from the solution."""
+
+    role: Literal["assistant"]
+    content: str
+    reasoning_content: str | None
+    refusal: None = None
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One sample of an answer."""
+
+    index: int
+    message: Spoken
+    finish_reason: str
+    logprobs: None = None
+
+
+class Completion(msgspec.Struct, frozen=True):
+    """A whole answer; `usage` is null where an endpoint did not say."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: Counted | None
+
+
+class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a chunk adds to a message."""
+
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+    reasoning_content: str | None = None
+
+
+class ChunkChoice(msgspec.Struct, frozen=True):
+    """What a chunk adds to one sample."""
+
+    index: int
+    delta: Delta
+    finish_reason: str | None = None
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What every chunk of a stream says first."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+
+
+def whole(exchange: Exchange, identity: str) -> bytes:
+    """Return a solved exchange as one object."""
+    plan = exchange.plan or None
+    choices = [
+        Choice(place, Spoken("assistant", row.trace.solution or "", plan), exchange.finish(row))
+        for place, row in enumerate(exchange.rows)
+    ]
+    model, now = exchange.wanted.model, int(time.time())
+    return encode(Completion(f"chatcmpl-{identity}", "chat.completion", now, model, choices, exchange.usage()))
+
+
+class Chunks:
+    """The events of one stream, as bytes."""
+
+    def __init__(self, exchange: Exchange, identity: str) -> None:
+        self.exchange = exchange
+        head = Head(f"chatcmpl-{identity}", "chat.completion.chunk", int(time.time()), exchange.wanted.model)
+        self._head = b"data: " + encode(head)[:-1] + b',"choices":'
+        self._samples = range(exchange.wanted.n)
+
+    def _chunk(self, choices: list[ChunkChoice]) -> bytes:
+        return b"%b%b}\n\n" % (self._head, encode(choices))
+
+    def opening(self) -> bytes:
+        """Return who speaks, for every sample."""
+        return self._chunk([ChunkChoice(index, Delta("assistant", "")) for index in self._samples])
+
+    def piece(self, piece: Piece) -> bytes:
+        """Return a piece of the plan, which all samples share, or of one sample's solution."""
+        if piece.role == "teacher":
+            delta = Delta(reasoning_content=piece.text)
+            return self._chunk([ChunkChoice(index, delta) for index in self._samples])
+        return self._chunk([ChunkChoice(piece.sample, Delta(content=piece.text))])
+
+    def ending(self) -> bytes:
+        """Return why each sample ended, the usage where it was asked for, and the end."""
+        ends = [
+            self._chunk([ChunkChoice(place, Delta(), self.exchange.finish(row))])
+            for place, row in enumerate(self.exchange.rows)
+        ]
+        if self.exchange.wanted.include_usage:
+            ends.append(b'%b[],"usage":%b}\n\n' % (self._head, encode(self.exchange.usage())))
+        return b"".join([*ends, DONE])
+
+
+def broken(refusal: Refusal) -> bytes:
+    """Return the event that ends a stream which had begun when the answer failed."""
+    return b"data: " + refusal.body() + b"\n\n"

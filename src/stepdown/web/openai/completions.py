@@ -1,0 +1,106 @@
+"""One request for a completion, from its problem to the trace that is kept of it."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+import msgspec
+
+from stepdown.errors import BudgetReached, EndpointRefused, StepdownError, UsageError
+from stepdown.runner.cascade import Cascade, stream_cascade
+from stepdown.runner.solve import ROLES, Piece
+from stepdown.runner.streaming import stream_one
+from stepdown.runner.task import Task
+from stepdown.store import Row
+from stepdown.types import Problem, Trace
+from stepdown.web.openai.errors import bad_request, failed
+from stepdown.web.openai.requests import Wanted
+from stepdown.web.openai.served import DATASET, Line
+from stepdown.web.openai.usage import Counted, usage_of
+from stepdown.web.state import State
+
+FINISH = {"stop": "stop", "length": "length", "filter": "content_filter"}
+
+
+class Exchange:
+    """A request under way: `rows` are its samples in their order once it is solved, `plan` the text shown as such."""
+
+    def __init__(self, state: State, line: Line, wanted: Wanted, identity: str) -> None:
+        self.state, self.line, self.wanted = state, line, wanted
+        self.problem = Problem(f"{DATASET}/{identity}", wanted.question, "", kind=line.kind)
+        self.rows: list[Row] = []
+
+    @property
+    def address(self) -> str:
+        """Where the trace's page is."""
+        return f"/runs/{self.line.settings.id}/traces/{self.problem.id}"
+
+    @property
+    def plan(self) -> str:
+        """The plan as it was written, both plans of a cascade that went on to its teacher."""
+        asked = self.rows[0].trace.calls if self.rows else ()
+        return "\n\n".join(call.reply.text for call in asked if call.role == "teacher")
+
+    def check(self) -> None:
+        """Refuse what cannot be right, before any call. Raises `Refusal`."""
+        if self.line.cascade is not None and self.wanted.n > 1:
+            raise bad_request("a cascade gives one answer: it draws samples to vote; leave `n` out", "n")
+        if self.wanted.n > 1 and self.wanted.sampling(self.line.task.sampling).temperature == 0:
+            raise bad_request("greedy samples would all be the same: give a `temperature`, such as 0.7", "n")
+
+    def pieces(self) -> AsyncGenerator[Piece | Row, None]:
+        """Return the pieces as they are written where a stream is wanted, then a row for each sample."""
+        line, wanted, calls = self.line, self.wanted, self.state.calls
+        run, context, told = line.settings.id, wanted.context, ROLES if wanted.stream else ()
+        if line.cascade is not None:
+            cascade = drawn_as(line.cascade, wanted)
+            return stream_cascade(cascade, self.problem, calls, run=run, context=context, told=told)
+        task = msgspec.structs.replace(line.task, sampling=wanted.sampling(line.task.sampling), samples=wanted.n)
+        return stream_one(task, self.problem, calls, run=run, context=context, told=told)
+
+    async def solve(self, show: Callable[[Piece], None]) -> None:
+        """Solve the problem, showing its pieces, and keep the traces. Raises `Refusal` where no answer came of it."""
+        try:
+            async with aclosing(self.pieces()) as pieces:
+                async for one in pieces:
+                    if isinstance(one, Row):
+                        self.rows.append(one)
+                    else:
+                        show(one)
+            self.rows.sort(key=lambda row: row.trace.sample)
+            self.line.keep(self.state.store, self.rows)
+        except (EndpointRefused, BudgetReached, UsageError) as error:
+            self._keep_refused(error)
+            raise failed(error) from error
+        except StepdownError as error:
+            raise failed(error) from error
+        errors = [row.trace.error for row in self.rows if row.trace.error is not None]
+        if errors:
+            raise failed(errors[0])
+
+    def _keep_refused(self, error: StepdownError) -> None:
+        """Keep a refusal as a trace, but not of a model that never answered: a wrong name makes no run."""
+        if self.line.known(self.state.store):
+            trace = Trace(self.problem, self.line.task.method.name, error=error.what)
+            self.line.keep(self.state.store, [Row(0, trace, ())])
+
+    def usage(self) -> Counted | None:
+        """Return the tokens of every call behind the answer, None where any of them is unknown."""
+        return usage_of(self.rows)
+
+    def finish(self, row: Row) -> str:
+        """Return why a sample's text ended, in OpenAI's words."""
+        said = [call.reply.finish for call in row.trace.calls if call.role == "student"]
+        return FINISH[said[-1]] if said else "stop"
+
+
+def drawn_as(cascade: Cascade, wanted: Wanted) -> Cascade:
+    """Return a cascade drawn as a request says; votes are never greedy, and the last solution always is."""
+    voting = wanted.sampling(cascade.cheap.sampling)
+    if voting.temperature == 0:
+        voting = msgspec.structs.replace(voting, temperature=cascade.cheap.sampling.temperature)
+    greedy = msgspec.structs.replace(voting, temperature=cascade.dear.sampling.temperature)
+    return msgspec.structs.replace(cascade, cheap=_drawn(cascade.cheap, voting), dear=_drawn(cascade.dear, greedy))
+
+
+def _drawn(task: Task, sampling: object) -> Task:
+    return msgspec.structs.replace(task, sampling=sampling)

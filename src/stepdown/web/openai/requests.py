@@ -1,0 +1,209 @@
+"""The body of a request for a completion, and what of it is refused because leaving it out would change its meaning."""
+
+import re
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+import msgspec
+
+from stepdown.types import Message, Messages, Sampling
+from stepdown.web.openai.errors import Refusal, bad_request
+
+MOST_SAMPLES = 128
+MOST_STOPS = 4
+SEEDS = range(-(2**63), 2**63)
+
+N = TypeVar("N", int, float)
+Speaker = Literal["system", "developer", "user", "assistant"]
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One piece of a content that is a list."""
+
+    type: str
+    text: str = ""
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One message of the conversation."""
+
+    role: Speaker
+    content: str | list[Part] | None = None
+    tool_calls: object = None
+    function_call: object = None
+    audio: object = None
+
+
+class StreamOptions(msgspec.Struct, frozen=True):
+    """What a stream is to hold beyond its pieces."""
+
+    include_usage: bool | None = None
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client sends. A field of OpenAI's that changes nothing about the text, such as `user`, is let pass."""
+
+    model: str
+    messages: list[Turn]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    n: int | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+    tools: object = None
+    tool_choice: object = None
+    functions: object = None
+    function_call: object = None
+    response_format: object = None
+    logprobs: object = None
+    top_logprobs: object = None
+    audio: object = None
+    modalities: object = None
+    web_search_options: object = None
+    logit_bias: object = None
+    presence_penalty: object = None
+    frequency_penalty: object = None
+    repetition_penalty: object = None
+    top_k: object = None
+    min_p: object = None
+
+
+# Fields that would change the text or its form, each with the values under which they do not.
+REFUSED: dict[str, tuple[object, ...]] = {
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+    "response_format": ({"type": "text"},),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "audio": (),
+    "modalities": (["text"], []),
+    "web_search_options": (),
+    "logit_bias": ({},),
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
+    "repetition_penalty": (1,),
+    "top_k": (0, -1),
+    "min_p": (0,),
+}
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A request as the server takes it: the last turn is the problem, the rest its context; None is as served."""
+
+    model: str
+    question: str
+    context: Messages = ()
+    n: int = 1
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    stream: bool = False
+    include_usage: bool = False
+
+    def sampling(self, served: Sampling) -> Sampling:
+        """Return how solutions are drawn: as the request says, else as served. Plans are never drawn by it."""
+        return Sampling(
+            temperature=served.temperature if self.temperature is None else self.temperature,
+            top_p=served.top_p if self.top_p is None else self.top_p,
+            max_tokens=served.max_tokens if self.max_tokens is None else self.max_tokens,
+            seed=served.seed if self.seed is None else self.seed,
+            stop=self.stop or served.stop,
+        )
+
+
+_decode = msgspec.json.Decoder(Body).decode
+_PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
+_FIELD = re.compile(r"(?:missing required|unknown) field `(\w+)`")
+
+
+def read_request(raw: bytes) -> Wanted:
+    """Return what a body asks for. Raises `Refusal`."""
+    try:
+        body = _decode(raw)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise bad_request("the body is no JSON that can be read") from None
+    for field, harmless in REFUSED.items():
+        _refuse(field, getattr(body, field), harmless)
+    messages = tuple(_message(turn, place) for place, turn in enumerate(body.messages))
+    if not messages or messages[-1].role != "user" or not messages[-1].content.strip():
+        raise bad_request("the last message must be a user's and not empty: it is the problem", "messages")
+    return Wanted(
+        model=body.model,
+        question=messages[-1].content,
+        context=messages[:-1],
+        n=_within("n", body.n, lambda n: 1 <= n <= MOST_SAMPLES, f"1 to {MOST_SAMPLES}") or 1,
+        max_tokens=_most_tokens(body),
+        temperature=_within("temperature", body.temperature, lambda t: 0 <= t <= 2, "0 (greedy) to 2"),
+        top_p=_within("top_p", body.top_p, lambda p: 0 < p <= 1, "above 0, up to 1"),
+        seed=_within("seed", body.seed, SEEDS.__contains__, "a whole number of 64 bits"),
+        stop=_stops(body.stop),
+        stream=bool(body.stream),
+        include_usage=bool(body.stream_options and body.stream_options.include_usage),
+    )
+
+
+def _invalid(said: str) -> Refusal:
+    place = _PLACE.search(said)
+    named = _FIELD.search(said)
+    param = place[1] if place else named[1] if named else None
+    return bad_request(_PLACE.sub("", said), param or None)
+
+
+def _refuse(field: str, value: object, harmless: tuple[object, ...]) -> None:
+    if value is not None and value not in harmless:
+        raise bad_request(
+            f"`{field}` is not supported: leaving it out silently would change what the request means; send it without",
+            field,
+            "unsupported_parameter",
+        )
+
+
+def _message(turn: Turn, place: int) -> Message:
+    where = f"messages[{place}]"
+    if turn.tool_calls or turn.function_call or turn.audio:
+        raise bad_request("calls of tools and audio are not supported", where, "unsupported_value")
+    role = "system" if turn.role == "developer" else turn.role
+    return Message(role, _text(turn.content, where))
+
+
+def _text(content: str | list[Part] | None, where: str) -> str:
+    if content is None or isinstance(content, str):
+        return content or ""
+    for part in content:
+        if part.type != "text":
+            raise bad_request(
+                f"a part of type `{part.type[:50]}` is not supported: models are asked in text only",
+                f"{where}.content",
+                "unsupported_value",
+            )
+    return "".join(part.text for part in content)
+
+
+def _within(field: str, value: N | None, fits: Callable[[N], bool], range_: str) -> N | None:
+    if value is not None and not fits(value):
+        raise bad_request(f"`{field}` must be {range_}", field, "invalid_value")
+    return value
+
+
+def _most_tokens(body: Body) -> int | None:
+    given = {"max_completion_tokens": body.max_completion_tokens, "max_tokens": body.max_tokens}
+    for field, value in given.items():
+        _within(field, value, lambda tokens: 1 <= tokens <= 2**31, "1 or more")
+    return given["max_completion_tokens"] or given["max_tokens"]
+
+
+def _stops(stop: str | list[str] | None) -> tuple[str, ...]:
+    stops = (stop,) if isinstance(stop, str) else tuple(stop or ())
+    if len(stops) > MOST_STOPS or not all(stops):
+        raise bad_request(f"`stop` is up to {MOST_STOPS} texts that are not empty", "stop", "invalid_value")
+    return stops

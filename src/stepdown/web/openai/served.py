@@ -1,0 +1,152 @@
+"""From the name a client asks for to who plays which role: names of `stepdown.toml`, and `METHOD/TEACHER->STUDENT`."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from stepdown.errors import UsageError
+from stepdown.graders import load_grader
+from stepdown.methods import METHODS, load_method
+from stepdown.models import ADDRESSES
+from stepdown.problems import Problems
+from stepdown.runner import Plans, Task, words_for
+from stepdown.runner.cascade import VOTING, Cascade
+from stepdown.store import Row, Run, Store
+from stepdown.types import Kind, Model, Problem, Sampling, Settings, fingerprint
+from stepdown.web.config import Config, Served
+from stepdown.web.openai.errors import no_model
+from stepdown.web.state import State
+
+DATASET = "served"
+ANY = Problem(f"{DATASET}/any", "any", "any", kind="text")  # stands for what is asked, which nobody knows yet
+MOST_MODELS = 100
+LISTED_RUNS = 50
+# A name in a request reaches endpoints the server's person has set up and models known by name, never a file.
+PROVIDERS = frozenset({*ADDRESSES, "openai-api", "openai-completions", "embedded"})
+
+
+class Line:
+    """A served model, ready to be asked, and the run that keeps what it answered.
+
+    `cascade` is None where one plan is enough; `kind` is what its answers are.
+    """
+
+    def __init__(self, task: Task, settings: Settings, kind: Kind, cascade: Cascade | None = None) -> None:
+        self.task, self.settings, self.kind, self.cascade = task, settings, kind, cascade
+        self._run: Run | None = None
+
+    def keep(self, store: Store, rows: Sequence[Row]) -> None:
+        """Keep the traces of one request, all or none. Raises `StoreError`."""
+        self._run = self._run or store.open_run(self.settings)
+        with store.writing():
+            for row in rows:
+                self._run.append(row.trace, row.keys)
+
+    def known(self, store: Store) -> bool:
+        """Whether this model ever answered a request."""
+        return self._run is not None or any(run.id == self.settings.id for run in store.runs())
+
+
+def find_served(name: str, config: Config) -> Served:
+    """Return the method and players of a name. Raises `Refusal` (404) for one that names none."""
+    if name in config.models:
+        return config.models[name]
+    method, _, players = name.partition("/")
+    teacher, arrow, student = players.rpartition("->")
+    if method not in METHODS or method == "few-shot":
+        raise no_model(name)
+    if arrow and METHODS[method].plan is None:
+        raise no_model(name, f"`{method}` has no plan, so it takes no teacher: `{method}/STUDENT`")
+    for player in (teacher, student) if arrow else (student,):
+        if not is_open(player):
+            raise no_model(name, f"`{player[:100]}` is no `provider/model` that a request may name")
+    return Served(method=method, student=student, teacher=teacher, kind="text")
+
+
+def is_open(player: str) -> bool:
+    """Whether a request may name this model: an endpoint's or an embedded one, no file, folder or recorded run."""
+    provider, _, model = player.partition("/")
+    plain = len(player) <= 200 and player.isprintable() and not any(part in player for part in ("\\", "->", ".."))
+    return plain and provider in PROVIDERS and bool(model) and not player.endswith(".gguf")
+
+
+def name_of(settings: Settings) -> str | None:
+    """Return the name under which the method and players of a run could be served; None where they could not."""
+    own = settings.plans == "own"
+    planned = settings.method == "trace-of-thought"
+    if settings.origin or settings.control or settings.method not in METHODS or settings.method == "few-shot":
+        return None
+    if planned and settings.plans not in {"teacher", "own"}:
+        return None
+    players = [settings.teacher, settings.student] if planned and not own else [settings.student]
+    return f"{settings.method}/{'->'.join(players)}" if all(map(is_open, players)) else None
+
+
+def names_in(store: Store) -> list[tuple[str, int]]:
+    """Return names that runs of a store could be served by, the newest first, with when each was made."""
+    return list(dict(_named(store.runs())).items())[:LISTED_RUNS]
+
+
+def _named(runs: list[Run]) -> Iterator[tuple[str, int]]:
+    for run in reversed(runs):
+        name = name_of(run.settings)
+        if name is not None:
+            yield name, int(run.created)
+
+
+def make_line(name: str, state: State) -> Line:
+    """Return a served model with its players loaded. Raises `Refusal` (404) for a name that leads nowhere."""
+    served = find_served(name, state.config)
+    try:
+        return _cascade(served, state) if served.planner else _plain(served, state)
+    except UsageError as error:
+        raise no_model(name, f"{error.what}; {error.hint}") from error
+
+
+def _plain(served: Served, state: State) -> Line:
+    task = make_task(served, state, served.teacher)
+    return Line(task, settings_of(task), served.kind)
+
+
+def _cascade(served: Served, state: State) -> Line:
+    if not served.teacher:
+        raise UsageError("a cascade has a planner and no teacher to go on to", "name a `teacher` in stepdown.toml")
+    cheap, dear = (make_task(served, state, player) for player in (served.planner, served.teacher))
+    voting = msgspec.structs.replace(cheap.sampling, temperature=served.temperature or VOTING)
+    cascade = Cascade(
+        cheap=msgspec.structs.replace(cheap, sampling=voting, samples=served.votes),
+        dear=msgspec.structs.replace(dear, sampling=msgspec.structs.replace(dear.sampling, temperature=0.0)),
+        threshold=served.threshold,
+    )
+    cascade.check()
+    plans = f"cascade:{served.planner}:{served.votes}:{served.threshold:g}"
+    settings = msgspec.structs.replace(settings_of(cascade.dear), plans=plans)
+    return Line(cascade.dear, settings, served.kind, cascade)
+
+
+def make_task(served: Served, state: State, teacher: str) -> Task:
+    """Return the task of a served method; without a teacher the student writes its own plans."""
+    method, student = load_method(served.method), _load(served.student, state)
+    planner = _load(teacher, state) if teacher and method.plan else None
+    return Task(
+        problems=Problems(DATASET, lambda: iter([(None, ANY)])),
+        method=method,
+        student=student,
+        teacher=planner,
+        plans=Plans(source="teacher" if planner else "own"),
+        grader=load_grader(),
+        prompts=words_for(method, served.prompts, student, planner),
+        sampling=Sampling(temperature=served.temperature, max_tokens=served.max_tokens),
+        teacher_sampling=Sampling(max_tokens=served.teacher_max_tokens),
+    )
+
+
+def _load(name: str, state: State) -> Model:
+    if name not in state.models and len(state.models) >= MOST_MODELS:
+        raise UsageError(f"this server holds {MOST_MODELS} models already", "ask for one of those, or start it again")
+    return state.load(name)
+
+
+def settings_of(task: Task) -> Settings:
+    """Return the settings of the run that keeps what a served task answers; its problems come as they come."""
+    return msgspec.structs.replace(task.settings(), problems=fingerprint(DATASET), count=0)

@@ -1,0 +1,219 @@
+"""Runs side by side: figures with intervals, paired differences, the problems that turned, and charts."""
+
+from typing import get_args
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from stepdown.errors import MissingExtra, UnknownName, UsageError
+from stepdown.reports import Report, Row, figures
+from stepdown.reports.tables import method_of, plans_of
+from stepdown.store import Run, Store
+from stepdown.store.flips import Flips, Turn, flips
+from stepdown.web.ledger import Ledger
+from stepdown.web.pages import page, state_of
+from stepdown.web.pages.runs import number
+
+MOST = 24
+FLIPS = 25
+OFFERED = 300
+CHARTS = ("accuracy", "cost", "steps", "tokens")
+_INK = {"light": "#1b1f24", "dark": "#e5e8ec"}
+_TITLES = {
+    "accuracy": "Right answers, with 95 % intervals",
+    "cost": "Cost against right answers; the dashed line joins the runs that no cheaper run beats",
+    "steps": "Right answers by the number of steps in the plan",
+    "tokens": "Problems by the tokens spent on them",
+}
+_CSP = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What an address asks to compare; `pair` is the run whose problems that turned are listed."""
+
+    runs: tuple[str, ...] = ()
+    baseline: str = ""
+    pair: str = ""
+    kind: Turn = "any"
+    at: int = 1
+
+    def address(self, **more: object) -> str:
+        """The part of an address after `?` that asks the same, changed in what is given."""
+        told = {"pair": self.pair, "kind": self.kind, **more}
+        pairs = [("run", run) for run in self.runs] + [("baseline", self.baseline)]
+        return urlencode([pair for pair in [*pairs, *told.items()] if pair[1]])
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """A chart of the page: its name, its title, and what it shows in words."""
+
+    name: str
+    title: str
+    words: str
+
+
+class Turnings(msgspec.Struct, frozen=True, kw_only=True):
+    """The problems that turned between a row and its baseline, or why they cannot be listed."""
+
+    row: Row
+    flips: Flips | None = None
+    pages: int = 1
+    refusal: str = ""
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the page says; `offered` are the runs to choose from, `notes` what does not compare."""
+
+    offered: tuple[Run, ...]
+    report: Report | None = None
+    notes: tuple[str, ...] = ()
+    turnings: Turnings | None = None
+    charts: tuple[Drawn, ...] = ()
+    missing: MissingExtra | None = None
+
+
+def asked_of(request: Request) -> Asked:
+    """Return what an address asks. Raises `UnknownName`, and `UsageError` for more runs than fit a page."""
+    given = request.query_params
+    runs = tuple(dict.fromkeys(one for one in given.getlist("run") if one))
+    if len(runs) > MOST:
+        raise UsageError(
+            f"{len(runs)} runs are too many for one page", f"choose {MOST}; `stepdown report` takes any number"
+        )
+    baseline, kind = given.get("baseline", ""), given.get("kind") or "any"
+    for known in get_args(Turn):
+        if kind == known:
+            at = number(request, "page")
+            return Asked(runs=runs, baseline=baseline, pair=given.get("pair", ""), kind=known, at=at)
+    raise UnknownName("kind of flip", kind, get_args(Turn))
+
+
+def compare(ledger: Ledger, store: Store, asked: Asked) -> Compared:
+    """Return the runs asked for, compared. Raises `UnknownName`."""
+    offered = tuple(store.runs()[::-1][:OFFERED])
+    if not asked.runs:
+        return Compared(offered=offered)
+    report = ledger.report(store, asked.runs, asked.baseline)
+    _, (charts, missing) = ledger.keep(("charts", id(report)), lambda: (report, charts_in(report)))
+    return Compared(
+        offered=offered,
+        report=report,
+        notes=tuple(notes_on(report)),
+        turnings=_turnings(store, report, asked),
+        charts=charts,
+        missing=missing,
+    )
+
+
+def notes_on(report: Report) -> list[str]:
+    """Return what in these runs does not compare, in words."""
+    place = {row.run: at for at, row in enumerate(report.rows, 1)}
+    notes = []
+    for row in report.rows:
+        base = next((one for one in report.rows if one.run == row.baseline), None)
+        if base is None:
+            continue
+        if not row.paired:
+            notes.append(f"Run {place[row.run]} shares no graded problem with run {place[base.run]}: no difference.")
+        elif row.paired < min(row.graded, base.graded):
+            notes.append(
+                f"Run {place[row.run]} and run {place[base.run]} share {row.paired:,} graded problems; their "
+                "difference is over these only."
+            )
+    if len({row.dataset for row in report.rows}) > 1:
+        notes.append("These runs are on different data, so their shares of right answers do not compare.")
+    if ", " in report.grader:
+        notes.append("Different graders graded them; `stepdown grade` gives all runs the same one.")
+    return notes
+
+
+def charts_in(report: Report) -> tuple[tuple[Drawn, ...], MissingExtra | None]:
+    """Return the charts this report has data for, or the extra that is missing to draw them."""
+    try:
+        from stepdown.reports import charts
+    except MissingExtra as missing:
+        return (), missing
+    titles = " ".join(charts.charts_of(report))
+    known = {"accuracy": "95 %", "cost": "cheaper", "steps": "number of steps", "tokens": "tokens spent"}
+    names = [name for name in CHARTS if known[name] in titles]
+    return tuple(Drawn(name, _TITLES[name], _words(name, report)) for name in names), None
+
+
+def _words(name: str, report: Report) -> str:
+    if name not in ("accuracy", "cost"):
+        return f"{_TITLES[name]}, for each run."
+    told = [
+        f"{at} {method_of(row)}, {figures.short(row.student)}: {figures.percent(row.accuracy)} % right"
+        + (f" for {figures.money(row.cost)} and {_tokens(row)}" if name == "cost" else _interval(row))
+        for at, row in enumerate(report.rows, 1)
+        if row.accuracy is not None
+    ]
+    return f"{_TITLES[name]}. {'; '.join(told)}."
+
+
+def _interval(row: Row) -> str:
+    return f", from {figures.percent(row.low)} to {figures.percent(row.high)}"
+
+
+def _tokens(row: Row) -> str:
+    known = [one for one in row.tokens.values() if one is not None]
+    return f"{figures.count(sum(known) if len(known) == len(row.tokens) else None)} tokens"
+
+
+def _turnings(store: Store, report: Report, asked: Asked) -> Turnings | None:
+    rows = [row for row in report.rows if row.baseline and row.run.startswith(asked.pair)]
+    if not rows:
+        return None
+    row = rows[0]
+    before, after = store.run(row.baseline), store.run(row.run)
+    try:
+        found = flips(before, after, kind=asked.kind, offset=(asked.at - 1) * FLIPS, count=FLIPS)
+    except UsageError as error:
+        return Turnings(row=row, refusal=f"{error.what}; {error.hint}")
+    return Turnings(row=row, flips=found, pages=max(1, -(-found.total // FLIPS)))
+
+
+async def show_compare(request: Request) -> Response:
+    """Answer with the runs asked for side by side, and a form to choose them."""
+    state, asked = state_of(request), asked_of(request)
+    compared = await state.read(lambda store: compare(state.ledger, store, asked))
+    return page(
+        request, "compare.html", seen=compared, asked=asked, report=compared.report,
+        method_of=method_of, plans_of=plans_of, figures=figures,
+    )  # fmt: skip
+
+
+async def show_chart(request: Request) -> Response:
+    """Answer with a chart as svg, in ink for a light or a dark page."""
+    state, asked = state_of(request), asked_of(request)
+    name, scheme = request.path_params["name"], request.query_params.get("scheme", "light")
+    if name not in CHARTS or scheme not in _INK:
+        raise UnknownName("chart", name, CHARTS)
+
+    def work(store: Store) -> str:
+        report = state.ledger.report(store, asked.runs, asked.baseline)
+        drawn = state.ledger.keep(("chart", name, id(report)), lambda: (report, draw(name, report)))[1]
+        return drawn.replace("currentColor", _INK[scheme])
+
+    return Response(await state.read(work), media_type="image/svg+xml", headers={"Content-Security-Policy": _CSP})
+
+
+def draw(name: str, report: Report) -> str:
+    """Return a chart as svg. Raises `MissingExtra`, and `UsageError` where there is nothing to draw."""
+    from stepdown.reports import charts
+
+    if name not in {drawn.name for drawn in charts_in(report)[0]}:
+        raise UsageError("these runs have nothing for this chart", "grade them first with `stepdown grade`")
+    makers = {
+        "accuracy": charts.accuracy_chart,
+        "cost": charts.cost_chart,
+        "steps": charts.steps_chart,
+        "tokens": charts.tokens_chart,
+    }
+    return charts.svg(makers[name](report), name)
+
+
+ROUTES: list[BaseRoute] = [Route("/compare", show_compare), Route("/charts/{name}.svg", show_chart)]

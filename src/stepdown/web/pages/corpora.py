@@ -1,0 +1,208 @@
+"""The corpus pages: a problem's chains side by side, each kept or dropped with the reason, and a corpus's card."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from time import monotonic
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from stepdown.corpus import Card, Corpus, Kept, Places, find_places, open_corpus
+from stepdown.corpus.card import read_card
+from stepdown.corpus.selection import FILTERS, Filter, load_filter
+from stepdown.errors import StepdownError, UnknownName, UsageError
+from stepdown.types import Chain
+from stepdown.web.pages import page, state_of, templates, wrong
+
+SHOWN = 60
+_MOST_FILTERS, _LONGEST, _TOLD_SECONDS = 12, 500, 1.0
+_HERE = "(the counts go here)"
+_preparing = Lock()
+
+
+class Folder(msgspec.Struct, frozen=True):
+    """A corpus folder as the list shows it: its card, or what is wrong with it."""
+
+    name: str
+    card: Card | None = None
+    error: str = ""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What a page was asked for: a problem by its number from 1, its id or words; filters as `stepdown keep` takes."""
+
+    corpus: str
+    problem: str = "1"
+    filters: tuple[str, ...] = ()
+    seed: int = 0
+
+    def address(self, number: int | None = None, *, counts: bool = False) -> str:
+        """Return the address of a problem by its number from 1, or of the counts, under the same filters."""
+        fields = {} if number is None else {"problem": str(number)}
+        if self.filters:
+            fields |= {"filters": " ".join(self.filters), "seed": str(self.seed)}
+        return f"/corpora/{quote(self.corpus, safe='')}{'/counts' if counts else ''}?{urlencode(fields)}"
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """One problem as a page shows it: `chains` with the filter that drops each, and what was found for words."""
+
+    number: int
+    chains: list[tuple[Chain, Filter | None]]
+    total: int
+    kept: int = 0
+    found: tuple[tuple[int, str], ...] = ()
+    seconds: float | None = None
+    error: StepdownError | None = None
+
+
+async def show_corpora(request: Request) -> Response:
+    """Show the corpora this server was given."""
+    folders = [_folder(name, path) for name, path in sorted(state_of(request).corpora.items())]
+    return page(request, "corpora.html", folders=folders)
+
+
+def _folder(name: str, path: Path) -> Folder:
+    try:
+        return Folder(name, read_card(path))
+    except UsageError as error:
+        return Folder(name, error=error.what)
+
+
+async def show_corpus(request: Request) -> Response:
+    """Show one problem of a corpus, its chains side by side."""
+    try:
+        asked = _asked(request)
+        folder = _path(request)
+        card, seen = await asyncio.to_thread(_see, folder, asked)
+    except StepdownError as error:
+        return wrong(request, error)
+    if len(seen.found) == 1:
+        return RedirectResponse(asked.address(seen.found[0][0]), status_code=303)
+    values = {"card": card, "seen": seen, "asked": asked, "known": FILTERS, "shown": SHOWN}
+    return page(request, "corpus.html", status=400 if seen.error else 200, **values)
+
+
+def _path(request: Request) -> Path:
+    folders = state_of(request).corpora
+    name = request.path_params["name"]
+    if name not in folders:
+        raise UnknownName("corpus", name, folders, more="`stepdown serve --corpus DIR` gives one to the server")
+    return folders[name]
+
+
+def _asked(request: Request) -> Asked:
+    given = request.query_params
+    filters = tuple(given.get("filters", "").split())
+    if len(filters) > _MOST_FILTERS or any(len(text) > _LONGEST for text in filters):
+        raise UsageError("these are too many filters, or too long ones", f"a page takes {_MOST_FILTERS} at most")
+    seed = given.get("seed", "").strip() or "0"
+    if not (seed.isascii() and seed.isdecimal()):
+        raise UsageError(f"the seed `{seed[:40]}` is no whole number", "leave it empty for 0")
+    problem = given.get("problem", "")[:_LONGEST].strip() or "1"
+    return Asked(request.path_params["name"], problem, filters, int(seed[:9]))
+
+
+def _see(folder: Path, asked: Asked) -> tuple[Card, Seen]:
+    """Read one problem and judge its chains; runs in a thread."""
+    card = read_card(folder)
+    places = _places(folder, card.fingerprint)
+    number, found = _find(places, asked.problem)
+    group = places.read(number)
+    seen = Seen(number + 1, [(chain, None) for chain in group], len(places), len(group), found)
+    try:
+        view, seconds = _view(folder, card, asked)
+        judged = view.judged(group)
+    except StepdownError as error:
+        return card, msgspec.structs.replace(seen, error=error)
+    kept = sum(dropped is None for _, dropped in judged)
+    if len(judged) > SHOWN:
+        judged.sort(key=lambda one: one[1] is not None)
+    return card, msgspec.structs.replace(seen, chains=judged, kept=kept, seconds=seconds)
+
+
+def _find(places: Places, asked: str) -> tuple[int, tuple[tuple[int, str], ...]]:
+    """Return the number of a problem from 0, or of the first that words find, with all found; raise `UsageError`."""
+    if asked.isascii() and asked.isdecimal():
+        if not 1 <= int(asked) <= len(places):
+            raise UsageError(f"there is no problem {asked[:12]}", f"they are numbered from 1 to {len(places):,}")
+        return int(asked) - 1, ()
+    at = places.find(asked)
+    if at is not None:
+        return at, ()
+    found = places.search(asked)
+    if not found:
+        raise UsageError(f"no question and no id holds `{asked[:80]}`", "try fewer words, or a number")
+    return found[0], tuple((number + 1, places.ids[number]) for number in found)
+
+
+@lru_cache(maxsize=4)
+def _places(folder: Path, fingerprint: str) -> Places:
+    card = read_card(folder)
+    return find_places(folder, card)
+
+
+def _view(folder: Path, card: Card, asked: Asked) -> tuple[Corpus, float | None]:
+    """Return the corpus under the filters, ready to judge, and how long they took to see it, None where none had to.
+
+    Raises `UsageError` for a filter that would open a file or load a model.
+    """
+    for text in asked.filters:
+        if text.partition("=")[0] == "decontaminate" or ":diverse:" in text:
+            way = f"`stepdown keep {folder.name} {text} --out kept` does, and the corpus it writes can be shown here"
+            raise UsageError(f"`{text}` reads a file or loads a model, which no page does", way)
+    if not any(load_filter(text, content=card.content).prepare for text in asked.filters):
+        return Corpus(folder, card).keep(*asked.filters, seed=asked.seed), None
+    with _preparing:
+        return _prepared(folder, card.fingerprint, asked.filters, asked.seed)
+
+
+@lru_cache(maxsize=4)
+def _prepared(folder: Path, fingerprint: str, filters: tuple[str, ...], seed: int) -> tuple[Corpus, float]:
+    began = monotonic()
+    return open_corpus(folder).keep(*filters, seed=seed).prepared(), monotonic() - began
+
+
+async def count_corpus(request: Request) -> Response:
+    """Count what each filter keeps of the whole corpus; the page grows while the corpus is read."""
+    try:
+        asked, folder = _asked(request), _path(request)
+        card = read_card(folder)
+        view, _ = await asyncio.to_thread(_view, folder, card, asked)
+    except StepdownError as error:
+        return wrong(request, error)
+    frame = page(request, "counts.html", asked=asked, card=card, here_goes=_HERE)
+    head, _, tail = bytes(frame.body).decode().partition(_HERE)
+    return StreamingResponse(_counts(view, head, tail), media_type="text/html")
+
+
+async def _counts(view: Corpus, head: str, tail: str) -> AsyncIterator[str]:
+    yield head
+    shown: Any = templates().get_template("parts/counts.html").module
+    counts = view.counted()
+    kept: tuple[Kept, ...] = ()
+    told = monotonic()
+    try:
+        while found := await asyncio.to_thread(next, counts, None):
+            done, kept = found
+            if done == view.card.chains or monotonic() - told >= _TOLD_SECONDS:
+                told = monotonic()
+                yield shown.progress(done, view.card.chains)
+        yield shown.table(kept)
+    except StepdownError as error:
+        yield shown.refused(error)
+    yield tail
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/corpora", show_corpora),
+    Route("/corpora/{name}", show_corpus),
+    Route("/corpora/{name}/counts", count_corpus),
+]

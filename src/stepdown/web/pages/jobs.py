@@ -1,0 +1,100 @@
+"""Starting a run from a page, following it and stopping it; and the live rows of the list of runs."""
+
+import shlex
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from stepdown.errors import UsageError
+from stepdown.web.jobs import Costing
+from stepdown.web.live import Live
+from stepdown.web.pages import fields_of, page, state_of
+from stepdown.web.run_form import DEFAULTS, MANY, MOST, NUMBERS, SOURCES, Fields, Wish, chosen, offers, read_form
+
+_LONGEST = 500
+_LEAST = {"method": 0, "student": 2, "teacher": 2}
+
+
+async def new(request: Request) -> Response:
+    """Show the form; the address may fill some of it in."""
+    fields = [(name, text[:_LONGEST]) for name, text in request.query_params.multi_items()]
+    return await _form(request, fields or [("method", "trace-of-thought")], Wish())
+
+
+async def start(request: Request) -> Response:
+    """Start the run that a form describes and lead to its page, or show what it would take."""
+    state = state_of(request)
+    fields = await fields_of(request)
+    offered = await state.read(lambda store: offers(store, state.config))
+    wish = read_form(fields, offered)
+    if wish.errors:
+        return await _form(request, fields, wish, status=400)
+    try:
+        if ("do", "estimate") in fields:
+            return await _form(request, fields, wish, costings=await state.jobs.estimate(wish.options, wish.dataset))
+        job = await state.jobs.start(wish.options, wish.dataset)
+    except UsageError as error:
+        return await _form(request, fields, wish, status=400, refused=error)
+    return RedirectResponse(f"/jobs/{job.id}", status_code=303)
+
+
+async def _form(
+    request: Request,
+    fields: Fields,
+    wish: Wish,
+    *,
+    status: int = 200,
+    costings: list[Costing] | None = None,
+    refused: UsageError | None = None,
+) -> Response:
+    state = state_of(request)
+    some = {name: chosen(fields, name) for name in MANY}
+    return page(
+        request,
+        "new.html",
+        status=status,
+        offered=await state.read(lambda store: offers(store, state.config)),
+        values={**DEFAULTS, **{name: text[:_LONGEST] for name, text in fields if name in DEFAULTS}},
+        many={name: (*values, *[""] * (_LEAST[name] - len(values)))[:MOST] for name, values in some.items()},
+        numbers=NUMBERS,
+        sources=SOURCES,
+        errors=wish.errors,
+        refused=refused,
+        costings=costings,
+        command=shlex.join(["stepdown", "run", *wish.options, "--", wish.dataset]) if wish.options else "",
+    )
+
+
+async def show(request: Request) -> Response:
+    """Show a job: how far its runs are, what became of it, and what it said."""
+    return page(request, "job.html", job=state_of(request).jobs.find(request.path_params["job"]))
+
+
+async def show_state(request: Request) -> Response:
+    """Show the part of a job's page that changes."""
+    return page(request, "parts/job.html", job=state_of(request).jobs.find(request.path_params["job"]))
+
+
+async def stop(request: Request) -> Response:
+    """Stop a job: the first time it finishes what it began, the second it ends at once."""
+    job = state_of(request).jobs.stop(request.path_params["job"])
+    return RedirectResponse(f"/jobs/{job.id}", status_code=303)
+
+
+async def events(request: Request) -> Response:
+    """Stream the rows of the list of runs whenever something has changed, as the event `runs`."""
+    live: Live = request.app.state.live
+    if live.is_full:
+        return PlainTextResponse("too many pages listen\n", status_code=503, headers={"retry-after": "30"})
+    return StreamingResponse(live.events("runs"), media_type="text/event-stream")
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/new", new),
+    Route("/jobs", start, methods=["POST"]),
+    Route("/jobs/{job}", show),
+    Route("/jobs/{job}/state", show_state),
+    Route("/jobs/{job}/stop", stop, methods=["POST"]),
+    Route("/events", events),
+]

@@ -1,0 +1,374 @@
+"""The pages where a person improves plans: the editor, old and new side by side, verdicts, remarks and the queue."""
+
+import math
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from html import escape
+from typing import Any, Literal, cast, get_args
+from urllib.parse import quote, urlsplit
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from stepdown.errors import StepdownError, UnknownName, UsageError
+from stepdown.models import Prices
+from stepdown.store import Edit, Run, Store
+from stepdown.store.people import Annotation, annotate, annotations, correct
+from stepdown.types import Grade, Plan, Trace, Verdict
+from stepdown.web.pages import form_of, page, state_of, templates
+from stepdown.web.run_form import check_model, offers
+from stepdown.web.scrubbing import scrub
+from stepdown.web.solvings import Solving, Solvings
+from stepdown.web.state import State
+from stepdown.web.worth import (
+    MOST_SECONDS,
+    Change,
+    changes,
+    derived_from,
+    gains,
+    side_of,
+    worth,
+)
+
+MOST_STEPS = 100
+_LONGEST, _WORDS = 20_000, 500
+Room = Literal["plans", "solved", "traces"]
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """One problem of a run as its pages show it: its samples, and every plan it had, the first one's before edits."""
+
+    run: Run
+    attempts: tuple[tuple[int, Trace, Grade], ...]
+    edits: tuple[Edit, ...]
+
+    @property
+    def trace(self) -> Trace:
+        """The first sample's trace."""
+        return self.attempts[0][1]
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The plan of the trace, then each edit, oldest first."""
+        first = (self.trace.plan,) if self.trace.plan else ()
+        return (*first, *(edit.plan for edit in self.edits))
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """An edit in the lineage of a plan: what it changed, when, how long it took, and the runs that solved by it."""
+
+    plan: Plan
+    when: str
+    seconds: float | None
+    changes: tuple[Change, ...]
+    runs: tuple[str, ...]
+
+
+def address(run: str, room: Room, problem: str) -> str:
+    """Return the address of a problem's page in a run."""
+    return f"/runs/{run}/{room}/{quote(problem, safe='/')}"
+
+
+def read_subject(store: Store, name: str, problem: str) -> Subject:
+    """Return one problem of a run. Raises `UnknownName`."""
+    run = store.run(name)
+    attempts = tuple(run.attempts(problem))
+    if not attempts:
+        raise UnknownName("problem of this run", problem[:200], [])
+    return Subject(run, attempts, tuple(edit for edit in run.edits() if edit.problem == problem))
+
+
+def solvings_of(request: Request) -> Solvings:
+    """Return what this server solves again, made with the first."""
+    found: Solvings | None = getattr(request.app.state, "solvings", None)
+    if found is None:
+        found = request.app.state.solvings = Solvings(state_of(request))
+    return found
+
+
+# -- one plan
+
+
+async def show_plan(request: Request) -> Response:
+    """Show the editor of a plan, with the plan's lineage."""
+    state, (name, problem) = state_of(request), _place(request)
+
+    def read(store: Store) -> dict[str, Any]:
+        subject = read_subject(store, name, problem)
+        return _editing(subject) | {
+            "lineage": lineage(subject),
+            "remarks": annotations(subject.run).get((problem, 0), []),
+            "students": offers(store, state.config).models,
+        }
+
+    return page(request, "plan.html", **await state.read(read))
+
+
+def _editing(subject: Subject) -> dict[str, Any]:
+    """What the editor needs: the newest plan, and its number among the plans this problem had."""
+    newest = len(subject.plans) - 1
+    return {
+        "run": subject.run,
+        "trace": subject.trace,
+        "grade": subject.attempts[0][2],
+        "problem": subject.trace.problem,
+        "plan": subject.plans[newest] if subject.plans else None,
+        "base": newest,
+    }
+
+
+def lineage(subject: Subject) -> list[Told]:
+    """Return a plan's edits, oldest first, each with the derived runs in which somebody solved by it."""
+    derived = [(one.id, one.attempts(subject.trace.problem.id)) for one in derived_from(subject.run)]
+    told = []
+    for edit in subject.edits:
+        plan = edit.plan
+        runs = tuple(one for one, attempts in derived if attempts and attempts[0][1].plan == plan)
+        before = Plan(plan.edited_from or "", plan.author).steps
+        told.append(Told(plan=plan, when=when(edit.created), seconds=edit.seconds,
+                         changes=tuple(changes(before, plan.steps)), runs=runs))  # fmt: skip
+    return told
+
+
+def when(created: float) -> str:
+    """Return a moment in words that are the same everywhere: `2026-11-22 07:50 UTC`."""
+    return f"{datetime.fromtimestamp(created, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+async def post_plan(request: Request) -> Response:
+    """Keep a person's edit; with `solve`, solve the problem again by the plan, with any student a page may name."""
+    state, (name, problem) = state_of(request), _place(request)
+    form = await form_of(request)
+    subject = read_subject(state.store, name, problem)
+    if form.get("solve"):
+        return await (_live if request.headers.get("hx-request") else _waited)(request, subject, form)
+    plan = edited(subject, form, person=state.person)
+    if plan.edited_from is not None and plan not in subject.plans:
+        subject.run.put_edit(problem, plan, seconds=seconds_of(form))
+    return RedirectResponse(address(subject.run.id, "plans", problem) + "#lineage", status_code=303)
+
+
+def _start(request: Request, subject: Subject, form: Mapping[str, str]) -> Solving:
+    state = state_of(request)
+    plan = edited(subject, form, person=state.person)
+    name = check_model(form.get("student", "").strip() or subject.run.settings.student, state.config)
+    problem = subject.trace.problem.id
+    return solvings_of(request).start(
+        subject.run, problem, plan=plan, student=state.load(name), seconds=seconds_of(form)
+    )
+
+
+async def _live(request: Request, subject: Subject, form: Mapping[str, str]) -> Response:
+    """Answer at once with a part of the page that shows the solution as it is written."""
+    try:
+        solving = _start(request, subject, form)
+    except StepdownError as error:
+        return HTMLResponse(_unsolved(state_of(request), error, kept=False))  # htmx shows no answer but a good one
+    solving.counted = urlsplit(request.headers.get("hx-current-url", "")).path.endswith("/queue")
+    return page(request, "parts/solving.html", solving=solving)
+
+
+async def _waited(request: Request, subject: Subject, form: Mapping[str, str]) -> Response:
+    solving = _start(request, subject, form)
+    async for _ in solving.pieces():
+        continue
+    return RedirectResponse(_solved_at(solving), status_code=303)
+
+
+def _unsolved(state: State, error: StepdownError, *, kept: bool) -> str:
+    what, hint = (scrub(text, state.token) for text in (error.what, error.hint))
+    return templates().get_template("parts/unsolved.html").render(what=what, hint=hint, kept=kept)
+
+
+def _solved_at(solving: Solving) -> str:
+    if solving.error is not None:
+        raise solving.error
+    assert solving.result is not None, "what ended without an error has a result"
+    return f"{address(solving.run, 'solved', solving.problem)}?by={solving.result.run.id}"
+
+
+def edited(subject: Subject, form: Mapping[str, str], *, person: str) -> Plan:
+    """Return the plan a form says, the one it began with where no step changed. Raises `UsageError`."""
+    if not subject.plans:
+        raise UsageError(f"`{subject.trace.problem.id}` has no plan in this run", "trace-of-thought runs have plans")
+    base = form.get("base", "")
+    begun = subject.plans[min(int(base), len(subject.plans) - 1) if base.isdecimal() and len(base) < 9 else -1]
+    return revised(begun, form, person=person)
+
+
+def revised(begun: Plan, form: Mapping[str, str], *, person: str) -> Plan:
+    """Return a plan as a form's fields `steps`, `author` and `why` leave it. Raises `UsageError`."""
+    shown = "\n".join(begun.steps)
+    said = form.get("steps", shown)
+    steps = Plan(said, "").steps
+    if steps == Plan(shown, "").steps:
+        return begun
+    if not steps:
+        raise UsageError("the plan has no steps", "write one step a line")
+    if len(steps) > MOST_STEPS or len(said) > _LONGEST:
+        raise UsageError("the plan is too long", f"at most {MOST_STEPS} steps and {_LONGEST:,} characters")
+    return begun.edit(*steps, author=author_of(form, person), why=words_of(form, "why"))
+
+
+def author_of(form: Mapping[str, str], person: str) -> str:
+    """Return who did it, as the form says, otherwise the server's person."""
+    return words_of(form, "author")[:100] or person
+
+
+def words_of(form: Mapping[str, str], field: str) -> str:
+    """Return a field's text without blanks around it, at most some hundred characters."""
+    return form.get(field, "").strip()[:_WORDS]
+
+
+def seconds_of(form: Mapping[str, str]) -> float | None:
+    """Return how long the plan was before a person, at most ten minutes; None where the page did not measure."""
+    try:
+        seconds = float(form.get("seconds", ""))
+    except ValueError:
+        return None
+    return min(seconds, MOST_SECONDS) if math.isfinite(seconds) and seconds > 0 else None
+
+
+# -- solved again
+
+
+async def show_solved(request: Request) -> Response:
+    """Show what a run had and what a derived run has, side by side."""
+    state, (name, problem) = state_of(request), _place(request)
+    by = request.query_params.get("by", "")
+    return page(
+        request, "solved.html", **await state.read(lambda store: sides(store, (name, by), problem, state.prices))
+    )
+
+
+def sides(store: Store, runs: tuple[str, str], problem: str, prices: Prices) -> dict[str, Any]:
+    """Return what the side-by-side view needs: both runs' attempts, what became of the plan, who changed it and why."""
+    before, after = (side_of(store.run(name), problem, prices) for name in runs)
+    if before is None or after is None:
+        raise UnknownName("problem of both runs", problem[:200], [])
+    return {"before": before, "after": after, "changes": changes(before.steps, after.steps),
+            "problem": after.attempts[0][0].problem, "plan": after.attempts[0][0].plan}  # fmt: skip
+
+
+async def stream_solving(request: Request) -> Response:
+    """Stream a solution as it is written, then old and new side by side, as server-sent events."""
+    solving = solvings_of(request).find(request.path_params["id"])
+    headers = {"Cache-Control": "no-store"}
+    return StreamingResponse(_told(state_of(request), solving), media_type="text/event-stream", headers=headers)
+
+
+async def _told(state: State, solving: Solving) -> AsyncIterator[str]:
+    async for piece in solving.pieces():
+        if state.leaving.is_set():
+            return
+        yield _event("piece", escape(piece)) if piece else ": still here\n\n"
+    yield _event("done", await _ended(state, solving))
+    yield _event("end", "")
+
+
+async def _ended(state: State, solving: Solving) -> str:
+    try:
+        _solved_at(solving)
+    except StepdownError as error:
+        return _unsolved(state, error, kept=True)
+    assert solving.result is not None, "what ended without an error has a result"
+    runs = solving.run, solving.result.run.id
+    values = await state.read(lambda store: sides(store, runs, solving.problem, state.prices))
+    text = templates().get_template("parts/solved.html").render(**values)
+    if not solving.counted:
+        return text
+    gained = await state.read(lambda store: gains(store.run(solving.run)))
+    return text + templates().get_template("parts/gained.html").render(gained=gained, oob=True)
+
+
+def _event(name: str, text: str) -> str:
+    # A carriage return would end a line of the stream.
+    lines = "".join(f"data: {line}\n" for line in text.replace("\r", "").split("\n"))
+    return f"event: {name}\n{lines}\n"
+
+
+# -- verdicts and remarks
+
+
+async def post_verdict(request: Request) -> Response:
+    """Keep a person's verdict on one sample, and go back to its trace."""
+    state, (name, problem) = state_of(request), _place(request)
+    form = await form_of(request)
+    ordinal, trace, grade = _sample(state.store, name, problem, form)
+    verdict = form.get("verdict", "")
+    if verdict not in get_args(Verdict):
+        raise UsageError(f"`{verdict[:40]}` is no verdict", "choose right, wrong or ungraded")
+    correct(
+        state.store.run(name),
+        (ordinal, trace.sample),
+        verdict=cast(Verdict, verdict),
+        found=words_of(form, "found") or grade.found,
+        author=author_of(form, state.person),
+        why=words_of(form, "why"),
+    )
+    return _back(state.store.run(name), trace)
+
+
+async def post_annotation(request: Request) -> Response:
+    """Keep a person's remarks on the plan and the solution of one sample, and go back to its trace."""
+    state, (name, problem) = state_of(request), _place(request)
+    form = await form_of(request)
+    _, trace, _ = _sample(state.store, name, problem, form)
+    said = [form.get(field, "").strip()[:_LONGEST] for field in ("delegation", "answer")]
+    remarks = Annotation(said[0], said[1], author=author_of(form, state.person))
+    annotate(state.store.run(name), problem, annotation=remarks, sample=trace.sample)
+    return _back(state.store.run(name), trace)
+
+
+def _sample(store: Store, name: str, problem: str, form: Mapping[str, str]) -> tuple[int, Trace, Grade]:
+    wanted = form.get("sample") or "0"
+    found = [one for one in read_subject(store, name, problem).attempts if str(one[1].sample) == wanted]
+    if not found:
+        raise UnknownName("sample", wanted[:20], [])
+    return found[0]
+
+
+def _back(run: Run, trace: Trace) -> Response:
+    sample = f"?sample={trace.sample}" if trace.sample else ""
+    return RedirectResponse(address(run.id, "traces", trace.problem.id) + sample, status_code=303)
+
+
+# -- the queue
+
+
+async def show_queue(request: Request) -> Response:
+    """Show the plan most worth a minute of those not edited yet, or the one asked for, and what edits have gained."""
+    state, name = state_of(request), request.path_params["run"]
+    at = request.query_params.get("at", "")
+    return page(request, "queue.html", **await state.read(lambda store: _queue(store, name, at=at, state=state)))
+
+
+def _queue(store: Store, name: str, *, at: str, state: State) -> dict[str, Any]:
+    run, found = store.run(name), worth(store, name)
+    problems, done = list(found.reasons), {edit.problem for edit in run.edits()}
+    shown = at if at in found.reasons else next((one for one in problems if one not in done), "".join(problems[:1]))
+    values = {"run": run, "worth": found, "gained": gains(run), "problems": problems, "at": shown, "done": done}
+    if not shown:
+        return values
+    place = problems.index(shown)
+    beside = ("".join(problems[max(0, place - 1) : place]), "".join(problems[place + 1 : place + 2]))
+    side = side_of(run, shown, state.prices)
+    students = offers(store, state.config).models
+    return values | _editing(read_subject(store, name, shown)) | {"students": students, "beside": beside, "side": side}
+
+
+def _place(request: Request) -> tuple[str, str]:
+    return request.path_params["run"], request.path_params["problem"]
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/runs/{run}/queue", show_queue),
+    Route("/runs/{run}/solving/{id}", stream_solving),
+    Route("/runs/{run}/plans/{problem:path}", show_plan),
+    Route("/runs/{run}/plans/{problem:path}", post_plan, methods=["POST"]),
+    Route("/runs/{run}/solved/{problem:path}", show_solved),
+    Route("/runs/{run}/verdicts/{problem:path}", post_verdict, methods=["POST"]),
+    Route("/runs/{run}/annotations/{problem:path}", post_annotation, methods=["POST"]),
+]

@@ -1,0 +1,80 @@
+"""The pages of reviewed runs: plans that wait for a person before their student sees them."""
+
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from stepdown.errors import UnknownName, UsageError
+from stepdown.store import Store
+from stepdown.store.people import Decision, Held, decide, waiting
+from stepdown.web.pages import form_of, page, state_of
+from stepdown.web.pages.plans import author_of, revised
+
+SHOWN = 50
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A held plan with its number in the line and the address that opens it."""
+
+    held: Held
+    at: str
+
+
+def line(store: Store) -> list[Waiting]:
+    """Return all plans that wait, oldest first."""
+    return [Waiting(held, urlencode({"run": held.run, "at": held.problem.id})) for held in waiting(store)]
+
+
+async def show_reviews(request: Request) -> Response:
+    """Show the plan that has waited longest, or the one asked for, and the others in line."""
+    asked = request.query_params
+    found = await state_of(request).read(line)
+    if asked.get("count") == str(len(found)):
+        return Response(status_code=204)  # nothing to say: htmx leaves the page as it is
+    if "count" in asked:
+        return page(request, "parts/waiting.html", count=len(found), shown=asked.get("shown", ""))
+    places = [(one.held.run, one.held.problem.id) for one in found]
+    wanted = (asked.get("run", ""), asked.get("at", ""))
+    place = places.index(wanted) if wanted in places else 0
+    beside = [found[at] if 0 <= at < len(found) else None for at in (place - 1, place + 1)]
+    return page(request, "reviews.html", waiting=found, place=place, beside=beside, shown=SHOWN, late="late" in asked)
+
+
+async def post_review(request: Request) -> Response:
+    """Keep what a person decided on a held plan, and show the next one."""
+    state, run, problem = state_of(request), request.path_params["run"], request.path_params["problem"]
+    form = await form_of(request)
+    held = next((one for one in waiting(state.store, run) if one.problem.id == problem), None)
+    if held is None:
+        return _late(run, problem, known=any(one.id == run for one in state.store.runs()))
+    plan = revised(held.plan, form, person=state.person)
+    decision = _decision(form.get("decision", ""), changed=plan != held.plan)
+    if decision == "left":
+        plan = msgspec.structs.replace(held.plan, author=author_of(form, state.person))
+    if not decide(state.store, (run, problem), decision=decision, plan=plan):
+        return _late(run, problem, known=True)
+    return RedirectResponse("/reviews", status_code=303)
+
+
+def _late(run: str, problem: str, *, known: bool) -> Response:
+    """Say that somebody was first; a plan that was never held is an unknown name."""
+    if not known:
+        raise UnknownName("plan that waits", f"{run[:40]}/{problem[:200]}", [])
+    return RedirectResponse("/reviews?late=1", status_code=303)
+
+
+def _decision(said: str, *, changed: bool) -> Decision:
+    if said == "left":
+        return "left"
+    if said in {"accepted", "edited"}:
+        return "edited" if changed else "accepted"
+    raise UsageError(f"`{said[:40]}` is no decision", "accept the plan, edit it, or leave the problem unsolved")
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/reviews", show_reviews),
+    Route("/reviews/{run}/{problem:path}", post_review, methods=["POST"]),
+]

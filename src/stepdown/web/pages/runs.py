@@ -1,0 +1,211 @@
+"""The list of runs, and one run's traces as pages that can be filtered and searched."""
+
+import time
+from collections.abc import Iterable
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from stepdown.audits import Audit, audit
+from stepdown.errors import UnknownName
+from stepdown.reports import figures
+from stepdown.store import Run, Store
+from stepdown.store.browse import MOST, WHERE, Chosen, Page, Where, browse, counts
+from stepdown.store.overviews import mark
+from stepdown.types import Sampling, Settings
+from stepdown.web.ledger import Entry, Ledger
+from stepdown.web.pages import page, state_of, templates
+from stepdown.web.state import State
+
+RUNS = 40
+TRACES = 50
+_LONGEST_WORDS = 200
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Which runs the list shows; empty is any."""
+
+    dataset: str = ""
+    method: str = ""
+    student: str = ""
+    words: str = ""
+
+    def holds(self, run: Run) -> bool:
+        """Whether a run is one of these; words may stand in its id or anywhere in its settings."""
+        settings, pairs = run.settings, ((one, getattr(self, one)) for one in ("dataset", "method", "student"))
+        text = f"{run.id} {' '.join(value for _, value in facts(settings))}".casefold()
+        return all(not asked or getattr(settings, one) == asked for one, asked in pairs) and all(
+            word in text for word in self.words.casefold().split()
+        )
+
+    def address(self) -> str:
+        """The list's address, to which a page's number can be added."""
+        return "/?" + urlencode({**{k: v for k, v in msgspec.to_builtins(self).items() if v}, "page": ""})
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of the list; the choices are those of all runs."""
+
+    entries: tuple[Entry, ...]
+    found: int
+    total: int
+    at: int
+    pages: int
+    datasets: tuple[str, ...]
+    methods: tuple[str, ...]
+    students: tuple[str, ...]
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """A run's head with one page of its traces."""
+
+    entry: Entry
+    counts: dict[Where, int]
+    page: Page
+    at: int
+    pages: int
+    graders: tuple[str, ...]
+
+
+def list_runs(ledger: Ledger, store: Store, asked: Asked, at: int = 1) -> Listing:
+    """Return a page of the runs asked for, newest first."""
+    runs = store.runs()[::-1]
+    found = [run for run in runs if asked.holds(run)]
+    pages = max(1, -(-len(found) // RUNS))
+    at = min(at, pages)
+    return Listing(
+        entries=tuple(ledger.entry(run) for run in found[(at - 1) * RUNS : at * RUNS]),
+        found=len(found),
+        total=len(runs),
+        at=at,
+        pages=pages,
+        datasets=_choices(run.settings.dataset for run in runs),
+        methods=_choices(run.settings.method for run in runs),
+        students=_choices(run.settings.student for run in runs),
+    )
+
+
+def _choices(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(values)))
+
+
+def number(request: Request, name: str) -> int:
+    """Return a page's number from an address, 1 where it is none."""
+    given = request.query_params.get(name, "")
+    return max(1, int(given)) if given.isdecimal() and len(given) < 9 else 1
+
+
+def facts(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """Return what a run's settings say, in words, without what is empty."""
+    s = settings
+    pairs = (
+        ("dataset", s.dataset),
+        ("problems", f"{s.count:,}"),
+        ("method", s.method),
+        ("student", s.student),
+        ("student's sampling", sampled(s.sampling)),
+        ("teacher", s.teacher),
+        ("teacher's sampling", sampled(s.teacher_sampling) if s.teacher else ""),
+        ("samples", str(s.samples) if s.samples > 1 else ""),
+        ("prompts", s.prompt_set),
+        ("plans", s.plans),
+        ("control", s.control),
+        ("origin", s.origin),
+    )
+    return tuple((name, value) for name, value in pairs if value)
+
+
+def sampled(sampling: Sampling) -> str:
+    """Return how a model draws its text, in words."""
+    parts = [f"temperature {sampling.temperature:g}", f"at most {sampling.max_tokens} tokens"]
+    parts += [f"top_p {sampling.top_p:g}"] if sampling.top_p < 1 else []
+    parts += [f"seed {sampling.seed}"] if sampling.seed is not None else []
+    return ", ".join(parts)
+
+
+def age(created: float) -> str:
+    """Return how long ago a moment (unix seconds) was, in words."""
+    passed = max(0.0, time.time() - created)
+    for unit, seconds in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if passed >= seconds:
+            return f"{figures.counted(int(passed // seconds), unit)} ago"
+    return "just now"
+
+
+async def live(state: State) -> str:
+    """Return the first page of the list as the fragment that a change sends to those who look at it."""
+    listing = await state.read(lambda store: list_runs(state.ledger, store, Asked()))
+    return _fragment(state, listing)
+
+
+def _fragment(state: State, listing: Listing) -> str:
+    template = templates().get_template("parts/runs.html")
+    return template.render(listing=listing, asked=Asked(), state=state, figures=figures, age=age)
+
+
+async def show_runs(request: Request) -> Response:
+    """Answer with the list of runs."""
+    state, given = state_of(request), request.query_params
+    asked = Asked(*(given.get(one, "")[:_LONGEST_WORDS] for one in Asked.__struct_fields__))
+    at = number(request, "page")
+    listing = await state.read(lambda store: list_runs(state.ledger, store, asked, at))
+    plain = asked == Asked() and at == 1
+    return page(request, "runs.html", listing=listing, asked=asked, plain=plain, figures=figures, age=age)
+
+
+def chosen_of(request: Request) -> Chosen:
+    """Return which traces an address asks for. Raises `UnknownName`."""
+    where, words = request.query_params.get("where", ""), request.query_params.get("words", "").strip()
+    for known in WHERE:
+        if where == known:
+            return Chosen(known, words[:_LONGEST_WORDS])
+    raise UnknownName("filter of traces", where, [one for one in WHERE if one])
+
+
+def query(chosen: Chosen, **more: object) -> str:
+    """Return the part of an address after `?` that asks for these traces."""
+    return urlencode({name: value for name, value in {**msgspec.to_builtins(chosen), **more}.items() if value != ""})
+
+
+async def show_run(request: Request) -> Response:
+    """Answer with one run: its settings and figures, and a page of its traces."""
+    state, chosen, at = state_of(request), chosen_of(request), number(request, "page")
+    name = request.path_params["run"]
+    seen = await state.read(lambda store: _see(state.ledger, store.run(name), chosen, at))
+    return page(
+        request, "run.html", seen=seen, chosen=chosen, query=query, figures=figures, age=age,
+        facts=facts(seen.entry.settings), words_most=MOST, where_names=WHERE,
+    )  # fmt: skip
+
+
+def _see(ledger: Ledger, run: Run, chosen: Chosen, at: int) -> Seen:
+    found = browse(run, chosen, offset=(at - 1) * TRACES, count=TRACES)
+    return Seen(
+        entry=ledger.entry(run),
+        counts=ledger.keep(("counts", run.id, mark(run)), lambda: counts(run)),
+        page=found,
+        at=at,
+        pages=max(1, -(-found.total // TRACES)),
+        graders=tuple(run.graders()),
+    )
+
+
+async def show_audit(request: Request) -> Response:
+    """Answer with what to know before trusting a run; a long run takes a while to be read."""
+    state, name = state_of(request), request.path_params["run"]
+    run, found = await state.read(lambda store: _audit(state.ledger, store.run(name)))
+    return page(request, "audit.html", run=run, audit=found, one=found.runs[0], figures=figures)
+
+
+def _audit(ledger: Ledger, run: Run) -> tuple[str, Audit]:
+    return run.id, ledger.keep(("audit", run.id, mark(run)), lambda: audit(run))
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/", show_runs),
+    Route("/runs/{run}", show_run),
+    Route("/runs/{run}/audit", show_audit),
+]

@@ -1,0 +1,172 @@
+"""One trace: what was asked, planned, said and found, every call as it was, and every grade."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from stepdown.audits import Fault, Leak, endings, faults, leak
+from stepdown.audits.endings import EndingKind
+from stepdown.errors import UnknownName
+from stepdown.models import Prices
+from stepdown.prompts import asked
+from stepdown.reports import figures
+from stepdown.store import Edit, Run, Store
+from stepdown.store.browse import Chosen, Line, neighbours
+from stepdown.store.origins import Sibling, grades_of, payers, siblings
+from stepdown.store.people import Annotation, annotations
+from stepdown.types import Call, Grade, Trace
+from stepdown.web.pages import page, state_of
+from stepdown.web.pages.runs import chosen_of, query, sampled
+from stepdown.web.passages import LONGEST, Passage, found_in, passage
+
+SAMPLES = 100
+
+
+class Said(msgspec.Struct, frozen=True):
+    """A call with its texts as a page shows them; `payer` is the run that paid, `cost` in US dollars if known."""
+
+    call: Call
+    messages: tuple[Passage, ...]
+    reply: Passage
+    reasoning: Passage
+    payer: str
+    cost: float | None
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a page says of one trace; the notes on plan and ending are the audit's."""
+
+    run: Run
+    trace: Trace
+    grades: tuple[Grade, ...]
+    calls: tuple[Said, ...]
+    solution: Passage | None
+    samples: tuple[tuple[int, Grade], ...]
+    before: Line | None
+    after: Line | None
+    leak: Leak | None
+    faults: tuple[Fault, ...]
+    endings: tuple[EndingKind, ...]
+    edits: tuple[Edit, ...]
+    siblings: tuple[Sibling, ...]
+    remarks: tuple[Annotation, ...]
+    extra: str
+
+    @property
+    def grade(self) -> Grade:
+        """The run's current grade."""
+        return self.grades[0]
+
+    @property
+    def address(self) -> str:
+        """The page's own address, without what stands after `?`."""
+        return f"/runs/{self.run.id}/traces/{quote(self.trace.problem.id)}"
+
+
+def find_trace(run: Run, problem: str, sample: int) -> tuple[int, Trace, Grade, list[tuple[int, Grade]]]:
+    """Return ordinal, trace and grade, and (sample, grade) of all samples. Raises `UnknownName`."""
+    attempts = run.attempts(problem)
+    for ordinal, trace, grade in attempts:
+        if trace.sample == sample:
+            return ordinal, trace, grade, [(one.sample, its) for at, one, its in attempts if at == ordinal]
+    run.trace(problem)  # says which problems there are where this is none of them
+    raise UnknownName("sample", str(sample), [str(trace.sample) for _, trace, _ in attempts])
+
+
+def describe(run: Run, prices: Prices, problem: str, sample: int, chosen: Chosen) -> Shown:
+    """Return what a page says of a trace. Raises `UnknownName`."""
+    ordinal, trace, grade, samples = find_trace(run, problem, sample)
+    grades = grades_of(run, ordinal, sample)
+    current = [one for one in grades if one.grader == run.grader] or [grade]
+    before, after = neighbours(run, chosen, (ordinal, sample))
+    solved = trace.solution is not None
+    return Shown(
+        run=run,
+        trace=trace,
+        grades=(*current, *(one for one in grades if one not in current)),
+        calls=tuple(_calls(run, trace, payers(run, ordinal, sample), prices)),
+        solution=found_in(trace.problem, trace.solution, grade) if trace.solution is not None else None,
+        samples=tuple(samples[:SAMPLES]),
+        before=before,
+        after=after,
+        leak=leak(trace.problem, trace.plan) if trace.plan else None,
+        faults=tuple(faults(trace.problem, trace.plan)) if trace.plan else (),
+        endings=endings(trace) if solved else (),
+        edits=tuple(edit for edit in run.edits() if edit.problem == problem),
+        siblings=tuple(siblings(run, ordinal, sample)),
+        remarks=tuple(annotations(run).get((problem, sample), ())),
+        extra=(run.extra(ordinal, sample) or b"").decode("utf-8", "replace")[:LONGEST],
+    )
+
+
+def _calls(run: Run, trace: Trace, paid_by: list[str], prices: Prices) -> Iterator[Said]:
+    for call, payer in zip(trace.calls, paid_by, strict=True):
+        yield Said(
+            call=call,
+            messages=tuple(passage(message.content) for message in call.messages),
+            reply=passage(call.reply.text),
+            reasoning=passage(call.reply.reasoning),
+            payer=payer,
+            cost=prices.cost(call.model, call.reply.usage),
+        )
+
+
+def whole_text(trace: Trace, grades: tuple[Grade, ...]) -> str:
+    """Return a trace as one plain text with nothing left out."""
+    parts = [f"# {trace.problem.id}, sample {trace.sample}", asked(trace.problem), f"gold: {trace.problem.answer}"]
+    parts += [f"## plan by {trace.plan.author}", trace.plan.text] if trace.plan else []
+    for number, call in enumerate(trace.calls, 1):
+        parts.append(f"## call {number}: {call.role}, {call.model}, {sampled(call.sampling)}")
+        parts += [f"### {message.role}\n{message.content}" for message in call.messages]
+        parts += [f"### reasoning\n{call.reply.reasoning}"] if call.reply.reasoning else []
+        parts.append(f"### reply\n{call.reply.text}")
+    parts += ["## solution", trace.solution] if trace.solution is not None else []
+    parts += ["## error", trace.error] if trace.error is not None else []
+    parts += [f"{one.grader}: {one.verdict}, found {one.found}; {one.why}" for one in grades]
+    return "\n\n".join(parts) + "\n"
+
+
+async def show_trace(request: Request) -> Response:
+    """Answer with one trace, or with `?text=1` as plain text with nothing left out."""
+    state, chosen, given = state_of(request), chosen_of(request), request.query_params.get("sample") or "0"
+    if not (given.isdecimal() and len(given) < 9):
+        raise UnknownName("sample", given[:80], ())
+    name, problem = request.path_params["run"], request.path_params["problem"]
+
+    def work(store: Store) -> Shown:
+        return describe(store.run(name), state.prices, problem, int(given), chosen)
+
+    shown = await state.read(work)
+    if request.query_params.get("text"):
+        return _plain(whole_text(shown.trace, shown.grades))
+    parts = _editing(shown)
+    return page(
+        request, "trace.html", shown=shown, chosen=chosen, query=query, figures=figures, sampled=sampled, **parts
+    )
+
+
+def _editing(shown: Shown) -> dict[str, Any]:
+    """What the forms on plan, verdict and remarks need: the newest plan, and its number among those there were."""
+    return {
+        "run": shown.run,
+        "trace": shown.trace,
+        "grade": shown.grade,
+        "problem": shown.trace.problem,
+        "plan": shown.edits[-1].plan if shown.edits else shown.trace.plan,
+        "base": len(shown.edits) - (shown.trace.plan is None),
+        "remarks": shown.remarks,
+    }
+
+
+def _plain(text: str) -> Response:
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Disposition": 'attachment; filename="trace.txt"'}
+    body = text.encode("utf-8", "replace")
+    return Response(body, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+ROUTES: list[BaseRoute] = [Route("/runs/{run}/traces/{problem:path}", show_trace)]

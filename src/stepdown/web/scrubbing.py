@@ -1,0 +1,39 @@
+"""Texts made fit to be shown or logged: no key of this machine in them, and nothing a terminal would obey."""
+
+import os
+import re
+import sys
+import traceback
+from pathlib import Path
+
+from stepdown.models.keys import Secret, read_env_file
+
+_SECRET = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)S?$", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_SHORTEST = 6
+
+
+def scrub(text: str, *more: Secret) -> str:
+    """Return the text without any key that the environment or `.env` names, without `more`, without credentials."""
+    settings = {**read_env_file(Path.cwd()), **os.environ}
+    keys = {value.strip() for name, value in settings.items() if _SECRET.search(name)}
+    # A longer key may contain a shorter one.
+    for key in sorted((key for key in keys if len(key) >= _SHORTEST), key=len, reverse=True):
+        text = text.replace(key, "***")
+    for secret in more:
+        text = secret.scrub(text)
+    return _CREDENTIALS.sub("***@", text)
+
+
+def plain(text: str) -> str:
+    """Return the text without escape sequences, and without control characters but line ends and tabs."""
+    return _CONTROL.sub("", _SEQUENCE.sub("", text.replace("\r\n", "\n")))
+
+
+def tell_error(error: BaseException, *more: Secret) -> None:
+    """Write what failed, and where, to stderr."""
+    lines = "".join(traceback.format_exception(error))
+    sys.stderr.write(plain(scrub(lines, *more)))
+    sys.stderr.flush()

@@ -1,0 +1,94 @@
+"""Problems being solved again for a page: the text as it is written, and what came of it."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+
+from stepdown.errors import StepdownError, UnknownName, UsageError
+from stepdown.runner.again import Resolved, solve_again
+from stepdown.runner.streaming import Piece
+from stepdown.store import Run
+from stepdown.types import Model, Plan
+from stepdown.web.state import State
+
+MOST = 100  # kept so that a page may still ask what became of one
+MOST_AT_ONCE = 8
+_SILENCE = 10.0
+
+
+class Solving:
+    """One problem being solved again: `text` grows; when `work` is done there is a `result` or an `error`.
+
+    `counted` says that the page it was asked from shows what edits have gained.
+    """
+
+    def __init__(self, run: str, problem: str, student: str) -> None:
+        self.id, self.run, self.problem, self.student = secrets.token_hex(8), run, problem, student
+        self.text, self.counted = "", False
+        self.result: Resolved | None = None
+        self.error: StepdownError | None = None
+        self.work: asyncio.Task[None] | None = None
+        self._grown = asyncio.Event()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more comes."""
+        return self.work is not None and self.work.done()
+
+    def hear(self, piece: Piece) -> None:
+        """Add what a student has written; of several samples the first one is shown."""
+        if piece.sample == 0:
+            self.text += piece.text
+            self._grown.set()
+
+    async def pieces(self) -> AsyncIterator[str]:
+        """Stream the text from its beginning until the work is done; an empty piece says that it still goes on."""
+        at = 0
+        while True:
+            self._grown.clear()
+            done, text = self.is_done, self.text
+            if len(text) > at or not done:
+                yield text[at:]
+                at = len(text)
+            if done:
+                return
+            await self._pause()
+
+    async def _pause(self) -> None:
+        assert self.work is not None, "what is streamed has begun"
+        grown = asyncio.ensure_future(self._grown.wait())
+        await asyncio.wait([grown, self.work], timeout=_SILENCE, return_when=asyncio.FIRST_COMPLETED)
+        grown.cancel()
+
+
+class Solvings:
+    """All problems a server solves again, each in a task of its own that goes on when the page is left."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self._all: dict[str, Solving] = {}
+
+    def start(self, run: Run, problem: str, *, plan: Plan, student: Model, seconds: float | None) -> Solving:
+        """Begin to solve a problem of a run again. Raises `UsageError` where too many are under way."""
+        if sum(not one.is_done for one in self._all.values()) >= MOST_AT_ONCE:
+            raise UsageError(f"{MOST_AT_ONCE} problems are being solved at the moment", "wait for one to end")
+        one = Solving(run.id, problem, student.name)
+        one.work = asyncio.ensure_future(self._solve(one, run, plan=plan, student=student, seconds=seconds))
+        self._all[one.id] = one
+        for name in [name for name, old in self._all.items() if old.is_done][: len(self._all) - MOST]:
+            del self._all[name]
+        return one
+
+    def find(self, name: str) -> Solving:
+        """Return one by its id. Raises `UnknownName`."""
+        if name not in self._all:
+            raise UnknownName("solving", name[:40], [])
+        return self._all[name]
+
+    async def _solve(self, one: Solving, run: Run, *, plan: Plan, student: Model, seconds: float | None) -> None:
+        try:
+            one.result = await solve_again(
+                run, one.problem, plan=plan, student=student, calls=self.state.calls, seconds=seconds, hear=one.hear
+            )
+        except StepdownError as error:
+            one.error = error

@@ -1,0 +1,103 @@
+"""What the server holds while it runs: the store, readers of it, loaded models, a budget and its settings."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from stepdown.errors import StoreError
+from stepdown.models import Prices
+from stepdown.models.keys import Secret
+from stepdown.runner import Budget, Calls, load_player
+from stepdown.store import Store
+from stepdown.types import Model
+from stepdown.web.config import Config
+from stepdown.web.jobs import Jobs
+from stepdown.web.ledger import Ledger
+from stepdown.web.tokens import Lock
+
+T = TypeVar("T")
+READERS = 2
+CACHE_KIB = 32_768
+
+
+class State:
+    """One server's store, models and settings.
+
+    `store` is the event loop's own connection and the only one that writes; pages read through `read`, in threads
+    with a connection each, so that a slow page holds nobody up. `token` is empty where none is asked for, `person`
+    who edits where a page does not say, `corpora` the folders the corpus pages may show, by name. `jobs` are the runs
+    this server started (`run_options` are given to each, such as `--prices=FILE`), and `leaving` is set when it ends:
+    what answers without end must stop then.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        config: Config | None = None,
+        prices: Prices | None = None,
+        budget: Budget | None = None,
+        token: Secret | None = None,
+        person: str = "person",
+        corpora: tuple[Path, ...] = (),
+        run_options: tuple[str, ...] = (),
+    ) -> None:
+        self.path, self.config, self.person = path, config or Config(), person
+        self.token = token or Secret("")
+        self.lock = Lock(self.token)
+        self.prices = prices or Prices()
+        self.corpora = {folder.name: folder for folder in corpora}
+        self.store = Store(path)
+        self.calls = Calls(self.store, budget=budget, abandon=True)
+        self.models: dict[str, Model] = {}
+        self.run_options = run_options
+        self.jobs = Jobs(self)
+        self.ledger = Ledger(self.prices)
+        self.leaving = asyncio.Event()
+        self._closed = False
+        self._local = threading.local()
+        self._opened: list[Store] = []
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="page")
+
+    async def read(self, work: Callable[[Store], T]) -> T:
+        """Return what some work reads from the store, done in a thread of its own connection."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: work(self._reader()))
+
+    def _reader(self) -> Store:
+        found: Store | None = getattr(self._local, "store", None)
+        if found is None:
+            found = self._local.store = Store(self.path)
+            found.db.execute(f"pragma cache_size = -{CACHE_KIB}")
+            self._opened.append(found)
+        return found
+
+    def load(self, name: str) -> Model:
+        """Return the model of a model string, loaded once; one on this machine works in a process of its own.
+
+        Raises `UsageError` for a name that leads nowhere.
+        """
+        if name not in self.models:
+            self.models[name] = load_player(name, self.store, apart=True)
+        return self.models[name]
+
+    async def close(self) -> None:
+        """Let calls in flight go, keep what was answered, end jobs, and close models and files; once is enough."""
+        if self._closed:
+            return
+        self._closed = True
+        self.leaving.set()
+        await self.jobs.close()
+        await self.calls.close()
+        for model in self.models.values():
+            close = getattr(model, "close", None)
+            if close is not None:
+                await close()
+        self._readers.shutdown(wait=True, cancel_futures=True)
+        for store in [*self._opened, self.store]:
+            try:
+                store.close()
+            except StoreError:
+                continue

@@ -1,0 +1,168 @@
+"use strict";
+// What makes the pages nicer; each of them works without it.
+
+// -- mathematics: drawn where a text is marked for it, with one button to see all as it was written
+
+const LIMITS = { trust: false, maxExpand: 100, maxSize: 20, strict: "ignore", throwOnError: true, errorCallback() {} };
+const LONGEST = 40000;
+const drawings = [];
+
+function delimiters(single) {
+  const pairs = [
+    { left: "$$", right: "$$", display: true },
+    { left: "\\[", right: "\\]", display: true },
+    { left: "\\(", right: "\\)", display: false },
+  ];
+  return single ? [...pairs, { left: "$", right: "$", display: false }] : pairs;
+}
+
+// A formula is drawn as one piece, so a mark inside it grows to hold all of it.
+function widenMark(box, single) {
+  const mark = box.querySelector("mark");
+  if (!mark) return;
+  const text = box.textContent;
+  const start = box.firstChild === mark ? 0 : box.firstChild.textContent.length;
+  const end = start + mark.textContent.length;
+  const formula = /\$\$[^$]+\$\$|\\\[[^]*?\\\]|\\\([^]*?\\\)|\$[^$\n]+\$/g;
+  for (const found of text.matchAll(formula)) {
+    const last = found.index + found[0].length;
+    const plain = found[0].startsWith("$") && !found[0].startsWith("$$");
+    if (found.index >= start || last <= end || (plain && !single)) continue;
+    mark.textContent = found[0];
+    box.replaceChildren(text.slice(0, found.index), mark, text.slice(last));
+    return;
+  }
+}
+
+function draw(box) {
+  if (box.dataset.drawn || box.textContent.length > LONGEST || typeof renderMathInElement !== "function") return;
+  box.dataset.drawn = "yes";
+  const single = "single" in box.dataset;
+  const written = [...box.childNodes].map((node) => node.cloneNode(true));
+  widenMark(box, single);
+  renderMathInElement(box, { delimiters: delimiters(single), ...LIMITS });
+  if (box.querySelector(".katex")) drawings.push({ box, other: written });
+}
+
+function turnDrawings(event) {
+  for (const drawing of drawings) {
+    const shown = [...drawing.box.childNodes];
+    drawing.box.replaceChildren(...drawing.other);
+    drawing.other = shown;
+  }
+  const button = event.currentTarget;
+  const written = button.getAttribute("aria-pressed") === "false";
+  button.setAttribute("aria-pressed", String(written));
+}
+
+function offerWritten() {
+  const place = document.querySelector("[data-math-toggle]");
+  if (!place || place.firstChild || !drawings.length) return;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet small";
+  button.textContent = "Mathematics as written";
+  button.setAttribute("aria-pressed", "false");
+  button.addEventListener("click", turnDrawings);
+  place.append(button);
+}
+
+function drawAll(root) {
+  if (root.matches && root.matches(".math")) draw(root);
+  root.querySelectorAll(".math").forEach(draw);
+  offerWritten();
+}
+
+// -- rows: j and k move, Enter opens, x ticks
+
+function rows() {
+  return [...document.querySelectorAll("table[data-keys] tbody tr")].filter((row) => row.querySelector("a[href]"));
+}
+
+function moveTo(row) {
+  document.querySelectorAll("tr.on").forEach((one) => one.classList.remove("on"));
+  row.classList.add("on");
+  row.querySelector("th a[href], td a[href]").focus({ preventScroll: true });
+  row.scrollIntoView({ block: "nearest" });
+}
+
+function step(by) {
+  const all = rows();
+  if (!all.length) return;
+  const at = all.findIndex((row) => row.classList.contains("on") || row.contains(document.activeElement));
+  moveTo(all[Math.max(0, Math.min(all.length - 1, at < 0 ? 0 : at + by))]);
+}
+
+function follow(kind) {
+  const link = document.querySelector(`a[rel="${kind}"]`);
+  if (link) link.click();
+}
+
+function pressed(event) {
+  const typing = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  const row = document.querySelector("tr.on");
+  const box = row && row.querySelector("input[type=checkbox]");
+  if (event.key === "j") rows().length ? step(1) : follow("next");
+  else if (event.key === "k") rows().length ? step(-1) : follow("prev");
+  else if (event.key === "Enter" && row && document.activeElement === document.body) row.querySelector("a[href]").click();
+  else if (event.key === "x" && box) box.click();
+  else if (event.key === "n") follow("next");
+  else if (event.key === "p") follow("prev");
+  else if (event.key === "/") focusSearch(event);
+}
+
+function focusSearch(event) {
+  const field = document.querySelector("input[type=search]");
+  if (!field) return;
+  event.preventDefault();
+  field.focus();
+}
+
+// -- runs: ticks survive a table that is drawn anew, and the Compare button says how many
+
+const ticked = new Set();
+
+function countTicks() {
+  const button = document.querySelector("button[data-compare]");
+  if (!button) return;
+  button.textContent = ticked.size ? `Compare ${ticked.size}` : "Compare";
+  button.disabled = ticked.size < 1;
+}
+
+function keepTick(event) {
+  const box = event.target;
+  if (!box.matches("input[type=checkbox][name=run]")) return;
+  if (box.checked) ticked.add(box.value);
+  else ticked.delete(box.value);
+  countTicks();
+}
+
+function putTicks(root) {
+  root.querySelectorAll("input[type=checkbox][name=run]").forEach((box) => {
+    if (box.checked) ticked.add(box.value);
+    else box.checked = ticked.has(box.value);
+  });
+  countTicks();
+}
+
+// -- forms: a choice in a filter is sent at once
+
+function sendFilter(event) {
+  const form = event.target.closest("form[data-at-once]");
+  if (form && event.target.matches("select")) form.requestSubmit();
+}
+
+// -- start
+
+document.addEventListener("keydown", pressed);
+document.addEventListener("change", keepTick);
+document.addEventListener("change", sendFilter);
+document.addEventListener("htmx:afterSwap", (event) => {
+  drawAll(event.target);
+  putTicks(document);
+  const row = document.activeElement.closest("table[data-keys] tbody tr");
+  if (row) row.classList.add("on");
+});
+drawAll(document);
+putTicks(document);

@@ -1,0 +1,77 @@
+"""The token of the doors: who knows it, what a browser keeps in its place, and how often it may be guessed."""
+
+import hmac
+import secrets
+import time
+from collections import deque
+from hashlib import sha256
+
+from stepdown.models.keys import Secret
+
+COOKIE = "stepdown"
+SHORTEST = 16
+_TRIES, _SECONDS, _ADDRESSES = 10, 60.0, 1000
+
+
+class Lock:
+    """Opens to who knows the token; without a token it stands open.
+
+    A browser keeps a `ticket`, from which the token cannot be learned and which ends with the server or at `renew`.
+    `tries` counts wrong tokens.
+    """
+
+    def __init__(self, token: Secret) -> None:
+        self.token, self.tries = token, Tries()
+        self._key = secrets.token_bytes(32)
+
+    def __bool__(self) -> bool:
+        return bool(self.token)
+
+    @property
+    def ticket(self) -> str:
+        """What a browser's cookie holds: 64 hexadecimal digits."""
+        return hmac.new(self._key, self.token.reveal().encode(), sha256).hexdigest()
+
+    def opens(self, said: str) -> bool:
+        """Whether this is the token, compared in the same time whatever was said."""
+        return bool(self.token) and _same(said, self.token.reveal())
+
+    def admits(self, ticket: str) -> bool:
+        """Whether this is the ticket of now."""
+        return bool(self.token) and _same(ticket, self.ticket)
+
+    def renew(self) -> None:
+        """Make every ticket given so far worthless."""
+        self._key = secrets.token_bytes(32)
+
+
+def _same(said: str, wanted: str) -> bool:
+    # Through hashes, so that not even the length of what was said changes the time.
+    return hmac.compare_digest(sha256(said.encode("utf-8", "replace")).digest(), sha256(wanted.encode()).digest())
+
+
+class Tries:
+    """Counts wrong tokens by address: ten within a minute, and the next must wait."""
+
+    def __init__(self) -> None:
+        self._wrong: dict[str, deque[float]] = {}
+
+    def wait(self, address: str) -> float:
+        """Return the seconds until this address may try again, 0 if it may now."""
+        times = self._recent(address)
+        return max(0.0, times[0] + _SECONDS - time.monotonic()) if len(times) >= _TRIES else 0.0
+
+    def note(self, address: str) -> None:
+        """Remember a wrong token; the address heard of longest ago is forgotten where there are too many."""
+        times = self._recent(address)
+        times.append(time.monotonic())
+        self._wrong.pop(address, None)
+        self._wrong[address] = times
+        if len(self._wrong) > _ADDRESSES:
+            del self._wrong[next(iter(self._wrong))]
+
+    def _recent(self, address: str) -> deque[float]:
+        times = self._wrong.get(address) or deque(maxlen=_TRIES)
+        while times and times[0] < time.monotonic() - _SECONDS:
+            times.popleft()
+        return times

@@ -1,0 +1,44 @@
+"""A real server of a small state, in a thread of its own, for tests that ask it over a real port."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from stepdown.web.app import make_app
+from stepdown.web.guards import Rules
+from stepdown.web.server import Limits, Server, address_of, bind, make_server
+from stepdown.web.state import State
+
+
+@contextmanager
+def served(
+    make: Callable[[], State],
+    *,
+    rules: Rules | None = None,
+    limits: Limits | None = None,
+    more: Sequence[BaseRoute] = (),
+) -> Iterator[str]:
+    """Serve a state, made in the server's own loop, with further routes; yields the address."""
+    bound, listening, servers = bind("127.0.0.1", 0), threading.Event(), list[Server]()
+
+    async def work() -> None:
+        state = make()
+        app: Starlette = make_app(state, rules=rules)
+        app.router.routes[:0] = more
+        servers.append(make_server(app, state, limits=limits or Limits(grace_seconds=1), listening=listening.set))
+        await servers[0].serve([bound])
+        await state.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(work()), daemon=True)
+    thread.start()
+    assert listening.wait(10), "the server listens within 10 s"
+    try:
+        yield address_of(bound, "127.0.0.1")
+    finally:
+        servers[0].should_exit = True
+        thread.join(20)
+        bound.close()

@@ -1,0 +1,89 @@
+"""The OpenAI-compatible endpoint on a real port, with scripted models behind it, for tests."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import uvicorn
+from openai import OpenAI
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from stepdown.runner import Budget
+from stepdown.types import Model
+from stepdown.web.config import Config
+from stepdown.web.openai import ROUTES, Desk
+from stepdown.web.state import State
+
+NAME = "trace-of-thought/openai/teacher->openai/student"
+
+
+class Endpoint:
+    """A server under way: its base URL and what it holds."""
+
+    def __init__(self, url: str, state: State, loop: asyncio.AbstractEventLoop) -> None:
+        self.url, self.state, self.loop = url, state, loop
+
+    def call(self, work: Callable[[], None]) -> None:
+        """Do something in the server's loop."""
+        self.loop.call_soon_threadsafe(work)
+
+    async def reached(self, event: asyncio.Event) -> None:
+        """Wait for an event of the server's loop. Raises `TimeoutError` after 10 s."""
+        waiting = asyncio.run_coroutine_threadsafe(event.wait(), self.loop)
+        await asyncio.wait_for(asyncio.wrap_future(waiting), 10)
+
+    def client(self) -> OpenAI:
+        """Return the official client; it asks once, so that a test sees the first answer."""
+        return OpenAI(base_url=self.url, api_key="none", max_retries=0)
+
+
+def app_of(state: State, most: int) -> Starlette:
+    """Return the endpoint alone; closing it closes the state."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await state.close()
+
+    app = Starlette(routes=[Mount("/v1", routes=ROUTES)], lifespan=lifespan)
+    app.state.stepdown, app.state.desk = state, Desk(state, most=most)
+    return app
+
+
+@contextmanager
+def endpoint(
+    folder: Path,
+    models: Mapping[str, Model],
+    *,
+    config: Config | None = None,
+    budget: Budget | None = None,
+    most: int = 100,
+) -> Iterator[Endpoint]:
+    """Serve in a thread of its own, so that plain and asynchronous clients can both be tested."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    made: list[Endpoint] = []
+    servers: list[uvicorn.Server] = []
+    begun = threading.Event()
+
+    async def serve() -> None:
+        state = State(folder / "served.sqlite", config=config, budget=budget)
+        state.models.update(models)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        made.append(Endpoint(url, state, asyncio.get_running_loop()))
+        options = uvicorn.Config(app_of(state, most), log_level="critical", timeout_graceful_shutdown=1)
+        servers.append(uvicorn.Server(options))
+        begun.set()
+        await servers[0].serve([listener])
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    assert begun.wait(10), "the server begins within 10 s"
+    try:
+        yield made[0]
+    finally:
+        servers[0].should_exit = True
+        thread.join(10)

@@ -1,0 +1,233 @@
+"""Runs that a page starts: the form that is the `run` verb, followed to their end, stopped and refused."""
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import pytest
+
+from command_line import speak, write_sums
+from faulty_server import FaultyServer, faulty_server
+from served import served
+from stepdown.errors import UnknownName, UsageError
+from stepdown.store import Store
+from stepdown.web.config import Config, DataSource
+from stepdown.web.run_form import offers, read_form
+from stepdown.web.state import State
+
+STUDENT, TEACHER = "openai-api/here/student", "openai-api/here/teacher"
+CONFIG = Config(
+    datasets={
+        "my sums": DataSource(dataset="sums.jsonl"),
+        "my gsm8k": DataSource(dataset="gsm8k", data="mine.jsonl", split="test"),
+        "odd": DataSource(dataset="none.jsonl"),
+    },
+    students=("students/mine",),
+)
+FORM = {"dataset": "my sums", "method": "direct", "student": STUDENT, "limit": "4", "do": "start"}
+
+
+def wait(condition: Callable[[], object]) -> None:
+    """Wait until something is so, 30 s at most."""
+    ends = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < ends, "this takes too long"
+        time.sleep(0.01)
+
+
+class Desk:
+    """A served state with an endpoint behind it, asked as a browser without JavaScript asks."""
+
+    def __init__(self, address: str, endpoint: FaultyServer, store: Path) -> None:
+        self.address, self.endpoint, self.store = address, endpoint, store
+
+    def post(self, path: str, **form: str) -> tuple[int, str, str]:
+        """Post a form; return the status, the page and where it leads."""
+        try:
+            with urlopen(self.address + path, urlencode(form).encode(), timeout=60) as answer:
+                return int(answer.status), answer.read().decode(), answer.url.removeprefix(self.address)
+        except HTTPError as error:
+            with error:
+                return error.code, error.read().decode(), path
+
+    def get(self, path: str) -> str:
+        with urlopen(self.address + path, timeout=20) as answer:
+            return str(answer.read().decode())
+
+    def watch(self, path: str, pattern: str) -> str:
+        """Look at a page until it says something, and return the page."""
+        wait(lambda: re.search(pattern, self.get(path)))
+        return self.get(path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_sums(30)
+    return tmp_path
+
+
+@pytest.fixture
+def open_desk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Desk]]:
+    with ExitStack() as stack:
+
+        def work(*faults: str) -> Desk:
+            endpoint = stack.enter_context(faulty_server(*faults, speak=speak))
+            monkeypatch.setenv("HERE_BASE_URL", endpoint.url)
+            monkeypatch.setenv("HERE_API_KEY", "sk-never-shown")
+            store = folder / "s.sqlite"
+            address = stack.enter_context(served(lambda: State(store, config=CONFIG)))
+            return Desk(address, endpoint, store)
+
+        yield work
+
+
+def test_a_run_is_started_from_the_form_watched_and_finished(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk()
+    with urlopen(f"{desk.address}/events", timeout=30) as events:
+        lines = iter(events)
+        assert next(lines) == b"event: runs\n"
+        status, page, path = desk.post("/jobs", **FORM | {"method": "trace-of-thought", "teacher": TEACHER})
+        assert (status, path) == (200, "/jobs/1") and "stepdown run" in page
+        # The list of runs is pushed to those who look at it.
+        assert any(b"4 / 4 / 4" in line for line in lines)
+    page = desk.watch(path, "badge.*>finished<")
+    assert "4 / 4" in page and "sk-never-shown" not in page
+    with Store(desk.store) as store:
+        assert f'href="/runs/{store.runs()[0].id}"' in page
+    assert desk.endpoint.headers[0]["authorization"] == "Bearer sk-never-shown"
+
+
+def test_an_estimate_shows_calls_and_sends_none(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk()
+    status, page, _ = desk.post("/jobs", **FORM | {"do": "estimate"})
+    assert status == 200 and 'id="costings"' in page and "--student=openai-api/here/student" in page
+    assert not desk.endpoint.bodies and f'value="{STUDENT}"' in page
+
+
+def test_a_run_is_stopped_by_the_page_and_keeps_what_was_answered(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk("hang")
+    _, _, path = desk.post("/jobs", **FORM | {"concurrency": "1"})
+    desk.watch(path, ">running<")
+    wait(lambda: desk.endpoint.flying)
+    desk.post(f"{path}/stop")
+    assert "Stop at once" in desk.watch(path, ">stopping<")
+    desk.post(f"{path}/stop")
+    assert "never begun" in (page := desk.watch(path, ">stopped at once<")) or "0 / 4" in page
+
+
+def test_jobs_end_with_the_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with faulty_server("hang", speak=speak) as endpoint:
+        monkeypatch.setenv("HERE_BASE_URL", endpoint.url)
+        monkeypatch.setenv("HERE_API_KEY", "sk-never-shown")
+        states: list[State] = []
+
+        def make() -> State:
+            states.append(State(folder / "s.sqlite", config=CONFIG))
+            return states[0]
+
+        with served(make) as address:
+            desk = Desk(address, endpoint, folder / "s.sqlite")
+            desk.post("/jobs", **FORM | {"concurrency": "1"})
+            wait(lambda: endpoint.flying)
+        process = next(iter(states[0].jobs)).process
+        assert process is not None
+        with pytest.raises(ProcessLookupError):
+            os.kill(process.pid, 0)
+
+
+def test_what_the_command_refuses_is_said_on_the_form(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk()
+    status, page, _ = desk.post("/jobs", **FORM | {"dataset": "odd"})
+    assert status == 400 and "none.jsonl" in page and f'value="{STUDENT}"' in page and "Traceback" not in page
+    status, page, _ = desk.post("/jobs", **FORM | {"method": "trace-of-thought"})
+    assert status == 400 and "teacher" in page
+
+
+def test_what_a_job_said_is_shown_when_it_failed(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk("quota")
+    desk.post("/jobs", **FORM)
+    assert "exceeded your current quota" in desk.watch("/jobs/1", "stopped: an endpoint refused")
+
+
+BAD = [
+    ("dataset", "../secret.jsonl", "data set"),
+    ("dataset", "/etc/passwd", "data set"),
+    ("split", "test", ""),
+    ("student", "../students/mine", "no model a page may name"),
+    ("student", "/etc/passwd", "no model a page may name"),
+    ("student", "~/x", "no model a page may name"),
+    ("student", "file.gguf", "no model a page may name"),
+    ("student", "openai/../../x", "no model a page may name"),
+    ("student", "openai-api/here/<script>", "no model a page may name"),
+    ("student", "--store=x", "no model a page may name"),
+    ("student", "recorded/abcdef", "provider"),
+    ("student", "students/other", "provider"),
+    ("student", "embedded/none", "embedded model"),
+    ("student", "", "name a student"),
+    ("teacher", "a\nb", "no model a page may name"),
+    ("method", "magic", "method"),
+    ("plans", "plans.jsonl", "plans cannot come from"),
+    ("plans", "abcdef", "plans cannot come from"),
+    ("control", "upside-down", "control"),
+    ("prompts", "words.toml", "prompt set"),
+    ("limit", "0", "whole number"),
+    ("limit", "1e3", "whole number"),
+    ("offset", "-1", "whole number"),
+    ("samples", "1.5", "whole number"),
+    ("temperature", "nan", "a number"),
+    ("temperature", "2.5", "a number"),
+    ("budget", "-1", "a number"),
+    ("concurrency", "٣", "whole number"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "said"), BAD)
+def test_a_field_that_cannot_be_is_refused_beside_itself(tmp_path: Path, field: str, value: str, said: str) -> None:
+    with Store(tmp_path / "s.sqlite") as store:
+        wish = read_form(list((FORM | {field: value}).items()), offers(store, CONFIG))
+    assert (list(wish.errors) == [field] and said in wish.errors[field]) if said else not wish.errors
+
+
+def test_a_form_is_a_command_of_options_that_begin_with_their_names(tmp_path: Path) -> None:
+    fields = [
+        *FORM.items(),
+        ("dataset", "my gsm8k"),
+        ("method", "chain-of-thought"),
+        ("student", "students/mine"),
+        ("review", "1"),
+        ("x", "--y"),
+    ]
+    with Store(tmp_path / "s.sqlite") as store:
+        wish = read_form(fields, offers(store, CONFIG))
+    assert wish.dataset == "gsm8k" and not wish.errors
+    assert {"--data=mine.jsonl", "--split=test", "--method=direct", "--method=chain-of-thought"} < set(wish.options)
+    assert {f"--student={STUDENT}", "--student=students/mine", "--limit=4", "--review"} < set(wish.options)
+    assert all(one.startswith("--") for one in wish.options) and "--y" not in wish.options
+
+
+def test_a_bad_form_is_shown_again_with_its_values(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk()
+    status, page, _ = desk.post("/jobs", **FORM | {"limit": "many<b>", "teacher": "/etc/passwd"})
+    assert status == 400 and 'value="many&lt;b&gt;"' in page and 'id="error-limit"' in page
+    assert 'id="error-teacher"' in page and 'aria-invalid="true"' in page and not desk.endpoint.bodies
+
+
+def test_only_so_many_jobs_run_at_once_and_unknown_ones_are_not_found(folder: Path) -> None:
+    async def work() -> None:
+        state = State(folder / "s.sqlite", config=CONFIG)
+        with pytest.raises(UnknownName, match="there is no job `7`"):
+            state.jobs.stop("7")
+        assert state.jobs.of("abc") is None
+        with pytest.raises(UsageError, match="none-such"):
+            await state.jobs.start(["--student=openai/x", "--method=direct"], "none-such")
+        await state.close()
+
+    asyncio.run(work())

@@ -1,0 +1,150 @@
+"""A trace's page shows everything said, as it was said, and marks the answer where it was found."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from run_pages import HOSTILE, problem, put_run, trace
+from served import served
+from served_pages import Answer, get
+from stepdown.answers import conclusion
+from stepdown.store import Run, Store
+from stepdown.types import Grade, Plan, Problem, Trace
+from stepdown.web.pages.traces import whole_text
+from stepdown.web.passages import LONGEST, passage
+from stepdown.web.state import State
+
+PLAN = Plan("1. Take the pears.\n2. Add one.", "openai/gpt-4o")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "s.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture
+def site(store: Store) -> Iterator[str]:
+    with served(lambda: State(store.path)) as address:
+        yield address
+
+
+def shown(site: str, run: Run, name: str = "sums/test/0", query: str = "") -> Answer:
+    return get(f"{site}/runs/{run.id}/traces/{name}?{query}")
+
+
+def put_text(run: Run, solution: str, *, asked: Problem | None = None, plan: Plan | None = None) -> Trace:
+    made = trace(asked or problem(0), solution, plan=plan)
+    run.put_trace(0, made)
+    run.put_grades([(0, 0, Grade("wrong", "0", "read it", "default@1"))])
+    return made
+
+
+def test_the_plan_is_numbered_steps_and_every_call_is_verbatim(store: Store, site: str) -> None:
+    run = put_run(store, "r")
+    made = put_text(run, "Answer:  7", plan=PLAN)
+    page = shown(site, run).text
+    assert re.search(
+        r'<ol class="steps">\s*<li class="math">Take the pears\.</li><li class="math">Add one\.</li>', page
+    )
+    for call in made.calls:
+        assert f'<pre class="verbatim" tabindex="0">{call.messages[0].content}</pre>' in page
+        assert f'<pre class="verbatim" tabindex="0">{call.reply.text}</pre>' in page
+    assert "30 + 20 tokens" in page and "paid for by this run" in page
+
+
+@pytest.mark.parametrize("solution", ["I think 3.\nAnswer: 7 pears", "We get $\\boxed{7}$ & so on", "She has <b>7</b>"])
+def test_the_answer_is_marked_where_it_was_found(store: Store, site: str, solution: str) -> None:
+    run = put_run(store, "r")
+    put_text(run, solution)
+    where = conclusion(solution, "number", question=problem(0).question).where
+    assert where
+    marked = re.search(r'tabindex="0">([^<]*)<mark[^>]*>([^<]*)</mark>([^<]*)</div>', shown(site, run).text)
+    assert marked
+    before, found, after = map(unescape, marked.groups())
+    assert (before + found + after, found) == (solution, solution[slice(*where)])
+
+
+def test_every_grader_that_graded_it_is_heard_the_current_one_first(store: Store, site: str) -> None:
+    run = put_run(store, "r")
+    run.put_grades([(0, 0, Grade("wrong", None, "no final answer line", "strict@1"))])
+    page = shown(site, run).text
+    assert page.index('<th scope="row">default@1') < page.index('<th scope="row">strict@1')
+    assert "no final answer line" in page
+
+
+def test_truncation_leaks_faults_and_edits_are_said(store: Store, site: str) -> None:
+    run = put_run(store, "r")
+    plan = Plan("1. Do it.", "openai/gpt-4o").edit(
+        "Do not solve it.", "So the answer is 47.", author="ada", why="it was vague"
+    )
+    run.put_trace(0, trace(problem(46), "Answer: 47", plan=plan, finish=False))
+    page = shown(site, run, "sums/test/46").text
+    assert all(words in page for words in ("token limit", "plan holds the answer", "forbids solving", "it was vague"))
+
+
+def test_a_failed_call_is_said_and_is_not_wrong(store: Store, site: str) -> None:
+    page = shown(site, put_run(store, "-")).text
+    assert "the endpoint said no" in page and '<span class="badge ungraded">' in page
+
+
+def test_previous_and_next_keep_to_the_filter(store: Store, site: str) -> None:
+    page = shown(site, put_run(store, "wrwrw"), "sums/test/2", "where=wrong&words=pears").text
+    sides = dict(re.findall(r'rel="(prev|next)" href="[^"]*/traces/sums/test/(\d)\?where=wrong&amp;words=pears', page))
+    assert sides == {"prev": "0", "next": "4"}
+
+
+def test_samples_of_a_problem_lie_side_by_side(store: Store, site: str) -> None:
+    run = put_run(store, "rwr" * 2, samples=3)
+    page = shown(site, run, "sums/test/1", "sample=1").text
+    assert re.findall(r"sample (\d) <span class=\"badge (\w+)\">", page) == [
+        ("0", "right"),
+        ("1", "wrong"),
+        ("2", "right"),
+    ]
+    assert shown(site, run, "sums/test/1", "sample=3").status == shown(site, run, "sums/9").status == 404
+    assert shown(site, run, "sums/test/1", "sample=x").status == 404
+
+
+def test_mathematics_is_marked_for_drawing_and_single_dollars_only_for_expressions(store: Store, site: str) -> None:
+    run = put_run(store, "r")
+    put_text(run, "It costs $5 and $6.", asked=problem(0))
+    assert "data-single" not in shown(site, run).text
+    put_text(run, "So $x = 1$.", asked=problem(0, kind="expression"))
+    assert 'class="solution math" data-single' in shown(site, run).text
+
+
+def test_hostile_texts_are_text(store: Store, site: str) -> None:
+    run = put_run(store, "r")
+    name = "odd/?#<i>%2F"
+    asked = Problem(name, HOSTILE, HOSTILE, choices=(HOSTILE, "b"), kind="text")
+    run.put_trace(0, trace(asked, HOSTILE, plan=Plan(HOSTILE, HOSTILE)), extra=HOSTILE.encode())
+    run.put_grades([(0, 0, Grade("wrong", HOSTILE, HOSTILE, "default@1"))])
+    page = shown(site, run, "odd/%3F%23%3Ci%3E%252F")
+    assert page.status == 200
+    assert "<script>window" not in page.text and "<img src=x" not in page.text and "style=" not in page.text
+    assert HOSTILE in unescape(page.text)
+
+
+def test_a_megabyte_of_one_word_is_cut_and_can_be_had_whole(store: Store, site: str) -> None:
+    run, solution = put_run(store, "r"), "a" * 1_000_000
+    made = put_text(run, solution, plan=PLAN)
+    page = shown(site, run)
+    assert len(page.text) < 300_000 and f"{1_000_000 - LONGEST:,} more characters" in page.text
+    whole = shown(site, run, query="text=1")
+    assert whole.text == whole_text(made, (Grade("wrong", "0", "read it", "default@1"),)) and solution in whole.text
+    assert whole.headers["content-type"].startswith("text/plain")
+    assert whole.headers["x-content-type-options"] == "nosniff" and "attachment" in whole.headers["content-disposition"]
+
+
+@pytest.mark.parametrize("start", [0, LONGEST - 3, LONGEST - 1, LONGEST, LONGEST + 200, LONGEST + 900, 90_000 - 5])
+def test_a_passage_leaves_out_only_what_it_says(start: int) -> None:
+    text = "".join(chr(0x4E00 + number % 5000) for number in range(90_000))
+    cut = passage(text, (start, start + 5))
+    kept = cut.lead + cut.before + cut.marked + cut.after
+    assert len(kept) + cut.left_out == len(text)
+    assert (cut.lead + cut.before + cut.marked).endswith(text[start : start + 5])
+    assert cut.gap == (start - 500 > LONGEST)
