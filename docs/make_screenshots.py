@@ -1,0 +1,197 @@
+"""Takes the pictures of the pages in `docs/screenshots`; `make screenshots` runs it.
+
+python docs/make_screenshots.py [--folder FOLDER] [--out docs/screenshots]
+
+It runs word sums by an embedded student in FOLDER (a new one, if none is named), by a scripted one where the weights
+are not here, and serves what came of it to Chromium. With a FOLDER that is filled already it only takes the pictures.
+Pillow, where it is installed, makes them a third of the size.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+from playwright.sync_api import Page
+
+import stepdown as sd
+from browser import Scheme, chromium, serving, watched
+from stepdown.corpus import Card, CorpusWriter
+from stepdown.models.catalogue import fetched
+from stepdown.store import Run, Store
+from stepdown.types import Chain, Messages, Sampling
+
+WEIGHTS, COUNT = "qwen2.5-coder-0.5b", 12
+STUDENT = f"embedded/{WEIGHTS}"
+METHODS = ("direct", "chain-of-thought", "trace-of-thought")
+STORE, CORPUS = "stepdown.sqlite", "wordsums-chains"
+CONFIG = f'[models.solver]\nmethod = "trace-of-thought"\nteacher = "{STUDENT}"\nstudent = "{STUDENT}"\n'
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+NARROW, WHOLE = ("runs", "trace", "compare"), ("compare",)
+
+
+def fill(folder: Path) -> None:
+    """Fill a folder with a store of three runs, of real replies where the weights are here."""
+    (folder / "stepdown.toml").write_text(CONFIG)
+    if fetched(WEIGHTS) is None:
+        print(f"`{WEIGHTS}` is not here (`stepdown models get {WEIGHTS}`): a script stands in for it", file=sys.stderr)
+        fill_scripted(folder)
+        return
+    methods = [word for name in METHODS for word in ("--method", name)]
+    run = [
+        "run",
+        "wordsums",
+        "-n",
+        str(COUNT),
+        *methods,
+        "--student",
+        STUDENT,
+        "--plans",
+        "gold",
+        "--max-tokens",
+        "400",
+    ]
+    subprocess.run([sys.executable, "-m", "stepdown", *run, "--store", STORE], cwd=folder, check=True)
+
+
+def fill_scripted(folder: Path) -> None:
+    """Do the same with a model that takes the last number it is told for the answer."""
+    student = sd.ScriptedModel(last_number, "scripted/last-number")
+    with Store(folder / STORE) as store:
+        for method in METHODS:
+            problems = sd.load_problems("wordsums", split="test", limit=COUNT)
+            sd.run(problems, method, student=student, plans="gold", store=store)
+
+
+def gather(folder: Path) -> None:
+    """Make a corpus of what the runs wrote: a chain by each method for each problem."""
+    with Store(folder / STORE) as store:
+        runs = [run for run in store.runs() if run.settings.plans in {"", "gold"}]
+        graded = [(run, trace, grade) for run in runs for trace, grade in run.graded() if trace.solution]
+    card = Card(dataset="wordsums", origin="three runs", licence="Apache-2.0")
+    with CorpusWriter(folder / CORPUS, card=card) as writer:
+        for run, trace, grade in sorted(graded, key=lambda one: one[1].problem.id):
+            used = trace.tokens("student")
+            settings, text = run.settings, trace.solution or ""
+            count = used.output if used else None
+            writer.add(Chain(trace.problem, text, settings.student, 0, grade, tokens=count, variant=settings.method))
+
+
+def last_number(messages: Messages, sampling: Sampling, sample: int) -> str:
+    """Conclude with the last number of what was asked."""
+    return f"The last number is it.\nAnswer: {(re.findall(r'[0-9]+', messages[-1].content) or ['0'])[-1]}"
+
+
+class Subjects(msgspec.Struct, frozen=True):
+    """What the pictures are of: the runs by method, and a problem that the plans did not save."""
+
+    runs: dict[str, str]
+    problem: str
+
+    def addresses(self) -> dict[str, str]:
+        """Return the address of each picture by its name."""
+        traced = self.runs["trace-of-thought"]
+        compared = "&".join(f"run={name}" for name in self.runs.values())
+        return {
+            "runs": "/",
+            "new": "/new?dataset=wordsums&method=trace-of-thought&student=" + STUDENT + "&plans=gold",
+            "run": f"/runs/{traced}",
+            "trace": f"/runs/{traced}/traces/{self.problem}",
+            "queue": f"/runs/{traced}/queue",
+            "compare": f"/compare?{compared}&baseline={self.runs['chain-of-thought']}",
+            "corpora": "/corpora",
+            "corpus": f"/corpora/{CORPUS}?problem=2&filters=right+distinct+per-problem%3D2",
+            "reviews": "/reviews",
+        }
+
+
+def subjects(folder: Path) -> Subjects:
+    """Find them in the store."""
+    with Store(folder / STORE) as store:
+        runs = {run.settings.method: run for run in store.runs() if run.settings.plans in {"", "gold"}}
+        return Subjects({name: run.id for name, run in runs.items()}, wrong_problem(runs["trace-of-thought"]))
+
+
+def wrong_problem(run: Run) -> str:
+    """Return the first problem a run has wrong, or else its first."""
+    graded = list(run.graded())
+    wrong = [trace for trace, grade in graded if grade.verdict == "wrong"]
+    return (wrong or [trace for trace, _ in graded])[0].problem.id
+
+
+def take(page: Page, path: Path, *, whole: bool) -> None:
+    """Take one picture, once what the page fetches is there."""
+    page.wait_for_load_state("load")
+    page.evaluate("document.fonts.ready.then(() => true)")
+    page.screenshot(path=path, full_page=whole, animations="disabled")
+    shrink(path)
+
+
+def shrink(path: Path) -> None:
+    """Save a picture with 256 colours, where Pillow is installed."""
+    if find_spec("PIL") is None:
+        return
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
+
+
+@contextmanager
+def waiting(folder: Path) -> Iterator[None]:
+    """Hold plans for review while the pictures are taken, by a run that waits for a person."""
+    command = [sys.executable, "-m", "stepdown", "run", "wordsums", "-n", "2", "--method", "trace-of-thought"]
+    command += ["--student", STUDENT, "--plans", "gold", "--max-tokens", "400", "--review", "--store", STORE]
+    with subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        try:
+            yield
+        finally:
+            child.kill()
+
+
+def take_all(site: str, addresses: dict[str, str], out: Path) -> None:
+    """Take every page in both schemes, and some of them on a narrow screen."""
+    with chromium() as browser:
+        for scheme in SCHEMES:
+            with (
+                watched(browser, site, scheme=scheme) as wide,
+                watched(browser, site, scheme=scheme, width=390) as thin,
+            ):
+                for name, address in addresses.items():
+                    take(wide.open(address), out / f"{name}-{scheme}.png", whole=name in WHOLE)
+                    if name in NARROW:
+                        take(thin.open(address), out / f"{name}-narrow-{scheme}.png", whole=False)
+                for complaint in (*wide.complaints, *thin.complaints):
+                    print(f"{scheme}: {complaint}", file=sys.stderr)
+
+
+def main() -> None:
+    """Fill, serve and take."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("screenshots"))
+    given = parser.parse_args()
+    folder = given.folder or Path(tempfile.mkdtemp(prefix="stepdown-screenshots-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    given.out.mkdir(parents=True, exist_ok=True)
+    if not (folder / STORE).exists():
+        fill(folder)
+    if not (folder / CORPUS).exists():
+        gather(folder)
+    began = time.monotonic()
+    with waiting(folder), serving(folder, "--store", STORE, "--corpus", CORPUS) as site:
+        take_all(site, subjects(folder).addresses(), given.out)
+    size = sum(path.stat().st_size for path in given.out.glob("*.png"))
+    print(f"{len(list(given.out.glob('*.png')))} pictures, {size / 1e6:.2f} MB, in {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
