@@ -80,11 +80,16 @@ def watched(browser: Browser, site: str, *, scheme: Scheme = "light", width: int
         context.close()
 
 
-def violations(page: Page, *, least: tuple[str, ...] = ("serious", "critical")) -> list[str]:
-    """Return what axe-core finds of these weights: rule, weight and the first element of each."""
+def violations(
+    page: Page, *, least: tuple[str, ...] = ("serious", "critical"), rules: tuple[str, ...] = ()
+) -> list[str]:
+    """Return what axe-core finds of these weights, by these rules or by all: rule, weight and the first element."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    only = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else {}
+    found: list[dict[str, Any]] = (
+        Axe().run(page, options={"resultTypes": ["violations"], **only}).response["violations"]
+    )
     return [
         f"{one['id']} ({one['impact']}): {one['nodes'][0]['html'][:200]}" for one in found if one["impact"] in least
     ]

@@ -1,10 +1,12 @@
-"""A real server of a small state, in a thread of its own, for tests that ask it over a real port."""
+"""A real server of a small state, in a thread of its own, and plain requests to it, for tests."""
 
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
+import aiohttp
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
@@ -12,6 +14,29 @@ from stepdown.web.app import make_app
 from stepdown.web.guards import Rules
 from stepdown.web.server import Limits, Server, address_of, bind, make_server
 from stepdown.web.state import State
+
+
+class Answer(NamedTuple):
+    """What a server answered; `place` is the path and query after redirections."""
+
+    status: int
+    text: str
+    place: str
+    headers: dict[str, str]
+
+
+async def _ask(method: str, url: str, form: dict[str, str] | None) -> Answer:
+    async with aiohttp.ClientSession() as session, session.request(method, url, data=form) as response:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status, await response.text(), str(response.url.relative()), headers)
+
+
+def get(url: str) -> Answer:
+    return asyncio.run(_ask("GET", url, None))
+
+
+def post(url: str, form: dict[str, str]) -> Answer:
+    return asyncio.run(_ask("POST", url, form))
 
 
 @contextmanager

@@ -157,20 +157,53 @@ def test_the_queue_is_worked_by_keys_alone(site: Site, browser: Browser) -> None
         assert seen.complaints == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_complains_or_keeps_anybody_out(site: Site, browser: Browser, scheme: Scheme) -> None:
-    found = []
-    with watched(browser, site.url, scheme=scheme) as seen:
+@pytest.fixture(scope="module")
+def inspected(site: Site, browser: Browser) -> dict[str, list[str]]:
+    """Open every page once; return what is wrong with it in light, in dark, on a narrow screen and by its own word."""
+    found: dict[str, list[str]] = {"light": [], "dark": [], "narrow": [], "itself": []}
+    with watched(browser, site.url) as seen:
         for path in site.pages():
-            found += [f"{path}: {one}" for one in violations(seen.open(path))]
-        assert found == []
+            page = seen.open(path)
+            found["light"] += [f"{path}: {one}" for one in violations(page)]
+            page.emulate_media(color_scheme="dark")
+            found["dark"] += [f"{path}: {one}" for one in violations(page, rules=("color-contrast",))]
+            page.set_viewport_size({"width": 360, "height": 900})
+            found["narrow"] += [f"{path}: {seen.sideways} px too wide"] if seen.sideways else []
+            page.set_viewport_size({"width": 1280, "height": 900})
+            page.emulate_media(color_scheme="light")
+        found["itself"] = seen.complaints
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_keeps_anybody_out(inspected: dict[str, list[str]], scheme: Scheme) -> None:
+    assert inspected[scheme] == []
+
+
+def test_no_page_is_wider_than_a_narrow_screen(inspected: dict[str, list[str]]) -> None:
+    assert inspected["narrow"] == []
+
+
+def test_no_page_complains(inspected: dict[str, list[str]]) -> None:
+    assert inspected["itself"] == []
+
+
+def test_what_a_person_does_on_a_page_that_changes_by_itself_is_kept(site: Site, browser: Browser) -> None:
+    site.players.gate.clear()
+    with watched(browser, site.url) as seen:
+        page = seen.open("/new")
+        fill_form(page, "openai/slow")
+        page.get_by_label("Longest solution").fill("77")
+        page.get_by_role("button", name="Start").click()
+        page.locator("#lines summary").click()
+        page.locator("#stop").focus()
+        for _ in range(2):
+            page.wait_for_event("requestfinished", lambda request: request.url.endswith("/state"))
+        expect(page.locator("#lines")).to_have_attribute("open", "")
+        expect(page.locator("#stop")).to_be_focused()
+        site.players.gate.set()
+        expect(page.locator("#told")).to_have_text("finished")
         assert seen.complaints == []
-
-
-def test_no_page_is_wider_than_a_narrow_screen(site: Site, browser: Browser) -> None:
-    with watched(browser, site.url, width=360) as seen:
-        sideways = {path: seen.open(path) and seen.sideways for path in site.pages()}
-        assert {path: pixels for path, pixels in sideways.items() if pixels} == {}
 
 
 @pytest.mark.parametrize("kind", ["run", "trace", "plan", "queue", "audit", "compare", "corpus"])

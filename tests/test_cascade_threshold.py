@@ -10,7 +10,7 @@ import pytest
 
 from stepdown.cli import main
 from stepdown.errors import UsageError
-from stepdown.reports.cascades import Goal, calibrate, held_out
+from stepdown.reports.cascades import Goal, calibrate, check_runs, held_out
 from stepdown.store import Run, Store
 from stepdown.types import Call, Grade, Message, Plan, Problem, Reply, Sampling, Settings, Trace, Usage
 from stepdown.web.config import Config
@@ -115,6 +115,26 @@ def test_runs_that_are_no_cascade_are_refused(store: Store) -> None:
             calibrate(first, second, Goal(accuracy=0.5))
 
 
+@pytest.mark.parametrize(
+    ("which", "field", "value", "why"),
+    [
+        (1, "sampling", Sampling(0.7), "greedily"),
+        (0, "sampling", Sampling(0.7, top_p=0.9), "top_p"),
+        (1, "teacher_sampling", Sampling(0.7), "greedily"),
+        (1, "sampling", Sampling(max_tokens=99), "limits of tokens"),
+        (0, "teacher_sampling", Sampling(max_tokens=99), "limits of tokens"),
+        (1, "prompt_set", "traces", "prompt sets, `default` and `traces`"),
+    ],
+)
+def test_runs_drawn_as_no_cascade_is_served_are_refused(
+    store: Store, which: int, field: str, value: object, why: str
+) -> None:
+    both = [run.settings for run in two_runs(store)]
+    both[which] = msgspec.structs.replace(both[which], **{field: value})
+    with pytest.raises(UsageError, match=why):
+        check_runs(*both)
+
+
 @pytest.mark.parametrize("goal", [Goal(), Goal(accuracy=0.5, price=1.0), Goal(accuracy=1.5), Goal(price=-1.0)])
 def test_a_goal_is_one_accuracy_or_one_price(store: Store, goal: Goal) -> None:
     with pytest.raises(UsageError):
@@ -122,8 +142,8 @@ def test_a_goal_is_one_accuracy_or_one_price(store: Store, goal: Goal) -> None:
 
 
 def test_the_lines_to_paste_are_a_served_cascade(store: Store) -> None:
-    lines = calibrate(*two_runs(store), Goal(accuracy=0.75)).to_toml("mine")
-    served = msgspec.convert(tomllib.loads(lines), Config).models["mine"]
+    lines = calibrate(*two_runs(store), Goal(accuracy=0.75)).to_toml("my own")
+    served = msgspec.convert(tomllib.loads(lines), Config).models["my own"]
     assert (served.planner, served.teacher, served.votes, served.threshold) == ("openai/small", "openai/large", 4, 0.5)
 
 

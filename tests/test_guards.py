@@ -126,6 +126,14 @@ def test_another_sites_page_cannot_send_anything(address: str, headers: dict[str
     assert status == 403 and '"error"' in text
 
 
+def test_another_sites_page_can_link_here_but_draw_nothing_in(address: str) -> None:
+    for path in ("/events", "/charts/cost.svg", "/static/app.css", "/v1/models"):
+        for mode in ("cors", "no-cors"):
+            assert ask(address + path, sec_fetch_site="cross-site", sec_fetch_mode=mode)[0] == 403
+    assert ask(f"{address}/new", sec_fetch_site="cross-site", sec_fetch_mode="navigate")[0] == 200
+    assert ask(f"{address}/static/app.css", sec_fetch_site="same-origin", sec_fetch_mode="no-cors")[0] == 200
+
+
 def test_a_page_of_this_server_can(address: str) -> None:
     assert ask(f"{address}/length", "POST", body="abc", origin=address, sec_fetch_site="same-origin")[2] == "3"
 
@@ -149,12 +157,25 @@ def test_what_is_no_address_is_no_error_of_ours(address: str) -> None:
     assert ask(f"{address}/jobs", "DELETE")[0] == 405
 
 
+def test_every_answer_to_a_program_has_an_id(locked: str) -> None:
+    token = {"authorization": f"Bearer {TOKEN}"}
+    for path, headers in (("/v1/models", {}), ("/v1/models", token), ("/v1/nowhere", token), ("/v1/fail", token)):
+        assert ask(locked + path, x_request_id="my-own_id", **headers)[1]["x-request-id"] == "my-own_id"
+        assert len(ask(locked + path, x_request_id="a b\tc", **headers)[1]["x-request-id"]) == 32
+    assert "x-request-id" not in ask(f"{locked}/login")[1]
+
+
+def test_a_form_of_too_many_fields_is_refused_in_words(address: str) -> None:
+    status, _, text = ask(f"{address}/jobs", "POST", body="&".join(["a=b"] * 2001))
+    assert status == 400 and "2000 fields" in text
+
+
 def test_no_secret_is_in_a_page_an_error_or_the_log(
     address: str, locked: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SOME_API_KEY", "sk-of-an-environment")
     texts = [ask(f"{address}{path}")[2] for path in ("/new", "/refuse", "/v1/refuse")]
-    assert "the endpoint said: wrong key ***" in texts[1] and "wrong key ***" in texts[2]
+    assert "endpoint said: wrong key ***" in texts[1] and "wrong key ***" in texts[2]
     texts += [ask(f"{locked}/v1/fail", authorization=f"Bearer {TOKEN}")[2], capfd.readouterr().err]
     assert "RuntimeError: the key is *** and the token ***" in texts[-1]
     assert not [text for text in texts[:-1] if "sk-of" in text or TOKEN in text] and "sk-of" not in texts[-1]
@@ -184,12 +205,20 @@ def test_the_login_gives_a_ticket_that_is_not_the_token_and_ends_with_the_logout
     assert (status, headers["location"]) == (303, "/new")
     cookie = headers["set-cookie"]
     assert "HttpOnly" in cookie and "SameSite=strict" in cookie and "Path=/" in cookie and TOKEN not in cookie
+    assert "Secure" not in cookie
     ticket = cookie.partition(";")[0]
     assert ask(f"{locked}/new", cookie=ticket)[0] == 200
     assert ask(f"{locked}/v1/models", cookie=ticket)[0] == 401
     assert ask(f"{locked}/new", cookie=f"stepdown={TOKEN}")[0] == 303
     assert ask(f"{locked}/logout", "POST", cookie=ticket)[0] == 303
     assert ask(f"{locked}/new", cookie=ticket)[0] == 303
+
+
+def test_behind_a_proxy_that_ends_tls_the_ticket_is_for_tls_alone(store: Path) -> None:
+    rules = Rules(hosts=frozenset({"steps.example"}))
+    with served(lambda: State(store, token=Secret(TOKEN)), rules=rules) as address:
+        asked = {"host": "steps.example", "origin": "https://steps.example"}
+        assert "Secure" in ask(f"{address}/login", "POST", body=f"token={TOKEN}", **asked)[1]["set-cookie"]
 
 
 @pytest.mark.parametrize(

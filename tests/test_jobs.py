@@ -3,6 +3,8 @@
 import asyncio
 import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -123,6 +125,16 @@ def test_a_run_is_stopped_by_the_page_and_keeps_what_was_answered(open_desk: Cal
     assert "never begun" in (page := desk.watch(path, ">stopped at once<")) or "0 / 4" in page
 
 
+def test_a_job_that_ended_is_started_again_and_asks_only_for_what_failed(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk("400-long")
+    _, _, path = desk.post("/jobs", **FORM | {"concurrency": "1"})
+    assert "1 ungraded</a>" in desk.watch(path, "with ungraded problems")
+    sent = len(desk.endpoint.bodies)
+    _, _, second = desk.post(f"{path}/again")
+    assert second == "/jobs/2" and "4 / 4" in desk.watch(second, ">finished<")
+    assert len(desk.endpoint.bodies) == sent + 1
+
+
 def test_jobs_end_with_the_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with faulty_server("hang", speak=speak) as endpoint:
         monkeypatch.setenv("HERE_BASE_URL", endpoint.url)
@@ -143,6 +155,32 @@ def test_jobs_end_with_the_server(folder: Path, monkeypatch: pytest.MonkeyPatch)
             os.kill(process.pid, 0)
 
 
+def test_without_any_grace_jobs_end_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(endpoint: FaultyServer) -> int | None:
+        state = State(folder / "s.sqlite")
+        job = await state.jobs.start(["--method=direct", f"--student={STUDENT}"], "sums.jsonl")
+        await asyncio.to_thread(wait, lambda: endpoint.flying)
+        await state.close(grace=0.0)
+        return job.code
+
+    with faulty_server("hang", speak=speak) as endpoint:
+        monkeypatch.setenv("HERE_BASE_URL", endpoint.url)
+        monkeypatch.setenv("HERE_API_KEY", "sk-never-shown")
+        assert asyncio.run(work(endpoint)) == -9
+
+
+def test_a_run_ends_with_who_holds_its_stdin_as_with_a_server_that_was_killed(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk("hang")
+    command = [sys.executable, "-m", "stepdown", "run", "sums.jsonl", "--method=direct", f"--student={STUDENT}"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"STEPDOWN_LEASH": "1"}
+    ) as process:
+        wait(lambda: desk.endpoint.flying)
+        assert process.stdin is not None and process.poll() is None
+        process.stdin.close()
+        assert process.wait(20) == 130
+
+
 def test_what_the_command_refuses_is_said_on_the_form(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk()
     status, page, _ = desk.post("/jobs", **FORM | {"dataset": "odd"})
@@ -154,7 +192,8 @@ def test_what_the_command_refuses_is_said_on_the_form(open_desk: Callable[..., D
 def test_what_a_job_said_is_shown_when_it_failed(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk("quota")
     desk.post("/jobs", **FORM)
-    assert "exceeded your current quota" in desk.watch("/jobs/1", "stopped: an endpoint refused")
+    page = desk.watch("/jobs/1", "stopped: an endpoint refused")
+    assert "exceeded your current quota" in page.partition('<div class="wrong">')[2].partition("</div>")[0]
 
 
 BAD = [

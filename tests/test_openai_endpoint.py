@@ -80,7 +80,8 @@ def test_a_stream_gives_the_role_then_the_plan_then_the_answer(served: Endpoint)
 def test_a_stream_ends_with_the_usage_only_where_it_is_asked_for(served: Endpoint) -> None:
     chunks = chunks_of(served, stream_options={"include_usage": True})
     assert chunks[-1].choices == [] and chunks[-1].usage and chunks[-1].usage.total_tokens > 0
-    assert all(chunk.choices for chunk in chunks_of(served))
+    assert all(chunk.to_dict()["usage"] is None for chunk in chunks[:-1])
+    assert all(chunk.choices and "usage" not in chunk.to_dict() for chunk in chunks_of(served))
 
 
 def test_the_asynchronous_client_streams_too(served: Endpoint) -> None:

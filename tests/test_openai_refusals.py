@@ -102,6 +102,7 @@ def test_a_value_out_of_range_names_its_field(field: str, value: object) -> None
         [{"role": "system", "content": "Be kind."}],
         [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}],
         [{"role": "user", "content": "  "}],
+        [{"role": "user", "content": "Hello"}] * 2049,
         [{"role": "user", "content": None}],
         [{"role": "tool", "content": "4", "tool_call_id": "a"}],
         [{"role": "assistant", "tool_calls": [{"id": "a"}]}, {"role": "user", "content": "Go on"}],
@@ -119,6 +120,13 @@ def test_parts_of_text_are_joined_and_a_developer_is_a_system() -> None:
     wanted = read_request(json.dumps({**ASKED, "messages": turns}).encode())
     assert wanted.question == "What is 4 plus one?"
     assert [(message.role, message.content) for message in wanted.context] == [("system", "Be kind.")]
+
+
+def test_system_lines_may_stand_behind_the_problem() -> None:
+    turns = [{"role": "user", "content": "What is 4 plus one?"}, {"role": "system", "content": "Be brief."}]
+    wanted = read_request(json.dumps({**ASKED, "messages": turns}).encode())
+    assert wanted.question == "What is 4 plus one?"
+    assert [(message.role, message.content) for message in wanted.context] == [("system", "Be brief.")]
 
 
 @settings(deadline=None)
@@ -215,11 +223,22 @@ def test_a_budget_that_is_reached_is_429_and_not_asked_again(tmp_path: Path) -> 
     assert headers["x-should-retry"] == "false"
 
 
+def test_a_budget_in_money_takes_no_model_of_unknown_price(tmp_path: Path) -> None:
+    model = student("openai/of-unknown-price")
+    with endpoint(tmp_path, {model.name: model}, budget=Budget(Prices(), money=1.0)) as served:
+        status, _, said = post(served.url, {**ASKED, "model": f"direct/{model.name}"})
+    assert status == 400 and "price of `openai/of-unknown-price` is unknown" in said["error"]["message"]
+    assert not model.calls
+
+
 def test_a_failed_call_is_kept_as_a_trace_and_a_wrong_name_makes_no_run(tmp_path: Path) -> None:
     errors = [EndpointRefused("no such model"), CallFailed("it broke"), EndpointRefused("no such model")]
     with endpoint(tmp_path, {"openai/student": ScriptedModel(errors, "openai/student")}) as served:
+        links = []
         for number in range(3):
             asked = [{"role": "user", "content": f"What is {number}?"}]
-            post(served.url, {"model": "direct/openai/student", "messages": asked})
+            answer = post(served.url, {"model": "direct/openai/student", "messages": asked})
+            links.append("x-stepdown-trace" in answer[1])
     with Store(tmp_path / "served.sqlite") as store:
         assert [trace.error for trace in store.runs()[0].traces()] == ["it broke", "no such model"]
+    assert links == [False, True, True]

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from served_pages import Answer, get, served
+from served import Answer, get, served
 from stepdown.corpus import Card, Corpus, CorpusWriter, find_places, open_corpus
 from stepdown.errors import UsageError
 from stepdown.types import Chain, Grade, Problem
-from stepdown.web.pages.corpora import ROUTES
 from stepdown.web.state import State
 
 CARD = Card(dataset="made/train", origin="a <b>test</b>", licence="CC0", notes=("made up",))
@@ -47,7 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     written(folder / "pears", chains)
     (folder / "broken").mkdir()
     given = (folder / "pears", folder / "broken")
-    with served(ROUTES, lambda: State(folder / "pages.sqlite", corpora=given)) as url:
+    with served(lambda: State(folder / "pages.sqlite", corpora=given)) as url:
         yield url
 
 
@@ -62,7 +61,7 @@ def test_the_list_shows_each_corpus_with_its_cards_figures_and_says_what_is_brok
 
 
 def test_without_a_corpus_the_list_says_how_to_give_one(tmp_path: Path) -> None:
-    with served(ROUTES, lambda: State(tmp_path / "pages.sqlite")) as url:
+    with served(lambda: State(tmp_path / "pages.sqlite")) as url:
         assert "stepdown serve --corpus DIR" in get(f"{url}/corpora").text
 
 
@@ -84,7 +83,7 @@ def test_what_is_not_there_is_said_in_words(site: str) -> None:
     assert [ask(site, asked).status for asked in ("31", "9" * 400, "0" * 20 + "1")] == [400, 400, 200]
     assert ask(site, "1", "right " * 13).status == 400
     assert "numbered from 1 to 30" in ask(site, "0").text
-    assert "try fewer words" in ask(site, "plums").text
+    assert "Try fewer words" in ask(site, "plums").text
     assert get(f"{site}/corpora/none").status == 404
 
 
@@ -99,7 +98,7 @@ def test_each_dropped_chain_names_the_first_filter_that_drops_it(site: str) -> N
 def test_a_bad_filter_is_told_beside_the_box_and_the_chains_stay(site: str) -> None:
     answer = ask(site, "5", "rihgt")
     assert answer.status == 400
-    assert 'role="alert" id="filters-error"' in answer.text and "did you mean `right`" in answer.text
+    assert 'role="alert" id="filters-error"' in answer.text and "Did you mean <code>right</code>" in answer.text
     assert answer.text.count("<article") == 4
 
 

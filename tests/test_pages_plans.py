@@ -9,13 +9,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from served_pages import Answer, get, post, served
+from served import Answer, get, post, served
 from stepdown.models import ScriptedModel
 from stepdown.runner import run
 from stepdown.store import Run, Store
 from stepdown.store.people import annotations, decision, hold, waiting
 from stepdown.types import Plan, Problem
-from stepdown.web.pages import plans, reviews
 from stepdown.web.state import State
 from test_again import P1, follower
 from worlds import sums, teacher
@@ -46,7 +45,7 @@ def site(store: Store, first: Run) -> Iterator[str]:
         state.models |= {name: ScriptedModel(follower, name) for name in NAMES}
         return state
 
-    with served([*plans.ROUTES, *reviews.ROUTES], make) as address:
+    with served(make) as address:
         yield address
 
 
@@ -104,7 +103,7 @@ def test_a_page_reaches_no_model_by_a_path(site: str, first: Run, student: str) 
 
 def test_a_plan_without_steps_is_refused(site: str, first: Run) -> None:
     answer = edit(site, first, steps=" \r\n ")
-    assert answer.status == 400 and "the plan has no steps" in answer.text
+    assert answer.status == 400 and "The plan has no steps" in answer.text
 
 
 def test_hostile_text_in_plan_and_why_stays_text(site: str, first: Run) -> None:
@@ -193,7 +192,7 @@ def test_where_the_audit_suggests_nothing_the_wrong_traces_are_offered(site: str
                                   f"/runs/{{run}}/solved/{P1}?by=none"])  # fmt: skip
 def test_what_is_not_there_is_a_404_with_words(site: str, first: Run, path: str) -> None:
     answer = get(site + path.format(run=first.id))
-    assert answer.status == 404 and "there is no" in answer.text
+    assert answer.status == 404 and "There is no" in answer.text
 
 
 # -- reviews

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from run_pages import HOSTILE, problem, put, put_run
-from served import served
-from served_pages import get
+from served import get, served
 from stepdown.models import Prices
 from stepdown.reports import figures, report
 from stepdown.store import Store
@@ -114,7 +113,7 @@ def test_the_end_of_a_runs_id_may_be_left_off_and_an_unknown_one_is_not_found(st
     run = put_run(store, "r")
     assert get(f"{site}/runs/{run.id[:6]}").status == 200
     missing = get(f"{site}/runs/nowhere")
-    assert missing.status == 404 and "there is no run" in missing.text
+    assert missing.status == 404 and "There is no run <code>nowhere</code>" in missing.text
 
 
 @pytest.mark.parametrize("query", ["where=pretty", "page=-1", "page=99999999", "page=x", "words=%00%ff", "words=%25_"])

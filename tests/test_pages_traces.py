@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from run_pages import HOSTILE, problem, put_run, trace
-from served import served
-from served_pages import Answer, get
+from served import Answer, get, served
 from stepdown.answers import conclusion
 from stepdown.store import Run, Store
 from stepdown.types import Grade, Plan, Problem, Trace

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from stepdown.errors import UnknownName, UsageError
 from stepdown.reports import disagreements, elect, report
 from stepdown.reports.figures import short
+from stepdown.reports.tables import planned_by
 from stepdown.stats import clustered_bootstrap, holm, mcnemar_exact, paired_bootstrap, wilson
 from stepdown.store import Run, Store
 from stepdown.types import Call, Grade, Message, Plan, Problem, Reply, Role, Sampling, Settings, Trace, Usage, Verdict
@@ -96,6 +97,23 @@ def test_different_graders_in_one_table_are_pointed_out(store: Store) -> None:
     strict.grader = "strict@1"
     assert "do not compare" in report(strict, usual).caption
     assert "do not compare" not in report(usual).caption
+
+
+@pytest.mark.parametrize(
+    ("teacher", "plans", "planner", "shown"),
+    [
+        (BIG, "teacher", "", "big"),
+        (BIG, "teacher+reviewed", "Ann", "big, reviewed"),
+        ("", "own+reviewed", "", "own, reviewed"),
+        (BIG, "edited/0123456789ab", "Ann", "big, edited"),
+        ("", "edited/0123456789ab", BIG, "big, edited"),
+        ("", "0123456789ab", BIG, "big, recorded"),
+        ("", "", "", "–"),
+    ],
+)
+def test_plans_say_who_wrote_them_and_what_a_person_did(teacher: str, plans: str, planner: str, shown: str) -> None:
+    assert planned_by(teacher, plans, "", planner) == shown
+    assert planned_by(teacher, plans, "shuffled", planner) == f"{shown}, shuffled"
 
 
 def test_recorded_plans_are_named_by_who_wrote_them(store: Store) -> None:

@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from stepdown.cli import main
+from stepdown.cli.serve import ServedOptions
 
 pytest.importorskip("starlette")
 Refused = Callable[..., str]
@@ -147,9 +148,19 @@ def test_what_cannot_be_served_is_said_before_anything_happens(refused: Refused,
     assert "cannot read `odd.toml`" in refused("--port=0", "--config=odd.toml")
     assert "cannot read `none.toml`" in refused("--port=0", "--config=none.toml")
     assert "there is no corpus `none`" in refused("--port=0", "--corpus=none")
+    (tmp_path / "odd.toml").write_text("[models.a]\nmethod = 'direct'\nstudent = 'b/c'\nteacher = 'b/d'\n")
+    assert "`[models.a]` of `odd.toml`: `direct` has no plan" in refused("--port=0", "--config=odd.toml")
     assert "a budget of `-1` dollars" in refused("--port=0", "--budget=-1")
     assert "there is no address" in refused("--host=nowhere.invalid", "--token")
     assert [file.name for file in tmp_path.iterdir()] == ["odd.toml"]
+
+
+def test_two_corpora_of_one_name_are_refused_and_one_given_twice_is_one(refused: Refused, tmp_path: Path) -> None:
+    for place in ("a/kept", "b/kept"):
+        (tmp_path / place).mkdir(parents=True)
+    assert "have the same name" in refused("--port=0", "--corpus=a/kept", "--corpus=b/kept")
+    given = ServedOptions(corpus=(tmp_path / "a/kept", tmp_path / "a/../a/kept"))
+    assert given.folders() == ((tmp_path / "a/kept").resolve(),)
 
 
 def test_an_answer_under_way_is_finished_before_the_end(tmp_path: Path) -> None:

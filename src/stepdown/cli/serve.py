@@ -101,6 +101,23 @@ class ServedOptions:
     corpus: Annotated[tuple[Path, ...], Parameter(show_default=False)] = ()
     prepare: Flag = False
 
+    def folders(self) -> tuple[Path, ...]:
+        """Return the corpora's folders. Raises `UsageError` for one that is not there, and for two of one name."""
+        found: dict[str, Path] = {}
+        for folder in self.corpus:
+            if not folder.is_dir():
+                raise UsageError(
+                    f"there is no corpus `{folder}`", "give the folder that `stepdown sample` or `keep` wrote"
+                )
+            place = folder.resolve()
+            other = found.setdefault(place.name, place)
+            if other != place:
+                raise UsageError(
+                    f"`{other}` and `{place}` have the same name, by which pages name a corpus",
+                    "rename one of the folders",
+                )
+        return tuple(found.values())
+
 
 @Parameter(name="*", group=MONEY)
 @dataclass(frozen=True, kw_only=True)
@@ -161,9 +178,6 @@ def _state(served: ServedOptions, spend: SpendingOptions, token: Secret) -> "Sta
     from stepdown.web.config import load_config
     from stepdown.web.state import State
 
-    for folder in served.corpus:
-        if not folder.is_dir():
-            raise UsageError(f"there is no corpus `{folder}`", "give the folder that `stepdown sample` or `keep` wrote")
     money = spend.money()
     prices = money.table()
     return State(
@@ -172,7 +186,7 @@ def _state(served: ServedOptions, spend: SpendingOptions, token: Secret) -> "Sta
         prices=prices,
         budget=Budget(prices, money=money.budget, tokens=money.max_tokens_total),
         token=token,
-        corpora=tuple(folder.resolve() for folder in served.corpus),
+        corpora=served.folders(),
         run_options=(f"--prices={spend.prices.resolve()}",) if spend.prices else (),
     )
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from stepdown.errors import UsageError
 from stepdown.models.chat import TIMEOUT, ChatModel
-from stepdown.models.endpoints import ADDRESSES, find_endpoint
+from stepdown.models.endpoints import ADDRESSES, ANY, find_endpoint
 from stepdown.models.prices import Prices, Rate
 from stepdown.models.recorded import RecordedModel, index_replies
 from stepdown.models.scripted import ScriptedModel
@@ -61,7 +61,7 @@ def _load_here(name: str) -> "EmbeddedModel | None":
         from stepdown.models.embedded import load_embedded
 
         return load_embedded(name)
-    if name and name.partition("/")[0] not in ADDRESSES and _is_folder(name):
+    if name and name.partition("/")[0] not in {*ADDRESSES, *ANY} and _is_folder(name):
         from stepdown.models.students import load_student
 
         return load_student(name)

@@ -1,5 +1,6 @@
 """Where a cascade should go on to its teacher: what each threshold would have given on two stored runs."""
 
+import re
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from math import floor
@@ -17,6 +18,7 @@ from stepdown.store import Run
 from stepdown.types import Kind, Settings, Verdict
 
 VERSION = 1
+_BARE = re.compile(r"[A-Za-z0-9_-]+")  # a key that TOML takes without quotes
 _DIGITS = 4  # of a threshold in a file; cut, so that the share it stands for still reaches it
 
 
@@ -82,7 +84,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         if self.chosen is None:
             return ""
         texts = {"planner": self.planner, "teacher": self.teacher, "student": self.student}
-        lines = [f"[models.{name}]", 'method = "trace-of-thought"']
+        key = name if _BARE.fullmatch(name) else msgspec.json.encode(name).decode()
+        lines = [f"[models.{key}]", 'method = "trace-of-thought"']
         lines += [f"{field} = {msgspec.json.encode(value).decode()}" for field, value in texts.items()]
         lines += [f"votes = {self.votes}", f"threshold = {self.chosen.threshold:g}"]
         lines += [f'kind = "{self.kind}"', f"temperature = {self.settings.sampling.temperature:g}"]
@@ -90,6 +93,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         lines += [f"teacher_max_tokens = {self.settings.teacher_sampling.max_tokens}"]
         if self.settings.prompt_set in PROMPT_SETS and self.settings.prompt_set != "default":
             lines.append(f'prompts = "{self.settings.prompt_set}"')
+        elif self.settings.prompt_set.partition("/")[0] not in PROMPT_SETS:
+            lines.append(f"# prompts = the file of the set {msgspec.json.encode(self.settings.prompt_set).decode()}")
         return "\n".join(lines)
 
 
@@ -146,6 +151,8 @@ def calibrate(cheap: Run, dear: Run, goal: Goal, *, holdout: float = 0.0, prices
     if not choosing or (holdout and not checking):
         shared = f"runs `{cheap.id}` and `{dear.id}` share {len(tried)} problems, too few to choose by"
         raise UsageError(shared, "run both over the same problems; `stepdown runs` lists them")
+    if len({one.kind for one in tried}) > 1:
+        raise UsageError("the answers are of several kinds, and a cascade reads one", "take runs over one data set")
     votes = cheap.settings.samples
     rows = tuple(_row(choosing, votes, agreeing) for agreeing in range(1, votes + 1))
     chosen = goal.choose(rows)
@@ -182,6 +189,28 @@ def check_runs(cheap: Settings, dear: Settings) -> None:
     for one in (cheap, dear):
         if not planner_of(one):
             raise UsageError(f"plans from `{one.plans}` cannot be asked for again", "name runs by a teacher's plans")
+    check_drawing(cheap, dear)
+
+
+def check_drawing(cheap: Settings, dear: Settings) -> None:
+    """Refuse runs that were drawn as no cascade is served: its figures would be another one's. Raises `UsageError`."""
+    students, teachers = (cheap.sampling, dear.sampling), (cheap.teacher_sampling, dear.teacher_sampling)
+    if any(one.temperature for one in (dear.sampling, *teachers)) or any(one.top_p < 1 for one in students + teachers):
+        raise UsageError(
+            "a cascade draws plans and the dear solution greedily, and nothing with top_p, but these runs were not so",
+            "run them with --temperature for the cheap run's student alone",
+        )
+    if len({one.max_tokens for one in students}) > 1 or len({one.max_tokens for one in teachers}) > 1:
+        raise UsageError(
+            "the runs have different limits of tokens, and a cascade has one for both",
+            "run both with the same --max-tokens and --teacher-max-tokens",
+        )
+    words = {one.prompt_set.partition("/")[0] for one in (cheap, dear)}
+    if len(words) > 1:
+        raise UsageError(
+            f"the student was asked in different prompt sets, {' and '.join(f'`{one}`' for one in sorted(words))}",
+            "run both with the same --prompts",
+        )
 
 
 def planner_of(settings: Settings) -> str:

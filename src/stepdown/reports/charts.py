@@ -26,7 +26,7 @@ _SMALL = 220  # the width of one of several small charts
 _MOST = 9  # small charts beyond these are left out: a page of them cannot be compared by eye
 
 
-def accuracy_chart(report: Report) -> alt.FacetChart:
+def accuracy_chart(report: Report, *, width: int = _WIDTH) -> alt.FacetChart:
     """Accuracy in percent with its 95 % interval, one line per run, grouped by student, coloured by method."""
     rows = [row for row in report.rows if row.accuracy is not None]
     base = alt.Chart().encode(y=alt.Y("run:N", sort=None, title=None, axis=alt.Axis(labelLimit=260)))
@@ -37,7 +37,7 @@ def accuracy_chart(report: Report) -> alt.FacetChart:
         x="right:Q", color=_method(), shape=alt.Shape("method:N", sort=None, title=None), tooltip=["run:N", "right:Q"]
     )
     data = alt.InlineData(values=[_point(row, _place(report, row)) for row in rows])
-    chart: Any = alt.layer(lines, dots).properties(width=_WIDTH - 240, height=alt.Step(26))
+    chart: Any = alt.layer(lines, dots).properties(width=width - 240, height=alt.Step(26))
     students = list(dict.fromkeys(short(row.student) for row in rows))
     faceted: alt.FacetChart = chart.facet(
         data=data, row=alt.Row("student:N", title=None, sort=students, header=_header("top"))
@@ -45,7 +45,7 @@ def accuracy_chart(report: Report) -> alt.FacetChart:
     return _styled(faceted)
 
 
-def cost_chart(report: Report) -> alt.LayerChart:
+def cost_chart(report: Report, *, width: int = _WIDTH) -> alt.LayerChart:
     """Accuracy against money per problem (tokens where no price is above 0), and the frontier nothing beats."""
     rows = [row for row in report.rows if row.accuracy is not None and row.attempts]
     costs, title = _costs(rows)
@@ -67,11 +67,11 @@ def cost_chart(report: Report) -> alt.LayerChart:
     )
     names = dots.mark_text(dx=11, dy=-7, align="left", color="currentColor").encode(text="place:N")
     chart: Any = alt.layer(line.encode(x=x, y=y), marks, names)
-    sized: alt.LayerChart = chart.properties(width=_WIDTH - 60, height=280)
+    sized: alt.LayerChart = chart.properties(width=width - 60, height=280)
     return _styled(sized)
 
 
-def steps_chart(report: Report) -> alt.FacetChart:
+def steps_chart(report: Report, *, columns: int = 3) -> alt.FacetChart:
     """Percent right by the number of steps in the plan, with 95 % intervals, one small chart per run."""
     data = [
         {"run": clipped(_place(report, row), 38), "steps": steps, "right": 100 * right / total, "total": total}
@@ -85,10 +85,10 @@ def steps_chart(report: Report) -> alt.FacetChart:
         y=alt.Y("right:Q", title="% right", scale=alt.Scale(domain=[0, 100])),
         size=alt.Size("total:Q", title="problems", scale=alt.Scale(range=[20, 130])),
     )
-    return _small(alt.layer(lines, dots), data)
+    return _small(alt.layer(lines, dots), data, columns)
 
 
-def tokens_chart(report: Report) -> alt.FacetChart:
+def tokens_chart(report: Report, *, columns: int = 3) -> alt.FacetChart:
     """Problems by their tokens (bands up to powers of two), right and wrong, one small chart per run."""
     data = [
         {"run": clipped(_place(report, row), 38), "tokens": f"≤{size}", "verdict": verdict, "problems": count}
@@ -112,7 +112,7 @@ def tokens_chart(report: Report) -> alt.FacetChart:
             ),
         )
     )
-    return _small(bars, data)
+    return _small(bars, data, columns)
 
 
 def svg(chart: Any, name: str) -> str:
@@ -192,11 +192,11 @@ def _header(orient: Literal["top", "left"]) -> alt.Header:
     )
 
 
-def _small(chart: Any, data: list[dict[str, Any]]) -> alt.FacetChart:
+def _small(chart: Any, data: list[dict[str, Any]], columns: int) -> alt.FacetChart:
     sized = chart.properties(width=_SMALL, height=110)
     names = list(dict.fromkeys(point["run"] for point in data))
     facet = alt.Facet("run:N", title=None, sort=names, header=alt.Header(labelLimit=_SMALL + 20, labelAnchor="start"))
-    faceted: alt.FacetChart = sized.facet(data=alt.InlineData(values=data), facet=facet, columns=3)
+    faceted: alt.FacetChart = sized.facet(data=alt.InlineData(values=data), facet=facet, columns=columns)
     return _styled(faceted)
 
 
@@ -208,8 +208,10 @@ def _styled(chart: Chart) -> Chart:
         plain.properties(background="transparent")
         .configure(font="Arial, Liberation Sans, Helvetica, sans-serif")
         .configure_view(stroke=None)
-        .configure_axis(**text, **lines, titleFontWeight="normal", labelFontSize=11)
-        .configure_legend(**text, orient="bottom", symbolOpacity=1, columnPadding=20)
-        .configure_header(**text, labelFontSize=11)
+        .configure_axis(**text, **lines, titleFontWeight="normal", labelFontSize=12, titleFontSize=12)
+        .configure_legend(
+            **text, orient="bottom", symbolOpacity=1, columnPadding=20, labelFontSize=12, titleFontWeight="normal"
+        )
+        .configure_header(**text, labelFontSize=12)
     )
     return styled

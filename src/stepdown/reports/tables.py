@@ -141,12 +141,20 @@ def plans_of(row: Row) -> str:
 
 
 def planned_by(teacher: str, plans: str, control: str, planner: str = "") -> str:
-    """Return whose plans a run of these settings used; of recorded ones who wrote them, where that is known."""
-    recorded = plans not in ("", "teacher", "own", "gold")
-    source = planner or plans if recorded else teacher if plans in ("", "teacher") else plans
-    parts = [short(source) if source else DASH]
-    parts += ["recorded"] if recorded and planner else []
-    return ", ".join([*parts, *([control] if control else [])])
+    """Return whose plans a run of these settings used; of recorded ones who wrote them, where that is known.
+
+    Plans that a person was shown first are `reviewed`, those of a run solved again by a person's edits `edited`.
+    """
+    way, _, review = plans.partition("+")
+    note = ""
+    if way.startswith("edited/"):
+        source, note = teacher or planner, "edited"
+    elif way in ("", "teacher", "own", "gold"):
+        source = teacher if way in ("", "teacher") else way
+    else:
+        source, note = planner or way, "recorded" if planner else ""
+    notes = (note, review, control)
+    return ", ".join([short(source) if source else DASH, *filter(None, notes)])
 
 
 def _accuracy(row: Row) -> str:

@@ -67,7 +67,11 @@ class Budget:
         self.spent_tokens += usage.input + usage.output if usage else 0
 
     async def reserve(self, model: str, bound: Usage) -> Reservation:
-        """Hold what a call may use at most; waits while calls in flight may still free enough."""
+        """Hold what a call may use at most; waits while calls in flight may still free enough.
+
+        Raises `BudgetReached`, and `UsageError` where the budget is in money and the model's price is unknown.
+        """
+        self.check(model)
         price = self.pricing.cost(model, bound) if self.money is not None else 0.0
         wanted = Reservation(model, price or 0.0, bound.input + bound.output)
         while not self._fits(wanted):

@@ -4,6 +4,7 @@ Escalation by agreement of samples: Yue et al. (2024), ICLR, arXiv 2310.03094.
 """
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 import msgspec
 
@@ -75,12 +76,13 @@ async def stream_cascade(
     drawn: list[Row] = []
     shown = False
     planning: tuple[Role, ...] = ("teacher",) if "teacher" in told else ()
-    async for one in stream_one(cascade.cheap, problem, calls, run=run, context=context, told=planning):
-        if isinstance(one, Row):
-            drawn.append(one)
-        else:
-            shown = True
-            yield one
+    async with aclosing(stream_one(cascade.cheap, problem, calls, run=run, context=context, told=planning)) as votes:
+        async for one in votes:
+            if isinstance(one, Row):
+                drawn.append(one)
+            else:
+                shown = True
+                yield one
     drawn.sort(key=lambda row: row.trace.sample)
     taken = agreed(problem, drawn, cascade.threshold)
     if taken is not None:
@@ -90,8 +92,9 @@ async def stream_cascade(
         return
     if shown:
         yield Piece("teacher", "\n\n")
-    async for one in stream_one(cascade.dear, problem, calls, run=run, context=context, told=told):
-        yield joined([*drawn, one], one) if isinstance(one, Row) else one
+    async with aclosing(stream_one(cascade.dear, problem, calls, run=run, context=context, told=told)) as solving:
+        async for one in solving:
+            yield joined([*drawn, one], one) if isinstance(one, Row) else one
 
 
 def joined(rows: Sequence[Row], taken: Row) -> Row:

@@ -7,21 +7,20 @@ from functools import partial
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from stepdown.errors import StepdownError
+from stepdown.web import openai
 from stepdown.web.guards import Rules, guard
 from stepdown.web.live import Live
+from stepdown.web.pages import compare, corpora, jobs, login, plans, reviews, runs, traces
 from stepdown.web.refusals import refuse_error, refuse_status
 from stepdown.web.state import State
 
 
 def routes() -> list[BaseRoute]:
     """Return every address of both doors. Each room of pages and the endpoint list their own."""
-    from stepdown.web import openai
-    from stepdown.web.pages import compare, corpora, jobs, login, plans, reviews, runs, traces
-
     pages = (runs, jobs, traces, compare, corpora, plans, reviews, login)
     listed: list[BaseRoute] = [route for one in pages for route in one.ROUTES]
     static = Mount("/static", StaticFiles(packages=[("stepdown.web", "static")]), name="static")
@@ -30,8 +29,6 @@ def routes() -> list[BaseRoute]:
 
 def make_app(state: State, *, rules: Rules | None = None) -> Starlette:
     """Return the application over a server's state, behind its guards; closing it closes the state."""
-
-    from stepdown.web.pages.runs import live
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -47,8 +44,5 @@ def make_app(state: State, *, rules: Rules | None = None) -> Starlette:
         lifespan=lifespan,
     )
     app.state.stepdown = state
-    app.state.live = Live(state, live)
+    app.state.live = Live(state, runs.live)
     return app
-
-
-__all__ = ["Route", "make_app", "routes"]

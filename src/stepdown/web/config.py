@@ -1,10 +1,13 @@
 """What `stepdown.toml` says: models served by a name, data sets and students a page may offer."""
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
-from stepdown.errors import UsageError
+from stepdown.errors import StepdownError, UsageError
+from stepdown.methods import load_method
 from stepdown.types import Kind
 
 FILE = "stepdown.toml"
@@ -22,12 +25,24 @@ class Served(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     teacher: str = ""
     planner: str = ""
     prompts: str = ""
-    temperature: float = 0.0
-    max_tokens: int = 1024
-    teacher_max_tokens: int = 1024
-    votes: int = 5
-    threshold: float = 0.6
+    temperature: Annotated[float, Meta(ge=0, le=2)] = 0.0
+    max_tokens: Annotated[int, Meta(ge=1)] = 1024
+    teacher_max_tokens: Annotated[int, Meta(ge=1)] = 1024
+    votes: Annotated[int, Meta(ge=2)] = 5
+    threshold: Annotated[float, Meta(gt=0, le=1)] = 0.6
     kind: Kind = "number"
+
+    def check(self) -> None:
+        """Refuse players that the method has no role for. Raises `UsageError`, `UnknownName`; loads nothing."""
+        planned = load_method(self.method).plan is not None
+        if self.method == "few-shot":
+            raise UsageError(
+                "`few-shot` needs demonstrations, and what is asked here has none", "choose another method"
+            )
+        if not planned and (self.teacher or self.planner):
+            raise UsageError(f"`{self.method}` has no plan, so it takes no teacher and no planner", "leave them out")
+        if self.planner and not self.teacher:
+            raise UsageError("a cascade has a planner and no teacher to go on to", "name a `teacher` in stepdown.toml")
 
 
 class DataSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,13 +64,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def load_config(path: Path | None = None) -> Config:
     """Return what a file says, `stepdown.toml` in the working folder where none is named; it need not be there.
 
-    Raises `UsageError` for a named file that is missing, and for one that says something unknown.
+    Raises `UsageError` for a named file that is missing, and for one that says something unknown or impossible.
     """
     place = path or Path(FILE)
     if path is None and not place.exists():
         return Config()
     try:
-        return msgspec.toml.decode(place.read_bytes(), type=Config)
+        found = msgspec.toml.decode(place.read_bytes(), type=Config)
     except (OSError, msgspec.MsgspecError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"cannot read `{place}`: {said}", "docs/serving.md shows what it may say") from error
+    for name, served in found.models.items():
+        try:
+            served.check()
+        except StepdownError as error:
+            raise UsageError(f"`[models.{name}]` of `{place}`: {error.what}", error.hint) from error
+    return found

@@ -4,10 +4,12 @@ Each guard is an ASGI application around another one. None of them reads an answ
 """
 
 import asyncio
+import re
 import sys
 import time
 from ipaddress import ip_address
 from urllib.parse import quote, urlencode, urlsplit
+from uuid import uuid4
 
 import msgspec
 from starlette.datastructures import Headers
@@ -36,6 +38,7 @@ HEADERS = (
     (b"x-frame-options", b"DENY"),
 )
 _CLOSE = {"connection": "close"}
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DRAINED = 16 << 20
 
 
@@ -91,7 +94,7 @@ class Lines:
 
 
 class Headed:
-    """Gives every answer the headers that keep a browser strict; an answer may bring a policy of its own."""
+    """Gives every answer the headers that keep a browser strict, and at `/v1` an id; an answer may bring its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -104,11 +107,19 @@ class Headed:
             if message["type"] == "http.response.start":
                 given = list(message.get("headers", ()))
                 names = {name.lower() for name, _ in given}
-                added = (*HEADERS, (b"cache-control", kept))
+                added = [*HEADERS, (b"cache-control", kept)]
+                if b"x-request-id" not in names and is_endpoint(scope):
+                    added.append((b"x-request-id", (plain_id(Headers(scope=scope)) or uuid4().hex).encode()))
                 message["headers"] = given + [pair for pair in added if pair[0] not in names]
             await send(message)
 
         await self.app(scope, receive, headed)
+
+
+def plain_id(headers: Headers) -> str:
+    """Return the id a client gave its request, "" where it gave none or one that is more than letters and digits."""
+    given = headers.get("x-request-id", "")
+    return given if _ID.fullmatch(given) else ""
 
 
 class Failures:
@@ -160,7 +171,8 @@ class Hosts:
             return 400, "this address cannot be"
         if not self._is_ours(_name(headers.get("host", ""))):
             return 421, "this server does not answer to that name; --allow-host NAME lets it"
-        if scope["method"] not in {"GET", "HEAD"} and self._is_foreign(headers):
+        looks = scope["method"] in {"GET", "HEAD"}
+        if _is_drawn_in(headers) if looks else self._is_foreign(headers):
             return 403, "this came from another site's page"
         return None
 
@@ -177,6 +189,12 @@ class Hosts:
         # A proxy may ask under a name of its own, but its pages' origin is a name that was allowed.
         known = self.rules.hosts - LOOPBACK
         return place != headers.get("host", "").lower() and _name(place) not in known
+
+
+def _is_drawn_in(headers: Headers) -> bool:
+    """Whether another site's page asks for a part of itself, such as an image; a link that leads here is no such."""
+    elsewhere = headers.get("sec-fetch-site", "none") in {"cross-site", "same-site"}
+    return elsewhere and headers.get("sec-fetch-mode", "navigate") != "navigate"
 
 
 def _name(place: str) -> str:
@@ -236,7 +254,7 @@ class Bodies:
         self.app, self.rules = app, rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer; a body that says it is too large is refused before it is read."""
+        """Answer; a body that says it is too large is read past, kept nowhere, and refused."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

@@ -51,13 +51,14 @@ class Costing(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a run of a job is: `done` of `total` traces, `right` so far, `rate` in traces per second.
+    """How far a run of a job is: `done` of `total` traces, `right` of the `graded`, `rate` in traces per second.
 
     `tokens` and `cost` (US dollars) are of all its traces; None where they are unknown. `left` is in seconds.
     """
 
     total: int
     done: int = 0
+    graded: int = 0
     right: int = 0
     rate: float = 0.0
     tokens: int | None = 0
@@ -72,10 +73,14 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 class Job:
     """One command a page started: `runs` are the ids it works on, `lines` the last ones of its stderr.
 
-    `progress` has an entry for each run that has begun; `code` is the exit code once it has ended.
+    `progress` has an entry for each run that has begun; `code` is the exit code once it has ended. `options` and
+    `dataset` start it again.
     """
 
-    def __init__(self, name: str, command: Sequence[str], costings: Sequence[Costing]) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], costings: Sequence[Costing], *, options: Sequence[str] = ()
+    ) -> None:
+        self.options, self.dataset = tuple(options), command[-1]
         self.id, self.command, self.costings = name, tuple(command), tuple(costings)
         self.runs = tuple(dict.fromkeys(one.run for one in costings))
         self.lines: deque[str] = deque(maxlen=LINES)
@@ -108,6 +113,13 @@ class Job:
         """The command as one would type it, on one line."""
         return shlex.join(("stepdown", *self.command))
 
+    @property
+    def trouble(self) -> tuple[str, str] | None:
+        """The error it ended with and the way out, as its last words say; None where it ended well."""
+        _, found, words = "\n".join(["", *self.lines]).rpartition("\nerror: ")
+        what, _, hint = words.partition("\nhint: ")
+        return (what, hint) if found and self.code else None
+
     def measure(self, store: Store, state: "State") -> dict[str, Progress]:
         """Return how far each of its runs is. Works in the thread of a store's reader."""
         found = {run.id: run for run in store.runs() if run.id in self.runs}
@@ -125,6 +137,7 @@ class Job:
         return Progress(
             total=settings.count * settings.samples,
             done=summary.total,
+            graded=summary.graded,
             right=summary.right,
             rate=rate,
             tokens=sum(usage.input + usage.output for usage in known) if len(known) == len(used) else None,
@@ -188,7 +201,7 @@ class Jobs:
         self._check_room()
         command = self._command(options, dataset)
         self._count += 1
-        job = Job(str(self._count), command, costings)
+        job = Job(str(self._count), command, costings, options=options)
         job.process = await self._spawn(command)
         self._jobs[job.id] = job
         self._forget_some()
@@ -197,6 +210,11 @@ class Jobs:
         task.add_done_callback(self._following.discard)
         self.version += 1
         return job
+
+    async def again(self, name: str) -> Job:
+        """Start the command of a job once more, which goes on from what the store has. Raises as `start` does."""
+        job = self.find(name)
+        return job if job.is_live else await self.start(job.options, job.dataset)
 
     def stop(self, name: str) -> Job:
         """Ask a job to finish what it began and end; asked again, it ends at once. Raises `UnknownName`."""
@@ -208,13 +226,13 @@ class Jobs:
             self.version += 1
         return job
 
-    async def close(self) -> None:
-        """End all jobs: they have some seconds to finish what they began."""
+    async def close(self, grace: float = GRACE) -> None:
+        """End all jobs: they have as many seconds to finish what they began."""
         for job in self:
             if job.is_live and not job.asked:
                 self.stop(job.id)
         if self._following:
-            await asyncio.wait(self._following, timeout=GRACE)
+            await asyncio.wait(self._following, timeout=grace)
         for job in self:
             if job.is_live:
                 self.stop(job.id)
@@ -234,14 +252,16 @@ class Jobs:
         inherited = {name: value for name, value in os.environ.items() if name != "STEPDOWN_TOKEN"}
         return await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # a file in the working folder must not stand in for a library
             "-m",
             "stepdown",
             *command,
-            stdin=asyncio.subprocess.DEVNULL,
+            # Held and never written to: it ends with this process, also by `kill -9`, and the run ends with it.
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
-            env=inherited | {"NO_COLOR": "1", "TERM": "dumb"},
+            env=inherited | {"NO_COLOR": "1", "TERM": "dumb", "STEPDOWN_LEASH": "1"},
         )
 
     async def _follow(self, job: Job, process: asyncio.subprocess.Process) -> None:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Scope
 
-from stepdown.errors import BudgetReached, EndpointRefused, StepdownError, UnknownName
+from stepdown.errors import BudgetReached, EndpointRefused, StepdownError, StoreError, UnknownName
 from stepdown.web.pages import page, state_of, wrong
 from stepdown.web.scrubbing import scrub
 
@@ -75,5 +75,10 @@ def refuse_error(request: Request, error: Exception) -> Response:
         return wrong(request, error)
     if isinstance(error, BudgetReached):
         return error_object(429, error.what, code="insufficient_quota")
-    status = 404 if isinstance(error, UnknownName) else 502 if isinstance(error, EndpointRefused) else 400
-    return error_object(status, error.what)
+    return error_object(_status(error), error.what)
+
+
+def _status(error: StepdownError) -> int:
+    if isinstance(error, EndpointRefused):
+        return 502
+    return 503 if isinstance(error, StoreError) else 404 if isinstance(error, UnknownName) else 400

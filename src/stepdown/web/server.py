@@ -24,6 +24,7 @@ from stepdown.runner.run import rare_collections
 from stepdown.web.app import make_app
 from stepdown.web.gathering import Gathering
 from stepdown.web.guards import HEADERS, Rules
+from stepdown.web.jobs import GRACE
 from stepdown.web.state import State
 
 _BUSY = b"too many connections\n"
@@ -250,7 +251,7 @@ async def serve(
         with rare_collections():
             await server.serve([bound])
     finally:
-        await state.close()
+        await state.close(grace=0.0 if server.force_exit else GRACE)
 
 
 def make_server(app: ASGIApp, state: State, *, limits: Limits, listening: Callable[[], None]) -> Server:

@@ -14,7 +14,7 @@ from stepdown.runner import Budget, Calls, load_player
 from stepdown.store import Store
 from stepdown.types import Model
 from stepdown.web.config import Config
-from stepdown.web.jobs import Jobs
+from stepdown.web.jobs import GRACE, Jobs
 from stepdown.web.ledger import Ledger
 from stepdown.web.tokens import Lock
 
@@ -83,13 +83,16 @@ class State:
             self.models[name] = load_player(name, self.store, apart=True)
         return self.models[name]
 
-    async def close(self) -> None:
-        """Let calls in flight go, keep what was answered, end jobs, and close models and files; once is enough."""
+    async def close(self, *, grace: float = GRACE) -> None:
+        """Let calls in flight go, keep what was answered, end jobs, and close models and files; once is enough.
+
+        Jobs have `grace` seconds to finish what they began.
+        """
         if self._closed:
             return
         self._closed = True
         self.leaving.set()
-        await self.jobs.close()
+        await self.jobs.close(grace)
         await self.calls.close()
         for model in self.models.values():
             close = getattr(model, "close", None)

@@ -12,14 +12,14 @@ from stepdown.reports.figures import count, money
 from stepdown.runner.again import SOURCE
 from stepdown.store import Run, Store
 from stepdown.store.browse import Chosen, browse
+from stepdown.store.overviews import mark
 from stepdown.types import Grade, Trace, Verdict
+from stepdown.web.ledger import Ledger
 
 MOST_SECONDS = 600.0
 MOST_TRACES = 20_000  # an audit reads some 4,000 a second; longer runs are audited by `stepdown audit`
 MOST_RUNS = 6
 MOST_WRONG = 200
-_cache: dict[tuple[object, ...], "Worth"] = {}
-_KEPT = 16
 
 
 class Worth(msgspec.Struct, frozen=True):
@@ -119,16 +119,12 @@ def derived_from(run: Run) -> list[Run]:
     return [one for one in run.store.runs() if one.settings.plans == SOURCE + run.id]
 
 
-def worth(store: Store, name: str) -> Worth:
+def worth(ledger: Ledger, run: Run) -> Worth:
     """Audit a run together with others on the same problems and return what to look at; kept while nothing changes."""
-    run = store.run(name)
-    others = _others(store, run)
-    key = (store.path, *((one.id, len(one), one.grader, one.finished().right) for one in (run, *others)))
-    if key not in _cache:
-        for old in list(_cache)[: max(0, len(_cache) - _KEPT + 1)]:
-            _cache.pop(old, None)
-        _cache[key] = _worth(run, others)
-    return _cache[key]
+    others = _others(run.store, run)
+    # Without the edits: they change no suggestion, and a person makes one a minute.
+    marks = tuple((one.id, msgspec.structs.replace(mark(one), edits=0, call=0)) for one in (run, *others))
+    return ledger.keep(("worth", marks), lambda: _worth(run, others))
 
 
 def _others(store: Store, run: Run) -> list[Run]:

@@ -1,6 +1,5 @@
 """An OpenAI-compatible endpoint, under `/v1`: any client of OpenAI's can use a method as if it were a model."""
 
-import re
 from uuid import uuid4
 
 import msgspec
@@ -10,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from stepdown.errors import StepdownError
+from stepdown.web.guards import plain_id
 from stepdown.web.openai.completions import Exchange
 from stepdown.web.openai.errors import Refusal, Wrong, busy, failed
 from stepdown.web.openai.requests import Wanted, read_request
@@ -19,7 +19,6 @@ from stepdown.web.state import State
 
 MOST_AT_ONCE = 1000
 MOST_LINES = 500
-_IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Desk:
@@ -49,9 +48,8 @@ def desk_of(request: Request) -> Desk:
 
 def identities(request: Request) -> tuple[str, str]:
     """Return the request's id, the client's own if it is plain, and the trace's, which no other request has."""
-    own = uuid4().hex
-    given = request.headers.get("x-request-id", "")
-    return (given, f"{given}-{own[:8]}") if _IDENTITY.fullmatch(given) else (own, own)
+    own, given = uuid4().hex, plain_id(request.headers)
+    return (given, f"{given}-{own[:8]}") if given else (own, own)
 
 
 class Completions:
@@ -80,7 +78,7 @@ class Completions:
         try:
             wanted = read_request(await request.body())
             exchange = begin(desk, wanted, trace)
-            headers["x-stepdown-trace"] = exchange.address
+            headers = {**headers, **exchange.link}
             if wanted.stream:
                 await Stream(exchange, trace, headers, send).run(exchange, request.receive)
                 return None

@@ -88,10 +88,12 @@ class Chunks:
         self.exchange = exchange
         head = Head(f"chatcmpl-{identity}", "chat.completion.chunk", int(time.time()), exchange.wanted.model)
         self._head = b"data: " + encode(head)[:-1] + b',"choices":'
+        # OpenAI's chunks all name the usage where it was asked for; only the last one knows it.
+        self._tail = b',"usage":null}\n\n' if exchange.wanted.include_usage else b"}\n\n"
         self._samples = range(exchange.wanted.n)
 
     def _chunk(self, choices: list[ChunkChoice]) -> bytes:
-        return b"%b%b}\n\n" % (self._head, encode(choices))
+        return b"%b%b%b" % (self._head, encode(choices), self._tail)
 
     def opening(self) -> bytes:
         """Return who speaks, for every sample."""

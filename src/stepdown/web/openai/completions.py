@@ -30,9 +30,9 @@ class Exchange:
         self.rows: list[Row] = []
 
     @property
-    def address(self) -> str:
-        """Where the trace's page is."""
-        return f"/runs/{self.line.settings.id}/traces/{self.problem.id}"
+    def link(self) -> dict[str, str]:
+        """The header that says where the trace's page is."""
+        return {"x-stepdown-trace": f"/runs/{self.line.settings.id}/traces/{self.problem.id}"}
 
     @property
     def plan(self) -> str:
@@ -58,7 +58,10 @@ class Exchange:
         return stream_one(task, self.problem, calls, run=run, context=context, told=told)
 
     async def solve(self, show: Callable[[Piece], None]) -> None:
-        """Solve the problem, showing its pieces, and keep the traces. Raises `Refusal` where no answer came of it."""
+        """Solve the problem, showing its pieces, and keep the traces.
+
+        Raises `Refusal` where no answer came of it, with the link where a trace was kept all the same.
+        """
         try:
             async with aclosing(self.pieces()) as pieces:
                 async for one in pieces:
@@ -69,28 +72,30 @@ class Exchange:
             self.rows.sort(key=lambda row: row.trace.sample)
             self.line.keep(self.state.store, self.rows)
         except (EndpointRefused, BudgetReached, UsageError) as error:
-            self._keep_refused(error)
-            raise failed(error) from error
+            raise failed(error, self._keep_refused(error)) from error
         except StepdownError as error:
             raise failed(error) from error
         errors = [row.trace.error for row in self.rows if row.trace.error is not None]
         if errors:
-            raise failed(errors[0])
+            raise failed(errors[0], self.link)
 
-    def _keep_refused(self, error: StepdownError) -> None:
-        """Keep a refusal as a trace, but not of a model that never answered: a wrong name makes no run."""
-        if self.line.known(self.state.store):
-            trace = Trace(self.problem, self.line.task.method.name, error=error.what)
-            self.line.keep(self.state.store, [Row(0, trace, ())])
+    def _keep_refused(self, error: StepdownError) -> dict[str, str]:
+        """Keep a refusal as a trace and return its link; of a model that never answered there is none, nor a run."""
+        if not self.line.known(self.state.store):
+            return {}
+        trace = Trace(self.problem, self.line.task.method.name, error=error.what)
+        self.line.keep(self.state.store, [Row(0, trace, ())])
+        return self.link
 
     def usage(self) -> Counted | None:
         """Return the tokens of every call behind the answer, None where any of them is unknown."""
         return usage_of(self.rows)
 
     def finish(self, row: Row) -> str:
-        """Return why a sample's text ended, in OpenAI's words."""
-        said = [call.reply.finish for call in row.trace.calls if call.role == "student"]
-        return FINISH[said[-1]] if said else "stop"
+        """Return why a sample's text ended, in OpenAI's words; of a cascade's votes the one that was taken counts."""
+        said = [call.reply for call in row.trace.calls if call.role == "student"]
+        own = [reply for reply in said if reply.text == row.trace.solution] or said
+        return FINISH[own[-1].finish] if own else "stop"
 
 
 def drawn_as(cascade: Cascade, wanted: Wanted) -> Cascade:

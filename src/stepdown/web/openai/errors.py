@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 from starlette.responses import Response
 
-from stepdown.errors import BudgetReached, CallFailed, EndpointRefused, StepdownError, StoreError, UsageError
+from stepdown.errors import BudgetReached, EndpointRefused, StepdownError, StoreError, UsageError
 from stepdown.web.scrubbing import scrub
 
 RETRY_AFTER = {"Retry-After": "1"}
@@ -62,20 +62,29 @@ def busy(most: int) -> Refusal:
     return Refusal(503, Wrong(message, "server_error", code="overloaded"), RETRY_AFTER)
 
 
-def failed(error: StepdownError | str) -> Refusal:
-    """Return what a failure behind this server means to who asked; a text is the error of a trace."""
+def failed(error: StepdownError | str, link: Mapping[str, str] | None = None) -> Refusal:
+    """Return what a failure behind this server means to who asked; a text is the error of a trace.
+
+    `link` is the header that leads to the trace, where there is one.
+    """
+    status, kind, code, headers = _meaning(error)
+    return Refusal(status, Wrong(_said(error), kind, code=code), {**headers, **(link or {})})
+
+
+def _meaning(error: StepdownError | str) -> tuple[int, str, str | None, Mapping[str, str]]:
     if isinstance(error, BudgetReached):
-        wrong = Wrong(_said(error), "insufficient_quota", code="insufficient_quota")
-        return Refusal(429, wrong, NO_RETRY)
+        return 429, "insufficient_quota", "insufficient_quota", NO_RETRY
     if isinstance(error, EndpointRefused):
-        return Refusal(502, Wrong(_said(error), "api_error", code="upstream_refused"), NO_RETRY)
+        return 502, "api_error", "upstream_refused", NO_RETRY
     if isinstance(error, StoreError):
-        return Refusal(503, Wrong(_said(error), "server_error", code="store_unavailable"), RETRY_AFTER)
+        return 503, "server_error", "store_unavailable", RETRY_AFTER
     if isinstance(error, UsageError):
-        return bad_request(_said(error))
-    what = _said(error) if isinstance(error, CallFailed) else scrub(str(error))
-    return Refusal(502, Wrong(what, "api_error", code="upstream_failed"))
+        return 400, "invalid_request_error", None, {}
+    # Asked again as often as is of use already: three times that would help nobody.
+    return 502, "api_error", "upstream_failed", NO_RETRY
 
 
-def _said(error: StepdownError) -> str:
+def _said(error: StepdownError | str) -> str:
+    if isinstance(error, str):
+        return scrub(error)
     return scrub(f"{error.what}; {error.hint}" if error.hint else error.what)

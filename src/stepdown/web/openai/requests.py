@@ -11,6 +11,8 @@ from stepdown.web.openai.errors import Refusal, bad_request
 
 MOST_SAMPLES = 128
 MOST_STOPS = 4
+MOST_TOKENS = 2**31 - 1
+MOST_TURNS = 2048  # a trace's page shows them all
 SEEDS = range(-(2**63), 2**63)
 
 N = TypeVar("N", int, float)
@@ -134,13 +136,11 @@ def read_request(raw: bytes) -> Wanted:
         raise bad_request("the body is no JSON that can be read") from None
     for field, harmless in REFUSED.items():
         _refuse(field, getattr(body, field), harmless)
-    messages = tuple(_message(turn, place) for place, turn in enumerate(body.messages))
-    if not messages or messages[-1].role != "user" or not messages[-1].content.strip():
-        raise bad_request("the last message must be a user's and not empty: it is the problem", "messages")
+    context, question = _conversation(body.messages)
     return Wanted(
         model=body.model,
-        question=messages[-1].content,
-        context=messages[:-1],
+        question=question,
+        context=context,
         n=_within("n", body.n, lambda n: 1 <= n <= MOST_SAMPLES, f"1 to {MOST_SAMPLES}") or 1,
         max_tokens=_most_tokens(body),
         temperature=_within("temperature", body.temperature, lambda t: 0 <= t <= 2, "0 (greedy) to 2"),
@@ -166,6 +166,18 @@ def _refuse(field: str, value: object, harmless: tuple[object, ...]) -> None:
             field,
             "unsupported_parameter",
         )
+
+
+def _conversation(turns: list[Turn]) -> tuple[Messages, str]:
+    """Return the context and the problem: the last turn of a user's, behind which only system lines may stand."""
+    if len(turns) > MOST_TURNS:
+        raise bad_request(f"more than {MOST_TURNS} messages", "messages", "array_above_max_length")
+    messages = [_message(turn, place) for place, turn in enumerate(turns)]
+    asked = next((at for at in range(len(messages) - 1, -1, -1) if messages[at].role != "system"), -1)
+    if asked < 0 or messages[asked].role != "user" or not messages[asked].content.strip():
+        raise bad_request("the last message must be a user's and not empty: it is the problem", "messages")
+    question = messages.pop(asked)
+    return tuple(messages), question.content
 
 
 def _message(turn: Turn, place: int) -> Message:
@@ -198,7 +210,7 @@ def _within(field: str, value: N | None, fits: Callable[[N], bool], range_: str)
 def _most_tokens(body: Body) -> int | None:
     given = {"max_completion_tokens": body.max_completion_tokens, "max_tokens": body.max_tokens}
     for field, value in given.items():
-        _within(field, value, lambda tokens: 1 <= tokens <= 2**31, "1 or more")
+        _within(field, value, lambda tokens: 1 <= tokens <= MOST_TOKENS, f"1 to {MOST_TOKENS}")
     return given["max_completion_tokens"] or given["max_tokens"]
 
 

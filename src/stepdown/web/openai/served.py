@@ -98,6 +98,7 @@ def make_line(name: str, state: State) -> Line:
     """Return a served model with its players loaded. Raises `Refusal` (404) for a name that leads nowhere."""
     served = find_served(name, state.config)
     try:
+        served.check()
         return _cascade(served, state) if served.planner else _plain(served, state)
     except UsageError as error:
         raise no_model(name, f"{error.what}; {error.hint}") from error
@@ -109,8 +110,6 @@ def _plain(served: Served, state: State) -> Line:
 
 
 def _cascade(served: Served, state: State) -> Line:
-    if not served.teacher:
-        raise UsageError("a cascade has a planner and no teacher to go on to", "name a `teacher` in stepdown.toml")
     cheap, dear = (make_task(served, state, player) for player in (served.planner, served.teacher))
     voting = msgspec.structs.replace(cheap.sampling, temperature=served.temperature or VOTING)
     cascade = Cascade(

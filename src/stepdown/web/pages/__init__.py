@@ -11,12 +11,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from stepdown import __version__
-from stepdown.errors import StepdownError, UnknownName
+from stepdown.errors import StepdownError, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from stepdown.web.state import State
 
 STATIC = files("stepdown.web") / "static"
+MOST_FIELDS = 2000
 
 
 @cache
@@ -51,12 +52,13 @@ def wrong(request: Request, error: StepdownError) -> Response:
 
 
 async def form_of(request: Request) -> Mapping[str, str]:
-    """Return the fields of a posted form (urlencoded); of a repeated field the last."""
-    body = await request.body()
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=2000))
+    """Return the fields of a posted form (urlencoded); of a repeated field the last. Raises `UsageError`."""
+    return dict(await fields_of(request))
 
 
 async def fields_of(request: Request) -> list[tuple[str, str]]:
-    """Return the fields of a posted form in their order, repeated ones included."""
-    body = await request.body()
-    return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=2000)
+    """Return the fields of a posted form in their order, repeated ones included. Raises `UsageError`."""
+    body = (await request.body()).decode("utf-8", "replace")
+    if body.count("&") >= MOST_FIELDS:
+        raise UsageError(f"the form has more than {MOST_FIELDS} fields", "go back and use the page's own form")
+    return parse_qsl(body, keep_blank_values=True)

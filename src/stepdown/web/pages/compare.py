@@ -1,5 +1,7 @@
 """Runs side by side: figures with intervals, paired differences, the problems that turned, and charts."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import get_args
 from urllib.parse import urlencode
 
@@ -20,6 +22,7 @@ from stepdown.web.pages.runs import number
 MOST = 24
 FLIPS = 25
 OFFERED = 300
+WIDTH = 560  # of a chart in pixels: two stand side by side, drawn as large as they are shown
 CHARTS = ("accuracy", "cost", "steps", "tokens")
 _INK = {"light": "#1b1f24", "dark": "#e5e8ec"}
 _TITLES = {
@@ -207,11 +210,11 @@ def draw(name: str, report: Report) -> str:
 
     if name not in {drawn.name for drawn in charts_in(report)[0]}:
         raise UsageError("these runs have nothing for this chart", "grade them first with `stepdown grade`")
-    makers = {
-        "accuracy": charts.accuracy_chart,
-        "cost": charts.cost_chart,
-        "steps": charts.steps_chart,
-        "tokens": charts.tokens_chart,
+    makers: dict[str, Callable[[Report], object]] = {
+        "accuracy": partial(charts.accuracy_chart, width=WIDTH + 80),
+        "cost": partial(charts.cost_chart, width=WIDTH),
+        "steps": partial(charts.steps_chart, columns=2),
+        "tokens": partial(charts.tokens_chart, columns=2),
     }
     return charts.svg(makers[name](report), name)
 

@@ -7,6 +7,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response, S
 from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import UsageError
+from stepdown.reports import figures
 from stepdown.web.jobs import Costing
 from stepdown.web.live import Live
 from stepdown.web.pages import fields_of, page, state_of
@@ -68,17 +69,23 @@ async def _form(
 
 async def show(request: Request) -> Response:
     """Show a job: how far its runs are, what became of it, and what it said."""
-    return page(request, "job.html", job=state_of(request).jobs.find(request.path_params["job"]))
+    return page(request, "job.html", job=state_of(request).jobs.find(request.path_params["job"]), figures=figures)
 
 
 async def show_state(request: Request) -> Response:
     """Show the part of a job's page that changes."""
-    return page(request, "parts/job.html", job=state_of(request).jobs.find(request.path_params["job"]))
+    return page(request, "parts/job.html", job=state_of(request).jobs.find(request.path_params["job"]), figures=figures)
 
 
 async def stop(request: Request) -> Response:
     """Stop a job: the first time it finishes what it began, the second it ends at once."""
     job = state_of(request).jobs.stop(request.path_params["job"])
+    return RedirectResponse(f"/jobs/{job.id}", status_code=303)
+
+
+async def again(request: Request) -> Response:
+    """Start a job that has ended once more, and lead to its page. Raises `UsageError`."""
+    job = await state_of(request).jobs.again(request.path_params["job"])
     return RedirectResponse(f"/jobs/{job.id}", status_code=303)
 
 
@@ -96,5 +103,6 @@ ROUTES: list[BaseRoute] = [
     Route("/jobs/{job}", show),
     Route("/jobs/{job}/state", show_state),
     Route("/jobs/{job}/stop", stop, methods=["POST"]),
+    Route("/jobs/{job}/again", again, methods=["POST"]),
     Route("/events", events),
 ]

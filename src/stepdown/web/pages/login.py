@@ -30,7 +30,8 @@ async def enter(request: Request) -> Response:
         lock.tries.note(address)
         return _form(request, back, "this is not the token", status=403)
     answer = RedirectResponse(back, status_code=303)
-    secure = request.url.scheme == "https"
+    # A proxy that ends TLS asks in plain HTTP; the browser's own word for where its form came from shows that.
+    secure = request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
     answer.set_cookie(COOKIE, lock.ticket, path="/", httponly=True, samesite="strict", secure=secure)
     return answer
 

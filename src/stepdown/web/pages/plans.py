@@ -346,7 +346,8 @@ async def show_queue(request: Request) -> Response:
 
 
 def _queue(store: Store, name: str, *, at: str, state: State) -> dict[str, Any]:
-    run, found = store.run(name), worth(store, name)
+    run = store.run(name)
+    found = worth(state.ledger, run)
     problems, done = list(found.reasons), {edit.problem for edit in run.edits()}
     shown = at if at in found.reasons else next((one for one in problems if one not in done), "".join(problems[:1]))
     values = {"run": run, "worth": found, "gained": gains(run), "problems": problems, "at": shown, "done": done}

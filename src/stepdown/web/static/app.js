@@ -73,6 +73,15 @@ function drawAll(root) {
   offerWritten();
 }
 
+// -- a long solution is shown where its answer was found
+
+function showMarks() {
+  for (const box of document.querySelectorAll(".solution")) {
+    const mark = box.querySelector("mark");
+    if (mark && box.scrollHeight > box.clientHeight) box.scrollTop = mark.offsetTop - box.clientHeight / 2;
+  }
+}
+
 // -- rows: j and k move, Enter opens, x ticks
 
 function rows() {
@@ -146,6 +155,31 @@ function putTicks(root) {
   countTicks();
 }
 
+// -- what changes by itself: told once to those who listen, and what a person opened stays open
+
+function tellChange() {
+  const told = document.getElementById("told");
+  const now = document.querySelector("[data-tell]");
+  const words = now ? now.textContent.trim().replace(/\s+/g, " ") : "";
+  if (told && told.dataset.before !== undefined && told.dataset.before !== words) told.textContent = words;
+  if (told) told.dataset.before = words;
+}
+
+const opened = new Set();
+
+function keepOpen(event) {
+  const box = event.target;
+  if (!box.id || !box.closest("#job")) return;
+  if (box.open) opened.add(box.id);
+  else if (box.isConnected) opened.delete(box.id);
+}
+
+function openAgain() {
+  document.querySelectorAll("#job details[id]").forEach((box) => {
+    if (opened.has(box.id)) box.open = true;
+  });
+}
+
 // -- forms: a choice in a filter is sent at once
 
 function sendFilter(event) {
@@ -158,11 +192,17 @@ function sendFilter(event) {
 document.addEventListener("keydown", pressed);
 document.addEventListener("change", keepTick);
 document.addEventListener("change", sendFilter);
+document.addEventListener("toggle", keepOpen, true);
 document.addEventListener("htmx:afterSwap", (event) => {
+  openAgain();
+  tellChange();
   drawAll(event.target);
   putTicks(document);
   const row = document.activeElement.closest("table[data-keys] tbody tr");
   if (row) row.classList.add("on");
 });
+document.documentElement.classList.add("scripted");
 drawAll(document);
 putTicks(document);
+tellChange();
+showMarks();
