@@ -3,7 +3,8 @@
 python docs/make_screenshots.py [--folder FOLDER] [--out docs/screenshots]
 
 It runs word sums by an embedded student in FOLDER (a new one, if none is named), by a scripted one where the weights
-are not here, and serves what came of it to Chromium. With a FOLDER that is filled already it only takes the pictures.
+are not here, and serves what came of it to Chromium, where a run is started and a problem solved again.
+With a FOLDER that is filled already it only takes the pictures.
 Pillow, where it is installed, makes them a third of the size.
 """
 
@@ -17,9 +18,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 import stepdown as sd
 from browser import Scheme, chromium, serving, watched
@@ -34,7 +36,10 @@ METHODS = ("direct", "chain-of-thought", "trace-of-thought")
 STORE, CORPUS = "stepdown.sqlite", "wordsums-chains"
 CONFIG = f'[models.solver]\nmethod = "trace-of-thought"\nteacher = "{STUDENT}"\nstudent = "{STUDENT}"\n'
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
-NARROW, WHOLE = ("runs", "trace", "compare"), ("compare",)
+NARROW, WHOLE = ("runs", "trace", "compare", "job"), ("compare",)
+LAST_STEP = "Write the answer as a number alone."
+BOTH = "&method=chain-of-thought&method=trace-of-thought"
+MODEL_PATIENCE = 300_000  # milliseconds; a model of this machine is loaded and writes a few solutions
 
 
 def fill(folder: Path) -> None:
@@ -115,7 +120,10 @@ class Subjects(msgspec.Struct, frozen=True):
 def subjects(folder: Path) -> Subjects:
     """Find them in the store."""
     with Store(folder / STORE) as store:
-        runs = {run.settings.method: run for run in store.runs() if run.settings.plans in {"", "gold"}}
+        runs: dict[str, Run] = {}
+        for run in store.runs():  # the first ones: a folder that is filled has those that the pictures began, too
+            if run.settings.plans in {"", "gold"}:
+                runs.setdefault(run.settings.method, run)
         return Subjects({name: run.id for name, run in runs.items()}, wrong_problem(runs["trace-of-thought"]))
 
 
@@ -157,6 +165,28 @@ def waiting(folder: Path) -> Iterator[None]:
             child.kill()
 
 
+def set_going(site: str, traced: str) -> dict[str, str]:
+    """Start a run and solve a problem again from the pages; return the addresses of what is seen of both."""
+    if fetched(WEIGHTS) is None:
+        return {}
+    with chromium() as browser, watched(browser, site) as seen:
+        page = seen.open(traced.replace("/traces/", "/plans/"))
+        if page.locator(".rows textarea").last.input_value() != LAST_STEP:
+            page.get_by_role("button", name="Add a step").click()
+            page.locator(".rows textarea").last.fill(LAST_STEP)
+        page.locator(".plan-editor [name=why]").fill("the solution went on after its answer")
+        page.get_by_role("button", name="Solve again").click()
+        page.locator("#solving .flip").wait_for(timeout=MODEL_PATIENCE)
+        page.reload()
+        solved = page.get_by_role("link", name="Old and new").first.get_attribute("href") or ""
+        page = seen.open(f"/new?dataset=wordsums&limit={COUNT}&max_tokens=320&plans=gold&student={STUDENT}" + BOTH)
+        page.get_by_role("button", name="Start").click()
+        expect(page.locator("#job td.tight").first).to_have_text(
+            re.compile(r"\s*([3-9]|1\d) /"), timeout=MODEL_PATIENCE
+        )
+        return {"job": urlsplit(page.url).path, "solved": solved}
+
+
 def take_all(site: str, addresses: dict[str, str], out: Path) -> None:
     """Take every page in both schemes, and some of them on a narrow screen."""
     with chromium() as browser:
@@ -188,7 +218,8 @@ def main() -> None:
         gather(folder)
     began = time.monotonic()
     with waiting(folder), serving(folder, "--store", STORE, "--corpus", CORPUS) as site:
-        take_all(site, subjects(folder).addresses(), given.out)
+        addresses = subjects(folder).addresses()
+        take_all(site, addresses | set_going(site, addresses["trace"]), given.out)
     size = sum(path.stat().st_size for path in given.out.glob("*.png"))
     print(f"{len(list(given.out.glob('*.png')))} pictures, {size / 1e6:.2f} MB, in {time.monotonic() - began:.0f} s")
 
