@@ -138,7 +138,7 @@ def take(page: Page, path: Path, *, whole: bool) -> None:
     """Take one picture, once what the page fetches is there."""
     page.wait_for_load_state("load")
     page.evaluate("document.fonts.ready.then(() => true)")
-    page.screenshot(path=path, full_page=whole, animations="disabled")
+    page.screenshot(path=path, full_page=whole, animations="disabled", caret="initial")
     shrink(path)
 
 
