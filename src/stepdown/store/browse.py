@@ -12,7 +12,7 @@ from stepdown.types import Verdict
 Where = Literal["", "right", "wrong", "ungraded", "truncated", "edited", "error"]
 Place = tuple[int, int]
 WHERE: tuple[Where, ...] = get_args(Where)
-MOST = 3_000  # found traces beyond these are not counted: nobody pages there
+MOST = 1_500  # found traces beyond these are not counted: nobody pages there
 _WALKED = 10_000  # a run up to this long is searched in its own order, a longer one through the problems
 _QUOTED = 300  # characters of a question that a line shows
 
