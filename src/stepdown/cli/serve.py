@@ -179,15 +179,13 @@ def _state(served: ServedOptions, spend: SpendingOptions, token: Secret) -> "Sta
     from stepdown.web.state import State
 
     money = spend.money()
-    prices = money.table()
     return State(
         served.store or default_path(),
         config=load_config(served.config),
-        prices=prices,
-        budget=Budget(prices, money=money.budget, tokens=money.max_tokens_total),
+        prices=spend.prices,
+        budget=Budget(money.table(), money=money.budget, tokens=money.max_tokens_total),
         token=token,
         corpora=served.folders(),
-        run_options=(f"--prices={spend.prices.resolve()}",) if spend.prices else (),
     )
 
 

@@ -29,8 +29,8 @@ class State:
     `store` is the event loop's own connection and the only one that writes; pages read through `read`, in threads
     with a connection each, so that a slow page holds nobody up. `token` is empty where none is asked for, `person`
     who edits where a page does not say, `corpora` the folders the corpus pages may show, by name. `jobs` are the runs
-    this server started (`run_options` are given to each, such as `--prices=FILE`), and `leaving` is set when it ends:
-    what answers without end must stop then.
+    this server started (`run_options`, which name the file of `prices`, are given to each), and `leaving` is set when
+    it ends: what answers without end must stop then.
     """
 
     def __init__(
@@ -38,22 +38,21 @@ class State:
         path: Path,
         *,
         config: Config | None = None,
-        prices: Prices | None = None,
+        prices: Path | None = None,
         budget: Budget | None = None,
         token: Secret | None = None,
         person: str = "person",
         corpora: tuple[Path, ...] = (),
-        run_options: tuple[str, ...] = (),
     ) -> None:
         self.path, self.config, self.person = path, config or Config(), person
         self.token = token or Secret("")
         self.lock = Lock(self.token)
-        self.prices = prices or Prices()
+        self.prices = Prices(prices)
         self.corpora = {folder.name: folder for folder in corpora}
         self.store = Store(path)
         self.calls = Calls(self.store, budget=budget, abandon=True)
         self.models: dict[str, Model] = {}
-        self.run_options = run_options
+        self.run_options = (f"--prices={prices.resolve()}",) if prices else ()
         self.jobs = Jobs(self)
         self.ledger = Ledger(self.prices)
         self.leaving = asyncio.Event()
