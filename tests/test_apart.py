@@ -17,7 +17,6 @@ import pytest
 from stepdown.errors import CallFailed, EndpointRefused, UsageError
 from stepdown.models import ChatModel, load_model
 from stepdown.models.apart import ApartModel
-from stepdown.models.catalogue import fetch
 from stepdown.models.embedded import EmbeddedModel, load_embedded
 from stepdown.runner import load_player
 from stepdown.store import Store
@@ -29,14 +28,6 @@ pytestmark = pytest.mark.skipif(not extras, reason="needs the extra `embedded`")
 NAME = "embedded/smollm2-135m"
 APPLES = (Message("user", "Tom has 3 boxes with 4 apples in each box. He eats 2 apples. How many apples are left?"),)
 T = TypeVar("T")
-
-
-@pytest.fixture(scope="session")
-def weights() -> Path:
-    try:
-        return fetch("smollm2-135m")
-    except EndpointRefused as refused:
-        pytest.skip(f"the weights cannot be had here: {refused.what}")
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from stepdown.errors import CallFailed, EndpointRefused, MissingExtra, UnknownName, UsageError
-from stepdown.models.catalogue import fetch
+from stepdown.errors import CallFailed, MissingExtra, UnknownName, UsageError
 from stepdown.models.embedded import EmbeddedModel, draw_seeds, load_embedded
 from stepdown.models.llamacpp import LlamaEngine
 from stepdown.models.pieces import cut_at_stop
@@ -32,14 +31,6 @@ APPLES = (
 )
 T = TypeVar("T")
 STORY = "Tell me a short story about a dog who went to sea. " * 6
-
-
-@pytest.fixture(scope="session")
-def weights() -> Path:
-    try:
-        return fetch("smollm2-135m")
-    except EndpointRefused as refused:
-        pytest.skip(f"the weights cannot be had here: {refused.what}")
 
 
 @pytest.fixture(scope="session")

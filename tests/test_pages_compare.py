@@ -1,37 +1,22 @@
 """Runs side by side: the page's figures are the report's, and its flips lead to both traces."""
 
 import re
-from collections.abc import Iterator
 from html import unescape
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from run_pages import HOSTILE, put_run
-from served import get, served
+from served import get
 from stepdown.models import Prices
 from stepdown.reports import report
 from stepdown.store import Run, Store
 from stepdown.web.pages.compare import MOST, notes_on
-from stepdown.web.state import State
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "s.sqlite") as opened:
-        yield opened
 
 
 @pytest.fixture
 def pair(store: Store) -> tuple[Run, Run]:
     return put_run(store, "rrwww-"), put_run(store, "rwrrrr", method="chain-of-thought")
-
-
-@pytest.fixture
-def site(store: Store) -> Iterator[str]:
-    with served(lambda: State(store.path)) as address:
-        yield address
 
 
 def query(*runs: Run) -> str:

@@ -2,30 +2,16 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from run_pages import HOSTILE, problem, put, put_run
-from served import get, served
+from served import get
 from stepdown.models import Prices
 from stepdown.reports import figures, report
 from stepdown.store import Store
 from stepdown.web.pages.runs import RUNS, Asked, list_runs, live
 from stepdown.web.state import State
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "s.sqlite") as opened:
-        yield opened
-
-
-@pytest.fixture
-def site(store: Store) -> Iterator[str]:
-    with served(lambda: State(store.path)) as address:
-        yield address
 
 
 def ids(text: str) -> list[str]:

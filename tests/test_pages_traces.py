@@ -1,34 +1,19 @@
 """A trace's page shows everything said, as it was said, and marks the answer where it was found."""
 
 import re
-from collections.abc import Iterator
 from html import unescape
-from pathlib import Path
 
 import pytest
 
 from run_pages import HOSTILE, problem, put_run, trace
-from served import Answer, get, served
+from served import Answer, get
 from stepdown.answers import conclusion
 from stepdown.store import Run, Store
 from stepdown.types import Grade, Plan, Problem, Trace
 from stepdown.web.pages.traces import whole_text
 from stepdown.web.passages import LONGEST, passage
-from stepdown.web.state import State
 
 PLAN = Plan("1. Take the pears.\n2. Add one.", "openai/gpt-4o")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "s.sqlite") as opened:
-        yield opened
-
-
-@pytest.fixture
-def site(store: Store) -> Iterator[str]:
-    with served(lambda: State(store.path)) as address:
-        yield address
 
 
 def shown(site: str, run: Run, name: str = "sums/test/0", query: str = "") -> Answer:
