@@ -1,13 +1,29 @@
 """What tests of several files are given: small weights, a store, and its pages served on a real port."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from stepdown.errors import EndpointRefused
 from stepdown.models.catalogue import fetch
 from stepdown.store import Store
+
+# The same examples at every run and no clock: a commit that passes here passes there. To look further, run
+# `pytest --hypothesis-profile=default`.
+settings.load_profile("ci")
+
+
+def pytest_runtest_setup() -> None:
+    # What is there before a test is not looked through again after it, which makes the collection quick.
+    gc.freeze()
+
+
+def pytest_runtest_teardown() -> None:
+    # A file or connection left open fails the test that left it, not whichever runs when garbage is next collected.
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

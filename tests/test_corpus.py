@@ -84,7 +84,7 @@ def corpora(draw: st.DrawFn) -> list[Chain]:
 
 
 @given(corpora())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_is_read_is_what_was_written(tmp_path_factory: pytest.TempPathFactory, chains: list[Chain]) -> None:
     assert list(written(tmp_path_factory.mktemp("corpora"), chains)) == chains
 

@@ -112,7 +112,7 @@ POSTED = st.one_of(
 )
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@settings(max_examples=250, suppress_health_check=list(HealthCheck))
 @given(
     method=st.sampled_from(["GET", "POST", "GET", "POST", "HEAD", "PUT"]),
     path=st.sampled_from(addresses()).flatmap(filled) | TEXTS.map(lambda text: "/" + quote(text)),

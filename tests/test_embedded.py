@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from stepdown.errors import CallFailed, MissingExtra, UnknownName, UsageError
+from stepdown.errors import MissingExtra, PromptTooLong, UnknownName, UsageError
 from stepdown.models.embedded import EmbeddedModel, draw_seeds, load_embedded
 from stepdown.models.llamacpp import LlamaEngine
 from stepdown.models.pieces import cut_at_stop
@@ -20,16 +20,12 @@ extras = all(find_spec(package) for package in ("openvino_genai", "xllamacpp", "
 pytestmark = pytest.mark.skipif(not extras, reason="needs the extra `embedded`")
 
 # Greedy tokens of transformers 5.23 with torch 2.13.0 in float32, of the GGUF file itself (from_pretrained with
-# gguf_file=), chat template applied, 40 new tokens at most. The second choice
-# is at times only 0.08 nats behind.
-CAPITAL = ("What is the capital of France?", "The capital of France is Paris.", -0.355)
-APPLES = (
-    "Tom has 3 boxes with 4 apples in each box. He eats 2 apples. How many apples are left?",
-    "Tom has 3 boxes with 4 apples each, and he eats 2 apples. So, he has 3 x 4 = 12 apples left.\n\n"
-    "This problem involves a",
-    -0.467,
-)
+# gguf_file=), chat template applied, 40 new tokens at most. The second choice is at least 1.2 nats behind at every
+# token, so that arithmetic of another width or order of summation changes no word.
+CAT = ("Repeat after me: the cat sat on the mat.", "The cat sat on the mat.", -0.268)
+COUNT = ("Count from 1 to 10.", "1. 1\n2. 2\n3. 3\n4. 4\n5. 5\n6. 6\n7. 7\n8. 8\n", -0.136)
 T = TypeVar("T")
+APPLES = "Tom has 3 boxes with 4 apples in each box. He eats 2 apples. How many apples are left?"
 STORY = "Tell me a short story about a dog who went to sea. " * 6
 
 
@@ -64,7 +60,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(asyncio.wait_for(work, 300))
 
 
-@pytest.mark.parametrize(("question", "text", "logprob"), [CAPITAL, APPLES])
+@pytest.mark.parametrize(("question", "text", "logprob"), [CAT, COUNT])
 def test_openvino_follows_transformers_in_float32(
     model: EmbeddedModel, question: str, text: str, logprob: float
 ) -> None:
@@ -74,7 +70,7 @@ def test_openvino_follows_transformers_in_float32(
 
 
 def test_llamacpp_follows_transformers_in_float32(fallback: EmbeddedModel) -> None:
-    question, text, logprob = APPLES
+    question, text, logprob = COUNT
     [reply] = ask(fallback, question, Sampling(max_tokens=40))
     assert reply.text == text
     assert reply.logprob == pytest.approx(logprob, abs=0.05)
@@ -96,20 +92,20 @@ def test_eight_at_once_are_eight_answers_to_eight_questions(model: EmbeddedModel
 
 @pytest.mark.parametrize("engine", ["model", "fallback"])
 def test_tokens_are_counted_and_the_limit_is_said(engine: str, request: pytest.FixtureRequest) -> None:
-    [short] = ask(request.getfixturevalue(engine), APPLES[0], Sampling(max_tokens=5))
+    [short] = ask(request.getfixturevalue(engine), APPLES, Sampling(max_tokens=5))
     assert short.usage is not None
     assert (short.finish, short.usage.input, short.usage.output) == ("length", 55, 5)
 
 
 def test_a_reply_that_ends_by_itself_says_stop(model: EmbeddedModel) -> None:
-    [reply] = ask(model, CAPITAL[0], Sampling(max_tokens=40))
+    [reply] = ask(model, CAT[0], Sampling(max_tokens=40))
     assert (reply.finish, reply.model) == ("stop", "embedded/smollm2-135m")
     assert reply.seconds > 0
 
 
 @pytest.mark.parametrize("engine", ["model", "fallback"])
 def test_a_stop_string_ends_the_reply_before_it(engine: str, request: pytest.FixtureRequest) -> None:
-    [reply] = ask(request.getfixturevalue(engine), APPLES[0], Sampling(max_tokens=40, stop=("ples each", "zzz")))
+    [reply] = ask(request.getfixturevalue(engine), APPLES, Sampling(max_tokens=40, stop=("ples each", "zzz")))
     assert reply.text == "Tom has 3 boxes with 4 ap"
     assert reply.finish == "stop"
 
@@ -120,8 +116,8 @@ def test_a_stream_is_the_greedy_text_in_pieces(
     engine: str, stop: tuple[str, ...], request: pytest.FixtureRequest
 ) -> None:
     chosen, sampling = request.getfixturevalue(engine), Sampling(max_tokens=24, stop=stop)
-    *pieces, streamed = listen(chosen, APPLES[0], sampling)
-    [whole] = ask(chosen, APPLES[0], sampling)
+    *pieces, streamed = listen(chosen, APPLES, sampling)
+    [whole] = ask(chosen, APPLES, sampling)
     assert isinstance(streamed, Reply) and len(pieces) > 6
     assert "".join(str(piece) for piece in pieces) == streamed.text == whole.text
     assert streamed.logprob == pytest.approx(whole.logprob, abs=0.05)
@@ -148,7 +144,7 @@ def test_a_listener_who_leaves_frees_the_engine(engine: str, request: pytest.Fix
         for _ in range(chosen.width):
             async with aclosing(chosen.stream(endless, Sampling(temperature=1.0, max_tokens=4000))) as pieces:
                 assert await anext(pieces)
-        [reply] = await chosen.reply((Message("user", CAPITAL[0]),), Sampling(max_tokens=4))
+        [reply] = await chosen.reply((Message("user", CAT[0]),), Sampling(max_tokens=4))
         return reply
 
     assert run(leave_then_ask()).seconds < 60
@@ -156,7 +152,7 @@ def test_a_listener_who_leaves_frees_the_engine(engine: str, request: pytest.Fix
 
 @pytest.mark.parametrize("engine", ["model", "fallback"])
 def test_a_stream_over_the_context_fails_as_a_reply_does(engine: str, request: pytest.FixtureRequest) -> None:
-    with pytest.raises(CallFailed, match="8192"):
+    with pytest.raises(PromptTooLong, match="8192"):
         listen(request.getfixturevalue(engine), "word " * 9000, Sampling(max_tokens=4))
 
 
@@ -183,16 +179,16 @@ def test_every_draw_has_its_own_usage_and_log_probability(engine: str, request: 
 
 
 def test_greedy_draws_are_made_once_and_given_n_times(model: EmbeddedModel) -> None:
-    replies = ask(model, CAPITAL[0], Sampling(max_tokens=40), 3)
-    assert [reply.text for reply in replies] == [CAPITAL[1]] * 3
+    replies = ask(model, CAT[0], Sampling(max_tokens=40), 3)
+    assert [reply.text for reply in replies] == [CAT[1]] * 3
 
 
 @pytest.mark.parametrize("engine", ["model", "fallback"])
 def test_a_prompt_over_the_context_fails_its_call_only(engine: str, request: pytest.FixtureRequest) -> None:
     chosen = request.getfixturevalue(engine)
-    with pytest.raises(CallFailed, match="8192"):
+    with pytest.raises(PromptTooLong, match="8192"):
         ask(chosen, "word " * 9000, Sampling(max_tokens=4))
-    assert ask(chosen, APPLES[0], Sampling(max_tokens=5))[0].text == "Tom has 3 boxes"
+    assert ask(chosen, APPLES, Sampling(max_tokens=5))[0].text == "Tom has 3 boxes"
 
 
 @pytest.mark.parametrize("engine", ["model", "fallback"])
@@ -204,7 +200,7 @@ def test_a_cancelled_request_frees_the_engine(engine: str, request: pytest.Fixtu
         with pytest.raises(TimeoutError):
             # Sixteen long draws: however soon one of them ends, all of them cannot in this time.
             await asyncio.wait_for(chosen.reply(endless, Sampling(temperature=1.0, max_tokens=4000), 16), 0.3)
-        [reply] = await chosen.reply((Message("user", CAPITAL[0]),), Sampling(max_tokens=4))
+        [reply] = await chosen.reply((Message("user", CAT[0]),), Sampling(max_tokens=4))
         return reply
 
     assert run(give_up_then_ask()).seconds < 60
@@ -220,9 +216,9 @@ def test_sampling_that_draws_nothing_is_refused(model: EmbeddedModel, sampling: 
 
 def test_models_of_one_file_share_one_engine_across_event_loops(model: EmbeddedModel) -> None:
     other = load_embedded("smollm2-135m", engine="openvino")
-    assert ask(other, CAPITAL[0], Sampling(max_tokens=40))[0].text == CAPITAL[1]
+    assert ask(other, CAT[0], Sampling(max_tokens=40))[0].text == CAT[1]
     run(other.close())
-    assert ask(model, CAPITAL[0], Sampling(max_tokens=40))[0].text == CAPITAL[1]
+    assert ask(model, CAT[0], Sampling(max_tokens=40))[0].text == CAT[1]
 
 
 def test_the_weights_and_the_engine_are_part_of_a_calls_identity(model: EmbeddedModel, fallback: EmbeddedModel) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from small_endpoint import NAME, Endpoint, endpoint
@@ -129,7 +129,6 @@ def test_system_lines_may_stand_behind_the_problem() -> None:
     assert [(message.role, message.content) for message in wanted.context] == [("system", "Be brief.")]
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_bytes_that_are_no_request_are_refused_and_never_an_error(raw: bytes) -> None:
     with pytest.raises(Refusal) as caught:
@@ -144,7 +143,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*Body.__struct_fields__, "user"]), JSON))
 def test_any_values_of_known_fields_are_taken_or_refused_and_never_an_error(fields: dict[str, Any]) -> None:
     raw = json.dumps({**ASKED, **fields}).encode()

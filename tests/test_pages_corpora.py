@@ -138,7 +138,7 @@ sizes = st.lists(st.integers(1, 7), min_size=1, max_size=6)
 
 
 @given(sizes, st.integers(2, 5))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_places_give_the_same_groups_as_reading_the_whole(
     tmp_path_factory: pytest.TempPathFactory, counts: list[int], rows: int
 ) -> None:

@@ -64,7 +64,7 @@ GROUPS = st.lists(CHAINS, max_size=12)
 
 
 @pytest.mark.parametrize("name", PURE)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(group=GROUPS)
 def test_a_filter_keeps_some_of_the_chains_in_their_order_and_doing_it_again_changes_nothing(
     name: str, group: list[Chain]
@@ -164,7 +164,7 @@ def test_a_nearly_equal_chain_goes_and_a_milder_threshold_keeps_it() -> None:
     assert len(texts("distinct=0.99", group)) == len(texts("distinct=exact", group)) == 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(group=GROUPS)
 def test_distinct_and_right_may_come_in_either_order(group: list[Chain]) -> None:
     distinct, right = load_filter("distinct").keep, load_filter("right").keep
@@ -211,7 +211,7 @@ def test_diverse_chains_come_from_different_clusters() -> None:
     assert [text.split()[0] for text in kept] == ["trains", "ripe"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 12), st.integers(1, 14), st.randoms(use_true_random=False))
 def test_clusters_are_as_many_as_asked_and_hold_each_item_once(size: int, count: int, random: Random) -> None:
     half = [[random.random() for _ in range(size)] for _ in range(size)]

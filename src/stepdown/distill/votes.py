@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from html import escape
 from importlib.resources import files
 from itertools import chain
@@ -142,14 +143,15 @@ def read_votes(first: Run, second: Run, *paths: str | Path) -> Preferences:
 
 
 def _votes(first: Run, second: Run, path: Path, pairs: dict[str, Pair]) -> Iterator[Vote]:
-    for row in read_rows(path):
-        problem = row.text("problem", "a problem's id")
-        if problem not in pairs:
-            pairs[problem] = _pair(first, second, row, problem)
-        side = row.optional("vote").casefold()
-        if side not in ("", *SIDES):
-            raise row.bad("vote", f"`left`, `right`, `tie` or nothing, found {shown(side)}")
-        yield Vote(problem, row.optional("rater") or path.stem, _left(first, second, row, pairs[problem]), side)
+    with closing(read_rows(path)) as rows:
+        for row in rows:
+            problem = row.text("problem", "a problem's id")
+            if problem not in pairs:
+                pairs[problem] = _pair(first, second, row, problem)
+            side = row.optional("vote").casefold()
+            if side not in ("", *SIDES):
+                raise row.bad("vote", f"`left`, `right`, `tie` or nothing, found {shown(side)}")
+            yield Vote(problem, row.optional("rater") or path.stem, _left(first, second, row, pairs[problem]), side)
 
 
 def _pair(first: Run, second: Run, row: Row, problem: str) -> Pair:

@@ -3,7 +3,8 @@
 import csv
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
@@ -88,16 +89,16 @@ def names_of(path: Path) -> Names:
     return Names(MODELS.get(teacher, teacher), MODELS.get(student, student))
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, AuthorsTrace]]:
+def read_rows(path: Path) -> Generator[tuple[int, AuthorsTrace], None, None]:
     """Stream (line, row) of a traces file. Raises `BadRow` at the first row that is not of six agreeing cells."""
     # The limit is the process's, not the reader's; the csv module has no other door to it.
     csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(decoded_lines(path), strict=True)
-    line = 1
-    while (cells := next_cells(path, reader)) is not None:
-        if cells:
-            yield line, read_cells(path, line, cells)
-        line = reader.line_num + 1
+    with closing(decoded_lines(path)) as lines:
+        reader, line = csv.reader(lines, strict=True), 1
+        while (cells := next_cells(path, reader)) is not None:
+            if cells:
+                yield line, read_cells(path, line, cells)
+            line = reader.line_num + 1
 
 
 def read_cells(path: Path, line: int, cells: list[str]) -> AuthorsTrace:

@@ -1,6 +1,7 @@
 """Where questions come from: benchmarks, files of one's own, and generated word sums, all streamed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from functools import partial
 from hashlib import blake2b
 from itertools import islice
@@ -24,7 +25,7 @@ from stepdown.problems import (
 from stepdown.problems.benchmarks import Benchmark, Dataset
 from stepdown.problems.files import Columns, read_problem
 from stepdown.problems.hub import fetch_files
-from stepdown.problems.rows import SUFFIXES, Row, find_file, read_rows, shown
+from stepdown.problems.rows import SUFFIXES, Row, Rows, find_file, read_rows, shown
 from stepdown.types import Problem
 
 __all__ = ["Checked", "Columns", "Dataset", "Problems", "datasets", "load_problems"]
@@ -46,6 +47,7 @@ BENCHMARKS = {
 }
 
 Place = Row | None
+Placed = Generator[tuple[Place, Problem], None, None]
 Source = Callable[[], Iterator[tuple[Place, Problem]]]
 
 
@@ -70,7 +72,7 @@ class Problems:
         return f"Problems({self.dataset!r})"
 
     def __iter__(self) -> Iterator[Problem]:
-        return (problem for _, problem in self.source())
+        return (problem for _, problem in self.places())
 
     def __getitem__(self, index: int) -> Problem:
         if index < 0:
@@ -78,6 +80,10 @@ class Problems:
         for problem in islice(self, index, None):
             return problem
         raise IndexError(f"there are not {index + 1} problems in {self.dataset}")
+
+    def places(self) -> Placed:
+        """Stream the problems, each with the row it came from, if any; closing this closes the source's file."""
+        yield from self.source()
 
     def check(self) -> Checked:
         """Read every problem once and return their number and fingerprint.
@@ -87,12 +93,13 @@ class Problems:
         """
         seen: set[bytes] = set()
         digest, encode = blake2b(digest_size=16), msgspec.json.Encoder().encode
-        for place, problem in self.source():
-            key = blake2b(problem.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-            if key in seen:
-                raise self.duplicate(place, problem.id)
-            seen.add(key)
-            digest.update(encode(problem) + b"\n")
+        with closing(self.places()) as places:
+            for place, problem in places:
+                key = blake2b(problem.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+                if key in seen:
+                    raise self.duplicate(place, problem.id)
+                seen.add(key)
+                digest.update(encode(problem) + b"\n")
         if not seen:
             raise UsageError(f"there are no problems in `{self.dataset}`", "lower `--offset`, or name other data")
         return Checked(count=len(seen), fingerprint=digest.hexdigest())
@@ -153,7 +160,7 @@ def load_benchmark(benchmark: Benchmark, split: str | None, part: Part, data: st
     named = split if split or path is None else split_of(path, about)
     chosen = known_split(about, named)
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Rows:
         for one in [path] if path else fetch_files(benchmark.hub, chosen):
             yield from read_rows(one)
 
@@ -173,7 +180,7 @@ def load_wordsums(name: str, split: str, part: Part, seed: int) -> Problems:
     offset, limit = part
     dataset = f"{name}/{split}" if seed == 0 else f"{name}/{split}/seed-{seed}"
 
-    def source() -> Iterator[tuple[Place, Problem]]:
+    def source() -> Placed:
         drawn = wordsums.generate(wordsums.NAMES[name], split, seed)
         for place, problem in islice(enumerate(drawn), offset, offset + (limit or wordsums.DEFAULT_COUNT)):
             yield None, msgspec.structs.replace(problem, id=f"{dataset}/{place}")
@@ -181,18 +188,17 @@ def load_wordsums(name: str, split: str, part: Part, seed: int) -> Problems:
     return Problems(dataset, source)
 
 
-def placed(
-    dataset: str, rows: Callable[[], Iterator[Row]], read: Callable[[Row], Problem], part: Part
-) -> Iterator[tuple[Place, Problem]]:
+def placed(dataset: str, rows: Callable[[], Rows], read: Callable[[Row], Problem], part: Part) -> Placed:
     """Stream the problems of a part of some rows, each with its row and its full id."""
     offset, limit = part
     end = None if limit is None else offset + limit
-    for place, row in islice(enumerate(rows()), offset, end):
-        problem = read(row)
-        own = problem.id.removeprefix(dataset.rpartition("/")[2] + "/") or str(place)
-        if not own.isprintable():
-            raise row.bad("id", f"an id that can be printed, found {shown(own)}")
-        yield row, msgspec.structs.replace(problem, id=f"{dataset}/{own}")
+    with closing(rows()) as found:
+        for place, row in islice(enumerate(found), offset, end):
+            problem = read(row)
+            own = problem.id.removeprefix(dataset.rpartition("/")[2] + "/") or str(place)
+            if not own.isprintable():
+                raise row.bad("id", f"an id that can be printed, found {shown(own)}")
+            yield row, msgspec.structs.replace(problem, id=f"{dataset}/{own}")
 
 
 def known_split(about: Dataset, split: str | None) -> str:

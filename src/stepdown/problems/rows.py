@@ -1,7 +1,8 @@
 """Rows of data files, as they stand in jsonl, json, csv, tsv and parquet, with the place each came from."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -45,6 +46,10 @@ class Row(msgspec.Struct, frozen=True):
         return plain(self.fields.get(column)) or ""
 
 
+# Whoever may raise between two rows closes this, so that no file is left open in a traceback.
+Rows = Generator[Row, None, None]
+
+
 def plain(value: object) -> str | None:
     """Return text or a number as stripped text (145.0 as `145`), nothing as ``, anything else as None."""
     if value is None:
@@ -76,7 +81,7 @@ def find_file(path: str | Path) -> Path:
     return found
 
 
-def read_rows(path: Path) -> Iterator[Row]:
+def read_rows(path: Path) -> Rows:
     """Stream the rows of a file of a known kind; raise `BadRow` at the first that cannot be read."""
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
@@ -86,7 +91,7 @@ def read_rows(path: Path) -> Iterator[Row]:
     return json_rows(path)
 
 
-def decoded_lines(path: Path) -> Iterator[str]:
+def decoded_lines(path: Path) -> Generator[str, None, None]:
     """Stream the lines of a UTF-8 file (a byte order mark is accepted); raise `BadRow` at any other encoding."""
     with path.open("rb") as file:
         for number, raw in enumerate(file, 1):
@@ -104,9 +109,15 @@ def refuse_encoding(path: Path, line: int, body: bytes, error: UnicodeDecodeErro
     raise BadRow(path, line, "encoding", f"UTF-8, found {what}", "save the file as UTF-8") from error
 
 
-def json_rows(path: Path) -> Iterator[Row]:
+def json_rows(path: Path) -> Rows:
     """Stream JSON lines; a file that is one list, or one object of rows keyed `0`, `1`..., is read whole."""
-    lines = ((number, line) for number, line in enumerate(decoded_lines(path), 1) if line.strip())
+    with closing(decoded_lines(path)) as texts:
+        lines = ((number, line) for number, line in enumerate(texts, 1) if line.strip())
+        yield from whole_or_lines(path, lines)
+
+
+def whole_or_lines(path: Path, lines: Iterator[tuple[int, str]]) -> Rows:
+    """Stream numbered lines as rows, or the rows of the whole file where its first line does not stand for itself."""
     first = next(lines, None)
     if first is None:
         return
@@ -147,7 +158,7 @@ def is_keyed(found: object) -> bool:
     return isinstance(found, dict) and isinstance(found.get("0"), dict)
 
 
-def whole_rows(path: Path) -> Iterator[Row]:
+def whole_rows(path: Path) -> Rows:
     """Read a file that is one JSON list of rows, or one object of them, and stream its rows."""
     try:
         found = msgspec.json.decode("".join(decoded_lines(path)))
@@ -160,11 +171,16 @@ def whole_rows(path: Path) -> Iterator[Row]:
         yield Row(str(path), number, row)
 
 
-def csv_rows(path: Path, delimiter: str = ",") -> Iterator[Row]:
+def csv_rows(path: Path, delimiter: str = ",") -> Rows:
     """Stream the rows of a CSV or TSV file with a header; quoted fields may hold newlines and be of any length."""
     # The limit is the process's, not the reader's; the csv module has no other door to it.
     csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(decoded_lines(path), delimiter=delimiter, strict=True)
+    with closing(decoded_lines(path)) as lines:
+        yield from headed_rows(path, csv.reader(lines, delimiter=delimiter, strict=True))
+
+
+def headed_rows(path: Path, reader: Any) -> Rows:
+    """Stream a CSV reader's records as rows named by the first of them."""
     header = next_cells(path, reader)
     if header is None:
         return
@@ -192,7 +208,7 @@ def next_cells(path: Path, reader: Any) -> list[str] | None:
     return cells
 
 
-def parquet_rows(path: Path, batch: int = 10_000) -> Iterator[Row]:
+def parquet_rows(path: Path, batch: int = 10_000) -> Rows:
     """Stream the rows of a parquet file, `batch` at a time; `line` is the row's number from 1."""
     polars = load_polars()
     try:
