@@ -17,11 +17,33 @@ STATUSES = {
         400,
         {"error": {"message": "maximum context length is 4096 tokens", "code": "context_length_exceeded"}},
     ),
+    "400-long-code": (400, {"error": {"message": "please shorten it", "code": "context_length_exceeded"}}),
+    "400-long-llamacpp": (
+        400,
+        {
+            "error": {
+                "code": 400,
+                "message": "request (4390 tokens) exceeds the available context size (4096 tokens), try increasing it",
+                "type": "exceed_context_size_error",
+            }
+        },
+    ),
+    "400-long-vllm": (
+        400,
+        {
+            "object": "error",
+            "message": "The decoder prompt (length 4926) is longer than the maximum model length of 4096.",
+            "type": "BadRequestError",
+            "code": 400,
+        },
+    ),
+    "400-long-ollama": (400, {"error": "the input length exceeds the context length"}),
     "401": (401, {"error": {"message": "Incorrect API key provided: sk-very-secret", "code": "invalid_api_key"}}),
     "403": (403, {"error": {"message": "this project may not use the model"}}),
     "404": (404, {"error": {"message": "model 'm' not found", "code": "model_not_found"}}),
     "429": (429, {"error": {"message": "Rate limit reached"}}),
     "429-now": (429, {"error": {"message": "Rate limit reached"}}),
+    "429-soon": (429, {"error": {"message": "Rate limit reached"}}),
     "429-tomorrow": (429, {"error": {"message": "Daily limit reached"}}),
     "quota": (429, {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}),
     "500": (500, {"error": {"message": "the server had an error"}}),
@@ -37,15 +59,16 @@ STATUSES = {
     ),
     "no-n": (400, {"error": {"message": "'n' : number must be at most 1; n > 1 is not supported"}}),
 }
-HEADERS = {"429-now": {"Retry-After": "0"}, "429": {"Retry-After": "7"}, "429-tomorrow": {"Retry-After": "86400"}}
+RETRY_AFTER = {"429-now": "0", "429-soon": "3", "429": "7", "429-tomorrow": "86400"}
+HEADERS = {fault: {"Retry-After": seconds} for fault, seconds in RETRY_AFTER.items()}
 
 
 class FaultyServer:
     """Answers each request with the next fault of `faults`, and well once they are used up.
 
-    A fault is a key of `STATUSES`, or `drop`, `cut`, `malformed`, `html`, `empty`, `hang`, or a dict,
-    which is the response to send. `speak` turns a request's body into the reply's text. `bodies` and `headers`
-    keep what was received, in order. `one_choice` ignores `n`, as Ollama does.
+    A fault is a key of `STATUSES`, or `drop`, `cut`, `malformed`, `html`, `empty`, `hang`, `long-stream`,
+    `broken-stream`, or a dict, which is the response to send. `speak` turns a request's body into the reply's text.
+    `bodies` and `headers` keep what was received, in order. `one_choice` ignores `n`, as Ollama does.
     """
 
     def __init__(self, faults: Sequence[str | Body], speak: Speak, *, one_choice: bool = False) -> None:
@@ -83,6 +106,9 @@ class FaultyServer:
         if fault in {"malformed", "html", "empty"}:
             text = {"malformed": '{"choices": [{"mess', "html": "<html></html>", "empty": '{"choices": []}'}[fault]
             return web.Response(text=text, content_type="application/json")
+        if fault in {"long-stream", "broken-stream"}:
+            wrong = STATUSES["400-long-llamacpp"][1] if fault == "long-stream" else {"error": "the disk is full"}
+            return web.Response(text=f"data: {json.dumps(wrong)}\n\n", content_type="text/event-stream")
         if fault == "hang":
             await self._stopping.wait()
         if fault == "cut":

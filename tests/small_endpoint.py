@@ -15,7 +15,7 @@ from starlette.routing import Mount
 from stepdown.runner import Budget
 from stepdown.types import Model
 from stepdown.web.config import Config
-from stepdown.web.openai import ROUTES, Desk
+from stepdown.web.openai import ROUTES, Service
 from stepdown.web.state import State
 
 NAME = "trace-of-thought/openai/teacher->openai/student"
@@ -50,7 +50,7 @@ def app_of(state: State, most: int) -> Starlette:
         await state.close()
 
     app = Starlette(routes=[Mount("/v1", routes=ROUTES)], lifespan=lifespan)
-    app.state.stepdown, app.state.desk = state, Desk(state, most=most)
+    app.state.stepdown, app.state.service = state, Service(state, most=most)
     return app
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from stepdown.errors import CallFailed, EndpointRefused, UsageError
+from stepdown.errors import EndpointRefused, PromptTooLong, UsageError
 from stepdown.models import ChatModel, load_model
 from stepdown.models.apart import ApartModel
 from stepdown.models.embedded import EmbeddedModel, load_embedded
@@ -93,7 +93,7 @@ def test_a_listener_who_leaves_frees_the_engine(model: ApartModel) -> None:
 def test_errors_arrive_by_class_and_words(model: ApartModel) -> None:
     with pytest.raises(UsageError, match="draws nothing"):
         run(model.reply(APPLES, Sampling(max_tokens=0)))
-    with pytest.raises(CallFailed, match="8192") as failed:
+    with pytest.raises(PromptTooLong, match="8192") as failed:
         run(model.reply((Message("user", "word " * 9000),), Sampling(max_tokens=4)))
     assert failed.value.hint.startswith("shorten the question")
 

@@ -11,7 +11,7 @@ from small_endpoint import Endpoint, endpoint
 from stepdown.errors import CallFailed, UsageError
 from stepdown.graders import load_grader
 from stepdown.models import ScriptedModel
-from stepdown.models.scripted import Line
+from stepdown.models.scripted import ScriptLine
 from stepdown.runner import Calls, Plans, Task
 from stepdown.runner.cascade import Cascade, stream_cascade
 from stepdown.runner.solve import Piece
@@ -30,13 +30,13 @@ ASKED: list[Any] = [{"role": "user", "content": PROBLEM.question}]
 class Players:
     """A planner, a teacher, and a student whose votes are scripted; by the teacher's plan it answers 5."""
 
-    def __init__(self, votes: Sequence[Line], *, plan: Line = "1. Guess.") -> None:
+    def __init__(self, votes: Sequence[ScriptLine], *, plan: ScriptLine = "1. Guess.") -> None:
         self.planner = ScriptedModel([plan], "openai/planner")
         self.teacher = ScriptedModel(["1. Add one."], "openai/teacher")
         self.votes = list(votes)
         self.student = ScriptedModel(self._answer, "openai/student")
 
-    def _answer(self, messages: Messages, sampling: Sampling, sample: int) -> Line:
+    def _answer(self, messages: Messages, sampling: Sampling, sample: int) -> ScriptLine:
         return "Answer: 5" if "Add one." in messages[-1].content else self.votes.pop(0)
 
     def models(self) -> dict[str, ScriptedModel]:

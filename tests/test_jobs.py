@@ -107,6 +107,19 @@ def test_a_run_is_started_from_the_form_watched_and_finished(open_desk: Callable
     assert desk.endpoint.headers[0]["authorization"] == "Bearer sk-never-shown"
 
 
+def test_a_run_that_waits_for_its_endpoint_says_so_on_its_page_and_in_the_list(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk("429-soon")
+    with urlopen(f"{desk.address}/events", timeout=30) as events:
+        _, _, path = desk.post("/jobs", **FORM | {"concurrency": "1"})
+        words = r"<code>student</code> answered 429; asking again in [123] s \(first time\)"
+        desk.watch(path, words)
+        lines = iter(events)
+        assert any(re.search(words, line.decode()) for line in lines)
+        # Once the endpoint answers, the list goes on without it.
+        assert any(b"4 / 4 / 4" in line for line in lines)
+    assert not re.search(words, desk.watch(path, ">finished<") + desk.get("/"))
+
+
 def test_an_estimate_shows_calls_and_sends_none(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk()
     status, page, _ = desk.post("/jobs", **FORM | {"do": "estimate"})

@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from stepdown.errors import BudgetReached, CallFailed, EndpointRefused, StepdownError
 from stepdown.models import Prices, ScriptedModel
+from stepdown.models.delays import Delay
 from stepdown.models.pieces import Pieces, cut_at_stop
 from stepdown.models.streams import Visible
 from stepdown.models.wire import Choice, Spoken, read_texts
 from stepdown.runner import Budget, Calls
+from stepdown.runner.budget import most
 from stepdown.store import Store
-from stepdown.types import GREEDY, Call, Message, Messages, Model, Reply, Sampling, Usage
+from stepdown.types import GREEDY, Call, Message, Messages, Model, Reply, Sampling, Settings, Usage
+from stepdown.web.ledger import Ledger, Spent
 
 ASKED = (Message("user", "What is 2 + 2?"),)
 WARM = Sampling(temperature=1.0, seed=10)
@@ -32,6 +35,7 @@ class Dictated:
         self.pieces: asyncio.Queue[str | Exception] = asyncio.Queue()
         self.asked: list[Sampling] = []
         self.left = 0
+        self.delay: Delay | None = None
 
     def dictate(self, *pieces: str | Exception) -> None:
         for piece in pieces:
@@ -75,10 +79,27 @@ async def hear(stream: Any) -> tuple[list[str], Call]:
     return pieces, call
 
 
+async def leave_early(calls: Calls, model: Dictated, sampling: Sampling, *words: str) -> None:
+    """Hear these pieces, and nothing more, of a reply; then leave and wait until the call has ended."""
+    asked, left = len(model.asked), model.left
+    model.dictate(*words)
+    hearing = asyncio.ensure_future(hear(listen(calls, model, sampling)))
+    await until(lambda: len(model.asked) > asked and model.pieces.empty())
+    hearing.cancel()
+    await until(lambda: model.left > left)
+
+
 async def until(true: Any) -> None:
     async with asyncio.timeout(10):
         while not true():
             await asyncio.sleep(0)
+
+
+def price_file(folder: Path) -> Path:
+    """Return a file in which the dictated model costs dollars."""
+    path = folder / "prices.json"
+    path.write_text('{"dictated": {"input": 100, "output": 1000}}')
+    return path
 
 
 def kept(store: Store) -> int:
@@ -183,7 +204,7 @@ def one_is_stream(one: object) -> bool:
     return hasattr(one, "__anext__")
 
 
-def test_when_the_last_listener_leaves_the_stream_is_closed_and_nothing_is_kept(store: Store) -> None:
+def test_when_the_last_listener_leaves_the_stream_is_closed_and_no_reply_is_kept(store: Store) -> None:
     async def work() -> None:
         model, calls = Dictated(), Calls(store)
         model.dictate("one ", "two ")
@@ -191,8 +212,9 @@ def test_when_the_last_listener_leaves_the_stream_is_closed_and_nothing_is_kept(
             assert await anext(stream) == "one "
         await until(lambda: model.left)
         model.dictate("whole", "")
-        assert (await hear(listen(calls, model)))[1].reply.text == "whole"
-        assert (len(model.asked), kept(store)) == (2, 1)
+        _, call = await hear(listen(calls, model))
+        assert call.reply.text == "whole" and not call.reply.cached
+        assert len(model.asked) == 2
 
     asyncio.run(work())
 
@@ -248,19 +270,59 @@ def test_a_stream_without_a_reply_is_a_failed_call(store: Store) -> None:
         asyncio.run(hear(listen(Calls(store), Mute())))
 
 
-def test_a_budget_holds_for_streams_and_takes_back_what_was_left(store: Store) -> None:
+def test_a_budget_holds_for_streams_and_counts_what_a_call_took_until_it_was_left(store: Store) -> None:
     async def work() -> None:
-        budget = Budget(Prices(), tokens=200)
+        budget, sampling = Budget(Prices(), tokens=200), Sampling(max_tokens=100)
         model, calls = Dictated(), Calls(store, budget=budget)
-        model.dictate("one ")
-        async with aclosing(listen(calls, model, Sampling(max_tokens=100))) as stream:
-            await anext(stream)
-        await until(lambda: model.left)
+        await leave_early(calls, model, sampling, "one ")
+        assert budget.spent_tokens == most(ASKED, sampling, 1).input + len("one ")
         model.dictate("four", "")
-        await hear(listen(calls, model, Sampling(max_tokens=100)))
-        assert budget.spent_tokens == 9
+        before = budget.spent_tokens
+        await hear(listen(calls, model, sampling))
+        assert budget.spent_tokens == before + 9
         with pytest.raises(BudgetReached):
             await hear(listen(calls, model, Sampling(max_tokens=1000)))
+
+    asyncio.run(work())
+
+
+def test_what_is_counted_for_a_call_that_was_left_is_never_more_than_was_reserved(store: Store) -> None:
+    async def work() -> None:
+        budget, sampling = Budget(Prices(), tokens=200), Sampling(max_tokens=3)
+        await leave_early(Calls(store, budget=budget), Dictated(), sampling, "many more letters than tokens")
+        assert budget.spent_tokens == most(ASKED, sampling, 1).input + 3
+
+    asyncio.run(work())
+
+
+def test_the_run_that_paid_for_a_call_that_was_left_says_so_and_agrees_with_the_budget(store: Store) -> None:
+    async def work() -> Spent:
+        run = store.open_run(Settings(dataset="served", problems="", count=0, method="direct", student="dictated"))
+        prices = Prices(price_file(store.path.parent))
+        budget = Budget(prices, money=2.0)
+        model, calls = Dictated(), Calls(store, budget=budget)
+        stream = calls.stream("student", model, ASKED, GREEDY, 0, run.id)
+        model.dictate("one ")
+        async with aclosing(stream):
+            await anext(stream)
+        await until(lambda: model.left)
+        await calls.close()
+        spent = Ledger(prices).entry(run).spent
+        assert spent.tokens == budget.spent_tokens and spent.money == pytest.approx(budget.spent_money)
+        return spent
+
+    spent = asyncio.run(work())
+    assert spent.left == 1 and spent.tokens and spent.money
+
+
+def test_nothing_is_counted_for_a_call_that_its_endpoint_never_let_begin(store: Store) -> None:
+    async def work() -> None:
+        budget, model = Budget(Prices(), tokens=200), Dictated()
+        model.delay = Delay("dictated", "429", 429)
+        await leave_early(Calls(store, budget=budget), model, Sampling(max_tokens=100))
+        assert (budget.spent_tokens, kept(store)) == (0, 0)
+        await leave_early(Calls(store, budget=budget), model, Sampling(max_tokens=100), "one ")
+        assert budget.spent_tokens
 
     asyncio.run(work())
 

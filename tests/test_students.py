@@ -13,7 +13,7 @@ import pytest
 from small_students import LINES, small_model, small_student, small_tokenizer
 from stepdown.distill.folders import export_student, write_student
 from stepdown.distill.people import describe
-from stepdown.errors import CallFailed, EndpointRefused, UnknownName, UsageError
+from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, UnknownName, UsageError
 from stepdown.models import load_model
 from stepdown.models.catalogue import fetch
 from stepdown.models.students import WEIGHTS, Lessons, Score, StudentCard, load_student, read_card
@@ -320,7 +320,7 @@ def test_the_limit_and_the_stop_string_end_a_reply(folder: Path) -> None:
 
 
 def test_a_prompt_longer_than_the_context_is_refused(folder: Path) -> None:
-    with pytest.raises(CallFailed, match="does not fit the `256`"):
+    with pytest.raises(PromptTooLong, match="does not fit the `256`"):
         ask(folder, engine="transformers", messages=(Message("user", "x" * 900),), sampling=Sampling(max_tokens=4))
 
 

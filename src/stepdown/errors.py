@@ -6,6 +6,7 @@ StepdownError
 │   ├── UnknownName     a name that is not one of the known ones
 │   └── MissingExtra    an optional dependency is not installed
 ├── CallFailed          one call failed for good: recorded as its problem's error
+│   └── PromptTooLong   its prompt, or prompt and reply, do not fit the model's context
 ├── EndpointRefused     key, model or endpoint refused: every further call would fail too   exit 4
 ├── BudgetReached       the next call would go over the budget                 exit 3
 ├── Interrupted         a person or the system asked to stop                   exit 130
@@ -68,6 +69,10 @@ class CallFailed(StepdownError):
     """One call failed for good: recorded as its problem's error, retried by the next same command."""
 
     exit_code = 1
+
+
+class PromptTooLong(CallFailed):
+    """One call's prompt, or prompt and reply, do not fit the model's context; it says nothing of the endpoint."""
 
 
 class EndpointRefused(StepdownError):

@@ -221,7 +221,8 @@ class Model(Protocol):
 
     `reply` returns up to n replies, at least one (the runner asks again for the rest), and raises `CallFailed`
     (this call), `EndpointRefused` (every call). A model may also have `source` (base URL or weights' hash: part of
-    a call's identity), `width` (how many replies it can use at once now), `local = True` (costs nothing),
+    a call's identity), `width` (how many replies it can use at once now), `delay` (a
+    `stepdown.models.delays.Delay` while calls wait to be asked again, else None), `local = True` (costs nothing),
     `recorded = True` (its n replies are always the first n draws), `close()`, and `stream(messages, sampling)`, an
     async generator of one reply's text in pieces and, after them, the whole `Reply`.
     """

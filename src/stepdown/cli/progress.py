@@ -1,14 +1,19 @@
 """How far a run is, on stderr: one line redrawn in a terminal, a plain line now and then elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from stepdown.cli.terminal import clean, is_lively, say
+from stepdown.cli.interrupts import LEASH
+from stepdown.cli.terminal import clean, is_lively, say, show_json
+from stepdown.models.delays import Delay
 from stepdown.reports.figures import clipped, count, duration, money
 from stepdown.runner import Budget, Tally, Task
+from stepdown.runner.run import News
 from stepdown.types import Usage
 
 if TYPE_CHECKING:
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
 EVERY_SECONDS = 10.0
 EVERY_SHARE = 0.1
 _REDRAW = 0.1
+BETWEEN_DELAYS = 5.0
 _ROOM_FOR_BARS = 120
 _ROOM_FOR_COUNTS = 9  # `1000/1000`; what is too wide gives way in the texts beside it
 
@@ -61,7 +67,8 @@ class Meter:
         waiting = tally.total - tally.solved
         left = f" · {duration(waiting / rate)} left" if rate and waiting else ""
         failed = f" · {tally.errors} failed" if tally.errors else ""
-        return f"right {tally.right}/{tally.graded}{failed}{left} · {_paced(rate)} · {self.spending}"
+        delayed = f"{clean(tally.delay.words)} · " if tally.delay else ""
+        return f"{delayed}right {tally.right}/{tally.graded}{failed}{left} · {_paced(rate)} · {self.spending}"
 
 
 def _paced(rate: float) -> str:
@@ -69,7 +76,7 @@ def _paced(rate: float) -> str:
 
 
 class Lines:
-    """Plain lines, every ten seconds and every tenth of a run, but at most one a second."""
+    """Plain lines, every ten seconds and every tenth of a run, but at most one a second; sooner as delays grow."""
 
     def __init__(self, spending: Spending) -> None:
         self.spending = spending
@@ -82,15 +89,18 @@ class Lines:
 
     def follow(self, task: Task, place: str) -> Callable[[Tally], None]:
         """Return what a run calls with its tally."""
-        meter, said = Meter(f"{place} {titled(task)}", self.spending), [time.monotonic(), -1.0]
+        meter, said, late = Meter(f"{place} {titled(task)}", self.spending), [time.monotonic(), -1.0], [0]
         self.spending.check(task)
 
         def update(tally: Tally) -> None:
             now, share = time.monotonic(), tally.solved / max(1, tally.total)
             text = meter.text(tally)
             due = now - said[0] >= EVERY_SECONDS or (share - said[1] >= EVERY_SHARE and now - said[0] >= 1)
+            times = tally.delay.times if tally.delay else 0
+            late[0] = min(late[0], times)
+            due = due or (times > late[0] and now - said[0] >= BETWEEN_DELAYS)
             if said[1] < 0 or due or tally.solved == tally.total:
-                said[:] = [now, share]
+                said[:], late[0] = [now, share], times
                 say(f"{meter.title}: {tally.solved}/{tally.total} · {text}")
 
         return update
@@ -125,6 +135,24 @@ class Bars:
                 self.screen.update(bar, completed=tally.solved, total=tally.total, figures=text)
 
         return update
+
+
+def passed_on(progress: Callable[[Tally], None]) -> Callable[[Tally], None]:
+    """Return the same, telling the server that started this command of each delay too, as lines of JSON on stdout."""
+    if not os.environ.get(LEASH):
+        return progress
+    told: list[Delay | None] = [None]
+
+    def update(tally: Tally) -> None:
+        progress(tally)
+        if tally.delay != told[0]:
+            told[0] = tally.delay
+            # A server that was killed hears nothing; the run ends with its stdin.
+            with suppress(OSError):
+                show_json(News(tally.run, tally.delay))
+                sys.stdout.flush()
+
+    return update
 
 
 def bars() -> "Progress":

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from stepdown.errors import CallFailed, EndpointRefused
+from stepdown.models.delays import Delay
 from stepdown.models.endpoints import Endpoint, join_address
 from stepdown.models.limits import Fault, Limits
-from stepdown.models.refusals import find_unwelcome, quote, read_failure
+from stepdown.models.refusals import find_unwelcome, read_error, read_failure
 from stepdown.models.streams import Gathering, read_events
 from stepdown.models.wire import (
     Answer,
@@ -66,6 +67,11 @@ class ChatModel:
     def width(self) -> int:
         """How many calls the endpoint may have at once now."""
         return self.limits.width
+
+    @property
+    def delay(self) -> Delay | None:
+        """What keeps calls waiting now; None since the endpoint's last answer."""
+        return self.limits.delay
 
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
         """Return up to n replies, at least one: as many as the endpoint gives in one request.
@@ -125,8 +131,7 @@ class ChatModel:
                 raise Fault("200 with a web page in place of JSON", mark="html") from None
             raise Fault(f"malformed JSON in the reply ({error})") from None
         if answer.error:
-            said = answer.error if isinstance(answer.error, str) else answer.error.message
-            raise Fault(f"200 with an error: {quote(self.endpoint, said)}")
+            raise read_error(self.endpoint, answer.error)
         if not answer.choices:
             raise Fault("a reply with no choices")
         if any(choice.finish_reason == "error" for choice in answer.choices):
@@ -198,6 +203,8 @@ class ChatModel:
             raise CallFailed(f"the stream of `{self.name}` broke: {type(error).__name__}", "ask again") from None
         finally:
             response.close()
+        if gathering.error:
+            raise _as_failure(read_error(self.endpoint, gathering.error), self.name)
         if not gathering.finished:
             raise CallFailed(f"the stream of `{self.name}` ended early", "ask again")
         [reply] = read_replies(gathering.whole(), self.endpoint.model, perf_counter() - started)
@@ -232,6 +239,13 @@ class ChatModel:
 
 def _as_refusal(failure: Exception) -> Exception:
     return EndpointRefused(failure.reason, failure.hint) if isinstance(failure, Fault) else failure
+
+
+def _as_failure(failure: Exception, name: str) -> Exception:
+    """Return what ends a stream that has begun, which nothing may ask again."""
+    if isinstance(failure, Fault):
+        return CallFailed(f"the stream of `{name}` ended in an error: {failure.reason}", "ask again")
+    return failure
 
 
 def find_proxy(address: str) -> str | None:

@@ -10,14 +10,14 @@ from typing import BinaryIO
 
 import msgspec
 
-from stepdown.errors import CallFailed, EndpointRefused, StepdownError, UsageError
+from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, StepdownError, UsageError
 from stepdown.models import load_model
 from stepdown.models.embedded import EmbeddedModel
 from stepdown.types import Messages, Reply, Sampling
 
 # What an error of the child becomes in the parent: the first of these that it is one of.
 KINDS: dict[str, type[StepdownError]] = {
-    kind.__name__: kind for kind in (UsageError, CallFailed, EndpointRefused, StepdownError)
+    kind.__name__: kind for kind in (UsageError, PromptTooLong, CallFailed, EndpointRefused, StepdownError)
 }
 
 

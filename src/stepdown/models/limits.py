@@ -5,9 +5,11 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from math import ceil
 from typing import Literal, TypeVar
 
-from stepdown.errors import CallFailed, EndpointRefused, StepdownError
+from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, StepdownError
+from stepdown.models.delays import Delay
 
 T = TypeVar("T")
 
@@ -33,7 +35,7 @@ class Fault(Exception):
 
     `kind` is `busy` (429, 503), `silent` (time-out), `unreachable` (no connection) or `broken`.
     `pause` is the wait in seconds the endpoint asked for. `mark` tells identical server errors
-    from different ones; empty where that means nothing.
+    from different ones; empty where that means nothing. `status` is the HTTP status, 0 for none.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class Fault(Exception):
         pause: float | None = None,
         mark: str = "",
         hint: str = "",
+        status: int = 0,
     ) -> None:
         super().__init__(reason)
         self.reason, self.kind, self.pause, self.mark, self.hint = reason, kind, pause, mark, hint
+        self.status = status
 
 
 class Limits:
@@ -81,21 +85,40 @@ class Limits:
         self._until = 0.0
         self._answered = False
         self._reason = ""
+        self._late: set[_Retries] = set()
+
+    @property
+    def delay(self) -> Delay | None:
+        """What keeps calls waiting now, of the one that is asked again first; None since the last answer."""
+        late = min(self._late, key=lambda one: one.until, default=None)
+        if late is None:
+            return None
+        seconds = max(0, ceil(late.until - self._clock()))
+        return Delay(self.name, late.reason, late.status, seconds, late.count)
 
     async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Return what `attempt` returns, in turn and retried while it raises `Fault`.
 
         Raises `CallFailed` when the call is given up and `EndpointRefused` when every call fails alike.
         """
-        retries: _Retries | None = None
+        retries = _Retries(self)
+        try:
+            return await self._call(attempt, retries)
+        finally:
+            self._late.discard(retries)
+
+    async def _call(self, attempt: Callable[[], Awaitable[T]], retries: "_Retries") -> T:
         while True:
-            cuts = await self._enter(ahead=retries is not None)
+            cuts = await self._enter(ahead=retries.count > 0)
             try:
                 value = await attempt()
             except Fault as fault:
                 self._slow_down(fault, cuts)
-                retries = retries or _Retries(self)
                 wait = self._next_wait(retries, fault)
+                retries.until = max(self._until, self._clock() + wait)
+                self._late.add(retries)
+            except PromptTooLong:
+                raise
             except CallFailed as failure:
                 raise self._count_failure(failure, failure.what, retried=False) from None
             else:
@@ -130,6 +153,7 @@ class Limits:
         if loop is not self._loop:
             self._loop, self._flying = loop, 0
             self._waiting.clear()
+            self._late.clear()
 
     async def _queue(self, *, ahead: bool) -> int:
         turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -158,6 +182,7 @@ class Limits:
     def _count_answer(self) -> None:
         self._answered = True
         self._alike = 0
+        self._late.clear()
         if self._climb:
             self.width = self._climb.count(self.width, self._clock)
 
@@ -195,13 +220,14 @@ class Limits:
 
 
 class _Retries:
-    """The faults of one call so far."""
+    """The faults of one call so far: `reason` and `status` are the last one's, `until` (by the clock) ends its wait."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.count = self._silent = self._busy = self._identical = 0
-        self._mark = ""
-        self._waited = 0.0
+        self._mark = self.reason = ""
+        self._waited = self.until = 0.0
+        self.status = 0
 
     def wait_after(self, fault: Fault, *, answered: bool) -> float | None:
         """Return the seconds to wait before the next attempt, None when there shall be none."""
@@ -218,6 +244,7 @@ class _Retries:
 
     def _count(self, fault: Fault) -> None:
         self.count += 1
+        self.reason, self.status = fault.reason, fault.status
         self._silent += fault.kind == "silent"
         self._busy += fault.kind == "busy"
         self._identical = self._identical + 1 if fault.mark and fault.mark == self._mark else 1

@@ -9,10 +9,12 @@ from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
-from stepdown.errors import CallFailed, UsageError
+from stepdown.errors import CallFailed, PromptTooLong, UsageError
 from stepdown.models.openvino import available_cores
+from stepdown.models.overflows import is_overflow
 from stepdown.models.pieces import tell
 from stepdown.models.weights import Header
+from stepdown.models.wire import Trouble
 from stepdown.types import Messages, Reply, Sampling, Usage
 
 # All slots share one cache of this many tokens, at least and at most.
@@ -164,9 +166,11 @@ class _Draft:
 def _check(chunk: dict[str, Any]) -> None:
     if "error" not in chunk:
         return
-    error = chunk["error"]
-    words = error.get("message", error) if isinstance(error, dict) else error
-    raise CallFailed(f"llama.cpp refused the call: `{words}`", "shorten the prompt, or lower max_tokens")
+    error = chunk["error"] if isinstance(chunk["error"], dict) else {"message": chunk["error"]}
+    words = str(error.get("message", error))
+    too_long = is_overflow(int(error.get("code", 400)), Trouble(message=words, type=error.get("type")))
+    kind = PromptTooLong if too_long else CallFailed
+    raise kind(f"llama.cpp refused the call: `{words}`", "shorten the prompt, or lower max_tokens")
 
 
 def _parameters(parameters: Any, path: Path, header: Header, width: int) -> Any:

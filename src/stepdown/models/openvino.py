@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from random import Random
 from typing import Any, cast
 
-from stepdown.errors import CallFailed, EndpointRefused, StepdownError, UsageError
+from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, StepdownError, UsageError
 from stepdown.models.pieces import Pieces, cut_at_stop, tell
 from stepdown.models.weights import Header, openvino_copy
 from stepdown.types import Messages, Reply, Sampling, Usage
@@ -185,7 +185,7 @@ class OpenVinoEngine:
         job.length = job.prompt.shape[1]
         most = min(self.context, TOKENIZER_TOKENS)
         if job.length >= most:
-            raise CallFailed(
+            raise PromptTooLong(
                 f"a prompt of `{job.length}` tokens or more does not fit the `{most}` that the engine reads",
                 "shorten the question or the plan; STEPDOWN_ENGINE=llamacpp reads up to the model's whole context",
             )
@@ -247,7 +247,7 @@ class OpenVinoEngine:
         finished = self._genai.GenerationStatus.FINISHED
         if any(handle.get_status() != finished for handle in job.handles):
             too_big = f"`{job.length}` tokens and their reply do not fit the engine's cache"
-            _deliver(job, CallFailed(too_big, "shorten the prompt, or lower max_tokens"))
+            _deliver(job, PromptTooLong(too_big, "shorten the prompt, or lower max_tokens"))
             return
         drawn = (output for handle in job.handles for output in self._outputs(job, handle))
         outputs = [job.speech] if job.speech else list(drawn)

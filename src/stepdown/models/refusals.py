@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping
 
-from stepdown.errors import CallFailed, EndpointRefused, StepdownError
+from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, StepdownError
 from stepdown.models.endpoints import Endpoint
 from stepdown.models.limits import Fault
+from stepdown.models.overflows import is_overflow
 from stepdown.models.pauses import read_pause
 from stepdown.models.wire import Body, Trouble, read_trouble
 
@@ -32,15 +33,31 @@ def read_failure(endpoint: Endpoint, status: int, headers: Mapping[str, str], ra
     trouble = read_trouble(raw)
     said = quote(endpoint, trouble.message)
     reason = f"{status}: {said}" if said else f"{status}"
+    if is_overflow(status, trouble):
+        return too_long(endpoint, reason)
     if status in _BUSY and not _is_spent(status, trouble):
         pause = read_pause(headers)
         mark = reason if status >= 500 and pause is None else ""
-        return Fault(reason, kind="busy", pause=pause, mark=mark)
+        return Fault(reason, kind="busy", pause=pause, mark=mark, status=status)
     if status >= 500:
-        return Fault(reason, mark=reason)
+        return Fault(reason, mark=reason, status=status)
     if status in _PASSING:
-        return Fault(reason)
+        return Fault(reason, status=status)
     return _refusal(endpoint, status, trouble, reason)
+
+
+def read_error(endpoint: Endpoint, error: Trouble | str) -> Exception:
+    """Return what an error inside a response of status 200 means: llama.cpp's server refuses a stream so."""
+    trouble = Trouble(message=error) if isinstance(error, str) else error
+    said = quote(endpoint, trouble.message)
+    if is_overflow(400, trouble):
+        return too_long(endpoint, said)
+    return Fault(f"200 with an error: {said}")
+
+
+def too_long(endpoint: Endpoint, reason: str) -> PromptTooLong:
+    """Return the error of a call that does not fit the context of an endpoint's model."""
+    return PromptTooLong(f"`{endpoint.name}` refused this call: {reason}", "shorten the prompt, or lower max_tokens")
 
 
 def _is_spent(status: int, trouble: Trouble) -> bool:

@@ -10,11 +10,11 @@ import msgspec
 from stepdown.errors import UsageError
 from stepdown.types import Messages, Reply, Sampling, Usage
 
-Line = str | Reply | Exception
-Script = Sequence[Line] | Mapping[str, Line] | Callable[[Messages, Sampling, int], Line]
+ScriptLine = str | Reply | Exception
+Script = Sequence[ScriptLine] | Mapping[str, ScriptLine] | Callable[[Messages, Sampling, int], ScriptLine]
 
 
-class Asked(msgspec.Struct, frozen=True):
+class ScriptedCall(msgspec.Struct, frozen=True):
     """What a scripted model was asked; `sample` counts draws of the same messages."""
 
     messages: Messages
@@ -36,7 +36,7 @@ class ScriptedModel:
 
     def __init__(self, replies: Script, name: str = "scripted", *, width: int = 16) -> None:
         self.name, self.width = name, width
-        self.calls: list[Asked] = []
+        self.calls: list[ScriptedCall] = []
         self._script = replies
         self._draws: Counter[Messages] = Counter()
 
@@ -61,13 +61,13 @@ class ScriptedModel:
     def _answer(self, messages: Messages, sampling: Sampling) -> Reply:
         sample = self._draws[messages]
         self._draws[messages] += 1
-        self.calls.append(Asked(messages, sampling, sample))
+        self.calls.append(ScriptedCall(messages, sampling, sample))
         line = self._find_line(messages, sampling, sample)
         if isinstance(line, Exception):
             raise line
         return line if isinstance(line, Reply) else self._reply(messages, line)
 
-    def _find_line(self, messages: Messages, sampling: Sampling, sample: int) -> Line:
+    def _find_line(self, messages: Messages, sampling: Sampling, sample: int) -> ScriptLine:
         if callable(self._script):
             return self._script(messages, sampling, sample)
         if isinstance(self._script, Mapping):
@@ -78,7 +78,7 @@ class ScriptedModel:
             )
         return self._script[len(self.calls) - 1]
 
-    def _find_key(self, script: Mapping[str, Line], content: str) -> Line:
+    def _find_key(self, script: Mapping[str, ScriptLine], content: str) -> ScriptLine:
         for key, line in script.items():
             if key in content:
                 return line

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from stepdown.models.wire import Answer, Choice, Counts, Spoken, decode_answer, join_content
+from stepdown.models.wire import Answer, Choice, Counts, Spoken, Trouble, decode_answer, join_content
 
 
 async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[Answer | None]]:
@@ -49,7 +49,7 @@ class Visible:
 
 
 class Gathering:
-    """The pieces of one streamed reply so far."""
+    """The pieces of one streamed reply so far; `error` is what the endpoint said instead of going on."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
@@ -58,6 +58,7 @@ class Gathering:
         self._finish: str | None = None
         self._usage: Counts | None = None
         self._model: str | None = None
+        self.error: Trouble | str | None = None
         self.finished = False
 
     def add(self, event: Answer | None) -> str:
@@ -66,6 +67,7 @@ class Gathering:
             self.finished = True
             return ""
         self._usage, self._model = event.usage or self._usage, event.model or self._model
+        self.error = event.error or self.error
         return self._add_choice(event.choices[0]) if event.choices else ""
 
     def _add_choice(self, choice: Choice) -> str:

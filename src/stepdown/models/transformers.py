@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
-from stepdown.errors import CallFailed, EndpointRefused, MissingExtra, StepdownError, UsageError
+from stepdown.errors import CallFailed, EndpointRefused, MissingExtra, PromptTooLong, StepdownError, UsageError
 from stepdown.models.pieces import cut_at_stop
 from stepdown.types import Finish, Messages, Reply, Sampling, Usage
 
@@ -75,7 +75,7 @@ class TransformersEngine:
         prompt = self.tokenize(messages)
         room = self._context - len(prompt)
         if room < 1:
-            raise CallFailed(
+            raise PromptTooLong(
                 f"a prompt of `{len(prompt)}` tokens does not fit the `{self._context}` that the model reads",
                 "shorten the question or the plan",
             )

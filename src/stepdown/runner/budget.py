@@ -36,6 +36,12 @@ def most(messages: Messages, sampling: Sampling, n: int) -> Usage:
     return Usage(input=size, output=sampling.max_tokens * n)
 
 
+def until(messages: Messages, sampling: Sampling, text: str) -> Usage:
+    """Return an upper bound of what a call has used that wrote this text before it was left; hidden thoughts aside."""
+    bound = most(messages, sampling, 1)
+    return Usage(input=bound.input, output=min(bound.output, len(text.encode())))
+
+
 class Budget:
     """Spending so far against a limit in US dollars and one in tokens (input and output, all roles).
 
@@ -84,17 +90,16 @@ class Budget:
         return wanted
 
     def settle(self, held: Reservation, usages: list[Usage] | None) -> None:
-        """Replace a reservation by what was used; an endpoint that does not say is taken to have used it all."""
+        """Replace a reservation by what was used: nothing by a call that failed.
+
+        None, where the endpoint does not say, is taken for all of it.
+        """
         self._release(held)
         if usages is None:
             self.spent_money += held.money
             self.spent_tokens += held.tokens
         for usage in usages or ():
             self.add(held.model, usage)
-
-    def cancel(self, held: Reservation) -> None:
-        """Give a reservation back: the call was not answered."""
-        self._release(held)
 
     def _release(self, held: Reservation) -> None:
         self._held.remove(held)

@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Protocol, cast
+from uuid import uuid4
 
 import msgspec
 
-from stepdown.errors import CallFailed
-from stepdown.runner.budget import Budget, most
+from stepdown.errors import CallFailed, StoreError
+from stepdown.runner.budget import Budget, most, until
 from stepdown.runner.flights import Flight
 from stepdown.runner.writer import Writer
-from stepdown.store import Paid, Store, call_key
-from stepdown.types import Call, Messages, Model, Reply, Role, Sampling
+from stepdown.store import Left, Paid, Store, call_key
+from stepdown.types import Call, Messages, Model, Reply, Role, Sampling, Usage
 
 _Request = tuple[int, Messages, Sampling]  # the model by its identity in this process
 
@@ -50,7 +51,8 @@ class Calls:
     """The way from a request to a stored reply, shared by all runs of one command.
 
     `sent` counts requests that went to a model, `found` those the store answered. A request that all its askers
-    have left goes on and is stored, unless `abandon`; one that is streamed is ended.
+    have left goes on and is stored, unless `abandon`; one that is streamed is ended, and what it took until then is
+    paid for by an estimate.
     """
 
     def __init__(self, store: Store, *, budget: Budget | None = None, abandon: bool = False) -> None:
@@ -209,17 +211,34 @@ class Calls:
         return [stored[one.key] for one in paid]
 
     async def _pay(self, model: Model, messages: Messages, sampling: Sampling, flights: list[Flight]) -> list[Reply]:
-        if self.budget is None:
-            return await self._draw(model, messages, sampling, flights)
-        held = await self.budget.reserve(model.name, most(messages, sampling, len(flights)))
+        budget = self.budget
+        held = await budget.reserve(model.name, most(messages, sampling, len(flights))) if budget else None
+        used: list[Usage] | None = []
         try:
             replies = await self._draw(model, messages, sampling, flights)
-        except BaseException:
-            self.budget.cancel(held)
+            known = [reply.usage for reply in replies if reply.usage is not None]
+            used = known if len(known) == len(replies) else None
+        except asyncio.CancelledError:
+            used = self._keep_left(model, messages, sampling, flights[0])
             raise
-        usages = [reply.usage for reply in replies if reply.usage is not None]
-        self.budget.settle(held, usages if len(usages) == len(replies) else None)
+        finally:
+            if budget and held:
+                budget.settle(held, used)
         return replies
+
+    def _keep_left(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight) -> list[Usage]:
+        """Keep what a stream took until all had left it, and return that; nothing of one that was never begun."""
+        delayed = getattr(model, "delay", None) is not None
+        if not flight.streamed or (delayed and not flight.pieces):
+            return []
+        text = "".join(flight.pieces)
+        usage = until(messages, sampling, text)
+        left, source = Left(text, model.name, usage), source_of(model)
+        # A writer that has failed tells the next call so.
+        with suppress(StoreError):
+            key = uuid4().bytes
+            self.writer.left(Paid(key, model.name, source, messages, sampling, flight.sample, left, flight.run))
+        return [usage]
 
     async def _draw(self, model: Model, messages: Messages, sampling: Sampling, flights: list[Flight]) -> list[Reply]:
         """Ask for these draws of a prompt and return the first of them, at least one."""
@@ -263,10 +282,11 @@ class Calls:
 
 
 class Remembered(msgspec.Struct, frozen=True):
-    """A model whose calls go through the store, for graders that ask one."""
+    """A model whose calls go through the store, for graders that ask one; `run` is what they are paid for."""
 
     model: Model
     calls: Calls
+    run: str = ""
     role: Role = "judge"
 
     @property
@@ -276,5 +296,5 @@ class Remembered(msgspec.Struct, frozen=True):
 
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
         """Return n replies, from the store where it has them."""
-        asked = [self.calls.ask(self.role, self.model, messages, sampling, sample, "") for sample in range(n)]
+        asked = [self.calls.ask(self.role, self.model, messages, sampling, sample, self.run) for sample in range(n)]
         return [call.reply for _, call in await asyncio.gather(*asked)]

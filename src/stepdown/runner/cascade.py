@@ -101,4 +101,4 @@ def joined(rows: Sequence[Row], taken: Row) -> Row:
     """Return the row of one attempt made of several: the calls of all, each once, and what became of `taken`."""
     calls = {key: call for row in rows for key, call in zip(row.keys, row.trace.calls, strict=True)}
     trace = msgspec.structs.replace(taken.trace, calls=tuple(calls.values()), sample=0)
-    return Row(0, trace, tuple(calls))
+    return Row(0, trace, tuple(calls), failure=taken.failure)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import msgspec
 
 from stepdown.errors import BudgetReached, Interrupted, StepdownError, UsageError
+from stepdown.models.delays import Delay
 from stepdown.problems import Problems
 from stepdown.runner.budget import Budget
 from stepdown.runner.calls import Calls
@@ -18,10 +19,14 @@ from stepdown.store import Row, Run, Store
 from stepdown.types import Grade, Grader, Model, Problem, Trace
 
 DEFAULT_WIDTH = 16
+WATCH_SECONDS = 0.5
 
 
 class Tally(msgspec.Struct):
-    """Counts that grow while a run goes on, over traces; `seconds` since it began."""
+    """Counts that grow while a run goes on, over traces; `seconds` since it began.
+
+    `delay` says what keeps an endpoint's calls waiting, None where nothing does.
+    """
 
     run: str
     total: int
@@ -33,6 +38,7 @@ class Tally(msgspec.Struct):
     calls: int = 0
     cached: int = 0
     started: float = 0.0
+    delay: Delay | None = None
 
     @property
     def seconds(self) -> float:
@@ -46,6 +52,13 @@ class Tally(msgspec.Struct):
         self.graded += grade.verdict != "ungraded"
         self.truncated += row.trace.truncated
         self.errors += row.trace.error is not None
+
+
+class News(msgspec.Struct, frozen=True):
+    """What a run tells the server that started it, when it changes."""
+
+    run: str
+    delay: Delay | None
 
 
 class Stop:
@@ -122,7 +135,7 @@ def check_budget(budget: Budget, task: Task) -> None:
     if judge != task.grader.name and budget.limits(judge):
         raise UsageError(
             f"a budget covers teacher and student, and `{judge}` would judge outside it",
-            f"run without the judge, then `stepdown grade RUN --grader {task.grader.name}`",
+            f"run without the judge, then `stepdown grade RUN --grader {task.grader.name} --budget USD`",
         )
 
 
@@ -153,12 +166,29 @@ class _Crew:
     async def work(self, progress: Progress) -> None:
         self._count_done()
         progress(self.tally)
+        watching = asyncio.create_task(self._watch(progress))
         try:
             async with asyncio.TaskGroup() as workers:
                 self._hire(workers, progress)
         except ExceptionGroup as group:
             # One reason is enough: the others are the same, or its consequence.
             raise group.exceptions[0] from None
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _watch(self, progress: Progress) -> None:
+        """Tell of a delay as it changes: while calls wait for an endpoint there is no other news."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            before = self.tally.delay
+            self._note_delay()
+            if self.tally.delay != before:
+                progress(self.tally)
+
+    def _note_delay(self) -> None:
+        found = [delay for model in self.models if (delay := getattr(model, "delay", None)) is not None]
+        self.tally.delay = min(found, key=lambda one: one.seconds, default=None)
 
     def _count_done(self) -> None:
         """Start from what the run already has."""
@@ -194,6 +224,7 @@ class _Crew:
                 break
             for row in rows:
                 await self._grade(row)
+            self._note_delay()
             progress(self.tally)
             if self.workers > self._width():
                 break

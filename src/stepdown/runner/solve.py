@@ -81,7 +81,8 @@ class Asking:
             error=None if isinstance(ended, str) else ended.what,
             sample=self.sample,
         )
-        return Row(ordinal, trace, tuple(key for key, _ in self.asked))
+        failure = None if isinstance(ended, str) else ended
+        return Row(ordinal, trace, tuple(key for key, _ in self.asked), failure=failure)
 
 
 def joined(context: Messages, own: Messages) -> Messages:

@@ -25,6 +25,11 @@ class Writer:
         self._calls += calls
         return await self._soon()
 
+    def left(self, call: Paid) -> None:
+        """Keep what came of a call that was left, with the next transaction."""
+        self._calls.append(call)
+        self._soon()
+
     def trace(self, run: Run, row: Row, grade: Grade) -> None:
         """Keep a graded trace with the next transaction."""
         self._rows.append((run, row, grade))

@@ -25,11 +25,15 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Paid(msgspec.Struct, frozen=True):
-    """How many calls of this size to one model a run paid for; `usage` of each, None where an endpoint did not say."""
+    """How many calls of this size to one model a run paid for; `usage` of each, None where an endpoint did not say.
+
+    Where they were `left` by all who asked before their end, it is an estimate.
+    """
 
     model: str
     usage: Usage | None
     calls: int
+    left: bool = False
 
 
 def mark(run: Run) -> Mark:
@@ -49,9 +53,10 @@ def paid(run: Run, *, after: int, until: int) -> Iterator[Paid]:
     """Stream what a run paid for after the call of one mark until that of another, grouped by model and size."""
     rows = run.store.db.execute(
         """select model, json_type(reply, '$.usage') is null as unsaid, json_extract(reply, '$.usage.input'),
-                  json_extract(reply, '$.usage.output'), json_extract(reply, '$.usage.cached'), count(*)
-           from calls where run = ? and rowid > ? and rowid <= ? group by 1, 2, 3, 4, 5""",
+                  json_extract(reply, '$.usage.output'), json_extract(reply, '$.usage.cached'),
+                  json_extract(reply, '$.finish') is 'left', count(*)
+           from calls where run = ? and rowid > ? and rowid <= ? group by 1, 2, 3, 4, 5, 6""",
         (run.id, after, until),
     )
-    for model, unsaid, given, written, cached, calls in rows:
-        yield Paid(model, None if unsaid else Usage(given or 0, written or 0, cached or 0), calls)
+    for model, unsaid, given, written, cached, left, calls in rows:
+        yield Paid(model, None if unsaid else Usage(given or 0, written or 0, cached or 0), calls, bool(left))

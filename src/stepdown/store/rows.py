@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import msgspec
 
+from stepdown.errors import CallFailed
 from stepdown.types import Call, Grade, Messages, Plan, Problem, Reply, Role, Sampling, Settings, Trace, Usage
 
 encode = msgspec.json.encode
@@ -16,8 +17,19 @@ _decode_request = msgspec.json.Decoder(tuple[Messages, Sampling]).decode
 _decode_problem = msgspec.json.Decoder(Problem).decode
 
 
+class Left(msgspec.Struct, frozen=True, tag_field="finish", tag="left"):
+    """What came of a call that all its askers left before its end: the text until then; `usage` is an estimate."""
+
+    text: str
+    model: str
+    usage: Usage
+
+
 class Paid(msgspec.Struct, frozen=True):
-    """An answered call with the key it is found by, the source that answered and the run that paid."""
+    """An answered call with the key it is found by, the source that answered and the run that paid.
+
+    One that was left has a key of its own, by which nobody finds it: it is paid for, and answers nothing.
+    """
 
     key: bytes
     model: str
@@ -25,17 +37,21 @@ class Paid(msgspec.Struct, frozen=True):
     messages: Messages
     sampling: Sampling
     sample: int
-    reply: Reply
+    reply: Reply | Left
     run: str
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A trace at its place in a run, with its calls' keys; `extra` is what an imported file said beyond it."""
+    """A trace at its place in a run, with its calls' keys; `extra` is what an imported file said beyond it.
+
+    `failure` is the error behind the trace's where it has just been made; it is not kept.
+    """
 
     ordinal: int
     trace: Trace
     keys: tuple[bytes, ...]
     extra: bytes | None = None
+    failure: CallFailed | None = None
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -109,6 +125,13 @@ def columns_of(row: Row) -> tuple[object, ...]:
         row.ordinal, trace.sample, problem_key(trace.problem), plan, encode(places), trace.solution,
         trace.error, trace.truncated, encode(usage), row.extra,
     )  # fmt: skip
+
+
+def tokens_of(usage: bytes) -> int | None:
+    """Return input and output tokens of a trace's `usage` column, of all roles together; None where any is unknown."""
+    roles: dict[str, dict[str, int] | None] = msgspec.json.decode(usage)
+    known = [one for one in roles.values() if one is not None]
+    return sum(one.get("input", 0) + one.get("output", 0) for one in known) if len(known) == len(roles) else None
 
 
 def grade_of(row: Any, grader: str) -> Grade:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from stepdown.errors import UnknownName, UsageError
+from stepdown.models.delays import Delay
 from stepdown.models.keys import Secret
+from stepdown.runner.run import News
 from stepdown.store import Run, Store
 from stepdown.web.scrubbing import plain, scrub
 
@@ -73,8 +75,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 class Job:
     """One command a page started: `runs` are the ids it works on, `lines` the last ones of its stderr.
 
-    `progress` has an entry for each run that has begun; `code` is the exit code once it has ended. `options` and
-    `dataset` start it again.
+    `progress` has an entry for each run that has begun, `delays` one for a run whose endpoint keeps it waiting now;
+    `code` is the exit code once it has ended. `options` and `dataset` start it again.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Job:
         self.runs = tuple(dict.fromkeys(one.run for one in costings))
         self.lines: deque[str] = deque(maxlen=LINES)
         self.progress: dict[str, Progress] = {}
+        self.delays: dict[str, Delay] = {}
         self.started, self.ended = time.time(), 0.0
         self.code: int | None = None
         self.asked = 0
@@ -119,6 +122,13 @@ class Job:
         _, found, words = "\n".join(["", *self.lines]).rpartition("\nerror: ")
         what, _, hint = words.partition("\nhint: ")
         return (what, hint) if found and self.code else None
+
+    def hear(self, news: News) -> None:
+        """Take in that an endpoint keeps one of its runs waiting, or does so no longer."""
+        if news.delay is None:
+            self.delays.pop(news.run, None)
+        else:
+            self.delays[news.run] = news.delay
 
     def measure(self, store: Store, state: "State") -> dict[str, Progress]:
         """Return how far each of its runs is. Works in the thread of a store's reader."""
@@ -267,15 +277,28 @@ class Jobs:
     async def _follow(self, job: Job, process: asyncio.subprocess.Process) -> None:
         """Listen to a job until it ends, and measure its runs once a second."""
         assert process.stdout is not None and process.stderr is not None, "both are pipes"
-        ended = asyncio.gather(_skip(process.stdout), _hear(process.stderr, job, self.state.token), process.wait())
+        ended = asyncio.gather(
+            self._listen(process.stdout, job), _hear(process.stderr, job, self.state.token), process.wait()
+        )
         while not ended.done():
             began = time.monotonic()
             await self._measure(job)
             # Long runs take a while to be counted; pages must not wait for that.
             await asyncio.wait([ended], timeout=max(1.0, 10 * (time.monotonic() - began)))
         job.code, job.ended = ended.result()[2], time.time()
+        job.delays.clear()
         await self._measure(job)
         self.version += 1
+
+    async def _listen(self, stream: asyncio.StreamReader, job: Job) -> None:
+        """Take in what a job tells of delays; the results it ends with are in the store."""
+        rest = b""
+        while part := await stream.read(1 << 16):
+            *lines, rest = (rest + part).split(b"\n")
+            for line in lines:
+                if (news := _read_news(line, self.state.token)) is not None:
+                    job.hear(news)
+                    self.version += 1
 
     async def _measure(self, job: Job) -> None:
         found = await self.state.read(lambda store: job.measure(store, self.state))
@@ -299,10 +322,16 @@ def _signal(process: asyncio.subprocess.Process, number: int, *, group: bool) ->
         return
 
 
-async def _skip(stream: asyncio.StreamReader) -> None:
-    """Read a stream to its end: the results it holds are in the store."""
-    while await stream.read(1 << 16):
-        pass
+def _read_news(line: bytes, token: Secret) -> News | None:
+    """Return what a line of a job's stdout tells, fit to be shown; None for a result."""
+    try:
+        news = msgspec.json.decode(line, type=News)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if news.delay is None:
+        return news
+    delay = msgspec.structs.replace(news.delay, reason=plain(scrub(news.delay.reason, token)))
+    return News(news.run, delay)
 
 
 async def _hear(stream: asyncio.StreamReader, job: Job, token: Secret) -> None:

@@ -14,36 +14,36 @@ from stepdown.web.openai.completions import Exchange
 from stepdown.web.openai.errors import Refusal, Wrong, busy, failed
 from stepdown.web.openai.requests import Wanted, read_request
 from stepdown.web.openai.sending import Stream, answer_whole
-from stepdown.web.openai.served import Line, find_served, make_line, names_in
+from stepdown.web.openai.served import ServedModel, find_served, make_served, names_in
 from stepdown.web.state import State
 
 MOST_AT_ONCE = 1000
-MOST_LINES = 500
+MOST_SERVED = 500
 
 
-class Desk:
+class Service:
     """What the endpoint holds while the server runs: served models that were asked for, and how many requests."""
 
     def __init__(self, state: State, *, most: int = MOST_AT_ONCE) -> None:
         self.state, self.most, self.under_way = state, most, 0
-        self._lines: dict[str, Line] = {}
+        self._models: dict[str, ServedModel] = {}
 
-    def line(self, name: str) -> Line:
+    def model(self, name: str) -> ServedModel:
         """Return a served model, made once. Raises `Refusal` (404)."""
-        if name not in self._lines:
-            if len(self._lines) >= MOST_LINES:
-                self._lines.pop(next(iter(self._lines)))
-            self._lines[name] = make_line(name, self.state)
-        return self._lines[name]
+        if name not in self._models:
+            if len(self._models) >= MOST_SERVED:
+                self._models.pop(next(iter(self._models)))
+            self._models[name] = make_served(name, self.state)
+        return self._models[name]
 
 
-def desk_of(request: Request) -> Desk:
-    """Return the desk of an application, made with its first request."""
+def service_of(request: Request) -> Service:
+    """Return the service of an application, made with its first request."""
     state = request.app.state
-    if not hasattr(state, "desk"):
-        state.desk = Desk(state.stepdown)
-    desk: Desk = state.desk
-    return desk
+    if not hasattr(state, "service"):
+        state.service = Service(state.stepdown)
+    service: Service = state.service
+    return service
 
 
 def identities(request: Request) -> tuple[str, str]:
@@ -58,10 +58,10 @@ class Completions:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whole or streamed."""
         request = Request(scope, receive)
-        desk, (identity, trace) = desk_of(request), identities(request)
+        service, (identity, trace) = service_of(request), identities(request)
         headers = {"x-request-id": identity}
         try:
-            response = await self._answer(request, desk, trace, headers, send)
+            response = await self._answer(request, service, trace, headers, send)
         except Refusal as refusal:
             response = refusal.response(headers)
         except ClientDisconnect:
@@ -70,29 +70,29 @@ class Completions:
             await response(scope, receive, send)
 
     async def _answer(
-        self, request: Request, desk: Desk, trace: str, headers: dict[str, str], send: Send
+        self, request: Request, service: Service, trace: str, headers: dict[str, str], send: Send
     ) -> Response | None:
-        if desk.under_way >= desk.most:
-            raise busy(desk.most)
-        desk.under_way += 1
+        if service.under_way >= service.most:
+            raise busy(service.most)
+        service.under_way += 1
         try:
             wanted = read_request(await request.body())
-            exchange = begin(desk, wanted, trace)
+            exchange = begin(service, wanted, trace)
             headers = {**headers, **exchange.link}
             if wanted.stream:
                 await Stream(exchange, trace, headers, send).run(exchange, request.receive)
                 return None
             response = await answer_whole(exchange, trace, request.receive)
         finally:
-            desk.under_way -= 1
+            service.under_way -= 1
         if response is not None:
             response.headers.update(headers)
         return response
 
 
-def begin(desk: Desk, wanted: Wanted, trace: str) -> Exchange:
+def begin(service: Service, wanted: Wanted, trace: str) -> Exchange:
     """Return the exchange of a request. Raises `Refusal` for one that cannot be right."""
-    exchange = Exchange(desk.state, desk.line(wanted.model), wanted, trace)
+    exchange = Exchange(service.state, service.model(wanted.model), wanted, trace)
     exchange.check()
     return exchange
 
@@ -115,7 +115,7 @@ async def offered(state: State) -> list[Offered]:
 async def models(request: Request) -> Response:
     """`GET /models`."""
     try:
-        listed = await offered(desk_of(request).state)
+        listed = await offered(service_of(request).state)
     except StepdownError as error:
         return failed(error).response()
     return _json({"object": "list", "data": listed})
@@ -125,7 +125,7 @@ async def model(request: Request) -> Response:
     """`GET /models/{id}`: a model that could be asked, whether it is listed or not."""
     name = request.path_params["id"]
     try:
-        find_served(name, desk_of(request).state.config)
+        find_served(name, service_of(request).state.config)
     except Refusal as refusal:
         return refusal.response()
     return _json(Offered(name, 0))

@@ -14,7 +14,7 @@ from stepdown.store import Row
 from stepdown.types import Problem, Trace
 from stepdown.web.openai.errors import bad_request, failed
 from stepdown.web.openai.requests import Wanted
-from stepdown.web.openai.served import DATASET, Line
+from stepdown.web.openai.served import DATASET, ServedModel
 from stepdown.web.openai.usage import Counted, usage_of
 from stepdown.web.state import State
 
@@ -24,15 +24,15 @@ FINISH = {"stop": "stop", "length": "length", "filter": "content_filter"}
 class Exchange:
     """A request under way: `rows` are its samples in their order once it is solved, `plan` the text shown as such."""
 
-    def __init__(self, state: State, line: Line, wanted: Wanted, identity: str) -> None:
-        self.state, self.line, self.wanted = state, line, wanted
-        self.problem = Problem(f"{DATASET}/{identity}", wanted.question, "", kind=line.kind)
+    def __init__(self, state: State, model: ServedModel, wanted: Wanted, identity: str) -> None:
+        self.state, self.model, self.wanted = state, model, wanted
+        self.problem = Problem(f"{DATASET}/{identity}", wanted.question, "", kind=model.kind)
         self.rows: list[Row] = []
 
     @property
     def link(self) -> dict[str, str]:
         """The header that says where the trace's page is."""
-        return {"x-stepdown-trace": f"/runs/{self.line.settings.id}/traces/{self.problem.id}"}
+        return {"x-stepdown-trace": f"/runs/{self.model.settings.id}/traces/{self.problem.id}"}
 
     @property
     def plan(self) -> str:
@@ -42,19 +42,19 @@ class Exchange:
 
     def check(self) -> None:
         """Refuse what cannot be right, before any call. Raises `Refusal`."""
-        if self.line.cascade is not None and self.wanted.n > 1:
+        if self.model.cascade is not None and self.wanted.n > 1:
             raise bad_request("a cascade gives one answer: it draws samples to vote; leave `n` out", "n")
-        if self.wanted.n > 1 and self.wanted.sampling(self.line.task.sampling).temperature == 0:
+        if self.wanted.n > 1 and self.wanted.sampling(self.model.task.sampling).temperature == 0:
             raise bad_request("greedy samples would all be the same: give a `temperature`, such as 0.7", "n")
 
     def pieces(self) -> AsyncGenerator[Piece | Row, None]:
         """Return the pieces as they are written where a stream is wanted, then a row for each sample."""
-        line, wanted, calls = self.line, self.wanted, self.state.calls
-        run, context, told = line.settings.id, wanted.context, ROLES if wanted.stream else ()
-        if line.cascade is not None:
-            cascade = drawn_as(line.cascade, wanted)
+        model, wanted, calls = self.model, self.wanted, self.state.calls
+        run, context, told = model.settings.id, wanted.context, ROLES if wanted.stream else ()
+        if model.cascade is not None:
+            cascade = drawn_as(model.cascade, wanted)
             return stream_cascade(cascade, self.problem, calls, run=run, context=context, told=told)
-        task = msgspec.structs.replace(line.task, sampling=wanted.sampling(line.task.sampling), samples=wanted.n)
+        task = msgspec.structs.replace(model.task, sampling=wanted.sampling(model.task.sampling), samples=wanted.n)
         return stream_one(task, self.problem, calls, run=run, context=context, told=told)
 
     async def solve(self, show: Callable[[Piece], None]) -> None:
@@ -70,21 +70,21 @@ class Exchange:
                     else:
                         show(one)
             self.rows.sort(key=lambda row: row.trace.sample)
-            self.line.keep(self.state.store, self.rows)
+            self.model.keep(self.state.store, self.rows)
         except (EndpointRefused, BudgetReached, UsageError) as error:
             raise failed(error, self._keep_refused(error)) from error
         except StepdownError as error:
             raise failed(error) from error
-        errors = [row.trace.error for row in self.rows if row.trace.error is not None]
-        if errors:
-            raise failed(errors[0], self.link)
+        failures = [row.failure for row in self.rows if row.failure is not None]
+        if failures:
+            raise failed(failures[0], self.link)
 
     def _keep_refused(self, error: StepdownError) -> dict[str, str]:
         """Keep a refusal as a trace and return its link; of a model that never answered there is none, nor a run."""
-        if not self.line.known(self.state.store):
+        if not self.model.known(self.state.store):
             return {}
-        trace = Trace(self.problem, self.line.task.method.name, error=error.what)
-        self.line.keep(self.state.store, [Row(0, trace, ())])
+        trace = Trace(self.problem, self.model.task.method.name, error=error.what)
+        self.model.keep(self.state.store, [Row(0, trace, ())])
         return self.link
 
     def usage(self) -> Counted | None:

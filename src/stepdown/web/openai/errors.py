@@ -5,7 +5,15 @@ from collections.abc import Mapping
 import msgspec
 from starlette.responses import Response
 
-from stepdown.errors import BudgetReached, EndpointRefused, StepdownError, StoreError, UsageError
+from stepdown.errors import (
+    BudgetReached,
+    CallFailed,
+    EndpointRefused,
+    PromptTooLong,
+    StepdownError,
+    StoreError,
+    UsageError,
+)
 from stepdown.web.scrubbing import scrub
 
 RETRY_AFTER = {"Retry-After": "1"}
@@ -62,16 +70,19 @@ def busy(most: int) -> Refusal:
     return Refusal(503, Wrong(message, "server_error", code="overloaded"), RETRY_AFTER)
 
 
-def failed(error: StepdownError | str, link: Mapping[str, str] | None = None) -> Refusal:
-    """Return what a failure behind this server means to who asked; a text is the error of a trace.
+def failed(error: StepdownError, link: Mapping[str, str] | None = None) -> Refusal:
+    """Return what a failure behind this server means to who asked.
 
     `link` is the header that leads to the trace, where there is one.
     """
+    if isinstance(error, PromptTooLong):
+        wrong = Wrong(_said(error), param="messages", code="context_length_exceeded")
+        return Refusal(400, wrong, link)
     status, kind, code, headers = _meaning(error)
     return Refusal(status, Wrong(_said(error), kind, code=code), {**headers, **(link or {})})
 
 
-def _meaning(error: StepdownError | str) -> tuple[int, str, str | None, Mapping[str, str]]:
+def _meaning(error: StepdownError) -> tuple[int, str, str | None, Mapping[str, str]]:
     if isinstance(error, BudgetReached):
         return 429, "insufficient_quota", "insufficient_quota", NO_RETRY
     if isinstance(error, EndpointRefused):
@@ -84,7 +95,8 @@ def _meaning(error: StepdownError | str) -> tuple[int, str, str | None, Mapping[
     return 502, "api_error", "upstream_failed", NO_RETRY
 
 
-def _said(error: StepdownError | str) -> str:
-    if isinstance(error, str):
-        return scrub(error)
+def _said(error: StepdownError) -> str:
+    # What is to be done about a failed call is said to who runs a command, not to a client.
+    if isinstance(error, CallFailed):
+        return scrub(error.what)
     return scrub(f"{error.what}; {error.hint}" if error.hint else error.what)

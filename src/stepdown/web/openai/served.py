@@ -25,7 +25,7 @@ LISTED_RUNS = 50
 PROVIDERS = frozenset({*ADDRESSES, "openai-api", "openai-completions", "embedded"})
 
 
-class Line:
+class ServedModel:
     """A served model, ready to be asked, and the run that keeps what it answered.
 
     `cascade` is None where one plan is enough; `kind` is what its answers are.
@@ -94,7 +94,7 @@ def _named(runs: list[Run]) -> Iterator[tuple[str, int]]:
             yield name, int(run.created)
 
 
-def make_line(name: str, state: State) -> Line:
+def make_served(name: str, state: State) -> ServedModel:
     """Return a served model with its players loaded. Raises `Refusal` (404) for a name that leads nowhere."""
     served = find_served(name, state.config)
     try:
@@ -104,12 +104,12 @@ def make_line(name: str, state: State) -> Line:
         raise no_model(name, f"{error.what}; {error.hint}") from error
 
 
-def _plain(served: Served, state: State) -> Line:
+def _plain(served: Served, state: State) -> ServedModel:
     task = make_task(served, state, served.teacher)
-    return Line(task, settings_of(task), served.kind)
+    return ServedModel(task, settings_of(task), served.kind)
 
 
-def _cascade(served: Served, state: State) -> Line:
+def _cascade(served: Served, state: State) -> ServedModel:
     cheap, dear = (make_task(served, state, player) for player in (served.planner, served.teacher))
     voting = msgspec.structs.replace(cheap.sampling, temperature=served.temperature or VOTING)
     cascade = Cascade(
@@ -120,7 +120,7 @@ def _cascade(served: Served, state: State) -> Line:
     cascade.check()
     plans = f"cascade:{served.planner}:{served.votes}:{served.threshold:g}"
     settings = msgspec.structs.replace(settings_of(cascade.dear), plans=plans)
-    return Line(cascade.dear, settings, served.kind, cascade)
+    return ServedModel(cascade.dear, settings, served.kind, cascade)
 
 
 def make_task(served: Served, state: State, teacher: str) -> Task:

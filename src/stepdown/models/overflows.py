@@ -1,0 +1,24 @@
+"""How servers say that a prompt, or a prompt and its reply, do not fit the model's context."""
+
+import re
+
+from stepdown.models.wire import Trouble
+
+# OpenAI's code, which llama-cpp-python gives too, and the type llama.cpp's server gives since its pull request 15780.
+_NAMES = {"context_length_exceeded", "exceed_context_size_error"}
+# Servers that say it in words only: OpenAI's sentence, which vLLM and DeepSeek share; vLLM's of a prompt that fills the
+# context alone (its issue 12165 has the older one); llama.cpp's of before that type; Ollama's two.
+_WORDS = re.compile(
+    r"maximum context length"
+    r"|longer than the maximum model length|too long to fit into the model"
+    r"|exceeds? the available context size"
+    r"|input length exceeds the context length|prompt too long; exceeded (max )?context length"
+)
+_STATUSES = {400, 413, 422}
+
+
+def is_overflow(status: int, trouble: Trouble) -> bool:
+    """Whether an error means that the call is too long; words count only where the status blames the request."""
+    if trouble.code in _NAMES or trouble.type in _NAMES:
+        return True
+    return status in _STATUSES and bool(_WORDS.search(trouble.message[:2000].lower()))
