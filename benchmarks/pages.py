@@ -65,6 +65,11 @@ def fill(run: Run, count: int) -> None:
     run.grader = "default@1"
 
 
+def short(number: int) -> Settings:
+    """Return the settings of one of the other runs, which all have the same problems."""
+    return Settings(dataset="short/test", problems="p", count=20, method="direct", student=f"ollama/{number}")
+
+
 def make(path: Path, traces: int, runs: int) -> str:
     """Make the store if it is not there, and return the long run's id."""
     long = Settings(dataset="long/test", problems="p", count=traces, method="trace-of-thought", student="ollama/small")
@@ -72,10 +77,7 @@ def make(path: Path, traces: int, runs: int) -> str:
         with Store(path) as store:
             fill(store.open_run(long), traces)
             for number in range(runs - 1):
-                short = Settings(
-                    dataset="short/test", problems="p", count=20, method="direct", student=f"ollama/{number}"
-                )
-                fill(store.open_run(short), 20)
+                fill(store.open_run(short(number)), 20)
     return long.id
 
 
@@ -114,6 +116,7 @@ def addresses(run: str, traces: int) -> dict[str, str]:
         "no_words": f"{base}?words=quince",
         "words_and_wrong": f"{base}?words=77&where=wrong",
         "trace": f"{base}/traces/long/test/{last}",
+        "trace_in_all_runs": f"/runs/{short(0).id}/traces/short/test/7",
         "trace_of_wrong": f"{base}/traces/long/test/{last // 3 * 3}?where=wrong&words=77",
     }
 

@@ -12,14 +12,15 @@ import pytest
 from command_line import speak, write_sums
 from faulty_server import faulty_server
 from stepdown.cli import main
-from stepdown.errors import CallFailed, UnknownName, UsageError
+from stepdown.errors import CallFailed, Interrupted, UnknownName, UsageError
 from stepdown.models import ScriptedModel
 from stepdown.reports import report
 from stepdown.runner import Calls, Task, run, run_tasks
 from stepdown.runner.again import Resolved, solve_again
 from stepdown.store import Run, Store
-from stepdown.store.people import correct
-from stepdown.types import Messages, Model, Plan, Sampling
+from stepdown.store.derived import carry_over
+from stepdown.store.people import copied_from, copies, correct
+from stepdown.types import Messages, Model, Plan, Sampling, Settings
 from worlds import TRACED, LastWord, sums, teacher
 
 P1 = "sums/test/1"
@@ -129,6 +130,82 @@ def test_corrections_of_the_first_run_are_seen_in_the_derived_one(first: Run) ->
     found = again(first, edited(first)).run
     assert found.grader == "default@1+person" and verdicts(found) == ["wrong", "right", "right"]
     assert [grade.verdict for _, grade in found.graded("default@1")] == ["right", "right", "right"]
+
+
+def test_a_later_correction_reaches_the_copy_of_the_trace(first: Run) -> None:
+    found = again(first, edited(first)).run
+    correct(first, (2, 0), verdict="wrong", author="Ann", why="misread", found="7")
+    assert found.grader == "default@1+person" and verdicts(found) == ["right", "right", "wrong"]
+    assert [grade for _, grade in found.graded()][2] == [grade for _, grade in first.graded()][2]
+
+
+def test_a_later_correction_does_not_reach_what_was_solved_again(first: Run) -> None:
+    found = again(first, edited(first)).run
+    correct(first, (1, 0), verdict="ungraded", author="Ann")
+    assert (verdicts(found), found.grader) == (["right"] * 3, "default@1")
+    assert copies(first, (1, 0)) == [] and copied_from(found, (1, 0)) == ""
+
+
+def test_a_correction_reaches_copies_of_copies_and_one_in_a_copy_stays_there(first: Run) -> None:
+    found = again(first, edited(first)).run
+    also = again(found, edited(found), problem="sums/test/2").run
+    assert copies(first, (0, 0)) == [found.id, also.id] and copied_from(also, (0, 0)) == found.id
+    correct(first, (0, 0), verdict="wrong", author="Ann")
+    assert [verdicts(one)[0] for one in (first, found, also)] == ["wrong"] * 3
+    correct(also, (0, 0), verdict="right", author="Bob")
+    assert [verdicts(one)[0] for one in (first, found, also)] == ["wrong", "wrong", "right"]
+
+
+def test_a_person_who_is_corrected_does_not_change_what_another_student_said(first: Run) -> None:
+    plan = first.trace(P1).plan
+    assert plan is not None, "every problem of this run has a plan"
+    other = again(first, plan, scripted("other")).run
+    correct(first, (1, 0), verdict="right", author="Ann")
+    assert verdicts(other) == ["wrong"]
+
+
+def derived(of: Run) -> Settings:
+    return msgspec.structs.replace(of.settings, plans=f"edited/{of.id}")
+
+
+def test_a_derived_run_is_not_in_the_store_until_it_is_whole(first: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stepdown.store.derived.PIECE", 1)
+    asked = iter([False, False, True])
+    with pytest.raises(Interrupted):
+        carry_over(first, derived(first), stopped=lambda: next(asked))
+    assert len(first.store.runs()) == 1
+    whole = carry_over(first, derived(first))
+    assert list(whole.graded()) == list(first.graded()) and whole.grader == first.grader
+
+
+def test_a_correction_made_while_a_run_is_copied_is_in_the_copy(first: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stepdown.store.derived.PIECE", 1)
+    correct(first, (2, 0), verdict="wrong", author="Ann")
+    asked: list[str] = []
+
+    def corrected() -> bool:
+        asked.append(correct(first, (0, 0), verdict="wrong", author="Ann") if len(asked) == 1 else "")
+        return False
+
+    whole = carry_over(first, derived(first), stopped=corrected)
+    assert verdicts(whole) == verdicts(first) == ["wrong", "wrong", "wrong"]
+
+
+def test_the_event_loop_goes_on_while_a_run_is_copied(first: Run) -> None:
+    plan = first.trace(P1).plan
+    assert plan is not None, "every problem of this run has a plan"
+
+    async def work() -> bool:
+        calls = Calls(first.store)
+        with Store(first.store.path) as other:
+            with other.writing():  # what was answered is kept already, so that only the copy waits for this
+                solving = asyncio.ensure_future(solve_again(first, P1, plan=plan, student=scripted(), calls=calls))
+                done, _ = await asyncio.wait([solving], timeout=0.2)
+            await solving
+        await calls.close()
+        return not done
+
+    assert asyncio.run(work()) and len(first.store.runs()) == 2
 
 
 def test_a_call_that_fails_keeps_the_edit_and_leaves_no_derived_run(first: Run) -> None:

@@ -12,7 +12,7 @@ from stepdown.reports import report
 from stepdown.store import Run, Store, browse
 from stepdown.store.browse import MOST, WHERE, Chosen, counts, neighbours
 from stepdown.store.flips import Turn, flips
-from stepdown.store.origins import grades_of, payers, siblings
+from stepdown.store.origins import ELSEWHERE, grades_of, payers, siblings
 from stepdown.types import Grade, Plan
 from stepdown.web.ledger import Ledger
 
@@ -165,4 +165,13 @@ def test_a_trace_says_who_paid_who_graded_and_where_else_its_problem_is(store: S
     one.put_grades([(0, 0, Grade("wrong", None, "no final answer line", "strict@1"))])
     assert payers(one, 0, 0) == [one.id]
     assert [grade.grader for grade in grades_of(one, 0, 0)] == ["default@1", "strict@1"]
-    assert [(other.run, other.verdict) for other in siblings(one, 0, 0)] == [(two.id, "wrong")]
+    found = siblings(one, 0, 0)
+    assert [(other.run, other.verdict, other.found, other.tokens) for other in found.shown] == [
+        (two.id, "wrong", "0", 150)
+    ]
+
+
+def test_of_many_runs_with_a_problem_the_newest_are_shown_and_the_others_counted(store: Store) -> None:
+    runs = [put_run(store, "r", student=f"ollama/{number}") for number in range(ELSEWHERE + 3)]
+    found = siblings(runs[0], 0, 0)
+    assert [one.run for one in found.shown] == [run.id for run in runs[:2:-1]] and found.more == 2

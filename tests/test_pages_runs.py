@@ -9,8 +9,9 @@ from run_pages import HOSTILE, problem, put, put_run
 from served import get
 from stepdown.models import Prices
 from stepdown.reports import figures, report
-from stepdown.store import Store
-from stepdown.web.pages.runs import RUNS, Asked, list_runs, live
+from stepdown.store import Left, Paid, Store
+from stepdown.types import GREEDY, Message, Usage
+from stepdown.web.pages.runs import RUNS, RunQuery, list_runs, live
 from stepdown.web.state import State
 
 
@@ -32,6 +33,15 @@ def test_runs_are_listed_newest_first_with_the_reports_figures(store: Store, sit
     assert "2 / 3 / 4" in page.text
     assert f"{figures.percent(row.accuracy)} <span" in page.text
     assert f"[{figures.percent(row.low)}, {figures.percent(row.high)}]" in page.text
+
+
+def test_what_a_run_paid_for_calls_that_were_left_is_shown_as_an_estimate(store: Store, site: str) -> None:
+    run = put_run(store, "r")
+    assert "≈" not in get(site).text and "estimated" not in get(f"{site}/runs/{run.id}").text
+    left = Left("She has", "ollama/small", Usage(300, 7))
+    store.put_calls([Paid(bytes(16), "ollama/small", "", (Message("user", "?"),), GREEDY, 0, left, run.id)])
+    assert ">≈ 457<" in get(site).text
+    assert "1 call left by who asked before the end" in get(f"{site}/runs/{run.id}").text
 
 
 def test_filters_and_words_choose_runs(store: Store, site: str) -> None:
@@ -67,7 +77,7 @@ def test_a_run_that_grows_is_counted_anew(store: Store) -> None:
     async def counts() -> list[int]:
         state, found = State(store.path), []
         for number in range(1, 3):
-            found.append((await state.read(lambda one: list_runs(state.ledger, one, Asked()))).entries[0].right)
+            found.append((await state.read(lambda one: list_runs(state.ledger, one, RunQuery()))).entries[0].right)
             put(run, (number, 0), problem(number), "right")
         await state.close()
         return found

@@ -3,12 +3,14 @@
 import re
 from html import unescape
 
+import msgspec
 import pytest
 
 from run_pages import HOSTILE, problem, put_run, trace
 from served import Answer, get
 from stepdown.answers import conclusion
 from stepdown.store import Run, Store
+from stepdown.store.derived import carry_over
 from stepdown.types import Grade, Plan, Problem, Trace
 from stepdown.web.pages.traces import whole_text
 from stepdown.web.passages import LONGEST, passage
@@ -58,6 +60,42 @@ def test_every_grader_that_graded_it_is_heard_the_current_one_first(store: Store
     page = shown(site, run).text
     assert page.index('<th scope="row">default@1') < page.index('<th scope="row">strict@1')
     assert "no final answer line" in page
+
+
+def elsewhere(page: str) -> list[tuple[str, ...]]:
+    table = page[page.index('id="elsewhere"') :]
+    row = (
+        r'<a href="(/runs/\w+/traces/[^"]+)">([^<]+)</a>.*?title="([^"]+)">([^<]+)</td>\s*'
+        r'<td class="wide-only">([^<]+)</td>\s*<td><span class="badge (\w+)">.*?<td>([^<]+)<.*?'
+        r'<td class="n wide-only">([^<]+)<'
+    )
+    return re.findall(row, table[: table.index("</table>")], re.DOTALL)
+
+
+def test_the_same_problem_in_other_runs_says_who_found_what_for_how_much(store: Store, site: str) -> None:
+    run = put_run(store, "r")
+    two = put_run(store, "w", method="trace-of-thought", student="ollama/other", teacher="openai/gpt-4o")
+    three = put_run(store, "rrw", samples=3)
+    assert elsewhere(shown(site, run).text) == [
+        (f"/runs/{three.id}/traces/sums/test/0", "direct ×3", "ollama/small", "small", "–", "right", "1", "150"),
+        (f"/runs/{two.id}/traces/sums/test/0", "trace-of-thought", "ollama/other", "other", "gpt-4o", "wrong", "0",
+         "150"),
+    ]  # fmt: skip
+
+
+def test_of_more_than_twenty_other_runs_the_older_ones_are_counted(store: Store, site: str) -> None:
+    runs = [put_run(store, "r", student=f"ollama/{number}") for number in range(24)]
+    page = shown(site, runs[-1]).text
+    assert len(elsewhere(page)) == 20 and "3 older runs left out" in page
+    assert runs[3].id in page and runs[2].id not in page
+
+
+def test_a_copied_trace_says_where_a_correction_counts(store: Store, site: str) -> None:
+    first = put_run(store, "rr")
+    derived = carry_over(first, msgspec.structs.replace(first.settings, plans=f"edited/{first.id}"))
+    assert f'kept in run <a href="/runs/{derived.id}/traces/sums/test/0' in shown(site, first).text
+    page = shown(site, derived).text
+    assert f'a copy from run <a href="/runs/{first.id}/traces/sums/test/0' in page and "stays here." in page
 
 
 def test_truncation_leaks_faults_and_edits_are_said(store: Store, site: str) -> None:

@@ -1,6 +1,7 @@
 """Files into runs: checked whole, then written in one transaction, so that a bad file leaves nothing behind."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -13,20 +14,26 @@ from stepdown.models.prices import Prices
 from stepdown.problems.rows import decoded_lines
 from stepdown.runner import grade, open_store
 from stepdown.store import Run, Store
-from stepdown.store.people import Annotation, annotate
+from stepdown.store.people import Annotation, Reviewed, annotate, put_review
 from stepdown.types import Grade, Settings, Trace
 
 _FORMS = "give a traces CSV of the authors, or a .jsonl that `stepdown export --to jsonl` wrote"
 
 
 class Item(msgspec.Struct, frozen=True):
-    """One trace of a file at its place in the run, with the grade and the remarks it gives and what else it says."""
+    """One trace of a file at its place in the run, with the grades it gives, of which `grader` made the current one.
+
+    `extra` is what the file says beyond the trace; `remarks`, `edits` and `review` are what people added.
+    """
 
     ordinal: int
     trace: Trace
-    grade: Grade | None = None
+    grader: str = ""
+    grades: tuple[Grade, ...] = ()
     extra: bytes | None = None
-    remarks: Annotation | None = None
+    remarks: tuple[Annotation, ...] = ()
+    edits: tuple[lines.EditLine, ...] = ()
+    review: Reviewed | None = None
 
 
 def import_traces(path: str | Path, *, store: Store | None = None) -> Run:
@@ -63,7 +70,8 @@ def _digest(path: Path) -> str:
 
 def _earlier(store: Store, origin: str) -> Run | None:
     digest = origin.rpartition(":")[2]
-    return next((run for run in store.runs() if run.settings.origin.endswith(f":{digest}")), None)
+    files = ((run, run.settings.origin.partition("/")[0]) for run in store.runs())
+    return next((run for run, file in files if file.endswith(f":{digest}")), None)
 
 
 def _is_jsonl(path: Path) -> bool:
@@ -91,40 +99,60 @@ def _import_authors(path: Path, origin: str, store: Store) -> Run:
 def authors_items(path: Path) -> Iterator[Item]:
     """Stream the traces of an authors' file in its order; ids count its rows from 0."""
     names, prices, dataset = authors.names_of(path), Prices(), None
-    for place, (line, row) in enumerate(authors.read_rows(path)):
-        dataset = dataset or authors.dataset_of(row)
-        problem = authors.read_problem(path, line, row, dataset)
-        problem = msgspec.structs.replace(problem, id=f"{dataset}/test/{place}")
-        trace = authors.read_trace(row, problem, names)
-        # What a trace cannot say (an annotation, a blank at an end) is kept, so that an export gives it back.
-        same = authors.row_of(trace, prices) == row
-        yield Item(place, trace, extra=None if same else msgspec.json.encode(row), remarks=_remarks(row))
+    with closing(authors.read_rows(path)) as rows:
+        for place, (line, row) in enumerate(rows):
+            dataset = dataset or authors.dataset_of(row)
+            problem = authors.read_problem(path, line, row, dataset)
+            problem = msgspec.structs.replace(problem, id=f"{dataset}/test/{place}")
+            trace = authors.read_trace(row, problem, names)
+            # What a trace cannot say (an annotation, a blank at an end) is kept, so that an export gives it back.
+            same = authors.row_of(trace, prices) == row
+            yield Item(place, trace, extra=None if same else msgspec.json.encode(row), remarks=_remarks(row))
 
 
-def _remarks(row: authors.AuthorsTrace) -> Annotation | None:
+def _remarks(row: authors.AuthorsTrace) -> tuple[Annotation, ...]:
     said = row.annotations
-    return Annotation(said.delegation, said.answer, author="file") if said.delegation or said.answer else None
+    return (Annotation(said.delegation, said.answer, author="file"),) if said.delegation or said.answer else ()
 
 
 def _import_lines(path: Path, origin: str, store: Store) -> Run:
     settings, places = None, set()
-    for number, line in lines.read_lines(path):
-        settings = line.settings
-        place = (line.ordinal, line.sample)
-        if place in places:
-            raise BadRow(path, number, "ordinal", f"a place of its own, but {place} came before")
-        places.add(place)
+    with closing(lines.read_lines(path)) as found:
+        for number, line in found:
+            settings = line.settings
+            place = (line.ordinal, line.sample)
+            if place in places:
+                raise BadRow(path, number, "ordinal", f"a place of its own, but {place} came before")
+            places.add(place)
     if settings is None:
         raise UsageError(f"`{path}` has no lines", "give a .jsonl that `stepdown export --to jsonl` wrote")
-    settings = msgspec.structs.replace(settings, origin=origin)
+    settings = msgspec.structs.replace(settings, origin=lines.origin_of(origin, settings))
     return _write(store, settings, lines_items(path))
 
 
 def lines_items(path: Path) -> Iterator[Item]:
     """Stream the traces of an exported run in its order."""
     for _, line in lines.read_lines(path):
-        grade = lines.grade_of(line) if line.grader else None
-        yield Item(line.ordinal, lines.trace_of(line), grade, lines.extra_of(line))
+        yield Item(
+            ordinal=line.ordinal,
+            trace=lines.trace_of(line),
+            grader=line.grader,
+            grades=lines.grades_in(line),
+            extra=lines.extra_of(line),
+            remarks=line.remarks,
+            edits=line.edits,
+            review=line.review,
+        )
+
+
+def _add(run: Run, item: Item) -> None:
+    problem = item.trace.problem
+    for remark in item.remarks:
+        annotate(run, problem.id, annotation=remark, sample=item.trace.sample)
+    for edit in item.edits:
+        run.put_edit(problem.id, edit.plan, seconds=edit.seconds, created=edit.created)
+    if item.review is not None:
+        put_review(run, problem, item.review)
 
 
 def _write(store: Store, settings: Settings, items: Iterator[Item]) -> Run:
@@ -136,10 +164,9 @@ def _write(store: Store, settings: Settings, items: Iterator[Item]) -> Run:
                 # A source of its own for each trace: a file may hold two answers to one question.
                 place = f"{settings.origin}#{item.ordinal}/{item.trace.sample}"
                 run.put_trace(item.ordinal, item.trace, source=place, extra=item.extra)
-                if item.remarks is not None:
-                    annotate(run, item.trace.problem.id, annotation=item.remarks, sample=item.trace.sample)
-            run.put_grades((i.ordinal, i.trace.sample, i.grade) for i in page if i.grade)
-            graders |= {item.grade.grader if item.grade else "" for item in page}
+                _add(run, item)
+            run.put_grades((i.ordinal, i.trace.sample, grade) for i in page for grade in i.grades)
+            graders |= {item.grader for item in page}
         if len(graders) == 1:
             run.grader = graders.pop()
     return run

@@ -1,6 +1,7 @@
 """A trace as one line of JSON: the object `stepdown traces --json` prints, and the whole line a run is exported as."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,9 @@ import msgspec
 from stepdown.errors import BadRow
 from stepdown.models.prices import Prices
 from stepdown.problems.rows import decoded_lines
-from stepdown.store import Run
+from stepdown.store import Edit, Run
+from stepdown.store.origins import grades_of
+from stepdown.store.people import Annotation, Reviewed, remarks, reviewed
 from stepdown.types import Call, Grade, Kind, Plan, Problem, Role, Settings, Trace, Verdict
 
 
@@ -38,10 +41,24 @@ class TraceLine(msgspec.Struct, frozen=True, kw_only=True):
 
 # What the store can count, and add up over a million calls.
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+# Seconds since 1970, of a year that calendars know.
+Moment = Annotated[float, msgspec.Meta(ge=0, lt=2**37)]
 
 
-class RunLine(TraceLine, frozen=True, kw_only=True):
-    """A line of an exported run: nothing of the trace, its problem, its grade or its run's settings is left out."""
+class EditLine(msgspec.Struct, frozen=True):
+    """A person's plan for the problem of a line, when they made it (unix seconds), and how many seconds it took."""
+
+    plan: Plan
+    created: Moment
+    seconds: Moment | None
+
+
+class RunLine(TraceLine, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of an exported run: nothing of the trace, its problem, its grades or its run's settings is left out.
+
+    The grade is the run's current grader's, `grades` are the others'. A problem's `edits` and its `review` (the plan
+    that was held for a person) stand in its first line, `remarks` with their trace.
+    """
 
     sample: Count
     method: str
@@ -57,6 +74,10 @@ class RunLine(TraceLine, frozen=True, kw_only=True):
     calls: tuple[Call, ...]
     extra: bytes
     settings: Settings
+    grades: tuple[Grade, ...] = ()
+    edits: tuple[EditLine, ...] = ()
+    review: Reviewed | None = None
+    remarks: tuple[Annotation, ...] = ()
 
 
 _decode = msgspec.json.Decoder(RunLine).decode
@@ -104,19 +125,62 @@ def cost_of(trace: Trace, prices: Prices) -> float | None:
     return round(sum(known), 10) if len(known) == len(costs) else None
 
 
+class Added:
+    """What people added to a run, by where it stands in the lines; each is given once."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.grader, self.reviews = run, run.grader, reviewed(run)
+        self.graded = len(run.graders()) > 1
+        self.edits: dict[str, list[Edit]] = {}
+        self.remarks: dict[tuple[str, int], list[Annotation]] = {}
+        for edit in run.edits():
+            self.edits.setdefault(edit.problem, []).append(edit)
+        for problem, sample, remark in remarks(run):
+            self.remarks.setdefault((problem, sample), []).append(remark)
+
+    def to(self, line: RunLine) -> RunLine:
+        """Return the line with what belongs to it."""
+        place, problem = (line.ordinal, line.sample), line.problem
+        grades = grades_of(self.run, *place) if self.graded else ()
+        edits = self.edits.pop(problem, ())
+        return msgspec.structs.replace(
+            line,
+            grades=tuple(one for one in grades if one.grader != self.grader),
+            edits=tuple(EditLine(one.plan, one.created, one.seconds) for one in edits),
+            review=self.reviews.pop(problem, None),
+            remarks=tuple(self.remarks.pop((problem, line.sample), ())),
+        )
+
+
 def run_lines(run: Run, prices: Prices) -> Iterator[bytes]:
-    """Stream a run's traces as lines that `read_lines` reads back."""
-    encode = msgspec.json.Encoder().encode
-    imported = bool(run.settings.origin)
+    """Stream a run's traces as lines that `read_lines` reads back, with what people added to them.
+
+    A run that came from such lines goes out as the run it was there, so that the same file comes of it.
+    """
+    encode, added = msgspec.json.Encoder().encode, Added(run)
+    imported, settings = bool(run.settings.origin), settings_of(run)
     for ordinal, trace, grade in run.rows():
         extra = run.extra(ordinal, trace.sample) if imported else None
-        yield encode(_whole(run, ordinal, trace, grade, extra or b"", prices)) + b"\n"
+        line = _whole(settings, (ordinal, trace), grade, extra or b"", prices)
+        yield encode(added.to(line)) + b"\n"
 
 
-def _whole(run: Run, ordinal: int, trace: Trace, grade: Grade, extra: bytes, prices: Prices) -> RunLine:
+def origin_of(name: str, settings: Settings) -> str:
+    """Return the origin of a run read from lines: the file's `name`, and behind a slash the origin the lines tell."""
+    return f"{name}/{settings.origin}"
+
+
+def settings_of(run: Run) -> Settings:
+    """Return the settings of a run, as the lines told them where it was read from lines."""
+    _, slash, before = run.settings.origin.partition("/")
+    return msgspec.structs.replace(run.settings, origin=before) if slash else run.settings
+
+
+def _whole(settings: Settings, at: tuple[int, Trace], grade: Grade, extra: bytes, prices: Prices) -> RunLine:
+    ordinal, trace = at
     problem, plan = trace.problem, trace.plan or Plan("", "")
     return RunLine(
-        **msgspec.structs.asdict(describe(run.id, trace, grade, prices)),
+        **msgspec.structs.asdict(describe(settings.id, trace, grade, prices)),
         method=trace.method,
         ordinal=ordinal,
         kind=problem.kind,
@@ -129,27 +193,34 @@ def _whole(run: Run, ordinal: int, trace: Trace, grade: Grade, extra: bytes, pri
         grade_why=grade.why,
         calls=trace.calls,
         extra=extra,
-        settings=run.settings,
+        settings=settings,
     )
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, RunLine]]:
+def read_lines(path: Path) -> Generator[tuple[int, RunLine], None, None]:
     """Stream (line number, line) of an exported run. Raises `BadRow` at a line that is not one of the same run."""
     first: Settings | None = None
-    for number, text in enumerate(decoded_lines(path), 1):
-        if not text.strip():
-            continue
-        try:
-            line = _decode(text)
-        except msgspec.MsgspecError as error:
-            expected = f"a line that `stepdown export --to jsonl` wrote ({error})"
-            raise BadRow(path, number, "the row", expected, _HINT) from error
-        _check_usage(path, number, line)
-        first = first or line.settings
-        if line.settings != first:
-            hint = "split the file by `run` and import each part"
-            raise BadRow(path, number, "settings", "the same run's settings as in the lines before", hint)
-        yield number, line
+    with closing(decoded_lines(path)) as texts:
+        for number, text in enumerate(texts, 1):
+            if not text.strip():
+                continue
+            line = _read_line(path, number, text)
+            first = first or line.settings
+            if line.settings != first:
+                hint = "split the file by `run` and import each part"
+                raise BadRow(path, number, "settings", "the same run's settings as in the lines before", hint)
+            yield number, line
+
+
+def _read_line(path: Path, number: int, text: str) -> RunLine:
+    try:
+        line = _decode(text)
+    except msgspec.MsgspecError as error:
+        expected = f"a line that `stepdown export --to jsonl` wrote ({error})"
+        raise BadRow(path, number, "the row", expected, _HINT) from error
+    _check_usage(path, number, line)
+    _check_graders(path, number, line)
+    return line
 
 
 def _check_usage(path: Path, number: int, line: RunLine) -> None:
@@ -158,6 +229,12 @@ def _check_usage(path: Path, number: int, line: RunLine) -> None:
             msgspec.convert(() if usage is None else msgspec.structs.astuple(usage), tuple[Count, ...])
         except msgspec.ValidationError as error:
             raise BadRow(path, number, "calls", f"counts of tokens ({error})") from error
+
+
+def _check_graders(path: Path, number: int, line: RunLine) -> None:
+    names = [one.grader for one in line.grades]
+    if "" in names or line.grader in names or len(set(names)) < len(names):
+        raise BadRow(path, number, "grades", "one grade by each grader, which has a name")
 
 
 def trace_of(line: RunLine) -> Trace:
@@ -185,9 +262,10 @@ def trace_of(line: RunLine) -> Trace:
     )
 
 
-def grade_of(line: RunLine) -> Grade:
-    """Return the grade a line tells of."""
-    return Grade(line.verdict, line.found, line.grade_why, line.grader)
+def grades_in(line: RunLine) -> tuple[Grade, ...]:
+    """Return the grades a line tells of, the current one first; none where nothing was graded."""
+    current = Grade(line.verdict, line.found, line.grade_why, line.grader)
+    return (current, *line.grades) if line.grader else line.grades
 
 
 def extra_of(line: RunLine) -> bytes | None:

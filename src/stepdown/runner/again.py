@@ -1,7 +1,9 @@
 """One problem of a stored run, solved again by an edited plan, kept in a run derived from the first."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from threading import Event
 
 import msgspec
 
@@ -17,11 +19,11 @@ from stepdown.runner.run import grade_trace
 from stepdown.runner.streaming import Piece, stream_one
 from stepdown.runner.task import Task
 from stepdown.runner.words import trained_on
-from stepdown.store import Row, Run
-from stepdown.store.people import BY_PERSON, carry_over, put_solved
+from stepdown.store import Row, Run, Store
+from stepdown.store.derived import carry_over
+from stepdown.store.people import BY_PERSON, SOURCE, put_solved
 from stepdown.types import Grade, Grader, Model, Plan, Problem, Settings, Trace, Verdict
 
-SOURCE = "edited/"
 Graded = tuple[tuple[Trace, Grade], ...]
 
 
@@ -66,7 +68,7 @@ async def solve_again(
         run.put_edit(problem, plan, seconds=seconds)
     settings = settings_again(run, task)
     rows = await _solve(task, calls, settings.id, plan=plan, hear=hear)
-    derived = _derive(run, task, settings)
+    derived = await _derive(run, task, settings)
     return Resolved(derived, await _keep(derived, rows, task.grader, place=run.attempts(problem)[0][0]), before)
 
 
@@ -150,14 +152,29 @@ async def _solve(task: Task, calls: Calls, run: str, *, plan: Plan, hear: Callab
     return rows
 
 
-def _derive(run: Run, task: Task, settings: Settings) -> Run:
+async def _derive(run: Run, task: Task, settings: Settings) -> Run:
     """Return the derived run, a copy of the first where the same student is asked in the same words."""
-    derived = run.store.open_run(settings)
     if (settings.student, settings.prompts) == (run.settings.student, run.settings.prompts):
-        carry_over(run, derived)
-    elif not derived.grader:
+        await _copy(run, settings)
+        return run.store.run(settings.id)
+    derived = run.store.open_run(settings)
+    if not derived.grader:
         derived.grader = task.grader.name
     return derived
+
+
+async def _copy(run: Run, settings: Settings) -> None:
+    """Carry a run over on a thread with its own connection, which ends soon after nobody waits for it any more."""
+    left = Event()
+
+    def work() -> None:
+        with Store(run.store.path) as store:
+            carry_over(store.run(run.id), settings, stopped=left.is_set)
+
+    try:
+        await asyncio.to_thread(work)
+    finally:
+        left.set()
 
 
 async def _keep(derived: Run, rows: list[Row], grader: Grader, *, place: int) -> Graded:

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from stepdown.store.rows import encode
+from stepdown.store.rows import encode, tokens_of
 from stepdown.store.run import Run
 from stepdown.types import Verdict
 
@@ -206,12 +206,6 @@ def _line(
         truncated=bool(truncated),
         edited=bool(edited),
         error=error,
-        tokens=_tokens(usage),
+        tokens=tokens_of(usage),
         plan=bool(plan),
     )
-
-
-def _tokens(usage: bytes) -> int | None:
-    roles: dict[str, dict[str, int] | None] = msgspec.json.decode(usage)
-    known = [one for one in roles.values() if one is not None]
-    return sum(one.get("input", 0) + one.get("output", 0) for one in known) if len(known) == len(roles) else None

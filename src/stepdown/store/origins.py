@@ -2,19 +2,28 @@
 
 import msgspec
 
-from stepdown.store.rows import decode_places
+from stepdown.store.rows import decode_places, decode_settings, tokens_of
 from stepdown.store.run import Run
-from stepdown.types import Grade, Verdict
+from stepdown.types import Grade, Settings, Verdict
 
 ELSEWHERE = 20
 
 
 class Sibling(msgspec.Struct, frozen=True):
-    """The same problem in another run, with the verdict of that run's current grader."""
+    """The same problem's first sample in another run, by that run's current grader; `tokens` as in a `browse.Line`."""
 
     run: str
-    sample: int
+    settings: Settings
     verdict: Verdict
+    found: str | None
+    tokens: int | None
+
+
+class Siblings(msgspec.Struct, frozen=True):
+    """Where else a problem is: the newest runs first, and how many older ones are left out."""
+
+    shown: tuple[Sibling, ...]
+    more: int
 
 
 def grades_of(run: Run, ordinal: int, sample: int) -> list[Grade]:
@@ -37,16 +46,22 @@ def payers(run: Run, ordinal: int, sample: int) -> list[str]:
     return [found.get(key, "") for key in keys]
 
 
-def siblings(run: Run, ordinal: int, sample: int) -> list[Sibling]:
-    """Return where else the store has this problem, newest run first, at most `ELSEWHERE`."""
+def siblings(run: Run, ordinal: int, sample: int) -> Siblings:
+    """Return where else the store has this problem, newest run first, at most `ELSEWHERE` of them."""
+    others = """from traces as mine cross join traces as other on other.problem = mine.problem and other.run != mine.run
+                join runs on runs.id = other.run
+                where mine.run = ? and mine.ordinal = ? and mine.sample = ? and other.sample = 0"""
+    place = (run.id, ordinal, sample)
     rows = run.store.db.execute(
-        """select other.run, other.sample, coalesce(verdict, 'ungraded')
-           from traces as mine cross join traces as other on other.problem = mine.problem and other.run != mine.run
-           join runs on runs.id = other.run
-           left join grades on grades.run = other.run and grades.ordinal = other.ordinal
-                and grades.sample = other.sample and grades.grader = runs.grader
-           where mine.run = ? and mine.ordinal = ? and mine.sample = ? and other.sample = 0
-           order by runs.created desc limit ?""",
-        (run.id, ordinal, sample, ELSEWHERE),
+        f"""select run, settings, coalesce(verdict, 'ungraded'), found, usage
+            from (select other.run, other.ordinal, 0 as sample, settings, runs.grader, created, runs.rowid as place
+                  {others} order by created desc, place desc limit ?)
+            join traces using (run, ordinal, sample) left join grades using (run, ordinal, sample, grader)
+            order by created desc, place desc""",
+        (*place, ELSEWHERE),
     )
-    return [Sibling(*row) for row in rows]
+    shown = tuple(
+        Sibling(name, decode_settings(body), verdict, found, tokens_of(usage))
+        for name, body, verdict, found, usage in rows
+    )
+    return Siblings(shown, run.store.value(f"select count(*) {others}", *place) - len(shown))

@@ -1,7 +1,7 @@
-"""What people do with a run: correct verdicts, annotate traces, decide on held plans, and go on from an edited plan."""
+"""What people do with a run: correct verdicts, annotate traces, and decide on held plans."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -13,6 +13,11 @@ from stepdown.store.run import Run
 from stepdown.types import Grade, Plan, Problem, Verdict
 
 BY_PERSON = "+person"
+# What the plans of a run are, before the id of the run whose plans were edited.
+SOURCE = "edited/"
+_COPIED = """traces as old cross join runs on json_extract(settings, '$.plans') = ?
+             cross join traces as new on new.run = runs.id and new.ordinal = old.ordinal and new.sample = old.sample
+             and new.calls = old.calls and new.plan is old.plan and new.solution is old.solution"""
 Decision = Literal["accepted", "edited", "left"]
 
 # -- verdicts
@@ -26,73 +31,81 @@ def correct(
     A person's verdicts are a grader of their own, `GRADER+person`: a copy of the run's grades in which the corrected
     ones are replaced, and from then on the run's current grader. The first grader's grades stay. A later resume of the
     run grades its new traces by the first grader and shows that one again; the next correction (or any that is made
-    again) copies the new grades and brings `GRADER+person` back. Raises `UsageError` for a trace without a grade.
+    again) copies the new grades and brings `GRADER+person` back. The verdict is kept in the same transaction for the
+    `copies` of the trace. Raises `UsageError` for a trace without a grade.
     """
+    ruled = Grade(verdict, found, f"{author}: {why}" if why else author)
+    with run.store.writing():
+        if not _rule(run, place, ruled):
+            raise UsageError(f"run `{run.id}` has no graded trace at place {place[0]}", "grade the run first")
+        for copy in copies(run, place):
+            _rule(run.store.run(copy), place, ruled)
+    return run.grader
+
+
+def _rule(run: Run, place: tuple[int, int], ruled: Grade) -> bool:
+    """Replace one grade of `GRADER+person` and make that the run's grader; False where there is none to replace."""
     first = run.grader.removesuffix(BY_PERSON)
     name = first + BY_PERSON
-    with run.store.writing() as db:
-        _spread(run, first, name)
-        changed = db.execute(
-            """update grades set verdict = ?, found = ?, why = ?
-               where run = ? and ordinal = ? and sample = ? and grader = ?""",
-            (verdict, found, f"{author}: {why}" if why else author, run.id, *place, name),
-        )
-        if changed.rowcount == 0:
-            raise UsageError(f"run `{run.id}` has no graded trace at place {place[0]}", "grade the run first")
+    _spread(run, first, name)
+    changed = run.store.db.execute(
+        """update grades set verdict = ?, found = ?, why = ?
+           where run = ? and ordinal = ? and sample = ? and grader = ?""",
+        (ruled.verdict, ruled.found, ruled.why, run.id, *place, name),
+    )
+    if changed.rowcount:
         run.grader = name
-    return name
+    return changed.rowcount == 1
 
 
 def _spread(run: Run, first: str, name: str) -> None:
     """Copy a grader's grades under another name, but for traces that name has graded."""
-    with run.store.writing() as db:
-        db.execute(
+    counted = "select count(*) from grades where run = ? and grader = ?"
+    if run.store.value(counted, run.id, first) > run.store.value(counted, run.id, name):
+        run.store.db.execute(
             """insert or ignore into grades
                select run, ordinal, sample, ?, verdict, found, why from grades where run = ? and grader = ?""",
             (name, run.id, first),
         )
 
 
+def put_solved(run: Run, grades: Sequence[tuple[int, int, Grade]]) -> None:
+    """Keep the grades of traces that were solved again, for the run's current view as well as for their grader."""
+    with run.store.writing() as db:
+        run.put_grades(grades)
+        db.executemany(
+            "insert or ignore into grades values (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (run.id, ordinal, sample, run.grader, one.verdict, one.found, one.why)
+                for ordinal, sample, one in grades
+                if one.grader + BY_PERSON == run.grader
+            ],
+        )
+
+
 # -- runs derived from runs
 
 
-def carry_over(first: Run, derived: Run) -> None:
-    """Copy the traces of a run that a derived run does not have, and the grades of those that are still the same.
+def copies(run: Run, place: tuple[int, int]) -> list[str]:
+    """Return the runs in which the trace at (ordinal, sample) was copied when something else was solved again.
 
-    The derived run shows the first one's current grader. Where nothing is missing, this costs two counts.
+    A copy has the same calls, plan and solution; what was solved again has calls of its own. Copies of copies count.
     """
-    if _counts(derived, first.grader) == _counts(first, first.grader):
-        return
-    with derived.store.writing() as db:
-        db.execute(
-            """insert or ignore into traces select ?, ordinal, sample, problem, plan, calls, solution, error, truncated,
-               usage, extra from traces where run = ?""",
-            (derived.id, first.id),
-        )
-        db.execute(
-            """insert or ignore into grades
-               select new.run, new.ordinal, new.sample, grader, verdict, found, why
-               from grades join traces as old using (run, ordinal, sample)
-               join traces as new on new.run = ? and new.ordinal = old.ordinal and new.sample = old.sample
-                    and new.solution is old.solution and new.plan is old.plan
-               where old.run = ?""",
-            (derived.id, first.id),
-        )
-        if not derived.grader or first.grader.endswith(BY_PERSON):
-            derived.grader = first.grader
+    rows = run.store.db.execute(
+        f"select runs.id from {_COPIED} where old.run = ? and old.ordinal = ? and old.sample = ? order by created, id",
+        (SOURCE + run.id, run.id, *place),
+    ).fetchall()
+    return [one for (near,) in rows for one in (near, *copies(run.store.run(near), place))]
 
 
-def _counts(run: Run, grader: str) -> tuple[int, int]:
-    graded = "select count(*) from grades where run = ? and grader = ?"
-    return len(run), run.store.value(graded, run.id, grader)
-
-
-def put_solved(run: Run, grades: Sequence[tuple[int, int, Grade]]) -> None:
-    """Keep the grades of traces that were solved again, for the run's current view as well as for their grader."""
-    with run.store.writing():
-        run.put_grades(grades)
-        if run.grader.endswith(BY_PERSON):
-            _spread(run, run.grader.removesuffix(BY_PERSON), run.grader)
+def copied_from(run: Run, place: tuple[int, int]) -> str:
+    """Return the run whose trace at (ordinal, sample) this run has a copy of; empty where the trace is its own."""
+    plans = run.settings.plans
+    row = run.store.db.execute(
+        f"select old.run from {_COPIED} where runs.id = ? and old.run = ? and old.ordinal = ? and old.sample = ?",
+        (plans, run.id, plans.removeprefix(SOURCE), *place),
+    ).fetchone()
+    return str(row[0]) if row and plans.startswith(SOURCE) else ""
 
 
 # -- annotations
@@ -119,14 +132,19 @@ def annotate(run: Run, problem: str, *, annotation: Annotation, sample: int = 0)
         )
 
 
+def remarks(run: Run) -> Iterator[tuple[str, int, Annotation]]:
+    """Stream (problem id, sample, remarks) of everything people remarked, oldest first."""
+    rows = run.store.db.execute(
+        "select problem, sample, body, created from annotations where run = ? order by id", (run.id,)
+    )
+    for problem, sample, body, created in rows:
+        yield problem, sample, msgspec.structs.replace(_decode_annotation(body), created=created)
+
+
 def annotations(run: Run) -> dict[tuple[str, int], list[Annotation]]:
     """Return the remarks that count by (problem id, sample): each person's newest, the newest person first."""
-    rows = run.store.db.execute(
-        "select problem, sample, body, created from annotations where run = ? order by id desc", (run.id,)
-    )
     found: dict[tuple[str, int], list[Annotation]] = {}
-    for problem, sample, body, created in rows:
-        one = msgspec.structs.replace(_decode_annotation(body), created=created)
+    for problem, sample, one in reversed(list(remarks(run))):
         others = found.setdefault((problem, sample), [])
         if all(other.author != one.author for other in others):
             others.append(one)
@@ -150,6 +168,16 @@ class Decided(msgspec.Struct, frozen=True):
 
     decision: Decision
     plan: Plan
+
+
+class Reviewed(msgspec.Struct, frozen=True):
+    """A plan that was held from `asked` to `decided` (unix seconds), and what became of it, as in `Decided`."""
+
+    plan: Plan
+    asked: float
+    decision: Decision
+    changed: Plan
+    decided: float
 
 
 _decode_problem = msgspec.json.Decoder(Problem).decode
@@ -195,3 +223,26 @@ def decision(run: Run, problem: str) -> Decided | None:
         "select decision, changed from reviews where run = ? and problem = ? and decision != ''", (run.id, problem)
     ).fetchone()
     return Decided(row[0], decode_plan(row[1])) if row else None
+
+
+def reviewed(run: Run) -> dict[str, Reviewed]:
+    """Return, by problem id, the plans of a run that were held and that a person has decided on."""
+    rows = run.store.db.execute(
+        "select problem, plan, asked, decision, changed, decided from reviews where run = ? and decision != ''",
+        (run.id,),
+    )
+    return {
+        problem: Reviewed(decode_plan(plan), asked, word, decode_plan(changed), decided)
+        for problem, plan, asked, word, changed, decided in rows
+    }
+
+
+def put_review(run: Run, problem: Problem, one: Reviewed) -> None:
+    """Keep what was decided elsewhere on a plan of this run."""
+    with run.store.writing() as db:
+        db.execute(
+            """insert or replace into reviews (run, problem, body, plan, asked, decision, decided, changed)
+               values (?, ?, ?, ?, ?, ?, ?, ?)""",
+            (run.id, problem.id, encode(problem), encode(one.plan), one.asked, one.decision, one.decided,
+             encode(one.changed)),
+        )  # fmt: skip

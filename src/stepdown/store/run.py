@@ -90,12 +90,15 @@ class Run:
         with self.store.writing() as db:
             db.executemany("insert or replace into grades values (?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def put_edit(self, problem: str, plan: Plan, *, seconds: float | None = None) -> None:
-        """Keep a person's plan for a problem of this run, and how long they took; earlier edits stay."""
+    def put_edit(self, problem: str, plan: Plan, *, seconds: float | None = None, created: float | None = None) -> None:
+        """Keep a person's plan for a problem of this run, and how long they took; earlier edits stay.
+
+        `created` (unix seconds) is when, if it is not now.
+        """
         with self.store.writing() as db:
             db.execute(
                 "insert into edits (run, problem, plan, created, seconds) values (?, ?, ?, ?, ?)",
-                (self.id, problem, encode(plan), time.time(), seconds),
+                (self.id, problem, encode(plan), time.time() if created is None else created, seconds),
             )
 
     # -- reading
@@ -157,7 +160,7 @@ class Run:
                 yield trace.problem, edited.get(trace.problem.id, trace.plan)
 
     def edits(self) -> list[Edit]:
-        """Return all plan edits of this run, oldest first."""
+        """Return all plan edits of this run, those of one problem oldest first."""
         rows = self.store.db.execute(
             "select problem, plan, created, seconds from edits where run = ? order by id", (self.id,)
         )

@@ -21,11 +21,15 @@ KEPT = 32
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """Tokens and US dollars a run paid for up to its call `last`; None where any of it is unknown."""
+    """Tokens and US dollars a run paid for up to its call `last`; None where any of it is unknown.
+
+    `left` of the calls were left by all who asked before their end: what those took is an estimate, and at most that.
+    """
 
     last: int = 0
     tokens: int | None = 0
     money: float | None = 0.0
+    left: int = 0
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +58,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def method(self) -> str:
         """The method, with the number of samples where there are several."""
-        samples = self.settings.samples
-        return f"{self.settings.method} ×{samples}" if samples > 1 else self.settings.method
+        return method_of(self.settings)
 
     @property
     def student(self) -> str:
@@ -65,7 +68,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def plans(self) -> str:
         """Whose plans it used, and what was done to them."""
-        return planned_by(self.settings.teacher, self.settings.plans, self.settings.control)
+        return plans_of(self.settings)
+
+
+def method_of(settings: Settings) -> str:
+    """Return a run's method, with its number of samples where there are several."""
+    return f"{settings.method} ×{settings.samples}" if settings.samples > 1 else settings.method
+
+
+def plans_of(settings: Settings) -> str:
+    """Return whose plans a run used, and what was done to them."""
+    return planned_by(settings.teacher, settings.plans, settings.control)
 
 
 class Ledger:
@@ -97,13 +110,14 @@ class Ledger:
         place = (str(run.store.path), run.id)
         known = self._spent.get(place, Spent())
         if known.last < now.call:
-            tokens, money = known.tokens, known.money
+            tokens, money, left = known.tokens, known.money, known.left
             for one in paid(run, after=known.last, until=now.call):
                 cost = self.prices.cost(one.model, one.usage)
                 money = None if money is None or cost is None else money + one.calls * cost
                 used = None if one.usage is None else one.calls * (one.usage.input + one.usage.output)
                 tokens = None if tokens is None or used is None else tokens + used
-            known = self._spent[place] = Spent(now.call, tokens, money)
+                left += one.calls * one.left
+            known = self._spent[place] = Spent(now.call, tokens, money, left)
         return known
 
     def report(self, store: Store, names: Sequence[str], baseline: str = "") -> Report:

@@ -9,10 +9,10 @@ from stepdown.audits import Suggestion, audit
 from stepdown.graders.elections import elect
 from stepdown.models import Prices
 from stepdown.reports.figures import count, money
-from stepdown.runner.again import SOURCE
 from stepdown.store import Run, Store
 from stepdown.store.browse import Chosen, browse
 from stepdown.store.overviews import mark
+from stepdown.store.people import SOURCE
 from stepdown.types import Grade, Trace, Verdict
 from stepdown.web.ledger import Ledger
 

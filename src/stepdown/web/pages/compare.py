@@ -34,7 +34,7 @@ _TITLES = {
 _CSP = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class CompareQuery(msgspec.Struct, frozen=True, kw_only=True):
     """What an address asks to compare; `pair` is the run whose problems that turned are listed."""
 
     runs: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     missing: MissingExtra | None = None
 
 
-def asked_of(request: Request) -> Asked:
+def query_of(request: Request) -> CompareQuery:
     """Return what an address asks. Raises `UnknownName`, and `UsageError` for more runs than fit a page."""
     given = request.query_params
     runs = tuple(dict.fromkeys(one for one in given.getlist("run") if one))
@@ -90,11 +90,11 @@ def asked_of(request: Request) -> Asked:
     for known in get_args(Turn):
         if kind == known:
             at = number(request, "page")
-            return Asked(runs=runs, baseline=baseline, pair=given.get("pair", ""), kind=known, at=at)
+            return CompareQuery(runs=runs, baseline=baseline, pair=given.get("pair", ""), kind=known, at=at)
     raise UnknownName("kind of flip", kind, get_args(Turn))
 
 
-def compare(ledger: Ledger, store: Store, asked: Asked) -> Compared:
+def compare(ledger: Ledger, store: Store, asked: CompareQuery) -> Compared:
     """Return the runs asked for, compared. Raises `UnknownName`."""
     offered = tuple(store.runs()[::-1][:OFFERED])
     if not asked.runs:
@@ -166,7 +166,7 @@ def _tokens(row: Row) -> str:
     return f"{figures.count(sum(known) if len(known) == len(row.tokens) else None)} tokens"
 
 
-def _turnings(store: Store, report: Report, asked: Asked) -> Turnings | None:
+def _turnings(store: Store, report: Report, asked: CompareQuery) -> Turnings | None:
     rows = [row for row in report.rows if row.baseline and row.run.startswith(asked.pair)]
     if not rows:
         return None
@@ -181,7 +181,7 @@ def _turnings(store: Store, report: Report, asked: Asked) -> Turnings | None:
 
 async def show_compare(request: Request) -> Response:
     """Answer with the runs asked for side by side, and a form to choose them."""
-    state, asked = state_of(request), asked_of(request)
+    state, asked = state_of(request), query_of(request)
     compared = await state.read(lambda store: compare(state.ledger, store, asked))
     return page(
         request, "compare.html", seen=compared, asked=asked, report=compared.report,
@@ -191,7 +191,7 @@ async def show_compare(request: Request) -> Response:
 
 async def show_chart(request: Request) -> Response:
     """Answer with a chart as svg, in ink for a light or a dark page."""
-    state, asked = state_of(request), asked_of(request)
+    state, asked = state_of(request), query_of(request)
     name, scheme = request.path_params["name"], request.query_params.get("scheme", "light")
     if name not in CHARTS or scheme not in _INK:
         raise UnknownName("chart", name, CHARTS)

@@ -35,7 +35,7 @@ class Folder(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-class Asked(msgspec.Struct, frozen=True):
+class CorpusQuery(msgspec.Struct, frozen=True):
     """What a page was asked for: a problem by its number from 1, its id or words; filters as `stepdown keep` takes."""
 
     corpus: str
@@ -79,7 +79,7 @@ def _folder(name: str, path: Path) -> Folder:
 async def show_corpus(request: Request) -> Response:
     """Show one problem of a corpus, its chains side by side."""
     try:
-        asked = _asked(request)
+        asked = _query(request)
         folder = _path(request)
         card, seen = await asyncio.to_thread(_see, folder, asked)
     except StepdownError as error:
@@ -98,7 +98,7 @@ def _path(request: Request) -> Path:
     return folders[name]
 
 
-def _asked(request: Request) -> Asked:
+def _query(request: Request) -> CorpusQuery:
     given = request.query_params
     filters = tuple(given.get("filters", "").split())
     if len(filters) > _MOST_FILTERS or any(len(text) > _LONGEST for text in filters):
@@ -107,10 +107,10 @@ def _asked(request: Request) -> Asked:
     if not (seed.isascii() and seed.isdecimal()):
         raise UsageError(f"the seed `{seed[:40]}` is no whole number", "leave it empty for 0")
     problem = given.get("problem", "")[:_LONGEST].strip() or "1"
-    return Asked(request.path_params["name"], problem, filters, int(seed[:9]))
+    return CorpusQuery(request.path_params["name"], problem, filters, int(seed[:9]))
 
 
-def _see(folder: Path, asked: Asked) -> tuple[Card, Seen]:
+def _see(folder: Path, asked: CorpusQuery) -> tuple[Card, Seen]:
     """Read one problem and judge its chains; runs in a thread."""
     card = read_card(folder)
     places = _places(folder, card.fingerprint)
@@ -149,7 +149,7 @@ def _places(folder: Path, fingerprint: str) -> Places:
     return find_places(folder, card)
 
 
-def _view(folder: Path, card: Card, asked: Asked) -> tuple[Corpus, float | None]:
+def _view(folder: Path, card: Card, asked: CorpusQuery) -> tuple[Corpus, float | None]:
     """Return the corpus under the filters, ready to judge, and how long they took to see it, None where none had to.
 
     Raises `UsageError` for a filter that would open a file or load a model.
@@ -173,7 +173,7 @@ def _prepared(folder: Path, fingerprint: str, filters: tuple[str, ...], seed: in
 async def count_corpus(request: Request) -> Response:
     """Count what each filter keeps of the whole corpus; the page grows while the corpus is read."""
     try:
-        asked, folder = _asked(request), _path(request)
+        asked, folder = _query(request), _path(request)
         card = read_card(folder)
         view, _ = await asyncio.to_thread(_view, folder, card, asked)
     except StepdownError as error:

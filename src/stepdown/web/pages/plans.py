@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 from stepdown.errors import StepdownError, UnknownName, UsageError
 from stepdown.models import Prices
 from stepdown.store import Edit, Run, Store
-from stepdown.store.people import Annotation, annotate, annotations, correct
+from stepdown.store.people import Annotation, annotate, annotations, copied_from, copies, correct
 from stepdown.types import Grade, Plan, Trace, Verdict
 from stepdown.web.pages import form_of, page, state_of, templates
 from stepdown.web.run_form import check_model, offers
@@ -48,6 +48,11 @@ class Subject(msgspec.Struct, frozen=True):
     def trace(self) -> Trace:
         """The first sample's trace."""
         return self.attempts[0][1]
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The first sample's ordinal and sample."""
+        return self.attempts[0][0], self.trace.sample
 
     @property
     def plans(self) -> tuple[Plan, ...]:
@@ -101,6 +106,8 @@ async def show_plan(request: Request) -> Response:
             "lineage": lineage(subject),
             "remarks": annotations(subject.run).get((problem, 0), []),
             "students": offers(store, state.config).models,
+            "copies": copies(subject.run, subject.place),
+            "copied_from": copied_from(subject.run, subject.place),
         }
 
     return page(request, "plan.html", **await state.read(read))

@@ -25,7 +25,7 @@ TRACES = 50
 _LONGEST_WORDS = 200
 
 
-class Asked(msgspec.Struct, frozen=True):
+class RunQuery(msgspec.Struct, frozen=True):
     """Which runs the list shows; empty is any."""
 
     dataset: str = ""
@@ -70,7 +70,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     graders: tuple[str, ...]
 
 
-def list_runs(ledger: Ledger, store: Store, asked: Asked, at: int = 1) -> Listing:
+def list_runs(ledger: Ledger, store: Store, asked: RunQuery, at: int = 1) -> Listing:
     """Return a page of the runs asked for, newest first."""
     runs = store.runs()[::-1]
     found = [run for run in runs if asked.holds(run)]
@@ -137,22 +137,22 @@ def age(created: float) -> str:
 
 async def live(state: State) -> str:
     """Return the first page of the list as the fragment that a change sends to those who look at it."""
-    listing = await state.read(lambda store: list_runs(state.ledger, store, Asked()))
+    listing = await state.read(lambda store: list_runs(state.ledger, store, RunQuery()))
     return _fragment(state, listing)
 
 
 def _fragment(state: State, listing: Listing) -> str:
     template = templates().get_template("parts/runs.html")
-    return template.render(listing=listing, asked=Asked(), state=state, figures=figures, age=age)
+    return template.render(listing=listing, asked=RunQuery(), state=state, figures=figures, age=age)
 
 
 async def show_runs(request: Request) -> Response:
     """Answer with the list of runs."""
     state, given = state_of(request), request.query_params
-    asked = Asked(*(given.get(one, "")[:_LONGEST_WORDS] for one in Asked.__struct_fields__))
+    asked = RunQuery(*(given.get(one, "")[:_LONGEST_WORDS] for one in RunQuery.__struct_fields__))
     at = number(request, "page")
     listing = await state.read(lambda store: list_runs(state.ledger, store, asked, at))
-    plain = asked == Asked() and at == 1
+    plain = asked == RunQuery() and at == 1
     return page(request, "runs.html", listing=listing, asked=asked, plain=plain, figures=figures, age=age)
 
 

@@ -17,9 +17,10 @@ from stepdown.prompts import asked
 from stepdown.reports import figures
 from stepdown.store import Edit, Run, Store
 from stepdown.store.browse import Chosen, Line, neighbours
-from stepdown.store.origins import Sibling, grades_of, payers, siblings
-from stepdown.store.people import Annotation, annotations
+from stepdown.store.origins import Siblings, grades_of, payers, siblings
+from stepdown.store.people import Annotation, annotations, copied_from, copies
 from stepdown.types import Call, Grade, Trace
+from stepdown.web.ledger import method_of, plans_of
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import chosen_of, query, sampled
 from stepdown.web.passages import LONGEST, Passage, found_in, passage
@@ -53,7 +54,9 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...]
     endings: tuple[EndingKind, ...]
     edits: tuple[Edit, ...]
-    siblings: tuple[Sibling, ...]
+    siblings: Siblings
+    copies: tuple[str, ...]
+    copied_from: str
     remarks: tuple[Annotation, ...]
     extra: str
 
@@ -98,7 +101,9 @@ def describe(run: Run, prices: Prices, problem: str, sample: int, chosen: Chosen
         faults=tuple(faults(trace.problem, trace.plan)) if trace.plan else (),
         endings=endings(trace) if solved else (),
         edits=tuple(edit for edit in run.edits() if edit.problem == problem),
-        siblings=tuple(siblings(run, ordinal, sample)),
+        siblings=siblings(run, ordinal, sample),
+        copies=tuple(copies(run, (ordinal, sample))),
+        copied_from=copied_from(run, (ordinal, sample)),
         remarks=tuple(annotations(run).get((problem, sample), ())),
         extra=(run.extra(ordinal, sample) or b"").decode("utf-8", "replace")[:LONGEST],
     )
@@ -146,8 +151,9 @@ async def show_trace(request: Request) -> Response:
         return _plain(whole_text(shown.trace, shown.grades))
     parts = _editing(shown)
     return page(
-        request, "trace.html", shown=shown, chosen=chosen, query=query, figures=figures, sampled=sampled, **parts
-    )
+        request, "trace.html", shown=shown, chosen=chosen, query=query, figures=figures, sampled=sampled,
+        method_of=method_of, plans_of=plans_of, **parts,
+    )  # fmt: skip
 
 
 def _editing(shown: Shown) -> dict[str, Any]:
@@ -160,6 +166,8 @@ def _editing(shown: Shown) -> dict[str, Any]:
         "plan": shown.edits[-1].plan if shown.edits else shown.trace.plan,
         "base": len(shown.edits) - (shown.trace.plan is None),
         "remarks": shown.remarks,
+        "copies": shown.copies,
+        "copied_from": shown.copied_from,
     }
 
 
