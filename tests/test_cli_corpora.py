@@ -59,6 +59,38 @@ def test_sample_refuses_a_taken_place_before_it_asks(server: FaultyServer, capsy
     assert sample(2, "corpus") == 2 and len(server.bodies) == before
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "--chains 30", "--chains 5", "--demos mine.jsonl", "--zero-shot", "--prompts default", "--temperature 1",
+        "--top-p 0.9", "--max-tokens 512", "--seed 0", "--without-logprobs", "--budget 1", "--max-tokens-total 9",
+        "--prices p.json", "--estimate", "--concurrency 4", "--timeout 9", "--store other.sqlite",
+    ],
+)  # fmt: skip
+def test_what_means_nothing_for_gold_solutions_is_refused_by_its_name(
+    given: str, server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gold = ["sample", "wordsums", "-n", "4", "--teacher", "gold", "--out", "gold"]
+    assert main([*gold, *given.split()]) == 2
+    assert f"no meaning in `{given.split()[0]}`" in capsys.readouterr().err
+    assert not list(Path().glob("*gold*")) and not Path("other.sqlite").exists()
+
+
+def test_all_that_means_nothing_for_gold_solutions_is_named_at_once(
+    server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", "wordsums", "--teacher", "gold", "--out", "gold", "--chains", "5", "--seed", "1"]) == 2
+    assert "no meaning in `--chains`, `--seed`" in capsys.readouterr().err
+
+
+def test_gold_solutions_are_a_corpus_with_the_licence_it_was_given(
+    server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gold = ["sample", "wordsums", "-n", "4", "--teacher", "gold", "--out", "gold", "--licence", "CC0", "--json"]
+    assert main(gold) == 0 and said(capsys)["chains"] == 4
+    assert open_corpus("gold").card.licence == "CC0"
+
+
 def test_a_budget_that_is_reached_leaves_no_corpus(server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert sample(4, "corpus", "--max-tokens-total", "2000") == 3
     assert not Path("corpus").exists() and "goes on from here" in capsys.readouterr().err

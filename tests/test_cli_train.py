@@ -162,6 +162,27 @@ def test_a_study_trains_and_tests_its_grid_and_does_nothing_twice(capsys: pytest
     assert card is not None and [one.total for one in card.test] == [3]
 
 
+COUNTING = """
+import sys
+from stepdown.cli import main
+code = main(["study", "study.toml", "--out", "counted", "--seeds", "2", "--targets", "shuffled"])
+print(code, sorted({"torch", "transformers", "openvino"} & set(sys.modules)), file=sys.stderr)
+"""
+
+
+def test_a_finished_study_prints_its_table_and_loads_no_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    write_study("study.toml", **FILE)
+    options = ["--out", "counted", "--seeds", "2", "--targets", "shuffled"]
+    assert main(["study", "study.toml", *options]) in (0, 1)
+    first, before = capsys.readouterr().out, Path("counted/study.json").read_bytes()
+    again = subprocess.run([sys.executable, "-c", COUNTING], capture_output=True, text=True)
+    assert again.stdout == first and again.stderr.splitlines()[-1].endswith(" []")
+    assert Path("counted/study.json").read_bytes() == before
+    cards = [read_card(Path(f"counted/shuffled-n1-random/seed-{seed}")) for seed in (0, 1)]
+    notes = [card.notes[-1] for card in cards if card]
+    assert notes == [f"the sentences of each chain are shuffled by seed {seed}" for seed in (0, 1)]
+
+
 def test_a_file_of_a_study_stands_for_the_words_of_a_command_line(tmp_path: Path) -> None:
     write_study("words.toml", corpus="c", keep=["right", "-x"], max_tokens=9, before=True, full=False)
     assert tokens_of(Path("words.toml")) == ["c", "--keep=right", "--keep=-x", "--max-tokens=9", "--before"]

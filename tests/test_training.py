@@ -1,6 +1,7 @@
 """A student is trained on what it should be, in an order fixed before; killed, it goes on as if nothing had been."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -238,6 +239,41 @@ def test_several_seeds_are_several_students_of_the_same_dev_problems(base: Path,
     cards = [read_card(path) for path in found]
     assert [card.dev[0].total for card in cards if card] == [2, 2]
     assert not same_weights(*found)
+
+
+def test_each_seed_shuffles_sentences_in_its_own_way_as_it_would_alone(base: Path, tmp_path: Path) -> None:
+    lessons = [chain(n, text=f"Take {n}. Look at it. Think. Go on. Add some.") for n in range(24)]
+    short = msgspec.structs.replace(FAST, target="shuffled", steps=1, evaluations=0)
+    found = train(lessons, base=base, out=tmp_path / "x", training=short, seeds=2)
+    cards = [read_card(path) for path in found]
+    assert [card.notes[-1] for card in cards if card] == [
+        f"the sentences of each chain are shuffled by seed {seed}" for seed in (0, 1)
+    ]
+    told: list[Progressed] = []
+    for path, card in zip(found, cards, strict=True):
+        assert card is not None
+        alone = msgspec.structs.replace(short, seed=card.seed)
+        assert examples(base, lessons, alone).fingerprint == card.lessons.fingerprint
+        train(iter(lessons), base=base, out=path, training=alone, progress=told.append)
+    assert len({card.lessons.fingerprint for card in cards if card}) == 2
+    assert [one.words for one in told if "already" in one.words] == [f"`{path}` is there already" for path in found]
+
+
+def test_a_stream_of_chains_is_not_shuffled_for_several_seeds(base: Path, tmp_path: Path) -> None:
+    shuffled = msgspec.structs.replace(FAST, target="shuffled")
+    with pytest.raises(UsageError, match="a stream can be read only once"):
+        train(iter(chains()), base=base, out=tmp_path / "x", training=shuffled, seeds=2)
+
+
+def test_another_tokenizer_or_another_chain_is_another_command(base: Path, tmp_path: Path) -> None:
+    other, short = tmp_path / "base", msgspec.structs.replace(FAST, steps=1, evaluations=0)
+    shutil.copytree(base, other)
+    [found] = train(chains(), base=other, out=tmp_path / "x", training=short)
+    with pytest.raises(UsageError, match="another training"):
+        train(chains()[:-1], base=other, out=found, training=short)
+    (other / "tokenizer.json").write_text("no tokenizer")
+    with pytest.raises(UsageError, match="cannot load the base"):
+        train(chains(), base=other, out=found, training=short)
 
 
 CHILD = """

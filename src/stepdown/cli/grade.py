@@ -11,15 +11,17 @@ import msgspec
 from cyclopts import Parameter
 
 from stepdown.cli.grid import Players
-from stepdown.cli.options import CHOICE, EndpointOptions, Limit, OutputOptions
+from stepdown.cli.judging import Judging
+from stepdown.cli.options import CHOICE, EndpointOptions, JudgeMoneyOptions, Limit, OutputOptions
 from stepdown.cli.reading import stored_grader
+from stepdown.cli.summaries import Paid
 from stepdown.cli.tables import show_table
 from stepdown.cli.terminal import say, show, show_json
 from stepdown.reports import disagreements
 from stepdown.reports.figures import clipped, percent
-from stepdown.runner import grade_run
+from stepdown.runner import Purse, grade_run
 from stepdown.store import Run
-from stepdown.types import Grade, Trace, Verdict
+from stepdown.types import Grade, Role, Trace, Verdict
 
 VIEWS = ("strict", "default", "lenient")
 _SHOWN = 20
@@ -43,7 +45,7 @@ class GradeOptions:
     limit: Limit = None
 
 
-DEFAULTS, ENDPOINT, OUTPUT = GradeOptions(), EndpointOptions(), OutputOptions()
+DEFAULTS, MONEY, ENDPOINT, OUTPUT = GradeOptions(), JudgeMoneyOptions(), EndpointOptions(), OutputOptions()
 
 
 class Count(msgspec.Struct, frozen=True):
@@ -65,13 +67,16 @@ class Disagreement(msgspec.Struct, frozen=True):
     found: dict[str, str | None]
 
 
-class Graded(msgspec.Struct, frozen=True):
-    """What `grade --json` says; `grader` is the run's current one."""
+class Graded(msgspec.Struct, frozen=True, kw_only=True):
+    """What `grade --json` says; `grader` is the run's current one, `tokens`, `cost` and `paid` are its judge's."""
 
     run: str
     grader: str
     graders: tuple[Count, ...]
     disagreements: tuple[Disagreement, ...] = ()
+    tokens: dict[Role, int]
+    cost: float | None
+    paid: Paid
 
 
 def grade(
@@ -79,6 +84,7 @@ def grade(
     /,
     *,
     options: GradeOptions = DEFAULTS,
+    spend: JudgeMoneyOptions = MONEY,
     endpoint: EndpointOptions = ENDPOINT,
     output: OutputOptions = OUTPUT,
 ) -> int:
@@ -92,23 +98,44 @@ def grade(
     with output.reopen() as store:
         found, players = store.run(run), Players(store, endpoint)
         graders = VIEWS if options.grader is None else (options.grader,)
-        asyncio.run(_grade(found, graders, players, keep=options.grader is None))
+        judging = Judging(judge_in(options.grader), spend, found)
+        with judging.told() as purse:
+            asyncio.run(_grade(found, graders, players, purse, keep=options.grader is None))
         names = [stored_grader(found, name) for name in graders] if options.grader is None else [found.grader]
         counts = tuple(count(found, name) for name in names)
         differing = differences(found, names) if len(names) > 1 else iter(())
         if output.json:
-            show_json(Graded(found.id, found.grader, counts, tuple(islice(differing, options.limit))))
+            show_json(graded(found, counts, tuple(islice(differing, options.limit)), judging))
         else:
             show_counts(found, counts, differing, options.limit or _SHOWN)
     return int(any(one.graded < one.total for one in counts))
 
 
-async def _grade(run: Run, graders: tuple[str, ...], players: Players, *, keep: bool) -> None:
+def judge_in(grader: str | None) -> str:
+    """Return the model string in a grader's name; nothing where no model judges."""
+    return grader.removeprefix("judge:") if grader and grader.startswith("judge:") else ""
+
+
+def graded(run: Run, counts: tuple[Count, ...], differing: tuple[Disagreement, ...], judging: Judging) -> Graded:
+    """Return what `--json` says."""
+    spent = judging.spent
+    return Graded(
+        run=run.id,
+        grader=run.grader,
+        graders=counts,
+        disagreements=differing,
+        tokens=spent.tokens,
+        cost=spent.cost,
+        paid=spent.paid,
+    )
+
+
+async def _grade(run: Run, graders: tuple[str, ...], players: Players, purse: Purse, *, keep: bool) -> None:
     """Grade by each; with `keep` the run's current grader stays, or becomes the default one where it had none."""
     before = run.grader
     try:
         for name in graders:
-            await grade_run(run, players.grader(name))
+            await grade_run(run, players.grader(name, purse=purse))
     finally:
         await players.close()
     if keep:

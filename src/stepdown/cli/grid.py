@@ -14,7 +14,7 @@ from stepdown.graders import judged_by, load_grader
 from stepdown.methods import COMPARED, load_method
 from stepdown.problems import Problems
 from stepdown.prompts.demonstrations import load_demonstrations, with_demonstrations
-from stepdown.runner import Plans, Task, load_plans, load_player, remembered, words_for
+from stepdown.runner import Plans, Purse, Task, load_plans, load_player, remembered, words_for
 from stepdown.store import Store
 from stepdown.types import Grader, Method, Model
 
@@ -79,10 +79,10 @@ class Players:
             )
         return self.loaded[name]
 
-    def grader(self, name: str) -> Grader:
-        """Return a grader by name; `judge:MODEL` asks a model, and pays for each judgement once."""
+    def grader(self, name: str, *, purse: Purse | None = None) -> Grader:
+        """Return a grader by name; `judge:MODEL` asks a model, and pays for each judgement once, from the purse."""
         if name.startswith("judge:"):
-            return judged_by(remembered(self.load(name.removeprefix("judge:")), self.store))
+            return judged_by(remembered(self.load(name.removeprefix("judge:")), self.store, purse=purse))
         return load_grader(name)
 
     def fetch(self) -> None:

@@ -138,7 +138,38 @@ def checked(sampling: Sampling) -> Sampling:
 
 @Parameter(name="*", group=MONEY)
 @dataclass(frozen=True, kw_only=True)
-class MoneyOptions:
+class JudgeMoneyOptions:
+    """What a judge may cost.
+
+    Parameters
+    ----------
+    budget
+        Stop before the judge of these runs has cost more US dollars than this, earlier commands' part included.
+    max_tokens_total
+        Stop before it has used more tokens than this.
+    prices
+        A JSON or TOML file of dollars per million tokens: {"openai/gpt-4o": {"input": 2.5, "output": 10.0}}.
+    """
+
+    budget: float | None = None
+    max_tokens_total: int | None = None
+    prices: Path | None = None
+
+    def table(self) -> Prices:
+        """Return the prices, the file's first."""
+        return Prices(self.prices)
+
+    def check(self) -> None:
+        """Refuse limits under which nothing could be sent."""
+        if self.budget is not None and not self.budget >= 0:  # nan is neither more nor less than anything
+            raise UsageError(f"a budget of `{self.budget:g}` dollars", "give 0 or more")
+        if self.max_tokens_total is not None and self.max_tokens_total < 1:
+            raise UsageError(f"at most `{self.max_tokens_total}` tokens in total", "give 1 or more")
+
+
+@Parameter(name="*", group=MONEY)
+@dataclass(frozen=True, kw_only=True)
+class MoneyOptions(JudgeMoneyOptions):
     """What it may cost.
 
     Parameters
@@ -153,21 +184,7 @@ class MoneyOptions:
         Say what the command would cost, send nothing and end.
     """
 
-    budget: float | None = None
-    max_tokens_total: int | None = None
-    prices: Path | None = None
     estimate: Flag = False
-
-    def table(self) -> Prices:
-        """Return the prices, the file's first."""
-        return Prices(self.prices)
-
-    def check(self) -> None:
-        """Refuse limits under which nothing could be sent."""
-        if self.budget is not None and not self.budget >= 0:  # nan is neither more nor less than anything
-            raise UsageError(f"a budget of `{self.budget:g}` dollars", "give 0 or more")
-        if self.max_tokens_total is not None and self.max_tokens_total < 1:
-            raise UsageError(f"at most `{self.max_tokens_total}` tokens in total", "give 1 or more")
 
 
 @Parameter(name="*", group=ENDPOINT)

@@ -8,7 +8,8 @@ import msgspec
 from cyclopts import Parameter
 
 from stepdown.cli.grid import Players
-from stepdown.cli.options import CHOICE, EndpointOptions, Flag, Limit, OutputOptions
+from stepdown.cli.judging import Judging
+from stepdown.cli.options import CHOICE, EndpointOptions, Flag, JudgeMoneyOptions, Limit, OutputOptions
 from stepdown.cli.terminal import say, show, show_json
 from stepdown.distill.preferences import AT_ONCE, Preferences, Where
 from stepdown.distill.preferences import prefer as ask
@@ -50,7 +51,7 @@ class PreferOptions:
     force: Flag = False
 
 
-DEFAULTS, ENDPOINT, OUTPUT = PreferOptions(), EndpointOptions(), OutputOptions()
+DEFAULTS, MONEY, ENDPOINT, OUTPUT = PreferOptions(), JudgeMoneyOptions(), EndpointOptions(), OutputOptions()
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -67,6 +68,7 @@ def prefer(
     /,
     *,
     options: PreferOptions = DEFAULTS,
+    spend: JudgeMoneyOptions = MONEY,
     endpoint: EndpointOptions = ENDPOINT,
     output: OutputOptions = OUTPUT,
 ) -> int:
@@ -85,12 +87,13 @@ def prefer(
         first, second = store.run(run), store.run(against)
         if options.to is not None:
             return write(first, second, options.to, options, as_json=output.json)
+        judging = Judging(options.judge or "", spend, first, second)
         if options.judge is None:
             found = read_votes(first, second, *options.votes)
         else:
-            found = judged(first, second, options.judge, options, Players(store, endpoint))
+            found = judged((first, second), judging, options, Players(store, endpoint))
     if output.json:
-        show_json(found.to_json())
+        show_json(found.to_json() | msgspec.to_builtins(judging.spent))
     else:
         show(str(found))
     return int(found.unjudged > 0)
@@ -108,19 +111,20 @@ def write(first: Run, second: Run, file: Path, options: PreferOptions, *, as_jso
     return 0
 
 
-def judged(first: Run, second: Run, name: str, options: PreferOptions, players: Players) -> Preferences:
+def judged(runs: tuple[Run, Run], judging: Judging, options: PreferOptions, players: Players) -> Preferences:
     """Ask a judge model; what it answered is kept whatever happens."""
-    judge = players.load(name)
+    judge = players.load(judging.judge)
     players.fetch()
-    return ask(
-        first,
-        second,
-        judge=judge,
-        where=options.where,
-        limit=options.limit,
-        seed=options.seed,
-        progress=follow,
-    )
+    with judging.told() as purse:
+        return ask(
+            *runs,
+            judge=judge,
+            where=options.where,
+            limit=options.limit,
+            seed=options.seed,
+            progress=follow,
+            purse=purse,
+        )
 
 
 def follow(done: int, total: int) -> None:

@@ -1,9 +1,10 @@
 """`stepdown sample`: chains of a teacher, as a corpus."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 
 from stepdown.cli.corpora import show_corpus
@@ -22,9 +23,12 @@ from stepdown.cli.options import (
 from stepdown.cli.run import finish, show_estimates
 from stepdown.cli.session import Session
 from stepdown.cli.terminal import say
+from stepdown.corpus import Corpus
 from stepdown.corpus.files import check_out
-from stepdown.distill.sampling import GOLD, sampling_task, write_chains, write_gold
+from stepdown.distill.sampling import CHAINS, GOLD, sampling_task, write_chains, write_gold
+from stepdown.distill.sampling import SAMPLING as DRAWN
 from stepdown.errors import UsageError
+from stepdown.problems import Problems
 from stepdown.problems.rows import load_polars
 from stepdown.prompts.demonstrations import load_demonstrations
 from stepdown.runner import Task
@@ -43,27 +47,27 @@ class SampleOptions:
     out
         The corpus to write, a folder.
     chains
-        How many chains per problem. What the store has is not asked again: after 10, 30 asks for 20.
+        How many chains per problem (30). What the store has is not asked again: after 10, 30 asks for 20.
     demos
         Your own demonstrations: a .jsonl of `question`, `chain`, `answer`, and `choices`, `kind` where need be.
     zero_shot
         Show no demonstrations; ask for step-by-step thinking.
     prompts
-        The prompt set: `default`, `paper`, `code`, `traces` or a .toml file.
+        The prompt set (`default`): `default`, `paper`, `code`, `traces` or a .toml file.
     plans
         With `--teacher gold`: the data set's plans instead of its solutions.
     licence
-        What the teacher's terms say about training on its text, kept in the corpus's card.
+        What the teacher's terms say about training on its text, or the data set's, kept in the corpus's card.
     force
         Replace a corpus that is there.
     """
 
     teacher: str
     out: Path
-    chains: int = 30
+    chains: int | None = None
     demos: Annotated[Path | None, Parameter(group=SETTINGS)] = None
     zero_shot: Annotated[Flag, Parameter(group=SETTINGS)] = False
-    prompts: Annotated[str, Parameter(group=SETTINGS)] = "default"
+    prompts: Annotated[str | None, Parameter(group=SETTINGS)] = None
     plans: Annotated[Flag, Parameter(group=SETTINGS)] = False
     licence: str = ""
     force: Flag = False
@@ -77,26 +81,28 @@ class DrawOptions:
     Parameters
     ----------
     temperature
-        The teacher's temperature; SCoTD's was 1.
+        The teacher's temperature (1, as SCoTD's was).
     top_p
-        Draw from the likeliest tokens that make up this share.
+        Draw from the likeliest tokens that make up this share (1).
     max_tokens
-        The longest chain, in tokens.
+        The longest chain, in tokens (512).
     seed
         The seed of draws, where the endpoint takes one.
     without_logprobs
         Do not ask an endpoint for log-probabilities, where it refuses them; `per-problem=K:likely` needs them.
     """
 
-    temperature: float = 1.0
-    top_p: float = 1.0
-    max_tokens: int = 512
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
     seed: int | None = None
     without_logprobs: Flag = False
 
     def sampling(self) -> Sampling:
-        """Return how chains are drawn."""
-        return checked(Sampling(self.temperature, self.top_p, self.max_tokens, self.seed))
+        """Return how chains are drawn. Raises `UsageError` for what no model takes."""
+        given = {name: getattr(self, name) for name in ("temperature", "top_p", "max_tokens", "seed")}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return checked(msgspec.structs.replace(DRAWN, **chosen))
 
 
 DRAWS, PROBLEMS, MONEY = DrawOptions(), ProblemOptions(), MoneyOptions()
@@ -121,6 +127,8 @@ def sample(
     dataset
         A data set (its `train` split unless --split says otherwise), or a .jsonl, .json, .csv or .parquet file.
     """
+    if options.teacher == GOLD:
+        check_gold(options, draws, spend, endpoint, output)
     load_polars()  # A corpus is parquet: nothing is asked that could not be written.
     check_out(options.out, force=options.force)
     if options.plans and options.teacher != GOLD:
@@ -129,23 +137,45 @@ def sample(
         )
     chosen = problems.load(dataset, preferred="train")
     if options.teacher == GOLD:
-        show_corpus(write_gold(chosen, options.out, plans=options.plans, force=options.force), as_json=output.json)
+        show_corpus(_write_gold(chosen, options), as_json=output.json)
         return 0
     with output.open() as store:
         players = Players(store, endpoint, logprobs=not draws.without_logprobs)
         task = sampling_task(
             chosen,
             players.load(options.teacher),
-            chains=options.chains,
+            chains=CHAINS if options.chains is None else options.chains,
             demonstrations=load_demonstrations(options.demos) if options.demos else (),
             zero_shot=options.zero_shot,
-            prompts=options.prompts,
+            prompts="default" if options.prompts is None else options.prompts,
             sampling=draws.sampling(),
         )
         task.check()
         if spend.estimate:
             return show_estimates([task], store, spend, as_json=output.json)
         return _sample(task, Session([task], players, spend), options, as_json=output.json)
+
+
+def check_gold(
+    options: SampleOptions, draws: DrawOptions, spend: MoneyOptions, endpoint: EndpointOptions, output: OutputOptions
+) -> None:
+    """Refuse what was given and means nothing where no model is asked. Raises `UsageError`."""
+    given = [
+        name for name in ("chains", "demos", "zero_shot", "prompts") if getattr(options, name) not in (None, False)
+    ]
+    for group in (draws, spend, endpoint):
+        given += [one.name for one in fields(group) if getattr(group, one.name) != one.default]
+    given += ["store"] if output.store is not None else []
+    if given:
+        names = ", ".join(f"`--{name.replace('_', '-')}`" for name in given)
+        raise UsageError(
+            f"with `--teacher gold` no model is asked, so there is no meaning in {names}",
+            "leave it out, or name a model as the teacher; `-n` chooses how many problems",
+        )
+
+
+def _write_gold(chosen: Problems, options: SampleOptions) -> Corpus:
+    return write_gold(chosen, options.out, plans=options.plans, force=options.force, licence=options.licence)
 
 
 def _sample(task: Task, session: Session, options: SampleOptions, *, as_json: bool) -> int:

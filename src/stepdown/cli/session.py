@@ -9,7 +9,7 @@ from stepdown.cli.desk import Desk
 from stepdown.cli.grid import Players
 from stepdown.cli.interrupts import interruptible
 from stepdown.cli.options import MoneyOptions
-from stepdown.cli.progress import Spending, screen
+from stepdown.cli.progress import Spending, passed_on, screen
 from stepdown.cli.summaries import Paid, Result, result_of
 from stepdown.errors import StepdownError
 from stepdown.reports import report
@@ -74,7 +74,7 @@ class Session:
     async def _work(self, follow: Follow) -> None:
         try:
             for place, (task, settings) in enumerate(zip(self.tasks, self.settings, strict=True), 1):
-                await self._run(task, settings, follow(task, f"{place}/{len(self.tasks)}"))
+                await self._run(task, settings, passed_on(follow(task, f"{place}/{len(self.tasks)}")))
                 if self.stop.why is not None:
                     break
         finally:

@@ -154,20 +154,23 @@ def study(
     with output.open() as store:
         before = list(_before(base, test, sampling, store)) if base else []
         runs: dict[Cell, list[Run]] = {cell: [] for cell in cells}
+        total = len(cells) * grid.seeds
         for number, (cell, seed) in enumerate(grid.places(), 1):
-            say(f"{number}/{len(cells) * grid.seeds}: {cell.name}, seed {seed}")
+            say(f"{number}/{total}: {cell.name}, seed {seed}")
             folder = _student(grid, cell, seed, options.base, settings)
             grid_options = GridOptions(method=(cell.method,), student=(str(folder),), samples=solving.samples)
-            runs[cell] += _solve(test, grid_options, sampling, store)
+            session = _solve(test, grid_options, sampling, store)
+            runs[cell] += _runs(session)
             note_score(folder, runs[cell][-1])
-            # After each student, so that a study that is stopped leaves the table of what it has.
-            found = Findings(
-                base=options.base,
-                test=test.dataset,
-                before=tuple(before),
-                scores=tuple(score(one, some) for one, some in runs.items() if some),
-            )
-            write_findings(found, grid.out)
+            # After each student that was asked now, so that a study that is stopped leaves the table of what it has.
+            if number == total or any(result.calls for result in session.results):
+                found = Findings(
+                    base=options.base,
+                    test=test.dataset,
+                    before=tuple(before),
+                    scores=tuple(score(one, some) for one, some in runs.items() if some),
+                )
+                write_findings(found, grid.out)
     show_findings(found, as_json=output.json)
     say(f"students, table and curve lie in {grid.out}")
     return int(any(one.graded < one.total for one in (*found.before, *found.scores)))
@@ -214,14 +217,18 @@ def _student(grid: Grid, cell: Cell, seed: int, base: str, settings: TrainingOpt
     return train(view, base=base, out=folder, training=chosen, progress=following())[0]
 
 
-def _solve(test: Problems, grid: GridOptions, sampling: SamplingOptions, store: Store) -> list[Run]:
+def _solve(test: Problems, grid: GridOptions, sampling: SamplingOptions, store: Store) -> Session:
     """Run the test problems; the models are closed after, so that students take memory one at a time."""
     players = Players(store, EndpointOptions())
     session = Session(tasks_of(test, grid, sampling, players), players, MoneyOptions())
     session.work()
     if session.stopped is not None:
         raise session.stopped
-    return [store.run(result.run) for result in session.results]
+    return session
+
+
+def _runs(session: Session) -> list[Run]:
+    return [session.store.run(result.run) for result in session.results]
 
 
 def _asked(base: str) -> str:
@@ -238,7 +245,7 @@ def _asked(base: str) -> str:
 def _before(base: str, test: Problems, sampling: SamplingOptions, store: Store) -> Iterator[Score]:
     """Test the base as it is: asked plainly step by step, and after demonstrations, as the paper did."""
     for method in ("chain-of-thought", "few-shot"):
-        (run,) = _solve(test, GridOptions(method=(method,), student=(base,)), sampling, store)
+        (run,) = _runs(_solve(test, GridOptions(method=(method,), student=(base,)), sampling, store))
         yield score(Cell(0, "", method), [run], name=f"before, {method}")
 
 

@@ -3,17 +3,17 @@
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from hashlib import blake2b
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from stepdown.errors import CallFailed, UsageError
 from stepdown.models import ChatModel
 from stepdown.prompts.preferences import prefer_messages
-from stepdown.runner import plain, remembered
+from stepdown.runner import Purse, plain, purse_of, remembered
 from stepdown.stats import binomial_test, wilson
 from stepdown.store import Run
 from stepdown.types import Grade, Model, Problem, Sampling, Trace
@@ -23,6 +23,7 @@ AT_ONCE = 32
 Where = Literal["both-right", "any"]
 Preferred = Literal["first", "second", "tie"]
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
 _SWAPPED: dict[Preferred | None, Preferred | None] = {"first": "second", "second": "first", "tie": "tie", None: None}
 _SAID: dict[str, Preferred] = {"a": "first", "b": "second", "tie": "tie"}
 _VERDICT = re.compile(r"[\W_]*(?:(?:answer|verdict)\s*:[\W_]*)?(?:solution\s)?(a|b|tie)[\W_]*", re.IGNORECASE)
@@ -133,22 +134,24 @@ def prefer(
     limit: int | None = 100,
     seed: int = 0,
     progress: Progress | None = None,
+    purse: Purse | None = None,
 ) -> Preferences:
     """Ask a judge which of two runs' solutions explains better, on `limit` problems, each in both orders.
 
     A preference counts where both orders agree, else it is a tie (position swap: Zheng et al. 2023, arXiv 2306.05685,
     section 3.4). The first sample of each problem is compared. Replies are kept in the first run's store, so
-    that each is paid for once. Raises `UsageError` where nothing can be compared, before any call, and
-    `EndpointRefused`.
+    that each is paid for once, and within the budget of a `purse`. Raises `UsageError` where nothing can be compared,
+    before any call, `EndpointRefused` and `BudgetReached`; what was answered is kept.
     """
     found = candidates(first, second, where)
     chosen = found.draw(limit, seed)
 
     async def work() -> list[Preference]:
-        asked, items, waiting = remembered(judge, first.store), list[Preference](), iter(chosen)
+        asked = remembered(judge, first.store, purse=purse or purse_of(first, second))
+        items, waiting = list[Preference](), iter(chosen)
         try:
             while some := list(islice(waiting, AT_ONCE)):
-                items += await asyncio.gather(*(_compare(asked, pair_of(first, second, one)) for one in some))
+                items += await _settled([_compare(asked, pair_of(first, second, one)) for one in some])
                 if progress is not None:
                     progress(len(items), len(chosen))
         finally:
@@ -210,10 +213,19 @@ def digest(*texts: str) -> bytes:
     ).digest()
 
 
+async def _settled(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return what works done at once came to; what stops one is raised when all have ended: no reply is lost."""
+    found, ended = await asyncio.gather(*works, return_exceptions=True), list[T]()
+    for one in found:
+        if isinstance(one, BaseException):
+            raise one
+        ended.append(one)
+    return ended
+
+
 async def _compare(judge: Model, pair: Pair) -> Preference:
-    shown, swapped = await asyncio.gather(
-        _ask(judge, pair.problem, pair.first, pair.second), _ask(judge, pair.problem, pair.second, pair.first)
-    )
+    orders = ((pair.first, pair.second), (pair.second, pair.first))
+    shown, swapped = await _settled([_ask(judge, pair.problem, *order) for order in orders])
     votes = (shown[0], _SWAPPED[swapped[0]])
     why = shown[1] or swapped[1]
     if None in votes:

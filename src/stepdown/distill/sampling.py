@@ -20,6 +20,7 @@ from stepdown.types import Chain, Grade, Model, Problem, Sampling, Trace
 
 # SCoTD's teacher was sampled at T = 1.0 (Li et al., ACL 2023, section 2).
 SAMPLING = Sampling(temperature=1.0, max_tokens=512)
+CHAINS = 30
 GOLD = "gold"
 
 
@@ -27,7 +28,7 @@ def sampling_task(
     problems: Problems | Sequence[Problem],
     teacher: Model,
     *,
-    chains: int = 30,
+    chains: int = CHAINS,
     demonstrations: Sequence[Demonstration] = (),
     zero_shot: bool = False,
     prompts: str = "default",
@@ -55,7 +56,7 @@ def sample(
     *,
     teacher: Model,
     out: str | Path,
-    chains: int = 30,
+    chains: int = CHAINS,
     demonstrations: Sequence[Demonstration] = (),
     sampling: Sampling = SAMPLING,
     store: Store | None = None,
@@ -186,13 +187,16 @@ def _plan_chain(trace: Trace, grade: Grade, before: Chain | None, sample: int) -
     )
 
 
-def write_gold(problems: Problems, out: str | Path, *, plans: bool = False, force: bool = False) -> Corpus:
+def write_gold(
+    problems: Problems, out: str | Path, *, plans: bool = False, force: bool = False, licence: str = ""
+) -> Corpus:
     """Write the benchmark's own worked solutions (or gold plans) as a corpus: the human-written control.
 
     Problems without one are left out and counted in the card. Raises `UsageError` where no problem has one.
     """
     content: Literal["plan", "chain"] = "plan" if plans else "chain"
-    card = Card(content=content, dataset=problems.dataset, origin=f"gold {content}s of {problems.dataset}")
+    origin = f"gold {content}s of {problems.dataset}"
+    card = Card(content=content, dataset=problems.dataset, origin=origin, licence=licence)
     without = met = 0
     with CorpusWriter(out, card=card, force=force) as corpus:
         for problem in problems:

@@ -9,13 +9,13 @@ from stepdown.runner.doors import (
     grade_run,
     open_store,
     plain,
-    remembered,
     run,
     run_tasks,
     solve,
     solve_one,
 )
 from stepdown.runner.estimate import Estimate, estimate
+from stepdown.runner.judges import Purse, limited, purse_of, remembered
 from stepdown.runner.plans import CONTROLS, PlanRow, Plans, load_plans
 from stepdown.runner.recorded import load_player, replay
 from stepdown.runner.run import Outcome, Stop, Tally, run_task
@@ -32,6 +32,7 @@ __all__ = [
     "Piece",
     "PlanRow",
     "Plans",
+    "Purse",
     "Stop",
     "Tally",
     "Task",
@@ -40,10 +41,12 @@ __all__ = [
     "estimate",
     "grade",
     "grade_run",
+    "limited",
     "load_plans",
     "load_player",
     "open_store",
     "plain",
+    "purse_of",
     "remembered",
     "replay",
     "run",

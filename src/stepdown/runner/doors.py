@@ -13,13 +13,13 @@ from stepdown.graders import load_grader
 from stepdown.methods import load_method
 from stepdown.models import ChatModel
 from stepdown.problems import Problems
-from stepdown.runner.calls import Calls, Remembered
+from stepdown.runner.calls import Calls
 from stepdown.runner.plans import Plans, load_plans
 from stepdown.runner.run import Outcome, Progress, grade_trace, run_task
 from stepdown.runner.solve import Asking, Attempts
 from stepdown.runner.task import Task
 from stepdown.store import Run, Store, default_path
-from stepdown.types import GREEDY, Grader, Model, Plan, Problem, Sampling, Trace
+from stepdown.types import GREEDY, Grade, Grader, Model, Plan, Problem, Sampling, Trace
 
 T = TypeVar("T")
 
@@ -147,7 +147,10 @@ def grade(run: Run, grader: Grader | str = "default") -> Run:
 
 
 async def grade_run(run: Run, grader: Grader) -> None:
-    """Grade every stored solution of a run, a page at a time."""
+    """Grade every stored solution of a run, a page at a time.
+
+    Raises what stops a judge, such as `BudgetReached`, once the grades of the page are kept.
+    """
     waiting: list[tuple[int, Trace]] = []
     for ordinal, trace, _ in run.rows(grader.name):
         waiting.append((ordinal, trace))
@@ -159,14 +162,12 @@ async def grade_run(run: Run, grader: Grader) -> None:
 
 
 async def _grade_some(run: Run, grader: Grader, some: list[tuple[int, Trace]]) -> None:
-    grades = await asyncio.gather(*(grade_trace(grader, trace) for _, trace in some))
-    places = zip(some, grades, strict=True)
-    run.put_grades((ordinal, trace.sample, grade) for (ordinal, trace), grade in places)
-
-
-def remembered(model: Model, store: Store) -> Model:
-    """Return the model with its replies kept in the store, so that a judge is paid once."""
-    return Remembered(model, Calls(store))
+    grades = await asyncio.gather(*(grade_trace(grader, trace) for _, trace in some), return_exceptions=True)
+    places = list(zip(some, grades, strict=True))
+    run.put_grades((ordinal, trace.sample, one) for (ordinal, trace), one in places if isinstance(one, Grade))
+    for one in grades:
+        if isinstance(one, BaseException):
+            raise one
 
 
 async def close_models(task: Task) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import EndpointRefused, MissingExtra, UsageError
-from stepdown.models.catalogue import CATALOGUE, Progress, fetch, file_hash, find_weights, require_gguf
+from stepdown.models.catalogue import CATALOGUE, Progress, fetch, find_weights, require_gguf
+from stepdown.models.embedded import known_hash
 from stepdown.models.students import PLAIN_TEMPLATE, check_folder
 from stepdown.models.transformers import without_bars
 from stepdown.models.weights import read_header
@@ -57,9 +58,9 @@ def find_base(name: str | Path, *, progress: Progress | None = None) -> Found:
     path = Path(text).expanduser()
     if text.endswith(".gguf"):
         read_header(require_gguf(path))
-        return Found(text, gguf=path, source=file_hash(path))
+        return Found(text, gguf=path, source=known_hash(path))
     if path.is_dir():
-        hashes = [file_hash(file) for file in check_folder(path)]
+        hashes = [known_hash(file) for file in check_folder(path)]
         return Found(text, folder=path, source=fingerprint(hashes))
     if path.exists() or text.startswith((".", "/", "~")) or text.count("/") > 1:
         raise UsageError(f"there is no base at `{text}`", "give a model's folder, a .gguf file or a name of the hub")

@@ -1,6 +1,9 @@
 """What is checked before the first step, and what stops a training unless it is allowed."""
 
 from collections.abc import Iterable
+from hashlib import blake2b
+
+import msgspec
 
 from stepdown.corpus.targets import label
 from stepdown.distill.training.examples import Survey
@@ -12,20 +15,23 @@ from stepdown.types import Chain
 LIMIT = 0.02
 
 
-def check_labels(chains: Iterable[Chain], training: Training) -> None:
-    """Read chains once, without a base, and refuse what no base could mend: broken rows, no answers, one label.
+def check_labels(chains: Iterable[Chain], training: Training) -> str:
+    """Read chains once, without a base, and return 32 hexadecimal digits that stand for them in their order.
 
-    Raises `BadRow` and `UsageError`; lengths and templates are for `check_corpus`, once there is a tokenizer.
+    Refused is what no base could mend: broken rows, no answers, one label. Raises `BadRow` and `UsageError`; lengths
+    and templates are for `check_corpus`, once there is a tokenizer.
     """
-    survey = Survey()
+    survey, digest = Survey(), blake2b(digest_size=16)
     for chain in chains:
         survey.chains += 1
+        digest.update(msgspec.json.encode(chain))
         if training.target != "plan":
             found = label(chain)
             survey.unparseable += found is None
             if chain.problem.kind == "choice":
                 survey.labels[found or ""] += 1
     check_corpus(survey, 0, training)
+    return digest.hexdigest()
 
 
 def check_corpus(survey: Survey, problems: int, training: Training) -> str:

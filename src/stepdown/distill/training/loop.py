@@ -1,66 +1,30 @@
 """From a corpus and a base to student folders: checks, training, the choice of a checkpoint, the student's card."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from stepdown import __version__
 from stepdown.corpus import Corpus
 from stepdown.distill.folders import check_place, write_student
 from stepdown.distill.training.bases import Base, Found, check_libraries, find_base, load_base, quiet
 from stepdown.distill.training.checkpoints import Row, Work, best_step
-from stepdown.distill.training.checks import check_corpus, check_labels
+from stepdown.distill.training.checks import check_labels
 from stepdown.distill.training.examples import Asking, Examples, dev_rank
+from stepdown.distill.training.lessons import INCIDENTAL, Lesson, Progress, Progressed, prepare_lessons
 from stepdown.distill.training.passes import Passes, count_passes, keep_rows_apart, rows_are_apart, shared_start
 from stepdown.distill.training.scores import Dev, score_dev
 from stepdown.distill.training.settings import Training
 from stepdown.distill.training.visits import Numbers, order_visits
 from stepdown.errors import UsageError
-from stepdown.models.students import CARD, Lessons, Score, StudentCard, read_card
+from stepdown.models.catalogue import file_hash
+from stepdown.models.students import CARD, Score, StudentCard, read_card
+from stepdown.prompts import load_prompts
 from stepdown.types import Chain, Problem, fingerprint
 
-# What may differ between a command and its repetition without making it another training.
-_INCIDENTAL = {"allow": (), "checkpoints": 1}
-
-
-class Progressed(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a training has come: `words` where there is something to say, else the figures of a step.
-
-    `loss` is in nats per trained token, `tokens_per_second` counts the tokens of all rows, none of them padding;
-    `dev` is the share of dev problems right, None at most steps.
-    """
-
-    seed: int
-    step: int = 0
-    steps: int = 0
-    loss: float | None = None
-    tokens_per_second: float | None = None
-    dev: float | None = None
-    words: str = ""
-
-
-Progress = Callable[[Progressed], None]
-
-
-class _Lesson(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the students of one command share: what they learn, what they are asked, and what is said of it."""
-
-    found: Found
-    training: Training
-    examples: Examples
-    kept: Numbers
-    dev: tuple[Problem, ...]
-    lessons: Lessons
-    notes: tuple[str, ...]
-    progress: Progress
-    force: bool
-
-    def identity(self, training: Training) -> str:
-        """Return what stands for this training with these settings: the same command has the same."""
-        settings = msgspec.structs.replace(training, **_INCIDENTAL)
-        asked = [problem.id for problem in self.dev]
-        return fingerprint([settings, self.found.name, self.found.source, self.examples.fingerprint, asked])
+_TOKENS = {".json", ".jinja", ".model", ".txt"}
 
 
 def train(
@@ -92,17 +56,54 @@ def train(
         raise UsageError(f"`{out}` is one student, and several would lie in it", "name another folder")
     for place in places.values():
         check_place(place)
+    if isinstance(corpus, Iterator) and seeds > 1 and settings.target == "shuffled":
+        raise UsageError("each seed shuffles the chains anew, and a stream can be read only once", "give a list")
+    chosen = None if dev is None else tuple(sorted(dev, key=dev_rank)[: settings.dev])
     # Before a base is fetched or loaded; a stream of chains can be read only once.
-    if not isinstance(corpus, Iterator):
-        check_labels(corpus, settings)
+    read = "" if isinstance(corpus, Iterator) else check_labels(corpus, settings)
     check_libraries()
     tell = progress or _say_nothing
     found = find_base(base, progress=lambda words, done, all_: tell(Progressed(seed=settings.seed, words=words)))
+    seeded = {number: msgspec.structs.replace(settings, seed=number) for number in numbers}
+    commands = {number: _command(read, found, one, chosen) for number, one in seeded.items()}
+    there = [] if force else [_card_of(places[number], commands[number]) for number in numbers]
+    if there and all(there):
+        return [_say_there(place, card, tell) for place, card in zip(places.values(), there, strict=True) if card]
     first = load_base(found)
-    lesson = _prepare(corpus, first, settings, dev, (tell, force))
+    lessons = prepare_lessons(corpus, msgspec.structs.replace(first, model=None), settings, chosen, (tell, force))
     bases = _bases(first)
     del first
-    return [_train_one(lesson, bases, seed, place) for seed, place in places.items()]
+    each = zip(numbers, lessons, strict=False)
+    return [_train_one(lesson, bases, places[number], commands[number]) for number, lesson in each]
+
+
+def _command(read: str, found: Found, training: Training, dev: Sequence[Problem] | None) -> str:
+    """Return what stands for a training before its base is loaded; nothing for a stream, which nobody has read.
+
+    It is this version's: another may read the same chains otherwise.
+    """
+    settings = msgspec.structs.replace(training, **INCIDENTAL)
+    asked = None if dev is None else [problem.id for problem in dev]
+    words = load_prompts(training.prompts).fingerprint
+    base = [found.name, found.source, _said_beside(found.folder) if found.folder else []]
+    return fingerprint([__version__, settings, words, base, read, asked]) if read else ""
+
+
+def _said_beside(folder: Path) -> list[str]:
+    """Return the hashes of what a base's folder says of tokens and templates: its source is its weights'."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in _TOKENS and path.name != CARD)
+    return [file_hash(path) for path in files if path.is_file()]
+
+
+def _card_of(out: Path, command: str) -> StudentCard | None:
+    """Return the card of the student that lies there, None where another command wrote it or none."""
+    card = read_card(out) if command and out.exists() else None
+    return card if card is not None and card.training.get("command") == command else None
+
+
+def _say_there(out: Path, card: StudentCard, tell: Progress) -> Path:
+    tell(Progressed(seed=card.seed, step=card.steps, steps=card.steps, words=f"`{out}` is there already"))
+    return out
 
 
 def _bases(first: Base) -> Iterator[Base]:
@@ -118,78 +119,15 @@ def _say_nothing(progressed: Progressed) -> None:
     return None
 
 
-def _prepare(
-    corpus: Iterable[Chain],
-    base: Base,
-    training: Training,
-    dev: Iterable[Problem] | None,
-    given: tuple[Progress, bool],
-) -> _Lesson:
-    """Read and check the corpus, and set the dev problems apart."""
-    examples = Examples(base.tokenizer, training).read(corpus)
-    words = check_corpus(examples.survey, len(examples.prompts), training)
-    held_out, problems = _set_apart(examples, training, dev)
-    kept = examples.kept(held_out)
-    if not len(kept):
-        raise UsageError("all problems of the corpus are dev problems", "give other dev problems, or more chains")
-    words += f"; {len(problems):,} dev problems, {len(held_out):,} of them taken out of the corpus"
-    given[0](Progressed(seed=training.seed, words=words))
-    return _Lesson(
-        found=base.found,
-        training=training,
-        examples=examples,
-        kept=kept,
-        dev=problems,
-        lessons=_lessons(corpus, examples, training),
-        notes=(*base.notes, words),
-        progress=given[0],
-        force=given[1],
-    )
-
-
-def _set_apart(
-    examples: Examples, training: Training, dev: Iterable[Problem] | None
-) -> tuple[set[int], tuple[Problem, ...]]:
-    """Return the places of the corpus's problems that are not trained on, and the dev problems."""
-    # A plan is no answer: no grader could choose between checkpoints, so the last one is kept.
-    if training.target == "plan" or not (training.evaluations and training.dev):
-        return set(), ()
-    if dev is None:
-        held_out = examples.hold_out()
-        return set(held_out), tuple(held_out.values())
-    problems = tuple(sorted(dev, key=dev_rank)[: training.dev])
-    if not problems:
-        raise UsageError("there are no dev problems", "give some, or leave `dev` out to hold some of the corpus out")
-    return {examples.places[one.id] for one in problems if one.id in examples.places}, problems
-
-
-def _lessons(corpus: Iterable[Chain], examples: Examples, training: Training) -> Lessons:
-    """Return what the student's card says of its corpus."""
-    card = corpus.card if isinstance(corpus, Corpus) else None
-    filters = corpus.filters if isinstance(corpus, Corpus) else ()
-    return Lessons(
-        dataset=card.dataset if card else "",
-        content=card.content if card else "plan" if training.target == "plan" else "chain",
-        target=training.target,
-        teachers=dict(examples.survey.teachers),
-        fingerprint=card.fingerprint if card and not filters else examples.fingerprint,
-        problems=len(examples.prompts),
-        chains=examples.survey.chains,
-        selection=(*(one.filter for one in (card.selection if card else ())), *filters),
-        licence=card.licence if card else "",
-    )
-
-
-def _train_one(lesson: _Lesson, bases: Iterator[Base], seed: int, out: Path) -> Path:
+def _train_one(lesson: Lesson, bases: Iterator[Base], out: Path, command: str) -> Path:
     """Train and write the student of one seed, or go on with it."""
-    training = msgspec.structs.replace(lesson.training, seed=seed)
-    identity, work = lesson.identity(training), Work(out)
+    training, work = lesson.training, Work(out)
+    identity = lesson.identity
     card = read_card(out) if out.exists() else None
     if card is not None and not lesson.force:
         if card.training.get("identity") != identity:
             raise UsageError(f"`{out}` is a student of another training", "choose another folder, or `--force`")
-        lesson.progress(Progressed(seed=seed, step=card.steps, steps=card.steps, words=f"`{out}` is there already"))
-        return out
+        return _say_there(out, card, lesson.progress)
     from accelerate import PartialState
 
     if PartialState().is_main_process:
@@ -202,7 +140,8 @@ def _train_one(lesson: _Lesson, bases: Iterator[Base], seed: int, out: Path) -> 
     trainer.go_on()
     if PartialState().is_main_process:
         card = _card(lesson, base, training, work.rows())
-        card = msgspec.structs.replace(card, notes=card.notes + notes, training={**card.training, "identity": identity})
+        known = {**card.training, "identity": identity, "command": command}
+        card = msgspec.structs.replace(card, notes=card.notes + notes, training=known)
         _write(out, trainer, base, card, lesson.force)
     PartialState().wait_for_everyone()
     return out
@@ -237,7 +176,7 @@ def _passes(model: Any, examples: Examples, order: Numbers, training: Training) 
     return passes, notes
 
 
-def _trainer(lesson: _Lesson, base: Base, passes: Passes, training: Training, work: Work) -> Any:
+def _trainer(lesson: Lesson, base: Base, passes: Passes, training: Training, work: Work) -> Any:
     """Return the trainer of one student, with its adapter on the base."""
     import torch
 
@@ -272,7 +211,7 @@ def add_adapter(model: Any, training: Training) -> Any:
         return get_peft_model(model, config)
 
 
-def _dev(lesson: _Lesson, base: Base, training: Training) -> Dev | None:
+def _dev(lesson: Lesson, base: Base, training: Training) -> Dev | None:
     if not lesson.dev:
         return None
     asking = Asking(base.tokenizer, training)
@@ -281,7 +220,7 @@ def _dev(lesson: _Lesson, base: Base, training: Training) -> Dev | None:
     return Dev(lesson.dev, tuple(asking.evaluated(problem) for problem in lesson.dev), longest)
 
 
-def _tell(lesson: _Lesson, training: Training, work: Work, row: Row) -> None:
+def _tell(lesson: Lesson, training: Training, work: Work, row: Row) -> None:
     work.append(row)
     lesson.progress(
         Progressed(
@@ -295,7 +234,7 @@ def _tell(lesson: _Lesson, training: Training, work: Work, row: Row) -> None:
     )
 
 
-def _card(lesson: _Lesson, base: Base, training: Training, rows: Sequence[Row]) -> StudentCard:
+def _card(lesson: Lesson, base: Base, training: Training, rows: Sequence[Row]) -> StudentCard:
     """Return the card of a student that has been trained, from its log."""
     done = [row for row in rows if "tokens" in row][-1]
     dev = tuple(
