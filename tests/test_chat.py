@@ -1,9 +1,11 @@
 """Chat models: what is sent, what is read, and what each fault leads to, against a real server."""
 
 import asyncio
+import json
 import socket
 import traceback
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -14,8 +16,9 @@ from stepdown.errors import CallFailed, EndpointRefused
 from stepdown.models import ChatModel
 from stepdown.models.endpoints import endpoint_at
 from stepdown.models.limits import Limits
+from stepdown.models.streams import Gathering
 from stepdown.models.wire import decode_answer, read_trouble
-from stepdown.types import Message, Reply, Sampling, Usage
+from stepdown.types import Message, Reply, Sampling, Unseen, Usage
 
 KEY = "sk-very-secret"
 ASK = (Message("system", "Be brief."), Message("user", "2 + 2?"))
@@ -49,11 +52,34 @@ def ask_server(*faults: str | Body, **sampling: Any) -> Reply:
 def ask_stream(model: ChatModel) -> Sequence[str | Reply]:
     async def main() -> list[str | Reply]:
         try:
-            return [item async for item in model.stream(ASK, Sampling())]
+            return [item async for item in model.stream(ASK, Sampling()) if not isinstance(item, Unseen)]
         finally:
             await model.close()
 
     return asyncio.run(main())
+
+
+def test_a_stream_tells_of_thoughts_that_it_does_not_show() -> None:
+    parts: list[Body] = [
+        {"reasoning_content": "Two."},
+        {"content": "<think>four"},
+        {"content": "</think>"},
+        {"content": "4"},
+    ]
+    gathering = Gathering()
+    shown = "".join(gathering.add(decode_answer(json.dumps({"choices": [{"delta": part}]}).encode())) for part in parts)
+    assert (shown, gathering.hidden) == ("4", len("Two.<think>four</think>"))
+
+
+def test_a_stream_says_when_it_is_opened() -> None:
+    async def main(model: ChatModel) -> str | Unseen | Reply:
+        async with aclosing(model.stream(ASK, Sampling())) as pieces:
+            first = await anext(pieces)
+        await model.close()
+        return first
+
+    with faulty_server() as server:
+        assert asyncio.run(main(chat_model(server.url))) == Unseen()
 
 
 def said(content: object, **more: object) -> Body:

@@ -127,6 +127,18 @@ def test_a_budget_that_cannot_hold_is_refused_before_the_judge_is_asked(
     assert words in capsys.readouterr().err and not server.bodies
 
 
+@pytest.mark.parametrize("verb", [grading, preferring])
+def test_a_budget_in_money_does_not_take_an_earlier_judge_of_unknown_price_as_free(
+    verb: Verb, server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words, _ = verb()
+    assert main(words) in (0, 1)
+    again = [word.replace("openai/judge", "openai/gpt-4o") for word in words]
+    asked = len(server.bodies)
+    assert main([*again, "--budget", "9"]) == 2
+    assert "price of `openai/judge` is unknown" in capsys.readouterr().err and len(server.bodies) == asked
+
+
 def test_what_a_judge_costs_is_not_its_runs_and_the_same_whoever_is_named_first(server: FaultyServer) -> None:
     assert main(preferring()[0]) in (0, 1)
     with Store("s.sqlite") as store:

@@ -16,9 +16,11 @@ from stepdown.models import ChatModel, ScriptedModel
 from stepdown.models.child import KINDS
 from stepdown.models.endpoints import endpoint_at
 from stepdown.models.limits import Limits
+from stepdown.models.overflows import is_overflow
+from stepdown.models.wire import Trouble
 from stepdown.runner import plain
 from stepdown.store import Store
-from stepdown.types import Message, Sampling
+from stepdown.types import Message, Reply, Sampling, Unseen
 from test_openai_endpoint import Slow
 from test_openai_refusals import post
 
@@ -55,6 +57,19 @@ def test_servers_say_in_their_own_ways_that_a_prompt_is_too_long(fault: str | Bo
     assert len(server.bodies) == 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The input (61709 tokens) is longer than the model's context length (40960 tokens).",
+        "Input length (160062 tokens) exceeds the maximum allowed length (32768 tokens).",
+        "However, the model is loaded with context length of only 2048 tokens",
+        "The number of tokens to keep from the initial prompt is greater than the context length",
+    ],
+)
+def test_sglang_and_lm_studio_say_it_in_words_only(words: str) -> None:
+    assert is_overflow(400, Trouble(message=words)) and not is_overflow(500, Trouble(message=words))
+
+
 @pytest.mark.parametrize("fault", ["no-n", "500", {"error": {"message": "maximum effort"}}])
 def test_no_other_failure_is_taken_for_a_prompt_that_is_too_long(fault: str | Body) -> None:
     with faulty_server(*[fault] * 10) as server:
@@ -66,12 +81,16 @@ def test_prompts_that_are_too_long_never_count_against_their_endpoint() -> None:
         assert {type(one) for one in ask(server.url, times=9)} == {PromptTooLong}
 
 
+async def heard(model: ChatModel) -> list[str | Unseen | Reply]:
+    async with aclosing(model.stream(ASK, Sampling())) as pieces:
+        return [piece async for piece in pieces]
+
+
 @pytest.mark.parametrize("fault", [*LONG, "long-stream"])
 def test_a_stream_that_is_refused_as_too_long_says_so(fault: str) -> None:
     async def work(model: ChatModel) -> None:
-        async with aclosing(model.stream(ASK, Sampling())) as pieces:
-            with pytest.raises(PromptTooLong):
-                await anext(pieces)
+        with pytest.raises(PromptTooLong):
+            await heard(model)
         await model.close()
 
     with faulty_server(fault) as server:
@@ -80,9 +99,8 @@ def test_a_stream_that_is_refused_as_too_long_says_so(fault: str) -> None:
 
 def test_a_stream_that_ends_in_another_error_is_a_failed_call_with_its_words() -> None:
     async def work(model: ChatModel) -> None:
-        async with aclosing(model.stream(ASK, Sampling())) as pieces:
-            with pytest.raises(CallFailed, match="the disk is full"):
-                await anext(pieces)
+        with pytest.raises(CallFailed, match="the disk is full"):
+            await heard(model)
         await model.close()
 
     with faulty_server("broken-stream") as server:

@@ -10,16 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepdown.errors import BudgetReached, CallFailed, EndpointRefused, StepdownError
+from stepdown.errors import BudgetReached, CallFailed, EndpointRefused, PromptTooLong, StepdownError
 from stepdown.models import Prices, ScriptedModel
-from stepdown.models.delays import Delay
 from stepdown.models.pieces import Pieces, cut_at_stop
 from stepdown.models.streams import Visible
 from stepdown.models.wire import Choice, Spoken, read_texts
 from stepdown.runner import Budget, Calls
 from stepdown.runner.budget import most
 from stepdown.store import Store
-from stepdown.types import GREEDY, Call, Message, Messages, Model, Reply, Sampling, Settings, Usage
+from stepdown.types import GREEDY, Call, Message, Messages, Model, Reply, Sampling, Settings, Unseen, Usage
 from stepdown.web.ledger import Ledger, Spent
 
 ASKED = (Message("user", "What is 2 + 2?"),)
@@ -32,23 +31,22 @@ class Dictated:
     name, local = "dictated", True
 
     def __init__(self) -> None:
-        self.pieces: asyncio.Queue[str | Exception] = asyncio.Queue()
+        self.pieces: asyncio.Queue[str | Unseen | Exception] = asyncio.Queue()
         self.asked: list[Sampling] = []
         self.left = 0
-        self.delay: Delay | None = None
 
-    def dictate(self, *pieces: str | Exception) -> None:
+    def dictate(self, *pieces: str | Unseen | Exception) -> None:
         for piece in pieces:
             self.pieces.put_nowait(piece)
 
-    async def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Reply, None]:
+    async def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Unseen | Reply, None]:
         self.asked.append(sampling)
         text = ""
         try:
             while piece := await self.pieces.get():
                 if isinstance(piece, Exception):
                     raise piece
-                text += piece
+                text += piece if isinstance(piece, str) else ""
                 yield piece
             yield Reply(text, self.name, Usage(5, len(text)))
         finally:
@@ -79,7 +77,7 @@ async def hear(stream: Any) -> tuple[list[str], Call]:
     return pieces, call
 
 
-async def leave_early(calls: Calls, model: Dictated, sampling: Sampling, *words: str) -> None:
+async def leave_early(calls: Calls, model: Dictated, sampling: Sampling, *words: str | Unseen) -> None:
     """Hear these pieces, and nothing more, of a reply; then leave and wait until the call has ended."""
     asked, left = len(model.asked), model.left
     model.dictate(*words)
@@ -318,11 +316,25 @@ def test_the_run_that_paid_for_a_call_that_was_left_says_so_and_agrees_with_the_
 def test_nothing_is_counted_for_a_call_that_its_endpoint_never_let_begin(store: Store) -> None:
     async def work() -> None:
         budget, model = Budget(Prices(), tokens=200), Dictated()
-        model.delay = Delay("dictated", "429", 429)
         await leave_early(Calls(store, budget=budget), model, Sampling(max_tokens=100))
         assert (budget.spent_tokens, kept(store)) == (0, 0)
-        await leave_early(Calls(store, budget=budget), model, Sampling(max_tokens=100), "one ")
-        assert budget.spent_tokens
+        await leave_early(Calls(store, budget=budget), model, Sampling(max_tokens=100), Unseen())
+        assert budget.spent_tokens == most(ASKED, GREEDY, 1).input
+
+    asyncio.run(work())
+
+
+def test_hidden_thoughts_count_for_a_call_that_was_left_or_broke(store: Store) -> None:
+    async def work() -> None:
+        budget, model, prompt = Budget(Prices(), tokens=9000), Dictated(), most(ASKED, GREEDY, 1).input
+        await leave_early(Calls(store, budget=budget), model, Sampling(max_tokens=100), Unseen(), Unseen(30), "four")
+        assert budget.spent_tokens == prompt + 34
+        for error, more in ((CallFailed("it broke"), prompt + 30), (PromptTooLong("too long"), 0)):
+            before = budget.spent_tokens
+            model.dictate(Unseen(30), error)
+            with pytest.raises(CallFailed):
+                await hear(listen(Calls(store, budget=budget), model))
+            assert budget.spent_tokens == before + more
 
     asyncio.run(work())
 

@@ -92,6 +92,12 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     reasoning: int = 0
 
 
+class Unseen(msgspec.Struct, frozen=True):
+    """What a stream brings that is no text of its reply: that it was begun, or so many bytes of hidden thoughts."""
+
+    size: int = 0
+
+
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a model answered.
 
@@ -224,7 +230,8 @@ class Model(Protocol):
     a call's identity), `width` (how many replies it can use at once now), `delay` (a
     `stepdown.models.delays.Delay` while calls wait to be asked again, else None), `local = True` (costs nothing),
     `recorded = True` (its n replies are always the first n draws), `close()`, and `stream(messages, sampling)`, an
-    async generator of one reply's text in pieces and, after them, the whole `Reply`.
+    async generator of one reply's text in pieces and, after them, the whole `Reply`; one that costs money says by
+    `Unseen` what it has used otherwise.
     """
 
     @property

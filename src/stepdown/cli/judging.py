@@ -46,11 +46,11 @@ class Judging:
     @property
     def spent(self) -> JudgeCost:
         """What it has taken so far; money is unknown where a price is."""
-        if not self.judge:
+        if self.purse.budget is None:
             return JudgeCost()
         (tokens, cost), known = self._sums(), self.prices.cost(self.judge, Usage(1, 1)) is not None
         paid = Paid(tokens - self._before[0], round(cost - self._before[1], 10) if known else None)
-        return JudgeCost({"judge": tokens}, round(cost, 10) if known else None, paid)
+        return JudgeCost({"judge": tokens}, round(cost, 10) if known and self.purse.budget.priced else None, paid)
 
     @contextmanager
     def told(self) -> Iterator[Purse]:

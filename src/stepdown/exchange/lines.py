@@ -130,7 +130,7 @@ class Added:
 
     def __init__(self, run: Run) -> None:
         self.run, self.grader, self.reviews = run, run.grader, reviewed(run)
-        self.graded = len(run.graders()) > 1
+        self.graded = any(one != self.grader for one in run.graders())
         self.edits: dict[str, list[Edit]] = {}
         self.remarks: dict[tuple[str, int], list[Annotation]] = {}
         for edit in run.edits():

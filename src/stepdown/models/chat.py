@@ -24,7 +24,7 @@ from stepdown.models.wire import (
     make_body,
     read_replies,
 )
-from stepdown.types import Messages, Reply, Sampling
+from stepdown.types import Messages, Reply, Sampling, Unseen
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -183,11 +183,12 @@ class ChatModel:
             headers=headers,
         )
 
-    async def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Reply, None]:
+    async def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Unseen | Reply, None]:
         """Yield the text piece by piece, what came together as one piece, then the whole `Reply`.
 
-        A `<think>` block in front is in the reply only. Opening is retried within the limits; a stream that breaks
-        after its first piece raises `CallFailed`.
+        A `<think>` block in front is in the reply only; `Unseen` tells its size, as of other thoughts, and comes once
+        when the stream is opened. Opening is retried within the limits; a stream that breaks after that raises
+        `CallFailed`.
         """
         import aiohttp
 
@@ -195,10 +196,14 @@ class ChatModel:
         response = await self.limits.call(partial(self._open, messages, sampling, stream=True))
         gathering, said = Gathering(), 0
         try:
+            yield Unseen()
             async for events in read_events(response.content.iter_any()):
+                before = gathering.hidden
                 if piece := "".join(map(gathering.add, events)):
                     said += len(piece)
                     yield piece
+                if gathering.hidden > before:
+                    yield Unseen(gathering.hidden - before)
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
             raise CallFailed(f"the stream of `{self.name}` broke: {type(error).__name__}", "ask again") from None
         finally:

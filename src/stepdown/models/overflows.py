@@ -7,10 +7,13 @@ from stepdown.models.wire import Trouble
 # OpenAI's code, which llama-cpp-python gives too, and the type llama.cpp's server gives since its pull request 15780.
 _NAMES = {"context_length_exceeded", "exceed_context_size_error"}
 # Servers that say it in words only: OpenAI's sentence, which vLLM and DeepSeek share; vLLM's of a prompt that fills the
-# context alone (its issue 12165 has the older one); llama.cpp's of before that type; Ollama's two.
+# context alone (its issue 12165 has the older one); SGLang's (its issue 4048) and LM Studio's (its issue 546) two each;
+# llama.cpp's of before that type; Ollama's two.
 _WORDS = re.compile(
     r"maximum context length"
     r"|longer than the maximum model length|too long to fit into the model"
+    r"|longer than the model's context length|input length .{0,40}exceeds the maximum allowed length"
+    r"|loaded with (a )?context length of only|greater than the context length"
     r"|exceeds? the available context size"
     r"|input length exceeds the context length|prompt too long; exceeded (max )?context length"
 )

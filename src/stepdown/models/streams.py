@@ -48,8 +48,15 @@ class Visible:
         return rest
 
 
+def _size(text: str) -> int:
+    return len(text.encode(errors="surrogatepass"))
+
+
 class Gathering:
-    """The pieces of one streamed reply so far; `error` is what the endpoint said instead of going on."""
+    """The pieces of one streamed reply so far; `error` is what the endpoint said instead of going on.
+
+    `hidden` is the size in bytes of what is not shown: thoughts, and a `<think>` block as long as it lasts.
+    """
 
     def __init__(self) -> None:
         self._texts: list[str] = []
@@ -60,6 +67,7 @@ class Gathering:
         self._model: str | None = None
         self.error: Trouble | str | None = None
         self.finished = False
+        self.hidden = 0
 
     def add(self, event: Answer | None) -> str:
         """Take in one event and return the text it brings, "" for none and for a thought."""
@@ -74,10 +82,12 @@ class Gathering:
         if choice.finish_reason:
             self._finish, self.finished = choice.finish_reason, True
         spoken = choice.delta or choice.message or Spoken(content=choice.text)
-        self._thoughts.append(spoken.reasoning_content or spoken.reasoning or "")
-        piece = join_content(spoken)
+        thought, piece = spoken.reasoning_content or spoken.reasoning or "", join_content(spoken)
+        self._thoughts.append(thought)
         self._texts.append(piece)
-        return self._visible.add(piece)
+        shown = self._visible.add(piece)
+        self.hidden += _size(thought) + max(0, _size(piece) - _size(shown))
+        return shown
 
     def whole(self) -> Answer:
         """Return the answer as one that was not streamed would be."""

@@ -36,10 +36,10 @@ def most(messages: Messages, sampling: Sampling, n: int) -> Usage:
     return Usage(input=size, output=sampling.max_tokens * n)
 
 
-def until(messages: Messages, sampling: Sampling, text: str) -> Usage:
-    """Return an upper bound of what a call has used that wrote this text before it was left; hidden thoughts aside."""
+def until(messages: Messages, sampling: Sampling, size: int) -> Usage:
+    """Return an upper bound of what a call has used that wrote so many bytes before its end."""
     bound = most(messages, sampling, 1)
-    return Usage(input=bound.input, output=min(bound.output, len(text.encode())))
+    return Usage(input=bound.input, output=min(bound.output, size))
 
 
 class Budget:
@@ -47,11 +47,12 @@ class Budget:
 
     A reservation that does not fit waits for calls in flight to settle below what they reserved; when none is left
     in flight, `BudgetReached` is raised. So spending never passes a limit, and stops within one call of it.
+    `priced` says whether `spent_money` is all of it: a call whose price is unknown counts nothing there.
     """
 
     def __init__(self, pricing: Pricing, *, money: float | None = None, tokens: int | None = None) -> None:
         self.pricing, self.money, self.tokens = pricing, money, tokens
-        self.spent_money, self.spent_tokens = 0.0, 0
+        self.spent_money, self.spent_tokens, self.priced = 0.0, 0, True
         self._held: list[Reservation] = []
         self._waiting: list[asyncio.Future[None]] = []
 
@@ -69,7 +70,9 @@ class Budget:
 
     def add(self, model: str, usage: Usage | None) -> None:
         """Count spending of an earlier command."""
-        self.spent_money += self.pricing.cost(model, usage) or 0.0
+        cost = self.pricing.cost(model, usage)
+        self.spent_money += cost or 0.0
+        self.priced = self.priced and cost is not None
         self.spent_tokens += usage.input + usage.output if usage else 0
 
     async def reserve(self, model: str, bound: Usage) -> Reservation:

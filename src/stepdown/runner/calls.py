@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import msgspec
 
-from stepdown.errors import CallFailed, StoreError
+from stepdown.errors import CallFailed, PromptTooLong, StoreError
 from stepdown.runner.budget import Budget, most, until
 from stepdown.runner.flights import Flight
 from stepdown.runner.writer import Writer
 from stepdown.store import Left, Paid, Store, call_key
-from stepdown.types import Call, Messages, Model, Reply, Role, Sampling, Usage
+from stepdown.types import Call, Messages, Model, Reply, Role, Sampling, Unseen, Usage
 
 _Request = tuple[int, Messages, Sampling]  # the model by its identity in this process
 
@@ -42,7 +42,7 @@ def _unicode(text: str) -> str:
 class Speaker(Protocol):
     """A model that can say its reply piece by piece."""
 
-    def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Reply, None]:
+    def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Unseen | Reply, None]:
         """Yield the text in pieces, then the reply."""
         ...
 
@@ -51,8 +51,8 @@ class Calls:
     """The way from a request to a stored reply, shared by all runs of one command.
 
     `sent` counts requests that went to a model, `found` those the store answered. A request that all its askers
-    have left goes on and is stored, unless `abandon`; one that is streamed is ended, and what it took until then is
-    paid for by an estimate.
+    have left goes on and is stored, unless `abandon`; one that is streamed is ended. What a stream took that did not
+    come to its end is paid for by an estimate.
     """
 
     def __init__(self, store: Store, *, budget: Budget | None = None, abandon: bool = False) -> None:
@@ -218,21 +218,19 @@ class Calls:
             replies = await self._draw(model, messages, sampling, flights)
             known = [reply.usage for reply in replies if reply.usage is not None]
             used = known if len(known) == len(replies) else None
-        except asyncio.CancelledError:
-            used = self._keep_left(model, messages, sampling, flights[0])
+        except (asyncio.CancelledError, CallFailed) as ended:
+            if flights[0].begun and not isinstance(ended, PromptTooLong):
+                used = self._keep_ended(model, messages, sampling, flights[0])
             raise
         finally:
             if budget and held:
                 budget.settle(held, used)
         return replies
 
-    def _keep_left(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight) -> list[Usage]:
-        """Keep what a stream took until all had left it, and return that; nothing of one that was never begun."""
-        delayed = getattr(model, "delay", None) is not None
-        if not flight.streamed or (delayed and not flight.pieces):
-            return []
+    def _keep_ended(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight) -> list[Usage]:
+        """Keep what a stream took that was left or broke, and return that."""
         text = "".join(flight.pieces)
-        usage = until(messages, sampling, text)
+        usage = until(messages, sampling, len(text.encode()) + flight.hidden)
         left, source = Left(text, model.name, usage), source_of(model)
         # A writer that has failed tells the next call so.
         with suppress(StoreError):
@@ -265,7 +263,10 @@ class Calls:
             async for piece in pieces:
                 if isinstance(piece, Reply):
                     return storable(piece)
-                flight.say(_unicode(piece))
+                if isinstance(piece, Unseen):
+                    flight.use(piece.size)
+                else:
+                    flight.say(_unicode(piece))
         raise CallFailed(f"`{model.name}` gave no reply", "the same command asks again")
 
     async def close(self) -> None:

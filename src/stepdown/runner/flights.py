@@ -10,10 +10,14 @@ class Flight:
 
     `sample`, `key` and `run` say which draw it is and who pays; `streamed` that its text comes in `pieces`. `crew`
     are the draws of the same request, `task` that request once it is made. `waiting` counts who still wants the
-    reply; `landed` is set once the model has answered, from when on nothing gives the reply up.
+    reply; `begun` is set once the model is known to be at it, `hidden` counts the bytes it has used beside the pieces;
+    `landed` is set once it has answered, from when on nothing gives the reply up.
     """
 
-    __slots__ = ("crew", "key", "landed", "news", "pieces", "reply", "run", "sample", "streamed", "task", "waiting")
+    __slots__ = (
+        "begun", "crew", "hidden", "key", "landed", "news", "pieces", "reply", "run", "sample", "streamed", "task",
+        "waiting",
+    )  # fmt: skip
 
     def __init__(self, sample: int, key: bytes, run: str, *, streamed: bool = False) -> None:
         self.sample, self.key, self.run, self.streamed = sample, key, run, streamed
@@ -22,8 +26,8 @@ class Flight:
         self.pieces: list[str] = []
         self.crew: list[Flight] = [self]
         self.task: asyncio.Task[None] | None = None
-        self.waiting = 0
-        self.landed = False
+        self.waiting = self.hidden = 0
+        self.begun = self.landed = False
 
     @property
     def wanted(self) -> bool:
@@ -32,8 +36,14 @@ class Flight:
 
     def say(self, piece: str) -> None:
         """Add a piece and wake who listens."""
+        self.begun = True
         self.pieces.append(piece)
         self._wake()
+
+    def use(self, size: int) -> None:
+        """Count bytes that are used and not said; none mean that the model has begun."""
+        self.begun = True
+        self.hidden += size
 
     def arrive(self, reply: Reply) -> None:
         """Give the reply to all who wait."""

@@ -25,11 +25,12 @@ def limited(
 ) -> Purse:
     """Return a purse with a budget, from which is taken what earlier commands have paid from it.
 
-    Raises `UsageError` where the budget is in money and the judge's price is unknown.
+    Raises `UsageError` where the budget is in money and the price of this judge, or of an earlier one, is unknown.
     """
     budget = Budget(pricing, money=money, tokens=tokens)
     budget.check(judge)
     for model, usage in store.paid([purse.name]):
+        budget.check(model)
         budget.add(model, usage)
     return Purse(purse.name, budget)
 

@@ -12,6 +12,16 @@ from stepdown.types import Settings
 PIECE = 1_000
 
 _PIECE = "old.run = :first and old.ordinal >= :start and old.ordinal < :start + :step"
+_SAME = """first.calls = new.calls and first.plan is new.plan and first.solution is new.solution
+           and first.error is new.error"""
+# What an interrupted copy left, where the first run has solved anew since; it belongs to no run yet.
+_STALE = f"""delete from traces as new where run = :derived and ordinal >= :start and ordinal < :start + :step
+             and not exists (select * from runs where id = :derived)
+             and not exists (select * from traces as first where first.run = :first
+                 and first.ordinal = new.ordinal and first.sample = new.sample and {_SAME})"""
+_WIDOWED = """delete from grades as old where run = :derived and ordinal >= :start and ordinal < :start + :step
+              and not exists (select * from traces where run = :derived
+                  and ordinal = old.ordinal and sample = old.sample)"""
 _TRACES = f"""insert or ignore into traces
               select :derived, ordinal, sample, problem, plan, calls, solution, error, truncated, usage, extra
               from traces as old where {_PIECE}"""
@@ -22,13 +32,15 @@ _GRADES = f"""insert or ignore into grades
                    and new.solution is old.solution and new.plan is old.plan
               where {_PIECE}"""
 # What the first run's current grader has said while the pieces were copied.
-_SINCE = """insert or replace into grades
+_SINCE = f"""insert or replace into grades
             select :derived, ordinal, sample, grader, verdict, found, why from grades as old
             where run = :first and grader = :grader
             and not exists (select * from grades as new where new.run = :derived and new.ordinal = old.ordinal
                 and new.sample = old.sample and new.grader = old.grader and new.verdict = old.verdict
                 and new.found is old.found and new.why = old.why)
-            and exists (select * from traces where run = :derived and ordinal = old.ordinal and sample = old.sample)"""
+            and exists (select * from traces as new join traces as first using (ordinal, sample)
+                where new.run = :derived and first.run = :first
+                and new.ordinal = old.ordinal and new.sample = old.sample and {_SAME})"""
 
 
 def carry_over(first: Run, settings: Settings, *, stopped: Callable[[], bool] = bool) -> Run:
@@ -37,7 +49,7 @@ def carry_over(first: Run, settings: Settings, *, stopped: Callable[[], bool] = 
     Grades come with the traces that are still the same. The run shows the first one's current grader. A new run is
     in the store once it is whole: what was copied until then belongs to no run, and the next call goes on from there.
     Between two transactions the file is left alone for half the time the last one took. Where nothing is missing, this
-    costs four counts. Raises `Interrupted` when `stopped`, asked between two transactions, says so.
+    costs a few counts. Raises `Interrupted` when `stopped`, asked between two transactions, says so.
     """
     store, derived = first.store, settings.id
     new = not store.value("select count(*) from runs where id = ?", derived)
@@ -61,12 +73,14 @@ def _counts(first: Run, run: str) -> tuple[int, int]:
 
 def _copy(first: Run, derived: str, stopped: Callable[[], bool]) -> None:
     store, step = first.store, max(1, PIECE // first.settings.samples)
-    last = store.value("select coalesce(max(ordinal), -1) from traces where run = ?", first.id)
-    for start in range(0, last + 1, step):
+    following = "select coalesce(min(ordinal), -1) from traces where run = ? and ordinal >= ?"
+    start = store.value(following, first.id, 0)
+    while start >= 0:
         if stopped():
             raise Interrupted
         began = time.monotonic()
         with store.writing() as db:
-            for statement in (_TRACES, _GRADES):
+            for statement in (_STALE, _WIDOWED, _TRACES, _GRADES):
                 db.execute(statement, {"first": first.id, "derived": derived, "start": start, "step": step})
+        start = store.value(following, first.id, start + step)
         time.sleep((time.monotonic() - began) / 2)

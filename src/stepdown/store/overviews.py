@@ -27,7 +27,7 @@ class Mark(msgspec.Struct, frozen=True):
 class Paid(msgspec.Struct, frozen=True):
     """How many calls of this size to one model a run paid for; `usage` of each, None where an endpoint did not say.
 
-    Where they were `left` by all who asked before their end, it is an estimate.
+    Where they were `left` by all who asked, or broke, before their end, it is an estimate.
     """
 
     model: str

@@ -32,15 +32,29 @@ def correct(
     ones are replaced, and from then on the run's current grader. The first grader's grades stay. A later resume of the
     run grades its new traces by the first grader and shows that one again; the next correction (or any that is made
     again) copies the new grades and brings `GRADER+person` back. The verdict is kept in the same transaction for the
-    `copies` of the trace. Raises `UsageError` for a trace without a grade.
+    `copies` of the trace that no person has ruled otherwise. Raises `UsageError` for a trace without a grade.
     """
     ruled = Grade(verdict, found, f"{author}: {why}" if why else author)
     with run.store.writing():
+        earlier = _ruling(run, place)
         if not _rule(run, place, ruled):
             raise UsageError(f"run `{run.id}` has no graded trace at place {place[0]}", "grade the run first")
-        for copy in copies(run, place):
-            _rule(run.store.run(copy), place, ruled)
+        for copy in map(run.store.run, copies(run, place)):
+            if _ruling(copy, place) in (None, earlier):
+                _rule(copy, place, ruled)
     return run.grader
+
+
+def _ruling(run: Run, place: tuple[int, int]) -> tuple[object, ...] | None:
+    """Return a person's verdict on a trace: what `GRADER+person` says otherwise than its first grader."""
+    first = run.grader.removesuffix(BY_PERSON)
+    row: tuple[object, ...] | None = run.store.db.execute(
+        """select verdict, found, why from grades where run = ? and ordinal = ? and sample = ? and grader = ?
+           except
+           select verdict, found, why from grades where run = ? and ordinal = ? and sample = ? and grader = ?""",
+        (run.id, *place, first + BY_PERSON, run.id, *place, first),
+    ).fetchone()
+    return tuple(row) if row else None
 
 
 def _rule(run: Run, place: tuple[int, int], ruled: Grade) -> bool:
@@ -71,16 +85,10 @@ def _spread(run: Run, first: str, name: str) -> None:
 
 def put_solved(run: Run, grades: Sequence[tuple[int, int, Grade]]) -> None:
     """Keep the grades of traces that were solved again, for the run's current view as well as for their grader."""
-    with run.store.writing() as db:
+    with run.store.writing():
         run.put_grades(grades)
-        db.executemany(
-            "insert or ignore into grades values (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (run.id, ordinal, sample, run.grader, one.verdict, one.found, one.why)
-                for ordinal, sample, one in grades
-                if one.grader + BY_PERSON == run.grader
-            ],
-        )
+        if run.grader.endswith(BY_PERSON):
+            _spread(run, run.grader.removesuffix(BY_PERSON), run.grader)
 
 
 # -- runs derived from runs

@@ -18,7 +18,7 @@ _decode_problem = msgspec.json.Decoder(Problem).decode
 
 
 class Left(msgspec.Struct, frozen=True, tag_field="finish", tag="left"):
-    """What came of a call that all its askers left before its end: the text until then; `usage` is an estimate."""
+    """What came of a stream that was left or broke before its end: the text until then; `usage` is an estimate."""
 
     text: str
     model: str
@@ -28,7 +28,7 @@ class Left(msgspec.Struct, frozen=True, tag_field="finish", tag="left"):
 class Paid(msgspec.Struct, frozen=True):
     """An answered call with the key it is found by, the source that answered and the run that paid.
 
-    One that was left has a key of its own, by which nobody finds it: it is paid for, and answers nothing.
+    One that was left or broke has a key of its own, by which nobody finds it: it is paid for, and answers nothing.
     """
 
     key: bytes

@@ -23,7 +23,8 @@ KEPT = 32
 class Spent(msgspec.Struct, frozen=True):
     """Tokens and US dollars a run paid for up to its call `last`; None where any of it is unknown.
 
-    `left` of the calls were left by all who asked before their end: what those took is an estimate, and at most that.
+    `left` of the calls were left by all who asked, or broke, before their end: what those took is an estimate, and at
+    most that.
     """
 
     last: int = 0
