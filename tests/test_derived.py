@@ -108,6 +108,16 @@ def test_what_was_mended_since_an_interrupted_copy_is_copied_anew(
     assert outcomes(carry_over(first, derived(first))) == outcomes(first) == [("Answer: 99", "wrong")] * 3
 
 
+def test_a_failed_call_that_the_first_run_mends_is_mended_in_its_copy(store: Store) -> None:
+    student = Student()
+    student.down = {0}
+    first = solved(store, student)
+    assert outcomes(carry_over(first, derived(first)))[0] == (None, "ungraded")
+    student.down = set()
+    first = solved(store, student)
+    assert outcomes(carry_over(first, derived(first))) == outcomes(first) == [("Answer: 99", "wrong")] * 3
+
+
 def test_a_run_with_far_places_is_copied_by_its_traces(store: Store) -> None:
     first = solved(store, Student())
     first.put_trace(2**40, first.trace("sums/test/2"))

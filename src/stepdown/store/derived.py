@@ -14,9 +14,10 @@ PIECE = 1_000
 _PIECE = "old.run = :first and old.ordinal >= :start and old.ordinal < :start + :step"
 _SAME = """first.calls = new.calls and first.plan is new.plan and first.solution is new.solution
            and first.error is new.error"""
-# What an interrupted copy left, where the first run has solved anew since; it belongs to no run yet.
+# What the first run has solved anew since it was copied: failed calls, and whatever an interrupted copy left, which
+# belongs to no run yet. What was solved again by an edited plan never failed.
 _STALE = f"""delete from traces as new where run = :derived and ordinal >= :start and ordinal < :start + :step
-             and not exists (select * from runs where id = :derived)
+             and (error is not null or not exists (select * from runs where id = :derived))
              and not exists (select * from traces as first where first.run = :first
                  and first.ordinal = new.ordinal and first.sample = new.sample and {_SAME})"""
 _WIDOWED = """delete from grades as old where run = :derived and ordinal >= :start and ordinal < :start + :step
@@ -44,7 +45,7 @@ _SINCE = f"""insert or replace into grades
 
 
 def carry_over(first: Run, settings: Settings, *, stopped: Callable[[], bool] = bool) -> Run:
-    """Return the derived run of these settings, with the first one's traces that it does not have.
+    """Return the derived run of these settings, with the first one's traces that it does not have, or had failed.
 
     Grades come with the traces that are still the same. The run shows the first one's current grader. A new run is
     in the store once it is whole: what was copied until then belongs to no run, and the next call goes on from there.
@@ -65,10 +66,13 @@ def carry_over(first: Run, settings: Settings, *, stopped: Callable[[], bool] = 
     return run
 
 
-def _counts(first: Run, run: str) -> tuple[int, int]:
-    store = first.store
-    traces = store.value("select count(*) from traces indexed by traces_cut where run = ?", run)
-    return traces, store.value("select count(*) from grades where run = ? and grader = ?", run, first.grader)
+def _counts(first: Run, run: str) -> tuple[int, int, int]:
+    value = first.store.value
+    return (
+        value("select count(*) from traces indexed by traces_cut where run = ?", run),
+        value("select count(*) from traces indexed by traces_failed where run = ? and error is not null", run),
+        value("select count(*) from grades where run = ? and grader = ?", run, first.grader),
+    )
 
 
 def _copy(first: Run, derived: str, stopped: Callable[[], bool]) -> None:
