@@ -3,17 +3,18 @@
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 
+import aiohttp
 import uvicorn
 from openai import OpenAI
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from stepdown.runner import Budget
-from stepdown.types import Model
+from stepdown.runner import Budget, plain
+from stepdown.types import Messages, Model, Reply, Sampling, Usage
 from stepdown.web.config import Config
 from stepdown.web.openai import ROUTES, Service
 from stepdown.web.state import State
@@ -87,3 +88,45 @@ def endpoint(
     finally:
         servers[0].should_exit = True
         thread.join(10)
+
+
+class Slow:
+    """A model that says one word and then nothing until it is let go on; it knows whether it was ended."""
+
+    source, local = "slow", True
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.name, self.error = "openai/student", error
+        self.asked, self.ended, self.go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
+        async with aclosing(self.stream(messages, sampling)) as pieces:
+            return [one async for one in pieces if isinstance(one, Reply)]
+
+    async def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Reply, None]:
+        yield "One "
+        self.asked.set()
+        try:
+            await self.go_on.wait()
+            if self.error is not None:
+                raise self.error
+            yield Reply("One ", self.name, Usage(1, 1))
+        finally:
+            self.ended.set()
+
+
+def broken_off(folder: Path, model: Slow, asked: Sequence[Mapping[str, str]]) -> bytes:
+    """Return what a client is sent after the first word of a slow model, which then goes on to its error."""
+    body = {"model": "direct/openai/student", "messages": asked, "stream": True}
+
+    async def read(served: Endpoint) -> bytes:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{served.url}/chat/completions", json=body) as reply,
+        ):
+            await reply.content.readuntil(b"One ")
+            served.call(model.go_on.set)
+            return await reply.read()
+
+    with endpoint(folder, {"openai/student": model}) as served:
+        return plain(read(served))

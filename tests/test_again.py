@@ -40,12 +40,6 @@ def scripted(name: str = "student") -> ScriptedModel:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "s.sqlite") as opened:
-        yield opened
-
-
-@pytest.fixture
 def first(store: Store) -> Run:
     """A run of three problems, number 1 wrong."""
     return run(sums(3), "trace-of-thought", student=scripted(), teacher=teacher(), store=store)

@@ -1,7 +1,6 @@
 """Audits find leaks, faulty plans, bad endings, who is to blame, and the plans most worth an edit."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -165,12 +164,6 @@ def test_hostile_text_takes_linear_time(letter: str) -> None:
 
 
 # -- blame and edits
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "store.sqlite") as opened:
-        yield opened
 
 
 def play(

@@ -1,8 +1,5 @@
 """Long runs are filtered, searched, counted and walked through in the store."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from run_pages import problem, put, put_run, trace
@@ -15,12 +12,6 @@ from stepdown.store.flips import Turn, flips
 from stepdown.store.origins import ELSEWHERE, grades_of, payers, siblings
 from stepdown.types import Grade, Plan
 from stepdown.web.ledger import Ledger
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "s.sqlite") as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,12 +17,6 @@ from stepdown.web.config import Config
 
 PRICES = '{"openai/small": {"input": 1, "output": 1}, "openai/large": {"input": 100, "output": 100}, '
 PRICES += '"openai/student": {"input": 1, "output": 1}}'
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "cascade.sqlite") as store:
-        yield store
 
 
 def put(run: Run, number: int, answers: Sequence[str], planner: str) -> None:

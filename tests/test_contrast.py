@@ -1,7 +1,6 @@
 """Contrast sets: paired rows, consistency, and transfer to data nobody trained on."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,6 @@ from stepdown.types import Grade, Problem, Settings, Trace, Verdict
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 VERDICTS: dict[str, Verdict] = {"r": "right", "w": "wrong", "-": "ungraded"}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "contrast.sqlite") as store:
-        yield store
 
 
 def a_run(store: Store, verdicts: str, split: str, *, start: int = 0, words: str = "How is film number") -> Run:

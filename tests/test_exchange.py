@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +68,6 @@ def read(path: Path) -> list[list[str]]:
     """The rows of a CSV file."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.reader(file))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "store.sqlite") as opened:
-        yield opened
 
 
 TWO = [trace("What is 9 plus 9?", "9+9=18\n#### 18"), trace("What is 7 plus 3?", "7+3=10\n#### 10")]

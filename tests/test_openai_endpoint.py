@@ -4,8 +4,7 @@ import asyncio
 import json
 import shutil
 import subprocess
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,14 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionChunk
 
 from faulty_server import faulty_server
-from small_endpoint import NAME, Endpoint, endpoint
+from small_endpoint import NAME, Endpoint, Slow, broken_off, endpoint
 from stepdown.errors import CallFailed
 from stepdown.models import ScriptedModel
 from stepdown.models.chat import ChatModel
 from stepdown.models.endpoints import endpoint_at
 from stepdown.runner import plain
 from stepdown.store import Store
-from stepdown.types import Messages, Reply, Sampling, Usage
+from stepdown.types import Reply, Sampling, Usage
 from stepdown.web.config import Config, Served
 from stepdown.web.openai import sending
 from worlds import student, teacher
@@ -204,31 +203,6 @@ def test_an_endpoint_upstream_streams_through(tmp_path: Path) -> None:
             assert said(list(stream), "content") == "The answer is 4. "
 
 
-class Slow:
-    """A model that says one word and then nothing until it is let go on; it knows whether it was ended."""
-
-    source, local = "slow", True
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.name, self.error = "openai/student", error
-        self.asked, self.ended, self.go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
-
-    async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
-        async with aclosing(self.stream(messages, sampling)) as pieces:
-            return [one async for one in pieces if isinstance(one, Reply)]
-
-    async def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Reply, None]:
-        yield "One "
-        self.asked.set()
-        try:
-            await self.go_on.wait()
-            if self.error is not None:
-                raise self.error
-            yield Reply("One ", self.name, Usage(1, 1))
-        finally:
-            self.ended.set()
-
-
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_client_that_leaves_ends_the_call(tmp_path: Path, stream: bool) -> None:
     model = Slow()
@@ -286,18 +260,5 @@ def test_a_stream_that_is_silent_says_that_it_lives(tmp_path: Path, monkeypatch:
 
 
 def test_an_error_in_mid_stream_is_an_event_and_the_end(tmp_path: Path) -> None:
-    model = Slow(CallFailed("it broke", "ask again"))
-    body = {"model": "direct/openai/student", "messages": ASKED, "stream": True}
-
-    async def ask(served: Endpoint) -> bytes:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(f"{served.url}/chat/completions", json=body) as reply,
-        ):
-            await reply.content.readuntil(b"One ")
-            served.call(model.go_on.set)
-            return await reply.read()
-
-    with endpoint(tmp_path, {"openai/student": model}) as served:
-        last = plain(ask(served)).split(b"\n\n")[-2]
+    last = broken_off(tmp_path, Slow(CallFailed("it broke", "ask again")), ASKED).split(b"\n\n")[-2]
     assert json.loads(last.removeprefix(b"data: "))["error"]["message"].startswith("it broke")

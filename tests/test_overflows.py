@@ -6,11 +6,10 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from faulty_server import STATUSES, Body, faulty_server
-from small_endpoint import NAME, Endpoint, endpoint
+from small_endpoint import NAME, Slow, broken_off, endpoint
 from stepdown.errors import CallFailed, PromptTooLong
 from stepdown.models import ChatModel, ScriptedModel
 from stepdown.models.child import KINDS
@@ -18,10 +17,8 @@ from stepdown.models.endpoints import endpoint_at
 from stepdown.models.limits import Limits
 from stepdown.models.overflows import is_overflow
 from stepdown.models.wire import Trouble
-from stepdown.runner import plain
 from stepdown.store import Store
 from stepdown.types import Message, Reply, Sampling, Unseen
-from test_openai_endpoint import Slow
 from test_openai_refusals import post
 
 ASK = (Message("user", "2 + 2?"),)
@@ -128,20 +125,8 @@ def test_the_endpoint_answers_as_openai_does(tmp_path: Path, stream: bool, upstr
 
 
 def test_in_mid_stream_it_is_an_event_with_that_code(tmp_path: Path) -> None:
-    model = Slow(PromptTooLong("`9000` tokens do not fit"))
-    body = {**ASKED, "model": "direct/openai/student", "stream": True}
-
-    async def read(served: Endpoint) -> bytes:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(f"{served.url}/chat/completions", json=body) as reply,
-        ):
-            await reply.content.readuntil(b"One ")
-            served.call(model.go_on.set)
-            return await reply.read()
-
-    with endpoint(tmp_path, {"openai/student": model}) as served:
-        last = plain(read(served)).split(b"\n\n")[-2]
+    slow = Slow(PromptTooLong("`9000` tokens do not fit"))
+    last = broken_off(tmp_path, slow, ASKED["messages"]).split(b"\n\n")[-2]
     assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "context_length_exceeded"
 
 

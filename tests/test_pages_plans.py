@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import Iterator
 from html import unescape
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -21,12 +20,6 @@ from worlds import sums, teacher
 
 HOSTILE = "<script>alert(1)</script><img src=//evil.example/x onerror=alert(1)> ![x](//evil.example)"
 NAMES = ("openai/student", "openai/other")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "s.sqlite") as opened:
-        yield opened
 
 
 @pytest.fixture

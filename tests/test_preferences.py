@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,6 @@ from stepdown.types import Grade, Messages, Problem, Sampling, Settings, Trace, 
 VERDICTS: dict[str, Verdict] = {"r": "right", "w": "wrong", "-": "ungraded"}
 GOOD, BAD = "Add one to it, because the question says so. Answer: 1", "It is so. Answer: 1"
 Vote = Callable[[str, str], str]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "pairs.sqlite") as store:
-        yield store
 
 
 def a_run(store: Store, student: str, text: str, verdicts: str = "rrrr", *, dataset: str = "sums/test") -> Run:

@@ -1,8 +1,6 @@
 """Reports of stored runs, their figures worked out by hand."""
 
-from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -26,12 +24,6 @@ class Dollars:
         if model == SMALL:
             return 0.0
         return None if usage is None or model == "dear" else (usage.input + usage.output) / 1000
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "reports.sqlite") as opened:
-        yield opened
 
 
 def a_run(store: Store, verdicts: str, method: str = "direct", **settings: object) -> Run:

@@ -28,12 +28,6 @@ RUN = ("run", "sums.jsonl", "--method", "trace-of-thought", "--student", "openai
        "openai/teacher", "--review")  # fmt: skip
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "s.sqlite") as opened:
-        yield opened
-
-
 def accept(store: Store, held: Held) -> None:
     decide(store, (held.run, held.problem.id), decision="accepted", plan=held.plan)
 

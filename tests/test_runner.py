@@ -1,7 +1,6 @@
 """A run asks each call once, records what fails, stops when told and goes on where it stopped."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,6 @@ from worlds import DIRECT, TRACED, LastWord, solver, student, sums, teacher
 
 def go(task: Task, store: Store, budget: Budget | None = None, stop: Stop | None = None) -> Outcome:
     return asyncio.run(run_task(task, store, budget=budget, stop=stop))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "s.sqlite") as opened:
-        yield opened
 
 
 def direct(count: int, small: ScriptedModel) -> Task:

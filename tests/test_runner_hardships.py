@@ -24,12 +24,6 @@ WARM = Sampling(temperature=0.7)
 PROMPT = (Message("user", "What is 2 plus one?"),)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "s.sqlite") as opened:
-        yield opened
-
-
 class OneByOne(ScriptedModel):
     """A model that gives one reply a request; `seeds` are those it was asked with."""
 

@@ -1,7 +1,7 @@
 """A reply is heard while it is written, paid for once, kept before it counts, and dropped when nobody listens."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -56,12 +56,6 @@ class Dictated:
         async with aclosing(self.stream(messages, sampling)) as pieces:
             [reply] = [piece async for piece in pieces if isinstance(piece, Reply)]
         return [reply] * n
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "s.sqlite") as opened:
-        yield opened
 
 
 def listen(calls: Calls, model: Model, sampling: Sampling = GREEDY, sample: int = 0) -> Any:

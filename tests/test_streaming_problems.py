@@ -1,7 +1,6 @@
 """A problem solved while somebody reads along ends in the same traces as one that is solved unseen."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,6 @@ from worlds import DIRECT, TRACED, LastWord, sums
 TWO = Problem("served/1", "What is 2 plus one?", "", kind="text")
 PLAN = "1. Take the number.\n2. Add one to it."
 WARM = Sampling(temperature=1.0)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "s.sqlite") as opened:
-        yield opened
 
 
 def solver(messages: Messages, sampling: Sampling, sample: int) -> str:
