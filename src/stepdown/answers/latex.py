@@ -3,7 +3,8 @@
 import re
 
 from stepdown.answers.arithmetic import close, worth
-from stepdown.answers.numbers import number, sweep
+from stepdown.answers.numbers import number
+from stepdown.answers.unwrapping import sweep
 
 _BRACE = re.compile(r"\\[{}]|\\(?:boxed|fbox)\s{0,3}\{|\\(?:boxed|fbox)\s{1,3}(?P<single>[\w.]+)|[{}]")
 _FARTHEST = 200_000

@@ -5,6 +5,8 @@ from fractions import Fraction
 
 import msgspec
 
+from stepdown.answers.unwrapping import sweep
+
 _WORDS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
@@ -12,14 +14,6 @@ _WORDS = (
 _TENS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 _WORTH = {word: value for value, word in enumerate(_WORDS)} | _TENS
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-# One to one, so that positions in the swept text are positions in the original.
-_SWEEP = str.maketrans(
-    {
-        "−": "-", "–": "-", "‐": "-", "‑": "-", "﹣": "-", "-": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ",
-        "×": "*", "⋅": "*", "·": "*", "∗": "*", "÷": "/", "∕": "/", "⁄": "/", "’": "'", "‘": "'", "“": '"',
-        "”": '"', "$": "$", "%": "%", "\t": " ", "\r": " ",
-    }
-)  # fmt: skip
 # Sources of digits are bounded: nobody concludes with a number of more than 40 digits, and exact arithmetic
 # on hostile digits or exponents must stay cheap.
 _NUMBER = re.compile(
@@ -50,12 +44,7 @@ _WORD = re.compile(
     r"|five|six|seven|eight|nine))?|(?P<plain>" + "|".join(_WORDS[:20]) + r"))\b"
     r"(?:[ ](?P<scale>hundred|thousand|million)\b)?)"
 )
-# GSM8K's calculator notes, such as `<<9*2=18>>`.
-_CALCULATED = re.compile(r"<<[^<>]{0,99}>>")
 _DURATION = re.compile(r"(?<![\d.,])(\d{1,6}) (?:hours?|minutes?),?(?: and)? (\d{1,2})(?= (?:minutes?|seconds?)\b)")
-_DRAWING = re.compile(r"\[asy\](?:(?!\[asy\]).)*?\[/asy\]", re.DOTALL)
-# Bold marks; `x**2` is a power.
-_BOLD = re.compile(r"(?<![\w)])\*\*|\*\*(?![\w(])")
 _CLOCK = re.compile(r"\d:\Z")
 
 
@@ -68,23 +57,6 @@ class Number(msgspec.Struct, frozen=True):
     money: bool = False
     percent: bool = False
     word: bool = False
-
-
-def sweep(text: str) -> str:
-    """Return text with typographic signs in plain form, every character still at its place."""
-    text = text if text.isascii() else text.translate(_SWEEP)
-    text = _BOLD.sub("  ", text) if "**" in text else text
-    text = text.replace("\\!", "  ")
-    return _CALCULATED.sub(_blank, text) if "<<" in text else text
-
-
-def undrawn(text: str) -> str:
-    """Return text with its Asymptote drawings blanked out, every other character at its place."""
-    return _DRAWING.sub(_blank, text) if "[/asy]" in text else text
-
-
-def _blank(match: re.Match[str]) -> str:
-    return " " * len(match[0])
 
 
 def numbers(text: str, *, words: bool = False) -> list[Number]:

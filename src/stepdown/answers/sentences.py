@@ -6,7 +6,7 @@ from itertools import islice
 
 import msgspec
 
-from stepdown.answers.numbers import sweep, undrawn
+from stepdown.answers.unwrapping import sweep, undrawn
 
 # A text concludes near its end; what lies further up is working. It also keeps every later step linear.
 _TAIL = 12_000
