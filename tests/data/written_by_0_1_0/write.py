@@ -1,0 +1,276 @@
+"""Writes what lies in this folder with stepdown 0.1.0: `PYTHONPATH=CHECKOUT_OF_0.1.0/src python write.py FOLDER`.
+
+Everything but what people did goes through the command line. The models behind it are a server at port 9 of this
+machine, which only root may open and where nothing listens otherwise: what is asked again later fails. `ids.json` holds
+the commands with what they said, and every call's key. A later version reads all this; it is never written anew.
+"""
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+PORT = 9
+SUMS = "sums.jsonl"
+STEPS = "1. Take the number.\n2. Add one to it.\n"
+TRACED = ("--method", "trace-of-thought", "--student", "openai/student")
+PLANNED = (*TRACED, "--teacher", "openai/teacher")
+ENVIRONMENT = {
+    "OPENAI_BASE_URL": f"http://127.0.0.1:{PORT}/v1", "OPENAI_API_KEY": "none", "STEPDOWN_STORE": "store.sqlite",
+    "STEPDOWN_ENGINE": "transformers", "NO_COLOR": "1", "HF_HUB_OFFLINE": "1",
+}  # fmt: skip
+
+
+class Models(BaseHTTPRequestHandler):
+    """A teacher, a student, a judge and a `weak` student who fails at one problem and is cut off at another."""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        said = body["messages"][-1]["content"] if "messages" in body else body["prompt"]
+        found = re.search(r"What is (\d+) plus one", said)
+        number = int(found[1]) if found else 0
+        if body["model"] == "weak" and number == 2:
+            wrong = {"message": "maximum context length is 4096 tokens", "code": "context_length_exceeded"}
+            return self._send(400, {"error": wrong})
+        texts = [self._speak(body, said, number, draw) for draw in range(body.get("n", 1))]
+        cut = body["model"] == "weak" and number == 3
+        choices = [
+            {"index": place, "finish_reason": "length" if cut else "stop",
+             **({"message": {"role": "assistant", "content": text}} if "messages" in body else {"text": text})}
+            for place, text in enumerate(texts)
+        ]  # fmt: skip
+        usage = {"prompt_tokens": len(said.split()), "completion_tokens": sum(len(text.split()) for text in texts)}
+        if body.get("stream"):
+            return self._stream(texts[0], usage, broken=number == 5)
+        self._send(200, {"model": body["model"] + "-1", "choices": choices, "usage": usage})
+
+    def _stream(self, text: str, usage: dict, *, broken: bool) -> None:
+        events = [{"choices": [{"index": 0, "delta": {"content": text}}]}]
+        events += [{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": usage}]
+        lines = [json.dumps(event) for event in events[: 1 if broken else 3]]
+        raw = "".join(f"data: {line}\n\n" for line in [*lines, *(() if broken else ("[DONE]",))]).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def _speak(self, body: dict, said: str, number: int, draw: int) -> str:
+        if "Reply with one word" in said:
+            return "WRONG" if "never" in said else "RIGHT"
+        if body["model"] == "teacher" and ("plan" in said.lower() or "prompts for" in said):
+            return STEPS if number != 1 else "1. Take the number.\n2. Never mind.\n3. Do not solve it yet.\n"
+        seed = body.get("seed") or 0
+        answer = number + 1 + ((seed + draw + number) % 3 == 2 if body.get("temperature") else number == 4)
+        return f"We take {number} and add one, {seed + draw}.\nAnswer: {answer}"
+
+    def _send(self, status: int, body: dict) -> None:
+        raw = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class Told:
+    """Runs commands and keeps them with what they printed."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict] = []
+
+    def run(self, *words: str, again: bool = True) -> list[dict]:
+        """Run a command that prints JSON; `again` says that a repetition is to ask nobody and print the same ids."""
+        done = subprocess.run(
+            [sys.executable, "-m", "stepdown", *words, "--json"],
+            env={**os.environ, **ENVIRONMENT}, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        print(done.returncode, *words)
+        assert done.returncode in (0, 1), done.stderr
+        said = [json.loads(line) for line in done.stdout.splitlines()]
+        self.rows.append({"command": words, "again": again, "said": said})
+        return said
+
+
+def write_files() -> None:
+    """Write the problems, a prompt set and the steps of an edit."""
+    rows = [{"question": f"What is {n} plus one?", "answer": str(n + 1)} for n in range(6)]
+    Path(SUMS).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    choices = [{"question": "Which is a colour?", "choices": ["Red", "Seven", "Loud"], "answer": "A"},
+               {"question": "Which is a number?", "choices": ["Red", "Seven", "Loud"], "answer": "B"}]  # fmt: skip
+    Path("choices.jsonl").write_text("".join(json.dumps(row) + "\n" for row in choices))
+    words = {name: "{question}\n\n{ending}" for name in ("direct", "chain_of_thought", "plan_and_solve")}
+    words |= {"name": "mine", "source": "ours", "delegate": "Make a plan: {question}", "follow": "{question}\n{steps}"}
+    Path("mine.toml").write_text("".join(f"{name} = {json.dumps(text)}\n" for name, text in words.items()))
+    Path("steps.txt").write_text("Take the number.\nCount one further.\n")
+
+
+def write_runs(told: Told) -> dict[str, str]:
+    """Run methods, plans, controls, prompt sets, samples and failures; return some of the runs' ids."""
+    methods = [word for name in ("direct", "chain-of-thought", "plan-and-solve") for word in ("--method", name)]
+    told.run("run", SUMS, *methods, "--student", "openai/student")
+    [first] = told.run("run", SUMS, *PLANNED)
+    told.run("run", SUMS, *TRACED, "--plans", "own")
+    told.run("run", "wordsums", "-n", "3", *TRACED, "--plans", "gold")
+    for control in ("shuffled", "generic", "masked", "no-nosolve"):
+        told.run("run", SUMS, "-n", "3", *PLANNED, "--control", control)
+    for prompts in ("paper", "code", "traces", "student", "scotd", "mine.toml"):
+        told.run("run", SUMS, "-n", "2", *PLANNED, "--prompts", prompts)
+    drawn = ("--temperature", "0.7", "--seed", "7", "--max-tokens", "300")
+    told.run("run", SUMS, *PLANNED, "--samples", "3", *drawn)
+    told.run("run", SUMS, "-n", "2", "--method", "direct", "--student", "openai/student", "--top-p", "0.9", *drawn)
+    told.run("run", SUMS, "-n", "2", *PLANNED, "--teacher-temperature", "0.5", "--teacher-max-tokens", "200")
+    told.run("run", "choices.jsonl", "--choices", "choices", "--kind", "choice", "--method", "direct",
+             "--student", "openai/student")  # fmt: skip
+    told.run("run", SUMS, "-n", "2", "--offset", "1", "--method", "direct",
+             "--student", "openai-completions/openai/student")  # fmt: skip
+    told.run("run", SUMS, "--method", "direct", "--student", "openai/weak", again=False)
+    return {"first": first["run"]}
+
+
+def write_people(told: Told, first: str) -> None:
+    """Edit, solve again, review, annotate, correct and judge."""
+    edit = ("--steps", "steps.txt", "--author", "Ann", "--why", "clearer")
+    told.run("plans", first, "--edit", "sums/1", *edit, again=False)
+    for number in (4, 5):
+        told.run("plans", first, "--edit", f"sums/{number}", *edit, "--solve", again=False)
+    told.run("run", SUMS, *TRACED, "--plans", first)
+    told.run("plans", first, "--export", "plans.jsonl", again=False)
+    told.run("run", SUMS, *TRACED, "--plans", "plans.jsonl")
+    told.run("grade", first, "--grader", "judge:openai/judge", again=False)
+    told.run("grade", first, "--grader", "strict", again=False)
+    told.run("grade", first, "--grader", "default", again=False)
+    done = threading.Event()
+    person = threading.Thread(target=review, args=(done,))
+    person.start()
+    told.run("run", SUMS, "-n", "3", *PLANNED, "--review", again=False)
+    done.set()
+    person.join()
+    from stepdown.store import Store
+    from stepdown.store.people import Annotation, annotate, correct
+
+    with Store("store.sqlite") as store:
+        run = store.run(first)
+        annotate(run, "sums/0", annotation=Annotation("short", "right, but guessed", "Ann"))
+        correct(run, (3, 0), verdict="ungraded", author="Bob", why="it can be read both ways")
+
+
+def review(done: threading.Event) -> None:
+    """Accept, edit and leave the three plans that wait."""
+    from stepdown.store import Store
+    from stepdown.store.people import decide, waiting
+
+    with Store("store.sqlite") as store:
+        while not done.wait(0.05):
+            for held in waiting(store):
+                number = int(held.problem.id.rpartition("/")[2])
+                plan = held.plan.edit("Count one further.", author="Ann") if number else held.plan
+                word = ("accepted", "edited", "left")[number]
+                decide(store, (held.run, held.problem.id), decision=word, plan=plan)
+
+
+def write_files_of_runs(told: Told, first: str) -> None:
+    """Export a run and import it again, in the authors' form and in ours."""
+    for form, name in (("csv-traces", "traces.csv"), ("jsonl", "traces.jsonl")):
+        told.run("export", first, "--to", form, "--out", name, again=False)
+        told.run("import", name, again=False)
+
+
+def write_student(told: Told) -> None:
+    """Sample a corpus, keep a part of it, train a student of a few thousand weights on it, and run that."""
+    told.run("sample", SUMS, "--teacher", "openai/teacher", "--chains", "3", "--zero-shot", "--out", "corpus",
+             "--seed", "3", again=False)  # fmt: skip
+    told.run("keep", "corpus", "right", "distinct", "--out", "kept", again=False)
+    write_base(Path("base"))
+    told.run("train", "kept", "--base", "base", "--out", "student", "--steps", "4", "--batch", "4", "--rank", "2",
+             "--dev-count", "2", "--evaluations", "1", "--checkpoints", "1", "--precision", "fp32")  # fmt: skip
+    told.run("run", SUMS, "-n", "2", "--method", "chain-of-thought", "--student", "./student", "--max-tokens", "8")
+    Path("student/curves.png").unlink()
+
+
+def write_base(folder: Path) -> None:
+    """Write a model of one layer and few thousand random weights."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from small_students import small_tokenizer
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=320, hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=2, max_position_embeddings=256, initializer_range=0.3, tie_word_embeddings=True,
+        bos_token_id=1, eos_token_id=2,
+    )  # fmt: skip
+    LlamaForCausalLM(config).half().save_pretrained(folder)
+    small_tokenizer().save_pretrained(folder)
+
+
+def write_from_python() -> dict[str, str]:
+    """Run from a program, where settings that nobody names are said in fewer bytes than by the command line."""
+    import stepdown as sd
+
+    problems = sd.load_problems(SUMS, limit=3)
+    drawn = sd.Sampling(temperature=0.7, seed=7)
+    with sd.Store("store.sqlite") as store:
+        plain = sd.run(problems, "direct", student=sd.load_model("openai/student"), store=store)
+        both = {role: sd.load_model(f"openai/{role}") for role in ("student", "teacher")}
+        voted = sd.run(problems, "trace-of-thought", **both, sampling=drawn, samples=2, store=store)
+        scripted = sd.ScriptedModel({"plus one": "Answer: 1"}, "mine")
+        return {"plain": plain.id, "voted": voted.id,
+                "scripted": sd.run(problems, "direct", student=scripted, store=store).id}  # fmt: skip
+
+
+def keys() -> dict[str, str]:
+    """Return the key of every call, with the model that was asked."""
+    db = sqlite3.connect("store.sqlite")
+    try:
+        db.execute("pragma wal_checkpoint(truncate)")
+        db.execute("vacuum")
+        return {key.hex(): model for key, model in db.execute("select key, model from calls order by created, rowid")}
+    finally:
+        db.close()
+
+
+def lines(facts: dict) -> list[str]:
+    """Return facts as lines of JSON, a command a line."""
+    told = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in facts.items() if name != "commands"]
+    commands = ",\n".join(json.dumps(row, separators=(",", ":")) for row in facts["commands"])
+    return [*told, f'"commands": [\n{commands}\n]']
+
+
+def main(folder: Path) -> None:
+    """Write everything."""
+    folder.mkdir(parents=True)
+    os.chdir(folder)
+    os.environ.update(ENVIRONMENT)
+    server = ThreadingHTTPServer(("127.0.0.1", PORT), Models)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    began, told = time.monotonic(), Told()
+    write_files()
+    first = write_runs(told)["first"]
+    write_people(told, first)
+    write_files_of_runs(told, first)
+    write_student(told)
+    python = write_from_python()
+    told.run("report", again=False)
+    told.run("runs", again=False)
+    server.shutdown()
+    import stepdown
+
+    facts = {"stepdown": stepdown.__version__, "first": first, "python": python, "commands": told.rows, "calls": keys()}
+    Path("ids.json").write_text("{\n" + ",\n".join(lines(facts)) + "\n}\n")
+    print(f"{time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())
