@@ -1,6 +1,8 @@
-"""What the tests of training share: a quick training, chains of small sums, and them tokenised."""
+"""What the tests of training share: a quick training, chains of small sums, them tokenised, and what came out."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from small_students import small_model, small_tokenizer
 from stepdown.distill.training import Training
@@ -31,3 +33,20 @@ def write_base(folder: Path) -> Path:
 
 def examples(base: Path, some: list[Chain], training: Training = FAST) -> Examples:
     return Examples(load_base(find_base(base)).tokenizer, training).read(some)
+
+
+def logged(log: Path, column: str = "loss") -> list[float]:
+    """A column of a training's log."""
+    found = [json.loads(line) for line in log.read_text().splitlines()]
+    return [row[column] for row in found if column in row]
+
+
+def weights(folder: Path) -> Any:
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+def same_weights(one: Path, other: Path, *, apart: float = 0.0) -> bool:
+    first, second = weights(one), weights(other)
+    return all(bool((first[name].float() - second[name].float()).abs().max() <= apart) for name in first)

@@ -214,6 +214,14 @@ def test_a_study_that_cannot_be_right_is_refused_before_a_student_is_trained(
     assert said in capsys.readouterr().err.replace("Did", "did") and not Path("bad").exists()
 
 
+def test_a_study_under_a_launcher_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["study", "chains", "--base", "base", "--test", "sums.jsonl", "--out", "st"]) == 2
+    assert "a launcher started `2`" in capsys.readouterr().err
+
+
 def test_a_study_without_a_corpus_says_so() -> None:
     write_study("none.toml", base="base")
     with pytest.raises(UsageError, match="names no `corpus`"):

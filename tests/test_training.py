@@ -1,6 +1,5 @@
 """A student is trained on what it should be, in an order fixed before; killed, it goes on as if nothing had been."""
 
-import json
 import shutil
 import signal
 import subprocess
@@ -12,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from small_lessons import FAST, chain, chains, examples, write_base
+from small_lessons import FAST, chain, chains, examples, logged, same_weights, write_base
 from small_students import small_model, small_tokenizer
 from stepdown.distill.training import Progressed, train
 from stepdown.distill.training.bases import find_base, load_base
@@ -47,22 +46,6 @@ def student(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert [one.step for one in told if one.loss is not None] == [1, 2, 3, 4, 5, 6]
     assert "checked 72 chains of 24 problems" in told[0].words
     return found
-
-
-def rows(log: Path, column: str = "loss") -> list[float]:
-    found = [json.loads(line) for line in log.read_text().splitlines()]
-    return [row[column] for row in found if column in row]
-
-
-def weights(folder: Path) -> Any:
-    from safetensors.torch import load_file
-
-    return load_file(folder / "model.safetensors")
-
-
-def same_weights(one: Path, other: Path, *, apart: float = 0.0) -> bool:
-    first, second = weights(one), weights(other)
-    return all(bool((first[name].float() - second[name].float()).abs().max() <= apart) for name in first)
 
 
 # --- the order of visits
@@ -200,7 +183,7 @@ def test_a_student_remembers_its_training_and_learns(student: Path) -> None:
     assert (card.steps, card.seed, len(card.dev), card.lessons.chains) == (6, 0, 2, 72)
     assert card.training["learning_rate"] == 5e-4
     assert card.step in (3, 6)
-    assert rows(student / "log.jsonl")[-1] < rows(student / "log.jsonl")[0]
+    assert logged(student / "log.jsonl")[-1] < logged(student / "log.jsonl")[0]
     assert [path.name for path in student.parent.iterdir()] == ["x"]
 
 
@@ -228,7 +211,7 @@ def test_several_students_are_not_put_inside_one(base: Path, student: Path) -> N
 def test_how_a_step_is_split_into_passes_changes_nothing(base: Path, student: Path, tmp_path: Path) -> None:
     whole = msgspec.structs.replace(FAST, tokens_per_pass=10_000)
     [other] = train(chains(), base=base, out=tmp_path / "x", training=whole)
-    assert rows(other / "log.jsonl") == pytest.approx(rows(student / "log.jsonl"), abs=1e-5)
+    assert logged(other / "log.jsonl") == pytest.approx(logged(student / "log.jsonl"), abs=1e-5)
 
 
 def test_several_seeds_are_several_students_of_the_same_dev_problems(base: Path, tmp_path: Path) -> None:
@@ -299,7 +282,7 @@ def test_a_killed_training_goes_on_to_the_same_losses_and_weights(base: Path, st
     assert {path.name for path in (tmp_path / ".x.training").glob("step-*")} >= {"step-3"}
     assert not out.exists()
     train(chains(), base=base, out=out, training=FAST)
-    assert rows(out / "log.jsonl") == rows(student / "log.jsonl")
+    assert logged(out / "log.jsonl") == logged(student / "log.jsonl")
     assert same_weights(out, student)
 
 
@@ -312,17 +295,6 @@ def test_a_half_written_checkpoint_is_never_gone_on_with(base: Path, student: Pa
     assert work.rows() == [{"step": 1, "loss": 2.0}]
     with pytest.raises(UsageError, match="another training was interrupted"):
         work.begin("another")
-
-
-def test_two_processes_have_the_losses_of_one(base: Path, student: Path, tmp_path: Path) -> None:
-    out = tmp_path / "x"
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    done = subprocess.run([*launch, *child(base, out, "None")], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert rows(out / "log.jsonl") == pytest.approx(rows(student / "log.jsonl"), abs=1e-5)
-    assert rows(out / "log.jsonl", "tokens") == rows(student / "log.jsonl", "tokens")
-    assert same_weights(out, student, apart=1e-2)
 
 
 def test_a_log_is_cut_off_where_training_goes_on(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from stepdown.cli.train import TRAINING, TrainingOptions, following
 from stepdown.corpus import open_corpus
 from stepdown.distill.studies import Cell, Findings, Grid, Score, note_score, score, write_findings
 from stepdown.distill.training import train
+from stepdown.distill.training.world import launched
 from stepdown.errors import UsageError
 from stepdown.models.catalogue import CATALOGUE
 from stepdown.problems import Problems
@@ -141,6 +142,11 @@ def study(
     """
     if source.suffix == ".toml":
         raise UsageError(f"the study `{source}` stands after options", "write `stepdown study FILE.toml [OPTIONS]`")
+    if launched() > 1:
+        raise UsageError(
+            f"a study tests its students in one process, and a launcher started `{launched()}`",
+            "train each student by `torchrun --nproc_per_node N -m stepdown train ...`, then `stepdown run` it",
+        )
     grid, sampling = options.grid(source), solving.sampling()
     grid.check()
     cells = grid.cells()

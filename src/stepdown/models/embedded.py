@@ -244,5 +244,8 @@ def known_hash(path: Path) -> str:
         return note.read_text()
     digest = file_hash(path)
     note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(digest)
+    # Whole or absent: another process that read a half-written hash would take this file for another one.
+    part = note.with_name(f"{note.name}.{os.getpid()}.part")
+    part.write_text(digest)
+    part.replace(note)
     return digest

@@ -1,5 +1,6 @@
 """From a corpus and a base to student folders: checks, training, the choice of a checkpoint, the student's card."""
 
+import gc
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from stepdown.distill.training.passes import Passes, count_passes, keep_rows_apa
 from stepdown.distill.training.scores import Dev, score_dev
 from stepdown.distill.training.settings import Training
 from stepdown.distill.training.visits import Numbers, order_visits
+from stepdown.distill.training.world import ALONE, World, check_launcher, join_world, launched
 from stepdown.errors import UsageError
 from stepdown.models.catalogue import file_hash
 from stepdown.models.students import CARD, Score, StudentCard, read_card
@@ -43,8 +45,9 @@ def train(
     `base` is a hub name, a model folder, a GGUF file or an embedded name; seeds count from `training.seed`. `dev`
     problems choose the checkpoint (most right, the earlier of equals); without them a share of the corpus's problems is
     held out, which is then never trained on. The same command goes on after a kill, and a student that is there from
-    the same command is left as it is. Method: Li et al., ACL 2023, section 2. Raises `UsageError` before the first
-    step where corpus, base, settings and `out` do not fit, `MissingExtra`, `EndpointRefused`.
+    the same command is left as it is. Several processes (`torchrun`) share the rows of each step and train the same
+    student as one. Method: Li et al., ACL 2023, section 2. Raises `UsageError` before the first step where corpus,
+    base, settings, launcher and `out` do not fit, `MissingExtra`, `EndpointRefused`.
     """
     settings = training or Training()
     settings.check()
@@ -62,13 +65,17 @@ def train(
     # Before a base is fetched or loaded; a stream of chains can be read only once.
     read = "" if isinstance(corpus, Iterator) else check_labels(corpus, settings)
     check_libraries()
+    check_launcher()
     tell = progress or _say_nothing
     found = find_base(base, progress=lambda words, done, all_: tell(Progressed(seed=settings.seed, words=words)))
     seeded = {number: msgspec.structs.replace(settings, seed=number) for number in numbers}
     commands = {number: _command(read, found, one, chosen) for number, one in seeded.items()}
-    there = [] if force else [_card_of(places[number], commands[number]) for number in numbers]
-    if there and all(there):
-        return [_say_there(place, card, tell) for place, card in zip(places.values(), there, strict=True) if card]
+    # Alone nothing has to be agreed on, and what is there already takes no second of loading libraries.
+    world = join_world(settings.precision) if launched() > 1 else ALONE
+    there = not force and all(_is_there(places[number], commands[number]) for number in numbers)
+    if world.agree(there):
+        return [_say_there(place, tell) for place in places.values()]
+    _check_scaling()
     first = load_base(found)
     lessons = prepare_lessons(corpus, msgspec.structs.replace(first, model=None), settings, chosen, (tell, force))
     bases = _bases(first)
@@ -95,14 +102,16 @@ def _said_beside(folder: Path) -> list[str]:
     return [file_hash(path) for path in files if path.is_file()]
 
 
-def _card_of(out: Path, command: str) -> StudentCard | None:
-    """Return the card of the student that lies there, None where another command wrote it or none."""
+def _is_there(out: Path, command: str) -> bool:
+    """Tell whether the student that lies there was trained by the same command."""
     card = read_card(out) if command and out.exists() else None
-    return card if card is not None and card.training.get("command") == command else None
+    return card is not None and card.training.get("command") == command
 
 
-def _say_there(out: Path, card: StudentCard, tell: Progress) -> Path:
-    tell(Progressed(seed=card.seed, step=card.steps, steps=card.steps, words=f"`{out}` is there already"))
+def _say_there(out: Path, tell: Progress) -> Path:
+    # A process on another machine may not see the folder that the first one wrote.
+    if (card := read_card(out) if out.exists() else None) is not None:
+        tell(Progressed(seed=card.seed, step=card.steps, steps=card.steps, words=f"`{out}` is there already"))
     return out
 
 
@@ -123,28 +132,58 @@ def _train_one(lesson: Lesson, bases: Iterator[Base], out: Path, command: str) -
     """Train and write the student of one seed, or go on with it."""
     training, work = lesson.training, Work(out)
     identity = lesson.identity
+    world = join_world(training.precision)
     card = read_card(out) if out.exists() else None
-    if card is not None and not lesson.force:
-        if card.training.get("identity") != identity:
-            raise UsageError(f"`{out}` is a student of another training", "choose another folder, or `--force`")
-        return _say_there(out, card, lesson.progress)
-    from accelerate import PartialState
-
-    if PartialState().is_main_process:
+    if card is not None and not lesson.force and card.training.get("identity") != identity:
+        raise UsageError(f"`{out}` is a student of another training", "choose another folder, or `--force`")
+    if world.agree(card is not None and not lesson.force):
+        return _say_there(out, lesson.progress)
+    if world.is_first:
         work.begin(identity, force=lesson.force)
+        for words in _about(world):
+            lesson.progress(Progressed(seed=training.seed, words=words))
     base = next(bases)
     order = order_of(lesson.examples, lesson.kept, training)
-    passes, notes = _passes(base.model, lesson.examples, order, training)
-    PartialState().wait_for_everyone()
-    trainer = _trainer(lesson, base, passes, training, work)
+    passes, notes = _passes(base.model, lesson.examples, order, training, world)
+    world.wait()
+    trainer = _trainer(lesson, base, passes, training, work, world)
     trainer.go_on()
-    if PartialState().is_main_process:
+    if world.is_first:
         card = _card(lesson, base, training, work.rows())
         known = {**card.training, "identity": identity, "command": command}
         card = msgspec.structs.replace(card, notes=card.notes + notes, training=known)
         _write(out, trainer, base, card, lesson.force)
-    PartialState().wait_for_everyone()
+    world.wait()
+    del trainer, base, passes
+    _free()
     return out
+
+
+def _check_scaling() -> None:
+    from stepdown.distill.training.trainer import check_scaling
+
+    check_scaling()
+
+
+def _about(world: World) -> list[str]:
+    """Return what is to be said of the processes and devices of a training, nothing where there is nothing odd."""
+    import torch
+
+    visible = 0 if world.cpu else torch.cuda.device_count()
+    if world.size > 1:
+        return [f"{world.size} processes share the rows of each step"]
+    if visible > 1:
+        return [f"one of {visible} GPUs trains; `torchrun --nproc_per_node {visible} -m stepdown train ...` uses all"]
+    return []
+
+
+def _free() -> None:
+    """Free a trainer, its model and its optimiser: they hold one another, and a next student needs their memory."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def order_of(examples: Examples, kept: Numbers, training: Training) -> Numbers:
@@ -154,14 +193,13 @@ def order_of(examples: Examples, kept: Numbers, training: Training) -> Numbers:
     return kept[order]
 
 
-def _passes(model: Any, examples: Examples, order: Numbers, training: Training) -> tuple[Passes, tuple[str, ...]]:
+def _passes(
+    model: Any, examples: Examples, order: Numbers, training: Training, world: World
+) -> tuple[Passes, tuple[str, ...]]:
     """Split the steps into passes; a model that cannot keep rows apart gets one row a pass."""
-    from accelerate import PartialState
-
-    world = PartialState().num_processes
-    if training.batch % world:
+    if training.batch % world.size:
         raise UsageError(
-            f"a batch of `{training.batch}` rows cannot be shared by {world} processes", "give a multiple of them"
+            f"a batch of `{training.batch}` rows cannot be shared by {world.size} processes", "give a multiple of them"
         )
     tokens, notes = training.tokens_per_pass, tuple[str, ...]()
     keep_rows_apart(model)
@@ -172,11 +210,11 @@ def _passes(model: Any, examples: Examples, order: Numbers, training: Training) 
         passes = Passes(examples, order, 1)
         if not rows_are_apart(model, passes):
             tokens, notes = 0, ("this architecture does not keep packed rows apart: each row was a pass of its own",)
-    passes.passes = count_passes(passes, tokens=tokens, world=world)
+    passes.passes = count_passes(passes, tokens=tokens, world=world.size)
     return passes, notes
 
 
-def _trainer(lesson: Lesson, base: Base, passes: Passes, training: Training, work: Work) -> Any:
+def _trainer(lesson: Lesson, base: Base, passes: Passes, training: Training, work: Work, world: World) -> Any:
     """Return the trainer of one student, with its adapter on the base."""
     import torch
 
@@ -193,7 +231,7 @@ def _trainer(lesson: Lesson, base: Base, passes: Passes, training: Training, wor
         row=lambda row: _tell(lesson, training, work, row),
         score=(lambda: score_dev(dev, model, base.tokenizer)) if dev else None,
     )
-    return StudentTrainer(model, base.tokenizer, passes, training, work=work, told=told)
+    return StudentTrainer(model, base.tokenizer, passes, training, work=work, told=told, world=world)
 
 
 def add_adapter(model: Any, training: Training) -> Any:

@@ -6,14 +6,17 @@ from typing import Any
 
 import msgspec
 import torch
+import transformers
 from datasets import Dataset
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback, Trainer, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from stepdown.distill.training.bases import quiet
 from stepdown.distill.training.checkpoints import Row, Work, best_step
 from stepdown.distill.training.passes import Passes, keep_rows_apart
 from stepdown.distill.training.settings import Training, marks
+from stepdown.distill.training.world import TIMEOUT, World
+from stepdown.errors import UsageError
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -29,9 +32,9 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
     loss_is_scaled_for_ga = True
 
     def __init__(
-        self, model: Any, tokenizer: Any, passes: Passes, training: Training, *, work: Work, told: Told
+        self, model: Any, tokenizer: Any, passes: Passes, training: Training, *, work: Work, told: Told, world: World
     ) -> None:
-        self.work, self.training, self.told, self.passes = work, training, told, passes
+        self.work, self.training, self.told, self.passes, self.world = work, training, told, passes, world
         self.scored = frozenset(marks(training.evaluations if told.score else 0, training.steps))
         self.saved = self.scored | {*marks(training.checkpoints, training.steps)}
         self.seen, self.spent, self.started = 0, 0.0, perf_counter()
@@ -39,14 +42,21 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         with quiet():
             super().__init__(
                 model=model,
-                args=_config(training, work, passes),
+                args=config_of(training, work, passes, world),
                 train_dataset=Dataset.from_dict({"place": range(len(passes))}),
                 data_collator=lambda items: passes[items[0]["place"]],
                 processing_class=tokenizer,
                 callbacks=[_Steps(self)],
             )
         self.remove_callback(PrinterCallback)
+        self._check_world()
         self.remembers_logits = "logits_to_keep" in _forward_names(self.model)
+
+    def _check_world(self) -> None:
+        """Hold what the rows were shared by against what trains: a step that is counted otherwise learns wrongly."""
+        share, left = divmod(self.passes.passes, self.world.size)
+        counted = (self.args.world_size, self.accelerator.num_processes, self.args.gradient_accumulation_steps, left)
+        assert counted == (self.world.size, self.world.size, share, 0), f"{counted} is not {self.world} with {share}"
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -81,33 +91,32 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step
-        if step in self.scored and self.told.score and self.is_world_process_zero():
+        if step in self.scored and self.told.score and self.world.is_first:
             found = self.told.score()
             self._tell({"step": step, "dev": found["right"] / found["total"], **found})
-        if self.is_world_process_zero():
+        if self.world.is_first:
             partial = str(self.work.partial())
             self.save_model(partial, _internal_call=True)
             self._save_optimizer_and_scheduler(partial)
             self.state.save_to_json(f"{partial}/trainer_state.json")
             self.work.accept(step, best_step(self.work.rows()) or step)
-        self.accelerator.wait_for_everyone()
+        self.world.wait()
         self.started = perf_counter()
 
     def _tell(self, row: Row) -> None:
-        if self.is_world_process_zero():
+        if self.world.is_first:
             self.told.row(row)
 
     def go_on(self) -> None:
         """Train from the last whole checkpoint, or from the start, to the last step."""
-        steps = self.work.steps()
-        self.accelerator.wait_for_everyone()
-        rows = self.work.rewind(steps[-1] if steps else 0) if self.is_world_process_zero() else self.work.rows()
+        steps = self.world.agree(self.work.steps())
+        rows = self.work.rewind(steps[-1] if steps else 0) if self.world.is_first else self.work.rows()
         done = [row for row in rows if "tokens" in row]
         self.seen, self.spent = (done[-1]["tokens"], done[-1]["seconds"]) if done else (0, 0.0)
         self.started = perf_counter()
         if not steps or steps[-1] < self.training.steps:
             self.train(resume_from_checkpoint=str(self.work.checkpoint(steps[-1])) if steps else None)
-        self.accelerator.wait_for_everyone()
+        self.world.wait()
 
     def take(self, step: int) -> None:
         """Load the weights of a checkpoint."""
@@ -138,25 +147,31 @@ def _forward_names(model: Any) -> set[str]:
     return set(signature(type(inner).forward).parameters)
 
 
-def _config(training: Training, work: Work, passes: Passes) -> SFTConfig:
-    """Return TRL's settings: ours, everything else off or as it is there."""
-    from accelerate import PartialState
+def check_scaling() -> None:
+    """Raise `UsageError` for a transformers that would divide the loss by the passes of a step once more."""
+    if not hasattr(Trainer, "loss_is_scaled_for_ga"):
+        raise UsageError(
+            f"transformers `{transformers.__version__}` divides a loss that is a mean already",
+            "`pip install 'transformers>=5.19'`",
+        )
 
-    in_bf16 = runs_in_bf16(training.precision)
-    return SFTConfig(
+
+def config_of(training: Training, work: Work, passes: Passes, world: World) -> SFTConfig:
+    """Return TRL's settings: ours, everything else off or as it is there."""
+    config = SFTConfig(
         output_dir=str(work.folder),
         max_steps=training.steps,
         per_device_train_batch_size=1,
-        gradient_accumulation_steps=passes.passes // PartialState().num_processes,
+        gradient_accumulation_steps=passes.passes // world.size,
         learning_rate=training.rate,
         warmup_steps=training.warmup_steps,
         lr_scheduler_type="linear",
         max_grad_norm=training.clip,
         adam_epsilon=training.epsilon,
         weight_decay=0.0,
-        bf16=in_bf16,
-        # Without it bf16 is refused where there is no GPU.
-        use_cpu=in_bf16 and not torch.cuda.is_available(),
+        bf16=runs_in_bf16(training.precision),
+        use_cpu=world.cpu,
+        ddp_timeout=int(TIMEOUT.total_seconds()),
         gradient_checkpointing=False,
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
@@ -172,6 +187,16 @@ def _config(training: Training, work: Work, passes: Passes) -> SFTConfig:
         disable_tqdm=True,
         seed=training.seed,
     )
+    return on_one_device(config)
+
+
+def on_one_device(config: SFTConfig) -> SFTConfig:
+    """Have a process without a launcher train on one GPU, also where it sees several.
+
+    Trainer would copy the model to each (`nn.DataParallel`) and hand each a part of a pass, which cannot be parted.
+    """
+    config._n_gpu = min(config.n_gpu, 1)
+    return config
 
 
 def runs_in_bf16(precision: str) -> bool:
@@ -179,6 +204,6 @@ def runs_in_bf16(precision: str) -> bool:
     if precision != "auto":
         return precision == "bf16"
     if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # Without them a CPU converts at every product: measured 3.5 times slower than fp32 (AVX-512 without AMX).
     return bool(torch.cpu._is_amx_tile_supported())

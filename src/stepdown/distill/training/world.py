@@ -1,0 +1,111 @@
+"""The processes of a training: how many there are, which one this is, and what they agree on.
+
+Everything that depends on their number asks here, once the group is made; nothing else asks accelerate.
+"""
+
+import os
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import msgspec
+
+from stepdown.errors import UsageError
+
+# The first process alone scores dev problems and writes the student while the others wait: an hour for a large one.
+TIMEOUT = timedelta(hours=4)
+# What accelerate, torchrun and MPI say of how many processes they started.
+_SIZES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+# Where weights are split over processes, saving and scoring are collective, and here the first process does both.
+_REFUSED = {
+    "ACCELERATE_USE_FSDP": "FSDP",
+    "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
+    "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
+    "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism configuration",
+}
+_TRUE = {"1", "t", "true", "y", "yes", "on"}
+
+Value = TypeVar("Value")
+
+
+class World(msgspec.Struct, frozen=True):
+    """The processes that train one student: `size` of them, this one of `rank` 0 to size - 1; `cpu`: on no GPU."""
+
+    size: int
+    rank: int
+    cpu: bool
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that scores, writes and tells."""
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Wait until every process has come here."""
+        if self.size > 1:
+            import torch
+
+            torch.distributed.barrier()
+
+    def agree(self, value: Value) -> Value:
+        """Return the first process's value in all of them: what is on its disk counts, not on each one's own."""
+        if self.size == 1:
+            return value
+        import torch
+
+        held: list[Any] = [value]
+        torch.distributed.broadcast_object_list(held)
+        agreed: Value = held[0]
+        return agreed
+
+
+ALONE = World(1, 0, True)
+
+
+def launched() -> int:
+    """Return how many processes a launcher started for this training; 1 without a launcher."""
+    said = (os.environ.get(name, "") for name in _SIZES)
+    return next((int(size) for size in said if size.isdecimal() and int(size)), 1)
+
+
+def check_launcher() -> None:
+    """Raise `UsageError` where the launcher splits the weights over processes."""
+    for name, what in _REFUSED.items():
+        if os.environ.get(name, "").lower() in _TRUE:
+            raise UsageError(
+                f"{what} (`{name}`) is not supported: it splits the weights, and one part would be saved as the whole",
+                "launch with `torchrun --nproc_per_node N -m stepdown train ...`, which copies the weights (DDP)",
+            )
+
+
+def join_world(precision: str) -> World:
+    """Return the processes of this training, with their group made where a launcher started several.
+
+    Raises `UsageError` where the weights would be split, and where the group is not as large as the launcher says.
+    """
+    check_launcher()
+    import torch
+    from accelerate import PartialState
+    from accelerate.state import AcceleratorState
+
+    # Whoever asked for the state first has settled its size, perhaps before the group was made.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    cpu = computes_on_cpu(precision)
+    # Alone there is no group to make, and so nothing that could time out.
+    group = {"timeout": TIMEOUT} if launched() > 1 and not torch.distributed.is_initialized() else {}
+    state = PartialState(cpu=cpu, **group)
+    if state.num_processes != launched():
+        raise UsageError(
+            f"the launcher started `{launched()}` processes, and their group holds `{state.num_processes}`",
+            "launch with `torchrun --nproc_per_node N -m stepdown train ...`",
+        )
+    return World(state.num_processes, state.process_index, cpu)
+
+
+def computes_on_cpu(precision: str) -> bool:
+    """Tell whether a training computes on the CPU: as asked, or where there is no other device for its precision."""
+    import torch
+
+    if os.environ.get("ACCELERATE_USE_CPU", "").lower() in _TRUE:
+        return True
+    # transformers refuses bf16 on Apple's GPUs.
+    return not torch.cuda.is_available() and (precision == "bf16" or not torch.backends.mps.is_available())
