@@ -86,6 +86,25 @@ def test_an_equal_expression_that_is_not_factored_does_not_answer_a_factoring_qu
     assert "not fully factored" in grade(FACTOR, "It factors to $7(x^2 - 9)$").why
 
 
+@pytest.mark.parametrize(
+    ("gold", "solution", "verdict"),
+    [
+        ("2x-y+3=0", "So the line is $4x - 2y + 6 = 0$.", "right"),
+        ("2x-y+3=0", "So the value is $y - y = 0$.", "wrong"),
+        ("2x-y+3=0", "The answer is 0.", "wrong"),
+        ("-7, 4", r"So it is $\boxed{4}$ or $\boxed{-7}$.", "right"),
+        (r"\boxed{4} and \boxed{-7}", r"$\boxed{-7, 4}$", "right"),
+        (r"x \le 2", "Thus $x <= 2$ is our answer.", "right"),
+        (r"\frac{\sqrt3}{3}", r"It is $\frac{1}{\sqrt3} \approx 0.58$.", "right"),
+        ("1/54145", "It is $1/54146$.", "wrong"),
+    ],
+)
+def test_a_gold_that_is_an_equation_or_a_list_is_met_only_by_the_whole_of_one(
+    gold: str, solution: str, verdict: str
+) -> None:
+    assert grade(Problem("p", "What is it?", gold, kind="expression"), solution).verdict == verdict
+
+
 def test_strict_counts_only_an_explicit_final_answer() -> None:
     assert grade(ROBE, "So it takes 3 bolts.", "strict").why == "no final answer line"
     assert grade(ROBE, "So it takes 3 bolts.\nAnswer: 3", "strict").verdict == "right"

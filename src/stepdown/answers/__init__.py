@@ -10,7 +10,8 @@ import msgspec
 
 from stepdown.answers.choices import choice_concluded, letter
 from stepdown.answers.conclusions import Conclusion, expression_concluded, number_concluded
-from stepdown.answers.latex import boxed, canonical, same_expression
+from stepdown.answers.equality import same_expression
+from stepdown.answers.latex import boxed, canonical
 from stepdown.answers.numbers import Number, number, spelled
 from stepdown.answers.texts import final_line, plain_text, text_concluded
 from stepdown.types import Kind, Problem

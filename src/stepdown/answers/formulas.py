@@ -12,6 +12,7 @@ _KNOWN = frozenset(
     {
         "sqrt", "log", "sin", "cos", "tan", "ln", "exp", "inf", "infty", "infinity", "pi", "and", "or", "frac", "text",
         "left", "right", "abs", "begin", "end", "matrix", "pmatrix", "bmatrix", "vmatrix", "align", "aligned", "cases",
+        "array", "smallmatrix", "Bmatrix", "Vmatrix",
     }
 )  # fmt: skip
 _DELIMITED = re.compile(r"(?<!\\)\$\$|(?<!\\)\$|\\\(|\\\)|\\\[|\\\]|`")
@@ -30,8 +31,11 @@ _BARE = re.compile(
 _NAME = re.compile(r"(?<!\w)[A-Za-z][A-Za-z'-]+(?!\w)")
 _EQUALS = re.compile(r"=[ &$]*\Z")
 _MODULO = re.compile(r"\\pmod\s*(?:\{[^{}]*\}|\d+)|^\s*\\[lc]?dots")
+_AROUND = 600
 _ENDS = " ,;:.!*_"
-_RELATION = re.compile(r"=|≈|\\approx(?![a-z])|\\equiv(?![a-z])|\\in(?![a-z])|∈|\\to(?![a-z])|\\Rightarrow|\\implies")
+_RELATION = re.compile(
+    r"(?<![<>!=])=(?!=)|≈|\\approx(?![a-z])|\\equiv(?![a-z])|\\in(?![a-z])|∈|\\to(?![a-z])|\\Rightarrow|\\implies"
+)
 
 
 class Formula(msgspec.Struct, frozen=True):
@@ -63,6 +67,22 @@ def formulas(sentence: str, names: frozenset[str] = frozenset()) -> list[Formula
         if one.word
     ]
     return sorted((one for one in found if one.value), key=lambda one: one.start)
+
+
+def around(text: str, place: tuple[int, int]) -> str:
+    """Return the whole formula that a place stands in: the equation of a right side, the list of a member."""
+    begin = max(0, place[0] - _AROUND)
+    window = text[begin : place[1] + _AROUND]
+    start, end = place[0] - begin, place[1] - begin
+    for _, _, inner_start, inner_end in _marked(window):
+        if inner_start <= start and end <= inner_end:
+            return window[inner_start:inner_end].strip()
+    line = window.rfind("\n", 0, start) + 1, window.find("\n", end)
+    for match in _BARE.finditer(window, line[0], line[1] if line[1] >= 0 else len(window)):
+        if match.start() <= start and end <= match.end():
+            first, last = _trimmed(window, match.start(), match.end())
+            return window[first:last]
+    return text[place[0] : place[1]]
 
 
 def key(text: str) -> str:

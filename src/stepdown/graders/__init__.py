@@ -15,7 +15,7 @@ from stepdown.answers.formulas import formulas
 from stepdown.answers.numbers import numbers
 from stepdown.answers.sentences import closing
 from stepdown.errors import CallFailed, UnknownName
-from stepdown.graders.comparing import compare, gold_of
+from stepdown.graders.comparing import compare, gold_of, wholes
 from stepdown.prompts import judge_messages
 from stepdown.types import Grade, Grader, Kind, Model, Problem, Sampling
 
@@ -57,7 +57,8 @@ def load_grader(name: str = "default") -> Grader:
 
     async def grade(problem: Problem, solution: str) -> Grade:
         kind = _KINDS.get(plain, problem.kind)
-        return await _graded(problem, read(solution, kind, problem.choices, question=problem.question), kind, full)
+        found = read(solution, kind, problem.choices, question=problem.question)
+        return await _graded(problem, solution, found, kind, full)
 
     return _Named(full, grade)
 
@@ -88,18 +89,19 @@ def _judged(text: str, name: str) -> Grade:
     return Grade("ungraded", why=f"the judge's reply `{text.strip()[:80]}` is no verdict", grader=name)
 
 
-async def _graded(problem: Problem, read: Conclusion, kind: Kind, name: str) -> Grade:
+async def _graded(problem: Problem, solution: str, read: Conclusion, kind: Kind, name: str) -> Grade:
     if gold_of(problem, kind) is None:
         return Grade("ungraded", read.found, f"the gold `{problem.answer[:80]}` cannot be read as {kind}", name)
     if read.found is None:
         return Grade("wrong", None, read.how, name)
-    verdict, why = await compare(problem, read.found, kind)
+    whole = wholes(solution, read.found, read.where) if kind == "expression" and read.where else ()
+    verdict, why = await compare(problem, read.found, kind, whole=whole)
     return Grade(verdict, read.found, why, name)
 
 
 async def _lenient(problem: Problem, solution: str, name: str) -> Grade:
     read = conclusion(solution, problem.kind, problem.choices, question=problem.question)
-    grade = await _graded(problem, read, problem.kind, name)
+    grade = await _graded(problem, solution, read, problem.kind, name)
     gold = gold_of(problem, problem.kind)
     if grade.verdict == "right" or gold is None or not _stands(gold, problem, solution):
         return grade

@@ -2,30 +2,50 @@
 
 import re
 
-from stepdown.answers import gold_expression as boxed_gold
 from stepdown.answers import gold_number as marked_gold
 from stepdown.answers import letter, number, plain_text, same_expression
+from stepdown.answers.formulas import around
+from stepdown.answers.latex import last_boxes
+from stepdown.answers.meanings import several
 from stepdown.graders.workers import OutOfTime, workers
 from stepdown.types import Kind, Problem, Verdict
 
 _LONGEST = 2_000
 _SECONDS = 5.0
 _FACTOR = re.compile(r"\bfactor(?:ed|ize|ise)?\b", re.IGNORECASE)
+_ABOUT = re.compile(r"\\approx|≈")
 _GROUP = re.compile(r"\([^()]*[a-zA-Z][^()]*\)(?:\^\{?(\d))?")
 _NEGATION = frozenset({"not", "no", "never", "n't", "neither", "nor"})
 
 Outcome = tuple[Verdict, str]
 
 
-async def compare(problem: Problem, found: str, kind: Kind) -> Outcome:
-    """Return the verdict on a found answer and why; `ungraded` where the gold cannot be read or time runs out."""
+async def compare(problem: Problem, found: str, kind: Kind, *, whole: tuple[str, ...] = ()) -> Outcome:
+    """Return the verdict on a found answer and why; `ungraded` where the gold cannot be read or time runs out.
+
+    `whole` are longer readings of the same place (see `wholes`), for a gold that is an equation or a list.
+    """
     if kind == "number":
         return _numbers(problem.answer, found)
     if kind == "choice":
         return _choices(problem, found)
     if kind == "text":
         return _texts(problem.answer, found)
-    return await _expressions(problem, found)
+    outcome = await _expressions(problem, found)
+    if outcome[0] == "wrong" and whole:
+        more = several(gold_of(problem, kind) or "")
+        for one in (one for one in whole if more or _ABOUT.search(one)):
+            again = await _expressions(problem, one)
+            outcome = again if again[0] == "right" else outcome
+    return outcome
+
+
+def wholes(solution: str, found: str, place: tuple[int, int]) -> tuple[str, ...]:
+    """Return what an answer was read from where it is more: several boxes, or the whole of an equation or list."""
+    boxes = last_boxes(solution)
+    inside = len(boxes) > 1 and any(start <= place[0] and place[1] <= end for start, end in boxes)
+    joined = ", ".join(solution[start:end] for start, end in boxes) if inside else ""
+    return tuple(one for one in (joined, around(solution, place)) if one and one != found)
 
 
 def gold_of(problem: Problem, kind: Kind) -> str | None:
@@ -33,7 +53,8 @@ def gold_of(problem: Problem, kind: Kind) -> str | None:
     if kind == "number":
         return marked_gold(problem.answer)
     if kind == "expression":
-        return boxed_gold(problem.answer) or problem.answer.strip() or None
+        boxes = [problem.answer[start:end].strip() for start, end in last_boxes(problem.answer)]
+        return ", ".join(filter(None, boxes)) or problem.answer.strip() or None
     if kind == "choice":
         return _letter(problem.answer, problem.choices)
     return plain_text(problem.answer) or None
