@@ -17,7 +17,8 @@ from stepdown.models import ChatModel
 from stepdown.models.endpoints import endpoint_at
 from stepdown.models.limits import Limits
 from stepdown.models.streams import Gathering
-from stepdown.models.wire import decode_answer, read_trouble
+from stepdown.models.troubles import read_trouble
+from stepdown.models.wire import decode_answer
 from stepdown.types import Message, Reply, Sampling, Unseen, Usage
 
 KEY = "sk-very-secret"

@@ -10,7 +10,7 @@ import pytest
 from faulty_server import faulty_server
 from stepdown.errors import UnknownName, UsageError
 from stepdown.models import ADDRESSES, ChatModel, load_model
-from stepdown.models.chat import find_proxy
+from stepdown.models.connections import find_proxy
 from stepdown.models.endpoints import endpoint_at, find_endpoint
 from stepdown.models.keys import Secret, find_setting
 from test_chat import KEY, ask

@@ -16,7 +16,7 @@ from stepdown.models.child import KINDS
 from stepdown.models.endpoints import endpoint_at
 from stepdown.models.limits import Limits
 from stepdown.models.overflows import is_overflow
-from stepdown.models.wire import Trouble
+from stepdown.models.troubles import Trouble
 from stepdown.store import Store
 from stepdown.types import Message, Reply, Sampling, Unseen
 from test_openai_refusals import post

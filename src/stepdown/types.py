@@ -8,8 +8,11 @@ import msgspec
 
 Kind = Literal["number", "expression", "choice", "text"]
 Role = Literal["teacher", "student", "judge"]
-Finish = Literal["stop", "length", "filter"]
+# `unknown`: the endpoint gave a reason that nobody knows, so that the text may not be whole.
+Finish = Literal["stop", "length", "filter", "unknown"]
 Verdict = Literal["right", "wrong", "ungraded"]
+# More than any model reads or writes in one request: ten million tokens in 2026.
+MOST_TOKENS = 1 << 24
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,6 +94,11 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     cached: int = 0
     reasoning: int = 0
 
+    @property
+    def possible(self) -> bool:
+        """Whether one reply can have used this: counts that cannot be true are unknown, whoever wrote them down."""
+        return 0 <= self.input <= MOST_TOKENS and 0 <= self.output <= MOST_TOKENS and 0 <= self.cached <= self.input
+
 
 class Unseen(msgspec.Struct, frozen=True):
     """What a stream brings that is no text of its reply: that it was begun, or so many bytes of hidden thoughts."""
@@ -140,13 +148,13 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def truncated(self) -> bool:
-        """Whether any reply ran into its token limit."""
-        return any(call.reply.finish == "length" for call in self.calls)
+        """Whether any reply is not known to be whole: it ran into its limit, a filter or an unknown end."""
+        return any(call.reply.finish != "stop" for call in self.calls)
 
     def tokens(self, role: Role) -> Usage | None:
         """The usage summed over a role's calls; None if any of them is unknown."""
         usages = [call.reply.usage for call in self.calls if call.role == role]
-        known = [usage for usage in usages if usage is not None]
+        known = [usage for usage in usages if usage is not None and usage.possible]
         if len(known) < len(usages):
             return None
         return Usage(

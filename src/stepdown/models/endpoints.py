@@ -1,7 +1,8 @@
 """Where a model string leads: address, key and manners of an OpenAI-compatible endpoint."""
 
 import re
-from urllib.parse import urlsplit, urlunsplit
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import msgspec
 
@@ -112,7 +113,7 @@ def find_endpoint(name: str) -> Endpoint:
         model=model,
         base=base,
         url=join_address(base, "/completions" if plain else "/chat/completions"),
-        key=key,
+        key=checked_key(key, variable),
         variable=variable,
         start=_START.get(provider, ""),
         plain=plain,
@@ -153,7 +154,7 @@ def _find_azure(name: str, model: str, *, plain: bool) -> Endpoint:
         model=model,
         base=base,
         url=join_address(base, "/completions" if plain else "/chat/completions"),
-        key=key,
+        key=checked_key(key, "AZURE_OPENAI_API_KEY"),
         key_header="api-key",
         variable="AZURE_OPENAI_API_KEY",
         plain=plain,
@@ -177,31 +178,76 @@ def _missing_key(name: str, variable: str) -> UsageError:
     )
 
 
+def checked_key(key: Secret, variable: str) -> Secret:
+    """Return a key that a request's head can hold; raises `UsageError` for one with line ends or other controls."""
+    if not key.reveal().isprintable():
+        raise UsageError(f"`{variable}` holds a line end or another control character", "set it to the key alone")
+    return key
+
+
 def _variable(provider: str) -> str:
     return re.sub(r"[^A-Z0-9]", "_", provider.upper())
 
 
 def _ollama_address(host: str) -> str:
-    """Return Ollama's address from `OLLAMA_HOST`, which may lack scheme, port and path and may be `0.0.0.0`."""
-    parts = urlsplit(host if "://" in host else f"http://{host}")
-    where = parts.netloc.replace("0.0.0.0", "localhost", 1) or "localhost"
-    if "://" not in host and not re.search(r":\d+$", where):
+    """Return Ollama's address from `OLLAMA_HOST`, which may lack scheme, host, port and path and may be `0.0.0.0`.
+
+    Read as Ollama's own client does (`envconfig.Host`): `:11434`, `::1`, `[::1]:11434`, `box`, `https://box/path`.
+    """
+    scheme, marked, rest = host.partition("://") if "://" in host else ("http", "", host)
+    place, slash, path = rest.partition("/")
+    if not marked and _is_address(place):
+        place = f"[{place}]" if ":" in place else place
+    if place.startswith(":"):
+        place = f"localhost{place}"
+    where = place.replace("0.0.0.0", "localhost", 1).replace("[::]", "localhost", 1) or "localhost"
+    if not marked and not re.search(r":\d+$", where):
         where += ":11434"
-    return urlunsplit((parts.scheme, where, parts.path.rstrip("/") or "/v1", "", ""))
+    address = f"{scheme}://{where}{slash}{path}"
+    return clean_address(address if path.strip("/") else f"{scheme}://{where}/v1", "OLLAMA_HOST")
+
+
+def _is_address(place: str) -> bool:
+    try:
+        return bool(ip_address(place))
+    except ValueError:
+        return False
 
 
 def clean_address(address: str, variable: str) -> str:
-    """Return a base URL without a last slash or `/chat/completions`; raises `UsageError` without a scheme."""
-    parts = urlsplit(address)
+    """Return a base URL without a last slash or `/chat/completions`; raises `UsageError` for what is no web address."""
+    try:
+        parts = split_address(address)
+    except ValueError as error:
+        raise _no_address(address, variable, f" ({error})") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError(
-            f"`{variable}` is `{bare_address(address)}`, which is no web address",
-            f"export {variable}=http://HOST:PORT/v1",
-        )
+        raise _no_address(address, variable)
     path = parts.path.rstrip("/")
     for end in ("/chat/completions", "/completions"):
         path = path.removesuffix(end)
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+
+
+def _no_address(address: str, variable: str, why: str = "") -> UsageError:
+    return UsageError(
+        f"`{variable}` is `{bare_address(address)}`, which is no web address{why}",
+        f"export {variable}=http://HOST:PORT/v1",
+    )
+
+
+def split_address(address: str) -> SplitResult:
+    """Return the parts of an address; raises `ValueError` where one of them cannot be right, and says which."""
+    if any(one.isspace() or not one.isprintable() for one in address):
+        raise ValueError("a blank or a control character in it")
+    parts = urlsplit(address)
+    if parts.port == 0:
+        raise ValueError("no port is 0")
+    if not (parts.hostname or "").isascii():
+        # As the name server would be asked: a label that is too long or empty raises here.
+        (parts.hostname or "").encode("idna")
+    elif any(not 0 < len(label) < 64 for label in (parts.hostname or "x").rstrip(".").split(".")):
+        raise ValueError("a part of the host name is empty or too long")
+    return parts
 
 
 def join_address(base: str, path: str) -> str:
@@ -211,6 +257,13 @@ def join_address(base: str, path: str) -> str:
 
 
 def bare_address(address: str) -> str:
-    """Return the address without user name, password, query and fragment."""
-    parts = urlsplit(address)
+    """Return the address without user name, password, query and fragment, also of one that cannot be parsed."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        scheme, mark, rest = address.partition("://")
+        bare = re.split(r"[?#]", rest or scheme)[0].rpartition("@")[2]
+        return f"{scheme}{mark}{bare}" if mark else bare
+    if not parts.netloc and "@" in address:
+        return re.split(r"[?#]", address)[0].rpartition("@")[2]
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -19,6 +19,7 @@ ATTEMPTS = 10
 PATIENCE = 300.0
 
 _SILENT_ATTEMPTS = 3
+_PAID_ATTEMPTS = 3
 _BUSY_ATTEMPTS = 60
 _UNREACHABLE_ATTEMPTS = 4
 _IDENTICAL_ERRORS = 5
@@ -35,7 +36,8 @@ class Fault(Exception):
 
     `kind` is `busy` (429, 503), `silent` (time-out), `unreachable` (no connection) or `broken`.
     `pause` is the wait in seconds the endpoint asked for. `mark` tells identical server errors
-    from different ones; empty where that means nothing. `status` is the HTTP status, 0 for none.
+    from different ones; empty where that means nothing. `status` is the HTTP status, 0 for none. `paid` says that
+    each attempt cost money, so that there are few.
     """
 
     def __init__(
@@ -47,10 +49,11 @@ class Fault(Exception):
         mark: str = "",
         hint: str = "",
         status: int = 0,
+        paid: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason, self.kind, self.pause, self.mark, self.hint = reason, kind, pause, mark, hint
-        self.status = status
+        self.status, self.paid = status, paid
 
 
 class Limits:
@@ -59,8 +62,8 @@ class Limits:
     Without `concurrency` the width starts at 16 and climbs by half while calls fill it and the rate
     of replies climbs along; it falls to 80 % on 429, 503 and time-outs, once per window in flight
     (and once per 8 attempts, so that stray faults do not bring it to nothing).
-    A call is given up after 10 attempts (3 time-outs, 5 identical server errors) or 300 s of waiting
-    between them. `clock`, `sleep` and `chance` are for tests.
+    A call is given up after 10 attempts (3 time-outs, 3 answers that were paid for, 5 identical server errors) or
+    300 s of waiting between them. `clock`, `sleep` and `chance` are for tests.
     """
 
     def __init__(
@@ -224,7 +227,7 @@ class _Retries:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self.count = self._silent = self._busy = self._identical = 0
+        self.count = self._silent = self._busy = self._identical = self._paid = 0
         self._mark = self.reason = ""
         self._waited = self.until = 0.0
         self.status = 0
@@ -247,6 +250,7 @@ class _Retries:
         self.reason, self.status = fault.reason, fault.status
         self._silent += fault.kind == "silent"
         self._busy += fault.kind == "busy"
+        self._paid += fault.paid
         self._identical = self._identical + 1 if fault.mark and fault.mark == self._mark else 1
         self._mark = fault.mark
 
@@ -255,6 +259,7 @@ class _Retries:
             self.count - self._busy >= self._limits.attempts
             or self._busy >= _BUSY_ATTEMPTS
             or self._silent >= _SILENT_ATTEMPTS
+            or self._paid >= _PAID_ATTEMPTS
             or (bool(fault.mark) and self._identical >= _IDENTICAL_ERRORS)
             or (fault.kind == "unreachable" and not answered and self.count >= _UNREACHABLE_ATTEMPTS)
         )

@@ -13,8 +13,8 @@ from stepdown.errors import CallFailed, PromptTooLong, UsageError
 from stepdown.models.openvino import available_cores
 from stepdown.models.overflows import is_overflow
 from stepdown.models.pieces import tell
+from stepdown.models.troubles import trouble_of
 from stepdown.models.weights import Header
-from stepdown.models.wire import Trouble
 from stepdown.types import Messages, Reply, Sampling, Usage
 
 # All slots share one cache of this many tokens, at least and at most.
@@ -166,11 +166,9 @@ class _Draft:
 def _check(chunk: dict[str, Any]) -> None:
     if "error" not in chunk:
         return
-    error = chunk["error"] if isinstance(chunk["error"], dict) else {"message": chunk["error"]}
-    words = str(error.get("message", error))
-    too_long = is_overflow(int(error.get("code", 400)), Trouble(message=words, type=error.get("type")))
-    kind = PromptTooLong if too_long else CallFailed
-    raise kind(f"llama.cpp refused the call: `{words}`", "shorten the prompt, or lower max_tokens")
+    trouble = trouble_of(chunk["error"])
+    kind = PromptTooLong if is_overflow(trouble.status or 400, trouble) else CallFailed
+    raise kind(f"llama.cpp refused the call: `{trouble.message}`", "shorten the prompt, or lower max_tokens")
 
 
 def _parameters(parameters: Any, path: Path, header: Header, width: int) -> Any:

@@ -2,7 +2,7 @@
 
 import re
 
-from stepdown.models.wire import Trouble
+from stepdown.models.troubles import Trouble
 
 # OpenAI's code, which llama-cpp-python gives too, and the type llama.cpp's server gives since its pull request 15780.
 _NAMES = {"context_length_exceeded", "exceed_context_size_error"}
@@ -22,6 +22,6 @@ _STATUSES = {400, 413, 422}
 
 def is_overflow(status: int, trouble: Trouble) -> bool:
     """Whether an error means that the call is too long; words count only where the status blames the request."""
-    if trouble.code in _NAMES or trouble.type in _NAMES:
+    if _NAMES.intersection(trouble.names):
         return True
     return status in _STATUSES and bool(_WORDS.search(trouble.message[:2000].lower()))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -14,12 +15,14 @@ _PART = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|[smhd])")
 def read_pause(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
     """Return the seconds an endpoint asks to wait, None if it does not say.
 
-    `Retry-After` in seconds or as a date (RFC 9110, 10.2.3) goes first, then OpenAI's
+    OpenAI's `Retry-After-Ms` goes first, then `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), then OpenAI's
     `x-ratelimit-reset-requests` and `-tokens`: the longest of those whose `remaining` is 0, else the
     shortest, and at most 60 s because they say when the whole allowance is back.
     """
     after = headers.get("Retry-After", "")
-    pause = read_duration(after)
+    pause = _milliseconds(headers.get("Retry-After-Ms", ""))
+    if pause is None:
+        pause = read_duration(after)
     if pause is None and after:
         pause = _until_date(after, now or datetime.now(UTC))
     return _shortest_reset(headers) if pause is None else pause
@@ -47,9 +50,13 @@ def read_duration(text: str) -> float | None:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
+def _milliseconds(text: str) -> float | None:
+    return float(text) / 1000 if _NUMBER.fullmatch(text.strip()) else None
+
+
 def _until_date(text: str, now: datetime) -> float | None:
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds())
+    # Whatever the parser of dates raises (years without end overflow): it is no date.
+    with suppress(Exception):
+        date = parsedate_to_datetime(text[:80])
+        return max(0.0, ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds())
+    return None

@@ -30,7 +30,7 @@ class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Dollars per million tokens; `cached` is for cached input, at the price of input where None.
 
-    `tiers` are in rising order of `start`; the last one a call's input exceeds prices the whole call.
+    Of `tiers` the one with the largest `start` that a call's input exceeds prices the whole call.
     """
 
     input: float
@@ -40,10 +40,8 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def cost(self, usage: Usage) -> float:
         """Return the dollars for these tokens."""
-        price: Rate | Tier = self
-        for tier in self.tiers:
-            if usage.input > tier.start:
-                price = tier
+        reached = [tier for tier in self.tiers if usage.input > tier.start]
+        price: Rate | Tier = max(reached, key=lambda tier: tier.start) if reached else self
         cached = price.input if price.cached is None else price.cached
         fresh = usage.input - usage.cached
         return (fresh * price.input + usage.cached * cached + usage.output * price.output) / 1_000_000
@@ -70,28 +68,41 @@ class Prices:
         return self._rates[model]
 
     def cost(self, model: str, usage: Usage | None) -> float | None:
-        """Return the dollars of one call, None where rate or usage is unknown."""
+        """Return the dollars of one call, None where rate or usage is unknown, or no call can have used so much."""
         rate = self.rate(model)
         if rate == FREE:
             return 0.0
-        return None if rate is None or usage is None else rate.cost(usage)
+        return None if rate is None or usage is None or not usage.possible else rate.cost(usage)
 
 
 def read_prices(file: Path) -> Mapping[str, Rate]:
     """Return the rates in a JSON or TOML file; raises `UsageError` naming the file and the place in it."""
     try:
         raw = file.read_bytes()
-        value: Any = tomllib.loads(raw.decode()) if file.suffix == ".toml" else msgspec.json.decode(raw)
-        rates = msgspec.convert(value, dict[str, Rate])
     except OSError as error:
         raise UsageError(f"`{file}` cannot be read: {error.strerror}", "give --prices an existing file") from None
-    except (msgspec.DecodeError, ValueError) as error:
+    try:
+        value: Any = tomllib.loads(raw.decode()) if file.suffix == ".toml" else msgspec.json.decode(raw)
+        rates = msgspec.convert(value, dict[str, Rate])
+    except Exception as error:  # two parsers' own, numbers beyond a float, nesting without end
         raise UsageError(f"`{file}` is no price file: {error}", f"write {_FORMAT}") from None
-    for model, rate in rates.items():
-        numbers = (rate.input, rate.output, rate.cached or 0.0)
+    return {model: _checked(file, model, rate) for model, rate in rates.items()}
+
+
+def _checked(file: Path, model: str, rate: Rate) -> Rate:
+    """Return a rate of the user's with its tiers in order; raises `UsageError` for what no price can be."""
+    prices: tuple[Rate | Tier, ...] = (rate, *rate.tiers)
+    for price in prices:
+        numbers = (price.input, price.output, price.cached or 0.0)
         if any(number < 0 or not isfinite(number) for number in numbers):
             raise UsageError(f"`{file}` has an impossible price for `{model}`", f"write {_FORMAT}")
-    return rates
+    starts = [tier.start for tier in rate.tiers]
+    if any(start < 0 for start in starts) or len({*starts}) < len(starts):
+        raise UsageError(
+            f"`{file}` has tiers for `{model}` that begin below 0 or twice at one length",
+            "give each tier a `start` in tokens of its own",
+        )
+    return msgspec.structs.replace(rate, tiers=tuple(sorted(rate.tiers, key=lambda tier: tier.start)))
 
 
 def _is_free(model: str) -> bool:

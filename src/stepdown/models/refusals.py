@@ -5,10 +5,12 @@ from collections.abc import Mapping
 
 from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, StepdownError
 from stepdown.models.endpoints import Endpoint
+from stepdown.models.folding import has_system
 from stepdown.models.limits import Fault
 from stepdown.models.overflows import is_overflow
 from stepdown.models.pauses import read_pause
-from stepdown.models.wire import Body, Trouble, read_trouble
+from stepdown.models.troubles import Trouble, trouble_of
+from stepdown.models.wire import Body
 
 _QUOTE = 200
 _BUSY = {429, 503, 529}
@@ -16,21 +18,33 @@ _PASSING = {408, 409, 425}
 _NO_MODEL = re.compile(r"model.{0,200}(not found|does not exist|not exist|unknown)|(unknown|invalid) model", re.S)
 _UNWELCOME = re.compile(
     r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra inputs|must be 1\b"
+    r"|cannot both|can't both|mutually exclusive|only one of|not both|not enabled|not available|not accepted"
+    r"|not valid|does not accept|is not implemented|forbidden|deprecated"
 )
 _NAMED = {
     "max_tokens": re.compile(r"max_completion_tokens"),
     "temperature": re.compile(r"\btemperature\b"),
-    "top_p": re.compile(r"\btop_p\b"),
+    "top_p": re.compile(r"\btop_p\b|\btopp\b"),
     "seed": re.compile(r"\bseed\b"),
-    "logprobs": re.compile(r"\blogprobs\b"),
-    "stream_options": re.compile(r"\bstream_options\b"),
-    "n": re.compile(r"['\"`]n['\"`]|\bn\b ?(>|=|must|is not|not)"),
+    "stop": re.compile(r"\bstop(_sequences?|sequences)?\b"),
+    "logprobs": re.compile(r"\blog_?probs\b"),
+    "stream_options": re.compile(r"\bstream_options\b|\binclude_usage\b"),
+    "n": re.compile(r"['\"`]n['\"`]|\bn\b ?(>|=|must|is not|not)|candidatecount|multiple (choices|candidates)"),
+    "system": re.compile(
+        r"\bsystem['\"`]? (role|message|prompt|instruction)|role['\"`:. ].{0,40}\bsystem\b|['\"`]system['\"`]"
+        r"|developer instruction"
+    ),
 }
+# What templates say of a system line without the words above: Mistral's and those made after it.
+_ALTERNATE = re.compile(r"roles? must alternate|only user(,| and| or).{0,20}assistant|must start with (a|the) user")
+_BOTH = re.compile(r"\bboth\b|only one|mutually exclusive|either")
+_ROLE = re.compile(r"messages?\b.{0,9}\brole\b")
+# Servers that apply a template answer what it raises as an error of theirs: llama.cpp's 500, TGI's 422.
+_TEMPLATE_STATUSES = {400, 422, 500, 501}
 
 
-def read_failure(endpoint: Endpoint, status: int, headers: Mapping[str, str], raw: bytes) -> Exception:
+def read_failure(endpoint: Endpoint, status: int, headers: Mapping[str, str], trouble: Trouble) -> Exception:
     """Return the `Fault` (asking again may mend it), `CallFailed` or `EndpointRefused` for a status that is not 200."""
-    trouble = read_trouble(raw)
     said = quote(endpoint, trouble.message)
     reason = f"{status}: {said}" if said else f"{status}"
     if is_overflow(status, trouble):
@@ -46,13 +60,14 @@ def read_failure(endpoint: Endpoint, status: int, headers: Mapping[str, str], ra
     return _refusal(endpoint, status, trouble, reason)
 
 
-def read_error(endpoint: Endpoint, error: Trouble | str) -> Exception:
-    """Return what an error inside a response of status 200 means: llama.cpp's server refuses a stream so."""
-    trouble = Trouble(message=error) if isinstance(error, str) else error
-    said = quote(endpoint, trouble.message)
+def read_error(endpoint: Endpoint, error: object, headers: Mapping[str, str]) -> Exception:
+    """Return what an error inside a response of status 200 means: its code counts as the status."""
+    trouble = trouble_of(error)
     if is_overflow(400, trouble):
-        return too_long(endpoint, said)
-    return Fault(f"200 with an error: {said}")
+        return too_long(endpoint, quote(endpoint, trouble.message))
+    if trouble.status:
+        return read_failure(endpoint, trouble.status, headers, trouble)
+    return Fault(f"200 with an error: {quote(endpoint, trouble.message)}")
 
 
 def too_long(endpoint: Endpoint, reason: str) -> PromptTooLong:
@@ -61,7 +76,7 @@ def too_long(endpoint: Endpoint, reason: str) -> PromptTooLong:
 
 
 def _is_spent(status: int, trouble: Trouble) -> bool:
-    return status == 429 and "insufficient_quota" in (trouble.code, trouble.type)
+    return status == 429 and not {"insufficient_quota", "insufficient_balance"}.isdisjoint(trouble.names)
 
 
 def _refusal(endpoint: Endpoint, status: int, trouble: Trouble, reason: str) -> StepdownError:
@@ -73,7 +88,7 @@ def _refusal(endpoint: Endpoint, status: int, trouble: Trouble, reason: str) -> 
         return EndpointRefused(f"the key for {name} was refused {at}: {reason}", _key_hint(endpoint))
     if status in {402, 429}:
         return EndpointRefused(f"the account for {name} has no credit left: {reason}", "top it up, then run again")
-    if status == 404 or trouble.code == "model_not_found" or _NO_MODEL.search(words):
+    if status == 404 or "model_not_found" in trouble.names or _NO_MODEL.search(words):
         return EndpointRefused(f"there is no model `{endpoint.model}` {at}: {reason}", _model_hint(endpoint))
     if status < 400 or status == 405:
         return EndpointRefused(f"{at[3:]} does not answer chat requests for {name}: {reason}", _address_hint())
@@ -102,24 +117,36 @@ def quote(endpoint: Endpoint, text: str) -> str:
     return text if len(text) <= _QUOTE else text[: _QUOTE - 1] + "…"
 
 
-def find_unwelcome(status: int, raw: bytes, body: Body) -> str:
+def find_unwelcome(status: int, trouble: Trouble, body: Body) -> str:
     """Return the field of the request that the endpoint does not know or take, "" if it names none.
 
-    Newer OpenAI models want `max_completion_tokens` and refuse `temperature`; some servers refuse `n`,
-    `seed` or `stream_options`.
+    Newer OpenAI models want `max_completion_tokens` and refuse `temperature` or `stop`; Anthropic's refuse
+    `temperature` beside `top_p`; some servers refuse `n`, `seed`, `stream_options`, some models a `system` line.
     """
-    if status not in {400, 422}:
+    if status not in _TEMPLATE_STATUSES:
         return ""
-    trouble = read_trouble(raw)
-    words = trouble.message[:2000].lower()
-    if not _UNWELCOME.search(words) and trouble.code not in {"unsupported_parameter", "unsupported_value"}:
+    words, codes = trouble.message[:2000].lower(), {"unsupported_parameter", "unsupported_value", "extra_forbidden"}
+    refused = bool(_UNWELCOME.search(words)) or not codes.isdisjoint(trouble.names)
+    if has_system(body.messages) and (_ALTERNATE.search(words) or (refused and _is_of_system(trouble, words))):
+        return "system"
+    if not refused or status not in {400, 422}:
         return ""
     sent = [field for field in _NAMED if _is_sent(body, field)]
-    if trouble.param in sent and trouble.param != "max_tokens":
-        return str(trouble.param)
-    return next((field for field in sent if _NAMED[field].search(words)), "")
+    named = [field for field in sent if _NAMED[field].search(words)]
+    if {"temperature", "top_p"} <= {*named} and _BOTH.search(words):
+        return "top_p"
+    field = trouble.param.rpartition(".")[2]
+    if field in sent and (field != "max_tokens" or not codes.isdisjoint(trouble.names)):
+        return field
+    return named[0] if named else ""
+
+
+def _is_of_system(trouble: Trouble, words: str) -> bool:
+    return bool(_NAMED["system"].search(words)) or bool(_ROLE.search(trouble.param))
 
 
 def _is_sent(body: Body, field: str) -> bool:
+    if field == "system":
+        return False
     value = getattr(body, field)
-    return value > 1 if field == "n" else value is not None and value is not False
+    return value > 1 if field == "n" else value is not None and value is not False and value != ()

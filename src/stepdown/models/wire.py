@@ -1,12 +1,21 @@
 """The words of the OpenAI-compatible wire format, and their translation into ours."""
 
 import json
+from math import isfinite
 from typing import Any
 
 import msgspec
 
 from stepdown.models.endpoints import Endpoint
+from stepdown.models.finishes import is_said, read_finish
+from stepdown.models.folding import fold_system
+from stepdown.models.loose import read_json, unicode_of
+from stepdown.models.pieces import cut_at_stop
+from stepdown.models.usage import read_usage, split_usage
 from stepdown.types import Finish, Messages, Reply, Sampling, Usage
+
+_LONGEST_NAME = 200
+_DEEPEST_PART = 8
 
 
 class Body(msgspec.Struct, omit_defaults=True):
@@ -27,25 +36,19 @@ class Body(msgspec.Struct, omit_defaults=True):
     stream_options: dict[str, bool] | None = None
 
 
-class Part(msgspec.Struct):
-    """One piece of a content that is a list."""
-
-    text: str | None = None
-
-
 class Spoken(msgspec.Struct):
-    """A message of the model, whole or a piece of a stream."""
+    """A message of the model, whole or a piece of a stream; servers differ in the form of all of it."""
 
-    content: str | list[Part] | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    refusal: str | None = None
+    content: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    refusal: Any = None
 
 
 class Token(msgspec.Struct):
     """One token's log-probability in nats."""
 
-    logprob: float = 0.0
+    logprob: float | None = None
 
 
 class Logprobs(msgspec.Struct):
@@ -56,71 +59,30 @@ class Logprobs(msgspec.Struct):
 
 
 class Choice(msgspec.Struct):
-    """One of the texts the model answered."""
+    """One of the texts the model answered; Moonshot's streams have the usage in here, OpenRouter's an error."""
 
     message: Spoken | None = None
     delta: Spoken | None = None
-    text: str | None = None
-    index: int = 0
-    finish_reason: str | None = None
+    text: Any = None
+    index: Any = None
+    finish_reason: Any = None
     logprobs: Logprobs | None = None
-
-
-class Details(msgspec.Struct):
-    """What part of the tokens was cached or hidden."""
-
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class Counts(msgspec.Struct):
-    """Tokens of a request with all its choices."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: Details | None = None
-    completion_tokens_details: Details | None = None
-
-
-class Trouble(msgspec.Struct):
-    """What an endpoint says when it refuses; servers differ in all of it."""
-
-    message: str = ""
-    code: str | int | None = None
-    type: str | None = None
-    param: str | None = None
+    usage: Any = None
+    error: Any = None
 
 
 class Answer(msgspec.Struct):
-    """A response, or one event of a stream."""
+    """A response, or one event of a stream; Groq's streams have the usage in `x_groq`."""
 
-    choices: list[Choice] = []
-    usage: Counts | None = None
-    model: str | None = None
-    error: Trouble | str | None = None
-
-
-class Listed(msgspec.Struct):
-    """A model an endpoint offers."""
-
-    id: str
-
-
-class Listing(msgspec.Struct):
-    """The answer to `GET /models`."""
-
-    data: list[Listed] = []
+    choices: list[Choice] | None = None
+    usage: Any = None
+    model: Any = None
+    error: Any = None
+    x_groq: Any = None
 
 
 _encode = msgspec.json.Encoder().encode
 _decode_answer = msgspec.json.Decoder(Answer).decode
-_decode_listing = msgspec.json.Decoder(Listing).decode
-_FINISH: dict[str | None, Finish] = {
-    "length": "length",
-    "max_tokens": "length",
-    "content_filter": "filter",
-    "SAFETY": "filter",
-}
 
 
 def encode_body(body: Body) -> bytes:
@@ -131,25 +93,63 @@ def encode_body(body: Body) -> bytes:
 def decode_answer(raw: bytes) -> Answer:
     """Return the response; raises `msgspec.DecodeError`.
 
-    Broken Unicode (half of a surrogate pair, a character cut in two) is no reason to ask and pay again: it becomes `?`.
+    What is wrong in a field that is not read, or beside the text, is no reason to ask and pay again.
     """
     try:
         return _decode_answer(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _decode_answer(_mended(raw))
+    except (ValueError, RecursionError):
+        return _fit(read_json(raw))
 
 
-def _mended(raw: bytes) -> bytes:
-    try:
-        value = json.loads(raw.decode(errors="replace"))
-    except (ValueError, RecursionError) as error:
-        raise msgspec.DecodeError(str(error)) from None
-    return json.dumps(value, ensure_ascii=False).encode(errors="replace")
+def _fit(value: Any) -> Answer:
+    """Return an answer of those parts of a value that have the right form."""
+    if isinstance(value, list):
+        value = next((one for one in value if isinstance(one, dict)), None)
+    if not isinstance(value, dict):
+        raise msgspec.DecodeError("no JSON object in it")
+    choices = value.get("choices")
+    listed = choices if isinstance(choices, list) else [choices]
+    return Answer(
+        choices=[_fit_choice(one) for one in listed if isinstance(one, dict)],
+        usage=value.get("usage"),
+        model=value.get("model"),
+        error=value.get("error"),
+        x_groq=value.get("x_groq"),
+    )
+
+
+def _fit_choice(value: dict[str, Any]) -> Choice:
+    message, delta = _fit_spoken(value.get("message")), _fit_spoken(value.get("delta"))
+    rest = {name: value.get(name) for name in ("text", "index", "finish_reason", "usage", "error")}
+    return Choice(message=message, delta=delta, logprobs=_fit_logprobs(value.get("logprobs")), **rest)
+
+
+def _fit_spoken(value: Any) -> Spoken | None:
+    if isinstance(value, dict):
+        return Spoken(**{name: value.get(name) for name in Spoken.__struct_fields__})
+    return None if value is None else Spoken(content=value)
+
+
+def _fit_logprobs(value: Any) -> Logprobs | None:
+    if not isinstance(value, dict):
+        return None
+    content, plain = value.get("content"), value.get("token_logprobs")
+    tokens = [one.get("logprob") for one in content if isinstance(one, dict)] if isinstance(content, list) else []
+    numbers = [_number(one) for one in (plain if isinstance(plain, list) else [])]
+    return Logprobs([Token(_number(one)) for one in tokens], numbers)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def decode_models(raw: bytes) -> list[str]:
     """Return the sorted names in the answer to `GET /models`; raises `msgspec.DecodeError`."""
-    return sorted(listed.id for listed in _decode_listing(raw).data)
+    value = read_json(raw)
+    listed = value.get("data") if isinstance(value, dict) else value
+    if not isinstance(listed, list):
+        raise msgspec.DecodeError("no list of models in it")
+    return sorted(name for one in listed if isinstance(one, dict) and isinstance(name := one.get("id"), str))
 
 
 def make_body(
@@ -160,7 +160,7 @@ def make_body(
     if endpoint.plain:
         body.prompt = join_messages(messages)
     else:
-        body.messages = messages
+        body.messages = fold_system(messages) if "system" in refused else messages
     if sampling.top_p != 1.0:
         body.top_p = sampling.top_p
     body.max_tokens = sampling.max_tokens
@@ -174,6 +174,8 @@ def _leave_out(body: Body, refused: frozenset[str]) -> None:
         body.max_tokens, body.max_completion_tokens = None, body.max_tokens
     if "n" in refused:
         body.n = 1
+    if "stop" in refused:
+        body.stop = ()
     for field in refused & {"temperature", "top_p", "seed"}:
         setattr(body, field, None)
 
@@ -189,42 +191,101 @@ def join_messages(messages: Messages) -> str:
     return "\n\n".join(message.content for message in messages)
 
 
-def read_replies(answer: Answer, name: str, seconds: float) -> list[Reply]:
-    """Return a reply for each choice; `name` stands in where the endpoint does not say its model."""
-    texts = [read_texts(choice) for choice in answer.choices]
-    usages = split_usage(answer.usage, [len(text) + len(thought) for text, thought in texts])
-    model = answer.model or name
+def read_replies(answer: Answer, name: str, seconds: float, sampling: Sampling, n: int = 1) -> list[Reply]:
+    """Return a reply for each of the first n choices; they share what all choices used.
+
+    `name` stands in where the endpoint does not say its model. Texts end before a stop string, whether or not the
+    endpoint was told of it.
+    """
+    choices = (answer.choices or [])[:n]
+    texts = [read_texts(choice) for choice in choices]
+    whole = usage_of(answer)
+    usages = split_usage(whole, [len(text) + len(thought) for text, thought in texts])
+    model = _name_of(answer.model) or name
     return [
         Reply(
-            text=text,
+            text=(cut := cut_at_stop(text, sampling.stop)),
             model=model,
             usage=usage,
-            finish=_FINISH.get(choice.finish_reason, "stop"),
+            finish="stop" if len(cut) < len(text) else _finish_of(choice, usage if n == 1 else None, sampling),
             seconds=seconds,
             logprob=_mean(choice.logprobs) if choice.logprobs else None,
             reasoning=thought,
         )
-        for choice, (text, thought), usage in zip(answer.choices, texts, usages, strict=True)
+        for choice, (text, thought), usage in zip(choices, texts, usages, strict=True)
     ]
+
+
+def _name_of(model: Any) -> str:
+    return unicode_of(model[:_LONGEST_NAME]) if isinstance(model, str) else ""
+
+
+def _finish_of(choice: Choice, usage: Usage | None, sampling: Sampling) -> Finish:
+    """Return how a choice ended; one that says nothing and took all it may write has reached its limit."""
+    ending = read_finish(choice.finish_reason)
+    if not is_said(choice.finish_reason) and usage is not None and usage.output >= sampling.max_tokens:
+        return "length"
+    return "unknown" if ending == "broken" else ending
+
+
+def usage_of(answer: Answer) -> Usage | None:
+    """Return what a response used with all its choices, wherever in it that is said."""
+    said = [answer.usage, answer.x_groq.get("usage") if isinstance(answer.x_groq, dict) else None]
+    said += [choice.usage for choice in answer.choices or ()]
+    return next((usage for one in said if (usage := read_usage(one)) is not None), None)
+
+
+def is_readable(choice: Choice) -> bool:
+    """Whether a choice has a text, which may be empty, or thoughts."""
+    return choice.message is not None or choice.delta is not None or choice.text is not None
 
 
 def read_texts(choice: Choice) -> tuple[str, str]:
     """Return a choice's text and its reasoning; `<think>...</think>` in front of the text is reasoning."""
-    spoken = choice.message or choice.delta
-    if spoken is None:
-        text, thought = choice.text or "", ""
-    else:
-        text = join_content(spoken)
-        thought = spoken.reasoning_content or spoken.reasoning or ""
+    spoken = choice.message or choice.delta or Spoken(choice.text)
+    text, thought = join_content(spoken), join_thoughts(spoken)
     return split_thought(text, thought) if text.lstrip().startswith("<think>") else (text, thought)
 
 
 def join_content(spoken: Spoken) -> str:
-    """Return a message's text, whether it is a text, a list of parts, missing or a refusal."""
+    """Return a message's text, whether it is a text, a list of parts, an object, a number, missing or a refusal."""
     content = spoken.content
-    if isinstance(content, list):
-        content = "".join(part.text or "" for part in content)
-    return content or spoken.refusal or ""
+    if isinstance(content, str):
+        return content or text_of(spoken.refusal)
+    text = text_of(content)
+    if not text and isinstance(content, dict):
+        # An answer by a schema that a server has read already.
+        text = _as_json(content)
+    return text or text_of(spoken.refusal)
+
+
+def _as_json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return ""
+
+
+def join_thoughts(spoken: Spoken) -> str:
+    """Return a message's separate thoughts; Mistral's are parts of the content."""
+    if (said := spoken.reasoning_content) is None and (said := spoken.reasoning) is None:
+        parts = spoken.content if isinstance(spoken.content, list) else ()
+        return "".join(text_of(part.get("thinking")) for part in parts if isinstance(part, dict))
+    return said if isinstance(said, str) else text_of(said)
+
+
+def text_of(value: Any, depth: int = 0) -> str:
+    """Return the text in a value: itself, of parts one after another, of an object its `text` or `content`."""
+    if isinstance(value, str):
+        return value
+    if value is None or depth > _DEEPEST_PART:
+        return ""
+    if isinstance(value, list):
+        return "".join(text_of(part, depth + 1) for part in value)
+    if isinstance(value, dict):
+        named = (value.get(name) for name in ("text", "content", "value", "summary"))
+        return next((text for one in named if (text := text_of(one, depth + 1))), "")
+    return json.dumps(value)
 
 
 def split_thought(text: str, thought: str) -> tuple[str, str]:
@@ -233,55 +294,8 @@ def split_thought(text: str, thought: str) -> tuple[str, str]:
     return rest.lstrip(), "\n".join(part for part in (thought, inside.strip()) if part)
 
 
-def split_usage(counts: Counts | None, lengths: list[int]) -> list[Usage | None]:
-    """Return each choice's usage so that they add up to what the endpoint counted.
-
-    The input was read once and is the first choice's. Output is known only as a sum and is split by
-    the length of the texts in characters.
-    """
-    if counts is None or (counts.prompt_tokens is None and counts.completion_tokens is None):
-        return [None] * len(lengths)
-    hidden, known = counts.completion_tokens_details, counts.prompt_tokens_details
-    reasoning = (hidden and hidden.reasoning_tokens) or 0
-    cached = (known and known.cached_tokens) or 0
-    first = Usage(counts.prompt_tokens or 0, counts.completion_tokens or 0, cached, reasoning)
-    if len(lengths) == 1:
-        return [first]
-    outputs, thoughts = split_whole(first.output, lengths), split_whole(reasoning, lengths)
-    usages = [Usage(output=output, reasoning=thought) for output, thought in zip(outputs, thoughts, strict=True)]
-    return [Usage(first.input, outputs[0], cached, thoughts[0]), *usages[1:]]
-
-
-def split_whole(whole: int, weights: list[int]) -> list[int]:
-    """Return whole numbers in proportion to the weights that add up to `whole`."""
-    weights = [weight + 1 for weight in weights]
-    total, taken, before, shares = sum(weights), 0, 0, []
-    for weight in weights:
-        taken += weight
-        shares.append(whole * taken // total - before)
-        before += shares[-1]
-    return shares
-
-
 def _mean(logprobs: Logprobs) -> float | None:
-    known = [token.logprob for token in logprobs.content or ()]
-    known = known or [value for value in logprobs.token_logprobs or () if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def read_trouble(raw: bytes) -> Trouble:
-    """Return what an error body says: OpenAI's object, a bare `error`, `message` or `detail`, or plain text."""
-    try:
-        value: Any = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Trouble(message=raw[:2000].decode(errors="replace"))
-    if isinstance(value, list) and value:
-        value = value[0]
-    if isinstance(value, dict):
-        value = value.get("error") or value.get("message") or value.get("detail") or value
-    if isinstance(value, str):
-        return Trouble(message=value)
-    try:
-        return msgspec.convert(value, Trouble)
-    except msgspec.ValidationError:
-        return Trouble(message=str(value))
+    said = [token.logprob for token in logprobs.content or ()] or logprobs.token_logprobs or ()
+    known = [value for value in said if value is not None]
+    mean = sum(known) / len(known) if known else None
+    return mean if mean is not None and isfinite(mean) else None

@@ -4,7 +4,6 @@ import os
 import re
 import sys
 import traceback
-from pathlib import Path
 
 from stepdown.models.keys import Secret, read_env_file
 
@@ -17,7 +16,7 @@ _SHORTEST = 6
 
 def scrub(text: str, *more: Secret) -> str:
     """Return the text without any key that the environment or `.env` names, without `more`, without credentials."""
-    settings = {**read_env_file(Path.cwd()), **os.environ}
+    settings = {**read_env_file(), **os.environ}
     keys = {value.strip() for name, value in settings.items() if _SECRET.search(name)}
     # A longer key may contain a shorter one.
     for key in sorted((key for key in keys if len(key) >= _SHORTEST), key=len, reverse=True):
