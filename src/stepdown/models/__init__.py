@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from stepdown.errors import UsageError
 from stepdown.models.chat import TIMEOUT, ChatModel
+from stepdown.models.connections import find_proxy
 from stepdown.models.endpoints import ADDRESSES, ANY, find_endpoint
 from stepdown.models.prices import Prices, Rate
 from stepdown.models.recorded import RecordedModel, index_replies
@@ -52,6 +53,7 @@ def load_model(
     if model is not None:
         return _set_apart(model) if apart else model
     endpoint = find_endpoint(name)
+    find_proxy(endpoint.url)  # one that cannot be used is refused before any call
     return ChatModel(endpoint, concurrency=concurrency, timeout=timeout, logprobs=logprobs)
 
 

@@ -49,8 +49,13 @@ def read_text(raw: bytes) -> str:
 
 
 def unicode_of(text: str) -> str:
-    """Return the text with `?` for each half of a surrogate pair."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
+    """Return the text with halves of surrogate pairs joined, and `?` for one that is left alone."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+        return joined.encode(errors="replace").decode()
+    return text
 
 
 def _shallow(text: str) -> str:

@@ -1,6 +1,6 @@
 """What an endpoint is paid for beside the replies it gives: texts it broke off, answers that cannot be used."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -16,22 +16,24 @@ class Spent(msgspec.Struct, frozen=True):
     usage: Usage | None
 
 
-_NOTED: ContextVar[list[Spent] | None] = ContextVar("stepdown_spent", default=None)
+_NOTED: ContextVar[Callable[[Spent], None] | None] = ContextVar("stepdown_spent", default=None)
 
 
 def spend(text: str, usage: Usage | None) -> None:
-    """Note an answer that gave no reply, for whoever counts in this task; one without text and usage cost nothing."""
-    noted = _NOTED.get()
-    if noted is not None and (text or usage is not None):
-        noted.append(Spent(text, usage))
+    """Note an answer that gave no reply, for whoever counts in this task; one without text and usage cost nothing.
+
+    Raises what the counting raises: a budget that allows no further attempt.
+    """
+    note = _NOTED.get()
+    if note is not None and (text or usage is not None):
+        note(Spent(text, usage))
 
 
 @contextmanager
-def noting() -> Iterator[list[Spent]]:
-    """Gather what models note while the `with` lasts, in this task."""
-    noted: list[Spent] = []
-    before = _NOTED.set(noted)
+def noting(note: Callable[[Spent], None]) -> Iterator[None]:
+    """Tell what models spend in this task while the `with` lasts."""
+    before = _NOTED.set(note)
     try:
-        yield noted
+        yield
     finally:
         _NOTED.reset(before)

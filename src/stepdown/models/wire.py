@@ -243,7 +243,7 @@ def is_readable(choice: Choice) -> bool:
 def read_texts(choice: Choice) -> tuple[str, str]:
     """Return a choice's text and its reasoning; `<think>...</think>` in front of the text is reasoning."""
     spoken = choice.message or choice.delta or Spoken(choice.text)
-    text, thought = join_content(spoken), join_thoughts(spoken)
+    text, thought = unicode_of(join_content(spoken)), unicode_of(join_thoughts(spoken))
     return split_thought(text, thought) if text.lstrip().startswith("<think>") else (text, thought)
 
 

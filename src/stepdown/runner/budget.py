@@ -75,6 +75,15 @@ class Budget:
         self.priced = self.priced and cost is not None
         self.spent_tokens += usage.input + usage.output if usage else 0
 
+    def lose(self, model: str, usage: Usage) -> None:
+        """Count what an attempt took that gave no reply, while the next one is reserved for the same call.
+
+        Raises `BudgetReached` where what is reserved no longer fits beside it.
+        """
+        self.add(model, usage)
+        if not self._fits(Reservation(model, 0.0, 0)):
+            raise BudgetReached(*self._spent(Reservation(model, 0.0, 0)))
+
     async def reserve(self, model: str, bound: Usage) -> Reservation:
         """Hold what a call may use at most; waits while calls in flight may still free enough.
 

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Protocol, cast
 from uuid import uuid4
 
 import msgspec
 
-from stepdown.errors import CallFailed, PromptTooLong, StoreError
+from stepdown.errors import BudgetReached, CallFailed, PromptTooLong, StoreError
+from stepdown.models.spending import Spent, noting, spend
 from stepdown.runner.budget import Budget, most, until
 from stepdown.runner.flights import Flight
 from stepdown.runner.writer import Writer
@@ -215,7 +217,8 @@ class Calls:
         held = await budget.reserve(model.name, most(messages, sampling, len(flights))) if budget else None
         used: list[Usage] | None = []
         try:
-            replies = await self._draw(model, messages, sampling, flights)
+            with noting(partial(self._lose, model, messages, sampling, flights[0])):
+                replies = await self._draw(model, messages, sampling, flights)
             known = [reply.usage for reply in replies if reply.usage is not None]
             used = known if len(known) == len(replies) else None
         except (asyncio.CancelledError, CallFailed) as ended:
@@ -227,16 +230,27 @@ class Calls:
                 budget.settle(held, used)
         return replies
 
+    def _lose(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight, spent: Spent) -> None:
+        """Pay for an answer that gave no reply. Raises `BudgetReached` where no further attempt may be paid for."""
+        text = _unicode(spent.text)
+        usage = spent.usage or until(messages, sampling, len(text.encode()))
+        self._keep_left(model, messages, sampling, flight, Left(text, model.name, usage))
+        if self.budget:
+            self.budget.lose(model.name, usage)
+
     def _keep_ended(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight) -> list[Usage]:
         """Keep what a stream took that was left or broke, and return that."""
         text = "".join(flight.pieces)
         usage = until(messages, sampling, len(text.encode()) + flight.hidden)
-        left, source = Left(text, model.name, usage), source_of(model)
+        self._keep_left(model, messages, sampling, flight, Left(text, model.name, usage))
+        return [usage]
+
+    def _keep_left(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight, left: Left) -> None:
+        source = source_of(model)
         # A writer that has failed tells the next call so.
         with suppress(StoreError):
             key = uuid4().bytes
             self.writer.left(Paid(key, model.name, source, messages, sampling, flight.sample, left, flight.run))
-        return [usage]
 
     async def _draw(self, model: Model, messages: Messages, sampling: Sampling, flights: list[Flight]) -> list[Reply]:
         """Ask for these draws of a prompt and return the first of them, at least one."""
@@ -254,6 +268,10 @@ class Calls:
         if not replies:
             raise CallFailed(f"`{model.name}` gave no reply", "the same command asks again")
         self.sent -= max(0, len(samples) - len(replies))
+        # The replies that are wanted are there, whatever the others cost.
+        with suppress(BudgetReached):
+            for surplus in replies[len(samples) :]:
+                spend(surplus.text, surplus.usage)
         return [storable(reply) for reply in replies[: len(samples)]]
 
     async def _hear(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight) -> Reply:

@@ -153,7 +153,7 @@ class Store:
                 from (select *, json_type(reply, '$.usage') is null as unsaid from calls where run in ({marks}))""",
             runs,
         )
-        return ((model, Usage(*counts)) for model, *counts in rows)
+        return ((model, usage) for model, *counts in rows if (usage := Usage(*counts)).possible)
 
     # -- runs
 

@@ -59,4 +59,5 @@ def paid(run: Run, *, after: int, until: int) -> Iterator[Paid]:
         (run.id, after, until),
     )
     for model, unsaid, given, written, cached, left, calls in rows:
-        yield Paid(model, None if unsaid else Usage(given or 0, written or 0, cached or 0), calls, bool(left))
+        usage = None if unsaid else Usage(given or 0, written or 0, cached or 0)
+        yield Paid(model, usage if usage and usage.possible else None, calls, bool(left))

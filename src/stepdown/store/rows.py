@@ -6,15 +6,24 @@ from typing import Any, cast
 import msgspec
 
 from stepdown.errors import CallFailed
+from stepdown.store.schema import MOST_COUNTED
 from stepdown.types import Call, Grade, Messages, Plan, Problem, Reply, Role, Sampling, Settings, Trace, Usage
 
 encode = msgspec.json.encode
-decode_reply = msgspec.json.Decoder(Reply).decode
 decode_plan = msgspec.json.Decoder(Plan).decode
 decode_settings = msgspec.json.Decoder(Settings).decode
 decode_places = msgspec.json.Decoder(list[tuple[Role, int, str, bool]]).decode
 _decode_request = msgspec.json.Decoder(tuple[Messages, Sampling]).decode
 _decode_problem = msgspec.json.Decoder(Problem).decode
+_decode_reply = msgspec.json.Decoder(Reply).decode
+
+
+def decode_reply(body: bytes) -> Reply:
+    """Return a stored reply; token counts that cannot be true, which 0.1.0 wrote down, are unknown."""
+    reply = _decode_reply(body)
+    if reply.usage is None or reply.usage.possible:
+        return reply
+    return msgspec.structs.replace(reply, usage=None)
 
 
 class Left(msgspec.Struct, frozen=True, tag_field="finish", tag="left"):
@@ -130,8 +139,9 @@ def columns_of(row: Row) -> tuple[object, ...]:
 def tokens_of(usage: bytes) -> int | None:
     """Return input and output tokens of a trace's `usage` column, of all roles together; None where any is unknown."""
     roles: dict[str, dict[str, int] | None] = msgspec.json.decode(usage)
-    known = [one for one in roles.values() if one is not None]
-    return sum(one.get("input", 0) + one.get("output", 0) for one in known) if len(known) == len(roles) else None
+    counts = [one.get("input", 0) + one.get("output", 0) for one in roles.values() if one is not None]
+    known = [count for count in counts if 0 <= count <= 2 * MOST_COUNTED]
+    return sum(known) if len(known) == len(roles) else None
 
 
 def grade_of(row: Any, grader: str) -> Grade:

@@ -19,7 +19,7 @@ from stepdown.store.rows import (
     problem_key,
     trace_of,
 )
-from stepdown.store.schema import PAGE, usage_sums
+from stepdown.store.schema import PAGE, impossible, usage_sums
 from stepdown.types import Grade, Plan, Problem, Role, Settings, Trace, Usage
 
 if TYPE_CHECKING:
@@ -233,7 +233,8 @@ class Run:
 
     def _tokens(self, role: Role) -> Usage | None:
         *counts, unknown = self.store.db.execute(
-            f"""select {usage_sums("usage", f"$.{role}")}, coalesce(sum(json_type(usage, '$.{role}') = 'null'), 0)
+            f"""select {usage_sums("usage", f"$.{role}")},
+                       coalesce(sum(json_type(usage, '$.{role}') = 'null'), 0) + {impossible("usage", f"$.{role}")}
                 from traces where run = ?""",
             (self.id,),
         ).fetchone()

@@ -46,7 +46,22 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
+# Tokens of one trace beyond these are no count: a store of 0.1.0 may hold what a faulty endpoint said.
+MOST_COUNTED = 1 << 40
+
+
 def usage_sums(column: str, path: str) -> str:
-    """Return the SQL that sums the four token counts of a JSON column at this path."""
+    """Return the SQL that sums the four token counts of a JSON column at this path; impossible ones count nothing."""
     fields = ("input", "output", "cached", "reasoning")
-    return ", ".join(f"coalesce(sum(json_extract({column}, '{path}.{field}')), 0)" for field in fields)
+    return ", ".join(
+        f"coalesce(sum(json_extract({column}, '{path}.{field}')) "
+        f"filter (where json_extract({column}, '{path}.{field}') between 0 and {MOST_COUNTED}), 0)"
+        for field in fields
+    )
+
+
+def impossible(column: str, path: str) -> str:
+    """Return the SQL that counts rows whose token counts at this path cannot be true."""
+    fields = ("input", "output", "cached", "reasoning")
+    tests = (f"json_extract({column}, '{path}.{field}') not between 0 and {MOST_COUNTED}" for field in fields)
+    return f"count(*) filter (where {' or '.join(tests)})"

@@ -18,7 +18,7 @@ from stepdown.web.openai.served import DATASET, ServedModel
 from stepdown.web.openai.usage import Counted, usage_of
 from stepdown.web.state import State
 
-FINISH = {"stop": "stop", "length": "length", "filter": "content_filter"}
+FINISH = {"stop": "stop", "length": "length", "filter": "content_filter", "unknown": "length"}
 
 
 class Exchange:
