@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from stepdown.runner import Budget, plain
+from stepdown.store import Store
 from stepdown.types import Messages, Model, Reply, Sampling, Usage
 from stepdown.web.config import Config
 from stepdown.web.openai import ROUTES, Service
@@ -36,6 +37,10 @@ class Endpoint:
         """Wait for an event of the server's loop. Raises `TimeoutError` after 10 s."""
         waiting = asyncio.run_coroutine_threadsafe(event.wait(), self.loop)
         await asyncio.wait_for(asyncio.wrap_future(waiting), 10)
+
+    def store(self) -> Store:
+        """Open the server's store, as another process would."""
+        return Store(self.state.path)
 
     def client(self) -> OpenAI:
         """Return the official client; it asks once, so that a test sees the first answer."""

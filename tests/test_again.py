@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -117,6 +118,15 @@ def test_every_sample_is_solved_again_and_the_vote_flips(store: Store) -> None:
     found = again(first, edited(first))
     assert found.flip == ("wrong", "right") and [trace.sample for trace, _ in found.after] == [0, 1, 2]
     assert verdicts(found.run) == ["right"] * 6
+
+
+def test_solving_again_draws_again_where_the_student_is_drawn(store: Store) -> None:
+    turns = count()
+    student = ScriptedModel(lambda messages, sampling, sample: f"Answer: {next(turns)}", "student")
+    of = run(sums(2), "trace-of-thought", student=student, teacher=teacher(), sampling=Sampling(0.7), samples=2,
+             store=store)  # fmt: skip
+    texts = [[trace.solution for trace, _ in again(of, edited(of), student).after] for _ in range(3)]
+    assert len({text for some in texts for text in some}) == 6
 
 
 def test_corrections_of_the_first_run_are_seen_in_the_derived_one(first: Run) -> None:

@@ -63,6 +63,13 @@ def refused(body: dict[str, Any]) -> Refusal:
         ("frequency_penalty", -1),
         ("logit_bias", {"50256": -100}),
         ("top_k", 40),
+        ("reasoning_effort", "low"),
+        ("best_of", 3),
+        ("grammar", "root ::= 'a'"),
+        ("chat_template_kwargs", {"enable_thinking": False}),
+        ("guided_json", {}),
+        ("verbosity", "low"),
+        ("a field nobody knows", False),
     ],
 )
 def test_a_field_that_would_change_the_meaning_is_refused_by_name(field: str, value: object) -> None:
@@ -74,6 +81,8 @@ def test_a_field_that_would_change_the_meaning_is_refused_by_name(field: str, va
     "harmless",
     [
         {"user": "me", "metadata": {"a": "b"}, "store": True, "parallel_tool_calls": True, "service_tier": "auto"},
+        {"safety_identifier": "a", "prompt_cache_key": "b", "prediction": {"type": "content", "content": "5"}},
+        {"reasoning_effort": None, "a field nobody knows": None, "best_of": 1, "echo": False},
         {"presence_penalty": 0, "frequency_penalty": 0.0, "logit_bias": {}, "logprobs": False, "tools": []},
         {"response_format": {"type": "text"}, "modalities": ["text"], "stream_options": None, "stop": None, "n": None},
     ],
@@ -112,6 +121,25 @@ def test_a_value_out_of_range_names_its_field(field: str, value: object) -> None
 def test_messages_that_end_in_no_problem_in_text_are_refused(messages: object) -> None:
     found = refused({**ASKED, "messages": messages})
     assert found.status == 400 and (found.wrong.param or "").startswith("messages")
+
+
+@pytest.mark.parametrize(
+    ("turn", "at"),
+    [
+        ({"content": "Hi", "name": "Bob"}, ".name"),
+        ({"content": "Hi", "prefix": True}, ".prefix"),
+        ({"content": [{"type": "text", "text": "Hi", "weight": 2}]}, ".content[0].weight"),
+        ({"role": "assistant", "content": None, "refusal": "I will not."}, ".refusal"),
+    ],
+)
+def test_a_part_of_a_message_that_would_be_lost_is_refused_by_its_place(turn: dict[str, Any], at: str) -> None:
+    found = refused({**ASKED, "messages": [{"role": "user", **turn}, *ASKED["messages"]]})
+    assert (found.wrong.param, found.wrong.code) == (f"messages[0]{at}", "unsupported_parameter")
+
+
+def test_an_answer_of_ours_may_come_back_as_it_was_given() -> None:
+    ours = {"role": "assistant", "content": "5", "reasoning_content": "1. Add.", "refusal": None, "tool_calls": None}
+    assert len(read_request(json.dumps({**ASKED, "messages": [ours, *ASKED["messages"]]}).encode()).context) == 1
 
 
 def test_parts_of_text_are_joined_and_a_developer_is_a_system() -> None:
@@ -188,6 +216,32 @@ def test_greedy_samples_are_refused_with_a_hint(served: Endpoint) -> None:
 def test_another_address_is_404_with_an_error_object(served: Endpoint) -> None:
     status, _, said = post(served.url, {}, path="/embeddings")
     assert (status, said["error"]["code"]) == (404, "unknown_url")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", "/chat/completions", "POST"), ("POST", "/models", "GET"), ("DELETE", "/models/gpt-4o", "GET")],
+)
+def test_another_method_is_405_with_the_one_there_is(served: Endpoint, method: str, path: str, allowed: str) -> None:
+    async def ask() -> tuple[int, str, Any]:
+        async with aiohttp.ClientSession() as session, session.request(method, served.url + path) as reply:
+            return reply.status, reply.headers["allow"], await reply.json()
+
+    status, allow, said = plain(ask())
+    assert (status, allow, said["error"]["code"]) == (405, allowed, "method_not_allowed")
+
+
+def test_a_packed_body_is_415(served: Endpoint) -> None:
+    async def ask() -> tuple[int, Any]:
+        packed = {"content-encoding": "gzip"}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{served.url}/chat/completions", data=b"x", headers=packed) as reply,
+        ):
+            return reply.status, await reply.json()
+
+    status, said = plain(ask())
+    assert status == 415 and "gzip" in said["error"]["message"]
 
 
 def test_no_more_than_so_many_requests_are_under_way(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from stepdown.methods import METHODS, load_method
 from stepdown.models import ScriptedModel
 from stepdown.runner import Calls, Piece, Plans, Task, solve_one, stream_one
 from stepdown.store import Row, Run, Store
-from stepdown.types import Message, Messages, Plan, Problem, Reply, Sampling, Settings, Trace
+from stepdown.types import Ask, Message, Messages, Method, Plan, Problem, Reply, Sampling, Settings, Trace
 from worlds import DIRECT, TRACED, LastWord, sums
 
 TWO = Problem("served/1", "What is 2 plus one?", "", kind="text")
@@ -67,6 +67,17 @@ def test_the_trace_is_that_of_a_problem_solved_unseen(method: str, store: Store,
 def test_a_method_without_plans_says_only_its_solution(store: Store) -> None:
     pieces, [row] = heard(task(method=DIRECT), store)
     assert {piece.role for piece in pieces} == {"student"} and row.trace.plan is None
+
+
+async def twice(problem: Problem, plan: Plan | None, ask: Ask) -> str:
+    draft = await ask("student", "Draft it.")
+    return (await ask("student", f"Mend it: {draft}")).upper()
+
+
+def test_of_several_replies_of_a_student_only_the_solution_is_said(store: Store) -> None:
+    pieces, rows = heard(task(method=Method("twice", twice), sampling=WARM, samples=2), store)
+    assert [len(row.trace.calls) for row in rows] == [2, 2]
+    assert [said(pieces, "student", sample) for sample in range(2)] == [row.trace.solution for row in rows]
 
 
 def test_all_samples_follow_one_plan_and_their_pieces_say_whose_they_are(store: Store) -> None:

@@ -46,6 +46,9 @@ METHODS = {
 }
 
 
+# Ways of solving whose one reply of the student's is the solution, so that it may be shown as it is written.
+ASKS_ONCE = frozenset(method.solve for method in METHODS.values())
+
 # The methods of the paper's table; few-shot needs demonstrations, so it is compared only where it is asked for.
 COMPARED = ("direct", "chain-of-thought", "plan-and-solve", "trace-of-thought")
 

@@ -12,7 +12,8 @@ from stepdown.graders import load_grader
 from stepdown.graders.elections import elect
 from stepdown.methods import load_method
 from stepdown.prompts import PROMPT_SETS, PromptSet, load_prompts
-from stepdown.runner.calls import Calls, source_of
+from stepdown.runner.anew import View
+from stepdown.runner.calls import Asker, Calls, source_of
 from stepdown.runner.doors import as_problems
 from stepdown.runner.plans import Plans
 from stepdown.runner.run import grade_trace
@@ -57,8 +58,9 @@ async def solve_again(
     The result lies in a derived run (`plans="edited/RUN"`). With the run's own student and words that run begins as a
     copy of the first, so that the two differ in what was solved again and in nothing else; otherwise it holds only
     what was solved again. A plan that is an edit is kept in the first run before a model is asked, with the `seconds`
-    it took. `hear` is given the student's text as it is written. Raises `UsageError` before anything is kept,
-    `CallFailed`, `EndpointRefused`, `BudgetReached`; then the derived run is as it was.
+    it took. Solutions at a temperature above 0 without a seed are drawn anew, whatever the store has. `hear` is given
+    the student's text as it is written. Raises `UsageError` before anything is kept, `CallFailed`, `EndpointRefused`,
+    `BudgetReached`; then the derived run is as it was.
     """
     before = tuple((trace, grade) for _, trace, grade in run.attempts(problem))
     if not before:
@@ -67,7 +69,7 @@ async def solve_again(
     if plan.edited_from is not None and plan not in [edit.plan for edit in run.edits() if edit.problem == problem]:
         run.put_edit(problem, plan, seconds=seconds)
     settings = settings_again(run, task)
-    rows = await _solve(task, calls, settings.id, plan=plan, hear=hear)
+    rows = await _solve(task, View(calls), settings.id, plan=plan, hear=hear)
     derived = await _derive(run, task, settings)
     return Resolved(derived, await _keep(derived, rows, task.grader, place=run.attempts(problem)[0][0]), before)
 
@@ -138,7 +140,7 @@ def settings_again(run: Run, task: Task) -> Settings:
     )
 
 
-async def _solve(task: Task, calls: Calls, run: str, *, plan: Plan, hear: Callable[[Piece], None] | None) -> list[Row]:
+async def _solve(task: Task, calls: Asker, run: str, *, plan: Plan, hear: Callable[[Piece], None] | None) -> list[Row]:
     rows = []
     async with aclosing(stream_one(task, task.problems[0], calls, run=run, plan=plan)) as told:
         async for one in told:

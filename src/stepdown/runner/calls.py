@@ -1,6 +1,7 @@
 """A call is paid for once: found in the store, joined while in flight, or sent within the budget and kept."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing, suppress
 from functools import partial
@@ -16,6 +17,10 @@ from stepdown.runner.flights import Flight
 from stepdown.runner.writer import Writer
 from stepdown.store import Left, Paid, Store, call_key
 from stepdown.types import Call, Messages, Model, Reply, Role, Sampling, Unseen, Usage
+
+# Draws of one prompt that are asked anew have places beyond those of any run: a turn's number times this, and the draw.
+TURN = 1 << 20
+_TURNS = 1 << 42
 
 _Request = tuple[int, Messages, Sampling]  # the model by its identity in this process
 
@@ -49,6 +54,22 @@ class Speaker(Protocol):
         ...
 
 
+class Asker(Protocol):
+    """What an attempt asks models through: `Calls`, or a view of them."""
+
+    async def ask(
+        self, role: Role, model: Model, messages: Messages, sampling: Sampling, sample: int, run: str
+    ) -> tuple[bytes, Call]:
+        """Return a call and its key."""
+        ...
+
+    def stream(
+        self, role: Role, model: Model, messages: Messages, sampling: Sampling, sample: int, run: str
+    ) -> AsyncGenerator[str | tuple[bytes, Call], None]:
+        """Yield the pieces of a reply, then its key and the call."""
+        ...
+
+
 class Calls:
     """The way from a request to a stored reply, shared by all runs of one command.
 
@@ -66,24 +87,65 @@ class Calls:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(
-        self, role: Role, model: Model, messages: Messages, sampling: Sampling, sample: int, run: str
+        self,
+        role: Role,
+        model: Model,
+        messages: Messages,
+        sampling: Sampling,
+        sample: int,
+        run: str,
+        *,
+        anew: bool = False,
     ) -> tuple[bytes, Call]:
-        """Return the call and its key. Greedy draws are all draw 0. Raises what the model and the budget raise."""
-        sample = sample if sampling.temperature > 0 else 0
-        key = call_key(model.name, source_of(model), messages, sampling, sample)
+        """Return the call and its key. Greedy draws are all draw 0. Raises what the model and the budget raise.
+
+        `anew` asks for a draw that nobody else has or is given: not the store's, and none under way.
+        """
+        place, key = self._place(model, messages, sampling, sample, anew)
         reply = self._stored(key)
         if reply is None:
-            flight = self._flights.get(key) or self._board(model, messages, sampling, Flight(sample, key, run))
+            flight = self._flights.get(key) or self._board(
+                model, messages, sampling, Flight(place, key, run, anew=anew)
+            )
             flight.waiting += 1
             try:
                 # Shielded: the reply is paid for and wanted by others, even if this asker is cancelled.
                 reply = await asyncio.shield(flight.reply)
             finally:
                 self._leave(flight)
-        return key, Call(role, model.name, messages, sampling, reply, sample)
+            key = flight.key
+        return key, Call(role, model.name, messages, sampling, reply, place % TURN)
+
+    def knows(self, model: Model, messages: Messages, sampling: Sampling, sample: int) -> bool:
+        """Whether the store would answer this draw."""
+        key = self._place(model, messages, sampling, sample, False)[1]
+        return key not in self._flights and bool(self.store.replies((key,)))
+
+    def _place(
+        self, model: Model, messages: Messages, sampling: Sampling, sample: int, anew: bool
+    ) -> tuple[int, bytes]:
+        """Return a draw's place among those of its prompt, and its key.
+
+        A draw that is asked anew takes its own place where that is free, so that runs find it; else one beyond theirs.
+        """
+        place = sample if sampling.temperature > 0 else 0
+        key = call_key(model.name, source_of(model), messages, sampling, place)
+        # Recorded replies are all there is of them.
+        if anew and not getattr(model, "recorded", False) and (key in self._flights or self.store.replies((key,))):
+            place += TURN * (1 + secrets.randbelow(_TURNS))
+            key = call_key(model.name, source_of(model), messages, sampling, place)
+        return place, key
 
     async def stream(
-        self, role: Role, model: Model, messages: Messages, sampling: Sampling, sample: int, run: str
+        self,
+        role: Role,
+        model: Model,
+        messages: Messages,
+        sampling: Sampling,
+        sample: int,
+        run: str,
+        *,
+        anew: bool = False,
     ) -> AsyncGenerator[str | tuple[bytes, Call], None]:
         """Yield the pieces of a reply as they come, then its key and the call, which is stored by then.
 
@@ -91,19 +153,18 @@ class Calls:
         joins a stream gets its pieces from the first. Raises as `ask` does; where another process stored a reply to
         the same call meanwhile, that one is the call's, whatever the pieces said.
         """
-        sample = sample if sampling.temperature > 0 else 0
-        key = call_key(model.name, source_of(model), messages, sampling, sample)
+        place, key = self._place(model, messages, sampling, sample, anew)
         reply = self._stored(key)
         if reply is not None:
             if reply.text:
                 yield reply.text
-            yield key, Call(role, model.name, messages, sampling, reply, sample)
+            yield key, Call(role, model.name, messages, sampling, reply, place % TURN)
             return
-        flight = self._flights.get(key) or self._take_off(model, messages, sampling, Flight(sample, key, run))
+        flight = self._flights.get(key) or self._take_off(model, messages, sampling, Flight(place, key, run, anew=anew))
         async with aclosing(self._listen(flight)) as pieces:
             async for piece in pieces:
                 yield piece
-        yield key, Call(role, model.name, messages, sampling, flight.reply.result(), sample)
+        yield flight.key, Call(role, model.name, messages, sampling, flight.reply.result(), place % TURN)
 
     async def _listen(self, flight: Flight) -> AsyncGenerator[str, None]:
         """Yield a flight's pieces from the first to the end; its text where it had none."""
@@ -202,7 +263,10 @@ class Calls:
     async def _keep(
         self, model: Model, messages: Messages, sampling: Sampling, drawn: list[tuple[Flight, Reply]]
     ) -> list[Reply]:
-        """Commit replies and return them; where another process was first with a call, its reply counts."""
+        """Commit replies and return them; where another process was first with a call, its reply counts.
+
+        A draw that was asked anew is kept all the same, at a place of its own.
+        """
         paid = [
             Paid(flight.key, model.name, source_of(model), messages, sampling, flight.sample, reply, flight.run)
             for flight, reply in drawn
@@ -210,7 +274,14 @@ class Calls:
         if await self.writer.call(paid):
             return [reply for _, reply in drawn]
         stored = self.store.replies([one.key for one in paid])
-        return [stored[one.key] for one in paid]
+        beaten = [(flight, reply) for flight, reply in drawn if flight.anew and stored[flight.key] != reply]
+        for flight, _ in beaten:
+            self._forget(flight)
+            flight.sample, flight.key = self._place(model, messages, sampling, flight.sample % TURN, True)
+        if beaten:
+            await self._keep(model, messages, sampling, beaten)
+        own = {flight.key: reply for flight, reply in beaten}
+        return [own.get(flight.key) or stored[flight.key] for flight, _ in drawn]
 
     async def _pay(self, model: Model, messages: Messages, sampling: Sampling, flights: list[Flight]) -> list[Reply]:
         budget = self.budget
@@ -255,7 +326,7 @@ class Calls:
     async def _draw(self, model: Model, messages: Messages, sampling: Sampling, flights: list[Flight]) -> list[Reply]:
         """Ask for these draws of a prompt and return the first of them, at least one."""
         self.sent += len(flights)
-        samples = [flight.sample for flight in flights]
+        samples = [flight.sample % TURN for flight in flights]
         if getattr(model, "recorded", False):
             found = await model.reply(messages, sampling, max(samples) + 1)
             return [found[sample] for sample in samples]

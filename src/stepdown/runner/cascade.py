@@ -10,7 +10,7 @@ import msgspec
 
 from stepdown.answers import Majority, majority
 from stepdown.errors import UsageError
-from stepdown.runner.calls import Calls
+from stepdown.runner.calls import Asker
 from stepdown.runner.solve import ROLES, Piece
 from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task
@@ -62,7 +62,7 @@ def votes_of(problem: Problem, rows: Sequence[Row]) -> Majority:
 async def stream_cascade(
     cascade: Cascade,
     problem: Problem,
-    calls: Calls,
+    calls: Asker,
     *,
     run: str = "",
     context: Messages = (),

@@ -38,7 +38,15 @@ class _Dry(Calls):
         self.longest: dict[str, Usage] = {}
 
     async def ask(
-        self, role: Role, model: Model, messages: Messages, sampling: Sampling, sample: int, run: str
+        self,
+        role: Role,
+        model: Model,
+        messages: Messages,
+        sampling: Sampling,
+        sample: int,
+        run: str,
+        *,
+        anew: bool = False,
     ) -> tuple[bytes, Call]:
         sample = sample if sampling.temperature > 0 else 0
         key = call_key(model.name, source_of(model), messages, sampling, sample)

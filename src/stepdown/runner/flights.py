@@ -8,19 +8,21 @@ from stepdown.types import Reply
 class Flight:
     """One draw under way, from its first asker to its stored reply.
 
-    `sample`, `key` and `run` say which draw it is and who pays; `streamed` that its text comes in `pieces`. `crew`
-    are the draws of the same request, `task` that request once it is made. `waiting` counts who still wants the
-    reply; `begun` is set once the model is known to be at it, `hidden` counts the bytes it has used beside the pieces;
-    `landed` is set once it has answered, from when on nothing gives the reply up.
+    `sample`, `key` and `run` say which draw it is and who pays; `anew` that no other draw will do in its place;
+    `streamed` that its text comes in `pieces`. `crew` are the draws of the same request, `task` that request once it
+    is made. `waiting` counts who still wants the reply; `begun` is set once the model is known to be at it, `hidden`
+    counts the bytes it has used beside the pieces; `landed` is set once it has answered, from when on nothing gives
+    the reply up.
     """
 
     __slots__ = (
-        "begun", "crew", "hidden", "key", "landed", "news", "pieces", "reply", "run", "sample", "streamed", "task",
-        "waiting",
+        "anew", "begun", "crew", "hidden", "key", "landed", "news", "pieces", "reply", "run", "sample", "streamed",
+        "task", "waiting",
     )  # fmt: skip
 
-    def __init__(self, sample: int, key: bytes, run: str, *, streamed: bool = False) -> None:
-        self.sample, self.key, self.run, self.streamed = sample, key, run, streamed
+    def __init__(self, sample: int, key: bytes, run: str, *, anew: bool = False) -> None:
+        self.sample, self.key, self.run, self.anew = sample, key, run, anew
+        self.streamed = False
         self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.news = asyncio.Event()
         self.pieces: list[str] = []

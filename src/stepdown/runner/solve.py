@@ -7,7 +7,8 @@ from contextlib import aclosing
 import msgspec
 
 from stepdown.errors import CallFailed, UsageError
-from stepdown.runner.calls import Calls
+from stepdown.methods import ASKS_ONCE
+from stepdown.runner.calls import Asker
 from stepdown.runner.task import Task
 from stepdown.store import Row
 from stepdown.types import Call, Message, Messages, Plan, Problem, Prompt, Role, Trace
@@ -38,11 +39,15 @@ PLAIN = Manner()
 
 
 class Asking:
-    """The `ask` of one attempt: it puts roles to models and prompts to words, and records every call."""
+    """The `ask` of one attempt: it puts roles to models and prompts to words, and records every call.
 
-    def __init__(self, task: Task, calls: Calls, run: str, sample: int = 0, manner: Manner = PLAIN) -> None:
+    `aloud` says that what the student writes next is the solution, which may be told piece by piece.
+    """
+
+    def __init__(self, task: Task, calls: Asker, run: str, sample: int = 0, manner: Manner = PLAIN) -> None:
         self.task, self.calls, self.run, self.sample, self.manner = task, calls, run, sample, manner
         self.asked: list[tuple[bytes, Call]] = []
+        self.aloud = False
 
     async def __call__(self, role: Role, prompt: Prompt | str) -> str:
         """Ask the model that plays this role; a teacher's plan is drawn once and serves every sample."""
@@ -55,7 +60,7 @@ class Asking:
         sample = 0 if teaching else self.sample
         player: Role = "teacher" if teaching else task.role
         words = self._words(prompt)
-        if self.manner.say is None or role not in self.manner.told:
+        if self.manner.say is None or role not in self.manner.told or not (teaching or self.aloud):
             self.asked.append(await self.calls.ask(player, model, words, sampling, sample, self.run))
             return self.asked[-1][1].reply.text
         async with aclosing(self.calls.stream(player, model, words, sampling, sample, self.run)) as told:
@@ -102,7 +107,7 @@ def _unless_raised(row: Row | BaseException) -> Row:
 class Attempts:
     """All samples of one task's attempts at a problem, by one plan."""
 
-    def __init__(self, task: Task, calls: Calls, run: str = "", manner: Manner = PLAIN) -> None:
+    def __init__(self, task: Task, calls: Asker, run: str = "", manner: Manner = PLAIN) -> None:
         self.task, self.calls, self.run, self.manner = task, calls, run, manner
 
     async def rows(self, ordinal: int, problem: Problem, planned: Problem, plan: Plan | None = None) -> list[Row]:
@@ -145,8 +150,17 @@ class Attempts:
         return await self.task.plans.plan(problem, self.task.method, ask, author)
 
     async def solve(self, ordinal: int, problem: Problem, plan: Plan | None, asking: Asking) -> Row:
-        """Return the row of one sample; a call that failed is its error."""
+        """Return the row of one sample; a call that failed is its error.
+
+        Where a method may ask its student several times, nobody knows which reply is the last until it ends: only
+        then is the solution told, in one piece.
+        """
+        method, say = self.task.method, self.manner.say
+        asking.aloud = method.solve in ASKS_ONCE
         try:
-            return asking.row(ordinal, problem, plan, await self.task.method.solve(problem, plan, asking))
+            solution = await method.solve(problem, plan, asking)
         except CallFailed as error:
             return asking.row(ordinal, problem, plan, error)
+        if say is not None and "student" in self.manner.told and not asking.aloud:
+            say(Piece("student", solution, asking.sample))
+        return asking.row(ordinal, problem, plan, solution)

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 
 import msgspec
 
-from stepdown.runner.calls import Calls
+from stepdown.runner.calls import Asker
 from stepdown.runner.plans import Plans
 from stepdown.runner.solve import ROLES, Attempts, Manner, Piece
 from stepdown.runner.task import Task
@@ -18,7 +18,7 @@ __all__ = ["Piece", "stream_one"]
 async def stream_one(
     task: Task,
     problem: Problem,
-    calls: Calls,
+    calls: Asker,
     *,
     run: str = "",
     plan: Plan | None = None,

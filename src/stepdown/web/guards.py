@@ -18,7 +18,8 @@ from starlette.requests import ClientDisconnect, Request, cookie_parser
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stepdown.web.refusals import bare, error_object, failed, is_endpoint, refuse_status
+from stepdown.web.objects import error_object, is_endpoint, is_program
+from stepdown.web.refusals import bare, failed, refuse_status
 from stepdown.web.scrubbing import tell_error
 from stepdown.web.state import State
 from stepdown.web.tokens import COOKIE
@@ -223,8 +224,8 @@ class Tokens:
         """Answer, or send pages to `/login` and programs an error."""
         if scope["type"] != "http" or not self.lock or self._is_let_in(scope):
             await self.app(scope, receive, send)
-        elif is_endpoint(scope):
-            what = "the token is missing or wrong; send `Authorization: Bearer TOKEN`"
+        elif is_program(scope):
+            what = "the token is missing or wrong; send `Authorization: Bearer TOKEN` to /v1, or log in at /login"
             await error_object(401, what, {"www-authenticate": "Bearer"})(scope, receive, send)
         else:
             await RedirectResponse(_login(scope), status_code=303)(scope, receive, send)

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Scope
 
-from stepdown.errors import BudgetReached, EndpointRefused, StepdownError, StoreError, UnknownName
-from stepdown.web.pages import page, state_of, wrong
+from stepdown.errors import BudgetReached, StepdownError
+from stepdown.web.objects import error_object, is_program
+from stepdown.web.pages import page, state_of, status_of, wrong
 from stepdown.web.scrubbing import scrub
 
 _WORDS = {
@@ -18,7 +18,6 @@ _WORDS = {
     408: ("the request took too long to arrive", "send it again"),
     413: ("the request is too large", "send less at once"),
 }
-_CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
 _FAILED = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Something failed · stepdown</title>
 <link rel="stylesheet" href="/static/app.css"></head>
@@ -28,30 +27,16 @@ _FAILED = """<!doctype html>
 """
 
 
-def is_endpoint(scope: Scope) -> bool:
-    """Whether a request came to the door for programs, `/v1`."""
-    path: str = scope["path"]
-    return path == "/v1" or path.startswith("/v1/")
-
-
-def error_object(status: int, what: str, headers: Mapping[str, str] | None = None, *, code: str = "") -> Response:
-    """Return OpenAI's error object."""
-    kind = "server_error" if status >= 500 else "invalid_request_error"
-    said = {"message": what, "type": kind, "param": None, "code": code or _CODES.get(status)}
-    body = msgspec.json.encode({"error": said})
-    return Response(body, status_code=status, headers=headers, media_type="application/json")
-
-
 def bare(scope: Scope, status: int, what: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return an answer that tells nothing of this server, for who may not be who they seem."""
-    if is_endpoint(scope):
+    if is_program(scope):
         return error_object(status, what, headers)
     return PlainTextResponse(what + "\n", status_code=status, headers=headers)
 
 
 def failed(scope: Scope) -> Response:
     """Return the answer for an error nobody foresaw."""
-    return error_object(500, "stepdown failed") if is_endpoint(scope) else HTMLResponse(_FAILED, status_code=500)
+    return error_object(500, "stepdown failed") if is_program(scope) else HTMLResponse(_FAILED, status_code=500)
 
 
 def refuse_status(request: Request, error: Exception) -> Response:
@@ -59,7 +44,7 @@ def refuse_status(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "the handler is given for this class"
     status, headers = error.status_code, error.headers
     what, hint = _WORDS.get(status, (error.detail, ""))
-    if is_endpoint(request.scope):
+    if is_program(request.scope):
         return error_object(status, what, headers)
     answer = page(request, "wrong.html", status=status, error=StepdownError(what, hint))
     answer.headers.update(headers or {})
@@ -71,14 +56,8 @@ def refuse_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, StepdownError), "the handler is given for this class"
     token = state_of(request).token
     error.what, error.hint = scrub(error.what, token), scrub(error.hint, token)
-    if not is_endpoint(request.scope):
+    if not is_program(request.scope):
         return wrong(request, error)
     if isinstance(error, BudgetReached):
         return error_object(429, error.what, code="insufficient_quota")
-    return error_object(_status(error), error.what)
-
-
-def _status(error: StepdownError) -> int:
-    if isinstance(error, EndpointRefused):
-        return 502
-    return 503 if isinstance(error, StoreError) else 404 if isinstance(error, UnknownName) else 400
+    return error_object(status_of(error), error.what)

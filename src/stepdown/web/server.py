@@ -25,9 +25,10 @@ from stepdown.web.app import make_app
 from stepdown.web.gathering import Gathering
 from stepdown.web.guards import HEADERS, Rules
 from stepdown.web.jobs import GRACE
+from stepdown.web.objects import error_body
 from stepdown.web.state import State
 
-_BUSY = b"too many connections\n"
+_BUSY = "too many connections"
 _FILES = 8192
 _STDERR = 2
 
@@ -98,7 +99,7 @@ class Connection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request."""
-        self._refuse(400, msg.encode() + b"\n")
+        self._refuse(400, msg)
 
     def pause_writing(self) -> None:
         """Watch how the client reads, from the moment it does not keep up."""
@@ -110,10 +111,12 @@ class Connection(H11Protocol):
         super().resume_writing()
         self._stop_watching_reader()
 
-    def _refuse(self, status: int, words: bytes) -> None:
+    def _refuse(self, status: int, what: str) -> None:
+        # As a program reads it: what was no request has not said who asks.
+        words = error_body(status, what)
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             length = (b"content-length", str(len(words)).encode())
-            headers = [*HEADERS, (b"content-type", b"text/plain; charset=utf-8"), length, (b"connection", b"close")]
+            headers = [*HEADERS, (b"content-type", b"application/json"), length, (b"connection", b"close")]
             for event in (h11.Response(status_code=status, headers=headers), h11.Data(words), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()

@@ -1,5 +1,6 @@
 """An OpenAI-compatible endpoint, under `/v1`: any client of OpenAI's can use a method as if it were a model."""
 
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import msgspec
@@ -10,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from stepdown.errors import StepdownError
 from stepdown.web.guards import plain_id
-from stepdown.web.openai.completions import Exchange
+from stepdown.web.openai.completions import ANSWER, Exchange
 from stepdown.web.openai.errors import Refusal, Wrong, busy, failed
 from stepdown.web.openai.requests import Wanted, read_request
 from stepdown.web.openai.sending import Stream, answer_whole
@@ -19,6 +20,7 @@ from stepdown.web.state import State
 
 MOST_AT_ONCE = 1000
 MOST_SERVED = 500
+EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class Service:
@@ -76,11 +78,11 @@ class Completions:
             raise busy(service.most)
         service.under_way += 1
         try:
-            wanted = read_request(await request.body())
+            wanted = read_request(await _body(request), request.headers.get(ANSWER, ""))
             exchange = begin(service, wanted, trace)
             headers = {**headers, **exchange.link}
             if wanted.stream:
-                await Stream(exchange, trace, headers, send).run(exchange, request.receive)
+                await Stream(exchange, trace, headers, send).run(request.receive)
                 return None
             response = await answer_whole(exchange, trace, request.receive)
         finally:
@@ -88,6 +90,13 @@ class Completions:
         if response is not None:
             response.headers.update(headers)
         return response
+
+
+async def _body(request: Request) -> bytes:
+    packed = request.headers.get("content-encoding", "identity").lower()
+    if packed != "identity":
+        raise Refusal(415, Wrong(f"a body packed as `{packed[:40]}` is not read here; send it as it is"))
+    return await request.body()
 
 
 def begin(service: Service, wanted: Wanted, trace: str) -> Exchange:
@@ -137,6 +146,16 @@ async def nothing(request: Request) -> Response:
     return Refusal(404, Wrong(message, code="unknown_url")).response()
 
 
+def only(method: str) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers an address that is asked by another method than the one it has."""
+
+    async def refuse(request: Request) -> Response:
+        wrong = Wrong(f"this address is asked by {method}", code="method_not_allowed")
+        return Refusal(405, wrong, {"allow": method}).response()
+
+    return refuse
+
+
 def _json(value: object) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
 
@@ -145,6 +164,9 @@ ROUTES: list[BaseRoute] = [
     Route("/chat/completions", Completions(), methods=["POST"]),
     Route("/models", models),
     Route("/models/{id:path}", model),
-    Route("/{rest:path}", nothing, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+    Route("/chat/completions", only("POST"), methods=EVERY),
+    Route("/models", only("GET"), methods=EVERY),
+    Route("/models/{id:path}", only("GET"), methods=EVERY),
+    Route("/{rest:path}", nothing, methods=EVERY),
 ]
 __all__ = ["ROUTES"]

@@ -6,6 +6,7 @@ from contextlib import aclosing
 import msgspec
 
 from stepdown.errors import BudgetReached, EndpointRefused, StepdownError, UsageError
+from stepdown.runner.anew import Anew, View
 from stepdown.runner.cascade import Cascade, stream_cascade
 from stepdown.runner.solve import ROLES, Piece
 from stepdown.runner.streaming import stream_one
@@ -18,6 +19,7 @@ from stepdown.web.openai.served import DATASET, ServedModel
 from stepdown.web.openai.usage import Counted, usage_of
 from stepdown.web.state import State
 
+ANSWER = "x-stepdown-answer"  # in a request which answer is wanted, in the reply's head which it is
 FINISH = {"stop": "stop", "length": "length", "filter": "content_filter", "unknown": "length"}
 
 
@@ -28,6 +30,19 @@ class Exchange:
         self.state, self.model, self.wanted = state, model, wanted
         self.problem = Problem(f"{DATASET}/{identity}", wanted.question, "", kind=model.kind)
         self.rows: list[Row] = []
+        self.view = View(state.calls, self.anew)
+
+    @property
+    def anew(self) -> Anew:
+        """What is drawn anew: as the request says, else every draw, but for who asks for a temperature of 0."""
+        if self.wanted.answer == "drawn":
+            return "answers"
+        return "nothing" if self.wanted.answer == "stored" or self.wanted.temperature == 0 else "draws"
+
+    @property
+    def answered(self) -> dict[str, str]:
+        """The header that says whether a model was asked for this answer or the store had all of it."""
+        return {ANSWER: "drawn" if self.view.drawn else "stored"}
 
     @property
     def link(self) -> dict[str, str]:
@@ -49,7 +64,7 @@ class Exchange:
 
     def pieces(self) -> AsyncGenerator[Piece | Row, None]:
         """Return the pieces as they are written where a stream is wanted, then a row for each sample."""
-        model, wanted, calls = self.model, self.wanted, self.state.calls
+        model, wanted, calls = self.model, self.wanted, self.view
         run, context, told = model.settings.id, wanted.context, ROLES if wanted.stream else ()
         if model.cascade is not None:
             cascade = drawn_as(model.cascade, wanted)

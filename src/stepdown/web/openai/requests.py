@@ -17,23 +17,36 @@ SEEDS = range(-(2**63), 2**63)
 
 N = TypeVar("N", int, float)
 Speaker = Literal["system", "developer", "user", "assistant"]
+Answered = Literal["stored", "drawn"]
 
 
-class Part(msgspec.Struct, frozen=True):
-    """One piece of a content that is a list."""
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One piece of a content that is a list; marks for a cache and citations change nothing."""
 
     type: str
     text: str = ""
+    cache_control: object = None
+    annotations: object = None
 
 
-class Turn(msgspec.Struct, frozen=True):
-    """One message of the conversation."""
+class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One message of the conversation.
+
+    A plan that comes back with an earlier answer (`reasoning_content`) is no part of it, as with other servers, nor
+    are citations.
+    """
 
     role: Speaker
     content: str | list[Part] | None = None
     tool_calls: object = None
     function_call: object = None
     audio: object = None
+    refusal: object = None
+    name: object = None
+    reasoning_content: object = None
+    reasoning: object = None
+    annotations: object = None
+    cache_control: object = None
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
@@ -43,7 +56,7 @@ class StreamOptions(msgspec.Struct, frozen=True):
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client sends. A field of OpenAI's that changes nothing about the text, such as `user`, is let pass."""
+    """What of a client's body is heeded. `stepdown_answer` is this server's own field: `stored` or `drawn`."""
 
     model: str
     messages: list[Turn]
@@ -56,25 +69,16 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     top_p: float | None = None
     seed: int | None = None
     stop: str | list[str] | None = None
-    tools: object = None
-    tool_choice: object = None
-    functions: object = None
-    function_call: object = None
-    response_format: object = None
-    logprobs: object = None
-    top_logprobs: object = None
-    audio: object = None
-    modalities: object = None
-    web_search_options: object = None
-    logit_bias: object = None
-    presence_penalty: object = None
-    frequency_penalty: object = None
-    repetition_penalty: object = None
-    top_k: object = None
-    min_p: object = None
+    stepdown_answer: Answered | None = None
 
 
-# Fields that would change the text or its form, each with the values under which they do not.
+# Fields that change nothing about the text: who asks, what is kept or billed of it, and how fast it comes.
+LET_PASS = frozenset({
+    "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
+    "prediction", "parallel_tool_calls",
+})  # fmt: skip
+# Fields that would change the text or its form, each with the values under which they do not. So would any field that
+# nobody here knows: only what is in one of these lists is taken.
 REFUSED: dict[str, tuple[object, ...]] = {
     "tools": ([],),
     "tool_choice": ("none", "auto"),
@@ -83,15 +87,16 @@ REFUSED: dict[str, tuple[object, ...]] = {
     "response_format": ({"type": "text"},),
     "logprobs": (False,),
     "top_logprobs": (0,),
-    "audio": (),
     "modalities": (["text"], []),
-    "web_search_options": (),
     "logit_bias": ({},),
     "presence_penalty": (0,),
     "frequency_penalty": (0,),
     "repetition_penalty": (1,),
     "top_k": (0, -1),
     "min_p": (0,),
+    "best_of": (1,),
+    "echo": (False,),
+    "ignore_eos": (False,),
 }
 
 
@@ -109,6 +114,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     stop: tuple[str, ...] = ()
     stream: bool = False
     include_usage: bool = False
+    answer: Answered | None = None
 
     def sampling(self, served: Sampling) -> Sampling:
         """Return how solutions are drawn: as the request says, else as served. Plans are never drawn by it."""
@@ -121,21 +127,24 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode = msgspec.json.Decoder(Body).decode
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
-_FIELD = re.compile(r"(?:missing required|unknown) field `(\w+)`")
+_FIELD = re.compile(r"missing required field `(\w+)`")
+_UNKNOWN = re.compile(r"unknown field `(.*)`", re.DOTALL)
 
 
-def read_request(raw: bytes) -> Wanted:
-    """Return what a body asks for. Raises `Refusal`."""
+def read_request(raw: bytes, answer: str = "") -> Wanted:
+    """Return what a body asks for; `answer` is what the header says of the answer that is wanted. Raises `Refusal`."""
     try:
+        fields = _fields(raw)
         body = _decode(raw)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise bad_request("the body is no JSON that can be read") from None
-    for field, harmless in REFUSED.items():
-        _refuse(field, getattr(body, field), harmless)
+    for field, value in fields.items():
+        _check(field, value)
     context, question = _conversation(body.messages)
     return Wanted(
         model=body.model,
@@ -149,23 +158,45 @@ def read_request(raw: bytes) -> Wanted:
         stop=_stops(body.stop),
         stream=bool(body.stream),
         include_usage=bool(body.stream_options and body.stream_options.include_usage),
+        answer=_answered(body.stepdown_answer, answer),
     )
 
 
+def _answered(field: Answered | None, header: str) -> Answered | None:
+    known: dict[str, Answered | None] = {"": field, "stored": "stored", "drawn": "drawn"}
+    if header not in known or (header and field not in (None, header)):
+        what = f"the header says `{header[:40]}`" + (f", `stepdown_answer` says `{field}`" if field else "")
+        raise bad_request(f"an answer is `stored` or `drawn`: {what}", "stepdown_answer", "invalid_value")
+    return known[header]
+
+
 def _invalid(said: str) -> Refusal:
-    place = _PLACE.search(said)
+    found = _PLACE.search(said)
+    place = found[1] if found else ""
+    if unknown := _UNKNOWN.search(_PLACE.sub("", said)):
+        return _unsupported(f"{place}.{unknown[1][:100]}")
     named = _FIELD.search(said)
-    param = place[1] if place else named[1] if named else None
-    return bad_request(_PLACE.sub("", said), param or None)
+    return bad_request(_PLACE.sub("", said), place or (named[1] if named else None))
 
 
-def _refuse(field: str, value: object, harmless: tuple[object, ...]) -> None:
-    if value is not None and value not in harmless:
-        raise bad_request(
-            f"`{field}` is not supported: leaving it out silently would change what the request means; send it without",
-            field,
-            "unsupported_parameter",
-        )
+def _check(field: str, raw: msgspec.Raw) -> None:
+    """Refuse a field that is neither heeded nor known to change nothing; null is as good as left out."""
+    if field in LET_PASS or field in Body.__struct_fields__ or bytes(raw) == b"null":
+        return
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        value = raw
+    if value not in REFUSED.get(field, ()):
+        raise _unsupported(field[:100])
+
+
+def _unsupported(field: str) -> Refusal:
+    return bad_request(
+        f"`{field}` is not supported: leaving it out silently might change what the request means; send it without",
+        field,
+        "unsupported_parameter",
+    )
 
 
 def _conversation(turns: list[Turn]) -> tuple[Messages, str]:
@@ -184,6 +215,8 @@ def _message(turn: Turn, place: int) -> Message:
     where = f"messages[{place}]"
     if turn.tool_calls or turn.function_call or turn.audio:
         raise bad_request("calls of tools and audio are not supported", where, "unsupported_value")
+    if turn.refusal or turn.name:
+        raise _unsupported(f"{where}.{'refusal' if turn.refusal else 'name'}")
     role = "system" if turn.role == "developer" else turn.role
     return Message(role, _text(turn.content, where))
 

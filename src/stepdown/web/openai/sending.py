@@ -38,25 +38,30 @@ async def answer_whole(exchange: Exchange, identity: str, receive: Receive) -> R
         work.result()
     finally:
         await let_go(work, gone)
-    return Response(whole(exchange, identity), media_type="application/json")
+    return Response(whole(exchange, identity), headers=exchange.answered, media_type="application/json")
 
 
 class Stream:
-    """A stream under way. What is written while a send waits goes out with the next one."""
+    """A stream under way. What is written while a send waits goes out with the next one.
+
+    Its head says where the answer comes from, so it waits for a first piece and for the word that a model is asked, or
+    until the store has answered it all.
+    """
 
     def __init__(self, exchange: Exchange, identity: str, headers: Mapping[str, str], send: Send) -> None:
-        self.chunks = Chunks(exchange, identity)
+        self.chunks, self._exchange = Chunks(exchange, identity), exchange
         self._headers, self._send = headers, send
         self._written: list[bytes] = [self.chunks.opening()]
         self._news = asyncio.Event()
-        self._begun = False
+        self._begun = self._said = False
+        exchange.view.tell = self._news.set
 
-    async def run(self, exchange: Exchange, receive: Receive) -> None:
+    async def run(self, receive: Receive) -> None:
         """Send the answer piece by piece until it ends or the client leaves.
 
         Raises `Refusal` for a failure before anything was sent; a later one is an event of the stream.
         """
-        work = asyncio.create_task(exchange.solve(self._write))
+        work = asyncio.create_task(self._exchange.solve(self._write))
         gone = asyncio.create_task(departure(receive))
         for task in (work, gone):
             task.add_done_callback(lambda _: self._news.set())
@@ -66,11 +71,13 @@ class Stream:
                 if work.done():
                     await self._end(work)
                     return
-                await self._pass_on(b"" if alive else ALIVE)
+                if not alive or (self._exchange.view.drawn and self._said):
+                    await self._pass_on(b"" if alive else ALIVE)
         finally:
             await let_go(work, gone)
 
     def _write(self, piece: Piece) -> None:
+        self._said = True
         self._written.append(self.chunks.piece(piece))
         self._news.set()
 
@@ -95,7 +102,12 @@ class Stream:
         if self._begun:
             return
         self._begun = True
-        headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", **self._headers}
+        headers = {
+            "content-type": "text/event-stream; charset=utf-8",
+            "cache-control": "no-cache",
+            **self._headers,
+            **self._exchange.answered,
+        }
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": 200, "headers": raw})
 

@@ -11,7 +11,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from stepdown import __version__
-from stepdown.errors import StepdownError, UnknownName, UsageError
+from stepdown.errors import (
+    BudgetReached,
+    CallFailed,
+    EndpointRefused,
+    StepdownError,
+    StoreError,
+    UnknownName,
+    UsageError,
+)
+from stepdown.web.objects import error_object, is_program
 
 if TYPE_CHECKING:
     from stepdown.web.state import State
@@ -41,14 +50,30 @@ def state_of(request: Request) -> "State":
 
 
 def page(request: Request, template: str, /, *, status: int = 200, **values: Any) -> Response:
-    """Return a template filled in; `here` is the path, for the navigation."""
+    """Return a template filled in; `here` is the path, for the navigation. A program is told an error as JSON."""
+    if status >= 400 and is_program(request.scope):
+        return error_object(status, _said(values))
     filled = templates().get_template(template).render(here=request.url.path, state=state_of(request), **values)
     return HTMLResponse(filled, status_code=status)
 
 
 def wrong(request: Request, error: StepdownError) -> Response:
-    """Return the page that says what was wrong and the way out; 404 for a name that is not there, else 400."""
-    return page(request, "wrong.html", status=404 if isinstance(error, UnknownName) else 400, error=error)
+    """Return the page that says what was wrong and the way out."""
+    return page(request, "wrong.html", status=status_of(error), error=error)
+
+
+def status_of(error: StepdownError) -> int:
+    """Return the status of an error: 404 for a name that is not there, 5xx where this server's user is not at fault."""
+    statuses = ((UnknownName, 404), (StoreError, 503), (BudgetReached, 429), (EndpointRefused, 502), (CallFailed, 502))
+    return next((status for kind, status in statuses if isinstance(error, kind)), 400)
+
+
+def _said(values: Mapping[str, Any]) -> str:
+    """Return in one line what a page says is wrong: its error, and what is wrong with each field of its form."""
+    error = values.get("error") or values.get("refused")
+    said = [f"{error.what}; {error.hint}".removesuffix("; ")] if isinstance(error, StepdownError) else []
+    said += [error] if isinstance(error, str) else []
+    return "; ".join(said + [f"{field}: {what}" for field, what in dict(values.get("errors") or {}).items()])
 
 
 async def form_of(request: Request) -> Mapping[str, str]:
