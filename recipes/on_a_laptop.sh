@@ -4,6 +4,11 @@
 # Stops and goes on wherever it is interrupted.
 #   recipes/on_a_laptop.sh [PROBLEMS] [OUT]
 set -euo pipefail
+if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
+  echo "usage: $0 [PROBLEMS] [OUT]" >&2
+  sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0" >&2
+  exit 2
+fi
 count=${1:-300} out=${2:-laptop}
 teacher=${TEACHER:-embedded/qwen2.5-coder-1.5b} student=${STUDENT:-embedded/qwen2.5-coder-0.5b}
 base=${BASE:-smollm2-135m} steps=${STEPS:-100} tested=${TESTED:-200}

@@ -5,6 +5,11 @@
 #   recipes/symbolic_distillation.sh POOL.jsonl.gz DATASET TEST_FILE [OUT]
 #   recipes/symbolic_distillation.sh quarel_train.jsonl.gz quarel dev.jsonl
 set -euo pipefail
+if [ $# -lt 3 ] || [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
+  echo "usage: $0 POOL.jsonl.gz DATASET TEST_FILE [OUT [STUDY OPTIONS]]" >&2
+  sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0" >&2
+  exit 2
+fi
 pool=$1 dataset=$2 test=$3 out=${4:-study-$2}
 base=${BASE:-smollm2-135m} steps=${STEPS:-300} seeds=${SEEDS:-3}
 

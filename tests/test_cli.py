@@ -70,9 +70,14 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert (process.returncode, said) == (141, b"")
 
 
-def test_a_bug_is_not_dressed_up_as_an_error_of_the_user() -> None:
-    with pytest.raises(AttributeError):
-        main([3])  # type: ignore[list-item]
+def test_a_fault_of_ours_is_one_line_with_code_70_and_its_details_lie_in_a_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert main([3]) == 70  # type: ignore[list-item]
+    said, [details] = capsys.readouterr().err, list(tmp_path.iterdir())
+    assert said.startswith("error: stepdown has a fault: AttributeError") and "Traceback" not in said
+    assert str(details) in said and "Traceback" in details.read_text()
 
 
 def test_the_manual_shows_no_docstring() -> None:

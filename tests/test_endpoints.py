@@ -96,7 +96,7 @@ def test_an_address_of_ones_own_needs_no_key(monkeypatch: pytest.MonkeyPatch) ->
     ("name", "error", "message"),
     [
         ("opnai/gpt-4o", UnknownName, "did you mean `openai`"),
-        ("gpt-4o", UnknownName, "no provider `gpt-4o`"),
+        ("gpt-4o", UsageError, "did you mean `openai/gpt-4o`"),
         ("openai", UsageError, "names no model"),
         ("openai-api/lab", UsageError, "names no model"),
         ("openai-api/lab/m", UsageError, "`LAB_BASE_URL` is not set"),

@@ -10,7 +10,8 @@ StepdownError
 ├── EndpointRefused     key, model or endpoint refused: every further call would fail too   exit 4
 ├── BudgetReached       the next call would go over the budget                 exit 3
 ├── Interrupted         a person or the system asked to stop                   exit 130
-└── StoreError          the store cannot be read or written                    exit 2
+└── FileError           a file or the disk refuses, perhaps after calls were sent   exit 5
+    └── StoreError      the store cannot be read or written
 """
 
 from collections.abc import Iterable
@@ -49,10 +50,21 @@ class UnknownName(UsageError):
 
     def __init__(self, what: str, name: str, known: Iterable[str], *, more: str = "") -> None:
         known = sorted(known)
-        close = get_close_matches(name, known, n=1)
+        close = closest(name, known)
         listed = ", ".join(f"`{one}`" for one in known[:MOST_NAMES]) + ("..." if len(known) > MOST_NAMES else "")
         hint = f"did you mean `{close[0]}`?" if close else f"known: {listed}" if known else "there are none yet"
         super().__init__(f"there is no {what} `{name}`", f"{hint}; {more}" if more else hint)
+
+
+def closest(name: str, known: Iterable[str]) -> list[str]:
+    """Return the one known name that a wrong one most likely means, none where nothing is near."""
+    plain = {one.casefold(): one for one in known}
+    said = name.strip().casefold().replace("_", "-")
+    if said in plain:
+        return [plain[said]]
+    close = get_close_matches(said, list(plain), n=1, cutoff=0.6 if len(said) > 3 else 0.5)
+    begun = [one for one in plain if len(said) > 1 and one.startswith(said)]
+    return [plain[one] for one in (begun if len(begun) == 1 else close)]
 
 
 class MissingExtra(UsageError):
@@ -60,7 +72,7 @@ class MissingExtra(UsageError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(
-            f"{purpose} needs `{package}`, which is not installed",
+            f"{purpose} needs `{package}`: not installed",
             f"pip install 'stepdown[{extra}]'",
         )
 
@@ -96,5 +108,11 @@ class Interrupted(StepdownError):
         super().__init__("interrupted", "everything answered is kept; the same command goes on from here")
 
 
-class StoreError(StepdownError):
+class FileError(StepdownError):
+    """A file cannot be read or written as asked, or the disk is full; what was answered before is kept."""
+
+    exit_code = 5
+
+
+class StoreError(FileError):
     """The store cannot be read or written as asked."""

@@ -53,8 +53,21 @@ ASKS_ONCE = frozenset(method.solve for method in METHODS.values())
 COMPARED = ("direct", "chain-of-thought", "plan-and-solve", "trace-of-thought")
 
 
+# What papers and people call them for short.
+SHORT = {
+    "cot": "chain-of-thought",
+    "zero-shot-cot": "chain-of-thought",
+    "few-shot-cot": "few-shot",
+    "pas": "plan-and-solve",
+    "ps": "plan-and-solve",
+    "tot": "trace-of-thought",
+}
+
+
 def load_method(name: str) -> Method:
-    """Return a method by its name. Raises `UnknownName`."""
-    if name not in METHODS:
-        raise UnknownName("method", name, METHODS)
-    return METHODS[name]
+    """Return a method by its name, or by what it is called for short (`cot`, `pas`, `tot`). Raises `UnknownName`."""
+    plain = name.strip().casefold().replace("_", "-").replace(" ", "-")
+    full = SHORT.get(plain, plain)
+    if full not in METHODS:
+        raise UnknownName("method", name, [*METHODS, *SHORT, "all"])
+    return METHODS[full]

@@ -1,6 +1,7 @@
 """The command line: one file per verb, each imported only when it is called."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from inspect import cleandoc
@@ -8,8 +9,11 @@ from inspect import cleandoc
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from stepdown import __version__
+from stepdown.cli.commas import parted
+from stepdown.cli.faults import BROKEN_PIPE, INTERNAL, nobody_reads, said_of, write_details
+from stepdown.cli.numbers import check_numbers
 from stepdown.cli.terminal import say, say_error
-from stepdown.errors import StepdownError
+from stepdown.errors import StepdownError, closest
 
 VERBS = {
     "demo": """All four methods on this machine, with real models and no key.
@@ -77,7 +81,6 @@ _MANY = {
     "keep": "CORPUS [FILTER...]",
     "export": "RUN|CORPUS|STUDENT [RUN...]",
 }
-_BROKEN_PIPE = 141  # what a shell reports of a command that SIGPIPE ended
 
 
 def _default(value: object) -> str | None:
@@ -114,50 +117,87 @@ app = _make_app()
 
 
 def main(tokens: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code; what a user can cause or meet is said without a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    """Run a command and return its exit code; whatever happens is said without a traceback."""
+    closed = sys.stdout is None
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # Closed by who started the command: the work is done all the same.
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
         code = _call(sys.argv[1:] if tokens is None else tokens)
         sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        # Nobody reads any more: the interpreter's own flush at exit must find somewhere to write.
+        return BROKEN_PIPE if closed else code
+    except OSError as error:
+        # The interpreter's own flush at exit must find somewhere to write.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
+        if nobody_reads(error):
+            return BROKEN_PIPE
+        say_error(found := said_of(error))
+        return found.exit_code
 
 
 def _call(tokens: Sequence[str]) -> int:
     try:
-        found = app(_spelled_out(tokens), exit_on_error=False, print_error=False)
+        command, bound, _ = app.parse_args(_spelled_out(tokens), exit_on_error=False, print_error=False)
+        check_numbers([*bound.args, *bound.kwargs.values()])
+        found = command(*bound.args, **bound.kwargs)
         return found if isinstance(found, int) else 0
     except StepdownError as error:
         say_error(error)
         return error.exit_code
     except CycloptsError as error:
-        say_error(StepdownError(_words_of(error), f"`stepdown {_verb(tokens)}--help` says what there is"))
+        say_error(StepdownError(_words_of(error, tokens), f"`stepdown {_verb(tokens)}--help` says what there is"))
         return 2
     except KeyboardInterrupt:
         say("interrupted; the same command goes on from what was kept")
         return 130
+    except OSError as error:
+        if nobody_reads(error):
+            raise
+        say_error(found := said_of(error))
+        return found.exit_code
+    except Exception as error:  # the last line of defence: a fault of ours is said in words, and its details are kept
+        say_error(write_details(error))
+        return INTERNAL
 
 
 def _spelled_out(tokens: Sequence[str]) -> Sequence[str]:
-    """Put in what the file of a study says: `study FILE.toml` is the one command whose options may lie in a file."""
-    if list(tokens[:1]) != ["study"] or not "".join(tokens[1:2]).endswith(".toml"):
-        return tokens
-    from stepdown.cli.study import spelled_out
+    """Put in what the file of a study says, the one command whose options may lie in a file; part lists at commas."""
+    if list(tokens[:1]) == ["study"] and "".join(tokens[1:2]).endswith(".toml"):
+        from stepdown.cli.study import spelled_out
 
-    return ["study", *spelled_out(tokens[1:])]
+        tokens = ["study", *spelled_out(tokens[1:])]
+    return parted(tokens) if list(tokens[:1]) in (["run"], ["study"]) else tokens
 
 
 def _verb(tokens: Sequence[str]) -> str:
     return f"{tokens[0]} " if tokens and tokens[0] in VERBS else ""
 
 
-def _words_of(error: CycloptsError) -> str:
+def _words_of(error: CycloptsError, tokens: Sequence[str]) -> str:
     """Return what was wrong with a command line; a required option that was not given is said to be missing."""
-    if isinstance(error, MissingArgumentError) and error.argument is not None and error.keyword is None:
+    if not isinstance(error, MissingArgumentError):
+        return str(error).strip()
+    # A misspelt option is what is missing: it is named before what then lacks a value.
+    if unknown := _unknown_option(error.command_chain or (), tokens):
+        return unknown
+    if error.argument is not None and error.keyword is None:
         return f"`stepdown {' '.join(error.command_chain or ())}` needs `{error.argument.name}`"
     return str(error).strip()
+
+
+def _unknown_option(verbs: Sequence[str], tokens: Sequence[str]) -> str:
+    """Return what is wrong with the first word that looks like an option and is none of the verb's, "" without one."""
+    command = app
+    for verb in verbs:
+        command = command[verb]
+    known = {name for argument in command.assemble_argument_collection() for name in argument.names}
+    given = (word.partition("=")[0] for word in tokens[: [*tokens, "--"].index("--")])
+    for word in given:
+        if re.fullmatch(r"--[a-z][a-z_-]+", word) and word.replace("_", "-") not in {*known, "--help", "--version"}:
+            close = closest(word, [name for name in known if not name.startswith("--empty-")])
+            return f"there is no option `{word}`" + (f"; did you mean `{close[0]}`?" if close else "")
+    return ""

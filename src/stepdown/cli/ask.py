@@ -9,7 +9,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from stepdown.cli.editor import edited, person
+from stepdown.cli.effects import PLANNING, given, refuse
 from stepdown.cli.grid import Players
+from stepdown.cli.needs import check_extras
 from stepdown.cli.options import CHOICE, EndpointOptions, Flag, OutputOptions, SamplingOptions
 from stepdown.cli.terminal import say, show, show_json
 from stepdown.errors import UsageError
@@ -76,6 +78,12 @@ def ask(
     question
         The question's text.
     """
+    if load_method(options.method).plan is None:
+        unused = given(options, "teacher", "plan", "edit") + given(sampling, *PLANNING)
+        refuse(unused, f"`{options.method}` has no plan", "leave out --method, or leave it out")
+    elif options.plan is not None:
+        refuse(given(options, "teacher"), "no teacher is asked where the plan is given", "leave one of them out")
+    check_extras((options.student, options.teacher))
     problem = problem_of(question, options.choices)
     plan = None if options.plan is None else read_plan(options.plan)
     with output.open() as store:

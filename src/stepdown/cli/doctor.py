@@ -5,7 +5,6 @@ import platform
 import shutil
 import sqlite3
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -17,24 +16,13 @@ from stepdown.cli.options import OutputOptions
 from stepdown.cli.reach import Reached, reach
 from stepdown.cli.terminal import show, show_json
 from stepdown.errors import StepdownError
+from stepdown.extras import EXTRAS, has, missing
 from stepdown.models.catalogue import CATALOGUE, fetched, models_folder
 from stepdown.reports.figures import counted
 from stepdown.store import Store, default_path
 from stepdown.store.schema import SCHEMA_VERSION
 
 OUTPUT = OutputOptions()
-TRAINING = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "polars")
-# What each extra is for, and the modules that show it is installed.
-EXTRAS = {
-    "embedded": ("models in this process", ("openvino_genai", "xllamacpp", "gguf")),
-    "math": ("grading LaTeX expressions", ("math_verify",)),
-    "data": ("corpora and other parquet files", ("polars",)),
-    "report": ("charts in html reports", ("altair", "vl_convert")),
-    "hub": ("data sets and weights from the hub", ("huggingface_hub", "polars")),
-    "web": ("the web app", ("starlette", "uvicorn", "jinja2")),
-    "train": ("training students, serving those without a model.gguf", TRAINING),
-    "ray": ("many machines", ("ray",)),
-}
 ENGINES = {"openvino_genai": "openvino-genai", "xllamacpp": "xllamacpp"}
 
 
@@ -103,8 +91,7 @@ def look(store: Path | None) -> Findings:
         python=platform.python_version(),
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         sqlite=sqlite3.sqlite_version,
-        extras=tuple(Extra(name, use, tuple(one for one in modules if not has(one)))
-                     for name, (use, modules) in EXTRAS.items()),
+        extras=tuple(Extra(name, use, missing(name)) for name, (use, _) in EXTRAS.items()),
         engines=engines,
         models=models,
         models_folder=str(models_folder()),
@@ -113,7 +100,7 @@ def look(store: Path | None) -> Findings:
         store=state,
         ready=not why,
         why=why,
-    )  # fmt: skip
+    )
 
 
 def hindrance(engines: dict[str, str], models: tuple[Local, ...], store: StoreState, free: int) -> str:
@@ -124,16 +111,11 @@ def hindrance(engines: dict[str, str], models: tuple[Local, ...], store: StoreSt
         return store.why
     needed = {TEACHER.removeprefix("embedded/"), STUDENT.removeprefix("embedded/")}
     absent = {one.name for one in models if one.path is None} & needed
-    missing = sum(one.bytes for one in CATALOGUE if one.name in absent)
+    absent_bytes = sum(one.bytes for one in CATALOGUE if one.name in absent)
     # A wheel and the part of the file it holds lie on the disk together for a moment.
-    if missing and free < missing * 1.2:
-        return f"the models need {missing * 1.2 / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free"
+    if absent_bytes and free < absent_bytes * 1.2:
+        return f"the models need {absent_bytes * 1.2 / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free"
     return ""
-
-
-def has(module: str) -> bool:
-    """Whether a module is installed; it is not imported."""
-    return find_spec(module) is not None
 
 
 def state_of(path: Path) -> StoreState:

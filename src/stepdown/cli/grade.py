@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from stepdown.cli.effects import given, refuse
 from stepdown.cli.grid import Players
 from stepdown.cli.judging import Judging
 from stepdown.cli.options import CHOICE, EndpointOptions, JudgeMoneyOptions, Limit, OutputOptions
@@ -95,6 +96,8 @@ def grade(
     run
         A run's id, or its beginning.
     """
+    if not judge_in(options.grader):
+        refuse([*given(spend), *given(endpoint)], "no model judges", "give --grader judge:MODEL, or leave it out")
     with output.reopen() as store:
         found, players = store.run(run), Players(store, endpoint)
         graders = VIEWS if options.grader is None else (options.grader,)

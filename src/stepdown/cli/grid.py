@@ -8,6 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from stepdown.cli.downloads import download
+from stepdown.cli.effects import PLANNING, given, refuse
+from stepdown.cli.needs import check_extras
 from stepdown.cli.options import CHOICE, SETTINGS, EndpointOptions, SamplingOptions
 from stepdown.errors import UsageError
 from stepdown.graders import judged_by, load_grader
@@ -108,6 +110,9 @@ def tasks_of(problems: Problems, grid: GridOptions, sampling: SamplingOptions, p
     if not grid.student:
         raise UsageError("there is no student", "name one with --student; `stepdown models` lists models")
     methods = methods_of(grid.method)
+    drawn, planned_by = sampling.student(), sampling.teacher()
+    _check_effects(grid, sampling, methods)
+    check_extras((*grid.student, *grid.teacher), problems)
     planned = [load_plans(name, _control(control), find_run=players.store.run)
                for name in dict.fromkeys(grid.plans) for control in dict.fromkeys(grid.control)]  # fmt: skip
     shown = load_demonstrations(grid.demos) if grid.demos else ()
@@ -126,14 +131,31 @@ def tasks_of(problems: Problems, grid: GridOptions, sampling: SamplingOptions, p
                         plans=plans,
                         grader=players.grader(grid.grader),
                         prompts=with_demonstrations(words, shown) if method.name == "few-shot" else words,
-                        sampling=sampling.student(),
-                        teacher_sampling=sampling.teacher(),
+                        sampling=drawn,
+                        teacher_sampling=planned_by,
                         samples=grid.samples,
                     )
                 )
     for task in tasks:
         task.check()
     return tasks
+
+
+def _check_effects(grid: GridOptions, sampling: SamplingOptions, methods: Sequence[Method]) -> None:
+    """Refuse what would change nothing in any run of the grid. Raises `UsageError`."""
+    names = ", ".join(f"`{method.name}`" for method in methods)
+    planning = [method for method in methods if method.plan is not None]
+    if not planning:
+        unused = given(grid, "teacher", "plans", "control") + given(sampling, *PLANNING)
+        refuse(unused, f"{names} has no plans", "add --method trace-of-thought, or leave it out")
+    elif "teacher" not in grid.plans:
+        refuse(given(grid, "teacher"), "no plan comes from a teacher", "add --plans teacher, or leave it out")
+        unused = [] if "own" in grid.plans else given(sampling, *PLANNING)
+        refuse(unused, "no plan is written in this command", "leave it out")
+    if sampling.temperature == 0 and (not planning or sampling.teacher_temperature == 0):
+        refuse(given(sampling, "top_p"), "greedy text has no draws", "give --temperature, or leave it out")
+    if all(method.name != "few-shot" for method in methods):
+        refuse(given(grid, "demos"), f"{names} shows no demonstrations", "add --method few-shot, or leave it out")
 
 
 def _control(name: str) -> str:

@@ -1,5 +1,7 @@
 """The options that verbs share, in the groups their help shows."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -7,11 +9,12 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
-from stepdown.errors import StoreError, UsageError
+from stepdown.errors import UsageError
 from stepdown.models import Prices
 from stepdown.models.chat import TIMEOUT
 from stepdown.problems import Columns, Problems, datasets, load_problems
 from stepdown.store import Store, default_path
+from stepdown.store.empties import discard_if_empty
 from stepdown.types import Kind, Sampling
 
 # Groups of options in the order that help shows them.
@@ -230,15 +233,22 @@ class OutputOptions:
         """The store's path."""
         return self.store or default_path()
 
-    def open(self) -> Store:
-        """Open the store; made now if it is not there."""
-        return Store(self.place)
+    @contextmanager
+    def open(self) -> Iterator[Store]:
+        """Open the store for a `with`; made now if it is not there, and taken away again if nothing came into it."""
+        there = self.place.exists()
+        try:
+            with Store(self.place) as store:
+                yield store
+        finally:
+            if not there:
+                discard_if_empty(self.place)
 
     def reopen(self) -> Store:
-        """Open a store that is there. Raises `StoreError`; a verb that only reads makes no file."""
+        """Open a store that is there. Raises `UsageError`; a verb that only reads makes no file."""
         if not self.place.exists():
-            raise StoreError(
+            raise UsageError(
                 f"there is no store `{self.place}`",
                 "make one with `stepdown run` or `stepdown demo`, or name one with --store",
             )
-        return self.open()
+        return Store(self.place)

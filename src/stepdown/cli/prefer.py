@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from stepdown.cli.effects import given, refuse
 from stepdown.cli.grid import Players
 from stepdown.cli.judging import Judging
 from stepdown.cli.options import CHOICE, EndpointOptions, Flag, JudgeMoneyOptions, Limit, OutputOptions
@@ -83,6 +84,10 @@ def prefer(
     """
     if (options.judge is not None) + (options.to is not None) + bool(options.votes) != 1:
         raise UsageError("who compares is not clear", "give one of --judge MODEL, --to FILE and --votes FILE")
+    if options.judge is None:
+        refuse([*given(spend), *given(endpoint)], "no model judges", "give --judge MODEL, or leave it out")
+    if options.to is None:
+        refuse(given(options, "force"), "no file is written", "give --to FILE, or leave it out")
     with output.reopen() as store:
         first, second = store.run(run), store.run(against)
         if options.to is not None:

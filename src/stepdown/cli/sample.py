@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from stepdown.cli.corpora import show_corpus
 from stepdown.cli.grid import Players
+from stepdown.cli.needs import check_extras
 from stepdown.cli.options import (
     CHOICE,
     SAMPLING,
@@ -136,6 +137,8 @@ def sample(
             "only gold plans can be had without a run", "run trace-of-thought, then `stepdown export RUN --to plans`"
         )
     chosen = problems.load(dataset, preferred="train")
+    if options.teacher != GOLD:
+        check_extras((options.teacher,), chosen, more=("data",))
     if options.teacher == GOLD:
         show_corpus(_write_gold(chosen, options), as_json=output.json)
         return 0

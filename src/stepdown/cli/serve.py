@@ -5,7 +5,6 @@ import secrets
 import socket
 import webbrowser
 from dataclasses import dataclass
-from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +15,8 @@ from cyclopts.validators import Number
 from stepdown.cli.downloads import download
 from stepdown.cli.options import CHOICE, MONEY, OUTPUT, Flag, MoneyOptions, Place
 from stepdown.cli.terminal import say
-from stepdown.errors import MissingExtra, UsageError
+from stepdown.errors import UsageError
+from stepdown.extras import require
 from stepdown.models.keys import Secret, find_setting
 from stepdown.runner import Budget
 from stepdown.store import default_path
@@ -150,9 +150,7 @@ DOOR, SERVED, SPENDING = DoorOptions(), ServedOptions(), SpendingOptions()
 
 def serve(*, door: DoorOptions = DOOR, served: ServedOptions = SERVED, spend: SpendingOptions = SPENDING) -> int:
     """Serve the pages and the endpoint until Ctrl-C."""
-    for package in ("starlette", "uvicorn", "jinja2"):
-        if find_spec(package) is None:
-            raise MissingExtra(package, "web", "`stepdown serve`")
+    require(["web"], "`stepdown serve`")
     token = door.secret()
     asyncio.run(_serve(door, served, spend, token))
     say("ended")

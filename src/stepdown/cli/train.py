@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from cyclopts import Parameter
 
+from stepdown.cli.effects import given, refuse
 from stepdown.cli.options import CHOICE, SETTINGS, Flag, Json, ProblemOptions
 from stepdown.cli.terminal import say, show, show_json
 from stepdown.corpus import Corpus, open_corpus
@@ -82,8 +83,12 @@ class TrainingOptions:
 
     def training(self, target: str, *, seed: int = 0) -> Training:
         """Return the settings of one student."""
-        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "dev_count"}
-        return Training(**given, target=target, seed=seed, dev=self.dev_count)
+        if self.full:
+            refuse(given(self, "rank"), "with `--full` there is no LoRA", "leave one of them out")
+        if not self.evaluations:
+            refuse(given(self, "dev_count"), "with `--evaluations 0` no dev problem is solved", "leave one of them out")
+        named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "dev_count"}
+        return Training(**named, target=target, seed=seed, dev=self.dev_count)
 
 
 @Parameter(name="*", group=CHOICE)

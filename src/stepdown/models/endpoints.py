@@ -8,6 +8,7 @@ import msgspec
 
 from stepdown.errors import UnknownName, UsageError
 from stepdown.models.keys import Secret, find_setting
+from stepdown.models.suggestions import suggest
 
 ADDRESSES = {
     "anthropic": "https://api.anthropic.com/v1",
@@ -97,7 +98,9 @@ def find_endpoint(name: str) -> Endpoint:
     if provider in ANY:
         provider, _, model = model.partition("/")
     elif provider not in ADDRESSES:
-        more = f"and there is no folder `{name}`" if model else ""
+        if meant := suggest(name):
+            raise UsageError(f"there is no model `{name}`: its provider is not said", f"did you mean `{meant}`?")
+        more = f"and there is no folder `{name}`" if model else "write `provider/model`, or the path of a student"
         raise UnknownName("provider", provider, [*ADDRESSES, *ANY, "embedded"], more=more)
     if not provider or not model:
         raise UsageError(f"`{name}` names no model", "write `provider/model`, such as `ollama/llama3.2:1b`")

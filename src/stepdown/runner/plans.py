@@ -6,11 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from stepdown.errors import BadRow, CallFailed, UnknownName, UsageError
+from stepdown.errors import BadRow, CallFailed, UnknownName, UsageError, closest
 from stepdown.prompts import GENERIC_STEPS, asked
 from stepdown.store import Run
 from stepdown.types import Ask, Method, Plan, Problem, fingerprint
 
+SOURCES = ("teacher", "own", "gold")
 CONTROLS = ("shuffled", "generic", "masked", "no-nosolve")
 
 
@@ -56,19 +57,29 @@ def load_plans(name: str = "teacher", control: str = "", *, find_run: Callable[[
     """
     if control and control not in CONTROLS:
         raise UnknownName("control", control, CONTROLS)
-    if name in {"teacher", "own", "gold"}:
+    if name in SOURCES:
         return Plans(source=name, control=control)
     path = Path(name)
     if path.suffix or path.exists():
         recorded = dict(_read(path))
     elif find_run is not None:
-        run = find_run(name.removeprefix("recorded/"))
+        run = _run_named(name, find_run)
         name, recorded = f"recorded/{run.id}", dict((asked(p), plan) for p, plan in run.plans())
     else:
-        raise UnknownName("source of plans", name, ("teacher", "own", "gold"))
+        raise UnknownName("source of plans", name, SOURCES)
     if not recorded:
         raise UsageError(f"`{name}` has no plans", "`stepdown runs` lists runs; trace-of-thought runs have plans")
     return Plans(source=name, control=control, recorded=recorded)
+
+
+def _run_named(name: str, find_run: Callable[[str], Run]) -> Run:
+    """Return the run whose plans a name means. Raises `UnknownName`, which also says what else a name may be."""
+    try:
+        return find_run(name.removeprefix("recorded/"))
+    except UnknownName:
+        if close := closest(name, SOURCES):
+            raise UsageError(f"there is no source of plans `{name}`", f"did you mean `{close[0]}`?") from None
+        raise
 
 
 class PlanRow(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stepdown.errors import StoreError, UnknownName
+from stepdown.errors import StoreError, UnknownName, UsageError
 from stepdown.store.rows import Paid, decode_reply, decode_settings, encode, problem_key
 from stepdown.store.run import Run
 from stepdown.store.schema import APPLICATION_ID, MIGRATIONS, PAGE, PRAGMAS, SCHEMA_VERSION
@@ -175,7 +175,7 @@ class Store:
         """Return the run with this id, or the only one whose id begins so. Raises `UnknownName`."""
         found = [run for run in self.runs() if run.id.startswith(name)] if name else []
         if len(found) > 1:
-            raise StoreError(f"`{name}` begins {len(found)} runs' ids", "give more of the id; see `stepdown runs`")
+            raise UsageError(f"`{name}` begins {len(found)} runs' ids", "give more of the id; see `stepdown runs`")
         if not found:
             raise UnknownName("run", name, [run.id for run in self.runs()])
         return found[0]

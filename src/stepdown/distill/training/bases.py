@@ -4,7 +4,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
-from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import EndpointRefused, MissingExtra, UsageError
+from stepdown.extras import has
 from stepdown.models.catalogue import CATALOGUE, Progress, fetch, find_weights, require_gguf
 from stepdown.models.embedded import known_hash
 from stepdown.models.students import PLAIN_TEMPLATE, check_folder
@@ -124,9 +124,8 @@ def _explained(found: Found) -> Iterator[None]:
 
 def check_libraries() -> None:
     """Raise `MissingExtra` where a library of training is not installed; none is loaded, which takes seconds."""
-    for name in LIBRARIES:
-        if find_spec(name) is None:
-            raise MissingExtra(name, "train", "training a student")
+    if absent := [name for name in LIBRARIES if not has(name)]:
+        raise MissingExtra("`, `".join(absent), "train", "training a student")
 
 
 def load_transformers() -> Any:

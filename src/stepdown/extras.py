@@ -1,0 +1,36 @@
+"""The optional parts of an installation: what each is for, what shows that it is there, and what a command lacks."""
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+
+from stepdown.errors import MissingExtra
+
+_TRAINING = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "polars", "gguf")
+# What each extra is for, and the modules that show it is installed.
+EXTRAS = {
+    "embedded": ("models in this process", ("openvino_genai", "xllamacpp", "gguf")),
+    "math": ("grading LaTeX expressions", ("math_verify",)),
+    "data": ("corpora and other parquet files", ("polars",)),
+    "report": ("charts in html reports", ("altair", "vl_convert")),
+    "hub": ("data sets and weights from the hub", ("huggingface_hub", "polars")),
+    "web": ("the web app", ("starlette", "uvicorn", "jinja2")),
+    "train": ("training students, serving those without a model.gguf", _TRAINING),
+}
+
+
+def has(module: str) -> bool:
+    """Whether a module is installed; it is not imported."""
+    return find_spec(module) is not None
+
+
+def missing(extra: str) -> tuple[str, ...]:
+    """Return the modules of an extra that are not installed."""
+    return tuple(module for module in EXTRAS[extra][1] if not has(module))
+
+
+def require(extras: Iterable[str], purpose: str) -> None:
+    """Raise `MissingExtra`, naming all that is missing at once, unless all these extras are installed."""
+    lacking = {extra: absent for extra in dict.fromkeys(extras) if (absent := missing(extra))}
+    if lacking:
+        modules = dict.fromkeys(module for absent in lacking.values() for module in absent)
+        raise MissingExtra("`, `".join(modules), ",".join(lacking), purpose)
