@@ -19,7 +19,7 @@ from stepdown.models.limits import Limits
 from stepdown.models.streams import Gathering
 from stepdown.models.troubles import read_trouble
 from stepdown.models.wire import decode_answer
-from stepdown.types import Message, Reply, Sampling, Unseen, Usage
+from stepdown.types import GREEDY, Message, Reply, Sampling, Unseen, Usage
 
 KEY = "sk-very-secret"
 ASK = (Message("system", "Be brief."), Message("user", "2 + 2?"))
@@ -50,10 +50,10 @@ def ask_server(*faults: str | Body, **sampling: Any) -> Reply:
         return ask(chat_model(server.url), **sampling)[0]
 
 
-def ask_stream(model: ChatModel) -> Sequence[str | Reply]:
+def ask_stream(model: ChatModel, sampling: Sampling = GREEDY) -> Sequence[str | Reply]:
     async def main() -> list[str | Reply]:
         try:
-            return [item async for item in model.stream(ASK, Sampling()) if not isinstance(item, Unseen)]
+            return [item async for item in model.stream(ASK, sampling) if not isinstance(item, Unseen)]
         finally:
             await model.close()
 

@@ -8,6 +8,8 @@ from stepdown.errors import UsageError
 from stepdown.models import Prices, Rate
 from stepdown.types import Usage
 
+TIER = '{"start": 5, "input": 1, "output": 1}'
+TIERED = '{"m": {"input": 1, "output": 2, "tiers": [TIERS]}}'
 MILLION = Usage(input=1_000_000, output=1_000_000)
 
 
@@ -86,12 +88,27 @@ def test_the_users_file_goes_first(tmp_path: Path, file: str, text: str) -> None
         ("p.json", '{"m": {"input": -1, "output": 2}}', "impossible price for `m`"),
         ("p.toml", '["m"]\ninput = inf\noutput = 2\n', "impossible price for `m`"),
         ("p.toml", "input = ", "no price file"),
+        ("p.json", '{"m": {"input": 1, "output": 1e400}}', "no price file"),
+        ("p.json", '{"m": ' + "[" * 9999, "no price file"),
+        ("p.toml", "m = " + "[" * 9999, "no price file"),
+        ("p.json", TIERED.replace("TIERS", '{"start": 5, "input": 1, "output": -1}'), "impossible price for `m`"),
+        ("p.json", TIERED.replace("TIERS", '{"start": -5, "input": 1, "output": 1}'), "tiers for `m`"),
+        ("p.json", TIERED.replace("TIERS", ", ".join([TIER, TIER])), "tiers for `m`"),
     ],
 )
 def test_a_bad_price_file_says_what_is_wrong(tmp_path: Path, file: str, text: str, message: str) -> None:
     (tmp_path / file).write_text(text)
     with pytest.raises(UsageError, match=message):
         Prices(tmp_path / file)
+
+
+def test_tiers_count_in_any_order_of_the_file(tmp_path: Path) -> None:
+    tiers = [f'{{"start": {start}, "input": {start}, "output": 0}}' for start in (200, 100)]
+    (tmp_path / "p.json").write_text(TIERED.replace("TIERS", ", ".join(tiers)))
+    rate = Prices(tmp_path / "p.json").rate("m")
+    assert rate is not None and [tier.start for tier in rate.tiers] == [100, 200]
+    for tiered in (rate, Rate(1.0, 2.0, tiers=rate.tiers[::-1])):
+        assert [tiered.cost(Usage(given)) * 1e6 for given in (100, 101, 201)] == pytest.approx([100, 10100, 40200])
 
 
 def test_a_missing_price_file_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ MOST_STREAMED = 256 << 20
 
 def too_big(what: str, most: int = MOST_BYTES) -> Fault:
     """Return the fault of what is longer than anybody reads."""
-    return Fault(f"{what} of over {most >> 20} MiB", mark="too big")
+    return Fault(f"{what} of over {most >> 20} MiB", mark="too big", paid=True)
 
 
 async def read_body(response: "ClientResponse") -> tuple[bytes, Exception | None]:

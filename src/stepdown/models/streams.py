@@ -129,7 +129,7 @@ class Events:
         self._held += len(value) + _OVERHEAD
 
     def _dispatch(self) -> Iterator[Answer | None]:
-        data, name = b"\n".join(self._data), self._name
+        data, name = b"\n".join(self._data).strip(), self._name
         self._data, self._name, self._held = [], b"", 0
         if name == b"error":
             yield Answer(error=_read_error(data))

@@ -143,17 +143,20 @@ class Store:
     def paid(self, runs: Sequence[str]) -> Iterator[tuple[str, Usage]]:
         """Stream the model and usage of each call these runs paid for; a price may depend on one call's length.
 
-        Where an endpoint did not say, bytes stand for tokens: an upper bound, so that a budget holds.
+        Where an endpoint did not say, or said what cannot be true, bytes stand for tokens: an upper bound, so that a
+        budget holds.
         """
         marks = ",".join("?" * len(runs))
         rows = self.db.execute(
-            f"""select model, coalesce(json_extract(reply, '$.usage.input'), unsaid * length(request)),
-                       coalesce(json_extract(reply, '$.usage.output'), unsaid * length(reply)),
-                       coalesce(json_extract(reply, '$.usage.cached'), 0)
-                from (select *, json_type(reply, '$.usage') is null as unsaid from calls where run in ({marks}))""",
+            f"""select model, json_type(reply, '$.usage') is null, coalesce(json_extract(reply, '$.usage.input'), 0),
+                       coalesce(json_extract(reply, '$.usage.output'), 0),
+                       coalesce(json_extract(reply, '$.usage.cached'), 0), length(request), length(reply)
+                from calls where run in ({marks})""",
             runs,
         )
-        return ((model, usage) for model, *counts in rows if (usage := Usage(*counts)).possible)
+        for model, unsaid, *counts, asked, answered in rows:
+            usage = Usage(*counts)
+            yield model, usage if usage.possible and not unsaid else Usage(asked, answered)
 
     # -- runs
 
