@@ -16,7 +16,7 @@ from stepdown.runner import Calls, Plans, Task
 from stepdown.runner.cascade import Cascade, stream_cascade
 from stepdown.runner.solve import Piece
 from stepdown.store import Row, Store
-from stepdown.types import Messages, Plan, Problem, Reply, Sampling
+from stepdown.types import Finish, Messages, Plan, Problem, Reply, Sampling
 from stepdown.web.config import Config, Served
 from worlds import TRACED, sums
 
@@ -128,14 +128,13 @@ def test_a_served_cascade_streams_as_it_answers_whole(tmp_path: Path) -> None:
         assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == "Answer: 7"
 
 
-def test_the_vote_that_was_taken_says_how_it_ended(tmp_path: Path) -> None:
-    players = Players([Reply("Answer: 7", "s", finish="length"), "So it is Answer: 7", "Answer: 8"])
-    with (
-        endpoint(tmp_path, players.models(), config=Config(models={"mine": SERVED})) as served,
-        served.client() as client,
-    ):
-        choice = client.chat.completions.create(model="mine", messages=ASKED).choices[0]
-    assert (choice.message.content, choice.finish_reason) == ("Answer: 7", "length")
+@pytest.mark.parametrize(
+    ("finish", "answer"), [("stop", "Answer: 7"), ("length", "Answer: 5"), ("filter", "Answer: 5")]
+)
+def test_a_reply_that_was_cut_has_no_vote(tmp_path: Path, finish: Finish, answer: str) -> None:
+    players = Players([Reply("Answer: 7", "s", finish=finish), "So it is Answer: 7", "Answer: 8"])
+    _, row = solve(players.cascade(), tmp_path)
+    assert row.trace.solution == answer
 
 
 def test_votes_are_never_greedy_and_the_last_solution_always_is(tmp_path: Path) -> None:

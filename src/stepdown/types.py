@@ -151,6 +151,11 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
         """Whether any reply is not known to be whole: it ran into its limit, a filter or an unknown end."""
         return any(call.reply.finish != "stop" for call in self.calls)
 
+    @property
+    def cut(self) -> bool:
+        """Whether the reply that holds the solution, the last one, did not come to its own end: it has no vote."""
+        return bool(self.calls) and self.calls[-1].reply.finish != "stop"
+
     def tokens(self, role: Role) -> Usage | None:
         """The usage summed over a role's calls; None if any of them is unknown."""
         usages = [call.reply.usage for call in self.calls if call.role == role]

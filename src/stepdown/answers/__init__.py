@@ -6,14 +6,14 @@ over several solutions, and `gold_number` and `gold_expression` read the worked 
 
 from collections.abc import Sequence
 
-import msgspec
-
 from stepdown.answers.choices import choice_concluded, letter
 from stepdown.answers.conclusions import Conclusion, expression_concluded, number_concluded
 from stepdown.answers.equality import same_expression
 from stepdown.answers.latex import boxed, canonical
 from stepdown.answers.numbers import Number, number, spelled
+from stepdown.answers.sameness import same
 from stepdown.answers.texts import final_line, plain_text, text_concluded
+from stepdown.answers.votes import Majority, elected, groups
 from stepdown.types import Kind, Problem
 
 __all__ = [
@@ -24,10 +24,12 @@ __all__ = [
     "canonical",
     "choice",
     "conclusion",
+    "elected",
     "explicit",
     "final_line",
     "gold_expression",
     "gold_number",
+    "groups",
     "letter",
     "majority",
     "number",
@@ -37,14 +39,6 @@ __all__ = [
     "spelled",
     "vote",
 ]
-
-
-class Majority(msgspec.Struct, frozen=True):
-    """The answer most solutions conclude with, the place of the first that does, and how many do; none is 0 votes."""
-
-    answer: str | None = None
-    place: int | None = None
-    votes: int = 0
 
 
 def conclusion(text: str, kind: Kind, choices: tuple[str, ...] = (), *, question: str = "") -> Conclusion:
@@ -91,39 +85,25 @@ def gold_expression(text: str) -> str | None:
     return text[boxes[-1][0] : boxes[-1][1]].strip() or None if boxes else None
 
 
-def same(kind: Kind, one: str, other: str) -> bool | None:
-    """Tell whether two answers are equal, or None where only a computer algebra system could say."""
-    if kind == "number":
-        values = number(one), number(other)
-        return values[0] is not None and values[0] == values[1]
-    if kind == "expression":
-        return same_expression(one, other)
-    if kind == "choice":
-        return one.strip(" ().").casefold() == other.strip(" ().").casefold()
-    return plain_text(one) == plain_text(other) != ""
-
-
-def vote(problem: Problem, solutions: Sequence[str]) -> str | None:
+def vote(problem: Problem, solutions: Sequence[str | None]) -> str | None:
     """Return the answer most solutions conclude with; ties go to the answer reached first, and junk never votes.
 
-    Self-consistency (Wang et al. 2023) on normalised conclusions.
+    Self-consistency (Wang et al. 2023) on answers that are equal. None stands for a solution that has no vote, such as
+    one that was cut.
     """
     return majority(problem, solutions).answer
 
 
-def majority(problem: Problem, solutions: Sequence[str]) -> Majority:
+def majority(problem: Problem, solutions: Sequence[str | None]) -> Majority:
     """Return the answer that `vote` returns, with the first solution that concludes so and how many do."""
-    groups: list[Majority] = []
-    for place, solution in enumerate(solutions):
-        found = conclusion(solution, problem.kind, problem.choices, question=problem.question).found
-        if found is None:
-            continue
-        at = next((at for at, one in enumerate(groups) if same(problem.kind, one.answer or "", found)), len(groups))
-        if at == len(groups):
-            groups.append(Majority(found, place, 1))
-        else:
-            groups[at] = Majority(groups[at].answer, groups[at].place, groups[at].votes + 1)
-    return max(groups, key=lambda group: group.votes, default=Majority())
+    answers = [
+        None
+        if solution is None
+        else conclusion(solution, problem.kind, problem.choices, question=problem.question).found
+        for solution in solutions
+    ]
+    places = elected(problem.kind, answers)
+    return Majority(answers[places[0]], places[0], len(places)) if places else Majority()
 
 
 def _choice(text: str, choices: tuple[str, ...]) -> Conclusion:

@@ -1,31 +1,53 @@
-"""Self-consistency: which answer the samples of one problem vote for, and how that one was graded."""
+"""Self-consistency among graded samples: which answer the samples of one problem vote for, and how it was graded.
 
-import re
-from collections import Counter
+The vote is `stepdown.answers.groups`: blind to the gold and to every verdict.
+"""
+
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
 
-from stepdown.types import Grade
+import msgspec
 
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+from stepdown.answers import conclusion, elected
+from stepdown.types import Grade, Trace
+
+Attempts = Sequence[tuple[Trace, Grade]]
 
 
-def elect(grades: Sequence[Grade]) -> Grade:
-    """Return the grade of the answer most samples found; ties go to the first, and no answer is no vote.
+def elect(attempts: Attempts) -> Grade:
+    """Return the grade of the answer most samples of a problem found; ties go to the one reached first.
 
-    Self-consistency: Wang et al. (2023), arXiv 2203.11171. Without any answer, the first verdict stands.
+    One sample is no vote: its grade stands. Samples without an answer, failed ones and those that were cut do not vote.
+    Where none does, the problem is wrong, or ungraded if all samples are.
     """
-    graded = [grade for grade in grades if grade.verdict != "ungraded"]
-    ballots = [(_ballot(grade.found), grade) for grade in graded if grade.found]
-    if not ballots:
-        return (graded or grades)[0]
-    winner = Counter(ballot for ballot, _ in ballots).most_common(1)[0][0]
-    return next(grade for ballot, grade in ballots if ballot == winner)
+    if len(attempts) == 1:
+        return attempts[0][1]
+    places = elected(attempts[0][0].problem.kind, ballots(attempts))
+    return verdict_of(attempts, places) if places else _unanswered(attempts)
 
 
-def _ballot(found: str) -> str:
-    plain = " ".join(found.casefold().split())
-    try:
-        return str(Decimal(_THOUSANDS.sub("", plain)).normalize())
-    except InvalidOperation:
-        return plain
+def ballots(attempts: Attempts) -> list[str | None]:
+    """Return what each sample votes for, None for nothing.
+
+    That is the answer its grader found. Where a grader names no answers, as a judge does not, solutions are read.
+    """
+    if any(grade.found for _, grade in attempts):
+        return [None if trace.cut else grade.found for trace, grade in attempts]
+    return [None if trace.cut or trace.error is not None else _read(trace) for trace, _ in attempts]
+
+
+def verdict_of(attempts: Attempts, places: Sequence[int]) -> Grade:
+    """Return the grade of an answer, given the places of its samples: the first that is graded."""
+    grades = [attempts[place][1] for place in places]
+    return next((grade for grade in grades if grade.verdict != "ungraded"), grades[0])
+
+
+def _read(trace: Trace) -> str | None:
+    problem = trace.problem
+    return conclusion(trace.solution or "", problem.kind, problem.choices, question=problem.question).found
+
+
+def _unanswered(attempts: Attempts) -> Grade:
+    graded = next((grade for _, grade in attempts if grade.verdict != "ungraded"), None)
+    if graded is None:
+        return attempts[0][1]
+    return msgspec.structs.replace(graded, verdict="wrong", found=None, why="no sample came to an answer of its own")

@@ -38,7 +38,7 @@ class Resolved(msgspec.Struct, frozen=True):
     @property
     def flip(self) -> tuple[Verdict, Verdict]:
         """The verdict before and after; of several samples the one their vote gives."""
-        old, new = (elect([grade for _, grade in some]).verdict for some in (self.before, self.after))
+        old, new = (elect(some).verdict for some in (self.before, self.after))
         return old, new
 
 

@@ -46,7 +46,7 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True):
 def agreed(problem: Problem, rows: Sequence[Row], threshold: float) -> Row | None:
     """Return the first sample that concludes as the largest group does, None where that group is too small.
 
-    The group's share is of all samples drawn: junk and failed calls never vote, and count against agreement.
+    The group's share is of all samples drawn: junk, cut replies and failed calls never vote, and count against it.
     """
     found = votes_of(problem, rows)
     if found.place is None or found.votes / len(rows) + ROUNDING < threshold:
@@ -56,7 +56,7 @@ def agreed(problem: Problem, rows: Sequence[Row], threshold: float) -> Row | Non
 
 def votes_of(problem: Problem, rows: Sequence[Row]) -> Majority:
     """Return what most of the samples conclude."""
-    return majority(problem, [row.trace.solution or "" for row in rows])
+    return majority(problem, [None if row.trace.cut else row.trace.solution for row in rows])
 
 
 async def stream_cascade(

@@ -108,7 +108,7 @@ def side_of(run: Run, problem: str, prices: Prices) -> Side | None:
         run=run.id,
         student=run.settings.student,
         attempts=attempts,
-        verdict=elect([grade for _, grade in attempts]).verdict,
+        verdict=elect(attempts).verdict,
         tokens=None if None in usages else sum(one.input + one.output for one in usages if one),
         cost=None if None in costs else sum(one for one in costs if one),
     )
@@ -164,7 +164,7 @@ def gains(run: Run) -> Gains:
 
 
 def _turn(run: Run, derived: Run, problem: str) -> tuple[Verdict, Verdict]:
-    before, after = ([grade for _, _, grade in one.attempts(problem)] for one in (run, derived))
+    before, after = ([(trace, grade) for _, trace, grade in one.attempts(problem)] for one in (run, derived))
     if not before or not after:
         return "ungraded", "ungraded"
     return elect(before).verdict, elect(after).verdict

@@ -1,10 +1,8 @@
 """Filters by grade and label: right, wrong, agreed by the teacher's own majority, readable at all."""
 
-from collections.abc import Iterable
-
-from stepdown.answers import same
+from stepdown.answers import elected
 from stepdown.corpus.selection.filters import Filter, Group, Request, only
-from stepdown.types import Chain, Kind
+from stepdown.types import Chain
 
 
 def everything(request: Request) -> Filter:
@@ -43,40 +41,23 @@ def agreed(request: Request) -> Filter:
     share = f" where that has at least {least:g} of the votes" if least else ""
     return request.filter(
         f"chains whose label is the most frequent one of their teacher's chains for the problem{share}; ties go to the"
-        " label reached first, chains without a label have no vote; needs no gold (self-consistency: Wang et al. 2023;"
-        " as a filter of training data: Huang et al. 2023)",
+        " label reached first, chains without a label and those that were cut have no vote; needs no gold"
+        " (self-consistency: Wang et al. 2023; as a filter of training data: Huang et al. 2023)",
         lambda group: _agreed(group, least),
     )
 
 
 def _agreed(group: Group, least: float) -> Group:
     teachers = dict.fromkeys(chain.teacher for chain in group)
-    elected = {one: _majority((chain for chain in group if chain.teacher == one), least) for one in teachers}
-    return [chain for chain in group if chain.grade.found and chain.grade.found in elected[chain.teacher]]
+    kept: set[int] = set()
+    for teacher in teachers:
+        own = [place for place, chain in enumerate(group) if chain.teacher == teacher]
+        votes = [_label(group[place]) for place in own]
+        places = elected(group[own[0]].problem.kind, votes)
+        if len(places) >= least * len([vote for vote in votes if vote]):
+            kept.update(own[place] for place in places)
+    return [chain for place, chain in enumerate(group) if place in kept]
 
 
-def _majority(chains: Iterable[Chain], least: float) -> frozenset[str]:
-    """Return the spellings of the label with the most votes, none where it has less than the least share."""
-    ballots: list[tuple[set[str], list[int]]] = []
-    total = 0
-    for chain in chains:
-        if chain.grade.found:
-            _ballot(ballots, chain.problem.kind, chain.grade.found).append(1)
-            total += 1
-    if not total:
-        return frozenset()
-    spellings, votes = max(ballots, key=lambda ballot: len(ballot[1]))
-    return frozenset(spellings) if len(votes) >= least * total else frozenset()
-
-
-def _ballot(ballots: list[tuple[set[str], list[int]]], kind: Kind, label: str) -> list[int]:
-    """Return the votes for a label, whatever its spelling."""
-    for spellings, votes in ballots:
-        if label in spellings:
-            return votes
-    for spellings, votes in ballots:
-        if any(same(kind, label, one) for one in spellings):
-            spellings.add(label)
-            return votes
-    ballots.append(({label}, []))
-    return ballots[-1][1]
+def _label(chain: Chain) -> str | None:
+    return chain.grade.found if chain.finish == "stop" else None
