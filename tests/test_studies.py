@@ -8,10 +8,20 @@ import pytest
 import stepdown as sd
 from stepdown.corpus import Card, CorpusWriter
 from stepdown.corpus.card import read_card, write_card
-from stepdown.distill.studies import Cell, Findings, Grid, Score, draw_scores, markdown, score, write_findings
+from stepdown.distill.studies import (
+    Cell,
+    Findings,
+    Grid,
+    Score,
+    compare,
+    draw_scores,
+    markdown,
+    score,
+    write_findings,
+)
 from stepdown.errors import CallFailed, UnknownName, UsageError
 from stepdown.models import ScriptedModel
-from stepdown.stats import crossed_bootstrap
+from stepdown.stats import crossed_interval, mcnemar_exact, paired_interval, wilson
 from stepdown.store import Run, Store
 from stepdown.types import Chain, Grade, Messages, Problem, Sampling
 from worlds import solver, sums
@@ -123,7 +133,7 @@ def test_a_score_is_the_mean_over_seeds_with_an_interval_over_seeds_and_problems
     found = score(CELL, runs)
     assert (found.accuracies, found.graded, found.total) == ((3 / 6, 4 / 6), 6, 6)
     assert found.mean == pytest.approx(7 / 12) and found.runs == (runs[0].id, runs[1].id)
-    assert (found.low, found.high) == crossed_bootstrap([[1, 1, 1, 0, 0, 0], [0, 1, 1, 1, 1, 0]])
+    assert (found.low, found.high) == crossed_interval([[1, 1, 1, 0, 0, 0], [0, 1, 1, 1, 1, 0]])
 
 
 def test_a_problem_that_one_seed_has_ungraded_counts_for_none(store: Store) -> None:
@@ -145,6 +155,61 @@ def test_several_samples_count_by_their_vote_and_not_by_the_last(store: Store) -
     run = sd.run(sums(4), "direct", student=ScriptedModel(wavering), sampling=warm, samples=3, store=store)
     found = score(CELL, [run])
     assert (found.mean, found.graded, found.total) == (1.0, 4, 4)
+
+
+def test_the_interval_of_one_seed_is_wilsons_over_problems_and_nothing_is_certain(store: Store) -> None:
+    found = score(CELL, [solved(store, set(range(6)))])
+    assert (found.mean, found.low, found.high) == (1.0, *wilson(6, 6))
+    findings = Findings(base="b", test="t", scores=(found,))
+    assert findings.over.startswith("over problems (one seed")
+    assert "Intervals are over problems (one seed" in markdown(findings)
+
+
+def test_a_run_that_did_not_end_shows_what_was_to_be_asked(store: Store) -> None:
+    whole = solved(store, {0, 1})
+    begun = store.open_run(msgspec.structs.replace(whole.settings, count=50))
+    for place, trace in enumerate(whole.traces()):
+        begun.put_trace(place, trace)
+    assert score(CELL, [begun]).total == 50
+
+
+# --- one cell against another
+
+
+ONE = Cell(1, "random", "chain")
+
+
+def test_five_chains_are_tested_against_one_on_the_problems_both_have_graded(store: Store) -> None:
+    few, more = solved(store, {0}, name="a"), solved(store, {0, 1, 2, 3}, failed=5, name="b")
+    [found] = compare({ONE: [few], CELL: [more]})
+    assert (found.name, found.against, found.problems, found.seeds) == (CELL.name, ONE.name, 5, 1)
+    assert (found.difference, found.low, found.high) == (3 / 5, *paired_interval(3, 0, 5))
+    assert found.p == found.p_holm == mcnemar_exact(3, 0)
+
+
+def test_a_cell_is_tested_against_the_one_it_differs_from_in_one_thing(store: Store) -> None:
+    run = solved(store, {0})
+    names = ["chain 1 random", "chain 5 random", "chain 0 ", "filler 1 random", "filler 5 random", "chain 1 short"]
+    cells = [Cell(int(chains), by, target) for target, chains, by in (name.split(" ") for name in names)]
+    found = compare({cell: [run] for cell in cells})
+    pairs = {one.name: one.against for one in found}
+    assert pairs == {
+        "chain-n5-random": "chain-n1-random", "chain-all": "chain-n1-random", "filler-n1-random": "chain-n1-random",
+        "filler-n5-random": "filler-n1-random", "chain-n1-short": "chain-n1-random",
+    }  # fmt: skip
+
+
+def test_holm_adjusts_over_the_study_and_the_table_says_so(store: Store) -> None:
+    few, more = solved(store, set(), name="a"), solved(store, set(range(6)), name="b")
+    found = compare({ONE: [few], CELL: [more], Cell(30, "random", "chain"): [more]})
+    assert [one.p for one in found] == [mcnemar_exact(6, 0)] * 2 and found[0].p_holm == 2 * found[0].p
+    page = markdown(Findings(base="b", test="t", scores=(), compared=found))
+    assert "| chain-n5-random | chain-n1-random | 6 | +100.0 [+" in page and "p (Holm)" in page
+
+
+def test_places_without_a_graded_problem_in_common_are_not_tested(store: Store) -> None:
+    failed = [solved(store, set(), failed=0, count=1, name=name) for name in "ab"]
+    assert compare({ONE: failed[:1], CELL: failed[1:]}) == compare({ONE: [], CELL: failed}) == ()
 
 
 # --- what is written

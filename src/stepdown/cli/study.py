@@ -20,16 +20,27 @@ from stepdown.cli.options import (
 )
 from stepdown.cli.session import Session
 from stepdown.cli.tables import show_table
-from stepdown.cli.terminal import say, show_json
+from stepdown.cli.terminal import say, show, show_json
 from stepdown.cli.train import TRAINING, TrainingOptions, following
 from stepdown.corpus import open_corpus
-from stepdown.distill.studies import Cell, Findings, Grid, Score, note_score, score, write_findings
+from stepdown.distill.studies import (
+    TESTED,
+    Cell,
+    Compared,
+    Findings,
+    Grid,
+    Score,
+    compare,
+    note_score,
+    score,
+    write_findings,
+)
 from stepdown.distill.training import train
 from stepdown.distill.training.world import launched
 from stepdown.errors import UsageError
 from stepdown.models.catalogue import CATALOGUE
 from stepdown.problems import Problems
-from stepdown.reports.figures import percent
+from stepdown.reports.figures import between, chance, percent, points
 from stepdown.store import Run, Store
 
 
@@ -175,6 +186,7 @@ def study(
                     test=test.dataset,
                     before=tuple(before),
                     scores=tuple(score(one, some) for one, some in runs.items() if some),
+                    compared=compare(runs),
                 )
                 write_findings(found, grid.out)
     show_findings(found, as_json=output.json)
@@ -266,5 +278,13 @@ def show_findings(found: Findings, *, as_json: bool) -> None:
          f"[{percent(one.low)}, {percent(one.high)}]", f"{one.graded}/{one.total}")
         for one in (*found.before, *found.scores)
     ]  # fmt: skip
-    note = f"{found.test}, base {found.base}. interval: 95 %, over seeds and problems (pigeonhole bootstrap)."
-    show_table("Study", header, rows, words=1, note=note)
+    show_table("Study", header, rows, words=1, note=f"{found.test}, base {found.base}. interval: 95 %, {found.over}.")
+    if found.compared:
+        tested = ("students", "against", "seeds", "problems", "difference", "p", "p (Holm)")
+        show("")
+        show_table("Tested", tested, map(_compared_cells, found.compared), words=2, note=TESTED)
+
+
+def _compared_cells(one: Compared) -> tuple[str, ...]:
+    interval = points(one.difference) + between(points(one.low), points(one.high))
+    return one.name, one.against, str(one.seeds), str(one.problems), interval, chance(one.p), chance(one.p_holm)

@@ -1,6 +1,6 @@
 """A study of distillation: a grid of N x selection x target x seed, what each student scored, and the N-curve."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, product
 from pathlib import Path
 from statistics import fmean
@@ -15,7 +15,7 @@ from stepdown.errors import UnknownName, UsageError
 from stepdown.graders.elections import elect
 from stepdown.models.students import Score as Tested
 from stepdown.models.students import read_card
-from stepdown.stats import crossed_bootstrap
+from stepdown.stats import crossed_difference, crossed_interval, holm
 from stepdown.store import Run
 from stepdown.types import Verdict
 
@@ -107,7 +107,8 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """What the students of one cell got right on the test problems; shares are of 1.
 
-    `runs` and `accuracies` are by seed; `low` and `high` a 95 % interval over seeds and problems (`crossed_bootstrap`).
+    `runs` and `accuracies` are by seed; `low` and `high` a 95 % interval, over problems with one seed, else over seeds
+    and problems (`crossed_interval`).
     """
 
     name: str
@@ -123,6 +124,24 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     total: int
 
 
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell of the grid beside the one it is tested against, over the problems that all their runs have graded.
+
+    Seeds are paired too. `difference` (new - old) is a share of 1, with its 95 % interval and p, over problems with one
+    seed (exact McNemar test), else over seeds and problems (`crossed_difference`); `p_holm` is adjusted over the study.
+    """
+
+    name: str
+    against: str
+    seeds: int
+    problems: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float = 1.0
+
+
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """What a study found: the object of `study --json`; `before` is the base as it was, where it was asked."""
 
@@ -130,7 +149,17 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     test: str
     scores: tuple[Score, ...]
     before: tuple[Score, ...] = ()
+    compared: tuple[Compared, ...] = ()
     version: int = VERSION
+
+    @property
+    def over(self) -> str:
+        """What the intervals are over, in words."""
+        seeds = {len(one.runs) for one in (*self.before, *self.scores)}
+        if max(seeds, default=1) < 2:
+            return "over problems (one seed says nothing of how far another would differ)"
+        alone = " where there are several, else over problems" if 1 in seeds else ""
+        return f"over seeds and problems{alone}"
 
 
 def score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> Score:
@@ -140,9 +169,9 @@ def score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> Score:
     `mean`, `low` and `high`, as if it had not been asked.
     """
     verdicts = [_verdicts(run) for run in runs]
-    known = [one for one in verdicts[0] if all(some.get(one, "ungraded") != "ungraded" for some in verdicts)]
-    table = [[int(some[one] == "right") for one in known] for some in verdicts]
-    low, high = crossed_bootstrap(table)
+    known = _known(verdicts)
+    table = _table(verdicts, known)
+    low, high = crossed_interval(table)
     return Score(
         name=name or cell.name,
         chains=cell.chains,
@@ -154,13 +183,69 @@ def score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> Score:
         low=low,
         high=high,
         graded=len(known),
-        total=len(verdicts[0]),
+        total=max(len(verdicts[0]), runs[0].settings.count),
     )
+
+
+def compare(runs: Mapping[Cell, Sequence[Run]]) -> tuple[Compared, ...]:
+    """Test each cell against the one it differs from in one thing: the fewest chains, else the first target or choice.
+
+    So N = 5 is tested against N = 1. Cells without such a one, or without a problem that all have graded, are left out.
+    """
+    found = []
+    for cell, own in runs.items():
+        other = _opposite(cell, [one for one, some in runs.items() if some])
+        if other is not None and own:
+            found.append(_compared(cell, own, other, runs[other]))
+    tested = [one for one in found if one.problems]
+    adjusted = holm([one.p for one in tested])
+    return tuple(msgspec.structs.replace(one, p_holm=p) for one, p in zip(tested, adjusted, strict=True))
+
+
+def _opposite(cell: Cell, cells: Sequence[Cell]) -> Cell | None:
+    def fewer(other: Cell) -> bool:
+        return other.target == cell.target and _size(other) < _size(cell) and cell.by in ("", other.by)
+
+    def otherwise(other: Cell) -> bool:
+        return other.chains == cell.chains and (other.target == cell.target or other.by == cell.by)
+
+    earlier = [other for other in cells[: cells.index(cell)] if otherwise(other)] if cell in cells else []
+    return min(filter(fewer, cells), key=_size, default=None) or next(iter(earlier), None)
+
+
+def _size(cell: Cell) -> tuple[bool, int]:
+    return cell.chains == ALL, cell.chains
+
+
+def _compared(cell: Cell, own: Sequence[Run], other: Cell, others: Sequence[Run]) -> Compared:
+    seeds = min(len(own), len(others))
+    new, old = ([_verdicts(run) for run in runs[:seeds]] for runs in (own, others))
+    known = _known([*new, *old])
+    found = crossed_difference(_table(new, known), _table(old, known))
+    return Compared(
+        name=cell.name,
+        against=other.name,
+        seeds=seeds,
+        problems=len(known),
+        difference=found.value,
+        low=found.low,
+        high=found.high,
+        p=found.p,
+    )
+
+
+def _known(verdicts: Sequence[Mapping[str, Verdict]]) -> list[str]:
+    """The problems that all runs have graded."""
+    return [one for one in verdicts[0] if all(some.get(one, "ungraded") != "ungraded" for some in verdicts)]
+
+
+def _table(verdicts: Sequence[Mapping[str, Verdict]], known: Sequence[str]) -> list[list[int]]:
+    return [[int(some[one] == "right") for one in known] for some in verdicts]
 
 
 def _verdicts(run: Run) -> dict[str, Verdict]:
     samples = groupby(run.graded(), key=lambda attempt: attempt[0].problem.id)
-    return {problem: elect([grade for _, grade in some]).verdict for problem, some in samples}
+    return {problem: elect(list(some)).verdict for problem, some in samples}
 
 
 def note_score(folder: Path, run: Run) -> None:
@@ -173,7 +258,8 @@ def note_score(folder: Path, run: Run) -> None:
         return
     name, verdicts = run.settings.dataset, list(_verdicts(run).values())
     right, ungraded = verdicts.count("right"), verdicts.count("ungraded")
-    found = Tested(dataset=name, step=card.step, right=right, graded=len(verdicts) - ungraded, total=len(verdicts))
+    total = max(len(verdicts), run.settings.count)
+    found = Tested(dataset=name, step=card.step, right=right, graded=len(verdicts) - ungraded, total=total)
     others = tuple(one for one in card.test if one.dataset != name)
     write_card(folder, msgspec.structs.replace(card, test=(*others, found)))
 
@@ -199,7 +285,23 @@ def markdown(found: Findings) -> str:
         for one in (*found.before, *found.scores)
     ]
     head = ["| students | seeds | right by seed, % | mean, 95 % interval | graded |", "|---|---:|---|---|---:|"]
-    return "\n".join([f"# {shown(found.base)} on {shown(found.test)}", "", *head, *rows]) + "\n"
+    lines = [f"# {shown(found.base)} on {shown(found.test)}", "", *head, *rows, "", f"Intervals are {found.over}."]
+    if found.compared:
+        lines += ["", "| students | against | problems | difference, 95 % interval | p | p (Holm) |"]
+        lines += ["|---|---|---:|---|---:|---:|", *map(_line, found.compared), "", TESTED]
+    return "\n".join(lines) + "\n"
+
+
+TESTED = (
+    "Differences are in percentage points, on the problems that both have graded; the p of one seed is that of the"
+    " exact McNemar test, of several it is over seeds and problems."
+)
+
+
+def _line(one: Compared) -> str:
+    interval = f"{100 * one.difference:+.1f} [{100 * one.low:+.1f}, {100 * one.high:+.1f}]"
+    chances = " | ".join("<.001" if p < 0.0005 else f"{p:.3f}" for p in (one.p, one.p_holm))
+    return f"| {shown(one.name)} | {shown(one.against)} | {one.problems} | {interval} | {chances} |"
 
 
 def draw_scores(scores: Sequence[Score], target: Path) -> bool:
