@@ -23,9 +23,10 @@ class CalibrateOptions:
     Parameters
     ----------
     accuracy
-        Choose the cheapest threshold that gets this share right, such as 0.8.
+        Choose the cheapest threshold that gets this share right, such as 0.8, by the lower end of its 95 % interval.
     price
-        Choose the most accurate threshold within this many US dollars per problem.
+        Choose the most accurate threshold that costs at most this many US dollars per problem, even if as many problems
+        go on to the teacher as the upper end of their 95 % interval says.
     holdout
         Keep this share of the problems out of the choice, and check the chosen threshold on them.
     prices
@@ -71,13 +72,19 @@ def show_calibration(found: Calibration, name: str) -> None:
     note = f"threshold: the share of {found.votes} votes that must agree; below it the teacher is asked."
     show_table("Thresholds", HEADER, [_cells(row) for row in found.rows], words=1, note=note)
     if found.chosen is None:
-        say(f"none is {found.goal}", "hint: ask for less, or take a better teacher")
+        say(f"none is {found.goal}", f"hint: {_hint(found)}")
         return
     show("", f"Chosen: {found.chosen.threshold:g}, {found.goal}. {found.warning}")
     if found.held is not None:
         show("")
         show_table("The choice on problems held out", HEADER, [_cells(found.held)], words=1)
     show("", found.to_toml(name))
+
+
+def _hint(found: Calibration) -> str:
+    best = max(found.rows, key=lambda row: row.low)
+    reached = f"these {best.graded} problems vouch for {percent(best.low)} % at most (threshold {best.threshold:g})"
+    return f"{reached}; run both on more problems, ask for less, or take a better teacher"
 
 
 def _cells(row: Threshold) -> list[str]:

@@ -7,12 +7,12 @@ from math import floor
 
 import msgspec
 
-from stepdown.answers import majority
+from stepdown.answers import elected
 from stepdown.errors import UsageError
-from stepdown.graders.elections import elect
+from stepdown.graders.elections import Attempts, ballots, elect
 from stepdown.models.prices import Prices
 from stepdown.prompts import PROMPT_SETS, asked
-from stepdown.reports.tallies import Attempts, Pricing, by_problem
+from stepdown.reports.tallies import Pricing, by_problem
 from stepdown.stats import wilson
 from stepdown.store import Run
 from stepdown.types import Kind, Settings, Verdict
@@ -41,7 +41,8 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
 
     `threshold` is the share of `votes` that must agree; `accuracy` = right / graded with its 95 % Wilson interval;
     `escalated` the share of problems that go on to the teacher; `cost` (USD) and `tokens` are means per problem,
-    None where any is unknown.
+    None where any is unknown. `cost_high` is the cost if as many problems went on as the upper end of the 95 % interval
+    of `escalated` says.
     """
 
     threshold: float
@@ -55,13 +56,15 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     escalated: float
     cost: float | None
     tokens: float | None
+    cost_high: float | None = None
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """Every threshold of a cascade, the one that was chosen (None where none meets the goal), and how it holds up.
 
-    `settings` are the cheap run's, `kind` is what its answers are. `held` is the chosen threshold on the problems held
-    out; None where none were, so that `warning` says so.
+    A goal is met by the bound that the problems at hand can vouch for, not by their mean. `settings` are the cheap
+    run's, `kind` is what its answers are. `held` is the chosen threshold on the problems held out, None where none
+    were; `warning` says what the figures are worth.
     """
 
     cheap: str
@@ -99,15 +102,19 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
-    """What a threshold is chosen for: an accuracy to reach (a share of 1), or a price per problem to keep to (USD)."""
+    """What a threshold is chosen for: an accuracy to reach (a share of 1), or a price per problem to keep to (USD).
+
+    An accuracy is reached by the lower end of its 95 % interval and a price kept to by `cost_high`: chosen by their
+    means, the threshold of 20 problems misses the accuracy asked for about as often as not.
+    """
 
     accuracy: float | None = None
     price: float | None = None
 
     def __str__(self) -> str:
         if self.accuracy is not None:
-            return f"the cheapest that reaches {100 * self.accuracy:g} % right"
-        return f"the most accurate within ${self.price:g} per problem"
+            return f"the cheapest whose 95 % interval begins at {100 * self.accuracy:g} % right or above"
+        return f"the most accurate that surely stays within ${self.price:g} per problem"
 
     def check(self) -> None:
         """Refuse a goal that is none. Raises `UsageError`."""
@@ -123,10 +130,10 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
         known = [row for row in rows if row.accuracy is not None]
         if self.price is None:
             target = self.accuracy or 0.0
-            return min((row for row in known if (row.accuracy or 0.0) >= target), key=_spending, default=None)
+            return min((row for row in known if row.low >= target), key=_spending, default=None)
         if any(row.cost is None for row in known):
             raise UsageError("what these runs cost is unknown", "give the models' prices with --prices FILE")
-        within = [row for row in known if row.cost is not None and row.cost <= self.price]
+        within = [row for row in known if row.cost_high is not None and row.cost_high <= self.price]
         return max(within, key=lambda row: (row.accuracy or 0.0, *(-part for part in _spending(row))), default=None)
 
 
@@ -170,7 +177,7 @@ def calibrate(cheap: Run, dear: Run, goal: Goal, *, holdout: float = 0.0, prices
         rows=rows,
         chosen=chosen,
         held=held,
-        warning=_warning(len(choosing), held),
+        warning=_warning(goal, rows, held),
     )
 
 
@@ -238,15 +245,15 @@ def _tried(cheap: Run, dear: Run, prices: Pricing) -> Iterator[Tried]:
 
 def _figures(attempts: Attempts, prices: Pricing) -> tuple[int, Verdict, float | None, int | None]:
     """The votes for the answer of some samples, that answer's verdict, and what all of them took."""
-    found = majority(attempts[0][0].problem, [trace.solution or "" for trace, _ in attempts])
-    grade = elect([grade for _, grade in attempts]) if found.place is None else attempts[found.place][1]
+    places = elected(attempts[0][0].problem.kind, ballots(attempts))
+    votes, grade = len(places), elect(attempts)
     calls = [call for trace, _ in attempts for call in trace.calls if not call.reply.cached]
     usages = [call.reply.usage for call in calls]
     costs = [prices.cost(call.model, call.reply.usage) for call in calls]
     tokens = [usage.input + usage.output for usage in usages if usage is not None]
     known = [cost for cost in costs if cost is not None]
     cost = sum(known) if len(known) == len(costs) else None
-    return found.votes, grade.verdict, cost, sum(tokens) if len(tokens) == len(usages) else None
+    return votes, grade.verdict, cost, sum(tokens) if len(tokens) == len(usages) else None
 
 
 def _row(tried: Sequence[Tried], votes: int, agreeing: int) -> Threshold:
@@ -254,6 +261,7 @@ def _row(tried: Sequence[Tried], votes: int, agreeing: int) -> Threshold:
     verdicts = [one.dear if escalated else one.cheap for one, escalated in zip(tried, on, strict=True)]
     right, graded = verdicts.count("right"), len(verdicts) - verdicts.count("ungraded")
     low, high = wilson(right, graded)
+    cost = _mean([(one.cheap_cost, one.dear_cost) for one in tried], on)
     return Threshold(
         threshold=floor(agreeing / votes * 10**_DIGITS) / 10**_DIGITS,
         agreeing=agreeing,
@@ -264,8 +272,9 @@ def _row(tried: Sequence[Tried], votes: int, agreeing: int) -> Threshold:
         low=low,
         high=high,
         escalated=sum(on) / len(tried),
-        cost=_mean([(one.cheap_cost, one.dear_cost) for one in tried], on),
+        cost=cost,
         tokens=_mean([(one.cheap_tokens, one.dear_tokens) for one in tried], on),
+        cost_high=None if cost is None else _cost_high(tried, on, cost),
     )
 
 
@@ -278,8 +287,22 @@ def _mean(parts: Sequence[tuple[float | None, float | None]], on: Sequence[bool]
     return total / len(parts)
 
 
-def _warning(count: int, held: Threshold | None) -> str:
+def _cost_high(tried: Sequence[Tried], on: Sequence[bool], cost: float) -> float | None:
+    """The cost per problem if more go on than did, each at the mean price of those that did, or of all if none did."""
+    prices = [one.dear_cost for one, escalated in zip(tried, on, strict=True) if escalated]
+    known = [price for price in prices or [one.dear_cost for one in tried] if price is not None]
+    if len(known) < len(prices or tried):
+        return None
+    more = wilson(sum(on), len(on))[1] - sum(on) / len(on)
+    return cost + more * sum(known) / len(known)
+
+
+def _warning(goal: Goal, rows: Sequence[Threshold], held: Threshold | None) -> str:
+    count = rows[0].total
     chosen = f"The threshold was chosen on these {count} problems, so its figures flatter it"
     if held is None:
-        return f"{chosen}: check it on problems that had no part in the choice, with --holdout 0.5."
-    return f"{chosen}; the {held.total} problems held out had no part in the choice."
+        return f"{chosen} a little; its bound is what they vouch for. --holdout 0.5 checks it on others."
+    told = f"{chosen}; the {held.total} problems held out had no part in the choice"
+    if goal.accuracy is not None and (held.accuracy or 0.0) < goal.accuracy:
+        return f"{told}, and on them it MISSES the goal: take more problems, or ask for less."
+    return f"{told}."

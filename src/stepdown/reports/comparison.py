@@ -16,6 +16,7 @@ from stepdown.reports.rows import Row, adjusted, row_of
 from stepdown.reports.sharing import Sharing, sharings
 from stepdown.reports.tables import Table, as_markdown, as_text, tables_of, wrapped
 from stepdown.reports.tallies import Flip, Pricing, Tally, Verdicts, tally
+from stepdown.reports.variations import variations
 from stepdown.store import Run
 from stepdown.types import Grade, Settings, Trace
 
@@ -107,8 +108,14 @@ def report(
     consistencies = _consistencies(runs, contrast, grader)
     against = {run.id: _baseline(run, table, baseline) for run in table}
     tallies = _tallies(table, against, grader, prices or Prices())
-    rows = adjusted([row_of(run, tallies[run.id], baseline=against[run.id]) for run in table])
     settings = {run.id: run.settings for run in table}
+    differing = variations([run.settings for run in table], [tallies[run.id].first for run in table])
+    rows = adjusted(
+        [
+            msgspec.structs.replace(row_of(run, tallies[run.id], baseline=against[run.id]), differs=differs)
+            for run, differs in zip(table, differing, strict=True)
+        ]
+    )
     graders = grader or ", ".join(sorted({run.grader for run in table} - {""}))
     alone = [name for name, base in against.items() if not base]
     return Report(

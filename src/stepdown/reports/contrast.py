@@ -14,7 +14,7 @@ from stepdown.graders.elections import elect
 from stepdown.reports.figures import between, chance, percent, points
 from stepdown.reports.tables import Table
 from stepdown.reports.tallies import by_problem
-from stepdown.stats import mcnemar_exact, paired_bootstrap, wilson
+from stepdown.stats import mcnemar_exact, paired_interval, wilson
 from stepdown.store import Run
 from stepdown.types import Problem, Verdict
 
@@ -26,7 +26,7 @@ class Consistency(msgspec.Struct, frozen=True, kw_only=True):
 
     All shares are of 1 and of these pairs, with 95 % Wilson intervals: `accuracy` on the original problems,
     `contrast_accuracy` on their partners, `consistency` of both right; `difference` is contrast minus original with its
-    bootstrap interval and exact McNemar p. What cannot be known is None. `ungraded` pairs lack a grade on a side,
+    score interval and exact McNemar p. What cannot be known is None. `ungraded` pairs lack a grade on a side,
     `alone` problems (of either run) have no partner. `alike` is the median share of words that partners share:
     near 1 for a contrast set, near 0 where ids pair by accident.
     """
@@ -96,7 +96,7 @@ def _by_place(run: Run, grader: str) -> dict[str, Answered]:
 def _answers(run: Run, grader: str) -> Iterator[tuple[str, Answered]]:
     for attempts in by_problem(run, grader):
         problem = attempts[0][0].problem
-        yield _place(problem.id, run.settings.dataset), (problem, elect([grade for _, grade in attempts]).verdict)
+        yield _place(problem.id, run.settings.dataset), (problem, elect(attempts).verdict)
 
 
 def _place(identity: str, dataset: str) -> str:
@@ -116,7 +116,7 @@ def _counted(
     both, lost, won = verdicts["right", "right"], verdicts["right", "wrong"], verdicts["wrong", "right"]
     pairs = both + lost + won + verdicts["wrong", "wrong"]
     consistent, original, changed = (wilson(count, pairs) for count in (both, both + lost, both + won))
-    apart = paired_bootstrap(won, lost, pairs)
+    apart = paired_interval(won, lost, pairs)
     return Consistency(
         run=run.id,
         contrast=contrast.id,
@@ -158,8 +158,8 @@ def contrast_tables(found: Sequence[Consistency], place: dict[str, int]) -> list
 
 _NOTE = (
     "Of the pairs of which both problems are graded, with 95 % Wilson intervals. changed right: of their partners."
-    " change: the difference in percentage points. p: exact McNemar test. both right: contrast consistency (Gardner et"
-    " al. 2020)."
+    " change: the difference in percentage points, with Tango's score interval. p: exact McNemar test. both right:"
+    " contrast consistency (Gardner et al. 2020)."
 )
 
 
@@ -173,7 +173,13 @@ def _cells(one: Consistency, place: int) -> tuple[str, ...]:
         percent(share) + ("" if share is None else between(percent(low), percent(high))) for share, low, high in shares
     )
     p = chance(one.p if one.pairs else None)
-    return (str(place), one.contrast, str(one.pairs), original, changed, points(one.difference), p, both)
+    return (str(place), one.contrast, str(one.pairs), original, changed, _change(one), p, both)
+
+
+def _change(one: Consistency) -> str:
+    if one.difference is None:
+        return points(None)
+    return points(one.difference) + between(points(one.difference_low), points(one.difference_high))
 
 
 def _apart(one: Consistency) -> str:

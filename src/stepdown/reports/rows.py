@@ -1,17 +1,19 @@
 """The rows of a report: each run's figures, and its paired comparison with its baseline."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
+from math import inf
 
 import msgspec
 
 from stepdown.reports.tallies import Spending, Tally
 from stepdown.stats import (
-    clustered_bootstrap,
+    clustered_interval,
+    gain_interval,
     holm,
     mcnemar_exact,
     minimum_detectable_difference,
-    paired_bootstrap,
+    paired_interval,
     relative_gain,
     wilson,
 )
@@ -31,14 +33,30 @@ class Edits(msgspec.Struct, frozen=True):
     untouched_right: int = 0
 
 
+class Drawn(msgspec.Struct, frozen=True):
+    """What k of the samples that were drawn give, on average over all choices of k: a share of 1 with its interval.
+
+    Over the `problems` that have k samples or more.
+    """
+
+    k: int
+    share: float
+    low: float
+    high: float
+    problems: int
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a report; what cannot be known is None.
 
-    Accuracies, intervals, differences and `mdd` (the minimum detectable difference at 80 % power) are
-    shares of 1; `accuracy` is right / graded, by vote where `samples` > 1, with its Wilson interval.
-    `single` is then the mean accuracy of one sample, with its clustered interval. `difference`,
-    `relative_gain`, `better`, `worse` and the p-values are over the `paired` problems that this run
-    and its `baseline` (a run's id) both have graded. `tokens` and `costs` (USD) are by role, `cost` and
+    Accuracies, intervals, differences and `mdd` are shares of 1; `accuracy` is right / graded, by vote where
+    `samples` > 1, with its Wilson interval. `single` is then the mean accuracy of one sample, `pass_at` that at least
+    one of k is right, `maj_at` that the vote of k is, with intervals clustered by problem. `difference`,
+    `relative_gain`, `better`, `worse` and the p-values are over the `paired` problems that this run and its `baseline`
+    (a run's id) both have graded, each counted once by its vote. `mdd` is the least difference that the exact McNemar
+    test finds at .05 with 80 % power if as many pairs are discordant; None where it finds none so often.
+    `relative_gain_high` is None where it has no end, since the baseline may have nothing right. `differs` has the
+    settings in which the table's rows differ. `tokens` and `costs` (USD) are by role, `cost` and
     `cost_per_right` in USD, `seconds` summed over replies (an imported file does not say), `truncated` of
     `attempts` traces. `planner` wrote the plans, or most of them, `plans` and `control` say how they came here.
     """
@@ -74,6 +92,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     single: float | None = None
     single_low: float | None = None
     single_high: float | None = None
+    relative_gain_low: float | None = None
+    relative_gain_high: float | None = None
+    pass_at: tuple[Drawn, ...] = ()
+    maj_at: tuple[Drawn, ...] = ()
+    differs: dict[str, str] = {}
     attempts: int
     truncated: int
     ungraded: int
@@ -116,7 +139,7 @@ def row_of(run: Run, tally: Tally, *, baseline: str = "") -> Row:
         cost_per_right=cost / verdicts["right"] if cost is not None and verdicts["right"] else None,
         edits=_edits(tally),
     )
-    row = _with_singles(row, tally.shares) if settings.samples > 1 else row
+    row = _with_samples(row, tally) if settings.samples > 1 else row
     return compared(row, tally.pairs, baseline) if baseline else row
 
 
@@ -128,16 +151,19 @@ def compared(row: Row, pairs: Mapping[tuple[Verdict, Verdict], int], baseline: s
     row = msgspec.structs.replace(row, baseline=baseline, paired=paired, better=better, worse=worse)
     if not paired:
         return row
-    low, high = paired_bootstrap(better, worse, paired)
-    found = minimum_detectable_difference(paired, (better + worse) / paired) if better + worse else None
+    low, high = paired_interval(better, worse, paired)
+    least, most = gain_interval(same, better, worse, paired)
+    gain = relative_gain((same + better) / paired, (same + worse) / paired)
     return msgspec.structs.replace(
         row,
         difference=(better - worse) / paired,
         difference_low=low,
         difference_high=high,
-        relative_gain=relative_gain((same + better) / paired, (same + worse) / paired),
+        relative_gain=gain,
+        relative_gain_low=least,
+        relative_gain_high=None if most == inf else most,
         p=mcnemar_exact(better, worse),
-        mdd=found,
+        mdd=minimum_detectable_difference(paired, (better + worse) / paired),
     )
 
 
@@ -148,13 +174,24 @@ def adjusted(rows: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(row if row.p is None else msgspec.structs.replace(row, p_holm=next(adjustments)) for row in rows)
 
 
-def _with_singles(row: Row, shares: Mapping[Fraction, int]) -> Row:
-    problems = sum(shares.values())
-    if not problems:
+def _with_samples(row: Row, tally: Tally) -> Row:
+    if not tally.shares:
         return row
-    mean = float(sum(share * count for share, count in shares.items())) / problems
-    low, high = clustered_bootstrap(shares)
-    return msgspec.structs.replace(row, single=mean, single_low=low, single_high=high)
+    one = _drawn(1, tally.shares, row.samples)
+    return msgspec.structs.replace(
+        row,
+        single=one.share,
+        single_low=one.low,
+        single_high=one.high,
+        pass_at=tuple(_drawn(k, tally.passes[k], row.samples) for k in sorted(tally.passes)),
+        maj_at=tuple(_drawn(k, tally.votes[k], row.samples) for k in sorted(tally.votes)),
+    )
+
+
+def _drawn(k: int, values: Counter[float], samples: int) -> Drawn:
+    problems = values.total()
+    share = sum(value * count for value, count in values.items()) / problems
+    return Drawn(k, share, *clustered_interval(values, samples), problems)
 
 
 def _planner(tally: Tally, control: str) -> str:

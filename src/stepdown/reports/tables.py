@@ -16,10 +16,11 @@ from stepdown.reports.figures import (
     points,
     short,
 )
-from stepdown.reports.rows import ROLES, Row
+from stepdown.reports.rows import ROLES, Drawn, Row
 
 Cells = tuple[str, ...]
 Column = tuple[str, Callable[[Row], str]]
+_ABREAST = 6  # settings beside one another
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -35,7 +36,8 @@ class Table(msgspec.Struct, frozen=True):
 def tables_of(rows: Sequence[Row]) -> list[Table]:
     """Return the tables that say something about these rows; the first column numbers them."""
     place = {row.run: str(number) for number, row in enumerate(rows, 1)}
-    found = [_rights(rows), _differences(rows, place), _singles(rows), _edits(rows), _spendings(rows)]
+    found = [_rights(rows), *_variations(rows), _differences(rows, place)]
+    found += [_singles(rows), _draws(rows), _edits(rows), _spendings(rows)]
     return [
         msgspec.structs.replace(
             table,
@@ -55,38 +57,56 @@ def _grid(title: str, rows: Sequence[Row], columns: Sequence[Column], *, words: 
 
 def _rights(rows: Sequence[Row]) -> Table:
     names: list[Column] = [
+        ("run", lambda row: row.run),
         ("method", method_of),
         ("student", lambda row: short(row.student)),
         ("plans", plans_of),
     ]
     if len({row.dataset for row in rows}) > 1:
-        names.insert(1, ("problems", lambda row: clipped(row.dataset, 40)))
-    figures: list[Column] = [
-        ("right/graded/total", lambda row: f"{row.right}/{row.graded}/{row.total}"),
-        ("% right", _accuracy),
-        ("cut", lambda row: str(row.truncated)),
-    ]
+        names.insert(2, ("problems", lambda row: clipped(row.dataset, 40)))
+    figures: list[Column] = [("right/graded", _counts), ("% right", _accuracy), ("cut", lambda row: str(row.truncated))]
+    unfinished = any(row.graded < row.total for row in rows)
     note = "% right: of the graded, with the 95 % Wilson interval. cut: traces with a reply at its token limit."
+    note += " of: the problems there are; the others are not graded." * unfinished
     return _grid("Right answers", rows, [*names, *figures], words=len(names), note=note)
+
+
+def _variations(rows: Sequence[Row]) -> list[Table]:
+    """Say in what the rows differ; in so many tables that a terminal holds each."""
+    names = list(rows[0].differs) if rows else []
+    found = []
+    for start in range(0, len(names), _ABREAST):
+        columns: list[Column] = [(name, _setting(name)) for name in names[start : start + _ABREAST]]
+        found.append(_grid("Settings in which the runs differ", rows, columns, words=len(columns)))
+    return found
+
+
+def _setting(name: str) -> Callable[[Row], str]:
+    return lambda row: clipped(row.differs.get(name, DASH), 60)
 
 
 def _differences(rows: Sequence[Row], place: dict[str, str]) -> Table:
     columns: list[Column] = [
-        ("against", lambda row: place.get(row.baseline, clipped(row.baseline, 12))),
+        ("vs", lambda row: place.get(row.baseline, clipped(row.baseline, 12))),
         ("pairs", lambda row: str(row.paired)),
         ("difference", _difference),
-        ("gain %", lambda row: points(row.relative_gain)),
+        ("gain %", _gain),
         ("won/lost", lambda row: f"{row.better}/{row.worse}"),
         ("p", lambda row: chance(row.p)),
-        ("p (Holm)", lambda row: chance(row.p_holm)),
-        ("detectable", lambda row: percent(row.mdd)),
+        ("Holm", lambda row: chance(row.p_holm)),
+        ("detectable", _detectable),
     ]
     note = (
-        "difference: percentage points over the problems both have graded, with the 95 % bootstrap interval. "
-        "gain: (new - old) / old. p: exact McNemar test, and adjusted by Holm over the table. "
-        "detectable: the difference this many pairs find with 80 % power."
+        "difference: percentage points over the problems both have graded, with Tango's 95 % score interval. gain:"
+        " (new - old) / old, with that of the ratio (∞: the old may have nothing right). p: exact McNemar test,"
+        " stricter than the interval where pairs are few; Holm: adjusted over the table. detectable: the least"
+        " difference that this test finds at .05 with 80 % power, if as many pairs are discordant as here; none: it"
+        " finds none so often."
     )
-    return _grid("Against the baseline", [row for row in rows if row.baseline], columns, note=note)
+    compared = [row for row in rows if row.baseline]
+    if any(row.samples > 1 for row in compared):
+        note += " Of several samples the vote counts, one pair per problem: the tests hold for votes, not for samples."
+    return _grid("Against the baseline", compared, columns, note=note)
 
 
 def _singles(rows: Sequence[Row]) -> Table:
@@ -98,8 +118,33 @@ def _singles(rows: Sequence[Row]) -> Table:
             lambda row: percent(row.single) + between(percent(row.single_low), percent(row.single_high)),
         ),
     ]
-    note = "One sample: the mean over problems, with the 95 % bootstrap interval clustered by problem."
+    note = (
+        "Answers vote that are equal, however they are spelled; replies that were cut do not. One sample: the mean over"
+        " problems, with the 95 % score interval clustered by problem."
+    )
     return _grid("Self-consistency", [row for row in rows if row.samples > 1], columns, note=note)
+
+
+def _draws(rows: Sequence[Row]) -> Table:
+    """Say what k samples give, a line for each k."""
+    cells = []
+    for row in rows:
+        votes = {one.k: one for one in row.maj_at}
+        passes = {one.k: one for one in row.pass_at}
+        for k in sorted(votes | passes):
+            cells.append((row.run, str(k), *_drawn(passes.get(k)), *_drawn(votes.get(k))))
+    note = (
+        "pass@k: at least one of k samples is right; maj@k: their vote is. Unbiased, over all choices of k among the"
+        " samples drawn, with the 95 % score interval clustered by problem; a tie is shared."
+    )
+    header = ("k", "pass@k, %", "problems", "maj@k, %", "problems")
+    return Table("Of k samples", header, tuple(cells), 0, note)
+
+
+def _drawn(one: Drawn | None) -> tuple[str, str]:
+    if one is None:
+        return DASH, DASH
+    return percent(one.share) + between(percent(one.low), percent(one.high)), str(one.problems)
 
 
 def _edits(rows: Sequence[Row]) -> Table:
@@ -161,6 +206,21 @@ def _accuracy(row: Row) -> str:
     return DASH if row.accuracy is None else percent(row.accuracy) + between(percent(row.low), percent(row.high))
 
 
+def _counts(row: Row) -> str:
+    return f"{row.right}/{row.graded}" + f" of {row.total}" * (row.graded < row.total)
+
+
+def _gain(row: Row) -> str:
+    if not row.paired:
+        return DASH
+    high = points(row.relative_gain_high) if row.relative_gain_high is not None else "∞"
+    return points(row.relative_gain) + between(points(row.relative_gain_low), high)
+
+
+def _detectable(row: Row) -> str:
+    return "none" if row.paired and row.mdd is None else percent(row.mdd)
+
+
 def _difference(row: Row) -> str:
     return points(row.difference) + between(points(row.difference_low), points(row.difference_high))
 
@@ -178,11 +238,18 @@ def as_text(table: Table, width: int = 100) -> str:
 
 
 def _widths(grid: Sequence[Cells], numbers: int, width: int) -> list[int]:
-    """The columns' widths; while they are too wide together, the widest of the names after the first gives way."""
+    """The columns' widths; while they are too wide together, the widest of the names after the first gives way.
+
+    A method's name, which has nothing to leave out, does so last.
+    """
     widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
     words = range(2, numbers)
-    while sum(widths) + 2 * len(widths) - 2 > width and max((widths[place] for place in words), default=0) > 8:
-        widths[max(words, key=widths.__getitem__)] -= 1
+
+    def room(place: int) -> int:
+        return widths[place] - (5 if grid[0][place] == "method" else 0)
+
+    while sum(widths) + 2 * len(widths) - 2 > width and max(map(room, words), default=0) > 8:
+        widths[max(words, key=room)] -= 1
     return widths
 
 

@@ -1,21 +1,22 @@
 """What one pass over a run counts, with a page of traces in memory and a few bytes per problem."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from hashlib import blake2b
 from itertools import groupby
 from typing import Protocol
 
 import msgspec
 
-from stepdown.graders.elections import elect
+from stepdown.answers import groups
+from stepdown.graders.elections import Attempts, ballots, elect, verdict_of
+from stepdown.stats import majority_at, pass_at
 from stepdown.store import Run
 from stepdown.types import Call, Grade, Problem, Role, Trace, Usage, Verdict
 
 SHOWN_FLIPS = 20
-Attempts = Sequence[tuple[Trace, Grade]]
+MOST_AT = 64  # of several hundred samples the vote of more than these is that of all
 Verdicts = Mapping[int, Verdict]
 
 
@@ -56,7 +57,8 @@ class Tally:
     """Counts over a run's problems; a problem with several samples is graded by their vote.
 
     `pairs` counts (baseline's verdict, this verdict), `shares` problems by the share of their graded
-    samples that is right, `steps` graded problems by (steps of the plan, right), `sizes` by (tokens,
+    samples that is right, `passes` and `votes` them by what `pass_at` and `majority_at` give for each k of `sizes_of`,
+    `first` is the id of the first problem, `steps` graded problems by (steps of the plan, right), `sizes` by (tokens,
     rounded up to a power of two, right), `edits` by (has an edited plan, verdict), `authors` problems by
     who wrote their plan.
     """
@@ -67,7 +69,10 @@ class Tally:
     seconds: float = 0.0
     spending: dict[Role, Spending] = field(default_factory=dict)
     pairs: Counter[tuple[Verdict, Verdict]] = field(default_factory=Counter)
-    shares: Counter[Fraction] = field(default_factory=Counter)
+    shares: Counter[float] = field(default_factory=Counter)
+    passes: dict[int, Counter[float]] = field(default_factory=dict)
+    votes: dict[int, Counter[float]] = field(default_factory=dict)
+    first: str = ""
     steps: Counter[tuple[int, bool]] = field(default_factory=Counter)
     sizes: Counter[tuple[int, bool]] = field(default_factory=Counter)
     edits: Counter[tuple[bool, Verdict]] = field(default_factory=Counter)
@@ -77,7 +82,8 @@ class Tally:
 
     def add(self, attempts: Attempts, prices: Pricing, key: int, before: Verdicts) -> Verdict:
         """Count one problem's samples and return their verdict; `before` has the baseline's verdicts by key."""
-        trace, grade = attempts[0][0], elect([grade for _, grade in attempts])
+        trace, grade = attempts[0][0], elect(attempts)
+        self.first = self.first or trace.problem.id
         self.verdicts[grade.verdict] += 1
         self.edits[_edited(trace), grade.verdict] += 1
         self.authors.update([trace.plan.author] if trace.plan else [])
@@ -86,14 +92,19 @@ class Tally:
             right = grade.verdict == "right"
             self.steps[len(trace.plan.steps) if trace.plan else 0, right] += 1
             self.sizes[1 << max(0, tokens // len(attempts) - 1).bit_length(), right] += 1
-            self._share([grade for _, grade in attempts])
+            self._share(attempts)
         if key in before:
             self._pair(before[key], trace.problem, grade)
         return grade.verdict
 
-    def _share(self, grades: Sequence[Grade]) -> None:
-        graded = [grade.verdict == "right" for grade in grades if grade.verdict != "ungraded"]
-        self.shares[Fraction(sum(graded), len(graded))] += 1
+    def _share(self, attempts: Attempts) -> None:
+        graded = [grade.verdict == "right" for _, grade in attempts if grade.verdict != "ungraded"]
+        self.shares[sum(graded) / len(graded)] += 1
+        for k in sizes_of(len(graded)):
+            self.passes.setdefault(k, Counter())[pass_at(k, len(graded), sum(graded))] += 1
+        right, wrong, silent = _parties([one for one in attempts if one[0].error is None])
+        for k in sizes_of(sum(right) + sum(wrong) + silent):
+            self.votes.setdefault(k, Counter())[majority_at(k, right, wrong, silent)] += 1
 
     def _pair(self, before: Verdict, problem: Problem, grade: Grade) -> None:
         self.pairs[before, grade.verdict] += 1
@@ -131,6 +142,20 @@ def by_problem(run: Run, grader: str = "") -> Iterator[Attempts]:
     """Stream the samples of each problem with their grades."""
     for _, attempts in groupby(run.graded(grader), key=lambda attempt: attempt[0].problem.id):
         yield list(attempts)
+
+
+def sizes_of(samples: int) -> list[int]:
+    """Return the numbers k of samples of which is told what k would have given: powers of 2, and all there are."""
+    powers = [1 << power for power in range(samples.bit_length()) if 1 << power <= min(samples, MOST_AT)]
+    return sorted({*powers, samples}) if samples > 1 else []
+
+
+def _parties(attempts: Attempts) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Return the sizes of the groups of equal answers, right and wrong ones, and how many samples do not vote."""
+    places = groups(attempts[0][0].problem.kind, ballots(attempts)) if attempts else []
+    right = [len(one) for one in places if verdict_of(attempts, one).verdict == "right"]
+    wrong = [len(one) for one in places if verdict_of(attempts, one).verdict != "right"]
+    return tuple(sorted(right)), tuple(sorted(wrong)), len(attempts) - sum(right) - sum(wrong)
 
 
 def _key(problem: Problem) -> int:

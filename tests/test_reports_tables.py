@@ -1,0 +1,166 @@
+"""What the tables of a report say of runs that look alike, that did not end, or that have several samples."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from stepdown.reports import Report, report
+from stepdown.reports.variations import variations
+from stepdown.stats import majority_at, pass_at
+from stepdown.store import Run, Store
+from stepdown.types import Call, Grade, Message, Problem, Reply, Sampling, Settings, Trace, Usage
+
+PLAIN = Settings(
+    dataset="d/test", problems="ab" * 16, count=4, method="direct", student="s", sources=("http://one/v1",)
+)
+
+
+def a_run(store: Store, settings: Settings, found: Sequence[Sequence[str | None]], *, first: int = 0) -> Run:
+    """A run whose problem number n is answered by `found[n]`, one answer per sample; the gold is the number."""
+    run = store.open_run(settings)
+    for number, answers in enumerate(found):
+        problem = Problem(f"d/test/{first + number}", f"What is {first + number}?", str(number))
+        for sample, answer in enumerate(answers):
+            call = Call(
+                "student",
+                "s",
+                (Message("user", f"{settings.id} {number}"),),
+                Sampling(),
+                Reply("", "s", Usage(1, 1)),
+                sample,
+            )
+            run.put_trace(number, Trace(problem, settings.method, None, (call,), "text", sample=sample))
+            right = answer is not None and float(answer) == number
+            run.put_grades([(number, sample, Grade("right" if right else "wrong", answer, "", "g@1"))])
+    run.grader = "g@1"
+    return run
+
+
+def forms(made: Report, folder: Path) -> list[str]:
+    return [str(made), made.to_markdown(), made.to_html(folder / "r.html").read_text("utf-8"), repr(made.to_json())]
+
+
+def table(made: Report, title: str) -> list[dict[str, str]]:
+    found = [one for one in made.tables if one.title == title]
+    return [dict(zip(one.header, cells, strict=True)) for one in found for cells in one.rows]
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "values"),
+    [
+        ({"sampling": Sampling(seed=3)}, "seed", ("none", "3")),
+        ({"sampling": Sampling(temperature=0.7)}, "temperature", ("0", "0.7")),
+        ({"sampling": Sampling(stop=("\n\n",))}, "stop", ("none", r"'\n\n'")),
+        ({"sampling": Sampling(max_tokens=64)}, "max tokens", ("1024", "64")),
+        ({"count": 9}, "limit", ("4", "9")),
+        ({"sources": ("http://two/v1",)}, "address", ("http://one/v1", "http://two/v1")),
+        ({"prompt_set": "traces"}, "prompts", ("default", "traces")),
+        ({"prompts": "cd" * 16}, "wording", ("–", "cdcdcdcd")),
+        ({"problems": "cd" * 16}, "data", ("abababab", "cdcdcdcd")),
+        ({"origin": "a.csv"}, "file", ("–", "a.csv")),
+    ],
+)
+def test_runs_alike_say_in_which_setting_they_differ(
+    changed: dict[str, object], name: str, values: tuple[str, str]
+) -> None:
+    found = variations([PLAIN, replace(PLAIN, **changed)], ["d/test/0"] * 2)
+    assert found == [{name: one} for one in values]
+
+
+def test_an_offset_shows_in_the_first_problem(store: Store, tmp_path: Path) -> None:
+    runs = [a_run(store, replace(PLAIN, problems=str(first) * 32), [["0"]] * 4, first=first) for first in (0, 4)]
+    made = report(*runs)
+    assert [row.differs for row in made.rows] == [{"first problem": f"d/test/{first}"} for first in (0, 4)]
+    assert all("d/test/4" in form for form in forms(made, tmp_path))
+
+
+def test_a_setting_that_only_one_run_can_have_and_a_model_elsewhere_are_no_difference() -> None:
+    taught = replace(PLAIN, teacher="t", teacher_sampling=Sampling(max_tokens=9), sources=("http://one/v1", "http://t"))
+    assert variations([PLAIN, taught], ["d/test/0"] * 2) == [{}, {}]
+
+
+def test_no_password_of_an_address_is_shown() -> None:
+    hidden = [replace(PLAIN, sources=(f"http://ann:{secret}@host/v1", secret)) for secret in ("hunter", "swordfish")]
+    assert "ann:" not in repr(variations(hidden, ["", ""]))
+
+
+def test_every_form_has_the_ids_of_its_runs_and_what_differs(store: Store, tmp_path: Path) -> None:
+    seeds = [a_run(store, replace(PLAIN, sampling=Sampling(seed=seed)), [["0"]] * 4) for seed in (1, 2)]
+    made = report(*seeds)
+    assert [row["run"] for row in table(made, "Right answers")] == [run.id for run in seeds]
+    assert [row["seed"] for row in table(made, "Settings in which the runs differ")] == ["1", "2"]
+    for form in forms(made, tmp_path):
+        assert all(run.id in form for run in seeds) and "seed" in form
+
+
+def test_a_run_that_did_not_end_shows_how_many_problems_there_are(store: Store, tmp_path: Path) -> None:
+    made = report(a_run(store, replace(PLAIN, count=50), [["0"], ["1"], ["9"]]))
+    assert table(made, "Right answers")[0]["right/graded"] == "2/3 of 50"
+    assert all("2/3 of 50" in form for form in forms(made, tmp_path)[:3]) and made.rows[0].total == 50
+    ended = report(a_run(store, replace(PLAIN, count=2), [["0"], ["9"]]))
+    assert table(ended, "Right answers")[0]["right/graded"] == "1/2"
+
+
+def test_many_settings_and_long_addresses_fit_a_terminal(store: Store) -> None:
+    other = replace(
+        PLAIN, sampling=Sampling(0.5, 0.5, 5, 5, ("x",)), prompt_set="traces", count=5, student="hub/" + "s" * 60,
+        sources=("http://a.very.long.name.of.a.server.example:65535/and/a/path/v1",), samples=2,
+    )  # fmt: skip
+    made = report(
+        a_run(store, PLAIN, [["0"]]), a_run(store, other, [["0", "0"]]), a_run(store, replace(other, count=6), [])
+    )
+    assert max(map(len, str(made).splitlines())) <= 100
+
+
+# --- comparisons
+
+
+def test_a_gain_without_an_end_and_nothing_detectable_are_said(store: Store) -> None:
+    before = a_run(store, replace(PLAIN, count=12), [["0"], *[["-1"]] * 11])
+    after = a_run(store, replace(PLAIN, method="m", count=12), [[str(n) if n < 5 else "-1"] for n in range(12)])
+    made = report(before, after)
+    [row] = table(made, "Against the baseline")
+    assert (row["gain %"], row["detectable"]) == ("+400.0 [+3.3, ∞]", "none")
+    assert row["difference"] == "+33.3 [+1.0, +60.9]"
+    assert made.rows[1].relative_gain_high is None and made.rows[1].mdd is None
+
+
+def test_a_baseline_with_nothing_right_has_no_gain_but_its_lower_end(store: Store) -> None:
+    before, after = (
+        a_run(store, replace(PLAIN, method=method), [[answer.format(n)] for n in range(4)])
+        for method, answer in (("direct", "-1"), ("m", "{}"))
+    )
+    [row] = table(report(before, after), "Against the baseline")
+    assert row["gain %"].startswith("– [+")
+
+
+# --- several samples
+
+
+def test_k_samples_are_the_mean_over_all_choices_of_k(store: Store, tmp_path: Path) -> None:
+    answers: list[list[str | None]] = [["0", "0", "7", "8"], ["1", "9", "9.0", None]]
+    made = report(a_run(store, replace(PLAIN, count=2, samples=4), answers))
+    row = made.rows[0]
+    assert [(one.k, one.problems) for one in row.pass_at] == [(k, 2) for k in (1, 2, 4)]
+    assert [one.share for one in row.pass_at] == pytest.approx(
+        [(pass_at(k, 4, 2) + pass_at(k, 4, 1)) / 2 for k in (1, 2, 4)]
+    )
+    votes = [(majority_at(k, (2,), (1, 1)) + majority_at(k, (1,), (2,), 1)) / 2 for k in (1, 2, 4)]
+    assert [one.share for one in row.maj_at] == pytest.approx(votes)
+    assert all(one.low <= one.share <= one.high for one in (*row.pass_at, *row.maj_at))
+    assert [line["k"] for line in table(made, "Of k samples")] == ["1", "2", "4"]
+    assert all("pass@k" in form for form in forms(made, tmp_path)[:3])
+
+
+def test_problems_with_fewer_samples_than_k_are_left_out_of_it(store: Store) -> None:
+    row = report(a_run(store, replace(PLAIN, count=2, samples=4), [["0"] * 4, ["1"] * 3])).rows[0]
+    assert [(one.k, one.problems) for one in row.pass_at] == [(1, 2), (2, 2), (3, 1), (4, 1)]
+
+
+def test_votes_are_compared_as_votes_and_the_table_says_so(store: Store) -> None:
+    drawn = replace(PLAIN, samples=3, sampling=Sampling(0.7))
+    runs = [a_run(store, replace(drawn, method=name), [["0", "0.0", "5"]] * 4) for name in ("direct", "m")]
+    made = report(*runs)
+    assert made.rows[1].paired == 4 and "one pair per problem" in " ".join(str(made).split())
