@@ -1,6 +1,6 @@
 """Whether two answers of a kind are equal, where that is cheap to say."""
 
-from stepdown.answers.latex import same_expression
+from stepdown.answers.equality import same_expression
 from stepdown.answers.numbers import number
 from stepdown.answers.texts import plain_text
 from stepdown.types import Kind
