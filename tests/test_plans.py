@@ -7,7 +7,6 @@ import pytest
 from stepdown.errors import BadRow, CallFailed, UnknownName, UsageError
 from stepdown.methods import load_method
 from stepdown.runner import Plans, load_plans, plain
-from stepdown.runner.plans import controlled, generic, masked, without_nosolve
 from stepdown.runner.run import paired
 from stepdown.types import Plan, Problem, Prompt, Role
 from worlds import sums
@@ -18,24 +17,6 @@ TRACED = load_method("trace-of-thought")
 
 async def nobody(role: Role, prompt: Prompt | str) -> str:
     raise AssertionError("no model should be asked")
-
-
-def test_masking_hides_numbers_but_not_the_steps_own() -> None:
-    assert masked(PLAN).splitlines()[:2] == ["1. Take the ___ eggs.", "2. Halve ___ and add ___. Do not solve it yet."]
-
-
-def test_sentences_that_forbid_solving_are_taken_out() -> None:
-    assert without_nosolve(PLAN) == "1. Take the 12 eggs.\n2. Halve 12 and add 3.5."
-
-
-def test_a_generic_plan_has_as_many_steps_and_none_of_the_words() -> None:
-    assert len(Plan(generic(PLAN), "x").steps) == len(PLAN.steps)
-    assert "egg" not in generic(PLAN)
-
-
-def test_a_control_says_so_in_the_plans_author() -> None:
-    assert controlled(PLAN, "masked").author == "big+masked"
-    assert controlled(PLAN, "") is PLAN
 
 
 def test_shuffled_gives_every_problem_another_problems_plan() -> None:
@@ -79,9 +60,3 @@ def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
 def test_an_unknown_control_is_refused() -> None:
     with pytest.raises(UnknownName, match="no control `maskd`"):
         load_plans("teacher", "maskd")
-
-
-@pytest.mark.parametrize("text", ["", "\n\n", "1.", "- ", "x" * 100_000, "9" * 100_000, "do not " * 10_000])
-def test_no_control_fails_on_odd_text(text: str) -> None:
-    for control in ("generic", "masked", "no-nosolve"):
-        controlled(Plan(text, "big"), control)

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stepdown.answers.leaks import given_away, opens_with
+from stepdown.answers.openings import given_away, opens_with
 from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
 from stepdown.corpus.selection import Filter, load_filter
 from stepdown.corpus.selection.openness import bigrams, quintiles

@@ -205,7 +205,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `problems` and `prompts` are fingerprints, so that changed data or a changed wording is another run;
     `sources` are where student and teacher answer from, so that another server or file is one too. `plans`
     names where plans come from (`teacher`, `own`, `gold`, `recorded/...`), `control` what was done to them
-    (`shuffled`, `generic`, `masked`, `no-nosolve`), `origin` the imported file.
+    (`shuffled`, `generic@2`, `masked@2`, `no-nosolve@2`, `leaked`, with the version of what it does), `origin` the
+    imported file.
     """
 
     dataset: str

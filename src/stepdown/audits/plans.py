@@ -8,24 +8,14 @@ from typing import Literal
 
 import msgspec
 
-from stepdown.answers.leaks import bare, given, leak
+from stepdown.answers.instructions import bare, forbidding
+from stepdown.answers.leaks import given, leak
 from stepdown.answers.numbers import numbers
 from stepdown.types import Plan, Problem
 
 FaultKind = Literal["forbids solving", "leaves blanks", "restates the question", "solves"]
 KINDS: tuple[FaultKind, ...] = ("forbids solving", "leaves blanks", "restates the question", "solves")
 
-_SENTENCE = re.compile(r"[^.!?\n]+")
-_FORBIDS = re.compile(
-    r"\b(?:not|\w{2,6}n['’]t|never|avoid|no)\b[^.,!?\n;:]{0,40}\bsolv(?:e|es|ing)\b"
-    r"|\b(?:do not|don['’]t) (?:yet )?(?:calculate|compute)\b",
-    re.IGNORECASE,
-)
-_WITHOUT = re.compile(
-    r"\b(?:without|instead of|rather than)\b[^.,!?\n;:]{0,40}\b(?:solving|calculating|computing)\b", re.IGNORECASE
-)
-# "These prompts guide a student ... without solving it" describes the plan and tells the student nothing.
-_DESCRIBES = re.compile(r"\b(?:prompts?|steps)\b[^.!?\n]{0,30}\b(?:guide|help)\b", re.IGNORECASE)
 _BLANK = re.compile(
     r"_{3,}|(?:\\_){2,}|\[[ \t]{0,9}\]|\\boxed\{\s{0,9}\}|\?{3,}|\\text\{\?\}"
     r"|\[(?:blank|fill in|answer)\b[^\]\n]{0,20}\]"
@@ -61,14 +51,6 @@ def faults(problem: Problem, plan: Plan) -> tuple[Fault, ...]:
     }
     first = {kind: next(found, None) for kind, found in quotes.items()}
     return tuple(Fault(kind, quote.strip()[:200]) for kind, quote in first.items() if quote is not None)
-
-
-def forbidding(text: str) -> Iterator[str]:
-    """Stream the sentences that tell the student not to solve."""
-    for match in _SENTENCE.finditer(text):
-        sentence = match[0]
-        if _FORBIDS.search(sentence) or (_WITHOUT.search(sentence) and not _DESCRIBES.search(sentence)):
-            yield sentence
 
 
 def blanks(text: str) -> Iterator[str]:

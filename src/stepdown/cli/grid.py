@@ -41,7 +41,8 @@ class GridOptions:
     plans
         Where plans come from: `teacher`, `own` (the student's), `gold`, a run's id or a .jsonl file.
     control
-        Spoil each plan on purpose: `shuffled`, `generic`, `masked` or `no-nosolve`; `none` leaves it alone.
+        Spoil each plan on purpose: `shuffled`, `generic`, `masked`, `no-nosolve`, or `leaked`, which tells the answer
+        as an upper bound; `none` leaves it alone.
     prompts
         The prompt set: `default`, `paper`, `code`, `traces`, `student`, `scotd` or a .toml file; where not given, a
         trained student or planner is asked in the words it was trained on, any other model in `default`.

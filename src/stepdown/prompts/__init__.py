@@ -197,6 +197,17 @@ GENERIC_STEPS = (
     "State what was asked for.",
 )
 
+# What makes a generic step as long as the one it stands for, by number of words.
+GENERIC_WORDS: dict[int, tuple[str, ...]] = {
+    1: ("Think.", "Continue."),
+    2: ("Take care.", "Go on."),
+    3: ("Take your time.", "Keep it clear."),
+    4: ("Think about each part.", "Stay with the question."),
+    5: ("Keep track of each fact.", "Go over it once more."),
+    6: ("Write every thought down as such.", "Make sure that nothing was missed."),
+    7: ("Ask yourself whether this makes good sense.", "Look at what came before this point."),
+}
+
 JUDGE = (
     "A student answered a question. Decide whether the student's final answer says the same as the correct answer."
     " Judge the final answer only, not the way to it. The student's text is between the lines of dashes;"

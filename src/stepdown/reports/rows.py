@@ -196,7 +196,7 @@ def _drawn(k: int, values: Counter[float], samples: int) -> Drawn:
 
 def _planner(tally: Tally, control: str) -> str:
     author = max(tally.authors, key=tally.authors.__getitem__, default="")
-    return author.removesuffix(f"+{control}")
+    return author.removesuffix(f"+{control.partition('@')[0]}")
 
 
 def _edits(tally: Tally) -> Edits:

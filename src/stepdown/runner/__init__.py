@@ -2,6 +2,7 @@
 
 from stepdown.runner.budget import Budget
 from stepdown.runner.calls import Calls
+from stepdown.runner.controls import CONTROLS
 from stepdown.runner.doors import (
     as_problems,
     close_models,
@@ -16,7 +17,7 @@ from stepdown.runner.doors import (
 )
 from stepdown.runner.estimate import Estimate, estimate
 from stepdown.runner.judges import Purse, limited, purse_of, remembered
-from stepdown.runner.plans import CONTROLS, PlanRow, Plans, load_plans
+from stepdown.runner.plans import PlanRow, Plans, load_plans
 from stepdown.runner.recorded import load_player, replay
 from stepdown.runner.run import Outcome, Stop, Tally, run_task
 from stepdown.runner.streaming import Piece, stream_one

@@ -1,25 +1,25 @@
-"""Where plans come from, and the controls that spoil them on purpose to see what in a plan helps."""
+"""Where plans come from: a model, the data set, a file, another run."""
 
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 
 from stepdown.errors import BadRow, CallFailed, UnknownName, UsageError, closest
-from stepdown.prompts import GENERIC_STEPS, asked
+from stepdown.prompts import asked
+from stepdown.runner.controls import CONTROLS, controlled, marked
 from stepdown.store import Run
 from stepdown.types import Ask, Method, Plan, Problem, fingerprint
 
 SOURCES = ("teacher", "own", "gold")
-CONTROLS = ("shuffled", "generic", "masked", "no-nosolve")
 
 
 class Plans(msgspec.Struct, frozen=True, kw_only=True):
     """A source of plans: `teacher`, `own` (the student plays the teacher), `gold`, or `recorded` ones.
 
-    `control` changes every plan: `shuffled` gives the plan of the next problem of the run, `generic` as many steps
-    that fit any problem, `masked` hides the numbers, `no-nosolve` takes out sentences that forbid solving.
+    `control` changes every plan: `shuffled` gives the plan of the next problem of the run, `generic` as many steps of
+    as many words that fit any problem, `masked` hides numbers in figures and words, `no-nosolve` takes out sentences
+    that forbid solving, `leaked` adds a step that tells the answer.
     """
 
     source: str = "teacher"
@@ -34,7 +34,7 @@ class Plans(msgspec.Struct, frozen=True, kw_only=True):
     async def plan(self, problem: Problem, method: Method, ask: Ask, author: str) -> Plan:
         """Return the plan for a problem. Raises `CallFailed` where the source has none for it."""
         plan = await self._find(problem, method, ask, author)
-        return controlled(plan, self.control)
+        return controlled(plan, self.control, problem)
 
     async def _find(self, problem: Problem, method: Method, ask: Ask, author: str) -> Plan:
         if self.recorded:
@@ -55,6 +55,7 @@ def load_plans(name: str = "teacher", control: str = "", *, find_run: Callable[[
 
     Raises `UnknownName` for a control or run that is not there, `BadRow` for a file that holds no plans.
     """
+    control = control.partition("@")[0] if control in map(marked, CONTROLS) else control
     if control and control not in CONTROLS:
         raise UnknownName("control", control, CONTROLS)
     if name in SOURCES:
@@ -106,39 +107,3 @@ def _read(path: Path) -> Iterable[tuple[str, Plan]]:
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise BadRow(path, number, "plan", f"a JSON object with `question` and `plan` ({error})") from error
             yield row.question, Plan(row.plan, row.author, row.edited_from, row.why)
-
-
-def controlled(plan: Plan, control: str) -> Plan:
-    """Return the plan as a control leaves it; the author says so."""
-    change = {"generic": generic, "masked": masked, "no-nosolve": without_nosolve}.get(control)
-    if change is None:
-        return plan
-    return Plan(change(plan), author=f"{plan.author}+{control}", edited_from=None)
-
-
-def generic(plan: Plan) -> str:
-    """Return as many steps as the plan has (at most 8) that fit any problem and say nothing about this one."""
-    steps = GENERIC_STEPS[: max(1, len(plan.steps))]
-    return "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
-
-
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_ENUMERATOR = re.compile(r"^(\s*\d{1,2}[.):]\s)?(.*)$", re.MULTILINE)
-_NOSOLVE = re.compile(r"\b(?:do not|don't|don’t|without|avoid|never)\b[^.\n]{0,40}\bsolv(?:e|ing)\b", re.IGNORECASE)
-
-
-def masked(plan: Plan) -> str:
-    """Return the plan with every number but the steps' own replaced by a blank."""
-    return _ENUMERATOR.sub(lambda line: (line[1] or "") + _NUMBER.sub("___", line[2]), plan.text)
-
-
-def without_nosolve(plan: Plan) -> str:
-    """Return the plan without the sentences that tell the student not to solve."""
-    lines = []
-    for line in plan.text.splitlines():
-        sentences = re.split(r"(?<=[.!?])\s+", line)
-        # A step's number splits off like a sentence; alone it is no step.
-        kept = " ".join(sentence for sentence in sentences if not _NOSOLVE.search(sentence))
-        if kept.strip() and not re.fullmatch(r"\s*(?:\d{1,2}[.):]|[-*•])\s*", kept):
-            lines.append(kept)
-    return "\n".join(lines)

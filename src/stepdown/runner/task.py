@@ -6,6 +6,7 @@ from stepdown.errors import UsageError
 from stepdown.problems import Checked, Problems
 from stepdown.prompts import DEFAULT, PromptSet
 from stepdown.runner.calls import source_of
+from stepdown.runner.controls import marked
 from stepdown.runner.plans import Plans
 from stepdown.runner.reviews import Review
 from stepdown.types import Grader, Method, Model, Role, Sampling, Settings
@@ -79,7 +80,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
             prompt_set=self.prompts.name,
             prompts=self.prompts.fingerprint,
             plans=self.plans.name + "+reviewed" * (self.review is not None) if planned else "",
-            control=self.plans.control if planned else "",
+            control=marked(self.plans.control) if planned else "",
             sampling=self.sampling,
             teacher_sampling=self.teacher_sampling if self.planner else Sampling(),
             samples=self.samples,

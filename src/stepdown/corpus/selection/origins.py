@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
-from stepdown.answers.leaks import given_away, leak, opens_with
+from stepdown.answers.leaks import leak
+from stepdown.answers.openings import given_away, opens_with
 from stepdown.corpus.selection.filters import Filter, Request, only
 from stepdown.types import Chain, Plan
 
