@@ -38,8 +38,9 @@ def run(*tokens: str, close: str = "") -> "subprocess.CompletedProcess[str]":
     ("said", "name"),
     [
         ("cot", "chain-of-thought"), ("CoT", "chain-of-thought"), ("tot", "trace-of-thought"),
-        ("pas", "plan-and-solve"), ("ps", "plan-and-solve"), ("chain_of_thought", "chain-of-thought"),
-        ("Trace-of-Thought", "trace-of-thought"), ("direct", "direct"), ("few_shot", "few-shot"),
+        ("pas", "plan-and-solve"), ("ps", "plan-and-solve"), 
+        ("chain_of_thought", "chain-of-thought"), ("Trace-of-Thought", "trace-of-thought"),
+        ("direct", "direct"), ("few_shot", "few-shot"),
     ],
 )  # fmt: skip
 def test_a_method_is_known_by_what_people_call_it(said: str, name: str) -> None:

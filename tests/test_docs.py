@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from stepdown.cli import VERBS
+from stepdown.problems import datasets
+from stepdown.prompts import PROMPT_SETS
 from stepdown.web.config import load_config
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +65,18 @@ def test_every_command_line_of_the_documents_names_what_there_is(place: str, lin
 def test_every_settings_file_of_the_documents_is_read(text: str, tmp_path: Path) -> None:
     (tmp_path / "stepdown.toml").write_text(text)
     assert load_config(tmp_path / "stepdown.toml").models
+
+
+def names_there_are() -> list[tuple[str, str]]:
+    """Where each name that a person may type has to be explained."""
+    splits = [("docs/problems.md", one.name) for one in datasets()]
+    verbs = [("README.md", verb) for verb in VERBS]
+    return [*verbs, *splits, *(("docs/prompts.md", name) for name in PROMPT_SETS)]
+
+
+@pytest.mark.parametrize(("page", "name"), names_there_are())
+def test_every_verb_prompt_set_and_data_set_is_explained(page: str, name: str) -> None:
+    assert f"`{name}`" in (ROOT / page).read_text()
 
 
 def test_the_readme_has_the_two_commands() -> None:

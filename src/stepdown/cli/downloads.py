@@ -40,10 +40,10 @@ def _fetch(weights: Weights) -> None:
         say(f"{weights.name}: here")
         return
     with bars() as screen:
-        bar = screen.add_task(weights.name, total=weights.bytes >> 20, figures="MB")
+        bar = screen.add_task(weights.name, total=weights.bytes // 1_000_000, figures="MB")
 
         def tell(words: str, done: int, total: int) -> None:
-            screen.update(bar, completed=done >> 20, figures=f"MB {words if done else ''}")
+            screen.update(bar, completed=done // 1_000_000, figures=f"MB {words if done else ''}")
 
         fetch(weights.name, progress=tell)
 

@@ -21,7 +21,7 @@ TRACE_OF_THOUGHT = """@inproceedings{mcdonald-emami-2024-trace,
   author = {McDonald, Tyler and Emami, Ali},
   booktitle = {Proceedings of the 62nd Annual Meeting of the Association for Computational Linguistics:
     Student Research Workshop},
-  year = {2024}, pages = {397--410}, note = {arXiv 2504.20946}
+  year = {2024}, pages = {293--306}, note = {arXiv 2504.20946}
 }"""
 DISTILLATION = """@inproceedings{li-etal-2023-symbolic,
   title = {Symbolic Chain-of-Thought Distillation: Small Models Can Also "Think" Step-by-Step},
