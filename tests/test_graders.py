@@ -75,6 +75,8 @@ def test_a_gold_that_cannot_be_read_leaves_a_solution_ungraded() -> None:
         ("choice", "blue", "Answer: (B)"),
         ("choice", "2", "So the answer is: (b)"),
         ("text", "The Cat", "Answer: a cat."),
+        ("text", "true", "Answer: Yes"),
+        ("text", "no", "Answer: False"),
     ],
 )
 def test_golds_come_in_many_spellings(kind: Kind, gold: str, solution: str) -> None:

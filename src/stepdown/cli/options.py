@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
+from stepdown.cli.terminal import say
 from stepdown.errors import UsageError
 from stepdown.models import Prices
 from stepdown.models.chat import TIMEOUT
@@ -53,7 +54,7 @@ class ProblemOptions:
     id
         The column that holds each problem's own id.
     kind
-        What an answer is; inferred row by row where not given.
+        What an answer is; inferred row by row where not given, and said once at the start.
     problems_seed
         The seed of generated problems (`wordsums`).
     """
@@ -71,8 +72,9 @@ class ProblemOptions:
 
     def load(self, name: str, *, preferred: str = "") -> Problems:
         """Return the problems these options choose of a data set, of its `preferred` split unless one is named."""
-        known = self.data is None and any(one.name == name and preferred in one.splits for one in datasets())
-        return load_problems(
+        named = [one for one in datasets() if one.name == name and self.data is None]
+        known = any(preferred in one.splits for one in named)
+        found = load_problems(
             name,
             split=preferred if known and self.split is None else self.split,
             limit=self.limit,
@@ -81,12 +83,15 @@ class ProblemOptions:
             columns=self._columns(),
             seed=self.problems_seed,
         )
+        if not named:
+            say(told(found))
+        return found
 
     def _columns(self) -> Columns | None:
         given = (self.question, self.answer, self.choices, self.id, self.kind)
         if all(one is None for one in given):
             return None
-        return Columns(self.question or "question", self.answer or "answer", self.choices, self.id, self.kind)
+        return Columns(self.question, self.answer, self.choices, self.id, self.kind)
 
 
 @Parameter(name="*", group=SAMPLING)
@@ -126,6 +131,13 @@ class SamplingOptions:
         if self.teacher_temperature == 0:
             return checked(Sampling(max_tokens=self.teacher_max_tokens))
         return checked(Sampling(self.teacher_temperature, self.top_p, self.teacher_max_tokens, self.seed))
+
+
+def told(problems: Problems) -> str:
+    """Read a file's problems once and say how many there are of each kind. Raises `BadRow` at the first bad row."""
+    kinds = sorted(problems.check().kinds.items(), key=lambda kind: -kind[1])
+    listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
+    return f"{problems.dataset}: {listed}" + ("; --kind takes all for one" if len(kinds) > 1 else "")
 
 
 def checked(sampling: Sampling) -> Sampling:

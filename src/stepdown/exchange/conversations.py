@@ -13,7 +13,7 @@ from stepdown.exchange.objects import Progress, read_objects
 from stepdown.exchange.questions import gold_in, inline, label_of, read_problem
 from stepdown.exchange.sources import Source
 from stepdown.graders import load_grader
-from stepdown.problems.files import bare_number
+from stepdown.problems.golds import plain_number
 from stepdown.problems.rows import Row, shown
 from stepdown.runner.doors import plain
 from stepdown.types import Chain, Grade, Grader, Problem
@@ -121,7 +121,7 @@ def _supposed(group: list[Chain]) -> Problem:
     found = inline(problem.question, said[0])
     if found and all(inline(problem.question, one) for one in said):
         return msgspec.structs.replace(problem, question=found[0], choices=found[1], kind="choice")
-    if all(bare_number(one) is not None for one in said):
+    if all(plain_number(one) is not None for one in said):
         return msgspec.structs.replace(problem, kind="number")
     return problem
 
@@ -147,5 +147,5 @@ def _label(chain: Chain) -> str | None:
     problem, said = chain.problem, _last(chain.text)
     if problem.kind == "text" or said is None:
         return said
-    plainly = label_of(said, problem.choices) if problem.kind == "choice" else bare_number(said)
+    plainly = label_of(said, problem.choices) if problem.kind == "choice" else plain_number(said)
     return plainly or explicit(chain.text, problem.kind, problem.choices, question=problem.question).found

@@ -9,7 +9,7 @@ from stepdown.answers import conclusion, same
 from stepdown.exchange.objects import Progress, read_objects
 from stepdown.exchange.questions import gold_in, inline, label_of, read_problem
 from stepdown.exchange.sources import Source
-from stepdown.problems.files import bare_number
+from stepdown.problems.golds import plain_number
 from stepdown.problems.rows import Row
 from stepdown.types import Chain, Grade, Problem
 
@@ -95,7 +95,7 @@ def _label(problem: Problem, pred: str | int | float | None) -> str | None:
     if problem.kind == "choice":
         return label_of(said, problem.choices)
     if problem.kind == "number":
-        return bare_number(said) or said or None
+        return plain_number(said) or said or None
     return said or None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stepdown.problems.choices import LETTERS, gold_letter, read_choices, split_inline
-from stepdown.problems.files import bare_number
+from stepdown.problems.golds import plain_number
 from stepdown.problems.rows import Row, plain
 from stepdown.types import Problem
 
@@ -27,7 +27,7 @@ def read_problem(row: Row, question: str, gold: str) -> Problem:
     if choices:
         letter = gold_letter(row, "answer", choices, labels) if gold else ""
         return Problem("", question, letter, choices, "choice")
-    number = bare_number(gold)
+    number = plain_number(gold)
     return Problem("", question, number or gold, kind="text" if number is None else "number")
 
 

@@ -15,6 +15,7 @@ _SECONDS = 5.0
 _FACTOR = re.compile(r"\bfactor(?:ed|ize|ise)?\b", re.IGNORECASE)
 _ABOUT = re.compile(r"\\approx|≈")
 _GROUP = re.compile(r"\([^()]*[a-zA-Z][^()]*\)(?:\^\{?(\d))?")
+_TRUTH = {"yes": True, "true": True, "no": False, "false": False}
 _NEGATION = frozenset({"not", "no", "never", "n't", "neither", "nor"})
 
 Outcome = tuple[Verdict, str]
@@ -89,9 +90,19 @@ def _texts(answer: str, found: str) -> Outcome:
     gold, said = plain_text(answer).split(), plain_text(found).split()
     if not gold:
         return "ungraded", "the gold is empty"
+    if len(gold) == 1 and gold[0] in _TRUTH:
+        return _outcome(_truth(said) is _TRUTH[gold[0]], found, answer)
     ahead = said[: -len(gold)]
     equal = said[-len(gold) :] == gold and len(ahead) <= 4 and _NEGATION.isdisjoint(ahead)
     return _outcome(equal, found, answer)
+
+
+def _truth(said: list[str]) -> bool | None:
+    """Return whether words say yes or no: the first of them, or the only ones that do; None where they say neither."""
+    told = [_TRUTH[word] for word in said if word in _TRUTH]
+    if not told or (said[0] not in _TRUTH and len(set(told)) > 1):
+        return None
+    return told[0] if said[0] in _TRUTH or _NEGATION.isdisjoint(set(said) - {"no"}) else None
 
 
 async def _expressions(problem: Problem, found: str) -> Outcome:

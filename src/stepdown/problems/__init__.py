@@ -1,5 +1,6 @@
 """Where questions come from: benchmarks, files of one's own, and generated word sums, all streamed."""
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from functools import partial
@@ -26,7 +27,7 @@ from stepdown.problems.benchmarks import Benchmark, Dataset
 from stepdown.problems.files import Columns, read_problem
 from stepdown.problems.hub import fetch_files
 from stepdown.problems.rows import SUFFIXES, Row, Rows, find_file, read_rows, shown
-from stepdown.types import Problem
+from stepdown.types import Kind, Problem
 
 __all__ = ["Checked", "Columns", "Dataset", "Problems", "datasets", "load_problems"]
 
@@ -52,10 +53,11 @@ Source = Callable[[], Iterator[tuple[Place, Problem]]]
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """What one pass over problems found: how many, and 32 hexadecimal digits that stand for all of them in order."""
+    """What one pass over problems found: how many, 32 hexadecimal digits for all of them in order, and their kinds."""
 
     count: int
     fingerprint: str
+    kinds: dict[Kind, int] = {}
 
 
 class Problems:
@@ -92,6 +94,7 @@ class Problems:
         where there are no problems. Ids are kept as 8-byte hashes.
         """
         seen: set[bytes] = set()
+        kinds: Counter[Kind] = Counter()
         digest, encode = blake2b(digest_size=16), msgspec.json.Encoder().encode
         with closing(self.places()) as places:
             for place, problem in places:
@@ -100,9 +103,10 @@ class Problems:
                     raise self.duplicate(place, problem.id)
                 seen.add(key)
                 digest.update(encode(problem) + b"\n")
+                kinds[problem.kind] += 1
         if not seen:
             raise UsageError(f"there are no problems in `{self.dataset}`", "lower `--offset`, or name other data")
-        return Checked(count=len(seen), fingerprint=digest.hexdigest())
+        return Checked(count=len(seen), fingerprint=digest.hexdigest(), kinds=dict(kinds))
 
     def duplicate(self, place: Place, identity: str) -> UsageError:
         """Return the error of an id that was seen before."""

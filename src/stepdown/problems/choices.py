@@ -1,5 +1,6 @@
 """Choices and their letters: lists in the shapes benchmarks publish, and choices written into a question."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,18 +8,21 @@ import msgspec
 
 from stepdown.problems.rows import Row, plain, shown
 
+_LINE = re.compile(r"^[ \t]*\(?([A-Z])[.):][ \t]+", re.MULTILINE)
+_HEADING = re.compile(r"\n(?:Options|Choices|Answer choices):\s*\Z", re.IGNORECASE)
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def read_choices(row: Row, column: str, value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the texts and the labels of choices given as a list, or as labels and texts in either nesting.
 
-    Accepts `["x", "y"]`, `[{"label": "A", "text": "x"}, ...]` and `{"label": [...], "text": [...]}`.
+    Accepts `["x", "y"]`, `[{"label": "A", "text": "x"}, ...]`, `{"label": [...], "text": [...]}`, `{"A": "x", ...}`.
     """
     listed: list[Any] | None = None
     labels: list[Any] | None = None
     if isinstance(value, dict):
-        listed, labels = value.get("text"), value.get("label")
+        keyed = len(value) > 1 and "".join(value) == LETTERS[: len(value)]
+        listed, labels = (list(value.values()), list(value)) if keyed else (value.get("text"), value.get("label"))
     elif isinstance(value, list | tuple):
         listed = [one.get("text") if isinstance(one, dict) else one for one in value]
         labels = [one.get("label") for one in value] if all(isinstance(one, dict) for one in value) else None
@@ -43,19 +47,28 @@ def cell_choices(cell: str) -> list[Any]:
 
 
 def gold_letter(row: Row, column: str, choices: Sequence[str], labels: Sequence[str] = ()) -> str:
-    """Return the gold's letter, given as a label (`B`, `(b)`, `b.`) or as the text of one choice."""
+    """Return the gold's letter, given as a label (`B`, `(b)`, `b.`), as the text of one choice, or counted from 0."""
     gold = row.text(column, "the gold's letter")
     names = [label.upper() for label in labels or LETTERS[: len(choices)]]
     bare = gold.strip("().: ").upper()
     by_label = names.index(bare) if bare in names else None
     same = [index for index, choice in enumerate(choices) if choice.casefold() == gold.casefold()]
     by_text = same[0] if len(same) == 1 else None
+    if by_label is None and not labels and (isinstance(row.value(column), int) or by_text is None):
+        by_label = counted(gold, len(choices))
     if by_label is not None and by_text is not None and by_label != by_text:
-        raise row.bad(column, f"a gold that is not both a letter and another choice's text, found {shown(gold)}")
+        raise row.bad(
+            column, f"a gold that is not both a letter or place and another choice's text, found {shown(gold)}"
+        )
     index = by_label if by_label is not None else by_text
     if index is None:
         raise row.bad(column, f"one of {', '.join(names)}, or the text of a choice, found {shown(gold)}")
     return LETTERS[index]
+
+
+def counted(gold: str, count: int) -> int | None:
+    """Return the place that a gold counts from 0, as most published files do; a file that counts from 1 is refused."""
+    return int(gold) if gold.isascii() and gold.isdecimal() and len(gold) < 3 and int(gold) < count else None
 
 
 def split_inline(text: str) -> tuple[str, tuple[str, ...]] | None:
@@ -66,8 +79,23 @@ def split_inline(text: str) -> tuple[str, tuple[str, ...]] | None:
         if len(starts) >= 2:
             ends = [*starts[1:], len(text)]
             pieces = [text[start + 3 : end] for start, end in zip(starts, ends, strict=True)]
-            return text[: starts[0]].strip(), tuple(bare_choice(piece) for piece in pieces)
+            return _HEADING.sub("", text[: starts[0]]).strip(), tuple(bare_choice(piece) for piece in pieces)
     return None
+
+
+def split_lines(text: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return a question and the choices that follow it on lines of their own, `A. x` or `B) y`, None without any."""
+    found: list[re.Match[str]] = []
+    for match in _LINE.finditer(text):
+        if match[1].upper() == LETTERS[len(found)]:
+            found.append(match)
+    if len(found) < 2:
+        return None
+    ends = [*(match.start() for match in found[1:]), len(text)]
+    choices = tuple(text[match.end() : end].strip() for match, end in zip(found, ends, strict=True))
+    return _HEADING.sub("", text[: found[0].start()]).strip(), tuple(
+        choice.removesuffix("Answer:").strip() for choice in choices
+    )
 
 
 def mark_starts(text: str, marks: Sequence[str]) -> list[int]:

@@ -1,13 +1,15 @@
-"""NeQA (Inverse Scaling Prize, McKenzie et al., 2023, arXiv 2306.09479): OpenBookQA questions negated, two choices."""
+"""NeQA (Zhang et al., Findings of ACL 2023; Inverse Scaling Prize, arXiv 2306.09479): negated OpenBookQA questions."""
 
 from stepdown.problems.benchmarks import Benchmark, Dataset, HubFiles
-from stepdown.problems.choices import LETTERS
+from stepdown.problems.choices import LETTERS, counted, read_choices
 from stepdown.problems.rows import Row, shown
 from stepdown.types import Problem
 
 
 def read_problem(row: Row) -> Problem:
-    """Return a row's problem: the question and its two choices stand inside `prompt`, the gold in `answer_index`."""
+    """Return a row's problem, from the prize's form (all inside `prompt`) or the authors' (`choices`, `answer`)."""
+    if "prompt" not in row.fields and "choices" in row.fields:
+        return read_authors(row)
     prompt = row.text("prompt", "a prompt")
     body = prompt.rpartition("Question:")[2].removesuffix("Answer:")
     question, first, rest = body.partition("\nA.")
@@ -19,6 +21,16 @@ def read_problem(row: Row) -> Problem:
         raise row.bad("answer_index", f"0 or 1, found {shown(index)}")
     choices = (one.strip(), two.strip())
     return Problem(id="", question=question.strip(), answer=LETTERS[int(index)], choices=choices, kind="choice")
+
+
+def read_authors(row: Row) -> Problem:
+    """Return the problem of a row of the authors' file; the gold counts the choices from 0."""
+    choices, _ = read_choices(row, "choices", row.value("choices"))
+    index = counted(row.text("answer", "the gold's place, from 0"), len(choices))
+    if index is None:
+        raise row.bad("answer", f"a place from 0 to {len(choices) - 1}, found {shown(row.fields['answer'])}")
+    question = row.text("question", "a question")
+    return Problem(id="", question=question, answer=LETTERS[index], choices=choices, kind="choice")
 
 
 BENCHMARK = Benchmark(

@@ -1,8 +1,10 @@
 """Rows of data files, as they stand in jsonl, json, csv, tsv and parquet, with the place each came from."""
 
 import csv
+import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,6 +13,8 @@ import msgspec
 from stepdown.errors import BadRow, MissingExtra, UsageError
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
+_HOLDERS = ("examples", "data", "rows", "instances", "questions", "problems", "test", "train", "dev")
+_NO_JSON = re.compile(r"[:\[,]\s*-?(?:NaN|Infinity)\b")
 Fields = dict[str, Any]
 
 
@@ -56,6 +60,8 @@ def plain(value: object) -> str | None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
     return str(value).strip() if isinstance(value, str | int | float) else None
@@ -133,7 +139,7 @@ def whole_or_lines(path: Path, lines: Iterator[tuple[int, str]]) -> Rows:
             yield from whole_rows(path)
             return
         row = json_row(path, number, line).fields
-    if is_keyed(row):
+    if is_keyed(row) or (path.suffix.lower() == ".json" and held(row) != [row]):
         yield from whole_rows(path)
         return
     yield json_row(path, number, line)
@@ -147,7 +153,8 @@ def json_row(path: Path, number: int, line: str) -> Row:
         found = msgspec.json.decode(line)
     except msgspec.DecodeError as error:
         whole = "" if line.rstrip().endswith("}") else "; the line is cut off"
-        raise BadRow(path, number, "the row", f"one JSON object on the line ({error}{whole})") from error
+        hint = "NaN and Infinity are no JSON: leave out rows without a value" if _NO_JSON.search(line) else ""
+        raise BadRow(path, number, "the row", f"one JSON object on the line ({error}{whole})", hint) from error
     if not isinstance(found, dict):
         raise BadRow(path, number, "the row", f"a JSON object, found {shown(found)}")
     return Row(str(path), number, found)
@@ -158,13 +165,19 @@ def is_keyed(found: object) -> bool:
     return isinstance(found, dict) and isinstance(found.get("0"), dict)
 
 
+def held(found: object) -> list[Any]:
+    """Return the rows that an object holds under a name such as `examples`, as BIG-Bench Hard's files do; else it."""
+    lists = [found[name] for name in _HOLDERS if isinstance(found.get(name), list)] if isinstance(found, dict) else []
+    return lists[0] if len(lists) == 1 and lists[0] else [found]
+
+
 def whole_rows(path: Path) -> Rows:
     """Read a file that is one JSON list of rows, or one object of them, and stream its rows."""
     try:
         found = msgspec.json.decode("".join(decoded_lines(path)))
     except msgspec.DecodeError as error:
         raise BadRow(path, 1, "the file", f"one whole JSON value ({error})", "fetch the file again") from error
-    rows = list(found.values()) if is_keyed(found) else found if isinstance(found, list) else [found]
+    rows = list(found.values()) if is_keyed(found) else found if isinstance(found, list) else held(found)
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise BadRow(path, number, "the row", f"a JSON object, found {shown(row)}")
