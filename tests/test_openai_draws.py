@@ -11,8 +11,8 @@ from openai import AsyncOpenAI, BadRequestError, OpenAI
 from small_endpoint import NAME, endpoint
 from stepdown.models import ScriptedModel
 from stepdown.runner import Calls, plain, run
-from stepdown.runner.calls import TURN
 from stepdown.runner.recorded import replay
+from stepdown.runner.sending import TURN
 from stepdown.store import Store
 from stepdown.types import Message, Sampling
 from stepdown.web.config import Config, Served

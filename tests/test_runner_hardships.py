@@ -16,8 +16,8 @@ from stepdown.models.endpoints import endpoint_at
 from stepdown.models.limits import Limits
 from stepdown.problems import Problems
 from stepdown.runner import Budget, Calls, Plans, Task, as_problems, close_models, load_plans, replay, run_task
-from stepdown.store import Store
-from stepdown.types import Message, Messages, Problem, Reply, Sampling, Usage
+from stepdown.store import Paid, Store, call_key
+from stepdown.types import Call, Message, Messages, Model, Problem, Reply, Sampling, Usage
 from worlds import DIRECT, TRACED, LastWord, student, sums, teacher
 
 WARM = Sampling(temperature=0.7)
@@ -132,33 +132,24 @@ def test_a_commit_that_fails_does_not_swallow_later_ones(store: Store) -> None:
     assert not store.db.in_transaction
 
 
-def test_the_reply_that_was_stored_first_counts_in_both_processes(store: Store) -> None:
+def test_the_reply_that_was_stored_first_counts_and_the_later_one_is_paid_for_too(store: Store) -> None:
     with Store(store.path) as other:
-        quick = ScriptedModel(["the first"], "m")
 
-        async def ask(calls: Calls, model: ScriptedModel) -> str:
-            _, call = await calls.ask("student", model, PROMPT, Sampling(), 0, "run")
-            return call.reply.text
+        def overtaken(messages: Messages, sampling: Sampling, sample: int) -> Reply:
+            key = call_key("m", "scripted", messages, sampling, sample)
+            other.put_calls([Paid(key, "m", "", messages, sampling, 0, Reply("the first", "m", Usage(1, 1)), "run")])
+            return Reply("the second", "m", Usage(2, 2))
 
-        def overtaken(*_: object) -> str:
-            texts.append(asyncio.run_coroutine_threadsafe(ask(Calls(other), quick), loop).result())
-            return "the second"
-
-        texts: list[str] = []
-        loop = asyncio.new_event_loop()
-        texts.append(loop.run_until_complete(overtake(loop, store, overtaken)))
-        loop.close()
-    assert texts == ["the first", "the first"]
+        _, call = asyncio.run(ask_once(Calls(store), ScriptedModel(overtaken, "m")))
+    assert call.reply.text == "the first"
+    assert sorted(usage.output for _, usage in store.paid(["run"])) == [1, 2]
 
 
-async def overtake(loop: asyncio.AbstractEventLoop, store: Store, between: object) -> str:
-    class Slow(ScriptedModel):
-        async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
-            return [Reply(await loop.run_in_executor(None, between), "m")]  # type: ignore[arg-type]
-
-    slow = Slow([], "m")
-    _, call = await Calls(store).ask("student", slow, PROMPT, Sampling(), 0, "run")
-    return call.reply.text
+async def ask_once(calls: Calls, model: Model) -> tuple[bytes, Call]:
+    try:
+        return await calls.ask("student", model, PROMPT, Sampling(), 0, "run")
+    finally:
+        await calls.close()
 
 
 @pytest.mark.parametrize("text", ["half a pair \ud83d", "a \0 in it", "x" * 10_000_000, ""])

@@ -61,6 +61,7 @@ class Session:
         # Two tasks of one setting (a method named twice by other words) are one run.
         self.tasks = list({one.id: task for one, task in zip(settings, self.tasks, strict=True)}.values())
         known = {one.id: one for one in settings}
+        self.budget.covers = tuple(known)
         for model_name, usage in self.store.paid(list(known)):
             self.budget.add(model_name, usage)
         return list(known.values())

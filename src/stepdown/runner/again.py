@@ -13,10 +13,11 @@ from stepdown.graders.elections import elect
 from stepdown.methods import load_method
 from stepdown.prompts import PROMPT_SETS, PromptSet, load_prompts
 from stepdown.runner.anew import View
-from stepdown.runner.calls import Asker, Calls, source_of
+from stepdown.runner.calls import Asker, Calls
 from stepdown.runner.doors import as_problems
 from stepdown.runner.plans import Plans
 from stepdown.runner.run import grade_trace
+from stepdown.runner.sending import source_of
 from stepdown.runner.streaming import Piece, stream_one
 from stepdown.runner.task import Task
 from stepdown.runner.words import trained_on

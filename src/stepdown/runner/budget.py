@@ -47,12 +47,16 @@ class Budget:
 
     A reservation that does not fit waits for calls in flight to settle below what they reserved; when none is left
     in flight, `BudgetReached` is raised. So spending never passes a limit, and stops within one call of it.
+    `covers` are the runs it is for, if it is for runs: what any process pays or reserves for them counts, as an
+    `Account` sees to; `everyone` is what all have spent on them, in dollars and tokens, when that was last looked up.
     `priced` says whether `spent_money` is all of it: a call whose price is unknown counts nothing there.
     """
 
     def __init__(self, pricing: Pricing, *, money: float | None = None, tokens: int | None = None) -> None:
         self.pricing, self.money, self.tokens = pricing, money, tokens
         self.spent_money, self.spent_tokens, self.priced = 0.0, 0, True
+        self.covers: tuple[str, ...] = ()
+        self.everyone: tuple[float, int] = (0.0, 0)
         self._held: list[Reservation] = []
         self._waiting: list[asyncio.Future[None]] = []
 
@@ -82,7 +86,7 @@ class Budget:
         """
         self.add(model, usage)
         if not self._fits(Reservation(model, 0.0, 0)):
-            raise BudgetReached(*self._spent(Reservation(model, 0.0, 0)))
+            raise self.reached(Reservation(model, 0.0, 0))
 
     async def reserve(self, model: str, bound: Usage) -> Reservation:
         """Hold what a call may use at most; waits while calls in flight may still free enough.
@@ -94,7 +98,7 @@ class Budget:
         wanted = Reservation(model, price or 0.0, bound.input + bound.output)
         while not self._fits(wanted):
             if not self._held:
-                raise BudgetReached(*self._spent(wanted))
+                raise self.reached(wanted)
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             await turn
@@ -120,20 +124,26 @@ class Budget:
             if not turn.done():
                 turn.set_result(None)
 
+    def allows(self, money: float, tokens: int) -> bool:
+        """Whether this much may be spent in all."""
+        return (self.money is None or money <= self.money + ROUNDING) and (self.tokens is None or tokens <= self.tokens)
+
     def _fits(self, wanted: Reservation) -> bool:
         if self.money is None and self.tokens is None:
             return True
         money = self.spent_money + sum(held.money for held in self._held) + wanted.money
         tokens = self.spent_tokens + sum(held.tokens for held in self._held) + wanted.tokens
-        return (self.money is None or money <= self.money + ROUNDING) and (self.tokens is None or tokens <= self.tokens)
+        return self.allows(money, tokens)
 
-    def _spent(self, wanted: Reservation) -> tuple[str, str]:
+    def reached(self, wanted: Reservation) -> BudgetReached:
+        """Return the error that says what is spent and what the next call may take."""
+        money, tokens = max(self.spent_money, self.everyone[0]), max(self.spent_tokens, self.everyone[1])
         parts = []
         if self.money is not None:
-            parts.append(f"${self.spent_money:.4f} of ${self.money:.4f}; the next call may cost ${wanted.money:.4f}")
+            parts.append(f"${money:.4f} of ${self.money:.4f}; the next call may cost ${wanted.money:.4f}")
         if self.tokens is not None:
-            parts.append(f"{self.spent_tokens} of {self.tokens} tokens; the next call may use {wanted.tokens}")
-        return (
+            parts.append(f"{tokens} of {self.tokens} tokens; the next call may use {wanted.tokens}")
+        return BudgetReached(
             "the budget is reached: " + " and ".join(parts),
             "everything answered is kept; the same command with a larger budget goes on from here",
         )

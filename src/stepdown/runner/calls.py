@@ -2,56 +2,22 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import aclosing, suppress
-from functools import partial
-from typing import Protocol, cast
-from uuid import uuid4
+from collections.abc import AsyncGenerator, Coroutine, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Protocol
 
 import msgspec
 
-from stepdown.errors import BudgetReached, CallFailed, PromptTooLong, StoreError
-from stepdown.models.spending import Spent, noting, spend
-from stepdown.runner.budget import Budget, most, until
+from stepdown.runner.budget import Budget
 from stepdown.runner.flights import Flight
+from stepdown.runner.sending import TURN, Sender, looks, source_of
 from stepdown.runner.writer import Writer
-from stepdown.store import Left, Paid, Store, call_key
-from stepdown.types import Call, Messages, Model, Reply, Role, Sampling, Unseen, Usage
+from stepdown.store import Paid, Store, call_key
+from stepdown.types import Call, Messages, Model, Reply, Role, Sampling
 
-# Draws of one prompt that are asked anew have places beyond those of any run: a turn's number times this, and the draw.
-TURN = 1 << 20
 _TURNS = 1 << 42
 
 _Request = tuple[int, Messages, Sampling]  # the model by its identity in this process
-
-
-def source_of(model: Model) -> str:
-    """Return where a model answers from: a base URL or a hash of weights; part of each call's identity."""
-    return str(getattr(model, "source", ""))
-
-
-def storable(reply: Reply) -> Reply:
-    """Return a reply whose text is Unicode: half of a surrogate pair, which some models write, becomes `?`."""
-    text, reasoning = _unicode(reply.text), _unicode(reply.reasoning)
-    if text is reply.text and reasoning is reply.reasoning:
-        return reply
-    return msgspec.structs.replace(reply, text=text, reasoning=reasoning)
-
-
-def _unicode(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode(errors="replace").decode()
-    return text
-
-
-class Speaker(Protocol):
-    """A model that can say its reply piece by piece."""
-
-    def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Unseen | Reply, None]:
-        """Yield the text in pieces, then the reply."""
-        ...
 
 
 class Asker(Protocol):
@@ -73,6 +39,9 @@ class Asker(Protocol):
 class Calls:
     """The way from a request to a stored reply, shared by all runs of one command.
 
+    A call that another process has under way on the same store is waited for; one whose process has died is asked
+    here. What a budget covers is counted over all processes.
+
     `sent` counts requests that went to a model, `found` those the store answered. A request that all its askers
     have left goes on and is stored, unless `abandon`; one that is streamed is ended. What a stream took that did not
     come to its end is paid for by an estimate.
@@ -80,11 +49,21 @@ class Calls:
 
     def __init__(self, store: Store, *, budget: Budget | None = None, abandon: bool = False) -> None:
         self.store, self.budget, self.writer = store, budget, Writer(store)
-        self.sent = self.found = 0
+        self._sender = Sender(self.writer, budget)
+        self.found = 0
         self._abandon = abandon
         self._flights: dict[bytes, Flight] = {}
         self._boarding: dict[_Request, list[Flight]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def sent(self) -> int:
+        """The draws that went to a model."""
+        return self._sender.sent
+
+    @sent.setter
+    def sent(self, count: int) -> None:
+        self._sender.sent = count
 
     async def ask(
         self,
@@ -119,7 +98,7 @@ class Calls:
     def knows(self, model: Model, messages: Messages, sampling: Sampling, sample: int) -> bool:
         """Whether the store would answer this draw."""
         key = self._place(model, messages, sampling, sample, False)[1]
-        return key not in self._flights and bool(self.store.replies((key,)))
+        return key not in self._flights and self.store.reply(key) is not None
 
     def _place(
         self, model: Model, messages: Messages, sampling: Sampling, sample: int, anew: bool
@@ -131,7 +110,11 @@ class Calls:
         place = sample if sampling.temperature > 0 else 0
         key = call_key(model.name, source_of(model), messages, sampling, place)
         # Recorded replies are all there is of them.
-        if anew and not getattr(model, "recorded", False) and (key in self._flights or self.store.replies((key,))):
+        if (
+            anew
+            and not getattr(model, "recorded", False)
+            and (key in self._flights or self.store.reply(key) is not None)
+        ):
             place += TURN * (1 + secrets.randbelow(_TURNS))
             key = call_key(model.name, source_of(model), messages, sampling, place)
         return place, key
@@ -191,7 +174,10 @@ class Calls:
             flight.give_up()
 
     def _stored(self, key: bytes) -> Reply | None:
-        reply = None if key in self._flights else self.store.replies((key,)).get(key)
+        return None if key in self._flights else self._answer(key)
+
+    def _answer(self, key: bytes) -> Reply | None:
+        reply = self.store.reply(key)
         if reply is None:
             return None
         self.found += 1
@@ -232,28 +218,69 @@ class Calls:
 
     async def _fly(self, model: Model, messages: Messages, sampling: Sampling, flights: list[Flight]) -> None:
         """Send one request and land what it brings; draws it leaves out get a request each."""
-        try:
-            replies = await self._pay(model, messages, sampling, flights)
-            landing, rest = flights[: len(replies)], flights[len(replies) :]
+        with self._telling(flights):
+            claimed = await self._sender.claim(model, messages, sampling, flights)
+            flights[:] = claimed.ours
+            for flight in claimed.others:
+                flight.crew = [flight]
+                flight.task = self._start(self._follow(model, messages, sampling, flight))
+            if not flights:
+                return
+            replies = await self._sender.pay(model, messages, sampling, flights, claimed.held)
+            rest, flights[:] = flights[len(replies) :], flights[: len(replies)]
             for flight in rest:
                 flight.crew = [flight]
                 flight.task = self._start(self._fly(model, messages, sampling, flight.crew))
-            flights = landing
             for flight in flights:
                 flight.crew, flight.landed = flights, True
             replies = await self._keep(model, messages, sampling, list(zip(flights, replies, strict=True)))
             for flight, reply in zip(flights, replies, strict=True):
                 self._forget(flight)
                 flight.arrive(reply)
+
+    @contextmanager
+    def _telling(self, flights: list[Flight]) -> Iterator[None]:
+        """Tell all who wait for these draws how the `with` ends, if not well, and give their claims up."""
+        try:
+            yield
         except asyncio.CancelledError:
+            self._give_up(flights)
             for flight in flights:
                 self._forget(flight)
                 flight.cancel()
             raise
         except Exception as error:  # whatever it is belongs to those who asked; they decide
+            self._give_up(flights)
             for flight in flights:
                 self._forget(flight)
                 flight.fail(error)
+
+    def _give_up(self, flights: list[Flight]) -> None:
+        # One that was given up may be asked for again already: then the claim is the other's.
+        self.writer.drop([one.key for one in flights if self._flights.get(one.key, one) is one])
+
+    async def _follow(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight) -> None:
+        """Wait for a draw that another process has under way, and ask for it once that has failed or died.
+
+        One that is to be a new draw is asked for at a place of its own.
+        """
+        with self._telling(flight.crew):
+            for pause in looks():
+                if flight.anew:
+                    self._forget(flight)
+                    flight.sample, flight.key = self._place(model, messages, sampling, flight.sample % TURN, True)
+                    self._flights[flight.key] = flight
+                    break
+                reply = self._answer(flight.key)
+                if reply is not None:
+                    self._forget(flight)
+                    flight.arrive(reply)
+                    return
+                if self.writer.claims.is_free(flight.key):
+                    break
+                await asyncio.sleep(pause)
+        if not flight.reply.done():
+            await self._fly(model, messages, sampling, flight.crew)
 
     def _forget(self, flight: Flight) -> None:
         # Its place may be another's by now: one that was given up is asked for again.
@@ -283,81 +310,6 @@ class Calls:
         own = {flight.key: reply for flight, reply in beaten}
         return [own.get(flight.key) or stored[flight.key] for flight, _ in drawn]
 
-    async def _pay(self, model: Model, messages: Messages, sampling: Sampling, flights: list[Flight]) -> list[Reply]:
-        budget = self.budget
-        held = await budget.reserve(model.name, most(messages, sampling, len(flights))) if budget else None
-        used: list[Usage] | None = []
-        try:
-            with noting(partial(self._lose, model, messages, sampling, flights[0])):
-                replies = await self._draw(model, messages, sampling, flights)
-            known = [reply.usage for reply in replies if reply.usage is not None]
-            used = known if len(known) == len(replies) else None
-        except (asyncio.CancelledError, CallFailed) as ended:
-            if flights[0].begun and not isinstance(ended, PromptTooLong):
-                used = self._keep_ended(model, messages, sampling, flights[0])
-            raise
-        finally:
-            if budget and held:
-                budget.settle(held, used)
-        return replies
-
-    def _lose(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight, spent: Spent) -> None:
-        """Pay for an answer that gave no reply. Raises `BudgetReached` where no further attempt may be paid for."""
-        text = _unicode(spent.text)
-        usage = spent.usage or until(messages, sampling, len(text.encode()))
-        self._keep_left(model, messages, sampling, flight, Left(text, model.name, usage))
-        if self.budget:
-            self.budget.lose(model.name, usage)
-
-    def _keep_ended(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight) -> list[Usage]:
-        """Keep what a stream took that was left or broke, and return that."""
-        text = "".join(flight.pieces)
-        usage = until(messages, sampling, len(text.encode()) + flight.hidden)
-        self._keep_left(model, messages, sampling, flight, Left(text, model.name, usage))
-        return [usage]
-
-    def _keep_left(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight, left: Left) -> None:
-        source = source_of(model)
-        # A writer that has failed tells the next call so.
-        with suppress(StoreError):
-            key = uuid4().bytes
-            self.writer.left(Paid(key, model.name, source, messages, sampling, flight.sample, left, flight.run))
-
-    async def _draw(self, model: Model, messages: Messages, sampling: Sampling, flights: list[Flight]) -> list[Reply]:
-        """Ask for these draws of a prompt and return the first of them, at least one."""
-        self.sent += len(flights)
-        samples = [flight.sample % TURN for flight in flights]
-        if getattr(model, "recorded", False):
-            found = await model.reply(messages, sampling, max(samples) + 1)
-            return [found[sample] for sample in samples]
-        # A draw made alone, after others, must not be given the first draw's seed again.
-        if sampling.seed is not None and samples[0]:
-            sampling = msgspec.structs.replace(sampling, seed=sampling.seed + samples[0])
-        if flights[0].streamed:
-            return [await self._hear(model, messages, sampling, flights[0])]
-        replies = await model.reply(messages, sampling, len(samples))
-        if not replies:
-            raise CallFailed(f"`{model.name}` gave no reply", "the same command asks again")
-        self.sent -= max(0, len(samples) - len(replies))
-        # The replies that are wanted are there, whatever the others cost.
-        with suppress(BudgetReached):
-            for surplus in replies[len(samples) :]:
-                spend(surplus.text, surplus.usage)
-        return [storable(reply) for reply in replies[: len(samples)]]
-
-    async def _hear(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight) -> Reply:
-        """Return the reply of a model that says it in pieces, and pass these on."""
-        stream = cast(Speaker, model).stream(messages, sampling)
-        async with aclosing(stream) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Reply):
-                    return storable(piece)
-                if isinstance(piece, Unseen):
-                    flight.use(piece.size)
-                else:
-                    flight.say(_unicode(piece))
-        raise CallFailed(f"`{model.name}` gave no reply", "the same command asks again")
-
     async def close(self) -> None:
         """Drop the calls in flight and commit what was answered."""
         for task in self._tasks:
@@ -368,7 +320,7 @@ class Calls:
             flight.cancel()
         self._flights.clear()
         self._boarding.clear()
-        self.writer.flush()
+        await self.writer.close()
 
 
 class Remembered(msgspec.Struct, frozen=True):

@@ -4,7 +4,8 @@ import msgspec
 
 from stepdown.errors import CallFailed
 from stepdown.runner.budget import Pricing
-from stepdown.runner.calls import Calls, source_of
+from stepdown.runner.calls import Calls
+from stepdown.runner.sending import source_of
 from stepdown.runner.solve import Asking, Attempts
 from stepdown.runner.task import Task
 from stepdown.store import Store, call_key

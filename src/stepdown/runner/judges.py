@@ -29,6 +29,7 @@ def limited(
     """
     budget = Budget(pricing, money=money, tokens=tokens)
     budget.check(judge)
+    budget.covers = (purse.name,)
     for model, usage in store.paid([purse.name]):
         budget.check(model)
         budget.add(model, usage)

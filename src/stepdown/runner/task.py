@@ -5,10 +5,10 @@ import msgspec
 from stepdown.errors import UsageError
 from stepdown.problems import Checked, Problems
 from stepdown.prompts import DEFAULT, PromptSet
-from stepdown.runner.calls import source_of
 from stepdown.runner.controls import marked
 from stepdown.runner.plans import Plans
 from stepdown.runner.reviews import Review
+from stepdown.runner.sending import source_of
 from stepdown.types import Grader, Method, Model, Role, Sampling, Settings
 
 

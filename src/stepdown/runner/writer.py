@@ -1,72 +1,241 @@
-"""Groups what is to be stored into one transaction per turn of the event loop."""
+"""Groups what is to be stored into one transaction per turn of the event loop, and never makes the loop wait."""
 
 import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+import msgspec
 
 from stepdown.errors import StoreError
+from stepdown.runner.accounts import Account, Room
 from stepdown.store import Paid, Row, Run, Store
-from stepdown.types import Grade
+from stepdown.store.claims import BEAT, Claim, Claims
+from stepdown.store.connection import Locked
+from stepdown.store.opening import PATIENCE
+from stepdown.types import Grade, Usage
+
+# Seconds between two tries at a file that another process is writing to.
+_PAUSES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+
+
+class Wanted(msgspec.Struct):
+    """Claims asked for together; `ours` are the keys that were got, `room` says whether the budget allows them."""
+
+    claims: Sequence[Claim]
+    bound: Usage
+    account: Account | None
+    ours: set[bytes] = set()
+    room: Room = "fits"
 
 
 class Writer:
-    """The only writer of a run: `call` returns when the call is committed, traces and grades follow soon after.
+    """The only writer of a run: `call` and `claim` return when they are committed, traces and grades follow soon after.
 
-    What could not be committed waits on; `call`, `trace` and `flush` raise why from then on.
+    Where a commit fails, whoever waits for it is told why, and what was answered waits for the next: a writer outlives
+    a full disk and a locked file, and nothing new is sent in the meantime, for its claim cannot be committed either.
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._failure: StoreError | None = None
+        self._store, self._claims = store, Claims(store)
         self._calls: list[Paid] = []
         self._rows: list[tuple[Run, Row, Grade]] = []
-        self._committed: asyncio.Future[bool] | None = None
+        self._dropped: list[bytes] = []
+        self._wanted: list[Wanted] = []
+        self._held: set[bytes] = set()
+        self._waiting: list[asyncio.Future[bool]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None  # where a commit is due
+        self._beat = 0.0
+        self._pulse: asyncio.TimerHandle | None = None
+
+    @property
+    def claims(self) -> Claims:
+        """Who has which call under way."""
+        return self._claims
+
+    async def claim(self, claims: Sequence[Claim], bound: Usage, account: Account | None = None) -> Wanted:
+        """Claim the draws of a request, each of which uses `bound` at most.
+
+        Nothing may be sent before this returns, and only what is `ours`.
+        """
+        wanted = Wanted(claims, bound, account)
+        self._wanted.append(wanted)
+        try:
+            await self._commits()
+        except asyncio.CancelledError:
+            self._wanted = [one for one in self._wanted if one is not wanted]
+            self.drop(list(wanted.ours))
+            raise
+        self._pulsate()
+        return wanted
 
     async def call(self, calls: list[Paid]) -> bool:
         """Keep answered calls; nothing may depend on them before this returns. False: the store had some already."""
         self._calls += calls
-        return await self._soon()
+        return await self._commits()
 
     def left(self, call: Paid) -> None:
         """Keep what came of a call that was left, with the next transaction."""
         self._calls.append(call)
         self._soon()
 
+    def lost(self, call: Paid, account: Account | None) -> None:
+        """Keep what an attempt took that gave no reply, before the next one; at once where a budget counts it.
+
+        Raises `BudgetReached` where the budget, as all processes have spent it, allows no further attempt.
+        """
+        if account is None:
+            self.left(call)
+            return
+        with self._store.writing():
+            self._store.put_calls([call])
+            if account.room(set()) != "fits":
+                raise account.reached()
+
+    def drop(self, keys: Sequence[bytes]) -> None:
+        """Give up claims of calls that will have no reply, with the next transaction."""
+        if held := self._held.intersection(keys):
+            self._dropped += held
+            self._soon()
+
     def trace(self, run: Run, row: Row, grade: Grade) -> None:
         """Keep a graded trace with the next transaction."""
         self._rows.append((run, row, grade))
         self._soon()
 
-    def _soon(self) -> asyncio.Future[bool]:
-        if self._failure is not None:
-            raise self._failure
-        if self._committed is None:
-            loop = asyncio.get_running_loop()
-            self._committed = loop.create_future()
-            loop.call_soon(self._commit, self._committed)
-        return self._committed
-
-    def _commit(self, committed: asyncio.Future[bool]) -> None:
-        self._committed = None
+    async def close(self) -> None:
+        """Commit everything that waits and give up every claim. Raises `StoreError`."""
+        self._dropped = list(self._held)
+        if self._pulse is not None:
+            self._pulse.cancel()
+            self._pulse = None
         try:
-            new = self.flush()
-        except StoreError as error:
-            self._failure = error
-            if not committed.done():
-                committed.set_exception(error)
-                committed.exception()  # read here, so that a commit nobody awaited does not warn
-        else:
-            if not committed.done():
-                committed.set_result(new)
+            if self._calls or self._rows or self._dropped or self._loop is not None:
+                await self._commits()
+            self._store.check_place()
+        except StoreError:
+            self._claims.end()
+            raise
 
-    def flush(self) -> bool:
-        """Commit everything that waits; False if the store had some of the calls already. Raises `StoreError`."""
-        if not self._calls and not self._rows:
+    def _commits(self) -> asyncio.Future[bool]:
+        """Return what is done once everything queued so far is committed; each who waits has one of their own."""
+        self._soon()
+        committed = asyncio.get_running_loop().create_future()
+        self._waiting.append(committed)
+        return committed
+
+    def _soon(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is loop:
+            return
+        if self._loop is not None:
+            # That loop has ended, and its timers and those who waited in it.
+            self._waiting, self._pulse = [], None
+        self._loop = loop
+        loop.call_soon(self._commit, time.monotonic(), 0)
+
+    def _commit(self, began: float, tries: int) -> None:
+        try:
+            new = self._flush()
+        except Locked as error:
+            if time.monotonic() - began < PATIENCE:
+                pause = _PAUSES[min(tries, len(_PAUSES) - 1)]
+                asyncio.get_running_loop().call_later(pause, self._commit, began, tries + 1)
+                return
+            self._tell(error)
+        except StoreError as error:
+            self._tell(error)
+        except Exception as error:  # one thing that cannot be written must not stop what can
+            self._flush_singly()
+            self._tell(error)
+        else:
+            self._tell(new)
+
+    def _tell(self, outcome: bool | Exception) -> None:
+        """Let those who wait for a commit know what came of it."""
+        waiting, self._waiting, self._loop = self._waiting, [], None
+        for one in waiting:
+            if one.done():
+                continue
+            if isinstance(outcome, Exception):
+                one.set_exception(outcome)
+            else:
+                one.set_result(outcome)
+        if isinstance(outcome, Exception):
+            self._wanted = []
+
+    def _flush(self) -> bool:
+        """Commit everything that waits, or nothing; False if the store had some of the calls already."""
+        if not (self._calls or self._rows or self._dropped or self._wanted):
             return True
-        with self._store.writing():
-            new = self._store.put_calls(self._calls)
-            for run in {id(run): run for run, _, _ in self._rows}.values():
-                own = [(row, grade) for one, row, grade in self._rows if one is run]
-                run.put_traces([row for row, _ in own])
-                run.put_grades((row.ordinal, row.trace.sample, grade) for row, grade in own)
+        with self._store.writing(wait=False):
+            new = self._store.put_calls(self._calls, paid=True)
+            self._settle([call.key for call in self._calls if call.key in self._held])
+            self._take()
+            self._put_rows()
         every = new == len(self._calls)
-        self._calls, self._rows = [], []
+        self._held.difference_update([call.key for call in self._calls], self._dropped)
+        self._held.update(*(wanted.ours for wanted in self._wanted))
+        self._calls, self._rows, self._dropped, self._wanted = [], [], [], []
         return every
+
+    def _settle(self, answered: list[bytes]) -> None:
+        """Give up the claims of what was answered and of what never will be, and renew the others where it is time."""
+        if answered and self._claims.drop(answered) < len(answered):
+            self._claims.rise(answered)
+        if self._dropped:
+            self._claims.drop(self._dropped)
+        now = time.monotonic()
+        if self._held and now - self._beat > BEAT / 2:
+            self._claims.renew()
+            self._beat = now
+
+    def _take(self) -> None:
+        """Make the claims; those that no budget counts at once, for hardly ever has anybody else one of them."""
+        free = [wanted for wanted in self._wanted if wanted.account is None]
+        if free and self._claims.take_all([(wanted.claims, wanted.bound) for wanted in free]):
+            for wanted in free:
+                wanted.ours = {claim.key for claim in wanted.claims}
+            free = []
+        for wanted in [*free, *(wanted for wanted in self._wanted if wanted.account is not None)]:
+            self._take_one(wanted)
+
+    def _take_one(self, wanted: Wanted) -> None:
+        wanted.ours, wanted.room = self._claims.take(wanted.claims, wanted.bound), "fits"
+        if wanted.ours and wanted.account is not None:
+            wanted.room = wanted.account.room(wanted.ours)
+        if wanted.room != "fits":
+            self._claims.drop(list(wanted.ours))
+            wanted.ours = set()
+
+    def _put_rows(self) -> None:
+        for run in {id(run): run for run, _, _ in self._rows}.values():
+            run.put_graded([(row, grade) for one, row, grade in self._rows if one is run])
+
+    def _flush_singly(self) -> None:
+        """Commit what can be, one by one, keep what the file refuses for now, and let go of the rest."""
+        queued = [*(([call], []) for call in self._calls), *(([], [row]) for row in self._rows)]
+        calls: list[Paid] = []
+        rows: list[tuple[Run, Row, Grade]] = []
+        self._wanted = []
+        for self._calls, self._rows in queued:
+            try:
+                self._flush()
+            except StoreError:
+                calls += self._calls
+                rows += self._rows
+            except Exception:
+                continue
+        self._calls, self._rows = calls, rows
+
+    def _pulsate(self) -> None:
+        """Renew the claims while there are any, also when a reply takes minutes."""
+        if self._pulse is None or self._pulse.cancelled():
+            self._pulse = asyncio.get_running_loop().call_later(BEAT, self._renew)
+
+    def _renew(self) -> None:
+        self._pulse = None
+        if self._held:
+            self._pulsate()
+            with suppress(StoreError):
+                self._soon()

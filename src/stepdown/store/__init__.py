@@ -5,7 +5,19 @@ Readers page through traces by key, so a run of a million problems never lies in
 """
 
 from stepdown.store.file import Store, default_path
-from stepdown.store.rows import Edit, Left, Paid, Row, Summary, call_key, problem_key
+from stepdown.store.rows import Edit, Left, Paid, Row, Summary, call_key, own_key, problem_key
 from stepdown.store.run import Run
 
-__all__ = ["Edit", "Left", "Paid", "Row", "Run", "Store", "Summary", "call_key", "default_path", "problem_key"]
+__all__ = [
+    "Edit",
+    "Left",
+    "Paid",
+    "Row",
+    "Run",
+    "Store",
+    "Summary",
+    "call_key",
+    "default_path",
+    "own_key",
+    "problem_key",
+]

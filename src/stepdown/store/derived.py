@@ -24,16 +24,17 @@ _WIDOWED = """delete from grades as old where run = :derived and ordinal >= :sta
               and not exists (select * from traces where run = :derived
                   and ordinal = old.ordinal and sample = old.sample)"""
 _TRACES = f"""insert or ignore into traces
+              (run, ordinal, sample, problem, plan, calls, solution, error, truncated, usage, extra)
               select :derived, ordinal, sample, problem, plan, calls, solution, error, truncated, usage, extra
               from traces as old where {_PIECE}"""
-_GRADES = f"""insert or ignore into grades
+_GRADES = f"""insert or ignore into grades (run, ordinal, sample, grader, verdict, found, why)
               select new.run, new.ordinal, new.sample, grader, verdict, found, why
               from traces as old join grades using (run, ordinal, sample)
               join traces as new on new.run = :derived and new.ordinal = old.ordinal and new.sample = old.sample
                    and new.solution is old.solution and new.plan is old.plan
               where {_PIECE}"""
 # What the first run's current grader has said while the pieces were copied.
-_SINCE = f"""insert or replace into grades
+_SINCE = f"""insert or replace into grades (run, ordinal, sample, grader, verdict, found, why)
             select :derived, ordinal, sample, grader, verdict, found, why from grades as old
             where run = :first and grader = :grader
             and not exists (select * from grades as new where new.run = :derived and new.ordinal = old.ordinal

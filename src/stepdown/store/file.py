@@ -6,23 +6,20 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
-from stepdown.errors import StoreError, UnknownName, UsageError
-from stepdown.store.rows import Paid, decode_reply, decode_settings, encode, problem_key
+from stepdown.errors import StepdownError, StoreError, UnknownName, UsageError
+from stepdown.store.connection import AGAIN, MEND, Connection
+from stepdown.store.opening import PATIENCE, open_to_read, open_to_write
+from stepdown.store.places import OwnersLock, identity, network_of
+from stepdown.store.rows import Paid, decode_reply, decode_settings, encode, own_key, problem_key
 from stepdown.store.run import Run
-from stepdown.store.schema import APPLICATION_ID, MIGRATIONS, PAGE, PRAGMAS, SCHEMA_VERSION
+from stepdown.store.schema import PAGE
 from stepdown.types import Problem, Reply, Settings, Usage
 
-
-@contextmanager
-def closing_on_failure(db: sqlite3.Connection) -> Iterator[None]:
-    """Close a connection if the `with` ends in an error."""
-    try:
-        yield
-    except BaseException:
-        db.close()
-        raise
+_PUT_CALL = """insert or ignore into calls (key, model, source, request, sample, reply, run, created)
+               values (?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 def default_path() -> Path:
@@ -31,79 +28,89 @@ def default_path() -> Path:
 
 
 class Store:
-    """An open store; use it in a `with`, or close it. Raises `StoreError` for a file it must not touch."""
+    """An open store; use it in a `with`, or close it. Raises `StoreError` for a file it must not touch.
 
-    def __init__(self, path: str | Path | None = None) -> None:
-        self.path = Path(path) if path is not None else default_path()
-        try:
-            self.db = sqlite3.connect(
-                self.path, isolation_level=None, timeout=60, check_same_thread=False, cached_statements=64
-            )
-            with closing_on_failure(self.db):
-                self._prepare()
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"cannot open the store `{self.path}`: {error}",
-                "give another place with --store PATH or STEPDOWN_STORE",
-            ) from error
+    `reading` opens one that is there, wherever it lies, and never changes it. `journal` is `wal`, or on a network file
+    system, whose locks are not to be relied on, `delete`, with one process that writes at a time.
+    """
+
+    def __init__(self, path: str | Path | None = None, *, reading: bool = False, journal: str = "") -> None:
+        self.path, self.reading = Path(path) if path is not None else default_path(), reading
+        self._copy = self._lock = None
+        if reading:
+            self.db, self._copy = open_to_read(self.path)
+        else:
+            network = network_of(self.path)
+            self.journal = journal or ("delete" if network else "wal")
+            if self.journal == "delete":
+                self._lock = OwnersLock(self.path, network or "a network file system")
+            try:
+                self.db = open_to_write(self.path, self.journal)
+            except BaseException:
+                self._unlock()
+                raise
+        self._files = [os.path.abspath(self.path)]
+        self._identity: list[tuple[int, int] | None] = [identity(file) for file in self._files]
+        self._gone: StoreError | None = None
 
     def __enter__(self) -> "Store":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        try:
+            self.explain(error)
+        finally:
+            self.close()
+
+    def explain(self, error: BaseException | None) -> None:
+        """Raise `StoreError` for what went wrong unforeseen where the file's damage can be why."""
+        if isinstance(error, Exception) and not isinstance(error, StepdownError) and self.is_damaged():
+            raise StoreError(f"the store `{self.path}` is damaged: {type(error).__name__}: {error}", MEND) from error
+
+    def is_damaged(self) -> bool:
+        """Whether SQLite finds the file broken."""
+        try:
+            return bool(self.db.execute("pragma quick_check(1)").fetchone()[0] != "ok")
+        except StoreError:
+            return True
+        except sqlite3.Error:
+            return False
 
     def close(self) -> None:
         """Close the file; everything committed stays."""
         self.db.close()
+        self._unlock()
+        if self._copy is not None:
+            self._copy.cleanup()
 
-    def _prepare(self) -> None:
-        # In this order: another process may make the tables, together with the owner's mark, at any moment.
-        empty = not self.value("select count(*) from sqlite_master")
-        owner = self.value("pragma application_id")
-        version = self.value("pragma user_version")
-        if owner != APPLICATION_ID and not empty:
-            self._refuse("is a database of another program")
-        if version > SCHEMA_VERSION:
-            self._refuse(f"has schema version {version}, this stepdown knows {SCHEMA_VERSION}")
-        for pragma in PRAGMAS:
-            self.db.execute(f"pragma {pragma}")
-        if version < SCHEMA_VERSION:
-            self._migrate()
-
-    def _refuse(self, why: str) -> None:
-        raise StoreError(
-            f"`{self.path}` {why}", "upgrade stepdown, or give another place with --store PATH or STEPDOWN_STORE"
-        )
-
-    def _migrate(self) -> None:
-        with self.writing() as db:
-            # Read again under the lock: another process may have migrated in between.
-            for statements in MIGRATIONS[self.value("pragma user_version") :]:
-                for statement in statements:
-                    db.execute(statement)
-            db.execute(f"pragma application_id = {APPLICATION_ID}")
-            db.execute(f"pragma user_version = {SCHEMA_VERSION}")
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def value(self, statement: str, *values: object) -> int:
         """Return the one whole number a statement selects."""
-        return int(self.db.execute(statement, values).fetchone()[0])
+        try:
+            return int(self.db.execute(statement, values).fetchone()[0])
+        except (TypeError, ValueError) as error:
+            raise StoreError(f"the store `{self.path}` is damaged: {error}", MEND) from error
 
     def version(self) -> tuple[int, int]:
         """Return numbers that change whenever anybody, this connection included, has written to the file."""
         return self.value("pragma data_version"), self.db.total_changes
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, wait: bool = True) -> Iterator[Connection]:
         """One transaction: all of it is kept or none. Joins a transaction that is already open.
 
-        Raises `StoreError` where the file cannot be written: disk full, locked for a minute, gone.
+        Raises `StoreError` where the file cannot be written: disk full, gone, opened to read, or locked for a minute;
+        without `wait`, `Locked` at once where another process is writing.
         """
         if self.db.in_transaction:
             yield self.db
             return
+        self._begin(wait)
         try:
-            self.db.execute("begin immediate")
             yield self.db
             self.db.execute("commit")
         except BaseException as error:
@@ -111,17 +118,63 @@ class Store:
             if self.db.in_transaction:
                 self.db.execute("rollback")
             if isinstance(error, sqlite3.Error):
-                raise StoreError(
-                    f"cannot write to the store `{self.path}`: {error}",
-                    "mend that, then run the same command again; what was committed is kept",
-                ) from error
+                raise StoreError(f"cannot write to the store `{self.path}`: {error}", AGAIN) from error
             raise
+        self.check_place()
+
+    def _begin(self, wait: bool) -> None:
+        if self.reading:
+            raise StoreError(
+                f"the store `{self.path}` is open to be read only", "give a place that can be written with --store PATH"
+            )
+        if self._gone is not None:
+            self.check_place()
+        if not wait:
+            self.db.execute("pragma busy_timeout = 0")
+        try:
+            self.db.execute("begin immediate")
+        finally:
+            if not wait:
+                self.db.execute(f"pragma busy_timeout = {PATIENCE * 1000}")
+
+    def check_place(self) -> None:
+        """Refuse to go on where the file is no longer the one under its name. Raises `StoreError`."""
+        if self.reading:
+            return
+        if len(self._files) == 1 and self.journal == "wal":
+            # The log is there from the first commit on, until all have closed the file.
+            self._files.append(f"{self._files[0]}-wal")
+            self._identity.append(identity(self._files[1]))
+        if [identity(file) for file in self._files] == self._identity:
+            self._gone = None
+            return
+        if self._gone is None:
+            self._gone = StoreError(
+                f"the store `{self.path}` was deleted, moved or replaced while it was open", self._save()
+            )
+        raise self._gone
+
+    def _save(self) -> str:
+        """Write what this connection still holds beside the place it was at, and return the hint that says so."""
+        place = self.path.with_name(f"{self.path.name}.saved-{os.getpid()}")
+        try:
+            with sqlite3.connect(place) as copy:
+                self.db.backup(copy)
+            copy.close()
+        except (sqlite3.Error, OSError) as error:
+            return f"put it back, then run the same command again; it could not be saved to `{place}`: {error}"
+        return f"everything it held is saved in `{place}`: move that to its place, then run the same command again"
 
     # -- calls
 
     def replies(self, keys: Sequence[bytes]) -> dict[bytes, Reply]:
         """Return the stored replies of those keys that were ever answered."""
         return {key: decode_reply(body) for key, body in self.calls("key, reply", keys)}
+
+    def reply(self, key: bytes) -> Reply | None:
+        """Return the stored reply of a call, None where it was never answered."""
+        found = self.db.execute("select reply from calls where key = ?", (key,)).fetchone()
+        return decode_reply(found[0]) if found else None
 
     def calls(self, columns: str, keys: Sequence[bytes]) -> Iterator[Any]:
         """Stream these columns of the calls with these keys."""
@@ -130,15 +183,23 @@ class Store:
             marks = ",".join("?" * len(some))
             yield from self.db.execute(f"select {columns} from calls where key in ({marks})", some)
 
-    def put_calls(self, calls: Iterable[Paid]) -> int:
-        """Keep answered calls and return how many are new; a key that is already there keeps its first reply."""
+    def put_calls(self, calls: Iterable[Paid], *, paid: bool = False) -> int:
+        """Keep answered calls and return how many are new; a key that is already there keeps its first reply.
+
+        Of calls that were `paid` for just now the later reply is booked too, under a key by which nobody finds it.
+        """
         now = time.time()
-        rows = (
+        rows = [
             (p.key, p.model, p.source, encode((p.messages, p.sampling)), p.sample, encode(p.reply), p.run, now)
             for p in calls
-        )
+        ]
         with self.writing() as db:
-            return db.executemany("insert or ignore into calls values (?, ?, ?, ?, ?, ?, ?, ?)", rows).rowcount
+            new = db.executemany(_PUT_CALL, rows).rowcount
+            if paid and new < len(rows):
+                kept = {key: (reply, at) for key, reply, at in self.calls("key, reply, created", [r[0] for r in rows])}
+                late = [row for row in rows if kept[row[0]] != (row[5], now)]
+                db.executemany(_PUT_CALL, [(own_key(), *row[1:]) for row in late])
+        return new
 
     def paid(self, runs: Sequence[str]) -> Iterator[tuple[str, Usage]]:
         """Stream the model and usage of each call these runs paid for; a price may depend on one call's length.
@@ -146,17 +207,22 @@ class Store:
         Where an endpoint did not say, or said what cannot be true, bytes stand for tokens: an upper bound, so that a
         budget holds.
         """
+        return ((model, usage) for _, model, usage in self.payments(runs))
+
+    def payments(self, runs: Sequence[str], *, after: int = 0) -> Iterator[tuple[int, str, Usage]]:
+        """Stream what `paid` does, with each call's place in the books: of those `after` a place."""
         marks = ",".join("?" * len(runs))
         rows = self.db.execute(
-            f"""select model, json_type(reply, '$.usage') is null, coalesce(json_extract(reply, '$.usage.input'), 0),
+            f"""select rowid, model, json_type(reply, '$.usage') is null,
+                       coalesce(json_extract(reply, '$.usage.input'), 0),
                        coalesce(json_extract(reply, '$.usage.output'), 0),
                        coalesce(json_extract(reply, '$.usage.cached'), 0), length(request), length(reply)
-                from calls where run in ({marks})""",
-            runs,
+                from calls where run in ({marks}) and rowid > ?""",
+            (*runs, after),
         )
-        for model, unsaid, *counts, asked, answered in rows:
+        for place, model, unsaid, *counts, asked, answered in rows:
             usage = Usage(*counts)
-            yield model, usage if usage.possible and not unsaid else Usage(asked, answered)
+            yield place, model, usage if usage.possible and not unsaid else Usage(asked, answered)
 
     # -- runs
 
@@ -187,4 +253,4 @@ class Store:
         """Keep problems by their content."""
         rows = ((problem_key(problem), problem.id, encode(problem)) for problem in problems)
         with self.writing() as db:
-            db.executemany("insert or ignore into problems values (?, ?, ?)", rows)
+            db.executemany("insert or ignore into problems (key, id, body) values (?, ?, ?)", rows)

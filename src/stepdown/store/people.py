@@ -77,7 +77,7 @@ def _spread(run: Run, first: str, name: str) -> None:
     counted = "select count(*) from grades where run = ? and grader = ?"
     if run.store.value(counted, run.id, first) > run.store.value(counted, run.id, name):
         run.store.db.execute(
-            """insert or ignore into grades
+            """insert or ignore into grades (run, ordinal, sample, grader, verdict, found, why)
                select run, ordinal, sample, ?, verdict, found, why from grades where run = ? and grader = ?""",
             (name, run.id, first),
         )

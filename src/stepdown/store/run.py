@@ -56,9 +56,24 @@ class Run:
                 ends,
             )
             db.executemany(
-                "insert or replace into traces values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                """insert or replace into traces
+                   (run, ordinal, sample, problem, plan, calls, solution, error, truncated, usage, extra)
+                   values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 [(self.id, *columns_of(row)) for row in rows],
             )
+
+    def put_graded(self, graded: Sequence[tuple[Row, Grade]]) -> None:
+        """Keep traces with their grades; a failure replaces no solution, which another process has found meanwhile."""
+        with self.store.writing():
+            graded = [one for one in graded if one[0].trace.error is None or not self._solved(one[0])]
+            self.put_traces([row for row, _ in graded])
+            self.put_grades((row.ordinal, row.trace.sample, grade) for row, grade in graded)
+
+    def _solved(self, row: Row) -> bool:
+        where = "run = ? and ordinal = ? and sample = ? and error is null"
+        return bool(
+            self.store.value(f"select count(*) from traces where {where}", self.id, row.ordinal, row.trace.sample)
+        )
 
     def put_trace(self, ordinal: int, trace: Trace, *, source: str = "", extra: bytes | None = None) -> None:
         """Keep one trace together with its calls, as an import does; `source` keeps its calls apart from others'."""
@@ -88,7 +103,11 @@ class Run:
         """Keep grades given as (ordinal, sample, grade); other graders' grades of the same trace stay."""
         rows = ((self.id, ordinal, sample, g.grader, g.verdict, g.found, g.why) for ordinal, sample, g in grades)
         with self.store.writing() as db:
-            db.executemany("insert or replace into grades values (?, ?, ?, ?, ?, ?, ?)", rows)
+            db.executemany(
+                """insert or replace into grades (run, ordinal, sample, grader, verdict, found, why)
+                   values (?, ?, ?, ?, ?, ?, ?)""",
+                rows,
+            )
 
     def put_edit(self, problem: str, plan: Plan, *, seconds: float | None = None, created: float | None = None) -> None:
         """Keep a person's plan for a problem of this run, and how long they took; earlier edits stay.

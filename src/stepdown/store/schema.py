@@ -1,11 +1,18 @@
 """The tables of the store and how an older file becomes a newer one."""
 
+import sqlite3
+from collections.abc import Callable
+
 APPLICATION_ID = 0x53544550  # "STEP", so that another program's database is not taken for a store
 PAGE = 256
 # A commit reaches the system, not the disk: a killed process loses nothing, a power cut at most the last commits.
-PRAGMAS = ("journal_mode = wal", "synchronous = normal", "temp_store = memory", "wal_autocheckpoint = 4000")
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
+PRAGMAS = ("synchronous = normal", "temp_store = memory", "wal_autocheckpoint = 4000")
+
+
+def make_the_first_tables(db: sqlite3.Connection) -> None:
+    """Schema 1: problems, calls, runs, traces, grades and plan edits."""
+    _all(
+        db,
         "create table problems (key blob primary key, id text not null, body blob not null) without rowid",
         """create table calls (key blob not null unique, model text not null, source text not null,
            request blob not null, sample integer not null, reply blob not null, run text not null,
@@ -23,10 +30,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """create table edits (id integer primary key, run text not null, problem text not null,
            plan blob not null, created real not null)""",
         "create index edits_of_run on edits (run)",
-    ),
-    # What people do in a browser: how long an edit took, plans held for review, notes on traces; and finding a trace
-    # by its problem in a run of any length.
-    (
+    )
+
+
+def keep_what_people_do(db: sqlite3.Connection) -> None:
+    """Schema 2: what people do in a browser, a trace found by its problem, counts of a long run without its texts."""
+    _all(
+        db,
         "alter table edits add column seconds real",
         """create table reviews (run text not null, problem text not null, body blob not null, plan blob not null,
            asked real not null, decision text not null default '', decided real, changed blob,
@@ -36,14 +46,36 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "create index annotations_of_run on annotations (run)",
         "create index problems_by_id on problems (id)",
         "create index traces_of_problem on traces (problem)",
-        # Counts and filters of a long run without a look at its texts.
         "create index traces_cut on traces (run, truncated)",
         "create index traces_failed on traces (run) where error is not null",
         "create index traces_edited on traces (run) where json_extract(plan, '$.edited_from') is not null",
         "create index grades_by_verdict on grades (run, grader, verdict)",
-    ),
+    )
+
+
+def share_calls_among_processes(db: sqlite3.Connection) -> None:
+    """Schema 3: who has which call under way, until when (unix seconds), and what it may use at most, in tokens."""
+    _all(
+        db,
+        """create table claims (key blob primary key, owner text not null, expires real not null, run text not null,
+           model text not null, input integer not null, output integer not null) without rowid""",
+    )
+
+
+def _all(db: sqlite3.Connection, *statements: str) -> None:
+    for statement in statements:
+        db.execute(statement)
+
+
+# The step at place n makes schema n + 1 of schema n.
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    make_the_first_tables,
+    keep_what_people_do,
+    share_calls_among_processes,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
+# From this schema on a file has all that is read; what came later is for those who write.
+READABLE = 2
 
 
 # Tokens of one trace beyond these are no count: a store of 0.1.0 may hold what a faulty endpoint said.

@@ -1,0 +1,99 @@
+"""A connection to the store's file whose every error is one of ours, with a way out."""
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any, Self
+
+from stepdown.errors import StoreError
+
+# What SQLite says of a file whose bytes are not as it wrote them; the last is of a table, column or JSON that is gone.
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT", "SQLITE_ERROR", "SQLITE_MISMATCH")
+_LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
+# Where the folder or disk, not the file, is what SQLite cannot write to.
+_UNWRITABLE = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_PERM", "SQLITE_AUTH")
+
+MEND = (
+    "`stepdown store check` says what is damaged, `stepdown store copy NEW` saves what can be read; "
+    "or give another place with --store PATH or STEPDOWN_STORE"
+)
+WAIT = "wait for the other process, or end it; the same command goes on from what was kept"
+AGAIN = "mend that, then run the same command again; what was committed is kept"
+
+
+class Locked(StoreError):
+    """Another process holds the file."""
+
+
+class Unwritable(StoreError):
+    """The file could not be written, or not be read without writing beside it."""
+
+
+class Cursor(sqlite3.Cursor):
+    """A cursor that raises `StoreError` where the file is at fault."""
+
+    def execute(self, statement: str, values: Any = ()) -> Self:  # noqa: D102
+        try:
+            return super().execute(statement, values)
+        except sqlite3.Error as error:
+            raise explained(error, self.connection) from error
+
+    def executemany(self, statement: str, rows: Iterable[Any]) -> Self:  # noqa: D102
+        try:
+            return super().executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise explained(error, self.connection) from error
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except sqlite3.Error as error:
+            raise explained(error, self.connection) from error
+
+    def fetchone(self) -> Any:  # noqa: D102
+        try:
+            return super().fetchone()
+        except sqlite3.Error as error:
+            raise explained(error, self.connection) from error
+
+    def fetchall(self) -> list[Any]:  # noqa: D102
+        try:
+            return super().fetchall()
+        except sqlite3.Error as error:
+            raise explained(error, self.connection) from error
+
+
+class Connection(sqlite3.Connection):
+    """A connection whose cursors are `Cursor`; `path` is what its errors name."""
+
+    path: str = ""
+
+    def cursor(self, factory: Any = Cursor) -> Any:  # noqa: D102
+        return super().cursor(factory)
+
+    def execute(self, statement: str, values: Any = ()) -> Cursor:  # noqa: D102
+        return Cursor(self).execute(statement, values)
+
+    def executemany(self, statement: str, rows: Iterable[Any]) -> Cursor:  # noqa: D102
+        return Cursor(self).executemany(statement, rows)
+
+
+def explained(error: sqlite3.Error, db: sqlite3.Connection) -> Exception:
+    """Return the error as it is to be raised: ours, but for a mistake of this program's own."""
+    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return error
+    name = getattr(error, "sqlite_errorname", None) or "SQLITE_CORRUPT"
+    path = getattr(db, "path", "")
+    if name.startswith(_LOCKED):
+        return Locked(f"the store `{path}` is held by another process: {error}", WAIT)
+    if name.startswith(_DAMAGED):
+        return StoreError(f"the store `{path}` is damaged: {error}", MEND)
+    doing = "write to" if _in_transaction(db) else "read"
+    kind = Unwritable if name.startswith(_UNWRITABLE) else StoreError
+    return kind(f"cannot {doing} the store `{path}`: {error}", AGAIN)
+
+
+def _in_transaction(db: sqlite3.Connection) -> bool:
+    try:
+        return db.in_transaction
+    except sqlite3.ProgrammingError:
+        return False
