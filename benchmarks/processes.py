@@ -42,8 +42,9 @@ class Pool:
             sys.executable, "-m", "stepdown", "run", "wordsums", "--method", "trace-of-thought",
             "--teacher", "openai/teacher", "--student", "openai/student", "-n", str(problems), "--json",
             "--concurrency", str(CONCURRENCY), "--store", str(self.store), "--prices", str(prices),
-            "--max-tokens", "200", "--teacher-max-tokens", "200", *(["--budget", str(budget)] if budget is not None else []),
+            "--max-tokens", "200", "--teacher-max-tokens", "200",
         ]  # fmt: skip
+        self.command += ["--budget", str(budget)] if budget is not None else []
         self.environment = {**os.environ, "OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": "none"}
         self.running: list[subprocess.Popen[str]] = []
 
