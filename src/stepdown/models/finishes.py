@@ -37,11 +37,8 @@ BROKEN = frozenset(
         "malformed_model_output",
     }
 )
-_KNOWN: dict[str, Ending] = {
-    word: ending
-    for ending, words in (("stop", WHOLE), ("length", LENGTH), ("filter", FILTER), ("broken", BROKEN))
-    for word in words
-}
+_WORDS: dict[Ending, frozenset[str]] = {"stop": WHOLE, "length": LENGTH, "filter": FILTER, "broken": BROKEN}
+_KNOWN = {word: ending for ending, words in _WORDS.items() for word in words}
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[a-z_]*")
 

@@ -2,23 +2,27 @@
 
 import json
 import os
-import select
+import selectors
 import subprocess
 import sys
 import threading
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from stepdown.errors import CallFailed, MissingExtra
-from stepdown.models import template_child
 from stepdown.models.folding import fold_system, has_system
 from stepdown.types import Messages
 
 START_SECONDS, SECONDS = 60.0, 15.0
 _CHUNK = 1 << 16
-_LONGEST = 8 * template_child.MOST_CHARACTERS
+# A text of 8 million characters, as JSON writes them.
+_LONGEST = 8 * 8_000_000
+_CHILD = Path(__file__).with_name("template_child.py")
+_ENDLESS = "it does not end, or takes more memory than a prompt may"
+# One failure may be a machine that is too busy.
+_MOST_FAILURES = 2
 
 
 class ChatTemplate:
@@ -32,19 +36,19 @@ class ChatTemplate:
         self.source, self._name, self._words = source, name, words or {}
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._spoiled = ""
+        self._failures = 0
 
     def render(self, messages: Messages) -> str:
         """Return the prompt of messages, up to where the reply begins; blocks.
 
         A system line that the template refuses or leaves out is said in the user's turn. Raises `CallFailed` with
-        the template's words where it refuses, runs without end or takes too much memory; one that ran without end is
-        not run again.
+        the template's words where it refuses, runs without end or takes too much memory; one that did so twice is not
+        run again.
         """
         if not self.source:
             return "\n\n".join(message.content for message in messages)
         text, error = self._ask(messages)
-        if has_system(messages) and (error or not _says_system(text, messages)):
+        if error != _ENDLESS and has_system(messages) and (error or not _says_system(text, messages)):
             folded, refused = self._ask(fold_system(messages))
             # A template may rewrite what it says: then its own text of a system line stands.
             if not refused and (error or _says_system(folded, messages)):
@@ -63,14 +67,14 @@ class ChatTemplate:
         turns = [{"role": message.role, "content": message.content} for message in messages]
         wish = {"template": self.source, "messages": turns, "words": self._words}
         with self._lock:
-            if self._spoiled:
-                return "", self._spoiled
+            if self._failures >= _MOST_FAILURES:
+                return "", _ENDLESS
             process = self._process or self._start()
             answer = _exchange(process, json.dumps(wish).encode() + b"\n", SECONDS)
             if answer is None:
                 self._end()
-                self._spoiled = "it does not end, or takes more memory than a prompt may"
-                return "", self._spoiled
+                self._failures += 1
+                return "", _ENDLESS
         return str(answer.get("text", "")), str(answer.get("error", ""))
 
     def _start(self) -> "subprocess.Popen[bytes]":
@@ -78,7 +82,7 @@ class ChatTemplate:
             raise MissingExtra("jinja2", "embedded", f"the chat template of `{self._name}`")
         self._process = subprocess.Popen(
             # -P: a file in the working folder must not stand in for a library.
-            [sys.executable, "-P", str(Path(template_child.__file__))],
+            [sys.executable, "-P", str(_CHILD)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -101,22 +105,28 @@ class ChatTemplate:
 def _exchange(process: "subprocess.Popen[bytes]", wish: bytes, seconds: float) -> dict[str, Any] | None:
     """Return the answer to a line, None where the process ends, is silent for too long, or says too much."""
     assert process.stdin is not None and process.stdout is not None, "both are pipes"
-    until, parts = time.monotonic() + seconds, list[bytes]()
     try:
         process.stdin.write(wish)
         process.stdin.flush()
-        while not parts or not parts[-1].endswith(b"\n"):
-            left = until - time.monotonic()
-            if left <= 0 or not select.select([process.stdout], [], [], left)[0]:
-                return None
-            part = os.read(process.stdout.fileno(), _CHUNK)
-            if not part or sum(map(len, parts)) > _LONGEST:
-                return None
-            parts.append(part)
-        answer = json.loads(b"".join(parts))
+        answer = json.loads(_read_line(process.stdout, time.monotonic() + seconds))
     except (OSError, ValueError):
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def _read_line(pipe: IO[bytes], until: float) -> bytes:
+    """Return the line that ends what a pipe says; raises `TimeoutError`, and `ValueError` for an end without one."""
+    parts, size = list[bytes](), 0
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while not parts or not parts[-1].endswith(b"\n"):
+            if not selector.select(max(0.0, until - time.monotonic())):
+                raise TimeoutError
+            parts.append(os.read(pipe.fileno(), _CHUNK))
+            size += len(parts[-1])
+            if not parts[-1] or size > _LONGEST:
+                raise ValueError("no line")
+    return b"".join(parts)
 
 
 def _says_system(text: str, messages: Messages) -> bool:
