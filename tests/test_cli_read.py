@@ -113,6 +113,14 @@ def test_a_report_compares_runs_and_says_it_in_four_forms(world: World) -> None:
     assert Path("page.html").read_text().startswith("<!")
 
 
+def test_a_report_tells_how_much_hangs_on_the_grader(world: World) -> None:
+    (found,) = world.json("report", world.direct, "--sensitivity")
+    readings = found["sensitivities"][0]["readings"]
+    assert [one["grader"].partition("@")[0] for one in readings][-2:] == ["last-number", "box-first"]
+    assert {one["right"] for one in readings} == {3}
+    assert "Under each grader" in world.text("report", world.direct, "--sensitivity")
+
+
 def test_a_report_has_one_form(world: World) -> None:
     assert "one form" in world.fails("report", "--md", "--html", "page.html")
 
