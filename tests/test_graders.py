@@ -138,7 +138,7 @@ def test_a_judges_reply_is_a_verdict_or_leaves_ungraded(reply: str | None, verdi
     judge = Judge(reply)
     grader = judged_by(judge)
     assert asyncio.run(grader(ROBE, "It takes 3.")).verdict == verdict
-    assert grader.name == "judge:scripted/judge"
+    assert grader.name.startswith("judge:scripted/judge@")
     assert isinstance(judge.asked[0][-1], Message) and "It takes 3." in judge.asked[0][-1].content
 
 

@@ -65,7 +65,7 @@ class Gate(ScriptedModel):
     """A model that answers, or fails, once it is let."""
 
     def __init__(self, answer: str | Exception) -> None:
-        super().__init__([], "m")
+        super().__init__([], "m", version="1")
         self.answer, self.asked, self.open = answer, asyncio.Event(), asyncio.Event()
 
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
@@ -88,7 +88,7 @@ async def both(store: Store, other: Store, first: Gate, second: ScriptedModel) -
 
 
 def test_a_call_that_another_process_has_under_way_is_waited_for(store: Store, other: Store) -> None:
-    second = ScriptedModel(["never asked"], "m")
+    second = ScriptedModel(["never asked"], "m", version="1")
 
     async def work() -> Sequence[str | BaseException]:
         return await both(store, other, Gate("the first"), second)
@@ -99,7 +99,7 @@ def test_a_call_that_another_process_has_under_way_is_waited_for(store: Store, o
 
 def test_a_call_that_failed_elsewhere_is_asked_here(store: Store, other: Store) -> None:
     async def work() -> Sequence[str | BaseException]:
-        return await both(store, other, Gate(CallFailed("down")), ScriptedModel(["the second"], "m"))
+        return await both(store, other, Gate(CallFailed("down")), ScriptedModel(["the second"], "m", version="1"))
 
     failed, answered = asyncio.run(work())
     assert isinstance(failed, CallFailed) and answered == "the second"

@@ -59,10 +59,10 @@ def test_a_failed_call_is_its_problems_error_and_is_tried_again(store: Store) ->
     def flaky(messages: Messages, sampling: Sampling, sample: int) -> str | Exception:
         return CallFailed("the line is down") if "What is 3 " in messages[-1].content else solver(messages, sampling, 0)
 
-    first = go(direct(5, ScriptedModel(flaky, "student")), store)
+    first = go(direct(5, ScriptedModel(flaky, "student", version="1")), store)
     assert (first.tally.right, first.tally.graded, first.tally.errors) == (4, 4, 1)
     assert first.run.trace("sums/test/3").error == "the line is down"
-    small = student()
+    small = ScriptedModel(solver, "student", version="1")
     again = go(direct(5, small), store)
     assert (again.tally.right, len(small.calls)) == (5, 1)
 

@@ -51,9 +51,9 @@ def test_draws_that_failed_are_asked_again_and_the_others_are_kept(store: Store)
     def third_fails(messages: Messages, sampling: Sampling, sample: int) -> str | Exception:
         return CallFailed("cut off") if sample == 2 else "Answer: 1"
 
-    first = asyncio.run(run_task(samples(OneByOne(third_fails, "m"), 5), store))
+    first = asyncio.run(run_task(samples(OneByOne(third_fails, "m", version="1"), 5), store))
     assert [trace.error is None for trace in first.run.traces()].count(True) == 4
-    again = OneByOne(lambda *_: "Answer: 1", "m")
+    again = OneByOne(lambda *_: "Answer: 1", "m", version="1")
     outcome = asyncio.run(run_task(samples(again, 5), store))
     assert len(again.calls) == 1
     assert (outcome.tally.solved, outcome.tally.right, outcome.tally.total) == (5, 5, 5)
@@ -136,11 +136,11 @@ def test_the_reply_that_was_stored_first_counts_and_the_later_one_is_paid_for_to
     with Store(store.path) as other:
 
         def overtaken(messages: Messages, sampling: Sampling, sample: int) -> Reply:
-            key = call_key("m", "scripted", messages, sampling, sample)
+            key = call_key("m", "scripted/1", messages, sampling, sample)
             other.put_calls([Paid(key, "m", "", messages, sampling, 0, Reply("the first", "m", Usage(1, 1)), "run")])
             return Reply("the second", "m", Usage(2, 2))
 
-        _, call = asyncio.run(ask_once(Calls(store), ScriptedModel(overtaken, "m")))
+        _, call = asyncio.run(ask_once(Calls(store), ScriptedModel(overtaken, "m", version="1")))
     assert call.reply.text == "the first"
     assert sorted(usage.output for _, usage in store.paid(["run"])) == [1, 2]
 
@@ -228,7 +228,7 @@ def test_another_grader_counts_afresh_and_leaves_earlier_grades(store: Store) ->
     task = Task(problems=sums(4), method=DIRECT, student=student(), grader=LastWord())
     asyncio.run(run_task(task, store))
     other = LastWord()
-    other.name = "last-word@2"
+    other.version = "2"
     outcome = asyncio.run(run_task(msgspec.structs.replace(task, grader=other), store))
     assert (outcome.tally.solved, outcome.tally.right, outcome.tally.total) == (4, 4, 4)
     assert outcome.run.graders() == ["last-word@1", "last-word@2"]

@@ -155,8 +155,8 @@ def test_pieces_arrive_before_the_reply_is_over_and_the_call_once_it_is_kept(sto
 def test_what_the_store_has_comes_in_one_piece(store: Store) -> None:
     async def work() -> None:
         calls = Calls(store)
-        await hear(listen(calls, ScriptedModel(["two and two"])))
-        pieces, call = await hear(listen(calls, ScriptedModel([])))
+        await hear(listen(calls, ScriptedModel(["two and two"], version="1")))
+        pieces, call = await hear(listen(calls, ScriptedModel([], version="1")))
         assert pieces == ["two and two"] and call.reply.cached
         assert (calls.sent, calls.found) == (1, 1)
 

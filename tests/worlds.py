@@ -35,7 +35,7 @@ def long_reply(text: str, *, output: int) -> Reply:
 class LastWord:
     """A grader that compares the last word; as small as a grader can be."""
 
-    name = "last-word@1"
+    name, version = "last-word@1", "1"
 
     async def __call__(self, problem: Problem, solution: str) -> Grade:
         found = solution.split()[-1] if solution.split() else None

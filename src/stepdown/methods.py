@@ -1,7 +1,8 @@
 """The ways of solving, each a few lines: who is asked what, in which order."""
 
 from stepdown.errors import UnknownName
-from stepdown.types import Ask, Method, Plan, Problem, Prompt
+from stepdown.types import Ask, Method, Plan, Problem, Prompt, fingerprint
+from stepdown.usercode import code_of, name_of
 
 
 async def direct(problem: Problem, plan: Plan | None, ask: Ask) -> str:
@@ -62,6 +63,18 @@ SHORT = {
     "ps": "plan-and-solve",
     "tot": "trace-of-thought",
 }
+
+
+def code_of_method(method: Method) -> str:
+    """Return what stands for a method's code in a run's identity: nothing for one of ours, which its name says."""
+    if METHODS.get(method.name) == method and not code_of(method.solve, method.plan):
+        return ""
+    return method.version or code_of(method.solve, method.plan) or fingerprint(_names(method))[:8]
+
+
+def _names(method: Method) -> list[str]:
+    """Return the names of functions of ours that are put together otherwise than we do."""
+    return [name_of(one) for one in (method.solve, method.plan) if one is not None]
 
 
 def load_method(name: str) -> Method:

@@ -1,10 +1,11 @@
 """The nouns of stepdown, as frozen values, and the shapes that models and graders have."""
 
 from collections.abc import Awaitable, Callable
-from hashlib import blake2b
 from typing import Literal, Protocol
 
 import msgspec
+
+from stepdown.identity import fingerprint as fingerprint
 
 Kind = Literal["number", "expression", "choice", "text"]
 Role = Literal["teacher", "student", "judge"]
@@ -206,7 +207,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `sources` are where student and teacher answer from, so that another server or file is one too. `plans`
     names where plans come from (`teacher`, `own`, `gold`, `recorded/...`), `control` what was done to them
     (`shuffled`, `generic@2`, `masked@2`, `no-nosolve@2`, `leaked`, with the version of what it does), `origin` the
-    imported file.
+    imported file. `code` stands for a user's own method.
     """
 
     dataset: str
@@ -224,6 +225,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     teacher_sampling: Sampling = Sampling()
     samples: int = 1
     origin: str = ""
+    code: str = ""
 
     @property
     def id(self) -> str:
@@ -231,21 +233,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return fingerprint(self)[:12]
 
 
-def fingerprint(value: object) -> str:
-    """Return 32 hexadecimal digits that stand for any msgspec-encodable value."""
-    return blake2b(msgspec.json.encode(value, order="deterministic"), digest_size=16).hexdigest()
-
-
 class Model(Protocol):
     """Anything that answers messages.
 
     `reply` returns up to n replies, at least one (the runner asks again for the rest), and raises `CallFailed`
     (this call), `EndpointRefused` (every call). A model may also have `source` (base URL or weights' hash: part of
-    a call's identity), `width` (how many replies it can use at once now), `delay` (a
-    `stepdown.models.delays.Delay` while calls wait to be asked again, else None), `local = True` (costs nothing),
-    `recorded = True` (its n replies are always the first n draws), `close()`, and `stream(messages, sampling)`, an
-    async generator of one reply's text in pieces and, after them, the whole `Reply`; one that costs money says by
-    `Unseen` what it has used otherwise.
+    a call's identity; without it the model's code is, or the `version` that it declares), `width` (how many replies it
+    can use at once now), `delay` (a `stepdown.models.delays.Delay` while calls wait to be asked again, else None),
+    `local = True` (costs nothing), `recorded = True` (its n replies are always the first n draws), `close()`, and
+    `stream(messages, sampling)`, an async generator of one reply's text in pieces and, after them, the whole `Reply`;
+    one that costs money says by `Unseen` what it has used otherwise.
     """
 
     @property
@@ -275,11 +272,15 @@ class Ask(Protocol):
 
 
 class Method(msgspec.Struct, frozen=True):
-    """A way of solving: `solve(problem, plan, ask)` gives the solution, `plan(problem, ask)` the plan if it has one."""
+    """A way of solving: `solve(problem, plan, ask)` gives the solution, `plan(problem, ask)` the plan if it has one.
+
+    The code of a method of your own is part of a run's identity; a `version` stands for it where you declare one.
+    """
 
     name: str
     solve: Callable[[Problem, Plan | None, Ask], Awaitable[str]]
     plan: Callable[[Problem, Ask], Awaitable[str]] | None = None
+    version: str = ""
 
 
 class Grader(Protocol):
@@ -287,7 +288,7 @@ class Grader(Protocol):
 
     @property
     def name(self) -> str:
-        """The grader's name with its version, such as `default@1`."""
+        """The grader's name, such as `default@1`; the stored name of your own also says its code, or its `version`."""
         ...
 
     async def __call__(self, problem: Problem, solution: str) -> Grade:

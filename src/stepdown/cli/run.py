@@ -61,7 +61,7 @@ def run(
         desk = Desk(store) if review else None
         held = desk.holding(tasks) if desk else tasks
         if spend.estimate:
-            ids = [task.settings().id for task in held]
+            ids = [store.id_of(task.settings()) for task in held]
             return show_estimates(tasks, store, spend, as_json=output.json, runs=ids)
         session = Session(held, players, spend, desk=desk)
         session.work()
@@ -109,7 +109,7 @@ def show_estimates(
     tasks: list[Task], store: Store, spend: MoneyOptions, *, as_json: bool, runs: Sequence[str] = ()
 ) -> int:
     """Say what tasks would take, under their own runs' ids or these; nothing is sent or written."""
-    prices, ids = spend.table(), runs or [task.settings().id for task in tasks]
+    prices, ids = spend.table(), runs or [store.id_of(task.settings()) for task in tasks]
     costings = [
         _costing(run, task, asyncio.run(estimate(task, store, prices))) for run, task in zip(ids, tasks, strict=True)
     ]

@@ -61,8 +61,8 @@ class Session:
         # Two tasks of one setting (a method named twice by other words) are one run.
         self.tasks = list({one.id: task for one, task in zip(settings, self.tasks, strict=True)}.values())
         known = {one.id: one for one in settings}
-        self.budget.covers = tuple(known)
-        for model_name, usage in self.store.paid(list(known)):
+        self.budget.covers = tuple(map(self.store.id_of, known.values()))
+        for model_name, usage in self.store.paid(self.budget.covers):
             self.budget.add(model_name, usage)
         return list(known.values())
 
@@ -82,14 +82,15 @@ class Session:
             await self.players.close()
 
     async def _run(self, task: Task, settings: Settings, progress: Progress) -> None:
-        spent, began, last = self._spent(), time.monotonic(), [Tally(settings.id, 0)]
+        run = self.store.id_of(settings)
+        spent, began, last = self._spent(), time.monotonic(), [Tally(run, 0)]
 
         def follow(tally: Tally) -> None:
             last[0] = tally
             progress(tally)
 
         try:
-            async with self.desk.sitting(settings.id) if self.desk and task.review else nullcontext():
+            async with self.desk.sitting(run) if self.desk and task.review else nullcontext():
                 await run_task(task, self.store, budget=self.budget, progress=follow, stop=self.stop)
         except StepdownError as error:
             self.stop(error)
@@ -101,7 +102,7 @@ class Session:
     def _keep(self, settings: Settings, tally: Tally, before: tuple[int, float], seconds: float) -> None:
         tokens, money = self._spent()
         paid = Paid(tokens - before[0], round(money - before[1], 10) if self.spending.known else None)
-        row = report(self.store.open_run(settings), prices=self.prices).rows[0]
-        errors = self.store.run(settings.id).summary().errors
+        run = self.store.open_run(settings)
+        row, errors = report(run, prices=self.prices).rows[0], run.summary().errors
         why = self.stop.why.what if self.stop.why else None
         self.results.append(result_of(row, tally, paid, errors=errors, seconds=seconds, stopped=why))

@@ -2,7 +2,7 @@
 
 `default` reads by the problem's kind; `numeric`, `choice`, `text` and `expression` read every problem as
 theirs; `strict` counts only an explicit final answer; `lenient` also counts a gold that stands in the last
-sentences; `last-number` and `box-first` read as other harnesses do (`baselines`); `judged_by(model)` asks a model.
+sentences; `judged_by(model)` asks a model.
 """
 
 import re
@@ -15,16 +15,16 @@ from stepdown.answers.formulas import formulas
 from stepdown.answers.numbers import numbers
 from stepdown.answers.sentences import closing
 from stepdown.errors import CallFailed, UnknownName
-from stepdown.graders.baselines import NUMERIC, box_first, last_number
 from stepdown.graders.comparing import compare, gold_of, wholes
+from stepdown.graders.own import named
 from stepdown.prompts import judge_messages
 from stepdown.types import Grade, Grader, Kind, Model, Problem, Sampling
+from stepdown.usercode import source_of
 
-__all__ = ["judged_by", "load_grader"]
+__all__ = ["judged_by", "load_grader", "named"]
 
 _VERDICT = re.compile(r"\b(right|wrong)\b", re.IGNORECASE)
 _KINDS: dict[str, Kind] = {"numeric": "number", "choice": "choice", "text": "text", "expression": "expression"}
-_BASELINES = {"last-number": last_number, "box-first": box_first}
 _VERSION = 1
 _SENTENCES = 3
 
@@ -43,24 +43,22 @@ class _Named(msgspec.Struct, frozen=True):
 def load_grader(name: str = "default") -> Grader:
     """Return a grader by its name, with or without version.
 
-    The names: `default`, `numeric`, `choice`, `text`, `expression`, `strict`, `lenient`, `last-number`, `box-first`.
+    The names: `default`, `numeric`, `choice`, `text`, `expression`, `strict`, `lenient`.
 
     An empty solution is wrong: it concludes nothing. `ungraded` is for a gold that cannot be read and for two
     expressions that cannot be compared within five seconds. Raises `UnknownName`.
     """
     plain, _, version = name.partition("@")
-    known = ["default", "strict", "lenient", *_KINDS, *_BASELINES]
+    known = ["default", "strict", "lenient", *_KINDS]
     if plain not in known or version not in ("", str(_VERSION)):
         raise UnknownName("grader", name, known)
     full = f"{plain}@{_VERSION}"
     if plain == "lenient":
         return _Named(full, lambda problem, solution: _lenient(problem, solution, full))
-    read = {"strict": explicit, **_BASELINES}.get(plain, conclusion)
+    read = explicit if plain == "strict" else conclusion
 
     async def grade(problem: Problem, solution: str) -> Grade:
         kind = _KINDS.get(plain, problem.kind)
-        if plain == "last-number" and kind not in NUMERIC:
-            return Grade("ungraded", why=f"`{plain}` reads numbers, and this problem's kind is `{kind}`", grader=full)
         found = read(solution, kind, problem.choices, question=problem.question)
         return await _graded(problem, solution, found, kind, full)
 
@@ -70,9 +68,10 @@ def load_grader(name: str = "default") -> Grader:
 def judged_by(model: Model) -> Grader:
     """Return a grader that asks a model whether a solution's conclusion equals the gold.
 
-    Its name is `judge:` and the model's name. A reply without a clear verdict, or none at all, is `ungraded`.
+    Its name is `judge:` and the model's name, for a model of your own with what stands for its code. A reply without a
+    clear verdict, or none at all, is `ungraded`.
     """
-    name = f"judge:{model.name}"
+    name = f"judge:{model.name}" + _code_in(source_of(model))
 
     async def grade(problem: Problem, solution: str) -> Grade:
         try:
@@ -82,6 +81,12 @@ def judged_by(model: Model) -> Grader:
         return _judged(replies[0].text, name)
 
     return _Named(name, grade)
+
+
+def _code_in(source: str) -> str:
+    """Return the part of a grader's name that says the code of a judge that is no endpoint and no file."""
+    kind, _, code = source.partition("/")
+    return f"@{code}" if kind in {"scripted", "code", "version"} else ""
 
 
 def _judged(text: str, name: str) -> Grade:

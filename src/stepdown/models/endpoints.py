@@ -68,8 +68,13 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def source(self) -> str:
-        """The address without credentials and query, as part of a call's identity."""
-        return bare_address(self.base)
+        """The address without credentials and query, as part of a call's identity.
+
+        What the endpoint calls the model, and that its plain completions are asked, are said where the name does not.
+        """
+        said = [f"model={self.model}"] * (not self.name.endswith(f"/{self.model}"))
+        said += ["completions"] * (self.plain and not self.name.startswith("openai-completions/"))
+        return bare_address(self.base) + "".join(f"#{one}" for one in said)
 
 
 def endpoint_at(address: str, model: str, *, name: str = "", key: str = "", plain: bool = False) -> Endpoint:

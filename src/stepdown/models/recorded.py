@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from stepdown.errors import CallFailed
 from stepdown.types import Message, Messages, Reply, Sampling
+from stepdown.usercode import code_of
+
+Replies = Callable[[Messages], Sequence[Reply]]
 
 
 class RecordedModel:
@@ -11,15 +14,15 @@ class RecordedModel:
 
     `replies` returns what is stored for messages, in the order of the draws, or an empty sequence. Where it
     has nothing it is asked once more with white space normalised. `index_replies` makes such a function.
-    Sampling is not looked at: a recording is what it is.
+    Sampling is not looked at: a recording is what it is. `source` says which recording, where the name does not.
     """
 
     local = recorded = True
     width = 64
 
-    def __init__(self, name: str, replies: Callable[[Messages], Sequence[Reply]]) -> None:
+    def __init__(self, name: str, replies: Replies, *, source: str | None = None) -> None:
         self.name = name if name.startswith("recorded/") else f"recorded/{name}"
-        self.source = self.name
+        self.source = f"{self.name}/{code_of(replies)}" if source is None else source
         self._replies = replies
 
     def __repr__(self) -> str:
@@ -41,14 +44,28 @@ class RecordedModel:
         """Do nothing; a recording holds nothing open."""
 
 
-def index_replies(pairs: Iterable[tuple[Messages, Reply]]) -> Callable[[Messages], Sequence[Reply]]:
+def index_replies(pairs: Iterable[tuple[Messages, Reply]]) -> Replies:
     """Return the function `RecordedModel` wants; it finds messages verbatim and with white space normalised."""
-    exact: dict[Messages, list[Reply]] = {}
-    loose: dict[Messages, list[Reply]] = {}
-    for messages, reply in pairs:
-        exact.setdefault(messages, []).append(reply)
-        loose.setdefault(normalise(messages), []).append(reply)
-    return lambda messages: exact.get(messages) or loose.get(messages) or ()
+    return _Index(pairs)
+
+
+class _Index:
+    """Replies by their messages; `version` stands for all of them in their order."""
+
+    def __init__(self, pairs: Iterable[tuple[Messages, Reply]]) -> None:
+        self.exact: dict[Messages, list[Reply]] = {}
+        self.loose: dict[Messages, list[Reply]] = {}
+        for messages, reply in pairs:
+            self.exact.setdefault(messages, []).append(reply)
+            self.loose.setdefault(normalise(messages), []).append(reply)
+
+    def __call__(self, messages: Messages) -> Sequence[Reply]:
+        return self.exact.get(messages) or self.loose.get(messages) or ()
+
+    @property
+    def version(self) -> str:
+        said = ([messages, [reply.text for reply in some]] for messages, some in self.exact.items())
+        return code_of(list(said))
 
 
 def normalise(messages: Messages) -> Messages:

@@ -9,6 +9,7 @@ import msgspec
 
 from stepdown.errors import UsageError
 from stepdown.types import Messages, Reply, Sampling, Usage
+from stepdown.usercode import code_of
 
 ScriptLine = str | Reply | Exception
 Script = Sequence[ScriptLine] | Mapping[str, ScriptLine] | Callable[[Messages, Sampling, int], ScriptLine]
@@ -28,20 +29,30 @@ class ScriptedModel:
     `replies` is a list (one after the other), a dict (the first key found in the last message) or a
     function of (messages, sampling, sample), where sample counts earlier draws of the same messages.
     A line of the script is a text, a `Reply` or an exception to raise. Usage counts words.
+    `source` stands for the script: models of one name and different scripts are different models to a store, unless
+    both declare the same `version`.
     Raises `UsageError` where the script has no line, so that a test cannot pass by accident.
     """
 
     local = True
-    source = "scripted"
 
-    def __init__(self, replies: Script, name: str = "scripted", *, width: int = 16) -> None:
-        self.name, self.width = name, width
+    def __init__(self, replies: Script, name: str = "scripted", *, width: int = 16, version: str = "") -> None:
+        self.name, self.width, self.version = name, width, version
+        self._source = ""
         self.calls: list[ScriptedCall] = []
-        self._script = replies
+        self.script = replies
         self._draws: Counter[Messages] = Counter()
 
     def __repr__(self) -> str:
         return f"ScriptedModel(name={self.name!r})"
+
+    @property
+    def source(self) -> str:
+        """What stands for the script, as it is when first asked for: part of each call's identity."""
+        if not self._source:
+            said = (self.version,) if self.version else (code_of(self.script), code_of(type(self)))
+            self._source = "/".join(filter(None, ("scripted", *said)))
+        return self._source
 
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
         """Return the next n lines of the script as replies."""
@@ -68,15 +79,15 @@ class ScriptedModel:
         return line if isinstance(line, Reply) else self._reply(messages, line)
 
     def _find_line(self, messages: Messages, sampling: Sampling, sample: int) -> ScriptLine:
-        if callable(self._script):
-            return self._script(messages, sampling, sample)
-        if isinstance(self._script, Mapping):
-            return self._find_key(self._script, messages[-1].content)
-        if len(self.calls) > len(self._script):
+        if callable(self.script):
+            return self.script(messages, sampling, sample)
+        if isinstance(self.script, Mapping):
+            return self._find_key(self.script, messages[-1].content)
+        if len(self.calls) > len(self.script):
             raise UsageError(
-                f"the script of `{self.name}` has only {len(self._script)} replies", "add a line for each call"
+                f"the script of `{self.name}` has only {len(self.script)} replies", "add a line for each call"
             )
-        return self._script[len(self.calls) - 1]
+        return self.script[len(self.calls) - 1]
 
     def _find_key(self, script: Mapping[str, ScriptLine], content: str) -> ScriptLine:
         for key, line in script.items():

@@ -12,6 +12,7 @@ import msgspec
 
 from stepdown.errors import UnknownName, UsageError
 from stepdown.types import Kind, Message, Messages, Problem, Prompt, fingerprint
+from stepdown.usercode import code_of
 
 
 class PromptSet(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +32,8 @@ class PromptSet(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that change with any word of the set."""
-        return fingerprint(self)[:12]
+        own = code_of(type(self))
+        return fingerprint([self, own] if own else self)[:12]
 
     def render(self, prompt: Prompt) -> Messages:
         """Return the messages that say this prompt about its problem and plan."""

@@ -17,7 +17,6 @@ from stepdown.runner.calls import Asker, Calls
 from stepdown.runner.doors import as_problems
 from stepdown.runner.plans import Plans
 from stepdown.runner.run import grade_trace
-from stepdown.runner.sending import source_of
 from stepdown.runner.streaming import Piece, stream_one
 from stepdown.runner.task import Task
 from stepdown.runner.words import trained_on
@@ -25,6 +24,7 @@ from stepdown.store import Row, Run, Store
 from stepdown.store.derived import carry_over
 from stepdown.store.people import BY_PERSON, SOURCE, put_solved
 from stepdown.types import Grade, Grader, Model, Plan, Problem, Settings, Trace, Verdict
+from stepdown.usercode import source_of
 
 Graded = tuple[tuple[Trace, Grade], ...]
 
@@ -70,7 +70,7 @@ async def solve_again(
     if plan.edited_from is not None and plan not in [edit.plan for edit in run.edits() if edit.problem == problem]:
         run.put_edit(problem, plan, seconds=seconds)
     settings = settings_again(run, task)
-    rows = await _solve(task, View(calls), settings.id, plan=plan, hear=hear)
+    rows = await _solve(task, View(calls), run.store.id_of(settings), plan=plan, hear=hear)
     derived = await _derive(run, task, settings)
     return Resolved(derived, await _keep(derived, rows, task.grader, place=run.attempts(problem)[0][0]), before)
 
@@ -78,6 +78,11 @@ async def solve_again(
 def task_again(run: Run, problem: Problem, *, student: Model, prompts: str = "") -> Task:
     """Return the task of solving one problem of a run again. Raises `UsageError` where that cannot be as it was."""
     settings = run.settings
+    if settings.code:
+        raise UsageError(
+            f"`{settings.method}` of run `{run.id}` is a method of somebody's own, and its code is not here",
+            "solve by it from the program that has it: `stepdown.solve(problem, method, plan=...)`",
+        )
     method = load_method(settings.method)
     if method.plan is None:
         raise UsageError(f"`{settings.method}` has no plans to solve by", "edit a plan of a trace-of-thought run")
@@ -159,7 +164,7 @@ async def _derive(run: Run, task: Task, settings: Settings) -> Run:
     """Return the derived run, a copy of the first where the same student is asked in the same words."""
     if (settings.student, settings.prompts) == (run.settings.student, run.settings.prompts):
         await _copy(run, settings)
-        return run.store.run(settings.id)
+        return run.store.run(run.store.id_of(settings))
     derived = run.store.open_run(settings)
     if not derived.grader:
         derived.grader = task.grader.name

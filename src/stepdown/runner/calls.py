@@ -8,12 +8,15 @@ from typing import Protocol
 
 import msgspec
 
+from stepdown.identity import normal
 from stepdown.runner.budget import Budget
 from stepdown.runner.flights import Flight
-from stepdown.runner.sending import TURN, Sender, looks, source_of
+from stepdown.runner.keys import find_key
+from stepdown.runner.sending import TURN, Sender, looks
 from stepdown.runner.writer import Writer
-from stepdown.store import Paid, Store, call_key
+from stepdown.store import Paid, Store
 from stepdown.types import Call, Messages, Model, Reply, Role, Sampling
+from stepdown.usercode import source_of
 
 _TURNS = 1 << 42
 
@@ -80,6 +83,7 @@ class Calls:
 
         `anew` asks for a draw that nobody else has or is given: not the store's, and none under way.
         """
+        sampling = normal(sampling)
         place, key = self._place(model, messages, sampling, sample, anew)
         reply = self._stored(key)
         if reply is None:
@@ -108,7 +112,7 @@ class Calls:
         A draw that is asked anew takes its own place where that is free, so that runs find it; else one beyond theirs.
         """
         place = sample if sampling.temperature > 0 else 0
-        key = call_key(model.name, source_of(model), messages, sampling, place)
+        key = find_key(self.store, model, messages, sampling, place)
         # Recorded replies are all there is of them.
         if (
             anew
@@ -116,7 +120,7 @@ class Calls:
             and (key in self._flights or self.store.reply(key) is not None)
         ):
             place += TURN * (1 + secrets.randbelow(_TURNS))
-            key = call_key(model.name, source_of(model), messages, sampling, place)
+            key = find_key(self.store, model, messages, sampling, place)
         return place, key
 
     async def stream(
@@ -136,6 +140,7 @@ class Calls:
         joins a stream gets its pieces from the first. Raises as `ask` does; where another process stored a reply to
         the same call meanwhile, that one is the call's, whatever the pieces said.
         """
+        sampling = normal(sampling)
         place, key = self._place(model, messages, sampling, sample, anew)
         reply = self._stored(key)
         if reply is not None:
@@ -335,6 +340,11 @@ class Remembered(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """The name of the model behind."""
         return self.model.name
+
+    @property
+    def source(self) -> str:
+        """Where the model behind answers from."""
+        return source_of(self.model)
 
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
         """Return n replies, from the store where it has them."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stepdown.errors import CallFailed, StepdownError
-from stepdown.graders import load_grader
+from stepdown.graders import load_grader, named
 from stepdown.methods import load_method
 from stepdown.models import ChatModel
 from stepdown.problems import Problems
@@ -151,6 +151,7 @@ async def grade_run(run: Run, grader: Grader) -> None:
 
     Raises what stops a judge, such as `BudgetReached`, once the grades of the page are kept.
     """
+    grader = named(grader)
     waiting: list[tuple[int, Trace]] = []
     for ordinal, trace, _ in run.rows(grader.name):
         waiting.append((ordinal, trace))

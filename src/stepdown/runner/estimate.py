@@ -5,10 +5,10 @@ import msgspec
 from stepdown.errors import CallFailed
 from stepdown.runner.budget import Pricing
 from stepdown.runner.calls import Calls
-from stepdown.runner.sending import source_of
+from stepdown.runner.keys import find_key
 from stepdown.runner.solve import Asking, Attempts
 from stepdown.runner.task import Task
-from stepdown.store import Store, call_key
+from stepdown.store import Store
 from stepdown.types import Call, Messages, Model, Reply, Role, Sampling, Usage
 
 # English text and arithmetic hold about this many characters a token in today's tokenizers.
@@ -50,7 +50,7 @@ class _Dry(Calls):
         anew: bool = False,
     ) -> tuple[bytes, Call]:
         sample = sample if sampling.temperature > 0 else 0
-        key = call_key(model.name, source_of(model), messages, sampling, sample)
+        key = find_key(self.store, model, messages, sampling, sample)
         reply = self._stored(key)
         if reply is None:
             self.sent += 1

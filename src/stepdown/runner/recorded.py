@@ -29,4 +29,5 @@ def replay(run: Run) -> RecordedModel:
     calls = (call for trace in run.traces() for call in trace.calls)
     # Samples share a plan's call, and problems with one question all their calls: each is one draw.
     drawn = {(call.messages, call.sample, call.reply.text): call.reply for call in calls}
-    return RecordedModel(run.id, index_replies((messages, reply) for (messages, _, _), reply in drawn.items()))
+    replies = index_replies((messages, reply) for (messages, _, _), reply in drawn.items())
+    return RecordedModel(run.id, replies, source=f"recorded/{run.id}")

@@ -18,6 +18,7 @@ from stepdown.runner.writer import Writer
 from stepdown.store import Left, Paid, own_key
 from stepdown.store.claims import Claim
 from stepdown.types import Messages, Model, Reply, Sampling, Unseen, Usage
+from stepdown.usercode import source_of
 
 # Draws of one prompt that are asked anew have places beyond those of any run: a turn's number times this, and the draw.
 TURN = 1 << 20
@@ -28,11 +29,6 @@ _LOOKS = (0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3)
 def looks() -> chain[float]:
     """Return the pauses between looks at what another process has under way, without end."""
     return chain(_LOOKS, repeat(_LOOKS[-1]))
-
-
-def source_of(model: Model) -> str:
-    """Return where a model answers from: a base URL or a hash of weights; part of each call's identity."""
-    return str(getattr(model, "source", ""))
 
 
 def storable(reply: Reply) -> Reply:

@@ -3,13 +3,15 @@
 import msgspec
 
 from stepdown.errors import UsageError
+from stepdown.graders import named
+from stepdown.methods import code_of_method
 from stepdown.problems import Checked, Problems
 from stepdown.prompts import DEFAULT, PromptSet
 from stepdown.runner.controls import marked
 from stepdown.runner.plans import Plans
 from stepdown.runner.reviews import Review
-from stepdown.runner.sending import source_of
 from stepdown.types import Grader, Method, Model, Role, Sampling, Settings
+from stepdown.usercode import code_of, source_of
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +33,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     samples: int = 1
     role: Role = "student"
     review: Review | None = None
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "grader", named(self.grader))
 
     @property
     def planner(self) -> Model | None:
@@ -84,4 +89,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
             sampling=self.sampling,
             teacher_sampling=self.teacher_sampling if self.planner else Sampling(),
             samples=self.samples,
+            code=self._code(),
         )
+
+    def _code(self) -> str:
+        """Return what stands for code of a user's own: the method's, and that of a review which no person makes."""
+        said = [code_of_method(self.method), code_of(self.review) if self.review else ""]
+        return "+".join(filter(None, said))

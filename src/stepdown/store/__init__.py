@@ -5,7 +5,7 @@ Readers page through traces by key, so a run of a million problems never lies in
 """
 
 from stepdown.store.file import Store, default_path
-from stepdown.store.rows import Edit, Left, Paid, Row, Summary, call_key, own_key, problem_key
+from stepdown.store.rows import Edit, Left, Paid, Row, Summary, call_key, call_keys, own_key, problem_key
 from stepdown.store.run import Run
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Store",
     "Summary",
     "call_key",
+    "call_keys",
     "default_path",
     "own_key",
     "problem_key",

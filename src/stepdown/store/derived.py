@@ -53,7 +53,7 @@ def carry_over(first: Run, settings: Settings, *, stopped: Callable[[], bool] = 
     Between two transactions the file is left alone for half the time the last one took. Where nothing is missing, this
     costs a few counts. Raises `Interrupted` when `stopped`, asked between two transactions, says so.
     """
-    store, derived = first.store, settings.id
+    store, derived = first.store, first.store.id_of(settings)
     new = not store.value("select count(*) from runs where id = ?", derived)
     if not new and _counts(first, derived) == _counts(first, first.id):
         return store.run(derived)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from stepdown.errors import StepdownError, StoreError, UnknownName, UsageError
+from stepdown.identity import digest, ways
 from stepdown.store.connection import AGAIN, MEND, Connection
 from stepdown.store.opening import PATIENCE, open_to_read, open_to_write
 from stepdown.store.places import OwnersLock, identity, network_of
@@ -226,14 +227,24 @@ class Store:
 
     # -- runs
 
+    def id_of(self, settings: Settings) -> str:
+        """Return the id of these settings' run: that of one that is there, in whatever form its sampling was said."""
+        if self.value("select count(*) from runs where id = ?", settings.id):
+            return settings.id
+        ids = [digest(way).hex()[: len(settings.id)] for way in ways(settings)]
+        marks = ",".join("?" * len(ids))
+        rows = self.db.execute(f"select id from runs where id in ({marks}) order by created, id limit 1", ids)
+        return next((str(name) for (name,) in rows), settings.id)
+
     def open_run(self, settings: Settings) -> "Run":
         """Return the run of these settings, made now if it is new."""
         with self.writing() as db:
+            name = self.id_of(settings)
             db.execute(
                 "insert or ignore into runs (id, settings, created) values (?, ?, ?)",
-                (settings.id, encode(settings), time.time()),
+                (name, encode(settings), time.time()),
             )
-        return self.run(settings.id)
+        return self.run(name)
 
     def runs(self) -> list["Run"]:
         """Return every run, oldest first."""

@@ -1,12 +1,12 @@
 """What the store keeps, as values, and how values become columns and back."""
 
-from hashlib import blake2b
 from typing import Any, cast
 from uuid import uuid4
 
 import msgspec
 
 from stepdown.errors import CallFailed
+from stepdown.identity import digest, encoded, hash_of, ways
 from stepdown.store.schema import MOST_COUNTED
 from stepdown.types import Call, Grade, Messages, Plan, Problem, Reply, Role, Sampling, Settings, Trace, Usage
 
@@ -90,7 +90,18 @@ class Edit(msgspec.Struct, frozen=True):
 
 def call_key(model: str, source: str, messages: Messages, sampling: Sampling, sample: int) -> bytes:
     """Return the 16 bytes a call is known by: who was asked, where, what, how, and which draw."""
-    return blake2b(encode((model, source, messages, sampling, sample)), digest_size=16).digest()
+    return digest(encoded((model, source, messages, sampling, sample)))
+
+
+def call_keys(model: str, source: str, messages: Messages, sampling: Sampling, sample: int) -> list[bytes]:
+    """Return every key that 0.1.0 may have kept this call under, by how its sampling was said; `call_key` first."""
+    before = hash_of(encoded((model, source, messages))[:-1] + b",")
+    keys = []
+    for way in ways(sampling):
+        whole = before.copy()
+        whole.update(way + b"," + encoded(sample) + b"]")
+        keys.append(whole.digest())
+    return keys
 
 
 def own_key() -> bytes:
@@ -100,7 +111,7 @@ def own_key() -> bytes:
 
 def problem_key(problem: Problem) -> bytes:
     """Return the 16 bytes a problem is known by; any changed letter is another problem."""
-    return blake2b(encode(problem), digest_size=16).digest()
+    return digest(encode(problem))
 
 
 def trace_of(row: Any, calls: dict[str, Any], method: str) -> Trace:

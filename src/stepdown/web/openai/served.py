@@ -44,7 +44,7 @@ class ServedModel:
 
     def known(self, store: Store) -> bool:
         """Whether this model ever answered a request."""
-        return self._run is not None or any(run.id == self.settings.id for run in store.runs())
+        return self._run is not None or any(run.id == store.id_of(self.settings) for run in store.runs())
 
 
 def find_served(name: str, config: Config) -> Served:

@@ -1,0 +1,59 @@
+"""Graders that a user wrote: their stored name says their code, so that changed code does not keep the old grades."""
+
+import inspect
+from typing import Any
+
+import msgspec
+
+from stepdown.errors import UsageError
+from stepdown.types import Grade, Grader, Problem
+from stepdown.usercode import code_of, is_ours, version_of
+
+_HINT = 'give it a name: `name = "mine"` in its class, or write it as a function with `def`'
+
+
+class OwnGrader(msgspec.Struct, frozen=True):
+    """A user's grader under its stored name: `mine@1f2e3d4c` by its code, `mine@2` by the `version` it declares."""
+
+    name: str
+    inner: Any
+
+    async def __call__(self, problem: Problem, solution: str) -> Grade:
+        """Return the grade under this name."""
+        found = self.inner(problem, solution)
+        grade = await found if inspect.isawaitable(found) else found
+        if not isinstance(grade, Grade):
+            raise UsageError(
+                f"the grader `{self.name}` returned `{type(grade).__name__}`, not a `Grade`",
+                'return `stepdown.Grade("right", found)`, or "wrong" or "ungraded"',
+            )
+        return msgspec.structs.replace(grade, grader=self.name)
+
+
+def named(grader: Grader) -> Grader:
+    """Return a grader under the name its grades are kept by; one of ours as it is.
+
+    A function is named by itself. Raises `UsageError` for a grader that has no name, and for the name of one of ours.
+    """
+    if isinstance(grader, OwnGrader) or (is_ours(grader) and not inspect.isfunction(grader)):
+        return grader
+    name, code = _name_of(grader), code_of(grader)
+    plain, _, version = name.partition("@")
+    if plain in OURS or name.startswith("judge:") or name.endswith("+person"):
+        raise UsageError(f"`{name}` is a grader of stepdown's own", "give yours another name")
+    if version_of(grader):
+        return OwnGrader(f"{plain}@{code}", grader)
+    return OwnGrader(f"{name}-{code}" if version else f"{plain}@{code}", grader)
+
+
+OURS = frozenset({"default", "numeric", "choice", "text", "expression", "strict", "lenient"})
+
+
+def _name_of(grader: object) -> str:
+    given = getattr(grader, "name", None)
+    if isinstance(given, str) and given.strip():
+        return given
+    own = getattr(grader, "__name__", "")
+    if not own or own == "<lambda>":
+        raise UsageError(f"the grader `{grader!r}` has no name, so its grades could not be told from others'", _HINT)
+    return str(own)
