@@ -1,5 +1,6 @@
 """One vote: whoever asks what several samples of a problem say is told the same."""
 
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stepdown.answers import groups, majority, vote
+from stepdown.answers import groups, majority, same, vote, votes
 from stepdown.corpus.selection import load_filter
 from stepdown.distill.studies import Cell, score
 from stepdown.graders.elections import elect
@@ -105,6 +106,21 @@ def test_report_study_contrast_pages_cascade_calibrate_and_the_filter_agree(
     assert len(kept) == found.votes and [one.sample for one in kept][:1] == [found.place] * bool(kept)
     with TemporaryDirectory() as folder:
         assert in_every_report(problem, ballots, Path(folder)) == {grade.verdict == "right"}
+
+
+def test_equal_answers_are_one_group_and_others_are_not() -> None:
+    """Two answers are in one group if and only if they are the same."""
+    for kind, answers in SPELLINGS.items():
+        for one, other in product([spelled for some in answers for spelled in some], repeat=2):
+            assert (len(groups(kind, [one, other])) == 1) == bool(same(kind, one, other)), (one, other)
+
+
+def test_however_many_expressions_differ_each_is_compared_with_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    monkeypatch.setattr(votes, "same", lambda kind, one, other: compared.append(other))
+    found = groups("expression", [*(f"word{place}" for place in range(1000)), "word0", "word999"])
+    assert len(found) == 1000 and found[0] == (0, 1000) and found[999] == (999, 1001)
+    assert 0 < len(compared) <= 24 * 1000
 
 
 def test_three_spellings_of_a_half_outvote_two_threes() -> None:

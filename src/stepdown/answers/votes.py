@@ -3,12 +3,14 @@
 Wang et al. (2023), arXiv 2203.11171, on answers that are equal instead of spelled alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import msgspec
 
-from stepdown.answers.sameness import same
+from stepdown.answers.sameness import same, stands_for
 from stepdown.types import Kind
+
+_MOST_COMPARED = 24
 
 
 class Majority(msgspec.Struct, frozen=True):
@@ -22,23 +24,29 @@ class Majority(msgspec.Struct, frozen=True):
 def groups(kind: Kind, answers: Sequence[str | None]) -> list[tuple[int, ...]]:
     """Return the places of equal answers, a group for each, in the order in which they are reached.
 
-    None and an empty answer are no vote and stand in no group. An answer is compared with the first of each group, and
-    is equal to it only where `same` is sure, so that the same answers always make the same groups.
+    None and an empty answer are no vote and stand in no group. An expression is compared with the first of each group,
+    of the first 24 groups, and is equal to it only where `same` is sure, so that the same answers always make the same
+    groups.
     """
     found: list[list[int]] = []
-    spelled: dict[str, list[int]] = {}
+    known: dict[Hashable, list[int]] = {}
     for place, answer in enumerate(answers):
         if not answer:
             continue
-        spelling = " ".join(answer.split())
-        if spelling not in spelled:
-            alike = (one for one in found if same(kind, answers[one[0]] or "", answer))
-            group = next(alike, None)
+        key = stands_for(kind, answer)
+        key = " ".join(answer.split()) if key is None else (key,)
+        if key not in known:
+            group = _alike(answer, answers, found) if kind == "expression" else None
             if group is None:
                 found.append(group := [])
-            spelled[spelling] = group
-        spelled[spelling].append(place)
+            known[key] = group
+        known[key].append(place)
     return [tuple(group) for group in found]
+
+
+def _alike(answer: str, answers: Sequence[str | None], found: Sequence[list[int]]) -> list[int] | None:
+    firsts = ((one, answers[one[0]]) for one in found[:_MOST_COMPARED])
+    return next((one for one, first in firsts if first and same("expression", first, answer)), None)
 
 
 def elected(kind: Kind, answers: Sequence[str | None]) -> tuple[int, ...]:
