@@ -6,13 +6,14 @@ over several solutions, and `gold_number` and `gold_expression` read the worked 
 
 from collections.abc import Sequence
 
-from stepdown.answers.choices import choice_concluded, letter
-from stepdown.answers.conclusions import Conclusion, expression_concluded, number_concluded
+from stepdown.answers.choices import letter
+from stepdown.answers.conclusions import Conclusion
 from stepdown.answers.equality import same_expression
 from stepdown.answers.latex import boxed, canonical
 from stepdown.answers.numbers import Number, number, spelled
+from stepdown.answers.readers import concluded, marked
 from stepdown.answers.sameness import same
-from stepdown.answers.texts import final_line, plain_text, text_concluded
+from stepdown.answers.texts import final_line, plain_text
 from stepdown.answers.votes import Majority, elected, groups
 from stepdown.types import Kind, Problem
 
@@ -44,33 +45,21 @@ __all__ = [
 def conclusion(text: str, kind: Kind, choices: tuple[str, ...] = (), *, question: str = "") -> Conclusion:
     """Return what a text concludes, blind to any gold; `question` tells which of several numbers is asked for.
 
-    Never raises, whatever the text; linear in its length.
+    What the text marks as its answer counts (a box, `####`, a tag, a field of JSON, an answer line), else its closing
+    sentences. What follows where it begins another problem does not. Never raises, whatever the text; linear in its
+    length.
     """
-    if kind == "number":
-        return number_concluded(text, question)
-    if kind == "expression":
-        return expression_concluded(text, question)
-    if kind == "choice":
-        return _choice(text, choices)
-    span = text_concluded(text)
-    return Conclusion(text[span[0] : span[1]], span, text[span[0] : span[1]][:80]) if span else Conclusion()
+    return concluded(text, kind, choices, question)
 
 
 def explicit(text: str, kind: Kind, choices: tuple[str, ...] = (), *, question: str = "") -> Conclusion:
-    """Return only what a text marks as its answer: the last box, `####`, `Answer:` or `The answer is` line."""
-    line, boxes = final_line(text), boxed(text)
-    span = boxes[-1] if boxes and (line is None or boxes[-1][1] >= line[0]) else line
-    if span is None:
-        return Conclusion(how="no final answer line")
-    found = conclusion(text[span[0] : span[1]], kind, choices, question=question)
-    if found.where is None:
-        return found
-    return Conclusion(found.found, (span[0] + found.where[0], span[0] + found.where[1]), found.how)
+    """Return only what a text marks as its answer: a box, `####`, a tag, a field, `Answer:` or `The answer is`."""
+    return marked(text, kind, choices, question)
 
 
 def choice(text: str, choices: tuple[str, ...] = ()) -> str | None:
     """Return the letter (`A`, `B`...) of the choice a text concludes with, or None."""
-    return _choice(text, choices).found
+    return conclusion(text, "choice", choices).found
 
 
 def gold_number(text: str) -> str | None:
@@ -104,10 +93,3 @@ def majority(problem: Problem, solutions: Sequence[str | None]) -> Majority:
     ]
     places = elected(problem.kind, answers)
     return Majority(answers[places[0]], places[0], len(places)) if places else Majority()
-
-
-def _choice(text: str, choices: tuple[str, ...]) -> Conclusion:
-    pick = choice_concluded(text, choices)
-    if pick is None:
-        return Conclusion()
-    return Conclusion(letter(pick.index), (pick.start, pick.end), text[pick.start : pick.end][:80])

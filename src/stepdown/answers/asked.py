@@ -6,8 +6,9 @@ from functools import lru_cache
 
 import msgspec
 
+from stepdown.answers.figures import numbers
 from stepdown.answers.formulas import formulas, key
-from stepdown.answers.numbers import numbers
+from stepdown.answers.words import stem
 
 _ASKS = re.compile(r"\b(?:how|what|which|who|when|calculate|find|determine|compute|evaluate|figure|simplify)\b", re.I)
 _MONEY = re.compile(
@@ -35,6 +36,16 @@ _EXPRESSIVE = re.compile(
 )
 _EQUATION = re.compile(r"\b(?:what is|find|write|enter|determine|give) (?:the|an) equation\b", re.IGNORECASE)
 _ROUNDED = re.compile(r"\b(?:decimal|nearest|round(?:ed)?|approximate(?:ly)?)\b", re.IGNORECASE)
+_BOUNDS = re.compile(
+    r"\b(?:least|minimum|minimal|smallest|most|maximum|maximal|fewest|largest|greatest)\b", re.IGNORECASE
+)
+_SHARE = re.compile(
+    r"\b(?:probability|probabilities|fraction|decimal|proportion|ratio|chance|likelihood)\b", re.IGNORECASE
+)
+_LETTER = re.compile(
+    r"\b(?:what is|find|determine|compute|solve for)(?: the)?(?: value of)? (?:\$|\\\()?([a-zA-Z])(?![\w^({+*/=-])",
+    re.IGNORECASE,
+)
 _NAMED = re.compile(
     r"(?:who|whose|which (?:student|person|child|player|friend|team|city|day|month|of the following))\b", re.IGNORECASE
 )
@@ -56,6 +67,9 @@ class Asked(msgspec.Struct, frozen=True):
     interval: bool = False
     expressive: bool = False
     rounded: bool = False
+    bounds: bool = False
+    share: bool = False
+    letter: str = ""
 
 
 @lru_cache(maxsize=4096)
@@ -79,17 +93,10 @@ def asked(question: str, *, symbols: bool = True) -> Asked:
         interval=symbols and "interval notation" in question,
         expressive=symbols and bool(_EXPRESSIVE.search(question)),
         rounded=symbols and bool(_ROUNDED.search(question)),
+        bounds=bool(_BOUNDS.search(clause)),
+        share=bool(_SHARE.search(clause)),
+        letter=letter[1] if (letter := _LETTER.search(clause)) else "",
     )
-
-
-@lru_cache(maxsize=65_536)
-def stem(word: str) -> str:
-    """Return a word without case and plural, enough to see that `boxes` counts `box`."""
-    word = word.lower()
-    for ending, instead in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("sses", "ss"), ("s", "")):
-        if word.endswith(ending) and len(word) > len(ending) + 2 and not word.endswith("ss"):
-            return word[: -len(ending)] + instead
-    return word
 
 
 def _clause(question: str) -> str:

@@ -2,19 +2,40 @@
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 import msgspec
 
-from stepdown.answers.asked import stem
 from stepdown.answers.sentences import Sentence, closing
+from stepdown.answers.texts import plain_text
+from stepdown.answers.unwrapping import sweep, unwrapped_span
+from stepdown.answers.words import stem
+from stepdown.prompts import LETTERS
 
-_LETTERS = "ABCDEFGHIJ"
+_LETTERS = LETTERS[:10]
+# `A case` has no letter in it: a bare A before a word in small letters is one only where that word goes on from it.
+_ON = (
+    r"(?:is|was|because|since|as|for|and|or|with|which|would|will|could|seems|appears|must|should|makes|due|by"
+    r"|not|but|if|"
+    r"nor|on|has|can|does|und|oder|y|o|et|ou|es|est|ist)\b"
+)
+_ALONE = rf"(?:(?![AI]\s+[a-z])[A-J]|[AI](?=\s+{_ON}))(?![\w'-])"
 _LABELLED = re.compile(
-    r"\((?P<enclosed>[A-Ja-j1-9])\)"
-    r"|\b(?:option|choice|answer|answer is|letter)\s*:?\s*[\"'(*]*(?P<named>[A-Ja-j1-9])\b(?!')"
-    r"|(?<![\w'])(?P<bare>[A-J])(?=[.):,;\"'*]|\s*$)|\\boxed\{\s*(?:\\text\{)?\(?(?P<boxed>[A-Ja-j])\b"
-    r"|(?<=is )(?P<stated>[A-J])\b(?! [a-z])|(?:\#{4}|:)\s*"
-    r"\(?(?P<marked>[A-J](?=\W*$|[.) ])|[a-j](?=\W*$))|^\s*(?P<alone>[A-Ja-j1-9])\s*$"
+    rf"""
+      [(\[](?P<enclosed>[A-Ja-j1-9])[)\]]
+    | (?<![A-Za-z])(?:option|choice|answer|letter|alternative|opción|选项|選項
+      |choose|select|pick|go\ with|is|be|ist|est|es)
+      \s?:?\s?["'(*`$]{{0,4}}(?:(?P<named>{_ALONE})|(?P<small>[a-j])(?=[.):;!"'*`$\]]|\s*$))
+    | (?<![A-Za-z])(?:option|choice|answer|answer\ is|number)\s?:?\s?["'(*`$\#]{{0,4}}(?P<digit>[1-9])(?![\w%]|[.,]\d)
+    | (?<![A-Za-z0-9'])(?P<bare>[A-J])(?=[.):,;!"'*`$\]]|\s*$)
+    | \\boxed\{{\s*(?:\\text(?:bf)?\{{)?\(?(?P<boxed>[A-Ja-j])(?=\s*[)}}\].:,])
+    | \#{{4}}\s*\(?(?P<marked>[A-Ja-j])(?=\W*$)
+    | (?<=[选選是はがも为為])(?P<han>[A-J])(?![A-Za-z])
+    | (?<![A-Za-z0-9'])(?P<judged>[A-J])
+      (?=\s(?:is|was|seems|must\ be|would\ be)\s(?:\w+\s){{0,2}}(?:correct|right|best|answer|true)\b)
+    | ^\s*(?P<alone>[A-Ja-j1-9])\s*$
+    """,
+    re.VERBOSE,
 )
 _NEGATED = re.compile(
     r"\b(?:not|isn't|aren't|rather than|instead of|unlike|except|never|neither|nor|rule out|eliminate|than)"
@@ -22,14 +43,39 @@ _NEGATED = re.compile(
     re.IGNORECASE,
 )
 _REFUTED = re.compile(
-    r"[^.;!?\n]{0,50}?\s(?:is|are|was|were|can|do|does|would|could)(?:n't| not| incorrect| wrong| less| unlikely|"
+    r"(?:(?!\b(?:because|since|as|while)\b)[^.,;!?\n]){0,50}?\s(?:is|are|was|were|can|do|does|would|could)(?:n't"
+    r"| not| incorrect| wrong| less| unlikely|"
     r" eliminated)\b",
     re.IGNORECASE,
 )
-_REASON = re.compile(r"\b(?:because|since|while|whereas|than|although|unlike)\b", re.IGNORECASE)
+_REASON = re.compile(r"\b(?:because|since|while|whereas|than|although|unlike|due to|as opposed to)\b", re.IGNORECASE)
+# A clause that opens with its reason ends at its comma.
+_FRONTED = re.compile(r"\W*(?:so |and |but )?(?:because|since|while|although|as|due to)\b[^,\n]{0,300},", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z0-9'-]+")
 _EMPTY = frozenset({"a", "an", "the", "of", "to", "in", "on", "at", "and", "or", "is", "are", "be", "it", "its"})
 _LATER = 6.0
+
+
+_LIGHTEST = -30.0
+_LEADING = re.compile(
+    r"(?:(?P<noun>option|choice|letter|answer|alternative|opción|选项|選項)\s?:?\s?)?[(\[\"'*`$]{0,4}(?:\\text\{\(?)?"
+    r"(?P<sign>[A-Ja-j]|[1-9])(?![\w'])(?P<close>\s?[.):,;\]}\"'*`$]{0,5}(?:\s-(?=\s))?)",
+    re.IGNORECASE,
+)
+_BETWEEN = (
+    r"[\s)\]\"'*`$.]*(?:,\s?(?:and|or)\b|,|/|&|\+|\b(?:and|or|und|oder|y|o|et|ou)\b)"
+    r"(?:\s(?:maybe|perhaps|possibly|also|else|even))?[\s(\[\"'*`$]*(?:option |choice )?[(\[]?"
+)
+_LINK = re.compile(_BETWEEN, re.IGNORECASE)
+_LIST = re.compile(rf"(?:both |either |options |choices )?[(\[]?[A-J]{_BETWEEN}[A-J](?![\w'])")
+_SEVERAL = re.compile(rf"(?<![A-Za-z0-9'])[(\[]?[A-J](?:{_BETWEEN}[A-J](?![\w'])[)\]]?)+")
+_LABEL_WEIGHT = 4.0
+_SHORT = 80
+_LISTED = re.compile(rf"{_BETWEEN}[A-J](?![\w'])")
+
+
+class Several(msgspec.Struct, frozen=True):
+    """Words that are an answer, but not one of the choices: several, or a denial."""
 
 
 class Pick(msgspec.Struct, frozen=True):
@@ -46,28 +92,128 @@ def letter(index: int) -> str:
     return _LETTERS[index] if index < len(_LETTERS) else str(index + 1)
 
 
-def choice_concluded(text: str, choices: tuple[str, ...]) -> Pick | None:
-    """Return the choice a text concludes with, or None where it names none (or names all alike)."""
+def choice_closing(text: str, choices: tuple[str, ...]) -> Pick | None:
+    """Return the choice a text closes with, or None where it names none, or several alike."""
     picks: list[Pick] = []
     depth = 0
     for sentence in closing(text, enumerated=False):
-        found = [_weighed(sentence, one, depth) for one in _mentions(sentence.text, choices)]
-        picks += found
+        found = [one for one in _unlisted(sentence.text, choices) if not _reasoned(sentence.text, one)]
+        picks += [_weighed(sentence, one, depth) for one in found if not _denied(sentence.text, one)]
         depth += bool(found)
         if depth >= 6:
             break
     best = max(picks, key=lambda one: one.weight, default=None)
-    return best if best is not None and best.weight > -30 else None
+    if best is None or best.weight <= _LIGHTEST or _tied(text, best, picks):
+        return None
+    return best
+
+
+def choice_alone(text: str, choices: tuple[str, ...]) -> Pick | None:
+    """Return the choice that a text of one short line is, such as `b)`."""
+    if len(text) > _SHORT or "\n" in text.strip() or len({one.index for one in _mentions(sweep(text), choices)}) > 1:
+        return None
+    pick = choice_held(text, choices)
+    return pick if isinstance(pick, Pick) and pick.weight >= _LABEL_WEIGHT else None
+
+
+def choice_held(text: str, choices: tuple[str, ...]) -> Pick | Several | None:
+    """Return the choice that a mark's words are, `Several` where they are more than one or deny one, None if no choice.
+
+    The words of one choice come first, then a letter or number that stands alone or leads, then what is mentioned.
+    """
+    text = sweep(text)
+    start, end = unwrapped_span(text, 0, len(text), brackets=True)
+    exact = _exactly(text[start:end], choices)
+    if exact is not None:
+        return Pick(exact, start, end, 0)
+    if _LIST.match(text, start, end):
+        return Several()
+    lead = _LEADING.match(text, start, end)
+    if lead is not None and (pick := _led(text, lead, end, choices)) is not None:
+        return Several() if _REFUTED.match(text, pick.end) or _LISTED.match(text, pick.end) else pick
+    mentions = [one for one in _mentions(text[:end], choices) if one.start >= start]
+    if mentions and not _unlisted(text[start:end], choices):
+        return Several()
+    mentions.sort(key=lambda one: one.start)
+    kept = [one for one in mentions if not _denied(text, one) and not _reasoned(text[start:end], _moved(one, -start))]
+    if len({one.index for one in kept}) == 1:
+        return kept[0]
+    if not mentions:
+        return None
+    joined = any(_LINK.fullmatch(text, one.end, two.start) for one, two in pairwise(kept))
+    best = max(kept, key=lambda one: one.weight, default=None)
+    return Several() if joined or best is None or _level(best, kept) else best
+
+
+def _exactly(said: str, choices: tuple[str, ...]) -> int | None:
+    """Return the one choice whose words a text is; a letter is that choice's letter before it is another's words."""
+    plain = plain_text(said)
+    if not plain or (len(said.strip()) == 1 and said.strip().upper() in _LETTERS[: len(choices)]):
+        return None
+    same = [index for index, choice in enumerate(choices) if plain_text(choice) == plain]
+    return same[0] if len(same) == 1 else None
+
+
+def _led(text: str, lead: re.Match[str], end: int, choices: tuple[str, ...]) -> Pick | None:
+    """Return the choice whose letter leads a text, where what follows goes on from it or is the choice's words."""
+    sign, close = lead["sign"], lead["close"].strip()
+    index = int(sign) - 1 if sign.isdigit() else _LETTERS.find(sign.upper())
+    if index < 0 or (choices and index >= len(choices)):
+        return None
+    rest = text[lead.end() : end].strip(" *_`")
+    words = plain_text(rest)
+    own = bool(choices) and bool(words) and words.startswith(plain_text(choices[index]))
+    ends = not rest or own or (bool(close) and not (sign.isdigit() and rest[:1].isdigit()))
+    goes_on = sign.isupper() and re.match(_ON, rest) is not None
+    if not (ends or goes_on or lead["noun"]):
+        return None
+    return Pick(index, lead.start("sign"), lead.end("sign"), 4.0)
+
+
+def _unlisted(text: str, choices: tuple[str, ...]) -> list[Pick]:
+    """Return a sentence's mentions without those of lists, such as `A, B or C`, or of all the choices in order."""
+    mentions = _mentions(text, choices)
+    lists = [match.span() for match in _SEVERAL.finditer(text)]
+    kept = [one for one in mentions if not any(start <= one.start < end for start, end in lists)]
+    labels = [one.index for one in sorted(kept, key=lambda one: one.start) if one.weight == _LABEL_WEIGHT]
+    return [] if len(choices) > 1 and labels == list(range(len(choices))) else kept
+
+
+def _moved(one: Pick, offset: int) -> Pick:
+    return Pick(one.index, one.start + offset, one.end + offset, one.weight)
+
+
+def _denied(text: str, one: Pick) -> bool:
+    before = text[max(0, one.start - 40) : one.start]
+    return bool(_NEGATED.search(before) or _REFUTED.match(text, one.end))
+
+
+def _reasoned(text: str, one: Pick) -> bool:
+    """Tell whether a mention stands in the reason for the answer, before its comma or after `because`."""
+    fronted = _FRONTED.match(text)
+    if fronted is not None:
+        if one.start < fronted.end():
+            return True
+        reason = _REASON.search(text, fronted.end())
+    else:
+        reason = _REASON.search(text, 8)
+    return reason is not None and reason.end() <= one.start
+
+
+def _tied(text: str, best: Pick, picks: list[Pick]) -> bool:
+    """Tell whether another choice stands as an alternative right beside the best: `A or B`."""
+    beside = [one for one in picks if one.index != best.index and one.weight > best.weight - 2.5]
+    return any(_LINK.fullmatch(text, min(one.end, best.end), max(one.start, best.start)) for one in beside)
+
+
+def _level(best: Pick, kept: list[Pick]) -> bool:
+    return any(one.index != best.index and one.weight >= best.weight for one in kept)
 
 
 def _weighed(sentence: Sentence, one: Pick, depth: int) -> Pick:
     weight = one.weight + sentence.bonus - _LATER * depth
     weight += 3 if sentence.cue is not None and sentence.cue <= one.end else 0
     weight += 6 if sentence.final is not None and sentence.final <= one.end else 0
-    reason = _REASON.search(sentence.text, 8)
-    weight -= 3 if reason is not None and reason.end() <= one.start else 0
-    before = sentence.text[max(0, one.start - 40) : one.start]
-    weight -= 9 if _NEGATED.search(before) or _REFUTED.match(sentence.text, one.end) else 0
     return Pick(one.index, sentence.start + one.start, sentence.start + one.end, weight)
 
 
@@ -82,7 +228,7 @@ def _label(match: re.Match[str], count: int) -> Pick | None:
     index = int(sign) - 1 if sign.isdigit() else _LETTERS.index(sign)
     if count and index >= count:
         return None
-    return Pick(index, match.start(group), match.end(group), 2.0 if group == "bare" else 4.0)
+    return Pick(index, match.start(group), match.end(group), 2.0 if group == "bare" else _LABEL_WEIGHT)
 
 
 def _quoted(text: str, choices: tuple[str, ...]) -> list[Pick]:

@@ -1,32 +1,25 @@
-"""What a text concludes, read without a look at the gold answer: the last statement that answers what was asked.
+"""What the closing sentences of a text conclude, where nothing in it is marked as the answer.
 
-The numbers or formulas of the closing sentences are candidates. Each is weighed by what stands around it
-(`weights.py`), by how conclusive its sentence sounds (`sentences.py`) and by how much follows it; the
-heaviest is the conclusion. A text that corrects itself is taken at its last word, and what it only checks
-afterwards does not count.
+Their numbers or formulas are candidates. Each is weighed by what stands around it (`weights.py`), by how conclusive
+its sentence sounds (`sentences.py`) and by how much follows it; the heaviest is the conclusion. A text that corrects
+itself is taken at its last word, and what it only checks afterwards does not count.
 """
 
-import re
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 
 import msgspec
 
-from stepdown.answers.asked import Asked, asked
-from stepdown.answers.formulas import formulas
-from stepdown.answers.latex import boxed
-from stepdown.answers.numbers import number, numbers, spelled
+from stepdown.answers.asked import Asked
+from stepdown.answers.figures import Number, numbers, spelled
+from stepdown.answers.formulas import formulas, key
+from stepdown.answers.numbers import COMPARED, DENIED
 from stepdown.answers.sentences import Sentence, closing, last_check
 from stepdown.answers.weights import formula_weight, number_weight
 
 _LATER = 7.0
 _SENTENCES = 6
-_BOXED = 10.0
 _HEAVIEST = 12.0
-# A last line that says only this outweighs whatever stands above it.
-_ANSWER_LINE = re.compile(
-    r"(?:\A|\n)[ *#]*(?:the )?(?:final )?answer(?: is)?[ :*$]{1,4}(-?\d[\d,]*(?:\.\d+)?)[ *.]*\s*\Z", re.IGNORECASE
-)
-_LONGEST_LINE = 120
 
 
 class Conclusion(msgspec.Struct, frozen=True):
@@ -40,6 +33,11 @@ class Conclusion(msgspec.Struct, frozen=True):
     where: tuple[int, int] | None = None
     how: str = "no answer found"
 
+    def at(self, offset: int) -> "Conclusion":
+        """Return the same conclusion, in a text that begins so much earlier."""
+        where = None if self.where is None else (self.where[0] + offset, self.where[1] + offset)
+        return Conclusion(self.found, where, self.how)
+
 
 class _Candidate(msgspec.Struct, frozen=True):
     weight: float
@@ -50,35 +48,32 @@ class _Candidate(msgspec.Struct, frozen=True):
     cued: bool
 
 
-_Reader = Callable[[str, Asked], Iterable[tuple[float, str, int, int]]]
+_Reader = Callable[[str, Asked, set[str]], Iterable[tuple[float, str, int, int]]]
 
 
-def number_concluded(text: str, question: str = "") -> Conclusion:
-    """Return the number a text concludes with, spelled as an integer, a decimal or a fraction."""
-    return _answer_line(text) or _concluded(text, question, _numbers_of)
+def number_closing(text: str, want: Asked) -> Conclusion:
+    """Return the number that a text's closing sentences conclude with."""
+    return _weighed_up(text, want, _numbers_of)
 
 
-def _answer_line(text: str) -> Conclusion | None:
-    tail = max(0, len(text) - _LONGEST_LINE)
-    match = _ANSWER_LINE.search(text[tail:])
-    value = number(match[1]) if match else None
-    if match is None or value is None:
-        return None
-    start, end = match.span(1)
-    return Conclusion(spelled(value), (tail + start, tail + end), match[1])
+def formula_closing(text: str, want: Asked) -> Conclusion:
+    """Return the expression, list, interval or name that a text's closing sentences conclude with."""
+    return _weighed_up(text, want, _formulas_of)
 
 
-def expression_concluded(text: str, question: str = "") -> Conclusion:
-    """Return the LaTeX expression, list, interval or name a text concludes with."""
-    return _concluded(text, question, _formulas_of)
+def number_asked(one: Number, want: Asked) -> Fraction:
+    """Return a number in the unit that is asked for: `50%` as a half where a probability is."""
+    if one.percent and want.share and not want.percent:
+        return one.value / 100
+    return one.larger if one.larger is not None and one.unit in want.nouns and not one.money else one.value
 
 
-def _concluded(text: str, question: str, read: _Reader) -> Conclusion:
-    want = asked(question, symbols=read is _formulas_of)
-    candidates = _boxed(text, read, want)
+def _weighed_up(text: str, want: Asked, read: _Reader) -> Conclusion:
+    candidates: list[_Candidate] = []
+    denied: set[str] = set()
     depth, check = 0, last_check(text)
     for sentence in closing(text):
-        found = [_weighed(sentence, depth, *one) for one in read(sentence.text, want)]
+        found = [_weighed(sentence, depth, *one) for one in read(sentence.text, want, denied)]
         if sentence.checking:
             heading = not found and len(sentence.text) < 60
             candidates = [_lighter(one, one.line if heading else sentence.line) for one in candidates]
@@ -98,17 +93,6 @@ def _settled(candidates: list[_Candidate], depth: int) -> bool:
     return max(one.weight for one in candidates) > _HEAVIEST - _LATER * depth
 
 
-def _boxed(text: str, read: _Reader, want: Asked) -> list[_Candidate]:
-    """Return what the last box holds: only a later explicit final answer outweighs it."""
-    boxes = boxed(text) if "boxed" in text or "fbox" in text else []
-    if not boxes:
-        return []
-    start, end = boxes[-1]
-    inner = text[start:end]
-    found = inner.strip() if read is _formulas_of else next((spelled(one.value) for one in numbers(inner)), "")
-    return [_Candidate(_BOXED, found, start, end, -1, True)] if found else []
-
-
 def _lighter(one: _Candidate, line: int) -> _Candidate:
     """Weigh what follows a check less, most of all on the check's own line, unless it concludes again."""
     if one.cued:
@@ -125,19 +109,27 @@ def _weighed(sentence: Sentence, depth: int, weight: float, found: str, start: i
     return _Candidate(weight, found, sentence.start + start, sentence.start + end, sentence.line, cued)
 
 
-def _numbers_of(text: str, want: Asked) -> Iterable[tuple[float, str, int, int]]:
-    figures = numbers(text)
-    if all(one.value in want.given for one in figures):
-        figures = numbers(text, words=True)
-    for index, one in enumerate(figures):
+def _numbers_of(text: str, want: Asked, denied: set[str]) -> Iterable[tuple[float, str, int, int]]:
+    """Weigh the numbers of a sentence; those it denies are collected, and count nothing further up either."""
+    found = numbers(text)
+    if all(one.value in want.given for one in found):
+        found = numbers(text, words=True)
+    for index, one in enumerate(found):
+        before, value = text[max(0, one.start - 40) : one.start], spelled(number_asked(one, want))
+        if DENIED.search(before):
+            denied.add(value)
+        if value in denied or COMPARED.search(before):
+            continue
         weight = number_weight(text, one, index, want)
         if weight is not None:
-            yield weight, spelled(one.value), one.start, one.end
+            yield weight, value, one.start, one.end
 
 
-def _formulas_of(text: str, want: Asked) -> Iterable[tuple[float, str, int, int]]:
+def _formulas_of(text: str, want: Asked, denied: set[str]) -> Iterable[tuple[float, str, int, int]]:
     for index, one in enumerate(formulas(text, names=want.names)):
+        found = one.text if want.equation and one.equation else one.value
+        if DENIED.search(text, max(0, one.start - 40), one.start):
+            denied.add(key(one.value))
         weight = formula_weight(text, one, want)
-        if weight is not None:
-            found = one.text if want.equation and one.equation else one.value
+        if weight is not None and key(one.value) not in denied:
             yield weight + index / 10, found, one.start, one.end

@@ -4,8 +4,8 @@ import re
 
 import msgspec
 
+from stepdown.answers.figures import numbers
 from stepdown.answers.latex import boxed
-from stepdown.answers.numbers import numbers
 
 _WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}")
 _KNOWN = frozenset(

@@ -1,140 +1,179 @@
-"""Numbers in text: where they stand, what they are worth exactly, and whether they are money or a percentage."""
+"""Texts that state one number: read whole, or not at all."""
 
 import re
 from fractions import Fraction
+from itertools import pairwise
 
-import msgspec
+from stepdown.answers.figures import Number, Unread, figures, numbers, spelled
+from stepdown.answers.measures import unit_name
+from stepdown.answers.numerals import han
+from stepdown.answers.unwrapping import sweep, unwrapped_span
+from stepdown.answers.words import stem
 
-from stepdown.answers.unwrapping import sweep
+__all__ = ["Number", "Unread", "number", "numbers", "spelled", "stated"]
 
-_WORDS = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+_LONGEST = 4_000
+_EQUALS = re.compile(r"(?<![<>!≠\\])=|≈|≡|→|⇒|\\(?:approx|equiv|to|rightarrow|Rightarrow|implies|doteq)(?![a-z])")
+_ASSIGNED = re.compile(
+    r"(?<![A-Za-z])[A-Za-z](?:_\{?\w\}?)?\s?(?:=|is)\s?[^=,;]{1,30}?(?:,|;|\band\b|\bor\b|&)\s?(?:and\s|or\s)?"
+    r"[A-Za-z](?:_\{?\w\}?)?\s?(?:=|is)(?![a-z])"
+)
+# What stands before a number that is denied, or that only bounds the answer.
+DENIED = re.compile(
+    r"(?:\b(?:not|never|neither|nor|rather than|instead of|except|excluding|without|unlike|nicht|kein|pas)|n't"
+    r"|不是|≠|\\neq?"
+    r"|!=)\s*(?:(?:be|been|exactly|equal to|the|simply|just|only|a|an|that)\s+){0,2}[\"'(*$`\\]*\Z",
+    re.IGNORECASE | re.ASCII,
+)
+COMPARED = re.compile(
+    r"(?:\b(?:(?:more|less|greater|fewer|larger|smaller|higher|lower|bigger|longer|shorter|older|younger|other) than"
+    r"|over|under|above|below|beyond|exceed(?:s|ing)?|between(?:\s[^\s.]{1,15}){1,2}\sand|between)|[<>≤≥±]|\+/-"
+    r"|\\(?:pm|mp)|\\(?:l|g)(?:eq?|t)(?:slant)?)"
+    r"\s*(?:or equal to\s+)?[\"'(*$`\\]*\Z",
+    re.IGNORECASE | re.ASCII,
+)
+BOUNDED = re.compile(
+    r"\b(?:at least|at most|up to|no more than|no less than|no fewer than)\s*[\"'(*$`\\]*\Z", re.I | re.A
+)
+_BOUNDED_AFTER = re.compile(
+    r"\s?(?:[A-Za-z]+\s){0,2}(?:or (?:more|less|fewer|higher|lower|so|above|below|greater)|and (?:up|above|below"
+    r"|more))\b"
+    r"|\+(?!\s?\d)",
+    re.IGNORECASE | re.ASCII,
+)
+# `the first one`, `this one`: a pronoun.
+_LABEL = re.compile(
+    r"\b(?:steps?|parts?|equations?|questions?|problems?|lines?|options?|cases?|figure|table)\s?\(?\#?\Z", re.I
+)
+_PRONOUN = re.compile(
+    r"\b(?!only|just|exactly|is|are|was|about|answer|there|has|have|needs|gets|the)[a-z]+\s\Z", re.I | re.A
+)
+_OPERATED = re.compile(
+    r"(?:[+*^√∛]|\\(?:times|cdot|div|sqrt|pm|mp|log|ln|sin|cos|tan)|(?<![A-Za-z])(?:sqrt|log|ln|sin|cos|tan)|"
+    r"(?:[\d)}]|(?<![A-Za-z])[a-z])\s?[-/]|\b[a-z]\()[\s{(\[$]*\Z"
+)
+_OPERATOR = re.compile(
+    r"[\s})\]$]*(?:(?!\^\{?\\circ)[+*^](?=\s?[\w({\\$.])|\\(?:times|cdot|div|pm|mp|sqrt|pi)|-\s?[a-z](?![a-z])"
+    r"|/\s?(?![A-Za-z]{2}|[hsmdgL]\b|person)"
+    r"|(?:\s?|\\,)[xyznabkpqrt](?![A-Za-z.'])|x\s?\d)"
+)
+_REASON = re.compile(
+    r"[,;(]?\s(?:because|since|as|for|which|after|by|when|if|given|where|so|from|out of|instead|rather|not|while|but)\b"
+    r"|[,;:]\s|\s-\s|[.!?]\s",
+    re.IGNORECASE | re.ASCII,
+)
+_WORD = re.compile(r"[A-Za-z]{2,}")
+_GROUPED = re.compile(r"[^\d]*\d{1,3}(?: \d{3})+(?:[.,]\d{1,20})?[^\d]*")
+_LINK = re.compile(
+    r"\W*(?:(?:and|or|to|through|nor|vs|und|oder|bis|y|o|et|ou|à|a|и|或|和|と|か)\W*)?", re.IGNORECASE
 )  # fmt: skip
-_TENS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
-_WORTH = {word: value for value, word in enumerate(_WORDS)} | _TENS
-_SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-# Sources of digits are bounded: nobody concludes with a number of more than 40 digits, and exact arithmetic
-# on hostile digits or exponents must stay cheap.
-_NUMBER = re.compile(
-    r"""
-    (?=[-\d.$£€\\]) (?<![\w.\\^]) (?<!\^\{)
-    (?P<sign>(?<![\w)\]}$!%])-(?=[$.\d£€]|\\[df]?frac))?
-    (?:\\?(?P<money>[$£€])[ ]?(?P<minus>-)?)?
-    (?:
-      \\[dt]?frac\{?(?P<top>-?\d{1,20})\}?[ ]?\{?(?P<bottom>\d{1,20})\}?
-    |
-      (?P<whole>\d{1,3}(?:(?:,|\{,\}|,\\!|\\,)\d{3}){1,9}(?!\d)|\d{1,40}(?![\d]))?
-      (?P<decimals>(?<=\d)\.\d{1,40}|(?<!\d)\.\d{1,40})?
-      (?<=\d)
-      (?:[eE](?P<exponent>[+-]?\d{1,3})(?![\w.])
-       |[ ]?(?:\*|x|\\times|\\cdot)[ ]?10[ ]?\^[ ]?\{?(?P<power>-?\d{1,3})\}?
-       |/(?P<under>\d{1,20})(?![\d.]*[/\w])
-       |(?:[ ]|[ ]and[ ]|-)(?P<part>\d{1,9})/(?P<of>\d{1,9})(?![\d/])
-       |[ ]?\\[dt]?frac\{?(?P<ltop>\d{1,9})\}?[ ]?\{?(?P<lbottom>\d{1,9})\}?
-      )?
-    )
-    (?!\d|:\d\d|(?:st|nd|rd|th)\b|(?<=\d)[abcnpqrtuvwxyz]\b)
-    (?:[ ]?(?P<percent>\\?%|percent\b)|[ ](?P<scale>hundred|thousand|million|billion|trillion)\b)?
-    """,
-    re.VERBOSE,
-)
-_WORD = re.compile(
-    r"(?i:\b(?:(?P<ten>twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[ -](?P<unit>one|two|three|four"
-    r"|five|six|seven|eight|nine))?|(?P<plain>" + "|".join(_WORDS[:20]) + r"))\b"
-    r"(?:[ ](?P<scale>hundred|thousand|million)\b)?)"
-)
-_DURATION = re.compile(r"(?<![\d.,])(\d{1,6}) (?:hours?|minutes?),?(?: and)? (\d{1,2})(?= (?:minutes?|seconds?)\b)")
-_CLOCK = re.compile(r"\d:\Z")
-
-
-class Number(msgspec.Struct, frozen=True):
-    """One number of a text: its exact value and its place; a percentage keeps its figure (`40%` is 40)."""
-
-    value: Fraction
-    start: int
-    end: int
-    money: bool = False
-    percent: bool = False
-    word: bool = False
-
-
-def numbers(text: str, *, words: bool = False) -> list[Number]:
-    """Return the numbers of a text in order; with `words` also `seven` or `twenty-one`."""
-    text = sweep(text)
-    found = [one for match in _NUMBER.finditer(text) if (one := _figure(match)) is not None]
-    found = _durations(text, found) if _DURATION.search(text) else found
-    if words:
-        found += [_worded(match) for match in _WORD.finditer(text)]
-        found.sort(key=lambda one: one.start)
-    return found
-
-
-def _durations(text: str, found: list[Number]) -> list[Number]:
-    """Read `1 hour and 35 minutes` as 95: a compound duration is worth its smaller unit."""
-    for match in _DURATION.finditer(text):
-        minutes = Number(Fraction(60 * int(match[1]) + int(match[2])), match.start(1), match.end(2))
-        found = [one for one in found if one.end <= minutes.start or one.start >= minutes.end] + [minutes]
-    return sorted(found, key=lambda one: one.start)
+_UNIT = re.compile(r"[\s$]*(?P<unit>[A-Za-z]*)(?P<link>\W*\b(?:and|or|to|nor|und|oder|y|o|et|ou)\b\W*|\s?[,;/&]\s?)")
+_FOLLOWING = re.compile(r"[\s$]*([A-Za-z]*)")
 
 
 def number(text: str) -> Fraction | None:
     """Return the exact value of a text that states one number, such as `$2,125.50` or `x = 3/4`; else None."""
-    text = text.rpartition("=")[2] if "=" in text else text
-    found = numbers(text) or numbers(text, words=True)
-    return found[0].value if len(found) == 1 else None
+    one = stated(text)
+    return one.value if isinstance(one, Number) else None
 
 
-def spelled(value: Fraction) -> str:
-    """Spell a value: `2125`, `7.5`, `-3/4`; a decimal where it ends within twelve places."""
-    top, bottom = value.numerator, value.denominator
-    if bottom == 1:
-        return str(top)
-    for places in range(1, 13):
-        if 10**places % bottom == 0:
-            digits = str(abs(top) * 10**places // bottom).rjust(places + 1, "0")
-            return f"{'-' if top < 0 else ''}{digits[:-places]}.{digits[-places:]}"
-    return f"{top}/{bottom}"
+def stated(
+    text: str, *, bounds: bool = False, percent: bool = False, nouns: frozenset[str] = frozenset()
+) -> Number | Unread | None:
+    """Return the one number a text states.
+
+    `Unread` is a text whose figures are no answer: several, denied, compared with, or part of a formula. None is a
+    text that has no figure, or whose numbers have to be weighed. `bounds` takes `at least 7` for 7; `percent` prefers
+    40 in `0.4, or 40%`, and `nouns` are what the question counts: of `5 dogs and 3 cats` the dogs.
+    """
+    text = sweep(text[:_LONGEST])
+    begin, end = unwrapped_span(text, 0, len(text))
+    begin += text.startswith("+", begin, end)
+    if _ASSIGNED.search(text):
+        return Unread(begin, end)
+    if _GROUPED.fullmatch(text, begin, end):
+        text = re.sub(r"(?<=\d) (?=\d{3})", "'", text)
+    signs = list(_EQUALS.finditer(text, begin, end))
+    sides = list(zip([begin, *(sign.end() for sign in signs)], [*(sign.start() for sign in signs), end], strict=True))
+    last = _side(text, sides[-1], bounds, percent, nouns)
+    if len(sides) > 1 and not isinstance(last, Number):
+        first = _side(text, sides[0], bounds, percent, nouns)
+        return first if isinstance(first, Number) or last is None else last
+    return last
 
 
-def _figure(match: re.Match[str]) -> Number | None:
-    sign, money, minus, top, bottom, percent, scale = match.group(
-        "sign", "money", "minus", "top", "bottom", "percent", "scale"
-    )
-    value = _ratio(top, bottom) if top else _decimal(match)
-    if value is None or _CLOCK.search(match.string, max(0, match.start() - 2), match.start()):
+def _side(
+    text: str, side: tuple[int, int], bounds: bool, percent: bool, nouns: frozenset[str]
+) -> Number | Unread | None:
+    """Read one side of an equation, or a text that has none."""
+    start, end = side
+    text = " " * start + text[start:end]
+    every = figures(text, words=True)
+    every = [one for one in every if not _LABEL.search(text, max(start, one.start - 20), one.start)]
+    found = [one for one in every if isinstance(one, Unread) or not one.word] or every
+    if not found:
+        return _han(text, start, end)
+    if len(found) > 1:
+        found = _reduced(text, found, start)
+    if len(found) == 1:
+        return _alone(text, found[0], start, end, bounds)
+    values = {_share(one) for one in found if isinstance(one, Number)}
+    if len(values) == 1 and all(isinstance(one, Number) for one in found):
+        return next((one for one in found if isinstance(one, Number) and one.percent == percent), found[0])
+    if not _listed(text, found):
         return None
-    if scale:
-        value *= _SCALES[scale]
-    if sign or minus:
-        value = -value
-    return Number(value, match.start(), match.end(), bool(money), bool(percent))
+    counted = [one for one in found if _counts(text, one.end, nouns)]
+    return counted[0] if len(counted) == 1 else Unread(found[0].start, found[-1].end)
 
 
-def _decimal(match: re.Match[str]) -> Fraction | None:
-    whole, decimals, exponent, power, under = match.group("whole", "decimals", "exponent", "power", "under")
-    digits = whole or "0"
-    if not digits.isdigit():
-        digits = "".join(sign for sign in digits if sign.isdigit())
-    value = (
-        Fraction(int(digits)) if decimals is None else Fraction(int(digits + decimals[1:]), 10 ** (len(decimals) - 1))
+def _counts(text: str, end: int, nouns: frozenset[str]) -> bool:
+    unit = _FOLLOWING.match(text, end)
+    return unit is not None and bool({unit_name(unit[1]), stem(unit[1])} & nouns)
+
+
+def _share(one: Number) -> Fraction:
+    return one.value / 100 if one.percent else one.value
+
+
+def _han(text: str, start: int, end: int) -> Number | None:
+    start, end = unwrapped_span(text, start, end, brackets=True)
+    value = han(text[start:end].rstrip("个個元円人只本枚つ名岁歳年天日米次条"))
+    return None if value is None else Number(value, start, end, word=True)
+
+
+def _reduced(text: str, found: list[Number | Unread], start: int) -> list[Number | Unread]:
+    """Leave out what is denied, in brackets after the answer, or part of its reason."""
+    kept = [one for one in found if not DENIED.search(text, max(start, one.start - 40), one.start)] or found
+    outer = [one for one in kept if text.count("(", start, one.start) <= text.count(")", start, one.start)]
+    kept = outer if outer and outer[0] is kept[0] else kept
+    reason = _REASON.search(text, kept[0].end)
+    if reason is None or kept[-1].start < reason.end() or len(_WORD.findall(text, start, kept[0].start)) > 3:
+        return kept
+    stands = [one for one in kept if one.start < reason.start()]
+    linked = _LINK.fullmatch(text, stands[-1].end, kept[len(stands)].start)
+    return kept if linked else stands
+
+
+def _alone(text: str, one: Number | Unread, start: int, end: int, bounds: bool) -> Number | Unread:
+    """Read the only figure: what stands around it may be units and words, but no denial, bound or formula."""
+    if isinstance(one, Unread):
+        return one
+    begin = max(start, one.start - 60)
+    wrong = (
+        DENIED.search(text, begin, one.start)
+        or COMPARED.search(text, begin, one.start)
+        or (not bounds and (BOUNDED.search(text, begin, one.start) or _BOUNDED_AFTER.match(text, one.end, end)))
+        or _OPERATED.search(text, begin, one.start)
+        or _OPERATOR.match(text, one.end, end)
+        or (one.word and one.value == 1 and _PRONOUN.search(text, begin, one.start))
     )
-    if exponent or power:
-        return value * Fraction(10) ** int(exponent or power)
-    if under:
-        return value / int(under) if int(under) else None
-    part, of, top, bottom = match.group("part", "of", "ltop", "lbottom")
-    if part or top:
-        share = _ratio(part or top, of or bottom)
-        return None if share is None else value + share
-    return value
+    return Unread(one.start, one.end) if wrong else one
 
 
-def _ratio(top: str | None, bottom: str | None) -> Fraction | None:
-    return Fraction(int(top or 0), int(bottom)) if bottom and int(bottom) else None
-
-
-def _worded(match: re.Match[str]) -> Number:
-    value = _WORTH[(match["ten"] or match["plain"]).lower()] + _WORTH.get((match["unit"] or "zero").lower(), 0)
-    scale = _SCALES[match["scale"].lower()] if match["scale"] else 1
-    return Number(Fraction(value * scale), match.start(), match.end(), word=True)
+def _listed(text: str, found: list[Number | Unread]) -> bool:
+    """Tell whether figures stand as a list, a range or alternatives of one kind, or make up a formula."""
+    for one, other in pairwise(found):
+        between = text[one.end : other.start]
+        if not (_LINK.fullmatch(between) or _UNIT.fullmatch(between) or _OPERATED.search(between)):
+            return False
+    return True

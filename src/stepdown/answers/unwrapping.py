@@ -50,6 +50,7 @@ _TYPOGRAPHY = _PlainSigns(
         }.items()
     }
 )  # fmt: skip
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,400}(?:\x07|\x1b\\)|[@-Z\\^_])")
 # GSM8K's calculator notes, such as `<<9*2=18>>`.
 _CALCULATED = re.compile(r"<<[^<>]{0,99}>>")
@@ -60,7 +61,7 @@ _BOLD = re.compile(r"(?<![\w)])\*\*|\*\*(?![\w(])")
 
 def plain_signs(text: str) -> str:
     """Return text with wide letters and every script's digits in ASCII, and terminal escapes and controls as blanks."""
-    if text.isascii() and text.isprintable():
+    if text.isascii() and not _CONTROL.search(text):
         return text
     text = _ESCAPE.sub(_blank, text) if "\x1b" in text else text
     return text.translate(_SIGNS)
@@ -68,7 +69,7 @@ def plain_signs(text: str) -> str:
 
 def sweep(text: str) -> str:
     """Return text with plain signs, dashes, quotes and operators, and its bold marks and notes as blanks."""
-    if not (text.isascii() and text.isprintable()):
+    if not text.isascii() or _CONTROL.search(text):
         text = (_ESCAPE.sub(_blank, text) if "\x1b" in text else text).translate(_TYPOGRAPHY)
     text = _BOLD.sub("  ", text) if "**" in text else text
     text = text.replace("\\!", "  ")

@@ -9,9 +9,10 @@ mended afterwards (`benchmarks/grading.py` prints the agreement).
 
 import re
 
-from stepdown.answers.asked import Asked, stem
+from stepdown.answers.asked import Asked
+from stepdown.answers.figures import Number
 from stepdown.answers.formulas import Formula, key
-from stepdown.answers.numbers import Number
+from stepdown.answers.words import stem
 
 _STATING = frozenset(
     {
@@ -35,6 +36,15 @@ _LABELS = frozenset(
     {"step", "steps", "equation", "equations", "part", "question", "problem", "prompt", "instruction", "no", "#"}
 )
 _OPERATORS = ("\\times", "\\div", "\\cdot")
+_GIVING = re.compile(
+    r"\b(?:gives?|gave|gets?|leaves?|left|makes?|yields?|results? in|comes? to|amounts? to)\s(?:us|him|her|them"
+    r"|you|me)\Z"
+)
+# Operations in words: "divide 180 by 10", "156 WPM divided by 3".
+_OPERATING = re.compile(
+    r"\b(?:divid|multiply|multipli|subtract|add|tak|doubl|tripl|halv)(?:e|ed|ing|es|s|y|ies)?(?: the)?\Z", re.IGNORECASE
+)
+_SPOKEN = re.compile(r"\s*(?:[a-zA-Z/]+\s){0,2}(?:divided by|multiplied by|times|minus|plus)\s\$?\d")
 _LAST_WORD = re.compile(r"([A-Za-z]+|#)(?:\s+of)?\Z")
 _OPERAND_AFTER = re.compile(
     r"\s*(?:[a-zA-Z]+\s){0,4}[a-zA-Z]*(?:/[a-zA-Z]+)?\s*(?:\([^()]{0,60}\)\s*)?(?:[a-zA-Z]+\s)?"
@@ -47,6 +57,7 @@ _AS_THE = re.compile(r"\$?\s*(?:as|for) the\b")
 _COMPARED = re.compile(r"\s*(?:\w+\s)?(?:more|less|fewer|times) (?:than|as)\b")
 _COINS = re.compile(r"\s*(?:dollars|cents)\b")
 _RESULT = 0.3
+_NAMED = re.compile(r"(?<![A-Za-z])[a-zA-Z]\s?=\Z")
 _ROUNDED = re.compile(r"\bround(?:s|ed|ing)?(?: (?:up|down|off))?(?: \w+){0,2} to\Z")
 _AFTER_NUMBER = re.compile(r"[\d)](?:\s?[a-z%]+){0,3}\s?[*x-]\Z")
 # An operand of something not worked out, such as `3 * 4`, is no answer.
@@ -71,6 +82,7 @@ def number_weight(text: str, one: Number, index: int, want: Asked) -> float | No
         return None
     weight = 4.0 * counted + operand + 0.5 * _shared(text, one.start, one.end, want)
     weight += stated if stated < 4 or not operand else 0
+    weight += 4 if want.letter and _NAMED.search(head) and head.rstrip(" =").endswith(want.letter) else 0
     weight += index * _RESULT if stated == 4 and not operand else -index / 10
     weight += 4 if word == "to" and _ROUNDED.search(head) else 0
     if not counted and (word in _OBJECT or (of and word in ("age", "out"))):
@@ -106,6 +118,8 @@ def _last_word(head: str) -> tuple[str, bool]:
 def _stated(head: str, word: str, of: bool) -> int:
     if head.endswith(("=", "≈", "\\approx", "equals")):
         return 4
+    if _GIVING.search(head, max(0, len(head) - 24)):
+        return 3
     return 2 if head.endswith(":") or (word in _MEASURES if of else word in _STATING) else 0
 
 
@@ -115,7 +129,11 @@ def _operand(head: str, after: str) -> float:
         weight -= 4 if match["equals"] else 5
     if head.endswith(("+", "/", "^", *_OPERATORS)) or (head.endswith(("*", "x", "-")) and _AFTER_NUMBER.search(head)):
         weight -= 5
-    elif head.endswith("-") and head[-2:-1].isspace() and len(head) > 2:
+    elif (
+        _OPERATING.search(head)
+        or _SPOKEN.match(after)
+        or (head.endswith("-") and head[-2:-1].isspace() and len(head) > 2)
+    ):
         weight -= 4
     return weight
 

@@ -1,0 +1,128 @@
+"""What a mark holds, read whole by the kind of answer: a value, nothing that is one, or words to be weighed."""
+
+import re
+
+from stepdown.answers.asked import Asked
+from stepdown.answers.choices import Several, choice_held, letter
+from stepdown.answers.conclusions import Conclusion, formula_closing, number_asked, number_closing
+from stepdown.answers.equality import same_expression
+from stepdown.answers.figures import Number, Unread, figures, numbers, spelled
+from stepdown.answers.marks import Mark
+from stepdown.answers.numbers import DENIED, stated
+from stepdown.answers.texts import text_held
+from stepdown.answers.unwrapping import plain_signs, unwrapped_span
+from stepdown.types import Kind
+
+_REFUSED = re.compile(
+    r"\b(?:don't know|do not know|cannot|can't|unable|undetermined|undefined|unknown|not enough|insufficient"
+    r"|impossible|"
+    r"not possible|none|no (?:solution|answer)s?|n/a|not sure|unclear|indeterminate)\b",
+    re.IGNORECASE | re.ASCII,
+)
+_REASON = re.compile(
+    r"[,;]?\s(?:because|since|due to|as (?:it|they|he|she|we|the|a|an|this|that)|so that)\b|[,;]\s(?:so|which"
+    r"|where|as|for)\b"
+    r"|(?<=[\w$)}\]])\.\s+(?=[A-Z])",
+    re.IGNORECASE,
+)
+_VERB = re.compile(
+    r"(?<![\\A-Za-z])(?:is|are|was|were|has|have|had|equals|gives|makes|made|will|would|can|gets|got|needs|costs"
+    r"|earns|must|"
+    r"that|we|he|she|they|it)(?![A-Za-z])"
+)
+_PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}|[^\x00-\u02ff\u2000-\u2bff]{3,}")
+_PLAIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_OTHERWISE = re.compile(
+    r"[,;]?\s*(?:\(?\bor\b|\()\s*(?P<roughly>approximately|about|roughly|≈|\\approx)?|\s(?P<roughly2>≈|\\approx)"
+)
+_ADVERB = re.compile(
+    r"(?:(?:indeed|approximately|about|roughly|simply|just|therefore|thus|equal to|exactly|now|then|still)\s+)+",
+    re.IGNORECASE,
+)
+_MATHEMATICS = re.compile(r"\$[^$]{0,2000}\$|\\\([^\n]{0,2000}?\\\)|\\(?:text|mathrm|mbox)\{[^{}]{0,200}\}")
+
+
+def held(said: str, mark: Mark, kind: Kind, choices: tuple[str, ...], want: Asked) -> Conclusion | None:
+    """Return what a mark's words conclude, also nothing at all; None where they are no answer and it is no mark."""
+    if kind == "number":
+        return _number_held(said, mark, want)
+    if kind == "expression":
+        return _formula_held(said, mark, want)
+    return _choice_held(said, choices) if kind == "choice" else _text_held(said)
+
+
+def _choice_held(said: str, choices: tuple[str, ...]) -> Conclusion | None:
+    pick = choice_held(said, choices)
+    if isinstance(pick, Several):
+        return Conclusion(None, None, f"`{said.strip()[:80]}` is not one choice")
+    if pick is None:
+        return Conclusion() if _REFUSED.search(said[:200]) else None
+    return Conclusion(letter(pick.index), (pick.start, pick.end), said[pick.start : pick.end][:80])
+
+
+def _text_held(said: str) -> Conclusion | None:
+    span = text_held(said)
+    if span is None:
+        return None
+    return Conclusion(plain_signs(said[slice(*span)]), span, said[slice(*span)][:80])
+
+
+def _number_held(said: str, mark: Mark, want: Asked) -> Conclusion | None:
+    one = stated(said, bounds=want.bounds, percent=want.percent, nouns=want.nouns)
+    if isinstance(one, Number):
+        return _number(said, one, want)
+    if isinstance(one, Unread):
+        denied = mark.name in ("statement", "final") and DENIED.search(said, 0, one.start)
+        return None if denied else Conclusion(None, None, f"`{said.strip()[:80]}` is not one number")
+    if numbers(said, words=True):
+        return number_closing(said, want)
+    inner = said[slice(*unwrapped_span(said, 0, len(said)))]
+    letter_only = mark.name in ("statement", "final") and inner.strip("()").isalpha() and len(inner) <= 3
+    firm = not letter_only and (not _PROSE.search(inner) or any(isinstance(one, Unread) for one in figures(said)))
+    return Conclusion() if firm or _REFUSED.search(said) else None
+
+
+def _number(text: str, one: Number, want: Asked) -> Conclusion:
+    return Conclusion(spelled(number_asked(one, want)), (one.start, one.end), text[one.start : one.end].strip()[:80])
+
+
+def _formula_held(said: str, mark: Mark, want: Asked) -> Conclusion | None:
+    plain = plain_signs(said)
+    start, end = unwrapped_span(plain, 0, len(plain))
+    if mark.name != "box" and start < end:
+        if reason := _REASON.search(plain, start, end):
+            start, end = unwrapped_span(plain, start, reason.start())
+        outside = _MATHEMATICS.sub(" ", plain[start:end])
+        if DENIED.search(outside[:12]):
+            if mark.name in ("statement", "final"):
+                return None
+            return Conclusion(None, None, f"`{said.strip()[:80]}` denies")
+        if not _bare(outside, mark.name):
+            return None if mark.name in ("statement", "final") else _held_sentence(said, end, want)
+        adverb = _ADVERB.match(plain, start, end)
+        start, end = _exact(plain, adverb.end() if adverb else start, end, want)
+    if start == end:
+        return None
+    return Conclusion(plain[start:end].strip(), (start, end), said[start:end].strip()[:80])
+
+
+def _bare(outside: str, name: str) -> bool:
+    """Tell whether the words of an answer, formulas left out, are only names, units and what joins them."""
+    words = _PLAIN_WORD.findall(outside)
+    return len(words) <= (3 if name in ("statement", "final") else 8) and not _VERB.search(outside)
+
+
+def _held_sentence(said: str, end: int, want: Asked) -> Conclusion | None:
+    read = formula_closing(said[:end], want)
+    return read if read.found is not None else None
+
+
+def _exact(text: str, start: int, end: int, want: Asked) -> tuple[int, int]:
+    """Leave out a second spelling of one value, as in `1/2 or 0.5`, and an approximation unless rounding is asked."""
+    for match in _OTHERWISE.finditer(text, start, end):
+        one, other = (unwrapped_span(text, *span) for span in ((start, match.start()), (match.end(), end)))
+        if match["roughly"] or match["roughly2"]:
+            return other if want.rounded else one
+        if same_expression(text[slice(*one)].rpartition("=")[2], text[slice(*other)]):
+            return one
+    return start, end
