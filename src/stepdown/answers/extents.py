@@ -1,6 +1,7 @@
 """Which part of a reply answers this problem: what follows the thoughts, and ends where another problem begins."""
 
 import re
+from itertools import islice
 
 from stepdown.answers.marks import ends_with_mark
 
@@ -22,6 +23,7 @@ _PROBLEM = re.compile(
 )
 
 _LONGEST_LEAD = 500
+_MOST = 40
 _LEAD_IN = re.compile(
     r"\s*(?:[^\n\d]{0,300}?\b(?:let's|let us|let me|here(?:'s| is| are)|i'll|i will|we'll|we will|sure|okay"
     r"|of course|certainly|"
@@ -41,7 +43,7 @@ def own(text: str, question: str = "") -> tuple[int, int]:
             begin = match.end()
     end = _turned(text, begin)
     repeats = False
-    for match in _PROBLEM.finditer(text, begin, end):
+    for match in islice(_PROBLEM.finditer(text, begin, end), _MOST):
         if _LEAD_IN.fullmatch(text[begin : match.start()][:_LONGEST_LEAD]):
             head = " ".join(question.split()[:4])
             repeats = bool(head) and head in " ".join(text[match.end() : match.end() + 200].split())

@@ -68,7 +68,6 @@ _VULGAR = {
 }  # fmt: skip
 _RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 _HIGHEST = 64
-_CLOCK = re.compile(r"\d:\Z")
 
 
 class Number(msgspec.Struct, frozen=True):
@@ -124,11 +123,18 @@ def spelled(value: Fraction) -> str:
 
 def _figures(text: str) -> Iterator[Number | Unread]:
     for match in _FIGURE.finditer(text):
-        value = None if match["unread"] else _value(match)
-        if value is None or _CLOCK.search(text, max(0, match.start() - 2), match.start()):
-            yield Unread(match.start(), match.end())
+        start, end = match.span()
+        digits = match[0]
+        if digits.isdigit() and match.lastgroup == "whole":
+            value: Fraction | None = Fraction(int(digits))
         else:
-            yield Number(value, match.start(), match.end(), bool(match["money"]), bool(match["percent"]))
+            value = None if match["unread"] else _value(match)
+        if value is None or (text[start - 1 : start] == ":" and text[start - 2 : start - 1].isdigit()):
+            yield Unread(start, end)
+        elif digits.isdigit():
+            yield Number(value, start, end)
+        else:
+            yield Number(value, start, end, bool(match["money"]), bool(match["percent"]))
 
 
 def _measured(text: str, found: list[Number | Unread]) -> list[Number | Unread]:

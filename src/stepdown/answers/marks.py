@@ -255,8 +255,8 @@ def _content(text: str, start: int, states: bool) -> tuple[int, int]:
 
 
 def _line_end(text: str, start: int) -> int:
-    end = text.find("\n", start)
-    return len(text) if end < 0 else end
+    end = text.find("\n", start, start + _LONGEST)
+    return min(len(text), start + _LONGEST) if end < 0 else end
 
 
 def _open(said: str) -> bool:

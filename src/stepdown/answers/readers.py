@@ -1,6 +1,7 @@
 """The way of reading, for every kind of answer: the reply's own part, its marks, its closing sentences."""
 
 import re
+from itertools import islice
 
 from stepdown.answers.asked import asked
 from stepdown.answers.choices import choice_alone, choice_closing, letter
@@ -12,6 +13,8 @@ from stepdown.answers.texts import text_closing
 from stepdown.answers.unwrapping import plain_signs
 from stepdown.types import Kind
 
+# No honest text has more marks that are none.
+_MOST = 24
 # A text that says so takes back what it marked before.
 _CORRECTED = re.compile(
     r"(?:\A|[.!?:\n]\W{0,6})(?:oh,? |hmm,? )?(?:wait|actually|no,)(?! to\b)|\b(?:correction|i made (?:a"
@@ -59,7 +62,7 @@ def _marked(
     text: str, kind: Kind, choices: tuple[str, ...], question: str
 ) -> tuple[Mark, Conclusion] | tuple[None, None]:
     want = asked(question, symbols=kind == "expression")
-    for mark in ranked(_boxes_joined(text, marks(text))):
+    for mark in islice(ranked(_boxes_joined(text, marks(text))), _MOST):
         read = held(mark.said(text), mark, kind, choices, want)
         if read is None:
             continue

@@ -54,6 +54,7 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,400}(?:\x07|\x1b\\)|[@-Z\\^_])")
 # GSM8K's calculator notes, such as `<<9*2=18>>`.
 _CALCULATED = re.compile(r"<<[^<>]{0,99}>>")
+_MARKUP = re.compile(r"</?(?:b|i|u|em|strong|p|span|div|code|mark|sup|sub)(?:\s[^<>]{0,80})?>", re.IGNORECASE)
 _DRAWING = re.compile(r"\[asy\](?:(?!\[asy\]).)*?\[/asy\]", re.DOTALL)
 # Bold marks; `x**2` is a power.
 _BOLD = re.compile(r"(?<![\w)])\*\*|\*\*(?![\w(])")
@@ -68,11 +69,12 @@ def plain_signs(text: str) -> str:
 
 
 def sweep(text: str) -> str:
-    """Return text with plain signs, dashes, quotes and operators, and its bold marks and notes as blanks."""
+    """Return text with plain signs, dashes, quotes and operators, and its bold marks, tags and notes as blanks."""
     if not text.isascii() or _CONTROL.search(text):
         text = (_ESCAPE.sub(_blank, text) if "\x1b" in text else text).translate(_TYPOGRAPHY)
     text = _BOLD.sub("  ", text) if "**" in text else text
     text = text.replace("\\!", "  ")
+    text = _MARKUP.sub(_blank, text) if "</" in text else text
     return _CALCULATED.sub(_blank, text) if "<<" in text else text
 
 
