@@ -40,7 +40,7 @@ def put_run(
     run = store.open_run(settings)
     for place, letter in enumerate(verdicts):
         put(run, divmod(place, samples), problem(place // samples), LETTERS[letter], source=settings.id)
-    run.grader = "default@1"
+    run.grader = "default@2"
     return run
 
 
@@ -51,4 +51,4 @@ def put(run: Run, place: Sequence[int], asked: Problem, verdict: Verdict, *, sou
     if verdict == "ungraded":
         one = Trace(asked, "direct", error="the endpoint said no", sample=place[1])
     run.put_trace(place[0], one, source=source)
-    run.put_grades([(place[0], place[1], Grade(verdict, found, f"found {found}, gold {asked.answer}", "default@1"))])
+    run.put_grades([(place[0], place[1], Grade(verdict, found, f"found {found}, gold {asked.answer}", "default@2"))])

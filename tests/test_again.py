@@ -132,21 +132,21 @@ def test_solving_again_draws_again_where_the_student_is_drawn(store: Store) -> N
 def test_corrections_of_the_first_run_are_seen_in_the_derived_one(first: Run) -> None:
     correct(first, (0, 0), verdict="wrong", author="Ann")
     found = again(first, edited(first)).run
-    assert found.grader == "default@1+person" and verdicts(found) == ["wrong", "right", "right"]
-    assert [grade.verdict for _, grade in found.graded("default@1")] == ["right", "right", "right"]
+    assert found.grader == "default@2+person" and verdicts(found) == ["wrong", "right", "right"]
+    assert [grade.verdict for _, grade in found.graded("default@2")] == ["right", "right", "right"]
 
 
 def test_a_later_correction_reaches_the_copy_of_the_trace(first: Run) -> None:
     found = again(first, edited(first)).run
     correct(first, (2, 0), verdict="wrong", author="Ann", why="misread", found="7")
-    assert found.grader == "default@1+person" and verdicts(found) == ["right", "right", "wrong"]
+    assert found.grader == "default@2+person" and verdicts(found) == ["right", "right", "wrong"]
     assert [grade for _, grade in found.graded()][2] == [grade for _, grade in first.graded()][2]
 
 
 def test_a_later_correction_does_not_reach_what_was_solved_again(first: Run) -> None:
     found = again(first, edited(first)).run
     correct(first, (1, 0), verdict="ungraded", author="Ann")
-    assert (verdicts(found), found.grader) == (["right"] * 3, "default@1")
+    assert (verdicts(found), found.grader) == (["right"] * 3, "default@2")
     assert copies(first, (1, 0)) == [] and copied_from(found, (1, 0)) == ""
 
 

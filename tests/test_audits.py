@@ -174,9 +174,9 @@ def play(
     settings = Settings(dataset="d/test", problems="p", count=1, method=method, student=student, origin=text)
     run = store.open_run(settings)
     run.put_trace(0, Trace(SUM, method, plan(text) if text else None, solution="so."))
-    run.put_grades([(0, 0, Grade(verdict, grader="default@1"))])
+    run.put_grades([(0, 0, Grade(verdict, grader="default@2"))])
     run.put_grades([(0, 0, Grade(second, grader=f"{other}@1"))] if second else [])
-    run.grader = "default@1"
+    run.grader = "default@2"
     return run
 
 
@@ -216,8 +216,8 @@ def test_a_lenient_grader_s_doubt_blames_nobody(store: Store) -> None:
 def test_a_cut_text_is_blamed_on_its_limit(store: Store) -> None:
     run = store.open_run(Settings(dataset="d/test", problems="p", count=1, method="direct", student="a"))
     run.put_trace(0, solved("and then", finish="length"))
-    run.put_grades([(0, 0, Grade("wrong", grader="default@1"))])
-    run.grader = "default@1"
+    run.put_grades([(0, 0, Grade("wrong", grader="default@2"))])
+    run.grader = "default@2"
     assert blames(audit(run)) == ["a: truncation"]
 
 

@@ -21,7 +21,7 @@ def run(store: Store) -> Run:
     plan = Plan("1. Add.", "openai/gpt-4o")
     made.put_trace(4, trace(problem(4), "Answer: 0", finish=False))
     made.put_trace(5, trace(problem(5), "Answer: 0", plan=plan.edit("Add one.", author="ada")))
-    made.put_grades([(at, 0, Grade("wrong", "0", "", "default@1")) for at in (4, 5)])
+    made.put_grades([(at, 0, Grade("wrong", "0", "", "default@2")) for at in (4, 5)])
     return made
 
 
@@ -133,7 +133,7 @@ def test_flips_are_paged_and_counted(store: Store) -> None:
 def test_problems_whose_content_differs_are_paired_by_id(store: Store) -> None:
     one, other = put_run(store, "ww"), put_run(store, "", method="chain-of-thought")
     put(other, (7, 0), problem(1, question="Ada has one pear more than 1."), "right")
-    other.grader = "default@1"
+    other.grader = "default@2"
     found = flips(one, other)
     assert found.named and [flip.problem for flip in found.turned] == ["sums/test/1"]
 
@@ -153,9 +153,9 @@ def test_the_ledger_adds_what_was_paid_since(store: Store) -> None:
 
 def test_a_trace_says_who_paid_who_graded_and_where_else_its_problem_is(store: Store) -> None:
     one, two = put_run(store, "rw"), put_run(store, "wr", method="chain-of-thought")
-    one.put_grades([(0, 0, Grade("wrong", None, "no final answer line", "strict@1"))])
+    one.put_grades([(0, 0, Grade("wrong", None, "no final answer line", "strict@2"))])
     assert payers(one, 0, 0) == [one.id]
-    assert [grade.grader for grade in grades_of(one, 0, 0)] == ["default@1", "strict@1"]
+    assert [grade.grader for grade in grades_of(one, 0, 0)] == ["default@2", "strict@2"]
     found = siblings(one, 0, 0)
     assert [(other.run, other.verdict, other.found, other.tokens) for other in found.shown] == [
         (two.id, "wrong", "0", 150)

@@ -30,7 +30,7 @@ def put(run: Run, number: int, answers: Sequence[str], planner: str) -> None:
         call = Call("student", "openai/student", (Message("user", str(number)),), sampling, said, sample)
         trace = Trace(problem, "trace-of-thought", Plan("1. Think.", planner), (plan, call), said.text, sample=sample)
         run.put_trace(number, trace, source=run.id)
-        verdict = Grade("right" if answer == str(number) else "wrong", answer, "", "default@1")
+        verdict = Grade("right" if answer == str(number) else "wrong", answer, "", "default@2")
         run.put_grades([(number, sample, verdict)])
 
 
@@ -44,7 +44,7 @@ def a_run(store: Store, rows: Sequence[Sequence[str]], planner: str, *, student:
     )  # fmt: skip
     for number, answers in enumerate(rows):
         put(run, number, answers, planner)
-    run.grader = "default@1"
+    run.grader = "default@2"
     return run
 
 

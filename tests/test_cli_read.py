@@ -81,7 +81,7 @@ def test_at_most_none_is_no_limit(verb: str, world: World) -> None:
 
 def test_a_trace_says_once_why_it_is_graded_so(world: World) -> None:
     shown = world.text("traces", world.direct, "--where", "wrong")
-    assert shown.count("99") == 2 and "gold 2 · found `99`, the gold is `2` (default@1)" in shown
+    assert shown.count("99") == 2 and "gold 2 · found `99`, the gold is `2` (default@2)" in shown
 
 
 def test_what_a_model_wrote_cannot_steer_the_terminal(world: World) -> None:

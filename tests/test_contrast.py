@@ -17,7 +17,7 @@ VERDICTS: dict[str, Verdict] = {"r": "right", "w": "wrong", "-": "ungraded"}
 
 
 def a_run(store: Store, verdicts: str, split: str, *, start: int = 0, words: str = "How is film number") -> Run:
-    dataset, grader = f"films/{split}", "default@1"
+    dataset, grader = f"films/{split}", "default@2"
     run = store.open_run(
         Settings(dataset=dataset, problems="0" * 32, count=len(verdicts), method="direct", student="openai/student")
     )

@@ -43,9 +43,9 @@ def run(tmp_path: Path) -> Iterator[Run]:
         for ordinal, trace in enumerate(traces()):
             opened.put_trace(ordinal, trace, source=str(ordinal))
         opened.put_grades(
-            [(0, 0, Grade("right", "2", "equal", "numeric@1")), (1, 0, Grade("ungraded", None, "x", "numeric@1"))]
+            [(0, 0, Grade("right", "2", "equal", "numeric@2")), (1, 0, Grade("ungraded", None, "x", "numeric@2"))]
         )
-        opened.grader = "numeric@1"
+        opened.grader = "numeric@2"
         yield opened
 
 

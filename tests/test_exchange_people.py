@@ -86,13 +86,13 @@ def test_every_graders_grades_and_the_corrections_come_back(solved: Run, back: R
 
 
 def test_corrections_that_a_resumed_run_does_not_show_are_kept(solved: Run, tmp_path: Path) -> None:
-    solved.grader = "default@1"
+    solved.grader = "default@2"
     export_run(solved, "jsonl", tmp_path / "out.jsonl")
     with Store(tmp_path / "to.sqlite") as store:
         back = import_traces(tmp_path / "out.jsonl", store=store)
-        assert back.grader == "default@1"
+        assert back.grader == "default@2"
         correct(back, (0, 0), verdict="right", author="Ann")
-        assert "strict@1+person" in back.graders()
+        assert "strict@2+person" in back.graders()
 
 
 def test_a_run_nobody_added_to_has_the_lines_it_always_had(tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def test_an_imported_csv_goes_through_jsonl_with_its_origin(solved: Run, tmp_pat
 @pytest.mark.parametrize(
     ("said", "instead"),
     [
-        ('"grader":"strict@1"}', '"grader":"strict@1+person"}'),
-        ('"grader":"strict@1"}', '"grader":""}'),
+        ('"grader":"strict@2"}', '"grader":"strict@2+person"}'),
+        ('"grader":"strict@2"}', '"grader":""}'),
         ('"seconds":12.5', '"seconds":-1'),
         ('"created":1', '"created":1e300,"was":1'),
         ('"decision":"edited"', '"decision":"burned"'),

@@ -46,7 +46,7 @@ class Judge:
 
 
 def test_a_right_answer_is_right_and_says_what_was_found() -> None:
-    assert grade(ROBE, "2 + 1 = 3 bolts.") == Grade("right", "3", "found `3`, the gold", "default@1")
+    assert grade(ROBE, "2 + 1 = 3 bolts.") == Grade("right", "3", "found `3`, the gold", "default@2")
 
 
 def test_a_wrong_answer_is_wrong_and_names_the_gold() -> None:
@@ -55,7 +55,7 @@ def test_a_wrong_answer_is_wrong_and_names_the_gold() -> None:
 
 @pytest.mark.parametrize("solution", ["", "I cannot say."])
 def test_a_solution_that_concludes_nothing_is_wrong_with_nothing_found(solution: str) -> None:
-    assert grade(ROBE, solution) == Grade("wrong", None, "no answer found", "default@1")
+    assert grade(ROBE, solution) == Grade("wrong", None, "no answer found", "default@2")
 
 
 def test_a_gold_that_cannot_be_read_leaves_a_solution_ungraded() -> None:
@@ -127,7 +127,7 @@ def test_an_unknown_grader_is_refused_with_the_known_names() -> None:
         load_grader("numerical")
     with pytest.raises(UnknownName):
         load_grader("default@99")
-    assert load_grader("strict@1").name == "strict@1"
+    assert load_grader("strict@1").name == "strict@2"
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_grades_given_before_the_budget_was_reached_are_kept(server: FaultyServe
     with Store("s.sqlite") as store:
         run = store.runs()[0]
         kept = [grade.verdict for _, grade in run.graded("judge:openai/judge")]
-        assert kept.count("right") == 2 and run.grader == "default@1"
+        assert kept.count("right") == 2 and run.grader == "default@2"
 
 
 @pytest.mark.parametrize("verb", [grading, preferring])

@@ -143,7 +143,7 @@ def test_a_solution_streams_as_escaped_pieces_and_ends_with_old_and_new(site: st
 
 def test_a_verdict_is_corrected_by_a_grader_of_its_own(site: str, first: Run) -> None:
     post(f"{site}/runs/{first.id}/verdicts/{P1}", {"verdict": "right", "why": "it says 2 above", "sample": "0"})
-    assert first.grader == "default@1+person"
+    assert first.grader == "default@2+person"
     assert [(grade.verdict, grade.why) for _, grade in first.graded()][1] == ("right", "Ann: it says 2 above")
 
 

@@ -25,7 +25,7 @@ def shown(site: str, run: Run, name: str = "sums/test/0", query: str = "") -> An
 def put_text(run: Run, solution: str, *, asked: Problem | None = None, plan: Plan | None = None) -> Trace:
     made = trace(asked or problem(0), solution, plan=plan)
     run.put_trace(0, made)
-    run.put_grades([(0, 0, Grade("wrong", "0", "read it", "default@1"))])
+    run.put_grades([(0, 0, Grade("wrong", "0", "read it", "default@2"))])
     return made
 
 
@@ -56,9 +56,9 @@ def test_the_answer_is_marked_where_it_was_found(store: Store, site: str, soluti
 
 def test_every_grader_that_graded_it_is_heard_the_current_one_first(store: Store, site: str) -> None:
     run = put_run(store, "r")
-    run.put_grades([(0, 0, Grade("wrong", None, "no final answer line", "strict@1"))])
+    run.put_grades([(0, 0, Grade("wrong", None, "no final answer line", "strict@2"))])
     page = shown(site, run).text
-    assert page.index('<th scope="row">default@1') < page.index('<th scope="row">strict@1')
+    assert page.index('<th scope="row">default@2') < page.index('<th scope="row">strict@2')
     assert "no final answer line" in page
 
 
@@ -144,7 +144,7 @@ def test_hostile_texts_are_text(store: Store, site: str) -> None:
     name = "odd/?#<i>%2F"
     asked = Problem(name, HOSTILE, HOSTILE, choices=(HOSTILE, "b"), kind="text")
     run.put_trace(0, trace(asked, HOSTILE, plan=Plan(HOSTILE, HOSTILE)), extra=HOSTILE.encode())
-    run.put_grades([(0, 0, Grade("wrong", HOSTILE, HOSTILE, "default@1"))])
+    run.put_grades([(0, 0, Grade("wrong", HOSTILE, HOSTILE, "default@2"))])
     page = shown(site, run, "odd/%3F%23%3Ci%3E%252F")
     assert page.status == 200
     assert "<script>window" not in page.text and "<img src=x" not in page.text and "style=" not in page.text
@@ -157,7 +157,7 @@ def test_a_megabyte_of_one_word_is_cut_and_can_be_had_whole(store: Store, site: 
     page = shown(site, run)
     assert len(page.text) < 300_000 and f"{1_000_000 - LONGEST:,} more characters" in page.text
     whole = shown(site, run, query="text=1")
-    assert whole.text == whole_text(made, (Grade("wrong", "0", "read it", "default@1"),)) and solution in whole.text
+    assert whole.text == whole_text(made, (Grade("wrong", "0", "read it", "default@2"),)) and solution in whole.text
     assert whole.headers["content-type"].startswith("text/plain")
     assert whole.headers["x-content-type-options"] == "nosniff" and "attachment" in whole.headers["content-disposition"]
 

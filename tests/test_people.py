@@ -39,9 +39,9 @@ def verdicts(of: Run, grader: str = "") -> list[str]:
 
 def test_a_correction_is_a_grader_of_its_own_and_the_first_graders_grades_stay(solved: Run) -> None:
     name = correct(solved, (1, 0), verdict="wrong", author="Ann", why="misread", found="7")
-    assert name == solved.grader == "default@1+person"
+    assert name == solved.grader == "default@2+person"
     assert verdicts(solved) == ["right", "wrong", "right"]
-    assert verdicts(solved, "default@1") == ["right"] * 3
+    assert verdicts(solved, "default@2") == ["right"] * 3
     assert [grade.why for _, grade in solved.graded()][1] == "Ann: misread"
 
 
@@ -54,7 +54,7 @@ def test_a_second_correction_keeps_the_first(solved: Run) -> None:
 def test_correcting_again_after_a_resume_brings_the_corrections_back(solved: Run) -> None:
     correct(solved, (0, 0), verdict="wrong", author="Ann")
     run(sums(3), "trace-of-thought", student=student(), teacher=teacher(), store=solved.store)
-    assert solved.grader == "default@1"
+    assert solved.grader == "default@2"
     correct(solved, (1, 0), verdict="right", author="Ann", why="looked again")
     assert verdicts(solved) == ["wrong", "right", "right"]
 
@@ -62,7 +62,7 @@ def test_correcting_again_after_a_resume_brings_the_corrections_back(solved: Run
 def test_a_trace_that_is_not_there_cannot_be_corrected(solved: Run) -> None:
     with pytest.raises(UsageError, match="no graded trace"):
         correct(solved, (9, 0), verdict="right", author="Ann")
-    assert solved.graders() == ["default@1"]
+    assert solved.graders() == ["default@2"]
 
 
 def test_a_grader_does_not_doubt_the_person_who_corrected_it(solved: Run) -> None:

@@ -24,7 +24,7 @@ Vote = Callable[[str, str], str]
 
 
 def a_run(store: Store, student: str, text: str, verdicts: str = "rrrr", *, dataset: str = "sums/test") -> Run:
-    count, grader = len(verdicts), "default@1"
+    count, grader = len(verdicts), "default@2"
     settings = Settings(dataset=dataset, problems="0" * 32, count=count, method="direct", student=student)
     run = store.open_run(settings)
     for n in range(count):

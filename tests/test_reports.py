@@ -31,7 +31,7 @@ def a_run(store: Store, verdicts: str, method: str = "direct", **settings: objec
     for ordinal, letter in enumerate(verdicts):
         run.put_trace(ordinal, a_trace(run.settings, ordinal))
         grade(run, ordinal, VERDICTS[letter])
-    run.grader = "default@1"
+    run.grader = "default@2"
     return run
 
 
@@ -53,7 +53,7 @@ def a_call(role: Role, model: str, words: str, sample: int = 0) -> Call:
 
 def grade(run: Run, ordinal: int, verdict: Verdict, found: str | None = None, sample: int = 0) -> None:
     found = found or {"right": str(ordinal + 1), "wrong": "99", "ungraded": None}[verdict]
-    run.put_grades([(ordinal, sample, Grade(verdict, found, "read", "default@1"))])
+    run.put_grades([(ordinal, sample, Grade(verdict, found, "read", "default@2"))])
 
 
 def test_a_row_counts_right_graded_and_total_apart(store: Store) -> None:
@@ -83,8 +83,8 @@ def test_a_run_that_sent_nothing_cost_nothing(store: Store) -> None:
 
 def test_different_graders_in_one_table_are_pointed_out(store: Store) -> None:
     strict, usual = a_run(store, "r"), a_run(store, "r", "chain-of-thought")
-    strict.put_grades([(0, 0, Grade("right", "1", grader="strict@1"))])
-    strict.grader = "strict@1"
+    strict.put_grades([(0, 0, Grade("right", "1", grader="strict@2"))])
+    strict.grader = "strict@2"
     assert "do not compare" in report(strict, usual).caption
     assert "do not compare" not in report(usual).caption
 
@@ -167,8 +167,8 @@ def test_pairs_are_found_by_question_whatever_the_ids(store: Store) -> None:
     after = store.open_run(Settings(dataset="file", problems="q", count=1, method="direct", student=SMALL))
     trace = Trace(Problem("file/7", "How many is 1  and one?\n", "2"), "direct", solution="2")
     after.put_trace(0, trace)
-    after.put_grades([(0, 0, Grade("right", "2", grader="default@1"))])
-    after.grader = "default@1"
+    after.put_grades([(0, 0, Grade("right", "2", grader="default@2"))])
+    after.grader = "default@2"
     row = report(after, baseline=before).rows[1]
     assert (row.paired, row.better, row.worse) == (1, 1, 0)
 
@@ -273,7 +273,7 @@ def test_free_teachers_are_compared_by_tokens(store: Store) -> None:
 
 def test_another_grader_gives_another_view(store: Store) -> None:
     run = a_run(store, "rr")
-    run.put_grades([(0, 0, Grade("wrong", "x", grader="strict@1")), (1, 0, Grade("right", "2", grader="strict@1"))])
+    run.put_grades([(0, 0, Grade("wrong", "x", grader="strict@2")), (1, 0, Grade("right", "2", grader="strict@2"))])
     assert report(run, grader="strict").rows[0].right == 1
     assert [trace.problem.id for trace, _ in disagreements(run)] == ["sums/test/0"]
     with pytest.raises(UnknownName, match="lenient"):

@@ -41,7 +41,7 @@ def attempt(problem: Problem, ballot: Ballot, sample: int = 0) -> tuple[Trace, G
     call = Call("student", "s", (), Sampling(0.7), Reply(text, "s", finish=finish), sample)
     right = found in SPELLINGS[problem.kind][0]
     trace = Trace(problem, "trace-of-thought", Plan("1. Think.", "t"), (call,), text, sample=sample)
-    return trace, Grade("right" if right else "wrong", found, "", "default@1")
+    return trace, Grade("right" if right else "wrong", found, "", "default@2")
 
 
 def a_run(store: Store, problem: Problem, ballots: list[Ballot], *, teacher: str = "small", name: str = "p") -> Run:
@@ -55,7 +55,7 @@ def a_run(store: Store, problem: Problem, ballots: list[Ballot], *, teacher: str
         trace, grade = attempt(problem, ballot, sample)
         run.put_trace(0, trace, source=run.id)
         run.put_grades([(0, sample, grade)])
-    run.grader = "default@1"
+    run.grader = "default@2"
     return run
 
 
@@ -149,7 +149,7 @@ def test_one_sample_is_no_vote_and_keeps_its_grade() -> None:
 
 def test_a_sample_that_could_not_be_compared_has_its_vote() -> None:
     problem = problem_of("expression")
-    late = Grade("ungraded", "x", "no time", "default@1")
+    late = Grade("ungraded", "x", "no time", "default@2")
     attempts = [(attempt(problem, ("x", "stop"))[0], late)] * 2 + [attempt(problem, ("3", "stop"))]
     assert elect(attempts) == late
 

@@ -16,6 +16,7 @@ _FACTOR = re.compile(r"\bfactor(?:ed|ize|ise)?\b", re.IGNORECASE)
 _ABOUT = re.compile(r"\\approx|≈")
 _GROUP = re.compile(r"\([^()]*[a-zA-Z][^()]*\)(?:\^\{?(\d))?")
 _TRUTH = {"yes": True, "true": True, "no": False, "false": False}
+_CLAUSE = re.compile(r"[,;:.!?](?=\s)|\s[-–—(]|\s(?:because|since|which|as)\s")
 _NEGATION = frozenset({"not", "no", "never", "n't", "neither", "nor"})
 
 Outcome = tuple[Verdict, str]
@@ -87,20 +88,21 @@ def _letter(answer: str, choices: tuple[str, ...]) -> str | None:
 
 
 def _texts(answer: str, found: str) -> Outcome:
+    """Compare words: the gold may follow up to four others, or stand before the first comma or stop."""
     gold, said = plain_text(answer).split(), plain_text(found).split()
     if not gold:
         return "ungraded", "the gold is empty"
     if len(gold) == 1 and gold[0] in _TRUTH:
         return _outcome(_truth(said) is _TRUTH[gold[0]], found, answer)
     ahead = said[: -len(gold)]
-    equal = said[-len(gold) :] == gold and len(ahead) <= 4 and _NEGATION.isdisjoint(ahead)
-    return _outcome(equal, found, answer)
+    ends = said[-len(gold) :] == gold and len(ahead) <= 4 and _NEGATION.isdisjoint(ahead) and "or" not in ahead
+    return _outcome(ends or plain_text(_CLAUSE.split(found, maxsplit=1)[0]).split() == gold, found, answer)
 
 
 def _truth(said: list[str]) -> bool | None:
     """Return whether words say yes or no: the first of them, or the only ones that do; None where they say neither."""
     told = [_TRUTH[word] for word in said if word in _TRUTH]
-    if not told or (said[0] not in _TRUTH and len(set(told)) > 1):
+    if not told or (len(set(told)) > 1 and (said[0] not in _TRUTH or said[1] == "or")):
         return None
     return told[0] if said[0] in _TRUTH or _NEGATION.isdisjoint(set(said) - {"no"}) else None
 
