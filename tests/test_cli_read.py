@@ -107,10 +107,18 @@ def test_a_report_compares_runs_and_says_it_in_four_forms(world: World) -> None:
     (found,) = world.json("report", "--baseline", world.direct)
     assert found["baseline"] == world.direct and found["version"] == 1
     assert found["rows"][0].keys() >= {"run", "accuracy", "low", "high", "p_holm", "tokens", "cost"}
-    assert "3/4/4" in world.text("report", world.direct)
+    assert " 3/4 " in world.text("report", world.direct)
     assert world.text("report", "--md").count("| direct |") == 1
     world.text("report", "--html", "page.html")
     assert Path("page.html").read_text().startswith("<!")
+
+
+def test_a_report_tells_how_much_hangs_on_the_grader(world: World) -> None:
+    (found,) = world.json("report", world.direct, "--sensitivity")
+    readings = found["sensitivities"][0]["readings"]
+    assert [one["grader"].partition("@")[0] for one in readings][-2:] == ["last-number", "box-first"]
+    assert {one["right"] for one in readings} == {3}
+    assert "Under each grader" in world.text("report", world.direct, "--sensitivity")
 
 
 def test_a_report_has_one_form(world: World) -> None:

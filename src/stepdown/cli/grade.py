@@ -107,11 +107,12 @@ def grade(
         names = [stored_grader(found, name) for name in graders] if options.grader is None else [found.grader]
         counts = tuple(count(found, name) for name in names)
         differing = differences(found, names) if len(names) > 1 else iter(())
+        traces = len(found)
         if output.json:
             show_json(graded(found, counts, tuple(islice(differing, options.limit)), judging))
         else:
             show_counts(found, counts, differing, options.limit or _SHOWN)
-    return int(any(one.graded < one.total for one in counts))
+    return int(any(one.graded < min(one.total, traces) for one in counts))
 
 
 def judge_in(grader: str | None) -> str:
@@ -146,9 +147,10 @@ async def _grade(run: Run, graders: tuple[str, ...], players: Players, purse: Pu
 
 
 def count(run: Run, grader: str) -> Count:
-    """Return a grader's verdicts over a run."""
+    """Return a grader's verdicts over a run; `total` counts the traces its settings ask for."""
     verdicts = Counter(grade.verdict for _, grade in run.graded(grader))
-    return Count(grader, verdicts["right"], verdicts["right"] + verdicts["wrong"], verdicts.total())
+    total = max(verdicts.total(), run.settings.count * run.settings.samples)
+    return Count(grader, verdicts["right"], verdicts["right"] + verdicts["wrong"], total)
 
 
 def differences(run: Run, graders: list[str]) -> Iterator[Disagreement]:

@@ -32,6 +32,9 @@ class ReportOptions:
         for each, in their order.
     grader
         Use this grader's stored grades, such as `strict`; otherwise each run's current ones.
+    sensitivity
+        Also read the stored solutions by default, strict, lenient, last-number and box-first, side by side: how much
+        the accuracy hangs on the grader. No model is asked and nothing is stored.
     prices
         A file of prices, as for `run`.
     md
@@ -43,6 +46,7 @@ class ReportOptions:
     baseline: str | None = None
     contrast: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     grader: Annotated[str, Parameter(show_default=False)] = ""
+    sensitivity: Flag = False
     prices: Path | None = None
     md: Flag = False
     html: Path | None = None
@@ -69,7 +73,15 @@ def report(*runs: str, options: ReportOptions = DEFAULTS, output: OutputOptions 
             raise UsageError(f"the store `{store.path}` has no runs", "make one with `stepdown run` or `stepdown demo`")
         prices = Prices(options.prices)
         found = [
-            compare(*group, baseline=base, contrast=contrast, grader=options.grader, prices=prices) for group in groups
+            compare(
+                *group,
+                baseline=base,
+                contrast=contrast,
+                grader=options.grader,
+                prices=prices,
+                sensitive=options.sensitivity,
+            )
+            for group in groups
         ]
     if options.html is not None:
         write_page(found, options.html)

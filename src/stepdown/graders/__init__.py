@@ -2,7 +2,7 @@
 
 `default` reads by the problem's kind; `numeric`, `choice`, `text` and `expression` read every problem as
 theirs; `strict` counts only an explicit final answer; `lenient` also counts a gold that stands in the last
-sentences; `judged_by(model)` asks a model.
+sentences; `last-number` and `box-first` read as other harnesses do (`baselines`); `judged_by(model)` asks a model.
 """
 
 import re
@@ -15,6 +15,7 @@ from stepdown.answers.formulas import formulas
 from stepdown.answers.numbers import numbers
 from stepdown.answers.sentences import closing
 from stepdown.errors import CallFailed, UnknownName
+from stepdown.graders.baselines import NUMERIC, box_first, last_number
 from stepdown.graders.comparing import compare, gold_of, wholes
 from stepdown.graders.own import named
 from stepdown.prompts import judge_messages
@@ -25,6 +26,7 @@ __all__ = ["judged_by", "load_grader", "named"]
 
 _VERDICT = re.compile(r"\b(right|wrong)\b", re.IGNORECASE)
 _KINDS: dict[str, Kind] = {"numeric": "number", "choice": "choice", "text": "text", "expression": "expression"}
+_BASELINES = {"last-number": last_number, "box-first": box_first}
 # Raised whenever a text may be read or compared otherwise than before; earlier grades keep their names.
 _VERSION = 2
 _SENTENCES = 3
@@ -44,22 +46,24 @@ class _Named(msgspec.Struct, frozen=True):
 def load_grader(name: str = "default") -> Grader:
     """Return a grader by its name, with or without version; one of an earlier version grades by the present one.
 
-    The names: `default`, `numeric`, `choice`, `text`, `expression`, `strict`, `lenient`.
+    The names: `default`, `numeric`, `choice`, `text`, `expression`, `strict`, `lenient`, `last-number`, `box-first`.
 
     An empty solution is wrong: it concludes nothing. `ungraded` is for a gold that cannot be read and for two
     expressions that cannot be compared within five seconds. Raises `UnknownName`.
     """
     plain, _, version = name.partition("@")
-    known = ["default", "strict", "lenient", *_KINDS]
+    known = ["default", "strict", "lenient", *_KINDS, *_BASELINES]
     if plain not in known or version not in ("", *map(str, range(1, _VERSION + 1))):
         raise UnknownName("grader", name, known)
     full = f"{plain}@{_VERSION}"
     if plain == "lenient":
         return _Named(full, lambda problem, solution: _lenient(problem, solution, full))
-    read = explicit if plain == "strict" else conclusion
+    read = {"strict": explicit, **_BASELINES}.get(plain, conclusion)
 
     async def grade(problem: Problem, solution: str) -> Grade:
         kind = _KINDS.get(plain, problem.kind)
+        if plain == "last-number" and kind not in NUMERIC:
+            return Grade("ungraded", why=f"`{plain}` reads numbers, and this problem's kind is `{kind}`", grader=full)
         found = read(solution, kind, problem.choices, question=problem.question)
         return await _graded(problem, solution, found, kind, full)
 

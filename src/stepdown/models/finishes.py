@@ -37,6 +37,8 @@ BROKEN = frozenset(
         "malformed_model_output",
     }
 )
+_WORDS: dict[Ending, frozenset[str]] = {"stop": WHOLE, "length": LENGTH, "filter": FILTER, "broken": BROKEN}
+_KNOWN = {word: ending for ending, words in _WORDS.items() for word in words}
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[a-z_]*")
 
@@ -52,12 +54,12 @@ def read_finish(said: object) -> Ending:
     Case, `camelCase`, hyphens, a class in front (`FinishReason.STOP`) and what follows a colon count nowhere. A
     reason that is not given is `stop`: the body that came is whole.
     """
+    if isinstance(said, str) and said in _KNOWN:
+        return _KNOWN[said]
     if not is_said(said):
         return "stop"
     if not isinstance(said, str):
         return "unknown"
     word = _HUMP.sub("_", said[:80].strip()).lower().replace("-", "_").replace(" ", "_").rpartition(".")[2]
     match = _WORD.match(word.removeprefix("finish_reason_"))
-    word = match[0].strip("_") if match else ""
-    endings: dict[Ending, frozenset[str]] = {"stop": WHOLE, "length": LENGTH, "filter": FILTER, "broken": BROKEN}
-    return next((ending for ending, words in endings.items() if word in words), "unknown")
+    return _KNOWN.get(match[0].strip("_") if match else "", "unknown")

@@ -13,8 +13,12 @@ from stepdown.errors import CallFailed, PromptTooLong, UsageError
 from stepdown.models.openvino import available_cores
 from stepdown.models.overflows import is_overflow
 from stepdown.models.pieces import tell
+from stepdown.models.special_words import special_words
+from stepdown.models.streams import THINK, Visible
+from stepdown.models.templates import ChatTemplate
 from stepdown.models.troubles import trouble_of
 from stepdown.models.weights import Header
+from stepdown.models.wire import split_thought
 from stepdown.types import Messages, Reply, Sampling, Usage
 
 # All slots share one cache of this many tokens, at least and at most.
@@ -35,6 +39,7 @@ class LlamaEngine:
         import xllamacpp
 
         self.path = path
+        self._template = ChatTemplate(header.template, path, special_words(path))
         self._templated = bool(header.template)
         self._server: Any
         try:
@@ -52,7 +57,8 @@ class LlamaEngine:
         groups = [seeds[at : at + self.width] for at in range(0, wanted, self.width)]
         groups[-1] = groups[-1][: wanted - (len(groups) - 1) * self.width]
         loop, gone = asyncio.get_running_loop(), threading.Event()
-        requests = [self._request(messages, sampling, group) for group in groups]
+        prompt = await asyncio.to_thread(self._template.render, messages)
+        requests = [self._request(prompt, sampling, group) for group in groups]
         try:
             drawn = await asyncio.gather(
                 *(loop.run_in_executor(self._pool, self._ask, request, gone) for request in requests)
@@ -72,7 +78,7 @@ class LlamaEngine:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(pieces.put_nowait, piece)
 
-        request = self._request(messages, sampling, [seed])
+        request = self._request(await asyncio.to_thread(self._template.render, messages), sampling, [seed])
         asking = loop.run_in_executor(self._pool, self._ask, request, gone, say)
         try:
             async with aclosing(tell(pieces, asking)) as told:
@@ -84,13 +90,13 @@ class LlamaEngine:
     def close(self) -> None:
         """Wait for what is under way and free the engine."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._template.close()
         self._server = None
 
-    def _request(self, messages: Messages, sampling: Sampling, seeds: Sequence[int]) -> dict[str, Any]:
-        turns = [{"role": message.role, "content": message.content} for message in messages]
-        text = "\n\n".join(message.content for message in messages)
+    def _request(self, prompt: str, sampling: Sampling, seeds: Sequence[int]) -> dict[str, Any]:
+        turns = [{"role": "user", "content": prompt}]
         return {
-            **({"messages": turns} if self._templated else {"prompt": text}),
+            **({"messages": turns} if self._templated else {"prompt": prompt}),
             "stream": True,
             "stream_options": {"include_usage": True},
             "n": len(seeds),
@@ -108,7 +114,9 @@ class LlamaEngine:
     def _ask(
         self, request: dict[str, Any], gone: threading.Event, say: Callable[[str], None] | None = None
     ) -> list[Reply]:
-        drafts = [_Draft() for _ in range(request["n"])]
+        # A template may begin the thoughts itself.
+        thinking = self._templated and request["messages"][0]["content"].rstrip().endswith(THINK)
+        drafts = [_Draft(thinking=thinking) for _ in range(request["n"])]
         ends: list[dict[str, Any]] = []
 
         def take(chunk: dict[str, Any]) -> bool:
@@ -131,35 +139,42 @@ class LlamaEngine:
 class _Draft:
     """The parts of one draw as they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, thinking: bool) -> None:
         self.text: list[str] = []
-        self.thoughts: list[str] = []
         self.scores: list[float] = []
         self.finish = ""
+        self._visible = Visible()
+        if thinking:
+            self._say(THINK)
+
+    def _say(self, piece: str) -> str:
+        self.text.append(piece)
+        return self._visible.add(piece)
 
     def add(self, choice: dict[str, Any]) -> str:
-        """Take in a part and return the text it brings."""
+        """Take in a part and return the text it brings, "" for a thought."""
         delta = choice.get("delta", {})
-        self.text.append(delta.get("content") or choice.get("text") or "")
-        self.thoughts.append(delta.get("reasoning_content") or "")
         scored = (choice.get("logprobs") or {}).get("content") or ()
         self.scores += [token["logprob"] for token in scored]
         self.finish = choice.get("finish_reason") or self.finish
-        return self.text[-1]
+        return self._say(delta.get("content") or choice.get("text") or "")
 
     def close(self, usage: dict[str, Any], draws: int, at: int) -> Reply:
         given = int(usage.get("prompt_tokens", 0))
         cached = given if at else int(usage.get("prompt_tokens_details", {}).get("cached_tokens", 0))
+        text, thought = "".join(self.text), ""
+        if text.lstrip().startswith(THINK):
+            text, thought = split_thought(text, thought)
         counted = len(self.scores) + (self.finish == "stop")
         return Reply(
-            text="".join(self.text),
+            text=text,
             model="",
             usage=Usage(
                 input=given, output=int(usage.get("completion_tokens", 0)) if draws == 1 else counted, cached=cached
             ),
             finish="length" if self.finish == "length" else "stop",
             logprob=sum(self.scores) / len(self.scores) if self.scores else None,
-            reasoning="".join(self.thoughts),
+            reasoning=thought,
         )
 
 
@@ -182,6 +197,10 @@ def _parameters(parameters: Any, path: Path, header: Header, width: int) -> Any:
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = available_cores()
     parameters.warmup = parameters.endpoint_slots = parameters.ui = False
     parameters.verbosity = -1
+    # The file's own template is a program that would run in this process: it is rendered elsewhere, and this one says
+    # the prompt as it is given. Thoughts are told apart here too, whatever the template is.
+    parameters.chat_template = "{{ messages[0]['content'] }}"
+    parameters.reasoning_format = type(parameters.reasoning_format)(0)
     # The server listens on a local port, which cannot be turned off; a key that nobody knows closes it.
     parameters.api_keys = [secrets.token_hex(16)]
     return parameters

@@ -14,6 +14,8 @@ from typing import Any, cast
 
 from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, StepdownError, UsageError
 from stepdown.models.pieces import Pieces, cut_at_stop, tell
+from stepdown.models.special_words import special_words
+from stepdown.models.templates import ChatTemplate
 from stepdown.models.weights import Header, openvino_copy
 from stepdown.types import Messages, Reply, Sampling, Usage
 
@@ -68,7 +70,7 @@ class OpenVinoEngine:
 
     def __init__(self, path: Path, header: Header, folder: Path) -> None:
         self.path, self.context = path, header.context
-        self._templated = bool(header.template)
+        self._template = ChatTemplate(header.template, path, special_words(path))
         self._genai = import_genai()
         try:
             self._pipeline = self._genai.ContinuousBatchingPipeline(
@@ -126,6 +128,7 @@ class OpenVinoEngine:
         """Stop the thread after its present step; what is under way fails."""
         self._inbox.put(None)
         self._thread.join()
+        self._template.close()
 
     def _work(self) -> None:
         reason = "it was closed"
@@ -176,12 +179,8 @@ class OpenVinoEngine:
             self._jobs.append(job)
 
     def _tokenize(self, job: _Job) -> None:
-        if self._templated:
-            turns = [{"role": message.role, "content": message.content} for message in job.messages]
-            text = self._tokenizer.apply_chat_template(turns, True)
-        else:
-            text = "\n\n".join(message.content for message in job.messages)
-        job.prompt = self._tokenizer.encode(text, add_special_tokens=not self._templated).input_ids
+        text = self._template.render(job.messages)
+        job.prompt = self._tokenizer.encode(text, add_special_tokens=not self._template.source).input_ids
         job.length = job.prompt.shape[1]
         most = min(self.context, TOKENIZER_TOKENS)
         if job.length >= most:

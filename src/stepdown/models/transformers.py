@@ -14,6 +14,7 @@ from typing import Any
 
 from stepdown.errors import CallFailed, EndpointRefused, MissingExtra, PromptTooLong, StepdownError, UsageError
 from stepdown.models.pieces import cut_at_stop
+from stepdown.models.templates import ChatTemplate
 from stepdown.types import Finish, Messages, Reply, Sampling, Usage
 
 # Calls that are made together arrive one by one: a batch waits this many seconds for the others.
@@ -54,6 +55,7 @@ class TransformersEngine:
         try:
             with without_bars(transformers.utils.logging):
                 self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+                self._template = _template_of(self._tokenizer, folder)
                 model = transformers.AutoModelForCausalLM.from_pretrained(
                     folder, local_files_only=True, use_safetensors=True, dtype=dtype
                 )
@@ -72,7 +74,7 @@ class TransformersEngine:
 
     async def draw(self, messages: Messages, sampling: Sampling, seeds: Sequence[int]) -> list[Reply]:
         """Return one reply per seed; a cancelled caller takes its draws off the engine."""
-        prompt = self.tokenize(messages)
+        prompt = self._tokens(await asyncio.to_thread(self._template.render, messages))
         room = self._context - len(prompt)
         if room < 1:
             raise PromptTooLong(
@@ -95,20 +97,15 @@ class TransformersEngine:
             yield reply.text
         yield reply
 
-    def tokenize(self, messages: Messages) -> list[int]:
-        """Return the token numbers of a prompt: the folder's own chat template, then its tokenizer."""
-        templated = bool(self._tokenizer.chat_template)
-        text = "\n\n".join(message.content for message in messages)
-        if templated:
-            turns = [{"role": message.role, "content": message.content} for message in messages]
-            text = self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-        tokens: list[int] = self._tokenizer(text, add_special_tokens=not templated)["input_ids"]
+    def _tokens(self, prompt: str) -> list[int]:
+        tokens: list[int] = self._tokenizer(prompt, add_special_tokens=not self._template.source)["input_ids"]
         return tokens
 
     def close(self) -> None:
         """Stop the thread after the batch under way; what waits fails."""
         self._inbox.put(None)
         self._thread.join()
+        self._template.close()
 
     def _work(self) -> None:
         try:
@@ -235,6 +232,13 @@ class TransformersEngine:
                 mean = row.score / len(row.tokens) if isfinite(row.score) else None
                 finish: Finish = "length" if row.finish == "length" else "stop"
                 _settle(row, Reply(text=row.text, model="", usage=usage, finish=finish, logprob=mean))
+
+
+def _template_of(tokenizer: Any, folder: Path) -> ChatTemplate:
+    """Return the folder's own chat template; raises `ValueError` where it has several and none by default."""
+    source = tokenizer.get_chat_template() if tokenizer.chat_template else ""
+    words = {name: word for name, word in tokenizer.special_tokens_map.items() if isinstance(word, str)}
+    return ChatTemplate(source, folder, words)
 
 
 def _settle(row: _Row, outcome: Reply | StepdownError) -> None:

@@ -19,13 +19,13 @@ def read_usage(said: object) -> Usage | None:
     What `total_tokens` has beyond prompt and completion is hidden, billed as output, and so are thoughts that a
     server counts beside the completion. Cached input is at most the input.
     """
-    if isinstance(said, Usage):
+    if said is None or isinstance(said, Usage):
         return said
     if isinstance(said, list):
         said = next((one for one in said if isinstance(one, dict)), None)
     if not isinstance(said, dict):
         return None
-    given, written, total = (_first(said, names) for names in (_INPUT, _OUTPUT, _TOTAL))
+    given, written, total = _first(said, _INPUT), _first(said, _OUTPUT), _first(said, _TOTAL)
     if given is None and written is not None and total is not None:
         given = max(0, total - written)
     if written is None and given is not None and total is not None:
@@ -45,16 +45,23 @@ def read_usage(said: object) -> Usage | None:
 
 
 def _detail(said: dict[str, Any], details: tuple[str, ...], names: tuple[str, ...]) -> int:
-    inside = (one for name in details if isinstance(one := said.get(name), dict))
-    return next((count for one in (*inside, said) if (count := _first(one, names)) is not None), 0)
+    for name in details:
+        if name in said and isinstance(inside := said[name], dict) and (count := _first(inside, names)) is not None:
+            return count
+    return _first(said, names) or 0
 
 
 def _first(said: dict[str, Any], names: tuple[str, ...]) -> int | None:
-    return next((count for name in names if (count := _count(said.get(name))) is not None), None)
+    for name in names:
+        if name in said and (count := _count(said[name])) is not None:
+            return count
+    return None
 
 
 def _count(value: object) -> int | None:
     """Return a count of tokens, None for what is none: no number, negative, not finite or beyond any model."""
+    if type(value) is int:
+        return value if 0 <= value <= MOST_TOKENS else None
     if isinstance(value, str):
         try:
             value = float(value[:40])

@@ -60,16 +60,20 @@ class Header(msgspec.Struct, frozen=True):
         return all(tensor.kind == F16 for tensor in self.tensors if len(tensor.shape) > 1)
 
 
-class _Cursor:
+class Cursor:
+    """A place in the bytes of a GGUF file, which reading moves on; raises `struct.error`, `ValueError` at its end."""
+
     def __init__(self, data: mmap.mmap) -> None:
         self.data, self.at = data, 0
 
     def number(self, code: str) -> Any:
+        """Return the next number of this `struct` code."""
         (value,) = struct.unpack_from("<" + code, self.data, self.at)
         self.at += struct.calcsize("<" + code)
         return value
 
     def text(self) -> str:
+        """Return the next text."""
         length = self.number("Q")
         if length > len(self.data) - self.at:
             raise ValueError("a text runs over the end of the file")
@@ -77,6 +81,7 @@ class _Cursor:
         return self.data[self.at - length : self.at].decode("utf-8", "replace")
 
     def value(self, kind: int) -> Any:
+        """Return the next value of a kind; None for an array, which is passed over."""
         if kind == STRING:
             return self.text()
         if kind == ARRAY:
@@ -84,6 +89,7 @@ class _Cursor:
         return self.number(SCALARS[kind])
 
     def skip_array(self) -> None:
+        """Pass over an array."""
         kind, count = self.number("I"), self.number("Q")
         if kind != STRING:
             self.at += struct.calcsize(SCALARS[kind]) * count
@@ -97,14 +103,14 @@ def read_header(path: Path) -> Header:
     """Return the header of a GGUF file; raises `UsageError` where the file is none."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _parse(_Cursor(data))
+            return _parse(Cursor(data))
     except (struct.error, ValueError, KeyError, OSError) as error:
         raise UsageError(
             f"`{path}` is not a whole GGUF file ({error})", "download it again, or give another file"
         ) from error
 
 
-def _parse(cursor: _Cursor) -> Header:
+def _parse(cursor: Cursor) -> Header:
     magic, version = cursor.number("I"), cursor.number("I")
     if magic != 0x46554747 or version not in (2, 3):
         raise ValueError("its first bytes are not those of GGUF version 2 or 3")
@@ -126,7 +132,7 @@ def _parse(cursor: _Cursor) -> Header:
     )
 
 
-def _tensor(cursor: _Cursor) -> Tensor:
+def _tensor(cursor: Cursor) -> Tensor:
     name, dimensions = cursor.text(), cursor.number("I")
     shape = tuple(cursor.number("Q") for _ in range(dimensions))
     return Tensor(name, shape, cursor.number("I"), cursor.number("Q"))

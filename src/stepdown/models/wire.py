@@ -230,7 +230,9 @@ def _finish_of(choice: Choice, usage: Usage | None, sampling: Sampling) -> Finis
 
 def usage_of(answer: Answer) -> Usage | None:
     """Return what a response used with all its choices, wherever in it that is said."""
-    said = [answer.usage, answer.x_groq.get("usage") if isinstance(answer.x_groq, dict) else None]
+    if (usage := read_usage(answer.usage)) is not None:
+        return usage
+    said = [answer.x_groq.get("usage") if isinstance(answer.x_groq, dict) else None]
     said += [choice.usage for choice in answer.choices or ()]
     return next((usage for one in said if (usage := read_usage(one)) is not None), None)
 

@@ -13,6 +13,7 @@ from stepdown.reports import pages
 from stepdown.reports.contrast import Consistency, consistency, contrast_tables
 from stepdown.reports.figures import counted
 from stepdown.reports.rows import Row, adjusted, row_of
+from stepdown.reports.sensitivity import Sensitivity, sensitivity, sensitivity_table
 from stepdown.reports.sharing import Sharing, sharings
 from stepdown.reports.tables import Table, as_markdown, as_text, tables_of, wrapped
 from stepdown.reports.tallies import Flip, Pricing, Tally, Verdicts, tally
@@ -35,7 +36,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     `baseline` is the id of the run that every other row is compared with, None where each student
     has its own (a row's `baseline` says which). `settings`, `profiles` and `flips` are by run id.
-    `consistencies` are of the rows that were compared with a run on their contrast set.
+    `consistencies` are of the rows that were compared with a run on their contrast set, `sensitivities` of the rows
+    whose solutions were also read by other graders.
     """
 
     rows: tuple[Row, ...]
@@ -47,12 +49,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     profiles: dict[str, Profile]
     flips: dict[str, tuple[Flip, ...]]
     consistencies: tuple[Consistency, ...] = ()
+    sensitivities: tuple[Sensitivity, ...] = ()
 
     @property
     def tables(self) -> list[Table]:
         """The tables that say something about these runs."""
         place = {row.run: number for number, row in enumerate(self.rows, 1)}
-        return [*tables_of(self.rows), *contrast_tables(self.consistencies, place)]
+        read = [sensitivity_table(self.sensitivities, place)] if self.sensitivities else []
+        return [*tables_of(self.rows), *contrast_tables(self.consistencies, place), *read]
 
     def __str__(self) -> str:
         """Aligned tables for a terminal of 100 columns."""
@@ -62,11 +66,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return "\n\n".join(parts)
 
     def to_json(self) -> dict[str, Any]:
-        """Return `{rows, baseline, consistencies, version}` of plain values, as `stepdown report --json` promises."""
+        """Return `{rows, baseline, consistencies, sensitivities, version}` of plain values, as `--json` promises."""
         return {
             "rows": msgspec.to_builtins(self.rows),
             "baseline": self.baseline,
             "consistencies": msgspec.to_builtins(self.consistencies),
+            "sensitivities": msgspec.to_builtins(self.sensitivities),
             "version": VERSION,
         }
 
@@ -94,12 +99,14 @@ def report(
     contrast: Sequence[Run] = (),
     grader: str = "",
     prices: Pricing | None = None,
+    sensitive: bool = False,
 ) -> Report:
     """Compare runs in one pass over each, paired by question.
 
     Without a `baseline` each run is compared with the `direct` run of the same student and dataset, or
     else with the first such run. `contrast` are runs on the contrast sets of `runs`, one for each, in their order.
     `grader` names stored grades (the run's current ones if empty); a missing price makes a cost None.
+    `sensitive` also reads the stored solutions by other graders, in memory.
     Raises `UsageError` without runs or for runs that do not pair, `UnknownName` for an unused grader.
     """
     table = list({run.id: run for run in ([baseline] if baseline else []) + list(runs)}.values())
@@ -128,6 +135,7 @@ def report(
         profiles={name: Profile(dict(one.steps), dict(one.sizes)) for name, one in tallies.items()},
         flips={name: tuple(one.flips) for name, one in tallies.items() if one.flips},
         consistencies=consistencies,
+        sensitivities=tuple(sensitivity(run) for run in table) if sensitive else (),
     )
 
 

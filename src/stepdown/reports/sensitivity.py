@@ -1,0 +1,80 @@
+"""How much a run's accuracy hangs on how its solutions are read: the same solutions under each grader."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from stepdown.graders import load_grader
+from stepdown.graders.elections import elect
+from stepdown.reports.figures import percent
+from stepdown.reports.tables import Table
+from stepdown.reports.tallies import by_problem
+from stepdown.runner.doors import plain
+from stepdown.runner.run import grade_trace
+from stepdown.stats import wilson
+from stepdown.store import Run
+from stepdown.types import Grader, Verdict
+
+GRADERS = ("default", "strict", "lenient", "last-number", "box-first")
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """A run's accuracy (right / graded, by vote where there are several samples) under one grader, as a share of 1."""
+
+    grader: str
+    right: int
+    graded: int
+    total: int
+    accuracy: float | None
+    low: float
+    high: float
+
+
+class Sensitivity(msgspec.Struct, frozen=True):
+    """One run under each grader."""
+
+    run: str
+    readings: tuple[Reading, ...]
+
+
+def sensitivity(run: Run, graders: Sequence[str] = GRADERS) -> Sensitivity:
+    """Grade a run's stored solutions by each grader in memory; no model is asked and nothing is stored.
+
+    `last-number` grades numbers and expressions only. The accuracy of a grader that grades nothing is None.
+    """
+    return Sensitivity(run.id, plain(_readings(run, [load_grader(name) for name in graders])))
+
+
+def sensitivity_table(found: Sequence[Sensitivity], place: dict[str, int]) -> Table:
+    """Return one row for each run, numbered as in the report's first table."""
+    names = [reading.grader.partition("@")[0] for reading in found[0].readings]
+    rows = tuple((str(place.get(one.run, "")), *map(_cell, one.readings)) for one in found)
+    note = (
+        "Per cent right of the graded, the same stored solutions read by each grader; `-`: it does not read this kind."
+    )
+    return Table("Under each grader", ("#", *names), rows, numbers=1, note=note)
+
+
+def _cell(reading: Reading) -> str:
+    if reading.accuracy is None:
+        return "-"
+    return f"{percent(reading.accuracy)} ({reading.right}/{reading.graded})"
+
+
+async def _readings(run: Run, graders: Sequence[Grader]) -> tuple[Reading, ...]:
+    counts = {grader.name: Counter[Verdict]() for grader in graders}
+    for attempts in by_problem(run):
+        for grader in graders:
+            grades = await asyncio.gather(*(grade_trace(grader, trace) for trace, _ in attempts))
+            graded = [(trace, grade) for (trace, _), grade in zip(attempts, grades, strict=True)]
+            counts[grader.name][elect(graded).verdict] += 1
+    return tuple(_reading(name, verdicts) for name, verdicts in counts.items())
+
+
+def _reading(name: str, verdicts: Counter[Verdict]) -> Reading:
+    right, graded = verdicts["right"], verdicts["right"] + verdicts["wrong"]
+    low, high = wilson(right, graded) if graded else (0.0, 1.0)
+    accuracy = right / graded if graded else None
+    return Reading(name, right, graded, verdicts.total(), accuracy, low, high)
