@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from html import unescape
+from typing import Any
 
 import aiohttp
 import pytest
@@ -121,24 +122,55 @@ def test_what_cannot_be_solved_says_so_in_its_place(site: str, first: Run) -> No
     assert "is no model a page may name" in text and "Nothing was kept" in text and "<html" not in text
 
 
-async def streamed(site: str, of: Run) -> str:
-    """Ask for a solution in pieces as htmx does, and return the stream."""
-    url = f"{site}/runs/{of.id}/plans/{P1}"
-    fields = {"steps": f"{HOSTILE} with care", "solve": "1"}
+async def followed(site: str, of: Run) -> tuple[str, str]:
+    """Ask for a solution as a page does while it is written, and return its text and what came of it."""
+    form = {"steps": f"{HOSTILE} with care", "solve": "1"}
     async with aiohttp.ClientSession(headers={"HX-Request": "true"}) as session:
-        async with session.post(url, data=fields) as answer:
-            address = re.search(r'sse-connect="([^"]+)"', await answer.text())
-        assert address, "the page says where the stream is"
-        async with session.get(site + address[1]) as stream:
-            assert stream.content_type == "text/event-stream"
-            return await stream.text()
+        async with session.post(f"{site}/runs/{of.id}/plans/{P1}", data=form) as answer:
+            address = re.search(r'data-solving="([^"]+)"', await answer.text())
+        assert address, "the page says where the solution is"
+        text, found = "", dict[str, Any]({"at": 0, "done": None})
+        while found["done"] is None:
+            async with session.get(f"{site}{address[1]}?at={found['at']}") as answer:
+                found = await answer.json()
+            text += found["text"]
+        return text, str(found["done"])
 
 
-def test_a_solution_streams_as_escaped_pieces_and_ends_with_old_and_new(site: str, first: Run) -> None:
-    text = asyncio.run(streamed(site, first))
-    names = re.findall("^event: (.*)$", text, re.MULTILINE)
-    assert names[0] == "piece" and names[-2:] == ["done", "end"]
-    assert "fixed" in text and "<script>alert" not in text and len(first.edits()) == 1
+def test_a_solution_is_read_while_it_is_written_and_ends_with_old_and_new(site: str, first: Run) -> None:
+    text, done = asyncio.run(followed(site, first))
+    assert text == "Answer: 2" and "fixed" in done
+    assert "<script>alert" not in done and len(first.edits()) == 1
+
+
+CAREFUL = {"steps": "Take the number.\r\nAdd one with care.", "author": "Bob"}
+
+
+@pytest.mark.parametrize("solve", ["", "1"])
+def test_an_edit_that_somebody_else_overtook_is_shown_and_not_overwritten(site: str, first: Run, solve: str) -> None:
+    edit(site, first, **CAREFUL)
+    late = edit(site, first, steps="Mine, <b>alone</b>.", why="mine", author="Cy", solve=solve)
+    assert late.status == 409 and "Bob changed this plan meanwhile" in words(late) and "Add one with care." in late.text
+    assert ">Mine, &lt;b&gt;alone&lt;/b&gt;.</textarea>" in late.text and 'value="Cy"' in late.text
+    assert len(first.edits()) == 1 and 'name="base" value="1"' in late.text
+    assert edit(site, first, steps="Mine, alone.", base="1").status == 200
+    assert [one.plan.author for one in first.edits()] == ["Bob", "Ann"]
+
+
+def test_the_same_edit_twice_and_the_plan_as_it_was_overtake_nobody(site: str, first: Run) -> None:
+    edit(site, first, **CAREFUL)
+    for steps in (CAREFUL["steps"], "Take the number.\nAdd one to it."):
+        assert edit(site, first, steps=steps).status == 200
+    assert len(first.edits()) == 1
+
+
+def test_a_verdict_that_somebody_else_changed_meanwhile_is_not_overwritten(site: str, first: Run) -> None:
+    page = get(f"{site}/runs/{first.id}/plans/{P1}").text
+    (shown,) = re.findall(r'name="shown" value="([0-9a-f]+)"', page)
+    for verdict, status in (("right", 200), ("ungraded", 409)):
+        form = {"verdict": verdict, "shown": shown, "author": "Bob"}
+        assert post(f"{site}/runs/{first.id}/verdicts/{P1}", form).status == status
+    assert [grade.verdict for _, grade in first.graded()][1] == "right"
 
 
 def test_a_verdict_is_corrected_by_a_grader_of_its_own(site: str, first: Run) -> None:
@@ -215,10 +247,11 @@ def test_a_held_plan_is_edited_in_the_browser(site: str, first: Run) -> None:
 def test_a_problem_is_left_in_the_browser_and_the_second_to_decide_is_told(site: str, first: Run) -> None:
     held(first)
     post(f"{site}/reviews/{first.id}/p/0", {"decision": "left"})
-    late = post(f"{site}/reviews/{first.id}/p/0", {"decision": "accepted"})
+    late = post(f"{site}/reviews/{first.id}/p/0", {"decision": "accepted", "steps": "Look <b>hard</b>."})
     found = decision(first, "p/0")
     assert found is not None and (found.decision, found.plan.author) == ("left", "Ann")
-    assert "Somebody was first" in late.text and waiting(first.store) == []
+    assert late.status == 409 and "Somebody was first" in late.text and "Look &lt;b&gt;hard&lt;/b&gt;." in late.text
+    assert waiting(first.store) == []
 
 
 def test_the_count_of_waiting_plans_is_a_fragment_that_asks_again(site: str, first: Run) -> None:

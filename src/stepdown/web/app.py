@@ -14,14 +14,14 @@ from stepdown.errors import StepdownError
 from stepdown.web import openai
 from stepdown.web.guards import Rules, guard
 from stepdown.web.live import Live
-from stepdown.web.pages import compare, corpora, jobs, login, plans, reviews, runs, traces
+from stepdown.web.pages import compare, corpora, jobs, login, plans, reviews, runs, solved, traces
 from stepdown.web.refusals import refuse_error, refuse_status
 from stepdown.web.state import State
 
 
 def routes() -> list[BaseRoute]:
     """Return every address of both doors. Each room of pages and the endpoint list their own."""
-    pages = (runs, jobs, traces, compare, corpora, plans, reviews, login)
+    pages = (runs, jobs, traces, compare, corpora, solved, plans, reviews, login)
     listed: list[BaseRoute] = [route for one in pages for route in one.ROUTES]
     static = Mount("/static", StaticFiles(packages=[("stepdown.web", "static")]), name="static")
     return [*listed, Mount("/v1", routes=openai.ROUTES), static]

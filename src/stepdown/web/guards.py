@@ -18,8 +18,9 @@ from starlette.requests import ClientDisconnect, Request, cookie_parser
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stepdown.web.objects import error_object, is_endpoint, is_program
-from stepdown.web.refusals import bare, failed, refuse_status
+from stepdown.web.objects import bare, error_object, is_endpoint, is_program
+from stepdown.web.pages.login import ask_again
+from stepdown.web.refusals import failed, refuse_status
 from stepdown.web.scrubbing import tell_error
 from stepdown.web.state import State
 from stepdown.web.tokens import COOKIE
@@ -61,7 +62,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 def guard(app: ASGIApp, state: State, rules: Rules) -> ASGIApp:
     """Return the application behind all guards."""
-    guarded = Failures(Hosts(Tokens(Bodies(app, rules), state), rules), state)
+    guarded = Failures(Hosts(Tokens(Bodies(app, rules), state, rules), rules), state)
     headed = Headed(guarded)
     return Lines(headed) if rules.verbose else headed
 
@@ -217,16 +218,19 @@ def _is_address(name: str) -> bool:
 class Tokens:
     """Asks for the token where the server has one: a cookie's ticket at the pages, a bearer's token at `/v1`."""
 
-    def __init__(self, app: ASGIApp, state: State) -> None:
+    def __init__(self, app: ASGIApp, state: State, rules: Rules) -> None:
         self.app, self.lock = app, state.lock
+        self.ask_again = Bodies(ask_again, rules)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or send pages to `/login` and programs an error."""
+        """Answer, or send pages to `/login` and programs an error; what a form says waits there for the login."""
         if scope["type"] != "http" or not self.lock or self._is_let_in(scope):
             await self.app(scope, receive, send)
         elif is_program(scope):
             what = "the token is missing or wrong; send `Authorization: Bearer TOKEN` to /v1, or log in at /login"
             await error_object(401, what, {"www-authenticate": "Bearer"})(scope, receive, send)
+        elif scope["method"] == "POST" or Headers(scope=scope).get("hx-request"):
+            await self.ask_again(scope, receive, send)
         else:
             await RedirectResponse(_login(scope), status_code=303)(scope, receive, send)
 
@@ -242,7 +246,7 @@ class Tokens:
 
 def _login(scope: Scope) -> str:
     """Return the address of the login page, which leads back to a page that was only looked at."""
-    if scope["method"] != "GET" or scope["path"] == "/":
+    if scope["method"] not in {"GET", "HEAD"} or scope["path"] == "/":
         return "/login"
     query = scope["query_string"].decode("ascii", "replace")
     return "/login?" + urlencode({"next": quote(scope["path"]) + (f"?{query}" if query else "")})

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from stepdown.types import fingerprint
 from stepdown.web.state import State
 
 MOST = 20
@@ -41,6 +42,12 @@ class Live:
                 silent += await self._pause()
         finally:
             self.listeners -= 1
+
+    async def rows(self, seen: str) -> tuple[str, str] | None:
+        """Return the fragment with a mark for it; None where `seen` is that mark already."""
+        text = await self._current()
+        mark = fingerprint(text)
+        return None if seen == mark else (mark, text)
 
     async def _pause(self) -> float:
         try:

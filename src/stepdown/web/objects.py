@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 from starlette.datastructures import Headers
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
 _CODES = {
@@ -41,3 +41,10 @@ def error_body(status: int, what: str, *, code: str = "") -> bytes:
 def error_object(status: int, what: str, headers: Mapping[str, str] | None = None, *, code: str = "") -> Response:
     """Return OpenAI's error object as an answer."""
     return Response(error_body(status, what, code=code), status, headers, "application/json")
+
+
+def bare(scope: Scope, status: int, what: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an answer that tells nothing of this server, for who may not be who they seem."""
+    if is_program(scope):
+        return error_object(status, what, headers)
+    return PlainTextResponse(what + "\n", status_code=status, headers=headers)

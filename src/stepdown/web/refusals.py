@@ -1,10 +1,8 @@
 """Answers to what cannot be done: a page at `/`, OpenAI's error object at `/v1`; never a traceback or a secret."""
 
-from collections.abc import Mapping
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
 from stepdown.errors import BudgetReached, StepdownError
@@ -25,13 +23,6 @@ _FAILED = """<!doctype html>
 <p class="wrong" role="alert">This is a fault of stepdown. Where it was started, the terminal says what failed.</p>
 <p><a href="/">Back to the runs</a></p></main></body></html>
 """
-
-
-def bare(scope: Scope, status: int, what: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return an answer that tells nothing of this server, for who may not be who they seem."""
-    if is_program(scope):
-        return error_object(status, what, headers)
-    return PlainTextResponse(what + "\n", status_code=status, headers=headers)
 
 
 def failed(scope: Scope) -> Response:

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
 
 from stepdown.errors import StepdownError, UnknownName, UsageError
 from stepdown.runner.again import Resolved, solve_again
@@ -13,22 +12,21 @@ from stepdown.web.state import State
 
 MOST = 100  # kept so that a page may still ask what became of one
 MOST_AT_ONCE = 8
-_SILENCE = 10.0
 
 
 class Solving:
     """One problem being solved again: `text` grows; when `work` is done there is a `result` or an `error`.
 
-    `counted` says that the page it was asked from shows what edits have gained.
+    `counted` says that the page it was asked from shows what edits have gained, `base` is the number of its plan among
+    those its problem has had.
     """
 
     def __init__(self, run: str, problem: str, student: str) -> None:
         self.id, self.run, self.problem, self.student = secrets.token_hex(8), run, problem, student
-        self.text, self.counted = "", False
+        self.text, self.counted, self.base = "", False, 0
         self.result: Resolved | None = None
         self.error: StepdownError | None = None
         self.work: asyncio.Task[None] | None = None
-        self._grown = asyncio.Event()
 
     @property
     def is_done(self) -> bool:
@@ -39,26 +37,11 @@ class Solving:
         """Add what a student has written; of several samples the first one is shown."""
         if piece.sample == 0:
             self.text += piece.text
-            self._grown.set()
 
-    async def pieces(self) -> AsyncIterator[str]:
-        """Stream the text from its beginning until the work is done; an empty piece says that it still goes on."""
-        at = 0
-        while True:
-            self._grown.clear()
-            done, text = self.is_done, self.text
-            if len(text) > at or not done:
-                yield text[at:]
-                at = len(text)
-            if done:
-                return
-            await self._pause()
-
-    async def _pause(self) -> None:
-        assert self.work is not None, "what is streamed has begun"
-        grown = asyncio.ensure_future(self._grown.wait())
-        await asyncio.wait([grown, self.work], timeout=_SILENCE, return_when=asyncio.FIRST_COMPLETED)
-        grown.cancel()
+    async def end(self) -> None:
+        """Wait until nothing more comes."""
+        assert self.work is not None, "what is waited for has begun"
+        await asyncio.wait([self.work])
 
 
 class Solvings:

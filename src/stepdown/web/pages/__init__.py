@@ -20,6 +20,7 @@ from stepdown.errors import (
     UnknownName,
     UsageError,
 )
+from stepdown.types import Grade, fingerprint
 from stepdown.web.objects import error_object, is_program
 
 if TYPE_CHECKING:
@@ -40,7 +41,13 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     made.globals["version"] = __version__
+    made.globals["mark"] = mark
     return made
+
+
+def mark(grade: Grade) -> str:
+    """Return what a form says of the verdict that it was shown beside."""
+    return fingerprint((grade.verdict, grade.found, grade.why))
 
 
 def state_of(request: Request) -> "State":
@@ -57,6 +64,10 @@ def page(request: Request, template: str, /, *, status: int = 200, **values: Any
     return HTMLResponse(filled, status_code=status)
 
 
+class Overtaken(UsageError):
+    """Somebody else changed meanwhile what a form is about: theirs is shown, and nothing of it is replaced unseen."""
+
+
 def wrong(request: Request, error: StepdownError) -> Response:
     """Return the page that says what was wrong and the way out."""
     return page(request, "wrong.html", status=status_of(error), error=error)
@@ -64,7 +75,14 @@ def wrong(request: Request, error: StepdownError) -> Response:
 
 def status_of(error: StepdownError) -> int:
     """Return the status of an error: 404 for a name that is not there, 5xx where this server's user is not at fault."""
-    statuses = ((UnknownName, 404), (StoreError, 503), (BudgetReached, 429), (EndpointRefused, 502), (CallFailed, 502))
+    statuses = (
+        (UnknownName, 404),
+        (Overtaken, 409),
+        (StoreError, 503),
+        (BudgetReached, 429),
+        (EndpointRefused, 502),
+        (CallFailed, 502),
+    )
     return next((status for kind, status in statuses if isinstance(error, kind)), 400)
 
 

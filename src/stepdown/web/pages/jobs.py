@@ -3,13 +3,14 @@
 import shlex
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import UsageError
 from stepdown.reports import figures
 from stepdown.web.jobs import Costing
 from stepdown.web.live import Live
+from stepdown.web.objects import bare
 from stepdown.web.pages import fields_of, page, state_of
 from stepdown.web.run_form import DEFAULTS, MANY, MOST, NUMBERS, SOURCES, Fields, Wish, chosen, offers, read_form
 
@@ -93,8 +94,15 @@ async def events(request: Request) -> Response:
     """Stream the rows of the list of runs whenever something has changed, as the event `runs`."""
     live: Live = request.app.state.live
     if live.is_full:
-        return PlainTextResponse("too many pages listen\n", status_code=503, headers={"retry-after": "30"})
+        return bare(request.scope, 503, "too many pages listen", {"retry-after": "30"})
     return StreamingResponse(live.events("runs"), media_type="text/event-stream")
+
+
+async def rows(request: Request) -> Response:
+    """Answer with the rows of the list of runs as JSON, for a page that cannot listen; 204 where they are as `seen`."""
+    live: Live = request.app.state.live
+    found = await live.rows(request.query_params.get("seen", ""))
+    return Response(status_code=204) if found is None else JSONResponse({"seen": found[0], "rows": found[1]})
 
 
 ROUTES: list[BaseRoute] = [
@@ -105,4 +113,5 @@ ROUTES: list[BaseRoute] = [
     Route("/jobs/{job}/stop", stop, methods=["POST"]),
     Route("/jobs/{job}/again", again, methods=["POST"]),
     Route("/events", events),
+    Route("/events/rows", rows),
 ]

@@ -1,13 +1,31 @@
 """Coming in with the token, and leaving."""
 
 from math import ceil
+from urllib.parse import urlsplit
 
+import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
-from stepdown.web.pages import form_of, page, state_of
+from stepdown.errors import UsageError
+from stepdown.web.pages import fields_of, form_of, page, state_of
 from stepdown.web.tokens import COOKIE
+
+KEPT = "kept:"  # before the names of the fields of a form that waits for the login
+_ENDED = "your login has ended, so nothing was sent; what you typed comes back after it"
+
+
+class Again(msgspec.Struct, frozen=True):
+    """A form that came after the login had ended: its address and its fields."""
+
+    to: str = "/"
+    kept: tuple[tuple[str, str], ...] = ()
+
+
+NOTHING = Again()
 
 
 async def show(request: Request) -> Response:
@@ -17,19 +35,37 @@ async def show(request: Request) -> Response:
     return _form(request, _inside(request.query_params.get("next", "")))
 
 
+async def ask_again(scope: Scope, receive: Receive, send: Send) -> None:
+    """Ask for the token where a form came without a ticket: what the form says waits in the login's own."""
+    request = Request(scope, receive)
+    try:
+        fields = await fields_of(request)
+    except (UsageError, HTTPException):
+        fields = []
+    kept = [] if request.url.path == "/logout" else fields
+    came = urlsplit(request.headers.get("referer", ""))
+    back = _inside(came.path + (f"?{came.query}" if came.query else "")) if came.netloc == request.url.netloc else "/"
+    answer = _form(request, back, _ENDED if kept else "", status=401, again=Again(request.url.path, tuple(kept)))
+    await answer(scope, receive, send)
+
+
 async def enter(request: Request) -> Response:
     """Give a browser its ticket for the token; after ten wrong ones it has to wait."""
     lock, form = state_of(request).lock, await form_of(request)
+    kept = [(name.removeprefix(KEPT), text) for name, text in await fields_of(request) if name.startswith(KEPT)]
+    again = Again(_inside(form.get("to", "")), tuple(kept))
     address, back = request.client.host if request.client else "", _inside(form.get("next", ""))
     seconds = ceil(lock.tries.wait(address))
     if seconds:
-        answer = _form(request, back, f"too many wrong tokens; try again in {seconds} s", status=429)
-        answer.headers["retry-after"] = str(seconds)
-        return answer
+        late = _form(request, back, f"too many wrong tokens; try again in {seconds} s", status=429, again=again)
+        late.headers["retry-after"] = str(seconds)
+        return late
     if lock and not lock.opens(form.get("token", "").strip()):
         lock.tries.note(address)
-        return _form(request, back, "this is not the token", status=403)
-    answer = RedirectResponse(back, status_code=303)
+        return _form(request, back, "this is not the token", status=403, again=again)
+    answer: Response = RedirectResponse(back, status_code=303)
+    if kept:
+        answer = page(request, "resend.html", back=back, again=again)
     # A proxy that ends TLS asks in plain HTTP; the browser's own word for where its form came from shows that.
     secure = request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
     answer.set_cookie(COOKIE, lock.ticket, path="/", httponly=True, samesite="strict", secure=secure)
@@ -44,8 +80,8 @@ async def leave(request: Request) -> Response:
     return answer
 
 
-def _form(request: Request, back: str, error: str = "", *, status: int = 200) -> Response:
-    return page(request, "login.html", status=status, back=back, error=error)
+def _form(request: Request, back: str, error: str = "", *, status: int = 200, again: Again = NOTHING) -> Response:
+    return page(request, "login.html", status=status, back=back, error=error, again=again)
 
 
 def _inside(address: str) -> str:

@@ -1,26 +1,24 @@
 """The pages where a person improves plans: the editor, old and new side by side, verdicts, remarks and the queue."""
 
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from html import escape
 from typing import Any, Literal, cast, get_args
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import StepdownError, UnknownName, UsageError
-from stepdown.models import Prices
 from stepdown.store import Edit, Run, Store
 from stepdown.store.people import Annotation, annotate, annotations, copied_from, copies, correct
 from stepdown.types import Grade, Plan, Trace, Verdict
-from stepdown.web.pages import form_of, page, state_of, templates
+from stepdown.web.pages import Overtaken, form_of, mark, page, state_of
+from stepdown.web.pages.solved import address, place_of, solved_at, solvings_of, unsolved
 from stepdown.web.run_form import check_model, offers
-from stepdown.web.scrubbing import scrub
-from stepdown.web.solvings import Solving, Solvings
+from stepdown.web.solvings import Solving
 from stepdown.web.state import State
 from stepdown.web.worth import (
     MOST_SECONDS,
@@ -71,11 +69,6 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[str, ...]
 
 
-def address(run: str, room: Room, problem: str) -> str:
-    """Return the address of a problem's page in a run."""
-    return f"/runs/{run}/{room}/{quote(problem, safe='/')}"
-
-
 def read_subject(store: Store, name: str, problem: str) -> Subject:
     """Return one problem of a run. Raises `UnknownName`."""
     run = store.run(name)
@@ -85,21 +78,15 @@ def read_subject(store: Store, name: str, problem: str) -> Subject:
     return Subject(run, attempts, tuple(edit for edit in run.edits() if edit.problem == problem))
 
 
-def solvings_of(request: Request) -> Solvings:
-    """Return what this server solves again, made with the first."""
-    found: Solvings | None = getattr(request.app.state, "solvings", None)
-    if found is None:
-        found = request.app.state.solvings = Solvings(state_of(request))
-    return found
-
-
 # -- one plan
 
 
 async def show_plan(request: Request) -> Response:
     """Show the editor of a plan, with the plan's lineage."""
-    state, (name, problem) = state_of(request), _place(request)
+    return page(request, "plan.html", **await _shown(state_of(request), *place_of(request)))
 
+
+async def _shown(state: State, name: str, problem: str) -> dict[str, Any]:
     def read(store: Store) -> dict[str, Any]:
         subject = read_subject(store, name, problem)
         return _editing(subject) | {
@@ -110,7 +97,7 @@ async def show_plan(request: Request) -> Response:
             "copied_from": copied_from(subject.run, subject.place),
         }
 
-    return page(request, "plan.html", **await state.read(read))
+    return await state.read(read)
 
 
 def _editing(subject: Subject) -> dict[str, Any]:
@@ -146,9 +133,11 @@ def when(created: float) -> str:
 
 async def post_plan(request: Request) -> Response:
     """Keep a person's edit; with `solve`, solve the problem again by the plan, with any student a page may name."""
-    state, (name, problem) = state_of(request), _place(request)
+    state, (name, problem) = state_of(request), place_of(request)
     form = await form_of(request)
     subject = read_subject(state.store, name, problem)
+    if (base := overtaken(subject, form)) is not None:
+        return await _tell_newer(request, subject, form, base)
     if form.get("solve"):
         return await (_live if request.headers.get("hx-request") else _waited)(request, subject, form)
     plan = edited(subject, form, person=state.person)
@@ -157,14 +146,38 @@ async def post_plan(request: Request) -> Response:
     return RedirectResponse(address(subject.run.id, "plans", problem) + "#lineage", status_code=303)
 
 
+def overtaken(subject: Subject, form: Mapping[str, str]) -> int | None:
+    """Return the number of the newest plan where it came after the one a form began with, and the form has another.
+
+    None where nothing would be hidden by what the form says.
+    """
+    begun, newest = begun_with(subject, form), len(subject.plans) - 1
+    if begun >= newest:
+        return None
+    said = Plan(form.get("steps", ""), "").steps
+    known = (subject.plans[begun].steps, subject.plans[newest].steps)
+    return newest if said and said not in known and known[0] != known[1] else None
+
+
+async def _tell_newer(request: Request, subject: Subject, form: Mapping[str, str], base: int) -> Response:
+    """Show what somebody else made of the plan meanwhile, with what was typed in the fields; nothing is kept."""
+    values = await _shown(state_of(request), subject.run.id, subject.trace.problem.id)
+    typed = {name: form.get(name, "")[:_WORDS] for name in ("why", "author", "student")}
+    values |= {"plan": Plan(form["steps"][:_LONGEST], ""), "typed": typed, "base": base}
+    return page(request, "plan.html", status=409, theirs=subject.plans[base], **values)
+
+
 def _start(request: Request, subject: Subject, form: Mapping[str, str]) -> Solving:
     state = state_of(request)
     plan = edited(subject, form, person=state.person)
     name = check_model(form.get("student", "").strip() or subject.run.settings.student, state.config)
     problem = subject.trace.problem.id
-    return solvings_of(request).start(
+    solving = solvings_of(request).start(
         subject.run, problem, plan=plan, student=state.load(name), seconds=seconds_of(form)
     )
+    # An edit that is new is kept before the student is asked.
+    solving.base = subject.plans.index(plan) if plan in subject.plans else len(subject.plans)
+    return solving
 
 
 async def _live(request: Request, subject: Subject, form: Mapping[str, str]) -> Response:
@@ -172,37 +185,28 @@ async def _live(request: Request, subject: Subject, form: Mapping[str, str]) -> 
     try:
         solving = _start(request, subject, form)
     except StepdownError as error:
-        return HTMLResponse(_unsolved(state_of(request), error, kept=False))  # htmx shows no answer but a good one
+        return HTMLResponse(unsolved(state_of(request), error, kept=False))  # htmx shows no answer but a good one
     solving.counted = urlsplit(request.headers.get("hx-current-url", "")).path.endswith("/queue")
     return page(request, "parts/solving.html", solving=solving)
 
 
 async def _waited(request: Request, subject: Subject, form: Mapping[str, str]) -> Response:
     solving = _start(request, subject, form)
-    async for _ in solving.pieces():
-        continue
-    return RedirectResponse(_solved_at(solving), status_code=303)
-
-
-def _unsolved(state: State, error: StepdownError, *, kept: bool) -> str:
-    what, hint = (scrub(text, state.token) for text in (error.what, error.hint))
-    return templates().get_template("parts/unsolved.html").render(what=what, hint=hint, kept=kept)
-
-
-def _solved_at(solving: Solving) -> str:
-    if solving.error is not None:
-        raise solving.error
-    assert solving.result is not None, "what ended without an error has a result"
-    return f"{address(solving.run, 'solved', solving.problem)}?by={solving.result.run.id}"
+    await solving.end()
+    return RedirectResponse(solved_at(solving), status_code=303)
 
 
 def edited(subject: Subject, form: Mapping[str, str], *, person: str) -> Plan:
     """Return the plan a form says, the one it began with where no step changed. Raises `UsageError`."""
     if not subject.plans:
         raise UsageError(f"`{subject.trace.problem.id}` has no plan in this run", "trace-of-thought runs have plans")
-    base = form.get("base", "")
-    begun = subject.plans[min(int(base), len(subject.plans) - 1) if base.isdecimal() and len(base) < 9 else -1]
-    return revised(begun, form, person=person)
+    return revised(subject.plans[begun_with(subject, form)], form, person=person)
+
+
+def begun_with(subject: Subject, form: Mapping[str, str]) -> int:
+    """Return the number of the plan a form began with, among all that its problem has had; the newest's by default."""
+    base, newest = form.get("base", ""), len(subject.plans) - 1
+    return min(int(base), newest) if base.isdecimal() and len(base) < 9 else newest
 
 
 def revised(begun: Plan, form: Mapping[str, str], *, person: str) -> Plan:
@@ -238,75 +242,21 @@ def seconds_of(form: Mapping[str, str]) -> float | None:
     return min(seconds, MOST_SECONDS) if math.isfinite(seconds) and seconds > 0 else None
 
 
-# -- solved again
-
-
-async def show_solved(request: Request) -> Response:
-    """Show what a run had and what a derived run has, side by side."""
-    state, (name, problem) = state_of(request), _place(request)
-    by = request.query_params.get("by", "")
-    return page(
-        request, "solved.html", **await state.read(lambda store: sides(store, (name, by), problem, state.prices))
-    )
-
-
-def sides(store: Store, runs: tuple[str, str], problem: str, prices: Prices) -> dict[str, Any]:
-    """Return what the side-by-side view needs: both runs' attempts, what became of the plan, who changed it and why."""
-    before, after = (side_of(store.run(name), problem, prices) for name in runs)
-    if before is None or after is None:
-        raise UnknownName("problem of both runs", problem[:200], [])
-    return {"before": before, "after": after, "changes": changes(before.steps, after.steps),
-            "problem": after.attempts[0][0].problem, "plan": after.attempts[0][0].plan}  # fmt: skip
-
-
-async def stream_solving(request: Request) -> Response:
-    """Stream a solution as it is written, then old and new side by side, as server-sent events."""
-    solving = solvings_of(request).find(request.path_params["id"])
-    headers = {"Cache-Control": "no-store"}
-    return StreamingResponse(_told(state_of(request), solving), media_type="text/event-stream", headers=headers)
-
-
-async def _told(state: State, solving: Solving) -> AsyncIterator[str]:
-    async for piece in solving.pieces():
-        if state.leaving.is_set():
-            return
-        yield _event("piece", escape(piece)) if piece else ": still here\n\n"
-    yield _event("done", await _ended(state, solving))
-    yield _event("end", "")
-
-
-async def _ended(state: State, solving: Solving) -> str:
-    try:
-        _solved_at(solving)
-    except StepdownError as error:
-        return _unsolved(state, error, kept=True)
-    assert solving.result is not None, "what ended without an error has a result"
-    runs = solving.run, solving.result.run.id
-    values = await state.read(lambda store: sides(store, runs, solving.problem, state.prices))
-    text = templates().get_template("parts/solved.html").render(**values)
-    if not solving.counted:
-        return text
-    gained = await state.read(lambda store: gains(store.run(solving.run)))
-    return text + templates().get_template("parts/gained.html").render(gained=gained, oob=True)
-
-
-def _event(name: str, text: str) -> str:
-    # A carriage return would end a line of the stream.
-    lines = "".join(f"data: {line}\n" for line in text.replace("\r", "").split("\n"))
-    return f"event: {name}\n{lines}\n"
-
-
 # -- verdicts and remarks
 
 
 async def post_verdict(request: Request) -> Response:
     """Keep a person's verdict on one sample, and go back to its trace."""
-    state, (name, problem) = state_of(request), _place(request)
+    state, (name, problem) = state_of(request), place_of(request)
     form = await form_of(request)
     ordinal, trace, grade = _sample(state.store, name, problem, form)
     verdict = form.get("verdict", "")
     if verdict not in get_args(Verdict):
         raise UsageError(f"`{verdict[:40]}` is no verdict", "choose right, wrong or ungraded")
+    if form.get("shown", now := mark(grade)) != now:
+        raise Overtaken(
+            f"the verdict was changed meanwhile: `{grade.verdict}`, {grade.why}", "load the page anew, then correct it"
+        )
     correct(
         state.store.run(name),
         (ordinal, trace.sample),
@@ -320,7 +270,7 @@ async def post_verdict(request: Request) -> Response:
 
 async def post_annotation(request: Request) -> Response:
     """Keep a person's remarks on the plan and the solution of one sample, and go back to its trace."""
-    state, (name, problem) = state_of(request), _place(request)
+    state, (name, problem) = state_of(request), place_of(request)
     form = await form_of(request)
     _, trace, _ = _sample(state.store, name, problem, form)
     said = [form.get(field, "").strip()[:_LONGEST] for field in ("delegation", "answer")]
@@ -367,16 +317,10 @@ def _queue(store: Store, name: str, *, at: str, state: State) -> dict[str, Any]:
     return values | _editing(read_subject(store, name, shown)) | {"students": students, "beside": beside, "side": side}
 
 
-def _place(request: Request) -> tuple[str, str]:
-    return request.path_params["run"], request.path_params["problem"]
-
-
 ROUTES: list[BaseRoute] = [
     Route("/runs/{run}/queue", show_queue),
-    Route("/runs/{run}/solving/{id}", stream_solving),
     Route("/runs/{run}/plans/{problem:path}", show_plan),
     Route("/runs/{run}/plans/{problem:path}", post_plan, methods=["POST"]),
-    Route("/runs/{run}/solved/{problem:path}", show_solved),
     Route("/runs/{run}/verdicts/{problem:path}", post_verdict, methods=["POST"]),
     Route("/runs/{run}/annotations/{problem:path}", post_annotation, methods=["POST"]),
 ]

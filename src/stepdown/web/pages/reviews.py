@@ -1,5 +1,6 @@
 """The pages of reviewed runs: plans that wait for a person before their student sees them."""
 
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 import msgspec
@@ -10,8 +11,10 @@ from starlette.routing import BaseRoute, Route
 from stepdown.errors import UnknownName, UsageError
 from stepdown.store import Store
 from stepdown.store.people import Decision, Held, decide, waiting
+from stepdown.types import Plan
 from stepdown.web.pages import form_of, page, state_of
 from stepdown.web.pages.plans import author_of, revised
+from stepdown.web.pages.solved import place_of
 
 SHOWN = 50
 
@@ -40,7 +43,7 @@ async def show_reviews(request: Request) -> Response:
     wanted = (asked.get("run", ""), asked.get("at", ""))
     place = places.index(wanted) if wanted in places else 0
     beside = [found[at] if 0 <= at < len(found) else None for at in (place - 1, place + 1)]
-    return page(request, "reviews.html", waiting=found, place=place, beside=beside, shown=SHOWN, late="late" in asked)
+    return page(request, "reviews.html", waiting=found, place=place, beside=beside, shown=SHOWN)
 
 
 async def post_review(request: Request) -> Response:
@@ -49,21 +52,22 @@ async def post_review(request: Request) -> Response:
     form = await form_of(request)
     held = next((one for one in waiting(state.store, run) if one.problem.id == problem), None)
     if held is None:
-        return _late(run, problem, known=any(one.id == run for one in state.store.runs()))
+        return _late(request, form, known=any(one.id == run for one in state.store.runs()))
     plan = revised(held.plan, form, person=state.person)
     decision = _decision(form.get("decision", ""), changed=plan != held.plan)
     if decision == "left":
         plan = msgspec.structs.replace(held.plan, author=author_of(form, state.person))
     if not decide(state.store, (run, problem), decision=decision, plan=plan):
-        return _late(run, problem, known=True)
+        return _late(request, form, known=True)
     return RedirectResponse("/reviews", status_code=303)
 
 
-def _late(run: str, problem: str, *, known: bool) -> Response:
-    """Say that somebody was first; a plan that was never held is an unknown name."""
+def _late(request: Request, form: Mapping[str, str], *, known: bool) -> Response:
+    """Say that somebody was first, with what was typed; a plan that was never held is an unknown name."""
+    run, problem = place_of(request)
     if not known:
         raise UnknownName("plan that waits", f"{run[:40]}/{problem[:200]}", [])
-    return RedirectResponse("/reviews?late=1", status_code=303)
+    return page(request, "late.html", status=409, problem=problem, steps=Plan(form.get("steps", ""), "").steps)
 
 
 def _decision(said: str, *, changed: bool) -> Decision:

@@ -10,18 +10,18 @@ class Steps {
   constructor(form) {
     this.form = form;
     this.text = form.elements.steps;
-    this.before = this.lines();
+    this.before = this.lines(this.text.defaultValue);
     this.list = document.createElement("ol");
     this.list.className = "rows";
     const add = button("Add a step", "Add a step at the end", () => this.insert(this.list.children.length, ""));
     this.text.parentElement.before(this.list, add);
     this.text.parentElement.hidden = true;
-    this.before.forEach((line, place) => this.put(place, line));
+    this.lines(this.text.value).forEach((line, place) => this.put(place, line));
     this.update();
   }
 
-  lines() {
-    return this.text.value.split("\n").map((line) => line.trim()).filter(Boolean);
+  lines(text) {
+    return text.split("\n").map((line) => line.trim()).filter(Boolean);
   }
 
   put(place, text) {
@@ -86,6 +86,8 @@ class Steps {
     const now = [...this.list.children].map((row) => row.firstChild.value.replace(/\s+/g, " ").trim()).filter(Boolean);
     this.text.value = now.join("\n");
     this.show(diff(this.before, now));
+    // Whoever keeps what is typed hears of a step that was moved, too.
+    if (said) this.text.dispatchEvent(new Event("input", { bubbles: true }));
     if (said) this.form.querySelector("[data-said]").textContent = said;
   }
 
@@ -175,7 +177,7 @@ function pressedKey(event) {
   else if (!document.getElementById("keys")) return;
   else if (event.key === "Enter" && event.target === document.body) act(event, () => solve(form));
   else if (event.key === "?") act(event, showKeys);
-  else if (event.key === "l") press(form, "[data-leave]", event);
+  else if (event.key === "l") leave(form, event);
 }
 
 function act(event, work) {
@@ -195,6 +197,14 @@ function solve(form) {
 function press(form, which, event) {
   const found = form.querySelector(which);
   if (found) act(event, () => found.click());
+}
+
+// A key that is hit by accident must not throw an edit away.
+function leave(form, event) {
+  if (!form.hasAttribute("data-changed") || form.dataset.sure) return press(form, "[data-leave]", event);
+  form.dataset.sure = "yes";
+  const detail = "You have changed this plan. Press l again to leave the problem unsolved all the same.";
+  act(event, () => form.dispatchEvent(new CustomEvent("stepdown:complain", { bubbles: true, detail })));
 }
 
 function showKeys() {
