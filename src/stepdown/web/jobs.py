@@ -130,15 +130,15 @@ class Job:
         else:
             self.delays[news.run] = news.delay
 
-    def measure(self, store: Store, state: "State") -> dict[str, Progress]:
-        """Return how far each of its runs is. Works in the thread of a store's reader."""
+    def measure(self, store: Store, state: "State", *, last: bool = False) -> dict[str, Progress]:
+        """Return how far each of its runs is, the `last` time all anew. Works in the thread of a store's reader."""
         found = {run.id: run for run in store.runs() if run.id in self.runs}
-        return {name: self._measured(found[name], state) for name in self.runs if name in found}
+        return {name: self._measured(found[name], state, last) for name in self.runs if name in found}
 
-    def _measured(self, run: Run, state: "State") -> Progress:
+    def _measured(self, run: Run, state: "State", last: bool) -> Progress:
         settings, before = run.settings, self.progress.get(run.id)
         rate = self._rate(run.id, len(run))
-        if before is not None and before.done == len(run) and self.is_live:
+        if before is not None and before.done == len(run) and not last:
             return msgspec.structs.replace(before, rate=rate)
         summary, models = run.summary(), {"teacher": settings.teacher or settings.student, "student": settings.student}
         used = {role: usage for role, usage in summary.tokens.items() if role in models}
@@ -285,9 +285,10 @@ class Jobs:
             await self._measure(job)
             # Long runs take a while to be counted; pages must not wait for that.
             await asyncio.wait([ended], timeout=max(1.0, 10 * (time.monotonic() - began)))
-        job.code, job.ended = ended.result()[2], time.time()
         job.delays.clear()
-        await self._measure(job)
+        # Before it is said to have ended: a page asks no more from then on.
+        await self._measure(job, last=True)
+        job.code, job.ended = ended.result()[2], time.time()
         self.version += 1
 
     async def _listen(self, stream: asyncio.StreamReader, job: Job) -> None:
@@ -300,8 +301,8 @@ class Jobs:
                     job.hear(news)
                     self.version += 1
 
-    async def _measure(self, job: Job) -> None:
-        found = await self.state.read(lambda store: job.measure(store, self.state))
+    async def _measure(self, job: Job, *, last: bool = False) -> None:
+        found = await self.state.read(lambda store: job.measure(store, self.state, last=last))
         if found != job.progress:
             job.progress = found
             self.version += 1
