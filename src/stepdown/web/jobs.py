@@ -4,6 +4,7 @@ import asyncio
 import os
 import shlex
 import signal
+import sqlite3
 import sys
 import time
 from collections import deque
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from stepdown.errors import UnknownName, UsageError
+from stepdown.errors import StoreError, UnknownName, UsageError
 from stepdown.models.delays import Delay
 from stepdown.models.keys import Secret
 from stepdown.runner.run import News
@@ -302,7 +303,10 @@ class Jobs:
                     self.version += 1
 
     async def _measure(self, job: Job, *, last: bool = False) -> None:
-        found = await self.state.read(lambda store: job.measure(store, self.state, last=last))
+        try:
+            found = await self.state.read(lambda store: job.measure(store, self.state, last=last))
+        except (StoreError, sqlite3.Error):
+            return  # what was known last stays; a store that cannot be read must not hide that a job has ended
         if found != job.progress:
             job.progress = found
             self.version += 1
