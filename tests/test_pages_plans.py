@@ -160,7 +160,7 @@ def test_an_edit_that_somebody_else_overtook_is_shown_and_not_overwritten(site: 
 def test_the_same_edit_twice_and_the_plan_as_it_was_overtake_nobody(site: str, first: Run) -> None:
     edit(site, first, **CAREFUL)
     for steps in (CAREFUL["steps"], "Take the number.\nAdd one to it."):
-        assert edit(site, first, steps=steps).status == 200
+        assert edit(site, first, steps=steps, author="Bob").status == 200
     assert len(first.edits()) == 1
 
 
