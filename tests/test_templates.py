@@ -94,8 +94,8 @@ def test_the_process_outlives_an_error_and_ends_with_its_template(rendering: lis
     source = "{% if messages[0].content == 'no' %}{{ raise_exception('no') }}{% endif %}" + TURNS
     with pytest.raises(CallFailed):
         render(rendering, source, (Message("user", "no"),))
-    process = rendering[0]._process
-    assert rendering[0].render((Message("user", "\ud83d é\n"),)).startswith("<user>") and process is not None
+    process = rendering[0]._held[0]
+    assert rendering[0].render((Message("user", "\ud83d é\n"),)).startswith("<user>")
     rendering[0].close()
     assert process.returncode is not None
 

@@ -157,6 +157,11 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
         """Whether the reply that holds the solution, the last one, did not come to its own end: it has no vote."""
         return bool(self.calls) and self.calls[-1].reply.finish != "stop"
 
+    @property
+    def ending(self) -> Finish:
+        """How the first reply that is not known to be whole ended; `stop` where all are."""
+        return next((call.reply.finish for call in self.calls if call.reply.finish != "stop"), "stop")
+
     def tokens(self, role: Role) -> Usage | None:
         """The usage summed over a role's calls; None if any of them is unknown."""
         usages = [call.reply.usage for call in self.calls if call.role == role]

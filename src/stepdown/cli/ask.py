@@ -13,6 +13,7 @@ from stepdown.cli.effects import PLANNING, given, refuse
 from stepdown.cli.grid import Players
 from stepdown.cli.needs import check_extras
 from stepdown.cli.options import CHOICE, EndpointOptions, Flag, OutputOptions, SamplingOptions
+from stepdown.cli.reading import ENDINGS
 from stepdown.cli.terminal import say, show, show_json
 from stepdown.errors import UsageError
 from stepdown.exchange import describe
@@ -158,7 +159,7 @@ def steps_of(plan: Plan) -> list[str]:
 
 def show_solution(trace: Trace) -> None:
     """Write the solution, and what it took."""
-    cut = " (cut at its token limit; raise --max-tokens)" if trace.truncated else ""
+    cut = f" ({ENDINGS[trace.ending]})" if trace.truncated else ""
     show(f"solution ({trace.calls[-1].model}){cut}:", (trace.solution or "").strip())
     sent = sum(not call.reply.cached for call in trace.calls)
     say("", f"{counted(sent, 'call')} sent, {len(trace.calls) - sent} answered by the store")

@@ -4,7 +4,15 @@ from collections.abc import Iterator
 
 from stepdown.errors import UnknownName
 from stepdown.store import Run, Store
-from stepdown.types import Grade, Trace
+from stepdown.types import Finish, Grade, Trace
+
+# What is said of a trace with a reply that is not known to be whole.
+ENDINGS: dict[Finish, str] = {
+    "stop": "",
+    "length": "cut at its token limit; a higher --max-tokens lets it go on",
+    "filter": "stopped by a filter",
+    "unknown": "ended for an unknown reason",
+}
 
 
 def runs_of(store: Store, names: tuple[str, ...]) -> list[Run]:

@@ -86,7 +86,7 @@ def result_of(row: Row, tally: Tally, paid: Paid, *, errors: int, seconds: float
 def show_results(results: Sequence[Result]) -> None:
     """Write the tables of a grid: what came out, and what it took."""
     header = ("run", "method", "student", "plans", "right/graded/total", "%", "cut", "failed")
-    note = "cut: traces with a reply at its token limit."
+    note = "cut: traces with a reply that is not known to be whole: at its token limit, filtered, or of an unknown end."
     if any(one.samples > 1 for one in results):
         note += " Of several samples of a problem the majority decides."
     show_table("Runs", header, [(*_names(one), *_figures(one)) for one in results], words=4, note=note)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from stepdown.audits import leaked
 from stepdown.cli.options import CHOICE, Limit, OutputOptions
-from stepdown.cli.reading import attempts_of
+from stepdown.cli.reading import ENDINGS, attempts_of
 from stepdown.cli.terminal import say, show, show_json
 from stepdown.exchange import describe
 from stepdown.models import Prices
@@ -95,7 +95,7 @@ def chooser(run: Run, where: Where | None) -> Test:
 def block(trace: Trace, grade: Grade) -> str:
     """Return a trace as a person reads it."""
     sample = f" · sample {trace.sample}" if trace.sample else ""
-    cut = " · cut at its token limit" if trace.truncated else ""
+    cut = f" · {ENDINGS[trace.ending]}" if trace.truncated else ""
     head = f"── {trace.problem.id}{sample} · {grade.verdict}{cut}"
     parts = [head, asked(trace.problem)]
     if trace.plan is not None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
@@ -35,11 +36,12 @@ class ChatTemplate:
     def __init__(self, source: str, name: object, words: dict[str, str] | None = None) -> None:
         self.source, self._name, self._words = source, name, words or {}
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._held: list[subprocess.Popen[bytes]] = []
         self._failures = 0
+        weakref.finalize(self, _kill, self._held)
 
-    def render(self, messages: Messages) -> str:
-        """Return the prompt of messages, up to where the reply begins; blocks.
+    def render(self, messages: Messages, *, begins: bool = True) -> str:
+        """Return the prompt of messages, up to where the reply begins if it `begins`; blocks.
 
         A system line that the template refuses or leaves out is said in the user's turn. Raises `CallFailed` with
         the template's words where it refuses, runs without end or takes too much memory; one that did so twice is not
@@ -47,9 +49,9 @@ class ChatTemplate:
         """
         if not self.source:
             return "\n\n".join(message.content for message in messages)
-        text, error = self._ask(messages)
+        text, error = self._ask(messages, begins)
         if error != _ENDLESS and has_system(messages) and (error or not _says_system(text, messages)):
-            folded, refused = self._ask(fold_system(messages))
+            folded, refused = self._ask(fold_system(messages), begins)
             # A template may rewrite what it says: then its own text of a system line stands.
             if not refused and (error or _says_system(folded, messages)):
                 return folded
@@ -61,18 +63,18 @@ class ChatTemplate:
     def close(self) -> None:
         """End the process."""
         with self._lock:
-            self._end()
+            _kill(self._held)
 
-    def _ask(self, messages: Messages) -> tuple[str, str]:
+    def _ask(self, messages: Messages, begins: bool) -> tuple[str, str]:
         turns = [{"role": message.role, "content": message.content} for message in messages]
-        wish = {"template": self.source, "messages": turns, "words": self._words}
+        wish = {"template": self.source, "messages": turns, "words": self._words, "begins": begins}
         with self._lock:
             if self._failures >= _MOST_FAILURES:
                 return "", _ENDLESS
-            process = self._process or self._start()
+            process = self._held[0] if self._held else self._start()
             answer = _exchange(process, json.dumps(wish).encode() + b"\n", SECONDS)
             if answer is None:
-                self._end()
+                _kill(self._held)
                 self._failures += 1
                 return "", _ENDLESS
         return str(answer.get("text", "")), str(answer.get("error", ""))
@@ -80,7 +82,7 @@ class ChatTemplate:
     def _start(self) -> "subprocess.Popen[bytes]":
         if not find_spec("jinja2"):
             raise MissingExtra("jinja2", "embedded", f"the chat template of `{self._name}`")
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             # -P: a file in the working folder must not stand in for a library.
             [sys.executable, "-P", str(_CHILD)],
             stdin=subprocess.PIPE,
@@ -89,15 +91,23 @@ class ChatTemplate:
             # A Ctrl-C at the terminal is for the parent.
             start_new_session=True,
         )
-        if _exchange(self._process, b"", START_SECONDS) is None:
-            self._end()
+        self._held.append(process)
+        if _exchange(process, b"", START_SECONDS) is None:
+            _kill(self._held)
             raise CallFailed("no process for chat templates could be started", "free some memory, then try again")
-        return self._process
+        return process
 
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
+
+def template_of(tokenizer: Any, name: object) -> ChatTemplate:
+    """Return the template of a tokenizer of transformers; raises `ValueError` for several of which none is default."""
+    source = tokenizer.get_chat_template() if tokenizer.chat_template else ""
+    words = {key: word for key, word in tokenizer.special_tokens_map.items() if isinstance(word, str)}
+    return ChatTemplate(source, name, words)
+
+
+def _kill(held: "list[subprocess.Popen[bytes]]") -> None:
+    while held:
+        process = held.pop()
         process.kill()
         process.communicate()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from stepdown.errors import CallFailed, EndpointRefused, MissingExtra, PromptTooLong, StepdownError, UsageError
 from stepdown.models.pieces import cut_at_stop
-from stepdown.models.templates import ChatTemplate
+from stepdown.models.templates import template_of
 from stepdown.types import Finish, Messages, Reply, Sampling, Usage
 
 # Calls that are made together arrive one by one: a batch waits this many seconds for the others.
@@ -55,7 +55,7 @@ class TransformersEngine:
         try:
             with without_bars(transformers.utils.logging):
                 self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-                self._template = _template_of(self._tokenizer, folder)
+                self._template = template_of(self._tokenizer, folder)
                 model = transformers.AutoModelForCausalLM.from_pretrained(
                     folder, local_files_only=True, use_safetensors=True, dtype=dtype
                 )
@@ -232,13 +232,6 @@ class TransformersEngine:
                 mean = row.score / len(row.tokens) if isfinite(row.score) else None
                 finish: Finish = "length" if row.finish == "length" else "stop"
                 _settle(row, Reply(text=row.text, model="", usage=usage, finish=finish, logprob=mean))
-
-
-def _template_of(tokenizer: Any, folder: Path) -> ChatTemplate:
-    """Return the folder's own chat template; raises `ValueError` where it has several and none by default."""
-    source = tokenizer.get_chat_template() if tokenizer.chat_template else ""
-    words = {name: word for name, word in tokenizer.special_tokens_map.items() if isinstance(word, str)}
-    return ChatTemplate(source, folder, words)
 
 
 def _settle(row: _Row, outcome: Reply | StepdownError) -> None:

@@ -13,8 +13,10 @@ from stepdown.corpus import Example, target
 from stepdown.corpus.targets import label
 from stepdown.distill.training.settings import Training
 from stepdown.distill.training.visits import Numbers, load_numpy
+from stepdown.errors import CallFailed, UsageError
+from stepdown.models.templates import template_of
 from stepdown.prompts import PromptSet, load_prompts
-from stepdown.types import Chain, Messages, Problem, Prompt
+from stepdown.types import Chain, Message, Messages, Problem, Prompt
 
 AT_ONCE = 512
 # With fewer problems than this times the dev problems, a tenth of them is held out.
@@ -147,7 +149,7 @@ class Asking:
     def __init__(self, tokenizer: Any, training: Training) -> None:
         self.words: PromptSet = load_prompts(training.prompts)
         self.method = training.method
-        self._tokenizer = tokenizer
+        self._tokenizer, self._template = tokenizer, template_of(tokenizer, "the base")
 
     def prompt(self, question: Messages) -> list[int]:
         """Return the tokens of a question in the chat template, up to where the student begins."""
@@ -173,11 +175,11 @@ class Asking:
         return ([*row, self._tokenizer.eos_token_id] for row in rows)
 
     def _templated(self, question: Messages, *, answer: str | None = None, begins: bool = False) -> str:
-        turns = [{"role": message.role, "content": message.content} for message in question]
-        if answer is not None:
-            turns.append({"role": "assistant", "content": answer})
-        text: str = self._tokenizer.apply_chat_template(turns, add_generation_prompt=begins, tokenize=False)
-        return text
+        said = () if answer is None else (Message("assistant", answer),)
+        try:
+            return self._template.render((*question, *said), begins=begins)
+        except CallFailed as error:
+            raise UsageError(error.what, error.hint) from None
 
     def _tokens(self, text: str) -> list[int]:
         tokens: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
