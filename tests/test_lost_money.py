@@ -60,6 +60,13 @@ def test_a_broken_text_whose_usage_is_unknown_counts_its_bytes(store: Store, tmp
     assert [usage.output for usage in kept] == [5, 5] and kept[0].input + kept[1].input > 18
 
 
+def test_a_reply_whose_usage_is_unknown_is_never_said_to_cost_nothing(store: Store, tmp_path: Path) -> None:
+    spent = budget(tmp_path)
+    with raw_server(as_json(said(usage=COUNTS | {"prompt_tokens": -5}))) as server:
+        paid(server, store, spent)
+    assert spent.spent_money == spent.spent_tokens > 20
+
+
 def test_no_attempt_is_made_that_the_budget_does_not_allow(store: Store, tmp_path: Path) -> None:
     spent = budget(tmp_path, 70.0)
     with raw_server(BROKEN) as server, pytest.raises(BudgetReached):

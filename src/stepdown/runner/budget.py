@@ -94,7 +94,7 @@ class Budget:
         Raises `BudgetReached`, and `UsageError` where the budget is in money and the model's price is unknown.
         """
         self.check(model)
-        price = self.pricing.cost(model, bound) if self.money is not None else 0.0
+        price = self.pricing.cost(model, bound)
         wanted = Reservation(model, price or 0.0, bound.input + bound.output)
         while not self._fits(wanted):
             if not self._held:
@@ -114,6 +114,7 @@ class Budget:
         if usages is None:
             self.spent_money += held.money
             self.spent_tokens += held.tokens
+            self.priced = self.priced and self.pricing.cost(held.model, Usage(1, 1)) is not None
         for usage in usages or ():
             self.add(held.model, usage)
 
