@@ -305,7 +305,10 @@ def _said(text: str) -> Said | None:
 
 def _clock(text: str) -> Said | None:
     found = _CLOCK.fullmatch(unmarked(text))
-    return Said(f"{int(found[1])}:{found[2]}{(found[3] or '').lower()}") if found else None
+    if found is None:
+        return None
+    hour = int(found[1]) % 12 + 12 * (found[3] in "Pp") if found[3] else int(found[1])
+    return Said(f"{hour}:{found[2]}")
 
 
 def figure(text: str) -> str:
