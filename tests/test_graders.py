@@ -99,6 +99,9 @@ def test_an_equal_expression_that_is_not_factored_does_not_answer_a_factoring_qu
         (r"x \le 2", "Thus $x <= 2$ is our answer.", "right"),
         (r"\frac{\sqrt3}{3}", r"It is $\frac{1}{\sqrt3} \approx 0.58$.", "right"),
         ("1/54145", "It is $1/54146$.", "wrong"),
+        ("0.4", "It is .4.", "right"),
+        (r"\text{odd}", "$odd$", "right"),
+        (r"\text{odd}", "even", "wrong"),
     ],
 )
 def test_a_gold_that_is_an_equation_or_a_list_is_met_only_by_the_whole_of_one(

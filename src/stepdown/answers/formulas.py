@@ -31,6 +31,7 @@ _BARE = re.compile(
 _NAME = re.compile(r"(?<!\w)[A-Za-z][A-Za-z'-]+(?!\w)")
 _EQUALS = re.compile(r"=[ &$]*\Z")
 _MODULO = re.compile(r"\\pmod\s*(?:\{[^{}]*\}|\d+)|^\s*\\[lc]?dots")
+_POINT = re.compile(r"\.\d")
 _AROUND = 600
 _ENDS = " ,;:.!*_"
 _RELATION = re.compile(
@@ -133,7 +134,7 @@ def _unmarked(sentence: str, start: int, end: int) -> list[Formula]:
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     while True:
         before = (start, end)
-        while start < end and text[start] in _ENDS + ")]}=/^":
+        while start < end and text[start] in _ENDS + ")]}=/^" and not _POINT.match(text, start):
             start += 1
         if start < end and text[start] == "-" and text[start + 1 : start + 2] == " ":
             start += 1

@@ -10,7 +10,7 @@ _FARTHEST = 200_000
 LONGEST = 4000
 # Words that stood in `\text{...}` keep marks around them, so that `\text{no}` is never the product n o.
 OPEN, CLOSE = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
-_BETWEEN = re.compile(r"[.!?:;]\s|\n\s*\n|\\end|\\\\\s*[^\s\\]")
+_BETWEEN = re.compile(r"\*\*|\\n\\n|[.!?:;]\s|\n\s*\n|\\end|\\\\\s*[^\s\\]")
 _JOINING = re.compile(r"[,;&=]|\b(?:and|or)\b|\\q?quad|\A[\s${}()\\]*\Z")
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{?\s*\Z")
 _FURTHEST = 60

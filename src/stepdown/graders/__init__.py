@@ -14,6 +14,7 @@ from stepdown.answers import Conclusion, conclusion, explicit, number, plain_tex
 from stepdown.answers.formulas import formulas
 from stepdown.answers.numbers import numbers
 from stepdown.answers.sentences import closing
+from stepdown.answers.unwrapping import unwrapped
 from stepdown.errors import CallFailed, UnknownName
 from stepdown.graders.baselines import NUMERIC, box_first, last_number
 from stepdown.graders.comparing import compare, gold_of, wholes
@@ -26,6 +27,7 @@ __all__ = ["judged_by", "load_grader", "named"]
 
 _VERDICT = re.compile(r"\b(right|wrong)\b", re.IGNORECASE)
 _KINDS: dict[str, Kind] = {"numeric": "number", "choice": "choice", "text": "text", "expression": "expression"}
+_WORD = re.compile(r"[A-Za-z]{2,20}")
 _BASELINES = {"last-number": last_number, "box-first": box_first}
 # Raised whenever a text may be read or compared otherwise than before; earlier grades keep their names.
 _VERSION = 2
@@ -106,6 +108,8 @@ def _judged(text: str, name: str) -> Grade:
 async def _graded(problem: Problem, solution: str, read: Conclusion, kind: Kind, name: str) -> Grade:
     if gold_of(problem, kind) is None:
         return Grade("ungraded", read.found, f"the gold `{problem.answer[:80]}` cannot be read as {kind}", name)
+    if read.found is None and kind == "expression" and _WORD.fullmatch(word := unwrapped(solution)):
+        read = Conclusion(word, None, word)
     if read.found is None:
         return Grade("wrong", None, read.how, name)
     whole = wholes(solution, read.found, read.where) if kind == "expression" and read.where else ()
