@@ -18,7 +18,7 @@ _PROBLEM = re.compile(
     r"^[ \t>*_]{0,6}(?:\#{1,6}[ \t]{0,3})?[*_]{0,3}"
     r"(?P<label>(?:(?:another|next|new|similar|the next)\s)?(?:question|problem|exercise|example|instruction|human|user"
     r"|q|input|pregunta|frage|domanda|pergunta|问题|問題|質問|例题|题目)"
-    r"(?:[ \t]?\#?\d{1,3})?)[*_]{0,3}[ \t]?(?:[:：]|\.[ \t]|[ \t]?[*_]{0,3}$)",
+    r"(?P<number>[ \t]?\#?\d{1,3})?)[*_]{0,3}[ \t]?(?:[:：]|\.[ \t]|[ \t]?[*_]{0,3}$)",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -43,14 +43,18 @@ def own(text: str, question: str = "") -> tuple[int, int]:
             begin = match.end()
     end = _turned(text, begin)
     repeats = False
+    numbered = False
     for match in islice(_PROBLEM.finditer(text, begin, end), _MOST):
         if _LEAD_IN.fullmatch(text[begin : match.start()][:_LONGEST_LEAD]):
             head = " ".join(question.split()[:4])
             repeats = bool(head) and head in " ".join(text[match.end() : match.end() + 200].split())
             if not repeats:
                 return begin, end
+        elif match["number"] and (numbered or match["label"].lower() in question.lower()):
+            continue
         elif repeats or _finished(text, begin, match):
             return begin, match.start()
+        numbered = numbered or bool(match["number"])
     return begin, end
 
 
@@ -64,4 +68,5 @@ def _turned(text: str, begin: int) -> int:
 def _finished(text: str, begin: int, match: re.Match[str]) -> bool:
     """Tell whether what stands before another problem is an answer: it has a mark, or a blank line ends it."""
     asks = "#" in match[0] and match["label"].lower() in ("instruction", "human", "user", "input")
-    return asks or text[begin : match.start()].endswith("\n\n") or ends_with_mark(text, begin, match.start())
+    apart = text[begin : match.start()].endswith("\n\n") and not match["number"]
+    return asks or apart or ends_with_mark(text, begin, match.start())

@@ -31,6 +31,10 @@ _VERB = re.compile(
     r"that|we|he|she|they|it)(?![A-Za-z])"
 )
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}|[^\x00-\u02ff\u2000-\u2bff]{3,}")
+_NOT = re.compile(r"\W*(?:not|isn't|is not|neither|never)\s+\S", re.IGNORECASE)
+# Several answers, or a relation that is no equation.
+_MANY = re.compile(r"[,;]|\\(?:text|quad|pm|neq?|le|ge|lt|gt|begin)|\b(?:and|or)\b|[<>≤≥≠±]|!=")
+_NAME_FIRST = re.compile(r"[\s$\\(]*[A-Za-z](?:_\{?\w\}?)?(?:\([a-z]\))?\s*=[^=]*\Z")
 _PLAIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _OTHERWISE = re.compile(
     r"[,;]?\s*(?:\(?\bor\b|\()\s*(?P<roughly>approximately|about|roughly|≈|\\approx)?|\s(?P<roughly2>≈|\\approx)"
@@ -93,7 +97,7 @@ def _formula_held(said: str, mark: Mark, want: Asked) -> Conclusion | None:
         if reason := _REASON.search(plain, start, end):
             start, end = unwrapped_span(plain, start, reason.start())
         outside = _MATHEMATICS.sub(" ", plain[start:end])
-        if DENIED.search(outside[:12]):
+        if _NOT.match(outside):
             if mark.name in ("statement", "final"):
                 return None
             return Conclusion(None, None, f"`{said.strip()[:80]}` denies")
@@ -101,6 +105,7 @@ def _formula_held(said: str, mark: Mark, want: Asked) -> Conclusion | None:
             return None if mark.name in ("statement", "final") else _held_sentence(said, end, want)
         adverb = _ADVERB.match(plain, start, end)
         start, end = _exact(plain, adverb.end() if adverb else start, end, want)
+        start = start if want.equation else _come_to(plain, start, end)
     if start == end:
         return None
     return Conclusion(plain[start:end].strip(), (start, end), said[start:end].strip()[:80])
@@ -117,6 +122,15 @@ def _held_sentence(said: str, end: int, want: Asked) -> Conclusion | None:
     return read if read.found is not None else None
 
 
+def _come_to(text: str, start: int, end: int) -> int:
+    """Return where the value begins that a chain of equations comes to; a name's equation and a list stay whole."""
+    said = text[start:end]
+    if "=" not in said or _MANY.search(said) or _NAME_FIRST.match(said):
+        return start
+    at = start + said.rindex("=") + 1
+    return at + len(text[at:end]) - len(text[at:end].lstrip(" $"))
+
+
 def _exact(text: str, start: int, end: int, want: Asked) -> tuple[int, int]:
     """Leave out a second spelling of one value, as in `1/2 or 0.5`, and an approximation unless rounding is asked."""
     for match in _OTHERWISE.finditer(text, start, end):
@@ -124,5 +138,6 @@ def _exact(text: str, start: int, end: int, want: Asked) -> tuple[int, int]:
         if match["roughly"] or match["roughly2"]:
             return other if want.rounded else one
         if same_expression(text[slice(*one)].rpartition("=")[2], text[slice(*other)]):
-            return one
+            start, end = one
+            break
     return start, end

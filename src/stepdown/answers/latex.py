@@ -21,7 +21,8 @@ _TWICE = re.compile(
 )
 _DELIMITER = re.compile(r"(?<!\\)\\[()\[\]]|(?<!\\)\$")
 _WHOLE = re.compile(
-    r"[\s$({]*(?:\\[(\[])?\s*\\(?:text|textbf|textrm|textit|mbox|mathrm|operatorname)\s*\{([^{}]*)\}[\s$.)}]*(?:\\[)\]])?[\s.]*"
+    r"[\s$({]*(?:\\[(\[])?\s*\\(?:text|textbf|textrm|textit|mbox|mathrm"
+    r"|operatorname)\s*\{([^{}]*)\}[\s$.)}]*(?:\\[)\]])?[\s.]*"
 )
 _TEXT = re.compile(r"\\(?:text|mathrm|textbf|textrm|textsf|texttt|mbox|mathit|textit|emph)\s*\{([^{}]*)\}")
 _GROUPED = re.compile(r"(?<![\d,.])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])(?![^()\[\]]*[)\]])")

@@ -264,7 +264,8 @@ def _open(said: str) -> bool:
     if len(said) > _LONGEST:
         return False
     return (
-        said.count("\\begin{") > said.count("\\end{")
+        said.count("{") > said.count("}")
+        or said.count("\\begin{") > said.count("\\end{")
         or said.count("$$") % 2 == 1
         or said.count("\\[") > said.count("\\]")
         or said.count("```") % 2 == 1

@@ -43,7 +43,8 @@ _RATIO = re.compile(r"([^:=<>,]+):([^:=<>,]+)")
 _COMMA = re.compile(r"(-?(?:\d+,\d\d|\d+,\d{4,9}|0,\d{1,9}))")
 # A ratio, a length or a value of a function, which a letter of its own could stand for.
 _QUANTITY = re.compile(
-    r"(?:\|[^|=]{1,40}\||[A-Z](?:_\{?\w{1,9}\}?)?(?:\s*:\s*[A-Z](?:_\{?\w{1,9}\}?)?)+|\\frac\{[A-Z]{1,3}\}\{[A-Z]{1,3}\}"
+    r"(?:\|[^|=]{1,40}\||[A-Z](?:_\{?\w{1,9}\}?)?(?:\s*:\s*[A-Z](?:_\{?\w{1,9}\}?)?)+"
+    r"|\\frac\{[A-Z]{1,3}\}\{[A-Z]{1,3}\}"
     r"|[A-Z]{2,4}|\\(?:angle|overline)\s*\{?[A-Z]{1,3}\}?|[a-zA-Z]\([^()=]{1,20}\)|[A-Z]{1,3}/[A-Z]{1,3})\s*=\s*"
 )
 

@@ -6,6 +6,7 @@ from itertools import islice
 from stepdown.answers.asked import asked
 from stepdown.answers.choices import choice_alone, choice_closing, letter
 from stepdown.answers.conclusions import Conclusion, formula_closing, number_closing
+from stepdown.answers.equality import same_expression
 from stepdown.answers.extents import own
 from stepdown.answers.holding import held
 from stepdown.answers.marks import Mark, marks, ranked
@@ -21,6 +22,12 @@ _CORRECTED = re.compile(
     r"|an) (?:mistake|error)|"
     r"my mistake|(?:that|this) (?:is|was|'s) (?:wrong|incorrect|not right|not correct)|sorry|apologi[sz]e|oops|"
     r"should (?:be|have been))\b",
+    re.IGNORECASE,
+)
+# What it takes to take a box, a tag or a field back.
+_WRONG = re.compile(
+    r"\b(?:wait,? (?:no\b|that)|(?:that|this)(?: is|'s) (?:wrong|incorrect|not right|not correct)|i made (?:a"
+    r"|an) (?:mistake|error))",
     re.IGNORECASE,
 )
 # Marks that a step may have as well as the whole, and what says that more steps or a conclusion follow.
@@ -44,7 +51,7 @@ def concluded(text: str, kind: Kind, choices: tuple[str, ...], question: str) ->
     if mark.name in _SOFT and _GOES_ON.search(part, mark.end):
         late = _closing(part, kind, choices, question)
         read = late if late.found is not None else read
-    elif read.where is not None and _CORRECTED.search(part, read.where[1]):
+    elif read.where is not None and (_CORRECTED if mark.name in _SOFT else _WRONG).search(part, read.where[1]):
         late = _closing(part[read.where[1] :], kind, choices, question)
         read = late.at(read.where[1]) if late.found is not None else read
     return read.at(begin)
@@ -95,8 +102,8 @@ def _boxes_joined(text: str, found: list[Mark]) -> list[Mark]:
             between = text[last.end + 1 : one.start]
             head = between[: max(0, between.rfind("\\"))]
             if len(between) < 40 and _BOX_LINK.fullmatch(head):
-                value = f"{last.said(text)}, {one.said(text)}"
-                out[-1] = Mark(last.start, one.end, "box", value)
+                same = same_expression(last.said(text), one.said(text))
+                out[-1] = one if same else Mark(last.start, one.end, "box", f"{last.said(text)}, {one.said(text)}")
                 continue
         out.append(one)
     return out
