@@ -13,6 +13,7 @@ import msgspec
 from stepdown.answers.asked import Asked
 from stepdown.answers.figures import Number, numbers, spelled
 from stepdown.answers.formulas import formulas, key
+from stepdown.answers.measures import unit_name
 from stepdown.answers.numbers import COMPARED, DENIED
 from stepdown.answers.sentences import Sentence, closing, last_check
 from stepdown.answers.weights import formula_weight, number_weight
@@ -65,7 +66,8 @@ def number_asked(one: Number, want: Asked) -> Fraction:
     """Return a number in the unit that is asked for: `50%` as a half where a probability is."""
     if one.percent and want.share and not want.percent:
         return one.value / 100
-    return one.larger if one.larger is not None and one.unit in want.nouns and not one.money else one.value
+    asked_larger = one.larger is not None and not one.money and one.unit in map(unit_name, want.nouns)
+    return one.larger if asked_larger and one.larger is not None else one.value
 
 
 def _weighed_up(text: str, want: Asked, read: _Reader) -> Conclusion:

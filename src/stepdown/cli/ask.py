@@ -12,7 +12,7 @@ from stepdown.cli.editor import edited, person
 from stepdown.cli.effects import PLANNING, given, refuse
 from stepdown.cli.grid import Players
 from stepdown.cli.needs import check_extras
-from stepdown.cli.options import CHOICE, EndpointOptions, Flag, OutputOptions, SamplingOptions
+from stepdown.cli.options import CHOICE, EndpointOptions, Flag, OutputOptions, SamplingOptions, stops_of
 from stepdown.cli.reading import ENDINGS
 from stepdown.cli.terminal import say, show, show_json
 from stepdown.errors import UsageError
@@ -21,6 +21,7 @@ from stepdown.graders import load_grader
 from stepdown.methods import load_method
 from stepdown.models import Prices
 from stepdown.prompts import LETTERS, load_prompts
+from stepdown.prompts.stops import completes, with_stops
 from stepdown.reports.figures import counted
 from stepdown.runner import Calls, Plans, Task, as_problems, plain, solve_one
 from stepdown.types import Grade, Plan, Problem, Trace
@@ -126,16 +127,17 @@ def task_of(problem: Problem, options: AskOptions, sampling: SamplingOptions, pl
     """Return the task of one question; `teach` says that a teacher writes the plan."""
     method = load_method(options.method)
     teacher = players.load(options.teacher) if teach and method.plan is not None else None
+    student, words = players.load(options.student), load_prompts(options.prompts)
     return Task(
         problems=as_problems([problem]),
         method=method,
-        student=players.load(options.student),
+        student=student,
         teacher=teacher,
         plans=Plans(source="teacher" if teacher else "own"),
         grader=load_grader("text"),
-        prompts=load_prompts(options.prompts),
-        sampling=sampling.student(),
-        teacher_sampling=sampling.teacher(),
+        prompts=words,
+        sampling=with_stops(sampling.student(), stops_of(sampling.stop), words, completes=completes(student)),
+        teacher_sampling=with_stops(sampling.teacher(), None, words, completes=completes(teacher or student)),
     )
 
 

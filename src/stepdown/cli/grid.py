@@ -10,12 +10,13 @@ from cyclopts import Parameter
 from stepdown.cli.downloads import download
 from stepdown.cli.effects import PLANNING, given, refuse
 from stepdown.cli.needs import check_extras
-from stepdown.cli.options import CHOICE, SETTINGS, EndpointOptions, SamplingOptions
+from stepdown.cli.options import CHOICE, SETTINGS, EndpointOptions, SamplingOptions, stops_of
 from stepdown.errors import UsageError
 from stepdown.graders import judged_by, load_grader
 from stepdown.methods import COMPARED, load_method
 from stepdown.problems import Problems
 from stepdown.prompts.demonstrations import load_demonstrations, with_demonstrations
+from stepdown.prompts.stops import completes, with_stops
 from stepdown.runner import Plans, Purse, Task, load_plans, load_player, remembered, words_for
 from stepdown.store import Store
 from stepdown.types import Grader, Method, Model
@@ -111,7 +112,7 @@ def tasks_of(problems: Problems, grid: GridOptions, sampling: SamplingOptions, p
     if not grid.student:
         raise UsageError("there is no student", "name one with --student; `stepdown models` lists models")
     methods = methods_of(grid.method)
-    drawn, planned_by = sampling.student(), sampling.teacher()
+    drawn, planned_by, stops = sampling.student(), sampling.teacher(), stops_of(sampling.stop)
     _check_effects(grid, sampling, methods)
     check_extras((*grid.student, *grid.teacher), problems)
     planned = [load_plans(name, _control(control), find_run=players.store.run)
@@ -123,6 +124,8 @@ def tasks_of(problems: Problems, grid: GridOptions, sampling: SamplingOptions, p
             for plans, teacher in _plans_and_teachers(method, planned, grid.teacher):
                 solver, writer = players.load(student), players.load(teacher) if teacher else None
                 words = words_for(method, grid.prompts, solver, writer)
+                few_shot = method.name == "few-shot"
+                planner = solver if plans.source == "own" else writer
                 tasks.append(
                     Task(
                         problems=problems,
@@ -131,9 +134,9 @@ def tasks_of(problems: Problems, grid: GridOptions, sampling: SamplingOptions, p
                         teacher=writer,
                         plans=plans,
                         grader=players.grader(grid.grader),
-                        prompts=with_demonstrations(words, shown) if method.name == "few-shot" else words,
-                        sampling=drawn,
-                        teacher_sampling=planned_by,
+                        prompts=with_demonstrations(words, shown) if few_shot else words,
+                        sampling=with_stops(drawn, stops, words, few_shot=few_shot, completes=completes(solver)),
+                        teacher_sampling=with_stops(planned_by, None, words, completes=completes(planner)),
                         samples=grid.samples,
                     )
                 )

@@ -14,6 +14,7 @@ from stepdown.errors import UsageError
 from stepdown.models import Prices
 from stepdown.models.chat import TIMEOUT
 from stepdown.problems import Columns, Problems, datasets, load_problems
+from stepdown.prompts.stops import MOST
 from stepdown.store import Store, default_path
 from stepdown.store.empties import discard_if_empty
 from stepdown.types import Kind, Sampling
@@ -113,6 +114,9 @@ class SamplingOptions:
         The teacher's temperature.
     teacher_max_tokens
         The longest plan, in tokens.
+    stop
+        End a solution before this text (`\\n` is a new line), up to four; `--stop ""` for none. Where not given,
+        models that only complete text and those shown demonstrations end before they begin another problem.
     """
 
     temperature: float = 0.0
@@ -121,6 +125,7 @@ class SamplingOptions:
     seed: int | None = None
     teacher_temperature: float = 0.0
     teacher_max_tokens: int = 1024
+    stop: tuple[str, ...] | None = None
 
     def student(self) -> Sampling:
         """Return how solutions are drawn."""
@@ -131,6 +136,16 @@ class SamplingOptions:
         if self.teacher_temperature == 0:
             return checked(Sampling(max_tokens=self.teacher_max_tokens))
         return checked(Sampling(self.teacher_temperature, self.top_p, self.teacher_max_tokens, self.seed))
+
+
+def stops_of(given: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return stop sequences as a command line says them. Raises `UsageError` for more than an endpoint takes."""
+    if given is None:
+        return None
+    stops = tuple(one.replace("\\n", "\n").replace("\\t", "\t") for one in given if one)
+    if len(stops) > MOST:
+        raise UsageError(f"`{len(stops)}` stop sequences", f"give up to {MOST}")
+    return stops
 
 
 def told(problems: Problems) -> str:

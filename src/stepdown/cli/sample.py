@@ -20,6 +20,7 @@ from stepdown.cli.options import (
     OutputOptions,
     ProblemOptions,
     checked,
+    stops_of,
 )
 from stepdown.cli.run import finish, show_estimates
 from stepdown.cli.session import Session
@@ -89,6 +90,9 @@ class DrawOptions:
         The longest chain, in tokens (512).
     seed
         The seed of draws, where the endpoint takes one.
+    stop
+        End a chain before this text (`\\n` is a new line), up to four; `--stop ""` for none. Where not given, a chain
+        ends before another problem begins, if demonstrations are shown or the model only completes text.
     without_logprobs
         Do not ask an endpoint for log-probabilities, where it refuses them; `per-problem=K:likely` needs them.
     """
@@ -97,6 +101,7 @@ class DrawOptions:
     top_p: float | None = None
     max_tokens: int | None = None
     seed: int | None = None
+    stop: tuple[str, ...] | None = None
     without_logprobs: Flag = False
 
     def sampling(self) -> Sampling:
@@ -152,6 +157,7 @@ def sample(
             zero_shot=options.zero_shot,
             prompts="default" if options.prompts is None else options.prompts,
             sampling=draws.sampling(),
+            stops=stops_of(draws.stop),
         )
         task.check()
         if spend.estimate:

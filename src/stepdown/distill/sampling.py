@@ -14,6 +14,7 @@ from stepdown.methods import load_method
 from stepdown.problems import Problems
 from stepdown.prompts import load_prompts
 from stepdown.prompts.demonstrations import Demonstration, with_demonstrations
+from stepdown.prompts.stops import completes, with_stops
 from stepdown.runner import Task, as_problems, open_store, run_tasks
 from stepdown.store import Run, Store
 from stepdown.types import Chain, Grade, Model, Problem, Sampling, Trace
@@ -33,10 +34,12 @@ def sampling_task(
     zero_shot: bool = False,
     prompts: str = "default",
     sampling: Sampling = SAMPLING,
+    stops: tuple[str, ...] | None = None,
 ) -> Task:
     """Return the task whose run holds `chains` solutions of each problem by a teacher: SCoTD's first step.
 
-    Ours or the given demonstrations are shown first; `zero_shot` asks for step-by-step thinking instead.
+    Ours or the given demonstrations are shown first; `zero_shot` asks for step-by-step thinking instead. `stops` end a
+    chain; None are the usual ones (see `with_stops`).
     """
     words = load_prompts(prompts)
     return Task(
@@ -45,7 +48,7 @@ def sampling_task(
         student=teacher,
         grader=load_grader(),
         prompts=words if zero_shot else with_demonstrations(words, tuple(demonstrations)),
-        sampling=sampling,
+        sampling=with_stops(sampling, stops, words, few_shot=not zero_shot, completes=completes(teacher)),
         samples=chains,
         role="teacher",
     )

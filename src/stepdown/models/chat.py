@@ -53,6 +53,7 @@ class ChatModel:
     ) -> None:
         self.endpoint, self.name, self.source = endpoint, endpoint.name, endpoint.source
         self.local = endpoint.local
+        self.completes = endpoint.plain
         self.limits = limits or Limits(endpoint.name, concurrency=concurrency)
         self.refused: frozenset[str] = frozenset()
         self._timeout, self._logprobs = timeout, logprobs

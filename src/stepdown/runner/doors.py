@@ -13,6 +13,8 @@ from stepdown.graders import load_grader, named
 from stepdown.methods import load_method
 from stepdown.models import ChatModel
 from stepdown.problems import Problems
+from stepdown.prompts import DEFAULT
+from stepdown.prompts.stops import completes, with_stops
 from stepdown.runner.calls import Calls
 from stepdown.runner.plans import Plans, load_plans
 from stepdown.runner.run import Outcome, Progress, grade_trace, run_task
@@ -70,7 +72,7 @@ def run(
         teacher=teacher,
         plans=_plans(plans, store),
         grader=load_grader(),
-        sampling=sampling,
+        sampling=with_stops(sampling, None, DEFAULT, completes=completes(student)),
         samples=samples,
     )
     return run_tasks([task], store)[0].run
@@ -110,7 +112,7 @@ def solve(
         teacher=teacher,
         plans=Plans(source="own" if plan else "teacher"),
         grader=load_grader(),
-        sampling=sampling,
+        sampling=with_stops(sampling, None, DEFAULT, completes=completes(student)),
     )
     task.check()
     return plain(solve_one(task, problem, plan, Calls(store or open_store())))

@@ -1,6 +1,7 @@
 """What a call is known by: its key in the store in whatever words it was said, or the one that is new."""
 
 from stepdown.identity import normal
+from stepdown.prompts.stops import unstopped
 from stepdown.store import Store, call_key, call_keys
 from stepdown.types import Messages, Model, Sampling
 from stepdown.usercode import source_of
@@ -13,6 +14,8 @@ def find_key(store: Store, model: Model, messages: Messages, sampling: Sampling,
     """
     source = source_of(model)
     keys = call_keys(model.name, source, messages, sampling, sample)
+    if (before := unstopped(sampling)) is not None:
+        keys += call_keys(model.name, source, messages, before, sample)
     there = {bytes(key) for (key,) in store.calls("key", keys)}
     found = next((key for key in keys if key in there), None)
     return found or call_key(model.name, source, messages, normal(sampling), sample)
