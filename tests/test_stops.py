@@ -49,7 +49,14 @@ def test_a_reply_that_was_paid_for_without_stops_is_not_asked_again(tmp_path: Pa
     before = sampling_task(sums(2), asked, chains=2, stops=())
     after = sampling_task(sums(2), asked, chains=2)
     first, again = (run_tasks([task], store)[0].run for task in (before, after))
-    assert first.id != again.id and len(asked.calls) == 4
+    assert first.id == again.id and len(asked.calls) == 4
+
+
+def test_a_run_with_stops_of_its_own_is_another_run(tmp_path: Path) -> None:
+    asked, store = ScriptedModel(solver), sd.open_store(tmp_path / "store.sqlite")
+    tasks = [sampling_task(sums(2), asked, chains=2, stops=stops) for stops in ((), ("END",))]
+    first, other = (run_tasks([task], store)[0].run for task in tasks)
+    assert first.id != other.id and len(asked.calls) == 8
 
 
 @pytest.fixture

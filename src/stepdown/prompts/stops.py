@@ -3,7 +3,7 @@
 import msgspec
 
 from stepdown.prompts import PromptSet
-from stepdown.types import Model, Sampling
+from stepdown.types import Model, Sampling, Settings
 
 # Four is the most that OpenAI's endpoints take.
 MOST = 4
@@ -43,3 +43,16 @@ def unstopped(sampling: Sampling) -> Sampling | None:
     Replies from before there were usual stops have no other difference: what was paid for is not asked again.
     """
     return msgspec.structs.replace(sampling, stop=()) if sampling.stop in (ANOTHER, BLANK) else None
+
+
+def unstopped_run(settings: Settings) -> Settings | None:
+    """Return a run's settings without usual stop sequences, as 0.1.0 had them; None where there are none.
+
+    The same command goes on with such a run, which has its id and whose replies are paid for.
+    """
+    sampling, teacher = unstopped(settings.sampling), unstopped(settings.teacher_sampling)
+    if sampling is None and teacher is None:
+        return None
+    return msgspec.structs.replace(
+        settings, sampling=sampling or settings.sampling, teacher_sampling=teacher or settings.teacher_sampling
+    )

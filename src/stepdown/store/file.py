@@ -11,6 +11,7 @@ from typing import Any
 
 from stepdown.errors import StepdownError, StoreError, UnknownName, UsageError
 from stepdown.identity import digest, ways
+from stepdown.prompts.stops import unstopped_run
 from stepdown.store.connection import AGAIN, MEND, Connection
 from stepdown.store.opening import PATIENCE, open_to_read, open_to_write
 from stepdown.store.places import OwnersLock, identity, network_of
@@ -228,10 +229,15 @@ class Store:
     # -- runs
 
     def id_of(self, settings: Settings) -> str:
-        """Return the id of these settings' run: that of one that is there, in whatever form its sampling was said."""
+        """Return the id of these settings' run: that of one that is there, in whatever form its sampling was said.
+
+        One from before there were usual stop sequences is the same run.
+        """
         if self.value("select count(*) from runs where id = ?", settings.id):
             return settings.id
-        ids = [digest(way).hex()[: len(settings.id)] for way in ways(settings)]
+        before = unstopped_run(settings)
+        said = [*ways(settings), *(ways(before) if before else ())]
+        ids = [digest(way).hex()[: len(settings.id)] for way in said]
         marks = ",".join("?" * len(ids))
         rows = self.db.execute(f"select id from runs where id in ({marks}) order by created, id limit 1", ids)
         return next((str(name) for (name,) in rows), settings.id)
