@@ -13,6 +13,7 @@ from stepdown.models import Prices
 from stepdown.reports.cascades import Calibration, Goal, Threshold
 from stepdown.reports.cascades import calibrate as choose
 from stepdown.reports.figures import between, money, percent
+from stepdown.runner.lessons import warnings
 
 
 @Parameter(name="*", group=CHOICE)
@@ -59,6 +60,7 @@ def calibrate(cheap: str, dear: str, /, *, options: CalibrateOptions = DEFAULTS,
     goal = Goal(accuracy=options.accuracy, price=options.price)
     with output.reopen() as store:
         runs = store.run(cheap), store.run(dear)
+        say(*warnings(runs))
         found = choose(*runs, goal, holdout=options.holdout, prices=Prices(options.prices))
     if output.json:
         show_json(found)

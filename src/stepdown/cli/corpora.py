@@ -31,6 +31,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     graded: int
     teachers: dict[str, int]
     fingerprint: str
+    questions: int | None = None
+    behind: int = 0
     selection: tuple[Kept, ...] = ()
     seconds: float | None = None
     rows_per_second: float | None = None
@@ -56,6 +58,8 @@ def show_corpus(
                 graded=card.graded,
                 teachers=card.teachers,
                 fingerprint=card.fingerprint,
+                questions=card.questions,
+                behind=card.behind,
                 selection=card.selection,
                 seconds=None if seconds is None else round(seconds, 3),
                 rows_per_second=None if rate is None else round(rate),

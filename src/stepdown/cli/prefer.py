@@ -17,6 +17,7 @@ from stepdown.distill.preferences import prefer as ask
 from stepdown.distill.votes import read_votes, write_votes
 from stepdown.errors import UsageError
 from stepdown.reports.figures import counted
+from stepdown.runner.lessons import warnings
 from stepdown.store import Run
 
 
@@ -90,6 +91,7 @@ def prefer(
         refuse(given(options, "force"), "no file is written", "give --to FILE, or leave it out")
     with output.reopen() as store:
         first, second = store.run(run), store.run(against)
+        say(*warnings((first, second)))
         if options.to is not None:
             return write(first, second, options.to, options, as_json=output.json)
         judging = Judging(options.judge or "", spend, first, second)

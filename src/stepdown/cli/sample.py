@@ -27,6 +27,7 @@ from stepdown.cli.session import Session
 from stepdown.cli.terminal import say
 from stepdown.corpus import Corpus
 from stepdown.corpus.files import check_out
+from stepdown.distill.contamination import check_allow, refuse_tests
 from stepdown.distill.sampling import CHAINS, GOLD, sampling_task, write_chains, write_gold
 from stepdown.distill.sampling import SAMPLING as DRAWN
 from stepdown.errors import UsageError
@@ -62,6 +63,8 @@ class SampleOptions:
         What the teacher's terms say about training on its text, or the data set's, kept in the corpus's card.
     force
         Replace a corpus that is there.
+    allow
+        `test`: sample problems that are there to test on, which is refused otherwise.
     """
 
     teacher: str
@@ -73,6 +76,7 @@ class SampleOptions:
     plans: Annotated[Flag, Parameter(group=SETTINGS)] = False
     licence: str = ""
     force: Flag = False
+    allow: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
 
 
 @Parameter(name="*", group=SAMPLING)
@@ -141,10 +145,12 @@ def sample(
         raise UsageError(
             "only gold plans can be had without a run", "run trace-of-thought, then `stepdown export RUN --to plans`"
         )
+    check_allow(options.allow)
     chosen = problems.load(dataset, preferred="train")
     if options.teacher != GOLD:
         check_extras((options.teacher,), chosen, more=("data",))
     if options.teacher == GOLD:
+        refuse_tests(chosen.dataset, chosen, allow=options.allow)
         show_corpus(_write_gold(chosen, options), as_json=output.json)
         return 0
     with output.open() as store:
@@ -160,6 +166,7 @@ def sample(
             stops=stops_of(draws.stop),
         )
         task.check()
+        refuse_tests(chosen.dataset, chosen, allow=options.allow, store=store)
         if spend.estimate:
             return show_estimates([task], store, spend, as_json=output.json)
         return _sample(task, Session([task], players, spend), options, as_json=output.json)
@@ -193,6 +200,7 @@ def _sample(task: Task, session: Session, options: SampleOptions, *, as_json: bo
         say("no corpus is written yet; the same command goes on from here")
         return finish(session, as_json=as_json)
     run = session.store.run(session.results[0].run)
-    corpus = write_chains(run, options.out, force=options.force, licence=options.licence)
+    shown = load_demonstrations(options.demos) if options.demos else ()
+    corpus = write_chains(run, options.out, force=options.force, licence=options.licence, shown=shown)
     show_corpus(corpus, as_json=as_json, run=session.results[0])
     return session.exit_code

@@ -22,7 +22,8 @@ from stepdown.cli.session import Session
 from stepdown.cli.tables import show_table
 from stepdown.cli.terminal import say, show, show_json
 from stepdown.cli.train import TRAINING, TrainingOptions, following
-from stepdown.corpus import open_corpus
+from stepdown.corpus import Corpus, open_corpus
+from stepdown.distill.contamination import refuse_overlap
 from stepdown.distill.studies import (
     TESTED,
     Cell,
@@ -33,6 +34,7 @@ from stepdown.distill.studies import (
     compare,
     note_score,
     score,
+    trained_on,
     write_findings,
 )
 from stepdown.distill.training import train
@@ -165,8 +167,7 @@ def study(
         settings.training(cell.target).check()
     test = problems.load(options.test, preferred="test")
     test.check()
-    if test.dataset == open_corpus(source).card.dataset:
-        say(f"the corpus is of `{test.dataset}` too: see that no test problem is in it")
+    check_apart(open_corpus(source).keep(*options.keep), test, settings)
     base = _asked(options.base) if options.before else ""
     with output.open() as store:
         before = list(_before(base, test, sampling, store)) if base else []
@@ -192,6 +193,18 @@ def study(
     show_findings(found, as_json=output.json)
     say(f"students, table and curve lie in {grid.out}")
     return int(any(one.graded < one.total for one in (*found.before, *found.scores)))
+
+
+def check_apart(corpus: Corpus, test: Problems, settings: TrainingOptions) -> None:
+    """Refuse a corpus that asks test questions, or whose teachers were trained on them.
+
+    Raises `UsageError` unless `--allow test`, which has the results say how many there are.
+    """
+    prepared, name = corpus.prepared(), test.dataset
+    trained = prepared.questions | prepared.behind
+    met = refuse_overlap(trained, test, name, allow=settings.allow)
+    if met:
+        say(f"{len(met):,} problems of `{name}` are trained on; the scores without them stand beside")
 
 
 def spelled_out(tokens: Sequence[str]) -> list[str]:
@@ -279,6 +292,7 @@ def show_findings(found: Findings, *, as_json: bool) -> None:
         for one in (*found.before, *found.scores)
     ]  # fmt: skip
     show_table("Study", header, rows, words=1, note=f"{found.test}, base {found.base}. interval: 95 %, {found.over}.")
+    show(*trained_on(found))
     if found.compared:
         tested = ("students", "against", "seeds", "problems", "difference", "p", "p (Holm)")
         show("")

@@ -11,6 +11,7 @@ from stepdown.reports.figures import DASH, count, duration, money, percent, shor
 from stepdown.reports.rows import ROLES
 from stepdown.reports.tables import planned_by
 from stepdown.runner import Tally
+from stepdown.runner.lessons import Contamination
 
 VERSION = 1
 
@@ -28,6 +29,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     right, graded and total count problems (by majority vote where `samples` > 1); `truncated` and `errors` count
     traces. `calls` were sent by this command, `cached` were answered by the store. `tokens` and `cost` are the whole
     run's, earlier commands' part included; `paid` is this command's. `stopped` says why the run did not end.
+    `contamination` tells of problems that a student's lessons met, with the figures without them.
     """
 
     run: str
@@ -52,6 +54,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     paid: Paid
     stopped: str | None = None
+    contamination: Contamination | None = None
     version: int = VERSION
 
 
@@ -80,6 +83,7 @@ def result_of(row: Row, tally: Tally, paid: Paid, *, errors: int, seconds: float
         samples=row.samples,
         paid=paid,
         stopped=stopped,
+        contamination=row.contamination,
     )
 
 
@@ -95,6 +99,13 @@ def show_results(results: Sequence[Result]) -> None:
     note = "calls: sent now; cached: answered by the store. Tokens and cost: of the whole run. Time: of this command."
     show("")
     show_table("What they took", took, [_took(one, roles) for one in results], words=1, note=note)
+    show_met(results)
+
+
+def show_met(results: Sequence[Result]) -> None:
+    """Say which runs were tested on what their students were trained on, and what they scored without."""
+    marked = ((one.run, one.contamination) for one in results if one.contamination)
+    show(*(f"{run}: {found}" for run, found in marked if str(found)))
 
 
 def _names(one: Result) -> list[str]:

@@ -62,7 +62,7 @@ class TrainingOptions:
     prompts
         The prompt set questions are asked in: `student` (the question alone) or `scotd` (the paper's form).
     allow
-        Train although: `cut`, `unparseable`, `template` or `one-class`.
+        Train although: `cut`, `unparseable`, `template`, `one-class`, or `test`: on questions there to test on.
     """
 
     visits: Literal["balanced", "concatenate"] = DEFAULTS.visits

@@ -39,7 +39,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     each model string wrote and `versions` what the endpoints said they are. `prompts` is the fingerprint of
     `prompt_set`. `right` of the `graded` chains are right. `edits` counts chains a person changed. `kept_from` is the
     fingerprint of the corpus that `selection` was applied to last; `fingerprint` is 32 hexadecimal digits over the
-    rows, as JSON, in their order. The writer fills the counts, `teachers`, `graders` and `fingerprint`.
+    rows, as JSON, in their order. `questions` counts the different questions, whose hashes lie in `questions.bin`
+    (None in corpora of 0.1.0, which have no such file), `behind` those that its teachers were trained on or were shown
+    as demonstrations, in `behind.bin`; `unknown` names teachers that were trained on nobody knows what. The writer
+    fills the counts, `teachers`, `graders`, `unknown` and `fingerprint`.
     """
 
     version: int = VERSION
@@ -63,6 +66,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     selection: tuple[Kept, ...] = ()
     kept_from: str = ""
     fingerprint: str = ""
+    questions: int | None = None
+    behind: int = 0
+    unknown: tuple[str, ...] = ()
 
 
 class _Versioned(msgspec.Struct):
@@ -124,6 +130,9 @@ def _facts(card: Card) -> list[tuple[str, str]]:
         ("licence", shown(card.licence, 2_000)),
         ("kept from", shown(card.kept_from)),
         ("fingerprint", shown(card.fingerprint)),
+        ("questions", "unknown" if card.questions is None else f"{card.questions:,} different ones"),
+        ("questions its teachers met", f"{card.behind:,}" if card.behind else ""),
+        ("trained on what nobody knows", ", ".join(map(shown, card.unknown))),
     ]
 
 

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -16,12 +16,16 @@ import msgspec
 from stepdown.corpus.card import CARD, Card, write_card
 from stepdown.corpus.rows import Row, chains_of, check_rows, frame_of, row_of, schema, unicode_row
 from stepdown.errors import UsageError
+from stepdown.models.students import Met as Lessons
+from stepdown.models.students import met_by
 from stepdown.problems.rows import load_polars
+from stepdown.questions import FILE, NONE, Keys, key, keys_of, read_keys, write_keys
 from stepdown.types import Chain, Problem
 
 # A part is closed when it has this many rows, or texts of this many characters.
 ROWS = 25_000
 _CHARACTERS = 50_000_000
+BEHIND = "behind.bin"
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 _AGAIN = "copy the folder again from where it came, or make the corpus anew"
 
@@ -31,11 +35,14 @@ class CorpusWriter:
 
     The folder appears under its name at a clean exit, with the card's counts filled in; at an error nothing is left.
     `card` may be replaced before the exit. A part has at most `rows` chains; those of one problem must come together.
-    With `force` a corpus that is there is replaced at the end; a folder that is no corpus never is. Raises
-    `UsageError`, `MissingExtra`.
+    With `force` a corpus that is there is replaced at the end; a folder that is no corpus never is. `behind` are the
+    questions that whoever wrote the chains was shown; what its teachers were trained on, if they are students of ours,
+    is added. Raises `UsageError`, `MissingExtra`.
     """
 
-    def __init__(self, out: str | Path, *, card: Card, force: bool = False, rows: int = ROWS) -> None:
+    def __init__(
+        self, out: str | Path, *, card: Card, force: bool = False, rows: int = ROWS, behind: Keys = NONE
+    ) -> None:
         load_polars()
         self.out = Path(out).expanduser().resolve()
         check_out(self.out, force=force)
@@ -45,7 +52,7 @@ class CorpusWriter:
         self._parts = self._characters = self._graded = self._right = 0
         self._teachers: Counter[str] = Counter()
         self._graders: set[str] = set()
-        self._met = Met()
+        self._met, self._behind, self._questions = Met(), behind, set[int]()
         self._hash = blake2b(digest_size=16)
         self._encode = msgspec.json.Encoder().encode
 
@@ -67,7 +74,8 @@ class CorpusWriter:
     def add(self, chain: Chain) -> None:
         """Add a chain; raise `UsageError` where its problem comes back after another, or cannot be told from it."""
         row = row_of(chain)
-        self._met.meet(chain.problem)
+        if self._met.meet(chain.problem):
+            self._questions.add(key(chain.problem))
         try:
             self._hash.update(self._encode(row))
         except UnicodeEncodeError:
@@ -99,8 +107,13 @@ class CorpusWriter:
             self._flush()
         if not self._parts:
             raise UsageError(f"nothing was written to `{self.out}`: there is no chain", "a corpus has at least one")
+        lessons = lessons_behind(self._teachers)
+        behind = self._behind | lessons.keys
         self.card = msgspec.structs.replace(
             self.card,
+            questions=len(self._questions),
+            behind=len(behind),
+            unknown=tuple(dict.fromkeys((*self.card.unknown, *lessons.unknown))),
             teachers=dict(sorted(self._teachers.items())),
             problems=self._met.count,
             chains=self._teachers.total(),
@@ -111,6 +124,9 @@ class CorpusWriter:
         )
         try:
             write_card(self._folder, self.card)
+            write_keys(self._folder / FILE, self._questions)
+            if behind:
+                write_keys(self._folder / BEHIND, behind)
             put_in_place(self._folder, self.out)
         except OSError as error:
             raise UsageError(f"cannot write `{self.out}`: {error}", "name a folder that can be written") from error
@@ -140,6 +156,20 @@ class Met:
             what = f"the chains of the problem `{problem.id}` do not lie together"
             raise UsageError(what, "sort the chains by problem first")
         return True
+
+
+def lessons_behind(teachers: Iterable[str]) -> Lessons:
+    """Return what the teachers that are students of ours were trained on; a control's mark is no part of a name."""
+    found = Lessons()
+    for name in dict.fromkeys(one.partition("+")[0] for one in teachers):
+        found = found.plus(met_by(name) or Lessons())
+    return found
+
+
+def questions_of(folder: Path, card: Card) -> Keys:
+    """Return the keys of a corpus's questions, from its file of them or, in one of 0.1.0, from its rows."""
+    kept = read_keys(folder / FILE) if card.questions is not None else None
+    return keys_of(group[0].problem for group in read_groups(folder, card)) if kept is None else kept
 
 
 def check_out(out: Path, *, force: bool) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 
 from stepdown.corpus.card import Card, Kept, read_card
-from stepdown.corpus.files import CorpusWriter, parts_of, read_groups
+from stepdown.corpus.files import BEHIND, CorpusWriter, parts_of, questions_of, read_groups
 from stepdown.corpus.selection import Filter, load_filter
 from stepdown.errors import UsageError
+from stepdown.questions import NONE, Keys, keys_of, read_keys
 from stepdown.types import Chain
 
 Progress = Callable[[int, int], None]
@@ -85,6 +86,18 @@ class Corpus:
         """The filters of this view, as given; empty for the whole corpus."""
         return tuple(step.filter.name for step in self._steps)
 
+    @property
+    def questions(self) -> Keys:
+        """What stands for each question that is asked in this view."""
+        if self._steps:
+            return keys_of(group[0].problem for group in self.groups())
+        return questions_of(self.path, self.card)
+
+    @property
+    def behind(self) -> Keys:
+        """What stands for each question that the corpus's teachers were trained on, or were shown."""
+        return read_keys(self.path / BEHIND) or NONE
+
     def __iter__(self) -> Iterator[Chain]:
         """Stream the chains in order."""
         for group in self.groups():
@@ -145,7 +158,7 @@ class Corpus:
         pass. Raises `UsageError`, also where nothing is kept; then nothing is left.
         """
         card = msgspec.structs.replace(self.card, kept_from=self.card.fingerprint)
-        with CorpusWriter(out, card=card, force=force) as writer:
+        with CorpusWriter(out, card=card, force=force, behind=self.behind) as writer:
             tallies = self._tallies(progress)
             groups = self._read(progress)
             for tally in tallies:

@@ -19,6 +19,7 @@ from stepdown.distill.vocabularies import CannotConvert
 from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.models.catalogue import file_hash
 from stepdown.models.students import CARD, GGUF, PLAIN_TEMPLATE, WEIGHTS, StudentCard, check_folder, read_card
+from stepdown.questions import FILE, Keys, write_keys
 
 LOG, CURVES, README = "log.jsonl", "curves.png", "README.md"
 
@@ -32,6 +33,7 @@ def write_student(
     base: Path | None = None,
     log: Path | None = None,
     force: bool = False,
+    met: Keys | None = None,
 ) -> Path:
     """Write the student folder `out` and return its path; it appears whole or not at all.
 
@@ -40,8 +42,8 @@ def write_student(
     training; without one it gets `PLAIN_TEMPLATE`. `base` is the GGUF file that the base was read from, whose
     tokenizer and settings model.gguf then copies; None for a base from a folder or the hub. `log` is a file of JSON
     lines, each with `step` and any of `loss`, `dev` (share right, 0 to 1), `tokens_per_second`. `force` replaces a
-    student that is there; a folder that is no student never is. What cannot be had (GGUF, curves) is left out, and
-    the card says why.
+    student that is there; a folder that is no student never is. `met` stands for the questions it was
+    trained on, kept in `questions.bin`. What cannot be had (GGUF, curves) is left out, and the card says why.
     Raises `UsageError` where `out` is taken or cannot be written, and for weights that are not numbers.
     """
     with _fresh(Path(out), force=force) as folder:
@@ -58,6 +60,9 @@ def write_student(
             gguf=_written_gguf(folder, tokenizer, base),
             notes=tuple(notes),
         )
+        if met is not None:
+            count = write_keys(folder / FILE, met)
+            card = msgspec.structs.replace(card, lessons=msgspec.structs.replace(card.lessons, questions=count))
         write_card(folder, card)
     return Path(out)
 

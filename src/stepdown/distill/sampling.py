@@ -8,6 +8,7 @@ import msgspec
 
 from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
 from stepdown.corpus.files import check_out
+from stepdown.distill.contamination import refuse_tests
 from stepdown.errors import UsageError
 from stepdown.graders import load_grader
 from stepdown.methods import load_method
@@ -15,6 +16,7 @@ from stepdown.problems import Problems
 from stepdown.prompts import load_prompts
 from stepdown.prompts.demonstrations import Demonstration, with_demonstrations
 from stepdown.prompts.stops import completes, with_stops
+from stepdown.questions import question_key
 from stepdown.runner import Task, as_problems, open_store, run_tasks
 from stepdown.store import Run, Store
 from stepdown.types import Chain, Grade, Model, Problem, Sampling, Trace
@@ -63,26 +65,33 @@ def sample(
     demonstrations: Sequence[Demonstration] = (),
     sampling: Sampling = SAMPLING,
     store: Store | None = None,
+    allow: Sequence[str] = (),
 ) -> Corpus:
     """Sample chains per problem from a teacher, grade them and write them as a corpus (Li et al. 2023, section 2).
 
     What the store has is not asked again: raising 10 chains to 30 asks for 20. Draws that failed are left out and
-    counted in the card. Raises `UsageError` before any call and `EndpointRefused`.
+    counted in the card. Test questions are refused, whatever they are called, unless `allow` names `test`.
+    Raises `UsageError` before any call and `EndpointRefused`.
     """
     check_out(Path(out), force=False)
     task = sampling_task(problems, teacher, chains=chains, demonstrations=demonstrations, sampling=sampling)
-    outcome = run_tasks([task], store or open_store())[0]
-    return write_chains(outcome.run, out)
+    kept = store or open_store()
+    refuse_tests(task.problems.dataset, task.problems, allow=allow, store=kept)
+    outcome = run_tasks([task], kept)[0]
+    return write_chains(outcome.run, out, shown=demonstrations)
 
 
-def write_chains(run: Run, out: str | Path, *, force: bool = False, licence: str = "") -> Corpus:
-    """Write the solutions of a run as a corpus of chains."""
+def write_chains(
+    run: Run, out: str | Path, *, force: bool = False, licence: str = "", shown: Sequence[Demonstration] = ()
+) -> Corpus:
+    """Write the solutions of a run as a corpus of chains; `shown` are the demonstrations its teacher saw."""
     failed = run.summary().errors
     if len(run) == failed:
         raise UsageError(f"run `{run.id}` has no solution", "the same command tries again; `stepdown traces` says why")
     notes = (f"{failed} draws failed and are left out",) if failed else ()
     versions: set[str] = set()
-    with CorpusWriter(out, card=_card(run, notes=notes, licence=licence), force=force) as corpus:
+    behind = frozenset(question_key(one.question, one.choices) for one in shown)
+    with CorpusWriter(out, card=_card(run, notes=notes, licence=licence), force=force, behind=behind) as corpus:
         for trace, grade in run.graded():
             if trace.solution is not None:
                 versions.add(trace.calls[-1].reply.model)

@@ -15,6 +15,7 @@ from stepdown.errors import UnknownName, UsageError
 from stepdown.graders.elections import elect
 from stepdown.models.students import Score as Tested
 from stepdown.models.students import read_card
+from stepdown.runner.lessons import Lessons
 from stepdown.stats import crossed_difference, crossed_interval, holm
 from stepdown.store import Run
 from stepdown.types import Verdict
@@ -39,7 +40,8 @@ class Cell(msgspec.Struct, frozen=True):
     @property
     def filters(self) -> tuple[str, ...]:
         """The filters that make this cell's view of the corpus."""
-        return () if self.chains == ALL else (f"per-problem={self.chains}:{self.by}",)
+        # A label is the teacher's vote, which all chains have a part in.
+        return () if self.chains == ALL or self.target == "label" else (f"per-problem={self.chains}:{self.by}",)
 
     @property
     def method(self) -> str:
@@ -51,7 +53,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     """What a study compares: views of one corpus, kept by `keep` first; nothing is sampled again.
 
     `chains` are the numbers N of chains per problem, `by` how they are chosen, `targets` what is learned. A label is
-    learned from one chain per problem, however many there are.
+    the vote of all chains of a problem, whatever the N.
     """
 
     corpus: Path
@@ -108,7 +110,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """What the students of one cell got right on the test problems; shares are of 1.
 
     `runs` and `accuracies` are by seed; `low` and `high` a 95 % interval, over problems with one seed, else over seeds
-    and problems (`crossed_interval`).
+    and problems (`crossed_interval`). `met` of the graded problems were in a student's lessons, by question; `without`
+    is the mean over the others, None where there are none.
     """
 
     name: str
@@ -122,6 +125,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     graded: int
     total: int
+    met: int = 0
+    without: float | None = None
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,6 +177,8 @@ def score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> Score:
     known = _known(verdicts)
     table = _table(verdicts, known)
     low, high = crossed_interval(table)
+    met = met_in(runs) & set(known)
+    others = _table(verdicts, [one for one in known if one not in met])
     return Score(
         name=name or cell.name,
         chains=cell.chains,
@@ -184,7 +191,28 @@ def score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> Score:
         high=high,
         graded=len(known),
         total=max(len(verdicts[0]), runs[0].settings.count),
+        met=len(met),
+        without=fmean(map(fmean, others)) if others[0] else None,
     )
+
+
+def met_in(runs: Sequence[Run]) -> set[str]:
+    """Return the ids of problems that the lessons behind any of these runs met."""
+    found: set[str] = set()
+    for lessons in map(Lessons, runs):
+        if lessons.may_meet:
+            found |= {trace.problem.id for trace in lessons.run.traces() if lessons.meeting(trace)}
+    return found
+
+
+def trained_on(found: Findings) -> list[str]:
+    """Return a line for each score of which a part was trained on, with the mean without that."""
+    return [
+        f"{one.name}: {one.met:,} of {one.graded:,} problems were trained on; without them "
+        + ("nothing is left" if one.without is None else f"{100 * one.without:.1f} %")
+        for one in (*found.before, *found.scores)
+        if one.met
+    ]
 
 
 def compare(runs: Mapping[Cell, Sequence[Run]]) -> tuple[Compared, ...]:
@@ -286,6 +314,7 @@ def markdown(found: Findings) -> str:
     ]
     head = ["| students | seeds | right by seed, % | mean, 95 % interval | graded |", "|---|---:|---|---|---:|"]
     lines = [f"# {shown(found.base)} on {shown(found.test)}", "", *head, *rows, "", f"Intervals are {found.over}."]
+    lines += [f"\n**{shown(line)}**" for line in trained_on(found)]
     if found.compared:
         lines += ["", "| students | against | problems | difference, 95 % interval | p | p (Holm) |"]
         lines += ["|---|---|---:|---|---:|---:|", *map(_line, found.compared), "", TESTED]

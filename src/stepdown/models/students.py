@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import msgspec
 from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.models.embedded import PACKAGES, EmbeddedModel, choose_engine, known_hash
 from stepdown.models.weights import read_header
+from stepdown.questions import FILE, NONE, Keys, read_keys
 from stepdown.types import fingerprint
 
 CARD, GGUF, WEIGHTS = "card.json", "model.gguf", "model.safetensors"
@@ -23,7 +25,10 @@ MOST_HEADER = 100_000_000
 class Lessons(msgspec.Struct, frozen=True, kw_only=True):
     """What a student was trained on: its corpus, as the corpus's own card says it.
 
-    `teachers` maps model strings to their numbers of chains, `selection` are the filters in order.
+    `teachers` maps model strings to their numbers of chains, `selection` are the filters in order. `questions` counts
+    the different questions that the student has met, whose hashes lie in `questions.bin`: its corpus's, its dev
+    problems, and what the students behind it met, as base or as teachers. None in folders of 0.1.0, which did not keep
+    them. `unknown` names the students behind it of which nobody knows what they met.
     """
 
     dataset: str = ""
@@ -35,6 +40,8 @@ class Lessons(msgspec.Struct, frozen=True, kw_only=True):
     chains: int = 0
     selection: tuple[str, ...] = ()
     licence: str = ""
+    questions: int | None = None
+    unknown: tuple[str, ...] = ()
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,15 +94,21 @@ def load_student(name: str, *, engine: str = "") -> EmbeddedModel:
     Raises `UsageError` for what `check_folder` and `read_card` refuse and `MissingExtra` without any engine.
     """
     folder = Path(name).expanduser()
-    files, card = check_folder(folder), read_card(folder)
+    check_folder(folder)
+    card = read_card(folder)
     kind = _engine_of(folder, card, engine or os.environ.get("STEPDOWN_ENGINE", ""))
     prompts = card.prompts if card else ""
     if kind != "transformers":
         path = folder / GGUF
         return EmbeddedModel(name, lambda: path, engine=kind, digest=known_hash(path), prompts=prompts)
+    return EmbeddedModel(name, lambda: folder, engine=kind, digest=_served_digest(folder), prompts=prompts)
+
+
+def _served_digest(folder: Path) -> str:
+    """Return what stands for a folder that transformers serves: its weights and the words around them."""
+    files = sorted(folder.glob("*.safetensors"))
     words = [folder / file for file in ("tokenizer.json", "chat_template.jinja", "config.json")]
-    digest = fingerprint([known_hash(file) for file in [*files, *words] if file.exists()])
-    return EmbeddedModel(name, lambda: folder, engine=kind, digest=digest, prompts=prompts)
+    return fingerprint([known_hash(file) for file in [*files, *words] if file.exists()])
 
 
 def _engine_of(folder: Path, card: StudentCard | None, forced: str) -> str:
@@ -127,6 +140,52 @@ def read_card(folder: Path) -> StudentCard | None:
         raise UsageError(
             f"`{path}` is not a student's card ({error})", "train again, or remove the file to serve the weights alone"
         ) from error
+
+
+class Met(msgspec.Struct, frozen=True):
+    """The questions that a student has met, by key; `unknown` names it, or a student behind it, where that is lost."""
+
+    keys: Keys = NONE
+    unknown: tuple[str, ...] = ()
+
+    def plus(self, other: "Met") -> "Met":
+        """Return what both have met together."""
+        return Met(self.keys | other.keys, tuple(dict.fromkeys((*self.unknown, *other.unknown))))
+
+
+def find_folder(name: str) -> Path | None:
+    """Return the student folder that a model's name means: the folder, or a GGUF file in it; None for other models."""
+    path = Path(name).expanduser()
+    try:
+        folder = path.parent if path.suffix == ".gguf" else path
+        return folder if name and (folder / CARD).is_file() and (folder / "config.json").is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def met_by(name: str, *, sources: Sequence[str] = ()) -> Met | None:
+    """Return the questions that a student's lessons met; None for a model that is no student of ours.
+
+    With the `sources` of a run (each begins with the hash of weights) a folder that holds other weights by now is
+    unknown. Raises `UsageError` for a broken card or file of questions.
+    """
+    folder = find_folder(name)
+    card = read_card(folder) if folder else None
+    if folder is None or card is None:
+        return None
+    keys = read_keys(folder / FILE) if card.lessons.questions is not None else None
+    if keys is None or (sources and not _is_from(folder, sources)):
+        return Met(unknown=(name,))
+    return Met(keys, card.lessons.unknown)
+
+
+def _is_from(folder: Path, sources: Sequence[str]) -> bool:
+    """Whether the weights of a folder are among the sources of a run."""
+    digests = {source.partition("/")[0] for source in sources}
+    gguf = folder / GGUF
+    if gguf.exists() and known_hash(gguf)[:16] in digests:
+        return True
+    return _served_digest(folder)[:16] in digests
 
 
 def check_folder(folder: Path) -> tuple[Path, ...]:

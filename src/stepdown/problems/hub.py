@@ -23,6 +23,15 @@ def fetch_files(hub: HubFiles, split: str) -> list[Path]:
     return [fetch_file(hub, name) for name in hub.files[split]]
 
 
+def kept_files(hub: HubFiles, split: str) -> list[Path]:
+    """Return the paths of a split's files where the hub's cache has all of them; nothing is asked or fetched."""
+    home = os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser()
+    cache = Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
+    place = cache / f"datasets--{hub.repo.replace('/', '--')}" / "snapshots" / hub.revision
+    found = [place / name for name in hub.files.get(split, ())]
+    return found if all(path.is_file() for path in found) else []
+
+
 def fetch_file(hub: HubFiles, name: str) -> Path:
     """Return the local path of one file of a hub repository at its pinned commit."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

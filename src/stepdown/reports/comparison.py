@@ -18,6 +18,7 @@ from stepdown.reports.sharing import Sharing, sharings
 from stepdown.reports.tables import Table, as_markdown, as_text, tables_of, wrapped
 from stepdown.reports.tallies import Flip, Pricing, Tally, Verdicts, tally
 from stepdown.reports.variations import variations
+from stepdown.runner.lessons import warnings
 from stepdown.store import Run
 from stepdown.types import Grade, Settings, Trace
 
@@ -129,7 +130,7 @@ def report(
         rows=rows,
         baseline=alone[0] if len(alone) == 1 < len(table) else None,
         grader=graders,
-        caption=_caption(rows, graders, baseline),
+        caption=" ".join([_caption(rows, graders, baseline), *(f"On contrast {one}." for one in warnings(contrast))]),
         sharing=sharings(rows, settings),
         settings=settings,
         profiles={name: Profile(dict(one.steps), dict(one.sizes)) for name, one in tallies.items()},

@@ -7,6 +7,7 @@ from math import inf
 import msgspec
 
 from stepdown.reports.tallies import Spending, Tally
+from stepdown.runner.lessons import Contamination
 from stepdown.stats import (
     clustered_interval,
     gain_interval,
@@ -59,6 +60,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     settings in which the table's rows differ. `tokens` and `costs` (USD) are by role, `cost` and
     `cost_per_right` in USD, `seconds` summed over replies (an imported file does not say), `truncated` of
     `attempts` traces. `planner` wrote the plans, or most of them, `plans` and `control` say how they came here.
+    `contamination` tells of problems that a student's lessons met, None where nothing that ran can have met any.
     """
 
     run: str
@@ -104,6 +106,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     costs: dict[str, float | None]
     cost_per_right: float | None
     edits: Edits
+    contamination: Contamination | None = None
 
 
 def row_of(run: Run, tally: Tally, *, baseline: str = "") -> Row:
@@ -138,6 +141,7 @@ def row_of(run: Run, tally: Tally, *, baseline: str = "") -> Row:
         costs={role: one.cost if one.cost is None else round(one.cost, _CENTS) for role, one in spending.items()},
         cost_per_right=cost / verdicts["right"] if cost is not None and verdicts["right"] else None,
         edits=_edits(tally),
+        contamination=tally.lessons.found(verdicts, total) if tally.lessons else None,
     )
     row = _with_samples(row, tally) if settings.samples > 1 else row
     return compared(row, tally.pairs, baseline) if baseline else row

@@ -17,6 +17,7 @@ from stepdown.reports.figures import (
     short,
 )
 from stepdown.reports.rows import ROLES, Drawn, Row
+from stepdown.runner.lessons import Contamination
 
 Cells = tuple[str, ...]
 Column = tuple[str, Callable[[Row], str]]
@@ -36,7 +37,7 @@ class Table(msgspec.Struct, frozen=True):
 def tables_of(rows: Sequence[Row]) -> list[Table]:
     """Return the tables that say something about these rows; the first column numbers them."""
     place = {row.run: str(number) for number, row in enumerate(rows, 1)}
-    found = [_rights(rows), *_variations(rows), _differences(rows, place)]
+    found = [_rights(rows), _met(rows), *_variations(rows), _differences(rows, place)]
     found += [_singles(rows), _draws(rows), _edits(rows), _spendings(rows)]
     return [
         msgspec.structs.replace(
@@ -83,6 +84,35 @@ def _variations(rows: Sequence[Row]) -> list[Table]:
 
 def _setting(name: str) -> Callable[[Row], str]:
     return lambda row: clipped(row.differs.get(name, DASH), 60)
+
+
+def _met(rows: Sequence[Row]) -> Table:
+    """What lessons met: a table only where a run was tested on its own lessons, or where nobody knows."""
+    marked = [row for row in rows if row.contamination and (row.contamination.met or row.contamination.unknown)]
+    columns: list[Column] = [
+        ("met by", lambda row: clipped(", ".join(short(one) for one in _found(row).by) or DASH, 40)),
+        ("unknown", lambda row: clipped(", ".join(short(one) for one in _found(row).unknown) or DASH, 40)),
+        ("problems met", lambda row: f"{_found(row).met:,}"),
+        ("without them: right/graded/total", lambda row: "{0.right}/{0.graded}/{0.total}".format(_found(row))),
+        ("% right", _accuracy_without),
+    ]
+    note = (
+        "Problems whose questions a student was trained on, had its checkpoint chosen by, or was shown."
+        " unknown: what these met is not known (a folder of 0.1.0, gone, or of other weights by now)."
+    )
+    return _grid("Tested on what was trained on", marked, columns, words=2, note=note)
+
+
+def _found(row: Row) -> Contamination:
+    assert row.contamination is not None, "only marked rows are shown"
+    return row.contamination
+
+
+def _accuracy_without(row: Row) -> str:
+    found = _found(row)
+    if found.accuracy is None:
+        return DASH
+    return percent(found.accuracy) + between(percent(found.low), percent(found.high))
 
 
 def _differences(rows: Sequence[Row], place: dict[str, str]) -> Table:

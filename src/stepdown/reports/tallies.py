@@ -11,6 +11,7 @@ import msgspec
 
 from stepdown.answers import groups
 from stepdown.graders.elections import Attempts, ballots, elect, verdict_of
+from stepdown.runner.lessons import Lessons
 from stepdown.stats import majority_at, pass_at
 from stepdown.store import Run
 from stepdown.types import Call, Grade, Problem, Role, Trace, Usage, Verdict
@@ -60,7 +61,7 @@ class Tally:
     samples that is right, `passes` and `votes` them by what `pass_at` and `majority_at` give for each k of `sizes_of`,
     `first` is the id of the first problem, `steps` graded problems by (steps of the plan, right), `sizes` by (tokens,
     rounded up to a power of two, right), `edits` by (has an edited plan, verdict), `authors` problems by
-    who wrote their plan.
+    who wrote their plan. `lessons` counts the problems that somebody behind the run was trained on.
     """
 
     verdicts: Counter[Verdict] = field(default_factory=Counter)
@@ -79,6 +80,7 @@ class Tally:
     authors: Counter[str] = field(default_factory=Counter)
     flips: list[Flip] = field(default_factory=list)
     by_problem: dict[int, Verdict] = field(default_factory=dict)
+    lessons: Lessons | None = None
 
     def add(self, attempts: Attempts, prices: Pricing, key: int, before: Verdicts) -> Verdict:
         """Count one problem's samples and return their verdict; `before` has the baseline's verdicts by key."""
@@ -126,13 +128,15 @@ class Tally:
 
 def tally(run: Run, prices: Pricing, *, grader: str = "", before: Verdicts | None = None, keep: bool = False) -> Tally:
     """Count a run in one pass, paired with `before` by question; `keep` keeps verdicts for others to pair with."""
-    counts, seen = Tally(), set[int]()
+    lessons = Lessons(run)
+    counts, seen = Tally(lessons=lessons), set[int]()
     for attempts in by_problem(run, grader):
         key = _key(attempts[0][0].problem)
         while key in seen:  # the same question again: paired in order
             key += 1
         seen.add(key)
         verdict = counts.add(attempts, prices, key, before or {})
+        lessons.count(attempts[0][0], verdict)
         if keep:
             counts.by_problem[key] = verdict
     return counts

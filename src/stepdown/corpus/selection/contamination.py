@@ -5,9 +5,10 @@ from pathlib import Path
 
 import msgspec
 
-from stepdown.corpus.selection.filters import Filter, Group, Groups, Request, unprepared, words
+from stepdown.corpus.selection.filters import Filter, Group, Groups, Request, unprepared
 from stepdown.problems import Problems, load_problems
 from stepdown.problems.rows import SUFFIXES
+from stepdown.questions import key, words
 from stepdown.types import Problem
 
 _LEAST, _MOST = 8, 13
@@ -25,7 +26,7 @@ class Index(msgspec.Struct, frozen=True):
     def finds(self, problem: Problem) -> str:
         """Return why a problem counts as held by the set, empty where it does not."""
         said = words(problem.question)
-        same = self.questions.get(_hashed(said)) if said else None
+        same = self.questions.get(key(problem))
         if same is not None:
             return f"the same question as `{same}`"
         for run in _runs(said, self.size):
@@ -59,15 +60,15 @@ def _definition(dataset: str, size: int | str) -> str:
 
 def index(problems: Problems, size: int | None = None) -> Index:
     """Read an evaluation set once; without a size, the runs are as long as its 5th percentile of lengths, 8 to 13."""
-    asked = [(one.id, words(one.question)) for one in problems]
-    lengths = sorted(len(said) for _, said in asked)
+    asked = [(one.id, key(one), words(one.question)) for one in problems]
+    lengths = sorted(len(said) for _, _, said in asked)
     short = lengths[len(lengths) // 20] if lengths else _LEAST
     chosen = size or min(max(short, _LEAST), _MOST)
     return Index(
         size=chosen,
         count=len(asked),
-        questions={_hashed(said): name for name, said in reversed(asked)},
-        runs={_hashed(run): name for name, said in reversed(asked) for run in _runs(said, chosen)},
+        questions={one: name for name, one, _ in reversed(asked)},
+        runs={_hashed(run): name for name, _, said in reversed(asked) for run in _runs(said, chosen)},
     )
 
 

@@ -6,6 +6,7 @@ from hashlib import blake2b
 import msgspec
 
 from stepdown.corpus.targets import label
+from stepdown.corpus.votes import voted
 from stepdown.distill.training.examples import Survey
 from stepdown.distill.training.settings import Training
 from stepdown.errors import UsageError
@@ -22,7 +23,7 @@ def check_labels(chains: Iterable[Chain], training: Training) -> str:
     and templates are for `check_corpus`, once there is a tokenizer.
     """
     survey, digest = Survey(), blake2b(digest_size=16)
-    for chain in chains:
+    for chain in voted(chains) if training.target == "label" else chains:
         survey.chains += 1
         digest.update(msgspec.json.encode(chain))
         if training.target != "plan":

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import islice
 from typing import Any
@@ -11,11 +11,13 @@ import msgspec
 
 from stepdown.corpus import Example, target
 from stepdown.corpus.targets import label
+from stepdown.corpus.votes import voted
 from stepdown.distill.training.settings import Training
 from stepdown.distill.training.visits import Numbers, load_numpy
 from stepdown.errors import CallFailed, UsageError
 from stepdown.models.templates import template_of
 from stepdown.prompts import PromptSet, load_prompts
+from stepdown.questions import key
 from stepdown.types import Chain, Message, Messages, Problem, Prompt
 
 AT_ONCE = 512
@@ -69,14 +71,18 @@ class Examples:
         self.prompts, self.completions = Ragged(), Ragged()
         self.problem_of = array("i")
         self.places: dict[str, int] = {}
+        self.keys = array("Q")
         self.survey = Survey()
         self.candidates: dict[int, Problem] = {}
         self._asking = Asking(tokenizer, training)
         self._training = training
 
     def read(self, chains: Iterable[Chain]) -> "Examples":
-        """Tokenise chains, `AT_ONCE` at a time; chains of one problem may come in any order."""
-        stream = iter(chains)
+        """Tokenise chains, `AT_ONCE` at a time; those of one problem may come in any order, but in streams for labels.
+
+        The label of a problem's chains is their vote where labels alone are learned.
+        """
+        stream = iter(voted(chains) if self._training.target == "label" else chains)
         while some := list(islice(stream, AT_ONCE)):
             self._add([(chain, example) for chain in some if (example := self._target(chain)) is not None])
         return self
@@ -108,6 +114,7 @@ class Examples:
             place = self.places[problem.id] = len(self.prompts)
             tokens = self._asking.prompt(question)
             self.prompts.add(tokens)
+            self.keys.append(key(problem))
             self.survey.template += not self._asking.is_asked_so(problem, tokens, question)
             self.candidates[place] = problem
             if len(self.candidates) > 2 * self._training.dev + AT_ONCE:
@@ -121,6 +128,10 @@ class Examples:
     def hold_out(self) -> dict[int, Problem]:
         """Return the dev problems by place: the lowest hashes, `dev` of them or a tenth of all, whichever is less."""
         return self._lowest(min(self._training.dev, len(self.prompts) // HELD_OUT_SHARE))
+
+    def asking(self, keys: Collection[int]) -> set[int]:
+        """Return the places of the problems that ask one of these questions, whatever their ids are."""
+        return {place for place, one in enumerate(self.keys) if one in keys}
 
     def kept(self, held_out: Iterable[int]) -> Numbers:
         """Return the places of the completions whose problems are not held out."""

@@ -6,13 +6,16 @@ from itertools import count
 import msgspec
 
 from stepdown.corpus import Corpus
+from stepdown.corpus.files import lessons_behind
+from stepdown.distill.contamination import refuse_asked
 from stepdown.distill.training.bases import Base, Found
 from stepdown.distill.training.checks import check_corpus
 from stepdown.distill.training.examples import Examples
 from stepdown.distill.training.settings import Training
 from stepdown.distill.training.visits import Numbers
 from stepdown.errors import UsageError
-from stepdown.models.students import Lessons
+from stepdown.models.students import Lessons, Met, met_by
+from stepdown.questions import key, keys_of
 from stepdown.types import Chain, Problem, fingerprint
 
 # What may differ between a command and its repetition without making it another training.
@@ -47,6 +50,7 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     kept: Numbers
     dev: tuple[Problem, ...]
     lessons: Lessons
+    met: Met
     notes: tuple[str, ...]
     progress: Progress
     force: bool
@@ -89,20 +93,24 @@ def _prepare(
 ) -> Lesson:
     """Read and check the corpus, and set the dev problems apart."""
     examples = Examples(base.tokenizer, training).read(corpus)
+    if isinstance(corpus, Iterator) and "test" not in training.allow:
+        refuse_asked("", dict(zip(examples.keys, examples.places, strict=True)))
     words = check_corpus(examples.survey, len(examples.prompts), training)
-    held_out, problems = _set_apart(examples, training, dev)
+    held_out, problems = set_apart(examples, training, dev)
     kept = examples.kept(held_out)
     if not len(kept):
         raise UsageError("all problems of the corpus are dev problems", "give other dev problems, or more chains")
     words += f"; {len(problems):,} dev problems, {len(held_out):,} of them taken out of the corpus"
     given[0](Progressed(seed=training.seed, words=words))
+    met = _met(corpus, base.found, examples, problems)
     return Lesson(
         found=base.found,
         training=training,
         examples=examples,
         kept=kept,
         dev=problems,
-        lessons=_lessons(corpus, examples, training),
+        lessons=msgspec.structs.replace(_lessons(corpus, examples, training), unknown=met.unknown),
+        met=met,
         notes=(*base.notes, words, *_shuffling(training)),
         progress=given[0],
         force=given[1],
@@ -113,7 +121,7 @@ def _shuffling(training: Training) -> tuple[str, ...]:
     return (f"the sentences of each chain are shuffled by seed {training.seed}",) * (training.target == "shuffled")
 
 
-def _set_apart(
+def set_apart(
     examples: Examples, training: Training, dev: Sequence[Problem] | None
 ) -> tuple[set[int], tuple[Problem, ...]]:
     """Return the places of the corpus's problems that are not trained on, and the dev problems."""
@@ -122,10 +130,32 @@ def _set_apart(
         return set(), ()
     if dev is None:
         held_out = examples.hold_out()
-        return set(held_out), tuple(held_out.values())
+        return examples.asking({examples.keys[place] for place in held_out}), tuple(held_out.values())
     if not dev:
         raise UsageError("there are no dev problems", "give some, or leave `dev` out to hold some of the corpus out")
-    return {examples.places[one.id] for one in dev if one.id in examples.places}, tuple(dev)
+    return examples.asking({key(one) for one in dev}), tuple(dev)
+
+
+def problems_of(chains: Iterable[Chain]) -> Iterator[Problem]:
+    """Stream the problems of chains, each once where its chains lie together."""
+    before: Problem | None = None
+    for chain in chains:
+        if chain.problem is not before:
+            before = chain.problem
+            yield before
+
+
+def dataset_of(corpus: Iterable[Chain]) -> str:
+    """Return the name of a corpus's data set, empty where it is no corpus folder's."""
+    return corpus.card.dataset if isinstance(corpus, Corpus) else ""
+
+
+def _met(corpus: Iterable[Chain], found: Found, examples: Examples, dev: Sequence[Problem]) -> Met:
+    """Return what a student has met: what it is taught, what chooses its checkpoint, and what those behind it met."""
+    met = Met(frozenset(examples.keys) | keys_of(dev)).plus(met_by(found.name) or Met())
+    if isinstance(corpus, Corpus):
+        return met.plus(Met(corpus.behind, corpus.card.unknown))
+    return met.plus(lessons_behind(examples.survey.teachers))
 
 
 def _lessons(corpus: Iterable[Chain], examples: Examples, training: Training) -> Lessons:

@@ -9,12 +9,21 @@ import msgspec
 
 from stepdown import __version__
 from stepdown.corpus import Corpus
+from stepdown.distill.contamination import refuse_tests
 from stepdown.distill.folders import check_place, write_student
 from stepdown.distill.training.bases import Base, Found, check_libraries, find_base, load_base, quiet
 from stepdown.distill.training.checkpoints import Row, Work, best_step
 from stepdown.distill.training.checks import check_labels
 from stepdown.distill.training.examples import Asking, Examples, dev_rank
-from stepdown.distill.training.lessons import INCIDENTAL, Lesson, Progress, Progressed, prepare_lessons
+from stepdown.distill.training.lessons import (
+    INCIDENTAL,
+    Lesson,
+    Progress,
+    Progressed,
+    dataset_of,
+    prepare_lessons,
+    problems_of,
+)
 from stepdown.distill.training.passes import Passes, count_passes, keep_rows_apart, rows_are_apart, shared_start
 from stepdown.distill.training.scores import Dev, score_dev
 from stepdown.distill.training.settings import Training
@@ -64,6 +73,10 @@ def train(
     chosen = None if dev is None else tuple(sorted(dev, key=dev_rank)[: settings.dev])
     # Before a base is fetched or loaded; a stream of chains can be read only once.
     read = "" if isinstance(corpus, Iterator) else check_labels(corpus, settings)
+    if not isinstance(corpus, Iterator):
+        refuse_tests(dataset_of(corpus), problems_of(corpus), allow=settings.allow)
+    if chosen:
+        refuse_tests(chosen[0].id.rpartition("/")[0], chosen, allow=settings.allow)
     check_libraries()
     check_launcher()
     tell = progress or _say_nothing
@@ -152,7 +165,7 @@ def _train_one(lesson: Lesson, bases: Iterator[Base], out: Path, command: str) -
         card = _card(lesson, base, training, work.rows())
         known = {**card.training, "identity": identity, "command": command}
         card = msgspec.structs.replace(card, notes=card.notes + notes, training=known)
-        _write(out, trainer, base, card, lesson.force)
+        _write(out, trainer, base, card, lesson)
     world.wait()
     del trainer, base, passes
     _free()
@@ -298,7 +311,7 @@ def _card(lesson: Lesson, base: Base, training: Training, rows: Sequence[Row]) -
     )
 
 
-def _write(out: Path, trainer: Any, base: Base, card: StudentCard, force: bool) -> None:
+def _write(out: Path, trainer: Any, base: Base, card: StudentCard, lesson: Lesson) -> None:
     """Write the student with the weights of the chosen step; what was kept to go on from is no longer needed."""
     trainer.take(card.step)
     base.model.set_attn_implementation("sdpa")
@@ -310,6 +323,7 @@ def _write(out: Path, trainer: Any, base: Base, card: StudentCard, force: bool) 
             card=card,
             base=base.found.gguf,
             log=trainer.work.log,
-            force=force,
+            force=lesson.force,
+            met=lesson.met.keys,
         )
     trainer.work.end()

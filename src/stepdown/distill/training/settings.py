@@ -13,6 +13,7 @@ REFUSALS = {
     "unparseable": "chains without an answer that can be read",
     "template": "questions that are asked in other words in training than in evaluation",
     "one-class": "one label for all choice problems",
+    "test": "questions that are there to test on",
 }
 # SCoTD trains all weights at 2e-5 for 20,000 steps (Li et al. 2023, appendix B); an adapter trained for hundreds of
 # steps needs the larger rate that LoRA is usually given.

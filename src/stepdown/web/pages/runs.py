@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 from stepdown.audits import Audit, audit
 from stepdown.errors import UnknownName
 from stepdown.reports import figures
+from stepdown.runner.lessons import may_meet
 from stepdown.store import Run, Store
 from stepdown.store.browse import MOST, WHERE, Chosen, Page, Where, browse, counts
 from stepdown.store.overviews import mark
@@ -68,6 +69,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     at: int
     pages: int
     graders: tuple[str, ...]
+    met: str = ""
 
 
 def list_runs(ledger: Ledger, store: Store, asked: RunQuery, at: int = 1) -> Listing:
@@ -190,7 +192,16 @@ def _see(ledger: Ledger, run: Run, chosen: Chosen, at: int) -> Seen:
         at=at,
         pages=max(1, -(-found.total // TRACES)),
         graders=tuple(run.graders()),
+        met=_met(ledger, run),
     )
+
+
+def _met(ledger: Ledger, run: Run) -> str:
+    """Return what to know of a run whose student was trained on its problems, nothing where none can have been."""
+    if not may_meet(run.settings):
+        return ""
+    row = ledger.report(run.store, [run.id]).rows[0]
+    return str(row.contamination or "")
 
 
 async def show_audit(request: Request) -> Response:
