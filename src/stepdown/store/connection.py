@@ -85,6 +85,11 @@ def explained(error: sqlite3.Error, db: sqlite3.Connection) -> Exception:
     path = getattr(db, "path", "")
     if name.startswith(_LOCKED):
         return Locked(f"the store `{path}` is held by another process: {error}", WAIT)
+    if name.startswith("SQLITE_NOTADB"):
+        return StoreError(
+            f"cannot open the store `{path}`: it does not begin as an SQLite file does",
+            "give another place with --store PATH or STEPDOWN_STORE; a damaged store is mended from a copy",
+        )
     if name.startswith(_DAMAGED):
         return StoreError(f"the store `{path}` is damaged: {error}", MEND)
     doing = "write to" if _in_transaction(db) else "read"
