@@ -68,7 +68,7 @@ async def solve_again(
         raise UnknownName("problem of this run", problem, [])
     task = task_again(run, before[0][0].problem, student=student, prompts=prompts)
     if plan.edited_from is not None and plan not in [edit.plan for edit in run.edits() if edit.problem == problem]:
-        run.put_edit(problem, plan, seconds=seconds)
+        await run.store.apart(lambda store: store.run(run.id).put_edit(problem, plan, seconds=seconds))
     settings = settings_again(run, task)
     rows = await _solve(task, View(calls), run.store.id_of(settings), plan=plan, hear=hear)
     derived = await _derive(run, task, settings)
@@ -164,11 +164,15 @@ async def _derive(run: Run, task: Task, settings: Settings) -> Run:
     """Return the derived run, a copy of the first where the same student is asked in the same words."""
     if (settings.student, settings.prompts) == (run.settings.student, run.settings.prompts):
         await _copy(run, settings)
-        return run.store.run(run.store.id_of(settings))
-    derived = run.store.open_run(settings)
+    else:
+        await run.store.apart(lambda store: _open_derived(store, settings, task.grader.name))
+    return run.store.run(run.store.id_of(settings))
+
+
+def _open_derived(store: Store, settings: Settings, grader: str) -> None:
+    derived = store.open_run(settings)
     if not derived.grader:
-        derived.grader = task.grader.name
-    return derived
+        derived.grader = grader
 
 
 async def _copy(run: Run, settings: Settings) -> None:
@@ -176,7 +180,7 @@ async def _copy(run: Run, settings: Settings) -> None:
     left = Event()
 
     def work() -> None:
-        with Store(run.store.path) as store:
+        with Store(run.store.path, journal=run.store.journal) as store:
             carry_over(store.run(run.id), settings, stopped=left.is_set)
 
     try:
@@ -187,7 +191,12 @@ async def _copy(run: Run, settings: Settings) -> None:
 
 async def _keep(derived: Run, rows: list[Row], grader: Grader, *, place: int) -> Graded:
     grades = [await grade_trace(grader, row.trace) for row in rows]
-    with derived.store.writing():
-        derived.put_traces([msgspec.structs.replace(row, ordinal=place) for row in rows])
-        put_solved(derived, [(place, row.trace.sample, grade) for row, grade in zip(rows, grades, strict=True)])
+
+    def work(store: Store) -> None:
+        own = store.run(derived.id)
+        with store.writing():
+            own.put_traces([msgspec.structs.replace(row, ordinal=place) for row in rows])
+            put_solved(own, [(place, row.trace.sample, grade) for row, grade in zip(rows, grades, strict=True)])
+
+    await derived.store.apart(work)
     return tuple((row.trace, grade) for row, grade in zip(rows, grades, strict=True))

@@ -1,13 +1,15 @@
 """The store's file: opening it safely, its transactions, calls and runs."""
 
+import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from stepdown.errors import StepdownError, StoreError, UnknownName, UsageError
 from stepdown.identity import digest, ways
@@ -20,6 +22,7 @@ from stepdown.store.run import Run
 from stepdown.store.schema import PAGE
 from stepdown.types import Problem, Reply, Settings, Usage
 
+T = TypeVar("T")
 _PUT_CALL = """insert or ignore into calls (key, model, source, request, sample, reply, run, created)
                values (?, ?, ?, ?, ?, ?, ?, ?)"""
 
@@ -38,12 +41,14 @@ class Store:
 
     def __init__(self, path: str | Path | None = None, *, reading: bool = False, journal: str = "") -> None:
         self.path, self.reading = Path(path) if path is not None else default_path(), reading
-        self._copy = self._lock = None
+        self._copy: TemporaryDirectory[str] | None = None
+        self._lock: OwnersLock | None = None
+        self.journal = journal
         if reading:
             self.db, self._copy = open_to_read(self.path)
         else:
             network = network_of(self.path)
-            self.journal = journal or ("delete" if network else "wal")
+            self.journal = self.journal or ("delete" if network else "wal")
             if self.journal == "delete":
                 self._lock = OwnersLock(self.path, network or "a network file system")
             try:
@@ -84,6 +89,18 @@ class Store:
         self._unlock()
         if self._copy is not None:
             self._copy.cleanup()
+
+    async def apart(self, work: Callable[["Store"], T]) -> T:
+        """Return what some work returns that is done in a thread, on a connection of its own.
+
+        A file that another process holds makes the thread wait, and not the event loop.
+        """
+
+        def there() -> T:
+            with Store(self.path, reading=self.reading, journal=self.journal) as store:
+                return work(store)
+
+        return await asyncio.to_thread(there)
 
     def _unlock(self) -> None:
         if self._lock is not None:

@@ -32,6 +32,11 @@ class Owner:
 _HERE: WeakValueDictionary[str, Owner] = WeakValueDictionary()
 
 
+def is_here(owner: str) -> bool:
+    """Whether an owner is one of this process, and has not ended."""
+    return owner in _HERE
+
+
 def lives(owner: str, expires: float, now: float) -> bool:
     """Whether an owner whose lease ends at `expires` (unix seconds) can still be at work.
 

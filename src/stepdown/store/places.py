@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from stepdown.errors import StoreError
-from stepdown.store.owners import Owner, lives, process_of
+from stepdown.store.owners import Owner, is_here, lives, process_of
 
 # File systems of other machines, or of a program, by the number `statfs` gives (statfs(2), linux/magic.h). A WAL needs
 # memory that all processes share, which these do not give, or not to all who have the file.
@@ -72,7 +72,10 @@ def identity(path: str) -> tuple[int, int] | None:
 
 
 class OwnersLock:
-    """A file beside a store on a network file system, whose locks cannot be relied on: one process writes at a time."""
+    """A file beside a store on a network file system, whose locks cannot be relied on: one process writes at a time.
+
+    Further connections of that process share it; it goes with the first.
+    """
 
     def __init__(self, path: Path, network: str) -> None:
         self.path, self._owner = path.with_name(f"{path.name}-owner"), Owner()
@@ -80,6 +83,8 @@ class OwnersLock:
             self._take()
         except FileExistsError:
             holder = self._holder()
+            if is_here(holder):
+                return
             if lives(holder, float("inf"), 0.0):
                 raise StoreError(
                     f"the store `{path}` lies on {network} and is being written by {process_of(holder)}",

@@ -26,11 +26,12 @@ CACHE_KIB = 32_768
 class State:
     """One server's store, models and settings.
 
-    `store` is the event loop's own connection and the only one that writes; pages read through `read`, in threads
-    with a connection each, so that a slow page holds nobody up. `token` is empty where none is asked for, `person`
-    who edits where a page does not say, `corpora` the folders the corpus pages may show, by name. `jobs` are the runs
-    this server started (`run_options`, which name the file of `prices`, are given to each), and `leaving` is set when
-    it ends: what answers without end must stop then.
+    `store` is the event loop's own connection, which writes calls and nothing else. Pages read through `read`, in
+    threads with a connection each, and what people do is written through `write`, in another: neither a slow page nor a
+    locked file holds anybody else up. A file that cannot be written is shown all the same. `token` is empty where none
+    is asked for, `person` who edits where a page does not say, `corpora` the folders the corpus pages may show, by
+    name. `jobs` are the runs this server started (`run_options`, which name the file of `prices`, are given to each),
+    and `leaving` is set when it ends: what answers without end must stop then.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class State:
         self.lock = Lock(self.token)
         self.prices = Prices(prices)
         self.corpora = {folder.name: folder for folder in corpora}
-        self.store = Store(path)
+        self.store = _open(path)
         self.calls = Calls(self.store, budget=budget, abandon=True)
         self.models: dict[str, Model] = {}
         self.run_options = (f"--prices={prices.resolve()}",) if prices else ()
@@ -60,15 +61,24 @@ class State:
         self._local = threading.local()
         self._opened: list[Store] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="page")
+        self._writers = ThreadPoolExecutor(1, thread_name_prefix="writer")
 
     async def read(self, work: Callable[[Store], T]) -> T:
         """Return what some work reads from the store, done in a thread of its own connection."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: work(self._reader()))
 
+    async def write(self, work: Callable[[Store], T]) -> T:
+        """Return what some work that writes the store returns, done in the thread that does so. Raises `StoreError`."""
+        return await asyncio.get_running_loop().run_in_executor(self._writers, lambda: work(self._own(reading=False)))
+
     def _reader(self) -> Store:
+        return self._own(reading=True)
+
+    def _own(self, *, reading: bool) -> Store:
+        """Return this thread's store."""
         found: Store | None = getattr(self._local, "store", None)
         if found is None:
-            found = self._local.store = Store(self.path)
+            found = self._local.store = Store(self.path, reading=reading)
             found.db.execute(f"pragma cache_size = -{CACHE_KIB}")
             self._opened.append(found)
         return found
@@ -98,8 +108,19 @@ class State:
             if close is not None:
                 await close()
         self._readers.shutdown(wait=True, cancel_futures=True)
+        self._writers.shutdown(wait=True)
         for store in [*self._opened, self.store]:
             try:
                 store.close()
             except StoreError:
                 continue
+
+
+def _open(path: Path) -> Store:
+    """Open a store to write it, or, where that cannot be, to show it."""
+    try:
+        return Store(path)
+    except StoreError:
+        if not path.exists():
+            raise
+        return Store(path, reading=True)

@@ -85,21 +85,21 @@ class Exchange:
                     else:
                         show(one)
             self.rows.sort(key=lambda row: row.trace.sample)
-            self.model.keep(self.state.store, self.rows)
+            await self.state.write(lambda store: self.model.keep(store, self.rows))
         except (EndpointRefused, BudgetReached, UsageError) as error:
-            raise failed(error, self._keep_refused(error)) from error
+            raise failed(error, await self._keep_refused(error)) from error
         except StepdownError as error:
             raise failed(error) from error
         failures = [row.failure for row in self.rows if row.failure is not None]
         if failures:
             raise failed(failures[0], self.link)
 
-    def _keep_refused(self, error: StepdownError) -> dict[str, str]:
+    async def _keep_refused(self, error: StepdownError) -> dict[str, str]:
         """Keep a refusal as a trace and return its link; of a model that never answered there is none, nor a run."""
         if not self.model.known(self.state.store):
             return {}
         trace = Trace(self.problem, self.model.task.method.name, error=error.what)
-        self.model.keep(self.state.store, [Row(0, trace, ())])
+        await self.state.write(lambda store: self.model.keep(store, [Row(0, trace, ())]))
         return self.link
 
     def usage(self) -> Counted | None:

@@ -142,7 +142,7 @@ async def post_plan(request: Request) -> Response:
         return await (_live if request.headers.get("hx-request") else _waited)(request, subject, form)
     plan = edited(subject, form, person=state.person)
     if plan.edited_from is not None and plan not in subject.plans:
-        subject.run.put_edit(problem, plan, seconds=seconds_of(form))
+        await state.write(lambda store: store.run(name).put_edit(problem, plan, seconds=seconds_of(form)))
     return RedirectResponse(address(subject.run.id, "plans", problem) + "#lineage", status_code=303)
 
 
@@ -257,13 +257,15 @@ async def post_verdict(request: Request) -> Response:
         raise Overtaken(
             f"the verdict was changed meanwhile: `{grade.verdict}`, {grade.why}", "load the page anew, then correct it"
         )
-    correct(
-        state.store.run(name),
-        (ordinal, trace.sample),
-        verdict=cast(Verdict, verdict),
-        found=words_of(form, "found") or grade.found,
-        author=author_of(form, state.person),
-        why=words_of(form, "why"),
+    await state.write(
+        lambda store: correct(
+            store.run(name),
+            (ordinal, trace.sample),
+            verdict=cast(Verdict, verdict),
+            found=words_of(form, "found") or grade.found,
+            author=author_of(form, state.person),
+            why=words_of(form, "why"),
+        )
     )
     return _back(state.store.run(name), trace)
 
@@ -275,7 +277,7 @@ async def post_annotation(request: Request) -> Response:
     _, trace, _ = _sample(state.store, name, problem, form)
     said = [form.get(field, "").strip()[:_LONGEST] for field in ("delegation", "answer")]
     remarks = Annotation(said[0], said[1], author=author_of(form, state.person))
-    annotate(state.store.run(name), problem, annotation=remarks, sample=trace.sample)
+    await state.write(lambda store: annotate(store.run(name), problem, annotation=remarks, sample=trace.sample))
     return _back(state.store.run(name), trace)
 
 

@@ -57,7 +57,7 @@ async def post_review(request: Request) -> Response:
     decision = _decision(form.get("decision", ""), changed=plan != held.plan)
     if decision == "left":
         plan = msgspec.structs.replace(held.plan, author=author_of(form, state.person))
-    if not decide(state.store, (run, problem), decision=decision, plan=plan):
+    if not await state.write(lambda store: decide(store, (run, problem), decision=decision, plan=plan)):
         return _late(request, form, known=True)
     return RedirectResponse("/reviews", status_code=303)
 
