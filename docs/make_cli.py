@@ -3,5 +3,6 @@
 from pathlib import Path
 
 from stepdown.cli.manual import manual
+from stepdown.files import write_whole
 
-Path(__file__).with_name("cli.md").write_text(manual(), encoding="utf-8")
+write_whole(Path(__file__).with_name("cli.md"), manual().encode())

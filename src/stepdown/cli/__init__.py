@@ -67,13 +67,14 @@ VERBS = {
 
     Only this machine reaches them, unless --host names another address, which needs a token.""",
     "runs": "List the runs of the store, oldest first.",
+    "store": "Check the store, copy it while it is open, or make it smaller.",
     "models": "List models that can be reached, or get one for this machine.",
     "datasets": "List the data sets; a .jsonl, .json, .csv or .parquet file of your own is one too.",
     "doctor": """What is installed, what can be reached, what is missing and how to get it.
 
     Its exit code is 0 if `stepdown demo` can run here, else 1.""",
 }
-_PLACES = {"import": "imports:imports", "export": "exports:exports", "models": "models:app"}
+_PLACES = {"import": "imports:imports", "export": "exports:exports", "models": "models:app", "store": "store:app"}
 _MANY = {
     "report": "[RUN...]",
     "audit": "[RUN...]",

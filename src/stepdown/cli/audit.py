@@ -19,7 +19,7 @@ def audit(*runs: str, output: OutputOptions = OUTPUT) -> int:
     """
     if not runs:
         raise UsageError("there is no run to audit", "stepdown audit RUN...; `stepdown runs` lists them")
-    with output.reopen() as store:
+    with output.read() as store:
         found = examine(*runs_of(store, runs))
     if output.json:
         show_json(found.to_json())

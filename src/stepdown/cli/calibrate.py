@@ -58,7 +58,7 @@ def calibrate(cheap: str, dear: str, /, *, options: CalibrateOptions = DEFAULTS,
         The run by the large teacher's plans, on the same problems and by the same student.
     """
     goal = Goal(accuracy=options.accuracy, price=options.price)
-    with output.reopen() as store:
+    with output.read() as store:
         runs = store.run(cheap), store.run(dear)
         say(*warnings(runs))
         found = choose(*runs, goal, holdout=options.holdout, prices=Prices(options.prices))

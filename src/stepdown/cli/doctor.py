@@ -20,6 +20,7 @@ from stepdown.extras import EXTRAS, has, missing
 from stepdown.models.catalogue import CATALOGUE, fetched, models_folder
 from stepdown.reports.figures import counted
 from stepdown.store import Store, default_path
+from stepdown.store.places import network_of
 from stepdown.store.schema import SCHEMA_VERSION
 
 OUTPUT = OutputOptions()
@@ -43,13 +44,18 @@ class Local(msgspec.Struct, frozen=True):
 
 
 class StoreState(msgspec.Struct, frozen=True):
-    """The store: `why` says why it cannot be used."""
+    """The store: `why` says why it cannot be used.
+
+    On a `network` file system, named here, its `journal` is `delete`, and one process at a time writes it; else `wal`.
+    """
 
     path: str
     exists: bool
     schema: int = SCHEMA_VERSION
     runs: int = 0
     why: str = ""
+    network: str = ""
+    journal: str = "wal"
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,14 +125,17 @@ def hindrance(engines: dict[str, str], models: tuple[Local, ...], store: StoreSt
 
 
 def state_of(path: Path) -> StoreState:
-    """Return the state of a store without making one."""
+    """Return the state of a store, which is read and neither made nor changed."""
+    network = network_of(path)
+    state = StoreState(str(path), exists=False, network=network, journal="delete" if network else "wal")
     if not path.exists():
-        return StoreState(str(path), exists=False)
+        return state
+    state = msgspec.structs.replace(state, exists=True)
     try:
-        with Store(path) as store:
-            return StoreState(str(path), exists=True, runs=len(store.runs()))
+        with Store(path, reading=True) as store:
+            return msgspec.structs.replace(state, runs=len(store.runs()), schema=store.value("pragma user_version"))
     except StepdownError as error:
-        return StoreState(str(path), exists=True, why=error.what)
+        return msgspec.structs.replace(state, why=error.what)
 
 
 def _existing(folder: Path) -> Path:
@@ -154,10 +163,14 @@ def lines_of(found: Findings) -> list[str]:
         "endpoints",
         *(_endpoint(one) for one in found.endpoints),
         "",
-        f"store {store.path}: {state}",
+        f"store {store.path}: {state}{_network(store)}",
         "",
         "`stepdown demo` can run here" if found.ready else f"`stepdown demo` cannot run here: {found.why}",
     ]
+
+
+def _network(store: StoreState) -> str:
+    return f"; on {store.network}, where one process at a time writes it" if store.network else ""
 
 
 def _line(good: bool, what: str, remedy: str) -> str:

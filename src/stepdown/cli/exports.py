@@ -91,7 +91,7 @@ def exports(source: str, /, *more: str, options: ExportOptions, output: OutputOp
     if options.to == "gguf" or folder.is_dir():
         check_folder(folder)
         return _student(folder, options, as_json=output.json)
-    with output.reopen() as store:
+    with output.read() as store:
         return _runs([store.run(one) for one in (source, *more)], options, as_json=output.json)
 
 

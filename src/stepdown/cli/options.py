@@ -272,10 +272,18 @@ class OutputOptions:
                 discard_if_empty(self.place)
 
     def reopen(self) -> Store:
-        """Open a store that is there. Raises `UsageError`; a verb that only reads makes no file."""
+        """Open a store that is there, to write it. Raises `UsageError`."""
+        return Store(self.there())
+
+    def read(self) -> Store:
+        """Open a store that is there, to read it, which never writes. Raises `UsageError`."""
+        return Store(self.there(), reading=True)
+
+    def there(self) -> Path:
+        """Return the path of a store that is there. Raises `UsageError`."""
         if not self.place.exists():
             raise UsageError(
                 f"there is no store `{self.place}`",
                 "make one with `stepdown run` or `stepdown demo`, or name one with --store",
             )
-        return Store(self.place)
+        return self.place

@@ -16,6 +16,7 @@ from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions, SamplingOpt
 from stepdown.cli.solved import solve_edited
 from stepdown.cli.terminal import say, show, show_json
 from stepdown.errors import UsageError
+from stepdown.files import check_place, write_whole
 from stepdown.problems import datasets
 from stepdown.prompts import PROMPT_SETS, asked
 from stepdown.runner import PlanRow
@@ -92,7 +93,7 @@ def plans(run: str, /, *, options: PlanOptions = DEFAULTS, output: OutputOptions
         A run's id, or its beginning.
     """
     options.check()
-    with output.reopen() as store:
+    with output.reopen() if options.edit is not None else output.read() as store:
         found = store.run(run)
         if options.edit is not None:
             change(found, options, output)
@@ -245,13 +246,9 @@ def _unlike(sampling: Sampling, default: Sampling) -> dict[str, str]:
 def export(run: Run, options: PlanOptions, output: OutputOptions) -> None:
     """Write all plans of a run to a file that `run --plans` reads."""
     assert options.export is not None, "a file is named"
-    if options.export.exists() and not options.force:
-        raise UsageError(f"`{options.export}` is there already", "give another name, or --force to replace it")
+    check_place(options.export, options.force)
     lines = [msgspec.json.encode(row_of(run, problem, plan)) + b"\n" for problem, plan in listed(run)]
-    try:
-        options.export.write_bytes(b"".join(lines))
-    except OSError as error:
-        raise UsageError(f"cannot write `{options.export}`: {error.strerror}", "give another place") from error
+    write_whole(options.export, b"".join(lines), force=options.force)
     if output.json:
         show_json({"run": run.id, "file": str(options.export), "rows": len(lines)})
     else:

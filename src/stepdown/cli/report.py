@@ -65,7 +65,7 @@ def report(*runs: str, options: ReportOptions = DEFAULTS, output: OutputOptions 
     """
     if sum((output.json, options.md, options.html is not None)) > 1:
         raise UsageError("a report has one form", "give one of --json, --md and --html FILE")
-    with output.reopen() as store:
+    with output.read() as store:
         base = store.run(options.baseline) if options.baseline else None
         contrast = contrasted(store, runs, options.contrast)
         groups = list(grouped(runs_of(store, runs), together=bool(runs), baseline=base))
@@ -125,8 +125,4 @@ def write_page(found: list[Report], file: Path) -> None:
     if len(found) > 1:
         sets = ", ".join(f"`{one.rows[0].dataset}`" for one in found)
         raise UsageError(f"the runs are on {sets}, and a page compares runs on the same problems", "name the runs")
-    try:
-        written = found[0].to_html(file)
-    except OSError as error:
-        raise UsageError(f"cannot write `{file}`: {error.strerror}", "give a place that can be written") from error
-    say(f"wrote {written}")
+    say(f"wrote {found[0].to_html(file)}")

@@ -37,7 +37,7 @@ def runs(*, output: OutputOptions = OUTPUT) -> int:
     """List the runs of the store, oldest first."""
     found = []
     if output.place.exists():
-        with output.open() as store:
+        with output.read() as store:
             found = [listed(run) for run in store.runs()]
     if output.json:
         for one in found:

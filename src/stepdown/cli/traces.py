@@ -59,7 +59,7 @@ def traces(run: str, /, *, chosen: TraceOptions = ALL, output: OutputOptions = O
     run
         A run's id, or its beginning.
     """
-    with output.reopen() as store:
+    with output.read() as store:
         found = store.run(run)
         prices, shown = Prices(chosen.prices), 0
         for trace, grade in islice(select(found, chosen), chosen.limit):

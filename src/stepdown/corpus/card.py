@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from stepdown.errors import UsageError
+from stepdown.files import write_whole
 from stepdown.types import Sampling
 
 VERSION = 1
@@ -96,8 +97,8 @@ def read_card(folder: Path) -> Card:
 
 def write_card(folder: Path, card: Card) -> None:
     """Write the card of a corpus into its folder, as JSON and as a page for people."""
-    (folder / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
-    (folder / README).write_text(readme(card), encoding="utf-8")
+    write_whole(folder / CARD, msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
+    write_whole(folder / README, readme(card).encode())
 
 
 def readme(card: Card) -> str:

@@ -5,7 +5,6 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -286,23 +285,3 @@ def put_in_place(folder: Path, out: Path) -> None:
             old.rename(out)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-@contextmanager
-def replacing(out: Path, force: bool) -> Iterator[Path]:
-    """Give a path to write a file to that takes `out`'s place when all is written, and goes away when not.
-
-    Raises `UsageError` for a directory, a file that is there (without `force`) and a place that cannot be written.
-    """
-    if out.is_dir():
-        raise UsageError(f"`{out}` is a directory", "name a file")
-    if out.exists() and not force:
-        raise UsageError(f"`{out}` is there already", "give another name, or --force to replace it")
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        yield part
-        os.replace(part, out)
-    except OSError as error:
-        raise UsageError(f"cannot write `{out}`: {error.strerror}", "give a place that can be written") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stepdown.errors import MissingExtra
+from stepdown.files import write_whole
 
 _BLUE, _RED = "#2f7ed8", "#d1495b"
 _WIDTH, _HEIGHT, _SCALE = 520, 200, 2
@@ -37,7 +38,7 @@ def draw_curves(log: Path, target: Path) -> None:
         _chart(alt, rows, "dev", "dev: share right", _RED),
     ]
     drawn = alt.vconcat(*(chart for chart in charts if chart is not None)).configure_view(stroke=None)
-    target.write_bytes(vl_convert.vegalite_to_png(drawn.to_dict(), scale=_SCALE))
+    write_whole(target, vl_convert.vegalite_to_png(drawn.to_dict(), scale=_SCALE))
 
 
 def _chart(alt: Any, rows: list[dict[str, Any]], field: str, title: str, colour: str) -> Any:

@@ -4,19 +4,19 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 
 from stepdown import __version__
-from stepdown.corpus.files import beside, put_in_place, replacing, sweep
+from stepdown.corpus.files import beside, put_in_place, sweep
 from stepdown.distill.curves import draw_curves
 from stepdown.distill.gguf_files import requantize, write_gguf
 from stepdown.distill.people import describe
 from stepdown.distill.prompt_tokens import check_prompts
 from stepdown.distill.vocabularies import CannotConvert
 from stepdown.errors import MissingExtra, UnknownName, UsageError
+from stepdown.files import folder_beside, replacing
 from stepdown.models.catalogue import file_hash
 from stepdown.models.students import CARD, GGUF, PLAIN_TEMPLATE, WEIGHTS, StudentCard, check_folder, read_card
 from stepdown.questions import FILE, Keys, write_keys
@@ -99,8 +99,8 @@ def export_student(
         if kind == "f16":
             _plain_gguf(folder, part)
         else:
-            with TemporaryDirectory(dir=out.absolute().parent, prefix=".gguf-") as beside:
-                requantize(_plain_gguf(folder, Path(beside) / "f16.gguf"), part)
+            with folder_beside(out) as workplace:
+                requantize(_plain_gguf(folder, workplace / "f16.gguf"), part)
     return out
 
 

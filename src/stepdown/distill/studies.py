@@ -9,9 +9,9 @@ import msgspec
 
 from stepdown.corpus import TARGETS, Corpus, open_corpus
 from stepdown.corpus.card import shown
-from stepdown.corpus.files import replacing
 from stepdown.distill.folders import write_card
 from stepdown.errors import UnknownName, UsageError
+from stepdown.files import replacing, write_whole
 from stepdown.graders.elections import elect
 from stepdown.models.students import Score as Tested
 from stepdown.models.students import read_card
@@ -352,5 +352,6 @@ def draw_scores(scores: Sequence[Score], target: Path) -> bool:
     )
     share = alt.Y("mean:Q", title="right, share of test problems", scale=alt.Scale(domain=[0, 1]))
     lines, bars = chart.mark_line(point=True).encode(y=share), chart.mark_rule().encode(y="low:Q", y2="high:Q")
-    target.write_bytes(vl_convert.vegalite_to_png((lines + bars).properties(width=420, height=280).to_dict(), scale=2))
+    drawn = (lines + bars).properties(width=420, height=280).to_dict()
+    write_whole(target, vl_convert.vegalite_to_png(drawn, scale=2))
     return True

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from stepdown.corpus.files import replacing
 from stepdown.distill.preferences import (
     Agreement,
     Pair,
@@ -25,6 +24,7 @@ from stepdown.distill.preferences import (
     position_of,
 )
 from stepdown.errors import UnknownName, UsageError
+from stepdown.files import replacing
 from stepdown.problems.rows import Row, find_file, read_rows, shown
 from stepdown.prompts import asked
 from stepdown.store import Run

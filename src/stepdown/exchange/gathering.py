@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
 
 from stepdown.corpus.rows import unicode_value
 from stepdown.errors import UsageError
+from stepdown.files import folder_beside
 from stepdown.types import Chain
 
 # Problems in one heap: what is held at once when heaps are read back is a heap's chains.
@@ -24,8 +24,8 @@ def gathered(chains: Iterable[tuple[str, Chain]], folder: Path) -> Iterator[list
     Needs as much disk in `folder` as the chains have bytes. Memory: 64 MB, the chains of 1,024 keys, and some 180
     bytes for each key.
     """
-    with TemporaryDirectory(dir=folder, prefix=".chains-") as place:
-        heaps = _Heaps(Path(place))
+    with folder_beside(folder / "chains") as place:
+        heaps = _Heaps(place)
         for key, chain in chains:
             heaps.add(key, chain)
         yield from heaps.read()

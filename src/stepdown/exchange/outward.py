@@ -4,14 +4,13 @@ import csv
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 
-from stepdown.corpus.files import replacing
 from stepdown.errors import MissingExtra, UnknownName
 from stepdown.exchange import authors, lines
+from stepdown.files import folder_beside, replacing
 from stepdown.models.prices import Prices
 from stepdown.store import Run
 from stepdown.store.people import annotations
@@ -89,12 +88,12 @@ def _write_parquet(run: Run, path: Path, prices: Prices) -> int:
         raise MissingExtra("polars", "data", "parquet") from error
     rows, count = flat_rows(run, prices), 0
     # Parts on disk, then one file streamed from them: polars writes no file a piece at a time.
-    with TemporaryDirectory(dir=path.parent, prefix=".parts-") as folder:
-        polars.DataFrame(schema=_columns()).write_parquet(Path(folder) / "empty.parquet")
+    with folder_beside(path) as folder:
+        polars.DataFrame(schema=_columns()).write_parquet(folder / "empty.parquet")
         for part in iter(lambda: list(islice(rows, PART)), []):
-            polars.DataFrame(part, schema=_columns()).write_parquet(Path(folder) / f"part-{count:012}.parquet")
+            polars.DataFrame(part, schema=_columns()).write_parquet(folder / f"part-{count:012}.parquet")
             count += len(part)
-        polars.scan_parquet(Path(folder) / "*.parquet").sink_parquet(path)
+        polars.scan_parquet(folder / "*.parquet").sink_parquet(path)
     return count
 
 

@@ -3,16 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 
 from stepdown.corpus import Corpus
-from stepdown.corpus.files import replacing
 from stepdown.corpus.targets import TARGETS, Example
 from stepdown.corpus.targets import target as example_of
 from stepdown.errors import UnknownName, UsageError
+from stepdown.files import folder_beside, replacing
 from stepdown.problems.rows import load_polars
 from stepdown.prompts import PromptSet, load_prompts
 from stepdown.types import Chain, Message, Messages
@@ -188,12 +187,12 @@ def _write_parquet(examples: Iterable[Example], out: Path, force: bool) -> int:
     polars = load_polars()
     rows, count = iter(examples), 0
     # Parts on disk, then one file streamed from them: polars writes no file a piece at a time.
-    with replacing(out, force) as path, TemporaryDirectory(dir=out.absolute().parent, prefix=".parts-") as folder:
+    with replacing(out, force) as path, folder_beside(out) as folder:
         for part in iter(lambda: list(islice(rows, PART)), []):
-            _frame(part).write_parquet(Path(folder) / f"part-{count:012}.parquet", compression="uncompressed")
+            _frame(part).write_parquet(folder / f"part-{count:012}.parquet", compression="uncompressed")
             count += len(part)
         try:
-            polars.scan_parquet(Path(folder) / "*.parquet").sink_parquet(path)
+            polars.scan_parquet(folder / "*.parquet").sink_parquet(path)
         except polars.exceptions.PolarsError as error:
             raise UsageError(f"cannot write `{out}`: {error}", "is the disk full? nothing is left of it") from error
     return count

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import UnknownName, UsageError
+from stepdown.files import write_whole
 from stepdown.models.prices import Prices
 from stepdown.reports import pages
 from stepdown.reports.contrast import Consistency, consistency, contrast_tables
@@ -86,7 +87,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def to_html(self, path: str | Path) -> Path:
         """Write one self-contained page, with charts if the extra `report` is installed, and return its path."""
         path = Path(path)
-        path.write_text(pages.page(self), encoding="utf-8")
+        write_whole(path, pages.page(self).encode())
         return path
 
     def _paragraphs(self) -> Iterator[str]:

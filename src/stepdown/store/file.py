@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from stepdown.errors import StepdownError, StoreError, UnknownName, UsageError
 from stepdown.identity import digest, ways
 from stepdown.prompts.stops import unstopped_run
-from stepdown.store.connection import AGAIN, MEND, Connection
+from stepdown.store.checking import faults
+from stepdown.store.connection import AGAIN, MEND, Connection, Locked
 from stepdown.store.opening import PATIENCE, open_to_read, open_to_write
 from stepdown.store.places import OwnersLock, identity, network_of
 from stepdown.store.rows import Paid, decode_reply, decode_settings, encode, own_key, problem_key
@@ -23,6 +24,7 @@ from stepdown.store.schema import PAGE
 from stepdown.types import Problem, Reply, Settings, Usage
 
 T = TypeVar("T")
+_LOOK = 10.0  # seconds for finding out whether an error comes of damage
 _PUT_CALL = """insert or ignore into calls (key, model, source, request, sample, reply, run, created)
                values (?, ?, ?, ?, ?, ?, ?, ?)"""
 
@@ -75,13 +77,22 @@ class Store:
             raise StoreError(f"the store `{self.path}` is damaged: {type(error).__name__}: {error}", MEND) from error
 
     def is_damaged(self) -> bool:
-        """Whether SQLite finds the file broken."""
+        """Whether a look of some seconds finds a fault in the file."""
         try:
-            return bool(self.db.execute("pragma quick_check(1)").fetchone()[0] != "ok")
-        except StoreError:
-            return True
+            return next(faults(self.db, seconds=_LOOK), None) is not None
         except sqlite3.Error:
             return False
+
+    def is_writable(self) -> bool:
+        """Whether the file can be written, by this process or by the one that holds it at the moment."""
+        try:
+            self._begin(False)
+            self.db.execute("rollback")
+        except Locked:
+            return True
+        except StoreError:
+            return False
+        return True
 
     def close(self) -> None:
         """Close the file; everything committed stays."""
@@ -272,7 +283,12 @@ class Store:
     def runs(self) -> list["Run"]:
         """Return every run, oldest first."""
         rows = self.db.execute("select id, settings, created from runs order by created, id")
-        return [Run(self, run, decode_settings(body), created) for run, body, created in rows]
+        return [Run(self, run, decode_settings(body), self._moment(created)) for run, body, created in rows]
+
+    def _moment(self, created: object) -> float:
+        if isinstance(created, float):
+            return created
+        raise StoreError(f"the store `{self.path}` is damaged: `{created!r:.50}` is no moment", MEND)
 
     def run(self, name: str) -> "Run":
         """Return the run with this id, or the only one whose id begins so. Raises `UnknownName`."""

@@ -149,7 +149,4 @@ def _value(db: Connection, statement: str) -> int:
 
 
 def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+    return path.stat().st_size if path.is_file() else 0

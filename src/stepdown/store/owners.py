@@ -57,7 +57,7 @@ def lives(owner: str, expires: float, now: float) -> bool:
 def process_of(owner: str) -> str:
     """Return an owner as a person reads it."""
     host, pid, *_ = [*owner.split(" "), "", ""]
-    return f"process {pid} on {host.partition('/')[0]}"
+    return f"process {pid} on {host.partition('/')[0]}" if pid else "another process"
 
 
 @cache

@@ -8,7 +8,7 @@ import msgspec
 
 from stepdown.errors import UsageError
 from stepdown.store.file import Store
-from stepdown.store.rows import decode_plan, encode
+from stepdown.store.rows import decode_plan, decode_problem, encode, reading
 from stepdown.store.run import Run
 from stepdown.types import Grade, Plan, Problem, Verdict
 
@@ -128,7 +128,7 @@ class Annotation(msgspec.Struct, frozen=True):
     created: float = 0.0
 
 
-_decode_annotation = msgspec.json.Decoder(Annotation).decode
+_decode_annotation = reading(msgspec.json.Decoder(Annotation).decode)
 
 
 def annotate(run: Run, problem: str, *, annotation: Annotation, sample: int = 0) -> None:
@@ -188,9 +188,6 @@ class Reviewed(msgspec.Struct, frozen=True):
     decided: float
 
 
-_decode_problem = msgspec.json.Decoder(Problem).decode
-
-
 def hold(run: Run, problem: Problem, plan: Plan) -> None:
     """Hold a plan for a person; one that is held or decided already stays as it is, unless the plan is another."""
     with run.store.writing() as db:
@@ -209,7 +206,7 @@ def waiting(store: Store, run: str = "") -> list[Held]:
            order by asked, problem""",
         (run,),
     )
-    return [Held(name, _decode_problem(body), decode_plan(plan), asked) for name, body, plan, asked in rows]
+    return [Held(name, decode_problem(body), decode_plan(plan), asked) for name, body, plan, asked in rows]
 
 
 def decide(store: Store, held: tuple[str, str], *, decision: Decision, plan: Plan) -> bool:

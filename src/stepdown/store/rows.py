@@ -1,22 +1,40 @@
 """What the store keeps, as values, and how values become columns and back."""
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 import msgspec
 
-from stepdown.errors import CallFailed
+from stepdown.errors import CallFailed, StoreError
 from stepdown.identity import digest, encoded, hash_of, ways
+from stepdown.store.connection import MEND
 from stepdown.store.schema import MOST_COUNTED
 from stepdown.types import Call, Grade, Messages, Plan, Problem, Reply, Role, Sampling, Settings, Trace, Usage
 
 encode = msgspec.json.encode
-decode_plan = msgspec.json.Decoder(Plan).decode
-decode_settings = msgspec.json.Decoder(Settings).decode
-decode_places = msgspec.json.Decoder(list[tuple[Role, int, str, bool]]).decode
-_decode_request = msgspec.json.Decoder(tuple[Messages, Sampling]).decode
-_decode_problem = msgspec.json.Decoder(Problem).decode
-_decode_reply = msgspec.json.Decoder(Reply).decode
+Struct = TypeVar("Struct")
+
+
+def reading(decode: Callable[[bytes], Struct]) -> Callable[[bytes], Struct]:
+    """Return a decoder that says of what it cannot read that the store is damaged."""
+
+    def read(body: bytes) -> Struct:
+        try:
+            return decode(body)
+        except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
+            raise StoreError(f"a row of the store is damaged: {error}", MEND) from error
+
+    return read
+
+
+decode_plan = reading(msgspec.json.Decoder(Plan).decode)
+decode_settings = reading(msgspec.json.Decoder(Settings).decode)
+decode_places = reading(msgspec.json.Decoder(list[tuple[Role, int, str, bool]]).decode)
+decode_request = reading(msgspec.json.Decoder(tuple[Messages, Sampling]).decode)
+decode_problem = reading(msgspec.json.Decoder(Problem).decode)
+_decode_reply = reading(msgspec.json.Decoder(Reply).decode)
+_decode_usage = reading(msgspec.json.Decoder(dict[str, dict[str, int] | None]).decode)
 
 
 def decode_reply(body: bytes) -> Reply:
@@ -117,8 +135,11 @@ def problem_key(problem: Problem) -> bytes:
 def trace_of(row: Any, calls: dict[str, Any], method: str) -> Trace:
     """Return the trace of a selected row; `calls` maps hexadecimal keys to (model, request, reply)."""
     _, sample, problem, plan, places, solution, error, *_ = row
+    missing = next((place[2] for place in decode_places(places) if place[2] not in calls), "")
+    if missing:
+        raise StoreError(f"the store is damaged: call `{missing}` of a trace is not there", MEND)
     return Trace(
-        problem=_decode_problem(problem),
+        problem=decode_problem(problem),
         method=method,
         plan=decode_plan(plan) if plan else None,
         calls=tuple(_call(*place, *calls[place[2]]) for place in decode_places(places)),
@@ -129,7 +150,7 @@ def trace_of(row: Any, calls: dict[str, Any], method: str) -> Trace:
 
 
 def _call(role: Role, sample: int, _: str, counted: bool, model: str, request: bytes, reply: bytes) -> Call:
-    messages, sampling = _decode_request(request)
+    messages, sampling = decode_request(request)
     answer = decode_reply(reply)
     answer = answer if counted else msgspec.structs.replace(answer, cached=True)
     return Call(role=role, model=model, messages=messages, sampling=sampling, reply=answer, sample=sample)
@@ -155,7 +176,7 @@ def columns_of(row: Row) -> tuple[object, ...]:
 
 def tokens_of(usage: bytes) -> int | None:
     """Return input and output tokens of a trace's `usage` column, of all roles together; None where any is unknown."""
-    roles: dict[str, dict[str, int] | None] = msgspec.json.decode(usage)
+    roles = _decode_usage(usage)
     counts = [one.get("input", 0) + one.get("output", 0) for one in roles.values() if one is not None]
     known = [count for count in counts if 0 <= count <= 2 * MOST_COUNTED]
     return sum(known) if len(known) == len(roles) else None

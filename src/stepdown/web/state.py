@@ -12,6 +12,7 @@ from stepdown.models import Prices
 from stepdown.models.keys import Secret
 from stepdown.runner import Budget, Calls, load_player
 from stepdown.store import Store
+from stepdown.store.connection import Locked
 from stepdown.types import Model
 from stepdown.web.config import Config
 from stepdown.web.jobs import GRACE, Jobs
@@ -119,8 +120,11 @@ class State:
 def _open(path: Path) -> Store:
     """Open a store to write it, or, where that cannot be, to show it."""
     try:
-        return Store(path)
-    except StoreError:
-        if not path.exists():
+        store = Store(path)
+        if store.is_writable():
+            return store
+        store.close()
+    except StoreError as error:
+        if isinstance(error, Locked) or not path.exists():
             raise
-        return Store(path, reading=True)
+    return Store(path, reading=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stepdown.errors import UsageError
+from stepdown.files import write_whole
 
 IDENTITY, LOG, PARTIAL = "identity", "log.jsonl", "partial"
 _STEP = "step-"
@@ -36,7 +37,7 @@ class Work:
         if known != identity:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
-            mark.write_text(identity)
+            write_whole(mark, identity.encode())
 
     def end(self) -> None:
         """Remove the folder: the student is written."""

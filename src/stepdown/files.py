@@ -1,0 +1,140 @@
+"""Files that are written whole or not at all, and what those leave that are killed while they write."""
+
+import os
+import platform
+import re
+import secrets
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+
+from stepdown.errors import UsageError
+
+# What a process of another machine left is only taken for left when it is this old, in seconds.
+_ABANDONED = 24 * 3600.0
+_LONGEST = 60  # characters of a file's name in that of its unfinished form
+_LEFT = re.compile(r"\.stepdown-([0-9a-f]{6})-(\d{1,10})-[0-9a-z_-]+")
+
+
+@contextmanager
+def replacing(out: Path, force: bool) -> Iterator[Path]:
+    """Give a path to write a file to that takes `out`'s place when all is written, and goes away when not.
+
+    A link is followed; the new file gets the old one's permissions. Raises `UsageError` for what is no regular file, a
+    file that is there (without `force`) and a place that cannot be written.
+    """
+    place = check_place(out, force)
+    sweep(place)
+    part = _unfinished(place)
+    try:
+        yield part
+        _finish(part, place)
+    except OSError as error:
+        raise UsageError(f"cannot write `{out}`: {error.strerror}", "give a place that can be written") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_beside(out: Path) -> Iterator[Path]:
+    """Give an empty folder next to a file that is being made; it goes away with the `with`, or is swept later."""
+    place = Path(os.path.realpath(out))
+    if found := _LEFT.search(place.name):  # of a file that is being made itself
+        place = place.with_name(place.name[1 : found.start()])
+    sweep(place)
+    folder = tempfile.mkdtemp(prefix=f"{_unfinished(place).name}-", dir=place.parent)
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_whole(out: Path, body: bytes, *, force: bool = True) -> None:
+    """Write a file, as `replacing` does."""
+    with replacing(out, force) as part:
+        part.write_bytes(body)
+
+
+def check_place(out: Path, force: bool) -> Path:
+    """Return where a file named so is written. Raises `UsageError` where there is something that may not go."""
+    place = out
+    try:
+        place = Path(os.path.realpath(out))
+        mode = place.stat().st_mode
+    except FileNotFoundError:
+        return place
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot write `{out}`: {why}", "give a place that can be written") from error
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"`{out}` is a directory", "name a file")
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"`{out}` is no regular file, and is not replaced", "name a file")
+    if not force:
+        raise UsageError(f"`{out}` is there already", "give another name, or --force to replace it")
+    return place
+
+
+def sweep(place: Path) -> None:
+    """Remove what was left next to a file by those that were killed while they wrote it."""
+    with suppress(OSError):
+        for left in place.parent.glob(f".{_escaped(place.name[:_LONGEST])}.stepdown-*"):
+            found = _LEFT.fullmatch(left.name.removeprefix(f".{place.name[:_LONGEST]}"))
+            if found and _is_left(left, *found.groups()):
+                _remove(left)
+
+
+def _remove(left: Path) -> None:
+    with suppress(OSError):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink()
+
+
+def _is_left(left: Path, host: str, process: str) -> bool:
+    if host == _host():
+        return not _runs(int(process))
+    try:
+        return time.time() - left.lstat().st_mtime > _ABANDONED
+    except OSError:
+        return False
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _unfinished(place: Path) -> Path:
+    name = f".{place.name[:_LONGEST]}.stepdown-{_host()}-{os.getpid()}-{secrets.token_hex(3)}"
+    return place.with_name(name)
+
+
+def _finish(part: Path, place: Path) -> None:
+    with part.open("rb") as written:
+        os.fsync(written.fileno())
+    with suppress(FileNotFoundError):
+        shutil.copymode(place, part)
+    part.replace(place)
+
+
+def _escaped(name: str) -> str:
+    return re.sub(r"([*?\[])", r"[\1]", name)
+
+
+@cache
+def _host() -> str:
+    return blake2b(platform.node().encode(), digest_size=3).hexdigest()
