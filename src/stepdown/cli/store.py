@@ -20,6 +20,17 @@ app = App(
 OUTPUT = OutputOptions()
 
 
+@app.default
+def store(*, output: OutputOptions = OUTPUT) -> int:
+    """Say what the store holds, without a look at every row."""
+    found = copying.glance(output.there())
+    if output.json:
+        show_json(found)
+    else:
+        show(f"{found.store}: {_rows(found.rows)}; {found.bytes / 1e6:,.1f} MB, schema {found.schema}")
+    return 0
+
+
 @app.command
 def check(*, output: OutputOptions = OUTPUT) -> int:
     """Look through every page and row of the store; 0 if all is sound, else 5."""

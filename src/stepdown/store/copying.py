@@ -21,6 +21,15 @@ _STEP = 512  # pages a backup copies before it lets writers in
 _PLAIN = ("reviews", "annotations")
 
 
+class Glance(msgspec.Struct, frozen=True):
+    """What a store holds: the rows of each table, its bytes with the log beside it, its schema."""
+
+    store: str
+    rows: dict[str, int]
+    bytes: int
+    schema: int
+
+
 class Checked(msgspec.Struct, frozen=True):
     """What `check` found: the rows of each table, and what is wrong."""
 
@@ -47,6 +56,13 @@ class Compacted(msgspec.Struct, frozen=True):
     dropped: dict[str, int]
     before: int
     after: int | None
+
+
+def glance(path: Path) -> Glance:
+    """Count a store's rows. Raises `StoreError`."""
+    with Store(path, reading=True) as store:
+        size = sum(file.stat().st_size for end in ("", "-wal") if (file := path.with_name(path.name + end)).is_file())
+        return Glance(str(path), _counts(store.db), size, store.value("pragma user_version"))
 
 
 def check(path: Path) -> Checked:
