@@ -182,7 +182,7 @@ def same_value(one: Value, other: Value) -> bool | None:
 def _rounded(decimal: str, value: Fraction | complex) -> bool:
     """Tell whether a decimal of four digits or more is a value rounded, which no decimal could say."""
     found = _DECIMAL.fullmatch(decimal.replace(" ", ""))
-    if found is None or len(decimal.strip("-0.")) < 4:
+    if found is None or len(decimal.replace(".", "").strip("- 0")) < 4:
         return False
     if isinstance(value, Fraction) and 10**40 % value.denominator == 0:
         return False

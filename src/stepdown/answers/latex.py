@@ -19,6 +19,8 @@ _TWICE = re.compile(
     r"(?<!\\)\\\\(?=(?:boxed|d?frac|sqrt|text|leq?|geq?|infty|cup|pi|left|right|begin|end|cdot|times|in|neq?|pm|circ)"
     r"(?![a-z]))"
 )
+# `0.333...` repeats its last digits for ever.
+_REPEATED = re.compile(r"(?<!\d)(\d{1,9}\.\d{0,9}?)(\d{1,6}?)\2{2,9}(?:\.\.\.|…|\s?\\[cl]?dots(?![a-z]))")
 _DELIMITER = re.compile(r"(?<!\\)\\[()\[\]]|(?<!\\)\$")
 _WHOLE = re.compile(
     r"[\s$({]*(?:\\[(\[])?\s*\\(?:text|textbf|textrm|textit|mbox|mathrm"
@@ -139,6 +141,7 @@ def typography(text: str) -> str:
     Several boxes are a list. Only the first 4,000 characters count.
     """
     text = _TWICE.sub(lambda _: "\\", text[:LONGEST].replace(OPEN, "").replace(CLOSE, ""))
+    text = _REPEATED.sub(r"\1\\overline{\2}", text)
     whole = _WHOLE.fullmatch(text)
     text = f"\\text{{{whole[1]}}}" if whole else unwrapped(text)
     if spans := last_boxes(text):

@@ -13,7 +13,6 @@ from stepdown.answers.latex import CLOSE, OPEN, pieces, typography, unassigned, 
 from stepdown.answers.numbers import numbers
 from stepdown.answers.regions import Region, crossed, region
 from stepdown.answers.relations import Relation, identity, relation
-from stepdown.answers.texts import plain_text
 
 _OR = re.compile(
     rf"\s*(?:,\s*)?(?:{OPEN}\s*,?\s*(?:and|or)\s*{CLOSE}|\b(?:and|or)\b|\\lor(?![a-z])|\\vee(?![a-z]))\s*,?\s*"
@@ -23,6 +22,10 @@ _NAMED = re.compile(r"([a-zA-Z](?:_\{?\w{1,9}\}?)?'?|\\[a-z]{2,8})\s*(?:=|:)\s*(
 _FUNCTION = re.compile(r"[a-zA-Z](?:\^\{-1\})?\s?\([a-zA-Z]\)\s*=|y\s*=")
 _TUPLE_OF_NAMES = re.compile(r"\(([^()=]{1,60})\)\s*=\s*(\(.*\))")
 _BUILDER = re.compile(r"\\\{\s*[a-zA-Z](?:\s*\\in\s*\\reals)?\s*[|:]\s*(.*)\\\}")
+_MEMBER = re.compile(r"^[a-zA-Z](?:_\{?\w{1,9}\}?)?\s?\\in(?![a-z])\s*")
+# A word, not a product of letters such as `xyz`.
+_TOLD = re.compile(r"[\w$%]+")
+_SPOKEN = re.compile(r"[A-Za-z]{4,}|(?=[A-Za-z]*[eiouEIOU])[A-Za-z]{3}")
 _MATRIX = re.compile(
     r"\\begin\s*\{([bBpvV]?matrix|array|smallmatrix)\}\s*(?:\{[lcr|\s]*\})?((?:(?!\\begin).)*)\\end\s*\{\1\}"
 )
@@ -103,7 +106,7 @@ def readings(text: str) -> Iterator[Reading]:
     text = _builder(text)
     if said := _clock(text) or _said(text):
         yield said
-        if text.startswith(OPEN):
+        if text.startswith(OPEN) or _SPOKEN.fullmatch(text):
             return
     if based := _based(text):
         yield based
@@ -127,7 +130,7 @@ def readings(text: str) -> Iterator[Reading]:
 
 def _builder(text: str) -> str:
     inside = _BUILDER.fullmatch(text)
-    return inside[1].strip() if inside else text
+    return _MEMBER.sub("", inside[1].strip() if inside else text)
 
 
 def _many(text: str) -> Iterator[Reading]:
@@ -300,8 +303,11 @@ def _said(text: str) -> Said | None:
     found = numbers(bare, words=True)
     if found and found[0].word and found[0].start == 0:
         return None
-    words = plain_text(bare).replace(".", "").replace(" ", "")
-    return Said(words) if any(sign.isalpha() for sign in words) else None
+    words = [word for word in _TOLD.findall(bare.casefold()) if word != "the"]
+    if len(words) > 1 and words[0] in ("a", "an") and len(words[1]) > 2:
+        words = words[1:]
+    said = "".join(words)
+    return Said(said) if any(sign.isalpha() for sign in said) else None
 
 
 def _clock(text: str) -> Said | None:
