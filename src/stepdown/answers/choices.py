@@ -37,20 +37,35 @@ _LABELLED = re.compile(
     """,
     re.VERBOSE,
 )
+# What denies a choice, right before it or right after it, and what only speaks against it.
+_NOT_IT = re.compile(
+    r"(?:\b(?:is|are|was|were|be|answer|choice|option)(?: not|n't)|\A\W*not|\bnot (?:option|choice)|\bneither"
+    r"|\bnor|\brule out|"
+    r"\beliminate|\brather than|\binstead of|\bunlike)\s+(?:\w+\s+)?[\"'(*]*\Z",
+    re.IGNORECASE,
+)
+_WRONG = re.compile(
+    r"[)\]\"'*.:]{0,4}\s(?:(?:is|are|was|were|can|does|do|would|seems)(?:(?:n't| not)\b(?! only)| incorrect\b"
+    r"| wrong\b| eliminated\b)|(?:no|false|incorrect|wrong)\b)",
+    re.IGNORECASE,
+)
 _NEGATED = re.compile(
     r"\b(?:not|isn't|aren't|rather than|instead of|unlike|except|never|neither|nor|rule out|eliminate|than)"
-    r"\s+(?:\w+\s+){0,2}[\"'(*]*\Z",
+    r"\s+(?:(?!but\b|it\b)\w+\s+){0,2}[\"'(*]*\Z",
     re.IGNORECASE,
 )
 _REFUTED = re.compile(
-    r"(?:(?!\b(?:because|since|as|while)\b)[^.,;!?\n]){0,50}?\s(?:is|are|was|were|can|do|does|would|could)(?:n't"
-    r"| not| incorrect| wrong| less| unlikely|"
-    r" eliminated)\b",
+    r"(?:(?!\b(?:because|since|as|while|that|which|who)\b)[^.,;!?\n]){0,50}?\s(?:is|are|was|were|can|do|does"
+    r"|would|could)"
+    r"(?:n't| not| incorrect| wrong| less| unlikely| eliminated)\b",
     re.IGNORECASE,
 )
-_REASON = re.compile(r"\b(?:because|since|while|whereas|than|although|unlike|due to|as opposed to)\b", re.IGNORECASE)
-# A clause that opens with its reason ends at its comma.
-_FRONTED = re.compile(r"\W*(?:so |and |but )?(?:because|since|while|although|as|due to)\b[^,\n]{0,300},", re.IGNORECASE)
+# A reason, up to the clause that follows from it.
+_REASON = re.compile(
+    r"\b(?:because|since|while|whereas|than|although|unlike|due to|as opposed to)\b"
+    r"(?:(?!\b(?:so|but|therefore|thus|hence)\b)[^,;\n]){0,300}",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[A-Za-z0-9'-]+")
 _EMPTY = frozenset({"a", "an", "the", "of", "to", "in", "on", "at", "and", "or", "is", "are", "be", "it", "its"})
 _LATER = 6.0
@@ -63,7 +78,7 @@ _LEADING = re.compile(
     re.IGNORECASE,
 )
 _BETWEEN = (
-    r"[\s)\]\"'*`$.]*(?:,\s?(?:and|or)\b|,|/|&|\+|\b(?:and|or|und|oder|y|o|et|ou)\b)"
+    r"[\s)\]\"'*`$.]*(?:,\s?(?:and|or)\b|,|\(or\b|-(?=[A-J]\b)|\band/or\b|/|&|\+|\b(?:and|or|und|oder|y|o|et|ou)\b)"
     r"(?:\s(?:maybe|perhaps|possibly|also|else|even))?[\s(\[\"'*`$]*(?:option |choice )?[(\[]?"
 )
 _LINK = re.compile(_BETWEEN, re.IGNORECASE)
@@ -71,6 +86,7 @@ _LIST = re.compile(rf"(?:both |either |options |choices )?[(\[]?[A-J]{_BETWEEN}[
 _SEVERAL = re.compile(rf"(?<![A-Za-z0-9'])[(\[]?[A-J](?:{_BETWEEN}[A-J](?![\w'])[)\]]?)+")
 _LABEL_WEIGHT = 4.0
 _SHORT = 80
+_FEW = 3
 _LISTED = re.compile(rf"{_BETWEEN}[A-J](?![\w'])")
 
 
@@ -97,8 +113,9 @@ def choice_closing(text: str, choices: tuple[str, ...]) -> Pick | None:
     picks: list[Pick] = []
     depth = 0
     for sentence in closing(text, enumerated=False):
-        found = [one for one in _unlisted(sentence.text, choices) if not _reasoned(sentence.text, one)]
-        picks += [_weighed(sentence, one, depth) for one in found if not _denied(sentence.text, one)]
+        found = _unreasoned(sentence.text, _unlisted(sentence.text, choices))
+        doubted = _doubted_of(sentence.text, found)
+        picks += [_weighed(sentence, one, depth, one in doubted) for one in found if not _denied(sentence.text, one)]
         depth += bool(found)
         if depth >= 6:
             break
@@ -116,10 +133,11 @@ def choice_alone(text: str, choices: tuple[str, ...]) -> Pick | None:
     return pick if isinstance(pick, Pick) and pick.weight >= _LABEL_WEIGHT else None
 
 
-def choice_held(text: str, choices: tuple[str, ...]) -> Pick | Several | None:
+def choice_held(text: str, choices: tuple[str, ...], *, stated: bool = False) -> Pick | Several | None:
     """Return the choice that a mark's words are, `Several` where they are more than one or deny one, None if no choice.
 
-    The words of one choice come first, then a letter or number that stands alone or leads, then what is mentioned.
+    The words of one choice come first, then a letter or number that stands alone or leads, then what is mentioned; in a
+    mere statement (`stated`) that is not said among many other words.
     """
     text = sweep(text)
     start, end = unwrapped_span(text, 0, len(text), brackets=True)
@@ -130,14 +148,16 @@ def choice_held(text: str, choices: tuple[str, ...]) -> Pick | Several | None:
         return Several()
     lead = _LEADING.match(text, start, end)
     if lead is not None and (pick := _led(text, lead, end, choices)) is not None:
-        return Several() if _REFUTED.match(text, pick.end) or _LISTED.match(text, pick.end) else pick
+        return Several() if _WRONG.match(text, pick.end) or _LISTED.match(text, pick.end) else pick
     mentions = [one for one in _mentions(text[:end], choices) if one.start >= start]
     if mentions and not _unlisted(text[start:end], choices):
         return Several()
     mentions.sort(key=lambda one: one.start)
-    kept = [one for one in mentions if not _denied(text, one) and not _reasoned(text[start:end], _moved(one, -start))]
+    kept = _unreasoned(text, [one for one in mentions if not _denied(text, one) and not _doubted(text, one)])
     if len({one.index for one in kept}) == 1:
-        return kept[0]
+        others = len(_WORD.findall(text, start, end)) - len(_WORD.findall(text, kept[0].start, kept[0].end))
+        letter_alone = kept[0].end - kept[0].start == 1
+        return kept[0] if not stated or letter_alone or others <= _FEW else None
     if not mentions:
         return None
     joined = any(_LINK.fullmatch(text, one.end, two.start) for one, two in pairwise(kept))
@@ -179,25 +199,18 @@ def _unlisted(text: str, choices: tuple[str, ...]) -> list[Pick]:
     return [] if len(choices) > 1 and labels == list(range(len(choices))) else kept
 
 
-def _moved(one: Pick, offset: int) -> Pick:
-    return Pick(one.index, one.start + offset, one.end + offset, one.weight)
-
-
 def _denied(text: str, one: Pick) -> bool:
-    before = text[max(0, one.start - 40) : one.start]
-    return bool(_NEGATED.search(before) or _REFUTED.match(text, one.end))
+    return bool(_NOT_IT.search(text, max(0, one.start - 40), one.start) or _WRONG.match(text, one.end))
 
 
-def _reasoned(text: str, one: Pick) -> bool:
-    """Tell whether a mention stands in the reason for the answer, before its comma or after `because`."""
-    fronted = _FRONTED.match(text)
-    if fronted is not None:
-        if one.start < fronted.end():
-            return True
-        reason = _REASON.search(text, fronted.end())
-    else:
-        reason = _REASON.search(text, 8)
-    return reason is not None and reason.end() <= one.start
+def _doubted(text: str, one: Pick) -> bool:
+    return bool(_NEGATED.search(text, max(0, one.start - 40), one.start) or _REFUTED.match(text, one.end))
+
+
+def _unreasoned(text: str, found: list[Pick]) -> list[Pick]:
+    """Return the mentions outside a sentence's reasons, as in "the wood, because the dirt is bumpier", if any are."""
+    reasons = [match.span() for match in _REASON.finditer(text)]
+    return [one for one in found if not any(start <= one.start < end for start, end in reasons)] or found
 
 
 def _tied(text: str, best: Pick, picks: list[Pick]) -> bool:
@@ -210,10 +223,22 @@ def _level(best: Pick, kept: list[Pick]) -> bool:
     return any(one.index != best.index and one.weight >= best.weight for one in kept)
 
 
-def _weighed(sentence: Sentence, one: Pick, depth: int) -> Pick:
+def _doubted_of(text: str, found: list[Pick]) -> set[Pick]:
+    """Return the mentions that a sentence speaks against, and those in a list with one: `A, B and C are not`."""
+    doubted: set[Pick] = set()
+    after: Pick | None = None
+    for one in sorted(found, key=lambda one: -one.start):
+        if _doubted(text, one) or (after in doubted and after and _LINK.fullmatch(text, one.end, after.start)):
+            doubted.add(one)
+        after = one
+    return doubted
+
+
+def _weighed(sentence: Sentence, one: Pick, depth: int, doubted: bool) -> Pick:
     weight = one.weight + sentence.bonus - _LATER * depth
     weight += 3 if sentence.cue is not None and sentence.cue <= one.end else 0
     weight += 6 if sentence.final is not None and sentence.final <= one.end else 0
+    weight -= 9 if doubted else 0
     return Pick(one.index, sentence.start + one.start, sentence.start + one.end, weight)
 
 

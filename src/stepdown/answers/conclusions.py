@@ -5,8 +5,10 @@ its sentence sounds (`sentences.py`) and by how much follows it; the heaviest is
 itself is taken at its last word, and what it only checks afterwards does not count.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from fractions import Fraction
+from itertools import pairwise
 
 import msgspec
 
@@ -21,6 +23,8 @@ from stepdown.answers.weights import formula_weight, number_weight
 _LATER = 7.0
 _SENTENCES = 6
 _HEAVIEST = 12.0
+_OR = re.compile(r"\s?(?P<unit>[A-Za-z]*)\s?\bor\s(?:maybe\s|perhaps\s|possibly\s|even\s)?\$?")
+_NOUN = re.compile(r"\s?([A-Za-z]*)")
 
 
 class Conclusion(msgspec.Struct, frozen=True):
@@ -116,7 +120,10 @@ def _numbers_of(text: str, want: Asked, denied: set[str]) -> Iterable[tuple[floa
     found = numbers(text)
     if all(one.value in want.given for one in found):
         found = numbers(text, words=True)
+    alternatives = _alternatives(text, found)
     for index, one in enumerate(found):
+        if one in alternatives:
+            continue
         before, value = text[max(0, one.start - 40) : one.start], spelled(number_asked(one, want))
         if DENIED.search(before):
             denied.add(value)
@@ -125,6 +132,19 @@ def _numbers_of(text: str, want: Asked, denied: set[str]) -> Iterable[tuple[floa
         weight = number_weight(text, one, index, want)
         if weight is not None:
             yield weight, value, one.start, one.end
+
+
+def _alternatives(text: str, found: list[Number]) -> list[Number]:
+    """Return the numbers between which a sentence leaves it open: `5 or 6 apples`, not `5 hours or 300 minutes`."""
+    out: list[Number] = []
+    for one, other in pairwise(found):
+        link = _OR.fullmatch(text, one.end, other.start)
+        after = _NOUN.match(text, other.end)
+        if link is None or one.value in (other.value, other.value / 100) or COMPARED.search(text, 0, one.start):
+            continue
+        if not link["unit"] or (after and after[1] in (link["unit"], "")):
+            out += [one, other]
+    return out
 
 
 def _formulas_of(text: str, want: Asked, denied: set[str]) -> Iterable[tuple[float, str, int, int]]:

@@ -52,11 +52,11 @@ def held(said: str, mark: Mark, kind: Kind, choices: tuple[str, ...], want: Aske
         return _number_held(said, mark, want)
     if kind == "expression":
         return _formula_held(said, mark, want)
-    return _choice_held(said, choices) if kind == "choice" else _text_held(said)
+    return _choice_held(said, mark, choices) if kind == "choice" else _text_held(said)
 
 
-def _choice_held(said: str, choices: tuple[str, ...]) -> Conclusion | None:
-    pick = choice_held(said, choices)
+def _choice_held(said: str, mark: Mark, choices: tuple[str, ...]) -> Conclusion | None:
+    pick = choice_held(said, choices, stated=mark.name in ("statement", "final"))
     if isinstance(pick, Several):
         return Conclusion(None, None, f"`{said.strip()[:80]}` is not one choice")
     if pick is None:

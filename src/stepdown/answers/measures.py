@@ -19,7 +19,7 @@ _NAMES = {
 }  # fmt: skip
 # The smaller unit, without which nothing is to be joined.
 PARTED = re.compile(
-    r"\d (?:days?|hours?|minutes?|seconds?|months?|feet|inch(?:es)?|ounces?|cents?|grams?|meters?|centimeters?|"
+    r"[\da-z] (?:days?|hours?|minutes?|seconds?|months?|feet|inch(?:es)?|ounces?|cents?|grams?|meters?|centimeters?|"
     r"milliliters?|quarts?|pence|hrs?|mins?|secs?|ft|in|oz|kg|g|m|s|cm|ml|d|h)\b|\d[dhmsg]\b|\d(?:min|sec|in|oz|cm)\b",
     re.ASCII,
 )

@@ -26,8 +26,10 @@ DENIED = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 COMPARED = re.compile(
-    r"(?:\b(?:(?:more|less|greater|fewer|larger|smaller|higher|lower|bigger|longer|shorter|older|younger|other) than"
-    r"|over|under|above|below|beyond|exceed(?:s|ing)?|between(?:\s[^\s.]{1,15}){1,2}\sand|between)|[<>≤≥±]|\+/-"
+    r"(?:\b(?:(?<!no )(?:more|less|greater|fewer|larger|smaller|higher|lower|bigger|longer|shorter|older|younger"
+    r"|other) than"
+    r"|over|under|above|below|beyond|exceed(?:s|ing)?|between(?:\s[^\s.]{1,15}){1,2}\sand|between"
+    r"|times as [a-z]+ as)|[<>≤≥±]|\+/-"
     r"|\\(?:pm|mp)|\\(?:l|g)(?:eq?|t)(?:slant)?)"
     r"\s*(?:or equal to\s+)?[\"'(*$`\\]*\Z",
     re.IGNORECASE | re.ASCII,
@@ -63,6 +65,7 @@ _REASON = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _WORD = re.compile(r"[A-Za-z]{2,}")
+_SPACED_SIGN = re.compile(r"- (?=[\d.])")
 _GROUPED = re.compile(r"[^\d]*\d{1,3}(?: \d{3})+(?:[.,]\d{1,20})?[^\d]*")
 _LINK = re.compile(
     r"\W*(?:(?:and|or|to|through|nor|vs|und|oder|bis|y|o|et|ou|à|a|и|或|和|と|か)\W*)?", re.IGNORECASE
@@ -89,6 +92,8 @@ def stated(
     text = sweep(text[:_LONGEST])
     begin, end = unwrapped_span(text, 0, len(text))
     begin += text.startswith("+", begin, end)
+    if _SPACED_SIGN.match(text, begin, end) and "\n" not in text[:begin]:
+        text, begin = f"{text[:begin]} -{text[begin + 2 :]}", begin + 1
     if _ASSIGNED.search(text):
         return Unread(begin, end)
     if _GROUPED.fullmatch(text, begin, end):
@@ -118,7 +123,8 @@ def _side(
     if len(found) == 1:
         return _alone(text, found[0], start, end, bounds)
     values = {_share(one) for one in found if isinstance(one, Number)}
-    if len(values) == 1 and all(isinstance(one, Number) for one in found):
+    worked = any(_OPERATED.search(text[one.end : other.start]) for one, other in pairwise(found))
+    if len(values) == 1 and not worked and all(isinstance(one, Number) for one in found):
         return next((one for one in found if isinstance(one, Number) and one.percent == percent), found[0])
     if not _listed(text, found):
         return None

@@ -1,0 +1,178 @@
+"""Replies in the styles of many models, each with the answer that it gives, or None where it gives none."""
+
+import pytest
+
+from stepdown.answers import conclusion
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "question"),
+    [
+        (
+            '**Step 1:** 16 - 7 = 9\n**Step 2:** 9 × 2 = 18\n\n**Final Answer:** Janet makes'
+            " **$18** every day at the farmers' market.", '18', 'How much does she make every day?',
+        ),
+        ('**Answer:** Janet makes $18 every day.', '18', 'How much does she make?'),
+        ('Answer: Janet makes $18 from 9 eggs every day.', '18', 'How much does she make?'),
+        (
+            'Let me solve this.\n\n$16 - 3 - 4 = 9$\n$9 \\times 2 = 18$\n\nJanet makes **$18**'
+            ' every day.', '18', 'How much does she make?',
+        ),
+        ('## Solution\nEggs: 16\nUsed: 7\nLeft: 9\nMoney: 9 × $2 = $18\n\n## Answer\n$18 per day', '18', 'How much?'),
+        ('The final answer is **$\\$18$**.', '18', 'How much?'),
+        ('The final answer is $\\boxed{\\$18}$.', '18', 'How much?'), ('\\boxed{18 \\text{ dollars}}', '18', ''),
+        ('\\boxed{\\text{18 dollars}}', '18', ''), ('\\boxed{18\\ \\text{eggs}}', '18', ''),
+        ('$\\boxed{1{,}800}$', '1800', ''), ('$\\boxed{1,\\!800}$', '1800', ''), ('\\boxed{x = 18}', '18', ''),
+        ('\\boxed{18}. But wait, the tax is 2. So \\boxed{20}.', '20', ''),
+        ('<answer>The answer is 18</answer>', '18', ''), ('<answer>$18</answer>', '18', ''),
+        ('<final_answer>18</final_answer>', '18', ''), ('<think>2+2=4</think><answer>18</answer>', '18', ''),
+        ('<think>I think 12</think>\n18', '18', ''), ('{"steps": ["16-7=9", "9*2=18"], "final_answer": 18}', '18', ''),
+        ('{"answer": "$1,800.00"}', '1800', ''), ('{"answer": null}', None, ''),
+        ('{"answer": "18 dollars", "confidence": 95}', '18', ''),
+        ('{"thought": "the answer is 9?", "answer": {"value": 18}}', '18', ''),
+        ('```python\nx = 16-7\nprint(x*2)\n```\nOutput: 18\nAnswer: 18', '18', ''), ('answer: 18', '18', ''),
+        ('ANSWER IS 18', '18', ''), ('Answer - 18', '18', ''), ('Answer → 18', '18', ''), ('Answer=18', '18', ''),
+        ('Answer : 18', '18', ''), ('Answer:18', '18', ''), ('Final Answer - 18 dollars', '18', ''),
+        ('Answer 18', '18', ''), ('The answer is: 18 eggs/day', '18', ''), ('The answer, then, is 18.', '18', ''),
+        ('The answer to this problem is 18.', '18', ''), ('The answer is clearly 18.', '18', ''),
+        ('The answer comes to 18.', '18', ''), ('Our answer is 18.', '18', ''),
+        ('So she has $18 left over.', '18', 'How much is left?'),
+        ('Thus, she makes a total of eighteen dollars.', '18', 'How much does she make?'),
+        ('She makes twenty-five dollars and fifty cents.', '25.5', 'How much?'),
+        ('It would take her approximately 3.5 hours.', '3.5', 'How long?'),
+        ('The train travels 60 miles per hour for 3 hours, so it travels 180 miles.', '180', 'How many miles?'),
+        ('60 mph × 3 h = 180 mi', '180', 'How many miles?'), ('Total: $1,234.56', '1234.56', 'How much?'),
+        ('Total = 1.234,56 €', '1234.56', 'Wie viel?'), ('Insgesamt sind es 1.234 Euro.', '1.234', 'Wie viel?'),
+        ('Il y a donc 12 pommes.', '12', 'Combien?'), ('Por lo tanto, hay 12 manzanas.', '12', '¿Cuántas?'),
+        ('Somit hat sie 12 Äpfel.', '12', 'Wie viele Äpfel?'), ('因此一共有12个苹果。', '12', '一共有多少个苹果？'),
+        ('よって、りんごは12個です。', '12', 'りんごは何個ですか？'),
+        ('따라서 사과는 12개입니다.', '12', '사과는 몇 개입니까?'), ('Итого: 12 яблок', '12', ''),
+        ('答：12个', '12', ''), ('答案为：12', '12', ''), ('最终答案：$\\boxed{12}$', '12', ''),
+        ('故答案为12．', '12', ''), ('所以一共四十二个。答案：四十二', '42', ''), ('故答案为：$12$。', '12', ''),
+        ('Answer: 12 (twelve)', '12', ''), ('Answer: 12 apples (6 red + 6 green)', '12', ''),
+        ('Answer: 6 + 6 = 12 apples', '12', ''), ('Answer: 12 = 6 + 6', '12', ''),
+        ('Answer: $12.50 ($10 + $2.50)', '12.5', ''),
+        ('Answer: 3 hours and 30 minutes, i.e. 3.5 hours', '3.5', 'How many hours?'),
+        ('Answer: 75% (3 out of 4)', '75', 'What percent?'), ('Answer: 3/4 or 75%', '75', 'What percent of them?'),
+        ('Answer: 3/4 or 75%', '0.75', 'What fraction of them?'), ('Answer: 2^3 = 8', '8', ''),
+        ('Answer: 2^{10}', '1024', ''), ('Answer: 10^{-3}', '0.001', ''),
+        ('Answer: 6.02 × 10^23', '602000000000000000000000', ''), ('Answer: 1.5 × 10⁻³', '0.0015', ''),
+        ('Answer: $5-7$ days', None, ''), ('Answer: 5 to 7 days', None, ''), ('Answer: about 5–7', None, ''),
+        ('Answer: 5 or so', None, ''), ('Answer: Between 10 and 12 apples.', None, ''),
+        ('Answer: fewer than 10', None, ''), ('Answer: greater than or equal to 5', None, ''),
+        ('Answer: ≥ 5', None, ''), ('Answer: > 5', None, ''), ('Answer: x=5 or x=-5', None, ''),
+        ('Answer: x = ±5', None, ''), ('Answer: (3, 4)', None, ''), ('Answer: {3, 4}', None, ''),
+        ('Answer: [3, 4]', None, ''), ('Answer: 3; 4', None, ''), ('Answer: 3 / 4 / 5', None, ''),
+        ('Answer: 1st', None, ''), ('Answer: Room 5', '5', ''), ('Answer: #5', '5', ''), ('Answer: No. 5', '5', ''),
+        ('Answer: 5%', '5', ''), ('Answer: -0.5', '-0.5', ''), ('Answer: - 5', '-5', ''), ('Answer: –5', '-5', ''),
+        ('Answer: 5e3', '5000', ''), ('Answer: 0x1F', None, ''), ('Answer: 1,00,000', '100000', ''),
+        ('Answer: 1,0000', '1', ''), ('Answer: 7:30', None, ''), ('Answer: 7:30 PM', None, ''),
+        ('Answer: 3 pm', '3', ''), ('Answer: 2024-05-01', None, ''), ('Answer: May 5, 2024', None, ''),
+        ('Answer: five', '5', ''), ('Answer: Five apples', '5', ''), ('Answer: twenty five', '25', ''),
+        ('Answer: one thousand two hundred thirty-four', '1234', ''), ('Answer: a dozen', None, ''),
+        ('Answer: none', None, ''), ('Answer: zero', '0', ''), ('Answer: half', '0.5', ''),
+        ('Answer: two and a half hours', '2.5', ''), ('Answer: three-quarters', '0.75', ''),
+        ('The answer is 5, not 6.', '5', ''), ("The answer isn't 6; it's 5.", '5', ''),
+        ("It isn't 6, it's 5.", '5', ''), ('The correct answer is 5 rather than 6.', '5', ''),
+        ('Some say the answer is 6, but the correct answer is 5.', '5', ''),
+        ('I got 6 at first but the answer is 5', '5', ''), ('The answer could be 5 or 6.', None, ''),
+        ("I'm not sure, maybe 5?", '5', ''), ('Either 5 or 6 apples.', None, 'How many apples?'),
+        ('He has 5 apples or 6 apples.', None, 'How many apples?'),
+        ('She bought 5 apples and 6 pears.', '5', 'How many apples did she buy?'),
+        ('She has 3 times as many as 6, that is 18.', '18', 'How many?'),
+        ('There are 12 months in a year, so 12 * 5 = 60. The total is $60.', '60', 'How much in total?'),
+        ("That's 60 dollars, which is 10 dollars more than before.", '60', 'How much does he pay?'),
+        ('He needs 10 more, i.e. 60 in total.', '60', 'How many in total?'),
+        ('Since 20% of 50 is 10, the sale price is 50 - 10 = $40.', '40', 'What is the sale price?'),
+        ('The number of apples is 3 more than 5, or 8.', '8', 'How many apples?'),
+        ('So, 45 divided by 9 gives 5.', '5', 'How many each?'), ('5 times 9 is 45.', '45', 'How many?'),
+        ('Multiply 5 by 9 to get 45.', '45', 'How many?'), ('Adding 5 and 9 gives us 14.', '14', 'How many?'),
+        ('Subtracting 5 from 14 leaves 9.', '9', 'How many?'), ('Half of 18 is 9.', '9', 'How many?'),
+        ('18 minus 9 equals 9.', '9', 'How many?'), ('He is left with 14 - 5, which is 9.', '9', 'How many?'),
+        ('5 + 9 makes 14', '14', 'How many?'), ('14 is the total.', '14', 'How many?'),
+        ('14 apples.', '14', 'How many apples?'), ('14', '14', 'How many apples?'), ('$14$', '14', 'How many apples?'),
+        ('**14**', '14', 'How many apples?'), ('= 14', '14', 'How many apples?'), ('14!', '14', 'How many apples?'),
+        ('(5 + 9) * 2 = 28 => 28', '28', ''), ('5+9=14\n14*2=28', '28', ''), ('5+9=14, 14*2=28', '28', ''),
+        ('Answer: 28\n\nNote: this assumes 30 days in a month.', '28', ''),
+        ('Answer: 28\n\nCheck: 28 - 14 = 14. ✓', '28', ''), ('Answer: 28\n(5 + 9) * 2 = 28', '28', ''),
+        ("28\n\nHere's the work: 5 + 9 = 14, 14 * 2 = 28", '28', ''),
+        ('The answer is 28. The next question: what is 5 + 5? It is 10.', '28', ''),
+        ('The answer is 28.\n\nProblem 2: 5 + 5\nThe answer is 10.', '28', ''),
+        ('The answer is 28.\n\n\nQ: What is 5+5?\nA: The answer is 10.', '28', ''),
+        ('The answer is 28.\n\nHuman: and 5 + 5?\nAssistant: 10', '28', ''),
+        ('The answer is 28.</s>The answer is 10.', '28', ''), ('The answer is 28.[/INST] 10', '28', ''),
+        ('The answer is 28.<|endoftext|>Question: 10', '28', ''), ('#### 28\n\nQuestion: 5+5\n#### 10', '28', ''),
+        ('The answer is 28.\n\n### Question:\n5+5\n### Answer:\n10', '28', ''),
+        (
+            "Question: Tom has 5. How many?\nAnswer: Let's think step by step. 5+9=14. The"
+            ' answer is 14.', '14', 'Tom has 5. How many?',
+        ),
+        (
+            'Question: Tom has 5. How many?\nAnswer: 14\n\nQuestion: Ann has 3. How'
+            ' many?\nAnswer: 6', '14', 'Tom has 5. How many?',
+        ),
+        ('$\\frac{28}{1}$', '28', ''), ('The answer is $28.00', '28', ''), ('The answer is 28.0 miles.', '28', ''),
+        ('Answer: 28.', '28', ''), ('Answer: 28.5.', '28.5', ''), ('Answer: \\$28', '28', ''),
+        ('Answer: \\(28\\)', '28', ''), ('Answer: $$28$$', '28', ''), ('Answer: \\[28\\]', '28', ''),
+        ('Answer:\n$$\n28\n$$', '28', ''), ('**Answer**\n\n28 apples', '28', ''), ('### Answer: 28', '28', ''),
+        ('__Answer__: 28', '28', ''), ('*Answer:* 28', '28', ''), ('Answer: <b>28</b>', '28', ''),
+        ('Answer: 28 🎉', '28', ''), ('✅ Answer: 28', '28', ''), ('🎯 **Final Answer: 28**', '28', ''),
+    ],
+)  # fmt: skip
+def test_the_number_of_a_reply_is_read_in_its_style(text: str, found: str | None, question: str) -> None:
+    assert conclusion(text, "number", question=question).found == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('Answer: B) blue', 'B'), ('Answer: B. blue', 'B'), ('Answer: (B) blue', 'B'), ('Answer: B blue', 'B'),
+        ('Answer: **B**', 'B'), ('Answer: **(B) blue**', 'B'), ('Answer: blue (B)', 'B'),
+        ('**Answer: B**\n\nExplanation: A is red and C is green.', 'B'),
+        ('The correct answer is B because A and C are wrong.', 'B'), ('The answer is B, since red is too warm.', 'B'),
+        ('(B)', 'B'), ('B: blue', 'B'), ('b.', 'B'), ('[B]', 'B'), ('**B**: blue is right', 'B'),
+        ('Option (B) is the best choice.', 'B'), ('Choice B is right.', 'B'), ('I would choose B.', 'B'),
+        ('My choice is B', 'B'), ("It's B", 'B'), ('It is (b).', 'B'), ('B is the answer.', 'B'),
+        ('B seems most plausible.', 'B'), ('The most likely answer is B.', 'B'), ('The answer must be B.', 'B'),
+        ('So B.', 'B'), ('Hence, B', 'B'), ('Therefore, the answer is (B) blue.', 'B'), ('Blue', 'B'), ('blue.', 'B'),
+        ('The sky is blue, so the answer is blue.', 'B'), ("It can't be red or green, so it's blue.", 'B'),
+        ('Not A. Not C. So B.', 'B'), ('A is wrong. C is wrong. B is right.', 'B'),
+        ('B is right. A is wrong. C is wrong.', 'B'), ('The answer is not A or C, it is B.', 'B'),
+        ('The answer is neither A nor C but B.', 'B'), ('A and B', None), ('A, B', None), ('Both B and C.', None),
+        ('Answer: A and/or B', None), ('Answer: A (or B)', None), ('Answer: B/C', None), ('Answer: all of them', None),
+        ('Answer: A-B', None), ('Answer: D', None), ("Answer: I don't know", None),
+        ("I can't determine the answer.", None), ('A quick look shows nothing.', None),
+        ('As a language model, I cannot answer.', None), ('A', 'A'), ('Answer: a', 'A'), ('the answer is a', 'A'),
+        ('The answer is a.', 'A'), ('The answer is A.', 'A'), ('The answer is a blue one.', 'B'),
+        ('The answer is a thing that glows.', None), ('I think a', None), ('正确答案：B', 'B'), ('答案是 B。', 'B'),
+        ('选B', 'B'), ('因此选择B。', 'B'), ('答えはBです', 'B'), ('正解は（B）です。', 'B'), ('정답: B', 'B'),
+        ('Respuesta: B', 'B'), ('La respuesta correcta es B) blue.', 'B'), ('Die Antwort ist B.', 'B'),
+        ('Réponse : B', 'B'), ('Ответ: B', 'B'), ('{"answer": "B"}', 'B'),
+        ('{"choice": "B", "reason": "A is red"}', 'B'), ('{"answer": "B) blue"}', 'B'),
+        ('{"answer": ["A", "B"]}', None), ('{"answer": 2}', 'B'), ('<answer>B</answer>', 'B'),
+        ('<answer>(B) blue</answer>', 'B'), ('\\boxed{B}', 'B'), ('\\boxed{\\text{B}}', 'B'),
+        ('$\\boxed{\\textbf{(B)}\\ blue}$', 'B'), ('\\boxed{(B)}', 'B'), ('#### B', 'B'),
+        ('The answer is B.\n\nQuestion: What is C?\nAnswer: C', 'B'), ('The answer is B.<|eot_id|>C', 'B'),
+        ('Answer: ＢＢ', None), ('Answer: 【B】', 'B'), ('Answer：Ｂ', 'B'),
+    ],
+)  # fmt: skip
+def test_the_choice_of_a_reply_is_read_in_its_style(text: str, found: str | None) -> None:
+    assert conclusion(text, "choice", ("red", "blue", "green")).found == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('Answer: Paris', 'Paris'), ('**Paris**', 'Paris'), ('The answer is Paris.', 'Paris'), ('"Paris"', 'Paris'),
+        ('<answer>Paris</answer>', 'Paris'), ('\\boxed{\\text{Paris}}', 'Paris'), ('{"answer": "Paris"}', 'Paris'),
+        ('#### Paris', 'Paris'), ('Answer: No.', 'No'), ('No', 'No'), ('no.', 'no'), ('Yes!', 'Yes'),
+        ('Yes - it is still heads up.', 'Yes'), ('Answer: **Yes**', 'Yes'), ('So the answer is yes.', 'yes'),
+        ('Answer: Yes. The coin was flipped twice.', 'Yes'),
+        ('The coin was flipped 2 times, which is even. So the answer is yes, it is still heads up.', 'yes'),
+        ('Therefore, no.', 'no'), ('Answer: Yes or no', 'Yes or no'), ('Answer: True', 'True'),
+        ('False. It is not.', 'False'), ('Answer: 05/01/2021', '05/01/2021'), ('Answer: St. Louis', 'St. Louis'),
+        ('Answer: J. K. Rowling', 'J. K. Rowling'), ('答案：巴黎', '巴黎'), ('Respuesta: Sí', 'Sí'),
+    ],
+)  # fmt: skip
+def test_the_words_of_a_reply_are_read_in_its_style(text: str, found: str | None) -> None:
+    assert conclusion(text, "text").found == found
