@@ -11,9 +11,9 @@ from functools import partial
 
 from stepdown.answers import canonical, conclusion, explicit, final_line, number, plain_text, same_expression
 from stepdown.answers.figures import figures
-from stepdown.answers.leaks import bare
+from stepdown.answers.leaks import leak
 from stepdown.answers.unwrapping import sweep, unwrapped
-from stepdown.types import Kind
+from stepdown.types import Kind, Plan, Problem
 
 SMALL, LARGE = 100_000, 1_000_000
 # Ten times the text may take ten times as long, and what a busy machine adds; less than this is not measured.
@@ -35,7 +35,7 @@ def readers() -> dict[str, Callable[[str], object]]:
     found |= {f"explicit, {kind}": partial(_mark, kind) for kind in KINDS}
     return found | {
         "number": number, "figures": figures, "plain_text": plain_text, "final_line": final_line, "sweep": sweep,
-        "unwrapped": unwrapped, "canonical": canonical, "a plan without its list": bare,
+        "unwrapped": unwrapped, "canonical": canonical, "leak of a plan": _leak,
         "same_expression": lambda text: same_expression(text, text[1:]),
     }  # fmt: skip
 
@@ -46,6 +46,10 @@ def _conclude(kind: Kind, text: str) -> object:
 
 def _mark(kind: Kind, text: str) -> object:
     return explicit(text, kind, CHOICES)
+
+
+def _leak(text: str) -> object:
+    return leak(Problem("p", "How many eggs does she sell?", "63"), Plan(text, "teacher"))
 
 
 def seconds(read: Callable[[str], object], text: str) -> float:

@@ -46,9 +46,9 @@ _HEADING = re.compile(
 # What makes a statement about an answer no statement of the answer.
 _OTHERS = re.compile(
     r"(?:\b(?:if|whether|unless|suppose|assume|assuming|(?:might|may|could|would) think|might say|thought|tempting"
-    r"|make sure|ensure|check|checking|verifying|verify|confirm|see|sure|wrong|incorrect|previous|earlier|initial|first|original|"
-    r"possible|approximate|estimated|intermediate|partial|student's|his|her|their|whose|no|not|guess(?:ed)?|another|other|"
-    r"sub|each|every)\b|n't)[ ]?(?:that[ ])?(?:(?:the|this|our|your|my|an?)[ ])?\Z",
+    r"|make sure|ensure|check|checking|verifying|verify|confirm|see|sure|wrong|incorrect|previous|earlier|initial"
+    r"|first|original|possible|approximate|estimated|intermediate|partial|student's|his|her|their|whose|no|not"
+    r"|guess(?:ed)?|another|other|sub|each|every)\b|n't)[ ]?(?:that[ ])?(?:(?:the|this|our|your|my|an?)[ ])?\Z",
     re.IGNORECASE,
 )
 _REMARK = re.compile(
