@@ -1,9 +1,10 @@
 # `make check` is what CI runs (two test workers of one thread each); `make bench` prints every figure of the docs,
-# `make screenshots` takes the pictures of the pages (Chromium).
+# `make torture` tries hard what must hold
+# (LONG=--long: for hours), `make screenshots` takes the pictures of the pages (Chromium).
 # PYTHON names the environment.
 PYTHON ?= python
 
-.PHONY: check fix test bench screenshots
+.PHONY: check fix test bench torture screenshots
 
 check:
 	$(PYTHON) -m ruff format --check src tests benchmarks docs
@@ -21,6 +22,9 @@ test:
 
 bench:
 	$(PYTHON) benchmarks/all.py
+
+torture:
+	PYTHONPATH=benchmarks $(PYTHON) benchmarks/torture.py $(LONG)
 
 screenshots:
 	PYTHONPATH=tests $(PYTHON) docs/make_screenshots.py
