@@ -72,7 +72,7 @@ PARTS = (
         tests("faulty_replies", "faulty_statuses", "faulty_streams", "adaptation", "usage", "finishes", "lost_money"),
     ),
     Part("templates", "chat templates that never end or eat all memory", tests("templates", "environment")),
-    Part("texts", "a megabyte of text written to break each reader", bench("grading.py", "--hostile")),
+    Part("texts", "a megabyte of text written to break each reader", bench("reading.py")),
     Part(
         "files",
         "damaged and hostile weights, cards, corpora, stores and rows",
