@@ -40,6 +40,8 @@ QUICK = (
 )
 STUDY = {"corpus": "chains", "base": "base", "test": "sums.jsonl", "out": "st", "chains": [1], "seeds": 1, "steps": 2}
 FILE = STUDY | {"batch": 4, "evaluations": 0, "max_tokens": 8, "targets": ["chain", "label"], "keep": "right"}
+# What is tested is what is trained on: these tests are of the study, not of what its students learn.
+FILE |= {"allow": "test"}
 
 
 def write_corpus(out: Path, text: str, card: Card) -> None:
@@ -154,6 +156,9 @@ def test_a_study_trains_and_tests_its_grid_and_does_nothing_twice(capsys: pytest
         ("chain-n1-random", 1, 3),
         ("label-n1-random", 1, 3),
     ]
+    assert [(one["met"], one["without"]) for one in first["scores"]] == [
+        (one["graded"], None) for one in first["scores"]
+    ]
     assert json.loads(Path("st/study.json").read_text()) == first and Path("st/study.md").exists()
     assert main(["study", "study.toml"]) == int(any(one["graded"] < 3 for one in first["scores"]))
     again = capsys.readouterr()
@@ -204,6 +209,7 @@ def test_options_beside_the_file_of_a_study_go_before_its_own() -> None:
         ({"test": "nothing"}, "there is no data set `nothing`"),
         ({"base": "someone/something", "before": True}, "give the folder's path"),
         ({"test": ""}, "a study needs --test"),
+        ({"allow": []}, "3 problems of `sums` ask what the corpus asks"),
     ],
 )
 def test_a_study_that_cannot_be_right_is_refused_before_a_student_is_trained(

@@ -167,7 +167,8 @@ def study(
         settings.training(cell.target).check()
     test = problems.load(options.test, preferred="test")
     test.check()
-    check_apart(open_corpus(source).keep(*options.keep), test, settings)
+    named = f"{options.test}={problems.data}" if problems.data else options.test
+    check_apart(open_corpus(source).keep(*options.keep), test, settings, named=named)
     base = _asked(options.base) if options.before else ""
     with output.open() as store:
         before = list(_before(base, test, sampling, store)) if base else []
@@ -195,14 +196,14 @@ def study(
     return int(any(one.graded < one.total for one in (*found.before, *found.scores)))
 
 
-def check_apart(corpus: Corpus, test: Problems, settings: TrainingOptions) -> None:
+def check_apart(corpus: Corpus, test: Problems, settings: TrainingOptions, *, named: str) -> None:
     """Refuse a corpus that asks test questions, or whose teachers were trained on them.
 
     Raises `UsageError` unless `--allow test`, which has the results say how many there are.
     """
     prepared, name = corpus.prepared(), test.dataset
     trained = prepared.questions | prepared.behind
-    met = refuse_overlap(trained, test, name, allow=settings.allow)
+    met = refuse_overlap(trained, test, name, named=named, allow=settings.allow)
     if met:
         say(f"{len(met):,} problems of `{name}` are trained on; the scores without them stand beside")
 

@@ -54,13 +54,18 @@ def _refuse_name(dataset: str) -> None:
         raise _refused(f"`{dataset}` is there to test on", "another split, such as `--split train`")
 
 
-def refuse_overlap(trained: Keys, tested: Iterable[Problem], test: str, *, allow: Sequence[str] = ()) -> list[str]:
-    """Return the ids of test problems whose questions are trained on; raise `UsageError` unless that is allowed."""
+def refuse_overlap(
+    trained: Keys, tested: Iterable[Problem], test: str, *, named: str = "", allow: Sequence[str] = ()
+) -> list[str]:
+    """Return the ids of test problems whose questions are trained on; raise `UsageError` unless that is allowed.
+
+    `named` is how `decontaminate` would be told of the test problems.
+    """
     met = [problem.id for problem in tested if key(problem) in trained]
     if met and ALLOWED not in allow:
         raise UsageError(
             f"{len(met):,} problems of `{test}` ask what the corpus asks: {_named(met)}",
-            f"take them out with `--keep decontaminate={test}`, or `--allow test`, which says so in its results",
+            f"take them out with `--keep decontaminate={named or test}`, or `--allow test`, which results then say",
         )
     return met
 

@@ -17,6 +17,8 @@ def describe(card: StudentCard, *, has_curves: bool = False) -> str:
         ("teachers", ", ".join(f"{name} ({count})" for name, count in lessons.teachers.items())),
         ("selection", ", ".join(lessons.selection)),
         ("corpus", lessons.fingerprint),
+        ("questions met", "unknown" if lessons.questions is None else f"{lessons.questions:,} different ones"),
+        ("behind it, trained on what nobody knows", ", ".join(lessons.unknown)),
         ("asked with", f"prompt set {card.prompts}, method {card.method}"),
         ("training", f"{card.steps} steps, seed {card.seed}, {card.tokens:,} tokens in {card.seconds:,.0f} s"),
         ("chosen", f"step {card.step}" if card.steps else ""),

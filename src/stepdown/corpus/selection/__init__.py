@@ -47,7 +47,7 @@ _ENTRIES = {
         "wanted",
     ),
     "open-ended": _Entry(open_ended, "1, 3, 5, 7 or 9 chains, more where a problem's chains differ more"),
-    "no-leak": _Entry(no_leak, "no chains that start from their answer; of plans, none that holds the gold"),
+    "no-leak": _Entry(no_leak, "no chains that start from their answer; of plans, none that tells the gold"),
     "complete": _Entry(complete, "no chains that were cut off"),
     "max-tokens": _Entry(max_tokens, "`max-tokens=200`: chains of at most 200 tokens", "wanted"),
     "max-words": _Entry(max_words, "`max-words=150`: chains of at most 150 words", "wanted"),

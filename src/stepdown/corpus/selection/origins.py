@@ -35,10 +35,10 @@ def no_gold_conditioned(request: Request) -> Filter:
 
 
 def no_leak(request: Request) -> Filter:
-    """Return the filter that drops plans that hold the gold, or chains that do not reason their way to their label."""
+    """Return the filter that drops plans that tell the gold, or chains that do not reason their way to their label."""
     if request.content == "plan":
         return request.filter(
-            "plans that do not state the gold, or whose question states it already (the rule of `stepdown audit`)",
+            "plans that do not tell the gold as a result (the rule of `stepdown audit`)",
             only(lambda chain: not leak(chain.problem, Plan(chain.text, chain.teacher)).gold),
         )
     return request.filter(
