@@ -9,6 +9,7 @@ import pytest
 
 from stepdown.distill.training import Training
 from stepdown.identity import FORMS, encoded, fingerprint, normal, ways
+from stepdown.methods import METHODS
 from stepdown.models.endpoints import endpoint_at
 from stepdown.problems import load_problems
 from stepdown.prompts import DEFAULT, JUDGE, PROMPT_SETS, PromptSet
@@ -16,6 +17,7 @@ from stepdown.prompts.demonstrations import with_demonstrations
 from stepdown.runner import run
 from stepdown.store import Store, call_key, call_keys, problem_key
 from stepdown.types import Chain, Grade, Message, Plan, Problem, Sampling, Settings
+from stepdown.usercode import text_of
 from worlds import student, sums
 
 SAID = (Message("system", "Be brief."), Message("user", "Was ist 1 + 1? “é”\u2028"))
@@ -141,6 +143,16 @@ def test_settings_that_differ_in_words_only_have_one_run(store: Store) -> None:
     words = msgspec.structs.replace(SETTINGS, sampling=IN_WORDS, teacher_sampling=Sampling(max_tokens=1024))
     assert words == SETTINGS and words.id != SETTINGS.id
     assert store.open_run(words).id == store.open_run(SETTINGS).id == store.id_of(SETTINGS) == words.id
+
+
+# -- code of ours
+
+
+def test_our_methods_are_what_their_names_said() -> None:
+    """Raise a method's `version` where its text changes what is asked: its runs are then other runs."""
+    said = {name: [text_of(one) for one in (method.solve, method.plan) if one] for name, method in METHODS.items()}
+    assert fingerprint(said) == "4df5012cceb4b799892e3d7d80ed29f2"
+    assert {method.version for method in METHODS.values()} == {""}
 
 
 # -- models

@@ -9,7 +9,8 @@ from pathlib import Path
 SRC = Path(__file__).parents[1] / "src" / "stepdown"
 FLOORS = {
     **dict.fromkeys(
-        ("types", "errors", "extras", "files", "identity", "usercode", "prompts", "answers", "questions"), 0
+        ("types", "errors", "extras", "files", "identity", "usercode", "strangers", "prompts", "answers", "questions"),
+        0,
     ),
     **dict.fromkeys(("models", "problems", "methods", "graders", "stats", "store"), 1),
     **dict.fromkeys(("runner", "corpus"), 2),

@@ -121,7 +121,11 @@ def test_a_corpus_is_the_corpus_it_was(earlier: Path, capsys: pytest.CaptureFixt
     assert (now["fingerprint"], now["chains"]) == (before["fingerprint"], before["chains"])
 
 
-def test_a_student_that_is_there_is_not_trained_again(earlier: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("version", ["0.1.0", "9.9.9"])
+def test_a_student_that_is_there_is_not_trained_again(
+    version: str, earlier: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stepdown.distill.training.loop.__version__", version)
     [before] = [one for one in commands(again=True) if one["command"][0] == "train"]
     [now] = said(capsys, *before["command"])
     assert now["card"]["weights"] == before["said"][0]["card"]["weights"]

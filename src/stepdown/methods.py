@@ -66,9 +66,9 @@ SHORT = {
 
 
 def code_of_method(method: Method) -> str:
-    """Return what stands for a method's code in a run's identity: nothing for one of ours, which its name says."""
+    """Return what stands for a method's code in a run's identity: of ours the version, which is empty at first."""
     if METHODS.get(method.name) == method and not code_of(method.solve, method.plan):
-        return ""
+        return method.version
     return method.version or code_of(method.solve, method.plan) or fingerprint(_names(method))[:8]
 
 

@@ -5,15 +5,14 @@ import re
 import sys
 from typing import TextIO
 
-import msgspec
-
 from stepdown.errors import StepdownError
+from stepdown.strangers import json_of
 
 # Escape sequences go whole; what is left of control characters, and marks that turn the reading direction, goes too.
 _SEQUENCE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x9b[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]"
 )
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def clean(text: str) -> str:
@@ -29,7 +28,7 @@ def show(*texts: str) -> None:
 
 def show_json(value: object) -> None:
     """Write one value as a line of JSON to stdout."""
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.write(json_of(value).decode() + "\n")
 
 
 def say(*texts: str) -> None:

@@ -1,6 +1,7 @@
 """`stepdown train`: a student from a corpus."""
 
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,7 +18,7 @@ from stepdown.corpus import Corpus, open_corpus
 from stepdown.distill.training import Progressed, Training
 from stepdown.distill.training import train as train_students
 from stepdown.errors import UsageError
-from stepdown.models.students import StudentCard, read_card
+from stepdown.models.students import GGUF, StudentCard, read_card
 from stepdown.problems import Problems, datasets
 from stepdown.reports.figures import duration, percent
 
@@ -214,6 +215,10 @@ def show_students(folders: Sequence[Path], *, as_json: bool) -> None:
 def show_student(folder: Path, *, as_json: bool) -> None:
     """Write what a student is."""
     card = read_card(folder)
+    if card is not None and card.gguf:
+        place = shlex.quote(str(folder / GGUF))
+        say(f"warning: `{folder}` is whole, and has no {GGUF} ({card.gguf}); transformers serves it. "
+            f"`stepdown export {shlex.quote(str(folder))} --to gguf --out {place}` tries again")  # fmt: skip
     if as_json or card is None:
         show_json(Trained(student=str(folder), card=card))
         return

@@ -9,6 +9,7 @@ import msgspec
 
 from stepdown.errors import UsageError
 from stepdown.files import write_whole
+from stepdown.strangers import reading
 from stepdown.types import Sampling
 
 VERSION = 1
@@ -85,14 +86,12 @@ def read_card(folder: Path) -> Card:
         raise UsageError(f"`{folder}` is a file, not a corpus folder", "`stepdown import FILE --out corpus/` makes one")
     if not path.is_file():
         raise UsageError(f"`{folder}` is no corpus: it has no `{CARD}`", "name the folder that holds it")
-    try:
+    with reading(f"cannot read the card `{path}`", "take it from where the corpus came"):
         body = path.read_bytes()
         version = msgspec.json.decode(body, type=_Versioned).version
         if version > VERSION:
             raise UsageError(f"`{path}` is of version {version}, newer than {VERSION}", "upgrade stepdown to read it")
         return msgspec.json.decode(body, type=Card)
-    except (msgspec.MsgspecError, UnicodeDecodeError, OSError, RecursionError) as error:
-        raise UsageError(f"cannot read the card `{path}`: {error}", "take it from where the corpus came") from error
 
 
 def write_card(folder: Path, card: Card) -> None:

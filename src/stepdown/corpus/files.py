@@ -19,6 +19,7 @@ from stepdown.models.students import Met as Lessons
 from stepdown.models.students import met_by
 from stepdown.problems.rows import load_polars
 from stepdown.questions import FILE, NONE, Keys, key, keys_of, read_keys, write_keys
+from stepdown.strangers import reading
 from stepdown.types import Chain, Problem
 
 # A part is closed when it has this many rows, or texts of this many characters.
@@ -198,11 +199,9 @@ def parts_of(folder: Path, card: Card) -> list[Path]:
 def _rows_of(path: Path) -> int:
     """Return how many rows a part has, by its footer; raise `UsageError` where it is no part of a corpus."""
     polars = load_polars()
-    try:
+    with reading(f"`{path}` is no whole parquet file", _AGAIN):
         there = polars.read_parquet_schema(path)
         count: int = polars.scan_parquet(path, glob=False).select(polars.len()).collect().item()
-    except (polars.exceptions.PolarsError, OSError) as error:
-        raise UsageError(f"`{path}` is no whole parquet file: {_line(error)}", _AGAIN) from error
     for name, dtype in schema().items():
         if name not in there:
             raise UsageError(f"`{path}` has no column `{name}`", f"its columns: {', '.join(there)[:500]}")
@@ -229,8 +228,9 @@ def _read_chains(folder: Path, card: Card) -> Iterator[Chain]:
     last: Problem | None = None
     for part in parts_of(folder, card):
         for start, frame in _frames(part):
-            check_rows(frame, part, start)
-            chains = chains_of(frame, last)
+            with reading(f"`{part}` cannot be read", _AGAIN):
+                check_rows(frame, part, start)
+                chains = chains_of(frame, last)
             last = chains[-1].problem
             yield from chains
 
@@ -239,10 +239,8 @@ def _frames(part: Path) -> Iterator[tuple[int, Any]]:
     """Read a part by at most `ROWS` rows at a time, each with the number of its first row, from 1."""
     polars = load_polars()
     for start in range(0, _rows_of(part), ROWS):
-        try:
+        with reading(f"`{part}` cannot be read", _AGAIN):
             frame = polars.scan_parquet(part, glob=False).select(*schema()).slice(start, ROWS).collect()
-        except (polars.exceptions.PolarsError, OSError) as error:
-            raise UsageError(f"`{part}` cannot be read: {_line(error)}", _AGAIN) from error
         yield start + 1, frame
 
 

@@ -12,6 +12,7 @@ from stepdown.corpus.files import ROWS, parts_of
 from stepdown.corpus.rows import chains_of, check_rows, schema
 from stepdown.errors import UsageError
 from stepdown.problems.rows import load_polars
+from stepdown.strangers import reading
 from stepdown.types import Chain
 
 _AGAIN = "copy the folder again from where it came, or make the corpus anew"
@@ -95,8 +96,5 @@ def find_places(folder: Path, card: Card) -> Places:
 
 def _read(part: Path, columns: tuple[str, ...], first: int, count: int | None) -> Any:
     polars = load_polars()
-    try:
+    with reading(f"`{part}` cannot be read", _AGAIN):
         return polars.scan_parquet(part, glob=False).select(*columns).slice(first, count).collect()
-    except (polars.exceptions.PolarsError, OSError) as error:
-        said = (str(error).splitlines() or [""])[0][:200]
-        raise UsageError(f"`{part}` cannot be read: {said}", _AGAIN) from error

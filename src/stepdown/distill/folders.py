@@ -18,8 +18,9 @@ from stepdown.distill.vocabularies import CannotConvert
 from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.files import folder_beside, replacing
 from stepdown.models.catalogue import file_hash
-from stepdown.models.students import CARD, GGUF, PLAIN_TEMPLATE, WEIGHTS, StudentCard, check_folder, read_card
+from stepdown.models.students import CARD, GGUF, PLAIN_TEMPLATE, WEIGHTS, StudentCard, check_folder
 from stepdown.questions import FILE, Keys, write_keys
+from stepdown.strangers import reading, words_of
 
 LOG, CURVES, README = "log.jsonl", "curves.png", "README.md"
 
@@ -106,15 +107,11 @@ def export_student(
 
 def _plain_gguf(folder: Path, partial: Path) -> Path:
     """Copy or write a folder's weights as an F16 file."""
-    card = read_card(folder)
     if (folder / GGUF).exists():
         shutil.copyfile(folder / GGUF, partial)
         return partial
-    try:
+    with reading(f"`{folder}` cannot be a GGUF file", "serve the folder itself"):
         write_gguf(folder, partial)
-    except CannotConvert as error:
-        reason = (card.gguf if card else "") or str(error)
-        raise UsageError(f"`{folder}` cannot be a GGUF file: {reason}", "serve the folder itself") from error
     return partial
 
 
@@ -175,17 +172,27 @@ def _drawn(folder: Path) -> list[str]:
         draw_curves(folder / LOG, folder / CURVES)
     except MissingExtra as error:
         return [f"no curves: {error.what}"]
+    except Exception as error:  # a picture is no reason to lose what was trained
+        (folder / CURVES).unlink(missing_ok=True)
+        return [f"no curves: drawing them failed ({words_of(error)})"]
     return []
 
 
 def _written_gguf(folder: Path, tokenizer: Any, base: Path | None) -> str:
-    """Write model.gguf; return why there is none, or nothing."""
+    """Write model.gguf; return why there is none, or nothing.
+
+    A training that is done is kept whatever happens here: a full disk, a tokenizer that breaks the writer, a bug.
+    """
     try:
         write_gguf(folder, folder / GGUF, base=base)
         check_prompts(folder, tokenizer)
     except CannotConvert as error:
-        (folder / GGUF).unlink(missing_ok=True)
-        return str(error)
+        reason = str(error)
     except MissingExtra as error:
-        return error.what
-    return ""
+        reason = error.what
+    except Exception as error:
+        reason = f"writing it failed: {words_of(error)}"
+    else:
+        return ""
+    (folder / GGUF).unlink(missing_ok=True)
+    return reason

@@ -108,7 +108,7 @@ def read_cells(path: Path, line: int, cells: list[str]) -> AuthorsTrace:
         raise BadRow(path, line, "the row", f"the 6 cells {', '.join(COLUMNS)}, found {len(cells)}", hint)
     try:
         row = _decode(cells[0])
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise BadRow(path, line, COLUMNS[0], f"the JSON of one trace ({error})") from error
     for name, cell, said in zip(COLUMNS[1:], cells[1:], repeated(row), strict=True):
         if cell != said:

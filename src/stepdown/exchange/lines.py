@@ -215,7 +215,7 @@ def read_lines(path: Path) -> Generator[tuple[int, RunLine], None, None]:
 def _read_line(path: Path, number: int, text: str) -> RunLine:
     try:
         line = _decode(text)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         expected = f"a line that `stepdown export --to jsonl` wrote ({error})"
         raise BadRow(path, number, "the row", expected, _HINT) from error
     _check_usage(path, number, line)

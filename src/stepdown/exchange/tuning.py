@@ -178,7 +178,7 @@ def _read_info(path: Path) -> dict[str, Any]:
         return {}
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, OSError, RecursionError) as error:
         hint = "mend it, or name a file in another folder: the entry for this one is added there"
         raise UsageError(f"cannot read `{path}`: {error}", hint) from error
 

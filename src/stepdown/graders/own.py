@@ -46,7 +46,9 @@ def named(grader: Grader) -> Grader:
     return OwnGrader(f"{name}-{code}" if version else f"{plain}@{code}", grader)
 
 
-OURS = frozenset({"default", "numeric", "choice", "text", "expression", "strict", "lenient"})
+OURS = frozenset(
+    {"default", "numeric", "choice", "text", "expression", "strict", "lenient", "last-number", "box-first"}
+)
 
 
 def _name_of(grader: object) -> str:

@@ -96,20 +96,28 @@ def choose_engine(forced: str, header: Header | None) -> str:
 class EmbeddedModel:
     """A model in this process; all of one file and engine share one engine, whatever event loop asks.
 
-    `source` is the start of the weights' SHA-256 with the engine's name, `width` how many replies at once
-    make the engine fast. With a seed the n draws of a call differ and the same call, made alone, draws
-    them again; without a seed every draw is new. `Reply.usage` counts the prompt for each draw, and as
-    `cached` where another draw of the call had read it. `prompts` names the prompt set it was trained on,
-    "" if none. `find_path` finds a GGUF file, or for the engine `transformers` a folder.
+    `source` is the start of the weights' SHA-256 with the engine's name, and its `device` unless that is the CPU, since
+    what computes otherwise writes otherwise; `width` is how many replies at once make the engine fast. With a seed the
+    n draws of a call differ and the same call, made alone, draws them again; without a seed every draw is new.
+    `Reply.usage` counts the prompt for each draw, and as `cached` where another draw of the call had read it. `prompts`
+    names the prompt set it was trained on, "" if none. `find_path` finds a GGUF file, or for the engine `transformers`
+    a folder.
     """
 
     local = True
 
     def __init__(
-        self, name: str, find_path: Callable[[], Path], *, engine: str, digest: str, prompts: str = ""
+        self,
+        name: str,
+        find_path: Callable[[], Path],
+        *,
+        engine: str,
+        digest: str,
+        prompts: str = "",
+        device: str = "",
     ) -> None:
         self.name, self.engine, self.prompts = name, engine, prompts
-        self.source = f"{digest[:16]}/{engine}"
+        self.source = "/".join(filter(None, (digest[:16], engine, device)))
         self.width = {"openvino": 32, "llamacpp": 8, "transformers": 16}[engine]
         self._find_path = find_path
         self._shared = False

@@ -9,7 +9,7 @@ from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
-from stepdown.errors import CallFailed, PromptTooLong, UsageError
+from stepdown.errors import CallFailed, PromptTooLong
 from stepdown.models.openvino import available_cores
 from stepdown.models.overflows import is_overflow
 from stepdown.models.pieces import tell
@@ -19,6 +19,7 @@ from stepdown.models.templates import ChatTemplate
 from stepdown.models.troubles import trouble_of
 from stepdown.models.weights import Header
 from stepdown.models.wire import split_thought
+from stepdown.strangers import reading
 from stepdown.types import Messages, Reply, Sampling, Usage
 
 # All slots share one cache of this many tokens, at least and at most.
@@ -42,13 +43,9 @@ class LlamaEngine:
         self._template = ChatTemplate(header.template, path, special_words(path))
         self._templated = bool(header.template)
         self._server: Any
-        try:
+        what = f"llama.cpp cannot load `{path}` of architecture `{header.architecture[:80]}`"
+        with reading(what, "choose a GGUF of an architecture it knows, or a newer xllamacpp"):
             self._server = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), path, header, self.width))
-        except RuntimeError as error:
-            raise UsageError(
-                f"llama.cpp cannot load `{path}` (architecture `{header.architecture}`: {error})",
-                "choose a GGUF of an architecture it knows, or a newer xllamacpp",
-            ) from error
         self._pool = ThreadPoolExecutor(self.width, thread_name_prefix=f"llamacpp {path.name}")
 
     async def draw(self, messages: Messages, sampling: Sampling, seeds: Sequence[int]) -> list[Reply]:

@@ -12,11 +12,12 @@ from queue import Empty, SimpleQueue
 from random import Random
 from typing import Any, cast
 
-from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, StepdownError, UsageError
+from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, StepdownError
 from stepdown.models.pieces import Pieces, cut_at_stop, tell
 from stepdown.models.special_words import special_words
 from stepdown.models.templates import ChatTemplate
 from stepdown.models.weights import Header, openvino_copy
+from stepdown.strangers import reading
 from stepdown.types import Messages, Reply, Sampling, Usage
 
 ARCHITECTURES = frozenset({"llama", "qwen2", "qwen3"})
@@ -72,16 +73,12 @@ class OpenVinoEngine:
         self.path, self.context = path, header.context
         self._template = ChatTemplate(header.template, path, special_words(path))
         self._genai = import_genai()
-        try:
+        with reading(f"OpenVINO cannot load `{path}`", "try STEPDOWN_ENGINE=llamacpp"):
             self._pipeline = self._genai.ContinuousBatchingPipeline(
                 str(openvino_copy(path, header, folder)), self._scheduler(), "CPU", _properties(header)
             )
-        except (RuntimeError, IndexError, ValueError) as error:
-            raise UsageError(
-                f"OpenVINO cannot load `{path}` ({str(error).splitlines()[-1]})", "try STEPDOWN_ENGINE=llamacpp"
-            ) from error
-        self._tokenizer = self._pipeline.get_tokenizer()
-        self._stop_tokens = self._pipeline.get_config().stop_token_ids
+            self._tokenizer = self._pipeline.get_tokenizer()
+            self._stop_tokens = self._pipeline.get_config().stop_token_ids
         self._inbox: SimpleQueue[_Job | None] = SimpleQueue()
         self._jobs: list[_Job] = []
         self._count = 0

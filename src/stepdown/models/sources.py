@@ -161,7 +161,7 @@ def _state(part: Path) -> Path:
 def _progressed(part: Path) -> Progressed:
     try:
         known = msgspec.json.decode(_state(part).read_bytes(), type=Progressed)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, RecursionError):
         return Progressed()
     whole = part.exists() and part.stat().st_size >= known.bytes
     return known if whole else Progressed()

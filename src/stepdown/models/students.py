@@ -11,9 +11,11 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import MissingExtra, UnknownName, UsageError
+from stepdown.models.beside import device, said_beside, vocabulary_files
 from stepdown.models.embedded import PACKAGES, EmbeddedModel, choose_engine, known_hash
 from stepdown.models.weights import read_header
 from stepdown.questions import FILE, NONE, Keys, read_keys
+from stepdown.strangers import reading
 from stepdown.types import fingerprint
 
 CARD, GGUF, WEIGHTS = "card.json", "model.gguf", "model.safetensors"
@@ -101,14 +103,16 @@ def load_student(name: str, *, engine: str = "") -> EmbeddedModel:
     if kind != "transformers":
         path = folder / GGUF
         return EmbeddedModel(name, lambda: path, engine=kind, digest=known_hash(path), prompts=prompts)
-    return EmbeddedModel(name, lambda: folder, engine=kind, digest=_served_digest(folder), prompts=prompts)
+    digest = _served_digest(folder)
+    return EmbeddedModel(name, lambda: folder, engine=kind, digest=digest, prompts=prompts, device=device())
 
 
 def _served_digest(folder: Path) -> str:
     """Return what stands for a folder that transformers serves: its weights and the words around them."""
     files = sorted(folder.glob("*.safetensors"))
     words = [folder / file for file in ("tokenizer.json", "chat_template.jinja", "config.json")]
-    return fingerprint([known_hash(file) for file in [*files, *words] if file.exists()])
+    hashes = [known_hash(file) for file in [*files, *words, *vocabulary_files(folder)] if file.exists()]
+    return fingerprint([*hashes, *said_beside(folder)])
 
 
 def _engine_of(folder: Path, card: StudentCard | None, forced: str) -> str:
@@ -134,12 +138,8 @@ def read_card(folder: Path) -> StudentCard | None:
     path = folder / CARD
     if not path.exists():
         return None
-    try:
+    with reading(f"`{path}` is not a student's card", "train again, or remove the file to serve the weights alone"):
         return msgspec.json.decode(path.read_bytes(), type=StudentCard)
-    except (msgspec.MsgspecError, UnicodeDecodeError, OSError, RecursionError) as error:
-        raise UsageError(
-            f"`{path}` is not a student's card ({error})", "train again, or remove the file to serve the weights alone"
-        ) from error
 
 
 class Met(msgspec.Struct, frozen=True):
@@ -196,6 +196,12 @@ def check_folder(folder: Path) -> tuple[Path, ...]:
     """
     if not (folder / "config.json").is_file():
         raise _no_model(folder)
+    if (folder / "adapter_config.json").is_file():
+        # transformers would load the base that this file names, from wherever it is.
+        raise UsageError(
+            f"`{folder}` has an `adapter_config.json`, which leads to another model's weights",
+            "merge the adapter into its base first, or remove the file to take the folder's own weights",
+        )
     files = tuple(sorted(folder.glob("*.safetensors")))
     pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern))
     if not files:
@@ -229,13 +235,9 @@ def check_safetensors(path: Path) -> None:
         if length > min(MOST_HEADER, size - 8):
             raise UsageError(f"`{path}` is not safetensors, or cut off in its header", "copy or train it again")
         header = file.read(length)
-    try:
+    with reading(f"`{path}` is not safetensors: its header does not parse", "copy or train it again"):
         tensors = json.loads(header)
         ends = [int(facts["data_offsets"][1]) for name, facts in tensors.items() if name != "__metadata__"]
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        raise UsageError(
-            f"`{path}` is not safetensors (its header does not parse)", "copy or train it again"
-        ) from error
     if 8 + length + max(ends, default=0) != size:
         raise UsageError(
             f"`{path}` is cut off: `{size:,}` bytes of `{8 + length + max(ends, default=0):,}`", "copy it again, whole"
@@ -253,10 +255,8 @@ def _check_shards(folder: Path) -> None:
     index = folder / f"{WEIGHTS}.index.json"
     if not index.exists():
         return
-    try:
-        shards = set(json.loads(index.read_bytes())["weight_map"].values())
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise UsageError(f"`{index}` does not parse", "copy the folder again") from error
-    missing = sorted(name for name in shards if not (folder / name).is_file())
+    with reading(f"`{index}` does not parse", "copy the folder again"):
+        shards = set(map(str, json.loads(index.read_bytes())["weight_map"].values()))
+        missing = sorted(name for name in shards if not (folder / name).is_file())
     if missing:
         raise UsageError(f"`{folder}` lacks its weights `{missing[0]}`", "copy the folder again, whole")

@@ -15,10 +15,12 @@ from typing import Any
 from stepdown.errors import CallFailed, EndpointRefused, MissingExtra, PromptTooLong, StepdownError, UsageError
 from stepdown.models.pieces import cut_at_stop
 from stepdown.models.templates import template_of
+from stepdown.strangers import reading
 from stepdown.types import Finish, Messages, Reply, Sampling, Usage
 
 # Calls that are made together arrive one by one: a batch waits this many seconds for the others.
 GATHERING = 0.01
+NO_CODE = {"trust_remote_code": False}
 
 
 @dataclass(slots=True, eq=False)
@@ -52,21 +54,16 @@ class TransformersEngine:
         self._torch, transformers = _import_libraries(folder)
         self._device = "cuda" if self._torch.cuda.is_available() else "cpu"
         dtype = self._torch.float32 if self._device == "cpu" else "auto"
-        try:
-            with without_bars(transformers.utils.logging):
-                self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-                self._template = template_of(self._tokenizer, folder)
-                model = transformers.AutoModelForCausalLM.from_pretrained(
-                    folder, local_files_only=True, use_safetensors=True, dtype=dtype
-                )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise UsageError(
-                f"transformers cannot load `{folder}` ({str(error).splitlines()[0]})",
-                "the folder needs config.json, model.safetensors and tokenizer.json of one model",
-            ) from error
+        hint = "the folder needs config.json, model.safetensors and tokenizer.json of one model"
+        with loading(f"transformers cannot load `{folder}`", hint), without_bars(transformers.utils.logging):
+            self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, **NO_CODE)
+            self._template = template_of(self._tokenizer, folder)
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype=dtype, **NO_CODE
+            )
+            self._ends = _end_tokens(model, self._tokenizer)
+            self._context = int(getattr(model.config, "max_position_embeddings", 0) or 2048)
         self._model = model.to(self._device).eval()
-        self._ends = _end_tokens(self._model, self._tokenizer)
-        self._context = int(getattr(model.config, "max_position_embeddings", 0) or 2048)
         self._inbox: SimpleQueue[_Row | None] = SimpleQueue()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"transformers {folder.name}", daemon=True)
@@ -247,6 +244,25 @@ def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     ends = model.generation_config.eos_token_id
     listed = ends if isinstance(ends, list) else [ends]
     return frozenset(token for token in [*listed, tokenizer.eos_token_id] if token is not None)
+
+
+@contextmanager
+def loading(what: str, hint: str) -> Iterator[None]:
+    """Raise `UsageError` for whatever transformers raises over a stranger's model; one with code of its own is refused.
+
+    Pass `NO_CODE` to every loader inside: without it, transformers asks at the terminal and runs what it is given.
+    """
+
+    def refused(said: str) -> UsageError:
+        if "trust_remote_code" in said or "custom code" in said:
+            return UsageError(
+                f"{what}: it brings code of its own, which is never run",
+                "take a model of an architecture that transformers knows by itself",
+            )
+        return UsageError(f"{what} ({said})", hint)
+
+    with reading(what, hint, make=refused):
+        yield
 
 
 @contextmanager

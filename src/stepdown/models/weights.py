@@ -13,7 +13,8 @@ from typing import IO, Any
 
 import msgspec
 
-from stepdown.errors import MissingExtra, UsageError
+from stepdown.errors import MissingExtra
+from stepdown.strangers import reading
 from stepdown.types import fingerprint
 
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -22,6 +23,7 @@ STRING, ARRAY = 8, 9
 # It misreads Q4_1 without a word and refuses Q5_0; the rest is converted too, to be safe.
 OPENVINO_KINDS = frozenset({0, 1, 2, 8, 12, 14})
 F16, Q8_0, BLOCK = 1, 8, 32
+MOST_ALIGNMENT, MOST_CONTEXT = 1 << 20, 1 << 31
 
 
 class Tensor(msgspec.Struct, frozen=True):
@@ -101,13 +103,12 @@ class Cursor:
 
 def read_header(path: Path) -> Header:
     """Return the header of a GGUF file; raises `UsageError` where the file is none."""
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _parse(Cursor(data))
-    except (struct.error, ValueError, KeyError, OSError) as error:
-        raise UsageError(
-            f"`{path}` is not a whole GGUF file ({error})", "download it again, or give another file"
-        ) from error
+    with (
+        reading(f"`{path}` is not a whole GGUF file", "download it again, or give another file"),
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        return _parse(Cursor(data))
 
 
 def _parse(cursor: Cursor) -> Header:
@@ -120,9 +121,14 @@ def _parse(cursor: Cursor) -> Header:
     tensors = tuple(_tensor(cursor) for _ in range(tensor_count))
     architecture = str(values.get("general.architecture", ""))
     alignment = int(values.get("general.alignment", 32))
+    context = int(values.get(f"{architecture}.context_length", 2048))
+    if not 0 < alignment <= MOST_ALIGNMENT or not 0 < context <= MOST_CONTEXT:
+        raise ValueError(f"an alignment of {alignment} and a context of {context}")
+    if any(_aligned(cursor.at, alignment) + tensor.offset >= len(cursor.data) for tensor in tensors):
+        raise ValueError("its tensors lie beyond its end")
     return Header(
         architecture=architecture,
-        context=int(values.get(f"{architecture}.context_length", 2048)),
+        context=context,
         tokenizer=str(values.get("tokenizer.ggml.model", "")),
         template=str(values.get("tokenizer.chat_template", "")),
         alignment=alignment,
@@ -156,13 +162,9 @@ def openvino_copy(path: Path, header: Header, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         partial = copy.with_name(f"{copy.name}.{os.getpid()}-{threading.get_ident()}.part")
         try:
-            _convert(path, header, partial)
+            with reading(f"`{path}` holds tensors that cannot be converted", "try STEPDOWN_ENGINE=llamacpp"):
+                _convert(path, header, partial)
             partial.replace(copy)
-        except (KeyError, NotImplementedError) as error:
-            raise UsageError(
-                f"`{path}` holds tensors of a kind that cannot be converted ({error})",
-                "try STEPDOWN_ENGINE=llamacpp",
-            ) from error
         finally:
             partial.unlink(missing_ok=True)
     return copy

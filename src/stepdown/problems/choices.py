@@ -40,7 +40,7 @@ def cell_choices(cell: str) -> list[Any]:
     if cell.startswith("["):
         try:
             found = msgspec.json.decode(cell)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return cell.split("|")
         return found if isinstance(found, list) else [found]
     return cell.split("|")

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from stepdown.errors import BadRow, MissingExtra, UsageError
+from stepdown.strangers import reading
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 _HOLDERS = ("examples", "data", "rows", "instances", "questions", "problems", "test", "train", "dev")
@@ -133,7 +134,7 @@ def whole_or_lines(path: Path, lines: Iterator[tuple[int, str]]) -> Rows:
         return
     try:
         row: object = msgspec.json.decode(line)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         # A .json file may spread one object over many lines; in a .jsonl file the same is a cut line.
         if path.suffix.lower() == ".json":
             yield from whole_rows(path)
@@ -151,7 +152,7 @@ def json_row(path: Path, number: int, line: str) -> Row:
     """Return one JSON line as a row; raise `BadRow` where it is cut off or no object."""
     try:
         found = msgspec.json.decode(line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         whole = "" if line.rstrip().endswith("}") else "; the line is cut off"
         hint = "NaN and Infinity are no JSON: leave out rows without a value" if _NO_JSON.search(line) else ""
         raise BadRow(path, number, "the row", f"one JSON object on the line ({error}{whole})", hint) from error
@@ -175,7 +176,7 @@ def whole_rows(path: Path) -> Rows:
     """Read a file that is one JSON list of rows, or one object of them, and stream its rows."""
     try:
         found = msgspec.json.decode("".join(decoded_lines(path)))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadRow(path, 1, "the file", f"one whole JSON value ({error})", "fetch the file again") from error
     rows = list(found.values()) if is_keyed(found) else found if isinstance(found, list) else held(found)
     for number, row in enumerate(rows, 1):
@@ -224,16 +225,18 @@ def next_cells(path: Path, reader: Any) -> list[str] | None:
 def parquet_rows(path: Path, batch: int = 10_000) -> Rows:
     """Stream the rows of a parquet file, `batch` at a time; `line` is the row's number from 1."""
     polars = load_polars()
-    try:
+
+    def broken(said: str) -> BadRow:
+        return BadRow(path, 1, "the file", f"a parquet file ({shown(said, 120)})", "fetch the file again")
+
+    with reading("", "", make=broken):
         frame = polars.scan_parquet(path, glob=False)
         total = frame.select(polars.len()).collect().item()
-        for start in range(0, total, batch):
-            rows = frame.slice(start, batch).collect().iter_rows(named=True)
-            for number, fields in enumerate(rows, start + 1):
-                yield Row(str(path), number, fields)
-    except (polars.exceptions.PolarsError, OSError) as error:
-        what = f"a parquet file ({shown(str(error), 120)})"
-        raise BadRow(path, 1, "the file", what, "fetch the file again") from error
+    for start in range(0, total, batch):
+        with reading("", "", make=broken):
+            rows = list(frame.slice(start, batch).collect().iter_rows(named=True))
+        for number, fields in enumerate(rows, start + 1):
+            yield Row(str(path), number, fields)
 
 
 def load_polars() -> Any:

@@ -180,7 +180,7 @@ def load_prompts(name: str) -> PromptSet:
     decode = msgspec.toml.decode if path.suffix == ".toml" else msgspec.json.decode
     try:
         return decode(path.read_bytes(), type=PromptSet)
-    except (OSError, msgspec.MsgspecError, ValueError) as error:
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise UsageError(
             f"cannot read the prompt set `{path}`: {error}",
             "it needs name, source, direct, chain_of_thought, plan_and_solve, delegate and follow",

@@ -71,7 +71,7 @@ def load_demonstrations(path: str | Path) -> tuple[Demonstration, ...]:
 def _demonstration(path: Path, number: int, line: str) -> Demonstration:
     try:
         shown = msgspec.json.decode(line, type=Demonstration)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadRow(path, number, "the row", f"question, chain, answer, choices, kind ({error})") from error
     for name in ("question", "chain", "answer"):
         if not getattr(shown, name).strip():

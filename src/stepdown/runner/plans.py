@@ -104,6 +104,6 @@ def _read(path: Path) -> Iterable[tuple[str, Plan]]:
         if line.strip():
             try:
                 row = decode(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise BadRow(path, number, "plan", f"a JSON object with `question` and `plan` ({error})") from error
             yield row.question, Plan(row.plan, row.author, row.edited_from, row.why)

@@ -71,7 +71,7 @@ def load_config(path: Path | None = None) -> Config:
         return Config()
     try:
         found = msgspec.toml.decode(place.read_bytes(), type=Config)
-    except (OSError, msgspec.MsgspecError, ValueError) as error:
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         said = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"cannot read `{place}`: {said}", "docs/serving.md shows what it may say") from error
     for name, served in found.models.items():

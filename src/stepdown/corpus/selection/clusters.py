@@ -103,7 +103,7 @@ def _cosine(one: dict[str, float], other: dict[str, float]) -> float:
 
 def _embedded(model: str) -> Likeness:
     try:
-        encoder = import_module("sentence_transformers").SentenceTransformer(model)
+        encoder = import_module("sentence_transformers").SentenceTransformer(model, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot load `{model}` as sentence-transformers model: {error}", "name another") from error
 

@@ -15,8 +15,9 @@ from stepdown.extras import has
 from stepdown.models.catalogue import CATALOGUE, Progress, fetch, find_weights, require_gguf
 from stepdown.models.embedded import known_hash
 from stepdown.models.students import PLAIN_TEMPLATE, check_folder
-from stepdown.models.transformers import without_bars
+from stepdown.models.transformers import NO_CODE, loading, without_bars
 from stepdown.models.weights import read_header
+from stepdown.strangers import words_of
 from stepdown.types import fingerprint
 
 LIBRARIES = ("accelerate", "datasets", "peft", "torch", "transformers", "trl")
@@ -78,9 +79,9 @@ def load_base(found: Found) -> Base:
     place = str(found.gguf.resolve().parent) if found.gguf else str(found.folder or found.name)
     options = {**where, "quantization_config": transformers.GgufConfig(dequantize=True)} if where else where
     with _explained(found), quiet():
-        tokenizer = transformers.AutoTokenizer.from_pretrained(place, **where)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(place, **where, **NO_CODE)
         model = transformers.AutoModelForCausalLM.from_pretrained(
-            place, dtype="float32", use_safetensors=None if where else True, **options
+            place, dtype="float32", use_safetensors=None if where else True, **options, **NO_CODE
         )
     if where:
         # A folder of GGUF files is no name of the hub, where peft would ask for it at every checkpoint.
@@ -107,19 +108,17 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def _explained(found: Found) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        if found.gguf or found.folder:
-            raise UsageError(
-                f"transformers cannot load the base `{found.name}` ({reason})", "see that it is a causal language model"
+    with loading(f"transformers cannot load the base `{found.name}`", "see that it is a causal language model"):
+        try:
+            yield
+        except OSError as error:
+            if found.gguf or found.folder:
+                raise
+            offline = "HF_HUB_OFFLINE is set; " if os.environ.get("HF_HUB_OFFLINE") else ""
+            raise EndpointRefused(
+                f"the base `{found.name}` is not in the cache and the hub did not give it ({offline}{words_of(error)})",
+                f"check the name, or use a base that needs no hub: {', '.join(f'`{name}`' for name in _CATALOGUED)}",
             ) from error
-        offline = "HF_HUB_OFFLINE is set; " if os.environ.get("HF_HUB_OFFLINE") else ""
-        raise EndpointRefused(
-            f"the base `{found.name}` is not in the cache and the hub did not give it ({offline}{reason})",
-            f"check the name, or use a base that needs no hub: {', '.join(f'`{name}`' for name in _CATALOGUED)}",
-        ) from error
 
 
 def check_libraries() -> None:

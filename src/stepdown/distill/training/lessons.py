@@ -14,6 +14,7 @@ from stepdown.distill.training.examples import Examples
 from stepdown.distill.training.settings import Training
 from stepdown.distill.training.visits import Numbers
 from stepdown.errors import UsageError
+from stepdown.models.catalogue import file_hash
 from stepdown.models.students import Lessons, Met, met_by
 from stepdown.questions import key, keys_of
 from stepdown.types import Chain, Problem, fingerprint
@@ -54,13 +55,27 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     progress: Progress
     force: bool
+    beside: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
-        """What stands for this training: the same command has the same."""
+        """What stands for this training: the same command has the same.
+
+        `beside` is what the base says that its source does not: the hash of a folder's config, the revision of a hub
+        name. 0.1.0 left it out, so `earlier_identity` is that of its students.
+        """
+        return fingerprint([*self._said, list(self.beside)]) if self.beside else self.earlier_identity
+
+    @property
+    def earlier_identity(self) -> str:
+        """The same without what the base says beside its weights."""
+        return fingerprint(self._said)
+
+    @property
+    def _said(self) -> list[object]:
         settings = msgspec.structs.replace(self.training, **INCIDENTAL)
         asked = [problem.id for problem in self.dev]
-        return fingerprint([settings, self.found.name, self.found.source, self.examples.fingerprint, asked])
+        return [settings, self.found.name, self.found.source, self.examples.fingerprint, asked]
 
 
 def prepare_lessons(
@@ -114,7 +129,17 @@ def _prepare(
         notes=(*base.notes, words, *_shuffling(training)),
         progress=given[0],
         force=given[1],
+        beside=_beside(base),
     )
+
+
+def _beside(base: Base) -> tuple[str, ...]:
+    """Return what decides how a base computes, beside the weights that its source is the hash of."""
+    if base.found.gguf is not None:
+        return ()
+    if base.found.folder is not None:
+        return (file_hash(base.found.folder / "config.json"),)
+    return (base.source,) if base.source else ()
 
 
 def _shuffling(training: Training) -> tuple[str, ...]:

@@ -147,7 +147,8 @@ def _train_one(lesson: Lesson, bases: Iterator[Base], out: Path, command: str) -
     identity = lesson.identity
     world = join_world(training.precision)
     card = read_card(out) if out.exists() else None
-    if card is not None and not lesson.force and card.training.get("identity") != identity:
+    same = {identity, *([lesson.earlier_identity] if card is not None and card.stepdown == "0.1.0" else [])}
+    if card is not None and not lesson.force and card.training.get("identity") not in same:
         raise UsageError(f"`{out}` is a student of another training", "choose another folder, or `--force`")
     if world.agree(card is not None and not lesson.force):
         return _say_there(out, lesson.progress)

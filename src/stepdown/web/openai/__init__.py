@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from stepdown.errors import StepdownError
+from stepdown.strangers import json_of
 from stepdown.web.guards import plain_id
 from stepdown.web.openai.completions import ANSWER, Exchange
 from stepdown.web.openai.errors import Refusal, Wrong, busy, failed
@@ -157,7 +158,7 @@ def only(method: str) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _json(value: object) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")
+    return Response(json_of(value), media_type="application/json")
 
 
 ROUTES: list[BaseRoute] = [

@@ -14,6 +14,7 @@ from stepdown.errors import (
     StoreError,
     UsageError,
 )
+from stepdown.strangers import json_of
 from stepdown.web.scrubbing import scrub
 
 RETRY_AFTER = {"Retry-After": "1"}
@@ -49,7 +50,7 @@ class Refusal(Exception):
 
     def body(self) -> bytes:
         """Return the error object as JSON."""
-        return msgspec.json.encode(Enveloped(self.wrong))
+        return json_of(Enveloped(self.wrong))
 
 
 def bad_request(message: str, param: str | None = None, code: str | None = None) -> Refusal:

@@ -1,0 +1,90 @@
+"""What a model folder says beside its weights, and what it is run on, is part of a call's and a training's identity."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from small_lessons import FAST, chains, write_base
+from stepdown.distill.training.bases import find_base, load_base
+from stepdown.distill.training.lessons import prepare_lessons
+from stepdown.models.beside import device, said_beside
+from stepdown.models.students import load_student
+from written_earlier import EARLIER
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The student of 0.1.0, as a model folder without a card."""
+    shutil.copytree(EARLIER / "student", tmp_path / "x")
+    (tmp_path / "x" / "card.json").unlink()
+    return tmp_path / "x"
+
+
+def source(folder: Path) -> str:
+    return load_student(str(folder), engine="transformers").source
+
+
+def change(path: Path, **values: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+CHANGES: list[tuple[str, dict[str, Any]]] = [
+    ("generation_config.json", {"eos_token_id": [2, 0]}),
+    ("generation_config.json", {"eos_token_id": 0}),
+    ("tokenizer_config.json", {"eos_token": "<|endoftext|>"}),
+    ("tokenizer_config.json", {"bos_token": {"content": "<|im_end|>"}}),
+    ("tokenizer_config.json", {"chat_template": "{{ messages[0]['content'] }}"}),
+    ("tokenizer_config.json", {"add_bos_token": True}),
+    ("config.json", {"rope_theta": 1.0}),
+]
+
+
+@pytest.mark.parametrize(("name", "values"), CHANGES, ids=[f"{name} {next(iter(values))}" for name, values in CHANGES])
+def test_a_changed_word_beside_the_weights_is_another_source(name: str, values: dict[str, Any], folder: Path) -> None:
+    before = source(folder)
+    change(folder / name, **values)
+    assert source(folder) != before
+
+
+def test_what_agrees_with_the_config_is_said_already(folder: Path) -> None:
+    before = source(folder)
+    assert said_beside(folder) == [] and before == "7d4e2ff2ba9de348/transformers"
+    change(folder / "generation_config.json", eos_token_id=[2], transformers_version="9")
+    change(folder / "tokenizer_config.json", model_max_length=5, eos_token={"content": "<|im_end|>"})
+    (folder / "README.md").write_text("another text")
+    assert source(folder) == before
+
+
+def test_a_folder_without_tokenizer_json_is_known_by_its_vocabulary(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.json").write_text("{}")
+    before = source(folder)
+    (folder / "vocab.json").write_text('{"a": 1}')
+    assert source(folder) != before
+
+
+def test_a_graphics_card_is_another_source(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert device() == ""
+    here = source(folder)
+    monkeypatch.setattr("stepdown.models.students.device", lambda: "cuda")
+    assert source(folder) == f"{here}/cuda"
+
+
+def test_another_config_of_the_base_is_another_training(tmp_path: Path) -> None:
+    training = msgspec.structs.replace(FAST, evaluations=0)
+    base = write_base(tmp_path / "base")
+
+    def identities() -> tuple[str, str]:
+        given = (lambda _: None, False)
+        one = next(prepare_lessons(chains(6, 1), load_base(find_base(base)), training, None, given))
+        return one.identity, one.earlier_identity
+
+    before = identities()
+    change(base / "config.json", rms_norm_eps=0.1)
+    after = identities()
+    assert before[0] != after[0] and before[1] == after[1]
