@@ -11,17 +11,19 @@ import msgspec
 import pytest
 
 from small_students import small_model, small_student, small_tokenizer
+from stepdown.cli.train import show_students
 from stepdown.corpus import open_corpus
-from stepdown.distill.folders import export_student, write_student
+from stepdown.distill.folders import export_student, write_card, write_student
 from stepdown.distill.people import describe
 from stepdown.distill.training.bases import find_base, load_base
 from stepdown.errors import StepdownError, UsageError
 from stepdown.exchange import import_corpus, import_traces
+from stepdown.models.llamacpp import _Draft
 from stepdown.models.prices import Prices
 from stepdown.models.special_words import special_words
 from stepdown.models.students import StudentCard, check_folder, check_safetensors, load_student, read_card
 from stepdown.models.transformers import TransformersEngine
-from stepdown.models.weights import read_header
+from stepdown.models.weights import SIZES, read_header
 from stepdown.problems import load_problems
 from stepdown.prompts import load_prompts
 from stepdown.prompts.demonstrations import load_demonstrations
@@ -156,6 +158,22 @@ def test_a_broken_model_folder_is_an_error_of_ours_or_a_model(name: str, tmp_pat
     assert loaded and (refused or name == "generation_config.json")
 
 
+@pytest.mark.parametrize("missing", [1, 100, 3_000, 20_000])
+def test_a_gguf_file_that_is_cut_off_is_refused_before_an_engine_reads_it(missing: int, tmp_path: Path) -> None:
+    whole = (EARLIER / "student" / "model.gguf").read_bytes()
+    (tmp_path / "a.gguf").write_bytes(whole)
+    assert read_header(tmp_path / "a.gguf").tensors
+    (tmp_path / "a.gguf").write_bytes(whole[:-missing])
+    with pytest.raises(UsageError, match="not a whole GGUF file"):
+        read_header(tmp_path / "a.gguf")
+
+
+def test_the_sizes_of_tensors_are_ggmls_own() -> None:
+    gguf = pytest.importorskip("gguf")
+    own = {kind: tuple(gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType(kind)]) for kind in SIZES}
+    assert own == SIZES
+
+
 # -- code of a stranger's
 
 CODE = "import pathlib\npathlib.Path({mark!r}).write_text('ran')\nfrom transformers import LlamaConfig as Own\n"
@@ -204,6 +222,24 @@ def test_a_student_is_kept_where_its_gguf_cannot_be_written(
     assert found is not None and found.gguf.startswith("writing it failed") and check_folder(folder)
     monkeypatch.undo()
     assert export_student(folder, folder / "model.gguf").exists()
+
+
+def test_a_student_without_a_gguf_is_shown_with_the_command_that_makes_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(EARLIER / "student", tmp_path / "my student")
+    found = read_card(tmp_path / "my student")
+    assert found is not None
+    write_card(tmp_path / "my student", msgspec.structs.replace(found, gguf="writing it failed: no space"))
+    show_students([tmp_path / "my student"], as_json=False)
+    said = capsys.readouterr().err
+    assert "writing it failed: no space" in said and f"stepdown export '{tmp_path / 'my student'}' --to gguf" in said
+
+
+def test_a_score_that_is_no_number_is_none() -> None:
+    draft = _Draft()
+    draft.add({"delta": {"content": "a"}, "logprobs": {"content": [{"logprob": -0.5}, {"logprob": None}]}})
+    assert draft.close({}, 1, 0).logprob is None
 
 
 def test_a_student_is_kept_where_its_curves_cannot_be_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,8 @@ class _Draft:
         """Take in a part and return the text it brings, "" for a thought."""
         delta = choice.get("delta", {})
         scored = (choice.get("logprobs") or {}).get("content") or ()
-        self.scores += [token["logprob"] for token in scored]
+        # Weights that are no numbers give scores that are none.
+        self.scores += [float("nan") if token["logprob"] is None else token["logprob"] for token in scored]
         self.finish = choice.get("finish_reason") or self.finish
         return self._say(delta.get("content") or choice.get("text") or "")
 
@@ -163,6 +165,7 @@ class _Draft:
         if text.lstrip().startswith(THINK):
             text, thought = split_thought(text, thought)
         counted = len(self.scores) + (self.finish == "stop")
+        mean = sum(self.scores) / max(1, len(self.scores))
         return Reply(
             text=text,
             model="",
@@ -170,7 +173,7 @@ class _Draft:
                 input=given, output=int(usage.get("completion_tokens", 0)) if draws == 1 else counted, cached=cached
             ),
             finish="length" if self.finish == "length" else "stop",
-            logprob=sum(self.scores) / len(self.scores) if self.scores else None,
+            logprob=mean if self.scores and isfinite(mean) else None,
             reasoning=thought,
         )
 

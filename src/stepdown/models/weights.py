@@ -23,6 +23,11 @@ STRING, ARRAY = 8, 9
 # It misreads Q4_1 without a word and refuses Q5_0; the rest is converted too, to be safe.
 OPENVINO_KINDS = frozenset({0, 1, 2, 8, 12, 14})
 F16, Q8_0, BLOCK = 1, 8, 32
+# Numbers in a block, and bytes that it takes, of the usual kinds.
+SIZES = {
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 10: (256, 84),
+    11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 30: (1, 2),
+}  # fmt: skip
 MOST_ALIGNMENT, MOST_CONTEXT = 1 << 20, 1 << 31
 
 
@@ -33,6 +38,12 @@ class Tensor(msgspec.Struct, frozen=True):
     shape: tuple[int, ...]
     kind: int
     offset: int
+
+    @property
+    def least(self) -> int:
+        """The bytes it takes, 1 where its kind is none of the usual."""
+        block, size = SIZES.get(self.kind, (0, 1))
+        return prod(self.shape) // block * size if block else 1
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -124,8 +135,9 @@ def _parse(cursor: Cursor) -> Header:
     context = int(values.get(f"{architecture}.context_length", 2048))
     if not 0 < alignment <= MOST_ALIGNMENT or not 0 < context <= MOST_CONTEXT:
         raise ValueError(f"an alignment of {alignment} and a context of {context}")
-    if any(_aligned(cursor.at, alignment) + tensor.offset >= len(cursor.data) for tensor in tensors):
-        raise ValueError("its tensors lie beyond its end")
+    data, size = _aligned(cursor.at, alignment), len(cursor.data)
+    if any(data + tensor.offset + tensor.least > size for tensor in tensors):
+        raise ValueError("it is cut off: its tensors lie beyond its end")
     return Header(
         architecture=architecture,
         context=context,
@@ -134,7 +146,7 @@ def _parse(cursor: Cursor) -> Header:
         alignment=alignment,
         tensors=tensors,
         end=end,
-        data=_aligned(cursor.at, alignment),
+        data=data,
     )
 
 

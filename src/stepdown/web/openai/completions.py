@@ -29,6 +29,7 @@ class Exchange:
     def __init__(self, state: State, model: ServedModel, wanted: Wanted, identity: str) -> None:
         self.state, self.model, self.wanted = state, model, wanted
         self.problem = Problem(f"{DATASET}/{identity}", wanted.question, "", kind=model.kind)
+        self.run = state.store.id_of(model.settings)
         self.rows: list[Row] = []
         self.view = View(state.calls, self.anew)
 
@@ -47,7 +48,7 @@ class Exchange:
     @property
     def link(self) -> dict[str, str]:
         """The header that says where the trace's page is."""
-        return {"x-stepdown-trace": f"/runs/{self.model.settings.id}/traces/{self.problem.id}"}
+        return {"x-stepdown-trace": f"/runs/{self.run}/traces/{self.problem.id}"}
 
     @property
     def plan(self) -> str:
@@ -65,7 +66,7 @@ class Exchange:
     def pieces(self) -> AsyncGenerator[Piece | Row, None]:
         """Return the pieces as they are written where a stream is wanted, then a row for each sample."""
         model, wanted, calls = self.model, self.wanted, self.view
-        run, context, told = model.settings.id, wanted.context, ROLES if wanted.stream else ()
+        run, context, told = self.run, wanted.context, ROLES if wanted.stream else ()
         if model.cascade is not None:
             cascade = drawn_as(model.cascade, wanted)
             return stream_cascade(cascade, self.problem, calls, run=run, context=context, told=told)
