@@ -237,7 +237,7 @@ def test_a_student_without_a_gguf_is_shown_with_the_command_that_makes_one(
 
 
 def test_a_score_that_is_no_number_is_none() -> None:
-    draft = _Draft()
+    draft = _Draft(thinking=False)
     draft.add({"delta": {"content": "a"}, "logprobs": {"content": [{"logprob": -0.5}, {"logprob": None}]}})
     assert draft.close({}, 1, 0).logprob is None
 
