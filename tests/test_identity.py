@@ -66,6 +66,29 @@ def test_an_id_of_0_1_0_is_the_id_of_this_version(found: str, golden: str) -> No
     assert found == golden
 
 
+AT_ONCE = (SAID, ("m", 0, 1.5, None, True, ["é", SAID]), DEFAULT, SETTINGS, (Sampling(), IN_WORDS), {"b": SAID, "a": 1})
+
+
+@pytest.mark.parametrize("value", AT_ONCE, ids=lambda value: type(value).__name__)
+def test_what_is_written_at_once_is_what_is_written_field_by_field(value: object) -> None:
+    assert encoded(value) == ways(value)[0]
+
+
+def test_calls_of_one_sampling_in_several_words_keep_their_own_keys() -> None:
+    keys = [call_key("m", "s", SAID, one, 0) for one in (Sampling(), IN_WORDS, Sampling(), IN_WORDS)]
+    assert keys[:2] == keys[2:] and keys[0] != keys[1]
+
+
+def test_a_store_looks_for_other_words_once_others_may_have_written_them(store: Store) -> None:
+    assert not store.has_other_words()
+    run(sums(2), "direct", student=student(), store=store)
+    assert not store.has_other_words()
+    with Store(store.path) as other:
+        assert other.has_other_words()
+        run(sums(3), "direct", student=student(), store=other)
+    assert store.has_other_words()
+
+
 def grown(value: Any, default: object, **given: object) -> Any:
     """Return a struct as a later version may have it: with one more field that has a default."""
     kind = type(value)

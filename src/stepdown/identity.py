@@ -18,6 +18,7 @@ from msgspec.structs import FieldInfo, fields
 
 S = TypeVar("S", bound=msgspec.Struct)
 VERSION = 1
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 _WORDS = (
     "name", "source", "direct", "chain_of_thought", "plan_and_solve", "delegate", "follow", "system", "teacher_system",
     "endings",
@@ -66,7 +67,7 @@ def hash_of(said: bytes) -> blake2b:
 
 def encoded(value: object) -> bytes:
     """Return a value as its identity says it. Raises `TypeError` for a struct that no form is known of."""
-    return next(_ways(value, False))
+    return msgspec.json.encode(value) if _is_plain(value) else next(_ways(value, False))
 
 
 def ways(value: object) -> list[bytes]:
@@ -78,6 +79,30 @@ def normal(value: S) -> S:
     """Return an equal struct that says of its sparse fields only what is not the default."""
     found = {name: _usual(getattr(value, name), default) for name, _, default, sparse in _layout(type(value)) if sparse}
     return msgspec.structs.replace(value, **found)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether msgspec writes a value as its identity says it: text, numbers, and lists and whole structs of such."""
+    kind: Any = type(value)
+    if kind in _SCALARS:
+        return True
+    if kind is tuple or kind is list:
+        return all(map(_is_plain, value))  # type: ignore[call-overload]
+    names = _plain_fields(kind)
+    return names is not None and all(_is_plain(getattr(value, name)) for name in names)
+
+
+@cache
+def _plain_fields(kind: type) -> tuple[str, ...] | None:
+    """Return the fields of a struct that all are said whatever they hold, under their names; None of anything else."""
+    if not issubclass(kind, msgspec.Struct):
+        return None
+    config, layout = kind.__struct_config__, _layout(kind)
+    whole = all(always and not sparse for _, always, _, sparse in layout)
+    plain = not (config.omit_defaults or config.array_like or config.tag is not None)
+    return (
+        kind.__struct_fields__ if whole and plain and kind.__struct_fields__ == kind.__struct_encode_fields__ else None
+    )
 
 
 def _usual(value: object, default: object) -> object:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 import msgspec
 
@@ -191,8 +192,26 @@ def _headed(text: str) -> Iterator[Mark]:
         yield Mark(match.start("line"), match.end("line"), "line")
 
 
+# Every match of `_ANSWER` and `_HEADING` lies in one line and has one of these words or a sign beyond ASCII.
+_TELLING = re.compile(
+    "ans|option|choice|result|solution|value|statement|response|respuesta|resposta|risposta|reponse|antwo|ergebnis|svar"
+    "|vastaus|cevap|jawaban"
+)
+
+
+def _telling(text: str, begin: int) -> list[tuple[int, int]]:
+    """Return the lines in which an answer may be told: a search at every place of the others would take long."""
+    lines, start = [], begin
+    for line in text[begin:].split("\n"):
+        if not line.isascii() or _TELLING.search(line.lower()):
+            lines.append((start, start + len(line)))
+        start += len(line) + 1
+    return lines
+
+
 def _lines(text: str, begin: int) -> Iterator[Mark]:
-    for match in _ANSWER.finditer(text, begin):
+    lines = _telling(text, begin)
+    for match in chain.from_iterable(_ANSWER.finditer(text, *line) for line in lines):
         groups = {name for name, value in match.groupdict().items() if value is not None}
         states = any(name.startswith("is") for name in groups)
         line = text.rfind("\n", max(0, match.start() - 200), match.start()) + 1
@@ -208,7 +227,7 @@ def _lines(text: str, begin: int) -> Iterator[Mark]:
         ):
             name = "line" if leads and not states else "final" if _THEREFORE.search(before) else "statement"
             yield Mark(start, end, name)
-    for heading in _HEADING.finditer(text, begin):
+    for heading in chain.from_iterable(_HEADING.finditer(text, *line) for line in lines):
         start, end = _content(text, heading.end(), False)
         if text[start:end].strip(" *_.:"):
             yield Mark(start, end, "line")

@@ -13,6 +13,8 @@ def find_key(store: Store, model: Model, messages: Messages, sampling: Sampling,
     So the command line, a page and a program find one another's calls, and two that ask at once ask for one.
     """
     source = source_of(model)
+    if not store.has_other_words():
+        return call_key(model.name, source, messages, normal(sampling), sample)
     keys = call_keys(model.name, source, messages, sampling, sample)
     if (before := unstopped(sampling)) is not None:
         keys += call_keys(model.name, source, messages, before, sample)

@@ -61,6 +61,7 @@ class Store:
         self._files = [os.path.abspath(self.path)]
         self._identity: list[tuple[int, int] | None] = [identity(file) for file in self._files]
         self._gone: StoreError | None = None
+        self._own_since: int | None = None
 
     def __enter__(self) -> "Store":
         return self
@@ -201,6 +202,20 @@ class Store:
         """Return the stored replies of those keys that were ever answered."""
         return {key: decode_reply(body) for key, body in self.calls("key, reply", keys)}
 
+    def has_other_words(self) -> bool:
+        """Whether calls may be kept under another key than the usual one of their settings.
+
+        They are not where there were none and only this connection's runs have written since.
+        """
+        if self._own_since == -1:
+            return True
+        version = self.value("pragma data_version")
+        if self._own_since is None:
+            self._own_since = -1 if self.value("select exists (select 1 from calls)") else version
+        elif self._own_since != version:
+            self._own_since = -1
+        return self._own_since == -1
+
     def reply(self, key: bytes) -> Reply | None:
         """Return the stored reply of a call, None where it was never answered."""
         found = self.db.execute("select reply from calls where key = ?", (key,)).fetchone()
@@ -223,6 +238,8 @@ class Store:
             (p.key, p.model, p.source, encode((p.messages, p.sampling)), p.sample, encode(p.reply), p.run, now)
             for p in calls
         ]
+        if not paid:
+            self._own_since = -1
         with self.writing() as db:
             new = db.executemany(_PUT_CALL, rows).rowcount
             if paid and new < len(rows):
@@ -265,7 +282,8 @@ class Store:
             return settings.id
         before = unstopped_run(settings)
         said = [*ways(settings), *(ways(before) if before else ())]
-        ids = [digest(way).hex()[: len(settings.id)] for way in said]
+        digits = len(settings.id)
+        ids = [digest(way).hex()[:digits] for way in said]
         marks = ",".join("?" * len(ids))
         rows = self.db.execute(f"select id from runs where id in ({marks}) order by created, id limit 1", ids)
         return next((str(name) for (name,) in rows), settings.id)

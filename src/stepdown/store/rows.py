@@ -13,6 +13,8 @@ from stepdown.store.schema import MOST_COUNTED
 from stepdown.types import Call, Grade, Messages, Plan, Problem, Reply, Role, Sampling, Settings, Trace, Usage
 
 encode = msgspec.json.encode
+_MOST_WAYS = 64
+_WAYS: dict[tuple[type, bytes], list[bytes]] = {}
 Struct = TypeVar("Struct")
 
 
@@ -108,18 +110,30 @@ class Edit(msgspec.Struct, frozen=True):
 
 def call_key(model: str, source: str, messages: Messages, sampling: Sampling, sample: int) -> bytes:
     """Return the 16 bytes a call is known by: who was asked, where, what, how, and which draw."""
-    return digest(encoded((model, source, messages, sampling, sample)))
+    asked = encoded((model, source, messages))[:-1]
+    return digest(b"%b,%b,%b]" % (asked, _ways(sampling)[0], encoded(sample)))
 
 
 def call_keys(model: str, source: str, messages: Messages, sampling: Sampling, sample: int) -> list[bytes]:
     """Return every key that 0.1.0 may have kept this call under, by how its sampling was said; `call_key` first."""
-    before = hash_of(encoded((model, source, messages))[:-1] + b",")
+    before, draw = hash_of(encoded((model, source, messages))[:-1] + b","), encoded(sample)
     keys = []
-    for way in ways(sampling):
+    for way in _ways(sampling):
         whole = before.copy()
-        whole.update(way + b"," + encoded(sample) + b"]")
+        whole.update(b"%b,%b]" % (way, draw))
         keys.append(whole.digest())
     return keys
+
+
+def _ways(sampling: Sampling) -> list[bytes]:
+    """Return `ways` of a sampling, kept by its exact words: a run asks thousands of calls in one or two."""
+    words = type(sampling), encode(sampling)
+    found = _WAYS.get(words)
+    if found is None:
+        if len(_WAYS) >= _MOST_WAYS:
+            _WAYS.clear()
+        found = _WAYS[words] = ways(sampling)
+    return found
 
 
 def own_key() -> bytes:
