@@ -273,3 +273,8 @@ def test_answers_of_a_kind_are_compared_as_that_kind() -> None:
 @pytest.mark.parametrize("ending", ["Answer: 42", "The answer is 42.", "**Answer:** $42", "Final answer: 42.0"])
 def test_a_last_line_that_only_answers_is_the_conclusion(ending: str) -> None:
     assert conclusion(f"We add 40 and 3 and get 43.\n{ending}", "number").found == "42"
+
+
+@pytest.mark.parametrize("unit", ["cm^2", "m/s^2", "m^3", "kg/m^3", "cm²", "square metres", "m s^-2"])
+def test_a_power_of_a_unit_is_no_operation(unit: str) -> None:
+    assert conclusion(f"The result is 25 {unit}.", "number").found == "25"

@@ -48,7 +48,8 @@ _SPOKEN = re.compile(r"\s*(?:[a-zA-Z/]+\s){0,2}(?:divided by|multiplied by|times
 _LAST_WORD = re.compile(r"([A-Za-z]+|#)(?:\s+of)?\Z")
 _OPERAND_AFTER = re.compile(
     r"\s*(?:[a-zA-Z]+\s){0,4}[a-zA-Z]*(?:/[a-zA-Z]+)?\s*(?:\([^()]{0,60}\)\s*)?(?:[a-zA-Z]+\s)?"
-    r"(?:[+^]|[*/]\s*[\d$(]|x\s*\$?\d|-\s*\$?\d|-\s|\\times|\\div|\\cdot|(?P<equals>=))"
+    # A power of a unit (`25 cm^2`, `25 m/s^2`) is no operation, one of a variable is.
+    r"(?:\+|(?<![a-zA-Z])\^|(?<=\W[xyz])\^|[*/]\s*[\d$(]|x\s*\$?\d|-\s*\$?\d|-\s|\\times|\\div|\\cdot|(?P<equals>=))"
 )
 _TIMES = re.compile(r"\$?\s*(?:[a-z]{3,}\s)?\s*[*+/]")
 _TIMED = re.compile(r"\d(?:\s[a-z]{3,})?\s*[*+/]\Z")
