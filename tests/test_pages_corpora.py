@@ -98,7 +98,7 @@ def test_each_dropped_chain_names_the_first_filter_that_drops_it(site: str) -> N
 def test_a_bad_filter_is_told_beside_the_box_and_the_chains_stay(site: str) -> None:
     answer = ask(site, "5", "rihgt")
     assert answer.status == 400
-    assert 'role="alert" id="filters-error"' in answer.text and "Did you mean <code>right</code>" in answer.text
+    assert 'aria-describedby="error-filters"' in answer.text and "Did you mean <code>right</code>" in answer.text
     assert answer.text.count("<article") == 4
 
 

@@ -37,8 +37,8 @@ def test_the_plan_is_numbered_steps_and_every_call_is_verbatim(store: Store, sit
         r'<ol class="steps">\s*<li class="math">Take the pears\.</li><li class="math">Add one\.</li>', page
     )
     for call in made.calls:
-        assert f'<pre class="verbatim" tabindex="0">{call.messages[0].content}</pre>' in page
-        assert f'<pre class="verbatim" tabindex="0">{call.reply.text}</pre>' in page
+        assert f'class="verbatim" tabindex="0">{call.messages[0].content}</pre>' in page
+        assert f'class="verbatim" tabindex="0">{call.reply.text}</pre>' in page
     assert "30 + 20 tokens" in page and "paid for by this run" in page
 
 

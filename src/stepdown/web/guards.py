@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from ipaddress import ip_address
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
 import msgspec
@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request, cookie_parser
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stepdown.web.addresses import own
 from stepdown.web.objects import bare, error_object, is_endpoint, is_program
 from stepdown.web.pages.login import ask_again
 from stepdown.web.refusals import failed, refuse_status
@@ -248,8 +249,7 @@ def _login(scope: Scope) -> str:
     """Return the address of the login page, which leads back to a page that was only looked at."""
     if scope["method"] not in {"GET", "HEAD"} or scope["path"] == "/":
         return "/login"
-    query = scope["query_string"].decode("ascii", "replace")
-    return "/login?" + urlencode({"next": quote(scope["path"]) + (f"?{query}" if query else "")})
+    return "/login?" + urlencode({"next": own(scope)})
 
 
 class Bodies:

@@ -50,7 +50,7 @@ class State:
         self.token = token or Secret("")
         self.lock = Lock(self.token)
         self.prices = Prices(prices)
-        self.corpora = {folder.name: folder for folder in corpora}
+        self.corpora = {_shown(folder): folder for folder in corpora}
         self.store = _open(path)
         self.calls = Calls(self.store, budget=budget, abandon=True)
         self.models: dict[str, Model] = {}
@@ -128,3 +128,8 @@ def _open(path: Path) -> Store:
         if isinstance(error, Locked) or not path.exists():
             raise
     return Store(path, reading=True)
+
+
+def _shown(folder: Path) -> str:
+    """Return a folder's name as pages and addresses can hold it: without control characters and broken ones."""
+    return "".join(one if one.isprintable() else "?" for one in folder.name) or "corpus"

@@ -119,6 +119,21 @@ def derived_from(run: Run) -> list[Run]:
     return [one for one in run.store.runs() if one.settings.plans == SOURCE + run.id]
 
 
+def solved_again(run: Run, problem: str, student: str, prices: Prices) -> Side | None:
+    """Return the newest attempt at a problem by a plan that a person edited in this run, None where there is none.
+
+    That of the student, where it has solved by one; a run that took over what was solved before holds it as a copy.
+    """
+    plans = [edit.plan for edit in run.edits() if edit.problem == problem]
+    found = []
+    for one in derived_from(run):
+        attempts = one.attempts(problem)
+        if attempts and attempts[0][1].plan in plans:
+            ranked = (one.settings.student == student, plans.index(attempts[0][1].plan), one.created)
+            found.append((ranked, one))
+    return side_of(max(found, key=lambda pair: pair[0])[1], problem, prices) if found else None
+
+
 def worth(ledger: Ledger, run: Run) -> Worth:
     """Audit a run together with others on the same problems and return what to look at; kept while nothing changes."""
     others = _others(run.store, run)

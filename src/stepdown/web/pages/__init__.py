@@ -21,6 +21,8 @@ from stepdown.errors import (
     UsageError,
 )
 from stepdown.types import Grade, fingerprint
+from stepdown.web.addresses import address, own
+from stepdown.web.habits import PERSON, STUDENT, kept
 from stepdown.web.objects import error_object, is_program
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals["version"] = __version__
+    made.globals |= {"version": __version__, "address": address}
     made.globals["mark"] = mark
     return made
 
@@ -57,15 +59,34 @@ def state_of(request: Request) -> "State":
 
 
 def page(request: Request, template: str, /, *, status: int = 200, **values: Any) -> Response:
-    """Return a template filled in; `here` is the path, for the navigation. A program is told an error as JSON."""
+    """Return a template filled in. A program is told an error as JSON.
+
+    Every template has `here`, the path, for the navigation; `back`, the address to come back to from a form; and what
+    this browser has kept: `person`, who edits, and `student`, chosen for the run.
+    """
     if status >= 400 and is_program(request.scope):
         return error_object(status, _said(values))
-    filled = templates().get_template(template).render(here=request.url.path, state=state_of(request), **values)
-    return HTMLResponse(filled, status_code=status)
+    state = state_of(request)
+    known = {
+        "here": request.url.path,
+        "back": own(request.scope),
+        "state": state,
+        "person": kept(request, PERSON) or state.person,
+        "student": kept(request, STUDENT),
+    }
+    return HTMLResponse(templates().get_template(template).render(known | values), status_code=status)
 
 
 class Overtaken(UsageError):
     """Somebody else changed meanwhile what a form is about: theirs is shown, and nothing of it is replaced unseen."""
+
+
+class AtField(UsageError):
+    """What a field of a form says cannot be: the form is shown again with everything that was typed."""
+
+    def __init__(self, field: str, error: StepdownError) -> None:
+        self.field = field
+        super().__init__(error.what, error.hint)
 
 
 def wrong(request: Request, error: StepdownError) -> Response:

@@ -1,6 +1,7 @@
 """The corpus pages: a problem's chains side by side, each kept or dropped with the reason, and a corpus's card."""
 
 import asyncio
+import shlex
 from collections.abc import AsyncIterator
 from functools import lru_cache
 from pathlib import Path
@@ -34,25 +35,48 @@ class Folder(msgspec.Struct, frozen=True):
     card: Card | None = None
     error: str = ""
 
+    @property
+    def address(self) -> str:
+        """The address of its page."""
+        return f"/corpora/{quote(self.name, safe='')}"
+
 
 class CorpusQuery(msgspec.Struct, frozen=True):
-    """What a page was asked for: a problem by its number from 1, its id or words; filters as `stepdown keep` takes."""
+    """What a page was asked for: a problem by its number from 1, its id or words; filters as `stepdown keep` takes.
+
+    `typed` is what the fields hold, as it was typed, and `errors` what is wrong with them.
+    """
 
     corpus: str
     problem: str = "1"
     filters: tuple[str, ...] = ()
     seed: int = 0
+    typed: dict[str, str] = {}
+    errors: dict[str, StepdownError] = {}
+
+    @property
+    def place(self) -> str:
+        """The address of the corpus's page."""
+        return Folder(self.corpus).address
+
+    @property
+    def command(self) -> str:
+        """The arguments of `stepdown keep` that keep the same."""
+        return shlex.join([self.corpus, *self.filters, "--seed", str(self.seed)])
 
     def address(self, number: int | None = None, *, counts: bool = False) -> str:
         """Return the address of a problem by its number from 1, or of the counts, under the same filters."""
         fields = {} if number is None else {"problem": str(number)}
         if self.filters:
             fields |= {"filters": " ".join(self.filters), "seed": str(self.seed)}
-        return f"/corpora/{quote(self.corpus, safe='')}{'/counts' if counts else ''}?{urlencode(fields)}"
+        return f"{self.place}{'/counts' if counts else ''}?{urlencode(fields)}"
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """One problem as a page shows it: `chains` with the filter that drops each, and what was found for words."""
+    """One problem as a page shows it: `chains` with the filter that drops each, and what was found for words.
+
+    `errors` are by the field that asks what cannot be.
+    """
 
     number: int
     chains: list[tuple[Chain, Filter | None]]
@@ -60,7 +84,7 @@ class Seen(msgspec.Struct, frozen=True):
     kept: int = 0
     found: tuple[tuple[int, str], ...] = ()
     seconds: float | None = None
-    error: StepdownError | None = None
+    errors: dict[str, StepdownError] = {}
 
 
 async def show_corpora(request: Request) -> Response:
@@ -86,8 +110,8 @@ async def show_corpus(request: Request) -> Response:
         return wrong(request, error)
     if len(seen.found) == 1:
         return RedirectResponse(asked.address(seen.found[0][0]), status_code=303)
-    values = {"card": card, "seen": seen, "asked": asked, "known": FILTERS, "shown": SHOWN}
-    return page(request, "corpus.html", status=400 if seen.error else 200, **values)
+    values = {"card": card, "seen": seen, "asked": asked, "known": FILTERS, "shown": SHOWN, "errors": seen.errors}
+    return page(request, "corpus.html", status=400 if seen.errors else 200, **values)
 
 
 def _path(request: Request) -> Path:
@@ -99,29 +123,41 @@ def _path(request: Request) -> Path:
 
 
 def _query(request: Request) -> CorpusQuery:
-    given = request.query_params
-    filters = tuple(given.get("filters", "").split())
-    if len(filters) > _MOST_FILTERS or any(len(text) > _LONGEST for text in filters):
-        raise UsageError("these are too many filters, or too long ones", f"a page takes {_MOST_FILTERS} at most")
-    seed = given.get("seed", "").strip() or "0"
-    if not (seed.isascii() and seed.isdecimal()):
-        raise UsageError(f"the seed `{seed[:40]}` is no whole number", "leave it empty for 0")
-    problem = given.get("problem", "")[:_LONGEST].strip() or "1"
-    return CorpusQuery(request.path_params["name"], problem, filters, int(seed[:9]))
+    typed = {name: request.query_params.get(name, "")[:_LONGEST].strip() for name in ("problem", "filters", "seed")}
+    errors: dict[str, StepdownError] = {}
+    filters, seed = tuple(typed["filters"].split()), typed["seed"] or "0"
+    if len(filters) > _MOST_FILTERS or len(request.query_params.get("filters", "")) > _LONGEST:
+        errors["filters"] = UsageError("these are too many filters", f"a page takes {_MOST_FILTERS} at most")
+    if not (seed.isascii() and seed.isdecimal() and len(seed) < 10):
+        errors["seed"] = UsageError(f"`{seed[:40]}` is not a whole number below a billion", "leave it empty for 0")
+    return CorpusQuery(
+        corpus=request.path_params["name"],
+        problem=typed["problem"] or "1",
+        filters=() if "filters" in errors else filters,
+        seed=0 if "seed" in errors else int(seed),
+        typed=typed,
+        errors=errors,
+    )
 
 
 def _see(folder: Path, asked: CorpusQuery) -> tuple[Card, Seen]:
     """Read one problem and judge its chains; runs in a thread."""
     card = read_card(folder)
     places = _places(folder, card.fingerprint)
-    number, found = _find(places, asked.problem)
+    errors = dict(asked.errors)
+    try:
+        number, found = _find(places, asked.problem)
+    except UsageError as error:
+        errors["problem"], number, found = error, 0, ()
     group = places.read(number)
-    seen = Seen(number + 1, [(chain, None) for chain in group], len(places), len(group), found)
+    seen = Seen(number + 1, [(chain, None) for chain in group], len(places), len(group), found, errors=errors)
+    if "filters" in errors:
+        return card, seen
     try:
         view, seconds = _view(folder, card, asked)
         judged = view.judged(group)
     except StepdownError as error:
-        return card, msgspec.structs.replace(seen, error=error)
+        return card, msgspec.structs.replace(seen, errors=errors | {"filters": error})
     kept = sum(dropped is None for _, dropped in judged)
     if len(judged) > SHOWN:
         judged.sort(key=lambda one: one[1] is not None)
@@ -174,6 +210,8 @@ async def count_corpus(request: Request) -> Response:
     """Count what each filter keeps of the whole corpus; the page grows while the corpus is read."""
     try:
         asked, folder = _query(request), _path(request)
+        for error in asked.errors.values():
+            return wrong(request, error)
         card = read_card(folder)
         view, _ = await asyncio.to_thread(_view, folder, card, asked)
     except StepdownError as error:

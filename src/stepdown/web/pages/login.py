@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from stepdown.errors import UsageError
+from stepdown.web.addresses import inside, own
 from stepdown.web.pages import fields_of, form_of, page, state_of
 from stepdown.web.tokens import COOKIE
 
@@ -32,7 +33,7 @@ async def show(request: Request) -> Response:
     """Show the form; where no token is asked for, lead to the pages."""
     if not state_of(request).lock:
         return RedirectResponse("/", status_code=303)
-    return _form(request, _inside(request.query_params.get("next", "")))
+    return _form(request, inside(request.query_params.get("next", "")))
 
 
 async def ask_again(scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,8 +45,8 @@ async def ask_again(scope: Scope, receive: Receive, send: Send) -> None:
         fields = []
     kept = [] if request.url.path == "/logout" else fields
     came = urlsplit(request.headers.get("referer", ""))
-    back = _inside(came.path + (f"?{came.query}" if came.query else "")) if came.netloc == request.url.netloc else "/"
-    answer = _form(request, back, _ENDED if kept else "", status=401, again=Again(request.url.path, tuple(kept)))
+    back = inside(came.path + (f"?{came.query}" if came.query else "")) if came.netloc == request.url.netloc else "/"
+    answer = _form(request, back, _ENDED if kept else "", status=401, again=Again(own(scope), tuple(kept)))
     await answer(scope, receive, send)
 
 
@@ -53,8 +54,8 @@ async def enter(request: Request) -> Response:
     """Give a browser its ticket for the token; after ten wrong ones it has to wait."""
     lock, form = state_of(request).lock, await form_of(request)
     kept = [(name.removeprefix(KEPT), text) for name, text in await fields_of(request) if name.startswith(KEPT)]
-    again = Again(_inside(form.get("to", "")), tuple(kept))
-    address, back = request.client.host if request.client else "", _inside(form.get("next", ""))
+    again = Again(inside(form.get("to", "")), tuple(kept))
+    address, back = request.client.host if request.client else "", inside(form.get("next", ""))
     seconds = ceil(lock.tries.wait(address))
     if seconds:
         late = _form(request, back, f"too many wrong tokens; try again in {seconds} s", status=429, again=again)
@@ -82,12 +83,6 @@ async def leave(request: Request) -> Response:
 
 def _form(request: Request, back: str, error: str = "", *, status: int = 200, again: Again = NOTHING) -> Response:
     return page(request, "login.html", status=status, back=back, error=error, again=again)
-
-
-def _inside(address: str) -> str:
-    """Return an address only if it leads to a page of this server, otherwise the first page's."""
-    is_path = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
-    return address if is_path and address.isascii() else "/"
 
 
 ROUTES: list[BaseRoute] = [

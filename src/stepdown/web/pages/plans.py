@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,8 +15,10 @@ from stepdown.errors import StepdownError, UnknownName, UsageError
 from stepdown.store import Edit, Run, Store
 from stepdown.store.people import Annotation, annotate, annotations, copied_from, copies, correct
 from stepdown.types import Grade, Plan, Trace, Verdict
-from stepdown.web.pages import Overtaken, form_of, mark, page, state_of
-from stepdown.web.pages.solved import address, place_of, solved_at, solvings_of, unsolved
+from stepdown.web.addresses import BACK, address, inside, place_of
+from stepdown.web.habits import STUDENT, keep, kept
+from stepdown.web.pages import AtField, Overtaken, form_of, mark, page, state_of
+from stepdown.web.pages.solved import solved_at, solvings_of, unsolved
 from stepdown.web.run_form import check_model, offers
 from stepdown.web.solvings import Solving
 from stepdown.web.state import State
@@ -27,12 +29,12 @@ from stepdown.web.worth import (
     derived_from,
     gains,
     side_of,
+    solved_again,
     worth,
 )
 
 MOST_STEPS = 100
 _LONGEST, _WORDS = 20_000, 500
-Room = Literal["plans", "solved", "traces"]
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -138,12 +140,25 @@ async def post_plan(request: Request) -> Response:
     subject = read_subject(state.store, name, problem)
     if (base := overtaken(subject, form)) is not None:
         return await _tell_newer(request, subject, form, base)
+    try:
+        answer = await _kept_or_solved(request, subject, form)
+    except AtField as error:
+        values = await _shown(state, name, problem) | {"plan": Plan(form.get("steps", "")[:_LONGEST], "")}
+        values |= {"typed": typed_of(form), "errors": {error.field: error}, "base": begun_with(subject, form)}
+        return page(request, "plan.html", status=400, **values)
+    return keep(answer, form, run=name, person=state.person, student=subject.run.settings.student)
+
+
+async def _kept_or_solved(request: Request, subject: Subject, form: Mapping[str, str]) -> Response:
+    """Keep the edit, or solve by it. Raises `AtField`."""
     if form.get("solve"):
         return await (_live if request.headers.get("hx-request") else _waited)(request, subject, form)
-    plan = edited(subject, form, person=state.person)
+    problem = subject.trace.problem.id
+    plan = edited(subject, form, person=state_of(request).person)
     if plan.edited_from is not None and plan not in subject.plans:
-        await state.write(lambda store: store.run(name).put_edit(problem, plan, seconds=seconds_of(form)))
-    return RedirectResponse(address(subject.run.id, "plans", problem) + "#lineage", status_code=303)
+        run, state = subject.run.id, state_of(request)
+        await state.write(lambda store: store.run(run).put_edit(problem, plan, seconds=seconds_of(form)))
+    return _back(form, address(subject.run.id, "plans", problem) + "#lineage")
 
 
 def overtaken(subject: Subject, form: Mapping[str, str]) -> int | None:
@@ -162,19 +177,19 @@ def overtaken(subject: Subject, form: Mapping[str, str]) -> int | None:
 async def _tell_newer(request: Request, subject: Subject, form: Mapping[str, str], base: int) -> Response:
     """Show what somebody else made of the plan meanwhile, with what was typed in the fields; nothing is kept."""
     values = await _shown(state_of(request), subject.run.id, subject.trace.problem.id)
-    typed = {name: form.get(name, "")[:_WORDS] for name in ("why", "author", "student")}
-    values |= {"plan": Plan(form["steps"][:_LONGEST], ""), "typed": typed, "base": base}
+    values |= {"plan": Plan(form["steps"][:_LONGEST], ""), "typed": typed_of(form), "base": base}
     return page(request, "plan.html", status=409, theirs=subject.plans[base], **values)
 
 
 def _start(request: Request, subject: Subject, form: Mapping[str, str]) -> Solving:
     state = state_of(request)
     plan = edited(subject, form, person=state.person)
-    name = check_model(form.get("student", "").strip() or subject.run.settings.student, state.config)
+    try:
+        student = state.load(check_model(form.get("student", "").strip() or subject.run.settings.student, state.config))
+    except UsageError as error:
+        raise AtField("student", error) from error
     problem = subject.trace.problem.id
-    solving = solvings_of(request).start(
-        subject.run, problem, plan=plan, student=state.load(name), seconds=seconds_of(form)
-    )
+    solving = solvings_of(request).start(subject.run, problem, plan=plan, student=student, seconds=seconds_of(form))
     # An edit that is new is kept before the student is asked.
     solving.base = subject.plans.index(plan) if plan in subject.plans else len(subject.plans)
     return solving
@@ -210,17 +225,26 @@ def begun_with(subject: Subject, form: Mapping[str, str]) -> int:
 
 
 def revised(begun: Plan, form: Mapping[str, str], *, person: str) -> Plan:
-    """Return a plan as a form's fields `steps`, `author` and `why` leave it. Raises `UsageError`."""
+    """Return a plan as a form's fields `steps`, `author` and `why` leave it. Raises `AtField`."""
     shown = "\n".join(begun.steps)
     said = form.get("steps", shown)
     steps = Plan(said, "").steps
     if steps == Plan(shown, "").steps:
         return begun
     if not steps:
-        raise UsageError("the plan has no steps", "write one step a line")
+        raise AtField("steps", UsageError("the plan has no steps", "write one step a line"))
     if len(steps) > MOST_STEPS or len(said) > _LONGEST:
-        raise UsageError("the plan is too long", f"at most {MOST_STEPS} steps and {_LONGEST:,} characters")
+        most = f"at most {MOST_STEPS} steps and {_LONGEST:,} characters"
+        raise AtField("steps", UsageError("the plan is too long", most))
     return begun.edit(*steps, author=author_of(form, person), why=words_of(form, "why"))
+
+
+def typed_of(form: Mapping[str, str]) -> dict[str, str]:
+    """Return what was typed into a plan's form beside the steps, and where its page was, to show the form again."""
+    return {name: form.get(name, "")[:_WORDS] for name in ("why", "author", "student")} | {
+        "back": inside(form.get(BACK, ""), ""),
+        "steps": form.get("steps", "")[:_LONGEST],
+    }
 
 
 def author_of(form: Mapping[str, str], person: str) -> str:
@@ -267,7 +291,7 @@ async def post_verdict(request: Request) -> Response:
             why=words_of(form, "why"),
         )
     )
-    return _back(state.store.run(name), trace)
+    return keep(_back(form, _trace_at(name, trace)), form, person=state.person)
 
 
 async def post_annotation(request: Request) -> Response:
@@ -278,7 +302,7 @@ async def post_annotation(request: Request) -> Response:
     said = [form.get(field, "").strip()[:_LONGEST] for field in ("delegation", "answer")]
     remarks = Annotation(said[0], said[1], author=author_of(form, state.person))
     await state.write(lambda store: annotate(store.run(name), problem, annotation=remarks, sample=trace.sample))
-    return _back(state.store.run(name), trace)
+    return keep(_back(form, _trace_at(name, trace)), form, person=state.person)
 
 
 def _sample(store: Store, name: str, problem: str, form: Mapping[str, str]) -> tuple[int, Trace, Grade]:
@@ -289,9 +313,13 @@ def _sample(store: Store, name: str, problem: str, form: Mapping[str, str]) -> t
     return found[0]
 
 
-def _back(run: Run, trace: Trace) -> Response:
-    sample = f"?sample={trace.sample}" if trace.sample else ""
-    return RedirectResponse(address(run.id, "traces", trace.problem.id) + sample, status_code=303)
+def _trace_at(run: str, trace: Trace) -> str:
+    return address(run, "traces", trace.problem.id, sample=trace.sample or "")
+
+
+def _back(form: Mapping[str, str], otherwise: str) -> Response:
+    """Lead back to the page that a form stood on, with its filters, or to another where the form does not say."""
+    return RedirectResponse(inside(form.get(BACK, ""), otherwise), status_code=303)
 
 
 # -- the queue
@@ -300,11 +328,15 @@ def _back(run: Run, trace: Trace) -> Response:
 async def show_queue(request: Request) -> Response:
     """Show the plan most worth a minute of those not edited yet, or the one asked for, and what edits have gained."""
     state, name = state_of(request), request.path_params["run"]
-    at = request.query_params.get("at", "")
-    return page(request, "queue.html", **await state.read(lambda store: _queue(store, name, at=at, state=state)))
+    at, student = request.query_params.get("at", ""), kept(request, STUDENT)
+
+    def read(store: Store) -> dict[str, Any]:
+        return _queue(store, name, at=at, student=student, state=state)
+
+    return page(request, "queue.html", **await state.read(read))
 
 
-def _queue(store: Store, name: str, *, at: str, state: State) -> dict[str, Any]:
+def _queue(store: Store, name: str, *, at: str, student: str, state: State) -> dict[str, Any]:
     run = store.run(name)
     found = worth(state.ledger, run)
     problems, done = list(found.reasons), {edit.problem for edit in run.edits()}
@@ -314,9 +346,11 @@ def _queue(store: Store, name: str, *, at: str, state: State) -> dict[str, Any]:
         return values
     place = problems.index(shown)
     beside = ("".join(problems[max(0, place - 1) : place]), "".join(problems[place + 1 : place + 2]))
-    side = side_of(run, shown, state.prices)
-    students = offers(store, state.config).models
-    return values | _editing(read_subject(store, name, shown)) | {"students": students, "beside": beside, "side": side}
+    before = side_of(run, shown, state.prices)
+    after = solved_again(run, shown, student or run.settings.student, state.prices)
+    values |= _editing(read_subject(store, name, shown)) | {"beside": beside, "side": before, "before": before}
+    values |= {"students": offers(store, state.config).models, "after": after}
+    return values | {"changes": changes(before.steps, after.steps)} if before and after else values
 
 
 ROUTES: list[BaseRoute] = [

@@ -1,6 +1,7 @@
 """The pages of reviewed runs: plans that wait for a person before their student sees them."""
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,9 +13,10 @@ from stepdown.errors import UnknownName, UsageError
 from stepdown.store import Store
 from stepdown.store.people import Decision, Held, decide, waiting
 from stepdown.types import Plan
-from stepdown.web.pages import form_of, page, state_of
-from stepdown.web.pages.plans import author_of, revised
-from stepdown.web.pages.solved import place_of
+from stepdown.web.addresses import place_of
+from stepdown.web.habits import keep
+from stepdown.web.pages import AtField, form_of, page, state_of
+from stepdown.web.pages.plans import author_of, revised, typed_of
 
 SHOWN = 50
 
@@ -42,24 +44,39 @@ async def show_reviews(request: Request) -> Response:
     places = [(one.held.run, one.held.problem.id) for one in found]
     wanted = (asked.get("run", ""), asked.get("at", ""))
     place = places.index(wanted) if wanted in places else 0
-    beside = [found[at] if 0 <= at < len(found) else None for at in (place - 1, place + 1)]
-    return page(request, "reviews.html", waiting=found, place=place, beside=beside, shown=SHOWN)
+    return page(request, "reviews.html", **_places(found, place))
 
 
 async def post_review(request: Request) -> Response:
     """Keep what a person decided on a held plan, and show the next one."""
-    state, run, problem = state_of(request), request.path_params["run"], request.path_params["problem"]
+    state, (run, problem) = state_of(request), place_of(request)
     form = await form_of(request)
     held = next((one for one in waiting(state.store, run) if one.problem.id == problem), None)
     if held is None:
         return _late(request, form, known=any(one.id == run for one in state.store.runs()))
-    plan = revised(held.plan, form, person=state.person)
+    try:
+        plan = revised(held.plan, form, person=state.person)
+    except AtField as error:
+        return await _again(request, held, form, error)
     decision = _decision(form.get("decision", ""), changed=plan != held.plan)
     if decision == "left":
         plan = msgspec.structs.replace(held.plan, author=author_of(form, state.person))
     if not await state.write(lambda store: decide(store, (run, problem), decision=decision, plan=plan)):
         return _late(request, form, known=True)
-    return RedirectResponse("/reviews", status_code=303)
+    return keep(RedirectResponse("/reviews", status_code=303), form, person=state.person)
+
+
+async def _again(request: Request, held: Held, form: Mapping[str, str], error: AtField) -> Response:
+    """Show the form again as it was filled in, with what is wrong at its field."""
+    found = await state_of(request).read(line)
+    place = next((at for at, one in enumerate(found) if one.held == held), 0)
+    values = {"typed": typed_of(form), "errors": {error.field: error}}
+    return page(request, "reviews.html", status=400, **_places(found, place), **values)
+
+
+def _places(found: list[Waiting], place: int) -> dict[str, Any]:
+    beside = [found[at] if 0 <= at < len(found) else None for at in (place - 1, place + 1)]
+    return {"waiting": found, "place": place, "beside": beside, "shown": SHOWN}
 
 
 def _late(request: Request, form: Mapping[str, str], *, known: bool) -> Response:

@@ -1,7 +1,6 @@
 """Problems solved again: the solution while it is written, and old and new side by side."""
 
-from typing import Any, Literal
-from urllib.parse import quote
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,23 +9,12 @@ from starlette.routing import BaseRoute, Route
 from stepdown.errors import StepdownError, UnknownName
 from stepdown.models import Prices
 from stepdown.store import Store
-from stepdown.web.pages import page, state_of, templates
+from stepdown.web.addresses import address, place_of
+from stepdown.web.pages import AtField, page, state_of, templates
 from stepdown.web.scrubbing import scrub
 from stepdown.web.solvings import Solving, Solvings
 from stepdown.web.state import State
 from stepdown.web.worth import changes, gains, side_of
-
-Room = Literal["plans", "solved", "traces"]
-
-
-def address(run: str, room: Room, problem: str) -> str:
-    """Return the address of a problem's page in a run."""
-    return f"/runs/{run}/{room}/{quote(problem, safe='/')}"
-
-
-def place_of(request: Request) -> tuple[str, str]:
-    """Return the run and the problem an address names."""
-    return request.path_params["run"], request.path_params["problem"]
 
 
 def solvings_of(request: Request) -> Solvings:
@@ -84,7 +72,8 @@ async def _ended(state: State, solving: Solving) -> str:
 def unsolved(state: State, error: StepdownError, *, kept: bool) -> str:
     """Return the part of a page that says why nothing was solved."""
     what, hint = (scrub(text, state.token) for text in (error.what, error.hint))
-    return templates().get_template("parts/unsolved.html").render(what=what, hint=hint, kept=kept)
+    field = error.field if isinstance(error, AtField) else ""
+    return templates().get_template("parts/unsolved.html").render(what=what, hint=hint, kept=kept, field=field)
 
 
 def solved_at(solving: Solving) -> str:
@@ -92,7 +81,7 @@ def solved_at(solving: Solving) -> str:
     if solving.error is not None:
         raise solving.error
     assert solving.result is not None, "what ended without an error has a result"
-    return f"{address(solving.run, 'solved', solving.problem)}?by={solving.result.run.id}"
+    return address(solving.run, "solved", solving.problem, by=solving.result.run.id)
 
 
 ROUTES: list[BaseRoute] = [

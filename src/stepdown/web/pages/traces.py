@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
@@ -20,9 +19,10 @@ from stepdown.store.browse import Chosen, Line, neighbours
 from stepdown.store.origins import Siblings, grades_of, payers, siblings
 from stepdown.store.people import Annotation, annotations, copied_from, copies
 from stepdown.types import Call, Grade, Trace
+from stepdown.web.addresses import place_of
 from stepdown.web.ledger import method_of, plans_of
 from stepdown.web.pages import page, state_of
-from stepdown.web.pages.runs import chosen_of, query, sampled
+from stepdown.web.pages.runs import chosen_of, number, query, sampled
 from stepdown.web.passages import LONGEST, Passage, found_in, passage
 
 SAMPLES = 100
@@ -64,11 +64,6 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     def grade(self) -> Grade:
         """The run's current grade."""
         return self.grades[0]
-
-    @property
-    def address(self) -> str:
-        """The page's own address, without what stands after `?`."""
-        return f"/runs/{self.run.id}/traces/{quote(self.trace.problem.id)}"
 
 
 def find_trace(run: Run, problem: str, sample: int) -> tuple[int, Trace, Grade, list[tuple[int, Grade]]]:
@@ -125,8 +120,8 @@ def whole_text(trace: Trace, grades: tuple[Grade, ...]) -> str:
     """Return a trace as one plain text with nothing left out."""
     parts = [f"# {trace.problem.id}, sample {trace.sample}", asked(trace.problem), f"gold: {trace.problem.answer}"]
     parts += [f"## plan by {trace.plan.author}", trace.plan.text] if trace.plan else []
-    for number, call in enumerate(trace.calls, 1):
-        parts.append(f"## call {number}: {call.role}, {call.model}, {sampled(call.sampling)}")
+    for place, call in enumerate(trace.calls, 1):
+        parts.append(f"## call {place}: {call.role}, {call.model}, {sampled(call.sampling)}")
         parts += [f"### {message.role}\n{message.content}" for message in call.messages]
         parts += [f"### reasoning\n{call.reply.reasoning}"] if call.reply.reasoning else []
         parts.append(f"### reply\n{call.reply.text}")
@@ -141,7 +136,7 @@ async def show_trace(request: Request) -> Response:
     state, chosen, given = state_of(request), chosen_of(request), request.query_params.get("sample") or "0"
     if not (given.isdecimal() and len(given) < 9):
         raise UnknownName("sample", given[:80], ())
-    name, problem = request.path_params["run"], request.path_params["problem"]
+    name, problem = place_of(request)
 
     def work(store: Store) -> Shown:
         return describe(store.run(name), state.prices, problem, int(given), chosen)
@@ -151,9 +146,15 @@ async def show_trace(request: Request) -> Response:
         return _plain(whole_text(shown.trace, shown.grades))
     parts = _editing(shown)
     return page(
-        request, "trace.html", shown=shown, chosen=chosen, query=query, figures=figures, sampled=sampled,
-        method_of=method_of, plans_of=plans_of, **parts,
+        request, "trace.html", shown=shown, chosen=chosen, query=query, came=came_from(request), figures=figures,
+        sampled=sampled, method_of=method_of, plans_of=plans_of, **parts,
     )  # fmt: skip
+
+
+def came_from(request: Request) -> int | str:
+    """Return the page of the list that a trace was opened from, as an address says it: nothing for the first."""
+    at = number(request, "page")
+    return at if at > 1 else ""
 
 
 def _editing(shown: Shown) -> dict[str, Any]:

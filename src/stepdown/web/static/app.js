@@ -7,8 +7,29 @@ const LIMITS = { trust: false, maxExpand: 100, maxSize: 20, strict: "ignore", th
 const LONGEST = 40000;
 const drawings = [];
 
+// Environments that stand for themselves in LaTeX, and those of a formula that models write without any mark around.
+const ALONE = ["equation", "align", "alignat", "flalign", "gather", "multline", "eqnarray", "displaymath", "math", "CD",
+  "aligned", "alignedat", "gathered", "split", "cases", "rcases", "dcases", "array", "matrix", "pmatrix", "bmatrix", "Bmatrix",
+  "vmatrix", "Vmatrix", "smallmatrix", "subarray"];
+const STARRED = ALONE.flatMap((name) => [name, `${name}*`]);
+const INNER = { align: "aligned", flalign: "aligned", alignat: "alignedat", gather: "gathered", multline: "gathered", equation: "gathered",
+  displaymath: "gathered", math: "gathered" };
+
+// As KaTeX can draw it, also inside a formula: without numbers of lines, and by the environment that is meant.
+function drawable(written) {
+  // Alone in a formula, KaTeX sets a tag at the edge itself.
+  const text = written.includes("\\begin") ? written.replace(/\\tag\*?\s*\{([^{}]*)\}/g, "\\qquad\\text{($1)}") : written;
+  return text
+    .replace(/\\label\s*\{[^{}]*\}|\\(?:nonumber|notag)(?![a-zA-Z])/g, "")
+    .replace(/\\begin\s*\{eqnarray\*?\}/g, "\\begin{array}{rcl}")
+    .replace(/\\end\s*\{eqnarray\*?\}/g, "\\end{array}")
+    .replace(/\\(begin|end)\s*\{(align|flalign|alignat|gather|multline|equation|displaymath|math)\*?\}/g, (_, word, name) => `\\${word}{${INNER[name]}}`)
+    .replace(/\\(begin|end)\s*\{(split|cases|rcases|dcases|array|aligned|gathered)\*\}/g, "\\$1{$2}");
+}
+
 function delimiters(single) {
   const pairs = [
+    ...STARRED.map((name) => ({ left: `\\begin{${name}}`, right: `\\end{${name}}`, display: true })),
     { left: "$$", right: "$$", display: true },
     { left: "\\[", right: "\\]", display: true },
     { left: "\\(", right: "\\)", display: false },
@@ -23,7 +44,7 @@ function widenMark(box, single) {
   const text = box.textContent;
   const start = box.firstChild === mark ? 0 : box.firstChild.textContent.length;
   const end = start + mark.textContent.length;
-  const formula = /\$\$[^$]+\$\$|\\\[[^]*?\\\]|\\\([^]*?\\\)|\$[^$\n]+\$/g;
+  const formula = /\\begin\{([a-zA-Z]+\*?)\}[^]*?\\end\{\1\}|\$\$[^$]+\$\$|\\\[[^]*?\\\]|\\\([^]*?\\\)|\$[^$\n]+\$/g;
   for (const found of text.matchAll(formula)) {
     const last = found.index + found[0].length;
     const plain = found[0].startsWith("$") && !found[0].startsWith("$$");
@@ -40,8 +61,22 @@ function draw(box) {
   const single = "single" in box.dataset;
   const written = [...box.childNodes].map((node) => node.cloneNode(true));
   widenMark(box, single);
-  renderMathInElement(box, { delimiters: delimiters(single), ...LIMITS });
+  renderMathInElement(box, { delimiters: delimiters(single), preProcess: drawable, ...LIMITS });
   if (box.querySelector(".katex")) drawings.push({ box, other: written });
+  reachFormulas(box);
+}
+
+// A formula wider than its box scrolls in it: a keyboard reaches it then.
+function reachFormulas(root) {
+  for (const formula of root.querySelectorAll(".katex-display")) {
+    if (formula.scrollWidth <= formula.clientWidth) {
+      for (const name of ["tabindex", "role", "aria-label"]) formula.removeAttribute(name);
+      continue;
+    }
+    formula.setAttribute("tabindex", "0");
+    formula.setAttribute("role", "group");
+    formula.setAttribute("aria-label", "Formula");
+  }
 }
 
 function turnDrawings(event) {
@@ -201,6 +236,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   const row = document.activeElement.closest("table[data-keys] tbody tr");
   if (row) row.classList.add("on");
 });
+addEventListener("resize", () => reachFormulas(document));
 document.documentElement.classList.add("scripted");
 drawAll(document);
 putTicks(document);

@@ -131,8 +131,33 @@
   }
 
   function hush(form) {
-    const place = form.querySelector("[data-complaint]");
-    if (place) place.remove();
+    form.querySelectorAll("[data-complaint], [data-at]").forEach((one) => one.remove());
+    form.querySelectorAll("[aria-invalid]").forEach((field) => {
+      field.removeAttribute("aria-invalid");
+      field.removeAttribute("aria-describedby");
+    });
+  }
+
+  // What an answer says of single fields is put at them; false where it says nothing of any.
+  function tellFields(form, root) {
+    let first = null;
+    for (const said of root.querySelectorAll("[data-at]")) {
+      const named = form.elements.namedItem(said.dataset.at);
+      const hidden = named && named.closest("[hidden]");
+      const field = hidden ? form.querySelector(".rows textarea") || named : named;
+      if (!field || !field.setAttribute) continue;
+      const told = document.createElement("small");
+      told.className = "wrong";
+      told.id = `error-${said.dataset.at}`;
+      told.dataset.at = said.dataset.at;
+      told.append(...[...said.childNodes].map((node) => node.cloneNode(true)));
+      (hidden ? form.querySelector(".rows") : field.closest("label") || field).after(told);
+      field.setAttribute("aria-invalid", "true");
+      field.setAttribute("aria-describedby", told.id);
+      first = first || field;
+    }
+    if (first) first.focus();
+    return Boolean(first);
   }
 
   function act(words, work) {
@@ -185,6 +210,7 @@
       if (form.elements.base) form.elements.base.value = conflict.dataset.base;
       return complain(form, ...conflict.childNodes);
     }
+    if (tellFields(form, page)) return undefined;
     return complain(form, refusedText(page));
   }
 
@@ -256,6 +282,11 @@
   document.addEventListener("htmx:beforeRequest", (event) => {
     const form = formOf(event);
     if (form) hush(form);
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const form = document.querySelector("form[data-plan]");
+    if (form && event.target.id === "solving" && tellFields(form, event.target))
+      event.target.querySelectorAll("[data-at]").forEach((one) => one.remove());
   });
   // The edit is the server's from now on: what is typed next begins from it.
   document.addEventListener("htmx:afterRequest", (event) => {

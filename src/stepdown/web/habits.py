@@ -1,0 +1,36 @@
+"""What a browser keeps from one form to the next: who edits, and the student chosen for a run, in cookies."""
+
+from collections.abc import Mapping
+from urllib.parse import quote, unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+PERSON, STUDENT = "stepdown_person", "stepdown_student"
+_LONGEST = {PERSON: 100, STUDENT: 200}
+_YEAR = 365 * 24 * 3600
+
+
+def kept(request: Request, name: str) -> str:
+    """Return what a browser has kept under a name, empty where it is nothing that can be read."""
+    found = unquote(request.cookies.get(name, ""))[: _LONGEST[name]]
+    return found if found.isprintable() else ""
+
+
+def keep(answer: Response, form: Mapping[str, str], *, run: str = "", person: str = "", student: str = "") -> Response:
+    """Let a browser keep who a form says edits and, for this run, the student it names; return the answer.
+
+    What is as the server has it (`person`, `student`) is forgotten instead, so that a change there is seen.
+    """
+    _put(answer, PERSON, form.get("author", person).strip(), person, "/")
+    if run:
+        _put(answer, STUDENT, form.get("student", student).strip(), student, f"/runs/{run}")
+    return answer
+
+
+def _put(answer: Response, name: str, said: str, default: str, path: str) -> None:
+    if said in ("", default):
+        answer.delete_cookie(name, path=path, httponly=True, samesite="lax")
+    else:
+        value = quote(said[: _LONGEST[name]], safe="", errors="replace")
+        answer.set_cookie(name, value, max_age=_YEAR, path=path, httponly=True, samesite="lax")
