@@ -122,7 +122,7 @@ def test_a_dead_server_is_said_at_the_form_which_keeps_its_text(context: Browser
     page.get_by_role("button", name="Solve again").click()
     expect(page.locator("#solving .flip")).to_contain_text("fixed")
     page.get_by_role("button", name="Keep the remarks").click()
-    page.wait_for_url("**/traces/**")
+    expect(page.get_by_text("on the plan: a slip")).to_be_visible()
     page.goto(f"{site}/runs/{first.id}/plans/{P1}")
     assert step(page) == TYPED and page.locator("[data-kept]").count() == 0
 
