@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeVar
 from stepdown.errors import MissingExtra
 from stepdown.reports.comparison import Report
 from stepdown.reports.figures import clipped, short
+from stepdown.reports.naming import kinds_of, names_of
 from stepdown.reports.rows import Row
-from stepdown.reports.tables import method_of, plans_of
 from stepdown.stats import frontier, wilson
 
 try:
@@ -27,16 +27,17 @@ _MOST = 9  # small charts beyond these are left out: a page of them cannot be co
 
 
 def accuracy_chart(report: Report, *, width: int = _WIDTH) -> alt.FacetChart:
-    """Accuracy in percent with its 95 % interval, one line per run, grouped by student, coloured by method."""
+    """Accuracy in percent with its 95 % interval, one line per run, grouped by student, coloured by what differs."""
     rows = [row for row in report.rows if row.accuracy is not None]
+    names, kinds = names_of(report.rows, within=("student",)), kinds_of(report.rows)
     base = alt.Chart().encode(y=alt.Y("run:N", sort=None, title=None, axis=alt.Axis(labelLimit=260)))
     lines = base.mark_rule(strokeWidth=1.5, color="#8a8a8a").encode(
         x=alt.X("low:Q", title="% right", scale=alt.Scale(domain=[0, 100])), x2="high:Q"
     )
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(
-        x="right:Q", color=_method(), shape=alt.Shape("method:N", sort=None, title=None), tooltip=["run:N", "right:Q"]
+        x="right:Q", color=_kind(), shape=_shape(), tooltip=["run:N", "right:Q"]
     )
-    data = alt.InlineData(values=[_point(row, _place(report, row)) for row in rows])
+    data = alt.InlineData(values=[_point(row, names[row.run], kinds) for row in rows])
     chart: Any = alt.layer(lines, dots).properties(width=width - 240, height=alt.Step(26))
     students = list(dict.fromkeys(short(row.student) for row in rows))
     faceted: alt.FacetChart = chart.facet(
@@ -46,15 +47,19 @@ def accuracy_chart(report: Report, *, width: int = _WIDTH) -> alt.FacetChart:
 
 
 def cost_chart(report: Report, *, width: int = _WIDTH) -> alt.LayerChart:
-    """Accuracy against money per problem (tokens where no price is above 0), and the frontier nothing beats."""
-    rows = [row for row in report.rows if row.accuracy is not None and row.attempts]
+    """Accuracy against money per problem (tokens where no price is above 0).
+
+    Where all runs compare, with the frontier that nothing beats: the same problems, all graded, and what each costs.
+    """
+    rows = _spenders(report)
+    names, kinds = names_of(report.rows), kinds_of(report.rows)
     costs, title = _costs(rows)
     points = [
-        _point(row, _place(report, row)) | {"cost": cost}
+        _point(row, names[row.run], kinds) | {"cost": cost}
         for row, cost in zip(rows, costs, strict=True)
         if cost is not None
     ]
-    best = frontier([(point["cost"], point["right"]) for point in points])
+    best = frontier([(point["cost"], point["right"]) for point in points]) if has_frontier(report) else []
     axis = alt.Axis(format="$~g" if "US$" in title else "~s", tickCount=8)
     x = alt.X("cost:Q", title=title, axis=axis, scale=alt.Scale(zero=True, nice=True))
     y = alt.Y("right:Q", title="% right", scale=alt.Scale(zero=False, nice=True, padding=12))
@@ -63,7 +68,7 @@ def cost_chart(report: Report, *, width: int = _WIDTH) -> alt.LayerChart:
         interpolate="step-after", strokeDash=[5, 4], color="#7f7f7f", strokeWidth=1.5
     )
     marks = dots.mark_point(filled=True, size=110, opacity=1).encode(
-        color=_method(), shape=alt.Shape("method:N", sort=None, title=None), tooltip=["run:N", "cost:Q", "right:Q"]
+        color=_kind(), shape=_shape(), tooltip=["run:N", "cost:Q", "right:Q"]
     )
     names = dots.mark_text(dx=11, dy=-7, align="left", color="currentColor").encode(text="place:N")
     chart: Any = alt.layer(line.encode(x=x, y=y), marks, names)
@@ -73,8 +78,9 @@ def cost_chart(report: Report, *, width: int = _WIDTH) -> alt.LayerChart:
 
 def steps_chart(report: Report, *, columns: int = 3) -> alt.FacetChart:
     """Percent right by the number of steps in the plan, with 95 % intervals, one small chart per run."""
+    names = names_of(report.rows)
     data = [
-        {"run": clipped(_place(report, row), 38), "steps": steps, "right": 100 * right / total, "total": total}
+        {"run": clipped(names[row.run], 46), "steps": steps, "right": 100 * right / total, "total": total}
         | dict(zip(("low", "high"), (100 * end for end in wilson(right, total)), strict=True))
         for row in _planned(report)
         for steps, right, total in _shares(report.profiles[row.run].steps)
@@ -90,8 +96,9 @@ def steps_chart(report: Report, *, columns: int = 3) -> alt.FacetChart:
 
 def tokens_chart(report: Report, *, columns: int = 3) -> alt.FacetChart:
     """Problems by their tokens (bands up to powers of two), right and wrong, one small chart per run."""
+    names = names_of(report.rows)
     data = [
-        {"run": clipped(_place(report, row), 38), "tokens": f"≤{size}", "verdict": verdict, "problems": count}
+        {"run": clipped(names[row.run], 46), "tokens": f"≤{size}", "verdict": verdict, "problems": count}
         for row in report.rows[:_MOST]
         for (size, right), count in sorted(report.profiles[row.run].sizes.items())
         for verdict in ["right" if right else "wrong"]
@@ -132,17 +139,28 @@ def charts_of(report: Report) -> dict[str, Any]:
     if all(row.accuracy is None for row in report.rows):
         return {}
     charts: dict[str, Any] = {"Right answers, with 95 % intervals": accuracy_chart(report)}
-    costs, title = _costs([row for row in report.rows if row.accuracy is not None and row.attempts])
+    costs, title = _costs(_spenders(report))
     if sum(cost is not None for cost in costs) > 1:
         what = "Money" if "US$" in title else "Tokens"
-        charts[f"{what} against right answers; the dashed line joins runs that no cheaper run beats"] = cost_chart(
-            report
-        )
+        line = "; the dashed line joins runs that no cheaper run beats" if has_frontier(report) else ""
+        charts[f"{what} against right answers{line}"] = cost_chart(report)
     if _planned(report):
         charts["Right answers by the number of steps in the plan"] = steps_chart(report)
     if any(len(report.profiles[row.run].sizes) > 1 for row in report.rows):
         charts["Problems by the tokens spent on them"] = tokens_chart(report)
     return charts
+
+
+def has_frontier(report: Report) -> bool:
+    """Whether the runs of a report compare in cost and accuracy: on the same problems, all graded, every cost known."""
+    rows = _spenders(report)
+    problems = {(report.settings[row.run].problems, row.total) for row in rows}
+    whole = all(row.graded == row.total for row in rows) and len(rows) == len(report.rows)
+    return len(rows) > 1 and len(problems) == 1 and whole and None not in _costs(rows)[0]
+
+
+def _spenders(report: Report) -> list[Row]:
+    return [row for row in report.rows if row.accuracy is not None and row.attempts]
 
 
 def _planned(report: Report) -> Sequence[Row]:
@@ -164,17 +182,12 @@ def _costs(rows: Sequence[Row]) -> tuple[list[float | None], str]:
     return [total / row.attempts if total else None for row, total in zip(rows, sums, strict=True)], "tokens per trace"
 
 
-def _place(report: Report, row: Row) -> str:
-    plans = plans_of(row)
-    return f"{report.rows.index(row) + 1} {method_of(row)}" + (f" · {plans}" if row.teacher or row.plans else "")
-
-
-def _point(row: Row, name: str) -> dict[str, Any]:
+def _point(row: Row, name: str, kinds: tuple[str, dict[str, str]]) -> dict[str, Any]:
     assert row.accuracy is not None, "only graded rows are drawn"
     return {
         "run": name,
         "place": name.partition(" ")[0],
-        "method": row.method,
+        "kind": f"{'' if kinds[0] in ('method', 'student', 'plans') else kinds[0] + ' '}{kinds[1][row.run]}",
         "student": short(row.student),
         "right": 100 * row.accuracy,
         "low": 100 * row.low,
@@ -182,8 +195,12 @@ def _point(row: Row, name: str) -> dict[str, Any]:
     }
 
 
-def _method() -> alt.Color:
-    return alt.Color("method:N", sort=None, scale=alt.Scale(range=_COLOURS), title=None)
+def _kind() -> alt.Color:
+    return alt.Color("kind:N", sort=None, scale=alt.Scale(range=_COLOURS), title=None)
+
+
+def _shape() -> alt.Shape:
+    return alt.Shape("kind:N", sort=None, title=None)
 
 
 def _header(orient: Literal["top", "left"]) -> alt.Header:

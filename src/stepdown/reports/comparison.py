@@ -1,7 +1,6 @@
 """The report of some runs: chosen baselines, rows, and everything a page needs, as one value without the store."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +101,14 @@ def report(
     grader: str = "",
     prices: Pricing | None = None,
     sensitive: bool = False,
+    every: bool = False,
 ) -> Report:
     """Compare runs in one pass over each, paired by question.
 
     Without a `baseline` each run is compared with the `direct` run of the same student and dataset, or
-    else with the first such run. `contrast` are runs on the contrast sets of `runs`, one for each, in their order.
+    else with the first such run. Where that pairs no two of them, or with `every` for each that is left alone, with
+    the first run on problems of its own.
+    `contrast` are runs on the contrast sets of `runs`, one for each, in their order.
     `grader` names stored grades (the run's current ones if empty); a missing price makes a cost None.
     `sensitive` also reads the stored solutions by other graders, in memory.
     Raises `UsageError` without runs or for runs that do not pair, `UnknownName` for an unused grader.
@@ -117,6 +119,10 @@ def report(
     consistencies = _consistencies(runs, contrast, grader)
     against = {run.id: _baseline(run, table, baseline) for run in table}
     tallies = _tallies(table, against, grader, prices or Prices())
+    if not baseline and (every or not any(against.values())):
+        crossed = _crossed(table, against, tallies)
+        tallies |= _tallies([run for run in table if run.id in crossed], crossed, grader, prices or Prices(), tallies)
+        against |= crossed
     settings = {run.id: run.settings for run in table}
     differing = variations([run.settings for run in table], [tallies[run.id].first for run in table])
     rows = adjusted(
@@ -197,14 +203,36 @@ def _baseline(run: Run, table: Sequence[Run], given: Run | None) -> str:
     return "" if chosen.id == run.id else chosen.id
 
 
-def _tallies(table: Sequence[Run], against: dict[str, str], grader: str, prices: Pricing) -> dict[str, Tally]:
+def _crossed(table: Sequence[Run], against: dict[str, str], tallies: dict[str, Tally]) -> dict[str, str]:
+    """Return baselines for runs that neither have one nor are one: the first one with problems of theirs."""
+    bases = {base for base in against.values() if base}
+    found: dict[str, str] = {}
+    for place, run in enumerate(table):
+        if against[run.id] or run.id in bases:
+            continue
+        heads = [one.id for one in table[:place] if not against[one.id] and one.id not in found]
+        heads += [one.id for one in table[place + 1 :] if one.id in bases]
+        mine = tallies[run.id].by_problem.keys()
+        shared = [one for one in heads if not mine.isdisjoint(tallies[one].by_problem)]
+        found |= {run.id: shared[0]} if shared else {}
+    return found
+
+
+def _tallies(
+    table: Sequence[Run],
+    against: dict[str, str],
+    grader: str,
+    prices: Pricing,
+    known: Mapping[str, Tally] | None = None,
+) -> dict[str, Tally]:
     """Tally the baselines first, so that each other run meets their verdicts in its one pass."""
-    bases = Counter(base for base in against.values() if base)
-    done: dict[str, Tally] = {}
+    bases = {base for base in against.values() if base}
+    done = dict(known or {})
     for run in sorted(table, key=lambda run: run.id not in bases):
-        before: Verdicts = done[against[run.id]].by_problem if against[run.id] else {}
-        done[run.id] = tally(run, prices, grader=_grader(run, grader), before=before, keep=run.id in bases)
-    return done
+        base = against[run.id]
+        before: Verdicts = done[base].by_problem if base else {}
+        done[run.id] = tally(run, prices, grader=_grader(run, grader), before=before, keep=not base)
+    return {run.id: done[run.id] for run in table}
 
 
 def _caption(rows: Sequence[Row], grader: str, given: Run | None) -> str:
@@ -213,7 +241,10 @@ def _caption(rows: Sequence[Row], grader: str, given: Run | None) -> str:
         base = f"run {given.id} ({given.settings.method}, {given.settings.student})"
     elif any(row.baseline for row in rows):
         base = "each student's direct run, or else its first run (none was given)"
+        students = {row.run: (row.student, row.dataset) for row in rows}
+        if all((row.student, row.dataset) != students[row.baseline] for row in rows if row.baseline):
+            base = "the first run with the same problems (none was given)"
     else:
-        base = "none: no two runs here share a student and its problems"
+        base = "none: no two runs here share a problem"
     mixed = " (verdicts of different graders do not compare: `stepdown grade`)" if ", " in grader else ""
     return f"{counted(len(rows), 'run')} on {datasets}. Graded by {grader or 'nothing yet'}{mixed}. Baseline: {base}."

@@ -1,7 +1,7 @@
 """What one pass over a run counts, with a page of traces in memory and a few bytes per problem."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import groupby
@@ -131,9 +131,7 @@ def tally(run: Run, prices: Pricing, *, grader: str = "", before: Verdicts | Non
     lessons = Lessons(run)
     counts, seen = Tally(lessons=lessons), set[int]()
     for attempts in by_problem(run, grader):
-        key = _key(attempts[0][0].problem)
-        while key in seen:  # the same question again: paired in order
-            key += 1
+        key = key_of(attempts[0][0].problem, seen)
         seen.add(key)
         verdict = counts.add(attempts, prices, key, before or {})
         lessons.count(attempts[0][0], verdict)
@@ -162,9 +160,13 @@ def _parties(attempts: Attempts) -> tuple[tuple[int, ...], tuple[int, ...], int]
     return tuple(sorted(right)), tuple(sorted(wrong)), len(attempts) - sum(right) - sum(wrong)
 
 
-def _key(problem: Problem) -> int:
+def key_of(problem: Problem, seen: Container[int]) -> int:
+    """Return by what a problem is paired with that of another run: its question; again the same, in their order."""
     words = " ".join("\n".join((problem.question, *problem.choices)).split())
-    return int.from_bytes(blake2b(words.encode(errors="surrogatepass"), digest_size=7).digest())
+    key = int.from_bytes(blake2b(words.encode(errors="surrogatepass"), digest_size=7).digest())
+    while key in seen:
+        key += 1
+    return key
 
 
 def _edited(trace: Trace) -> bool:

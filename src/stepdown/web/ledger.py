@@ -129,7 +129,9 @@ class Ledger:
         runs = [store.run(name) for name in names]
         base = store.run(baseline) if baseline else None
         marks = tuple((run.id, mark(run)) for run in [*runs, *([base] if base else [])])
-        return self.keep(("report", marks, baseline), lambda: report(*runs, baseline=base, prices=self.prices))
+        return self.keep(
+            ("report", marks, baseline), lambda: report(*runs, baseline=base, prices=self.prices, every=True)
+        )
 
     def keep(self, key: object, make: Callable[[], T]) -> T:
         """Return what `make` made under this key, of the last few that were asked for."""

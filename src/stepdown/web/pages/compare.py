@@ -12,9 +12,12 @@ from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.reports import Report, Row, figures
+from stepdown.reports.naming import names_of
 from stepdown.reports.tables import method_of, plans_of
+from stepdown.reports.turning import turns
 from stepdown.store import Run, Store
 from stepdown.store.flips import Flips, Turn, flips
+from stepdown.store.overviews import mark
 from stepdown.web.ledger import Ledger
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import number
@@ -25,12 +28,6 @@ OFFERED = 300
 WIDTH = 560  # of a chart in pixels: two stand side by side, drawn as large as they are shown
 CHARTS = ("accuracy", "cost", "steps", "tokens")
 _INK = {"light": "#1b1f24", "dark": "#e5e8ec"}
-_TITLES = {
-    "accuracy": "Right answers, with 95 % intervals",
-    "cost": "Cost against right answers; the dashed line joins the runs that no cheaper run beats",
-    "steps": "Right answers by the number of steps in the plan",
-    "tokens": "Problems by the tokens spent on them",
-}
 _CSP = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -45,8 +42,8 @@ class CompareQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     def address(self, **more: object) -> str:
         """The part of an address after `?` that asks the same, changed in what is given."""
-        told = {"pair": self.pair, "kind": self.kind, **more}
-        pairs = [("run", run) for run in self.runs] + [("baseline", self.baseline)]
+        told = {"baseline": self.baseline, "pair": self.pair, "kind": self.kind, **more}
+        pairs = [("run", run) for run in self.runs]
         return urlencode([pair for pair in [*pairs, *told.items()] if pair[1]])
 
 
@@ -59,12 +56,11 @@ class Drawn(msgspec.Struct, frozen=True):
 
 
 class Turnings(msgspec.Struct, frozen=True, kw_only=True):
-    """The problems that turned between a row and its baseline, or why they cannot be listed."""
+    """The problems that turned between a row and its baseline."""
 
     row: Row
-    flips: Flips | None = None
-    pages: int = 1
-    refusal: str = ""
+    flips: Flips
+    pages: int
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +101,7 @@ def compare(ledger: Ledger, store: Store, asked: CompareQuery) -> Compared:
         offered=offered,
         report=report,
         notes=tuple(notes_on(report)),
-        turnings=_turnings(store, report, asked),
+        turnings=_turnings(ledger, store, report, asked),
         charts=charts,
         missing=missing,
     )
@@ -118,13 +114,15 @@ def notes_on(report: Report) -> list[str]:
     for row in report.rows:
         base = next((one for one in report.rows if one.run == row.baseline), None)
         if base is None:
+            alone = len(report.rows) > 1 and all(row.run != one.baseline for one in report.rows)
+            notes += [f"Run {place[row.run]} shares no problem with another one here: no difference."] * alone
             continue
         if not row.paired:
             notes.append(f"Run {place[row.run]} shares no graded problem with run {place[base.run]}: no difference.")
-        elif row.paired < min(row.graded, base.graded):
+        elif row.paired < min(row.graded, base.graded) or row.total != base.total:
             notes.append(
-                f"Run {place[row.run]} and run {place[base.run]} share {row.paired:,} graded problems; their "
-                "difference is over these only."
+                f"Run {place[row.run]} and run {place[base.run]} share {row.paired:,} graded problems by question; "
+                "their difference is over these only."
             )
     if len({row.dataset for row in report.rows}) > 1:
         notes.append("These runs are on different data, so their shares of right answers do not compare.")
@@ -139,22 +137,22 @@ def charts_in(report: Report) -> tuple[tuple[Drawn, ...], MissingExtra | None]:
         from stepdown.reports import charts
     except MissingExtra as missing:
         return (), missing
-    titles = " ".join(charts.charts_of(report))
-    known = {"accuracy": "95 %", "cost": "cheaper", "steps": "number of steps", "tokens": "tokens spent"}
-    names = [name for name in CHARTS if known[name] in titles]
-    return tuple(Drawn(name, _TITLES[name], _words(name, report)) for name in names), None
+    titles = list(charts.charts_of(report))
+    known = {"accuracy": "95 %", "cost": "against right", "steps": "number of steps", "tokens": "tokens spent"}
+    found = [(name, next((title for title in titles if known[name] in title), "")) for name in CHARTS]
+    return tuple(Drawn(name, title, _words(name, title, report)) for name, title in found if title), None
 
 
-def _words(name: str, report: Report) -> str:
+def _words(name: str, title: str, report: Report) -> str:
     if name not in ("accuracy", "cost"):
-        return f"{_TITLES[name]}, for each run."
+        return f"{title}, for each run."
     told = [
         f"{at} {method_of(row)}, {figures.short(row.student)}: {figures.percent(row.accuracy)} % right"
         + (f" for {figures.money(row.cost)} and {_tokens(row)}" if name == "cost" else _interval(row))
         for at, row in enumerate(report.rows, 1)
         if row.accuracy is not None
     ]
-    return f"{_TITLES[name]}. {'; '.join(told)}."
+    return f"{title}. {'; '.join(told)}."
 
 
 def _interval(row: Row) -> str:
@@ -166,17 +164,24 @@ def _tokens(row: Row) -> str:
     return f"{figures.count(sum(known) if len(known) == len(row.tokens) else None)} tokens"
 
 
-def _turnings(store: Store, report: Report, asked: CompareQuery) -> Turnings | None:
+def _turnings(ledger: Ledger, store: Store, report: Report, asked: CompareQuery) -> Turnings | None:
     rows = [row for row in report.rows if row.baseline and row.run.startswith(asked.pair)]
     if not rows:
         return None
     row = rows[0]
     before, after = store.run(row.baseline), store.run(row.run)
-    try:
-        found = flips(before, after, kind=asked.kind, offset=(asked.at - 1) * FLIPS, count=FLIPS)
-    except UsageError as error:
-        return Turnings(row=row, refusal=f"{error.what}; {error.hint}")
+    found = _flips(ledger, before, after, asked)
     return Turnings(row=row, flips=found, pages=max(1, -(-found.total // FLIPS)))
+
+
+def _flips(ledger: Ledger, before: Run, after: Run, asked: CompareQuery) -> Flips:
+    """Return a page of what turned: from the store where both runs are on one set of problems, else by a pass."""
+    alone = before.settings.samples == after.settings.samples == 1
+    if not (alone and before.settings.problems == after.settings.problems):
+        found = ledger.keep(("turns", before.id, mark(before), after.id, mark(after)), lambda: turns(before, after))
+        if found.paired or not alone:
+            return found.some(asked.kind, offset=(asked.at - 1) * FLIPS, count=FLIPS)
+    return flips(before, after, kind=asked.kind, offset=(asked.at - 1) * FLIPS, count=FLIPS)
 
 
 async def show_compare(request: Request) -> Response:
@@ -186,6 +191,7 @@ async def show_compare(request: Request) -> Response:
     return page(
         request, "compare.html", seen=compared, asked=asked, report=compared.report,
         method_of=method_of, plans_of=plans_of, figures=figures,
+        names=names_of(compared.report.rows) if compared.report else {},
     )  # fmt: skip
 
 

@@ -1,0 +1,54 @@
+"""Problems whose verdict differs between two runs, paired by question as in a report, by vote where they vote."""
+
+import msgspec
+
+from stepdown.graders.elections import elect
+from stepdown.reports.tallies import by_problem, key_of
+from stepdown.store import Run
+from stepdown.store.flips import Flips, Turn, Turned
+from stepdown.types import Verdict
+
+_LONGEST = 300  # characters of a question that are kept
+_KINDS: dict[Turn, set[tuple[Verdict, Verdict]]] = {
+    "won": {("wrong", "right")},
+    "lost": {("right", "wrong")},
+    "any": {("wrong", "right"), ("right", "wrong")},
+}
+
+
+class Turns(msgspec.Struct, frozen=True):
+    """All problems that turned between two runs, in the order of the second, and how many both have graded."""
+
+    turned: tuple[Turned, ...]
+    paired: int
+
+    def some(self, kind: Turn, *, offset: int, count: int) -> Flips:
+        """Return `count` of one kind from `offset` on."""
+        found = [one for one in self.turned if (one.before, one.after) in _KINDS[kind]]
+        return Flips(tuple(found[offset : offset + count]), len(found), named=False)
+
+
+def turns(before: Run, after: Run) -> Turns:
+    """Return what turned between two runs, in one pass over each; a problem of several samples by their vote."""
+    known: dict[int, tuple[str, Verdict, str | None]] = {}
+    for attempts in by_problem(before):
+        grade = elect(attempts)
+        known[key_of(attempts[0][0].problem, known)] = (attempts[0][0].problem.id, grade.verdict, grade.found)
+    seen: dict[int, None] = {}
+    turned, paired = [], 0
+    for attempts in by_problem(after):
+        problem, grade = attempts[0][0].problem, elect(attempts)
+        key = key_of(problem, seen)
+        seen[key] = None
+        name, verdict, found = known.get(key, ("", "ungraded", None))
+        if "ungraded" in (verdict, grade.verdict):
+            continue
+        paired += 1
+        if verdict != grade.verdict:
+            turned.append(
+                Turned(
+                    problem=name, other=problem.id, question=problem.question[:_LONGEST], gold=problem.answer,
+                    before=verdict, after=grade.verdict, found_before=found, found_after=grade.found,
+                )
+            )  # fmt: skip
+    return Turns(tuple(turned), paired)
