@@ -247,6 +247,8 @@ def test_the_released_traces_show_the_known_shares(store: Store) -> None:
     assert len(found) == 8
     for one in found.values():
         assert one.leakage.leaked <= 3 and 12 <= one.leakage.not_assessable <= 22
+    # Four are leaks by hand: six at most keeps the precision above 60 %.
+    assert 4 <= sum(one.leakage.leaked for one in found.values()) <= 6
     forbids = {name: one.faults.get("forbids solving", 0) for name, one in found.items()}
     assert 20 <= forbids["sot-llama38b-llama38b-gsm8k-05-27-24-traces"] <= 32
     assert 48 <= forbids["sot-llama38b-zephyr-math-05-28-24-traces"] <= 68

@@ -140,6 +140,18 @@ def test_a_number_that_a_plan_only_mentions_is_no_leak(problem: Problem, text: s
     assert not leak(problem, Plan(text, "t")).gold
 
 
+@pytest.mark.parametrize(("text", "told"), [("It is 5^5.", False), ("5^5 = 3125", True), ("It is 3,125.", True)])
+def test_a_power_that_is_left_to_the_student_is_not_told(text: str, told: bool) -> None:
+    problem = Problem("p/power", r"Evaluate $a^3\cdot a^2$ if $a= 5$.", "3125", kind="expression")
+    assert leak(problem, Plan(text, "t")).gold is told
+
+
+def test_the_base_of_a_power_stands_in_the_question() -> None:
+    problem = Problem("p/base", "If $2^8=4^x$, what is the value of $x$?", "4", kind="expression")
+    assert not leak(problem, Plan("1. Write 4 as $2^2$.\n2. Compare.", "t")).assessable
+    assert leak(problem, Plan("1. Compare.\n2. So $x = 4$.", "t")).gold
+
+
 def test_what_the_plan_goes_on_to_calculate_with_is_no_answer() -> None:
     assert leak(AGE, Plan("1. Multiply 4 by 9 to get 36.", "t")).gold
     assert not leak(AGE, Plan("1. Multiply 4 by 9 to get 36.\n2. Add 36 to 9.", "t")).gold

@@ -24,6 +24,8 @@ _WRAPPING = re.compile(r"\\(?:left|right|displaystyle|[!,;: ()\[\]])|[$`*]|\\\$"
 _TEXT = re.compile(r"\\(?:text|mbox|mathrm|textbf)\{([^{}]{0,200})\}")
 _UNITS = re.compile(r"(?<=\d)\s{0,3}\\(?:text|mbox|mathrm)\{[^{}]{0,200}\}")
 _FIGURE = re.compile(r"-?(?:\d[\d,]*(?:\.\d+)?|\.\d+|\d+/\d+|\\frac\{-?\d+\}\{\d+\})%?")
+# A number that stands for itself in a formula: the base of a power (`4^x`), and no exponent, index or coefficient.
+_STANDING = re.compile(r"(?<![\w.^{_\\])\d{1,12}(?![\w.])")
 _NAMED = re.compile(r"[A-Za-z]\s{0,3}(?:=|\\in\b)\s{0,3}")
 
 
@@ -66,7 +68,8 @@ def leak(problem: Problem, plan: Plan) -> Leak:
 @lru_cache(maxsize=1024)
 def given(problem: Problem) -> frozenset[Fraction]:
     """Return the values a question gives, also spelled out, as shares of a hundred, and without sign."""
-    values = {abs(one.value) for one in _numbers(_asked(problem), True)}
+    asked = _asked(problem)
+    values = {abs(one.value) for one in _numbers(asked, True)} | {Fraction(one) for one in _STANDING.findall(asked)}
     return frozenset(values | {value / 100 for value in values} | {value * 100 for value in values})
 
 
@@ -101,7 +104,8 @@ def _holds(text: str, problem: Problem) -> bool:
     """Whether a question states the gold: the same value, else the same formula, choice or text."""
     value = gold_value(problem)
     if value is not None:
-        return any(one.value == value for one in _numbers(text, True))
+        standing = any(Fraction(one) == value for one in _STANDING.findall(text))
+        return standing or any(one.value == value for one in _numbers(text, True))
     if problem.kind == "choice" and problem.choices:
         place = LETTERS.find(problem.answer[:1].upper())
         return 0 <= place < len(problem.choices) and problem.choices[place].casefold() in text.casefold()

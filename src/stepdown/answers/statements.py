@@ -102,6 +102,8 @@ _EQUATION = re.compile(
 _CONDITION = re.compile(
     r"(?:\b(?:must|should|has to|have to|needs? to)\b[^.\n]{0,20}|\b(?:either|or|and|not) [$\\(]{0,3})\Z", re.IGNORECASE
 )
+# Whoever writes `5^5` leaves it to the student; `3 x 10^6` is a way to write a number.
+_POWERED = re.compile(r"(?<!10)(?<!10 )\^")
 _SHARE = re.compile(r"\s{0,2}[$}]{0,2}\s?of\b")
 _CLOSING = re.compile(
     r"\n\s{0,9}\n[\s*_#]{0,6}(?:remember|note|now|hint|tip|your turn|these|by following|good luck|let me|also|this)\b",
@@ -135,7 +137,7 @@ def told_number(
     """
     plain = text.replace(MARK, " ")
     every = numbers(plain, words=True)
-    found = [one for one in every if one.value == value][:_MOST]
+    found = [one for one in every if one.value == value and not _POWERED.search(plain, one.start, one.end)][:_MOST]
     standings = [(one, _standing(text, one, question, value)) for one in found]
     ends = _last_step(text)
     final = _last_calculated(text, every, known, ends[1]) if found else 0
