@@ -241,7 +241,32 @@ def test_no_text_makes_reading_fail(text: str, kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    "unit", ["(", "9", "a", " ", "\n", ". ", "$", "\\boxed{", "1,", "= ", "\\", "*", "[asy]", "<<", "if ", "1 a"]
+    "unit",
+    [
+        "(",
+        "9",
+        "a",
+        " ",
+        "\n",
+        ". ",
+        "$",
+        "\\boxed{",
+        "1,",
+        "= ",
+        "\\",
+        "*",
+        "[asy]",
+        "<<",
+        "if ",
+        "1 a",
+        "the answer is ",
+        "Answer: ",
+        "答案是",
+        "A or ",
+        '{"answer": "',
+        "<answer>",
+        "\nQ: ",
+    ],
 )
 def test_a_megabyte_of_anything_is_read_in_linear_time(kind: Kind, unit: str) -> None:
     text = unit * (1_000_000 // len(unit))

@@ -27,12 +27,13 @@ _LABELLED = re.compile(
       |choose|select|pick|go\ with|is|be|ist|est|es)
       \s?:?\s?["'(*`$]{{0,4}}(?:(?P<named>{_ALONE})|(?P<small>[a-j])(?=[.):;!"'*`$\]]|\s*$))
     | (?<![A-Za-z])(?:option|choice|answer|answer\ is|number)\s?:?\s?["'(*`$\#]{{0,4}}(?P<digit>[1-9])(?![\w%]|[.,]\d)
-    | (?<![A-Za-z0-9'])(?P<bare>[A-J])(?=[.):,;!"'*`$\]]|\s*$)
+    | (?<![A-Za-z0-9'])(?P<bare>[A-J])(?=[.):,;!?"'*`$\]]|\s*$|选项|選項|が正|是正|正确)
     | \\boxed\{{\s*(?:\\text(?:bf)?\{{)?\(?(?P<boxed>[A-Ja-j])(?=\s*[)}}\].:,])
     | \#{{4}}\s*\(?(?P<marked>[A-Ja-j])(?=\W*$)
     | (?<=[选選是はがも为為])(?P<han>[A-J])(?![A-Za-z])
     | (?<![A-Za-z0-9'])(?P<judged>[A-J])
-      (?=\s(?:is|was|seems|must\ be|would\ be)\s(?:\w+\s){{0,2}}(?:correct|right|best|answer|true)\b)
+      (?=\s(?:is|was|seems|must\ be|would\ be)\s(?:\w+\s){{0,2}}(?:correct|right|best|answer|true|better)\b
+      |\sit\sis\b|\s(?:remains|fits|wins)\b)
     | ^\s*(?P<alone>[A-Ja-j1-9])\s*$
     """,
     re.VERBOSE,
@@ -78,12 +79,14 @@ _LEADING = re.compile(
     re.IGNORECASE,
 )
 _BETWEEN = (
-    r"[\s)\]\"'*`$.]*(?:,\s?(?:and|or)\b|,|\(or\b|-(?=[A-J]\b)|\band/or\b|/|&|\+|\b(?:and|or|und|oder|y|o|et|ou)\b)"
+    r"[\s)\]\"'*`$.]*(?:,\s?(?:and|or)\b|,|\(or\b|-(?=[A-J]\b)|\band/or\b|/|&|\+|\b(?:and|or|und|oder|y|o|et|ou)\b|[和或与と、及])"
     r"(?:\s(?:maybe|perhaps|possibly|also|else|even))?[\s(\[\"'*`$]*(?:option |choice )?[(\[]?"
 )
 _LINK = re.compile(_BETWEEN, re.IGNORECASE)
-_LIST = re.compile(rf"(?:both |either |options |choices )?[(\[]?[A-J]{_BETWEEN}[A-J](?![\w'])")
-_SEVERAL = re.compile(rf"(?<![A-Za-z0-9'])[(\[]?[A-J](?:{_BETWEEN}[A-J](?![\w'])[)\]]?)+")
+_LIST = re.compile(rf"(?:both |either |options |choices )?[(\[]?[A-J](?:{_BETWEEN}|\s+)[A-J](?![\w'])")
+_SEVERAL = re.compile(
+    rf"(?<![A-Za-z0-9'])[(\[]?[A-J](?:{_BETWEEN}[A-J](?![A-Za-z'])(?!\s(?:is|was|seems|would|must)\b)[)\]]?)+"
+)
 _LABEL_WEIGHT = 4.0
 _SHORT = 80
 _FEW = 3

@@ -24,6 +24,8 @@ _LATER = 7.0
 _SENTENCES = 6
 _HEAVIEST = 12.0
 _OR = re.compile(r"\s?(?P<unit>[A-Za-z]*)\s?\bor\s(?:maybe\s|perhaps\s|possibly\s|even\s)?\$?")
+_TO = re.compile(r"(?P<unit>)\s(?:to|:)\s")
+_RATIO = re.compile(r"\b(?:ratio|odds|score|range)\b", re.IGNORECASE)
 _NOUN = re.compile(r"\s?([A-Za-z]*)")
 
 
@@ -137,10 +139,11 @@ def _numbers_of(text: str, want: Asked, denied: set[str]) -> Iterable[tuple[floa
 def _alternatives(text: str, found: list[Number]) -> list[Number]:
     """Return the numbers between which a sentence leaves it open: `5 or 6 apples`, not `5 hours or 300 minutes`."""
     out: list[Number] = []
+    ratio = _RATIO.search(text)
     for one, other in pairwise(found):
-        link = _OR.fullmatch(text, one.end, other.start)
+        link = _OR.fullmatch(text, one.end, other.start) or (ratio and _TO.fullmatch(text, one.end, other.start))
         after = _NOUN.match(text, other.end)
-        if link is None or one.value in (other.value, other.value / 100) or COMPARED.search(text, 0, one.start):
+        if not link or one.value in (other.value, other.value / 100) or COMPARED.search(text, 0, one.start):
             continue
         if not link["unit"] or (after and after[1] in (link["unit"], "")):
             out += [one, other]

@@ -53,7 +53,7 @@ _FIGURE = re.compile(
      |[ ](?P<scale>hundred|thousand|million|billion|trillion|lakh|crore)s?\b|(?P<han>[百千万萬亿億])
      |(?<=\d)(?P<short>[kKMB]\b))?
     |
-    (?P<unread>(?<![\w.\\^À-ɏΑ-ω])(?<!\^\{)\d(?:[\w.:/']*\w)?)
+    (?P<unread>(?<![\w.\\^À-ɏΑ-ω])(?<!\^\{)(?<!\^-)(?<!\^\{-)\d(?:[\w.:/']*\w)?)
     """,
     re.VERBOSE | re.ASCII,
 )

@@ -1,6 +1,7 @@
 """What a mark holds, read whole by the kind of answer: a value, nothing that is one, or words to be weighed."""
 
 import re
+from itertools import islice
 
 from stepdown.answers.asked import Asked
 from stepdown.answers.choices import Several, choice_held, letter
@@ -30,6 +31,8 @@ _VERB = re.compile(
     r"|earns|must|"
     r"that|we|he|she|they|it)(?![A-Za-z])"
 )
+# An answer and its second spelling are short, and few marks could part them.
+_SHORT, _SPELLINGS = 400, 4
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}|[^\x00-\u02ff\u2000-\u2bff]{3,}")
 _NOT = re.compile(r"\W*(?:not|isn't|is not|neither|never)\s+\S", re.IGNORECASE)
 # Several answers, or a relation that is no equation.
@@ -133,7 +136,9 @@ def _come_to(text: str, start: int, end: int) -> int:
 
 def _exact(text: str, start: int, end: int, want: Asked) -> tuple[int, int]:
     """Leave out a second spelling of one value, as in `1/2 or 0.5`, and an approximation unless rounding is asked."""
-    for match in _OTHERWISE.finditer(text, start, end):
+    if end - start > _SHORT:
+        return start, end
+    for match in islice(_OTHERWISE.finditer(text, start, end), _SPELLINGS):
         one, other = (unwrapped_span(text, *span) for span in ((start, match.start()), (match.end(), end)))
         if match["roughly"] or match["roughly2"]:
             return other if want.rounded else one

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 
@@ -12,6 +13,7 @@ from stepdown.answers.latex import boxed
 _LONGEST = 2_000
 _LINES = 24
 _TAIL = 20_000
+_MOST = 200
 # The words for "answer" that models use, and what joins them to it.
 _ADJECTIVE = (
     r"(?:final|correct|right|best|exact|simplified|numerical|numeric|overall|complete|definitive|most \w{1,12}|only|"
@@ -60,7 +62,7 @@ _REMARK = re.compile(
     r"|positive|negative)|required|asked|needed|already|below|above|of the form)\b",
     re.IGNORECASE,
 )
-_QUESTION = re.compile(r"[^\n]*[A-Za-z]{2,} [^\n]*[A-Za-z]{2,} [^\n]*\?[\s*_]*\Z")
+_WORD = re.compile(r"[A-Za-z]{2,}")
 _TAG = re.compile(
     r"<(?P<close>/)?(?P<angle>(?:final[ _-]?)?(?:answer|ans))>"
     r"|\[(?P<close2>/)?(?P<square>(?:final[ _-]?)?(?:answer|ans))\]",
@@ -211,7 +213,8 @@ def _telling(text: str, begin: int) -> list[tuple[int, int]]:
 
 def _lines(text: str, begin: int) -> Iterator[Mark]:
     lines = _telling(text, begin)
-    for match in chain.from_iterable(_ANSWER.finditer(text, *line) for line in lines):
+    found = chain.from_iterable(_ANSWER.finditer(text, *line) for line in lines)
+    for match in deque(found, maxlen=_MOST):
         groups = {name for name, value in match.groupdict().items() if value is not None}
         states = any(name.startswith("is") for name in groups)
         line = text.rfind("\n", max(0, match.start() - 200), match.start()) + 1
@@ -222,7 +225,7 @@ def _lines(text: str, begin: int) -> Iterator[Mark]:
         start, end = _content(text, match.end(), states)
         if (
             text[start:end].strip(" *_.:")
-            and not _QUESTION.match(text, start, end)
+            and not _asks(text[start:end])
             and not (states and _REMARK.match(text, start, end))
         ):
             name = "line" if leads and not states else "final" if _THEREFORE.search(before) else "statement"
@@ -269,6 +272,11 @@ def _content(text: str, start: int, states: bool) -> tuple[int, int]:
     copula = _COPULA.search(text, max(start, end - 20), end)
     end = copula.start() if copula else end
     return start, min(end, start + _LONGEST)
+
+
+def _asks(said: str) -> bool:
+    """Tell whether a line repeats the question, where `7?` only doubts."""
+    return said.rstrip(" \n*_").endswith("?") and len(_WORD.findall(said)) > 2
 
 
 def _line_end(text: str, start: int) -> int:

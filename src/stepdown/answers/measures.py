@@ -73,7 +73,8 @@ def joined(text: str, first: Figure, second: Figure) -> tuple[Fraction, Fraction
         return None
     larger = "dollar" if first.money and not between["unit"] else unit_name(between["unit"] or "")
     smaller, many = _PARTS.get(larger, ("", 0))
-    if larger == "pound" and unit_name(after["unit"]) in ("pence", "penny"):
+    bare = first.money and not between["unit"]
+    if (larger == "pound" or bare) and unit_name(after["unit"]) in ("pence", "penny"):
         smaller, many = unit_name(after["unit"]), 100
     if not smaller or unit_name(after["unit"]) != smaller or second.value >= many:
         return None

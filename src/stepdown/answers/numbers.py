@@ -60,13 +60,13 @@ _OPERATOR = re.compile(
     r"|(?:\s?|\\,)[xyznabkpqrt](?![A-Za-z.'])|x\s?\d)"
 )
 _REASON = re.compile(
-    r"[,;(]?\s(?:because|since|as|for|which|after|by|when|if|given|where|so|from|out of|instead|rather|not|while|but)\b"
-    r"|[,;:]\s|\s-\s|[.!?]\s",
+    r"[,;(]?\s(?:because|since|as|for|which|after|by|when|if|given|where|so|from|out of|instead|rather|not|while|but"
+    r"|or about|or approximately|or roughly)\b|[,;:]\s|\s-\s|[.!?]\s",
     re.IGNORECASE | re.ASCII,
 )
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _SPACED_SIGN = re.compile(r"- (?=[\d.])")
-_GROUPED = re.compile(r"[^\d]*\d{1,3}(?: \d{3})+(?:[.,]\d{1,20})?[^\d]*")
+_GROUPED = re.compile(r"[^\d]*\d{1,3}(?: \d{3})+(?:\.\d{1,20})?[^\d]*")
 _LINK = re.compile(
     r"\W*(?:(?:and|or|to|through|nor|vs|und|oder|bis|y|o|et|ou|à|a|и|或|和|と|か)\W*)?", re.IGNORECASE
 )  # fmt: skip
@@ -125,9 +125,12 @@ def _side(
     if len(found) == 1:
         return _alone(text, found[0], start, end, bounds)
     values = {_share(one) for one in found if isinstance(one, Number)}
+    named = set(map(unit_name, nouns))
     worked = any(_OPERATED.search(text[one.end : other.start]) for one, other in pairwise(found))
     if len(values) == 1 and not worked and all(isinstance(one, Number) for one in found):
-        return next((one for one in found if isinstance(one, Number) and one.percent == percent), found[0])
+        fit = [one for one in found if isinstance(one, Number) and (one.unit in named or _counts(text, one.end, nouns))]
+        same = [one for one in found if isinstance(one, Number) and one.percent == percent]
+        return next(iter(fit or same or found))
     if not _listed(text, found):
         return None
     counted = [one for one in found if _counts(text, one.end, nouns)]

@@ -42,12 +42,12 @@ _GIVING = re.compile(
 )
 # Operations in words: "divide 180 by 10", "156 WPM divided by 3".
 _OPERATING = re.compile(
-    r"\b(?:divid|multiply|multipli|subtract|add|tak|doubl|tripl|halv)(?:e|ed|ing|es|s|y|ies)?(?: the)?\Z", re.IGNORECASE
+    r"\b(?:divid|multiply|multipli|subtract|add|doubl|tripl|halv)(?:e|ed|ing|es|s|y|ies)?(?: the)?\Z", re.IGNORECASE
 )
 _SPOKEN = re.compile(r"\s*(?:[a-zA-Z/]+\s){0,2}(?:divided by|multiplied by|times|minus|plus)\s\$?\d")
 _LAST_WORD = re.compile(r"([A-Za-z]+|#)(?:\s+of)?\Z")
 _OPERAND_AFTER = re.compile(
-    r"\s*(?:[a-zA-Z]+\s){0,4}[a-zA-Z]*(?:/[a-zA-Z]+)?\s*(?:\([^()]{0,60}\)\s*)?(?:[a-zA-Z]+\s)?"
+    r"(?!\s?(?:and|or)\s)\s*(?:[a-zA-Z]+\s){0,4}[a-zA-Z]*(?:/[a-zA-Z]+)?\s*(?:\([^()]{0,60}\)\s*)?(?:[a-zA-Z]+\s)?"
     # A power of a unit (`25 cm^2`, `25 m/s^2`) is no operation, one of a variable is.
     r"(?:\+|(?<![a-zA-Z])\^|(?<=\W[xyz])\^|[*/]\s*[\d$(]|x\s*\$?\d|-\s*\$?\d|-\s|\\times|\\div|\\cdot|(?P<equals>=))"
 )
