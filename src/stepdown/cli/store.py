@@ -31,7 +31,7 @@ def store(*, output: OutputOptions = OUTPUT) -> int:
     return 0
 
 
-@app.command
+@app.command(help="Look through every page and row of the store; 0 if all is sound, else 5.")
 def check(*, output: OutputOptions = OUTPUT) -> int:
     """Look through every page and row of the store; 0 if all is sound, else 5."""
     found = copying.check(output.there())
@@ -43,7 +43,7 @@ def check(*, output: OutputOptions = OUTPUT) -> int:
     return 0 if found.sound else StoreError.exit_code
 
 
-@app.command
+@app.command(help="Copy the store to a file, also while others write it; of a damaged one, what can be read.")
 def copy(out: Path, /, *, force: Flag = False, output: OutputOptions = OUTPUT) -> int:
     """Copy the store to a file, also while others write it; of a damaged one, what can be read.
 
@@ -65,7 +65,7 @@ def copy(out: Path, /, *, force: Flag = False, output: OutputOptions = OUTPUT) -
     return 0
 
 
-@app.command
+@app.command(help="Drop what nothing names, and give its space back; what was paid for stays.")
 def compact(*, dry_run: Flag = False, output: OutputOptions = OUTPUT) -> int:
     """Drop what nothing names, and give its space back; answered calls stay, for what was paid is not paid again.
 
