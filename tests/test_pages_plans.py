@@ -263,4 +263,4 @@ def test_the_count_of_waiting_plans_is_a_fragment_that_asks_again(site: str, fir
 
 def test_no_waiting_plan_says_how_to_start_a_reviewed_run(site: str) -> None:
     said = words(get(f"{site}/reviews"))
-    assert "--review" in said and "No plan waits" in said
+    assert "Hold each plan for a person" in said and "No plan waits" in said

@@ -10,7 +10,8 @@ from served import get
 from stepdown.models import Prices
 from stepdown.reports import figures, report
 from stepdown.store import Left, Paid, Store
-from stepdown.types import GREEDY, Message, Usage
+from stepdown.store.people import hold
+from stepdown.types import GREEDY, Message, Plan, Usage
 from stepdown.web.pages.runs import RUNS, RunQuery, list_runs, live
 from stepdown.web.state import State
 
@@ -42,6 +43,14 @@ def test_what_a_run_paid_for_calls_that_were_left_is_shown_as_an_estimate(store:
     store.put_calls([Paid(bytes(16), "ollama/small", "", (Message("user", "?"),), GREEDY, 0, left, run.id)])
     assert ">≈ 457<" in get(site).text
     assert "1 call left by who asked, or broken, before the end" in get(f"{site}/runs/{run.id}").text
+
+
+def test_a_run_that_waits_for_a_person_says_so_and_leads_there(store: Store, site: str) -> None:
+    run = put_run(store, "r")
+    assert "to review" not in get(site).text and "for a person" not in get(f"{site}/runs/{run.id}").text
+    hold(run, problem(0), Plan("1. Look.", "teacher"))
+    assert '<a class="badge warn" href="/reviews">1 plan to review</a>' in get(site).text
+    assert "1 plan of this run waits for a person" in get(f"{site}/runs/{run.id}").text
 
 
 def test_filters_and_words_choose_runs(store: Store, site: str) -> None:

@@ -209,6 +209,11 @@ def waiting(store: Store, run: str = "") -> list[Held]:
     return [Held(name, decode_problem(body), decode_plan(plan), asked) for name, body, plan, asked in rows]
 
 
+def waiting_counts(store: Store) -> dict[str, int]:
+    """Return how many plans of each run wait for a person; runs without any are left out."""
+    return dict(store.db.execute("select run, count(*) from reviews where decision = '' group by run").fetchall())
+
+
 def decide(store: Store, held: tuple[str, str], *, decision: Decision, plan: Plan) -> bool:
     """Keep what a person decided on the plan held at (run, problem); False where somebody was first.
 

@@ -15,6 +15,7 @@ from stepdown.problems import datasets
 from stepdown.prompts import PROMPT_SETS
 from stepdown.runner import CONTROLS
 from stepdown.store import Store
+from stepdown.web.advice import on_page
 from stepdown.web.config import Config, DataSource
 
 Fields = Sequence[tuple[str, str]]
@@ -115,7 +116,8 @@ def read_form(fields: Fields, offered: Offers) -> Wish:
         try:
             options += part(said, offered)
         except StepdownError as error:
-            errors[name] = f"{error.what}; {error.hint}" if error.hint else error.what
+            hint = on_page(error.hint, form=True)
+            errors[name] = f"{error.what}; {hint}" if hint else error.what
     if errors:
         return Wish(errors=errors)
     return Wish(tuple(options), _source(said, offered).dataset)

@@ -22,6 +22,7 @@ from stepdown.errors import (
 )
 from stepdown.types import Grade, fingerprint
 from stepdown.web.addresses import address, own
+from stepdown.web.advice import on_page
 from stepdown.web.habits import PERSON, STUDENT, kept
 from stepdown.web.objects import error_object, is_program
 
@@ -44,6 +45,7 @@ def templates() -> Environment:
     )
     made.globals |= {"version": __version__, "address": address}
     made.globals["mark"] = mark
+    made.filters["on_page"] = on_page
     return made
 
 

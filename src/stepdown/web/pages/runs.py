@@ -16,6 +16,7 @@ from stepdown.runner.lessons import may_meet
 from stepdown.store import Run, Store
 from stepdown.store.browse import MOST, WHERE, Chosen, Page, Where, browse, counts
 from stepdown.store.overviews import mark
+from stepdown.store.people import waiting_counts
 from stepdown.types import Sampling, Settings
 from stepdown.web.ledger import Entry, Ledger
 from stepdown.web.pages import page, state_of, templates
@@ -58,6 +59,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     datasets: tuple[str, ...]
     methods: tuple[str, ...]
     students: tuple[str, ...]
+    waiting: dict[str, int] = {}
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +72,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     pages: int
     graders: tuple[str, ...]
     met: str = ""
+    waiting: int = 0
 
 
 def list_runs(ledger: Ledger, store: Store, asked: RunQuery, at: int = 1) -> Listing:
@@ -87,6 +90,7 @@ def list_runs(ledger: Ledger, store: Store, asked: RunQuery, at: int = 1) -> Lis
         datasets=_choices(run.settings.dataset for run in runs),
         methods=_choices(run.settings.method for run in runs),
         students=_choices(run.settings.student for run in runs),
+        waiting=waiting_counts(store),
     )
 
 
@@ -193,6 +197,7 @@ def _see(ledger: Ledger, run: Run, chosen: Chosen, at: int) -> Seen:
         pages=max(1, -(-found.total // TRACES)),
         graders=tuple(run.graders()),
         met=_met(ledger, run),
+        waiting=waiting_counts(run.store).get(run.id, 0),
     )
 
 

@@ -1,0 +1,39 @@
+"""Advice that fits a page: what is done by a command line is said by the page's own fields, or not at all."""
+
+import re
+
+# What an option of the command line is called where a page has it.
+FIELDS = {
+    "--control": "Control",
+    "--data": "Data set",
+    "--budget": "Budget in US dollars",
+    "--concurrency": "Calls at once per model",
+    "--limit": "Problems",
+    "--max-tokens": "Longest solution, in tokens",
+    "--method": "Methods",
+    "--plans": "Plans from",
+    "--prompts": "Prompt set",
+    "--samples": "Samples per problem",
+    "--split": "Split",
+    "--student": "Student",
+    "--teacher": "Teacher",
+    "--temperature": "Student's temperature",
+    "--teacher-max-tokens": "Longest plan, in tokens",
+    "--teacher-temperature": "Teacher's temperature",
+    "-n": "Problems",
+}
+_OPTION = re.compile(r"`?(?<![\w-])(--?[a-z][a-z-]*)(?:[ =](?:[A-Z]+\b|[a-z0-9./:-]+(?=`)))?`?")
+_CLAUSE = re.compile(r";\s+|,\s+or\s+|,\s+(?=`|--)|\s+or\s+(?=`?--|`stepdown)|\.\s+")
+# What only a command line, a shell or a file of this machine can do.
+_ELSEWHERE = re.compile(r"`stepdown\b|\bstepdown [a-z]+ |(?<![\w-])--[a-z]|\bSTEPDOWN_[A-Z]+|\bthe same command\b")
+
+
+def on_page(hint: str, *, form: bool = False) -> str:
+    """Return of a hint what helps whoever sees a page; in a `form`, options are named as its fields."""
+    said = _OPTION.sub(_field, hint) if form else hint
+    return "; ".join(part for part in map(str.strip, _CLAUSE.split(said)) if part and not _ELSEWHERE.search(part))
+
+
+def _field(option: re.Match[str]) -> str:
+    label = FIELDS.get(option[1])
+    return option[0] if label is None else f"“{label}”"
