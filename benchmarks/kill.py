@@ -38,7 +38,9 @@ def stored(store: Path) -> tuple[int, int, str]:
     What was in flight when its process died is booked by an estimate, `left`, which answers nothing.
     """
     with sqlite3.connect(store) as db:
-        calls = db.execute("select count(*) from calls where json_extract(reply, '$.finish') is not 'left'").fetchone()[0]
+        calls = db.execute("select count(*) from calls where json_extract(reply, '$.finish') is not 'left'").fetchone()[
+            0
+        ]
         traces = db.execute("select count(*) from traces").fetchone()[0]
         sound = db.execute("pragma integrity_check").fetchone()[0]
     db.close()

@@ -62,6 +62,18 @@ PARTS = (
         faulty=True,
     ),
     Part(
+        "disks",
+        "a disk that fills up, is enlarged, and is then only to be read",
+        bench("disks.py", "URL"),
+        faulty=True,
+    ),
+    Part(
+        "damage",
+        "stores damaged at random: every verb says so, and what is copied of them is sound",
+        bench("damage.py", "--stores", "60"),
+        ("--stores", "600"),
+    ),
+    Part(
         "stores",
         "damaged, foreign, locked, read-only, removed and full stores",
         tests("store_files", "store_locks", "store_copies", "writer", "files"),

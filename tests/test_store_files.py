@@ -5,9 +5,7 @@ import os
 import random
 import shutil
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,8 +15,6 @@ from stepdown.errors import StoreError
 from stepdown.runner import Task, run_task
 from stepdown.store import Run, Store
 from stepdown.store.opening import connect, migrate
-from stepdown.store.owners import Owner
-from stepdown.store.places import NETWORKS, OwnersLock, network_of
 from stepdown.store.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
 from worlds import DIRECT, LastWord, student, sums
 
@@ -278,41 +274,3 @@ def test_a_file_that_is_put_back_can_be_written_again(tmp_path: Path) -> None:
         (tmp_path / "away").rename(path)
         run.grader = "b"
         assert run.grader == "b"
-
-
-# -- network file systems
-
-
-def test_this_disk_is_no_network_and_the_well_known_ones_are(tmp_path: Path) -> None:
-    assert network_of(tmp_path / "not" / "there") == ""
-    assert {"NFS", "SMB", "CIFS", "Lustre", "FUSE"} <= set(NETWORKS.values())
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "s.sqlite", journal="delete") as opened:
-        yield opened
-
-
-def test_on_a_network_the_store_has_no_log_in_shared_memory(elsewhere: Store) -> None:
-    assert len(solve(elsewhere, 3)) == 3
-    assert elsewhere.db.execute("pragma journal_mode").fetchone() == ("delete",)
-    assert not list(elsewhere.path.parent.glob("*-wal"))
-
-
-def test_on_a_network_one_process_writes_and_others_read(elsewhere: Store) -> None:
-    solve(elsewhere, 3)
-    code = "import sys; from stepdown.store import Store; Store(sys.argv[1], journal='delete')"
-    done = subprocess.run([sys.executable, "-c", code, str(elsewhere.path)], capture_output=True, text=True)
-    assert f"is being written by process {os.getpid()}" in done.stderr
-    assert questions(elsewhere.path) == 3
-
-
-def test_the_owners_lock_goes_with_its_store_and_of_a_dead_owner(tmp_path: Path) -> None:
-    path = tmp_path / "s.sqlite"
-    Store(path, journal="delete").close()
-    assert not list(tmp_path.glob("*-owner"))
-    dead = Owner().name.split(" ")
-    path.with_name("s.sqlite-owner").write_text(" ".join([dead[0], "99999999", *dead[2:]]))
-    OwnersLock(path, "NFS").release()
-    assert not list(tmp_path.glob("*-owner"))
