@@ -155,6 +155,10 @@ def main() -> None:
     else:
         for name, value in row.items():
             print(f"{name:>18}  {value}")
+        print(
+            f"{row['repeats']} repeats of {row['answered']} answers, {row['in_flight_at_kills']} in flight at "
+            f"{row['kills']} kills; ${row['billed_usd']} billed, ${row['booked_usd']} booked, budget {row['budget_usd']}"
+        )
     if wrong := check(row):
         raise SystemExit("; ".join(wrong))
 
