@@ -157,7 +157,7 @@ def main() -> None:
             print(f"{name:>18}  {value}")
         print(
             f"{row['repeats']} repeats of {row['answered']} answers, {row['in_flight_at_kills']} in flight at "
-            f"{row['kills']} kills; ${row['billed_usd']} billed, ${row['booked_usd']} booked, budget {row['budget_usd']}"
+            f"{row['kills']} kills; billed {row['billed_usd']}, booked {row['booked_usd']}, budget {row['budget_usd']}"
         )
     if wrong := check(row):
         raise SystemExit("; ".join(wrong))
