@@ -1,5 +1,7 @@
 """Whole replies: which of their words are the answer."""
 
+import time
+
 import pytest
 
 from stepdown.answers import conclusion
@@ -166,3 +168,25 @@ def test_a_reply_concludes_with_this_choice(text: str, found: str | None, choice
 )
 def test_a_reply_concludes_with_this_text(text: str, found: str | None) -> None:
     assert conclusion(text, "text").found == found
+
+
+@pytest.mark.parametrize(
+    ("field", "found"),
+    [
+        (r'{"answer": "\frac{1}{2}"}', r"\frac{1}{2}"), (r'{"answer": "\\frac{1}{2}"}', r"\frac{1}{2}"),
+        (r'{"answer": "\(x=3\)"}', "x=3"), (r'{"answer": "-\infty"}', r"-\infty"),
+        (r'{"answer": "\\sqrt{2}"}', r"\sqrt{2}"),
+        (r'{"steps": ["x=1"], "final_answer": "[-2, 7)"}', "[-2, 7)"),
+    ],
+)  # fmt: skip
+def test_latex_in_json_is_read_whether_its_backslashes_are_doubled_or_not(field: str, found: str) -> None:
+    assert conclusion(field, "expression").found == found
+
+
+@pytest.mark.parametrize("lead", ["The answer is ", "Answer: ", "\\boxed{"])
+@pytest.mark.parametrize("unit", ["(", "A, ^(", "? ", "the answer is ", "or 5 ", "答案是1/"])
+def test_a_long_answer_line_costs_no_more_than_its_length(lead: str, unit: str) -> None:
+    began = time.process_time()
+    for kind in ("number", "expression", "choice", "text"):
+        conclusion(lead + unit * (20_000 // len(unit)), kind)
+    assert time.process_time() - began < 4

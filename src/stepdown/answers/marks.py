@@ -75,6 +75,10 @@ _FIELD = re.compile(
     r"|[^\s\"'\[{},}][^,}\n]{0,200})",
     re.IGNORECASE,
 )
+_COMMAND = re.compile(
+    r"(?<!\\)\\(?:frac|forall|boxed|begin|beta|binom|bar|neq?|nu|not|nabla|tfrac|text|times|theta|tan|to|right|rho|"
+    r"rightarrow|[ac-eg-moqsu-zA-Z][a-zA-Z]|[()\[\],;!{}%$])"
+)
 _HASHES = re.compile(r"(?<!\#)\#{4}(?!\#)[ \t]*(?P<rest>[^\n]{0,300})")
 _SENTENCE = re.compile(r"(?<=[a-z\d)\]}$%\"'*.])[.!?](?=[*_\"')$\]]{0,4}(?:\s+[A-Z\"'(*$\\]|\s*$))|[。！？]")
 _OPENER = re.compile(r"(?:\$\$|\\\[|```[a-z]*|\\begin\{[a-z*]+\}.*|<[a-z_]+>|[*_>\s]*)\Z", re.IGNORECASE)
@@ -173,13 +177,19 @@ def _tags(text: str, begin: int) -> Iterator[Mark]:
 
 def _fields(text: str, begin: int) -> Iterator[Mark]:
     for match in _FIELD.finditer(text, begin):
-        value = match["value"].strip()
-        try:
-            decoded = json.loads(value)
-        except (ValueError, RecursionError):
-            decoded = value.strip("'")
+        decoded = _decoded(match["value"].strip())
         said = ", ".join(map(str, decoded)) if isinstance(decoded, list) else str(decoded)
         yield Mark(match.start("value"), match.end("value"), "field", said)
+
+
+def _decoded(value: str) -> object:
+    """Decode a value of JSON; LaTeX whose backslashes a model forgot to double (`"\\frac12"`) is taken as it stands."""
+    if value[:1] in "\"'" and (_COMMAND.search(value) or value[0] == "'"):
+        return re.sub(r"\\([\"'])", r"\1", value[1:-1])
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value.strip("\"'")
 
 
 def _hashes(text: str, begin: int) -> Iterator[Mark]:

@@ -25,9 +25,12 @@ _STATED = re.compile(
 
 
 def plain_text(text: str) -> str:
-    """Return text casefolded, without articles, punctuation or superfluous spaces; doing it again changes nothing."""
-    text = _MARKS.sub(" ", text.casefold())
-    return " ".join(_ARTICLES.sub(" ", text).split())
+    """Return text casefolded, without articles, punctuation or superfluous spaces; doing it again changes nothing.
+
+    Articles that are all there is are kept: `A` is an answer.
+    """
+    text = " ".join(_MARKS.sub(" ", text.casefold()).split())
+    return " ".join(_ARTICLES.sub(" ", text).split()) or text
 
 
 def final_line(text: str) -> tuple[int, int] | None:
