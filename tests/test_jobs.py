@@ -248,6 +248,12 @@ def test_a_field_that_cannot_be_is_refused_beside_itself(tmp_path: Path, field: 
     assert (list(wish.errors) == [field] and said in wish.errors[field]) if said else not wish.errors
 
 
+def test_a_split_that_is_not_there_is_said_at_the_split(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite") as store:
+        wish = read_form(list((FORM | {"dataset": "wordsums", "split": "tset"}).items()), offers(store, CONFIG))
+    assert list(wish.errors) == ["split"] and "did you mean `test`" in wish.errors["split"]
+
+
 def test_a_form_is_a_command_of_options_that_begin_with_their_names(tmp_path: Path) -> None:
     fields = [
         *FORM.items(),

@@ -167,8 +167,6 @@ def _source(said: Said, offered: Offers) -> DataSource:
     """Return a data set as the verb names it. Raises `UnknownName`."""
     name, split = said.one["dataset"], said.one["split"]
     splits = offered.datasets[_known("data set", name, offered.datasets)]
-    if split and splits:
-        _known(f"split of `{name}`", split, splits)
     return offered.config.datasets.get(name) or DataSource(dataset=name, split=split if splits else "")
 
 
@@ -176,6 +174,14 @@ def _dataset(said: Said, offered: Offers) -> list[str]:
     source = _source(said, offered)
     places = (("data", source.data), ("split", source.split))
     return [f"--{option}={value}" for option, value in places if value]
+
+
+def _split(said: Said, offered: Offers) -> list[str]:
+    """Say at its own field that a data set has no such split; the data set's part names it to the command."""
+    name, split = said.one["dataset"], said.one["split"]
+    if split and (splits := offered.datasets.get(name)):
+        _known(f"split of `{name}`", split, splits)
+    return []
 
 
 def _methods(said: Said, offered: Offers) -> list[str]:
@@ -221,6 +227,7 @@ def _review(said: Said, offered: Offers) -> list[str]:
 
 _PARTS: dict[str, Callable[[Said, Offers], list[str]]] = {
     "dataset": _dataset,
+    "split": _split,
     "method": _methods,
     "student": _students,
     "teacher": _teachers,
