@@ -108,3 +108,13 @@ def test_two_servers_keep_the_traces_of_one_file(tmp_path: Path, run: str) -> No
             assert post(f"{site}/runs/{run}/verdicts/sums/test/{place}", {"verdict": "wrong"}).status == 200
     with Store(path, reading=True) as store:
         assert [grade.verdict for _, grade in store.run(run).graded()] == ["wrong"] * 3
+
+
+def test_a_page_of_a_damaged_file_says_so(tmp_path: Path, run: str) -> None:
+    path = tmp_path / "s.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("update traces set usage = '7'")
+    db.close()
+    with served(lambda: State(path)) as site:
+        shown = get(f"{site}/runs/{run}")
+    assert shown.status == 503 and "damaged" in shown.text

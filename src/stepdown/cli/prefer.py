@@ -89,7 +89,7 @@ def prefer(
         refuse([*given(spend), *given(endpoint)], "no model judges", "give --judge MODEL, or leave it out")
     if options.to is None:
         refuse(given(options, "force"), "no file is written", "give --to FILE, or leave it out")
-    with output.reopen() as store:
+    with output.reopen() if options.judge is not None else output.read() as store:
         first, second = store.run(run), store.run(against)
         say(*warnings((first, second)))
         if options.to is not None:

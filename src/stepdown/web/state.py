@@ -66,11 +66,13 @@ class State:
 
     async def read(self, work: Callable[[Store], T]) -> T:
         """Return what some work reads from the store, done in a thread of its own connection."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: work(self._reader()))
+        return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: _done(work, self._reader()))
 
     async def write(self, work: Callable[[Store], T]) -> T:
         """Return what some work that writes the store returns, done in the thread that does so. Raises `StoreError`."""
-        return await asyncio.get_running_loop().run_in_executor(self._writers, lambda: work(self._own(reading=False)))
+        return await asyncio.get_running_loop().run_in_executor(
+            self._writers, lambda: _done(work, self._own(reading=False))
+        )
 
     def _reader(self) -> Store:
         return self._own(reading=True)
@@ -115,6 +117,15 @@ class State:
                 store.close()
             except StoreError:
                 continue
+
+
+def _done(work: Callable[[Store], T], store: Store) -> T:
+    """Return what some work returns; what damage of the file does to it is said as such."""
+    try:
+        return work(store)
+    except Exception as error:
+        store.explain(error)
+        raise
 
 
 def _open(path: Path) -> Store:
