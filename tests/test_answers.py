@@ -233,6 +233,7 @@ def test_spelling_twice_changes_nothing(text: str) -> None:
 )
 def test_no_text_makes_reading_fail(text: str, kind: Kind) -> None:
     read = conclusion(text, kind, ("red", "blue"), question=text)
+    assert (read.found is None) == (read.where is None)
     if read.where is not None:
         assert 0 <= read.where[0] <= read.where[1] <= len(text)
     explicit(text, kind)

@@ -51,8 +51,9 @@ def help_of(verb: str) -> str:
 def test_every_python_block_of_the_documents_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STEPDOWN_STORE", str(tmp_path / "docs.sqlite"))
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
         exec(compile(code, "block", "exec"), {"__name__": "docs"})
+    assert bool(shown.getvalue().strip()) == ("print(" in code), "what a block prints is printed"
 
 
 @pytest.mark.parametrize(("place", "line"), command_lines())

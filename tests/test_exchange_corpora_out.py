@@ -210,7 +210,9 @@ class Example(msgspec.Struct, forbid_unknown_fields=True):
 
 def test_openais_rules_for_examples_hold(corpus: Corpus, tmp_path: Path) -> None:
     export_corpus(corpus, "openai", tmp_path / "out.jsonl", prompts="default")
-    for row in rows(tmp_path / "out.jsonl"):
+    written = rows(tmp_path / "out.jsonl")
+    assert len(written) == 12
+    for row in written:
         turns = msgspec.convert(row, Example).messages
         assert [turn.role for turn in turns] == ["system", "user", "assistant"] and all(turn.content for turn in turns)
 

@@ -221,6 +221,7 @@ def test_a_client_that_leaves_ends_the_call(tmp_path: Path, stream: bool) -> Non
             await served.reached(model.ended)
 
         plain(leave())
+        assert model.asked.is_set() and model.ended.is_set()
 
 
 def test_who_leaves_does_not_end_a_call_that_another_waits_for(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def test_the_tables_are_the_reports(site: str, pair: tuple[Run, Run]) -> None:
     cells = [
         unescape(cell) for cell in re.findall(r'<(?:td(?! class="more)|th scope="row")[^>]*>([^<]*)</t[dh]>', page)
     ]
+    assert found.tables and all(table.rows for table in found.tables)
     for table in found.tables:
         assert table.title in page
         for row in table.rows:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from stepdown.errors import BadRow, MissingExtra, UnknownName, UsageError
@@ -245,9 +245,11 @@ def test_a_million_rows_stream_without_being_kept(tmp_path: Path) -> None:
     assert problems.check().count == 1_000_000
 
 
+@example("Which? (A) a, (B) b")
 @given(some.text(alphabet="()ABCabc xor.,", max_size=60))
 def test_splitting_inlined_choices_never_fails_and_never_invents_text(text: str) -> None:
     found = split_inline(text)
+    assert found or not text.startswith("Which?"), "the example is parted, so that what follows is looked at"
     if found:
         question, choices = found
         assert len(choices) >= 2
