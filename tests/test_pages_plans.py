@@ -9,37 +9,27 @@ from typing import Any
 import aiohttp
 import pytest
 
-from served import Answer, get, post, served
+from served import Answer, get, post
+from solving_site import NAMES, solved_run, solving_site
 from stepdown.models import ScriptedModel
 from stepdown.runner import run
 from stepdown.store import Run, Store
 from stepdown.store.people import annotations, decision, hold, waiting
 from stepdown.types import Plan, Problem
-from stepdown.web.state import State
 from test_again import P1, follower
-from worlds import sums, teacher
+from worlds import sums
 
 HOSTILE = "<script>alert(1)</script><img src=//evil.example/x onerror=alert(1)> ![x](//evil.example)"
-NAMES = ("openai/student", "openai/other")
 
 
 @pytest.fixture
 def first(store: Store) -> Run:
-    """A run of three problems, number 1 wrong."""
-    student = ScriptedModel(follower, NAMES[0])
-    return run(sums(3), "trace-of-thought", student=student, teacher=teacher(), store=store)
+    return solved_run(store)
 
 
 @pytest.fixture
 def site(store: Store, first: Run) -> Iterator[str]:
-    """The address of the pages over the store of `first`."""
-
-    def make() -> State:
-        state = State(store.path, person="Ann")
-        state.models |= {name: ScriptedModel(follower, name) for name in NAMES}
-        return state
-
-    with served(make) as address:
+    with solving_site(store) as address:
         yield address
 
 

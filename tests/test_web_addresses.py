@@ -9,33 +9,24 @@ import pytest
 
 from run_pages import put_run
 from served import get, post, served
-from stepdown.models import ScriptedModel
+from solving_site import NAMES, solved_run, solving_site
 from stepdown.models.keys import Secret
-from stepdown.runner import run
 from stepdown.store import Run, Store
 from stepdown.web.addresses import Room, address, inside
 from stepdown.web.habits import PERSON, STUDENT
 from stepdown.web.state import State
-from test_again import P1, follower
-from worlds import sums, teacher
-
-NAMES = ("openai/student", "openai/other")
+from test_again import P1
 
 
 @pytest.fixture
 def first(store: Store) -> Run:
-    return run(sums(3), "trace-of-thought", student=ScriptedModel(follower, NAMES[0]), teacher=teacher(), store=store)
+    return solved_run(store)
 
 
 @pytest.fixture
 def site(store: Store, first: Run) -> Iterator[str]:
-    def make() -> State:
-        state = State(store.path, person="Ann")
-        state.models |= {name: ScriptedModel(follower, name) for name in NAMES}
-        return state
-
-    with served(make) as at:
-        yield at
+    with solving_site(store) as address:
+        yield address
 
 
 @pytest.mark.parametrize(
