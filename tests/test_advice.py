@@ -2,7 +2,7 @@
 
 import pytest
 
-from stepdown.web.advice import on_page
+from stepdown.web.advice import field_of, on_page
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,16 @@ def test_a_hint_keeps_what_a_page_can_do(hint: str, shown: str) -> None:
 )
 def test_a_form_is_spoken_of_by_its_fields(hint: str, shown: str) -> None:
     assert on_page(hint, form=True) == shown
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ("`2` greedy samples would all be the same; give --temperature, such as 0.7", "temperature"),
+        ("at most `0` tokens leave no room; give `--max-tokens 9`", "max_tokens"),
+        ("take fewer with -n", "limit"),
+        ("4 runs are under way; wait for one to end", ""),
+    ],
+)
+def test_an_error_of_the_command_is_said_at_the_field_it_speaks_of(said: str, field: str) -> None:
+    assert field_of(said) == field

@@ -22,6 +22,8 @@ FIELDS = {
     "--teacher-temperature": "Teacher's temperature",
     "-n": "Problems",
 }
+# Fields that are not called as their option is.
+_NAMES = {"-n": "limit", "--data": "dataset"}
 _OPTION = re.compile(r"`?(?<![\w-])(--?[a-z][a-z-]*)(?:[ =](?:[A-Z]+\b|[a-z0-9./:-]+(?=`)))?`?")
 _CLAUSE = re.compile(r";\s+|,\s+or\s+|,\s+(?=`|--)|\s+or\s+(?=`?--|`stepdown)|\.\s+")
 # What only a command line, a shell or a file of this machine can do.
@@ -32,6 +34,12 @@ def on_page(hint: str, *, form: bool = False) -> str:
     """Return of a hint what helps whoever sees a page; in a `form`, options are named as its fields."""
     said = _OPTION.sub(_field, hint) if form else hint
     return "; ".join(part for part in map(str.strip, _CLAUSE.split(said)) if part and not _ELSEWHERE.search(part))
+
+
+def field_of(said: str) -> str:
+    """Return the name of the form's field that an error of the command speaks of first, "" where it names none."""
+    named = next((option[1] for option in _OPTION.finditer(said) if option[1] in FIELDS), "")
+    return _NAMES.get(named, named.lstrip("-").replace("-", "_"))
 
 
 def _field(option: re.Match[str]) -> str:

@@ -116,11 +116,16 @@ def read_form(fields: Fields, offered: Offers) -> Wish:
         try:
             options += part(said, offered)
         except StepdownError as error:
-            hint = on_page(error.hint, form=True)
-            errors[name] = f"{error.what}; {hint}" if hint else error.what
+            errors[name] = at_field(error)
     if errors:
         return Wish(errors=errors)
     return Wish(tuple(options), _source(said, offered).dataset)
+
+
+def at_field(error: StepdownError) -> str:
+    """Return what a field of the form says of an error, in the words of the form."""
+    hint = on_page(error.hint, form=True)
+    return f"{error.what}; {hint}" if hint else error.what
 
 
 def chosen(fields: Fields, name: str) -> tuple[str, ...]:

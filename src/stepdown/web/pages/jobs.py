@@ -8,11 +8,24 @@ from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import UsageError
 from stepdown.reports import figures
+from stepdown.web.advice import field_of
 from stepdown.web.jobs import Costing
 from stepdown.web.live import Live
 from stepdown.web.objects import bare
 from stepdown.web.pages import fields_of, page, state_of
-from stepdown.web.run_form import DEFAULTS, MANY, MOST, NUMBERS, SOURCES, Fields, Wish, chosen, offers, read_form
+from stepdown.web.run_form import (
+    DEFAULTS,
+    MANY,
+    MOST,
+    NUMBERS,
+    SOURCES,
+    Fields,
+    Wish,
+    at_field,
+    chosen,
+    offers,
+    read_form,
+)
 
 _LONGEST = 500
 _LEAST = {"method": 0, "student": 2, "teacher": 2}
@@ -37,6 +50,8 @@ async def start(request: Request) -> Response:
             return await _form(request, fields, wish, costings=await state.jobs.estimate(wish.options, wish.dataset))
         job = await state.jobs.start(wish.options, wish.dataset)
     except UsageError as error:
+        if name := field_of(f"{error.what}; {error.hint}"):
+            return await _form(request, fields, Wish(errors={name: at_field(error)}), status=400)
         return await _form(request, fields, wish, status=400, refused=error)
     return RedirectResponse(f"/jobs/{job.id}", status_code=303)
 
