@@ -253,7 +253,7 @@ def test_imported_runs_had_plans_of_their_own(store: Store) -> None:
 
 def test_sharing_names_the_run_that_is_missing(store: Store) -> None:
     made = report(a_run(store, "r", "trace-of-thought", teacher=BIG), prices=Dollars())
-    assert f"--student {BIG}" in str(made.sharing[0])
+    assert f"chain-of-thought with `{BIG}` as its student" in str(made.sharing[0])
     assert "When shared plans pay off" in made.to_markdown()
 
 

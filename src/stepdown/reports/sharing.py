@@ -113,7 +113,7 @@ def _asked(shared: Sharing) -> str:
     if not shared.asked:
         return (
             "Whether that pays off cannot be said: no run here asks the teacher itself "
-            f"(add one with --method chain-of-thought --student {shared.teacher})."
+            f"(add a run of chain-of-thought with `{shared.teacher}` as its student)."
         )
     tokens = UNKNOWN if shared.asked_tokens is None else count(round(shared.asked_tokens))
     how = f"{shared.asked_method}, run {shared.asked}"
