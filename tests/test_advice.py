@@ -14,6 +14,8 @@ from stepdown.web.advice import field_of, on_page
         ("give another place with --store PATH or STEPDOWN_STORE", ""),
         ("free some space; what was answered is kept, and the same command goes on", "free some space"),
         ("did you mean `gold`?", "did you mean `gold`?"),
+        ("known: `dev`, `test`, `train`", "known: `dev`, `test`, `train`"),
+        ("one of `a`, `stepdown models` lists them", "one of `a`"),
         ("", ""),
     ],
 )

@@ -25,7 +25,7 @@ FIELDS = {
 # Fields that are not called as their option is.
 _NAMES = {"-n": "limit", "--data": "dataset"}
 _OPTION = re.compile(r"`?(?<![\w-])(--?[a-z][a-z-]*)(?:[ =](?:[A-Z]+\b|[a-z0-9./:-]+(?=`)))?`?")
-_CLAUSE = re.compile(r";\s+|,\s+or\s+|,\s+(?=`|--)|\s+or\s+(?=`?--|`stepdown)|\.\s+")
+_CLAUSE = re.compile(r";\s+|,\s+or\s+|,\s+(?=`?--|`stepdown)|\s+or\s+(?=`?--|`stepdown)|\.\s+")
 # What only a command line, a shell or a file of this machine can do.
 _ELSEWHERE = re.compile(r"`stepdown\b|\bstepdown [a-z]+ |(?<![\w-])--[a-z]|\bSTEPDOWN_[A-Z]+|\bthe same command\b")
 
