@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from stepdown.web.app import make_app
-from stepdown.web.guards import Rules
-from stepdown.web.server import Limits, Server, address_of, bind, make_server
+from stepdown.web.security.guards import Rules
+from stepdown.web.server.serving import Limits, Server, address_of, bind, make_server
 from stepdown.web.state import State
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stepdown.web.advice import field_of, on_page
+from stepdown.web.views.advice import field_of, on_page
 
 
 @pytest.mark.parametrize(

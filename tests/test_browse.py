@@ -11,7 +11,7 @@ from stepdown.store.browse import MOST, WHERE, Chosen, counts, neighbours
 from stepdown.store.flips import Turn, flips
 from stepdown.store.origins import ELSEWHERE, grades_of, payers, siblings
 from stepdown.types import Grade, Plan
-from stepdown.web.ledger import Ledger
+from stepdown.web.views.run_stats import Ledger
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from stepdown import __version__
 from stepdown.cli import VERBS, main
+from stepdown.cli.console.terminal import clean
 from stepdown.cli.manual import manual
-from stepdown.cli.terminal import clean
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,7 +47,7 @@ def test_an_unknown_verb_ends_with_2_and_a_hint(capsys: pytest.CaptureFixture[st
 
 
 def test_help_loads_no_verb_and_no_heavy_library() -> None:
-    heavy = "stepdown.cli.run,stepdown.store,stepdown.models,aiohttp,genai_prices,openvino_genai,altair,polars"
+    heavy = "stepdown.cli.verbs.run,stepdown.store,stepdown.models,aiohttp,genai_prices,openvino_genai,altair,polars"
     loaded = f"[name for name in '{heavy}'.split(',') if name in sys.modules]"
     code = f"import sys; from stepdown.cli import main; main(['--help']); print({loaded})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

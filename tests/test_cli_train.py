@@ -12,7 +12,7 @@ import pytest
 from command_line import write_sums
 from small_students import small_model, small_tokenizer
 from stepdown.cli import main
-from stepdown.cli.study import spelled_out, tokens_of
+from stepdown.cli.verbs.study import spelled_out, tokens_of
 from stepdown.corpus import Card, CorpusWriter
 from stepdown.errors import UsageError
 from stepdown.models.students import read_card
@@ -128,7 +128,9 @@ def test_a_missing_option_is_named_with_the_help_of_its_verb(capsys: pytest.Capt
 
 
 def test_the_verbs_of_distillation_load_no_heavy_library_until_they_work() -> None:
-    verbs = ", ".join(f"stepdown.cli.{verb}" for verb in ("sample", "keep", "train", "study", "exports", "imports"))
+    verbs = ", ".join(
+        f"stepdown.cli.verbs.{verb}" for verb in ("sample", "keep", "train", "study", "exports", "imports")
+    )
     heavy = "('torch', 'transformers', 'polars', 'datasets', 'numpy', 'altair')"
     code = f"import sys, {verbs}; print([one for one in {heavy} if one in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

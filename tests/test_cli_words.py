@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from stepdown.cli import main
-from stepdown.cli.commas import parted
-from stepdown.cli.faults import BROKEN_PIPE, nobody_reads, said_of
+from stepdown.cli.comma_lists import parted
+from stepdown.cli.console.failures import BROKEN_PIPE, nobody_reads, said_of
 from stepdown.errors import MissingExtra, UnknownName, closest
 from stepdown.extras import EXTRAS, require
 from stepdown.methods import load_method

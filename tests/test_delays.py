@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from faulty_server import faulty_server
-from stepdown.cli import progress
-from stepdown.cli.progress import Spending, passed_on, screen
+from stepdown.cli.console import progress
+from stepdown.cli.console.progress import Spending, passed_on, screen
 from stepdown.errors import CallFailed, PromptTooLong
 from stepdown.models import ChatModel, Prices
 from stepdown.models.delays import Delay, ordinal

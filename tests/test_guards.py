@@ -16,8 +16,8 @@ from starlette.routing import Route
 from served import served
 from stepdown.errors import EndpointRefused
 from stepdown.models.keys import Secret
-from stepdown.web.guards import POLICY, Rules
-from stepdown.web.server import Limits
+from stepdown.web.security.guards import POLICY, Rules
+from stepdown.web.server.serving import Limits
 from stepdown.web.state import State
 
 TOKEN = "a-token-of-enough-letters"

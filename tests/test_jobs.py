@@ -21,7 +21,7 @@ from served import served
 from stepdown.errors import UnknownName, UsageError
 from stepdown.store import Store
 from stepdown.web.config import Config, DataSource
-from stepdown.web.run_form import offers, read_form
+from stepdown.web.jobs.run_form import offers, read_form
 from stepdown.web.state import State
 
 STUDENT, TEACHER = "openai-api/here/student", "openai-api/here/teacher"

@@ -13,7 +13,7 @@ from stepdown.store import Run, Store
 from stepdown.store.derived import carry_over
 from stepdown.types import Grade, Plan, Problem, Trace
 from stepdown.web.pages.traces import whole_text
-from stepdown.web.passages import LONGEST, passage
+from stepdown.web.views.excerpts import LONGEST, passage
 
 PLAN = Plan("1. Take the pears.\n2. Add one.", "openai/gpt-4o")
 

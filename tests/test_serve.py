@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from stepdown.cli import main
-from stepdown.cli.serve import ServedOptions
+from stepdown.cli.verbs.serve import ServedOptions
 
 pytest.importorskip("starlette")
 Refused = Callable[..., str]

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from small_students import small_model, small_student, small_tokenizer
-from stepdown.cli.train import show_students
+from stepdown.cli.verbs.train import show_students
 from stepdown.corpus import open_corpus
 from stepdown.distill.folders import export_student, write_card, write_student
 from stepdown.distill.people import describe

@@ -19,7 +19,7 @@ from stepdown.runner import Budget, Calls
 from stepdown.runner.budget import most
 from stepdown.store import Store
 from stepdown.types import GREEDY, Call, Message, Messages, Model, Reply, Sampling, Settings, Unseen, Usage
-from stepdown.web.ledger import Ledger, Spent
+from stepdown.web.views.run_stats import Ledger, Spent
 
 ASKED = (Message("user", "What is 2 + 2?"),)
 WARM = Sampling(temperature=1.0, seed=10)

@@ -12,9 +12,9 @@ from served import get, post, served
 from solving_site import NAMES, solved_run, solving_site
 from stepdown.models.keys import Secret
 from stepdown.store import Run, Store
-from stepdown.web.addresses import Room, address, inside
-from stepdown.web.habits import PERSON, STUDENT
 from stepdown.web.state import State
+from stepdown.web.views.addresses import Room, address, inside
+from stepdown.web.views.cookies import PERSON, STUDENT
 from test_again import P1
 
 

@@ -9,10 +9,10 @@ from inspect import cleandoc
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from stepdown import __version__
-from stepdown.cli.commas import parted
-from stepdown.cli.faults import BROKEN_PIPE, INTERNAL, nobody_reads, said_of, write_details
+from stepdown.cli.comma_lists import parted
+from stepdown.cli.console.failures import BROKEN_PIPE, INTERNAL, nobody_reads, said_of, write_details
+from stepdown.cli.console.terminal import say, say_error
 from stepdown.cli.numbers import check_numbers
-from stepdown.cli.terminal import say, say_error
 from stepdown.errors import StepdownError, closest
 
 VERBS = {
@@ -105,7 +105,7 @@ def _make_app() -> App:
     for place, (verb, words) in enumerate(VERBS.items()):
         usage = {"usage": f"Usage: stepdown {verb} [OPTIONS] {_MANY[verb]}"} if verb in _MANY else {}
         made.command(
-            f"stepdown.cli.{_PLACES.get(verb, f'{verb}:{verb}')}",
+            f"stepdown.cli.verbs.{_PLACES.get(verb, f'{verb}:{verb}')}",
             name=verb,
             help=cleandoc(words),
             sort_key=place,
@@ -168,7 +168,7 @@ def _call(tokens: Sequence[str]) -> int:
 def _spelled_out(tokens: Sequence[str]) -> Sequence[str]:
     """Put in what the file of a study says, the one command whose options may lie in a file; part lists at commas."""
     if list(tokens[:1]) == ["study"] and "".join(tokens[1:2]).endswith(".toml"):
-        from stepdown.cli.study import spelled_out
+        from stepdown.cli.verbs.study import spelled_out
 
         tokens = ["study", *spelled_out(tokens[1:])]
     return parted(tokens) if list(tokens[:1]) in (["run"], ["study"]) else tokens

@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Iterable
 
-from stepdown.cli.progress import bars
-from stepdown.cli.terminal import is_lively, say
+from stepdown.cli.console.progress import bars
+from stepdown.cli.console.terminal import is_lively, say
 from stepdown.models.catalogue import Weights, fetch, fetched, find_weights
 from stepdown.reports.figures import counted
 

@@ -8,9 +8,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from stepdown.cli.downloads import download
-from stepdown.cli.effects import PLANNING, given, refuse
-from stepdown.cli.needs import check_extras
 from stepdown.cli.options import CHOICE, SETTINGS, EndpointOptions, SamplingOptions, stops_of
+from stepdown.cli.required_extras import check_extras
+from stepdown.cli.unused_options import PLANNING, given, refuse
 from stepdown.errors import UsageError
 from stepdown.graders import judged_by, load_grader
 from stepdown.methods import COMPARED, load_method

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
-from stepdown.cli.terminal import say
+from stepdown.cli.console.terminal import say
 from stepdown.errors import UsageError
 from stepdown.models import Prices
 from stepdown.models.chat import TIMEOUT

@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
-from stepdown.cli.desk import Desk
+from stepdown.cli.console.interrupts import interruptible
+from stepdown.cli.console.progress import Spending, passed_on, screen
+from stepdown.cli.console.review_prompt import Desk
 from stepdown.cli.grid import Players
-from stepdown.cli.interrupts import interruptible
 from stepdown.cli.options import MoneyOptions
-from stepdown.cli.progress import Spending, passed_on, screen
-from stepdown.cli.summaries import Paid, Result, result_of
+from stepdown.cli.run_summaries import Paid, Result, result_of
 from stepdown.errors import StepdownError
 from stepdown.reports import report
 from stepdown.runner import Budget, Stop, Tally, Task, run_task

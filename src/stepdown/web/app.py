@@ -12,11 +12,11 @@ from starlette.staticfiles import StaticFiles
 
 from stepdown.errors import StepdownError
 from stepdown.web import openai
-from stepdown.web.guards import Rules, guard
-from stepdown.web.live import Live
+from stepdown.web.errors.handlers import refuse_error, refuse_status
 from stepdown.web.pages import compare, corpora, jobs, login, plans, reviews, runs, solved, traces
-from stepdown.web.refusals import refuse_error, refuse_status
+from stepdown.web.security.guards import Rules, guard
 from stepdown.web.state import State
+from stepdown.web.views.live import Live
 
 
 def routes() -> list[BaseRoute]:

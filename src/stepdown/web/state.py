@@ -15,9 +15,9 @@ from stepdown.store import Store
 from stepdown.store.connection import Locked
 from stepdown.types import Model
 from stepdown.web.config import Config
-from stepdown.web.jobs import GRACE, Jobs
-from stepdown.web.ledger import Ledger
-from stepdown.web.tokens import Lock
+from stepdown.web.jobs.jobs import GRACE, Jobs
+from stepdown.web.security.auth import Lock
+from stepdown.web.views.run_stats import Ledger
 
 T = TypeVar("T")
 READERS = 2

@@ -11,12 +11,12 @@ from starlette.types import Receive, Scope, Send
 
 from stepdown.errors import StepdownError
 from stepdown.strangers import json_of
-from stepdown.web.guards import plain_id
 from stepdown.web.openai.completions import ANSWER, Exchange
 from stepdown.web.openai.errors import Refusal, Wrong, busy, failed
 from stepdown.web.openai.requests import Wanted, read_request
 from stepdown.web.openai.sending import Stream, answer_whole
 from stepdown.web.openai.served import ServedModel, find_served, make_served, names_in
+from stepdown.web.security.guards import plain_id
 from stepdown.web.state import State
 
 MOST_AT_ONCE = 1000

@@ -15,7 +15,7 @@ from stepdown.errors import (
     UsageError,
 )
 from stepdown.strangers import json_of
-from stepdown.web.scrubbing import scrub
+from stepdown.web.security.scrubbing import scrub
 
 RETRY_AFTER = {"Retry-After": "1"}
 # The official clients ask again after any 429 and 5xx, unless the answer says that it would be no use.

@@ -21,10 +21,10 @@ from stepdown.errors import (
     UsageError,
 )
 from stepdown.types import Grade, fingerprint
-from stepdown.web.addresses import address, own
-from stepdown.web.advice import on_page
-from stepdown.web.habits import PERSON, STUDENT, kept
-from stepdown.web.objects import error_object, is_program
+from stepdown.web.errors.objects import error_object, is_program
+from stepdown.web.views.addresses import address, own
+from stepdown.web.views.advice import on_page
+from stepdown.web.views.cookies import PERSON, STUDENT, kept
 
 if TYPE_CHECKING:
     from stepdown.web.state import State

@@ -18,9 +18,9 @@ from stepdown.reports.turning import turns
 from stepdown.store import Run, Store
 from stepdown.store.flips import Flips, Turn, flips
 from stepdown.store.overviews import mark
-from stepdown.web.ledger import Ledger
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import number
+from stepdown.web.views.run_stats import Ledger
 
 MOST = 24
 FLIPS = 25

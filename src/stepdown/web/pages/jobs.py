@@ -8,12 +8,9 @@ from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import UsageError
 from stepdown.reports import figures
-from stepdown.web.advice import field_of
-from stepdown.web.jobs import Costing
-from stepdown.web.live import Live
-from stepdown.web.objects import bare
-from stepdown.web.pages import fields_of, page, state_of
-from stepdown.web.run_form import (
+from stepdown.web.errors.objects import bare
+from stepdown.web.jobs.jobs import Costing
+from stepdown.web.jobs.run_form import (
     DEFAULTS,
     MANY,
     MOST,
@@ -26,6 +23,9 @@ from stepdown.web.run_form import (
     offers,
     read_form,
 )
+from stepdown.web.pages import fields_of, page, state_of
+from stepdown.web.views.advice import field_of
+from stepdown.web.views.live import Live
 
 _LONGEST = 500
 _LEAST = {"method": 0, "student": 2, "teacher": 2}

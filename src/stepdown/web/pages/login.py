@@ -11,9 +11,9 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from stepdown.errors import UsageError
-from stepdown.web.addresses import inside, own
 from stepdown.web.pages import fields_of, form_of, page, state_of
-from stepdown.web.tokens import COOKIE
+from stepdown.web.security.auth import COOKIE
+from stepdown.web.views.addresses import inside, own
 
 KEPT = "kept:"  # before the names of the fields of a form that waits for the login
 _ENDED = "your login has ended, so nothing was sent; what you typed comes back after it"

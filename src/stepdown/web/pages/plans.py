@@ -15,14 +15,14 @@ from stepdown.errors import StepdownError, UnknownName, UsageError
 from stepdown.store import Edit, Run, Store
 from stepdown.store.people import Annotation, annotate, annotations, copied_from, copies, correct
 from stepdown.types import Grade, Plan, Trace, Verdict
-from stepdown.web.addresses import BACK, address, inside, place_of
-from stepdown.web.habits import STUDENT, keep, kept
+from stepdown.web.jobs.run_form import check_model, offers
+from stepdown.web.jobs.solvings import Solving
 from stepdown.web.pages import AtField, Overtaken, form_of, mark, page, state_of
 from stepdown.web.pages.solved import solved_at, solvings_of, unsolved
-from stepdown.web.run_form import check_model, offers
-from stepdown.web.solvings import Solving
 from stepdown.web.state import State
-from stepdown.web.worth import (
+from stepdown.web.views.addresses import BACK, address, inside, place_of
+from stepdown.web.views.cookies import STUDENT, keep, kept
+from stepdown.web.views.edit_queue import (
     MOST_SECONDS,
     Change,
     changes,

@@ -13,10 +13,10 @@ from stepdown.errors import UnknownName, UsageError
 from stepdown.store import Store
 from stepdown.store.people import Decision, Held, decide, waiting
 from stepdown.types import Plan
-from stepdown.web.addresses import place_of
-from stepdown.web.habits import keep
 from stepdown.web.pages import AtField, form_of, page, state_of
 from stepdown.web.pages.plans import author_of, revised, typed_of
+from stepdown.web.views.addresses import place_of
+from stepdown.web.views.cookies import keep
 
 SHOWN = 50
 

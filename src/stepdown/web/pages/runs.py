@@ -18,9 +18,9 @@ from stepdown.store.browse import MOST, WHERE, Chosen, Page, Where, browse, coun
 from stepdown.store.overviews import mark
 from stepdown.store.people import waiting_counts
 from stepdown.types import Sampling, Settings
-from stepdown.web.ledger import Entry, Ledger
 from stepdown.web.pages import page, state_of, templates
 from stepdown.web.state import State
+from stepdown.web.views.run_stats import Entry, Ledger
 
 RUNS = 40
 TRACES = 50

@@ -9,12 +9,12 @@ from starlette.routing import BaseRoute, Route
 from stepdown.errors import StepdownError, UnknownName
 from stepdown.models import Prices
 from stepdown.store import Store
-from stepdown.web.addresses import address, place_of
+from stepdown.web.jobs.solvings import Solving, Solvings
 from stepdown.web.pages import AtField, page, state_of, templates
-from stepdown.web.scrubbing import scrub
-from stepdown.web.solvings import Solving, Solvings
+from stepdown.web.security.scrubbing import scrub
 from stepdown.web.state import State
-from stepdown.web.worth import changes, gains, side_of
+from stepdown.web.views.addresses import address, place_of
+from stepdown.web.views.edit_queue import changes, gains, side_of
 
 
 def solvings_of(request: Request) -> Solvings:

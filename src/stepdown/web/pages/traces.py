@@ -19,11 +19,11 @@ from stepdown.store.browse import Chosen, Line, neighbours
 from stepdown.store.origins import Siblings, grades_of, payers, siblings
 from stepdown.store.people import Annotation, annotations, copied_from, copies
 from stepdown.types import Call, Grade, Trace
-from stepdown.web.addresses import place_of
-from stepdown.web.ledger import method_of, plans_of
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import chosen_of, number, query, sampled
-from stepdown.web.passages import LONGEST, Passage, found_in, passage
+from stepdown.web.views.addresses import place_of
+from stepdown.web.views.excerpts import LONGEST, Passage, found_in, passage
+from stepdown.web.views.run_stats import method_of, plans_of
 
 SAMPLES = 100
 

@@ -1,0 +1,173 @@
+"""How far a run is, on stderr: one line redrawn in a terminal, a plain line now and then elsewhere."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from stepdown.cli.console.interrupts import LEASH
+from stepdown.cli.console.terminal import clean, is_lively, say, show_json
+from stepdown.models.delays import Delay
+from stepdown.reports.figures import clipped, count, duration, money
+from stepdown.runner import Budget, Tally, Task
+from stepdown.runner.run import News
+from stepdown.types import Usage
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+EVERY_SECONDS = 10.0
+EVERY_SHARE = 0.1
+_REDRAW = 0.1
+BETWEEN_DELAYS = 5.0
+_ROOM_FOR_BARS = 120
+_ROOM_FOR_COUNTS = 9  # `1000/1000`; what is too wide gives way in the texts beside it
+
+
+def titled(task: Task) -> str:
+    """Return a task's name on one line: its method, its student and whose plans."""
+    parts = [task.method.name, task.student.name]
+    if task.method.plan is not None:
+        parts.append(f"plans {task.planner.name if task.planner else task.plans.source}")
+        parts += [task.plans.control] if task.plans.control else []
+    return clean(" · ".join(clipped(part, 44) for part in parts))
+
+
+class Spending:
+    """What a command has spent so far, in words; money is unknown where a price is."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.known = True
+
+    def check(self, task: Task) -> None:
+        """Look whether the prices of a task's models are known."""
+        models = [model.name for model in (task.student, task.planner) if model]
+        self.known = self.known and all(self.budget.pricing.cost(name, Usage(1, 1)) is not None for name in models)
+
+    def __str__(self) -> str:
+        spent = money(self.budget.spent_money) if self.known else "cost unknown"
+        return f"{count(self.budget.spent_tokens)} tokens · {spent}"
+
+
+class Meter:
+    """One run's figures as they grow, and how they read."""
+
+    def __init__(self, title: str, spending: Spending) -> None:
+        self.title, self.spending = title, spending
+        self.began: int | None = None
+
+    def text(self, tally: Tally) -> str:
+        """Return right so far, the time left, rate, tokens and money; what matters most stands first."""
+        self.began = tally.solved if self.began is None else self.began
+        rate = (tally.solved - self.began) / tally.seconds if tally.seconds > 0 else 0.0
+        waiting = tally.total - tally.solved
+        left = f" · {duration(waiting / rate)} left" if rate and waiting else ""
+        failed = f" · {tally.errors} failed" if tally.errors else ""
+        delayed = f"{clean(tally.delay.words)} · " if tally.delay else ""
+        return f"{delayed}right {tally.right}/{tally.graded}{failed}{left} · {_paced(rate)} · {self.spending}"
+
+
+def _paced(rate: float) -> str:
+    return f"{rate:.1f}/s" if rate >= 1 or not rate else f"{60 * rate:.1f}/min"
+
+
+class Lines:
+    """Plain lines, every ten seconds and every tenth of a run, but at most one a second; sooner as delays grow."""
+
+    def __init__(self, spending: Spending) -> None:
+        self.spending = spending
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Leave the lines as they are."""
+
+    def follow(self, task: Task, place: str) -> Callable[[Tally], None]:
+        """Return what a run calls with its tally."""
+        meter, said, late = Meter(f"{place} {titled(task)}", self.spending), [time.monotonic(), -1.0], [0]
+        self.spending.check(task)
+
+        def update(tally: Tally) -> None:
+            now, share = time.monotonic(), tally.solved / max(1, tally.total)
+            text = meter.text(tally)
+            due = now - said[0] >= EVERY_SECONDS or (share - said[1] >= EVERY_SHARE and now - said[0] >= 1)
+            times = tally.delay.times if tally.delay else 0
+            late[0] = min(late[0], times)
+            due = due or (times > late[0] and now - said[0] >= BETWEEN_DELAYS)
+            if said[1] < 0 or due or tally.solved == tally.total:
+                said[:], late[0] = [now, share], times
+                say(f"{meter.title}: {tally.solved}/{tally.total} · {text}")
+
+        return update
+
+
+class Bars:
+    """A bar per run, redrawn in place."""
+
+    def __init__(self, spending: Spending) -> None:
+        self.spending = spending
+        self.screen = bars()
+
+    def __enter__(self) -> Self:
+        self.screen.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.screen.stop()
+
+    def follow(self, task: Task, place: str) -> Callable[[Tally], None]:
+        """Return what a run calls with its tally."""
+        meter = Meter(f"{place} {titled(task)}", self.spending)
+        self.spending.check(task)
+        room = max(16, self.screen.console.width // 4)
+        bar: TaskID = self.screen.add_task(clipped(meter.title, room), total=None, figures="")
+        drawn = [0.0]
+
+        def update(tally: Tally) -> None:
+            text = meter.text(tally)
+            if time.monotonic() - drawn[0] > _REDRAW or tally.solved == tally.total:
+                drawn[0] = time.monotonic()
+                self.screen.update(bar, completed=tally.solved, total=tally.total, figures=text)
+
+        return update
+
+
+def passed_on(progress: Callable[[Tally], None]) -> Callable[[Tally], None]:
+    """Return the same, telling the server that started this command of each delay too, as lines of JSON on stdout."""
+    if not os.environ.get(LEASH):
+        return progress
+    told: list[Delay | None] = [None]
+
+    def update(tally: Tally) -> None:
+        progress(tally)
+        if tally.delay != told[0]:
+            told[0] = tally.delay
+            # A server that was killed hears nothing; the run ends with its stdin.
+            with suppress(OSError):
+                show_json(News(tally.run, tally.delay))
+                sys.stdout.flush()
+
+    return update
+
+
+def bars() -> "Progress":
+    """Return a rich progress display on stderr; texts are shown as they are, never read as markup."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.table import Column
+
+    console = Console(stderr=True)
+    names, figures = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[figures]}", markup=False)
+    wide = (BarColumn(bar_width=20),) if console.width >= _ROOM_FOR_BARS else ()
+    counts = MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=_ROOM_FOR_COUNTS))
+    return Progress(names, *wide, counts, figures, console=console)
+
+
+def screen(spending: Spending, *, talking: bool = False) -> Lines | Bars:
+    """Return what shows progress on this stderr: plain lines while a person is `talking` to the command there."""
+    return Bars(spending) if is_lively(sys.stderr) and not talking else Lines(spending)

@@ -1,0 +1,136 @@
+"""Where a person decides on held plans: this terminal, and the pages of `stepdown serve`, whoever is first."""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import msgspec
+
+from stepdown.cli.console.editor import edited, person
+from stepdown.cli.console.terminal import say, say_error
+from stepdown.cli.verbs.ask import steps_of
+from stepdown.errors import Interrupted, StepdownError, UsageError
+from stepdown.prompts import asked
+from stepdown.runner import Stop, Task
+from stepdown.runner.reviews import EVERY, StoredReview
+from stepdown.store import Store
+from stepdown.store.people import Decision, Held, decide, waiting
+from stepdown.types import Plan
+
+PAGE = "/reviews"
+_KEYS = "[enter] accept, e edit, l leave unsolved, q stop: "
+_ROOM = 65_536
+
+
+class Keyboard:
+    """Lines that a person types, read when they are asked for, so that an editor may have the terminal in between."""
+
+    def __init__(self) -> None:
+        self._line: asyncio.Future[str] | None = None
+
+    async def line(self, seconds: float) -> str | None:
+        """Return the next line, None if there is none within some seconds; `q` at the end of the input."""
+        if self._line is None:
+            self._line = asyncio.get_running_loop().create_future()
+            # A thread of its own, never joined: nothing ends a read of a terminal but the person.
+            threading.Thread(target=self._read, args=(asyncio.get_running_loop(), self._line), daemon=True).start()
+        done, _ = await asyncio.wait([self._line], timeout=seconds)
+        if not done:
+            return None
+        line, self._line = self._line.result(), None
+        return line
+
+    @staticmethod
+    def _read(loop: asyncio.AbstractEventLoop, line: "asyncio.Future[str]") -> None:
+        # Not through `sys.stdin`: a thread that waits in it would hold its lock when the process ends.
+        read = os.read(sys.stdin.fileno(), _ROOM)
+        text = read.decode("utf-8", "replace").strip().lower() if read else "q"
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(lambda: None if line.done() else line.set_result(text))
+
+
+class Desk:
+    """Takes the held plans of one command's runs one at a time, oldest first.
+
+    `review` is what the tasks are given, `stop` what `q` and a signal set, `run` the run under way.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.stop, self.run = store, Stop(), ""
+        self.review = StoredReview(store, stopped=lambda: self.stop.why is not None)
+        self.keyboard = Keyboard()
+
+    def holding(self, tasks: Sequence[Task]) -> list[Task]:
+        """Return the tasks with their plans held for a person. Raises `UsageError` where none has plans."""
+        if not any(task.method.plan for task in tasks):
+            raise UsageError("--review holds plans, and none of these methods has any", "add --method trace-of-thought")
+        return [msgspec.structs.replace(task, review=self.review if task.method.plan else None) for task in tasks]
+
+    @asynccontextmanager
+    async def sitting(self, run: str) -> AsyncIterator[None]:
+        """Ask about the held plans of a run while the `with` lasts; without a terminal, only say where to decide."""
+        self.run = run
+        say(f"each plan waits for a person; in a browser: `stepdown serve`, then {PAGE}")
+        work = asyncio.get_running_loop().create_task(self._sit())
+        try:
+            yield
+        finally:
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+
+    async def _sit(self) -> None:
+        shown: Held | None = None
+        try:
+            while sys.stdin.isatty():
+                held = next(iter(self._waiting()), None)
+                if held is None:
+                    await asyncio.sleep(EVERY / 5)
+                    continue
+                await self._ask(held, again=held == shown)
+                shown = held
+        except StepdownError as error:
+            self.stop(error)
+
+    def _waiting(self) -> list[Held]:
+        return [] if self.stop.why else waiting(self.store, self.run)
+
+    async def _ask(self, held: Held, *, again: bool) -> None:
+        others = len(self._waiting()) - 1
+        if not again:
+            more = f" · {others} more waiting" if others else ""
+            say("", f"{held.problem.id}{more}", asked(held.problem), "", f"plan by {held.plan.author}:",
+                *steps_of(held.plan), "")  # fmt: skip
+        say(_KEYS)
+        while (key := await self.keyboard.line(EVERY)) is None:
+            if held not in self._waiting():
+                say(*(["decided in another place"] if self.stop.why is None else []))
+                return
+        await self._heed(key, held)
+        self.review.look()
+
+    async def _heed(self, key: str, held: Held) -> None:
+        if key == "q":
+            self.stop(Interrupted())
+        elif key == "l":
+            self._decide(held, "left", msgspec.structs.replace(held.plan, author=person()))
+        elif key == "e":
+            await self._edit(held)
+        elif key == "":
+            self._decide(held, "accepted", held.plan)
+
+    async def _edit(self, held: Held) -> None:
+        try:
+            # In a thread: other problems go on while the person writes.
+            plan = await asyncio.to_thread(edited, held.plan, author=person(), about=asked(held.problem))
+        except StepdownError as error:
+            say_error(error)
+            return
+        self._decide(held, "accepted" if plan == held.plan else "edited", plan)
+
+    def _decide(self, held: Held, decision: Decision, plan: Plan) -> None:
+        if not decide(self.store, (held.run, held.problem.id), decision=decision, plan=plan):
+            say("somebody was first; their decision counts")

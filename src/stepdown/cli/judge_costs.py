@@ -1,0 +1,64 @@
+"""What the judge of a command may cost, and what it has cost."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from stepdown.cli.console.terminal import say
+from stepdown.cli.options import JudgeMoneyOptions
+from stepdown.cli.run_summaries import Paid
+from stepdown.reports.figures import count, money
+from stepdown.runner import Purse, limited, purse_of
+from stepdown.store import Run
+from stepdown.types import Role, Usage
+
+
+class JudgeCost(msgspec.Struct, frozen=True):
+    """What judging took: `tokens` by role and `cost`, earlier commands' part included; `paid` is this command's."""
+
+    tokens: dict[Role, int] = {}
+    cost: float | None = 0.0
+    paid: Paid = Paid(0, 0.0)
+
+
+class Judging:
+    """The judging of some runs by one command; `judge` is empty where no model is asked."""
+
+    def __init__(self, judge: str, options: JudgeMoneyOptions, *runs: Run) -> None:
+        options.check()
+        self.judge, self.prices, self.purse = judge, options.table(), purse_of(*runs)
+        if judge:
+            self.purse = limited(
+                self.purse,
+                runs[0].store,
+                judge=judge,
+                pricing=self.prices,
+                money=options.budget,
+                tokens=options.max_tokens_total,
+            )
+        self._before = self._sums()
+
+    def _sums(self) -> tuple[int, float]:
+        budget = self.purse.budget
+        return (budget.spent_tokens, budget.spent_money) if budget else (0, 0.0)
+
+    @property
+    def spent(self) -> JudgeCost:
+        """What it has taken so far; money is unknown where a price is."""
+        if self.purse.budget is None:
+            return JudgeCost()
+        (tokens, cost), known = self._sums(), self.prices.cost(self.judge, Usage(1, 1)) is not None
+        paid = Paid(tokens - self._before[0], round(cost - self._before[1], 10) if known else None)
+        return JudgeCost({"judge": tokens}, round(cost, 10) if known and self.purse.budget.priced else None, paid)
+
+    @contextmanager
+    def told(self) -> Iterator[Purse]:
+        """Give the purse the judge is paid from, and say at the end what it took, whatever the end is."""
+        try:
+            yield self.purse
+        finally:
+            if self.judge:
+                spent = self.spent
+                say(f"judge: {count(spent.tokens['judge'])} tokens · {money(spent.cost)}; of these by this command: "
+                    f"{count(spent.paid.tokens)} tokens · {money(spent.paid.cost)}")  # fmt: skip

@@ -1,0 +1,28 @@
+"""`stepdown audit`: what to know before trusting a run."""
+
+from stepdown.audits import audit as examine
+from stepdown.cli.console.terminal import show, show_json
+from stepdown.cli.options import OutputOptions
+from stepdown.cli.stored_runs import runs_of
+from stepdown.errors import UsageError
+
+OUTPUT = OutputOptions()
+
+
+def audit(*runs: str, output: OutputOptions = OUTPUT) -> int:
+    """Audit runs.
+
+    Parameters
+    ----------
+    runs
+        Runs' ids, or their beginnings.
+    """
+    if not runs:
+        raise UsageError("there is no run to audit", "stepdown audit RUN...; `stepdown runs` lists them")
+    with output.read() as store:
+        found = examine(*runs_of(store, runs))
+    if output.json:
+        show_json(found.to_json())
+    else:
+        show(str(found))
+    return 0

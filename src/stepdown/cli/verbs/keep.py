@@ -1,0 +1,58 @@
+"""`stepdown keep`: a selection of a corpus, as a corpus of its own."""
+
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from stepdown.cli.console.tables import show_table
+from stepdown.cli.corpus_summaries import show_corpus, telling
+from stepdown.cli.options import CHOICE, Flag, Json
+from stepdown.corpus import Corpus, open_corpus
+
+
+def keep(
+    corpus: Path,
+    /,
+    *filters: str,
+    out: Annotated[Path, Parameter(group=CHOICE)],
+    seed: Annotated[int, Parameter(group=CHOICE)] = 0,
+    force: Annotated[Flag, Parameter(group=CHOICE)] = False,
+    json: Json = False,
+) -> int:
+    """Keep the chains that pass all filters.
+
+    Parameters
+    ----------
+    corpus
+        A corpus.
+    filters
+        Filters in the order they work, such as `right distinct per-problem=5`; docs/selection.md has them all.
+    out
+        The corpus to write, a folder.
+    seed
+        The seed of filters that choose at random.
+    force
+        Replace a corpus that is there.
+    json
+        Write JSON to stdout, as docs/cli.md promises.
+    """
+    source = open_corpus(corpus)
+    began = monotonic()
+    kept = source.keep(*filters, seed=seed).write(out, force=force, progress=telling("keep"))
+    seconds = monotonic() - began
+    if not json:
+        show_selection(kept, len(source.card.selection))
+    show_corpus(kept, as_json=json, read=source.card.chains, seconds=seconds)
+    return 0
+
+
+def show_selection(corpus: Corpus, before: int) -> None:
+    """Write what each filter of this command kept."""
+    rows = [
+        (one.filter, f"{one.chains_kept}/{one.chains_in}", f"{one.problems_kept}/{one.problems_in}")
+        for one in corpus.card.selection[before:]
+    ]
+    if rows:
+        show_table("Selection", ("filter", "chains kept", "problems kept"), rows, words=1)

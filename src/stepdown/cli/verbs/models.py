@@ -1,0 +1,90 @@
+"""`stepdown models`: what can answer, and getting a small model for this machine."""
+
+import msgspec
+from cyclopts import App, Parameter
+
+from stepdown.cli.console.tables import show_table
+from stepdown.cli.console.terminal import show, show_json
+from stepdown.cli.downloads import download, size_of
+from stepdown.cli.endpoint_checks import Reached, reach
+from stepdown.cli.options import Json
+from stepdown.errors import UsageError
+from stepdown.models.catalogue import CATALOGUE, fetched, find_weights
+from stepdown.reports.figures import counted
+
+app = App(
+    name="models",
+    help="List models that can be reached, or get one for this machine.",
+    default_parameter=Parameter(negative=()),
+    help_format="plaintext",
+    version_flags=(),
+)
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A line of `models --json`: a model string that can be used, or could after `models get`."""
+
+    model: str
+    here: bool
+    note: str = ""
+
+
+@app.default
+def models(*, json: Json = False) -> int:
+    """List the models of the catalogue and of every endpoint that answers.
+
+    Parameters
+    ----------
+    json
+        Write JSON to stdout.
+    """
+    found = reach()
+    if json:
+        for one in [*catalogue(), *offered(found)]:
+            show_json(one)
+        return 0
+    rows = [(one.model, "here" if one.here else "not here", one.note) for one in catalogue()]
+    note = "Get one with `stepdown models get NAME`; first use gets it too."
+    show_table("Models for this machine", ("model", "", "what"), rows, words=3, note=note)
+    for endpoint in found:
+        show("", headline(endpoint), *(f"  {endpoint.name}/{model}" for model in endpoint.models or ()))
+    return 0
+
+
+def headline(one: Reached) -> str:
+    """Return what is known of an endpoint, on one line."""
+    if one.models is None:
+        return f"{one.name}: {one.why}"
+    return f"{one.name} at {one.address}: {counted(len(one.models), 'model')}"
+
+
+def catalogue() -> list[Listed]:
+    """Return the models of the catalogue."""
+    return [
+        Listed(f"embedded/{one.name}", fetched(one.name) is not None, f"{one.role}; {size_of(one).partition(': ')[2]}")
+        for one in CATALOGUE
+    ]
+
+
+def offered(found: list[Reached]) -> list[Listed]:
+    """Return the models that endpoints offer."""
+    return [Listed(f"{one.name}/{model}", True) for one in found for model in one.models or ()]
+
+
+@app.command(help="Get models of the catalogue for this machine; each is checked by its SHA-256.",
+             usage="Usage: stepdown models get NAME...")  # fmt: skip
+def get(*names: str) -> int:
+    """Get models of the catalogue for this machine; each is checked by its SHA-256.
+
+    Parameters
+    ----------
+    names
+        Names, such as `qwen2.5-coder-0.5b`.
+    """
+    if not names:
+        raise UsageError("there is no model to get", "name one: " + ", ".join(f"`{one.name}`" for one in CATALOGUE))
+    weights = [find_weights(name.removeprefix("embedded/")) for name in names]
+    download(f"embedded/{one.name}" for one in weights)
+    for one in weights:
+        show(f"embedded/{one.name} is at {fetched(one.name)}")
+    return 0

@@ -1,0 +1,140 @@
+"""`stepdown prefer`: whose solutions read better, to a judge model or to people."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from stepdown.cli.console.terminal import say, show, show_json
+from stepdown.cli.grid import Players
+from stepdown.cli.judge_costs import Judging
+from stepdown.cli.options import CHOICE, EndpointOptions, Flag, JudgeMoneyOptions, Limit, OutputOptions
+from stepdown.cli.unused_options import given, refuse
+from stepdown.distill.preferences import AT_ONCE, Preferences, Where
+from stepdown.distill.preferences import prefer as ask
+from stepdown.distill.votes import read_votes, write_votes
+from stepdown.errors import UsageError
+from stepdown.reports.figures import counted
+from stepdown.runner.lessons import warnings
+from stepdown.store import Run
+
+
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class PreferOptions:
+    """Who compares, and what.
+
+    Parameters
+    ----------
+    judge
+        The model that is shown each pair in both orders.
+    to
+        Write a blind task for people to this .jsonl or .html file instead.
+    votes
+        Count the votes of filled task files instead.
+    where
+        Compare problems that both runs have right, or any that both solved.
+    limit
+        Compare this many problems, drawn at random.
+    seed
+        The seed of that draw, and of who stands on the left of a task for people.
+    force
+        Replace a task file that is there.
+    """
+
+    judge: str | None = None
+    to: Path | None = None
+    votes: Annotated[tuple[Path, ...], Parameter(show_default=False)] = ()
+    where: Where = "both-right"
+    limit: Limit = 100
+    seed: int = 0
+    force: Flag = False
+
+
+DEFAULTS, MONEY, ENDPOINT, OUTPUT = PreferOptions(), JudgeMoneyOptions(), EndpointOptions(), OutputOptions()
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What `prefer --to FILE --json` says."""
+
+    runs: tuple[str, str]
+    file: str
+    items: int
+
+
+def prefer(
+    run: str,
+    against: str,
+    /,
+    *,
+    options: PreferOptions = DEFAULTS,
+    spend: JudgeMoneyOptions = MONEY,
+    endpoint: EndpointOptions = ENDPOINT,
+    output: OutputOptions = OUTPUT,
+) -> int:
+    """Compare two runs' solutions in pairs.
+
+    Parameters
+    ----------
+    run
+        A run's id, or its beginning.
+    against
+        The other run's.
+    """
+    if (options.judge is not None) + (options.to is not None) + bool(options.votes) != 1:
+        raise UsageError("who compares is not clear", "give one of --judge MODEL, --to FILE and --votes FILE")
+    if options.judge is None:
+        refuse([*given(spend), *given(endpoint)], "no model judges", "give --judge MODEL, or leave it out")
+    if options.to is None:
+        refuse(given(options, "force"), "no file is written", "give --to FILE, or leave it out")
+    with output.reopen() if options.judge is not None else output.read() as store:
+        first, second = store.run(run), store.run(against)
+        say(*warnings((first, second)))
+        if options.to is not None:
+            return write(first, second, options.to, options, as_json=output.json)
+        judging = Judging(options.judge or "", spend, first, second)
+        if options.judge is None:
+            found = read_votes(first, second, *options.votes)
+        else:
+            found = judged((first, second), judging, options, Players(store, endpoint))
+    if output.json:
+        show_json(found.to_json() | msgspec.to_builtins(judging.spent))
+    else:
+        show(str(found))
+    return int(found.unjudged > 0)
+
+
+def write(first: Run, second: Run, file: Path, options: PreferOptions, *, as_json: bool) -> int:
+    """Write a task for people and say where."""
+    items = write_votes(
+        first, second, file, where=options.where, limit=options.limit, seed=options.seed, force=options.force
+    )
+    if as_json:
+        show_json(Written((first.id, second.id), str(file), items))
+    else:
+        say(f"wrote {counted(items, 'item')} to {file}; count votes with `stepdown prefer ... --votes FILE`")
+    return 0
+
+
+def judged(runs: tuple[Run, Run], judging: Judging, options: PreferOptions, players: Players) -> Preferences:
+    """Ask a judge model; what it answered is kept whatever happens."""
+    judge = players.load(judging.judge)
+    players.fetch()
+    with judging.told() as purse:
+        return ask(
+            *runs,
+            judge=judge,
+            where=options.where,
+            limit=options.limit,
+            seed=options.seed,
+            progress=follow,
+            purse=purse,
+        )
+
+
+def follow(done: int, total: int) -> None:
+    """Say how far the judge is, where it takes more than one round."""
+    if total > AT_ONCE:
+        say(f"{done}/{total} pairs")

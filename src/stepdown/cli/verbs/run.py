@@ -1,0 +1,141 @@
+"""`stepdown run`: solve and grade a data set, one setting or a grid of them."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from stepdown.cli.console.progress import titled
+from stepdown.cli.console.review_prompt import Desk
+from stepdown.cli.console.tables import show_table
+from stepdown.cli.console.terminal import say, say_error, show_json
+from stepdown.cli.grid import GridOptions, Players, tasks_of
+from stepdown.cli.options import (
+    SETTINGS,
+    EndpointOptions,
+    MoneyOptions,
+    OutputOptions,
+    ProblemOptions,
+    SamplingOptions,
+)
+from stepdown.cli.run_summaries import show_results
+from stepdown.cli.session import Session
+from stepdown.reports.figures import count, counted, money
+from stepdown.runner import Estimate, Task, estimate
+from stepdown.store import Store
+from stepdown.types import Role
+
+Review = Annotated[bool, Parameter(show_default=False, group=SETTINGS)]
+GRID = GridOptions()
+PROBLEMS, SAMPLING, MONEY = ProblemOptions(), SamplingOptions(), MoneyOptions()
+ENDPOINT, OUTPUT = EndpointOptions(), OutputOptions()
+
+
+def run(
+    dataset: str,
+    /,
+    *,
+    grid: GridOptions = GRID,
+    problems: ProblemOptions = PROBLEMS,
+    sampling: SamplingOptions = SAMPLING,
+    spend: MoneyOptions = MONEY,
+    endpoint: EndpointOptions = ENDPOINT,
+    output: OutputOptions = OUTPUT,
+    review: Review = False,
+) -> int:
+    """Solve and grade a data set.
+
+    Parameters
+    ----------
+    dataset
+        A data set (`stepdown datasets` lists them), or a .jsonl, .json, .csv or .parquet file.
+    review
+        Hold each plan for you before the student sees it, here and in the browser (`stepdown serve`).
+    """
+    chosen = problems.load(dataset)
+    with output.open() as store:
+        players = Players(store, endpoint)
+        tasks = tasks_of(chosen, grid, sampling, players)
+        desk = Desk(store) if review else None
+        held = desk.holding(tasks) if desk else tasks
+        if spend.estimate:
+            ids = [store.id_of(task.settings()) for task in held]
+            return show_estimates(tasks, store, spend, as_json=output.json, runs=ids)
+        session = Session(held, players, spend, desk=desk)
+        session.work()
+        return finish(session, as_json=output.json)
+
+
+def finish(session: Session, *, as_json: bool) -> int:
+    """Say what became of a session's runs and return the exit code."""
+    if as_json:
+        for result in session.results:
+            show_json(result)
+    elif session.results:
+        show_results(session.results)
+        graded = [result.run for result in session.results if result.graded]
+        if graded:
+            ids = " ".join(graded)
+            say("", f"next: `stepdown report {ids}`, `stepdown traces {graded[-1]} --where wrong -n 3`")
+    left = len(session.tasks) - len(session.results)
+    if session.stopped is not None:
+        say(*([f"{left} of {counted(len(session.tasks), 'run')} not begun"] if left else []))
+        say_error(session.stopped)
+    elif session.exit_code:
+        short = [result for result in session.results if result.graded < result.total]
+        ungraded = sum(result.total - result.graded for result in short)
+        remedy = f"`stepdown traces {short[0].run} --where ungraded` says why, and the same command tries them again"
+        say(f"ungraded: {counted(ungraded, 'problem')}; {remedy}")
+    return session.exit_code
+
+
+class Costing(msgspec.Struct, frozen=True):
+    """What a run would take: the object of `run --estimate --json`; costs are None where a price is unknown."""
+
+    run: str
+    method: str
+    student: str
+    teacher: str
+    calls: int
+    cached: int
+    tokens: dict[Role, int]
+    cost: float | None
+    most: float | None
+
+
+def show_estimates(
+    tasks: list[Task], store: Store, spend: MoneyOptions, *, as_json: bool, runs: Sequence[str] = ()
+) -> int:
+    """Say what tasks would take, under their own runs' ids or these; nothing is sent or written."""
+    prices, ids = spend.table(), runs or [store.id_of(task.settings()) for task in tasks]
+    costings = [
+        _costing(run, task, asyncio.run(estimate(task, store, prices))) for run, task in zip(ids, tasks, strict=True)
+    ]
+    if as_json:
+        for costing in costings:
+            show_json(costing)
+        return 0
+    rows = [
+        (str(place), titled(task), str(one.calls - one.cached), str(one.cached), count(sum(one.tokens.values())),
+         money(one.cost), money(one.most))
+        for place, (task, one) in enumerate(zip(tasks, costings, strict=True), 1)
+    ]  # fmt: skip
+    note = "cost: with replies of typical length; most: with replies as long as allowed. Runs may share calls."
+    show_table("Estimate", ("#", "run", "calls", "cached", "tokens", "cost", "most"), rows, words=2, note=note)
+    return 0
+
+
+def _costing(run: str, task: Task, found: Estimate) -> Costing:
+    return Costing(
+        run=run,
+        method=task.method.name,
+        student=task.student.name,
+        teacher=task.planner.name if task.planner else "",
+        calls=found.calls,
+        cached=found.cached,
+        tokens={role: usage.input + usage.output for role, usage in found.tokens.items()},
+        cost=found.cost,
+        most=found.most,
+    )

@@ -1,0 +1,82 @@
+"""`stepdown runs`: the runs of the store."""
+
+import time
+
+import msgspec
+
+from stepdown.cli.console.tables import show_table
+from stepdown.cli.console.terminal import say, show_json
+from stepdown.cli.options import OutputOptions
+from stepdown.reports.figures import clipped, short
+from stepdown.reports.tables import planned_by
+from stepdown.store import Run
+
+OUTPUT = OutputOptions()
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A line of `runs --json`; counts are of traces, `total` those the settings ask for, `created` in unix seconds."""
+
+    run: str
+    created: float
+    dataset: str
+    method: str
+    student: str
+    teacher: str
+    plans: str
+    control: str
+    samples: int
+    right: int
+    graded: int
+    total: int
+    grader: str
+    origin: str
+
+
+def runs(*, output: OutputOptions = OUTPUT) -> int:
+    """List the runs of the store, oldest first."""
+    found = []
+    if output.place.exists():
+        with output.read() as store:
+            found = [listed(run) for run in store.runs()]
+    if output.json:
+        for one in found:
+            show_json(one)
+    elif found:
+        show_table("Runs", _HEADER, map(cells, found), words=6, note=f"Counts are of traces. Store: {output.place}")
+    else:
+        say(f"there are no runs in {output.place}; `stepdown demo` makes some")
+    return 0
+
+
+_HEADER = ("run", "date", "problems", "method", "student", "plans", "right/graded/total")
+
+
+def listed(run: Run) -> Listed:
+    """Return what the list says of a run."""
+    settings, summary = run.settings, run.summary()
+    return Listed(
+        run=run.id,
+        created=run.created,
+        dataset=settings.dataset,
+        method=settings.method,
+        student=settings.student,
+        teacher=settings.teacher,
+        plans=settings.plans,
+        control=settings.control,
+        samples=settings.samples,
+        right=summary.right,
+        graded=summary.graded,
+        total=max(settings.count * settings.samples, summary.total),
+        grader=run.grader,
+        origin=settings.origin,
+    )
+
+
+def cells(one: Listed) -> tuple[str, ...]:
+    """Return the cells of a run's line."""
+    date = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.created))
+    method = f"{one.method} ×{one.samples}" if one.samples > 1 else one.method
+    source = planned_by(one.teacher, one.plans, one.control)
+    figures = f"{one.right}/{one.graded}/{one.total}"
+    return one.run, date, clipped(one.dataset, 30), method, short(one.student), source, figures

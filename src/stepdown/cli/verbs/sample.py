@@ -1,0 +1,206 @@
+"""`stepdown sample`: chains of a teacher, as a corpus."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from stepdown.cli.console.terminal import say
+from stepdown.cli.corpus_summaries import show_corpus
+from stepdown.cli.grid import Players
+from stepdown.cli.options import (
+    CHOICE,
+    SAMPLING,
+    SETTINGS,
+    EndpointOptions,
+    Flag,
+    MoneyOptions,
+    OutputOptions,
+    ProblemOptions,
+    checked,
+    stops_of,
+)
+from stepdown.cli.required_extras import check_extras
+from stepdown.cli.session import Session
+from stepdown.cli.verbs.run import finish, show_estimates
+from stepdown.corpus import Corpus
+from stepdown.corpus.files import check_out
+from stepdown.distill.contamination import check_allow, refuse_tests
+from stepdown.distill.sampling import CHAINS, GOLD, sampling_task, write_chains, write_gold
+from stepdown.distill.sampling import SAMPLING as DRAWN
+from stepdown.errors import UsageError
+from stepdown.problems import Problems
+from stepdown.problems.rows import load_polars
+from stepdown.prompts.demonstrations import load_demonstrations
+from stepdown.runner import Task
+from stepdown.types import Sampling
+
+
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class SampleOptions:
+    """Whose chains, and where to.
+
+    Parameters
+    ----------
+    teacher
+        The model that writes chains; `gold` takes the data set's own worked solutions.
+    out
+        The corpus to write, a folder.
+    chains
+        How many chains per problem (30). What the store has is not asked again: after 10, 30 asks for 20.
+    demos
+        Your own demonstrations: a .jsonl of `question`, `chain`, `answer`, and `choices`, `kind` where need be.
+    zero_shot
+        Show no demonstrations; ask for step-by-step thinking.
+    prompts
+        The prompt set (`default`): `default`, `paper`, `code`, `traces` or a .toml file.
+    plans
+        With `--teacher gold`: the data set's plans instead of its solutions.
+    licence
+        What the teacher's terms say about training on its text, or the data set's, kept in the corpus's card.
+    force
+        Replace a corpus that is there.
+    allow
+        `test`: sample problems that are there to test on, which is refused otherwise.
+    """
+
+    teacher: str
+    out: Path
+    chains: int | None = None
+    demos: Annotated[Path | None, Parameter(group=SETTINGS)] = None
+    zero_shot: Annotated[Flag, Parameter(group=SETTINGS)] = False
+    prompts: Annotated[str | None, Parameter(group=SETTINGS)] = None
+    plans: Annotated[Flag, Parameter(group=SETTINGS)] = False
+    licence: str = ""
+    force: Flag = False
+    allow: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+
+
+@Parameter(name="*", group=SAMPLING)
+@dataclass(frozen=True, kw_only=True)
+class DrawOptions:
+    """How chains are drawn.
+
+    Parameters
+    ----------
+    temperature
+        The teacher's temperature (1, as SCoTD's was).
+    top_p
+        Draw from the likeliest tokens that make up this share (1).
+    max_tokens
+        The longest chain, in tokens (512).
+    seed
+        The seed of draws, where the endpoint takes one.
+    stop
+        End a chain before this text (`\\n` is a new line), up to four; `--stop ""` for none. Where not given, a chain
+        ends before another problem begins, if demonstrations are shown or the model only completes text.
+    without_logprobs
+        Do not ask an endpoint for log-probabilities, where it refuses them; `per-problem=K:likely` needs them.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] | None = None
+    without_logprobs: Flag = False
+
+    def sampling(self) -> Sampling:
+        """Return how chains are drawn. Raises `UsageError` for what no model takes."""
+        given = {name: getattr(self, name) for name in ("temperature", "top_p", "max_tokens", "seed")}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return checked(msgspec.structs.replace(DRAWN, **chosen))
+
+
+DRAWS, PROBLEMS, MONEY = DrawOptions(), ProblemOptions(), MoneyOptions()
+ENDPOINT, OUTPUT = EndpointOptions(), OutputOptions()
+
+
+def sample(
+    dataset: str,
+    /,
+    *,
+    options: SampleOptions,
+    draws: DrawOptions = DRAWS,
+    problems: ProblemOptions = PROBLEMS,
+    spend: MoneyOptions = MONEY,
+    endpoint: EndpointOptions = ENDPOINT,
+    output: OutputOptions = OUTPUT,
+) -> int:
+    """Sample chains of a teacher into a corpus.
+
+    Parameters
+    ----------
+    dataset
+        A data set (its `train` split unless --split says otherwise), or a .jsonl, .json, .csv or .parquet file.
+    """
+    if options.teacher == GOLD:
+        check_gold(options, draws, spend, endpoint, output)
+    load_polars()  # A corpus is parquet: nothing is asked that could not be written.
+    check_out(options.out, force=options.force)
+    if options.plans and options.teacher != GOLD:
+        raise UsageError(
+            "only gold plans can be had without a run", "run trace-of-thought, then `stepdown export RUN --to plans`"
+        )
+    check_allow(options.allow)
+    chosen = problems.load(dataset, preferred="train")
+    if options.teacher != GOLD:
+        check_extras((options.teacher,), chosen, more=("data",))
+    if options.teacher == GOLD:
+        refuse_tests(chosen.dataset, chosen, allow=options.allow)
+        show_corpus(_write_gold(chosen, options), as_json=output.json)
+        return 0
+    with output.open() as store:
+        players = Players(store, endpoint, logprobs=not draws.without_logprobs)
+        task = sampling_task(
+            chosen,
+            players.load(options.teacher),
+            chains=CHAINS if options.chains is None else options.chains,
+            demonstrations=load_demonstrations(options.demos) if options.demos else (),
+            zero_shot=options.zero_shot,
+            prompts="default" if options.prompts is None else options.prompts,
+            sampling=draws.sampling(),
+            stops=stops_of(draws.stop),
+        )
+        task.check()
+        refuse_tests(chosen.dataset, chosen, allow=options.allow, store=store)
+        if spend.estimate:
+            return show_estimates([task], store, spend, as_json=output.json)
+        return _sample(task, Session([task], players, spend), options, as_json=output.json)
+
+
+def check_gold(
+    options: SampleOptions, draws: DrawOptions, spend: MoneyOptions, endpoint: EndpointOptions, output: OutputOptions
+) -> None:
+    """Refuse what was given and means nothing where no model is asked. Raises `UsageError`."""
+    given = [
+        name for name in ("chains", "demos", "zero_shot", "prompts") if getattr(options, name) not in (None, False)
+    ]
+    for group in (draws, spend, endpoint):
+        given += [one.name for one in fields(group) if getattr(group, one.name) != one.default]
+    given += ["store"] if output.store is not None else []
+    if given:
+        names = ", ".join(f"`--{name.replace('_', '-')}`" for name in given)
+        raise UsageError(
+            f"with `--teacher gold` no model is asked, so there is no meaning in {names}",
+            "leave it out, or name a model as the teacher; `-n` chooses how many problems",
+        )
+
+
+def _write_gold(chosen: Problems, options: SampleOptions) -> Corpus:
+    return write_gold(chosen, options.out, plans=options.plans, force=options.force, licence=options.licence)
+
+
+def _sample(task: Task, session: Session, options: SampleOptions, *, as_json: bool) -> int:
+    session.work()
+    if session.stopped is not None:
+        say("no corpus is written yet; the same command goes on from here")
+        return finish(session, as_json=as_json)
+    run = session.store.run(session.results[0].run)
+    shown = load_demonstrations(options.demos) if options.demos else ()
+    corpus = write_chains(run, options.out, force=options.force, licence=options.licence, shown=shown)
+    show_corpus(corpus, as_json=as_json, run=session.results[0])
+    return session.exit_code

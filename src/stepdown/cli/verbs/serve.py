@@ -1,0 +1,221 @@
+"""`stepdown serve`: the pages in a browser and the OpenAI-compatible endpoint, both from one address."""
+
+import asyncio
+import secrets
+import socket
+import webbrowser
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from stepdown.cli.console.terminal import say
+from stepdown.cli.downloads import download
+from stepdown.cli.options import CHOICE, MONEY, OUTPUT, Flag, MoneyOptions, Place
+from stepdown.errors import UsageError
+from stepdown.extras import require
+from stepdown.models.keys import Secret, find_setting
+from stepdown.runner import Budget
+from stepdown.store import default_path
+
+if TYPE_CHECKING:
+    from stepdown.web.security.guards import Rules
+    from stepdown.web.state import State
+
+TOKEN = "STEPDOWN_TOKEN"
+_PLACE = {"0.0.0.0", "::"}
+
+
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class DoorOptions:
+    """Where it serves, and to whom.
+
+    Parameters
+    ----------
+    host
+        The address to serve at; any but this machine's own needs a token.
+    port
+        The port; 0 takes any free one.
+    token
+        Make a token, say it once and ask everybody for it; otherwise STEPDOWN_TOKEN of the environment is asked for.
+    allow_host
+        Another name under which the server is asked, such as a proxy's; may be given several times.
+    open
+        Open the pages in a browser.
+    verbose
+        Write a line per request to stderr.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 8765
+    token: Flag = False
+    allow_host: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    open: Flag = False
+    verbose: Flag = False
+
+    def secret(self) -> Secret:
+        """Return the token. Raises `UsageError` where there must be one and is none, or it is easily guessed."""
+        from stepdown.web.security.auth import SHORTEST
+
+        found = Secret(secrets.token_urlsafe(24) if self.token else find_setting(TOKEN))
+        if not found and not _is_here(self.host):
+            raise UsageError(
+                f"`--host {self.host}` can be reached by others, and there is no token",
+                f"set {TOKEN}, or add --token to be given one; 127.0.0.1 needs none",
+            )
+        if found and len(found.reveal()) < SHORTEST:
+            raise UsageError(f"{TOKEN} is easily guessed", f"give {SHORTEST} characters or more, or use --token")
+        return found
+
+    def rules(self) -> "Rules":
+        """Return who is let in."""
+        from stepdown.web.security.guards import LOOPBACK, Rules
+
+        hosts = LOOPBACK | {name.lower() for name in (self.host, *self.allow_host)}
+        return Rules(hosts=hosts - _PLACE, any_address=self.host in _PLACE, verbose=self.verbose)
+
+
+@Parameter(name="*", group=OUTPUT)
+@dataclass(frozen=True, kw_only=True)
+class ServedOptions:
+    """What it serves.
+
+    Parameters
+    ----------
+    store
+        The store's file; otherwise `STEPDOWN_STORE`, or `stepdown.sqlite` here.
+    config
+        A file that names models, data sets and students; otherwise `stepdown.toml` here, if it is there.
+    corpus
+        A corpus' folder that the pages may show; may be given several times.
+    prepare
+        Load the models of the file's [models] at the start, not at their first request.
+    """
+
+    store: Place = None
+    config: Path | None = None
+    corpus: Annotated[tuple[Path, ...], Parameter(show_default=False)] = ()
+    prepare: Flag = False
+
+    def folders(self) -> tuple[Path, ...]:
+        """Return the corpora's folders. Raises `UsageError` for one that is not there, and for two of one name."""
+        found: dict[str, Path] = {}
+        for folder in self.corpus:
+            if not folder.is_dir():
+                raise UsageError(
+                    f"there is no corpus `{folder}`", "give the folder that `stepdown sample` or `keep` wrote"
+                )
+            place = folder.resolve()
+            other = found.setdefault(place.name, place)
+            if other != place:
+                raise UsageError(
+                    f"`{other}` and `{place}` have the same name, by which pages name a corpus",
+                    "rename one of the folders",
+                )
+        return tuple(found.values())
+
+
+@Parameter(name="*", group=MONEY)
+@dataclass(frozen=True, kw_only=True)
+class SpendingOptions:
+    """What answers may cost, all together.
+
+    Parameters
+    ----------
+    budget
+        Stop answering before answers have cost more US dollars than this.
+    max_tokens_total
+        Stop before they have used more tokens than this, all roles together.
+    prices
+        A JSON or TOML file of dollars per million tokens, as for `run`; runs started from a page use it too.
+    """
+
+    budget: float | None = None
+    max_tokens_total: int | None = None
+    prices: Path | None = None
+
+    def money(self) -> MoneyOptions:
+        """Return these options as `run` has them. Raises `UsageError` for limits under which nothing could be sent."""
+        found = MoneyOptions(budget=self.budget, max_tokens_total=self.max_tokens_total, prices=self.prices)
+        found.check()
+        return found
+
+
+DOOR, SERVED, SPENDING = DoorOptions(), ServedOptions(), SpendingOptions()
+
+
+def serve(*, door: DoorOptions = DOOR, served: ServedOptions = SERVED, spend: SpendingOptions = SPENDING) -> int:
+    """Serve the pages and the endpoint until Ctrl-C."""
+    require(["web"], "`stepdown serve`")
+    token = door.secret()
+    asyncio.run(_serve(door, served, spend, token))
+    say("ended")
+    return 0
+
+
+async def _serve(door: DoorOptions, served: ServedOptions, spend: SpendingOptions, token: Secret) -> None:
+    from stepdown.web.server.serving import address_of, bind
+    from stepdown.web.server.serving import serve as serve_app
+
+    with bind(door.host, door.port) as bound:
+        state = _state(served, spend, token)
+        try:
+            if served.prepare:
+                await _prepare(state)
+            address = address_of(bound, door.host)
+            await serve_app(state, bound, rules=door.rules(), listening=lambda: _tell(address, door, state))
+        finally:
+            await state.close()
+
+
+def _state(served: ServedOptions, spend: SpendingOptions, token: Secret) -> "State":
+    from stepdown.web.config import load_config
+    from stepdown.web.state import State
+
+    money = spend.money()
+    return State(
+        served.store or default_path(),
+        config=load_config(served.config),
+        prices=spend.prices,
+        budget=Budget(money.table(), money=money.budget, tokens=money.max_tokens_total),
+        token=token,
+        corpora=served.folders(),
+    )
+
+
+async def _prepare(state: "State") -> None:
+    """Load the models that have names, weights first."""
+    served = state.config.models.values()
+    names = dict.fromkeys(name for one in served for name in (one.planner, one.teacher, one.student) if name)
+    await asyncio.to_thread(download, names)
+    for name in names:
+        prepare = getattr(state.load(name), "prepare", None)
+        if prepare is not None:
+            say(f"loading {name}")
+            await prepare()
+
+
+def _tell(address: str, door: DoorOptions, state: "State") -> None:
+    """Say where it serves and how a program asks it."""
+    model = next(iter(state.config.models), "trace-of-thought/TEACHER->STUDENT")
+    bearer = f' -H "Authorization: Bearer ${TOKEN}"' if state.lock else ""
+    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "What is 3 times 4?"}}]}}'
+    say(f"serving {address} (Ctrl-C ends it)", f"OpenAI-compatible base URL: {address}/v1")
+    if door.token:
+        say(f"token, said this once: {state.token.reveal()}")
+    say("", f"curl {address}/v1/chat/completions -H 'Content-Type: application/json'{bearer} \\", f"  -d '{body}'")
+    if door.open:
+        asyncio.get_running_loop().run_in_executor(None, webbrowser.open, address)
+
+
+def _is_here(host: str) -> bool:
+    """Whether only this machine can reach an address; a name counts by every address it stands for."""
+    try:
+        places = {found[4][0] for found in socket.getaddrinfo(host, None)} if host else set()
+    except OSError:
+        places = set()
+    return bool(places) and all(ip_address(str(place).partition("%")[0]).is_loopback for place in places)

@@ -1,0 +1,88 @@
+"""`stepdown store`: looking a store over, copying it while it is open, and making it smaller."""
+
+from pathlib import Path
+
+from cyclopts import App, Parameter
+
+from stepdown.cli.console.terminal import say, show, show_json
+from stepdown.cli.options import Flag, OutputOptions
+from stepdown.errors import StoreError
+from stepdown.reports.figures import counted
+from stepdown.store import copying
+
+app = App(
+    name="store",
+    help="Check a store, copy it while it is open, or make it smaller.",
+    default_parameter=Parameter(negative=()),
+    help_format="plaintext",
+    version_flags=(),
+)
+OUTPUT = OutputOptions()
+
+
+@app.default
+def store(*, output: OutputOptions = OUTPUT) -> int:
+    """Say what the store holds, without a look at every row."""
+    found = copying.glance(output.there())
+    if output.json:
+        show_json(found)
+    else:
+        show(f"{found.store}: {_rows(found.rows)}; {found.bytes / 1e6:,.1f} MB, schema {found.schema}")
+    return 0
+
+
+@app.command(help="Look through every page and row of the store; 0 if all is sound, else 5.")
+def check(*, output: OutputOptions = OUTPUT) -> int:
+    """Look through every page and row of the store; 0 if all is sound, else 5."""
+    found = copying.check(output.there())
+    if output.json:
+        show_json(found)
+    else:
+        show(f"{found.store}: {_rows(found.rows)}", *(f"  {fault}" for fault in found.faults))
+        say("it is sound" if found.sound else "it is damaged; `stepdown store copy NEW` saves what can be read")
+    return 0 if found.sound else StoreError.exit_code
+
+
+@app.command(help="Copy the store to a file, also while others write it; of a damaged one, what can be read.")
+def copy(out: Path, /, *, force: Flag = False, output: OutputOptions = OUTPUT) -> int:
+    """Copy the store to a file, also while others write it; of a damaged one, what can be read.
+
+    Parameters
+    ----------
+    out
+        The file to write.
+    force
+        Replace that file.
+    """
+    made = copying.copy(output.there(), out, force=force)
+    if output.json:
+        show_json(made)
+        return 0
+    say(f"copied {made.store} to {made.out}: {_rows(made.rows)}")
+    if made.damaged:
+        say(f"{made.store} is damaged: the copy has the rows that could be read, and is sound; "
+            f"{counted(made.lost, 'row')} met on the way were not whole")  # fmt: skip
+    return 0
+
+
+@app.command(help="Drop what nothing names, and give its space back; what was paid for stays.")
+def compact(*, dry_run: Flag = False, output: OutputOptions = OUTPUT) -> int:
+    """Drop what nothing names, and give its space back; answered calls stay, for what was paid is not paid again.
+
+    Parameters
+    ----------
+    dry_run
+        Only say what would be dropped.
+    """
+    found = copying.compact(output.there(), dry=dry_run)
+    if output.json:
+        show_json(found)
+        return 0
+    say(f"{'would drop' if dry_run else 'dropped'} {_rows(found.dropped)}")
+    if found.after is not None:
+        say(f"{found.store}: {found.before / 1e6:,.1f} MB before, {found.after / 1e6:,.1f} MB now")
+    return 0
+
+
+def _rows(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {table}" for table, count in counts.items())

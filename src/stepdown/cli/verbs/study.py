@@ -1,0 +1,305 @@
+"""`stepdown study`: a grid of students, trained and evaluated, with the N-curve."""
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from stepdown.cli.console.tables import show_table
+from stepdown.cli.console.terminal import say, show, show_json
+from stepdown.cli.grid import GridOptions, Players, tasks_of
+from stepdown.cli.options import (
+    CHOICE,
+    SAMPLING,
+    EndpointOptions,
+    MoneyOptions,
+    OutputOptions,
+    ProblemOptions,
+    SamplingOptions,
+)
+from stepdown.cli.session import Session
+from stepdown.cli.verbs.train import TRAINING, TrainingOptions, following
+from stepdown.corpus import Corpus, open_corpus
+from stepdown.distill.contamination import refuse_overlap
+from stepdown.distill.studies import (
+    TESTED,
+    Cell,
+    Compared,
+    Findings,
+    Grid,
+    Score,
+    compare,
+    note_score,
+    score,
+    trained_on,
+    write_findings,
+)
+from stepdown.distill.training import train
+from stepdown.distill.training.world import launched
+from stepdown.errors import UsageError
+from stepdown.models.catalogue import CATALOGUE
+from stepdown.problems import Problems
+from stepdown.reports.figures import between, chance, percent, points
+from stepdown.store import Run, Store
+
+
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions:
+    """What is compared; chains, by, target, keep may be given several times.
+
+    Parameters
+    ----------
+    base
+        The model that every student begins as.
+    test
+        The problems every student is tested on, such as `wordsums`; --split, -n and --data choose among them.
+    out
+        A folder for the students, the table and the curve.
+    chains
+        N: chains per problem; 0 means all there are.
+    by
+        How they are chosen: `random`, `likely`, `diverse`, `short` or `long`.
+    targets
+        What is learned: `chain`, `label`, `answer-first`, `shuffled`, `filler`.
+    keep
+        Filters that work first, such as `right` and `distinct`.
+    seeds
+        Students per place of the grid.
+    before
+        Also test the base as it is, with demonstrations and without.
+    """
+
+    base: str = ""
+    test: str = ""
+    out: Path | None = None
+    chains: tuple[int, ...] = (1, 5)
+    by: tuple[str, ...] = ("random",)
+    targets: tuple[str, ...] = ("chain", "label")
+    keep: tuple[str, ...] = ()
+    seeds: int = 3
+    before: Annotated[bool, Parameter(show_default=False)] = False
+
+    def grid(self, corpus: Path) -> Grid:
+        """Return the grid over a corpus. Raises `UsageError` where something is not said."""
+        for name in ("base", "test", "out"):
+            if not getattr(self, name):
+                raise UsageError(f"a study needs --{name}", "stepdown study corpus/ --base M --test DATASET --out DIR")
+        assert self.out is not None, "refused above"
+        return Grid(
+            corpus=corpus,
+            out=self.out,
+            keep=self.keep,
+            chains=self.chains,
+            by=self.by,
+            targets=self.targets,
+            seeds=self.seeds,
+        )
+
+
+@Parameter(name="*", group=SAMPLING)
+@dataclass(frozen=True, kw_only=True)
+class SolvingOptions:
+    """How test problems are solved.
+
+    Parameters
+    ----------
+    samples
+        Solutions per test problem; the majority decides (self-consistency; give --temperature, such as 0.7).
+    temperature
+        The students' temperature; 0 is greedy.
+    top_p
+        Draw from the likeliest tokens that make up this share.
+    max_tokens
+        The longest solution, in tokens.
+    """
+
+    samples: int = 1
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = 256
+
+    def sampling(self) -> SamplingOptions:
+        """Return how solutions are drawn. Raises `UsageError`."""
+        found = SamplingOptions(temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens)
+        found.student()
+        if self.samples < 1 or (self.samples > 1 and self.temperature == 0):
+            raise UsageError(f"`{self.samples}` samples at a temperature of `{self.temperature:g}`",
+                             "several samples need --temperature, such as 0.7; one is the least")  # fmt: skip
+        return found
+
+
+OPTIONS, PROBLEMS, SOLVING, OUTPUT = StudyOptions(), ProblemOptions(), SolvingOptions(), OutputOptions()
+
+
+def study(
+    source: Path,
+    /,
+    *,
+    options: StudyOptions = OPTIONS,
+    settings: TrainingOptions = TRAINING,
+    problems: ProblemOptions = PROBLEMS,
+    solving: SolvingOptions = SOLVING,
+    output: OutputOptions = OUTPUT,
+) -> int:
+    """Train and test a grid of students on views of one corpus.
+
+    Parameters
+    ----------
+    source
+        A corpus, or first of all a .toml file with `corpus` and any of the options below by their names, those
+        beside it going before the file's.
+    """
+    if source.suffix == ".toml":
+        raise UsageError(f"the study `{source}` stands after options", "write `stepdown study FILE.toml [OPTIONS]`")
+    if launched() > 1:
+        raise UsageError(
+            f"a study tests its students in one process, and a launcher started `{launched()}`",
+            "train each student by `torchrun --nproc_per_node N -m stepdown train ...`, then `stepdown run` it",
+        )
+    grid, sampling = options.grid(source), solving.sampling()
+    grid.check()
+    cells = grid.cells()
+    for cell in cells:
+        settings.training(cell.target).check()
+    test = problems.load(options.test, preferred="test")
+    test.check()
+    named = f"{options.test}={problems.data}" if problems.data else options.test
+    check_apart(open_corpus(source).keep(*options.keep), test, settings, named=named)
+    base = _asked(options.base) if options.before else ""
+    with output.open() as store:
+        before = list(_before(base, test, sampling, store)) if base else []
+        runs: dict[Cell, list[Run]] = {cell: [] for cell in cells}
+        total = len(cells) * grid.seeds
+        for number, (cell, seed) in enumerate(grid.places(), 1):
+            say(f"{number}/{total}: {cell.name}, seed {seed}")
+            folder = _student(grid, cell, seed, options.base, settings)
+            grid_options = GridOptions(method=(cell.method,), student=(str(folder),), samples=solving.samples)
+            session = _solve(test, grid_options, sampling, store)
+            runs[cell] += _runs(session)
+            note_score(folder, runs[cell][-1])
+            # After each student that was asked now, so that a study that is stopped leaves the table of what it has.
+            if number == total or any(result.calls for result in session.results):
+                found = Findings(
+                    base=options.base,
+                    test=test.dataset,
+                    before=tuple(before),
+                    scores=tuple(score(one, some) for one, some in runs.items() if some),
+                    compared=compare(runs),
+                )
+                write_findings(found, grid.out)
+    show_findings(found, as_json=output.json)
+    say(f"students, table and curve lie in {grid.out}")
+    return int(any(one.graded < one.total for one in (*found.before, *found.scores)))
+
+
+def check_apart(corpus: Corpus, test: Problems, settings: TrainingOptions, *, named: str) -> None:
+    """Refuse a corpus that asks test questions, or whose teachers were trained on them.
+
+    Raises `UsageError` unless `--allow test`, which has the results say how many there are.
+    """
+    prepared, name = corpus.prepared(), test.dataset
+    trained = prepared.questions | prepared.behind
+    met = refuse_overlap(trained, test, name, named=named, allow=settings.allow)
+    if met:
+        say(f"{len(met):,} problems of `{name}` are trained on; the scores without them stand beside")
+
+
+def spelled_out(tokens: Sequence[str]) -> list[str]:
+    """Return a command line on which a study's file is replaced by what it says; options beside it go before its own.
+
+    Raises `UsageError` for a file that cannot be read or names no corpus.
+    """
+    beside = {{"-n": "--limit"}.get(word, word.partition("=")[0].replace("_", "-")) for word in tokens[1:]}
+    corpus, *said = tokens_of(Path(tokens[0]))
+    return [corpus, *(word for word in said if word.partition("=")[0] not in beside), *tokens[1:]]
+
+
+def tokens_of(path: Path) -> list[str]:
+    """Return the words of a command line that a .toml file stands for. Raises `UsageError`.
+
+    Its paths are taken from the working folder, as on a command line.
+    """
+    try:
+        given: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read the study `{path}`: {error}", "it needs corpus, base, test and out") from error
+    if not isinstance(corpus := given.pop("corpus", None), str):
+        raise UsageError(f"`{path}` names no `corpus`", 'add a line such as: corpus = "corpus/"')
+    if corpus.endswith(".toml"):
+        raise UsageError(f"the corpus of `{path}` is another study, `{corpus}`", "name a corpus folder")
+    tokens = [corpus]
+    for name, value in given.items():
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            tokens += [option] * value
+        else:
+            # One word each: a value may begin with a dash.
+            tokens += [f"{option}={one}" for one in (value if isinstance(value, list) else [value])]
+    return tokens
+
+
+def _student(grid: Grid, cell: Cell, seed: int, base: str, settings: TrainingOptions) -> Path:
+    """Return the student of a place, trained now if it is not there; one of other settings is refused."""
+    view, folder = grid.view(cell, seed), grid.folder(cell, seed)
+    chosen = settings.training(cell.target, seed=seed)
+    return train(view, base=base, out=folder, training=chosen, progress=following())[0]
+
+
+def _solve(test: Problems, grid: GridOptions, sampling: SamplingOptions, store: Store) -> Session:
+    """Run the test problems; the models are closed after, so that students take memory one at a time."""
+    players = Players(store, EndpointOptions())
+    session = Session(tasks_of(test, grid, sampling, players), players, MoneyOptions())
+    session.work()
+    if session.stopped is not None:
+        raise session.stopped
+    return session
+
+
+def _runs(session: Session) -> list[Run]:
+    return [session.store.run(result.run) for result in session.results]
+
+
+def _asked(base: str) -> str:
+    """Return the model string of an untrained base. Raises `UsageError` for one that only the hub has."""
+    if base.startswith("embedded/") or Path(base).exists():
+        return base
+    if any(one.name == base for one in CATALOGUE):
+        return f"embedded/{base}"
+    raise UsageError(
+        f"`--before` cannot ask `{base}`: it is no file or folder", "download it and give the folder's path"
+    )
+
+
+def _before(base: str, test: Problems, sampling: SamplingOptions, store: Store) -> Iterator[Score]:
+    """Test the base as it is: asked plainly step by step, and after demonstrations, as the paper did."""
+    for method in ("chain-of-thought", "few-shot"):
+        (run,) = _runs(_solve(test, GridOptions(method=(method,), student=(base,)), sampling, store))
+        yield score(Cell(0, "", method), [run], name=f"before, {method}")
+
+
+def show_findings(found: Findings, *, as_json: bool) -> None:
+    """Write the table of a study."""
+    if as_json:
+        show_json(found)
+        return
+    header = ("students", "seeds", "right by seed, %", "mean %", "interval", "graded")
+    rows = [
+        (one.name, str(len(one.runs)), " ".join(percent(share) for share in one.accuracies), percent(one.mean),
+         f"[{percent(one.low)}, {percent(one.high)}]", f"{one.graded}/{one.total}")
+        for one in (*found.before, *found.scores)
+    ]  # fmt: skip
+    show_table("Study", header, rows, words=1, note=f"{found.test}, base {found.base}. interval: 95 %, {found.over}.")
+    show(*trained_on(found))
+    if found.compared:
+        tested = ("students", "against", "seeds", "problems", "difference", "p", "p (Holm)")
+        show("")
+        show_table("Tested", tested, map(_compared_cells, found.compared), words=2, note=TESTED)
+
+
+def _compared_cells(one: Compared) -> tuple[str, ...]:
+    interval = points(one.difference) + between(points(one.low), points(one.high))
+    return one.name, one.against, str(one.seeds), str(one.problems), interval, chance(one.p), chance(one.p_holm)

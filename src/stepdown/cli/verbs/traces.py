@@ -1,0 +1,111 @@
+"""`stepdown traces`: what was asked and answered, problem by problem."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from stepdown.audits import leaked
+from stepdown.cli.console.terminal import say, show, show_json
+from stepdown.cli.options import CHOICE, Limit, OutputOptions
+from stepdown.cli.stored_runs import ENDINGS, attempts_of
+from stepdown.exchange import describe
+from stepdown.models import Prices
+from stepdown.prompts import asked
+from stepdown.store import Run
+from stepdown.types import Grade, Trace
+
+Where = Literal["wrong", "right", "ungraded", "truncated", "leaked", "edited"]
+Test = Callable[[Trace, Grade], bool]
+
+
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class TraceOptions:
+    """Which traces.
+
+    Parameters
+    ----------
+    where
+        Only those that are so.
+    grader
+        Show this grader's stored grades, such as `strict`; otherwise the run's current ones.
+    problem
+        Only this problem's.
+    limit
+        At most this many.
+    prices
+        A file of prices, as for `run`.
+    """
+
+    where: Where | None = None
+    grader: Annotated[str, Parameter(show_default=False)] = ""
+    problem: Annotated[str | None, Parameter(name="--problem")] = None
+    limit: Limit = None
+    prices: Path | None = None
+
+
+ALL, OUTPUT = TraceOptions(), OutputOptions()
+
+
+def traces(run: str, /, *, chosen: TraceOptions = ALL, output: OutputOptions = OUTPUT) -> int:
+    """Show the traces of a run.
+
+    Parameters
+    ----------
+    run
+        A run's id, or its beginning.
+    """
+    with output.read() as store:
+        found = store.run(run)
+        prices, shown = Prices(chosen.prices), 0
+        for trace, grade in islice(select(found, chosen), chosen.limit):
+            shown += 1
+            if output.json:
+                show_json(describe(found.id, trace, grade, prices))
+            else:
+                show(block(trace, grade), "")
+        if not shown:
+            say(f"run {found.id} has no such trace")
+    return 0
+
+
+def select(run: Run, chosen: TraceOptions) -> Iterator[tuple[Trace, Grade]]:
+    """Stream the traces that were chosen."""
+    chosen_one = chooser(run, chosen.where)
+    attempts = attempts_of(run, problem=chosen.problem, grader=chosen.grader)
+    return ((trace, grade) for trace, grade in attempts if chosen_one(trace, grade))
+
+
+def chooser(run: Run, where: Where | None) -> Test:
+    """Return what decides whether a trace is so."""
+    edited = {edit.problem for edit in run.edits()} if where == "edited" else set()
+    tests: dict[Where | None, Test] = {
+        None: lambda trace, grade: True,
+        "truncated": lambda trace, grade: trace.truncated,
+        "leaked": lambda trace, grade: leaked(trace),
+        "edited": lambda trace, grade: trace.problem.id in edited or bool(trace.plan and trace.plan.edited_from),
+    }
+    return tests.get(where, lambda trace, grade: grade.verdict == where)
+
+
+def block(trace: Trace, grade: Grade) -> str:
+    """Return a trace as a person reads it."""
+    sample = f" · sample {trace.sample}" if trace.sample else ""
+    cut = f" · {ENDINGS[trace.ending]}" if trace.truncated else ""
+    head = f"── {trace.problem.id}{sample} · {grade.verdict}{cut}"
+    parts = [head, asked(trace.problem)]
+    if trace.plan is not None:
+        edited = ", edited" if trace.plan.edited_from is not None else ""
+        parts.append(f"plan ({trace.plan.author}{edited}):\n{trace.plan.text.strip()}")
+    if trace.solution is not None:
+        parts.append(f"solution:\n{trace.solution.strip()}")
+    if trace.error is not None:
+        parts.append(f"failed: {trace.error}")
+    else:
+        why = grade.why or f"found {grade.found or 'nothing'}"
+        parts.append(f"gold {trace.problem.answer} · {why} ({grade.grader or 'not graded yet'})")
+    return "\n\n".join(parts)

@@ -1,0 +1,256 @@
+"""`stepdown train`: a student from a corpus."""
+
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import Parameter
+
+from stepdown.cli.console.terminal import say, show, show_json
+from stepdown.cli.options import CHOICE, SETTINGS, Flag, Json, ProblemOptions
+from stepdown.cli.unused_options import given, refuse
+from stepdown.corpus import Corpus, open_corpus
+from stepdown.distill.training import Progressed, Training
+from stepdown.distill.training import train as train_students
+from stepdown.errors import UsageError
+from stepdown.models.students import GGUF, StudentCard, read_card
+from stepdown.problems import Problems, datasets
+from stepdown.reports.figures import duration, percent
+
+VERSION = 1
+_EVERY_SECONDS = 10.0
+DEFAULTS = Training()
+
+
+@Parameter(name="*", group=SETTINGS)
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """How it is trained.
+
+    Parameters
+    ----------
+    visits
+        `balanced`: one random chain of a problem per visit, as SCoTD; `concatenate`: every chain once in turn.
+    steps
+        Gradient steps. The number of chains varies at equal steps.
+    batch
+        Chains per step.
+    learning_rate
+        The highest rate; 5e-4 for LoRA, 2e-5 for --full where not given.
+    warmup
+        Steps until the rate is at its highest, or their share of all; then it falls to 0.
+    rank
+        The rank of LoRA's matrices.
+    full
+        Train all weights instead of LoRA's.
+    max_length
+        The longest question with its chain, in tokens.
+    precision
+        `auto`, `fp32` or `bf16`.
+    compile
+        Compile the model first: minutes at the start, faster steps.
+    evaluations
+        How many times the dev problems are solved; the best checkpoint becomes the student.
+    dev_count
+        How many dev problems are held out of the corpus, or taken of --dev.
+    checkpoints
+        How many times the state is saved; a killed training goes on from the last.
+    prompts
+        The prompt set questions are asked in: `student` (the question alone) or `scotd` (the paper's form).
+    allow
+        Train although: `cut`, `unparseable`, `template`, `one-class`, or `test`: on questions there to test on.
+    """
+
+    visits: Literal["balanced", "concatenate"] = DEFAULTS.visits
+    steps: int = DEFAULTS.steps
+    batch: int = DEFAULTS.batch
+    learning_rate: float | None = None
+    warmup: float = DEFAULTS.warmup
+    rank: int = DEFAULTS.rank
+    full: Flag = False
+    max_length: int = DEFAULTS.max_length
+    precision: Literal["auto", "fp32", "bf16"] = DEFAULTS.precision
+    compile: Flag = False
+    evaluations: int = DEFAULTS.evaluations
+    dev_count: int = DEFAULTS.dev
+    checkpoints: int = DEFAULTS.checkpoints
+    prompts: str = DEFAULTS.prompts
+    allow: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+
+    def training(self, target: str, *, seed: int = 0) -> Training:
+        """Return the settings of one student."""
+        if self.full:
+            refuse(given(self, "rank"), "with `--full` there is no LoRA", "leave one of them out")
+        if not self.evaluations:
+            refuse(given(self, "dev_count"), "with `--evaluations 0` no dev problem is solved", "leave one of them out")
+        named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "dev_count"}
+        return Training(**named, target=target, seed=seed, dev=self.dev_count)
+
+
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class StudentOptions:
+    """What becomes what.
+
+    Parameters
+    ----------
+    base
+        The model to train: a hub name, a folder, a .gguf file, or `smollm2-135m`, `qwen2.5-coder-0.5b`.
+    out
+        The student folder to write; several seeds lie in it as `seed-0`, `seed-1`...
+    target
+        What is learned: `chain` (SCoTD), `label`, `answer-first`, `shuffled`, `filler`; of plans always `plan`.
+    seeds
+        How many students, each from its own seed.
+    seed
+        The seed of the first one.
+    dev
+        Problems to choose the checkpoint by, such as `wordsums/dev` or a file; otherwise some of the corpus's are
+        held out. A test split is refused.
+    data
+        The file of --dev, in its benchmark's published format.
+    force
+        Replace a student that is there.
+    """
+
+    base: str
+    out: Path
+    target: str = DEFAULTS.target
+    seeds: int = 1
+    seed: int = 0
+    dev: str | None = None
+    data: Path | None = None
+    force: Flag = False
+
+    def problems(self, count: int) -> Problems | None:
+        """Return the dev problems, None where they are to be held out. Raises `UsageError` for a test split."""
+        if self.dev is None:
+            if self.data is not None:
+                raise UsageError("`--data` is the file of `--dev`, which is not given", "--dev NAME --data FILE")
+            return None
+        is_file = Path(self.dev).suffix or Path(self.dev).exists()
+        name, _, split = (self.dev, "", "") if is_file else self.dev.partition("/")
+        chosen = ProblemOptions(limit=count or None, split=split or None, data=self.data)
+        found = chosen.load(name, preferred="dev")
+        if self.data is None and found.dataset.split("/")[1:2] == ["test"]:
+            splits = next(one.splits for one in datasets() if one.name == name)
+            others = ", ".join(f"`--dev {name}/{one}`" for one in splits if one != "test")
+            raise UsageError(
+                f"the checkpoint would be chosen by `{found.dataset}`, which is there to test on",
+                f"{others or 'leave out --dev'}{', or leave out --dev' if others else ''}: problems are held out then",
+            )
+        found.check()
+        return found
+
+
+TRAINING = TrainingOptions()
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True):
+    """A student: the object of `train --json`, one per seed; `card` is the folder's own."""
+
+    student: str
+    card: StudentCard | None
+    version: int = VERSION
+
+
+def train(corpus: Path, /, *, options: StudentOptions, settings: TrainingOptions = TRAINING, json: Json = False) -> int:
+    """Train a student on a corpus.
+
+    Parameters
+    ----------
+    corpus
+        A corpus, as `sample` or `keep` wrote it.
+    json
+        Write JSON to stdout, as docs/cli.md promises.
+    """
+    source = open_corpus(corpus)
+    training = settings.training(target_of(source, options.target), seed=options.seed)
+    training.check()
+    folders = train_students(
+        source,
+        base=options.base,
+        out=options.out,
+        training=training,
+        dev=options.problems(training.dev),
+        seeds=options.seeds,
+        progress=following(),
+        force=options.force,
+    )
+    if is_first():
+        show_students(folders, as_json=json)
+    return 0
+
+
+def target_of(corpus: Corpus, named: str) -> str:
+    """Return what is learned of a corpus; plans are learned as plans. Raises `UsageError` for chains as plans."""
+    if corpus.card.content == "plan":
+        return "plan"
+    if named == "plan":
+        raise UsageError(f"`{corpus.path}` holds chains, not plans", "`stepdown export RUN --to plans` writes plans")
+    return named
+
+
+def is_first() -> bool:
+    """Whether this is the only process of a training, or the first of several (`accelerate launch`)."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def show_students(folders: Sequence[Path], *, as_json: bool) -> None:
+    """Write what students are, and what to do with the first one."""
+    for folder in folders:
+        show_student(folder, as_json=as_json)
+    card = read_card(folders[0])
+    if card is not None and card.method == "delegate":
+        say(f"next: `stepdown run DATASET --method trace-of-thought --teacher {folders[0]} --student MODEL`")
+    elif card is not None:
+        say(f"next: `stepdown run DATASET --method {card.method} --student {folders[0]}`")
+
+
+def show_student(folder: Path, *, as_json: bool) -> None:
+    """Write what a student is."""
+    card = read_card(folder)
+    if card is not None and card.gguf:
+        place = shlex.quote(str(folder / GGUF))
+        say(f"warning: `{folder}` is whole, and has no {GGUF} ({card.gguf}); transformers serves it. "
+            f"`stepdown export {shlex.quote(str(folder))} --to gguf --out {place}` tries again")  # fmt: skip
+    if as_json or card is None:
+        show_json(Trained(student=str(folder), card=card))
+        return
+    best = next((one for one in card.dev if one.step == card.step), None)
+    scored = f"; dev {best.right}/{best.graded}, {percent(best.right / best.graded)} %" if best and best.graded else ""
+    show(f"{folder}: {card.base}, {card.lessons.target} of {card.lessons.problems} problems, "
+         f"step {card.step} of {card.steps}{scored}; {duration(card.seconds)}")  # fmt: skip
+
+
+def following() -> Callable[[Progressed], None]:
+    """Return what says on stderr how far a training is: every ten seconds, and at each evaluation."""
+    began: dict[int, tuple[float, int]] = {}
+    said = [0.0]
+
+    def tell(now: Progressed) -> None:
+        if not is_first():
+            return
+        if now.words:
+            say(now.words)
+            return
+        start, first = began.setdefault(now.seed, (monotonic(), now.step))
+        if monotonic() - said[0] < _EVERY_SECONDS and now.dev is None and now.step != now.steps:
+            return
+        said[0] = monotonic()
+        paid = (monotonic() - start) / max(1, now.step - first)
+        left = duration(paid * (now.steps - now.step)) if now.step > first else ""
+        figures = (
+            "" if now.loss is None else f"loss {now.loss:.3f}",
+            "" if now.dev is None else f"dev {percent(now.dev)} % right",
+            "" if now.tokens_per_second is None else f"{now.tokens_per_second:,.0f} tokens/s",
+            left and f"{left} left",
+        )
+        say(f"seed {now.seed}, step {now.step}/{now.steps}: " + " · ".join(one for one in figures if one))
+
+    return tell

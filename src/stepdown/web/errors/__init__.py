@@ -1,0 +1,1 @@
+"""Errors as pages and as the JSON objects that programs read."""

@@ -1,0 +1,1 @@
+"""The server: a bound address, its connections, and how bytes leave them."""

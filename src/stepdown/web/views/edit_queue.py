@@ -1,0 +1,185 @@
+"""Which plans of a run are worth a person's minute, what their edits have gained, and two attempts side by side."""
+
+from difflib import SequenceMatcher
+from typing import Literal
+
+import msgspec
+
+from stepdown.audits import Suggestion, audit
+from stepdown.graders.elections import elect
+from stepdown.models import Prices
+from stepdown.reports.figures import count, money
+from stepdown.store import Run, Store
+from stepdown.store.browse import Chosen, browse
+from stepdown.store.overviews import mark
+from stepdown.store.people import SOURCE
+from stepdown.types import Grade, Trace, Verdict
+from stepdown.web.views.run_stats import Ledger
+
+MOST_SECONDS = 600.0
+MOST_TRACES = 20_000  # an audit reads some 4,000 a second; longer runs are audited by `stepdown audit`
+MOST_RUNS = 6
+MOST_WRONG = 200
+
+
+class Worth(msgspec.Struct, frozen=True):
+    """What to look at in a run: the audit's suggestions, best first, or where it has none the wrong traces."""
+
+    suggestions: tuple[Suggestion, ...]
+    wrong: tuple[str, ...]
+    note: str = ""
+
+    @property
+    def reasons(self) -> dict[str, tuple[str, ...]]:
+        """Why each problem is here, in the queue's order."""
+        if self.suggestions:
+            return {one.problem: one.reasons for one in self.suggestions}
+        return dict.fromkeys(self.wrong, ("its answer is wrong",))
+
+
+class Gains(msgspec.Struct, frozen=True):
+    """What a person's edits have done to a run of `problems`; a problem solved again by its own student counts."""
+
+    edited: int
+    fixed: int
+    broken: int
+    seconds: float
+    problems: int
+
+    @property
+    def per_minute(self) -> float | None:
+        """Accuracy gained per minute, as a share of 1; None where no time was measured."""
+        if not self.seconds or not self.problems:
+            return None
+        return 60 * (self.fixed - self.broken) / self.problems / self.seconds
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """One run's attempts at a problem: their vote, and the student's tokens and USD, None where unknown."""
+
+    run: str
+    student: str
+    attempts: tuple[tuple[Trace, Grade], ...]
+    verdict: Verdict
+    tokens: int | None
+    cost: float | None
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps of the plan they followed."""
+        plan = self.attempts[0][0].plan
+        return plan.steps if plan else ()
+
+    @property
+    def spent(self) -> str:
+        """Tokens and USD in words."""
+        cost = "cost unknown" if self.cost is None else money(self.cost)
+        return f"{count(self.tokens)} tokens · {cost}"
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A step that stayed, went or came."""
+
+    kind: Literal["same", "gone", "new"]
+    text: str
+
+
+def changes(before: tuple[str, ...], after: tuple[str, ...]) -> list[Change]:
+    """Return how one list of steps becomes another, in order."""
+    found: list[Change] = []
+    for kind, first, last, start, end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if kind == "equal":
+            found += [Change("same", step) for step in before[first:last]]
+        else:
+            found += [Change("gone", step) for step in before[first:last]]
+            found += [Change("new", step) for step in after[start:end]]
+    return found
+
+
+def side_of(run: Run, problem: str, prices: Prices) -> Side | None:
+    """Return a run's attempts at a problem, None where it has none."""
+    attempts = tuple((trace, grade) for _, trace, grade in run.attempts(problem))
+    if not attempts:
+        return None
+    calls = [call for trace, _ in attempts for call in trace.calls if call.role == "student"]
+    usages = [call.reply.usage for call in calls]
+    costs = [prices.cost(call.model, call.reply.usage) for call in calls]
+    return Side(
+        run=run.id,
+        student=run.settings.student,
+        attempts=attempts,
+        verdict=elect(attempts).verdict,
+        tokens=None if None in usages else sum(one.input + one.output for one in usages if one),
+        cost=None if None in costs else sum(one for one in costs if one),
+    )
+
+
+def derived_from(run: Run) -> list[Run]:
+    """Return the runs that hold what was solved again by this run's edited plans, oldest first."""
+    return [one for one in run.store.runs() if one.settings.plans == SOURCE + run.id]
+
+
+def solved_again(run: Run, problem: str, student: str, prices: Prices) -> Side | None:
+    """Return the newest attempt at a problem by a plan that a person edited in this run, None where there is none.
+
+    That of the student, where it has solved by one; a run that took over what was solved before holds it as a copy.
+    """
+    plans = [edit.plan for edit in run.edits() if edit.problem == problem]
+    found = []
+    for one in derived_from(run):
+        attempts = one.attempts(problem)
+        if attempts and attempts[0][1].plan in plans:
+            ranked = (one.settings.student == student, plans.index(attempts[0][1].plan), one.created)
+            found.append((ranked, one))
+    return side_of(max(found, key=lambda pair: pair[0])[1], problem, prices) if found else None
+
+
+def worth(ledger: Ledger, run: Run) -> Worth:
+    """Audit a run together with others on the same problems and return what to look at; kept while nothing changes."""
+    others = _others(run.store, run)
+    # Without the edits: they change no suggestion, and a person makes one a minute.
+    marks = tuple((one.id, msgspec.structs.replace(mark(one), edits=0, call=0)) for one in (run, *others))
+    return ledger.keep(("worth", marks), lambda: _worth(run, others))
+
+
+def _others(store: Store, run: Run) -> list[Run]:
+    others: list[Run] = []
+    room = MOST_TRACES - len(run)
+    for one in reversed(store.runs()):
+        same = one.id != run.id and one.settings.problems == run.settings.problems
+        if same and len(others) < MOST_RUNS and 0 < len(one) <= room:
+            others.append(one)
+            room -= len(one)
+    return others
+
+
+def _worth(run: Run, others: list[Run]) -> Worth:
+    wrong = tuple(dict.fromkeys(line.problem for line in browse(run, Chosen("wrong"), count=MOST_WRONG).lines))
+    if len(run) > MOST_TRACES:
+        note = f"This run is too long to be audited while a page waits: stepdown audit {run.id} lists what it suggests."
+        return Worth((), wrong, note)
+    found = audit(run, *others)
+    return Worth(tuple(one for one in found.edits if one.run == run.id), wrong)
+
+
+def gains(run: Run) -> Gains:
+    """Return what the edits of a run have gained, by the derived run of its own student."""
+    seconds: dict[str, float] = {}
+    for edit in run.edits():
+        seconds[edit.problem] = min(MOST_SECONDS, seconds.get(edit.problem, 0.0) + (edit.seconds or 0.0))
+    own = next((one for one in derived_from(run) if one.settings.student == run.settings.student), None)
+    turns = [_turn(run, own, problem) for problem in seconds] if own else []
+    return Gains(
+        edited=len(seconds),
+        fixed=turns.count(("wrong", "right")),
+        broken=turns.count(("right", "wrong")),
+        seconds=sum(seconds.values()),
+        problems=run.settings.count,
+    )
+
+
+def _turn(run: Run, derived: Run, problem: str) -> tuple[Verdict, Verdict]:
+    before, after = ([(trace, grade) for _, trace, grade in one.attempts(problem)] for one in (run, derived))
+    if not before or not after:
+        return "ungraded", "ungraded"
+    return elect(before).verdict, elect(after).verdict
