@@ -20,8 +20,8 @@ import answer_forms
 
 from stepdown.answers import gold_expression, gold_number
 from stepdown.graders import load_grader
+from stepdown.measuring import GRADERS
 from stepdown.problems import load_problems
-from stepdown.reports.sensitivity import GRADERS
 from stepdown.types import Grader, Kind, Problem
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -18,7 +18,7 @@ from typing import Any
 
 from training import read_chains
 
-from stepdown.distill.training import Progressed, Training, train
+from stepdown.training import Progressed, Training, train
 
 
 def settings(steps: int) -> Training:

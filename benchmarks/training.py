@@ -20,14 +20,14 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
-from stepdown.distill.training.bases import find_base, load_base, load_transformers, quiet
-from stepdown.distill.training.checkpoints import Work
-from stepdown.distill.training.examples import Examples
-from stepdown.distill.training.loop import add_adapter
-from stepdown.distill.training.passes import Passes, count_passes, shared_start
-from stepdown.distill.training.settings import Training
-from stepdown.distill.training.visits import order_visits
 from stepdown.problems import load_problems
+from stepdown.training import Training
+from stepdown.training.bases import find_base, load_base, load_transformers, quiet
+from stepdown.training.checkpoints import Work
+from stepdown.training.examples import Examples
+from stepdown.training.loop import add_adapter
+from stepdown.training.packing import Passes, count_passes, shared_start
+from stepdown.training.sampling_order import order_visits
 from stepdown.types import Chain, Grade, Problem
 
 SIDES: dict[str, dict[str, Any]] = {
@@ -97,7 +97,7 @@ class Side:
             self.tokens += sum(passes.step_tokens(step) for step in range(len(order)))
 
     def ours(self, passes: Passes, folder: str) -> Any:
-        from stepdown.distill.training.trainer import StudentTrainer, Told
+        from stepdown.training.trainer import StudentTrainer, Told
 
         passes.shared = shared_start(self.examples)
         passes.passes = count_passes(passes, tokens=self.training.tokens_per_pass, world=1)

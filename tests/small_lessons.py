@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from small_students import small_model, small_tokenizer
-from stepdown.distill.training import Training
-from stepdown.distill.training.bases import find_base, load_base
-from stepdown.distill.training.examples import Examples
+from stepdown.training import Training
+from stepdown.training.bases import find_base, load_base
+from stepdown.training.examples import Examples
 from stepdown.types import Chain, Grade, Problem
 
 FAST = Training(steps=6, batch=8, evaluations=2, dev=2, checkpoints=6, tokens_per_pass=150, precision="fp32")

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from stepdown.distill.folders import write_student
 from stepdown.models.students import StudentCard
+from stepdown.training.students.folder import write_student
 
 TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"

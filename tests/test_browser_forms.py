@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
 from browser import PATIENCE, chromium
 from served import served
-from stepdown.distill.votes import write_votes
+from stepdown.measuring.votes import write_votes
 from stepdown.models import ScriptedModel
 from stepdown.models.keys import Secret
 from stepdown.runner import run

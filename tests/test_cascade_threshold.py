@@ -11,7 +11,7 @@ import pytest
 
 from stepdown.cli import main
 from stepdown.errors import UsageError
-from stepdown.reports.cascades import Goal, calibrate, check_runs, held_out
+from stepdown.measuring.cascades import Goal, calibrate, check_runs, held_out
 from stepdown.store import Run, Store
 from stepdown.types import Call, Grade, Message, Plan, Problem, Reply, Sampling, Settings, Trace, Usage
 from stepdown.web.config import Config

@@ -12,13 +12,13 @@ from stepdown.cli import main
 from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
 from stepdown.corpus.files import BEHIND
 from stepdown.corpus.votes import voted
-from stepdown.distill.contamination import refuse_overlap, refuse_tests
-from stepdown.distill.training import train
-from stepdown.distill.training.lessons import set_apart
 from stepdown.errors import UsageError
 from stepdown.models.students import Met, met_by, read_card
 from stepdown.problems import load_problems
 from stepdown.questions import FILE, key, keys_of, read_keys, words
+from stepdown.training import train
+from stepdown.training.contamination import refuse_overlap, refuse_tests
+from stepdown.training.datasets import set_apart
 from stepdown.types import Chain, Grade, Problem
 
 TESTS = [

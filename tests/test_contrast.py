@@ -7,8 +7,9 @@ import pytest
 
 from stepdown.cli import main
 from stepdown.errors import BadRow, UnknownName, UsageError
+from stepdown.measuring import consistency
 from stepdown.problems import load_problems
-from stepdown.reports import consistency, report
+from stepdown.reports import report
 from stepdown.store import Run, Store
 from stepdown.types import Grade, Problem, Settings, Trace, Verdict
 

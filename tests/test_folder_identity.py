@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from small_lessons import FAST, chains, write_base
-from stepdown.distill.training.bases import find_base, load_base
-from stepdown.distill.training.lessons import prepare_lessons
 from stepdown.models.beside import device, said_beside
 from stepdown.models.students import load_student
+from stepdown.training.bases import find_base, load_base
+from stepdown.training.datasets import prepare_lessons
 from written_earlier import EARLIER
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from stepdown.distill.training import Training
 from stepdown.identity import FORMS, encoded, fingerprint, normal, ways
 from stepdown.methods import METHODS
 from stepdown.models.endpoints import endpoint_at
@@ -16,6 +15,7 @@ from stepdown.prompts import DEFAULT, JUDGE, PROMPT_SETS, PromptSet
 from stepdown.prompts.demonstrations import with_demonstrations
 from stepdown.runner import run
 from stepdown.store import Store, call_key, call_keys, problem_key
+from stepdown.training import Training
 from stepdown.types import Chain, Grade, Message, Plan, Problem, Sampling, Settings
 from stepdown.usercode import text_of
 from worlds import student, sums

@@ -10,9 +10,9 @@ import pytest
 from command_line import write_sums
 from faulty_server import Body, FaultyServer, faulty_server
 from stepdown.cli import main
+from stepdown.measuring import judge_budget
 from stepdown.prompts import judge_messages
 from stepdown.prompts.preferences import prefer_messages
-from stepdown.runner import purse_of
 from stepdown.runner.budget import most
 from stepdown.store import Store
 from stepdown.types import Messages, Sampling
@@ -143,8 +143,8 @@ def test_what_a_judge_costs_is_not_its_runs_and_the_same_whoever_is_named_first(
     assert main(preferring()[0]) in (0, 1)
     with Store("s.sqlite") as store:
         first, second = store.runs()
-        assert purse_of(first, second) == purse_of(second, first)
-        assert len(list(store.paid([purse_of(first, second).name]))) == 12
+        assert judge_budget(first, second) == judge_budget(second, first)
+        assert len(list(store.paid([judge_budget(first, second).key]))) == 12
         assert len(list(store.paid([first.id]))) == 6
 
 

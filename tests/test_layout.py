@@ -14,8 +14,9 @@ FLOORS = {
     ),
     **dict.fromkeys(("models", "problems", "methods", "graders", "stats", "store"), 1),
     **dict.fromkeys(("runner", "corpus"), 2),
-    **dict.fromkeys(("audits", "reports", "distill", "exchange"), 3),
-    **dict.fromkeys(("cli", "web"), 4),
+    **dict.fromkeys(("audits", "exchange", "measuring", "training"), 3),
+    "reports": 4,
+    **dict.fromkeys(("cli", "web"), 5),
 }
 DOORLESS = {"__init__", "__main__", "py"}
 FORBIDDEN = {"utils", "util", "helpers", "core", "base", "manager", "common", "misc"}

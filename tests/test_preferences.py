@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from stepdown.cli import main
-from stepdown.distill.preferences import candidates, prefer, verdict_of
-from stepdown.distill.votes import agreement, read_votes, write_votes
 from stepdown.errors import BadRow, CallFailed, EndpointRefused, UsageError
+from stepdown.measuring.preferences import candidates, prefer, verdict_of
+from stepdown.measuring.votes import agreement, read_votes, write_votes
 from stepdown.models import ScriptedModel
 from stepdown.prompts.preferences import prefer_messages
 from stepdown.store import Run, Store

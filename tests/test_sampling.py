@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 import stepdown as sd
-from stepdown.distill.sampling import plans_of, sample, write_chains, write_gold, write_plans
 from stepdown.errors import BadRow, CallFailed, UsageError
 from stepdown.models import ScriptedModel
 from stepdown.problems import Problems, load_problems
 from stepdown.prompts import load_prompts
 from stepdown.prompts.demonstrations import DEMONSTRATIONS, load_demonstrations, with_demonstrations
 from stepdown.store import Run, Store
+from stepdown.training.sampling import plans_of, sample, write_chains, write_gold, write_plans
 from stepdown.types import Messages, Plan, Problem, Prompt, Sampling
 from worlds import solver, student, sums, teacher
 

@@ -1,6 +1,7 @@
 """The same stored solutions read by each grader, side by side."""
 
-from stepdown.reports import report, sensitivity
+from stepdown.measuring import sensitivity
+from stepdown.reports import report
 from stepdown.store import Run, Store
 from stepdown.types import Kind, Problem, Settings, Trace
 

@@ -9,11 +9,11 @@ import stepdown as sd
 from command_line import speak, write_sums
 from faulty_server import Body, FaultyServer, faulty_server
 from stepdown.cli import main
-from stepdown.distill.sampling import sampling_task
 from stepdown.models import ScriptedModel
 from stepdown.prompts import DEFAULT, load_prompts
 from stepdown.prompts.stops import ANOTHER, BLANK, with_stops
 from stepdown.runner import run_tasks
+from stepdown.training.sampling import sampling_task
 from stepdown.types import GREEDY, Sampling
 from worlds import solver, sums
 

@@ -13,9 +13,6 @@ import pytest
 from small_students import small_model, small_student, small_tokenizer
 from stepdown.cli.verbs.train import show_students
 from stepdown.corpus import open_corpus
-from stepdown.distill.folders import export_student, write_card, write_student
-from stepdown.distill.people import describe
-from stepdown.distill.training.bases import find_base, load_base
 from stepdown.errors import StepdownError, UsageError
 from stepdown.exchange import import_corpus, import_traces
 from stepdown.models.llamacpp import _Draft
@@ -30,6 +27,9 @@ from stepdown.prompts.demonstrations import load_demonstrations
 from stepdown.runner import load_plans
 from stepdown.store import Store
 from stepdown.strangers import json_of, reading
+from stepdown.training.bases import find_base, load_base
+from stepdown.training.students.folder import export_student, write_card, write_student
+from stepdown.training.students.model_card import describe
 from written_earlier import EARLIER
 
 HOSTILE = (b"\xff" * 8, b"\x00" * 8, b"1e999", b"-1", b"null", b"[[[[", b"[" * 20_000, b'{"a":' * 5_000,
@@ -216,7 +216,7 @@ def test_a_student_is_kept_where_its_gguf_cannot_be_written(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("stepdown.distill.folders.write_gguf", fail)
+    monkeypatch.setattr("stepdown.training.students.folder.write_gguf", fail)
     folder = small_student(tmp_path / "x")
     found = read_card(folder)
     assert found is not None and found.gguf.startswith("writing it failed") and check_folder(folder)
@@ -246,7 +246,7 @@ def test_a_student_is_kept_where_its_curves_cannot_be_drawn(tmp_path: Path, monk
     def fail(*_: object) -> None:
         raise ValueError("no picture")
 
-    monkeypatch.setattr("stepdown.distill.folders.draw_curves", fail)
+    monkeypatch.setattr("stepdown.training.students.folder.draw_curves", fail)
     log = tmp_path / "log.jsonl"
     log.write_text('{"step": 1, "loss": 2.0}\n')
     card = StudentCard(base="small")

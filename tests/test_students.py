@@ -11,13 +11,13 @@ import msgspec
 import pytest
 
 from small_students import LINES, small_model, small_student, small_tokenizer
-from stepdown.distill.folders import export_student, write_student
-from stepdown.distill.people import describe
 from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, UnknownName, UsageError
 from stepdown.models import load_model
 from stepdown.models.catalogue import fetch
 from stepdown.models.students import WEIGHTS, Lessons, Score, StudentCard, load_student, read_card
 from stepdown.problems import load_problems
+from stepdown.training.students.folder import export_student, write_student
+from stepdown.training.students.model_card import describe
 from stepdown.types import Message, Messages, Reply, Sampling
 
 packages = ("torch", "transformers", "peft", "gguf", "openvino_genai", "altair", "vl_convert")

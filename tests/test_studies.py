@@ -8,7 +8,11 @@ import pytest
 import stepdown as sd
 from stepdown.corpus import Card, CorpusWriter
 from stepdown.corpus.card import read_card, write_card
-from stepdown.distill.studies import (
+from stepdown.errors import CallFailed, UnknownName, UsageError
+from stepdown.models import ScriptedModel
+from stepdown.stats import crossed_interval, mcnemar_exact, paired_interval, wilson
+from stepdown.store import Run, Store
+from stepdown.training.studies import (
     Cell,
     Findings,
     Grid,
@@ -19,10 +23,6 @@ from stepdown.distill.studies import (
     score,
     write_findings,
 )
-from stepdown.errors import CallFailed, UnknownName, UsageError
-from stepdown.models import ScriptedModel
-from stepdown.stats import crossed_interval, mcnemar_exact, paired_interval, wilson
-from stepdown.store import Run, Store
 from stepdown.types import Chain, Grade, Messages, Problem, Sampling
 from worlds import solver, sums
 

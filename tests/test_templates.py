@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from small_students import TEMPLATE, small_model, small_tokenizer
-from stepdown.distill.folders import write_student
 from stepdown.errors import CallFailed
 from stepdown.models.students import StudentCard, load_student
 from stepdown.models.templates import ChatTemplate
+from stepdown.training.students.folder import write_student
 from stepdown.types import Message, Messages, Reply, Sampling
 
 pytestmark = [

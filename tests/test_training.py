@@ -13,17 +13,17 @@ import pytest
 
 from small_lessons import FAST, chain, chains, examples, logged, same_weights, write_base
 from small_students import small_model, small_tokenizer
-from stepdown.distill.training import Progressed, train
-from stepdown.distill.training.bases import find_base, load_base
-from stepdown.distill.training.checkpoints import Work, best_step
-from stepdown.distill.training.examples import Examples
-from stepdown.distill.training.loop import add_adapter
-from stepdown.distill.training.passes import Passes, count_passes, keep_rows_apart, rows_are_apart, shared_start
-from stepdown.distill.training.scores import Dev, score_dev
-from stepdown.distill.training.settings import marks
-from stepdown.distill.training.visits import order_visits, split_passes
 from stepdown.errors import EndpointRefused, UsageError
 from stepdown.models.students import read_card
+from stepdown.training import Progressed, train
+from stepdown.training.bases import find_base, load_base
+from stepdown.training.checkpoints import Work, best_step
+from stepdown.training.evaluation import Dev, score_dev
+from stepdown.training.examples import Examples
+from stepdown.training.loop import add_adapter
+from stepdown.training.packing import Passes, count_passes, keep_rows_apart, rows_are_apart, shared_start
+from stepdown.training.sampling_order import order_visits, split_passes
+from stepdown.training.settings import marks
 
 packages = ("torch", "transformers", "peft", "trl", "accelerate")
 pytestmark = [

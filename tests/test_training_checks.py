@@ -10,10 +10,10 @@ import pytest
 
 from small_lessons import FAST, chain, chains, examples, write_base
 from small_students import small_model, small_tokenizer
-from stepdown.distill.training import Training, train
-from stepdown.distill.training.bases import find_base, load_base
-from stepdown.distill.training.examples import Examples
 from stepdown.errors import EndpointRefused, UnknownName, UsageError
+from stepdown.training import Training, train
+from stepdown.training.bases import find_base, load_base
+from stepdown.training.examples import Examples
 from stepdown.types import Chain, Grade
 
 packages = ("torch", "transformers", "peft", "trl", "accelerate")
@@ -58,7 +58,7 @@ def test_a_template_that_asks_otherwise_in_evaluation_is_refused(base: Path, tmp
 
 
 def test_what_is_allowed_is_no_longer_refused(base: Path) -> None:
-    from stepdown.distill.training.checks import check_corpus
+    from stepdown.training.checks import check_corpus
 
     some = [chain(number, choice="B") for number in range(9)]
     line = check_corpus(examples(base, some).survey, 9, msgspec.structs.replace(FAST, allow=("one-class",)))

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from small_lessons import FAST, chains, logged, same_weights, write_base
-from stepdown.distill.training import Progressed, train
-from stepdown.distill.training.passes import Passes
-from stepdown.distill.training.world import ALONE, World, check_launcher, join_world, launched
 from stepdown.errors import UsageError
+from stepdown.training import Progressed, train
+from stepdown.training.packing import Passes
+from stepdown.training.world import ALONE, World, check_launcher, join_world, launched
 
 packages = ("torch", "transformers", "peft", "trl", "accelerate")
 pytestmark = [
@@ -116,7 +116,7 @@ def test_a_group_smaller_than_the_launcher_says_is_refused(monkeypatch: pytest.M
     from accelerate import PartialState
 
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr("stepdown.distill.training.world.computes_on_cpu", lambda precision: False)
+    monkeypatch.setattr("stepdown.training.world.computes_on_cpu", lambda precision: False)
     assert PartialState().num_processes == 1
     with pytest.raises(UsageError, match="started `2` processes, and their group holds `1`"):
         join_world("fp32")
@@ -139,11 +139,11 @@ def test_alone_nothing_is_waited_for_or_agreed_on() -> None:
 
 
 def test_a_step_counted_for_another_number_of_processes_is_never_trained(base: Path, tmp_path: Path) -> None:
-    from stepdown.distill.training.bases import find_base, load_base
-    from stepdown.distill.training.checkpoints import Work
-    from stepdown.distill.training.examples import Examples
-    from stepdown.distill.training.loop import order_of
-    from stepdown.distill.training.trainer import StudentTrainer, Told
+    from stepdown.training.bases import find_base, load_base
+    from stepdown.training.checkpoints import Work
+    from stepdown.training.examples import Examples
+    from stepdown.training.loop import order_of
+    from stepdown.training.trainer import StudentTrainer, Told
 
     loaded = load_base(find_base(base))
     found = Examples(loaded.tokenizer, FAST).read(chains())
@@ -160,7 +160,7 @@ def test_of_several_visible_gpus_a_process_takes_one(tmp_path: Path, monkeypatch
     import torch
     from trl import SFTConfig
 
-    from stepdown.distill.training.trainer import on_one_device
+    from stepdown.training.trainer import on_one_device
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     config = SFTConfig(output_dir=str(tmp_path), bf16=False)
@@ -179,7 +179,7 @@ def no_collection() -> Iterator[None]:
 
 @pytest.mark.usefixtures("no_collection")
 def test_a_student_is_freed_before_the_next_is_trained(base: Path, tmp_path: Path) -> None:
-    from stepdown.distill.training.trainer import StudentTrainer
+    from stepdown.training.trainer import StudentTrainer
 
     def alive() -> int:
         return sum(isinstance(one, StudentTrainer) for one in gc.get_objects())
@@ -195,7 +195,7 @@ def test_a_student_is_freed_before_the_next_is_trained(base: Path, tmp_path: Pat
 def test_a_transformers_that_scales_the_loss_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     from transformers import Trainer
 
-    from stepdown.distill.training.trainer import check_scaling
+    from stepdown.training.trainer import check_scaling
 
     check_scaling()
     monkeypatch.delattr(Trainer, "loss_is_scaled_for_ga")

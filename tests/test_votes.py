@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from stepdown.answers import groups, majority, same, vote
 from stepdown.corpus.selection import load_filter
-from stepdown.distill.studies import Cell, score
 from stepdown.graders.elections import elect
-from stepdown.reports import consistency, report
-from stepdown.reports.cascades import Goal, calibrate
+from stepdown.measuring import consistency
+from stepdown.measuring.cascades import Goal, calibrate
+from stepdown.reports import report
 from stepdown.runner.cascade import votes_of
 from stepdown.store import Row, Run, Store
+from stepdown.training.studies import Cell, score
 from stepdown.types import Call, Chain, Finish, Grade, Kind, Plan, Problem, Reply, Sampling, Settings, Trace, Verdict
 
 HALVES = (r"\frac12", "0.5", r"\frac{1}{2}", "3", "3")

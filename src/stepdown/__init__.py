@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stepdown.audits import audit
     from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus, target
-    from stepdown.distill.folders import export_student
-    from stepdown.distill.preferences import prefer
-    from stepdown.distill.sampling import sample, write_chains, write_plans
-    from stepdown.distill.training import Training, train
     from stepdown.errors import StepdownError
     from stepdown.exchange import export_corpus, export_run, import_corpus, import_traces
     from stepdown.graders import judged_by, load_grader
+    from stepdown.measuring import consistency, prefer
     from stepdown.methods import load_method
     from stepdown.models import Prices, RecordedModel, ScriptedModel, load_model
     from stepdown.problems import Columns, Problems, datasets, load_problems
     from stepdown.prompts import PromptSet, load_prompts
-    from stepdown.reports import consistency, report
+    from stepdown.reports import report
     from stepdown.runner import Budget, Plans, Task, grade, load_plans, open_store, run, run_tasks, solve
     from stepdown.store import Run, Store
+    from stepdown.training import Training, export_student, sample, train, write_chains, write_plans
     from stepdown.types import (
         Ask,
         Call,
@@ -47,10 +45,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "audits": ("audit",),
     "corpus": ("Card", "Corpus", "CorpusWriter", "open_corpus", "target"),
-    "distill.folders": ("export_student",),
-    "distill.preferences": ("prefer",),
-    "distill.sampling": ("sample", "write_chains", "write_plans"),
-    "distill.training": ("Training", "train"),
+    "training": ("Training", "export_student", "sample", "train", "write_chains", "write_plans"),
     "errors": ("StepdownError",),
     "exchange": ("export_corpus", "export_run", "import_corpus", "import_traces"),
     "graders": ("judged_by", "load_grader"),
@@ -58,7 +53,8 @@ _HOMES = {
     "models": ("Prices", "RecordedModel", "ScriptedModel", "load_model"),
     "problems": ("Columns", "Problems", "datasets", "load_problems"),
     "prompts": ("PromptSet", "load_prompts"),
-    "reports": ("consistency", "report"),
+    "measuring": ("consistency", "prefer"),
+    "reports": ("report",),
     "runner": ("Budget", "Plans", "Task", "grade", "load_plans", "open_store", "run", "run_tasks", "solve"),
     "store": ("Run", "Store"),
     "types": (

@@ -13,11 +13,12 @@ from stepdown.cli.required_extras import check_extras
 from stepdown.cli.unused_options import PLANNING, given, refuse
 from stepdown.errors import UsageError
 from stepdown.graders import judged_by, load_grader
+from stepdown.measuring import JudgeBudget, cached_model
 from stepdown.methods import COMPARED, load_method
 from stepdown.problems import Problems
 from stepdown.prompts.demonstrations import load_demonstrations, with_demonstrations
 from stepdown.prompts.stops import completes, with_stops
-from stepdown.runner import Plans, Purse, Task, load_plans, load_player, remembered, words_for
+from stepdown.runner import Plans, Task, load_plans, load_player, words_for
 from stepdown.store import Store
 from stepdown.types import Grader, Method, Model
 
@@ -83,10 +84,10 @@ class Players:
             )
         return self.loaded[name]
 
-    def grader(self, name: str, *, purse: Purse | None = None) -> Grader:
-        """Return a grader by name; `judge:MODEL` asks a model, and pays for each judgement once, from the purse."""
+    def grader(self, name: str, *, judging: JudgeBudget | None = None) -> Grader:
+        """Return a grader by name; `judge:MODEL` asks a model, and pays for each judgement once, within the budget."""
         if name.startswith("judge:"):
-            return judged_by(remembered(self.load(name.removeprefix("judge:")), self.store, purse=purse))
+            return judged_by(cached_model(self.load(name.removeprefix("judge:")), self.store, judging=judging))
         return load_grader(name)
 
     def fetch(self) -> None:

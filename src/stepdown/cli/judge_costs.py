@@ -8,8 +8,8 @@ import msgspec
 from stepdown.cli.console.terminal import say
 from stepdown.cli.options import JudgeMoneyOptions
 from stepdown.cli.run_summaries import Paid
+from stepdown.measuring import JudgeBudget, judge_budget, limit_judge
 from stepdown.reports.figures import count, money
-from stepdown.runner import Purse, limited, purse_of
 from stepdown.store import Run
 from stepdown.types import Role, Usage
 
@@ -27,10 +27,10 @@ class Judging:
 
     def __init__(self, judge: str, options: JudgeMoneyOptions, *runs: Run) -> None:
         options.check()
-        self.judge, self.prices, self.purse = judge, options.table(), purse_of(*runs)
+        self.judge, self.prices, self.budget = judge, options.table(), judge_budget(*runs)
         if judge:
-            self.purse = limited(
-                self.purse,
+            self.budget = limit_judge(
+                self.budget,
                 runs[0].store,
                 judge=judge,
                 pricing=self.prices,
@@ -40,23 +40,23 @@ class Judging:
         self._before = self._sums()
 
     def _sums(self) -> tuple[int, float]:
-        budget = self.purse.budget
+        budget = self.budget.budget
         return (budget.spent_tokens, budget.spent_money) if budget else (0, 0.0)
 
     @property
     def spent(self) -> JudgeCost:
         """What it has taken so far; money is unknown where a price is."""
-        if self.purse.budget is None:
+        if self.budget.budget is None:
             return JudgeCost()
         (tokens, cost), known = self._sums(), self.prices.cost(self.judge, Usage(1, 1)) is not None
         paid = Paid(tokens - self._before[0], round(cost - self._before[1], 10) if known else None)
-        return JudgeCost({"judge": tokens}, round(cost, 10) if known and self.purse.budget.priced else None, paid)
+        return JudgeCost({"judge": tokens}, round(cost, 10) if known and self.budget.budget.priced else None, paid)
 
     @contextmanager
-    def told(self) -> Iterator[Purse]:
-        """Give the purse the judge is paid from, and say at the end what it took, whatever the end is."""
+    def budgeted(self) -> Iterator[JudgeBudget]:
+        """Give the judge's budget, and report at the end what was spent, whatever the end is."""
         try:
-            yield self.purse
+            yield self.budget
         finally:
             if self.judge:
                 spent = self.spent

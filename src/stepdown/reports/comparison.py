@@ -8,12 +8,12 @@ import msgspec
 
 from stepdown.errors import UnknownName, UsageError
 from stepdown.files import write_whole
+from stepdown.measuring import Consistency, Sensitivity, consistency, sensitivity
 from stepdown.models.prices import Prices
 from stepdown.reports import pages
-from stepdown.reports.contrast import Consistency, consistency, contrast_tables
 from stepdown.reports.figures import counted
+from stepdown.reports.measures import contrast_tables, sensitivity_table
 from stepdown.reports.rows import Row, adjusted, row_of
-from stepdown.reports.sensitivity import Sensitivity, sensitivity, sensitivity_table
 from stepdown.reports.sharing import Sharing, sharings
 from stepdown.reports.tables import Table, as_markdown, as_text, tables_of, wrapped
 from stepdown.reports.tallies import Flip, Pricing, Tally, Verdicts, tally

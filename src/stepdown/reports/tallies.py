@@ -1,10 +1,9 @@
 """What one pass over a run counts, with a page of traces in memory and a few bytes per problem."""
 
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import groupby
 from typing import Protocol
 
 import msgspec
@@ -130,7 +129,7 @@ def tally(run: Run, prices: Pricing, *, grader: str = "", before: Verdicts | Non
     """Count a run in one pass, paired with `before` by question; `keep` keeps verdicts for others to pair with."""
     lessons = Lessons(run)
     counts, seen = Tally(lessons=lessons), set[int]()
-    for attempts in by_problem(run, grader):
+    for attempts in run.by_problem(grader):
         key = key_of(attempts[0][0].problem, seen)
         seen.add(key)
         verdict = counts.add(attempts, prices, key, before or {})
@@ -138,12 +137,6 @@ def tally(run: Run, prices: Pricing, *, grader: str = "", before: Verdicts | Non
         if keep:
             counts.by_problem[key] = verdict
     return counts
-
-
-def by_problem(run: Run, grader: str = "") -> Iterator[Attempts]:
-    """Stream the samples of each problem with their grades."""
-    for _, attempts in groupby(run.graded(grader), key=lambda attempt: attempt[0].problem.id):
-        yield list(attempts)
 
 
 def sizes_of(samples: int) -> list[int]:

@@ -3,7 +3,7 @@
 import msgspec
 
 from stepdown.graders.elections import elect
-from stepdown.reports.tallies import by_problem, key_of
+from stepdown.reports.tallies import key_of
 from stepdown.store import Run
 from stepdown.store.flips import Flips, Turn, Turned
 from stepdown.types import Verdict
@@ -31,12 +31,12 @@ class Turns(msgspec.Struct, frozen=True):
 def turns(before: Run, after: Run) -> Turns:
     """Return what turned between two runs, in one pass over each; a problem of several samples by their vote."""
     known: dict[int, tuple[str, Verdict, str | None]] = {}
-    for attempts in by_problem(before):
+    for attempts in before.by_problem():
         grade = elect(attempts)
         known[key_of(attempts[0][0].problem, known)] = (attempts[0][0].problem.id, grade.verdict, grade.found)
     seen: dict[int, None] = {}
     turned, paired = [], 0
-    for attempts in by_problem(after):
+    for attempts in after.by_problem():
         problem, grade = attempts[0][0].problem, elect(attempts)
         key = key_of(problem, seen)
         seen[key] = None

@@ -1,6 +1,6 @@
 """Solves one problem or a run of many, within a budget, and resumes."""
 
-from stepdown.runner.budget import Budget
+from stepdown.runner.budget import Budget, Pricing
 from stepdown.runner.calls import Calls
 from stepdown.runner.controls import CONTROLS
 from stepdown.runner.doors import (
@@ -16,7 +16,6 @@ from stepdown.runner.doors import (
     solve_one,
 )
 from stepdown.runner.estimate import Estimate, estimate
-from stepdown.runner.judges import Purse, limited, purse_of, remembered
 from stepdown.runner.plans import PlanRow, Plans, load_plans
 from stepdown.runner.recorded import load_player, replay
 from stepdown.runner.run import Outcome, Stop, Tally, run_task
@@ -33,7 +32,7 @@ __all__ = [
     "Piece",
     "PlanRow",
     "Plans",
-    "Purse",
+    "Pricing",
     "Stop",
     "Tally",
     "Task",
@@ -42,13 +41,10 @@ __all__ = [
     "estimate",
     "grade",
     "grade_run",
-    "limited",
     "load_plans",
     "load_player",
     "open_store",
     "plain",
-    "purse_of",
-    "remembered",
     "replay",
     "run",
     "run_task",

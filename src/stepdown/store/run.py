@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from stepdown.errors import UnknownName
@@ -145,6 +146,11 @@ class Run:
     def graded(self, grader: str = "") -> Iterator[tuple[Trace, Grade]]:
         """Stream traces with their grade by this grader (the run's current one if empty)."""
         return ((trace, grade) for _, trace, grade in self.rows(grader))
+
+    def by_problem(self, grader: str = "") -> Iterator[list[tuple[Trace, Grade]]]:
+        """Stream the samples of each problem with their grades."""
+        samples = groupby(self.graded(grader), key=lambda attempt: attempt[0].problem.id)
+        return (list(some) for _, some in samples)
 
     def rows(self, grader: str = "") -> Iterator[tuple[int, Trace, Grade]]:
         """Stream (ordinal, trace, grade), a page of rows in memory at a time."""

@@ -9,9 +9,9 @@ from cyclopts import Parameter
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, OutputOptions
+from stepdown.measuring import Calibration, Goal, Threshold
+from stepdown.measuring import calibrate as choose
 from stepdown.models import Prices
-from stepdown.reports.cascades import Calibration, Goal, Threshold
-from stepdown.reports.cascades import calibrate as choose
 from stepdown.reports.figures import between, money, percent
 from stepdown.runner.lessons import warnings
 

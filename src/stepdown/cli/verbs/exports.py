@@ -11,14 +11,13 @@ from stepdown.cli.corpus_summaries import show_corpus, telling
 from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.corpus import open_corpus
 from stepdown.corpus.card import CARD
-from stepdown.distill.folders import export_student
-from stepdown.distill.sampling import write_chains, write_plans
 from stepdown.errors import UnknownName, UsageError
 from stepdown.exchange import FORMATS, TUNING_FORMATS, export_corpus, export_run
 from stepdown.models import Prices
 from stepdown.models.students import WEIGHTS, check_folder
 from stepdown.reports.figures import counted
 from stepdown.store import Run
+from stepdown.training import export_student, write_chains, write_plans
 
 OUTPUT = OutputOptions()
 CORPORA = ("corpus", "plans")

@@ -18,9 +18,10 @@ from stepdown.cli.options import CHOICE, EndpointOptions, JudgeMoneyOptions, Lim
 from stepdown.cli.run_summaries import Paid
 from stepdown.cli.stored_runs import stored_grader
 from stepdown.cli.unused_options import given, refuse
+from stepdown.measuring import JudgeBudget
 from stepdown.reports import disagreements
 from stepdown.reports.figures import clipped, percent
-from stepdown.runner import Purse, grade_run
+from stepdown.runner import grade_run
 from stepdown.store import Run
 from stepdown.types import Grade, Role, Trace, Verdict
 
@@ -102,8 +103,8 @@ def grade(
         found, players = store.run(run), Players(store, endpoint)
         graders = VIEWS if options.grader is None else (options.grader,)
         judging = Judging(judge_in(options.grader), spend, found)
-        with judging.told() as purse:
-            asyncio.run(_grade(found, graders, players, purse, keep=options.grader is None))
+        with judging.budgeted() as budget:
+            asyncio.run(_grade(found, graders, players, budget, keep=options.grader is None))
         names = [stored_grader(found, name) for name in graders] if options.grader is None else [found.grader]
         counts = tuple(count(found, name) for name in names)
         differing = differences(found, names) if len(names) > 1 else iter(())
@@ -134,12 +135,12 @@ def graded(run: Run, counts: tuple[Count, ...], differing: tuple[Disagreement, .
     )
 
 
-async def _grade(run: Run, graders: tuple[str, ...], players: Players, purse: Purse, *, keep: bool) -> None:
+async def _grade(run: Run, graders: tuple[str, ...], players: Players, budget: JudgeBudget, *, keep: bool) -> None:
     """Grade by each; with `keep` the run's current grader stays, or becomes the default one where it had none."""
     before = run.grader
     try:
         for name in graders:
-            await grade_run(run, players.grader(name, purse=purse))
+            await grade_run(run, players.grader(name, judging=budget))
     finally:
         await players.close()
     if keep:

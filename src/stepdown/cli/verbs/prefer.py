@@ -12,10 +12,9 @@ from stepdown.cli.grid import Players
 from stepdown.cli.judge_costs import Judging
 from stepdown.cli.options import CHOICE, EndpointOptions, Flag, JudgeMoneyOptions, Limit, OutputOptions
 from stepdown.cli.unused_options import given, refuse
-from stepdown.distill.preferences import AT_ONCE, Preferences, Where
-from stepdown.distill.preferences import prefer as ask
-from stepdown.distill.votes import read_votes, write_votes
 from stepdown.errors import UsageError
+from stepdown.measuring import AT_ONCE, Preferences, Where, read_votes, write_votes
+from stepdown.measuring import prefer as ask
 from stepdown.reports.figures import counted
 from stepdown.runner.lessons import warnings
 from stepdown.store import Run
@@ -122,7 +121,7 @@ def judged(runs: tuple[Run, Run], judging: Judging, options: PreferOptions, play
     """Ask a judge model; what it answered is kept whatever happens."""
     judge = players.load(judging.judge)
     players.fetch()
-    with judging.told() as purse:
+    with judging.budgeted() as budget:
         return ask(
             *runs,
             judge=judge,
@@ -130,7 +129,7 @@ def judged(runs: tuple[Run, Run], judging: Judging, options: PreferOptions, play
             limit=options.limit,
             seed=options.seed,
             progress=follow,
-            purse=purse,
+            judging=budget,
         )
 
 

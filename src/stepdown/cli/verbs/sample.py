@@ -27,14 +27,13 @@ from stepdown.cli.session import Session
 from stepdown.cli.verbs.run import finish, show_estimates
 from stepdown.corpus import Corpus
 from stepdown.corpus.files import check_out
-from stepdown.distill.contamination import check_allow, refuse_tests
-from stepdown.distill.sampling import CHAINS, GOLD, sampling_task, write_chains, write_gold
-from stepdown.distill.sampling import SAMPLING as DRAWN
 from stepdown.errors import UsageError
 from stepdown.problems import Problems
 from stepdown.problems.rows import load_polars
 from stepdown.prompts.demonstrations import load_demonstrations
 from stepdown.runner import Task
+from stepdown.training import CHAINS, GOLD, check_allow, refuse_tests, sampling_task, write_chains, write_gold
+from stepdown.training import SAMPLING as DRAWN
 from stepdown.types import Sampling
 
 

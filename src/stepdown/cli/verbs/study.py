@@ -23,8 +23,13 @@ from stepdown.cli.options import (
 from stepdown.cli.session import Session
 from stepdown.cli.verbs.train import TRAINING, TrainingOptions, following
 from stepdown.corpus import Corpus, open_corpus
-from stepdown.distill.contamination import refuse_overlap
-from stepdown.distill.studies import (
+from stepdown.errors import UsageError
+from stepdown.models.catalogue import CATALOGUE
+from stepdown.problems import Problems
+from stepdown.reports.figures import between, chance, percent, points
+from stepdown.store import Run, Store
+from stepdown.training import launched, refuse_overlap, train
+from stepdown.training.studies import (
     TESTED,
     Cell,
     Compared,
@@ -37,13 +42,6 @@ from stepdown.distill.studies import (
     trained_on,
     write_findings,
 )
-from stepdown.distill.training import train
-from stepdown.distill.training.world import launched
-from stepdown.errors import UsageError
-from stepdown.models.catalogue import CATALOGUE
-from stepdown.problems import Problems
-from stepdown.reports.figures import between, chance, percent, points
-from stepdown.store import Run, Store
 
 
 @Parameter(name="*", group=CHOICE)

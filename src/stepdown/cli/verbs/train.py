@@ -15,12 +15,12 @@ from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, SETTINGS, Flag, Json, ProblemOptions
 from stepdown.cli.unused_options import given, refuse
 from stepdown.corpus import Corpus, open_corpus
-from stepdown.distill.training import Progressed, Training
-from stepdown.distill.training import train as train_students
 from stepdown.errors import UsageError
 from stepdown.models.students import GGUF, StudentCard, read_card
 from stepdown.problems import Problems, datasets
 from stepdown.reports.figures import duration, percent
+from stepdown.training import Progressed, Training
+from stepdown.training import train as train_students
 
 VERSION = 1
 _EVERY_SECONDS = 10.0

@@ -10,17 +10,17 @@ import msgspec
 
 from stepdown import __version__
 from stepdown.corpus.files import beside, put_in_place, sweep
-from stepdown.distill.curves import draw_curves
-from stepdown.distill.gguf_files import requantize, write_gguf
-from stepdown.distill.people import describe
-from stepdown.distill.prompt_tokens import check_prompts
-from stepdown.distill.vocabularies import CannotConvert
 from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.files import folder_beside, replacing
 from stepdown.models.catalogue import file_hash
 from stepdown.models.students import CARD, GGUF, PLAIN_TEMPLATE, WEIGHTS, StudentCard, check_folder
 from stepdown.questions import FILE, Keys, write_keys
 from stepdown.strangers import reading, words_of
+from stepdown.training.students.curves import draw_curves
+from stepdown.training.students.gguf_files import requantize, write_gguf
+from stepdown.training.students.model_card import describe
+from stepdown.training.students.prompt_tokens import check_prompts
+from stepdown.training.students.vocabularies import CannotConvert
 
 LOG, CURVES, README = "log.jsonl", "curves.png", "README.md"
 

@@ -1,7 +1,7 @@
 """A study of distillation: a grid of N x selection x target x seed, what each student scored, and the N-curve."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby, product
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 
@@ -9,7 +9,6 @@ import msgspec
 
 from stepdown.corpus import TARGETS, Corpus, open_corpus
 from stepdown.corpus.card import shown
-from stepdown.distill.folders import write_card
 from stepdown.errors import UnknownName, UsageError
 from stepdown.files import replacing, write_whole
 from stepdown.graders.elections import elect
@@ -18,6 +17,7 @@ from stepdown.models.students import read_card
 from stepdown.runner.lessons import Lessons
 from stepdown.stats import crossed_difference, crossed_interval, holm
 from stepdown.store import Run
+from stepdown.training.students.folder import write_card
 from stepdown.types import Verdict
 
 METHODS = {"label": "direct"}
@@ -272,8 +272,7 @@ def _table(verdicts: Sequence[Mapping[str, Verdict]], known: Sequence[str]) -> l
 
 
 def _verdicts(run: Run) -> dict[str, Verdict]:
-    samples = groupby(run.graded(), key=lambda attempt: attempt[0].problem.id)
-    return {problem: elect(list(some)).verdict for problem, some in samples}
+    return {some[0][0].problem.id: elect(some).verdict for some in run.by_problem()}
 
 
 def note_score(folder: Path, run: Run) -> None:

@@ -12,7 +12,7 @@ from stepdown.errors import UsageError
 from stepdown.graders.elections import Attempts, ballots, elect
 from stepdown.models.prices import Prices
 from stepdown.prompts import PROMPT_SETS, asked
-from stepdown.reports.tallies import Pricing, by_problem
+from stepdown.runner import Pricing
 from stepdown.stats import wilson
 from stepdown.store import Run
 from stepdown.types import Kind, Settings, Verdict
@@ -232,8 +232,8 @@ def held_out(question: str, share: float) -> bool:
 
 
 def _tried(cheap: Run, dear: Run, prices: Pricing) -> Iterator[Tried]:
-    answers = {asked(attempts[0][0].problem): _figures(attempts, prices) for attempts in by_problem(dear)}
-    for attempts in by_problem(cheap):
+    answers = {asked(attempts[0][0].problem): _figures(attempts, prices) for attempts in dear.by_problem()}
+    for attempts in cheap.by_problem():
         problem = attempts[0][0].problem
         question = asked(problem)
         if question not in answers:

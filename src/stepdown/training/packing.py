@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from stepdown.distill.training.examples import Examples
-from stepdown.distill.training.visits import Numbers, split_passes
+from stepdown.training.examples import Examples
+from stepdown.training.sampling_order import Numbers, split_passes
 
 ATTENTION = "stepdown_rows"
 

@@ -11,12 +11,12 @@ from datasets import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from stepdown.distill.training.bases import quiet
-from stepdown.distill.training.checkpoints import Row, Work, best_step
-from stepdown.distill.training.passes import Passes, keep_rows_apart
-from stepdown.distill.training.settings import Training, marks
-from stepdown.distill.training.world import TIMEOUT, World
 from stepdown.errors import UsageError
+from stepdown.training.bases import quiet
+from stepdown.training.checkpoints import Row, Work, best_step
+from stepdown.training.packing import Passes, keep_rows_apart
+from stepdown.training.settings import Training, marks
+from stepdown.training.world import TIMEOUT, World
 
 
 class Told(msgspec.Struct, frozen=True):

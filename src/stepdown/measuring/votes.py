@@ -10,7 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from stepdown.distill.preferences import (
+from stepdown.errors import UnknownName, UsageError
+from stepdown.files import replacing
+from stepdown.measuring.preferences import (
     Agreement,
     Pair,
     Preference,
@@ -23,8 +25,6 @@ from stepdown.distill.preferences import (
     pair_of,
     position_of,
 )
-from stepdown.errors import UnknownName, UsageError
-from stepdown.files import replacing
 from stepdown.problems.rows import Row, find_file, read_rows, shown
 from stepdown.prompts import asked
 from stepdown.store import Run
@@ -105,7 +105,7 @@ def _jsonl(items: Iterable[Item]) -> Iterator[bytes]:
 
 
 def _page(items: Iterable[Item]) -> Iterator[bytes]:
-    head, _, tail = files("stepdown.distill").joinpath("votes.html").read_text("utf-8").partition("{{items}}")
+    head, _, tail = files("stepdown.measuring").joinpath("votes.html").read_text("utf-8").partition("{{items}}")
     yield head.encode()
     for place, item in enumerate(items, 1):
         yield _section(place, item).encode(errors="replace")

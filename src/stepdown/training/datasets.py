@@ -7,16 +7,16 @@ import msgspec
 
 from stepdown.corpus import Corpus
 from stepdown.corpus.files import lessons_behind
-from stepdown.distill.contamination import refuse_asked
-from stepdown.distill.training.bases import Base, Found
-from stepdown.distill.training.checks import check_corpus
-from stepdown.distill.training.examples import Examples
-from stepdown.distill.training.settings import Training
-from stepdown.distill.training.visits import Numbers
 from stepdown.errors import UsageError
 from stepdown.models.catalogue import file_hash
 from stepdown.models.students import Lessons, Met, met_by
 from stepdown.questions import key, keys_of
+from stepdown.training.bases import Base, Found
+from stepdown.training.checks import check_corpus
+from stepdown.training.contamination import refuse_asked
+from stepdown.training.examples import Examples
+from stepdown.training.sampling_order import Numbers
+from stepdown.training.settings import Training
 from stepdown.types import Chain, Problem, fingerprint
 
 # What may differ between a command and its repetition without making it another training.

@@ -11,9 +11,10 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from stepdown.errors import CallFailed, UsageError
+from stepdown.measuring.judges import JudgeBudget, cached_model, judge_budget
 from stepdown.models import ChatModel
 from stepdown.prompts.preferences import prefer_messages
-from stepdown.runner import Purse, plain, purse_of, remembered
+from stepdown.runner import plain
 from stepdown.stats import binomial_test, wilson
 from stepdown.store import Run
 from stepdown.types import Grade, Model, Problem, Sampling, Trace
@@ -134,20 +135,20 @@ def prefer(
     limit: int | None = 100,
     seed: int = 0,
     progress: Progress | None = None,
-    purse: Purse | None = None,
+    judging: JudgeBudget | None = None,
 ) -> Preferences:
     """Ask a judge which of two runs' solutions explains better, on `limit` problems, each in both orders.
 
     A preference counts where both orders agree, else it is a tie (position swap: Zheng et al. 2023, arXiv 2306.05685,
     section 3.4). The first sample of each problem is compared. Replies are kept in the first run's store, so
-    that each is paid for once, and within the budget of a `purse`. Raises `UsageError` where nothing can be compared,
+    that each is paid for once, and within the budget of `judging`. Raises `UsageError` where nothing can be compared,
     before any call, `EndpointRefused` and `BudgetReached`; what was answered is kept.
     """
     found = candidates(first, second, where)
     chosen = found.draw(limit, seed)
 
     async def work() -> list[Preference]:
-        asked = remembered(judge, first.store, purse=purse or purse_of(first, second))
+        asked = cached_model(judge, first.store, judging=judging or judge_budget(first, second))
         items, waiting = list[Preference](), iter(chosen)
         try:
             while some := list(islice(waiting, AT_ONCE)):

@@ -4,16 +4,13 @@ Contrast consistency: Gardner et al. (2020), Findings of EMNLP, arXiv 2004.02709
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from statistics import median
 
 import msgspec
 
 from stepdown.errors import UsageError
 from stepdown.graders.elections import elect
-from stepdown.reports.figures import between, chance, percent, points
-from stepdown.reports.tables import Table
-from stepdown.reports.tallies import by_problem
 from stepdown.stats import mcnemar_exact, paired_interval, wilson
 from stepdown.store import Run
 from stepdown.types import Problem, Verdict
@@ -94,7 +91,7 @@ def _by_place(run: Run, grader: str) -> dict[str, Answered]:
 
 
 def _answers(run: Run, grader: str) -> Iterator[tuple[str, Answered]]:
-    for attempts in by_problem(run, grader):
+    for attempts in run.by_problem(grader):
         problem = attempts[0][0].problem
         yield _place(problem.id, run.settings.dataset), (problem, elect(attempts).verdict)
 
@@ -145,45 +142,3 @@ def _counted(
         difference_high=apart[1],
         p=mcnemar_exact(won, lost),
     )
-
-
-def contrast_tables(found: Sequence[Consistency], place: dict[str, int]) -> list[Table]:
-    """Return the table of contrast sets, none where there are none; `place` numbers the runs of the report."""
-    if not found:
-        return []
-    header = ("#", "contrast run", "pairs", "% right", "% changed right", "change", "p", "% both right")
-    rows = tuple(_cells(one, place[one.run]) for one in found)
-    return [Table("Contrast sets", header, rows, 2, " ".join([_NOTE, *map(_apart, found)]))]
-
-
-_NOTE = (
-    "Of the pairs of which both problems are graded, with 95 % Wilson intervals. changed right: of their partners."
-    " change: the difference in percentage points, with Tango's score interval. p: exact McNemar test. both right:"
-    " contrast consistency (Gardner et al. 2020)."
-)
-
-
-def _cells(one: Consistency, place: int) -> tuple[str, ...]:
-    shares = (
-        (one.accuracy, one.low, one.high),
-        (one.contrast_accuracy, one.contrast_low, one.contrast_high),
-        (one.consistency, one.consistency_low, one.consistency_high),
-    )
-    original, changed, both = (
-        percent(share) + ("" if share is None else between(percent(low), percent(high))) for share, low, high in shares
-    )
-    p = chance(one.p if one.pairs else None)
-    return (str(place), one.contrast, str(one.pairs), original, changed, _change(one), p, both)
-
-
-def _change(one: Consistency) -> str:
-    if one.difference is None:
-        return points(None)
-    return points(one.difference) + between(points(one.difference_low), points(one.difference_high))
-
-
-def _apart(one: Consistency) -> str:
-    """What a reader must know of one pair of runs beyond its row."""
-    said = f"{one.contrast}: {one.ungraded} pairs ungraded on a side, {one.alone} problems without a partner"
-    unlike = one.alike is not None and one.alike < 0.5
-    return f"{said}, {percent(one.alike)} % of words shared{' (are these the same rows?)' if unlike else ''}."

@@ -12,12 +12,12 @@ import msgspec
 from stepdown.corpus import Example, target
 from stepdown.corpus.targets import label
 from stepdown.corpus.votes import voted
-from stepdown.distill.training.settings import Training
-from stepdown.distill.training.visits import Numbers, load_numpy
 from stepdown.errors import CallFailed, UsageError
 from stepdown.models.templates import template_of
 from stepdown.prompts import PromptSet, load_prompts
 from stepdown.questions import key
+from stepdown.training.sampling_order import Numbers, load_numpy
+from stepdown.training.settings import Training
 from stepdown.types import Chain, Message, Messages, Problem, Prompt
 
 AT_ONCE = 512

@@ -8,9 +8,6 @@ import msgspec
 
 from stepdown.graders import load_grader
 from stepdown.graders.elections import elect
-from stepdown.reports.figures import percent
-from stepdown.reports.tables import Table
-from stepdown.reports.tallies import by_problem
 from stepdown.runner.doors import plain
 from stepdown.runner.run import grade_trace
 from stepdown.stats import wilson
@@ -47,25 +44,9 @@ def sensitivity(run: Run, graders: Sequence[str] = GRADERS) -> Sensitivity:
     return Sensitivity(run.id, plain(_readings(run, [load_grader(name) for name in graders])))
 
 
-def sensitivity_table(found: Sequence[Sensitivity], place: dict[str, int]) -> Table:
-    """Return one row for each run, numbered as in the report's first table."""
-    names = [reading.grader.partition("@")[0] for reading in found[0].readings]
-    rows = tuple((str(place.get(one.run, "")), *map(_cell, one.readings)) for one in found)
-    note = (
-        "Per cent right of the graded, the same stored solutions read by each grader; `-`: it does not read this kind."
-    )
-    return Table("Under each grader", ("#", *names), rows, numbers=1, note=note)
-
-
-def _cell(reading: Reading) -> str:
-    if reading.accuracy is None:
-        return "-"
-    return f"{percent(reading.accuracy)} ({reading.right}/{reading.graded})"
-
-
 async def _readings(run: Run, graders: Sequence[Grader]) -> tuple[Reading, ...]:
     counts = {grader.name: Counter[Verdict]() for grader in graders}
-    for attempts in by_problem(run):
+    for attempts in run.by_problem():
         for grader in graders:
             grades = await asyncio.gather(*(grade_trace(grader, trace) for trace, _ in attempts))
             graded = [(trace, grade) for (trace, _), grade in zip(attempts, grades, strict=True)]

@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from stepdown.distill.vocabularies import CannotConvert, Value, Values, make_values, template_of
 from stepdown.errors import MissingExtra
 from stepdown.models.students import WEIGHTS
+from stepdown.training.students.vocabularies import CannotConvert, Value, Values, make_values, template_of
 
 # ggml's numbers of tensor kinds, and llama.cpp's of files that are mostly of one kind.
 F32, F16, Q8_0, BLOCK = 0, 1, 8, 32

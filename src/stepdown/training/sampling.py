@@ -8,7 +8,6 @@ import msgspec
 
 from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
 from stepdown.corpus.files import check_out
-from stepdown.distill.contamination import refuse_tests
 from stepdown.errors import UsageError
 from stepdown.graders import load_grader
 from stepdown.methods import load_method
@@ -19,6 +18,7 @@ from stepdown.prompts.stops import completes, with_stops
 from stepdown.questions import question_key
 from stepdown.runner import Task, as_problems, open_store, run_tasks
 from stepdown.store import Run, Store
+from stepdown.training.contamination import refuse_tests
 from stepdown.types import Chain, Grade, Model, Problem, Sampling, Trace
 
 # SCoTD's teacher was sampled at T = 1.0 (Li et al., ACL 2023, section 2).

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from stepdown.distill.vocabularies import CannotConvert
 from stepdown.errors import CallFailed
 from stepdown.models.openvino import import_genai
 from stepdown.models.students import GGUF
 from stepdown.models.templates import template_of
+from stepdown.training.students.vocabularies import CannotConvert
 from stepdown.types import Message
 
 # Digits, money, blank lines, letters beyond ASCII, and what looks like a part of a template.

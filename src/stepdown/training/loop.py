@@ -9,13 +9,15 @@ import msgspec
 
 from stepdown import __version__
 from stepdown.corpus import Corpus
-from stepdown.distill.contamination import refuse_tests
-from stepdown.distill.folders import check_place, write_student
-from stepdown.distill.training.bases import Base, Found, check_libraries, find_base, load_base, quiet
-from stepdown.distill.training.checkpoints import Row, Work, best_step
-from stepdown.distill.training.checks import check_labels
-from stepdown.distill.training.examples import Asking, Examples, dev_rank
-from stepdown.distill.training.lessons import (
+from stepdown.errors import UsageError
+from stepdown.models.catalogue import file_hash
+from stepdown.models.students import CARD, Score, StudentCard, read_card
+from stepdown.prompts import load_prompts
+from stepdown.training.bases import Base, Found, check_libraries, find_base, load_base, quiet
+from stepdown.training.checkpoints import Row, Work, best_step
+from stepdown.training.checks import check_labels
+from stepdown.training.contamination import refuse_tests
+from stepdown.training.datasets import (
     INCIDENTAL,
     Lesson,
     Progress,
@@ -24,15 +26,13 @@ from stepdown.distill.training.lessons import (
     prepare_lessons,
     problems_of,
 )
-from stepdown.distill.training.passes import Passes, count_passes, keep_rows_apart, rows_are_apart, shared_start
-from stepdown.distill.training.scores import Dev, score_dev
-from stepdown.distill.training.settings import Training
-from stepdown.distill.training.visits import Numbers, order_visits
-from stepdown.distill.training.world import ALONE, World, check_launcher, join_world, launched
-from stepdown.errors import UsageError
-from stepdown.models.catalogue import file_hash
-from stepdown.models.students import CARD, Score, StudentCard, read_card
-from stepdown.prompts import load_prompts
+from stepdown.training.evaluation import Dev, score_dev
+from stepdown.training.examples import Asking, Examples, dev_rank
+from stepdown.training.packing import Passes, count_passes, keep_rows_apart, rows_are_apart, shared_start
+from stepdown.training.sampling_order import Numbers, order_visits
+from stepdown.training.settings import Training
+from stepdown.training.students.folder import check_place, write_student
+from stepdown.training.world import ALONE, World, check_launcher, join_world, launched
 from stepdown.types import Chain, Problem, fingerprint
 
 _TOKENS = {".json", ".jinja", ".model", ".txt"}
@@ -174,7 +174,7 @@ def _train_one(lesson: Lesson, bases: Iterator[Base], out: Path, command: str) -
 
 
 def _check_scaling() -> None:
-    from stepdown.distill.training.trainer import check_scaling
+    from stepdown.training.trainer import check_scaling
 
     check_scaling()
 
@@ -232,7 +232,7 @@ def _trainer(lesson: Lesson, base: Base, passes: Passes, training: Training, wor
     """Return the trainer of one student, with its adapter on the base."""
     import torch
 
-    from stepdown.distill.training.trainer import StudentTrainer, Told
+    from stepdown.training.trainer import StudentTrainer, Told
 
     torch.manual_seed(training.seed)
     model = base.model if training.full else add_adapter(base.model, training)

@@ -7,9 +7,9 @@ import msgspec
 
 from stepdown.corpus.targets import label
 from stepdown.corpus.votes import voted
-from stepdown.distill.training.examples import Survey
-from stepdown.distill.training.settings import Training
 from stepdown.errors import UsageError
+from stepdown.training.examples import Survey
+from stepdown.training.settings import Training
 from stepdown.types import Chain
 
 # Above this share a fault of the corpus is no accident (issue: refuse above 2 %).

@@ -1,0 +1,34 @@
+"""Measuring beyond accuracy: preferences by judges and people, contrast sets, graders compared, cascade thresholds."""
+
+from stepdown.measuring.cascades import Calibration, Goal, Threshold, calibrate
+from stepdown.measuring.contrast import Consistency, consistency
+from stepdown.measuring.judges import JudgeBudget, cached_model, judge_budget, limit_judge
+from stepdown.measuring.preferences import AT_ONCE, Candidates, Preference, Preferences, Where, candidates, prefer
+from stepdown.measuring.sensitivity import GRADERS, Reading, Sensitivity, sensitivity
+from stepdown.measuring.votes import read_votes, write_votes
+
+__all__ = [
+    "AT_ONCE",
+    "GRADERS",
+    "Calibration",
+    "Candidates",
+    "Consistency",
+    "Goal",
+    "JudgeBudget",
+    "Preference",
+    "Preferences",
+    "Reading",
+    "Sensitivity",
+    "Threshold",
+    "Where",
+    "cached_model",
+    "calibrate",
+    "candidates",
+    "consistency",
+    "judge_budget",
+    "limit_judge",
+    "prefer",
+    "read_votes",
+    "sensitivity",
+    "write_votes",
+]

@@ -1,0 +1,38 @@
+"""Training: corpora from runs, student folders from a corpus and a base, and studies of what the students learned."""
+
+from stepdown.training.contamination import check_allow, refuse_overlap, refuse_tests
+from stepdown.training.datasets import Progressed
+from stepdown.training.loop import train
+from stepdown.training.sampling import (
+    CHAINS,
+    GOLD,
+    SAMPLING,
+    sample,
+    sampling_task,
+    write_chains,
+    write_gold,
+    write_plans,
+)
+from stepdown.training.settings import REFUSALS, Training
+from stepdown.training.students.folder import export_student
+from stepdown.training.world import launched
+
+__all__ = [
+    "CHAINS",
+    "GOLD",
+    "REFUSALS",
+    "SAMPLING",
+    "Progressed",
+    "Training",
+    "check_allow",
+    "export_student",
+    "launched",
+    "refuse_overlap",
+    "refuse_tests",
+    "sample",
+    "sampling_task",
+    "train",
+    "write_chains",
+    "write_gold",
+    "write_plans",
+]

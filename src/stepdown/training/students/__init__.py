@@ -1,0 +1,1 @@
+"""Student folders: how they are written, described and converted to GGUF."""
