@@ -79,8 +79,8 @@ _LEADING = re.compile(
     re.IGNORECASE,
 )
 _BETWEEN = (
-    r"[\s)\]\"'*`$.]*(?:,\s?(?:and|or)\b|,|\(or\b|-(?=[A-J]\b)|\band/or\b|/|&|\+|\b(?:and|or|und|oder|y|o|et|ou)\b|[和或与と、及])"
-    r"(?:\s(?:maybe|perhaps|possibly|also|else|even))?[\s(\[\"'*`$]*(?:option |choice )?[(\[]?"
+    r"[\s)\]\"'*`$.]*(?:[,;]\s?(?:and|or)\b|[,;]|\(or\b|-(?=[A-J]\b)|\band/or\b|/|&|\+|\b(?:and|or|und|oder|y|o|et|ou)\b|[和或与と、及])"
+    r"(?:\s(?:maybe|perhaps|possibly|also|else|even|an?|the))?[\s(\[\"'*`$]*(?:option |choice )?[(\[]?"
 )
 _LINK = re.compile(_BETWEEN, re.IGNORECASE)
 _LIST = re.compile(rf"(?:both |either |options |choices )?[(\[]?[A-J](?:{_BETWEEN}|\s+)[A-J](?![\w'])")

@@ -14,9 +14,9 @@ import msgspec
 
 from stepdown.answers.asked import Asked
 from stepdown.answers.figures import Number, numbers, spelled
-from stepdown.answers.formulas import formulas, key
+from stepdown.answers.formulas import Formula, formulas, key
 from stepdown.answers.measures import unit_name
-from stepdown.answers.numbers import COMPARED, DENIED
+from stepdown.answers.numbers import COMPARED, DENIED, REFUTED
 from stepdown.answers.sentences import Sentence, closing, last_check
 from stepdown.answers.weights import formula_weight, number_weight
 
@@ -27,6 +27,7 @@ _OR = re.compile(r"\s?(?P<unit>[A-Za-z]*)\s?\bor\s(?:maybe\s|perhaps\s|possibly\
 _TO = re.compile(r"(?P<unit>)\s(?:to|:)\s")
 _RATIO = re.compile(r"\b(?:ratio|odds|score|range)\b", re.IGNORECASE)
 _NOUN = re.compile(r"\s?([A-Za-z]*)")
+_ROOTS = re.compile(r"[\s$]*,?\s*(?:or|and|,)\s*(?:else\s)?\$?")
 
 
 class Conclusion(msgspec.Struct, frozen=True):
@@ -127,7 +128,7 @@ def _numbers_of(text: str, want: Asked, denied: set[str]) -> Iterable[tuple[floa
         if one in alternatives:
             continue
         before, value = text[max(0, one.start - 40) : one.start], spelled(number_asked(one, want))
-        if DENIED.search(before):
+        if DENIED.search(before) or REFUTED.match(text, one.end):
             denied.add(value)
         if value in denied or COMPARED.search(before):
             continue
@@ -151,10 +152,28 @@ def _alternatives(text: str, found: list[Number]) -> list[Number]:
 
 
 def _formulas_of(text: str, want: Asked, denied: set[str]) -> Iterable[tuple[float, str, int, int]]:
-    for index, one in enumerate(formulas(text, names=want.names)):
+    for index, one in enumerate(_roots_joined(text, formulas(text, names=want.names))):
         found = one.text if want.equation and one.equation else one.value
-        if DENIED.search(text, max(0, one.start - 40), one.start):
+        if DENIED.search(text, max(0, one.start - 40), one.start) or REFUTED.match(text, one.end):
             denied.add(key(one.value))
         weight = formula_weight(text, one, want)
         if weight is not None and key(one.value) not in denied:
             yield weight + index / 10, found, one.start, one.end
+
+
+def _roots_joined(text: str, found: list[Formula]) -> list[Formula]:
+    """Take the values of one name, as in `x = 2 or x = -2`, for one formula that lists them."""
+    out: list[Formula] = []
+    for one in found:
+        last = out[-1] if out else None
+        if last and _are_roots(text, last, one):
+            whole, values = text[last.start : one.end], f"{last.value}, {one.value}"
+            out[-1] = msgspec.structs.replace(last, text=whole, end=one.end, value=values)
+            continue
+        out.append(one)
+    return out
+
+
+def _are_roots(text: str, one: Formula, other: Formula) -> bool:
+    same = one.equation and other.equation and key(one.first) == key(other.first) and one.value != other.value
+    return same and _ROOTS.fullmatch(text, one.end, other.start) is not None

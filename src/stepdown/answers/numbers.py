@@ -34,6 +34,13 @@ COMPARED = re.compile(
     r"\s*(?:or equal to\s+)?[\"'(*$`\\]*\Z",
     re.IGNORECASE | re.ASCII,
 )
+# What takes a number back right after it: `25 is wrong`, `18? No`.
+REFUTED = re.compile(
+    r"[\"'*)$`}]{0,4}(?:\s(?:(?:is|was|are|were|seems|would be)\s(?:\w+ly\s)?(?:wrong|incorrect|false)\b"
+    r"|(?:(?:is|was|are|were|could|would)(?:n't| not)|can(?:'t|not| not))\s(?:be\s)?"
+    r"(?:right|correct|possible|it|the (?:\w+ )?(?:answer|solution|result))\b)|\?\s{1,2}(?:no|nope|wrong|not)\b)",
+    re.IGNORECASE | re.ASCII,
+)
 BOUNDED = re.compile(
     r"\b(?:at least|at most|up to|no more than|no less than|no fewer than)\s*[\"'(*$`\\]*\Z", re.I | re.A
 )

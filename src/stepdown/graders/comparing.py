@@ -15,7 +15,9 @@ _SECONDS = 5.0
 _FACTOR = re.compile(r"\bfactor(?:ed|ize|ise)?\b", re.IGNORECASE)
 _ABOUT = re.compile(r"\\approx|≈")
 _GROUP = re.compile(r"\([^()]*[a-zA-Z][^()]*\)(?:\^\{?(\d))?")
-_TRUTH = {"yes": True, "true": True, "no": False, "false": False}
+_YES = ("yes", "true", "はい", "是", "是的", "对", "oui", "ja", "sí", "sim")
+_NO = ("no", "false", "いいえ", "否", "不是", "不", "non", "nein", "não", "nej")
+_TRUTH = {**dict.fromkeys(_YES, True), **dict.fromkeys(_NO, False)}
 _CLAUSE = re.compile(r"[,;:.!?](?=\s)|\s[-–—(]|\s(?:because|since|which|as)\s")
 _NEGATION = frozenset({"not", "no", "never", "n't", "neither", "nor"})
 
@@ -102,7 +104,8 @@ def _texts(answer: str, found: str) -> Outcome:
 def _truth(said: list[str]) -> bool | None:
     """Return whether words say yes or no: the first of them, or the only ones that do; None where they say neither."""
     told = [_TRUTH[word] for word in said if word in _TRUTH]
-    if not told or (len(set(told)) > 1 and (said[0] not in _TRUTH or said[1] == "or")):
+    both = said[1:2] in (["or"], ["and"]) and said[2:3] and said[2] in _TRUTH
+    if not told or both or (len(set(told)) > 1 and said[0] not in _TRUTH):
         return None
     return told[0] if said[0] in _TRUTH or _NEGATION.isdisjoint(set(said) - {"no"}) else None
 
