@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepdown import __version__
 from stepdown.cli import VERBS, main
-from stepdown.cli.console.terminal import clean
 from stepdown.cli.manual import manual
+from stepdown.text.safety import clean
+from stepdown.version import __version__
 
 ROOT = Path(__file__).parents[1]
 

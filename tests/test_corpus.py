@@ -194,13 +194,6 @@ def test_an_error_while_writing_leaves_what_was_there(tmp_path: Path) -> None:
     assert list(open_corpus(before.path)) == some() and len(list(tmp_path.iterdir())) == 1
 
 
-def test_what_a_killed_writer_left_is_swept_by_the_next(tmp_path: Path) -> None:
-    left = tmp_path / ".corpus.partial-999999999"
-    left.mkdir()
-    written(tmp_path, some())
-    assert not left.exists()
-
-
 def test_a_corpus_that_is_there_is_replaced_only_by_force(tmp_path: Path) -> None:
     written(tmp_path, some())
     with pytest.raises(UsageError, match="is there already"):

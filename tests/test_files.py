@@ -9,7 +9,7 @@ import pytest
 
 from stepdown.cli import main
 from stepdown.errors import UsageError
-from stepdown.files import folder_beside, replacing, write_whole
+from stepdown.files import folder_beside, replacing, replacing_folder, write_whole
 
 
 def test_a_file_is_not_there_until_it_is_whole(tmp_path: Path) -> None:
@@ -63,8 +63,10 @@ def test_a_link_is_followed_and_permissions_stay(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from stepdown.files import folder_beside, replacing
-with replacing(Path(sys.argv[1]), True) as part, folder_beside(part) as folder:
+from stepdown.files import folder_beside, replacing, replacing_folder
+out = Path(sys.argv[1])
+with replacing(out, True) as part, folder_beside(part) as folder, replacing_folder(out.with_name("b")) as other:
+    (other / "part").write_text("half")
     part.write_text("half")
     (folder / "part").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -75,9 +77,11 @@ def test_what_the_killed_left_is_swept_by_the_next_and_nothing_else(tmp_path: Pa
     out, other = tmp_path / "a[1].csv", tmp_path / ".a[1].csv.mine"
     other.write_text("mine")
     subprocess.run([sys.executable, "-c", KILLED, str(out)])
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 4
     write_whole(out, b"whole")
-    assert sorted(tmp_path.iterdir()) == sorted([out, other])
+    with replacing_folder(tmp_path / "b"):
+        pass
+    assert sorted(tmp_path.iterdir()) == sorted([out, tmp_path / "b", other])
 
 
 def test_what_the_living_write_is_not_swept(tmp_path: Path) -> None:

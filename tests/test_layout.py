@@ -9,7 +9,10 @@ from pathlib import Path
 SRC = Path(__file__).parents[1] / "src" / "stepdown"
 FLOORS = {
     **dict.fromkeys(
-        ("types", "errors", "extras", "files", "identity", "usercode", "strangers", "prompts", "answers", "questions"),
+        (
+            *("types", "errors", "extras", "files", "identity", "usercode", "version", "text", "tabular", "untrusted"),
+            *("prompts", "answers", "questions"),
+        ),
         0,
     ),
     **dict.fromkeys(("models", "problems", "methods", "graders", "stats", "store"), 1),

@@ -8,9 +8,10 @@ import pytest
 from run_pages import HOSTILE, problem, put, put_run
 from served import get
 from stepdown.models import Prices
-from stepdown.reports import figures, report
+from stepdown.reports import report
 from stepdown.store import Left, Paid, Store
 from stepdown.store.people import hold
+from stepdown.text import figures
 from stepdown.types import GREEDY, Message, Plan, Usage
 from stepdown.web.pages.runs import RUNS, RunQuery, list_runs, live
 from stepdown.web.state import State

@@ -5,10 +5,10 @@ from msgspec.structs import replace
 
 from stepdown.errors import UnknownName, UsageError
 from stepdown.reports import disagreements, report
-from stepdown.reports.figures import short
-from stepdown.reports.tables import planned_by
+from stepdown.reports.labels import plans_of
 from stepdown.stats import clustered_interval, gain_interval, holm, mcnemar_exact, paired_interval, wilson
 from stepdown.store import Run, Store
+from stepdown.text.figures import short
 from stepdown.types import Call, Grade, Message, Plan, Problem, Reply, Role, Sampling, Settings, Trace, Usage, Verdict
 
 SMALL, BIG = "embedded/small", "openai/big"
@@ -102,8 +102,9 @@ def test_different_graders_in_one_table_are_pointed_out(store: Store) -> None:
     ],
 )
 def test_plans_say_who_wrote_them_and_what_a_person_did(teacher: str, plans: str, planner: str, shown: str) -> None:
-    assert planned_by(teacher, plans, "", planner) == shown
-    assert planned_by(teacher, plans, "shuffled", planner) == f"{shown}, shuffled"
+    one = Settings(dataset="", problems="", count=1, method="", student="", teacher=teacher, plans=plans)
+    assert plans_of(one, planner) == shown
+    assert plans_of(replace(one, control="shuffled"), planner) == f"{shown}, shuffled"
 
 
 def test_recorded_plans_are_named_by_who_wrote_them(store: Store) -> None:

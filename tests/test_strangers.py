@@ -26,10 +26,11 @@ from stepdown.prompts import load_prompts
 from stepdown.prompts.demonstrations import load_demonstrations
 from stepdown.runner import load_plans
 from stepdown.store import Store
-from stepdown.strangers import json_of, reading
+from stepdown.text.safety import json_line
 from stepdown.training.bases import find_base, load_base
 from stepdown.training.students.folder import export_student, write_card, write_student
 from stepdown.training.students.model_card import describe
+from stepdown.untrusted import reading
 from written_earlier import EARLIER
 
 HOSTILE = (b"\xff" * 8, b"\x00" * 8, b"1e999", b"-1", b"null", b"[[[[", b"[" * 20_000, b'{"a":' * 5_000,
@@ -260,12 +261,12 @@ def test_a_student_is_kept_where_its_curves_cannot_be_drawn(tmp_path: Path, monk
 
 def test_json_holds_nothing_that_a_terminal_obeys_and_says_the_same() -> None:
     text = "".join(map(chr, [*range(0x20, 0x100), *range(0x2000, 0x2070), 0x61C, 0x10FFFF])) + "\n\x1b[31m"
-    said = json_of({"text": text, "key\u202e": 1}).decode()
+    said = json_line({"text": text, "key\u202e": 1}).decode()
     assert json.loads(said) == {"text": text, "key\u202e": 1}
     marks = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), *map(chr, range(0x2028, 0x202F)),
              *map(chr, range(0x2066, 0x206A)), "\u061c", "\u200e", "\u200f"}  # fmt: skip
     assert not marks & {*said} and len(marks & {*text}) > 40
-    assert json_of("\x7f") == b'"\\u007f"' and msgspec.json.decode(json_of("\x7f")) == "\x7f"
+    assert json_line("\x7f") == b'"\\u007f"' and msgspec.json.decode(json_line("\x7f")) == "\x7f"
 
 
 def test_an_interruption_is_no_fault_of_a_file() -> None:

@@ -6,6 +6,8 @@ The public names are loaded when first used, so `import stepdown` costs next to 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from stepdown.version import __version__
+
 if TYPE_CHECKING:
     from stepdown.audits import audit
     from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus, target
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
         Trace,
         Usage,
     )
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "audits": ("audit",),
@@ -111,6 +111,7 @@ __all__ = [
     "Trace",
     "Training",
     "Usage",
+    "__version__",
     "audit",
     "consistency",
     "datasets",

@@ -1,7 +1,9 @@
 """The optional parts of an installation: what each is for, what shows that it is there, and what a command lacks."""
 
 from collections.abc import Iterable
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from stepdown.errors import MissingExtra
 
@@ -34,3 +36,11 @@ def require(extras: Iterable[str], purpose: str) -> None:
     if lacking:
         modules = dict.fromkeys(module for absent in lacking.values() for module in absent)
         raise MissingExtra("`, `".join(modules), ",".join(lacking), purpose)
+
+
+def load_polars() -> Any:
+    """Return the polars module; raise `MissingExtra` where it is not installed."""
+    try:
+        return import_module("polars")
+    except ImportError as error:
+        raise MissingExtra("polars", "data", "reading parquet files") from error

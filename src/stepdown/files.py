@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and what those leave that are killed while they write."""
+"""Files and folders that are written whole or not at all, and the cleaning up after writers that were killed."""
 
 import os
 import platform
@@ -40,6 +40,30 @@ def replacing(out: Path, force: bool) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(out: Path) -> Iterator[Path]:
+    """Give an empty folder to fill that takes the place of `out` when all is written, and goes away otherwise.
+
+    Whoever calls has checked that what is at `out` may go; it goes only when the new folder stands. Raises `OSError`.
+    """
+    sweep(out)
+    part, old = _unfinished(out), out.with_name(f".{out.name}.old-{os.getpid()}")
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if out.exists():
+            out.rename(old)
+        try:
+            part.rename(out)
+        except OSError:
+            if old.exists():
+                old.rename(out)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager

@@ -12,8 +12,18 @@ Role = Literal["teacher", "student", "judge"]
 # `unknown`: the endpoint gave a reason that nobody knows, so that the text may not be whole.
 Finish = Literal["stop", "length", "filter", "unknown"]
 Verdict = Literal["right", "wrong", "ungraded"]
+# The names of choices, in order.
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # More than any model reads or writes in one request: ten million tokens in 2026.
 MOST_TOKENS = 1 << 24
+
+
+class Pricing(Protocol):
+    """What calls cost: `stepdown.Prices`, or a table of one's own."""
+
+    def cost(self, model: str, usage: "Usage | None", /) -> float | None:
+        """Return the price of this usage of a model in US dollars, None where it is unknown."""
+        ...
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):

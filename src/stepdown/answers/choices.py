@@ -10,7 +10,7 @@ from stepdown.answers.sentences import Sentence, closing
 from stepdown.answers.texts import plain_text
 from stepdown.answers.unwrapping import sweep, unwrapped_span
 from stepdown.answers.words import stem
-from stepdown.prompts import LETTERS
+from stepdown.types import LETTERS
 
 _LETTERS = LETTERS[:10]
 # `A case` has no letter in it: a bare A before a word in small letters is one only where that word goes on from it.

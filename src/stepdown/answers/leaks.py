@@ -9,8 +9,7 @@ import msgspec
 from stepdown.answers.instructions import ENUMERATOR, MARK, MENTION
 from stepdown.answers.numbers import Number, numbers
 from stepdown.answers.statements import Told, told_formula, told_number, told_words
-from stepdown.prompts import LETTERS
-from stepdown.types import Plan, Problem
+from stepdown.types import LETTERS, Plan, Problem
 
 # Signs that would read as arithmetic.
 _BULLET = re.compile(r"^[ \t]{0,40}[-*•+–][ \t]{1,9}", re.MULTILINE)

@@ -10,8 +10,7 @@ import msgspec
 
 from stepdown.answers.instructions import MARK
 from stepdown.answers.numbers import Number, numbers
-from stepdown.prompts import LETTERS
-from stepdown.types import Problem
+from stepdown.types import LETTERS, Problem
 
 _NEAR, _AFTER, _MOST = 160, 48, 500
 _OPEN = r"[\s$\\(\[*_`\"'“{:]{0,12}(?:(?:boxed|text|textbf|mathbf)\{)?[\s$£€\\{]{0,6}\Z"

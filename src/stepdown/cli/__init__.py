@@ -8,12 +8,12 @@ from inspect import cleandoc
 
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
-from stepdown import __version__
 from stepdown.cli.comma_lists import parted
 from stepdown.cli.console.failures import BROKEN_PIPE, INTERNAL, nobody_reads, said_of, write_details
 from stepdown.cli.console.terminal import say, say_error
 from stepdown.cli.numbers import check_numbers
 from stepdown.errors import StepdownError, closest
+from stepdown.version import __version__
 
 VERBS = {
     "demo": """All four methods on this machine, with real models and no key.

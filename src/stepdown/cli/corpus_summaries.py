@@ -9,7 +9,7 @@ from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.run_summaries import Result
 from stepdown.corpus import Corpus
 from stepdown.corpus.card import Kept
-from stepdown.reports.figures import counted, percent
+from stepdown.text.figures import counted, percent
 
 VERSION = 1
 _EVERY_SECONDS = 2.0

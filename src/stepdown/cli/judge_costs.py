@@ -9,8 +9,8 @@ from stepdown.cli.console.terminal import say
 from stepdown.cli.options import JudgeMoneyOptions
 from stepdown.cli.run_summaries import Paid
 from stepdown.measuring import JudgeBudget, judge_budget, limit_judge
-from stepdown.reports.figures import count, money
 from stepdown.store import Run
+from stepdown.text.figures import count, money
 from stepdown.types import Role, Usage
 
 

@@ -7,11 +7,11 @@ import msgspec
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import show
 from stepdown.reports import Row
-from stepdown.reports.figures import DASH, count, duration, money, percent, short
+from stepdown.reports.labels import plans_of
 from stepdown.reports.rows import ROLES
-from stepdown.reports.tables import planned_by
 from stepdown.runner import Tally
 from stepdown.runner.lessons import Contamination
+from stepdown.text.figures import DASH, count, duration, money, percent, short
 
 VERSION = 1
 
@@ -110,7 +110,7 @@ def show_met(results: Sequence[Result]) -> None:
 
 def _names(one: Result) -> list[str]:
     method = f"{one.method} ×{one.samples}" if one.samples > 1 else one.method
-    return [one.run, method, short(one.student), planned_by(one.teacher, one.plans, one.control, one.planner)]
+    return [one.run, method, short(one.student), plans_of(one, one.planner)]
 
 
 def _figures(one: Result) -> list[str]:

@@ -7,10 +7,10 @@ import msgspec
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.grid import Players
 from stepdown.cli.options import EndpointOptions
-from stepdown.reports.figures import counted
 from stepdown.runner import Calls
 from stepdown.runner.again import Resolved, solve_again
 from stepdown.store import Run
+from stepdown.text.figures import counted
 from stepdown.types import Plan, Problem, Verdict
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from stepdown.errors import UnknownName
 from stepdown.store import Run, Store
 from stepdown.types import Finish, Grade, Trace
 
@@ -22,20 +21,9 @@ def runs_of(store: Store, names: tuple[str, ...]) -> list[Run]:
     return list({run.id: run for run in (store.run(name) for name in names)}.values())
 
 
-def stored_grader(run: Run, name: str) -> str:
-    """Return the full name of a grader that graded the run, given with or without its version; "" for none named.
-
-    Raises `UnknownName`.
-    """
-    known = [one for one in run.graders() if name in {one, one.rpartition("@")[0]}]
-    if name and not known:
-        raise UnknownName(f"grade of run `{run.id}` by", name, run.graders())
-    return max(known) if name else ""
-
-
 def attempts_of(run: Run, *, problem: str | None = None, grader: str = "") -> Iterator[tuple[Trace, Grade]]:
     """Stream the traces of a run, or of one problem of it, with their grades. Raises `UnknownName`."""
-    name = stored_grader(run, grader)
+    name = run.stored_grader(grader)
     if problem is None:
         yield from run.graded(name)
         return

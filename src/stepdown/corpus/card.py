@@ -1,7 +1,5 @@
 """The card of a corpus: what it holds, where it came from and what was kept of it, for programs and for people."""
 
-import re
-from html import escape
 from pathlib import Path
 from typing import Literal
 
@@ -9,16 +7,14 @@ import msgspec
 
 from stepdown.errors import UsageError
 from stepdown.files import write_whole
-from stepdown.strangers import reading
+from stepdown.text.safety import in_markdown
 from stepdown.types import Sampling
+from stepdown.untrusted import reading
 
 VERSION = 1
 CARD, README = "card.json", "README.md"
-_LONGEST = 300
 _MOST_LINES = 100
 _SELECTION = ("| filter | seed | chains | kept | problems | kept | what it keeps |", "|---|" + "---:|" * 5 + "---|")
-# What Markdown reads as a mark; a colon and a dot only where they would make a link.
-_MARKS = re.compile(r"([\\`*_\[\]#!|~@$]|\A[-+=]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -103,36 +99,39 @@ def write_card(folder: Path, card: Card) -> None:
 def readme(card: Card) -> str:
     """Return the card as Markdown for people; every name and note is escaped."""
     facts = [f"| {name} | {value} |" for name, value in _facts(card) if value]
-    parts = [f"# {shown(card.dataset)}: a corpus of {card.content}s", "\n".join(["| what | |", "|---|---|", *facts])]
-    teachers = [f"| {shown(name)} | {count:,} |" for name, count in sorted(card.teachers.items())]
+    parts = [
+        f"# {in_markdown(card.dataset)}: a corpus of {card.content}s",
+        "\n".join(["| what | |", "|---|---|", *facts]),
+    ]
+    teachers = [f"| {in_markdown(name)} | {count:,} |" for name, count in sorted(card.teachers.items())]
     parts += ["## Teachers", "\n".join([f"| teacher | {card.content}s |", "|---|---:|", *teachers])]
     if card.selection:
         parts += ["## Selection", "\n".join([*_SELECTION, *map(_selected, card.selection)])]
         parts += [_reported(one) for one in card.selection if one.report]
     if card.notes:
-        parts += ["## Notes", "\n".join(f"- {shown(note, 2_000)}" for note in card.notes)]
+        parts += ["## Notes", "\n".join(f"- {in_markdown(note, 2_000)}" for note in card.notes)]
     return "\n\n".join(parts) + "\n"
 
 
 def _facts(card: Card) -> list[tuple[str, str]]:
-    prompts = f"{shown(card.prompt_set)} {shown(card.prompts)}".strip()
+    prompts = f"{in_markdown(card.prompt_set)} {in_markdown(card.prompts)}".strip()
     return [
         ("problems", f"{card.problems:,}"),
         (f"{card.content}s", f"{card.chains:,}"),
         ("right / graded", f"{card.right:,} / {card.graded:,}"),
-        ("graders", ", ".join(map(shown, card.graders))),
-        ("origin", shown(card.origin)),
-        ("teachers say they are", ", ".join(map(shown, card.versions))),
-        ("method", shown(card.method)),
+        ("graders", ", ".join(map(in_markdown, card.graders))),
+        ("origin", in_markdown(card.origin)),
+        ("teachers say they are", ", ".join(map(in_markdown, card.versions))),
+        ("method", in_markdown(card.method)),
         ("prompts", prompts),
         ("sampling", _sampling(card.sampling)),
         ("edited by a person", f"{card.edits:,}" if card.edits else ""),
-        ("licence", shown(card.licence, 2_000)),
-        ("kept from", shown(card.kept_from)),
-        ("fingerprint", shown(card.fingerprint)),
+        ("licence", in_markdown(card.licence, 2_000)),
+        ("kept from", in_markdown(card.kept_from)),
+        ("fingerprint", in_markdown(card.fingerprint)),
         ("questions", "unknown" if card.questions is None else f"{card.questions:,} different ones"),
         ("questions its teachers met", f"{card.behind:,}" if card.behind else ""),
-        ("trained on what nobody knows", ", ".join(map(shown, card.unknown))),
+        ("trained on what nobody knows", ", ".join(map(in_markdown, card.unknown))),
     ]
 
 
@@ -145,16 +144,9 @@ def _sampling(sampling: Sampling | None) -> str:
 
 def _selected(kept: Kept) -> str:
     counts = (kept.seed, kept.chains_in, kept.chains_kept, kept.problems_in, kept.problems_kept)
-    return f"| {shown(kept.filter)} | {' | '.join(f'{count:,}' for count in counts)} | {shown(kept.definition)} |"
+    return f"| {in_markdown(kept.filter)} | {' | '.join(f'{count:,}' for count in counts)} | {in_markdown(kept.definition)} |"
 
 
 def _reported(kept: Kept) -> str:
-    lines = [f"- {shown(line)}" for line in kept.report.splitlines()[:_MOST_LINES]]
-    return "\n".join([f"What {shown(kept.filter)} says:", "", *lines])
-
-
-def shown(text: str, most: int = _LONGEST) -> str:
-    """Return hostile text as one line that Markdown and HTML can only show, cut to `most` characters."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text[: most + 1]).split())
-    line = line if len(text) <= most else line[:most] + "…"
-    return _MARKS.sub(r"\\\1", escape(line, quote=False))
+    lines = [f"- {in_markdown(line)}" for line in kept.report.splitlines()[:_MOST_LINES]]
+    return "\n".join([f"What {in_markdown(kept.filter)} says:", "", *lines])

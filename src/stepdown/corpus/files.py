@@ -1,10 +1,9 @@
 """The folder of a corpus: parquet parts that are written once and read as streams, with bounded memory."""
 
-import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +14,13 @@ import msgspec
 from stepdown.corpus.card import CARD, Card, write_card
 from stepdown.corpus.rows import Row, chains_of, check_rows, frame_of, row_of, schema, unicode_row
 from stepdown.errors import UsageError
+from stepdown.extras import load_polars
+from stepdown.files import replacing_folder
 from stepdown.models.students import Met as Lessons
 from stepdown.models.students import met_by
-from stepdown.problems.rows import load_polars
 from stepdown.questions import FILE, NONE, Keys, key, keys_of, read_keys, write_keys
-from stepdown.strangers import reading
 from stepdown.types import Chain, Problem
+from stepdown.untrusted import reading
 
 # A part is closed when it has this many rows, or texts of this many characters.
 ROWS = 25_000
@@ -47,7 +47,7 @@ class CorpusWriter:
         self.out = Path(out).expanduser().resolve()
         check_out(self.out, force=force)
         self.card, self._most = card, rows
-        self._folder = beside(self.out, "partial")
+        self._stack = ExitStack()
         self._rows: list[Row] = []
         self._parts = self._characters = self._graded = self._right = 0
         self._teachers: Counter[str] = Counter()
@@ -57,19 +57,23 @@ class CorpusWriter:
         self._encode = msgspec.json.Encoder().encode
 
     def __enter__(self) -> Self:
-        try:
-            sweep(self.out)
-            self._folder.mkdir(parents=True)
-        except OSError as error:
-            raise UsageError(f"cannot write `{self.out}`: {error}", "name a folder that can be written") from error
+        with self._writing():
+            self._folder = self._stack.enter_context(replacing_folder(self.out))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is not None:
+            self._stack.__exit__(kind, error, at)
+            return
+        with self._writing(), self._stack:
+            self._close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            if error is None:
-                self._close()
-        finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            yield
+        except OSError as error:
+            raise UsageError(f"cannot write `{self.out}`: {error}", "name a folder that can be written") from error
 
     def add(self, chain: Chain) -> None:
         """Add a chain; raise `UsageError` where its problem comes back after another, or cannot be told from it."""
@@ -122,14 +126,10 @@ class CorpusWriter:
             graders=tuple(sorted(self._graders)),
             fingerprint=self._hash.hexdigest(),
         )
-        try:
-            write_card(self._folder, self.card)
-            write_keys(self._folder / FILE, self._questions)
-            if behind:
-                write_keys(self._folder / BEHIND, behind)
-            put_in_place(self._folder, self.out)
-        except OSError as error:
-            raise UsageError(f"cannot write `{self.out}`: {error}", "name a folder that can be written") from error
+        write_card(self._folder, self.card)
+        write_keys(self._folder / FILE, self._questions)
+        if behind:
+            write_keys(self._folder / BEHIND, behind)
 
 
 class Met:
@@ -242,44 +242,3 @@ def _frames(part: Path) -> Iterator[tuple[int, Any]]:
         with reading(f"`{part}` cannot be read", _AGAIN):
             frame = polars.scan_parquet(part, glob=False).select(*schema()).slice(start, ROWS).collect()
         yield start + 1, frame
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0][:200]
-
-
-def beside(out: Path, what: str) -> Path:
-    """Return a hidden name next to a folder to be written, of this process alone."""
-    return out.with_name(f".{out.name}.{what}-{os.getpid()}")
-
-
-def sweep(out: Path) -> None:
-    """Remove what writers of this folder left that were killed."""
-    for left in out.parent.glob(".*.partial-*"):
-        name, _, process = left.name.rpartition(".partial-")
-        if name == f".{out.name}" and process.isdigit() and not _alive(int(process)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return process != os.getpid()
-
-
-def put_in_place(folder: Path, out: Path) -> None:
-    """Put a finished folder in its place; what was there goes only when the new one stands. Raises `OSError`."""
-    old = beside(out, "old")
-    if out.exists():
-        out.rename(old)
-    try:
-        folder.rename(out)
-    except OSError:
-        if old.exists():
-            old.rename(out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

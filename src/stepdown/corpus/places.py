@@ -11,9 +11,9 @@ from stepdown.corpus.card import Card
 from stepdown.corpus.files import ROWS, parts_of
 from stepdown.corpus.rows import chains_of, check_rows, schema
 from stepdown.errors import UsageError
-from stepdown.problems.rows import load_polars
-from stepdown.strangers import reading
+from stepdown.extras import load_polars
 from stepdown.types import Chain
+from stepdown.untrusted import reading
 
 _AGAIN = "copy the folder again from where it came, or make the corpus anew"
 

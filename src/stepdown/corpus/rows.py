@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from stepdown.errors import BadRow, UsageError
-from stepdown.problems.rows import load_polars
+from stepdown.extras import load_polars
 from stepdown.types import Chain, Finish, Grade, Kind, Problem, Verdict
 
 PROBLEM = ("problem", "question", "answer", "choices", "kind", "solution", "plan")

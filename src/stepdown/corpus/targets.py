@@ -8,8 +8,8 @@ import msgspec
 
 from stepdown.answers import final_line, number, spelled
 from stepdown.errors import UnknownName
-from stepdown.prompts import LETTERS, PromptSet, load_prompts
-from stepdown.types import Chain, Messages, Prompt
+from stepdown.prompts import PromptSet, load_prompts
+from stepdown.types import LETTERS, Chain, Messages, Prompt
 
 TARGETS = {
     "chain": "the chain, then its answer line (Li et al. 2023)",

@@ -14,9 +14,9 @@ from stepdown.errors import BadRow, UsageError
 from stepdown.exchange.lines import Count
 from stepdown.models.prices import FREE, Prices
 from stepdown.problems import gsm8k, hendrycks_math
-from stepdown.problems.rows import Row, decoded_lines, next_cells
 from stepdown.prompts import PROMPT_SETS
 from stepdown.store.people import Annotation
+from stepdown.tabular import Row, decoded_lines, next_cells
 from stepdown.types import Call, Message, Plan, Problem, Prompt, Reply, Role, Sampling, Settings, Trace, Usage
 
 COLUMNS = ("trace", "delegation prompt", "delegation output", "student output", "gold", "cost tokens")

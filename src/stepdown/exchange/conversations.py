@@ -14,8 +14,8 @@ from stepdown.exchange.questions import gold_in, inline, label_of, read_problem
 from stepdown.exchange.sources import Source
 from stepdown.graders import load_grader
 from stepdown.problems.golds import plain_number
-from stepdown.problems.rows import Row, shown
 from stepdown.runner.doors import plain
+from stepdown.tabular import Row, shown
 from stepdown.types import Chain, Grade, Grader, Problem
 
 ASKING, ANSWERING = ("user", "human"), ("assistant", "gpt", "model")

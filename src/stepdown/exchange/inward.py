@@ -11,10 +11,10 @@ import msgspec
 from stepdown.errors import BadRow, UsageError
 from stepdown.exchange import authors, lines
 from stepdown.models.prices import Prices
-from stepdown.problems.rows import decoded_lines
 from stepdown.runner import grade, open_store
 from stepdown.store import Run, Store
 from stepdown.store.people import Annotation, Reviewed, annotate, put_review
+from stepdown.tabular import decoded_lines
 from stepdown.types import Grade, Settings, Trace
 
 _FORMS = "give a traces CSV of the authors, or a .jsonl that `stepdown export --to jsonl` wrote"

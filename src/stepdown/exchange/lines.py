@@ -9,10 +9,10 @@ import msgspec
 
 from stepdown.errors import BadRow
 from stepdown.models.prices import Prices
-from stepdown.problems.rows import decoded_lines
 from stepdown.store import Edit, Run
 from stepdown.store.origins import grades_of
 from stepdown.store.people import Annotation, Reviewed, remarks, reviewed
+from stepdown.tabular import decoded_lines
 from stepdown.types import Call, Grade, Kind, Plan, Problem, Role, Settings, Trace, Verdict
 
 

@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 import msgspec
 
 from stepdown.errors import BadRow, UsageError
-from stepdown.problems.rows import Row, parquet_rows, refuse_encoding, shown
+from stepdown.tabular import Row, parquet_rows, refuse_encoding, shown
 
 # Told the bytes of the file that are read, and all there are.
 Progress = Callable[[int, int], None]

@@ -10,7 +10,7 @@ from stepdown.exchange.objects import Progress, read_objects
 from stepdown.exchange.questions import gold_in, inline, label_of, read_problem
 from stepdown.exchange.sources import Source
 from stepdown.problems.golds import plain_number
-from stepdown.problems.rows import Row
+from stepdown.tabular import Row
 from stepdown.types import Chain, Grade, Problem
 
 GRADER = "pool"

@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from stepdown.problems.choices import LETTERS, gold_letter, read_choices, split_inline
+from stepdown.problems.choices import gold_letter, read_choices, split_inline
 from stepdown.problems.golds import plain_number
-from stepdown.problems.rows import Row, plain
-from stepdown.types import Problem
+from stepdown.tabular import Row, plain
+from stepdown.types import LETTERS, Problem
 
 _LETTER = re.compile(r"\(?([A-Za-z])[).:]?")
 _LISTED = re.compile(r"([A-Z])\. (\S.*)")

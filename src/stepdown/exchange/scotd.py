@@ -16,7 +16,7 @@ from stepdown.exchange.gathering import gathered
 from stepdown.exchange.objects import Progress, read_objects
 from stepdown.exchange.questions import inline, label_of
 from stepdown.exchange.sources import Source
-from stepdown.problems.rows import Row, shown
+from stepdown.tabular import Row, shown
 from stepdown.types import Chain, Grade, Problem
 
 GRADER = "scotd"

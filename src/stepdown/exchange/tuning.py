@@ -11,8 +11,8 @@ from stepdown.corpus import Corpus
 from stepdown.corpus.targets import TARGETS, Example
 from stepdown.corpus.targets import target as example_of
 from stepdown.errors import UnknownName, UsageError
+from stepdown.extras import load_polars
 from stepdown.files import folder_beside, replacing
-from stepdown.problems.rows import load_polars
 from stepdown.prompts import PromptSet, load_prompts
 from stepdown.types import Chain, Message, Messages
 

@@ -12,10 +12,9 @@ from stepdown.errors import UsageError
 from stepdown.graders.elections import Attempts, ballots, elect
 from stepdown.models.prices import Prices
 from stepdown.prompts import PROMPT_SETS, asked
-from stepdown.runner import Pricing
 from stepdown.stats import wilson
 from stepdown.store import Run
-from stepdown.types import Kind, Settings, Verdict
+from stepdown.types import Kind, Pricing, Settings, Verdict
 
 VERSION = 1
 _BARE = re.compile(r"[A-Za-z0-9_-]+")  # a key that TOML takes without quotes

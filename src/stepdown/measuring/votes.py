@@ -25,9 +25,9 @@ from stepdown.measuring.preferences import (
     pair_of,
     position_of,
 )
-from stepdown.problems.rows import Row, find_file, read_rows, shown
 from stepdown.prompts import asked
 from stepdown.store import Run
+from stepdown.tabular import Row, find_file, read_rows, shown
 
 SIDES = ("left", "right", "tie")
 

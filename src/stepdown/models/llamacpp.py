@@ -20,8 +20,8 @@ from stepdown.models.templates import ChatTemplate
 from stepdown.models.troubles import trouble_of
 from stepdown.models.weights import Header
 from stepdown.models.wire import split_thought
-from stepdown.strangers import reading
 from stepdown.types import Messages, Reply, Sampling, Usage
+from stepdown.untrusted import reading
 
 # All slots share one cache of this many tokens, at least and at most.
 LEAST_TOKENS, MOST_TOKENS = 16_384, 32_768

@@ -17,8 +17,8 @@ from stepdown.models.pieces import Pieces, cut_at_stop, tell
 from stepdown.models.special_words import special_words
 from stepdown.models.templates import ChatTemplate
 from stepdown.models.weights import Header, openvino_copy
-from stepdown.strangers import reading
 from stepdown.types import Messages, Reply, Sampling, Usage
+from stepdown.untrusted import reading
 
 ARCHITECTURES = frozenset({"llama", "qwen2", "qwen3"})
 # A step holds Python's lock, so that a prompt is read in pieces of this many tokens to let others on.

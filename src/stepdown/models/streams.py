@@ -1,9 +1,5 @@
-"""Server-sent events of a streamed reply, and the whole reply gathered from them.
+"""The events of a streamed reply, and the whole reply gathered from them."""
 
-Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
-"""
-
-import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -14,12 +10,8 @@ from stepdown.models.finishes import is_said
 from stepdown.models.limits import Fault
 from stepdown.models.loose import read_json, read_text
 from stepdown.models.wire import Answer, Choice, Spoken, decode_answer, join_content, join_thoughts, usage_of
+from stepdown.text.sse import DONE, EventReader, EventTooLarge
 from stepdown.types import Usage
-
-_BOM = b"\xef\xbb\xbf"
-_LINE_END = re.compile(rb"\r\n|\n|\r")
-_MARKUP = (b"{", b"[", b"<")
-_OVERHEAD = 64  # bytes that Python needs beside those of a short line
 
 
 async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[Answer | None]]:
@@ -55,98 +47,32 @@ def _gather(events: Iterator[Answer | None]) -> tuple[list[Answer | None], Excep
 
 
 class Events:
-    """The events in a stream of bytes that comes in pieces cut anywhere.
+    """The events in a stream of bytes that comes in pieces cut anywhere, None for `[DONE]` and at a plain body's end.
 
-    An event is read with its first line if that is whole JSON, so that servers which leave out the blank lines are
-    heard at once. Other lines of data wait for the blank line and are joined. A body that is no event stream but
-    one JSON object, from a server that does not stream, is one event.
+    Raises `limits.Fault` for an event without end.
     """
 
     def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._data: list[bytes] = []
-        self._size = self._held = 0
-        self._name = b""
-        self._begun = self._plain = self._returned = False
+        self._reader = EventReader(_decoded, MOST_BYTES)
 
     def add(self, chunk: bytes) -> Iterator[Answer | None]:
         """Take in bytes and yield the events they complete."""
-        if not self._begun:
-            chunk = b"".join([*self._parts, chunk]).removeprefix(_BOM).lstrip(b"\x00 \t\r\n")
-            self._parts.clear()
-            if not chunk or _BOM.startswith(chunk):
-                self._parts = [chunk] if chunk else []
-                return
-            self._begun, self._plain = True, chunk.startswith(_MARKUP)
-        if self._returned and chunk.startswith(b"\n"):
-            chunk = chunk[1:]
-        self._returned = chunk.endswith(b"\r")
-        *lines, rest = [chunk] if self._plain else _split(chunk)
-        if lines:
-            lines[0] = b"".join([*self._parts, lines[0]])
-            self._parts, self._size = [], 0
-        for line in lines:
-            yield from self._read_line(line)
-        self._keep(rest)
-
-    def _keep(self, rest: bytes) -> None:
-        self._parts.append(rest)
-        self._size += len(rest)
-        if self._size + self._held > MOST_BYTES:
-            raise too_big("an event")
+        try:
+            yield from self._reader.add(chunk)
+        except EventTooLarge:
+            raise too_big("an event") from None
 
     def end(self) -> Iterator[Answer | None]:
         """Yield what stands at the end without a blank line, or without a line end, behind it."""
-        rest = b"".join(self._parts)
-        self._parts = []
-        if self._plain:
-            yield decode_answer(rest)
+        yield from self._reader.end()
+        if self._reader.is_plain:
             yield None
-            return
-        if rest:
-            yield from self._read_line(rest)
-        yield from self._dispatch()
-
-    def _read_line(self, line: bytes) -> Iterator[Answer | None]:
-        if not line:
-            yield from self._dispatch()
-            return
-        field, _, value = line.partition(b":")
-        value = value.strip()
-        if field == b"event":
-            self._name = value
-        elif field == b"data":
-            if self._data or self._name == b"error" or not _may_be_whole(value):
-                self._hold(value)
-                return
-            try:
-                yield _read_event(value)
-            except msgspec.DecodeError:
-                self._hold(value)
-
-    def _hold(self, value: bytes) -> None:
-        self._data.append(value)
-        self._held += len(value) + _OVERHEAD
-
-    def _dispatch(self) -> Iterator[Answer | None]:
-        data, name = b"\n".join(self._data).strip(), self._name
-        self._data, self._name, self._held = [], b"", 0
-        if name == b"error":
-            yield Answer(error=_read_error(data))
-        elif data.startswith(_MARKUP) or data == b"[DONE]":
-            yield _read_event(data)
 
 
-def _split(chunk: bytes) -> list[bytes]:
-    return _LINE_END.split(chunk) if b"\r" in chunk else chunk.split(b"\n")
-
-
-def _may_be_whole(value: bytes) -> bool:
-    return value.endswith((b"}", b"]"))
-
-
-def _read_event(data: bytes) -> Answer | None:
-    return None if data == b"[DONE]" else decode_answer(data)
+def _decoded(name: str, data: bytes) -> Answer | None:
+    if name == "error":
+        return Answer(error=_read_error(data))
+    return None if data == DONE else decode_answer(data)
 
 
 def _read_error(data: bytes) -> Any:

@@ -15,8 +15,8 @@ from stepdown.models.beside import device, said_beside, vocabulary_files
 from stepdown.models.embedded import PACKAGES, EmbeddedModel, choose_engine, known_hash
 from stepdown.models.weights import read_header
 from stepdown.questions import FILE, NONE, Keys, read_keys
-from stepdown.strangers import reading
 from stepdown.types import fingerprint
+from stepdown.untrusted import reading
 
 CARD, GGUF, WEIGHTS = "card.json", "model.gguf", "model.safetensors"
 # What a student without a chat template of its own is trained on and asked with: the messages, a line each.

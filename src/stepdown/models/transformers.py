@@ -15,8 +15,8 @@ from typing import Any
 from stepdown.errors import CallFailed, EndpointRefused, MissingExtra, PromptTooLong, StepdownError, UsageError
 from stepdown.models.pieces import cut_at_stop
 from stepdown.models.templates import template_of
-from stepdown.strangers import reading
 from stepdown.types import Finish, Messages, Reply, Sampling, Usage
+from stepdown.untrusted import reading
 
 # Calls that are made together arrive one by one: a batch waits this many seconds for the others.
 GATHERING = 0.01

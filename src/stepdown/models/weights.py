@@ -14,8 +14,8 @@ from typing import IO, Any
 import msgspec
 
 from stepdown.errors import MissingExtra
-from stepdown.strangers import reading
 from stepdown.types import fingerprint
+from stepdown.untrusted import reading
 
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9

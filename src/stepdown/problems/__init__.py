@@ -26,7 +26,7 @@ from stepdown.problems import (
 from stepdown.problems.benchmarks import Benchmark, Dataset
 from stepdown.problems.files import Columns, read_problem
 from stepdown.problems.hub import fetch_files
-from stepdown.problems.rows import SUFFIXES, Row, Rows, find_file, read_rows, shown
+from stepdown.tabular import SUFFIXES, Row, Rows, find_file, read_rows, shown
 from stepdown.types import Kind, Problem
 
 __all__ = ["Checked", "Columns", "Dataset", "Problems", "datasets", "load_problems"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from stepdown.problems.rows import Row
+from stepdown.tabular import Row
 from stepdown.types import Kind, Problem
 
 

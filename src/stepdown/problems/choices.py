@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from stepdown.problems.rows import Row, plain, shown
+from stepdown.tabular import Row, plain, shown
+from stepdown.types import LETTERS
 
 _LINE = re.compile(r"^[ \t]*\(?([A-Z])[.):][ \t]+", re.MULTILINE)
 _HEADING = re.compile(r"\n(?:Options|Choices|Answer choices):\s*\Z", re.IGNORECASE)
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def read_choices(row: Row, column: str, value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 from stepdown.problems.benchmarks import Benchmark, Dataset, HubFiles
 from stepdown.problems.choices import gold_letter, read_choices
-from stepdown.problems.rows import Row
+from stepdown.tabular import Row
 from stepdown.types import Problem
 
 

@@ -5,11 +5,11 @@ from typing import get_args
 import msgspec
 
 from stepdown.errors import UnknownName
-from stepdown.problems.choices import LETTERS, cell_choices, gold_letter, read_choices, split_inline, split_lines
+from stepdown.problems.choices import cell_choices, gold_letter, read_choices, split_inline, split_lines
 from stepdown.problems.golds import kind_of, missing, plain_number, there, worked
-from stepdown.problems.rows import Row, plain, shown
 from stepdown.problems.shapes import known_reader
-from stepdown.types import Kind, Problem
+from stepdown.tabular import Row, plain, shown
+from stepdown.types import LETTERS, Kind, Problem
 
 QUESTIONS = (
     "question", "problem", "prompt", "input", "query", "instruction", "question_text", "sQuestion", "Question",

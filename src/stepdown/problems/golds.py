@@ -5,7 +5,7 @@ from math import isnan
 
 from stepdown.answers import boxed, number
 from stepdown.answers.numbers import numbers
-from stepdown.problems.rows import Row, plain, shown
+from stepdown.tabular import Row, plain, shown
 from stepdown.types import Kind
 
 NUMBER = re.compile(r"-?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?")

@@ -1,7 +1,7 @@
 """MATH (Hendrycks et al., 2021, arXiv 2103.03874) and MATH-500 (Lightman et al., 2023): the last box is the gold."""
 
 from stepdown.problems.benchmarks import Benchmark, Dataset, HubFiles
-from stepdown.problems.rows import Row
+from stepdown.tabular import Row
 from stepdown.types import Problem
 
 # The hub's order of subjects, which the first 200 problems of the Trace-of-Thought traces follow.

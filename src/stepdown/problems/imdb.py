@@ -2,7 +2,7 @@
 
 from stepdown.problems.benchmarks import Benchmark, Dataset, HubFiles
 from stepdown.problems.choices import gold_letter
-from stepdown.problems.rows import Row
+from stepdown.tabular import Row
 from stepdown.types import Problem
 
 CHOICES = ("positive", "negative")

@@ -1,9 +1,9 @@
 """NeQA (Zhang et al., Findings of ACL 2023; Inverse Scaling Prize, arXiv 2306.09479): negated OpenBookQA questions."""
 
 from stepdown.problems.benchmarks import Benchmark, Dataset, HubFiles
-from stepdown.problems.choices import LETTERS, counted, read_choices
-from stepdown.problems.rows import Row, shown
-from stepdown.types import Problem
+from stepdown.problems.choices import counted, read_choices
+from stepdown.tabular import Row, shown
+from stepdown.types import LETTERS, Problem
 
 
 def read_problem(row: Row) -> Problem:

@@ -1,9 +1,9 @@
 """OpenBookQA (Mihaylov et al., EMNLP 2018): four choices, in the official form and three forms of later papers."""
 
 from stepdown.problems.benchmarks import Benchmark, Dataset, HubFiles
-from stepdown.problems.choices import LETTERS, gold_letter, read_choices, split_inline
-from stepdown.problems.rows import Row, shown
-from stepdown.types import Problem
+from stepdown.problems.choices import gold_letter, read_choices, split_inline
+from stepdown.tabular import Row, shown
+from stepdown.types import LETTERS, Problem
 
 LLM_ADAPTERS = "Please choose the correct answer to the question:"
 

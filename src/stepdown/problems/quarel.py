@@ -1,9 +1,9 @@
 """QuaRel (Tafjord et al., AAAI 2019): two-way questions about qualities, their choices written into the question."""
 
 from stepdown.problems.benchmarks import Benchmark, Dataset, HubFiles
-from stepdown.problems.choices import LETTERS, gold_letter, split_inline
-from stepdown.problems.rows import Row, shown
-from stepdown.types import Problem
+from stepdown.problems.choices import gold_letter, split_inline
+from stepdown.tabular import Row, shown
+from stepdown.types import LETTERS, Problem
 
 
 def read_problem(row: Row) -> Problem:

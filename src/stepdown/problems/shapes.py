@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Sequence
 
 from stepdown.problems import commonsenseqa, hendrycks_math, imdb, neqa, openbookqa, quarel, svamp
-from stepdown.problems.choices import LETTERS, gold_letter
+from stepdown.problems.choices import gold_letter
 from stepdown.problems.golds import plain_number
-from stepdown.problems.rows import Fields, Row, shown
-from stepdown.types import Kind, Problem
+from stepdown.tabular import Fields, Row, shown
+from stepdown.types import LETTERS, Kind, Problem
 
 Reader = Callable[[Row], Problem]
 _LABEL = re.compile(r"\s*\(?([A-Za-z])\s*[).:]\s*")

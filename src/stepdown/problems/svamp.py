@@ -3,7 +3,7 @@
 import re
 
 from stepdown.problems.benchmarks import Benchmark, Dataset, HubFiles
-from stepdown.problems.rows import Row, shown
+from stepdown.tabular import Row, shown
 from stepdown.types import Problem
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?")

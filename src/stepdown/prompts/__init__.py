@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from stepdown.errors import UnknownName, UsageError
-from stepdown.types import Kind, Message, Messages, Problem, Prompt, fingerprint
+from stepdown.types import LETTERS, Kind, Message, Messages, Problem, Prompt, fingerprint
 from stepdown.usercode import code_of
 
 
@@ -60,8 +60,6 @@ def asked(problem: Problem) -> str:
     lines = [f"{letter}. {choice}" for letter, choice in zip(LETTERS, problem.choices, strict=False)]
     return "\n".join([problem.question, *lines])
 
-
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 # Tuned on the dev split of wordsums for all methods alike; docs/prompts.md shows how.
 DEFAULT = PromptSet(

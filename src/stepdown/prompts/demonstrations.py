@@ -9,8 +9,8 @@ from typing import get_args
 import msgspec
 
 from stepdown.errors import BadRow, UsageError
-from stepdown.prompts import LETTERS, PromptSet, asked
-from stepdown.types import Kind, Message, Messages, Problem, Prompt
+from stepdown.prompts import PromptSet, asked
+from stepdown.types import LETTERS, Kind, Message, Messages, Problem, Prompt
 
 
 class Demonstration(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -9,10 +9,10 @@ from typing import Any, Literal, TypeVar
 
 from stepdown.errors import MissingExtra
 from stepdown.reports.comparison import Report
-from stepdown.reports.figures import clipped, short
 from stepdown.reports.naming import kinds_of, names_of
 from stepdown.reports.rows import Row
 from stepdown.stats import frontier, wilson
+from stepdown.text.figures import clipped, short
 
 try:
     import altair as alt

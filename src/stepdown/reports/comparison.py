@@ -6,21 +6,21 @@ from typing import Any
 
 import msgspec
 
-from stepdown.errors import UnknownName, UsageError
+from stepdown.errors import UsageError
 from stepdown.files import write_whole
 from stepdown.measuring import Consistency, Sensitivity, consistency, sensitivity
 from stepdown.models.prices import Prices
 from stepdown.reports import pages
-from stepdown.reports.figures import counted
 from stepdown.reports.measures import contrast_tables, sensitivity_table
 from stepdown.reports.rows import Row, adjusted, row_of
 from stepdown.reports.sharing import Sharing, sharings
 from stepdown.reports.tables import Table, as_markdown, as_text, tables_of, wrapped
-from stepdown.reports.tallies import Flip, Pricing, Tally, Verdicts, tally
+from stepdown.reports.tallies import Flip, Tally, Verdicts, tally
 from stepdown.reports.variations import variations
 from stepdown.runner.lessons import warnings
 from stepdown.store import Run
-from stepdown.types import Grade, Settings, Trace
+from stepdown.text.figures import counted
+from stepdown.types import Grade, Pricing, Settings, Trace
 
 VERSION = 1
 
@@ -154,7 +154,7 @@ def disagreements(
 
     Graders that never graded this run are left out. Raises `UsageError` if fewer than two remain.
     """
-    names = [name for name in (_stored(run, grader) for grader in graders) if name]
+    names = [name for name in map(run.newest_grader, graders) if name]
     if len(names) < 2:
         raise UsageError(
             f"run `{run.id}` has grades of {len(names)} of {', '.join(f'`{one}`' for one in graders)}",
@@ -173,22 +173,9 @@ def _consistencies(runs: Sequence[Run], contrast: Sequence[Run], grader: str) ->
             "name as many, in the same order: the first contrast run belongs to the first run",
         )
     return tuple(
-        consistency(run, other, grader=_grader(run, grader), contrast_grader=_grader(other, grader))
+        consistency(run, other, grader=run.stored_grader(grader), contrast_grader=other.stored_grader(grader))
         for run, other in zip(runs, contrast, strict=False)
     )
-
-
-def _stored(run: Run, grader: str) -> str:
-    """The stored name of a grader given without its version, the newest if there are several; empty if none."""
-    known = [name for name in run.graders() if name == grader or name.partition("@")[0] == grader]
-    return max(known, default="")
-
-
-def _grader(run: Run, grader: str) -> str:
-    name = _stored(run, grader) if grader else ""
-    if grader and not name:
-        raise UnknownName(f"grade of run `{run.id}` by", grader, run.graders())
-    return name
 
 
 def _baseline(run: Run, table: Sequence[Run], given: Run | None) -> str:
@@ -231,7 +218,7 @@ def _tallies(
     for run in sorted(table, key=lambda run: run.id not in bases):
         base = against[run.id]
         before: Verdicts = done[base].by_problem if base else {}
-        done[run.id] = tally(run, prices, grader=_grader(run, grader), before=before, keep=not base)
+        done[run.id] = tally(run, prices, grader=run.stored_grader(grader), before=before, keep=not base)
     return {run.id: done[run.id] for run in table}
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from stepdown.measuring import Consistency, Reading, Sensitivity
-from stepdown.reports.figures import between, chance, percent, points
 from stepdown.reports.tables import Table
+from stepdown.text.figures import between, chance, percent, points
 
 
 def contrast_tables(found: Sequence[Consistency], place: dict[str, int]) -> list[Table]:

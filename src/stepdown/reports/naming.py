@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from stepdown.reports.figures import DASH, clipped, short
+from stepdown.reports.labels import method_of, plans_of
 from stepdown.reports.rows import Row
-from stepdown.reports.tables import method_of, plans_of
+from stepdown.text.figures import DASH, clipped, short
 
 _MOST = 3  # settings in a name beside the columns; the table of settings has them all
 _COLUMNS: dict[str, Callable[[Row], str]] = {
     "method": method_of,
     "student": lambda row: short(row.student, 28),
-    "plans": plans_of,
+    "plans": lambda row: plans_of(row, row.planner),
     "dataset": lambda row: clipped(row.dataset, 28),
 }
 

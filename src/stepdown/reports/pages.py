@@ -7,9 +7,9 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from stepdown.errors import MissingExtra
-from stepdown.reports.figures import clipped
 from stepdown.reports.tables import as_html
 from stepdown.reports.tallies import SHOWN_FLIPS, Flip
+from stepdown.text.figures import clipped
 from stepdown.types import Sampling, Settings
 
 if TYPE_CHECKING:

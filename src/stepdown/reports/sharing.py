@@ -6,8 +6,8 @@ from math import floor
 
 import msgspec
 
-from stepdown.reports.figures import UNKNOWN, count, money
 from stepdown.reports.rows import Row
+from stepdown.text.figures import UNKNOWN, count, money
 from stepdown.types import Settings
 
 

@@ -5,19 +5,10 @@ from html import escape
 
 import msgspec
 
-from stepdown.reports.figures import (
-    DASH,
-    between,
-    chance,
-    clipped,
-    count,
-    money,
-    percent,
-    points,
-    short,
-)
+from stepdown.reports.labels import method_of, plans_of
 from stepdown.reports.rows import ROLES, Drawn, Row
 from stepdown.runner.lessons import Contamination
+from stepdown.text.figures import DASH, between, chance, clipped, count, money, percent, points, short
 
 Cells = tuple[str, ...]
 Column = tuple[str, Callable[[Row], str]]
@@ -61,7 +52,7 @@ def _rights(rows: Sequence[Row]) -> Table:
         ("run", lambda row: row.run),
         ("method", method_of),
         ("student", lambda row: short(row.student)),
-        ("plans", plans_of),
+        ("plans", lambda row: plans_of(row, row.planner)),
     ]
     if len({row.dataset for row in rows}) > 1:
         names.insert(2, ("problems", lambda row: clipped(row.dataset, 40)))
@@ -203,33 +194,6 @@ def _tokens_of(role: str) -> Callable[[Row], str]:
 
 def _cost_of(role: str) -> Callable[[Row], str]:
     return lambda row: money(row.costs[role]) if role in row.costs else DASH
-
-
-def method_of(row: Row) -> str:
-    """Return a run's method, with its number of samples where it votes."""
-    return f"{row.method} ×{row.samples}" if row.samples > 1 else row.method
-
-
-def plans_of(row: Row) -> str:
-    """Return whose plans a run used, and what was done to them."""
-    return planned_by(row.teacher, row.plans, row.control, row.planner)
-
-
-def planned_by(teacher: str, plans: str, control: str, planner: str = "") -> str:
-    """Return whose plans a run of these settings used; of recorded ones who wrote them, where that is known.
-
-    Plans that a person was shown first are `reviewed`, those of a run solved again by a person's edits `edited`.
-    """
-    way, _, review = plans.partition("+")
-    note = ""
-    if way.startswith("edited/"):
-        source, note = teacher or planner, "edited"
-    elif way in ("", "teacher", "own", "gold"):
-        source = teacher if way in ("", "teacher") else way
-    else:
-        source, note = planner or way, "recorded" if planner else ""
-    notes = (note, review, control)
-    return ", ".join([short(source) if source else DASH, *filter(None, notes)])
 
 
 def _accuracy(row: Row) -> str:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Protocol
 
 import msgspec
 
@@ -13,19 +12,11 @@ from stepdown.graders.elections import Attempts, ballots, elect, verdict_of
 from stepdown.runner.lessons import Lessons
 from stepdown.stats import majority_at, pass_at
 from stepdown.store import Run
-from stepdown.types import Call, Grade, Problem, Role, Trace, Usage, Verdict
+from stepdown.types import Call, Grade, Pricing, Problem, Role, Trace, Verdict
 
 SHOWN_FLIPS = 20
 MOST_AT = 64  # of several hundred samples the vote of more than these is that of all
 Verdicts = Mapping[int, Verdict]
-
-
-class Pricing(Protocol):
-    """Anything that knows what a call costs: `stepdown.models.prices.Prices`."""
-
-    def cost(self, model: str, usage: Usage | None, /) -> float | None:
-        """Return USD, or None where the price or the usage is unknown."""
-        ...
 
 
 class Flip(msgspec.Struct, frozen=True):

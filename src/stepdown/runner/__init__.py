@@ -1,6 +1,6 @@
 """Solves one problem or a run of many, within a budget, and resumes."""
 
-from stepdown.runner.budget import Budget, Pricing
+from stepdown.runner.budget import Budget
 from stepdown.runner.calls import Calls
 from stepdown.runner.controls import CONTROLS
 from stepdown.runner.doors import (
@@ -22,6 +22,7 @@ from stepdown.runner.run import Outcome, Stop, Tally, run_task
 from stepdown.runner.streaming import Piece, stream_one
 from stepdown.runner.task import Task
 from stepdown.runner.words import trained_on, words_for
+from stepdown.types import Pricing
 
 __all__ = [
     "CONTROLS",

@@ -1,25 +1,16 @@
 """A budget in money and tokens that holds: what a call may cost is reserved before it is sent."""
 
 import asyncio
-from typing import Protocol
 
 import msgspec
 
 from stepdown.errors import BudgetReached, UsageError
-from stepdown.types import Messages, Sampling, Usage
+from stepdown.types import Messages, Pricing, Sampling, Usage
 
 # Roles and separators that a chat template adds around each message, in tokens; generous.
 TEMPLATE_TOKENS = 32
 # Sums of prices are floats: a limit of 0.21 is met by 0.16 + 0.05.
 ROUNDING = 1e-9
-
-
-class Pricing(Protocol):
-    """What a budget needs to know of prices: US dollars for a usage, None where unknown."""
-
-    def cost(self, model: str, usage: Usage | None) -> float | None:
-        """Return the price of this usage of a model in US dollars."""
-        ...
 
 
 class Reservation(msgspec.Struct, frozen=True):

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from itertools import count
 
 from stepdown.answers.instructions import ENUMERATOR, MENTION, without_forbidding
-from stepdown.prompts import GENERIC_STEPS, GENERIC_WORDS, LETTERS
-from stepdown.types import Plan, Problem
+from stepdown.prompts import GENERIC_STEPS, GENERIC_WORDS
+from stepdown.types import LETTERS, Plan, Problem
 
 # The version of what a control does stands in a run's settings, so that its text never changes under one run's id.
 VERSIONS = {"shuffled": "", "generic": "@2", "masked": "@2", "no-nosolve": "@2", "leaked": ""}

@@ -3,13 +3,12 @@
 import msgspec
 
 from stepdown.errors import CallFailed
-from stepdown.runner.budget import Pricing
 from stepdown.runner.calls import Calls
 from stepdown.runner.keys import find_key
 from stepdown.runner.solve import Asking, Attempts
 from stepdown.runner.task import Task
 from stepdown.store import Store
-from stepdown.types import Call, Messages, Model, Reply, Role, Sampling, Usage
+from stepdown.types import Call, Messages, Model, Pricing, Reply, Role, Sampling, Usage
 
 # English text and arithmetic hold about this many characters a token in today's tokenizers.
 CHARACTERS_PER_TOKEN = 4

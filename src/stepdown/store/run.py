@@ -139,6 +139,17 @@ class Run:
         rows = self.store.db.execute("select distinct grader from grades where run = ? order by 1", (self.id,))
         return [name for (name,) in rows]
 
+    def newest_grader(self, name: str) -> str:
+        """Return the full name of a grader that graded this run, of its newest version by default; "" for none."""
+        return max((one for one in self.graders() if name in (one, one.rpartition("@")[0])), default="")
+
+    def stored_grader(self, name: str) -> str:
+        """Return the same, and "" for "". Raises `UnknownName` for one that never graded this run."""
+        found = self.newest_grader(name)
+        if name and not found:
+            raise UnknownName(f"grade of run `{self.id}` by", name, self.graders())
+        return found if name else ""
+
     def traces(self) -> Iterator[Trace]:
         """Stream the traces by problem, then sample. A call an earlier sample has counted is `cached`."""
         return (trace for _, trace, _ in self.rows())

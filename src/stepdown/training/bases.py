@@ -17,7 +17,7 @@ from stepdown.models.embedded import known_hash
 from stepdown.models.students import PLAIN_TEMPLATE, check_folder
 from stepdown.models.transformers import NO_CODE, loading, without_bars
 from stepdown.models.weights import read_header
-from stepdown.strangers import words_of
+from stepdown.text.safety import error_line
 from stepdown.types import fingerprint
 
 LIBRARIES = ("accelerate", "datasets", "peft", "torch", "transformers", "trl")
@@ -116,7 +116,8 @@ def _explained(found: Found) -> Iterator[None]:
                 raise
             offline = "HF_HUB_OFFLINE is set; " if os.environ.get("HF_HUB_OFFLINE") else ""
             raise EndpointRefused(
-                f"the base `{found.name}` is not in the cache and the hub did not give it ({offline}{words_of(error)})",
+                f"the base `{found.name}` is not in the cache and the hub did not give it "
+                f"({offline}{error_line(error)})",
                 f"check the name, or use a base that needs no hub: {', '.join(f'`{name}`' for name in _CATALOGUED)}",
             ) from error
 

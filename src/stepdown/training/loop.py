@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from stepdown import __version__
 from stepdown.corpus import Corpus
 from stepdown.errors import UsageError
 from stepdown.models.catalogue import file_hash
@@ -34,6 +33,7 @@ from stepdown.training.settings import Training
 from stepdown.training.students.folder import check_place, write_student
 from stepdown.training.world import ALONE, World, check_launcher, join_world, launched
 from stepdown.types import Chain, Problem, fingerprint
+from stepdown.version import __version__
 
 _TOKENS = {".json", ".jinja", ".model", ".txt"}
 

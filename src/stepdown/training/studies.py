@@ -8,7 +8,6 @@ from statistics import fmean
 import msgspec
 
 from stepdown.corpus import TARGETS, Corpus, open_corpus
-from stepdown.corpus.card import shown
 from stepdown.errors import UnknownName, UsageError
 from stepdown.files import replacing, write_whole
 from stepdown.graders.elections import elect
@@ -17,6 +16,7 @@ from stepdown.models.students import read_card
 from stepdown.runner.lessons import Lessons
 from stepdown.stats import crossed_difference, crossed_interval, holm
 from stepdown.store import Run
+from stepdown.text.safety import in_markdown
 from stepdown.training.students.folder import write_card
 from stepdown.types import Verdict
 
@@ -307,13 +307,20 @@ def write_findings(found: Findings, out: Path) -> None:
 def markdown(found: Findings) -> str:
     """Return the table of a study as Markdown."""
     rows = [
-        f"| {shown(one.name)} | {len(one.runs)} | {' '.join(f'{100 * share:.1f}' for share in one.accuracies)} | "
+        f"| {in_markdown(one.name)} | {len(one.runs)} | {' '.join(f'{100 * share:.1f}' for share in one.accuracies)} | "
         f"{100 * one.mean:.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}] | {one.graded}/{one.total} |"
         for one in (*found.before, *found.scores)
     ]
     head = ["| students | seeds | right by seed, % | mean, 95 % interval | graded |", "|---|---:|---|---|---:|"]
-    lines = [f"# {shown(found.base)} on {shown(found.test)}", "", *head, *rows, "", f"Intervals are {found.over}."]
-    lines += [f"\n**{shown(line)}**" for line in trained_on(found)]
+    lines = [
+        f"# {in_markdown(found.base)} on {in_markdown(found.test)}",
+        "",
+        *head,
+        *rows,
+        "",
+        f"Intervals are {found.over}.",
+    ]
+    lines += [f"\n**{in_markdown(line)}**" for line in trained_on(found)]
     if found.compared:
         lines += ["", "| students | against | problems | difference, 95 % interval | p | p (Holm) |"]
         lines += ["|---|---|---:|---|---:|---:|", *map(_line, found.compared), "", TESTED]
@@ -329,7 +336,7 @@ TESTED = (
 def _line(one: Compared) -> str:
     interval = f"{100 * one.difference:+.1f} [{100 * one.low:+.1f}, {100 * one.high:+.1f}]"
     chances = " | ".join("<.001" if p < 0.0005 else f"{p:.3f}" for p in (one.p, one.p_holm))
-    return f"| {shown(one.name)} | {shown(one.against)} | {one.problems} | {interval} | {chances} |"
+    return f"| {in_markdown(one.name)} | {in_markdown(one.against)} | {one.problems} | {interval} | {chances} |"
 
 
 def draw_scores(scores: Sequence[Score], target: Path) -> bool:

@@ -6,8 +6,8 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from stepdown import __version__
 from stepdown.errors import FileError, StepdownError
+from stepdown.version import __version__
 
 INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 BROKEN_PIPE = 141  # what a shell reports of a command that SIGPIPE ended

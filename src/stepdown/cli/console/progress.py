@@ -9,11 +9,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from stepdown.cli.console.interrupts import LEASH
-from stepdown.cli.console.terminal import clean, is_lively, say, show_json
+from stepdown.cli.console.terminal import is_lively, say, show_json
 from stepdown.models.delays import Delay
-from stepdown.reports.figures import clipped, count, duration, money
 from stepdown.runner import Budget, Tally, Task
 from stepdown.runner.run import News
+from stepdown.text.figures import clipped, count, duration, money
+from stepdown.text.safety import clean
 from stepdown.types import Usage
 
 if TYPE_CHECKING:

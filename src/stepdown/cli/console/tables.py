@@ -4,8 +4,9 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
-from stepdown.cli.console.terminal import clean, show
+from stepdown.cli.console.terminal import show
 from stepdown.reports.tables import Table, as_text
+from stepdown.text.safety import clean
 
 _NARROW, _PIPED, _WIDE = 60, 120, 160
 

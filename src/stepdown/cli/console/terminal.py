@@ -1,23 +1,11 @@
 """What is written to the terminal: data on stdout, words on stderr, and never an escape sequence from a model."""
 
 import os
-import re
 import sys
 from typing import TextIO
 
 from stepdown.errors import StepdownError
-from stepdown.strangers import json_of
-
-# Escape sequences go whole; what is left of control characters, and marks that turn the reading direction, goes too.
-_SEQUENCE = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x9b[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]"
-)
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-
-def clean(text: str) -> str:
-    """Return a text that a terminal can only show: no escape sequences, no control characters but `\\n` and `\\t`."""
-    return _CONTROL.sub("", _SEQUENCE.sub("", text.replace("\r\n", "\n")))
+from stepdown.text.safety import clean, json_line
 
 
 def show(*texts: str) -> None:
@@ -28,7 +16,7 @@ def show(*texts: str) -> None:
 
 def show_json(value: object) -> None:
     """Write one value as a line of JSON to stdout."""
-    sys.stdout.write(json_of(value).decode() + "\n")
+    sys.stdout.write(json_line(value).decode() + "\n")
 
 
 def say(*texts: str) -> None:

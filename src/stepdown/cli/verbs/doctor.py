@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-from stepdown import __version__
 from stepdown.cli.console.terminal import show, show_json
 from stepdown.cli.downloads import size_of
 from stepdown.cli.endpoint_checks import Reached, reach
@@ -18,10 +17,11 @@ from stepdown.cli.verbs.ask import STUDENT, TEACHER
 from stepdown.errors import StepdownError
 from stepdown.extras import EXTRAS, has, missing
 from stepdown.models.catalogue import CATALOGUE, fetched, models_folder
-from stepdown.reports.figures import counted
 from stepdown.store import Store, default_path
 from stepdown.store.places import network_of
 from stepdown.store.schema import SCHEMA_VERSION
+from stepdown.text.figures import counted
+from stepdown.version import __version__
 
 OUTPUT = OutputOptions()
 ENGINES = {"openvino_genai": "openvino-genai", "xllamacpp": "xllamacpp"}

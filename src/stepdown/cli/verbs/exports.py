@@ -15,8 +15,8 @@ from stepdown.errors import UnknownName, UsageError
 from stepdown.exchange import FORMATS, TUNING_FORMATS, export_corpus, export_run
 from stepdown.models import Prices
 from stepdown.models.students import WEIGHTS, check_folder
-from stepdown.reports.figures import counted
 from stepdown.store import Run
+from stepdown.text.figures import counted
 from stepdown.training import export_student, write_chains, write_plans
 
 OUTPUT = OutputOptions()

@@ -16,13 +16,12 @@ from stepdown.cli.grid import Players
 from stepdown.cli.judge_costs import Judging
 from stepdown.cli.options import CHOICE, EndpointOptions, JudgeMoneyOptions, Limit, OutputOptions
 from stepdown.cli.run_summaries import Paid
-from stepdown.cli.stored_runs import stored_grader
 from stepdown.cli.unused_options import given, refuse
 from stepdown.measuring import JudgeBudget
 from stepdown.reports import disagreements
-from stepdown.reports.figures import clipped, percent
 from stepdown.runner import grade_run
 from stepdown.store import Run
+from stepdown.text.figures import clipped, percent
 from stepdown.types import Grade, Role, Trace, Verdict
 
 VIEWS = ("strict", "default", "lenient")
@@ -105,7 +104,7 @@ def grade(
         judging = Judging(judge_in(options.grader), spend, found)
         with judging.budgeted() as budget:
             asyncio.run(_grade(found, graders, players, budget, keep=options.grader is None))
-        names = [stored_grader(found, name) for name in graders] if options.grader is None else [found.grader]
+        names = [found.stored_grader(name) for name in graders] if options.grader is None else [found.grader]
         counts = tuple(count(found, name) for name in names)
         differing = differences(found, names) if len(names) > 1 else iter(())
         traces = len(found)
@@ -144,7 +143,7 @@ async def _grade(run: Run, graders: tuple[str, ...], players: Players, budget: J
     finally:
         await players.close()
     if keep:
-        run.grader = before or stored_grader(run, "default")
+        run.grader = before or run.stored_grader("default")
 
 
 def count(run: Run, grader: str) -> Count:

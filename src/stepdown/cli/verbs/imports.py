@@ -11,8 +11,8 @@ from stepdown.cli.corpus_summaries import show_corpus, telling
 from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.errors import UsageError
 from stepdown.exchange import import_corpus, import_traces
-from stepdown.reports.figures import counted, percent
 from stepdown.store import Run
+from stepdown.text.figures import counted, percent
 
 OUTPUT = OutputOptions()
 

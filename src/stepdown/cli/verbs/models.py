@@ -10,7 +10,7 @@ from stepdown.cli.endpoint_checks import Reached, reach
 from stepdown.cli.options import Json
 from stepdown.errors import UsageError
 from stepdown.models.catalogue import CATALOGUE, fetched, find_weights
-from stepdown.reports.figures import counted
+from stepdown.text.figures import counted
 
 app = App(
     name="models",

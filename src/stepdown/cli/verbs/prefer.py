@@ -15,9 +15,9 @@ from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
 from stepdown.measuring import AT_ONCE, Preferences, Where, read_votes, write_votes
 from stepdown.measuring import prefer as ask
-from stepdown.reports.figures import counted
 from stepdown.runner.lessons import warnings
 from stepdown.store import Run
+from stepdown.text.figures import counted
 
 
 @Parameter(name="*", group=CHOICE)

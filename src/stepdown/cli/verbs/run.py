@@ -22,9 +22,9 @@ from stepdown.cli.options import (
 )
 from stepdown.cli.run_summaries import show_results
 from stepdown.cli.session import Session
-from stepdown.reports.figures import count, counted, money
 from stepdown.runner import Estimate, Task, estimate
 from stepdown.store import Store
+from stepdown.text.figures import count, counted, money
 from stepdown.types import Role
 
 Review = Annotated[bool, Parameter(show_default=False, group=SETTINGS)]

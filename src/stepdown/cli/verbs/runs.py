@@ -7,9 +7,9 @@ import msgspec
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show_json
 from stepdown.cli.options import OutputOptions
-from stepdown.reports.figures import clipped, short
-from stepdown.reports.tables import planned_by
+from stepdown.reports.labels import plans_of
 from stepdown.store import Run
+from stepdown.text.figures import clipped, short
 
 OUTPUT = OutputOptions()
 
@@ -77,6 +77,6 @@ def cells(one: Listed) -> tuple[str, ...]:
     """Return the cells of a run's line."""
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.created))
     method = f"{one.method} ×{one.samples}" if one.samples > 1 else one.method
-    source = planned_by(one.teacher, one.plans, one.control)
+    source = plans_of(one)
     figures = f"{one.right}/{one.graded}/{one.total}"
     return one.run, date, clipped(one.dataset, 30), method, short(one.student), source, figures

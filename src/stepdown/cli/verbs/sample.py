@@ -28,8 +28,8 @@ from stepdown.cli.verbs.run import finish, show_estimates
 from stepdown.corpus import Corpus
 from stepdown.corpus.files import check_out
 from stepdown.errors import UsageError
+from stepdown.extras import load_polars
 from stepdown.problems import Problems
-from stepdown.problems.rows import load_polars
 from stepdown.prompts.demonstrations import load_demonstrations
 from stepdown.runner import Task
 from stepdown.training import CHAINS, GOLD, check_allow, refuse_tests, sampling_task, write_chains, write_gold

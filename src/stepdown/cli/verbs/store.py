@@ -7,8 +7,8 @@ from cyclopts import App, Parameter
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import Flag, OutputOptions
 from stepdown.errors import StoreError
-from stepdown.reports.figures import counted
 from stepdown.store import copying
+from stepdown.text.figures import counted
 
 app = App(
     name="store",

@@ -26,8 +26,8 @@ from stepdown.corpus import Corpus, open_corpus
 from stepdown.errors import UsageError
 from stepdown.models.catalogue import CATALOGUE
 from stepdown.problems import Problems
-from stepdown.reports.figures import between, chance, percent, points
 from stepdown.store import Run, Store
+from stepdown.text.figures import between, chance, percent, points
 from stepdown.training import launched, refuse_overlap, train
 from stepdown.training.studies import (
     TESTED,

@@ -18,7 +18,7 @@ from stepdown.corpus import Corpus, open_corpus
 from stepdown.errors import UsageError
 from stepdown.models.students import GGUF, StudentCard, read_card
 from stepdown.problems import Problems, datasets
-from stepdown.reports.figures import duration, percent
+from stepdown.text.figures import duration, percent
 from stepdown.training import Progressed, Training
 from stepdown.training import train as train_students
 

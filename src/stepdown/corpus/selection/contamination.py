@@ -7,8 +7,8 @@ import msgspec
 
 from stepdown.corpus.selection.filters import Filter, Group, Groups, Request, unprepared
 from stepdown.problems import Problems, load_problems
-from stepdown.problems.rows import SUFFIXES
 from stepdown.questions import key, words
+from stepdown.tabular import SUFFIXES
 from stepdown.types import Problem
 
 _LEAST, _MOST = 8, 13

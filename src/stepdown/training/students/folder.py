@@ -8,19 +8,19 @@ from typing import Any
 
 import msgspec
 
-from stepdown import __version__
-from stepdown.corpus.files import beside, put_in_place, sweep
 from stepdown.errors import MissingExtra, UnknownName, UsageError
-from stepdown.files import folder_beside, replacing
+from stepdown.files import folder_beside, replacing, replacing_folder
 from stepdown.models.catalogue import file_hash
 from stepdown.models.students import CARD, GGUF, PLAIN_TEMPLATE, WEIGHTS, StudentCard, check_folder
 from stepdown.questions import FILE, Keys, write_keys
-from stepdown.strangers import reading, words_of
+from stepdown.text.safety import error_line
 from stepdown.training.students.curves import draw_curves
 from stepdown.training.students.gguf_files import requantize, write_gguf
 from stepdown.training.students.model_card import describe
 from stepdown.training.students.prompt_tokens import check_prompts
 from stepdown.training.students.vocabularies import CannotConvert
+from stepdown.untrusted import reading
+from stepdown.version import __version__
 
 LOG, CURVES, README = "log.jsonl", "curves.png", "README.md"
 
@@ -131,16 +131,11 @@ def _fresh(out: Path, *, force: bool) -> Iterator[Path]:
     check_place(out)
     if _taken(out) and not force:
         raise UsageError(f"`{out}` exists already", "choose another folder, or --force")
-    partial = beside(out, "partial")
     try:
-        sweep(out)
-        partial.mkdir(parents=True)
-        yield partial
-        put_in_place(partial, out)
+        with replacing_folder(out) as folder:
+            yield folder
     except OSError as error:
         raise UsageError(f"cannot write `{out}`: {error}", "name a folder that can be written") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _save_model(model: Any, folder: Path) -> None:
@@ -174,7 +169,7 @@ def _drawn(folder: Path) -> list[str]:
         return [f"no curves: {error.what}"]
     except Exception as error:  # a picture is no reason to lose what was trained
         (folder / CURVES).unlink(missing_ok=True)
-        return [f"no curves: drawing them failed ({words_of(error)})"]
+        return [f"no curves: drawing them failed ({error_line(error)})"]
     return []
 
 
@@ -191,7 +186,7 @@ def _written_gguf(folder: Path, tokenizer: Any, base: Path | None) -> str:
     except MissingExtra as error:
         reason = error.what
     except Exception as error:
-        reason = f"writing it failed: {words_of(error)}"
+        reason = f"writing it failed: {error_line(error)}"
     else:
         return ""
     (folder / GGUF).unlink(missing_ok=True)

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from stepdown.corpus.card import shown
 from stepdown.models.students import Score, StudentCard
+from stepdown.text.safety import in_markdown
 
 
 def describe(card: StudentCard, *, has_curves: bool = False) -> str:
@@ -36,8 +36,8 @@ def describe(card: StudentCard, *, has_curves: bool = False) -> str:
         "## Settings of the training" if card.training else "",
         _table(("setting", "value"), [(name, str(value)) for name, value in sorted(card.training.items())]),
         "## Notes" if card.notes else "",
-        "\n".join(f"- {shown(note)}" for note in card.notes),
-        f"Written by stepdown {shown(card.stepdown)}.",
+        "\n".join(f"- {in_markdown(note)}" for note in card.notes),
+        f"Written by stepdown {in_markdown(card.stepdown)}.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -55,5 +55,5 @@ def _share(score: Score) -> str:
 def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     if not rows:
         return ""
-    lines = [heads, tuple("---" for _ in heads), *(tuple(shown(cell) for cell in row) for row in rows)]
+    lines = [heads, tuple("---" for _ in heads), *(tuple(in_markdown(cell) for cell in row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -18,7 +18,8 @@ from stepdown.models.delays import Delay
 from stepdown.models.keys import Secret
 from stepdown.runner.run import News
 from stepdown.store import Run, Store
-from stepdown.web.security.scrubbing import plain, scrub
+from stepdown.text.safety import clean
+from stepdown.web.security.scrubbing import scrub
 
 if TYPE_CHECKING:
     from stepdown.web.state import State
@@ -335,7 +336,7 @@ def _read_news(line: bytes, token: Secret) -> News | None:
         return None
     if news.delay is None:
         return news
-    delay = msgspec.structs.replace(news.delay, reason=plain(scrub(news.delay.reason, token)))
+    delay = msgspec.structs.replace(news.delay, reason=clean(scrub(news.delay.reason, token)))
     return News(news.run, delay)
 
 
@@ -351,10 +352,10 @@ async def _hear(stream: asyncio.StreamReader, job: Job, token: Secret) -> None:
 
 
 def _shown(line: bytes, token: Secret) -> str:
-    return plain(scrub(line.decode("utf-8", "replace"), token))[:LENGTH]
+    return clean(scrub(line.decode("utf-8", "replace"), token))[:LENGTH]
 
 
 def _refusal(words: str) -> UsageError:
     """Return the error a command ended with: what it said after `error:` and `hint:`."""
-    what, _, hint = plain(words).rpartition("error: ")[2].partition("\n\nhint: ")
+    what, _, hint = clean(words).rpartition("error: ")[2].partition("\n\nhint: ")
     return UsageError(what.strip() or "the command failed without a word", hint.strip())

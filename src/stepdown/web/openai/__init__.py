@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from stepdown.errors import StepdownError
-from stepdown.strangers import json_of
+from stepdown.text.safety import json_line
 from stepdown.web.openai.completions import ANSWER, Exchange
 from stepdown.web.openai.errors import Refusal, Wrong, busy, failed
 from stepdown.web.openai.requests import Wanted, read_request
@@ -158,7 +158,7 @@ def only(method: str) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _json(value: object) -> Response:
-    return Response(json_of(value), media_type="application/json")
+    return Response(json_line(value), media_type="application/json")
 
 
 ROUTES: list[BaseRoute] = [

@@ -6,13 +6,13 @@ from typing import Literal
 import msgspec
 
 from stepdown.runner.solve import Piece
-from stepdown.strangers import json_of
+from stepdown.text.safety import json_line
+from stepdown.text.sse import DONE, comment, event
 from stepdown.web.openai.completions import Exchange
 from stepdown.web.openai.errors import Refusal
 from stepdown.web.openai.usage import Counted
 
-DONE = b"data: [DONE]\n\n"
-ALIVE = b": still at work\n\n"
+ALIVE = comment("still at work")
 
 
 class Spoken(msgspec.Struct, frozen=True):
@@ -77,7 +77,7 @@ def whole(exchange: Exchange, identity: str) -> bytes:
         for place, row in enumerate(exchange.rows)
     ]
     model, now = exchange.wanted.model, int(time.time())
-    return json_of(Completion(f"chatcmpl-{identity}", "chat.completion", now, model, choices, exchange.usage()))
+    return json_line(Completion(f"chatcmpl-{identity}", "chat.completion", now, model, choices, exchange.usage()))
 
 
 class Chunks:
@@ -86,13 +86,13 @@ class Chunks:
     def __init__(self, exchange: Exchange, identity: str) -> None:
         self.exchange = exchange
         head = Head(f"chatcmpl-{identity}", "chat.completion.chunk", int(time.time()), exchange.wanted.model)
-        self._head = b"data: " + json_of(head)[:-1] + b',"choices":'
+        self._head = b"data: " + json_line(head)[:-1] + b',"choices":'
         # OpenAI's chunks all name the usage where it was asked for; only the last one knows it.
         self._tail = b',"usage":null}\n\n' if exchange.wanted.include_usage else b"}\n\n"
         self._samples = range(exchange.wanted.n)
 
     def _chunk(self, choices: list[ChunkChoice]) -> bytes:
-        return b"%b%b%b" % (self._head, json_of(choices), self._tail)
+        return b"%b%b%b" % (self._head, json_line(choices), self._tail)
 
     def opening(self) -> bytes:
         """Return who speaks, for every sample."""
@@ -112,10 +112,10 @@ class Chunks:
             for place, row in enumerate(self.exchange.rows)
         ]
         if self.exchange.wanted.include_usage:
-            ends.append(b'%b[],"usage":%b}\n\n' % (self._head, json_of(self.exchange.usage())))
-        return b"".join([*ends, DONE])
+            ends.append(b'%b[],"usage":%b}\n\n' % (self._head, json_line(self.exchange.usage())))
+        return b"".join([*ends, event(DONE)])
 
 
 def broken(refusal: Refusal) -> bytes:
     """Return the event that ends a stream which had begun when the answer failed."""
-    return b"data: " + refusal.body() + b"\n\n"
+    return event(refusal.body())

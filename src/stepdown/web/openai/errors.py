@@ -14,7 +14,7 @@ from stepdown.errors import (
     StoreError,
     UsageError,
 )
-from stepdown.strangers import json_of
+from stepdown.text.safety import json_line
 from stepdown.web.security.scrubbing import scrub
 
 RETRY_AFTER = {"Retry-After": "1"}
@@ -50,7 +50,7 @@ class Refusal(Exception):
 
     def body(self) -> bytes:
         """Return the error object as JSON."""
-        return json_of(Enveloped(self.wrong))
+        return json_line(Enveloped(self.wrong))
 
 
 def bad_request(message: str, param: str | None = None, code: str | None = None) -> Refusal:

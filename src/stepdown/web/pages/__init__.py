@@ -10,7 +10,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from stepdown import __version__
 from stepdown.errors import (
     BudgetReached,
     CallFailed,
@@ -21,6 +20,7 @@ from stepdown.errors import (
     UsageError,
 )
 from stepdown.types import Grade, fingerprint
+from stepdown.version import __version__
 from stepdown.web.errors.objects import error_object, is_program
 from stepdown.web.views.addresses import address, own
 from stepdown.web.views.advice import on_page

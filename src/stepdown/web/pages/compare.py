@@ -11,13 +11,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import MissingExtra, UnknownName, UsageError
-from stepdown.reports import Report, Row, figures
+from stepdown.reports import Report, Row
+from stepdown.reports.labels import method_of, plans_of
 from stepdown.reports.naming import names_of
-from stepdown.reports.tables import method_of, plans_of
 from stepdown.reports.turning import turns
 from stepdown.store import Run, Store
 from stepdown.store.flips import Flips, Turn, flips
 from stepdown.store.overviews import mark
+from stepdown.text import figures
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import number
 from stepdown.web.views.run_stats import Ledger

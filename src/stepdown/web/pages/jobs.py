@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import UsageError
-from stepdown.reports import figures
+from stepdown.text import figures
 from stepdown.web.errors.objects import bare
 from stepdown.web.jobs.jobs import Costing
 from stepdown.web.jobs.run_form import (

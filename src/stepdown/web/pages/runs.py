@@ -11,12 +11,12 @@ from starlette.routing import BaseRoute, Route
 
 from stepdown.audits import Audit, audit
 from stepdown.errors import UnknownName
-from stepdown.reports import figures
 from stepdown.runner.lessons import may_meet
 from stepdown.store import Run, Store
 from stepdown.store.browse import MOST, WHERE, Chosen, Page, Where, browse, counts
 from stepdown.store.overviews import mark
 from stepdown.store.people import waiting_counts
+from stepdown.text import figures
 from stepdown.types import Sampling, Settings
 from stepdown.web.pages import page, state_of, templates
 from stepdown.web.state import State

@@ -13,17 +13,17 @@ from stepdown.audits.endings import EndingKind
 from stepdown.errors import UnknownName
 from stepdown.models import Prices
 from stepdown.prompts import asked
-from stepdown.reports import figures
+from stepdown.reports.labels import method_of, plans_of
 from stepdown.store import Edit, Run, Store
 from stepdown.store.browse import Chosen, Line, neighbours
 from stepdown.store.origins import Siblings, grades_of, payers, siblings
 from stepdown.store.people import Annotation, annotations, copied_from, copies
+from stepdown.text import figures
 from stepdown.types import Call, Grade, Trace
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import chosen_of, number, query, sampled
 from stepdown.web.views.addresses import place_of
 from stepdown.web.views.excerpts import LONGEST, Passage, found_in, passage
-from stepdown.web.views.run_stats import method_of, plans_of
 
 SAMPLES = 100
 

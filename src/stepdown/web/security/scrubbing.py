@@ -6,11 +6,10 @@ import sys
 import traceback
 
 from stepdown.models.keys import Secret, read_env_file
+from stepdown.text.safety import clean
 
 _SECRET = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)S?$", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
-_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _SHORTEST = 6
 
 
@@ -26,13 +25,8 @@ def scrub(text: str, *more: Secret) -> str:
     return _CREDENTIALS.sub("***@", text)
 
 
-def plain(text: str) -> str:
-    """Return the text without escape sequences, and without control characters but line ends and tabs."""
-    return _CONTROL.sub("", _SEQUENCE.sub("", text.replace("\r\n", "\n")))
-
-
 def tell_error(error: BaseException, *more: Secret) -> None:
     """Write what failed, and where, to stderr."""
     lines = "".join(traceback.format_exception(error))
-    sys.stderr.write(plain(scrub(lines, *more)))
+    sys.stderr.write(clean(scrub(lines, *more)))
     sys.stderr.flush()

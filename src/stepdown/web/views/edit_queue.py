@@ -8,11 +8,11 @@ import msgspec
 from stepdown.audits import Suggestion, audit
 from stepdown.graders.elections import elect
 from stepdown.models import Prices
-from stepdown.reports.figures import count, money
 from stepdown.store import Run, Store
 from stepdown.store.browse import Chosen, browse
 from stepdown.store.overviews import mark
 from stepdown.store.people import SOURCE
+from stepdown.text.figures import count, money
 from stepdown.types import Grade, Trace, Verdict
 from stepdown.web.views.run_stats import Ledger
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from stepdown.text.sse import comment, event
 from stepdown.types import fingerprint
 from stepdown.web.state import State
 
@@ -34,10 +35,10 @@ class Live:
             while not self.state.leaving.is_set():
                 text = await self._current()
                 if text != sent:
-                    yield event(name, text)
+                    yield event(text.encode(), name)
                     sent, silent = text, 0.0
                 elif silent >= _SILENCE:
-                    yield b": still here\n\n"
+                    yield comment("still here")
                     silent = 0.0
                 silent += await self._pause()
         finally:
@@ -64,9 +65,3 @@ class Live:
             self._text = asyncio.ensure_future(self.render(self.state))
         # Shielded: one listener that leaves must not take the text from the others.
         return await asyncio.shield(self._text)
-
-
-def event(name: str, text: str) -> bytes:
-    """Return one server-sent event of a name, whose data is the text."""
-    lines = "".join(f"data: {line}\n" for line in text.splitlines())
-    return f"event: {name}\n{lines}\n".encode()

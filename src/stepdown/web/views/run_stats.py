@@ -9,11 +9,11 @@ import msgspec
 
 from stepdown.models import Prices
 from stepdown.reports import Report, report
-from stepdown.reports.figures import short
-from stepdown.reports.tables import planned_by
+from stepdown.reports.labels import method_of, plans_of
 from stepdown.stats import wilson
 from stepdown.store import Run, Store
 from stepdown.store.overviews import Mark, mark, paid
+from stepdown.text.figures import short
 from stepdown.types import Settings
 
 T = TypeVar("T")
@@ -70,16 +70,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def plans(self) -> str:
         """Whose plans it used, and what was done to them."""
         return plans_of(self.settings)
-
-
-def method_of(settings: Settings) -> str:
-    """Return a run's method, with its number of samples where there are several."""
-    return f"{settings.method} ×{settings.samples}" if settings.samples > 1 else settings.method
-
-
-def plans_of(settings: Settings) -> str:
-    """Return whose plans a run used, and what was done to them."""
-    return planned_by(settings.teacher, settings.plans, settings.control)
 
 
 class Ledger:

@@ -1,4 +1,4 @@
-"""Rows of data files, as they stand in jsonl, json, csv, tsv and parquet, with the place each came from."""
+"""Rows of tabular files (jsonl, json, csv, tsv, parquet), each with the file and line it came from."""
 
 import csv
 import re
@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from stepdown.errors import BadRow, MissingExtra, UsageError
-from stepdown.strangers import reading
+from stepdown.errors import BadRow, UsageError
+from stepdown.extras import load_polars
+from stepdown.untrusted import reading
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 _HOLDERS = ("examples", "data", "rows", "instances", "questions", "problems", "test", "train", "dev")
@@ -237,12 +238,3 @@ def parquet_rows(path: Path, batch: int = 10_000) -> Rows:
             rows = list(frame.slice(start, batch).collect().iter_rows(named=True))
         for number, fields in enumerate(rows, start + 1):
             yield Row(str(path), number, fields)
-
-
-def load_polars() -> Any:
-    """Return the polars module; raise `MissingExtra` where it is not installed."""
-    try:
-        import polars
-    except ImportError as error:
-        raise MissingExtra("polars", "data", "reading parquet files") from error
-    return polars

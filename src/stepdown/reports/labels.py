@@ -1,0 +1,47 @@
+"""How a run is labelled in tables, charts and pages: its method, and whose plans it used."""
+
+from typing import Protocol
+
+from stepdown.text.figures import DASH, short
+
+
+class Sampled(Protocol):
+    """Whatever says by which method a run solved, and with how many samples a problem."""
+
+    @property
+    def method(self) -> str: ...  # noqa: D102
+    @property
+    def samples(self) -> int: ...  # noqa: D102
+
+
+class Planned(Protocol):
+    """Whatever says where a run's plans came from: its settings, or a row of a report."""
+
+    @property
+    def teacher(self) -> str: ...  # noqa: D102
+    @property
+    def plans(self) -> str: ...  # noqa: D102
+    @property
+    def control(self) -> str: ...  # noqa: D102
+
+
+def method_of(run: Sampled) -> str:
+    """Return a run's method, with its number of samples where there are several."""
+    return f"{run.method} ×{run.samples}" if run.samples > 1 else run.method
+
+
+def plans_of(run: Planned, planner: str = "") -> str:
+    """Return whose plans a run used, and what was done to them; `planner` wrote recorded ones, where that is known.
+
+    Plans that a person was shown first are `reviewed`, those of a run solved again by a person's edits `edited`.
+    """
+    way, _, review = run.plans.partition("+")
+    note = ""
+    if way.startswith("edited/"):
+        source, note = run.teacher or planner, "edited"
+    elif way in ("", "teacher", "own", "gold"):
+        source = run.teacher if way in ("", "teacher") else way
+    else:
+        source, note = planner or way, "recorded" if planner else ""
+    notes = (note, review, run.control)
+    return ", ".join([short(source) if source else DASH, *filter(None, notes)])

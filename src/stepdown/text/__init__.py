@@ -1,0 +1,1 @@
+"""Text on its way out: figures for people, hostile text made safe to show, server-sent events."""
