@@ -143,8 +143,10 @@ def _sampling(sampling: Sampling | None) -> str:
 
 
 def _selected(kept: Kept) -> str:
-    counts = (kept.seed, kept.chains_in, kept.chains_kept, kept.problems_in, kept.problems_kept)
-    return f"| {in_markdown(kept.filter)} | {' | '.join(f'{count:,}' for count in counts)} | {in_markdown(kept.definition)} |"
+    counts = " | ".join(
+        f"{count:,}" for count in (kept.seed, kept.chains_in, kept.chains_kept, kept.problems_in, kept.problems_kept)
+    )
+    return f"| {in_markdown(kept.filter)} | {counts} | {in_markdown(kept.definition)} |"
 
 
 def _reported(kept: Kept) -> str:
