@@ -16,7 +16,7 @@ from stepdown.models.students import StudentCard
 from stepdown.prompts import DEFAULT
 from stepdown.prompts.demonstrations import Demonstration, with_demonstrations
 from stepdown.questions import FILE, keys_of, write_keys
-from stepdown.reports import report
+from stepdown.reports import report, write_page
 from stepdown.runner import Task, as_problems, load_plans, plain, run_task
 from stepdown.store import Run, Store
 from stepdown.types import Problem
@@ -41,7 +41,7 @@ def test_a_report_gives_the_accuracy_without_what_was_trained_on(store: Store, t
     found = report(put_run(store, "rrwr-", student=name), prices=Prices())
     one = found.to_json()["rows"][0]["contamination"]
     assert (one["met"], one["by"], one["right"], one["graded"], one["total"]) == (2, (name,), 1, 2, 3)
-    for text in (str(found), found.to_markdown(), found.to_html(tmp_path / "r.html").read_text()):
+    for text in (str(found), found.to_markdown(), write_page(found, tmp_path / "r.html").read_text()):
         assert "Tested on what was trained on" in text and "1/2/3" in text
 
 

@@ -9,7 +9,7 @@ from stepdown.cli import main
 from stepdown.errors import BadRow, UnknownName, UsageError
 from stepdown.measuring import consistency
 from stepdown.problems import load_problems
-from stepdown.reports import report
+from stepdown.reports import report, write_page
 from stepdown.store import Run, Store
 from stepdown.types import Grade, Problem, Settings, Trace, Verdict
 
@@ -169,4 +169,4 @@ def test_a_contrast_run_needs_a_run_it_belongs_to(store: Store, capsys: pytest.C
 
 def test_the_page_has_the_contrast_table(store: Store, tmp_path: Path) -> None:
     made = report(a_run(store, "rr", "dev"), contrast=[a_run(store, "rw", "contrast")])
-    assert "<caption>Contrast sets</caption>" in made.to_html(tmp_path / "page.html").read_text()
+    assert "<caption>Contrast sets</caption>" in write_page(made, tmp_path / "page.html").read_text()

@@ -3,7 +3,9 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 SRC = Path(__file__).parents[1] / "src" / "stepdown"
@@ -29,6 +31,11 @@ def files() -> list[Path]:
     return sorted(SRC.rglob("*.py"))
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def room(path: Path) -> str:
     return path.relative_to(SRC).parts[0].removesuffix(".py")
 
@@ -41,6 +48,24 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
             for alias in node.names:
                 if alias.name.startswith("stepdown."):
                     yield alias.name.split(".")[1], node
+
+
+def modules() -> dict[str, Path]:
+    """Return every module of the package by its dotted name."""
+    named = ((".".join(path.relative_to(SRC.parent).with_suffix("").parts), path) for path in files())
+    return {name.removesuffix(".__init__"): path for name, path in named}
+
+
+def imported_modules(path: Path, known: Container[str]) -> set[str]:
+    """Return the modules of the package that a file imports, for type checking or late in a function as well."""
+    found = set[str]()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "stepdown":
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in known else node.module or "" for name in inner}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name in known}
+    return found
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -56,7 +81,7 @@ def test_a_room_imports_only_from_lower_floors() -> None:
         f"{path.relative_to(SRC)} imports {imported}"
         for path in files()
         if room(path) not in DOORLESS
-        for imported, _ in imports(ast.parse(path.read_text()))
+        for imported, _ in imports(tree_of(path))
         if imported != room(path)
         and FLOORS[imported] >= FLOORS[room(path)]
         # Words may read words: they are the only floor whose rooms know one another.
@@ -67,13 +92,26 @@ def test_a_room_imports_only_from_lower_floors() -> None:
     assert not wrong
 
 
+# Imports that close a circle and are still to be opened.
+CIRCLES = {("stepdown.models.child", "stepdown.models"), ("stepdown.web.jobs.jobs", "stepdown.web.state")}
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    known = modules()
+    graph = {
+        name: {one for one in imported_modules(path, known) if one != name and (name, one) not in CIRCLES}
+        for name, path in known.items()
+    }
+    TopologicalSorter(graph).prepare()
+
+
 def test_floor_zero_imports_only_the_standard_library_and_msgspec() -> None:
     allowed = sys.stdlib_module_names | {"msgspec", "stepdown"}
     wrong = [
         f"{path.relative_to(SRC)} imports {name}"
         for path in files()
         if FLOORS.get(room(path)) == 0
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         for name in imported_names(node)
         if name.split(".")[0] not in allowed
     ]
@@ -94,7 +132,7 @@ def test_no_file_is_longer_than_400_lines() -> None:
 def test_no_function_is_longer_than_60_lines_or_takes_more_than_8_arguments() -> None:
     wrong = []
     for path in files():
-        for node in functions(ast.parse(path.read_text())):
+        for node in functions(tree_of(path)):
             arguments = len(node.args.args) + len(node.args.kwonlyargs) - is_method(node)
             if (node.end_lineno or 0) - node.lineno >= 60 or arguments > 8:
                 wrong.append(f"{path.relative_to(SRC)}:{node.lineno} {node.name}")
@@ -106,9 +144,7 @@ def is_method(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 
 def test_the_median_function_is_short() -> None:
-    sizes = sorted(
-        (node.end_lineno or 0) - node.lineno + 1 for path in files() for node in functions(ast.parse(path.read_text()))
-    )
+    sizes = sorted((node.end_lineno or 0) - node.lineno + 1 for path in files() for node in functions(tree_of(path)))
     assert sizes[len(sizes) // 2] <= 10
     assert sizes[len(sizes) * 95 // 100] <= 35
 

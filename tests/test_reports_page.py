@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stepdown.reports import Report, report
+from stepdown.reports import Report, report, write_page
 from stepdown.reports.charts import accuracy_chart, charts_of, cost_chart, steps_chart, svg, tokens_chart
 from stepdown.store import Run, Store
 from stepdown.types import Call, Grade, Message, Plan, Problem, Reply, Sampling, Settings, Trace, Usage
@@ -62,7 +62,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 @pytest.fixture(scope="module")
 def page(made: Report, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return made.to_html(tmp_path_factory.mktemp("out") / "report.html").read_text("utf-8")
+    return write_page(made, tmp_path_factory.mktemp("out") / "report.html").read_text("utf-8")
 
 
 def test_the_page_runs_and_loads_nothing(page: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from stepdown.reports import Report, report
+from stepdown.reports import Report, report, write_page
 from stepdown.reports.variations import variations
 from stepdown.stats import majority_at, pass_at
 from stepdown.store import Run, Store
@@ -39,7 +39,7 @@ def a_run(store: Store, settings: Settings, found: Sequence[Sequence[str | None]
 
 
 def forms(made: Report, folder: Path) -> list[str]:
-    return [str(made), made.to_markdown(), made.to_html(folder / "r.html").read_text("utf-8"), repr(made.to_json())]
+    return [str(made), made.to_markdown(), write_page(made, folder / "r.html").read_text("utf-8"), repr(made.to_json())]
 
 
 def table(made: Report, title: str) -> list[dict[str, str]]:

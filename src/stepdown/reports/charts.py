@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from stepdown.errors import MissingExtra
-from stepdown.reports.comparison import Report
 from stepdown.reports.naming import kinds_of, names_of
+from stepdown.reports.report import Report
 from stepdown.reports.rows import Row
 from stepdown.stats import frontier, wilson
 from stepdown.text.figures import clipped, short

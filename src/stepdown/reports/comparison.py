@@ -1,97 +1,21 @@
-"""The report of some runs: chosen baselines, rows, and everything a page needs, as one value without the store."""
+"""Making the report of some runs: baselines are chosen, traces counted and runs compared."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from stepdown.errors import UsageError
-from stepdown.files import write_whole
-from stepdown.measuring import Consistency, Sensitivity, consistency, sensitivity
+from stepdown.measuring import Consistency, consistency, sensitivity
 from stepdown.models.prices import Prices
-from stepdown.reports import pages
-from stepdown.reports.measures import contrast_tables, sensitivity_table
+from stepdown.reports.report import Profile, Report
 from stepdown.reports.rows import Row, adjusted, row_of
-from stepdown.reports.sharing import Sharing, sharings
-from stepdown.reports.tables import Table, as_markdown, as_text, tables_of, wrapped
-from stepdown.reports.tallies import Flip, Tally, Verdicts, tally
+from stepdown.reports.sharing import sharings
+from stepdown.reports.tallies import Tally, Verdicts, tally
 from stepdown.reports.variations import variations
 from stepdown.runner.lessons import warnings
 from stepdown.store import Run
 from stepdown.text.figures import counted
-from stepdown.types import Grade, Pricing, Settings, Trace
-
-VERSION = 1
-
-
-class Profile(msgspec.Struct, frozen=True):
-    """Graded problems of a run by (plan steps, right) and by (tokens rounded up to a power of two, right)."""
-
-    steps: dict[tuple[int, bool], int]
-    sizes: dict[tuple[int, bool], int]
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Some runs, compared.
-
-    `baseline` is the id of the run that every other row is compared with, None where each student
-    has its own (a row's `baseline` says which). `settings`, `profiles` and `flips` are by run id.
-    `consistencies` are of the rows that were compared with a run on their contrast set, `sensitivities` of the rows
-    whose solutions were also read by other graders.
-    """
-
-    rows: tuple[Row, ...]
-    baseline: str | None
-    grader: str
-    caption: str
-    sharing: tuple[Sharing, ...]
-    settings: dict[str, Settings]
-    profiles: dict[str, Profile]
-    flips: dict[str, tuple[Flip, ...]]
-    consistencies: tuple[Consistency, ...] = ()
-    sensitivities: tuple[Sensitivity, ...] = ()
-
-    @property
-    def tables(self) -> list[Table]:
-        """The tables that say something about these runs."""
-        place = {row.run: number for number, row in enumerate(self.rows, 1)}
-        read = [sensitivity_table(self.sensitivities, place)] if self.sensitivities else []
-        return [*tables_of(self.rows), *contrast_tables(self.consistencies, place), *read]
-
-    def __str__(self) -> str:
-        """Aligned tables for a terminal of 100 columns."""
-        parts = ["\n".join(wrapped(self.caption)), *(as_text(table) for table in self.tables)]
-        if self.sharing:
-            parts.append("\n".join(["When shared plans pay off", *self._paragraphs()]))
-        return "\n\n".join(parts)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return `{rows, baseline, consistencies, sensitivities, version}` of plain values, as `--json` promises."""
-        return {
-            "rows": msgspec.to_builtins(self.rows),
-            "baseline": self.baseline,
-            "consistencies": msgspec.to_builtins(self.consistencies),
-            "sensitivities": msgspec.to_builtins(self.sensitivities),
-            "version": VERSION,
-        }
-
-    def to_markdown(self) -> str:
-        """Return the tables as markdown."""
-        parts = [self.caption, *(as_markdown(table) for table in self.tables)]
-        if self.sharing:
-            parts.append("\n\n".join(["**When shared plans pay off**", *map(str, self.sharing)]))
-        return "\n\n".join(parts) + "\n"
-
-    def to_html(self, path: str | Path) -> Path:
-        """Write one self-contained page, with charts if the extra `report` is installed, and return its path."""
-        path = Path(path)
-        write_whole(path, pages.page(self).encode())
-        return path
-
-    def _paragraphs(self) -> Iterator[str]:
-        for sharing in self.sharing:
-            yield from wrapped(str(sharing))
+from stepdown.types import Grade, Pricing, Trace
 
 
 def report(

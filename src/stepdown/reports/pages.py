@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
 
 from stepdown.errors import MissingExtra
+from stepdown.files import write_whole
+from stepdown.reports.report import Report
 from stepdown.reports.tables import as_html
 from stepdown.reports.tallies import SHOWN_FLIPS, Flip
 from stepdown.text.figures import clipped
 from stepdown.types import Sampling, Settings
-
-if TYPE_CHECKING:
-    from stepdown.reports.comparison import Report
 
 TRACE_OF_THOUGHT = """@inproceedings{mcdonald-emami-2024-trace,
   title = {Trace-of-Thought Prompting: Investigating Prompt-Based Knowledge Distillation Through
@@ -32,7 +31,14 @@ DISTILLATION = """@inproceedings{li-etal-2023-symbolic,
 _LONGEST = 600  # characters of a question or an answer that a page shows
 
 
-def page(report: "Report") -> str:
+def write_page(report: Report, path: str | Path) -> Path:
+    """Write a report as one self-contained page and return its path; its charts need the extra `report`."""
+    path = Path(path)
+    write_whole(path, page(report).encode())
+    return path
+
+
+def page(report: Report) -> str:
     """Return the page's html; without the extra `report` it says what its charts need."""
     datasets = ", ".join(sorted({row.dataset for row in report.rows}))
     ids = " ".join(row.run for row in report.rows)
@@ -56,7 +62,7 @@ def _section(title: str, parts: Sequence[str]) -> str:
     return "\n".join(["<section>", f"<h2>{escape(title)}</h2>", *parts, "</section>"]) if parts else ""
 
 
-def _figures(report: "Report") -> list[str]:
+def _figures(report: Report) -> list[str]:
     try:
         from stepdown.reports.charts import charts_of, svg
 
@@ -71,7 +77,7 @@ def _figures(report: "Report") -> list[str]:
     ]
 
 
-def _flips(report: "Report") -> list[str]:
+def _flips(report: Report) -> list[str]:
     parts = []
     for place, row in enumerate(report.rows, 1):
         flips = report.flips.get(row.run, ())

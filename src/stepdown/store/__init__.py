@@ -4,9 +4,9 @@ A call is found again by what was asked (`call_key`), so no run, method or stude
 Readers page through traces by key, so a run of a million problems never lies in memory.
 """
 
-from stepdown.store.file import Store, default_path
+from stepdown.store.database import default_path
 from stepdown.store.rows import Edit, Left, Paid, Row, Summary, call_key, call_keys, own_key, problem_key
-from stepdown.store.run import Run
+from stepdown.store.run import Run, Store
 
 __all__ = [
     "Edit",

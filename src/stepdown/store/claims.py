@@ -6,9 +6,9 @@ from hashlib import blake2b
 
 import msgspec
 
-from stepdown.store.file import Store
 from stepdown.store.owners import Owner, lives
 from stepdown.store.rows import Left, encode
+from stepdown.store.run import Store
 from stepdown.types import GREEDY, Usage
 
 LEASE = 60.0  # seconds a claim holds unless it is renewed

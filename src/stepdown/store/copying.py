@@ -11,10 +11,10 @@ from stepdown.files import replacing
 from stepdown.store.checking import ROWS, fault_of, faults
 from stepdown.store.claims import Claims
 from stepdown.store.connection import MEND, WAIT, Connection, Locked
-from stepdown.store.file import Store
 from stepdown.store.opening import connect, open_to_read, open_to_write
 from stepdown.store.owners import lives
 from stepdown.store.places import check_file
+from stepdown.store.run import Store
 
 _STEP = 512  # pages a backup copies before it lets writers in
 # Beside the tables that are looked at: what people said of them, which nothing names.

@@ -7,9 +7,8 @@ from typing import Literal
 import msgspec
 
 from stepdown.errors import UsageError
-from stepdown.store.file import Store
 from stepdown.store.rows import decode_plan, decode_problem, encode, reading
-from stepdown.store.run import Run
+from stepdown.store.run import Run, Store
 from stepdown.types import Grade, Plan, Problem, Verdict
 
 BY_PERSON = "+person"

@@ -1,11 +1,15 @@
-"""A run in its store: what was solved, how it was graded, which plans a person edited."""
+"""The store and its runs: what was solved, how it was graded, which plans a person edited."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from stepdown.errors import UnknownName
+from stepdown.errors import StoreError, UnknownName, UsageError
+from stepdown.identity import digest, ways
+from stepdown.prompts.stops import unstopped_run
+from stepdown.store.connection import MEND
+from stepdown.store.database import Database
 from stepdown.store.rows import (
     Edit,
     Paid,
@@ -15,6 +19,7 @@ from stepdown.store.rows import (
     columns_of,
     decode_places,
     decode_plan,
+    decode_settings,
     encode,
     grade_of,
     problem_key,
@@ -22,9 +27,6 @@ from stepdown.store.rows import (
 )
 from stepdown.store.schema import PAGE, impossible, usage_sums
 from stepdown.types import Grade, Plan, Problem, Role, Settings, Trace, Usage
-
-if TYPE_CHECKING:
-    from stepdown.store.file import Store
 
 # Indexes lead from the id to the ordinal and from there to the trace, however long the run is.
 _OF_PROBLEM = """and traces.ordinal in (select ordinal from traces as named where named.run = ? and named.problem in
@@ -293,3 +295,54 @@ class Run:
         keys = {bytes.fromhex(place[2]) for row in rows for place in decode_places(row[4])}
         found = self.store.calls("key, model, request, reply", list(keys))
         return {key.hex(): (model, request, reply) for key, model, request, reply in found}
+
+
+class Store(Database):
+    """An open store; use it in a `with`, or close it. Raises `StoreError` for a file it must not touch.
+
+    `reading` opens one that is there, wherever it lies, and never changes it. `journal` is `wal`, or on a network file
+    system, whose locks are not to be relied on, `delete`, with one process that writes at a time.
+    """
+
+    def id_of(self, settings: Settings) -> str:
+        """Return the id of these settings' run: that of one that is there, in whatever form its sampling was said.
+
+        One from before there were usual stop sequences is the same run.
+        """
+        if self.value("select count(*) from runs where id = ?", settings.id):
+            return settings.id
+        before = unstopped_run(settings)
+        forms = [*ways(settings), *(ways(before) if before else ())]
+        ids = [digest(form).hex()[: len(settings.id)] for form in forms]
+        marks = ",".join("?" * len(ids))
+        rows = self.db.execute(f"select id from runs where id in ({marks}) order by created, id limit 1", ids)
+        return next((str(name) for (name,) in rows), settings.id)
+
+    def open_run(self, settings: Settings) -> Run:
+        """Return the run of these settings, made now if it is new."""
+        with self.writing() as db:
+            name = self.id_of(settings)
+            db.execute(
+                "insert or ignore into runs (id, settings, created) values (?, ?, ?)",
+                (name, encode(settings), time.time()),
+            )
+        return self.run(name)
+
+    def runs(self) -> list[Run]:
+        """Return every run, oldest first."""
+        rows = self.db.execute("select id, settings, created from runs order by created, id")
+        return [Run(self, run, decode_settings(body), self._moment(created)) for run, body, created in rows]
+
+    def _moment(self, created: object) -> float:
+        if isinstance(created, float):
+            return created
+        raise StoreError(f"the store `{self.path}` is damaged: `{created!r:.50}` is no moment", MEND)
+
+    def run(self, name: str) -> Run:
+        """Return the run with this id, or the only one whose id begins so. Raises `UnknownName`."""
+        found = [run for run in self.runs() if run.id.startswith(name)] if name else []
+        if len(found) > 1:
+            raise UsageError(f"`{name}` begins {len(found)} runs' ids", "give more of the id; see `stepdown runs`")
+        if not found:
+            raise UnknownName("run", name, [run.id for run in self.runs()])
+        return found[0]

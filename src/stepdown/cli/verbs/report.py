@@ -13,7 +13,7 @@ from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.cli.stored_runs import runs_of
 from stepdown.errors import UsageError
 from stepdown.models import Prices
-from stepdown.reports import Report
+from stepdown.reports import Report, write_page
 from stepdown.reports import report as compare
 from stepdown.store import Run, Store
 
@@ -84,7 +84,7 @@ def report(*runs: str, options: ReportOptions = DEFAULTS, output: OutputOptions 
             for group in groups
         ]
     if options.html is not None:
-        write_page(found, options.html)
+        _write(found, options.html)
     else:
         show_reports(found, options, as_json=output.json)
     return 0
@@ -120,9 +120,9 @@ def show_reports(found: list[Report], options: ReportOptions, *, as_json: bool) 
             show(*([""] if place else []), one.to_markdown().rstrip() if options.md else str(one))
 
 
-def write_page(found: list[Report], file: Path) -> None:
+def _write(found: list[Report], file: Path) -> None:
     """Write the page of a report. Raises `UsageError` where there are several, or it cannot be written."""
     if len(found) > 1:
         sets = ", ".join(f"`{one.rows[0].dataset}`" for one in found)
         raise UsageError(f"the runs are on {sets}, and a page compares runs on the same problems", "name the runs")
-    say(f"wrote {found[0].to_html(file)}")
+    say(f"wrote {write_page(found[0], file)}")

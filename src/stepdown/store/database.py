@@ -1,4 +1,4 @@
-"""The store's file: opening it safely, its transactions, calls and runs."""
+"""The store's file: opening it safely, its transactions, and the calls and problems that all runs share."""
 
 import asyncio
 import os
@@ -9,19 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from stepdown.errors import StepdownError, StoreError, UnknownName, UsageError
-from stepdown.identity import digest, ways
-from stepdown.prompts.stops import unstopped_run
+from stepdown.errors import StepdownError, StoreError
 from stepdown.store.checking import faults
 from stepdown.store.connection import AGAIN, MEND, Connection, Locked
 from stepdown.store.opening import PATIENCE, open_to_read, open_to_write
 from stepdown.store.places import OwnersLock, identity, network_of
-from stepdown.store.rows import Paid, decode_reply, decode_settings, encode, own_key, problem_key
-from stepdown.store.run import Run
+from stepdown.store.rows import Paid, decode_reply, encode, own_key, problem_key
 from stepdown.store.schema import PAGE
-from stepdown.types import Problem, Reply, Settings, Usage
+from stepdown.types import Problem, Reply, Usage
 
 T = TypeVar("T")
 _LOOK = 10.0  # seconds for finding out whether an error comes of damage
@@ -34,8 +31,8 @@ def default_path() -> Path:
     return Path(os.environ.get("STEPDOWN_STORE") or "stepdown.sqlite")
 
 
-class Store:
-    """An open store; use it in a `with`, or close it. Raises `StoreError` for a file it must not touch.
+class Database:
+    """An open file of the store; use it in a `with`, or close it. Raises `StoreError` for a file it must not touch.
 
     `reading` opens one that is there, wherever it lies, and never changes it. `journal` is `wal`, or on a network file
     system, whose locks are not to be relied on, `delete`, with one process that writes at a time.
@@ -63,7 +60,7 @@ class Store:
         self._gone: StoreError | None = None
         self._own_since: int | None = None
 
-    def __enter__(self) -> "Store":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
@@ -102,15 +99,15 @@ class Store:
         if self._copy is not None:
             self._copy.cleanup()
 
-    async def apart(self, work: Callable[["Store"], T]) -> T:
+    async def apart(self, work: Callable[[Self], T]) -> T:
         """Return what some work returns that is done in a thread, on a connection of its own.
 
         A file that another process holds makes the thread wait, and not the event loop.
         """
 
         def there() -> T:
-            with Store(self.path, reading=self.reading, journal=self.journal) as store:
-                return work(store)
+            with type(self)(self.path, reading=self.reading, journal=self.journal) as database:
+                return work(database)
 
         return await asyncio.to_thread(there)
 
@@ -271,51 +268,7 @@ class Store:
             usage = Usage(*counts)
             yield place, model, usage if usage.possible and not unsaid else Usage(asked, answered)
 
-    # -- runs
-
-    def id_of(self, settings: Settings) -> str:
-        """Return the id of these settings' run: that of one that is there, in whatever form its sampling was said.
-
-        One from before there were usual stop sequences is the same run.
-        """
-        if self.value("select count(*) from runs where id = ?", settings.id):
-            return settings.id
-        before = unstopped_run(settings)
-        said = [*ways(settings), *(ways(before) if before else ())]
-        digits = len(settings.id)
-        ids = [digest(way).hex()[:digits] for way in said]
-        marks = ",".join("?" * len(ids))
-        rows = self.db.execute(f"select id from runs where id in ({marks}) order by created, id limit 1", ids)
-        return next((str(name) for (name,) in rows), settings.id)
-
-    def open_run(self, settings: Settings) -> "Run":
-        """Return the run of these settings, made now if it is new."""
-        with self.writing() as db:
-            name = self.id_of(settings)
-            db.execute(
-                "insert or ignore into runs (id, settings, created) values (?, ?, ?)",
-                (name, encode(settings), time.time()),
-            )
-        return self.run(name)
-
-    def runs(self) -> list["Run"]:
-        """Return every run, oldest first."""
-        rows = self.db.execute("select id, settings, created from runs order by created, id")
-        return [Run(self, run, decode_settings(body), self._moment(created)) for run, body, created in rows]
-
-    def _moment(self, created: object) -> float:
-        if isinstance(created, float):
-            return created
-        raise StoreError(f"the store `{self.path}` is damaged: `{created!r:.50}` is no moment", MEND)
-
-    def run(self, name: str) -> "Run":
-        """Return the run with this id, or the only one whose id begins so. Raises `UnknownName`."""
-        found = [run for run in self.runs() if run.id.startswith(name)] if name else []
-        if len(found) > 1:
-            raise UsageError(f"`{name}` begins {len(found)} runs' ids", "give more of the id; see `stepdown runs`")
-        if not found:
-            raise UnknownName("run", name, [run.id for run in self.runs()])
-        return found[0]
+    # -- problems
 
     def put_problems(self, problems: Iterable[Problem]) -> None:
         """Keep problems by their content."""
