@@ -27,4 +27,4 @@ torture:
 	PYTHONPATH=benchmarks $(PYTHON) benchmarks/torture.py $(LONG)
 
 screenshots:
-	PYTHONPATH=tests $(PYTHON) docs/make_screenshots.py
+	PYTHONPATH=tests/support $(PYTHON) docs/make_screenshots.py

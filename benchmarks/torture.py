@@ -39,7 +39,14 @@ class Part(NamedTuple):
 
 
 def tests(*names: str) -> tuple[str, ...]:
-    return ("-m", "pytest", "-q", "-p", "no:cacheprovider", *(f"tests/test_{name}.py" for name in names))
+    return (
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *(str(*ROOT.glob(f"tests/*/test_{name}.py")) for name in names),
+    )
 
 
 def bench(script: str, *arguments: str) -> tuple[str, ...]:

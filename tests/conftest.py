@@ -1,6 +1,8 @@
 """What tests of several files are given: small weights, a store, and its pages served on a real port."""
 
 import gc
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,10 @@ from stepdown.store import Store
 settings.load_profile("ci")
 
 
+# What a machine's own environment says of models, keys, addresses and proxies. Session fixtures still see it.
+SET_BY_THE_MACHINE = re.compile(r"STEPDOWN_.*|OLLAMA_HOST|.*(_API_KEY|_BASE_URL|_PROXY|_proxy)")
+
+
 def pytest_runtest_setup() -> None:
     # What is there before a test is not looked through again after it, which makes the collection quick.
     gc.freeze()
@@ -24,6 +30,13 @@ def pytest_runtest_setup() -> None:
 def pytest_runtest_teardown() -> None:
     # A file or connection left open fails the test that left it, not whichever runs when garbage is next collected.
     gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run without any key, address, store or proxy of the machine's own."""
+    for variable in filter(SET_BY_THE_MACHINE.fullmatch, list(os.environ)):
+        monkeypatch.delenv(variable)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,85 @@
+"""What the documents say is run or checked: Python blocks run, command lines name verbs and options there are."""
+
+import contextlib
+import io
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from places import ROOT
+from stepdown.cli import VERBS
+from stepdown.problems import datasets
+from stepdown.prompts import PROMPT_SETS
+from stepdown.web.config import load_config
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+OPTION = re.compile(r"(?<!\S)(--[a-z][a-z-]+)")
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    return [
+        (f"{page.name}:{page.read_text()[: match.start()].count(chr(10)) + 1}", match[2])
+        for page in PAGES
+        for match in BLOCK.finditer(page.read_text())
+        if match[1] == language
+    ]
+
+
+def marked(block: tuple[str, str]) -> object:
+    # A block that loads a model in this process takes as long as the model does.
+    return pytest.param(block[1], id=block[0], marks=[pytest.mark.slow] if "embedded/" in block[1] else [])
+
+
+def command_lines() -> list[tuple[str, str]]:
+    joined = [(place, body.replace("\\\n", " ")) for place, body in blocks("bash")]
+    return [(place, line) for place, body in joined for line in body.splitlines() if line.startswith("stepdown ")]
+
+
+@cache
+def help_of(verb: str) -> str:
+    shown = subprocess.run([sys.executable, "-m", "stepdown", verb, "--help"], capture_output=True, text=True)
+    assert shown.returncode == 0, f"there is no verb `{verb}`"
+    return shown.stdout
+
+
+@pytest.mark.parametrize("code", [marked(block) for block in blocks("python")])
+def test_every_python_block_of_the_documents_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STEPDOWN_STORE", str(tmp_path / "docs.sqlite"))
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        exec(compile(code, "block", "exec"), {"__name__": "docs"})
+    assert bool(shown.getvalue().strip()) == ("print(" in code), "what a block prints is printed"
+
+
+@pytest.mark.parametrize(("place", "line"), command_lines())
+def test_every_command_line_of_the_documents_names_what_there_is(place: str, line: str) -> None:
+    verb = line.split()[1]
+    assert [option for option in OPTION.findall(line) if option not in help_of(verb)] == [], place
+
+
+@pytest.mark.parametrize("text", [body for _, body in blocks("toml") if "[models." in body])
+def test_every_settings_file_of_the_documents_is_read(text: str, tmp_path: Path) -> None:
+    (tmp_path / "stepdown.toml").write_text(text)
+    assert load_config(tmp_path / "stepdown.toml").models
+
+
+def names_there_are() -> list[tuple[str, str]]:
+    """Where each name that a person may type has to be explained."""
+    splits = [("docs/problems.md", one.name) for one in datasets()]
+    verbs = [("README.md", verb) for verb in VERBS]
+    return [*verbs, *splits, *(("docs/prompts.md", name) for name in PROMPT_SETS)]
+
+
+@pytest.mark.parametrize(("page", "name"), names_there_are())
+def test_every_verb_prompt_set_and_data_set_is_explained(page: str, name: str) -> None:
+    assert f"`{name}`" in (ROOT / page).read_text()
+
+
+def test_the_readme_has_the_two_commands() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert "<!-- test command -->" in readme and "stepdown demo" in readme

@@ -1,0 +1,167 @@
+"""The rooms and floors of the design, and the limits of the house, held against the syntax tree."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Container, Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from places import ROOT
+
+SRC = ROOT / "src" / "stepdown"
+FLOORS = {
+    **dict.fromkeys(
+        (
+            *("types", "errors", "extras", "files", "identity", "usercode", "version", "text", "tabular", "untrusted"),
+            *("prompts", "answers", "questions"),
+        ),
+        0,
+    ),
+    **dict.fromkeys(("models", "problems", "methods", "graders", "stats", "store"), 1),
+    **dict.fromkeys(("runner", "corpus"), 2),
+    **dict.fromkeys(("audits", "exchange", "measuring", "training"), 3),
+    "reports": 4,
+    **dict.fromkeys(("cli", "web"), 5),
+}
+DOORLESS = {"__init__", "__main__", "py"}
+FORBIDDEN = {"utils", "util", "helpers", "core", "base", "manager", "common", "misc"}
+
+
+def files() -> list[Path]:
+    return sorted(SRC.rglob("*.py"))
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def room(path: Path) -> str:
+    return path.relative_to(SRC).parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stepdown."):
+            yield (node.module or "").split(".")[1], node
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("stepdown."):
+                    yield alias.name.split(".")[1], node
+
+
+def modules() -> dict[str, Path]:
+    """Return every module of the package by its dotted name."""
+    named = ((".".join(path.relative_to(SRC.parent).with_suffix("").parts), path) for path in files())
+    return {name.removesuffix(".__init__"): path for name, path in named}
+
+
+def imported_modules(path: Path, known: Container[str]) -> set[str]:
+    """Return the modules of the package that a file imports, for type checking or late in a function as well."""
+    found = set[str]()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "stepdown":
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in known else node.module or "" for name in inner}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name in known}
+    return found
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {room(path) for path in files()} - DOORLESS <= FLOORS.keys()
+
+
+def test_a_room_imports_only_from_lower_floors() -> None:
+    wrong = [
+        f"{path.relative_to(SRC)} imports {imported}"
+        for path in files()
+        if room(path) not in DOORLESS
+        for imported, _ in imports(tree_of(path))
+        if imported != room(path)
+        and FLOORS[imported] >= FLOORS[room(path)]
+        # Words may read words: they are the only floor whose rooms know one another.
+        and not FLOORS[imported] == FLOORS[room(path)] == 0
+        # One verb opens the other door.
+        and not (path == SRC / "cli" / "verbs" / "serve.py" and imported == "web")
+    ]
+    assert not wrong
+
+
+# Imports that close a circle and are still to be opened.
+CIRCLES = {("stepdown.models.child", "stepdown.models"), ("stepdown.web.jobs.jobs", "stepdown.web.state")}
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    known = modules()
+    graph = {
+        name: {one for one in imported_modules(path, known) if one != name and (name, one) not in CIRCLES}
+        for name, path in known.items()
+    }
+    TopologicalSorter(graph).prepare()
+
+
+def test_floor_zero_imports_only_the_standard_library_and_msgspec() -> None:
+    allowed = sys.stdlib_module_names | {"msgspec", "stepdown"}
+    wrong = [
+        f"{path.relative_to(SRC)} imports {name}"
+        for path in files()
+        if FLOORS.get(room(path)) == 0
+        for node in ast.walk(tree_of(path))
+        for name in imported_names(node)
+        if name.split(".")[0] not in allowed
+    ]
+    assert not wrong
+
+
+def imported_names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    tests = (path for path in (ROOT / "tests").rglob("*.py") if "data" not in path.parts)
+    assert not [path.name for path in (*files(), *tests) if len(path.read_text().splitlines()) > 400]
+
+
+def test_no_function_is_longer_than_60_lines_or_takes_more_than_8_arguments() -> None:
+    wrong = []
+    for path in files():
+        for node in functions(tree_of(path)):
+            arguments = len(node.args.args) + len(node.args.kwonlyargs) - is_method(node)
+            if (node.end_lineno or 0) - node.lineno >= 60 or arguments > 8:
+                wrong.append(f"{path.relative_to(SRC)}:{node.lineno} {node.name}")
+    assert not wrong
+
+
+def is_method(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return bool(node.args.args) and node.args.args[0].arg in {"self", "cls"}
+
+
+def test_the_median_function_is_short() -> None:
+    sizes = sorted((node.end_lineno or 0) - node.lineno + 1 for path in files() for node in functions(tree_of(path)))
+    assert sizes[len(sizes) // 2] <= 10
+    assert sizes[len(sizes) * 95 // 100] <= 35
+
+
+def test_no_room_is_a_drawer() -> None:
+    assert not [path for path in files() if FORBIDDEN & set(path.with_suffix("").parts)]
+
+
+def test_importing_stepdown_loads_no_heavy_library() -> None:
+    heavy = "aiohttp,rich,cyclopts,polars,altair,openvino_genai,xllamacpp,genai_prices,math_verify,sympy,torch"
+    code = f"import sys, stepdown; print([m for m in '{heavy}'.split(',') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_every_public_name_can_be_loaded() -> None:
+    import stepdown
+
+    assert [name for name in stepdown.__all__ if getattr(stepdown, name) is None] == []

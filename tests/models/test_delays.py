@@ -1,0 +1,169 @@
+"""What keeps calls waiting for an endpoint is told: by its limits, to a run's progress, and in a terminal's lines."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fake_time import FakeTime, make_limits
+from faulty_server import faulty_server
+from stepdown.cli.console import progress
+from stepdown.cli.console.progress import Spending, passed_on, screen
+from stepdown.errors import CallFailed, PromptTooLong
+from stepdown.models import ChatModel, Prices
+from stepdown.models.delays import Delay, ordinal
+from stepdown.models.endpoints import endpoint_at
+from stepdown.models.limits import Fault, Limits
+from stepdown.runner import Budget, Tally, Task, run_task
+from stepdown.runner.run import News
+from stepdown.store import Store
+from stepdown.types import Messages, Reply, Sampling
+from worlds import DIRECT, LastWord, student, sums
+
+BUSY = Delay("openai/m", "429: Rate limit reached", 429, 8, 3)
+
+
+def test_a_delay_reads_as_a_sentence() -> None:
+    assert BUSY.words == "`m` answered 429; asking again in 8 s (third time)"
+    lost = Delay("m", "nothing listens at `http://h/v1`", times=11)
+    assert lost.words == "`m`: nothing listens at `http://h/v1`; asking again now (11th time)"
+
+
+def test_times_are_counted_in_words_and_then_in_figures() -> None:
+    assert [ordinal(number) for number in (1, 10, 11, 12, 13, 21, 22, 23, 24)] == [
+        "first", "tenth", "11th", "12th", "13th", "21st", "22nd", "23rd", "24th"
+    ]  # fmt: skip
+
+
+def seen_delays(*outcomes: Exception | None) -> list[tuple[int, int, int] | None]:
+    """Return the delay (status, seconds, times) as it is at each attempt and at the end of a call."""
+    limits, left, seen = make_limits(FakeTime()), list(outcomes), list[tuple[int, int, int] | None]()
+
+    def note() -> None:
+        delay = limits.delay
+        seen.append(None if delay is None else (delay.status, delay.seconds, delay.times))
+
+    async def attempt() -> None:
+        note()
+        if left and (error := left.pop(0)) is not None:
+            raise error
+
+    async def work() -> None:
+        await asyncio.gather(limits.call(attempt), return_exceptions=True)
+        note()
+
+    asyncio.run(work())
+    return seen
+
+
+def test_limits_say_what_calls_wait_for_until_the_next_answer() -> None:
+    busy = Fault("429: slow down", kind="busy", pause=0.0, status=429)
+    assert seen_delays(busy, busy) == [None, (429, 0, 1), (429, 0, 2), None]
+
+
+@pytest.mark.parametrize("last", [PromptTooLong("too long"), CallFailed("no"), Fault("tomorrow", pause=9e9)])
+def test_a_call_that_is_given_up_waits_no_longer(last: Exception) -> None:
+    assert seen_delays(Fault("broken"), last) == [None, (0, 0, 1), None]
+
+
+def test_a_delay_says_how_many_seconds_are_left() -> None:
+    time = FakeTime()
+    limits, seen = make_limits(time), list[Delay | None]()
+
+    async def sleep(seconds: float) -> None:
+        seen.append(limits.delay)
+        time.now += seconds
+
+    async def attempt() -> None:
+        if len(seen) < 2:
+            raise Fault("nothing listens", kind="unreachable")
+
+    limits = Limits("m", clock=time.clock, sleep=sleep, chance=lambda: 1.0)
+    asyncio.run(limits.call(attempt))
+    assert [delay and (delay.seconds, delay.times) for delay in seen] == [(1, 1), (1, 2)]
+
+
+def test_statuses_reach_the_delay_of_a_model() -> None:
+    async def work(url: str) -> Delay | None:
+        seen: list[Delay | None] = []
+
+        async def sleep(seconds: float) -> None:
+            seen.append(model.delay)
+
+        model = ChatModel(endpoint_at(url, "m", name="openai/m"), limits=Limits("openai/m", sleep=sleep))
+        await model.reply((), Sampling())
+        await model.close()
+        assert model.delay is None
+        return seen[0]
+
+    with faulty_server("503") as server:
+        delay = asyncio.run(work(server.url))
+    assert delay is not None and (delay.status, delay.reason) == (503, "503: overloaded")
+
+
+class Late:
+    """A student that is waited for until it is let go on."""
+
+    name, width = "late", 1
+
+    def __init__(self) -> None:
+        self.delay: Delay | None = BUSY
+        self.let_go = asyncio.Event()
+
+    async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
+        await self.let_go.wait()
+        return await student().reply(messages, sampling, n)
+
+
+def test_a_run_tells_of_a_delay_while_nothing_else_happens(tmp_path: Path) -> None:
+    async def work(store: Store) -> list[Delay | None]:
+        model, told = Late(), list[Delay | None]()
+
+        def follow(tally: Tally) -> None:
+            told.append(tally.delay)
+            if tally.delay is not None:
+                model.delay = None
+                model.let_go.set()
+
+        await run_task(Task(problems=sums(1), method=DIRECT, student=model, grader=LastWord()), store, progress=follow)
+        return told
+
+    with Store(tmp_path / "s.sqlite") as store:
+        assert asyncio.run(work(store)) == [None, BUSY, None]
+
+
+def said_lines(capsys: pytest.CaptureFixture[str], *delays: Delay | None) -> list[str]:
+    """Return the lines that a run's progress writes for these delays, after its first."""
+    task = Task(problems=sums(9), method=DIRECT, student=student(), grader=LastWord())
+    follow = passed_on(screen(Spending(Budget(Prices()))).follow(task, "1/1"))
+    for delay in (None, *delays):
+        follow(Tally("run", 9, delay=delay))
+    return capsys.readouterr().err.splitlines()[1:]
+
+
+def test_a_terminal_without_bars_gets_a_line_as_a_delay_grows(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "BETWEEN_DELAYS", 0.0)
+    sooner = msgspec.structs.replace(BUSY, seconds=7)
+    longer = msgspec.structs.replace(BUSY, times=4)
+    lines = said_lines(capsys, BUSY, sooner, longer, None, BUSY)
+    assert [line.rpartition("asking again in 8 s ")[2].partition(" ·")[0] for line in lines] == [
+        "(third time)", "(fourth time)", "(third time)"
+    ]  # fmt: skip
+
+
+def test_delays_are_said_no_more_often_than_every_few_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert said_lines(capsys, BUSY, None, BUSY, None, BUSY) == []
+
+
+def test_a_command_on_a_leash_tells_its_server_of_delays_and_of_their_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEPDOWN_LEASH", "1")
+    follow = passed_on(lambda tally: None)
+    for delay in (None, BUSY, BUSY, None):
+        follow(Tally("run", 9, delay=delay))
+    lines = capsys.readouterr().out.splitlines()
+    assert [msgspec.json.decode(line, type=News) for line in lines] == [News("run", BUSY), News("run", None)]

@@ -1,0 +1,90 @@
+"""Whatever was paid is in the books: answers that gave no reply, surplus draws, and a budget that holds over both."""
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from chat_calls import COUNTS, chat_model
+from raw_server import RawServer, as_json, raw_server, said
+from stepdown.errors import BudgetReached, CallFailed
+from stepdown.models import Prices, ScriptedModel
+from stepdown.runner import Budget, Calls
+from stepdown.store import Store
+from stepdown.types import GREEDY, Message, Messages, Reply, Sampling, Usage
+
+ASK = (Message("user", "2 + 2?"),)
+BROKEN, WHOLE = as_json(said("It is", "abort", COUNTS)), as_json(said(usage=COUNTS))
+EACH = Usage(9, 5)
+
+
+def budget(folder: Path, money: float | None = None) -> Budget:
+    """Return a budget at a dollar for each token."""
+    (folder / "p.json").write_text('{"t/m": {"input": 1e6, "output": 1e6}, "m": {"input": 1e6, "output": 1e6}}')
+    return Budget(Prices(folder / "p.json"), money=money)
+
+
+def paid(server: RawServer, store: Store, spent: Budget) -> list[Usage]:
+    """Ask once and return what the books have then."""
+
+    async def main() -> None:
+        calls, model = Calls(store, budget=spent), chat_model(server.url, name="t/m")
+        try:
+            await calls.ask("student", model, ASK, Sampling(max_tokens=20), 0, "run")
+        finally:
+            await calls.close()
+            await model.close()
+
+    with suppress(CallFailed):
+        asyncio.run(main())
+    return sorted((usage for _, usage in store.paid(["run"])), key=lambda usage: usage.output)
+
+
+def test_answers_before_the_reply_are_paid_for_and_in_the_books(store: Store, tmp_path: Path) -> None:
+    spent = budget(tmp_path)
+    with raw_server(BROKEN, as_json({"choices": [], "usage": COUNTS}), WHOLE) as server:
+        assert paid(server, store, spent) == [EACH] * 3
+    assert (spent.spent_tokens, spent.spent_money) == (42, 42.0)
+
+
+def test_a_call_that_failed_is_paid_for_and_in_the_books(store: Store, tmp_path: Path) -> None:
+    spent = budget(tmp_path)
+    with raw_server(BROKEN) as server:
+        assert paid(server, store, spent) == [EACH] * 3
+    assert spent.spent_tokens == 42 and not store.db.execute("select 1 from calls where reply like '%stop%'").fetchall()
+
+
+def test_a_broken_text_whose_usage_is_unknown_counts_its_bytes(store: Store, tmp_path: Path) -> None:
+    with raw_server(as_json(said("It is", "abort")), WHOLE) as server:
+        kept = paid(server, store, budget(tmp_path))
+    assert [usage.output for usage in kept] == [5, 5] and kept[0].input + kept[1].input > 18
+
+
+def test_a_reply_whose_usage_is_unknown_is_never_said_to_cost_nothing(store: Store, tmp_path: Path) -> None:
+    spent = budget(tmp_path)
+    with raw_server(as_json(said(usage=COUNTS | {"prompt_tokens": -5}))) as server:
+        paid(server, store, spent)
+    assert spent.spent_money == spent.spent_tokens > 20
+
+
+def test_no_attempt_is_made_that_the_budget_does_not_allow(store: Store, tmp_path: Path) -> None:
+    spent = budget(tmp_path, 70.0)
+    with raw_server(BROKEN) as server, pytest.raises(BudgetReached):
+        paid(server, store, spent)
+    assert len(server.bodies) == 1 and spent.spent_money == 14.0
+
+
+def test_draws_that_nobody_asked_for_are_paid_for(store: Store, tmp_path: Path) -> None:
+    class Generous(ScriptedModel):
+        async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
+            return [Reply("4", "m", EACH)] * 3
+
+    async def main() -> None:
+        calls = Calls(store, budget=spent)
+        await calls.ask("student", Generous(["4"], "m"), ASK, GREEDY, 0, "run")
+        await calls.close()
+
+    spent = budget(tmp_path)
+    asyncio.run(main())
+    assert spent.spent_tokens == 42 and [usage for _, usage in store.paid(["run"])] == [EACH] * 3

@@ -1,0 +1,49 @@
+"""Chat models of a local server, and one question to them, whole or as a stream."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from stepdown.models import ChatModel
+from stepdown.models.endpoints import endpoint_at
+from stepdown.models.limits import Limits
+from stepdown.types import GREEDY, Message, Reply, Sampling, Unseen
+
+KEY = "sk-very-secret"
+ASK = (Message("system", "Be brief."), Message("user", "2 + 2?"))
+COUNTS = {"prompt_tokens": 9, "completion_tokens": 5}
+
+
+async def no_sleep(seconds: float) -> None:
+    """Wait for nothing, so that retries take no time."""
+
+
+def chat_model(
+    url: str, *, name: str = "openai-api/test/m", plain: bool = False, timeout: float = 10, logprobs: bool = False
+) -> ChatModel:
+    endpoint = endpoint_at(url, "m", name=name, key=KEY, plain=plain)
+    return ChatModel(endpoint, timeout=timeout, logprobs=logprobs, limits=Limits(name, sleep=no_sleep))
+
+
+def ask(model: ChatModel, n: int = 1, **sampling: Any) -> list[Reply]:
+    async def main() -> list[Reply]:
+        try:
+            return await model.reply(ASK, Sampling(**sampling), n)
+        finally:
+            await model.close()
+
+    return asyncio.run(main())
+
+
+def ask_url(url: str, n: int = 1, *, timeout: float = 10, **sampling: Any) -> list[Reply]:
+    return ask(chat_model(url, name="t/m", timeout=timeout), n, **sampling)
+
+
+def ask_stream(model: ChatModel, sampling: Sampling = GREEDY) -> Sequence[str | Reply]:
+    async def main() -> list[str | Reply]:
+        try:
+            return [item async for item in model.stream(ASK, sampling) if not isinstance(item, Unseen)]
+        finally:
+            await model.close()
+
+    return asyncio.run(main())

@@ -1,0 +1,204 @@
+"""Several processes train the student that one trains; what splits weights, or is counted otherwise, is refused."""
+
+import gc
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from places import SUPPORT
+from small_lessons import FAST, FULL, chains, logged, same_weights, write_base
+from stepdown.errors import UsageError
+from stepdown.training import Progressed, train
+from stepdown.training.packing import Passes
+from stepdown.training.world import ALONE, World, check_launcher, join_world, launched
+
+packages = ("torch", "transformers", "peft", "trl", "accelerate")
+pytestmark = [
+    pytest.mark.skipif(not all(map(find_spec, packages)), reason="needs the extra `train`"),
+    # peft, trl and transformers still call names that torch and they themselves have deprecated.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+]
+STOPPED = 4
+
+# Run in two processes: a whole training of each kind, one that a single process began, and one that is killed.
+CHILD = """
+import os, sys
+sys.path.insert(0, {support!r})
+from small_lessons import FAST, FULL, chains
+from stepdown.training import train
+from accelerate import PartialState
+from pathlib import Path
+
+folder = Path({folder!r})
+def kill(told):
+    if told.step == {stopped}:
+        os.kill(os.getpid(), 9)
+trainings = [("lora", FAST, None), ("full", FULL, None), ("begun", FAST, None), ("killed", FAST, kill)]
+for name, settings, progress in trainings:
+    train(chains(), base={base!r}, out=folder / name, training=settings, progress=progress)
+    assert PartialState().num_processes == 2, PartialState()
+    (folder / f"{{name}}-of-{{PartialState().process_index}}").touch()
+"""
+
+
+def stop(told: Progressed) -> None:
+    if told.step == STOPPED:
+        raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_base(tmp_path_factory.mktemp("bases") / "small")
+
+
+@pytest.fixture(scope="module")
+def alone(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("alone")
+    for name, settings in (("lora", FAST), ("full", FULL)):
+        train(chains(), base=base, out=folder / name, training=settings)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def together(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Students of two processes; `begun` was begun by one process, and `killed` is left under way by two."""
+    folder = tmp_path_factory.mktemp("together")
+    with pytest.raises(KeyboardInterrupt):
+        train(chains(), base=base, out=folder / "begun", training=FAST, progress=stop)
+    script = folder / "child.py"
+    script.write_text(CHILD.format(support=str(SUPPORT), folder=str(folder), base=str(base), stopped=STOPPED))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--local_addr", "127.0.0.1"]
+    launch += ["--rdzv_backend", "c10d", "--rdzv_endpoint", "127.0.0.1:0", str(script)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(launch, capture_output=True, text=True, env=environment, timeout=300)
+    there = {path.name for path in folder.glob("*-of-*")}
+    assert there == {f"{name}-of-{rank}" for name in ("lora", "full", "begun") for rank in (0, 1)}, done.stderr
+    assert done.returncode != 0 and (folder / ".killed.training").exists() and not (folder / "killed").exists()
+    return folder
+
+
+@pytest.mark.parametrize("name", ["lora", "full"])
+def test_two_processes_train_the_student_of_one(name: str, alone: Path, together: Path) -> None:
+    one, two = (logged(folder / name / "log.jsonl") for folder in (alone, together))
+    assert len(one) == FAST.steps and two == pytest.approx(one, abs=1e-5)
+    assert logged(alone / name / "log.jsonl", "tokens") == logged(together / name / "log.jsonl", "tokens")
+    assert same_weights(alone / name, together / name, apart=1e-2)
+
+
+def test_two_processes_go_on_with_what_one_began(alone: Path, together: Path) -> None:
+    whole = logged(alone / "lora" / "log.jsonl")
+    assert logged(together / "begun" / "log.jsonl") == pytest.approx(whole, abs=1e-5)
+
+
+def test_one_process_goes_on_with_what_two_began(base: Path, alone: Path, together: Path) -> None:
+    begun = logged(together / ".killed.training" / "log.jsonl")
+    train(chains(), base=base, out=together / "killed", training=FAST)
+    whole = logged(alone / "lora" / "log.jsonl")
+    assert begun and begun == pytest.approx(whole[: len(begun)], abs=1e-5)
+    assert logged(together / "killed" / "log.jsonl") == pytest.approx(whole, abs=1e-5)
+
+
+# --- who counts the processes
+
+
+def test_without_a_launcher_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert launched() == 1 and join_world("fp32").size == 1
+
+
+def test_a_group_smaller_than_the_launcher_says_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As if a GPU's group had been asked for where there is none: accelerate then says that it is alone.
+    from accelerate import PartialState
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("stepdown.training.world.computes_on_cpu", lambda precision: False)
+    assert PartialState().num_processes == 1
+    with pytest.raises(UsageError, match="started `2` processes, and their group holds `1`"):
+        join_world("fp32")
+
+
+@pytest.mark.parametrize("name", ["ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_MEGATRON_LM"])
+def test_what_splits_the_weights_is_refused_by_name(
+    name: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "true")
+    with pytest.raises(UsageError, match=name):
+        train(chains(), base=base, out=tmp_path / "x", training=FAST)
+    monkeypatch.setenv(name, "false")
+    check_launcher()
+
+
+def test_alone_nothing_is_waited_for_or_agreed_on() -> None:
+    ALONE.wait()
+    assert ALONE.agree(7) == 7 and ALONE.is_first and not World(2, 1, True).is_first
+
+
+def test_a_step_counted_for_another_number_of_processes_is_never_trained(base: Path, tmp_path: Path) -> None:
+    from stepdown.training.bases import find_base, load_base
+    from stepdown.training.checkpoints import Work
+    from stepdown.training.examples import Examples
+    from stepdown.training.loop import order_of
+    from stepdown.training.trainer import StudentTrainer, Told
+
+    loaded = load_base(find_base(base))
+    found = Examples(loaded.tokenizer, FAST).read(chains())
+    passes = Passes(found, order_of(found, found.kept(set()), FAST), 2)
+    work, told = Work(tmp_path / "x"), Told(row=lambda row: None)
+    with pytest.raises(AssertionError, match="World"):
+        StudentTrainer(loaded.model, loaded.tokenizer, passes, FAST, work=work, told=told, world=World(2, 0, True))
+
+
+# --- one device, and its memory
+
+
+def test_of_several_visible_gpus_a_process_takes_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from trl import SFTConfig
+
+    from stepdown.training.trainer import on_one_device
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    config = SFTConfig(output_dir=str(tmp_path), bf16=False)
+    assert config.n_gpu == 2
+    assert on_one_device(config).n_gpu == 1
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """Nothing but what the code itself collects is freed of what holds one another."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collection")
+def test_a_student_is_freed_before_the_next_is_trained(base: Path, tmp_path: Path) -> None:
+    from stepdown.training.trainer import StudentTrainer
+
+    def alive() -> int:
+        return sum(isinstance(one, StudentTrainer) for one in gc.get_objects())
+
+    counted: list[tuple[int, int]] = []
+    train(
+        chains(), base=base, out=tmp_path / "x", seeds=2, training=msgspec.structs.replace(FAST, steps=2),
+        progress=lambda told: counted.append((told.seed, alive())) if told.loss is not None else None,
+    )  # fmt: skip
+    assert counted == [(0, 1), (0, 1), (1, 1), (1, 1)] and alive() == 0
+
+
+def test_a_transformers_that_scales_the_loss_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import Trainer
+
+    from stepdown.training.trainer import check_scaling
+
+    check_scaling()
+    monkeypatch.delattr(Trainer, "loss_is_scaled_for_ga")
+    with pytest.raises(UsageError, match="divides a loss"):
+        check_scaling()
