@@ -114,7 +114,7 @@ def main() -> None:
     options = parser.parse_args()
     model = load_embedded(options.model, engine="openvino")
     started = perf_counter()
-    model.prepare()
+    asyncio.run(model.prepare())
     loaded = perf_counter() - started
     rows = asyncio.run(compare(model))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

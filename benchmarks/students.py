@@ -63,7 +63,7 @@ async def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     problems = list(load_problems("wordsums", split="dev", limit=options.problems))
-    words = load_prompts(load_student(options.folder).prompts or "student")
+    words = load_prompts(load_student(options.folder).capabilities.prompts or "student")
     asked = [words.render(Prompt("chain-of-thought", problem)) for problem in problems]
     reference = await measure(options.folder, "transformers", asked, widths=[16], tokens=options.tokens)
     slow, speed = reference[16]

@@ -11,6 +11,7 @@ from stepdown.version import __version__
 if TYPE_CHECKING:
     from stepdown.audits import audit
     from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus, target
+    from stepdown.custom import CustomModel
     from stepdown.errors import StepdownError
     from stepdown.exchange import export_corpus, export_run, import_corpus, import_traces
     from stepdown.graders import judged_by, load_grader
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from stepdown.types import (
         Ask,
         Call,
+        Capabilities,
         Chain,
         Grade,
         Grader,
@@ -46,6 +48,7 @@ _HOMES = {
     "audits": ("audit",),
     "corpus": ("Card", "Corpus", "CorpusWriter", "open_corpus", "target"),
     "training": ("Training", "export_student", "sample", "train", "write_chains", "write_plans"),
+    "custom": ("CustomModel",),
     "errors": ("StepdownError",),
     "exchange": ("export_corpus", "export_run", "import_corpus", "import_traces"),
     "graders": ("judged_by", "load_grader"),
@@ -60,6 +63,7 @@ _HOMES = {
     "types": (
         "Ask",
         "Call",
+        "Capabilities",
         "Chain",
         "Grade",
         "Grader",
@@ -82,11 +86,13 @@ __all__ = [
     "Ask",
     "Budget",
     "Call",
+    "Capabilities",
     "Card",
     "Chain",
     "Columns",
     "Corpus",
     "CorpusWriter",
+    "CustomModel",
     "Grade",
     "Grader",
     "Message",

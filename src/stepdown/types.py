@@ -1,6 +1,6 @@
 """The nouns of stepdown, as frozen values, and the shapes that models and graders have."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Literal, Protocol
 
 import msgspec
@@ -111,8 +111,8 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
         return 0 <= self.input <= MOST_TOKENS and 0 <= self.output <= MOST_TOKENS and 0 <= self.cached <= self.input
 
 
-class Unseen(msgspec.Struct, frozen=True):
-    """What a stream brings that is no text of its reply: that it was begun, or so many bytes of hidden thoughts."""
+class HiddenProgress(msgspec.Struct, frozen=True):
+    """Progress of a stream other than text: it has started (`size` 0), or `size` bytes of hidden reasoning came."""
 
     size: int = 0
 
@@ -248,25 +248,90 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return fingerprint(self)[:12]
 
 
-class Model(Protocol):
-    """Anything that answers messages.
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model is, the same from its first call to its last.
 
-    `reply` returns up to n replies, at least one (the runner asks again for the rest), and raises `CallFailed`
-    (this call), `EndpointRefused` (every call). A model may also have `source` (base URL or weights' hash: part of
-    a call's identity; without it the model's code is, or the `version` that it declares), `width` (how many replies it
-    can use at once now), `delay` (a `stepdown.models.delays.Delay` while calls wait to be asked again, else None),
-    `local = True` (costs nothing), `recorded = True` (its n replies are always the first n draws), `close()`, and
-    `stream(messages, sampling)`, an async generator of one reply's text in pieces and, after them, the whole `Reply`;
-    one that costs money says by `Unseen` what it has used otherwise.
+    `source` is where it answers from (a base URL, a hash of weights) and part of a call's identity; where it is None
+    the model's code is, or the `version` that its class declares. `local`: it costs nothing. `recorded`: its n replies
+    are always the first n draws. `streams`: its `stream` brings text before the reply is whole. `completes`: it only
+    continues text, and takes no turns. `connects`: `close` drops connections which the next call opens again, so that
+    another event loop may ask. `prompts` names the prompt set it was trained on, "" for none.
     """
+
+    source: str | None = None
+    local: bool = False
+    recorded: bool = False
+    streams: bool = False
+    completes: bool = False
+    connects: bool = False
+    prompts: str = ""
+
+
+class Backoff(msgspec.Struct, frozen=True):
+    """A call failed in a way that a retry may mend, and will be retried in `seconds`.
+
+    `name` is the model's, `reason` what went wrong, `status` the HTTP status (0 for none), `times` how often the call
+    has failed.
+    """
+
+    name: str
+    reason: str
+    status: int = 0
+    seconds: int = 0
+    times: int = 1
+
+    @property
+    def text(self) -> str:
+        """What happened, and when which retry follows."""
+        # A terminal's line is short, and has the provider already.
+        name = self.name.rpartition("/")[2]
+        what = f"`{name}` answered {self.status}" if self.status else f"`{name}`: {self.reason}"
+        return f"{what}; retry {self.times} {f'in {self.seconds} s' if self.seconds else 'now'}"
+
+
+class Model(Protocol):
+    """Anything that answers messages; derive your own from `CustomModel`, which has all but `name` and `reply`."""
 
     @property
     def name(self) -> str:
         """The model string, such as `openai/gpt-4o`."""
         ...
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it is; the same at every look."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """How many replies it can use at once now."""
+        ...
+
+    @property
+    def backoff(self) -> Backoff | None:
+        """What keeps calls waiting now; None where nothing does."""
+        ...
+
+    async def prepare(self) -> None:
+        """Do now what the first reply would wait for, such as loading weights."""
+        ...
+
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
-        """Return 1 to n replies to the same messages."""
+        """Return 1 to n replies to the same messages; whoever wants more asks again.
+
+        Raises `CallFailed` where this call failed and `EndpointRefused` where every call would.
+        """
+        ...
+
+    def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | HiddenProgress | Reply, None]:
+        """Yield the text of one reply in pieces, then the whole `Reply`; raises as `reply` does.
+
+        A model that costs money yields `HiddenProgress` for what it has produced besides.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free what it holds. A later call may open it again."""
         ...
 
 

@@ -25,8 +25,10 @@ from typing import Any
 
 import msgspec
 
+from stepdown.custom import CustomModel
 from stepdown.errors import UsageError
 from stepdown.identity import digest
+from stepdown.types import Capabilities, Model
 
 DIGITS = 8
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), type(...))
@@ -38,7 +40,7 @@ _SECRET = re.compile(
     r"(?:^|_)(?:api_?key|secret|password|passwd|credentials?|auth|authorization|cookies?)(?:$|_)", re.IGNORECASE
 )
 # What a model says of itself that changes no reply.
-_ASIDE = frozenset({"name", "width", "delay", "local", "recorded", "prompts", "calls"})
+_ASIDE = frozenset({"name", "width", "backoff", "capabilities", "delay", "local", "recorded", "prompts", "calls"})
 _LIBRARIES = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("purelib", "platlib", "stdlib"))
 
 
@@ -89,13 +91,13 @@ def name_of(thing: object) -> str:
 _SOURCES: weakref.WeakKeyDictionary[object, tuple[tuple[object, ...], str]] = weakref.WeakKeyDictionary()
 
 
-def source_of(model: object) -> str:
-    """Return where a model answers from, part of each call's identity: the `source` it has, else its code.
+def source_of(model: Model) -> str:
+    """Return where a model answers from, part of each call's identity: the `source` it states, else its code.
 
     A base URL or a hash of weights; `version/...` where a user's own model declares one, `code/...` where it does not.
     """
-    if hasattr(model, "source"):
-        return str(model.source)
+    if (source := model.capabilities.source) is not None:
+        return source
     declared = version_of(model)
     return f"version/{declared}" if declared else f"code/{_code_now(model)}"
 
@@ -175,7 +177,7 @@ class _Reader:
     def _class(self, kind: type) -> Any:
         aside = _ASIDE if kind is type(self.top) else frozenset[str]()
         own = {name: one for name, one in vars(kind).items() if name not in aside and (_is_said(name) or _is_code(one))}
-        return ["class", name_of(kind), [self.read(base) for base in kind.__bases__], self.read(own)]
+        return ["class", name_of(kind), [self.read(base) for base in _bases(kind)], self.read(own)]
 
     def _object(self, value: object) -> Any:
         """Return the class of an object and what it holds that its own methods do not change."""
@@ -185,8 +187,10 @@ class _Reader:
         if isinstance(value, re.Pattern):
             return ["pattern", self.read(value.pattern), value.flags]
         held = getattr(value, "__dict__", {})
-        if value is not self.top and hasattr(value, "reply") and ("source" in held or "script" in held):
-            return ["model", str(held.get("name", "")), str(held.get("source", "")), self.read(held.get("script"))]
+        if value is not self.top and hasattr(value, "reply") and ("capabilities" in held or "script" in held):
+            said = None if "script" in held else held.get("capabilities")
+            source = said.source if isinstance(said, Capabilities) else ""
+            return ["model", str(held.get("name", "")), source or "", self.read(held.get("script"))]
         told = isinstance(value, msgspec.Struct) or hasattr(kind, "__dataclass_fields__")
         if not told and not self._is_read(kind):
             plain = kind.__module__ in sys.stdlib_module_names - {"itertools"} and " at 0x" not in repr(value)
@@ -195,6 +199,11 @@ class _Reader:
         assigned |= _ASIDE if value is self.top else set()
         kept = {name: one for name, one in _held(value) if _is_said(name) and _stays(name, one, assigned, changed)}
         return ["object", self.read(kind), self.read(kept)]
+
+
+def _bases(kind: type) -> tuple[type, ...]:
+    """Return what a class derives from; our own class for a user's models says nothing of what one does."""
+    return tuple(object if base is CustomModel else base for base in kind.__bases__)
 
 
 def _is_said(name: str) -> bool:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from places import SHARED
 from stepdown.answers import gold_expression, gold_number
+from stepdown.custom import CustomModel
 from stepdown.errors import CallFailed, UnknownName
 from stepdown.graders import judged_by, load_grader
 from stepdown.graders.workers import OutOfTime, Workers
@@ -32,7 +33,7 @@ def two_workers() -> Iterator[Workers]:
     workers.close()
 
 
-class Judge:
+class Judge(CustomModel):
     name = "scripted/judge"
 
     def __init__(self, text: str | None) -> None:

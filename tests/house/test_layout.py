@@ -19,6 +19,7 @@ FLOORS = {
         ),
         0,
     ),
+    "custom": 0,
     **dict.fromkeys(("models", "problems", "methods", "graders", "stats", "store"), 1),
     **dict.fromkeys(("runner", "corpus"), 2),
     **dict.fromkeys(("audits", "exchange", "measuring", "training"), 3),

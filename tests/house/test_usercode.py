@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 import stepdown as sd
+from stepdown.custom import CustomModel
 from stepdown.errors import UsageError
 from stepdown.graders import judged_by, load_grader, named
 from stepdown.methods import METHODS, code_of_method, direct
@@ -22,11 +23,25 @@ from stepdown.runner import Task, run_task
 from stepdown.runner.again import solve_again
 from stepdown.runner.calls import Calls
 from stepdown.store import Store
-from stepdown.types import Ask, Grade, Message, Messages, Method, Plan, Problem, Prompt, Reply, Sampling
+from stepdown.types import (
+    Ask,
+    Capabilities,
+    Grade,
+    Message,
+    Messages,
+    Method,
+    Plan,
+    Problem,
+    Prompt,
+    Reply,
+    Sampling,
+)
 from stepdown.usercode import code_of, source_of
 from worlds import LastWord, student, sums
 
 TEXT = """
+from stepdown.custom import CustomModel
+
 WORD = {word!r}
 TABLE = {{"a": {word!r}}}
 
@@ -38,7 +53,7 @@ async def grade(problem, solution):
     from stepdown.types import Grade
     return Grade("right" if {said} in solution else "wrong", "found")
 
-class Mine:
+class Mine(CustomModel):
     name = "mine"
     def __init__(self, text=""): self.text, self.count, self.kept, self.api_key = text, 0, [], "k"
     async def reply(self, messages, sampling, n=1):
@@ -226,8 +241,14 @@ def test_a_models_source_or_version_stands_for_its_code(program: Any) -> None:
     model = program('"a"').Mine()
     model.version = 3
     assert source_of(model) == "version/3"
-    model.source = ""
+    model.capabilities = Capabilities(source="")
     assert source_of(model) == ""
+
+
+def test_our_class_for_a_users_models_is_no_part_of_their_code(program: Any) -> None:
+    derived = program('"a"').Mine
+    plain = type("Mine", (object,), dict(vars(derived)))
+    assert derived.__bases__ == (CustomModel,) and code_of(derived()) == code_of(plain())
 
 
 SCRIPTS: list[Any] = [["a"], ["b"], {"x": "a"}, {"x": "b"}, [Reply("a", "m")], [Reply("a", "m", finish="length")],
@@ -235,10 +256,10 @@ SCRIPTS: list[Any] = [["a"], ["b"], {"x": "a"}, {"x": "b"}, [Reply("a", "m")], [
 
 
 def test_every_script_is_a_source_of_its_own_unless_a_version_is_declared() -> None:
-    sources = [sd.ScriptedModel(script, "m").source for script in SCRIPTS]
-    assert len(set(sources)) == len(SCRIPTS) and all(one.startswith("scripted/") for one in sources)
-    assert sources == [sd.ScriptedModel(script, "m").source for script in SCRIPTS]
-    assert {sd.ScriptedModel(script, "m", version="1").source for script in SCRIPTS} == {"scripted/1"}
+    sources = [sd.ScriptedModel(script, "m").capabilities.source for script in SCRIPTS]
+    assert len(set(sources)) == len(SCRIPTS) and all((one or "").startswith("scripted/") for one in sources)
+    assert sources == [sd.ScriptedModel(script, "m").capabilities.source for script in SCRIPTS]
+    assert {sd.ScriptedModel(script, "m", version="1").capabilities.source for script in SCRIPTS} == {"scripted/1"}
 
 
 def test_a_script_that_holds_its_own_model_has_an_end() -> None:
@@ -249,7 +270,7 @@ def test_a_script_that_holds_its_own_model_has_an_end() -> None:
         def answer(self, *_: object) -> str:
             return self.text
 
-    assert Player("a").model.source == Player("a").model.source != Player("b").model.source
+    assert source_of(Player("a").model) == source_of(Player("a").model) != source_of(Player("b").model)
 
 
 def test_a_recording_is_known_by_what_it_holds() -> None:
@@ -257,7 +278,7 @@ def test_a_recording_is_known_by_what_it_holds() -> None:
         messages: Messages = (Message("user", "What?"),)
         return RecordedModel("mine", index_replies([(messages, Reply(text, "m"))]))
 
-    assert recorded("a").source == recorded("a").source != recorded("b").source
+    assert source_of(recorded("a")) == source_of(recorded("a")) != source_of(recorded("b"))
 
 
 def test_a_judge_of_ones_own_says_its_code_in_the_graders_name() -> None:
@@ -319,7 +340,7 @@ def test_what_has_no_end_says_the_way_out() -> None:
 
 
 def test_half_a_pair_of_surrogates_in_a_script_is_no_reason_to_fail() -> None:
-    assert sd.ScriptedModel(["\ud83d"]).source != sd.ScriptedModel(["?"]).source
+    assert source_of(sd.ScriptedModel(["\ud83d"])) != source_of(sd.ScriptedModel(["?"]))
 
 
 def test_greedy_is_said_as_it_was() -> None:

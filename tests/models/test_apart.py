@@ -48,9 +48,9 @@ def test_it_is_known_by_what_its_model_is_known_by(weights: Path, tmp_path: Path
     with Store(tmp_path / "s.sqlite") as store:
         apart = load_player(NAME, store, apart=True)
         assert isinstance(load_player("openai-api/here/m", store, apart=True), ChatModel)
-    assert isinstance(apart, ApartModel) and apart.local
-    assert [apart.name, apart.source, apart.width] == [here.name, here.source, here.width]
-    assert (apart.prompts, apart.engine, apart.process_id) == (here.prompts, here.engine, None)
+    assert isinstance(apart, ApartModel) and apart.capabilities.local
+    assert [apart.name, apart.capabilities, apart.width] == [here.name, here.capabilities, here.width]
+    assert (apart.engine, apart.process_id) == (here.engine, None)
 
 
 @pytest.fixture(autouse=True)

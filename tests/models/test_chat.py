@@ -18,7 +18,7 @@ from stepdown.models.endpoints import endpoint_at
 from stepdown.models.streams import Gathering
 from stepdown.models.troubles import read_trouble
 from stepdown.models.wire import decode_answer
-from stepdown.types import Reply, Sampling, Unseen, Usage
+from stepdown.types import HiddenProgress, Reply, Sampling, Usage
 
 
 def ask_server(*faults: str | Body, **sampling: Any) -> Reply:
@@ -39,14 +39,14 @@ def test_a_stream_tells_of_thoughts_that_it_does_not_show() -> None:
 
 
 def test_a_stream_says_when_it_is_opened() -> None:
-    async def main(model: ChatModel) -> str | Unseen | Reply:
+    async def main(model: ChatModel) -> str | HiddenProgress | Reply:
         async with aclosing(model.stream(ASK, Sampling())) as pieces:
             first = await anext(pieces)
         await model.close()
         return first
 
     with faulty_server() as server:
-        assert asyncio.run(main(chat_model(server.url))) == Unseen()
+        assert asyncio.run(main(chat_model(server.url))) == HiddenProgress()
 
 
 def said(content: object, **more: object) -> Body:

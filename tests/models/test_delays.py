@@ -10,30 +10,24 @@ from fake_time import FakeTime, make_limits
 from faulty_server import faulty_server
 from stepdown.cli.console import progress
 from stepdown.cli.console.progress import Spending, passed_on, screen
+from stepdown.custom import CustomModel
 from stepdown.errors import CallFailed, PromptTooLong
 from stepdown.models import ChatModel, Prices
-from stepdown.models.delays import Delay, ordinal
 from stepdown.models.endpoints import endpoint_at
 from stepdown.models.limits import Fault, Limits
 from stepdown.runner import Budget, Tally, Task, run_task
 from stepdown.runner.run import News
 from stepdown.store import Store
-from stepdown.types import Messages, Reply, Sampling
+from stepdown.types import Backoff, Messages, Reply, Sampling
 from worlds import DIRECT, LastWord, student, sums
 
-BUSY = Delay("openai/m", "429: Rate limit reached", 429, 8, 3)
+BUSY = Backoff("openai/m", "429: Rate limit reached", 429, 8, 3)
 
 
 def test_a_delay_reads_as_a_sentence() -> None:
-    assert BUSY.words == "`m` answered 429; asking again in 8 s (third time)"
-    lost = Delay("m", "nothing listens at `http://h/v1`", times=11)
-    assert lost.words == "`m`: nothing listens at `http://h/v1`; asking again now (11th time)"
-
-
-def test_times_are_counted_in_words_and_then_in_figures() -> None:
-    assert [ordinal(number) for number in (1, 10, 11, 12, 13, 21, 22, 23, 24)] == [
-        "first", "tenth", "11th", "12th", "13th", "21st", "22nd", "23rd", "24th"
-    ]  # fmt: skip
+    assert BUSY.text == "`m` answered 429; retry 3 in 8 s"
+    lost = Backoff("m", "nothing listens at `http://h/v1`", times=11)
+    assert lost.text == "`m`: nothing listens at `http://h/v1`; retry 11 now"
 
 
 def seen_delays(*outcomes: Exception | None) -> list[tuple[int, int, int] | None]:
@@ -41,7 +35,7 @@ def seen_delays(*outcomes: Exception | None) -> list[tuple[int, int, int] | None
     limits, left, seen = make_limits(FakeTime()), list(outcomes), list[tuple[int, int, int] | None]()
 
     def note() -> None:
-        delay = limits.delay
+        delay = limits.backoff
         seen.append(None if delay is None else (delay.status, delay.seconds, delay.times))
 
     async def attempt() -> None:
@@ -69,10 +63,10 @@ def test_a_call_that_is_given_up_waits_no_longer(last: Exception) -> None:
 
 def test_a_delay_says_how_many_seconds_are_left() -> None:
     time = FakeTime()
-    limits, seen = make_limits(time), list[Delay | None]()
+    limits, seen = make_limits(time), list[Backoff | None]()
 
     async def sleep(seconds: float) -> None:
-        seen.append(limits.delay)
+        seen.append(limits.backoff)
         time.now += seconds
 
     async def attempt() -> None:
@@ -85,16 +79,16 @@ def test_a_delay_says_how_many_seconds_are_left() -> None:
 
 
 def test_statuses_reach_the_delay_of_a_model() -> None:
-    async def work(url: str) -> Delay | None:
-        seen: list[Delay | None] = []
+    async def work(url: str) -> Backoff | None:
+        seen: list[Backoff | None] = []
 
         async def sleep(seconds: float) -> None:
-            seen.append(model.delay)
+            seen.append(model.backoff)
 
         model = ChatModel(endpoint_at(url, "m", name="openai/m"), limits=Limits("openai/m", sleep=sleep))
         await model.reply((), Sampling())
         await model.close()
-        assert model.delay is None
+        assert model.backoff is None
         return seen[0]
 
     with faulty_server("503") as server:
@@ -102,13 +96,13 @@ def test_statuses_reach_the_delay_of_a_model() -> None:
     assert delay is not None and (delay.status, delay.reason) == (503, "503: overloaded")
 
 
-class Late:
+class Late(CustomModel):
     """A student that is waited for until it is let go on."""
 
     name, width = "late", 1
 
     def __init__(self) -> None:
-        self.delay: Delay | None = BUSY
+        self.backoff: Backoff | None = BUSY
         self.let_go = asyncio.Event()
 
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
@@ -117,13 +111,13 @@ class Late:
 
 
 def test_a_run_tells_of_a_delay_while_nothing_else_happens(tmp_path: Path) -> None:
-    async def work(store: Store) -> list[Delay | None]:
-        model, told = Late(), list[Delay | None]()
+    async def work(store: Store) -> list[Backoff | None]:
+        model, told = Late(), list[Backoff | None]()
 
         def follow(tally: Tally) -> None:
-            told.append(tally.delay)
-            if tally.delay is not None:
-                model.delay = None
+            told.append(tally.backoff)
+            if tally.backoff is not None:
+                model.backoff = None
                 model.let_go.set()
 
         await run_task(Task(problems=sums(1), method=DIRECT, student=model, grader=LastWord()), store, progress=follow)
@@ -133,12 +127,12 @@ def test_a_run_tells_of_a_delay_while_nothing_else_happens(tmp_path: Path) -> No
         assert asyncio.run(work(store)) == [None, BUSY, None]
 
 
-def said_lines(capsys: pytest.CaptureFixture[str], *delays: Delay | None) -> list[str]:
+def said_lines(capsys: pytest.CaptureFixture[str], *delays: Backoff | None) -> list[str]:
     """Return the lines that a run's progress writes for these delays, after its first."""
     task = Task(problems=sums(9), method=DIRECT, student=student(), grader=LastWord())
     follow = passed_on(screen(Spending(Budget(Prices()))).follow(task, "1/1"))
     for delay in (None, *delays):
-        follow(Tally("run", 9, delay=delay))
+        follow(Tally("run", 9, backoff=delay))
     return capsys.readouterr().err.splitlines()[1:]
 
 
@@ -149,8 +143,8 @@ def test_a_terminal_without_bars_gets_a_line_as_a_delay_grows(
     sooner = msgspec.structs.replace(BUSY, seconds=7)
     longer = msgspec.structs.replace(BUSY, times=4)
     lines = said_lines(capsys, BUSY, sooner, longer, None, BUSY)
-    assert [line.rpartition("asking again in 8 s ")[2].partition(" ·")[0] for line in lines] == [
-        "(third time)", "(fourth time)", "(third time)"
+    assert [line.partition("; ")[2].partition(" ·")[0] for line in lines] == [
+        "retry 3 in 8 s", "retry 4 in 8 s", "retry 3 in 8 s"
     ]  # fmt: skip
 
 
@@ -164,6 +158,6 @@ def test_a_command_on_a_leash_tells_its_server_of_delays_and_of_their_end(
     monkeypatch.setenv("STEPDOWN_LEASH", "1")
     follow = passed_on(lambda tally: None)
     for delay in (None, BUSY, BUSY, None):
-        follow(Tally("run", 9, delay=delay))
+        follow(Tally("run", 9, backoff=delay))
     lines = capsys.readouterr().out.splitlines()
     assert [msgspec.json.decode(line, type=News) for line in lines] == [News("run", BUSY), News("run", None)]

@@ -32,7 +32,7 @@ STORY = "Tell me a short story about a dog who went to sea. " * 6
 @pytest.fixture(scope="session")
 def model(weights: Path) -> Iterator[EmbeddedModel]:
     model = load_embedded("embedded/smollm2-135m", engine="openvino")
-    model.prepare()
+    asyncio.run(model.prepare())
     yield model
     asyncio.run(model.close())
 
@@ -40,7 +40,7 @@ def model(weights: Path) -> Iterator[EmbeddedModel]:
 @pytest.fixture(scope="session")
 def fallback(weights: Path) -> Iterator[EmbeddedModel]:
     model = load_embedded(weights, engine="llamacpp")
-    model.prepare()
+    asyncio.run(model.prepare())
     yield model
     asyncio.run(model.close())
 
@@ -222,9 +222,9 @@ def test_models_of_one_file_share_one_engine_across_event_loops(model: EmbeddedM
 
 
 def test_the_weights_and_the_engine_are_part_of_a_calls_identity(model: EmbeddedModel, fallback: EmbeddedModel) -> None:
-    assert model.source == "b179c9523d0e6a0f/openvino"
-    assert fallback.source == "b179c9523d0e6a0f/llamacpp"
-    assert model.local and model.width == 32
+    assert model.capabilities.source == "b179c9523d0e6a0f/openvino"
+    assert fallback.capabilities.source == "b179c9523d0e6a0f/llamacpp"
+    assert model.capabilities.local and model.width == 32
 
 
 def test_the_environment_chooses_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def source(folder: Path) -> str:
-    return load_student(str(folder), engine="transformers").source
+    return load_student(str(folder), engine="transformers").capabilities.source or ""
 
 
 def change(path: Path, **values: Any) -> None:

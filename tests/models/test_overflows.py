@@ -18,7 +18,7 @@ from stepdown.models.limits import Limits
 from stepdown.models.overflows import is_overflow
 from stepdown.models.troubles import Trouble
 from stepdown.store import Store
-from stepdown.types import Message, Reply, Sampling, Unseen
+from stepdown.types import HiddenProgress, Message, Reply, Sampling
 
 ASK = (Message("user", "2 + 2?"),)
 ASKED: dict[str, Any] = {"model": NAME, "messages": [{"role": "user", "content": "What is 4 plus one?"}]}
@@ -77,7 +77,7 @@ def test_prompts_that_are_too_long_never_count_against_their_endpoint() -> None:
         assert {type(one) for one in ask(server.url, times=9)} == {PromptTooLong}
 
 
-async def heard(model: ChatModel) -> list[str | Unseen | Reply]:
+async def heard(model: ChatModel) -> list[str | HiddenProgress | Reply]:
     async with aclosing(model.stream(ASK, Sampling())) as pieces:
         return [piece async for piece in pieces]
 

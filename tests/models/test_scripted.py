@@ -57,5 +57,5 @@ def test_a_script_without_the_line_is_an_error_of_the_script(model: ScriptedMode
 
 
 def test_a_scripted_model_is_free_of_charge() -> None:
-    assert ScriptedModel([]).local
+    assert ScriptedModel([]).capabilities.local
     assert Prices().cost(ScriptedModel([]).name, Usage(input=1)) == 0.0

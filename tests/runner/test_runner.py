@@ -1,10 +1,13 @@
 """A run asks each call once, records what fails, stops when told and goes on where it stopped."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from stepdown.custom import CustomModel
 from stepdown.errors import BudgetReached, CallFailed, EndpointRefused, StepdownError, UsageError
 from stepdown.models import ScriptedModel
 from stepdown.runner import Budget, Outcome, Plans, Stop, Task, as_problems, load_plans, replay, run_task
@@ -195,3 +198,30 @@ def test_two_problems_with_one_question_share_a_call(store: Store) -> None:
     rows = [Problem(f"twins/{n}", "What is 4 plus one?", "5") for n in range(2)]
     go(Task(problems=as_problems(rows), method=DIRECT, student=small, grader=LastWord()), store)
     assert len(small.calls) == 1
+
+
+class Unready:
+    name = "mine"
+
+
+class Undecided(CustomModel):
+    name = "mine"
+
+    async def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Reply, None]:
+        yield "4"
+
+    async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
+        return [Reply("4", "mine")]
+
+
+@pytest.mark.parametrize(
+    "model, what",
+    [
+        (Unready(), "`Unready` is no model: it has no `capabilities`, `width`, `backoff`, `prepare`, `reply`"),
+        (CustomModel(), "it has no `name`, `reply`\n"),
+        (Undecided(), "`Undecided` has a `stream` that its capabilities deny"),
+    ],
+)
+def test_what_a_model_lacks_is_named_before_any_call(model: Any, what: str) -> None:
+    with pytest.raises(UsageError, match=what):
+        direct(1, model)

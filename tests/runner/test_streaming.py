@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stepdown.custom import CustomModel
 from stepdown.errors import BudgetReached, CallFailed, EndpointRefused, PromptTooLong, StepdownError
 from stepdown.models import Prices, ScriptedModel
 from stepdown.models.pieces import Pieces, cut_at_stop
@@ -18,28 +19,42 @@ from stepdown.models.wire import Choice, Spoken, read_texts
 from stepdown.runner import Budget, Calls
 from stepdown.runner.budget import most
 from stepdown.store import Store
-from stepdown.types import GREEDY, Call, Message, Messages, Model, Reply, Sampling, Settings, Unseen, Usage
+from stepdown.types import (
+    GREEDY,
+    Call,
+    Capabilities,
+    HiddenProgress,
+    Message,
+    Messages,
+    Model,
+    Reply,
+    Sampling,
+    Settings,
+    Usage,
+)
 from stepdown.web.views.run_stats import Ledger, Spent
 
 ASKED = (Message("user", "What is 2 + 2?"),)
 WARM = Sampling(temperature=1.0, seed=10)
 
 
-class Dictated:
+class Dictated(CustomModel):
     """Says the pieces that are put into it, one by one; an empty piece ends the reply, an error ends the call."""
 
-    name, local = "dictated", True
+    name, capabilities = "dictated", Capabilities(local=True, streams=True)
 
     def __init__(self) -> None:
-        self.pieces: asyncio.Queue[str | Unseen | Exception] = asyncio.Queue()
+        self.pieces: asyncio.Queue[str | HiddenProgress | Exception] = asyncio.Queue()
         self.asked: list[Sampling] = []
         self.left = 0
 
-    def dictate(self, *pieces: str | Unseen | Exception) -> None:
+    def dictate(self, *pieces: str | HiddenProgress | Exception) -> None:
         for piece in pieces:
             self.pieces.put_nowait(piece)
 
-    async def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Unseen | Reply, None]:
+    async def stream(
+        self, messages: Messages, sampling: Sampling
+    ) -> AsyncGenerator[str | HiddenProgress | Reply, None]:
         self.asked.append(sampling)
         text = ""
         try:
@@ -71,7 +86,7 @@ async def hear(stream: Any) -> tuple[list[str], Call]:
     return pieces, call
 
 
-async def leave_early(calls: Calls, model: Dictated, sampling: Sampling, *words: str | Unseen) -> None:
+async def leave_early(calls: Calls, model: Dictated, sampling: Sampling, *words: str | HiddenProgress) -> None:
     """Hear these pieces, and nothing more, of a reply; then leave and wait until the call has ended."""
     asked, left = len(model.asked), model.left
     model.dictate(*words)
@@ -231,7 +246,7 @@ def test_who_stays_hears_the_end_when_another_leaves(store: Store) -> None:
 
 
 def test_a_model_that_cannot_stream_says_all_in_one_piece(store: Store) -> None:
-    class Whole:
+    class Whole(CustomModel):
         name = "whole"
 
         async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
@@ -312,7 +327,7 @@ def test_nothing_is_counted_for_a_call_that_its_endpoint_never_let_begin(store: 
         budget, model = Budget(Prices(), tokens=200), Dictated()
         await leave_early(Calls(store, budget=budget), model, Sampling(max_tokens=100))
         assert (budget.spent_tokens, kept(store)) == (0, 0)
-        await leave_early(Calls(store, budget=budget), model, Sampling(max_tokens=100), Unseen())
+        await leave_early(Calls(store, budget=budget), model, Sampling(max_tokens=100), HiddenProgress())
         assert budget.spent_tokens == most(ASKED, GREEDY, 1).input
 
     asyncio.run(work())
@@ -321,11 +336,13 @@ def test_nothing_is_counted_for_a_call_that_its_endpoint_never_let_begin(store: 
 def test_hidden_thoughts_count_for_a_call_that_was_left_or_broke(store: Store) -> None:
     async def work() -> None:
         budget, model, prompt = Budget(Prices(), tokens=9000), Dictated(), most(ASKED, GREEDY, 1).input
-        await leave_early(Calls(store, budget=budget), model, Sampling(max_tokens=100), Unseen(), Unseen(30), "four")
+        await leave_early(
+            Calls(store, budget=budget), model, Sampling(max_tokens=100), HiddenProgress(), HiddenProgress(30), "four"
+        )
         assert budget.spent_tokens == prompt + 34
         for error, more in ((CallFailed("it broke"), prompt + 30), (PromptTooLong("too long"), 0)):
             before = budget.spent_tokens
-            model.dictate(Unseen(30), error)
+            model.dictate(HiddenProgress(30), error)
             with pytest.raises(CallFailed):
                 await hear(listen(Calls(store, budget=budget), model))
             assert budget.spent_tokens == before + more

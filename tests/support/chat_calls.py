@@ -7,7 +7,7 @@ from typing import Any
 from stepdown.models import ChatModel
 from stepdown.models.endpoints import endpoint_at
 from stepdown.models.limits import Limits
-from stepdown.types import GREEDY, Message, Reply, Sampling, Unseen
+from stepdown.types import GREEDY, HiddenProgress, Message, Reply, Sampling
 
 KEY = "sk-very-secret"
 ASK = (Message("system", "Be brief."), Message("user", "2 + 2?"))
@@ -42,7 +42,7 @@ def ask_url(url: str, n: int = 1, *, timeout: float = 10, **sampling: Any) -> li
 def ask_stream(model: ChatModel, sampling: Sampling = GREEDY) -> Sequence[str | Reply]:
     async def main() -> list[str | Reply]:
         try:
-            return [item async for item in model.stream(ASK, sampling) if not isinstance(item, Unseen)]
+            return [item async for item in model.stream(ASK, sampling) if not isinstance(item, HiddenProgress)]
         finally:
             await model.close()
 

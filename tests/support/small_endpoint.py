@@ -15,9 +15,10 @@ from openai import OpenAI
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from stepdown.custom import CustomModel
 from stepdown.runner import Budget, plain
 from stepdown.store import Store
-from stepdown.types import Messages, Model, Reply, Sampling, Usage
+from stepdown.types import Capabilities, Messages, Model, Reply, Sampling, Usage
 from stepdown.web.config import Config
 from stepdown.web.openai import ROUTES, Service
 from stepdown.web.state import State
@@ -97,10 +98,10 @@ def endpoint(
         thread.join(10)
 
 
-class Slow:
+class Slow(CustomModel):
     """A model that says one word and then nothing until it is let go on; it knows whether it was ended."""
 
-    source, local = "slow", True
+    capabilities = Capabilities(source="slow", local=True, streams=True)
 
     def __init__(self, error: Exception | None = None) -> None:
         self.name, self.error = "openai/student", error

@@ -154,10 +154,10 @@ def test_a_training_that_ran_away_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_there_is_replaced_only_by_force(tmp_path: Path) -> None:
-    first = load_student(str(small_student(tmp_path / "x"))).source
+    first = load_student(str(small_student(tmp_path / "x"))).capabilities.source
     with pytest.raises(UsageError, match="exists already"):
         small_student(tmp_path / "x")
-    second = load_student(str(small_student(tmp_path / "x", seed=1, force=True))).source
+    second = load_student(str(small_student(tmp_path / "x", seed=1, force=True))).capabilities.source
     assert first != second
 
 
@@ -220,12 +220,12 @@ def test_hostile_words_stand_in_the_readme_as_words() -> None:
 
 def test_a_student_is_named_by_its_path_and_says_its_prompts(folder: Path, tmp_path: Path) -> None:
     model: Any = load_model(str(folder))
-    assert (model.name, model.prompts, model.engine) == (str(folder), "student", "openvino")
+    assert (model.name, model.capabilities.prompts, model.engine) == (str(folder), "student", "openvino")
     bare = copied(folder, tmp_path)
     (bare / "card.json").unlink()
     (bare / "model.gguf").unlink()
     plain_folder: Any = load_model(str(bare))
-    assert (plain_folder.prompts, plain_folder.engine) == ("", "transformers")
+    assert (plain_folder.capabilities.prompts, plain_folder.engine) == ("", "transformers")
 
 
 def test_both_engines_write_the_same_greedy_text(folder: Path) -> None:

@@ -111,7 +111,7 @@ def test_a_run_that_waits_for_its_endpoint_says_so_on_its_page_and_in_the_list(o
     desk = open_desk("429-soon")
     with urlopen(f"{desk.address}/events", timeout=30) as events:
         _, _, path = desk.post("/jobs", **FORM | {"concurrency": "1"})
-        words = r"<code>student</code> answered 429; asking again in [123] s \(first time\)"
+        words = r"<code>student</code> answered 429; retry 1 in [123] s"
         desk.watch(path, words)
         lines = iter(events)
         assert any(re.search(words, line.decode()) for line in lines)

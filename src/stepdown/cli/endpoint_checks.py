@@ -6,7 +6,7 @@ import os
 import msgspec
 
 from stepdown.errors import StepdownError
-from stepdown.models import ADDRESSES, ChatModel, load_model
+from stepdown.models import ADDRESSES, load_endpoint
 from stepdown.models.endpoints import LOCAL
 from stepdown.models.keys import find_setting
 
@@ -52,17 +52,16 @@ async def _ask(name: str) -> Reached:
     variable = name.rpartition("/")[2].upper() + "_API_KEY"
     key = variable if find_setting(variable) else ""
     try:
-        model = load_model(f"{name}/any", timeout=SECONDS)
+        model = load_endpoint(f"{name}/any", timeout=SECONDS)
     except StepdownError as error:
         return Reached(name, ADDRESSES.get(name, ""), key, why=error.what)
-    assert isinstance(model, ChatModel), "an endpoint is reached by chat"
     try:
         async with asyncio.timeout(SECONDS):
             models = tuple(await model.models())
-        return Reached(name, model.source, key, models)
+        return Reached(name, model.endpoint.source, key, models)
     except StepdownError as error:
-        return Reached(name, model.source, key, why=error.what)
+        return Reached(name, model.endpoint.source, key, why=error.what)
     except TimeoutError:
-        return Reached(name, model.source, key, why=f"no answer within {SECONDS:g} s")
+        return Reached(name, model.endpoint.source, key, why=f"no answer within {SECONDS:g} s")
     finally:
         await model.close()

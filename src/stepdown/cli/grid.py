@@ -97,9 +97,7 @@ class Players:
     async def close(self) -> None:
         """Let all models drop their connections."""
         for model in self.loaded.values():
-            close = getattr(model, "close", None)
-            if close is not None:
-                await close()
+            await model.close()
 
 
 def methods_of(names: Sequence[str]) -> list[Method]:

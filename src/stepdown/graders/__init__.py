@@ -15,6 +15,7 @@ from stepdown.answers.formulas import formulas
 from stepdown.answers.numbers import numbers
 from stepdown.answers.sentences import closing
 from stepdown.answers.unwrapping import unwrapped
+from stepdown.custom import check_model
 from stepdown.errors import CallFailed, UnknownName
 from stepdown.graders.baselines import NUMERIC, box_first, last_number
 from stepdown.graders.comparing import compare, gold_of, wholes
@@ -78,6 +79,7 @@ def judged_by(model: Model) -> Grader:
     Its name is `judge:` and the model's name, for a model of your own with what stands for its code. A reply without a
     clear verdict, or none at all, is `ungraded`.
     """
+    check_model(model)
     name = f"judge:{model.name}" + _code_in(source_of(model))
 
     async def grade(problem: Problem, solution: str) -> Grade:

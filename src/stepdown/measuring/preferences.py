@@ -12,7 +12,6 @@ import msgspec
 
 from stepdown.errors import CallFailed, UsageError
 from stepdown.measuring.judges import JudgeBudget, cached_model, judge_budget
-from stepdown.models import ChatModel
 from stepdown.prompts.preferences import prefer_messages
 from stepdown.runner import plain
 from stepdown.stats import binomial_test, wilson
@@ -156,7 +155,7 @@ def prefer(
                 if progress is not None:
                     progress(len(items), len(chosen))
         finally:
-            if isinstance(judge, ChatModel):
+            if judge.capabilities.connects:
                 await judge.close()
         return items
 

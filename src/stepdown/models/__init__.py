@@ -23,6 +23,7 @@ __all__ = [
     "RecordedModel",
     "ScriptedModel",
     "index_replies",
+    "load_endpoint",
     "load_model",
 ]
 
@@ -52,6 +53,13 @@ def load_model(
     model = _load_here(name)
     if model is not None:
         return _set_apart(model) if apart else model
+    return load_endpoint(name, concurrency=concurrency, timeout=timeout, logprobs=logprobs)
+
+
+def load_endpoint(
+    name: str, *, concurrency: int | None = None, timeout: float = TIMEOUT, logprobs: bool = False
+) -> ChatModel:
+    """Return the model of a model string that an endpoint answers; options and errors are those of `load_model`."""
     endpoint = find_endpoint(name)
     find_proxy(endpoint.url)  # one that cannot be used is refused before any call
     return ChatModel(endpoint, concurrency=concurrency, timeout=timeout, logprobs=logprobs)

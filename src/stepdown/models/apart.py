@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 
+from stepdown.custom import CustomModel
 from stepdown.models.child import KINDS, Answer, Drop, Failed, Prepare, Question, Replies, Said, encode
 from stepdown.models.child import decode_answer as decode
 from stepdown.models.embedded import EmbeddedModel
@@ -21,24 +22,22 @@ LAST_LINES = 8
 PATIENCE = 10.0
 
 
-class ApartModel:
+class ApartModel(CustomModel):
     """Another process's model: same name, source, width and words as the one it stands for, which loads nothing.
 
     The process starts at the first use and dies with this one. Calls of one that died raise `EndpointRefused` with
     the last it printed, and the next call starts another. Any event loop may ask it.
     """
 
-    local = True
-
     def __init__(self, model: EmbeddedModel) -> None:
-        self.name, self.source, self.width = model.name, model.source, model.width
-        self.engine, self.prompts = model.engine, model.prompts
+        self.name, self.capabilities, self.width = model.name, model.capabilities, model.width
+        self.engine = model.engine
         self._process: _Process | None = None
         self._numbers = itertools.count(1)
         self._starting = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"ApartModel(name={self.name!r}, source={self.source!r})"
+        return f"ApartModel(name={self.name!r}, source={self.capabilities.source!r})"
 
     @property
     def process_id(self) -> int | None:

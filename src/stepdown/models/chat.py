@@ -12,7 +12,6 @@ import msgspec
 from stepdown.errors import CallFailed, EndpointRefused
 from stepdown.models.bodies import read_body, stream_body
 from stepdown.models.connections import find_proxy, open_session, read_break
-from stepdown.models.delays import Delay
 from stepdown.models.endpoints import Endpoint, join_address
 from stepdown.models.limits import Fault, Limits
 from stepdown.models.outcomes import Unwelcome, close_stream, foreign, judge, read_refusal
@@ -21,7 +20,7 @@ from stepdown.models.refusals import read_failure
 from stepdown.models.streams import Gathering, read_events
 from stepdown.models.troubles import read_trouble
 from stepdown.models.wire import Answer, Body, ask_stream, decode_models, encode_body, make_body, read_replies
-from stepdown.types import Messages, Reply, Sampling, Unseen
+from stepdown.types import Backoff, Capabilities, HiddenProgress, Messages, Reply, Sampling
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -51,9 +50,10 @@ class ChatModel:
         logprobs: bool = False,
         limits: Limits | None = None,
     ) -> None:
-        self.endpoint, self.name, self.source = endpoint, endpoint.name, endpoint.source
-        self.local = endpoint.local
-        self.completes = endpoint.plain
+        self.endpoint, self.name = endpoint, endpoint.name
+        self.capabilities = Capabilities(
+            source=endpoint.source, local=endpoint.local, completes=endpoint.plain, streams=True, connects=True
+        )
         self.limits = limits or Limits(endpoint.name, concurrency=concurrency)
         self.refused: frozenset[str] = frozenset()
         self._timeout, self._logprobs = timeout, logprobs
@@ -62,7 +62,7 @@ class ChatModel:
         self._proxy: str | None = None
 
     def __repr__(self) -> str:
-        return f"ChatModel(name={self.name!r}, source={self.source!r})"
+        return f"ChatModel(name={self.name!r}, source={self.endpoint.source!r})"
 
     @property
     def width(self) -> int:
@@ -70,9 +70,12 @@ class ChatModel:
         return self.limits.width
 
     @property
-    def delay(self) -> Delay | None:
+    def backoff(self) -> Backoff | None:
         """What keeps calls waiting now; None since the endpoint's last answer."""
-        return self.limits.delay
+        return self.limits.backoff
+
+    async def prepare(self) -> None:
+        """Do nothing; the first call connects."""
 
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
         """Return up to n replies, at least one: as many as the endpoint gives in one request.
@@ -149,18 +152,20 @@ class ChatModel:
         self._loop, self._session = loop, open_session(self.endpoint, self._timeout)
         return self._session
 
-    async def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Unseen | Reply, None]:
+    async def stream(
+        self, messages: Messages, sampling: Sampling
+    ) -> AsyncGenerator[str | HiddenProgress | Reply, None]:
         """Yield the text piece by piece, what came together as one piece, then the whole `Reply`.
 
-        A `<think>` block in front is in the reply only; `Unseen` tells its size, as of other thoughts, and comes once
-        when the stream is opened. Opening is retried within the limits; a stream that breaks after that raises
+        A `<think>` block in front is in the reply only; `HiddenProgress` has its size, as of other thoughts, and comes
+        once when the stream is opened. Opening is retried within the limits; a stream that breaks after that raises
         `CallFailed`.
         """
         started = perf_counter()
         response = await self.limits.call(partial(self._open, messages, sampling))
         gathering, shown, said = Gathering(), "", 0
         try:
-            yield Unseen()
+            yield HiddenProgress()
             async for events in self._events(response, gathering):
                 before = gathering.hidden
                 shown += "".join(map(gathering.add, events))
@@ -169,7 +174,7 @@ class ChatModel:
                     said = end
                     yield piece
                 if gathering.hidden > before:
-                    yield Unseen(gathering.hidden - before)
+                    yield HiddenProgress(gathering.hidden - before)
         finally:
             response.close()
         answer = close_stream(self.endpoint, gathering, response.headers)
@@ -216,7 +221,7 @@ class ChatModel:
         except Fault as fault:
             raise EndpointRefused(fault.reason, fault.hint) from None
         except msgspec.DecodeError:
-            raise EndpointRefused(f"`{self.source}` does not list its models", "name one yourself") from None
+            raise EndpointRefused(f"`{self.endpoint.source}` does not list its models", "name one yourself") from None
         except (OSError, ValueError, aiohttp.ClientError) as error:
             failure = self._read_break(error)
             raise (EndpointRefused(failure.reason, failure.hint) if isinstance(failure, Fault) else failure) from None

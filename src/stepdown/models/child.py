@@ -104,7 +104,7 @@ class Child:
             self._say(Replies(wish.number, replies))
 
     async def _prepare(self) -> list[Reply]:
-        await asyncio.to_thread(self.model.prepare)
+        await self.model.prepare()
         return []
 
     async def _ask(self, asked: Question) -> list[Reply]:
@@ -115,7 +115,7 @@ class Child:
             async for piece in told:
                 if isinstance(piece, str):
                     self._say(Said(asked.number, piece))
-                else:
+                elif isinstance(piece, Reply):
                     replies.append(piece)
         return replies
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import msgspec
 
+from stepdown.custom import CustomModel
 from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.models.catalogue import (
     Progress,
@@ -27,7 +28,7 @@ from stepdown.models.catalogue import (
 )
 from stepdown.models.openvino import ARCHITECTURES
 from stepdown.models.weights import Header, read_header
-from stepdown.types import Messages, Reply, Sampling, fingerprint
+from stepdown.types import Capabilities, Messages, Reply, Sampling, fingerprint
 
 PACKAGES = {"openvino": "openvino_genai", "llamacpp": "xllamacpp"}
 
@@ -93,7 +94,7 @@ def choose_engine(forced: str, header: Header | None) -> str:
     raise MissingExtra(package, "embedded", "running a model in this process")
 
 
-class EmbeddedModel:
+class EmbeddedModel(CustomModel):
     """A model in this process; all of one file and engine share one engine, whatever event loop asks.
 
     `source` is the start of the weights' SHA-256 with the engine's name, and its `device` unless that is the CPU, since
@@ -103,8 +104,6 @@ class EmbeddedModel:
     names the prompt set it was trained on, "" if none. `find_path` finds a GGUF file, or for the engine `transformers`
     a folder.
     """
-
-    local = True
 
     def __init__(
         self,
@@ -116,18 +115,19 @@ class EmbeddedModel:
         prompts: str = "",
         device: str = "",
     ) -> None:
-        self.name, self.engine, self.prompts = name, engine, prompts
-        self.source = "/".join(filter(None, (digest[:16], engine, device)))
+        self.name, self.engine = name, engine
+        self._source = "/".join(filter(None, (digest[:16], engine, device)))
+        self.capabilities = Capabilities(source=self._source, local=True, streams=True, prompts=prompts)
         self.width = {"openvino": 32, "llamacpp": 8, "transformers": 16}[engine]
         self._find_path = find_path
         self._shared = False
 
     def __repr__(self) -> str:
-        return f"EmbeddedModel(name={self.name!r}, source={self.source!r})"
+        return f"EmbeddedModel(name={self.name!r}, source={self._source!r})"
 
-    def prepare(self) -> None:
-        """Fetch the weights and load the engine now; blocks for seconds, or minutes if it must download."""
-        self._share().result()
+    async def prepare(self) -> None:
+        """Fetch the weights and load the engine now: seconds, or minutes if it must download."""
+        await asyncio.shield(asyncio.wrap_future(self._share()))
 
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
         """Return n replies; raises `CallFailed` where prompt and engine do not fit, `UsageError` on bad sampling."""
@@ -157,13 +157,13 @@ class EmbeddedModel:
         """Leave the engine; the last model to leave frees it. A later reply loads it again."""
         if self._shared:
             self._shared = False
-            await asyncio.to_thread(_leave, self.source)
+            await asyncio.to_thread(_leave, self._source)
 
     def _share(self) -> "Future[Engine]":
         with _LOCK:
-            engine = _ENGINES.get(self.source)
+            engine = _ENGINES.get(self._source)
             if engine is None:
-                engine = _ENGINES[self.source] = _Shared(self._load)
+                engine = _ENGINES[self._source] = _Shared(self._load)
                 engine.future.add_done_callback(self._forget_failure)
             if not self._shared:
                 engine.users, self._shared = engine.users + 1, True
@@ -172,7 +172,7 @@ class EmbeddedModel:
     def _forget_failure(self, future: "Future[Engine]") -> None:
         if future.exception() is not None:
             with _LOCK:
-                _ENGINES.pop(self.source, None)
+                _ENGINES.pop(self._source, None)
         else:
             atexit.register(future.result().close)
 

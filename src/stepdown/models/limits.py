@@ -9,7 +9,7 @@ from math import ceil
 from typing import Literal, TypeVar
 
 from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, StepdownError
-from stepdown.models.delays import Delay
+from stepdown.types import Backoff
 
 T = TypeVar("T")
 
@@ -91,13 +91,13 @@ class Limits:
         self._late: set[_Retries] = set()
 
     @property
-    def delay(self) -> Delay | None:
+    def backoff(self) -> Backoff | None:
         """What keeps calls waiting now, of the one that is asked again first; None since the last answer."""
         late = min(self._late, key=lambda one: one.until, default=None)
         if late is None:
             return None
         seconds = max(0, ceil(late.until - self._clock()))
-        return Delay(self.name, late.reason, late.status, seconds, late.count)
+        return Backoff(self.name, late.reason, late.status, seconds, late.count)
 
     async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Return what `attempt` returns, in turn and retried while it raises `Fault`.

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from stepdown.custom import CustomModel
 from stepdown.errors import CallFailed
-from stepdown.types import Message, Messages, Reply, Sampling
+from stepdown.types import Capabilities, Message, Messages, Reply, Sampling
 from stepdown.usercode import code_of
 
 Replies = Callable[[Messages], Sequence[Reply]]
 
 
-class RecordedModel:
+class RecordedModel(CustomModel):
     """Answers with stored replies to the same messages, verbatim; costs nothing.
 
     `replies` returns what is stored for messages, in the order of the draws, or an empty sequence. Where it
@@ -17,12 +18,12 @@ class RecordedModel:
     Sampling is not looked at: a recording is what it is. `source` says which recording, where the name does not.
     """
 
-    local = recorded = True
     width = 64
 
     def __init__(self, name: str, replies: Replies, *, source: str | None = None) -> None:
         self.name = name if name.startswith("recorded/") else f"recorded/{name}"
-        self.source = f"{self.name}/{code_of(replies)}" if source is None else source
+        source = f"{self.name}/{code_of(replies)}" if source is None else source
+        self.capabilities = Capabilities(source=source, local=True, recorded=True)
         self._replies = replies
 
     def __repr__(self) -> str:
@@ -39,9 +40,6 @@ class RecordedModel:
             f"`{self.name}` has no reply to `{messages[-1].content[:80]}`",
             "replay with the problems, prompts and plans it was recorded with",
         )
-
-    async def close(self) -> None:
-        """Do nothing; a recording holds nothing open."""
 
 
 def index_replies(pairs: Iterable[tuple[Messages, Reply]]) -> Replies:

@@ -4,11 +4,13 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from functools import cached_property
 
 import msgspec
 
+from stepdown.custom import CustomModel
 from stepdown.errors import UsageError
-from stepdown.types import Messages, Reply, Sampling, Usage
+from stepdown.types import Capabilities, Messages, Reply, Sampling, Usage
 from stepdown.usercode import code_of
 
 ScriptLine = str | Reply | Exception
@@ -23,7 +25,7 @@ class ScriptedCall(msgspec.Struct, frozen=True):
     sample: int
 
 
-class ScriptedModel:
+class ScriptedModel(CustomModel):
     """Answers from a script, at once, the same every time; `calls` keeps what it was asked.
 
     `replies` is a list (one after the other), a dict (the first key found in the last message) or a
@@ -34,11 +36,8 @@ class ScriptedModel:
     Raises `UsageError` where the script has no line, so that a test cannot pass by accident.
     """
 
-    local = True
-
     def __init__(self, replies: Script, name: str = "scripted", *, width: int = 16, version: str = "") -> None:
         self.name, self.width, self.version = name, width, version
-        self._source = ""
         self.calls: list[ScriptedCall] = []
         self.script = replies
         self._draws: Counter[Messages] = Counter()
@@ -46,13 +45,11 @@ class ScriptedModel:
     def __repr__(self) -> str:
         return f"ScriptedModel(name={self.name!r})"
 
-    @property
-    def source(self) -> str:
-        """What stands for the script, as it is when first asked for: part of each call's identity."""
-        if not self._source:
-            said = (self.version,) if self.version else (code_of(self.script), code_of(type(self)))
-            self._source = "/".join(filter(None, ("scripted", *said)))
-        return self._source
+    @cached_property
+    def capabilities(self) -> Capabilities:  # type: ignore[override]
+        """What it is; its source stands for the script as it is at the first look."""
+        said = (self.version,) if self.version else (code_of(self.script), code_of(type(self)))
+        return Capabilities(source="/".join(filter(None, ("scripted", *said))), local=True, streams=True)
 
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
         """Return the next n lines of the script as replies."""
@@ -65,9 +62,6 @@ class ScriptedModel:
             yield word
             await asyncio.sleep(0)
         yield reply
-
-    async def close(self) -> None:
-        """Do nothing; a script holds nothing open."""
 
     def _answer(self, messages: Messages, sampling: Sampling) -> Reply:
         sample = self._draws[messages]

@@ -34,7 +34,7 @@ def with_stops(
 
 def completes(model: Model | None) -> bool:
     """Tell whether a model only completes text, and takes no turns."""
-    return bool(getattr(model, "completes", False))
+    return model is not None and model.capabilities.completes
 
 
 def unstopped(sampling: Sampling) -> Sampling | None:

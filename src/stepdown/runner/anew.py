@@ -42,7 +42,7 @@ class View:
                 yield one
 
     def _look(self, role: Role, model: Model, messages: Messages, sampling: Sampling, sample: int) -> bool:
-        recorded = getattr(model, "recorded", False)
+        recorded = model.capabilities.recorded
         wanted = is_draw(sampling) if self.anew != "nothing" else False
         anew = not recorded and (wanted or (self.anew == "answers" and role != "teacher"))
         if not recorded and (anew or not self.calls.knows(model, messages, sampling, sample)):

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from stepdown.custom import CustomModel
 from stepdown.identity import normal
 from stepdown.runner.budget import Budget
 from stepdown.runner.flights import Flight
@@ -15,7 +16,7 @@ from stepdown.runner.keys import find_key
 from stepdown.runner.sending import TURN, Sender, looks
 from stepdown.runner.writer import Writer
 from stepdown.store import Paid, Store
-from stepdown.types import Call, Messages, Model, Reply, Role, Sampling
+from stepdown.types import Call, Capabilities, Messages, Model, Reply, Role, Sampling
 from stepdown.usercode import source_of
 
 _TURNS = 1 << 42
@@ -114,11 +115,7 @@ class Calls:
         place = sample if sampling.temperature > 0 else 0
         key = find_key(self.store, model, messages, sampling, place)
         # Recorded replies are all there is of them.
-        if (
-            anew
-            and not getattr(model, "recorded", False)
-            and (key in self._flights or self.store.reply(key) is not None)
-        ):
+        if anew and not model.capabilities.recorded and (key in self._flights or self.store.reply(key) is not None):
             place += TURN * (1 + secrets.randbelow(_TURNS))
             key = find_key(self.store, model, messages, sampling, place)
         return place, key
@@ -201,7 +198,7 @@ class Calls:
 
     def _take_off(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight) -> Flight:
         """Ask for a draw in a request of its own, piece by piece if the model can."""
-        if getattr(model, "stream", None) is None:
+        if not model.capabilities.streams:
             return self._board(model, messages, sampling, flight)
         flight.streamed = True
         self._flights[flight.key] = flight
@@ -328,25 +325,20 @@ class Calls:
         await self.writer.close()
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class Remembered(CustomModel):
     """A model whose calls go through the store, for graders that ask one; `run` is what they are paid for."""
 
-    model: Model
-    calls: Calls
-    run: str = ""
-    role: Role = "judge"
-
-    @property
-    def name(self) -> str:
-        """The name of the model behind."""
-        return self.model.name
-
-    @property
-    def source(self) -> str:
-        """Where the model behind answers from."""
-        return source_of(self.model)
+    def __init__(self, model: Model, calls: Calls, run: str = "", role: Role = "judge") -> None:
+        self.model, self.calls, self.run, self.role = model, calls, run, role
+        self.name, self.width = model.name, model.width
+        what = model.capabilities
+        self.capabilities = Capabilities(source=source_of(model), local=what.local, connects=what.connects)
 
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
         """Return n replies, from the store where it has them."""
         asked = [self.calls.ask(self.role, self.model, messages, sampling, sample, self.run) for sample in range(n)]
         return [call.reply for _, call in await asyncio.gather(*asked)]
+
+    async def close(self) -> None:
+        """Close the model behind."""
+        await self.model.close()

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from stepdown.errors import CallFailed, StepdownError
 from stepdown.graders import load_grader, named
 from stepdown.methods import load_method
-from stepdown.models import ChatModel
 from stepdown.problems import Problems
 from stepdown.prompts import DEFAULT
 from stepdown.prompts.stops import completes, with_stops
@@ -179,7 +178,7 @@ async def close_models(task: Task) -> None:
     A model in this process stays loaded for the next call; any other is its maker's to close.
     """
     for model in (task.student, task.teacher):
-        if isinstance(model, ChatModel):
+        if model is not None and model.capabilities.connects:
             await model.close()
 
 

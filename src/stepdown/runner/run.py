@@ -9,23 +9,21 @@ from contextlib import contextmanager
 import msgspec
 
 from stepdown.errors import BudgetReached, Interrupted, StepdownError, UsageError
-from stepdown.models.delays import Delay
 from stepdown.problems import Problems
 from stepdown.runner.budget import Budget
 from stepdown.runner.calls import Calls
 from stepdown.runner.solve import Attempts
 from stepdown.runner.task import Task
 from stepdown.store import Row, Run, Store
-from stepdown.types import Grade, Grader, Model, Problem, Trace
+from stepdown.types import Backoff, Grade, Grader, Model, Problem, Trace
 
-DEFAULT_WIDTH = 16
 WATCH_SECONDS = 0.5
 
 
 class Tally(msgspec.Struct):
     """Counts that grow while a run goes on, over traces; `seconds` since it began.
 
-    `delay` says what keeps an endpoint's calls waiting, None where nothing does.
+    `backoff` says what keeps an endpoint's calls waiting, None where nothing does.
     """
 
     run: str
@@ -38,7 +36,7 @@ class Tally(msgspec.Struct):
     calls: int = 0
     cached: int = 0
     started: float = 0.0
-    delay: Delay | None = None
+    backoff: Backoff | None = None
 
     @property
     def seconds(self) -> float:
@@ -58,7 +56,7 @@ class News(msgspec.Struct, frozen=True):
     """What a run tells the server that started it, when it changes."""
 
     run: str
-    delay: Delay | None
+    delay: Backoff | None
 
 
 class Stop:
@@ -161,7 +159,7 @@ class _Crew:
 
     def _width(self) -> int:
         """Twice what the models take at once, so that storing and grading never leave one idle."""
-        return 2 * sum(getattr(model, "width", DEFAULT_WIDTH) for model in self.models)
+        return 2 * sum(model.width for model in self.models)
 
     async def work(self, progress: Progress) -> None:
         self._count_done()
@@ -181,14 +179,14 @@ class _Crew:
         """Tell of a delay as it changes: while calls wait for an endpoint there is no other news."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            before = self.tally.delay
-            self._note_delay()
-            if self.tally.delay != before:
+            before = self.tally.backoff
+            self._note_backoff()
+            if self.tally.backoff != before:
                 progress(self.tally)
 
-    def _note_delay(self) -> None:
-        found = [delay for model in self.models if (delay := getattr(model, "delay", None)) is not None]
-        self.tally.delay = min(found, key=lambda one: one.seconds, default=None)
+    def _note_backoff(self) -> None:
+        found = [model.backoff for model in self.models if model.backoff is not None]
+        self.tally.backoff = min(found, key=lambda one: one.seconds, default=None)
 
     def _count_done(self) -> None:
         """Start from what the run already has."""
@@ -224,7 +222,7 @@ class _Crew:
                 break
             for row in rows:
                 await self._grade(row)
-            self._note_delay()
+            self._note_backoff()
             progress(self.tally)
             if self.workers > self._width():
                 break

@@ -1,11 +1,9 @@
 """One request to a model: claimed, within the budget, sent, and paid for whatever comes of it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from functools import partial
 from itertools import chain, repeat
-from typing import Protocol, cast
 
 import msgspec
 
@@ -17,7 +15,7 @@ from stepdown.runner.flights import Flight
 from stepdown.runner.writer import Writer
 from stepdown.store import Left, Paid, own_key
 from stepdown.store.claims import Claim
-from stepdown.types import Messages, Model, Reply, Sampling, Unseen, Usage
+from stepdown.types import HiddenProgress, Messages, Model, Reply, Sampling, Usage
 from stepdown.usercode import source_of
 
 # Draws of one prompt that are asked anew have places beyond those of any run: a turn's number times this, and the draw.
@@ -45,14 +43,6 @@ def _unicode(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode(errors="replace").decode()
     return text
-
-
-class Speaker(Protocol):
-    """A model that can say its reply piece by piece."""
-
-    def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | Unseen | Reply, None]:
-        """Yield the text in pieces, then the reply."""
-        ...
 
 
 def left_of(model: Model, messages: Messages, sampling: Sampling, flight: Flight, left: Left) -> Paid:
@@ -145,7 +135,7 @@ class Sender:
         """Ask for these draws of a prompt and return the first of them, at least one."""
         self.sent += len(flights)
         samples = [flight.sample % TURN for flight in flights]
-        if getattr(model, "recorded", False):
+        if model.capabilities.recorded:
             found = await model.reply(messages, sampling, max(samples) + 1)
             return [found[sample] for sample in samples]
         # A draw made alone, after others, must not be given the first draw's seed again.
@@ -165,12 +155,11 @@ class Sender:
 
     async def _hear(self, model: Model, messages: Messages, sampling: Sampling, flight: Flight) -> Reply:
         """Return the reply of a model that says it in pieces, and pass these on."""
-        stream = cast(Speaker, model).stream(messages, sampling)
-        async with aclosing(stream) as pieces:
+        async with aclosing(model.stream(messages, sampling)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Reply):
                     return storable(piece)
-                if isinstance(piece, Unseen):
+                if isinstance(piece, HiddenProgress):
                     flight.use(piece.size)
                 else:
                     flight.say(_unicode(piece))

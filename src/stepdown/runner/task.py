@@ -2,6 +2,7 @@
 
 import msgspec
 
+from stepdown.custom import check_model
 from stepdown.errors import UsageError
 from stepdown.graders import named
 from stepdown.methods import code_of_method
@@ -35,6 +36,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     review: Review | None = None
 
     def __post_init__(self) -> None:
+        for model in (self.student, self.teacher):
+            if model is not None:
+                check_model(model)
         msgspec.structs.force_setattr(self, "grader", named(self.grader))
 
     @property

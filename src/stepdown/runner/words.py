@@ -21,4 +21,4 @@ def words_for(method: Method, named: str, student: Model, teacher: Model | None)
 
 def trained_on(model: Model) -> str:
     """Return the prompt set a model was trained on, `default` for one that does not say."""
-    return str(getattr(model, "prompts", "") or "default")
+    return model.capabilities.prompts or "default"

@@ -107,9 +107,7 @@ class State:
         await self.jobs.close(grace)
         await self.calls.close()
         for model in self.models.values():
-            close = getattr(model, "close", None)
-            if close is not None:
-                await close()
+            await model.close()
         self._readers.shutdown(wait=True, cancel_futures=True)
         self._writers.shutdown(wait=True)
         for store in [*self._opened, self.store]:

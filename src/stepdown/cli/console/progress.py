@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Self
 
 from stepdown.cli.console.interrupts import LEASH
 from stepdown.cli.console.terminal import is_lively, say, show_json
-from stepdown.models.delays import Delay
 from stepdown.runner import Budget, Tally, Task
 from stepdown.runner.run import News
 from stepdown.text.figures import clipped, count, duration, money
 from stepdown.text.safety import clean
-from stepdown.types import Usage
+from stepdown.types import Backoff, Usage
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -68,7 +67,7 @@ class Meter:
         waiting = tally.total - tally.solved
         left = f" · {duration(waiting / rate)} left" if rate and waiting else ""
         failed = f" · {tally.errors} failed" if tally.errors else ""
-        delayed = f"{clean(tally.delay.words)} · " if tally.delay else ""
+        delayed = f"{clean(tally.backoff.text)} · " if tally.backoff else ""
         return f"{delayed}right {tally.right}/{tally.graded}{failed}{left} · {_paced(rate)} · {self.spending}"
 
 
@@ -97,7 +96,7 @@ class Lines:
             now, share = time.monotonic(), tally.solved / max(1, tally.total)
             text = meter.text(tally)
             due = now - said[0] >= EVERY_SECONDS or (share - said[1] >= EVERY_SHARE and now - said[0] >= 1)
-            times = tally.delay.times if tally.delay else 0
+            times = tally.backoff.times if tally.backoff else 0
             late[0] = min(late[0], times)
             due = due or (times > late[0] and now - said[0] >= BETWEEN_DELAYS)
             if said[1] < 0 or due or tally.solved == tally.total:
@@ -142,15 +141,15 @@ def passed_on(progress: Callable[[Tally], None]) -> Callable[[Tally], None]:
     """Return the same, telling the server that started this command of each delay too, as lines of JSON on stdout."""
     if not os.environ.get(LEASH):
         return progress
-    told: list[Delay | None] = [None]
+    told: list[Backoff | None] = [None]
 
     def update(tally: Tally) -> None:
         progress(tally)
-        if tally.delay != told[0]:
-            told[0] = tally.delay
+        if tally.backoff != told[0]:
+            told[0] = tally.backoff
             # A server that was killed hears nothing; the run ends with its stdin.
             with suppress(OSError):
-                show_json(News(tally.run, tally.delay))
+                show_json(News(tally.run, tally.backoff))
                 sys.stdout.flush()
 
     return update

@@ -193,10 +193,10 @@ async def _prepare(state: "State") -> None:
     names = dict.fromkeys(name for one in served for name in (one.planner, one.teacher, one.student) if name)
     await asyncio.to_thread(download, names)
     for name in names:
-        prepare = getattr(state.load(name), "prepare", None)
-        if prepare is not None:
+        model = state.load(name)
+        if not model.capabilities.connects:
             say(f"loading {name}")
-            await prepare()
+            await model.prepare()
 
 
 def _tell(address: str, door: DoorOptions, state: "State") -> None:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from stepdown.errors import StoreError, UnknownName, UsageError
-from stepdown.models.delays import Delay
 from stepdown.models.keys import Secret
 from stepdown.runner.run import News
 from stepdown.store import Run, Store
 from stepdown.text.safety import clean
+from stepdown.types import Backoff
 from stepdown.web.security.scrubbing import scrub
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Job:
         self.runs = tuple(dict.fromkeys(one.run for one in costings))
         self.lines: deque[str] = deque(maxlen=LINES)
         self.progress: dict[str, Progress] = {}
-        self.delays: dict[str, Delay] = {}
+        self.delays: dict[str, Backoff] = {}
         self.started, self.ended = time.time(), 0.0
         self.code: int | None = None
         self.asked = 0

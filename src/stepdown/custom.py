@@ -1,0 +1,60 @@
+"""Models of a user's own: what they derive from, and what is asked of them."""
+
+from collections.abc import AsyncGenerator
+
+from stepdown.errors import UsageError
+from stepdown.types import Backoff, Capabilities, HiddenProgress, Messages, Reply, Sampling
+
+
+class CustomModel:
+    """What a model of your own derives from: give it a `name` and a `reply`; the rest is optional.
+
+    One that holds something open overrides `close`; one that streams overrides `stream` and says so by
+    `capabilities = Capabilities(streams=True)`.
+    """
+
+    name: str
+    capabilities: Capabilities = Capabilities()
+    width: int = 16
+    backoff: Backoff | None = None
+
+    async def prepare(self) -> None:
+        """Do nothing."""
+
+    async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
+        """Return 1 to n replies; yours to write."""
+        raise NotImplementedError(f"`{type(self).__name__}` has no `reply`")
+
+    async def stream(
+        self, messages: Messages, sampling: Sampling
+    ) -> AsyncGenerator[str | HiddenProgress | Reply, None]:
+        """Yield the text of a reply in one piece, then the reply."""
+        [reply, *_] = await self.reply(messages, sampling)
+        yield reply.text
+        yield reply
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+_MEMBERS = ("name", "capabilities", "width", "backoff", "prepare", "reply", "stream", "close")
+
+
+def check_model(model: object) -> None:
+    """Raise `UsageError` for an object that lacks something a model has."""
+    kind = type(model).__name__
+    missing = [name for name in _MEMBERS if not hasattr(model, name)]
+    missing += ["reply"] * (isinstance(model, CustomModel) and type(model).reply is CustomModel.reply)
+    if missing:
+        raise UsageError(
+            f"`{kind}` is no model: it has no {', '.join(f'`{name}`' for name in missing)}",
+            "derive its class from `stepdown.CustomModel` and give it a `name` and an async `reply`",
+        )
+    if (
+        isinstance(model, CustomModel)
+        and type(model).stream is not CustomModel.stream
+        and not model.capabilities.streams
+    ):
+        raise UsageError(
+            f"`{kind}` has a `stream` that its capabilities deny", "write `capabilities = Capabilities(streams=True)`"
+        )
