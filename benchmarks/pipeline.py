@@ -18,7 +18,7 @@ from pathlib import Path
 import aiohttp
 
 from stepdown.graders import load_grader
-from stepdown.methods import load_method
+from stepdown.methods import TRACE_OF_THOUGHT
 from stepdown.models import load_model
 from stepdown.problems import load_problems
 from stepdown.prompts import DEFAULT
@@ -40,8 +40,8 @@ def bodies(problems: Path) -> list[bytes]:
     """The 2 x count requests a run of Trace-of-Thought sends, ready made."""
     made = []
     for problem in load_problems(str(problems)):
-        for prompt in (Prompt("delegate", problem), Prompt("follow", problem, Plan("1. Add.", "teacher"))):
-            messages = [{"role": m.role, "content": m.content} for m in DEFAULT.render(prompt)]
+        for prompt in (Prompt("plan", problem), Prompt("solve", problem, Plan("1. Add.", "teacher"))):
+            messages = [{"role": m.role, "content": m.content} for m in DEFAULT.render(TRACE_OF_THOUGHT, prompt)]
             made.append(json.dumps({"model": "mock", "messages": messages, "max_tokens": 1024}).encode())
     return made
 
@@ -67,7 +67,7 @@ async def whole(problems: Path, flight: int, store: Path) -> tuple[float, float,
     """Run Trace-of-Thought and return calls per second, CPU seconds per call, and the number of calls."""
     task = Task(
         problems=load_problems(str(problems)),
-        method=load_method("trace-of-thought"),
+        method=TRACE_OF_THOUGHT,
         student=load_model("openai/student", concurrency=flight),
         teacher=load_model("openai/teacher", concurrency=flight),
         grader=load_grader(),

@@ -11,10 +11,10 @@ import asyncio
 import json
 from time import perf_counter
 
+from stepdown.methods import FEW_SHOT
 from stepdown.models.embedded import EmbeddedModel, load_embedded
 from stepdown.problems import load_problems
-from stepdown.prompts import load_prompts
-from stepdown.prompts.demonstrations import with_demonstrations
+from stepdown.prompts import load_prompts, with_demonstrations
 from stepdown.types import Messages, Prompt, Reply, Sampling
 
 SAMPLING = Sampling(temperature=1.0, max_tokens=64)
@@ -22,7 +22,7 @@ SAMPLING = Sampling(temperature=1.0, max_tokens=64)
 
 def prompt() -> Messages:
     problem = load_problems("wordsums", split="train", limit=1)[0]
-    return with_demonstrations(load_prompts("default")).render(Prompt("few-shot", problem))
+    return with_demonstrations(load_prompts("default")).render(FEW_SHOT, Prompt("solve", problem))
 
 
 async def shared(model: EmbeddedModel, draws: int) -> list[Reply]:

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any
 
 from stepdown.answers import conclusion
+from stepdown.methods import CHAIN_OF_THOUGHT
 from stepdown.models.embedded import EmbeddedModel
 from stepdown.models.students import load_student
 from stepdown.problems import load_problems
@@ -64,7 +65,7 @@ async def main() -> None:
     options = parser.parse_args()
     problems = list(load_problems("wordsums", split="dev", limit=options.problems))
     words = load_prompts(load_student(options.folder).capabilities.prompts or "student")
-    asked = [words.render(Prompt("chain-of-thought", problem)) for problem in problems]
+    asked = [words.render(CHAIN_OF_THOUGHT, Prompt("solve", problem)) for problem in problems]
     reference = await measure(options.folder, "transformers", asked, widths=[16], tokens=options.tokens)
     slow, speed = reference[16]
     rows: list[dict[str, Any]] = [{"engine": "transformers", "width": 16, "tokens_per_second": round(speed, 1)}]

@@ -19,10 +19,6 @@ from msgspec.structs import FieldInfo, fields
 S = TypeVar("S", bound=msgspec.Struct)
 VERSION = 1
 _SCALARS = frozenset({str, int, float, bool, type(None)})
-_WORDS = (
-    "name", "source", "direct", "chain_of_thought", "plan_and_solve", "delegate", "follow", "system", "teacher_system",
-    "endings",
-)  # fmt: skip
 # The fields that are said whatever they hold. Their order is that of the struct.
 FORMS: dict[str, tuple[str, ...]] = {
     "Message": ("role", "content"),
@@ -30,8 +26,10 @@ FORMS: dict[str, tuple[str, ...]] = {
         "dataset", "problems", "count", "method", "student", "teacher", "sources", "prompt_set", "prompts", "plans",
         "control", "sampling", "teacher_sampling", "samples", "origin",
     ),
-    "PromptSet": _WORDS,
-    "FewShot": (*_WORDS, "demonstrations"),
+    "PromptWords": (
+        "name", "source", "direct", "chain_of_thought", "plan_and_solve", "delegate", "follow", "system",
+        "teacher_system", "endings",
+    ),
     "Training": (
         "target", "prompts", "visits", "steps", "batch", "learning_rate", "warmup", "clip", "epsilon", "rank", "alpha",
         "dropout", "full", "max_length", "tokens_per_pass", "seed", "precision", "evaluations", "dev", "checkpoints",

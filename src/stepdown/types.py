@@ -1,6 +1,6 @@
 """The nouns of stepdown, as frozen values, and the shapes that models and graders have."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Literal, Protocol
 
 import msgspec
@@ -14,6 +14,8 @@ Finish = Literal["stop", "length", "filter", "unknown"]
 Verdict = Literal["right", "wrong", "ungraded"]
 # The names of choices, in order.
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# What a method needs besides models: `demonstrations` are worked examples, shown before the problem.
+Need = Literal["demonstrations"]
 # More than any model reads or writes in one request: ten million tokens in 2026.
 MOST_TOKENS = 1 << 24
 
@@ -163,9 +165,15 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
         return any(call.reply.finish != "stop" for call in self.calls)
 
     @property
+    def answer(self) -> Call | None:
+        """The call whose reply is the solution; the last one where none is word for word, None where none was made."""
+        same = (call for call in reversed(self.calls) if call.reply.text == self.solution)
+        return next(same, self.calls[-1] if self.calls else None)
+
+    @property
     def cut(self) -> bool:
-        """Whether the reply that holds the solution, the last one, did not come to its own end: it has no vote."""
-        return bool(self.calls) and self.calls[-1].reply.finish != "stop"
+        """Whether the reply that holds the solution did not come to its own end: it has no vote."""
+        return self.answer is not None and self.answer.reply.finish != "stop"
 
     @property
     def ending(self) -> Finish:
@@ -336,11 +344,17 @@ class Model(Protocol):
 
 
 class Prompt(msgspec.Struct, frozen=True):
-    """What a method wants said, by name; the run's prompt set has the words (`prompts.py`)."""
+    """What a method asks, by the name it has in the method; the run's prompt set, or else the method, has the words.
 
-    name: Literal["direct", "chain-of-thought", "few-shot", "plan-and-solve", "delegate", "follow"]
+    `values` fill the template's own placeholders: `{part}` with `values["part"]`. `final` says that the reply is the
+    solution, so that it may be shown while it is written; a student is asked nothing after it.
+    """
+
+    name: str
     problem: Problem
     plan: Plan | None = None
+    values: Mapping[str, str] = {}
+    final: bool = False
 
 
 class Ask(Protocol):
@@ -354,13 +368,31 @@ class Ask(Protocol):
 class Method(msgspec.Struct, frozen=True):
     """A way of solving: `solve(problem, plan, ask)` gives the solution, `plan(problem, ask)` the plan if it has one.
 
-    The code of a method of your own is part of a run's identity; a `version` stands for it where you declare one.
+    `prompts` are its words by name: templates with `{question}`, `{steps}` (of the plan), `{ending}` (the answer line)
+    and the values of a `Prompt`; a prompt set may word them otherwise. `roles` says which prompts are for the teacher,
+    `needs` what must be there, `source` who described it. The code of a method of your own is part of a run's identity;
+    a `version` stands for it where you declare one.
     """
 
     name: str
     solve: Callable[[Problem, Plan | None, Ask], Awaitable[str]]
     plan: Callable[[Problem, Ask], Awaitable[str]] | None = None
     version: str = ""
+    prompts: Mapping[str, str] = {}
+    roles: Mapping[str, Role] = {}
+    needs: tuple[Need, ...] = ()
+    aliases: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def shows_examples(self) -> bool:
+        """Whether worked examples come before the problem."""
+        return "demonstrations" in self.needs
+
+    @property
+    def asks_teacher(self) -> bool:
+        """Whether a teacher has a part in it: it writes the plan, or is asked while solving."""
+        return self.plan is not None or "teacher" in self.roles.values()
 
 
 class Grader(Protocol):

@@ -11,8 +11,7 @@ from command_line import write_sums
 from faulty_server import Body, FaultyServer, faulty_server
 from stepdown.cli import main
 from stepdown.measuring import judge_budget
-from stepdown.prompts import judge_messages
-from stepdown.prompts.preferences import prefer_messages
+from stepdown.prompts import judge_messages, prefer_messages
 from stepdown.runner.budget import most
 from stepdown.store import Store
 from stepdown.types import Messages, Sampling

@@ -22,8 +22,7 @@ from stepdown.models.students import StudentCard, check_folder, check_safetensor
 from stepdown.models.transformers import TransformersEngine
 from stepdown.models.weights import SIZES, read_header
 from stepdown.problems import load_problems
-from stepdown.prompts import load_prompts
-from stepdown.prompts.demonstrations import load_demonstrations
+from stepdown.prompts import load_demonstrations, load_prompts
 from stepdown.runner import load_plans
 from stepdown.store import Store
 from stepdown.text.safety import json_line

@@ -16,7 +16,7 @@ import stepdown as sd
 from stepdown.custom import CustomModel
 from stepdown.errors import UsageError
 from stepdown.graders import judged_by, load_grader, named
-from stepdown.methods import METHODS, code_of_method, direct
+from stepdown.methods import METHODS, code_of_method
 from stepdown.models import RecordedModel, index_replies
 from stepdown.prompts import DEFAULT, PromptSet
 from stepdown.runner import Task, run_task
@@ -126,16 +126,16 @@ def test_a_method_that_declares_its_version_may_change_its_text(store: Store) ->
 
 def test_our_methods_are_known_by_their_names_and_others_under_these_names_are_not() -> None:
     assert {code_of_method(one) for one in METHODS.values()} == {""}
-    wrapped = wraps(direct)(method("mine").solve)
+    wrapped = wraps(METHODS["direct"].solve)(method("mine").solve)
     others = [Method("direct", METHODS["chain-of-thought"].solve), Method("direct", wrapped),
-              Method("direct", partial(direct)), Method("other", direct)]  # fmt: skip
+              Method("direct", partial(METHODS["direct"].solve)), Method("other", METHODS["direct"].solve)]  # fmt: skip
     codes = [code_of_method(one) for one in others]
     assert all(codes) and len(set(codes)) == len(codes)
 
 
 def test_a_run_of_somebodys_own_method_is_not_solved_again_by_ours_of_that_name(store: Store) -> None:
     traced = METHODS["trace-of-thought"]
-    own = Method("trace-of-thought", method("mine").solve, plan=traced.plan)
+    own = msgspec.structs.replace(traced, solve=method("mine").solve)
     task = Task(problems=sums(1), method=own, student=student(), teacher=student(), grader=load_grader())
     run = asyncio.run(run_task(task, store)).run
     plan = Plan("1. Add.", "Ann", edited_from="1. Take.")
@@ -288,8 +288,8 @@ def test_a_judge_of_ones_own_says_its_code_in_the_graders_name() -> None:
 
 def test_words_that_are_rendered_by_ones_own_code_are_other_words() -> None:
     class Shouting(PromptSet, frozen=True, kw_only=True):
-        def render(self, prompt: Prompt) -> Messages:
-            return tuple(Message(one.role, one.content.upper()) for one in super().render(prompt))
+        def render(self, method: Method, prompt: Prompt) -> Messages:
+            return tuple(Message(one.role, one.content.upper()) for one in super().render(method, prompt))
 
     loud = Shouting(**msgspec.structs.asdict(DEFAULT))
     assert loud.fingerprint != DEFAULT.fingerprint

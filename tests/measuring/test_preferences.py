@@ -14,7 +14,7 @@ from stepdown.errors import BadRow, CallFailed, EndpointRefused, UsageError
 from stepdown.measuring.preferences import candidates, prefer, verdict_of
 from stepdown.measuring.votes import agreement, read_votes, write_votes
 from stepdown.models import ScriptedModel
-from stepdown.prompts.preferences import prefer_messages
+from stepdown.prompts import prefer_messages
 from stepdown.store import Run, Store
 from stepdown.types import Grade, Messages, Problem, Sampling, Settings, Trace, Verdict
 

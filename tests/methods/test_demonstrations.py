@@ -7,12 +7,13 @@ import pytest
 
 from stepdown.errors import BadRow, UsageError
 from stepdown.graders import load_grader
-from stepdown.prompts import load_prompts
-from stepdown.prompts.demonstrations import (
+from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT, FEW_SHOT, TRACE_OF_THOUGHT
+from stepdown.prompts import (
     DEMONSTRATIONS,
     Demonstration,
     demonstrated,
     load_demonstrations,
+    load_prompts,
     with_demonstrations,
 )
 from stepdown.runner import plain
@@ -30,22 +31,22 @@ def written(tmp_path: Path, *rows: str) -> Path:
 
 
 def test_only_demonstrations_of_the_problems_kind_are_shown_before_it() -> None:
-    turns = WORDS.render(Prompt("few-shot", Problem("p/0", "Which swims?", "A", ("a fish", "a cup"), "choice")))
+    turns = WORDS.render(FEW_SHOT, Prompt("solve", Problem("p/0", "Which swims?", "A", ("a fish", "a cup"), "choice")))
     assert [turn.role for turn in turns[-3:]] == ["user", "assistant", "user"] and len(turns) <= 4
     assert turns[-3].content == "Which flies?\nA. a stone\nB. a bird" and turns[-2].content == "Birds fly.\nAnswer: B"
     assert turns[-1].content == "Which swims?\nA. a fish\nB. a cup"
 
 
 def test_a_kind_without_demonstrations_is_asked_plainly() -> None:
-    turns = WORDS.render(Prompt("few-shot", Problem("p/0", "Which day?", "Sunday", kind="text")))
+    turns = WORDS.render(FEW_SHOT, Prompt("solve", Problem("p/0", "Which day?", "Sunday", kind="text")))
     assert [turn.role for turn in turns if turn.role != "system"] == ["user"]
 
 
 def test_all_other_prompts_are_those_of_the_set_without_demonstrations() -> None:
     plainly, problem = load_prompts("default"), Problem("p/0", "2 + 2?", "4")
-    for name in ("direct", "chain-of-thought", "delegate"):
+    for method, name in ((DIRECT, "solve"), (CHAIN_OF_THOUGHT, "solve"), (TRACE_OF_THOUGHT, "plan")):
         prompt = Prompt(name, problem)
-        assert WORDS.render(prompt) == plainly.render(prompt)
+        assert WORDS.render(method, prompt) == plainly.render(method, prompt)
 
 
 def test_other_demonstrations_are_other_prompts() -> None:

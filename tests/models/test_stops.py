@@ -24,17 +24,17 @@ def test_a_chat_model_that_is_shown_no_examples_ends_by_itself() -> None:
 
 def test_a_model_that_completes_text_or_is_shown_examples_ends_before_another_problem() -> None:
     assert with_stops(GREEDY, None, DEFAULT, completes=True).stop == ANOTHER
-    assert with_stops(GREEDY, None, DEFAULT, few_shot=True).stop == ANOTHER
+    assert with_stops(GREEDY, None, DEFAULT, examples=True).stop == ANOTHER
 
 
 def test_scotds_own_form_ends_at_a_blank_line() -> None:
-    assert with_stops(GREEDY, None, load_prompts("scotd"), few_shot=True).stop == BLANK
+    assert with_stops(GREEDY, None, load_prompts("scotd"), examples=True).stop == BLANK
 
 
 def test_what_is_given_counts_and_nothing_given_is_no_stop() -> None:
-    assert with_stops(GREEDY, ("END",), DEFAULT, few_shot=True).stop == ("END",)
-    assert with_stops(GREEDY, (), DEFAULT, few_shot=True).stop == ()
-    assert with_stops(Sampling(stop=("own",)), None, DEFAULT, few_shot=True).stop == ("own",)
+    assert with_stops(GREEDY, ("END",), DEFAULT, examples=True).stop == ("END",)
+    assert with_stops(GREEDY, (), DEFAULT, examples=True).stop == ()
+    assert with_stops(Sampling(stop=("own",)), None, DEFAULT, examples=True).stop == ("own",)
 
 
 def test_chains_after_demonstrations_are_stopped_and_zero_shot_ones_are_not() -> None:

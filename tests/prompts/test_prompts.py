@@ -2,18 +2,20 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from stepdown.errors import UnknownName, UsageError
-from stepdown.prompts import PROMPT_SETS, PromptSet, judge_messages, load_prompts
-from stepdown.types import Plan, Problem, Prompt
+from stepdown.methods import DIRECT, LEAST_TO_MOST, METHODS, TRACE_OF_THOUGHT
+from stepdown.prompts import DEFAULT, PROMPT_SETS, judge_messages, load_prompts
+from stepdown.types import Method, Plan, Problem, Prompt
 
 EGGS = Problem("p/0", "How many eggs?", "3")
 STEPS = Plan("1. Count.\n2. Stop.", "teacher")
 
 
-def said(name: str, prompt: Prompt) -> str:
-    return load_prompts(name).render(prompt)[-1].content
+def said(name: str, method: Method, prompt: Prompt) -> str:
+    return load_prompts(name).render(method, prompt)[-1].content
 
 
 @pytest.mark.parametrize(
@@ -25,33 +27,35 @@ def said(name: str, prompt: Prompt) -> str:
     ],
 )
 def test_the_papers_sets_say_what_the_paper_said(name: str, words: str) -> None:
-    assert said(name, Prompt("follow", EGGS, STEPS)).startswith(words)
+    assert said(name, TRACE_OF_THOUGHT, Prompt("solve", EGGS, STEPS)).startswith(words)
 
 
 @pytest.mark.parametrize("name", PROMPT_SETS)
 def test_a_plan_reaches_the_student_word_for_word(name: str) -> None:
-    assert STEPS.text in said(name, Prompt("follow", EGGS, STEPS))
+    assert STEPS.text in said(name, TRACE_OF_THOUGHT, Prompt("solve", EGGS, STEPS))
 
 
 @pytest.mark.parametrize("name", ["paper", "code", "traces"])
 def test_the_papers_sets_are_one_user_message(name: str) -> None:
-    assert [message.role for message in load_prompts(name).render(Prompt("direct", EGGS))] == ["user"]
+    assert [message.role for message in load_prompts(name).render(DIRECT, Prompt("solve", EGGS))] == ["user"]
 
 
 def test_the_default_set_asks_every_method_for_the_same_answer_line() -> None:
     line = load_prompts("default").endings["number"]
-    prompts = (Prompt("direct", EGGS), Prompt("chain-of-thought", EGGS), Prompt("plan-and-solve", EGGS))
-    assert all(line in said("default", prompt) for prompt in (*prompts, Prompt("follow", EGGS, STEPS)))
+    methods = (one for one in METHODS.values() if not one.shows_examples)
+    assert all(line in said("default", method, Prompt("solve", EGGS, STEPS)) for method in methods)
 
 
 def test_choices_stand_lettered_below_the_question() -> None:
     asked = Problem("p/1", "Where?", "B", choices=("here", "there"), kind="choice")
-    assert "Where?\nA. here\nB. there" in said("default", Prompt("direct", asked))
+    assert "Where?\nA. here\nB. there" in said("default", DIRECT, Prompt("solve", asked))
 
 
 def test_braces_in_a_question_are_left_alone() -> None:
     hostile = Problem("p/2", "What is {steps} and {ending} and {0.__class__}?", "3")
-    assert "{steps} and {ending} and {0.__class__}" in said("default", Prompt("follow", hostile, STEPS))
+    assert "{steps} and {ending} and {0.__class__}" in said(
+        "default", TRACE_OF_THOUGHT, Prompt("solve", hostile, STEPS)
+    )
 
 
 def test_any_changed_word_changes_the_fingerprint() -> None:
@@ -59,12 +63,68 @@ def test_any_changed_word_changes_the_fingerprint() -> None:
     assert len(prints) == len(PROMPT_SETS)
 
 
-def test_a_prompt_set_can_be_read_from_a_file(tmp_path: Path) -> None:
+FLAT = "\n".join(
+    f'{field} = "{field} {{question}}"'
+    for field in ("name", "source", "direct", "chain_of_thought", "plan_and_solve", "delegate", "follow")
+)
+NESTED = """
+name = "name {question}"
+source = "source {question}"
+[words]
+direct = { solve = "direct {question}" }
+chain-of-thought = { solve = "chain_of_thought {question}" }
+plan-and-solve = { solve = "plan_and_solve {question}" }
+[words.trace-of-thought]
+plan = "delegate {question}"
+solve = "follow {question}"
+"""
+
+
+def test_a_file_of_short_names_and_one_of_words_by_method_are_the_same_set(tmp_path: Path) -> None:
+    (tmp_path / "flat.toml").write_text(FLAT)
+    (tmp_path / "nested.toml").write_text(NESTED)
+    flat, nested = (load_prompts(str(tmp_path / name)) for name in ("flat.toml", "nested.toml"))
+    assert flat == nested and flat.fingerprint == "3e832b11ccf3"
+    assert said(str(tmp_path / "flat.toml"), DIRECT, Prompt("solve", EGGS)) == "direct How many eggs?"
+
+
+def test_words_for_one_method_leave_the_runs_of_others_what_they_are() -> None:
+    words = {"least-to-most": {"part": "{question} {part}"}}
+    mine = msgspec.structs.replace(DEFAULT, words=words)
+    assert mine.fingerprint != DEFAULT.fingerprint
+    assert mine.fingerprint_for(DIRECT) == DEFAULT.fingerprint_for(DIRECT) == DEFAULT.fingerprint
+    assert mine.fingerprint_for(LEAST_TO_MOST) != DEFAULT.fingerprint_for(LEAST_TO_MOST)
+
+
+def test_a_methods_own_words_and_who_is_asked_in_them_are_part_of_what_is_asked() -> None:
+    mine = Method("mine", DIRECT.solve, prompts={"solve": "a"})
+    methods = [
+        mine,
+        msgspec.structs.replace(mine, prompts={"solve": "b"}),
+        msgspec.structs.replace(mine, prompts={"solve": "a", "hint": "h"}),
+        msgspec.structs.replace(mine, roles={"solve": "teacher"}),
+    ]
+    assert len({DEFAULT.fingerprint_for(method) for method in methods}) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ('{ dirct = { solve = "x" } }', "words for a method `dirct`"),
+        ('{ direct = { solv = "x" } }', "a prompt `solv` of `direct`"),
+        ('{ direct = "x" }', "cannot read the prompt set"),
+    ],
+)
+def test_words_that_nothing_would_say_are_refused(tmp_path: Path, words: str, message: str) -> None:
     path = tmp_path / "mine.toml"
-    fields = ("name", "source", "direct", "chain_of_thought", "plan_and_solve", "delegate", "follow")
-    path.write_text("\n".join(f'{field} = "{field} {{question}}"' for field in fields))
-    assert isinstance(load_prompts(str(path)), PromptSet)
-    assert said(str(path), Prompt("direct", EGGS)) == "direct How many eggs?"
+    path.write_text(f'name = "mine"\nsource = "ours"\nwords = {words}\n')
+    with pytest.raises(UsageError, match=message):
+        load_prompts(str(path))
+
+
+def test_a_prompt_without_words_says_where_they_belong() -> None:
+    with pytest.raises(UsageError, match="no words for its prompt `hint`, only for `solve`"):
+        DEFAULT.render(DIRECT, Prompt("hint", EGGS))
 
 
 def test_a_file_that_is_no_prompt_set_says_what_it_lacks(tmp_path: Path) -> None:

@@ -13,8 +13,7 @@ from stepdown.methods import load_method
 from stepdown.models import Prices, ScriptedModel
 from stepdown.models.students import Lessons as Taught
 from stepdown.models.students import StudentCard
-from stepdown.prompts import DEFAULT
-from stepdown.prompts.demonstrations import Demonstration, with_demonstrations
+from stepdown.prompts import DEFAULT, Demonstration, with_demonstrations
 from stepdown.questions import FILE, keys_of, write_keys
 from stepdown.reports import report, write_page
 from stepdown.runner import Task, as_problems, load_plans, plain, run_task

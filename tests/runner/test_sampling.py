@@ -6,10 +6,10 @@ import pytest
 
 import stepdown as sd
 from stepdown.errors import BadRow, CallFailed, UsageError
+from stepdown.methods import FEW_SHOT
 from stepdown.models import ScriptedModel
 from stepdown.problems import Problems, load_problems
-from stepdown.prompts import load_prompts
-from stepdown.prompts.demonstrations import DEMONSTRATIONS, load_demonstrations, with_demonstrations
+from stepdown.prompts import DEMONSTRATIONS, load_demonstrations, load_prompts, with_demonstrations
 from stepdown.store import Run, Store
 from stepdown.training.sampling import plans_of, sample, write_chains, write_gold, write_plans
 from stepdown.types import Messages, Plan, Problem, Prompt, Sampling
@@ -57,7 +57,7 @@ def test_a_teacher_is_shown_demonstrations_of_the_problems_kind_before_the_quest
 def test_every_kind_has_four_to_ten_demonstrations_whose_answers_can_be_read() -> None:
     words = with_demonstrations(load_prompts("default"))
     for kind in ("number", "expression", "choice", "text"):
-        turns = words.render(Prompt("few-shot", Problem("p/0", "Which?", "A", ("x", "y"), kind)))
+        turns = words.render(FEW_SHOT, Prompt("solve", Problem("p/0", "Which?", "A", ("x", "y"), kind)))
         assert 4 <= sum(turn.role == "assistant" for turn in turns) <= 10
 
 
@@ -133,7 +133,7 @@ def test_a_users_demonstrations_replace_ours(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text('{"question": "1 + 1?", "chain": "One more than one.", "answer": "2"}\n')
     words = with_demonstrations(load_prompts("default"), load_demonstrations(path))
-    turns = words.render(Prompt("few-shot", Problem("p/0", "2 + 2?", "4")))
+    turns = words.render(FEW_SHOT, Prompt("solve", Problem("p/0", "2 + 2?", "4")))
     assert [turn.content for turn in turns[1:]] == ["1 + 1?", "One more than one.\nAnswer: 2", "2 + 2?"]
 
 

@@ -54,14 +54,14 @@ def test_the_plan_is_heard_first_then_the_solution(store: Store) -> None:
     assert said(pieces, "student") == row.trace.solution == "Two and one is three, draw 0. Answer: 3"
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "few-shot"])
+@pytest.mark.parametrize("method", [name for name, one in METHODS.items() if not one.shows_examples])
 def test_the_trace_is_that_of_a_problem_solved_unseen(method: str, store: Store, tmp_path: Path) -> None:
     asked = task(method=load_method(method))
     _, [row] = heard(asked, store)
     with Store(tmp_path / "unseen.sqlite") as other:
         unseen = asyncio.run(solve_one(task(method=load_method(method)), TWO, None, Calls(other)))
     assert row.trace == unseen
-    assert len(store.replies(row.keys)) == len(row.trace.calls)
+    assert len(store.replies(row.keys)) == len(set(row.keys)) and len(row.keys) == len(row.trace.calls)
 
 
 def test_a_method_without_plans_says_only_its_solution(store: Store) -> None:

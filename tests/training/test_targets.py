@@ -8,6 +8,7 @@ from stepdown.answers import conclusion
 from stepdown.corpus import TARGETS, Example, target
 from stepdown.corpus.targets import label, rationale
 from stepdown.errors import UnknownName
+from stepdown.methods import CHAIN_OF_THOUGHT
 from stepdown.prompts import SCOTD, asked, load_prompts
 from stepdown.types import Chain, Grade, Kind, Message, Problem, Prompt, Verdict
 
@@ -73,7 +74,7 @@ def test_filler_is_as_long_as_the_chain_and_says_nothing() -> None:
 def test_the_words_of_scotd_close_with_a_choice_in_brackets() -> None:
     mat = chain("Mats are rough. So the answer is (B).", "B", problem=MAT)
     assert target(mat, prompts="scotd") == Example(
-        SCOTD.render(Prompt("chain-of-thought", MAT)), "Mats are rough. So the answer is: (b)"
+        SCOTD.render(CHAIN_OF_THOUGHT, Prompt("solve", MAT)), "Mats are rough. So the answer is: (b)"
     )
     assert made(STEPS, prompts="scotd") == f"{STEPS} So the answer is: 63"
 
@@ -82,7 +83,9 @@ def test_the_question_is_what_a_run_asks_its_student() -> None:
     example = target(chain(STEPS, "B", problem=MAT))
     assert example is not None and example.question == (Message("user", asked(MAT)),)
     words = load_prompts("default")
-    assert (target(chain(STEPS), prompts=words) or example).question == words.render(Prompt("chain-of-thought", EGGS))
+    assert (target(chain(STEPS), prompts=words) or example).question == words.render(
+        CHAIN_OF_THOUGHT, Prompt("solve", EGGS)
+    )
 
 
 def test_a_plan_is_asked_for_as_a_plan_and_needs_no_label() -> None:

@@ -16,9 +16,9 @@ from stepdown.graders import judged_by, load_grader
 from stepdown.measuring import JudgeBudget, cached_model
 from stepdown.methods import COMPARED, load_method
 from stepdown.problems import Problems
-from stepdown.prompts.demonstrations import load_demonstrations, with_demonstrations
+from stepdown.prompts import load_demonstrations, with_demonstrations
 from stepdown.prompts.stops import completes, with_stops
-from stepdown.runner import Plans, Task, load_plans, load_player, words_for
+from stepdown.runner import Plans, Task, load_plans, load_player, prompt_set_for
 from stepdown.store import Store
 from stepdown.types import Grader, Method, Model
 
@@ -33,8 +33,8 @@ class GridOptions:
     Parameters
     ----------
     method
-        A way of solving: `direct`, `chain-of-thought`, `plan-and-solve` or `trace-of-thought` (`all`: these four);
-        or `few-shot`.
+        A way of solving: `direct`, `chain-of-thought`, `plan-and-solve` or `trace-of-thought` (`all`: these four),
+        `few-shot`, `least-to-most`, `self-refine`; by some also called `cot`, `pas`, `tot`, `ltm`.
     student
         The model that solves, such as `ollama/llama3.2:1b`, `embedded/NAME`, a student folder, a .gguf file,
         or `recorded/RUN`.
@@ -122,8 +122,8 @@ def tasks_of(problems: Problems, grid: GridOptions, sampling: SamplingOptions, p
         for method in methods:
             for plans, teacher in _plans_and_teachers(method, planned, grid.teacher):
                 solver, writer = players.load(student), players.load(teacher) if teacher else None
-                words = words_for(method, grid.prompts, solver, writer)
-                few_shot = method.name == "few-shot"
+                words = prompt_set_for(method, grid.prompts, solver, writer)
+                examples = method.shows_examples
                 planner = solver if plans.source == "own" else writer
                 tasks.append(
                     Task(
@@ -133,8 +133,8 @@ def tasks_of(problems: Problems, grid: GridOptions, sampling: SamplingOptions, p
                         teacher=writer,
                         plans=plans,
                         grader=players.grader(grid.grader),
-                        prompts=with_demonstrations(words, shown) if few_shot else words,
-                        sampling=with_stops(drawn, stops, words, few_shot=few_shot, completes=completes(solver)),
+                        prompts=with_demonstrations(words, shown) if examples else words,
+                        sampling=with_stops(drawn, stops, words, examples=examples, completes=completes(solver)),
                         teacher_sampling=with_stops(planned_by, None, words, completes=completes(planner)),
                         samples=grid.samples,
                     )
@@ -149,7 +149,9 @@ def _check_effects(grid: GridOptions, sampling: SamplingOptions, methods: Sequen
     names = ", ".join(f"`{method.name}`" for method in methods)
     planning = [method for method in methods if method.plan is not None]
     if not planning:
-        unused = given(grid, "teacher", "plans", "control") + given(sampling, *PLANNING)
+        taught = any(method.asks_teacher for method in methods)
+        unused = given(grid, "plans", "control")
+        unused = unused if taught else given(grid, "teacher") + unused + given(sampling, *PLANNING)
         refuse(unused, f"{names} has no plans", "add --method trace-of-thought, or leave it out")
     elif "teacher" not in grid.plans:
         refuse(given(grid, "teacher"), "no plan comes from a teacher", "add --plans teacher, or leave it out")
@@ -157,7 +159,7 @@ def _check_effects(grid: GridOptions, sampling: SamplingOptions, methods: Sequen
         refuse(unused, "no plan is written in this command", "leave it out")
     if sampling.temperature == 0 and (not planning or sampling.teacher_temperature == 0):
         refuse(given(sampling, "top_p"), "greedy text has no draws", "give --temperature, or leave it out")
-    if all(method.name != "few-shot" for method in methods):
+    if not any(method.shows_examples for method in methods):
         refuse(given(grid, "demos"), f"{names} shows no demonstrations", "add --method few-shot, or leave it out")
 
 
@@ -170,7 +172,7 @@ def _plans_and_teachers(
 ) -> Iterator[tuple[Plans, str]]:
     """Stream whose plans a method runs with: once without plans, and once per source but for each teacher."""
     if method.plan is None:
-        yield Plans(), ""
+        yield from ((Plans(), teacher) for teacher in (dict.fromkeys(teachers) if method.asks_teacher else ()) or ("",))
         return
     for plans in planned:
         if plans.source == "teacher":

@@ -8,6 +8,7 @@ import msgspec
 
 from stepdown.answers import final_line, number, spelled
 from stepdown.errors import UnknownName
+from stepdown.methods import CHAIN_OF_THOUGHT, TRACE_OF_THOUGHT
 from stepdown.prompts import PromptSet, load_prompts
 from stepdown.types import LETTERS, Chain, Messages, Prompt
 
@@ -54,7 +55,7 @@ class Example(msgspec.Struct, frozen=True):
 def target(chain: Chain, kind: str = "chain", *, prompts: str | PromptSet = "student", seed: int = 0) -> Example | None:
     """Return what to train on for a chain; None where no label can be read in it (a plan needs none).
 
-    The question is what `stepdown run --method chain-of-thought` (`delegate` for a plan) says with this prompt set,
+    The question is what `stepdown run --method chain-of-thought` (a teacher's, for a plan) says with this prompt set,
     the answer line what its students are to end with: `Answer: B`, with the set `scotd` ` So the answer is: (b)`.
     `seed` orders the sentences of `shuffled`. A prompt set given by its file is read for each chain: load it once.
     Raises `UnknownName` for the kind and the prompt set.
@@ -63,11 +64,11 @@ def target(chain: Chain, kind: str = "chain", *, prompts: str | PromptSet = "stu
         raise UnknownName("target", kind, TARGETS)
     words = load_prompts(prompts) if isinstance(prompts, str) else prompts
     if kind == "plan":
-        return Example(words.render(Prompt("delegate", chain.problem)), chain.text.strip())
+        return Example(words.render(TRACE_OF_THOUGHT, Prompt("plan", chain.problem)), chain.text.strip())
     found = label(chain)
     if found is None:
         return None
-    question = words.render(Prompt("chain-of-thought", chain.problem))
+    question = words.render(CHAIN_OF_THOUGHT, Prompt("solve", chain.problem))
     return Example(question, _completion(chain, kind, found, words, seed))
 
 

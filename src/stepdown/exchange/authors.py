@@ -12,12 +12,13 @@ import msgspec
 
 from stepdown.errors import BadRow, UsageError
 from stepdown.exchange.lines import Count
+from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT, PLAN_AND_SOLVE, TRACE_OF_THOUGHT
 from stepdown.models.prices import FREE, Prices
 from stepdown.problems import gsm8k, hendrycks_math
-from stepdown.prompts import PROMPT_SETS
+from stepdown.prompts import PROMPT_SETS, PromptSet
 from stepdown.store.people import Annotation
 from stepdown.tabular import Row, decoded_lines, next_cells
-from stepdown.types import Call, Message, Plan, Problem, Prompt, Reply, Role, Sampling, Settings, Trace, Usage
+from stepdown.types import Call, Message, Method, Plan, Problem, Prompt, Reply, Role, Sampling, Settings, Trace, Usage
 
 COLUMNS = ("trace", "delegation prompt", "delegation output", "student output", "gold", "cost tokens")
 # Ollama stops a model that does not stop by itself after ten times its default window of 2,048 tokens.
@@ -162,7 +163,7 @@ def read_trace(row: AuthorsTrace, problem: Problem, names: Names) -> Trace:
     planned = row.delegation.input_text or row.delegation.output_text
     return Trace(
         problem=problem,
-        method="trace-of-thought" if planned else "direct",
+        method=(TRACE_OF_THOUGHT if planned else DIRECT).name,
         plan=Plan(row.delegation.output_text, author=names.teacher) if planned else None,
         calls=tuple(calls),
         solution=row.answer.output_text,
@@ -184,13 +185,17 @@ def wording_of(trace: Trace) -> tuple[str, str]:
     asked = trace.calls[-1].messages[0].content
     for prompts in PROMPT_SETS.values():
         if trace.plan is not None:
-            if prompts.render(Prompt("follow", trace.problem, trace.plan))[-1].content == asked.strip():
-                return prompts.name, "trace-of-thought"
+            if _says(prompts, TRACE_OF_THOUGHT, trace, asked):
+                return prompts.name, TRACE_OF_THOUGHT.name
             continue
-        for name in ("direct", "chain-of-thought", "plan-and-solve"):
-            if prompts.render(Prompt(name, trace.problem))[-1].content == asked.strip():
-                return prompts.name, name
+        for method in (DIRECT, CHAIN_OF_THOUGHT, PLAN_AND_SOLVE):
+            if _says(prompts, method, trace, asked):
+                return prompts.name, method.name
     return "recorded", trace.method
+
+
+def _says(prompts: PromptSet, method: Method, trace: Trace, asked: str) -> bool:
+    return prompts.render(method, Prompt("solve", trace.problem, trace.plan))[-1].content == asked.strip()
 
 
 def row_of(trace: Trace, prices: Prices) -> AuthorsTrace:

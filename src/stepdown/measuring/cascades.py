@@ -10,6 +10,7 @@ import msgspec
 from stepdown.answers import elected
 from stepdown.errors import UsageError
 from stepdown.graders.elections import Attempts, ballots, elect
+from stepdown.methods import METHODS
 from stepdown.models.prices import Prices
 from stepdown.prompts import PROMPT_SETS, asked
 from stepdown.stats import wilson
@@ -87,7 +88,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
             return ""
         texts = {"planner": self.planner, "teacher": self.teacher, "student": self.student}
         key = name if _BARE.fullmatch(name) else msgspec.json.encode(name).decode()
-        lines = [f"[models.{key}]", 'method = "trace-of-thought"']
+        lines = [f"[models.{key}]", f'method = "{self.settings.method}"']
         lines += [f"{field} = {msgspec.json.encode(value).decode()}" for field, value in texts.items()]
         lines += [f"votes = {self.votes}", f"threshold = {self.chosen.threshold:g}"]
         lines += [f'kind = "{self.kind}"', f"temperature = {self.settings.sampling.temperature:g}"]
@@ -182,8 +183,12 @@ def calibrate(cheap: Run, dear: Run, goal: Goal, *, holdout: float = 0.0, prices
 
 def check_runs(cheap: Settings, dear: Settings) -> None:
     """Refuse two runs that are no two halves of a cascade. Raises `UsageError`."""
-    if {cheap.method, dear.method} != {"trace-of-thought"}:
-        raise UsageError("a cascade is of trace-of-thought", "name two runs of that method; `stepdown runs` lists them")
+    method = METHODS.get(cheap.method)
+    if method is None or method.plan is None or dear.method != cheap.method:
+        raise UsageError(
+            "a cascade is of one method with plans, such as trace-of-thought",
+            "name two runs of that method; `stepdown runs` lists them",
+        )
     if cheap.samples < 2:
         raise UsageError("the cheap run has one sample per problem, so no votes", "run it with --samples 5")
     if dear.samples > 1:

@@ -12,7 +12,7 @@ import msgspec
 
 from stepdown.errors import CallFailed, UsageError
 from stepdown.measuring.judges import JudgeBudget, cached_model, judge_budget
-from stepdown.prompts.preferences import prefer_messages
+from stepdown.prompts import prefer_messages
 from stepdown.runner import plain
 from stepdown.stats import binomial_test, wilson
 from stepdown.store import Run

@@ -9,46 +9,13 @@ from typing import get_args
 import msgspec
 
 from stepdown.errors import BadRow, UsageError
-from stepdown.prompts import PromptSet, asked
-from stepdown.types import LETTERS, Kind, Message, Messages, Problem, Prompt
+from stepdown.prompts.prompt_set import Demonstration, PromptSet
+from stepdown.types import LETTERS, Kind
 
 
-class Demonstration(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A question, a hand-written chain that ends before the answer, and the answer (a choice's letter)."""
-
-    question: str
-    chain: str
-    answer: str
-    choices: tuple[str, ...] = ()
-    kind: Kind = "number"
-
-
-class FewShot(PromptSet, frozen=True, kw_only=True):
-    """A prompt set that also knows how to demonstrate: the prompt `few-shot` shows worked examples first."""
-
-    demonstrations: tuple[Demonstration, ...] = ()
-
-    def render(self, prompt: Prompt) -> Messages:
-        """Return the messages that say this prompt; demonstrations are earlier turns of the conversation."""
-        if prompt.name != "few-shot":
-            return PromptSet.render(self, prompt)
-        turns: list[Message] = [Message("system", self.system)] if self.system else []
-        for shown in self.demonstrations:
-            if shown.kind == prompt.problem.kind:
-                question = Problem("", shown.question, shown.answer, shown.choices, shown.kind)
-                turns += [Message("user", asked(question)), Message("assistant", demonstrated(shown))]
-        return (*turns, Message("user", asked(prompt.problem)))
-
-
-def demonstrated(shown: Demonstration) -> str:
-    """Return a demonstration's chain with its answer line, as a teacher should write it."""
-    return f"{shown.chain}\nAnswer: {shown.answer}"
-
-
-def with_demonstrations(prompts: PromptSet, demonstrations: tuple[Demonstration, ...] = ()) -> FewShot:
+def with_demonstrations(prompts: PromptSet, demonstrations: tuple[Demonstration, ...] = ()) -> PromptSet:
     """Return the prompt set with these demonstrations, ours where none are given."""
-    known = {name: getattr(prompts, name) for name in PromptSet.__struct_fields__}
-    return FewShot(**known, demonstrations=demonstrations or DEMONSTRATIONS)
+    return msgspec.structs.replace(prompts, demonstrations=demonstrations or DEMONSTRATIONS)
 
 
 def load_demonstrations(path: str | Path) -> tuple[Demonstration, ...]:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from stepdown.prompts import PromptSet
+from stepdown.prompts.prompt_set import PromptSet
 from stepdown.types import Model, Sampling, Settings
 
 # Four is the most that OpenAI's endpoints take.
@@ -17,7 +17,7 @@ def with_stops(
     stops: tuple[str, ...] | None,
     words: PromptSet,
     *,
-    few_shot: bool = False,
+    examples: bool = False,
     completes: bool = False,
 ) -> Sampling:
     """Return a sampling with these stop sequences, or where None are given with the usual ones, if it has none itself.
@@ -27,7 +27,7 @@ def with_stops(
     """
     if stops is None and sampling.stop:
         return sampling
-    usual = (BLANK if words.name == "scotd" else ANOTHER) if few_shot or completes else ()
+    usual = (BLANK if words.name == "scotd" else ANOTHER) if examples or completes else ()
     chosen = usual if stops is None else stops
     return msgspec.structs.replace(sampling, stop=chosen) if chosen != sampling.stop else sampling
 

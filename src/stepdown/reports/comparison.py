@@ -6,6 +6,7 @@ import msgspec
 
 from stepdown.errors import UsageError
 from stepdown.measuring import Consistency, consistency, sensitivity
+from stepdown.methods import DIRECT
 from stepdown.models.prices import Prices
 from stepdown.reports.report import Profile, Report
 from stepdown.reports.rows import Row, adjusted, row_of
@@ -110,7 +111,7 @@ def _baseline(run: Run, table: Sequence[Run], given: Run | None) -> str:
         for other in table
         if (other.settings.student, other.settings.dataset) == (run.settings.student, run.settings.dataset)
     ]
-    chosen = next((other for other in alike if other.settings.method == "direct"), alike[0])
+    chosen = next((other for other in alike if other.settings.method == DIRECT.name), alike[0])
     return "" if chosen.id == run.id else chosen.id
 
 

@@ -6,6 +6,7 @@ from math import floor
 
 import msgspec
 
+from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT
 from stepdown.reports.rows import Row
 from stepdown.text.figures import UNKNOWN, count, money
 from stepdown.types import Settings
@@ -66,7 +67,7 @@ def _sharing(group: Sequence[Row], rows: Iterable[Row]) -> Sharing:
 
 
 def _answers_itself(row: Row, shared: Sharing) -> bool:
-    alone = row.method in ("direct", "chain-of-thought") and row.samples == 1 and row.total > 0
+    alone = row.method in (DIRECT.name, CHAIN_OF_THOUGHT.name) and row.samples == 1 and row.total > 0
     return alone and row.student == shared.teacher and row.dataset == shared.dataset
 
 

@@ -17,11 +17,11 @@ from stepdown.runner.doors import (
 )
 from stepdown.runner.estimate import Estimate, estimate
 from stepdown.runner.plans import PlanRow, Plans, load_plans
+from stepdown.runner.prompt_choice import prompt_set_for, trained_on
 from stepdown.runner.recorded import load_player, replay
 from stepdown.runner.run import Outcome, Stop, Tally, run_task
 from stepdown.runner.streaming import Piece, stream_one
 from stepdown.runner.task import Task
-from stepdown.runner.words import trained_on, words_for
 from stepdown.types import Pricing
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "load_player",
     "open_store",
     "plain",
+    "prompt_set_for",
     "replay",
     "run",
     "run_task",
@@ -54,5 +55,4 @@ __all__ = [
     "solve_one",
     "stream_one",
     "trained_on",
-    "words_for",
 ]

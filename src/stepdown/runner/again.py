@@ -16,14 +16,14 @@ from stepdown.runner.anew import View
 from stepdown.runner.calls import Asker, Calls
 from stepdown.runner.doors import as_problems
 from stepdown.runner.plans import Plans
+from stepdown.runner.prompt_choice import trained_on
 from stepdown.runner.run import grade_trace
 from stepdown.runner.streaming import Piece, stream_one
 from stepdown.runner.task import Task
-from stepdown.runner.words import trained_on
 from stepdown.store import Row, Run, Store
 from stepdown.store.derived import carry_over
 from stepdown.store.people import BY_PERSON, SOURCE, put_solved
-from stepdown.types import Grade, Grader, Model, Plan, Problem, Settings, Trace, Verdict
+from stepdown.types import Grade, Grader, Method, Model, Plan, Problem, Settings, Trace, Verdict
 from stepdown.usercode import source_of
 
 Graded = tuple[tuple[Trace, Grade], ...]
@@ -92,7 +92,7 @@ def task_again(run: Run, problem: Problem, *, student: Model, prompts: str = "")
         student=student,
         plans=Plans(source=SOURCE + run.id),
         grader=_grader(run),
-        prompts=words_again(settings, student, named=prompts),
+        prompts=words_again(settings, method, student, named=prompts),
         sampling=settings.sampling,
         samples=settings.samples,
     )
@@ -110,7 +110,7 @@ def _grader(run: Run) -> Grader:
     return load_grader(name or "default")
 
 
-def words_again(settings: Settings, student: Model, *, named: str = "") -> PromptSet:
+def words_again(settings: Settings, method: Method, student: Model, *, named: str = "") -> PromptSet:
     """Return the prompt set a run was asked in; another student that was trained on words of its own is asked in those.
 
     Raises `UsageError` where the run's set was a file, or has been reworded since, and none is named.
@@ -122,10 +122,8 @@ def words_again(settings: Settings, student: Model, *, named: str = "") -> Promp
     first, _, second = settings.prompt_set.partition("/")
     words, planner = PROMPT_SETS.get(first), PROMPT_SETS.get(second or first)
     if words is not None and planner is not None and second:
-        words = msgspec.structs.replace(
-            words, name=settings.prompt_set, delegate=planner.delegate, teacher_system=planner.teacher_system
-        )
-    if words is None or words.fingerprint != settings.prompts:
+        words = words.planned_by(planner, method)
+    if words is None or words.fingerprint_for(method) != settings.prompts:
         raise UsageError(
             f"the run was asked in the prompt set `{settings.prompt_set}`, whose words are not here",
             "name the file with `stepdown plans RUN --edit PROBLEM --solve --prompts FILE`, or a set by its name",
@@ -140,7 +138,7 @@ def settings_again(run: Run, task: Task) -> Settings:
         student=task.student.name,
         sources=(source_of(task.student), *run.settings.sources[1:]),
         prompt_set=task.prompts.name,
-        prompts=task.prompts.fingerprint,
+        prompts=task.prompts.fingerprint_for(task.method),
         plans=task.plans.source,
         origin="",
     )

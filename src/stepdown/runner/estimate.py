@@ -56,7 +56,9 @@ class _Dry(Calls):
             length = min(TYPICAL_TOKENS[role], sampling.max_tokens)
             size = sum(len(message.content) for message in messages) // CHARACTERS_PER_TOKEN
             self._add(role, model.name, size, length, sampling.max_tokens)
-            reply = Reply("x" * (length * CHARACTERS_PER_TOKEN), model.name)
+            # A list, so that a method that goes on by the parts of a reply asks about some.
+            text = "".join(f"{number}. {'x' * (length * CHARACTERS_PER_TOKEN // 3 - 4)}\n" for number in (1, 2, 3))
+            reply = Reply(text, model.name)
         return key, Call(role, model.name, messages, sampling, reply, sample)
 
     def _add(self, role: Role, model: str, size: int, length: int, limit: int) -> None:

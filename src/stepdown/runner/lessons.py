@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import msgspec
 
 from stepdown.errors import StepdownError
+from stepdown.methods import METHODS
 from stepdown.models.students import Met, find_folder, met_by
 from stepdown.questions import key, words
 from stepdown.stats import wilson
@@ -47,13 +48,18 @@ class Contamination(msgspec.Struct, frozen=True, kw_only=True):
         return "; ".join(parts)
 
 
+def shows_examples(settings: Settings) -> bool:
+    """Whether a run's method shows worked examples before the problem."""
+    return settings.method in METHODS and METHODS[settings.method].shows_examples
+
+
 def may_meet(settings: Settings) -> bool:
     """Whether anything in a run's settings can have met its problems: a student of ours, recorded text, demonstrations.
 
     Cheap to ask; where it says no, no trace need be read.
     """
     names = (settings.student, settings.teacher)
-    told = settings.method == "few-shot" or settings.plans.partition("+")[0] not in ("", "teacher", "own", "gold")
+    told = shows_examples(settings) or settings.plans.partition("+")[0] not in ("", "teacher", "own", "gold")
     return told or any(name.startswith("recorded/") or find_folder(name) is not None for name in names if name)
 
 
@@ -78,7 +84,7 @@ class Lessons:
         self.verdicts: Counter[Verdict] = Counter()
         self._met: dict[str, Met | None] = {}
         self.may_meet = may_meet(run.settings)
-        self._few_shot = run.settings.method == "few-shot"
+        self._shows_examples = shows_examples(run.settings)
         for name in (run.settings.student, run.settings.teacher):
             self._lookup(name)
 
@@ -96,7 +102,7 @@ class Lessons:
         known = [(name, met) for name in sorted(names) if (met := self._met.get(name)) and met.keys]
         asked = key(trace.problem) if known else 0
         found = [name for name, met in known if asked in met.keys]
-        if self._few_shot and trace.calls and shows(trace.calls[0].messages, trace.problem.question):
+        if self._shows_examples and trace.calls and shows(trace.calls[0].messages, trace.problem.question):
             found.append(DEMONSTRATED)
         self.by.update(found)
         return found

@@ -7,7 +7,6 @@ from contextlib import aclosing
 import msgspec
 
 from stepdown.errors import CallFailed, UsageError
-from stepdown.methods import ASKS_ONCE
 from stepdown.runner.calls import Asker
 from stepdown.runner.task import Task
 from stepdown.store import Row
@@ -41,13 +40,13 @@ PLAIN = Manner()
 class Asking:
     """The `ask` of one attempt: it puts roles to models and prompts to words, and records every call.
 
-    `aloud` says that what the student writes next is the solution, which may be told piece by piece.
+    Of a student's replies only that to a `final` prompt, which is the solution, is told piece by piece.
     """
 
     def __init__(self, task: Task, calls: Asker, run: str, sample: int = 0, manner: Manner = PLAIN) -> None:
         self.task, self.calls, self.run, self.sample, self.manner = task, calls, run, sample, manner
         self.asked: list[tuple[bytes, Call]] = []
-        self.aloud = False
+        self.final = False
 
     async def __call__(self, role: Role, prompt: Prompt | str) -> str:
         """Ask the model that plays this role; a teacher's plan is drawn once and serves every sample."""
@@ -55,12 +54,18 @@ class Asking:
         model = task.planner if role == "teacher" else task.student
         if model is None:
             raise UsageError(f"`{task.method.name}` asks a {role}, and there is none", f"name a {role}")
+        if self.final and role == "student":
+            raise UsageError(
+                f"`{task.method.name}` asks its student again after a final prompt",
+                "leave `final` out where more follows",
+            )
+        self.final = final = isinstance(prompt, Prompt) and prompt.final
         teaching = role == "teacher"
         sampling = task.teacher_sampling if teaching else task.sampling
         sample = 0 if teaching else self.sample
         player: Role = "teacher" if teaching else task.role
         words = self._words(prompt)
-        if self.manner.say is None or role not in self.manner.told or not (teaching or self.aloud):
+        if self.manner.say is None or role not in self.manner.told or not (teaching or final):
             self.asked.append(await self.calls.ask(player, model, words, sampling, sample, self.run))
             return self.asked[-1][1].reply.text
         async with aclosing(self.calls.stream(player, model, words, sampling, sample, self.run)) as told:
@@ -72,7 +77,8 @@ class Asking:
         return self.asked[-1][1].reply.text
 
     def _words(self, prompt: Prompt | str) -> Messages:
-        own = (Message("user", prompt),) if isinstance(prompt, str) else self.task.prompts.render(prompt)
+        task = self.task
+        own = (Message("user", prompt),) if isinstance(prompt, str) else task.prompts.render(task.method, prompt)
         return joined(self.manner.context, own) if self.manner.context else own
 
     def row(self, ordinal: int, problem: Problem, plan: Plan | None, ended: str | CallFailed) -> Row:
@@ -152,15 +158,13 @@ class Attempts:
     async def solve(self, ordinal: int, problem: Problem, plan: Plan | None, asking: Asking) -> Row:
         """Return the row of one sample; a call that failed is its error.
 
-        Where a method may ask its student several times, nobody knows which reply is the last until it ends: only
-        then is the solution told, in one piece.
+        A solution that was no reply to a final prompt is told once the method has ended, in one piece.
         """
         method, say = self.task.method, self.manner.say
-        asking.aloud = method.solve in ASKS_ONCE
         try:
             solution = await method.solve(problem, plan, asking)
         except CallFailed as error:
             return asking.row(ordinal, problem, plan, error)
-        if say is not None and "student" in self.manner.told and not asking.aloud:
+        if say is not None and "student" in self.manner.told and not asking.final:
             say(Piece("student", solution, asking.sample))
         return asking.row(ordinal, problem, plan, solution)

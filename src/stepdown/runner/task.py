@@ -43,8 +43,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def planner(self) -> Model | None:
-        """The model that writes plans in this task; None where none is asked for."""
-        if self.method.plan is None or self.plans.source not in {"teacher", "own"}:
+        """The model that writes plans in this task, or is asked as a teacher while solving; None where none is."""
+        if self.method.plan is None:
+            return self.teacher if self.method.asks_teacher else None
+        if self.plans.source not in {"teacher", "own"}:
             return None
         return self.teacher if self.plans.source == "teacher" else self.student
 
@@ -56,6 +58,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError(
                 f"`{self.samples}` greedy samples would all be the same", "give --temperature, such as 0.7"
             )
+        if self.method.plan is None and self.method.asks_teacher and self.teacher is None:
+            raise UsageError(f"`{self.method.name}` asks a teacher, and there is none", "name a teacher")
         if self.method.plan and self.plans.source == "teacher" and self.teacher is None:
             raise UsageError(
                 f"`{self.method.name}` needs plans, and there is no teacher",
@@ -87,7 +91,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
             teacher=self.planner.name if self.planner else "",
             sources=tuple(source_of(model) for model in (self.student, self.planner) if model),
             prompt_set=self.prompts.name,
-            prompts=self.prompts.fingerprint,
+            prompts=self.prompts.fingerprint_for(self.method),
             plans=self.plans.name + "+reviewed" * (self.review is not None) if planned else "",
             control=marked(self.plans.control) if planned else "",
             sampling=self.sampling,

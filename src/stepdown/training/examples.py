@@ -159,7 +159,7 @@ class Asking:
 
     def __init__(self, tokenizer: Any, training: Training) -> None:
         self.words: PromptSet = load_prompts(training.prompts)
-        self.method = training.method
+        self.method, self.asked = training.asks
         self._tokenizer, self._template = tokenizer, template_of(tokenizer, "the base")
 
     def prompt(self, question: Messages) -> list[int]:
@@ -168,7 +168,7 @@ class Asking:
 
     def evaluated(self, problem: Problem) -> list[int]:
         """Return the tokens a problem is asked with in evaluation: the prompt set's words for the method."""
-        return self.prompt(self.words.render(Prompt(self.method, problem)))
+        return self.prompt(self.words.render(self.method, Prompt(self.asked, problem)))
 
     def is_asked_so(self, problem: Problem, tokens: list[int], question: Messages) -> bool:
         """Tell whether evaluation asks in these tokens, and a whole conversation begins with them and can end."""

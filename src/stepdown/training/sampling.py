@@ -10,10 +10,9 @@ from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
 from stepdown.corpus.files import check_out
 from stepdown.errors import UsageError
 from stepdown.graders import load_grader
-from stepdown.methods import load_method
+from stepdown.methods import CHAIN_OF_THOUGHT, FEW_SHOT
 from stepdown.problems import Problems
-from stepdown.prompts import load_prompts
-from stepdown.prompts.demonstrations import Demonstration, with_demonstrations
+from stepdown.prompts import Demonstration, load_prompts, with_demonstrations
 from stepdown.prompts.stops import completes, with_stops
 from stepdown.questions import question_key
 from stepdown.runner import Task, as_problems, open_store, run_tasks
@@ -46,11 +45,11 @@ def sampling_task(
     words = load_prompts(prompts)
     return Task(
         problems=as_problems(problems),
-        method=load_method("chain-of-thought" if zero_shot else "few-shot"),
+        method=CHAIN_OF_THOUGHT if zero_shot else FEW_SHOT,
         student=teacher,
         grader=load_grader(),
         prompts=words if zero_shot else with_demonstrations(words, tuple(demonstrations)),
-        sampling=with_stops(sampling, stops, words, few_shot=not zero_shot, completes=completes(teacher)),
+        sampling=with_stops(sampling, stops, words, examples=not zero_shot, completes=completes(teacher)),
         samples=chains,
         role="teacher",
     )
@@ -103,7 +102,8 @@ def write_chains(
 def chain_of(trace: Trace, grade: Grade) -> Chain:
     """Return the solution of a trace as a chain."""
     assert trace.solution is not None, "a trace that failed has no chain"
-    call = trace.calls[-1]
+    call = trace.answer
+    assert call is not None, "a solution comes from a call"
     return Chain(
         problem=trace.problem,
         text=trace.solution,

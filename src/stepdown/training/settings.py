@@ -6,7 +6,9 @@ import msgspec
 
 from stepdown.corpus import TARGETS
 from stepdown.errors import UnknownName, UsageError
+from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT, TRACE_OF_THOUGHT, load_method
 from stepdown.prompts import load_prompts
+from stepdown.types import Method
 
 REFUSALS = {
     "cut": "chains longer than max_length",
@@ -75,8 +77,14 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
         """The method by which a student of this target is asked."""
         if self.target == "plan":
             return "delegate"
-        words = load_prompts(self.prompts)
-        return "direct" if self.target == "label" and words.direct == words.chain_of_thought else "chain-of-thought"
+        words, labels = load_prompts(self.prompts), self.target == "label"
+        alike = words.template(DIRECT, "solve") == words.template(CHAIN_OF_THOUGHT, "solve")
+        return "direct" if labels and alike else "chain-of-thought"
+
+    @property
+    def asks(self) -> tuple[Method, str]:
+        """The method and its prompt in which a student of this target is asked."""
+        return (TRACE_OF_THOUGHT, "plan") if self.target == "plan" else (load_method(self.method), "solve")
 
     def check(self) -> None:
         """Raise `UsageError` or `UnknownName` for settings that cannot be trained by."""

@@ -11,6 +11,7 @@ from stepdown.corpus import TARGETS, Corpus, open_corpus
 from stepdown.errors import UnknownName, UsageError
 from stepdown.files import replacing, write_whole
 from stepdown.graders.elections import elect
+from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT
 from stepdown.models.students import Score as Tested
 from stepdown.models.students import read_card
 from stepdown.runner.lessons import Lessons
@@ -20,7 +21,6 @@ from stepdown.text.safety import in_markdown
 from stepdown.training.students.folder import write_card
 from stepdown.types import Verdict
 
-METHODS = {"label": "direct"}
 ALL = 0
 VERSION = 1
 
@@ -46,7 +46,7 @@ class Cell(msgspec.Struct, frozen=True):
     @property
     def method(self) -> str:
         """The method its student is asked by; a trained student's words are the same for all."""
-        return METHODS.get(self.target, "chain-of-thought")
+        return (DIRECT if self.target == "label" else CHAIN_OF_THOUGHT).name
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,12 +34,12 @@ class Served(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def check(self) -> None:
         """Refuse players that the method has no role for. Raises `UsageError`, `UnknownName`; loads nothing."""
-        planned = load_method(self.method).plan is not None
-        if self.method == "few-shot":
+        method = load_method(self.method)
+        if method.shows_examples:
             raise UsageError(
-                "`few-shot` needs demonstrations, and what is asked here has none", "choose another method"
+                f"`{self.method}` needs demonstrations, and what is asked here has none", "choose another method"
             )
-        if not planned and (self.teacher or self.planner):
+        if (self.planner and method.plan is None) or (self.teacher and not method.asks_teacher):
             raise UsageError(f"`{self.method}` has no plan, so it takes no teacher and no planner", "leave them out")
         if self.planner and not self.teacher:
             raise UsageError("a cascade has a planner and no teacher to go on to", "name a `teacher` in stepdown.toml")

@@ -30,7 +30,7 @@ from stepdown.corpus.files import check_out
 from stepdown.errors import UsageError
 from stepdown.extras import load_polars
 from stepdown.problems import Problems
-from stepdown.prompts.demonstrations import load_demonstrations
+from stepdown.prompts import load_demonstrations
 from stepdown.runner import Task
 from stepdown.training import CHAINS, GOLD, check_allow, refuse_tests, sampling_task, write_chains, write_gold
 from stepdown.training import SAMPLING as DRAWN

@@ -9,7 +9,7 @@ from stepdown.graders import load_grader
 from stepdown.methods import METHODS, load_method
 from stepdown.models import ADDRESSES
 from stepdown.problems import Problems
-from stepdown.runner import Plans, Task, words_for
+from stepdown.runner import Plans, Task, prompt_set_for
 from stepdown.runner.cascade import VOTING, Cascade
 from stepdown.store import Row, Run, Store
 from stepdown.types import Kind, Model, Problem, Sampling, Settings, fingerprint
@@ -53,9 +53,9 @@ def find_served(name: str, config: Config) -> Served:
         return config.models[name]
     method, _, players = name.partition("/")
     teacher, arrow, student = players.rpartition("->")
-    if method not in METHODS or method == "few-shot":
+    if method not in METHODS or METHODS[method].shows_examples:
         raise no_model(name)
-    if arrow and METHODS[method].plan is None:
+    if arrow and not METHODS[method].asks_teacher:
         raise no_model(name, f"`{method}` has no plan, so it takes no teacher: `{method}/STUDENT`")
     for player in (teacher, student) if arrow else (student,):
         if not is_open(player):
@@ -72,13 +72,12 @@ def is_open(player: str) -> bool:
 
 def name_of(settings: Settings) -> str | None:
     """Return the name under which the method and players of a run could be served; None where they could not."""
-    own = settings.plans == "own"
-    planned = settings.method == "trace-of-thought"
-    if settings.origin or settings.control or settings.method not in METHODS or settings.method == "few-shot":
+    method, own = METHODS.get(settings.method), settings.plans == "own"
+    if settings.origin or settings.control or method is None or method.shows_examples:
         return None
-    if planned and settings.plans not in {"teacher", "own"}:
+    if method.plan is not None and settings.plans not in {"teacher", "own"}:
         return None
-    players = [settings.teacher, settings.student] if planned and not own else [settings.student]
+    players = [settings.teacher, settings.student] if method.asks_teacher and not own else [settings.student]
     return f"{settings.method}/{'->'.join(players)}" if all(map(is_open, players)) else None
 
 
@@ -126,7 +125,7 @@ def _cascade(served: Served, state: State) -> ServedModel:
 def make_task(served: Served, state: State, teacher: str) -> Task:
     """Return the task of a served method; without a teacher the student writes its own plans."""
     method, student = load_method(served.method), _load(served.student, state)
-    planner = _load(teacher, state) if teacher and method.plan else None
+    planner = _load(teacher, state) if teacher and method.asks_teacher else None
     return Task(
         problems=Problems(DATASET, lambda: iter([(None, ANY)])),
         method=method,
@@ -134,7 +133,7 @@ def make_task(served: Served, state: State, teacher: str) -> Task:
         teacher=planner,
         plans=Plans(source="teacher" if planner else "own"),
         grader=load_grader(),
-        prompts=words_for(method, served.prompts, student, planner),
+        prompts=prompt_set_for(method, served.prompts, student, planner),
         sampling=Sampling(temperature=served.temperature, max_tokens=served.max_tokens),
         teacher_sampling=Sampling(max_tokens=served.teacher_max_tokens),
     )

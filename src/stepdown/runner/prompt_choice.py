@@ -1,22 +1,17 @@
-"""Which prompt set a task is asked in, where nobody names one: the words its models were trained on."""
-
-import msgspec
+"""Choose a task's prompt set: the named one, else the one its models were trained on."""
 
 from stepdown.prompts import PromptSet, load_prompts
 from stepdown.types import Method, Model
 
 
-def words_for(method: Method, named: str, student: Model, teacher: Model | None) -> PromptSet:
+def prompt_set_for(method: Method, named: str, student: Model, teacher: Model | None) -> PromptSet:
     """Return the prompt set of a task: the named one, or the words each model was trained on, `default` for others."""
     if named:
         return load_prompts(named)
     words = load_prompts(trained_on(student))
-    if method.plan is None or teacher is None or trained_on(teacher) == words.name:
+    if not method.asks_teacher or teacher is None or trained_on(teacher) == words.name:
         return words
-    plan = load_prompts(trained_on(teacher))
-    return msgspec.structs.replace(
-        words, name=f"{words.name}/{plan.name}", delegate=plan.delegate, teacher_system=plan.teacher_system
-    )
+    return words.planned_by(load_prompts(trained_on(teacher)), method)
 
 
 def trained_on(model: Model) -> str:

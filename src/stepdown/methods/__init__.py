@@ -1,0 +1,65 @@
+"""Methods: ways of solving, one file each, with the words, roles and needs that make it that method."""
+
+from stepdown.errors import UnknownName
+from stepdown.methods.chain_of_thought import METHOD as CHAIN_OF_THOUGHT
+from stepdown.methods.direct import METHOD as DIRECT
+from stepdown.methods.few_shot import METHOD as FEW_SHOT
+from stepdown.methods.least_to_most import METHOD as LEAST_TO_MOST
+from stepdown.methods.plan_and_solve import METHOD as PLAN_AND_SOLVE
+from stepdown.methods.self_refine import METHOD as SELF_REFINE
+from stepdown.methods.trace_of_thought import METHOD as TRACE_OF_THOUGHT
+from stepdown.types import Method, fingerprint
+from stepdown.usercode import code_of, name_of
+
+__all__ = [
+    "CHAIN_OF_THOUGHT",
+    "COMPARED",
+    "DIRECT",
+    "FEW_SHOT",
+    "LEAST_TO_MOST",
+    "METHODS",
+    "PLAN_AND_SOLVE",
+    "SELF_REFINE",
+    "TRACE_OF_THOUGHT",
+    "code_of_method",
+    "load_method",
+]
+
+METHODS = {
+    method.name: method
+    for method in (
+        DIRECT,
+        CHAIN_OF_THOUGHT,
+        FEW_SHOT,
+        PLAN_AND_SOLVE,
+        TRACE_OF_THOUGHT,
+        LEAST_TO_MOST,
+        SELF_REFINE,
+    )
+}
+
+# `all`: the methods of the paper's table.
+COMPARED = tuple(method.name for method in (DIRECT, CHAIN_OF_THOUGHT, PLAN_AND_SOLVE, TRACE_OF_THOUGHT))
+
+_ALIASES = {alias: method.name for method in METHODS.values() for alias in method.aliases}
+
+
+def load_method(name: str) -> Method:
+    """Return a method by its name or one of its aliases (`cot`, `pas`, `tot`). Raises `UnknownName`."""
+    plain = name.strip().casefold().replace("_", "-").replace(" ", "-")
+    full = _ALIASES.get(plain, plain)
+    if full not in METHODS:
+        raise UnknownName("method", name, [*METHODS, *_ALIASES, "all"])
+    return METHODS[full]
+
+
+def code_of_method(method: Method) -> str:
+    """Return what stands for a method's code in a run's identity: of ours the version, which is empty at first."""
+    if METHODS.get(method.name) == method and not code_of(method.solve, method.plan):
+        return method.version
+    return method.version or code_of(method.solve, method.plan) or fingerprint(_names(method))[:8]
+
+
+def _names(method: Method) -> list[str]:
+    """Return the names of functions of ours that are put together otherwise than we do."""
+    return [name_of(one) for one in (method.solve, method.plan) if one is not None]
