@@ -14,8 +14,6 @@ Finish = Literal["stop", "length", "filter", "unknown"]
 Verdict = Literal["right", "wrong", "ungraded"]
 # The names of choices, in order.
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-# What a method needs besides models: `demonstrations` are worked examples, shown before the problem.
-Need = Literal["demonstrations"]
 # More than any model reads or writes in one request: ten million tokens in 2026.
 MOST_TOKENS = 1 << 24
 
@@ -166,9 +164,9 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def answer(self) -> Call | None:
-        """The call whose reply is the solution; the last one where none is word for word, None where none was made."""
-        same = (call for call in reversed(self.calls) if call.reply.text == self.solution)
-        return next(same, self.calls[-1] if self.calls else None)
+        """The call whose reply is the solution, the last one where none is word for word; None without calls."""
+        last = self.calls[-1] if self.calls else None
+        return next((call for call in reversed(self.calls) if call.reply.text == self.solution), last)
 
     @property
     def cut(self) -> bool:
@@ -370,8 +368,8 @@ class Method(msgspec.Struct, frozen=True):
 
     `prompts` are its words by name: templates with `{question}`, `{steps}` (of the plan), `{ending}` (the answer line)
     and the values of a `Prompt`; a prompt set may word them otherwise. `roles` says which prompts are for the teacher,
-    `needs` what must be there, `source` who described it. The code of a method of your own is part of a run's identity;
-    a `version` stands for it where you declare one.
+    `shows_examples` that demonstrations come before the problem, `source` who described it. The code of a method of
+    your own is part of a run's identity; a `version` stands for it where you declare one.
     """
 
     name: str
@@ -380,14 +378,9 @@ class Method(msgspec.Struct, frozen=True):
     version: str = ""
     prompts: Mapping[str, str] = {}
     roles: Mapping[str, Role] = {}
-    needs: tuple[Need, ...] = ()
+    shows_examples: bool = False
     aliases: tuple[str, ...] = ()
     source: str = ""
-
-    @property
-    def shows_examples(self) -> bool:
-        """Whether worked examples come before the problem."""
-        return "demonstrations" in self.needs
 
     @property
     def asks_teacher(self) -> bool:

@@ -15,7 +15,7 @@ METHOD = Method(
     "few-shot",
     few_shot,
     prompts={"solve": "{question}"},
-    needs=("demonstrations",),
+    shows_examples=True,
     aliases=("few-shot-cot",),
     source="Wei et al., NeurIPS 2022, arXiv 2201.11903",
 )
