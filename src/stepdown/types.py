@@ -59,8 +59,7 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def steps(self) -> tuple[str, ...]:
         """The plan's lines without bullets or numbers; blank lines are no steps."""
-        lines = (_unbulleted(line) for line in self.text.splitlines())
-        return tuple(line for line in lines if line)
+        return tuple(filter(None, map(_unbulleted, self.text.splitlines())))
 
     def edit(self, *steps: str, author: str = "person", why: str = "") -> "Plan":
         """Return a new plan of these steps, numbered, that remembers the text it came from."""
@@ -184,12 +183,7 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
         known = [usage for usage in usages if usage is not None and usage.possible]
         if len(known) < len(usages):
             return None
-        return Usage(
-            input=sum(usage.input for usage in known),
-            output=sum(usage.output for usage in known),
-            cached=sum(usage.cached for usage in known),
-            reasoning=sum(usage.reasoning for usage in known),
-        )
+        return Usage(*(sum(getattr(usage, name) for usage in known) for name in Usage.__struct_fields__))
 
 
 class Grade(msgspec.Struct, frozen=True, omit_defaults=True):
