@@ -4,7 +4,7 @@
 # PYTHON names the environment.
 PYTHON ?= python
 
-.PHONY: check fix test bench torture screenshots
+.PHONY: check fix test bench torture screenshots docs
 
 check:
 	$(PYTHON) -m ruff format --check src tests benchmarks docs
@@ -28,3 +28,6 @@ torture:
 
 screenshots:
 	PYTHONPATH=tests/support $(PYTHON) docs/make_screenshots.py
+
+docs:
+	$(PYTHON) docs/make_site.py

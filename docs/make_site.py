@@ -1,0 +1,118 @@
+"""Build the site of the documents: `make docs`, or `python docs/make_site.py [FOLDER]` (default: `build/docs`).
+
+A copy of the pages gets what is made from the code: signatures and docstrings of the public names, the notebook as a
+page, and `llms.txt` (https://llmstxt.org), which lists the pages for programs. Zensical then builds it strictly.
+"""
+
+import inspect
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import stepdown
+
+HERE = Path(__file__).parent
+PAGES = ("*.md", "*.css", "*.ipynb", "screenshots/*.png", "guides/*.md", "decisions/*.md")
+NAME = re.compile(r"^### `(\w+)`$", re.MULTILINE)
+
+
+def build(folder: Path) -> Path:
+    """Return the folder of the built site. Raises `SystemExit` with Zensical's words where a link leads nowhere."""
+    pages = folder / "pages"
+    shutil.rmtree(folder, ignore_errors=True)
+    for file in (found for pattern in PAGES for found in HERE.glob(pattern)):
+        copy = pages / file.relative_to(HERE)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+    shutil.copyfile(HERE / "zensical.toml", folder / "zensical.toml")
+    (pages / "api.md").write_text(with_signatures((pages / "api.md").read_text("utf-8")), "utf-8")
+    (pages / "notebook.md").write_text(page_of(json.loads((HERE / "quickstart.ipynb").read_text("utf-8"))), "utf-8")
+    command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    (folder / "site" / "llms.txt").write_text(llms(pages), "utf-8")
+    for page in pages.rglob("*.md"):
+        shutil.copyfile(page, folder / "site" / page.relative_to(pages))
+    return folder / "site"
+
+
+def with_signatures(text: str) -> str:
+    """Put below each heading that is a public name its signature and what its docstring says."""
+    return NAME.sub(lambda found: f"{found[0]}\n\n{described(found[1])}", text)
+
+
+def described(name: str) -> str:
+    """Return a public name's signature as a block, and its docstring."""
+    value: Any = getattr(stepdown, name)
+    shown = "" if is_protocol(value) else str(inspect.signature(value))
+    shown = re.sub(r"<function \w+ at 0x\w+>|<[\w.]+ object at 0x\w+>", "...", shown)
+    kind = "class " if inspect.isclass(value) else ""
+    text = inspect.getdoc(value) or ""
+    return f"```py\n{kind}{name}{folded(shown)}\n```\n\n{text}"
+
+
+def is_protocol(value: object) -> bool:
+    """Whether this only says what others implement."""
+    return bool(getattr(value, "_is_protocol", False))
+
+
+def folded(signature: str) -> str:
+    """Put each parameter of a long signature on a line of its own."""
+    if len(signature) < 100:
+        return signature
+    head, _, tail = signature.rpartition(")")
+    parts = re.split(r", (?=[*\w]+[:,=]|[*]$|[*\w]+$)", head[1:])
+    return "(\n" + "".join(f"    {part},\n" for part in parts) + ")" + tail
+
+
+def page_of(notebook: dict[str, Any]) -> str:
+    """Return a notebook as a page: its texts, its code and what that printed."""
+    return "\n\n".join(text for cell in notebook["cells"] for text in cell_texts(cell)) + "\n"
+
+
+def cell_texts(cell: dict[str, Any]) -> Iterator[str]:
+    """Yield the blocks of one cell."""
+    source = "".join(cell["source"])
+    if cell["cell_type"] == "markdown":
+        yield source
+        return
+    yield f"```py\n{source}\n```"
+    for output in cell.get("outputs", ()):
+        text = "".join(output.get("text", output.get("data", {}).get("text/plain", "")))
+        yield f"```text\n{text.rstrip()}\n```"
+
+
+def llms(pages: Path) -> str:
+    """Return `llms.txt`: what this is, and each page with its first sentence."""
+    project = tomllib.loads((HERE / "zensical.toml").read_text("utf-8"))["project"]
+    lines = [f"# {project['site_name']}", "", f"> {project['site_description']}"]
+    for part in project["nav"]:
+        for title, entry in part.items():
+            lines += ["", f"## {title}", "", *(entry_of(pages, page) for page in files_of(entry))]
+    return "\n".join(lines) + "\n"
+
+
+def files_of(entry: Any) -> list[str]:
+    """Return the files of an entry of the navigation, in order."""
+    if isinstance(entry, str):
+        return [entry]
+    parts = entry.values() if isinstance(entry, dict) else entry
+    return [file for part in parts for file in files_of(part)]
+
+
+def entry_of(pages: Path, page: str) -> str:
+    """Return a page's line: its title, where it is, and its first paragraph."""
+    title, *rest = (part.strip() for part in (pages / page).read_text("utf-8").split("\n\n"))
+    first = next((" ".join(part.split()) for part in rest if part[:1].isalnum()), "")
+    return f"- [{title.removeprefix('# ')}]({page}): {first[:200]}"
+
+
+if __name__ == "__main__":
+    print(build(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parent / "build" / "docs"))
