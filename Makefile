@@ -4,7 +4,7 @@
 # PYTHON names the environment.
 PYTHON ?= python
 
-.PHONY: check fix test bench torture screenshots docs
+.PHONY: check fix test bench torture screenshots docs notebook
 
 check:
 	$(PYTHON) -m ruff format --check src tests benchmarks docs
@@ -31,3 +31,6 @@ screenshots:
 
 docs:
 	$(PYTHON) docs/make_site.py
+
+notebook:
+	QUICKSTART_MODELS=embedded $(PYTHON) -m jupyter execute --output=/tmp/quickstart.ipynb docs/quickstart.ipynb
