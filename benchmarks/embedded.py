@@ -14,7 +14,8 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from stepdown.models.embedded import EmbeddedModel, load_embedded
+from stepdown.models.local.embedded import EmbeddedModel
+from stepdown.models.local.loading import load_embedded
 from stepdown.types import Message, Messages, Reply, Sampling
 
 WIDTHS = (1, 4, 8)

@@ -12,7 +12,8 @@ import json
 from time import perf_counter
 
 from stepdown.methods import FEW_SHOT
-from stepdown.models.embedded import EmbeddedModel, load_embedded
+from stepdown.models.local.embedded import EmbeddedModel
+from stepdown.models.local.loading import load_embedded
 from stepdown.problems import load_problems
 from stepdown.prompts import load_prompts, with_demonstrations
 from stepdown.types import Messages, Prompt, Reply, Sampling

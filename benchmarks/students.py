@@ -13,8 +13,8 @@ from typing import Any
 
 from stepdown.answers import conclusion
 from stepdown.methods import CHAIN_OF_THOUGHT
-from stepdown.models.embedded import EmbeddedModel
-from stepdown.models.students import load_student
+from stepdown.models.local.embedded import EmbeddedModel
+from stepdown.models.local.loading import load_student
 from stepdown.problems import load_problems
 from stepdown.prompts import load_prompts
 from stepdown.types import Messages, Problem, Prompt, Reply, Sampling

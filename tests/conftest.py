@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from stepdown.errors import EndpointRefused
-from stepdown.models.catalogue import fetch
+from stepdown.models.weights.catalogue import fetch
 from stepdown.store import Store
 
 # The same examples at every run and no clock: a commit that passes here passes there. To look further, run

@@ -15,7 +15,7 @@ from stepdown.cli import main
 from stepdown.cli.verbs.study import spelled_out, tokens_of
 from stepdown.corpus import Card, CorpusWriter
 from stepdown.errors import UsageError
-from stepdown.models.students import read_card
+from stepdown.models.weights.students import read_card
 from stepdown.types import Chain, Grade, Problem
 
 packages = ("torch", "transformers", "peft", "trl", "accelerate", "polars")

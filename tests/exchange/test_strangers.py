@@ -15,12 +15,13 @@ from stepdown.cli.verbs.train import show_students
 from stepdown.corpus import open_corpus
 from stepdown.errors import StepdownError, UsageError
 from stepdown.exchange import import_corpus, import_traces
-from stepdown.models.llamacpp import _Draft
+from stepdown.models.local.llamacpp import _Draft
+from stepdown.models.local.loading import load_student
+from stepdown.models.local.special_tokens import special_words
+from stepdown.models.local.transformers import TransformersEngine
 from stepdown.models.prices import Prices
-from stepdown.models.special_words import special_words
-from stepdown.models.students import StudentCard, check_folder, check_safetensors, load_student, read_card
-from stepdown.models.transformers import TransformersEngine
-from stepdown.models.weights import SIZES, read_header
+from stepdown.models.weights.gguf import SIZES, read_header
+from stepdown.models.weights.students import StudentCard, check_folder, check_safetensors, read_card
 from stepdown.problems import load_problems
 from stepdown.prompts import load_demonstrations, load_prompts
 from stepdown.runner import load_plans

@@ -9,7 +9,7 @@ import pytest
 
 from stepdown.identity import FORMS, encoded, fingerprint, normal, ways
 from stepdown.methods import METHODS
-from stepdown.models.endpoints import endpoint_at
+from stepdown.models.http.endpoints import endpoint_at
 from stepdown.problems import load_problems
 from stepdown.prompts import DEFAULT, JUDGE, PROMPT_SETS, with_demonstrations
 from stepdown.prompts.prompt_set import PromptWords

@@ -9,7 +9,7 @@ import pytest
 
 import stepdown as sd
 from stepdown.cli import main
-from stepdown.models.students import read_card
+from stepdown.models.weights.students import read_card
 from stepdown.store import Run, Store, call_key
 from stepdown.store.people import annotations, copied_from, reviewed
 from stepdown.types import Messages, Sampling

@@ -12,8 +12,9 @@ from stepdown.errors import CallFailed, UsageError
 from stepdown.graders import load_grader
 from stepdown.models import ScriptedModel
 from stepdown.models.scripted import ScriptLine
-from stepdown.runner import Calls, Delta, Plans, Task
+from stepdown.runner import Calls, Plans, Task
 from stepdown.runner.cascade import Cascade, stream_cascade
+from stepdown.runner.solve import Piece
 from stepdown.store import Row, Store
 from stepdown.types import Finish, Messages, Plan, Problem, Reply, Sampling
 from stepdown.web.config import Config, Served
@@ -52,19 +53,19 @@ class Players:
         return Cascade(cheap=cheap, dear=dear, threshold=threshold)
 
 
-def solve(cascade: Cascade, folder: Path) -> tuple[list[Delta], Row]:
-    async def work() -> tuple[list[Delta], Row]:
+def solve(cascade: Cascade, folder: Path) -> tuple[list[Piece], Row]:
+    async def work() -> tuple[list[Piece], Row]:
         with Store(folder / "cascade.sqlite") as store:
             calls = Calls(store)
             *pieces, row = [one async for one in stream_cascade(cascade, PROBLEM, calls)]
             await calls.close()
         assert isinstance(row, Row), "a cascade ends in one row"
-        return [piece for piece in pieces if isinstance(piece, Delta) and piece.text], row
+        return [piece for piece in pieces if isinstance(piece, Piece)], row
 
     return asyncio.run(work())
 
 
-def text_of(pieces: list[Delta], role: str) -> str:
+def text_of(pieces: list[Piece], role: str) -> str:
     return "".join(piece.text for piece in pieces if piece.role == role)
 
 

@@ -9,7 +9,7 @@ from chat_calls import ask as ask_with
 from chat_calls import ask_stream, chat_model
 from raw_server import RawServer, as_json, http, raw_server, said
 from stepdown.errors import CallFailed
-from stepdown.models.folding import fold_system
+from stepdown.models.system_messages import fold_system
 from stepdown.types import Message, Sampling
 
 WHOLE = as_json(said("It is 4. END of it"))

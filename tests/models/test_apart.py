@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 import pytest
 
 from stepdown.errors import EndpointRefused, PromptTooLong, UsageError
-from stepdown.models import ChatModel, load_model
-from stepdown.models.apart import ApartModel
-from stepdown.models.embedded import EmbeddedModel, load_embedded
+from stepdown.models import EndpointModel, load_model
+from stepdown.models.local.embedded import EmbeddedModel
+from stepdown.models.local.loading import load_embedded
+from stepdown.models.local.subprocess_model import SubprocessModel
 from stepdown.runner import load_player
 from stepdown.store import Store
 from stepdown.types import Message, Reply, Sampling
@@ -31,9 +32,9 @@ T = TypeVar("T")
 
 
 @pytest.fixture(scope="session")
-def model(weights: Path) -> Iterator[ApartModel]:
-    model = load_model(NAME, apart=True)
-    assert isinstance(model, ApartModel) and model.process_id is None
+def model(weights: Path) -> Iterator[SubprocessModel]:
+    model = load_model(NAME, in_subprocess=True)
+    assert isinstance(model, SubprocessModel) and model.process_id is None
     run(model.prepare())
     yield model
     run(model.close())
@@ -46,9 +47,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def test_it_is_known_by_what_its_model_is_known_by(weights: Path, tmp_path: Path) -> None:
     here = load_embedded(NAME)
     with Store(tmp_path / "s.sqlite") as store:
-        apart = load_player(NAME, store, apart=True)
-        assert isinstance(load_player("openai-api/here/m", store, apart=True), ChatModel)
-    assert isinstance(apart, ApartModel) and apart.capabilities.local
+        apart = load_player(NAME, store, in_subprocess=True)
+        assert isinstance(load_player("openai-api/here/m", store, in_subprocess=True), EndpointModel)
+    assert isinstance(apart, SubprocessModel) and apart.capabilities.local
     assert [apart.name, apart.capabilities, apart.width] == [here.name, here.capabilities, here.width]
     assert (apart.engine, apart.process_id) == (here.engine, None)
 
@@ -58,7 +59,7 @@ def address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HERE_BASE_URL", "http://127.0.0.1:9/v1")
 
 
-def test_pieces_arrive_before_the_end_and_make_up_the_greedy_text(model: ApartModel) -> None:
+def test_pieces_arrive_before_the_end_and_make_up_the_greedy_text(model: SubprocessModel) -> None:
     async def work() -> None:
         *pieces, streamed = [piece async for piece in model.stream(APPLES, Sampling(max_tokens=24))]
         [whole] = await model.reply(APPLES, Sampling(max_tokens=24))
@@ -69,7 +70,7 @@ def test_pieces_arrive_before_the_end_and_make_up_the_greedy_text(model: ApartMo
     run(work())
 
 
-def test_many_are_answered_at_once_across_event_loops(model: ApartModel) -> None:
+def test_many_are_answered_at_once_across_event_loops(model: SubprocessModel) -> None:
     async def work() -> list[list[Reply]]:
         asked = [(Message("user", f"Repeat the number {n}{n}{n}."),) for n in range(1, 5)]
         return await asyncio.gather(*(model.reply(messages, Sampling(max_tokens=16)) for messages in asked))
@@ -78,7 +79,7 @@ def test_many_are_answered_at_once_across_event_loops(model: ApartModel) -> None
     assert sum(f"{n}{n}{n}" in text for n, text in enumerate(texts, 1)) >= 3
 
 
-def test_a_listener_who_leaves_frees_the_engine(model: ApartModel) -> None:
+def test_a_listener_who_leaves_frees_the_engine(model: SubprocessModel) -> None:
     async def work() -> Reply:
         endless = (Message("user", "Count from one to ten thousand in words."),)
         for _ in range(4):
@@ -90,7 +91,7 @@ def test_a_listener_who_leaves_frees_the_engine(model: ApartModel) -> None:
     assert run(work()).seconds < 30
 
 
-def test_errors_arrive_by_class_and_words(model: ApartModel) -> None:
+def test_errors_arrive_by_class_and_words(model: SubprocessModel) -> None:
     with pytest.raises(UsageError, match="draws nothing"):
         run(model.reply(APPLES, Sampling(max_tokens=0)))
     with pytest.raises(PromptTooLong, match="8192") as failed:
@@ -98,7 +99,7 @@ def test_errors_arrive_by_class_and_words(model: ApartModel) -> None:
     assert failed.value.hint.startswith("shorten the question")
 
 
-def test_the_event_loop_goes_on_while_the_child_reads_a_prompt(model: ApartModel) -> None:
+def test_the_event_loop_goes_on_while_the_child_reads_a_prompt(model: SubprocessModel) -> None:
     story = (Message("user", "Tell me a story about a dog who went to sea. " * 60),)
 
     async def work() -> tuple[float, float]:
@@ -117,7 +118,7 @@ def test_the_event_loop_goes_on_while_the_child_reads_a_prompt(model: ApartModel
     assert worst < whole / 6
 
 
-def test_a_child_that_dies_refuses_what_it_was_asked_and_the_next_call_starts_another(model: ApartModel) -> None:
+def test_a_child_that_dies_refuses_what_it_was_asked_and_the_next_call_starts_another(model: SubprocessModel) -> None:
     async def work() -> None:
         first = model.process_id
         asking = asyncio.ensure_future(model.reply(APPLES, Sampling(max_tokens=3000)))
@@ -136,7 +137,7 @@ def test_a_child_that_dies_refuses_what_it_was_asked_and_the_next_call_starts_an
 
 def test_a_child_that_cannot_start_says_why(tmp_path: Path) -> None:
     nowhere = EmbeddedModel(str(tmp_path / "nowhere.gguf"), lambda: tmp_path, engine="openvino", digest="0" * 64)
-    model = ApartModel(nowhere)
+    model = SubprocessModel(nowhere)
     with pytest.raises(EndpointRefused, match=r"there is no .*nowhere\.gguf"):
         run(model.reply(APPLES, Sampling()))
     run(model.close())
@@ -144,8 +145,8 @@ def test_a_child_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 def test_closing_ends_the_child_and_may_be_done_twice(tmp_path: Path) -> None:
     async def work() -> None:
-        model = load_model(NAME, apart=True)
-        assert isinstance(model, ApartModel)
+        model = load_model(NAME, in_subprocess=True)
+        assert isinstance(model, SubprocessModel)
         loading = asyncio.ensure_future(model.prepare())
         await asyncio.sleep(0)
         child = model.process_id or 0
@@ -163,7 +164,7 @@ import asyncio
 from stepdown.models import load_model
 
 async def work():
-    model = load_model({NAME!r}, apart=True)
+    model = load_model({NAME!r}, in_subprocess=True)
     preparing = asyncio.ensure_future(model.prepare())
     await asyncio.sleep(0)
     print(model.process_id, flush=True)

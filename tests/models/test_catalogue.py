@@ -10,15 +10,8 @@ from pathlib import Path
 import pytest
 
 from stepdown.errors import EndpointRefused, UnknownName
-from stepdown.models.catalogue import (
-    CATALOGUE,
-    Weights,
-    fetch,
-    fetch_weights,
-    fetched,
-    find_weights,
-    models_folder,
-)
+from stepdown.models.weights.cache import models_folder
+from stepdown.models.weights.catalogue import CATALOGUE, Weights, fetch, fetch_weights, fetched, find_weights
 
 PARTS = (b"first " * 1000, b"second " * 2000, b"third " * 500)
 

@@ -13,11 +13,11 @@ import pytest
 from chat_calls import ASK, KEY, ask, ask_stream, chat_model
 from faulty_server import Body, faulty_server
 from stepdown.errors import CallFailed, EndpointRefused
-from stepdown.models import ChatModel
-from stepdown.models.endpoints import endpoint_at
-from stepdown.models.streams import Gathering
-from stepdown.models.troubles import read_trouble
-from stepdown.models.wire import decode_answer
+from stepdown.models import EndpointModel
+from stepdown.models.http.api_errors import read_api_error
+from stepdown.models.http.endpoints import endpoint_at
+from stepdown.models.http.streaming import Gathering
+from stepdown.models.http.wire import decode_answer
 from stepdown.types import HiddenProgress, Reply, Sampling, Usage
 
 
@@ -39,7 +39,7 @@ def test_a_stream_tells_of_thoughts_that_it_does_not_show() -> None:
 
 
 def test_a_stream_says_when_it_is_opened() -> None:
-    async def main(model: ChatModel) -> str | HiddenProgress | Reply:
+    async def main(model: EndpointModel) -> str | HiddenProgress | Reply:
         async with aclosing(model.stream(ASK, Sampling())) as pieces:
             first = await anext(pieces)
         await model.close()
@@ -109,7 +109,7 @@ def test_an_endpoint_that_refuses_n_is_asked_for_one() -> None:
 
 def test_an_error_in_another_encoding_is_read() -> None:
     raw = '{"error": "modèle inconnu"}'.encode("latin-1")
-    assert "inconnu" in read_trouble(raw).message
+    assert "inconnu" in read_api_error(raw).message
 
 
 def test_a_reply_nested_without_end_is_malformed() -> None:
@@ -280,7 +280,7 @@ def test_one_model_serves_several_event_loops() -> None:
 
 def test_given_concurrency_holds_on_the_wire() -> None:
     async def main(url: str) -> None:
-        model = ChatModel(endpoint_at(url, "m"), concurrency=3)
+        model = EndpointModel(endpoint_at(url, "m"), concurrency=3)
         await asyncio.gather(*(model.reply(ASK, Sampling()) for _ in range(30)))
         await model.close()
 

@@ -12,9 +12,9 @@ from stepdown.cli.console import progress
 from stepdown.cli.console.progress import Spending, passed_on, screen
 from stepdown.custom import CustomModel
 from stepdown.errors import CallFailed, PromptTooLong
-from stepdown.models import ChatModel, Prices
-from stepdown.models.endpoints import endpoint_at
-from stepdown.models.limits import Fault, Limits
+from stepdown.models import EndpointModel, Prices
+from stepdown.models.http.endpoints import endpoint_at
+from stepdown.models.http.limits import Fault, Limits
 from stepdown.runner import Budget, Tally, Task, run_task
 from stepdown.runner.run import News
 from stepdown.store import Store
@@ -85,7 +85,7 @@ def test_statuses_reach_the_delay_of_a_model() -> None:
         async def sleep(seconds: float) -> None:
             seen.append(model.backoff)
 
-        model = ChatModel(endpoint_at(url, "m", name="openai/m"), limits=Limits("openai/m", sleep=sleep))
+        model = EndpointModel(endpoint_at(url, "m", name="openai/m"), limits=Limits("openai/m", sleep=sleep))
         await model.reply((), Sampling())
         await model.close()
         assert model.backoff is None

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import pytest
 
 from stepdown.errors import MissingExtra, PromptTooLong, UnknownName, UsageError
-from stepdown.models.embedded import EmbeddedModel, draw_seeds, load_embedded
-from stepdown.models.llamacpp import LlamaEngine
-from stepdown.models.pieces import cut_at_stop
-from stepdown.models.weights import openvino_copy, read_header
+from stepdown.models.local.embedded import EmbeddedModel, draw_seeds
+from stepdown.models.local.llamacpp import LlamaEngine
+from stepdown.models.local.loading import load_embedded
+from stepdown.models.stop_strings import cut_at_stop
+from stepdown.models.weights.gguf import openvino_copy, read_header
 from stepdown.types import Message, Reply, Sampling
 
 extras = all(find_spec(package) for package in ("openvino_genai", "xllamacpp", "gguf"))
@@ -297,7 +298,7 @@ def test_a_missing_file_is_said_at_once(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stepdown.models.embedded.PACKAGES", {"openvino": "openvino_of_nobody"})
+    monkeypatch.setattr("stepdown.models.local.embedded.PACKAGES", {"openvino": "openvino_of_nobody"})
     with pytest.raises(MissingExtra, match=r"stepdown\[embedded\]"):
         load_embedded("smollm2-135m")
 

@@ -10,10 +10,10 @@ import pytest
 from chat_calls import KEY, ask
 from faulty_server import faulty_server
 from stepdown.errors import UnknownName, UsageError
-from stepdown.models import ADDRESSES, ChatModel, load_model
-from stepdown.models.connections import find_proxy
-from stepdown.models.endpoints import endpoint_at, find_endpoint
-from stepdown.models.keys import Secret, find_setting
+from stepdown.models import ADDRESSES, EndpointModel, load_model
+from stepdown.models.environment import Secret, find_setting
+from stepdown.models.http.connections import find_proxy
+from stepdown.models.http.endpoints import endpoint_at, find_endpoint
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -70,7 +70,7 @@ def test_azure_gets_its_deployment_version_and_header(monkeypatch: pytest.Monkey
 def test_azures_key_goes_into_its_own_header() -> None:
     with faulty_server() as server:
         endpoint = msgspec.structs.replace(endpoint_at(server.url, "m", key=KEY), key_header="api-key")
-        ask(ChatModel(endpoint))
+        ask(EndpointModel(endpoint))
     assert server.headers[0]["api-key"] == KEY
     assert "authorization" not in server.headers[0]
 
@@ -82,7 +82,7 @@ def test_a_missing_key_is_named() -> None:
 
 def test_an_address_of_ones_own_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:9/v1")
-    assert isinstance(load_model("openai/gpt-4o"), ChatModel)
+    assert isinstance(load_model("openai/gpt-4o"), EndpointModel)
 
 
 @pytest.mark.parametrize(

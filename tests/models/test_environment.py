@@ -8,10 +8,10 @@ import pytest
 from chat_calls import KEY, ask
 from faulty_server import faulty_server
 from stepdown.errors import StepdownError, UsageError
-from stepdown.models import ChatModel, load_model
-from stepdown.models.connections import find_proxy
-from stepdown.models.endpoints import bare_address, clean_address, endpoint_at, find_endpoint
-from stepdown.models.keys import find_setting, read_env_file
+from stepdown.models import EndpointModel, load_model
+from stepdown.models.environment import find_setting, read_env_file
+from stepdown.models.http.connections import find_proxy
+from stepdown.models.http.endpoints import bare_address, clean_address, endpoint_at, find_endpoint
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 ELSEWHERE = "https://api.example.com/v1"
@@ -137,7 +137,7 @@ def test_a_key_in_quotes_is_sent_without_them(monkeypatch: pytest.MonkeyPatch) -
 def test_a_user_and_password_of_an_address_are_sent_in_place_of_a_key() -> None:
     with faulty_server() as server:
         address = server.url.replace("http://", "http://me:p%40ss@")
-        assert ask(ChatModel(endpoint_at(address, "m", key=KEY)))[0].text == "The answer is 4."
+        assert ask(EndpointModel(endpoint_at(address, "m", key=KEY)))[0].text == "The answer is 4."
     assert server.headers[0]["authorization"] == "Basic bWU6cEBzcw=="
 
 
@@ -180,7 +180,7 @@ def test_proxies_are_read_as_others_read_them(
 def test_a_proxy_of_another_kind_hinders_no_call_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://proxy:1080")
     with faulty_server() as server:
-        assert ask(ChatModel(endpoint_at(server.url, "m")))[0].text == "The answer is 4."
+        assert ask(EndpointModel(endpoint_at(server.url, "m")))[0].text == "The answer is 4."
 
 
 @pytest.mark.parametrize("no_proxy", ["*", "example.com", ".example.com", "api.example.com:443", "http://[::1", ",,"])
@@ -199,4 +199,4 @@ def test_odd_names_of_models_raise_what_can_be_shown(name: str) -> None:
     except StepdownError as error:
         assert error.what
     else:
-        assert isinstance(model, ChatModel) and os.sep in name
+        assert isinstance(model, EndpointModel) and os.sep in name

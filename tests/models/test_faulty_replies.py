@@ -8,8 +8,8 @@ import pytest
 from chat_calls import COUNTS, ask_url
 from raw_server import as_json, events, http, raw_server, said
 from stepdown.errors import CallFailed
-from stepdown.models.loose import read_json
-from stepdown.models.spending import Spent, noting
+from stepdown.models.http.lenient_json import read_json
+from stepdown.models.http.lost_replies import LostReply, losses_to
 from stepdown.types import Reply, Usage
 
 FINE = Usage(9, 5)
@@ -166,20 +166,20 @@ REFUSED = {
 @pytest.mark.parametrize("fault", REFUSED)
 def test_an_answer_that_was_paid_for_and_is_no_reply_is_asked_few_times_and_each_is_counted(fault: str) -> None:
     body, reason = REFUSED[fault]
-    spent: list[Spent] = []
-    with raw_server(as_json(body)) as server, noting(spent.append), pytest.raises(CallFailed, match=reason):
+    spent: list[LostReply] = []
+    with raw_server(as_json(body)) as server, losses_to(spent.append), pytest.raises(CallFailed, match=reason):
         ask_url(server.url)
     assert [one.usage for one in spent] == [FINE] * len(server.bodies) == [FINE] * 3
 
 
 def test_a_text_that_was_broken_off_is_kept_with_what_it_cost() -> None:
-    spent: list[Spent] = []
+    spent: list[LostReply] = []
     with (
         raw_server(as_json(said("It is", "abort", COUNTS)), as_json(said(usage=COUNTS))) as server,
-        noting(spent.append),
+        losses_to(spent.append),
     ):
         [reply] = ask_url(server.url)
-    assert (reply.text, spent) == ("It is 4.", [Spent("It is", FINE)])
+    assert (reply.text, spent) == ("It is 4.", [LostReply("It is", FINE)])
 
 
 @pytest.mark.parametrize("given", [3, 1])

@@ -7,8 +7,8 @@ import pytest
 from chat_calls import ask_url
 from raw_server import as_json, http, raw_server, said
 from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong
-from stepdown.models.pauses import read_pause
-from stepdown.models.troubles import read_trouble
+from stepdown.models.http.api_errors import read_api_error
+from stepdown.models.http.retry_after import read_retry_after
 
 WHOLE = as_json(said())
 BODIES = {
@@ -59,7 +59,7 @@ def test_each_status_has_its_end(status: str) -> None:
 
 
 def test_a_page_is_quoted_by_its_title() -> None:
-    assert read_trouble(BODIES["a page"]).message == "502 Bad Gateway"
+    assert read_api_error(BODIES["a page"]).message == "502 Bad Gateway"
 
 
 @pytest.mark.parametrize("code", [402, "402", 402.0, "insufficient_quota", "insufficient_balance"])
@@ -145,4 +145,4 @@ def test_an_error_beside_a_part_of_a_text_is_an_error_and_beside_a_whole_one_not
 def test_pauses_are_read_in_all_forms_and_nonsense_is_none(heads: dict[str, str], pause: float | None) -> None:
     from multidict import CIMultiDict
 
-    assert read_pause(CIMultiDict(heads)) == pause
+    assert read_retry_after(CIMultiDict(heads)) == pause

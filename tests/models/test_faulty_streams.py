@@ -10,9 +10,9 @@ import pytest
 from chat_calls import COUNTS, ask_stream, ask_url, chat_model
 from raw_server import END, as_json, events, http, raw_server, said
 from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, StepdownError
-from stepdown.models import chat
-from stepdown.models.bodies import MOST_BYTES
-from stepdown.models.streams import Events, Gathering
+from stepdown.models.http import endpoint_model
+from stepdown.models.http.bodies import MOST_BYTES
+from stepdown.models.http.streaming import Events, Gathering
 from stepdown.types import Reply, Usage
 
 
@@ -131,7 +131,7 @@ def test_a_stream_says_how_it_ended(finish: str, ours: str) -> None:
 
 
 def test_pings_without_end_do_not_hold_a_reply_that_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "_LINGER", 0.2)
+    monkeypatch.setattr(endpoint_model, "_LINGER", 0.2)
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
     with raw_server([head, events(*PARTS[:4]), b": ping\n\n", END]) as server:
         *_, reply = ask_stream(chat_model(server.url))

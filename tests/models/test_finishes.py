@@ -4,7 +4,7 @@ import pytest
 
 from chat_calls import ask_url
 from raw_server import as_json, raw_server, said
-from stepdown.models.finishes import read_finish
+from stepdown.models.http.finish_reasons import read_finish
 from stepdown.store import Store
 from stepdown.types import Call, Message, Reply, Sampling, Trace
 from worlds import sums

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from small_lessons import FAST, chains, write_base
-from stepdown.models.beside import device, said_beside
-from stepdown.models.students import load_student
+from stepdown.models.local.loading import load_student
+from stepdown.models.weights.folder_identity import device, said_beside
 from stepdown.training.bases import find_base, load_base
 from stepdown.training.datasets import prepare_lessons
 from written_earlier import EARLIER
@@ -71,7 +71,7 @@ def test_a_graphics_card_is_another_source(folder: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert device() == ""
     here = source(folder)
-    monkeypatch.setattr("stepdown.models.students.device", lambda: "cuda")
+    monkeypatch.setattr("stepdown.models.weights.students.device", lambda: "cuda")
     assert source(folder) == f"{here}/cuda"
 
 

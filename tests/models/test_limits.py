@@ -9,8 +9,8 @@ import pytest
 
 from fake_time import FakeTime, make_limits
 from stepdown.errors import CallFailed, EndpointRefused
-from stepdown.models.limits import Fault, Limits
-from stepdown.models.pauses import read_duration, read_pause
+from stepdown.models.http.limits import Fault, Limits
+from stepdown.models.http.retry_after import read_duration, read_retry_after
 
 
 def failing(*faults: Exception) -> Callable[[], Awaitable[str]]:
@@ -270,15 +270,15 @@ def test_what_is_no_duration_is_none(text: str) -> None:
 
 def test_retry_after_may_be_a_date() -> None:
     now = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
-    assert read_pause({"Retry-After": "Thu, 01 Jan 2026 12:00:30 GMT"}, now=now) == 30
-    assert read_pause({"Retry-After": "Thu, 01 Jan 2026 11:00:00 GMT"}, now=now) == 0
-    assert read_pause({"Retry-After": "tomorrow"}, now=now) is None
+    assert read_retry_after({"Retry-After": "Thu, 01 Jan 2026 12:00:30 GMT"}, now=now) == 30
+    assert read_retry_after({"Retry-After": "Thu, 01 Jan 2026 11:00:00 GMT"}, now=now) == 0
+    assert read_retry_after({"Retry-After": "tomorrow"}, now=now) is None
 
 
 def test_rate_limit_headers_say_which_allowance_is_spent() -> None:
     resets = {"x-ratelimit-reset-requests": "1s", "x-ratelimit-reset-tokens": "9s"}
-    assert read_pause(resets) == 1
-    assert read_pause(resets | {"x-ratelimit-remaining-tokens": "0"}) == 9
-    assert read_pause(resets | {"Retry-After": "3"}) == 3
-    assert read_pause({"x-ratelimit-reset-requests": "2h"}) == 60
-    assert read_pause({}) is None
+    assert read_retry_after(resets) == 1
+    assert read_retry_after(resets | {"x-ratelimit-remaining-tokens": "0"}) == 9
+    assert read_retry_after(resets | {"Retry-After": "3"}) == 3
+    assert read_retry_after({"x-ratelimit-reset-requests": "2h"}) == 60
+    assert read_retry_after({}) is None

@@ -11,12 +11,12 @@ import pytest
 from faulty_server import STATUSES, Body, faulty_server
 from small_endpoint import NAME, Slow, broken_off, endpoint, post_json
 from stepdown.errors import CallFailed, PromptTooLong
-from stepdown.models import ChatModel, ScriptedModel
-from stepdown.models.child import KINDS
-from stepdown.models.endpoints import endpoint_at
-from stepdown.models.limits import Limits
-from stepdown.models.overflows import is_overflow
-from stepdown.models.troubles import Trouble
+from stepdown.models import EndpointModel, ScriptedModel
+from stepdown.models.http.api_errors import ApiError
+from stepdown.models.http.context_length import is_overflow
+from stepdown.models.http.endpoints import endpoint_at
+from stepdown.models.http.limits import Limits
+from stepdown.models.local.worker import ERRORS
 from stepdown.store import Store
 from stepdown.types import HiddenProgress, Message, Reply, Sampling
 
@@ -29,8 +29,8 @@ async def no_sleep(seconds: float) -> None:
     """Wait for nothing, so that retries take no time."""
 
 
-def chat_model(url: str, name: str = "openai/student") -> ChatModel:
-    return ChatModel(endpoint_at(url, "m", name=name), limits=Limits(name, sleep=no_sleep))
+def chat_model(url: str, name: str = "openai/student") -> EndpointModel:
+    return EndpointModel(endpoint_at(url, "m", name=name), limits=Limits(name, sleep=no_sleep))
 
 
 def ask(url: str, times: int = 1) -> list[BaseException | object]:
@@ -63,7 +63,7 @@ def test_servers_say_in_their_own_ways_that_a_prompt_is_too_long(fault: str | Bo
     ],
 )
 def test_sglang_and_lm_studio_say_it_in_words_only(words: str) -> None:
-    assert is_overflow(400, Trouble(message=words)) and not is_overflow(500, Trouble(message=words))
+    assert is_overflow(400, ApiError(message=words)) and not is_overflow(500, ApiError(message=words))
 
 
 @pytest.mark.parametrize("fault", ["no-n", "500", {"error": {"message": "maximum effort"}}])
@@ -77,14 +77,14 @@ def test_prompts_that_are_too_long_never_count_against_their_endpoint() -> None:
         assert {type(one) for one in ask(server.url, times=9)} == {PromptTooLong}
 
 
-async def heard(model: ChatModel) -> list[str | HiddenProgress | Reply]:
+async def heard(model: EndpointModel) -> list[str | HiddenProgress | Reply]:
     async with aclosing(model.stream(ASK, Sampling())) as pieces:
         return [piece async for piece in pieces]
 
 
 @pytest.mark.parametrize("fault", [*LONG, "long-stream"])
 def test_a_stream_that_is_refused_as_too_long_says_so(fault: str) -> None:
-    async def work(model: ChatModel) -> None:
+    async def work(model: EndpointModel) -> None:
         with pytest.raises(PromptTooLong):
             await heard(model)
         await model.close()
@@ -94,7 +94,7 @@ def test_a_stream_that_is_refused_as_too_long_says_so(fault: str) -> None:
 
 
 def test_a_stream_that_ends_in_another_error_is_a_failed_call_with_its_words() -> None:
-    async def work(model: ChatModel) -> None:
+    async def work(model: EndpointModel) -> None:
         with pytest.raises(CallFailed, match="the disk is full"):
             await heard(model)
         await model.close()
@@ -105,7 +105,7 @@ def test_a_stream_that_ends_in_another_error_is_a_failed_call_with_its_words() -
 
 def test_a_model_in_a_process_of_its_own_passes_the_error_on_by_name() -> None:
     error = PromptTooLong("a prompt of `9` tokens")
-    assert next(kind for kind in KINDS.values() if isinstance(error, kind)) is PromptTooLong
+    assert next(kind for kind in ERRORS.values() if isinstance(error, kind)) is PromptTooLong
 
 
 @pytest.mark.parametrize("stream", [False, True])

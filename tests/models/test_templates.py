@@ -10,8 +10,9 @@ import pytest
 
 from small_students import TEMPLATE, small_model, small_tokenizer
 from stepdown.errors import CallFailed
-from stepdown.models.students import StudentCard, load_student
-from stepdown.models.templates import ChatTemplate
+from stepdown.models.local.chat_templates import ChatTemplate
+from stepdown.models.local.loading import load_student
+from stepdown.models.weights.students import StudentCard
 from stepdown.training.students.folder import write_student
 from stepdown.types import Message, Messages, Reply, Sampling
 

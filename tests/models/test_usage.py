@@ -8,7 +8,7 @@ import pytest
 from chat_calls import ask_url
 from raw_server import as_json, raw_server, said
 from stepdown.models import Prices
-from stepdown.models.usage import read_usage
+from stepdown.models.http.usage import read_usage
 from stepdown.store import Paid, Row, Store, call_key
 from stepdown.store.overviews import mark, paid
 from stepdown.types import GREEDY, MOST_TOKENS, Call, Message, Reply, Settings, Trace, Usage

@@ -11,8 +11,8 @@ from served import get
 from stepdown.graders import load_grader
 from stepdown.methods import load_method
 from stepdown.models import Prices, ScriptedModel
-from stepdown.models.students import Lessons as Taught
-from stepdown.models.students import StudentCard
+from stepdown.models.weights.students import StudentCard
+from stepdown.models.weights.students import TrainingData as Taught
 from stepdown.prompts import DEFAULT, Demonstration, with_demonstrations
 from stepdown.questions import FILE, keys_of, write_keys
 from stepdown.reports import report, write_page

@@ -11,11 +11,11 @@ import pytest
 from faulty_server import faulty_server
 from stepdown.errors import BudgetReached, CallFailed, StoreError, UsageError
 from stepdown.graders import judged_by
-from stepdown.models import ChatModel, ScriptedModel
-from stepdown.models.endpoints import endpoint_at
-from stepdown.models.limits import Limits
+from stepdown.models import EndpointModel, ScriptedModel
+from stepdown.models.http.endpoints import endpoint_at
+from stepdown.models.http.limits import Limits
 from stepdown.problems import Problems
-from stepdown.runner import Budget, Calls, Plans, Request, Task, as_problems, close_models, load_plans, replay, run_task
+from stepdown.runner import Budget, Calls, Plans, Task, as_problems, close_models, load_plans, replay, run_task
 from stepdown.store import Paid, Store, call_key
 from stepdown.types import Call, Message, Messages, Model, Problem, Reply, Sampling, Usage
 from worlds import DIRECT, TRACED, LastWord, student, sums, teacher
@@ -67,7 +67,7 @@ def test_a_draw_made_later_has_a_seed_of_its_own(store: Store) -> None:
 
 def test_an_endpoint_without_n_is_asked_for_each_draw_and_none_is_lost(store: Store) -> None:
     with faulty_server(one_choice=True) as server:
-        model = ChatModel(endpoint_at(server.url, "m", name="openai-api/test/m"))
+        model = EndpointModel(endpoint_at(server.url, "m", name="openai-api/test/m"))
         task = msgspec.structs.replace(samples(student(), 3, Sampling(0.7, seed=5), problems=2), student=model)
         outcome = asyncio.run(closing(task, store))
     assert sorted(body["seed"] for body in server.bodies) == [5, 5, 6, 6, 7, 7]
@@ -83,7 +83,7 @@ async def closing(task: Task, store: Store) -> int:
 def test_endpoints_that_cost_nothing_drop_their_connections_too(store: Store) -> None:
     with faulty_server() as server:
         endpoint = msgspec.structs.replace(endpoint_at(server.url, "m", name="ollama/m"), local=True)
-        model = ChatModel(endpoint)
+        model = EndpointModel(endpoint)
         asyncio.run(closing(Task(problems=sums(1), method=DIRECT, student=model, grader=LastWord()), store))
     assert model._session is None
 
@@ -147,7 +147,7 @@ def test_the_reply_that_was_stored_first_counts_and_the_later_one_is_paid_for_to
 
 async def ask_once(calls: Calls, model: Model) -> tuple[bytes, Call]:
     try:
-        return await calls.ask(Request("student", model, PROMPT, Sampling(), run="run"))
+        return await calls.ask("student", model, PROMPT, Sampling(), 0, "run")
     finally:
         await calls.close()
 
@@ -237,7 +237,7 @@ def test_another_grader_counts_afresh_and_leaves_earlier_grades(store: Store) ->
 def test_broken_unicode_in_a_reply_is_mended_and_not_paid_for_again() -> None:
     with faulty_server({"choices": [{"message": {"content": "half \ud83d"}}]}) as server:
         endpoint = endpoint_at(server.url, "m", name="openai-api/test/m")
-        model = ChatModel(endpoint, limits=Limits(endpoint.name))
+        model = EndpointModel(endpoint, limits=Limits(endpoint.name))
 
         async def ask() -> str:
             try:

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from stepdown.models import ChatModel
-from stepdown.models.endpoints import endpoint_at
-from stepdown.models.limits import Limits
+from stepdown.models import EndpointModel
+from stepdown.models.http.endpoints import endpoint_at
+from stepdown.models.http.limits import Limits
 from stepdown.types import GREEDY, HiddenProgress, Message, Reply, Sampling
 
 KEY = "sk-very-secret"
@@ -20,12 +20,12 @@ async def no_sleep(seconds: float) -> None:
 
 def chat_model(
     url: str, *, name: str = "openai-api/test/m", plain: bool = False, timeout: float = 10, logprobs: bool = False
-) -> ChatModel:
+) -> EndpointModel:
     endpoint = endpoint_at(url, "m", name=name, key=KEY, plain=plain)
-    return ChatModel(endpoint, timeout=timeout, logprobs=logprobs, limits=Limits(name, sleep=no_sleep))
+    return EndpointModel(endpoint, timeout=timeout, logprobs=logprobs, limits=Limits(name, sleep=no_sleep))
 
 
-def ask(model: ChatModel, n: int = 1, **sampling: Any) -> list[Reply]:
+def ask(model: EndpointModel, n: int = 1, **sampling: Any) -> list[Reply]:
     async def main() -> list[Reply]:
         try:
             return await model.reply(ASK, Sampling(**sampling), n)
@@ -39,7 +39,7 @@ def ask_url(url: str, n: int = 1, *, timeout: float = 10, **sampling: Any) -> li
     return ask(chat_model(url, name="t/m", timeout=timeout), n, **sampling)
 
 
-def ask_stream(model: ChatModel, sampling: Sampling = GREEDY) -> Sequence[str | Reply]:
+def ask_stream(model: EndpointModel, sampling: Sampling = GREEDY) -> Sequence[str | Reply]:
     async def main() -> list[str | Reply]:
         try:
             return [item async for item in model.stream(ASK, sampling) if not isinstance(item, HiddenProgress)]

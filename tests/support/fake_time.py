@@ -2,7 +2,7 @@
 
 import asyncio
 
-from stepdown.models.limits import Limits
+from stepdown.models.http.limits import Limits
 
 
 class FakeTime:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from stepdown.models.students import StudentCard
+from stepdown.models.weights.students import StudentCard
 from stepdown.training.students.folder import write_student
 
 TEMPLATE = (

@@ -13,7 +13,7 @@ from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
 from stepdown.corpus.files import BEHIND
 from stepdown.corpus.votes import voted
 from stepdown.errors import UsageError
-from stepdown.models.students import Met, met_by, read_card
+from stepdown.models.weights.students import SeenQuestions, read_card, seen_by
 from stepdown.problems import load_problems
 from stepdown.questions import FILE, key, keys_of, read_keys, words
 from stepdown.training import train
@@ -155,14 +155,14 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_student_keeps_what_it_was_trained_on(student: Path) -> None:
-    met, card = met_by(str(student)), read_card(student)
+    met, card = seen_by(str(student)), read_card(student)
     assert met is not None and card is not None
     assert card.lessons.questions == len(met.keys) == 24 and keys_of(TESTS) <= met.keys
 
 
 def test_a_student_of_a_student_has_met_what_both_met(student: Path, tmp_path: Path) -> None:
     (made,) = train(chains(), base=student, out=tmp_path / "s", training=SHORT)
-    met = met_by(str(made))
+    met = seen_by(str(made))
     assert met is not None and keys_of(TESTS) <= met.keys
 
 
@@ -180,7 +180,7 @@ def test_a_student_of_the_first_version_is_unknown_and_so_is_what_it_teaches(stu
     del card["lessons"]["questions"]
     (old / "card.json").write_text(json.dumps(card))
     (old / "config.json").write_text("{}")
-    assert met_by(str(old)) == Met(unknown=(str(old),))
+    assert seen_by(str(old)) == SeenQuestions(unknown=(str(old),))
     assert written(tmp_path / "c", TESTS, teacher=str(old)).card.unknown == (str(old),)
 
 

@@ -12,7 +12,7 @@ import pytest
 from small_students import small_student
 from stepdown.errors import UsageError
 from stepdown.models import load_model
-from stepdown.models.students import WEIGHTS
+from stepdown.models.weights.students import WEIGHTS
 
 packages = ("torch", "transformers", "peft", "gguf", "openvino_genai", "altair", "vl_convert")
 pytestmark = [

@@ -13,8 +13,9 @@ import pytest
 from small_students import LINES, small_model, small_student, small_tokenizer
 from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, UnknownName, UsageError
 from stepdown.models import load_model
-from stepdown.models.catalogue import fetch
-from stepdown.models.students import WEIGHTS, Lessons, Score, StudentCard, load_student, read_card
+from stepdown.models.local.loading import load_student
+from stepdown.models.weights.catalogue import fetch
+from stepdown.models.weights.students import WEIGHTS, StudentCard, StudentScore, TrainingData, read_card
 from stepdown.problems import load_problems
 from stepdown.training.students.folder import export_student, write_student
 from stepdown.training.students.model_card import describe
@@ -209,9 +210,9 @@ def test_hostile_words_stand_in_the_readme_as_words() -> None:
     card = StudentCard(
         base="<script>alert(1)</script>",
         notes=("# big\n\n| a | [x](javascript:1) https://x.example \x1b[2J\u202e",),
-        test=(Score(right=1, graded=2, total=2),),
+        test=(StudentScore(right=1, graded=2, total=2),),
     )
-    page = describe(msgspec.structs.replace(card, lessons=Lessons(dataset="`a`", problems=3)))
+    page = describe(msgspec.structs.replace(card, lessons=TrainingData(dataset="`a`", problems=3)))
     assert "<script>" not in page and "[x](javascript" not in page and "\n# big" not in page
     assert "https://x" not in page and "\x1b" not in page and "\u202e" not in page
     assert "| test |  | 0 | 1 / 2 / 2 |" in page

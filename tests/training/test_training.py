@@ -15,7 +15,7 @@ from places import SUPPORT
 from small_lessons import FAST, chain, chains, examples, logged, same_weights, write_base
 from small_students import small_model, small_tokenizer
 from stepdown.errors import EndpointRefused, UsageError
-from stepdown.models.students import read_card
+from stepdown.models.weights.students import read_card
 from stepdown.training import Progressed, train
 from stepdown.training.bases import find_base, load_base
 from stepdown.training.checkpoints import Work, best_step

@@ -14,7 +14,7 @@ from browser import PATIENCE, chromium
 from served import served
 from stepdown.measuring.votes import write_votes
 from stepdown.models import ScriptedModel
-from stepdown.models.keys import Secret
+from stepdown.models.environment import Secret
 from stepdown.runner import run
 from stepdown.store import Run, Store
 from stepdown.store.people import hold

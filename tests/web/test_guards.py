@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from served import served
 from stepdown.errors import EndpointRefused
-from stepdown.models.keys import Secret
+from stepdown.models.environment import Secret
 from stepdown.web.security.guards import POLICY, Rules
 from stepdown.web.server.serving import Limits
 from stepdown.web.state import State

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from served import served
-from stepdown.models.keys import Secret
+from stepdown.models.environment import Secret
 from stepdown.web.state import State
 
 TOKEN = "a-token-of-enough-letters"

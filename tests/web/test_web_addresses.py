@@ -10,7 +10,7 @@ import pytest
 from run_pages import put_run
 from served import get, post, served
 from solving_site import NAMES, solved_run, solving_site
-from stepdown.models.keys import Secret
+from stepdown.models.environment import Secret
 from stepdown.store import Run, Store
 from stepdown.web.state import State
 from stepdown.web.views.addresses import Room, address, inside

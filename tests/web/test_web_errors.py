@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from served import served
 from stepdown.errors import BudgetReached, EndpointRefused, StoreError
-from stepdown.models.keys import Secret
+from stepdown.models.environment import Secret
 from stepdown.web.server.serving import Limits
 from stepdown.web.state import State
 

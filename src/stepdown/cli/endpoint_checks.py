@@ -6,9 +6,8 @@ import os
 import msgspec
 
 from stepdown.errors import StepdownError
-from stepdown.models import ADDRESSES, load_endpoint
-from stepdown.models.endpoints import LOCAL
-from stepdown.models.keys import find_setting
+from stepdown.models import ADDRESSES, find_setting, load_endpoint
+from stepdown.models.http import LOCAL
 
 SECONDS = 2.0
 _WORDS = ("_API_KEY", "_BASE_URL")

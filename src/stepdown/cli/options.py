@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 from stepdown.cli.console.terminal import say
 from stepdown.errors import UsageError
 from stepdown.models import Prices
-from stepdown.models.chat import TIMEOUT
+from stepdown.models.http import TIMEOUT
 from stepdown.problems import Columns, Problems, datasets, load_problems
 from stepdown.prompts.stops import MOST
 from stepdown.store import Store, default_path

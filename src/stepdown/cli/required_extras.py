@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from stepdown.extras import has, require
-from stepdown.models.embedded import PACKAGES
+from stepdown.models.local import PACKAGES
 from stepdown.problems import Problems
 
 

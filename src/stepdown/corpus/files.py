@@ -16,8 +16,8 @@ from stepdown.corpus.rows import Row, chains_of, check_rows, frame_of, row_of, s
 from stepdown.errors import UsageError
 from stepdown.extras import load_polars
 from stepdown.files import replacing_folder
-from stepdown.models.students import Met as Lessons
-from stepdown.models.students import met_by
+from stepdown.models.weights import SeenQuestions as Lessons
+from stepdown.models.weights import seen_by
 from stepdown.questions import FILE, NONE, Keys, key, keys_of, read_keys, write_keys
 from stepdown.types import Chain, Problem
 from stepdown.untrusted import reading
@@ -162,7 +162,7 @@ def lessons_behind(teachers: Iterable[str]) -> Lessons:
     """Return what the teachers that are students of ours were trained on; a control's mark is no part of a name."""
     found = Lessons()
     for name in dict.fromkeys(one.partition("+")[0] for one in teachers):
-        found = found.plus(met_by(name) or Lessons())
+        found = found.plus(seen_by(name) or Lessons())
     return found
 
 

@@ -13,7 +13,7 @@ import msgspec
 from stepdown.errors import BadRow, UsageError
 from stepdown.exchange.lines import Count
 from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT, PLAN_AND_SOLVE, TRACE_OF_THOUGHT
-from stepdown.models.prices import FREE, Prices
+from stepdown.models import FREE, Prices
 from stepdown.problems import gsm8k, hendrycks_math
 from stepdown.prompts import PROMPT_SETS, PromptSet
 from stepdown.store.people import Annotation

@@ -10,7 +10,7 @@ import msgspec
 
 from stepdown.errors import BadRow, UsageError
 from stepdown.exchange import authors, lines
-from stepdown.models.prices import Prices
+from stepdown.models import Prices
 from stepdown.runner import grade, open_store
 from stepdown.store import Run, Store
 from stepdown.store.people import Annotation, Reviewed, annotate, put_review

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from stepdown.errors import BadRow
-from stepdown.models.prices import Prices
+from stepdown.models import Prices
 from stepdown.store import Edit, Run
 from stepdown.store.origins import grades_of
 from stepdown.store.people import Annotation, Reviewed, remarks, reviewed

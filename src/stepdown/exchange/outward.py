@@ -11,7 +11,7 @@ import msgspec
 from stepdown.errors import MissingExtra, UnknownName
 from stepdown.exchange import authors, lines
 from stepdown.files import folder_beside, replacing
-from stepdown.models.prices import Prices
+from stepdown.models import Prices
 from stepdown.store import Run
 from stepdown.store.people import annotations
 

@@ -11,7 +11,7 @@ from stepdown.answers import elected
 from stepdown.errors import UsageError
 from stepdown.graders.elections import Attempts, ballots, elect
 from stepdown.methods import METHODS
-from stepdown.models.prices import Prices
+from stepdown.models import Prices
 from stepdown.prompts import PROMPT_SETS, asked
 from stepdown.stats import wilson
 from stepdown.store import Run

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import UsageError
-from stepdown.models.endpoints import ANY, LOCAL
+from stepdown.models.http.endpoints import ANY, LOCAL
 from stepdown.types import Usage
 
 _FREE = LOCAL | {"embedded", "recorded", "scripted"}

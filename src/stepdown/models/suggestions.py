@@ -3,7 +3,7 @@
 import re
 from difflib import get_close_matches
 
-from stepdown.models.catalogue import CATALOGUE
+from stepdown.models.weights.catalogue import CATALOGUE
 
 # How the makers of models name them; a name of no maker's, with a tag behind a colon, is Ollama's form.
 _MAKERS = (

@@ -7,7 +7,7 @@ import msgspec
 from stepdown.errors import UsageError
 from stepdown.measuring import Consistency, consistency, sensitivity
 from stepdown.methods import DIRECT
-from stepdown.models.prices import Prices
+from stepdown.models import Prices
 from stepdown.reports.report import Profile, Report
 from stepdown.reports.rows import Row, adjusted, row_of
 from stepdown.reports.sharing import sharings

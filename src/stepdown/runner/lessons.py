@@ -7,7 +7,7 @@ import msgspec
 
 from stepdown.errors import StepdownError
 from stepdown.methods import METHODS
-from stepdown.models.students import Met, find_folder, met_by
+from stepdown.models.weights import SeenQuestions, find_folder, seen_by
 from stepdown.questions import key, words
 from stepdown.stats import wilson
 from stepdown.store import Run
@@ -82,7 +82,7 @@ class Lessons:
         self.run = run
         self.by: Counter[str] = Counter()
         self.verdicts: Counter[Verdict] = Counter()
-        self._met: dict[str, Met | None] = {}
+        self._met: dict[str, SeenQuestions | None] = {}
         self.may_meet = may_meet(run.settings)
         self._shows_examples = shows_examples(run.settings)
         for name in (run.settings.student, run.settings.teacher):
@@ -136,22 +136,22 @@ class Lessons:
             self._met[name] = _met(self.run, name)
 
 
-def _met(run: Run, name: str, depth: int = 0) -> Met | None:
+def _met(run: Run, name: str, depth: int = 0) -> SeenQuestions | None:
     """Return what a model of a run has met, through `recorded/RUN` to whoever answered there; None for other models."""
     own = name in (run.settings.student, run.settings.teacher)
     if name.startswith("recorded/") and depth < _DEEPEST:
         try:
             other = run.store.run(name.removeprefix("recorded/"))
         except StepdownError:
-            return Met(unknown=(name,))
+            return SeenQuestions(unknown=(name,))
         found = [_met(other, one, depth + 1) for one in (other.settings.student, other.settings.teacher) if one]
         known = [one for one in found if one is not None]
         return known[0].plus(known[1]) if len(known) > 1 else next(iter(known), None)
     try:
         # Whoever wrote plans that came from elsewhere is none of the run's own sources.
-        return met_by(name, sources=run.settings.sources if own else ())
+        return seen_by(name, sources=run.settings.sources if own else ())
     except StepdownError:
-        return Met(unknown=(name,))
+        return SeenQuestions(unknown=(name,))
 
 
 def shows(messages: tuple[Message, ...], question: str) -> bool:

@@ -1,7 +1,7 @@
 """Models by name once more, with `recorded/RUN` for replies that an earlier or imported run holds."""
 
 from stepdown.models import RecordedModel, index_replies, load_model
-from stepdown.models.chat import TIMEOUT
+from stepdown.models.http import TIMEOUT
 from stepdown.store import Run, Store
 from stepdown.types import Model
 
@@ -13,15 +13,15 @@ def load_player(
     concurrency: int | None = None,
     timeout: float = TIMEOUT,
     logprobs: bool = False,
-    apart: bool = False,
+    in_subprocess: bool = False,
 ) -> Model:
     """Return the model of a model string; `recorded/RUN` answers what that run of the store was answered.
 
-    `apart` puts a model of this machine into a process of its own, as `load_model` does.
+    `in_subprocess` puts a model of this machine into a process of its own, as `load_model` does.
     """
     if name.startswith("recorded/"):
         return replay(store.run(name.removeprefix("recorded/")))
-    return load_model(name, concurrency=concurrency, timeout=timeout, logprobs=logprobs, apart=apart)
+    return load_model(name, concurrency=concurrency, timeout=timeout, logprobs=logprobs, in_subprocess=in_subprocess)
 
 
 def replay(run: Run) -> RecordedModel:

@@ -12,11 +12,18 @@ import msgspec
 
 from stepdown.errors import EndpointRefused, MissingExtra, UsageError
 from stepdown.extras import has
-from stepdown.models.catalogue import CATALOGUE, Progress, fetch, find_weights, require_gguf
-from stepdown.models.embedded import known_hash
-from stepdown.models.students import PLAIN_TEMPLATE, check_folder
-from stepdown.models.transformers import NO_CODE, loading, without_bars
-from stepdown.models.weights import read_header
+from stepdown.models.local import NO_CODE, loading, without_bars
+from stepdown.models.weights import (
+    CATALOGUE,
+    PLAIN_TEMPLATE,
+    Progress,
+    check_folder,
+    fetch,
+    find_weights,
+    known_hash,
+    read_header,
+    require_gguf,
+)
 from stepdown.text.safety import error_line
 from stepdown.types import fingerprint
 

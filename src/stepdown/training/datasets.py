@@ -8,8 +8,7 @@ import msgspec
 from stepdown.corpus import Corpus
 from stepdown.corpus.files import lessons_behind
 from stepdown.errors import UsageError
-from stepdown.models.catalogue import file_hash
-from stepdown.models.students import Lessons, Met, met_by
+from stepdown.models.weights import SeenQuestions, TrainingData, file_hash, seen_by
 from stepdown.questions import key, keys_of
 from stepdown.training.bases import Base, Found
 from stepdown.training.checks import check_corpus
@@ -50,8 +49,8 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     examples: Examples
     kept: Numbers
     dev: tuple[Problem, ...]
-    lessons: Lessons
-    met: Met
+    lessons: TrainingData
+    met: SeenQuestions
     notes: tuple[str, ...]
     progress: Progress
     force: bool
@@ -175,19 +174,19 @@ def dataset_of(corpus: Iterable[Chain]) -> str:
     return corpus.card.dataset if isinstance(corpus, Corpus) else ""
 
 
-def _met(corpus: Iterable[Chain], found: Found, examples: Examples, dev: Sequence[Problem]) -> Met:
+def _met(corpus: Iterable[Chain], found: Found, examples: Examples, dev: Sequence[Problem]) -> SeenQuestions:
     """Return what a student has met: what it is taught, what chooses its checkpoint, and what those behind it met."""
-    met = Met(frozenset(examples.keys) | keys_of(dev)).plus(met_by(found.name) or Met())
+    met = SeenQuestions(frozenset(examples.keys) | keys_of(dev)).plus(seen_by(found.name) or SeenQuestions())
     if isinstance(corpus, Corpus):
-        return met.plus(Met(corpus.behind, corpus.card.unknown))
+        return met.plus(SeenQuestions(corpus.behind, corpus.card.unknown))
     return met.plus(lessons_behind(examples.survey.teachers))
 
 
-def _lessons(corpus: Iterable[Chain], examples: Examples, training: Training) -> Lessons:
+def _lessons(corpus: Iterable[Chain], examples: Examples, training: Training) -> TrainingData:
     """Return what the student's card says of its corpus."""
     card = corpus.card if isinstance(corpus, Corpus) else None
     filters = corpus.filters if isinstance(corpus, Corpus) else ()
-    return Lessons(
+    return TrainingData(
         dataset=card.dataset if card else "",
         content=card.content if card else "plan" if training.target == "plan" else "chain",
         target=training.target,

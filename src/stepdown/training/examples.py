@@ -13,7 +13,7 @@ from stepdown.corpus import Example, target
 from stepdown.corpus.targets import label
 from stepdown.corpus.votes import voted
 from stepdown.errors import CallFailed, UsageError
-from stepdown.models.templates import template_of
+from stepdown.models.local import template_of
 from stepdown.prompts import PromptSet, load_prompts
 from stepdown.questions import key
 from stepdown.training.sampling_order import Numbers, load_numpy

@@ -9,8 +9,7 @@ import msgspec
 
 from stepdown.corpus import Corpus
 from stepdown.errors import UsageError
-from stepdown.models.catalogue import file_hash
-from stepdown.models.students import CARD, Score, StudentCard, read_card
+from stepdown.models.weights import CARD, StudentCard, StudentScore, file_hash, read_card
 from stepdown.prompts import load_prompts
 from stepdown.training.bases import Base, Found, check_libraries, find_base, load_base, quiet
 from stepdown.training.checkpoints import Row, Work, best_step
@@ -290,7 +289,7 @@ def _card(lesson: Lesson, base: Base, training: Training, rows: Sequence[Row]) -
     """Return the card of a student that has been trained, from its log."""
     done = [row for row in rows if "tokens" in row][-1]
     dev = tuple(
-        Score(dataset="dev", **{name: row[name] for name in ("step", "right", "graded", "total")})
+        StudentScore(dataset="dev", **{name: row[name] for name in ("step", "right", "graded", "total")})
         for row in rows
         if "dev" in row
     )

@@ -12,8 +12,8 @@ from stepdown.errors import UnknownName, UsageError
 from stepdown.files import replacing, write_whole
 from stepdown.graders.elections import elect
 from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT
-from stepdown.models.students import Score as Tested
-from stepdown.models.students import read_card
+from stepdown.models.weights import StudentScore as Tested
+from stepdown.models.weights import read_card
 from stepdown.runner.lessons import Lessons
 from stepdown.stats import crossed_difference, crossed_interval, holm
 from stepdown.store import Run

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from stepdown.errors import StoreError
-from stepdown.models import Prices
-from stepdown.models.keys import Secret
+from stepdown.models import Prices, Secret
 from stepdown.runner import Budget, Calls, load_player
 from stepdown.store import Store
 from stepdown.store.connection import Locked
@@ -92,7 +91,7 @@ class State:
         Raises `UsageError` for a name that leads nowhere.
         """
         if name not in self.models:
-            self.models[name] = load_player(name, self.store, apart=True)
+            self.models[name] = load_player(name, self.store, in_subprocess=True)
         return self.models[name]
 
     async def close(self, *, grace: float = GRACE) -> None:

@@ -16,7 +16,7 @@ from stepdown.cli.options import OutputOptions
 from stepdown.cli.verbs.ask import STUDENT, TEACHER
 from stepdown.errors import StepdownError
 from stepdown.extras import EXTRAS, has, missing
-from stepdown.models.catalogue import CATALOGUE, fetched, models_folder
+from stepdown.models.weights import CATALOGUE, fetched, models_folder
 from stepdown.store import Store, default_path
 from stepdown.store.places import network_of
 from stepdown.store.schema import SCHEMA_VERSION

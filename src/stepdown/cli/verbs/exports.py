@@ -14,7 +14,7 @@ from stepdown.corpus.card import CARD
 from stepdown.errors import UnknownName, UsageError
 from stepdown.exchange import FORMATS, TUNING_FORMATS, export_corpus, export_run
 from stepdown.models import Prices
-from stepdown.models.students import WEIGHTS, check_folder
+from stepdown.models.weights import WEIGHTS, check_folder
 from stepdown.store import Run
 from stepdown.text.figures import counted
 from stepdown.training import export_student, write_chains, write_plans

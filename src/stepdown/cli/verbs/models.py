@@ -9,7 +9,7 @@ from stepdown.cli.downloads import download, size_of
 from stepdown.cli.endpoint_checks import Reached, reach
 from stepdown.cli.options import Json
 from stepdown.errors import UsageError
-from stepdown.models.catalogue import CATALOGUE, fetched, find_weights
+from stepdown.models.weights import CATALOGUE, fetched, find_weights
 from stepdown.text.figures import counted
 
 app = App(

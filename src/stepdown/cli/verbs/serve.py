@@ -17,7 +17,7 @@ from stepdown.cli.downloads import download
 from stepdown.cli.options import CHOICE, MONEY, OUTPUT, Flag, MoneyOptions, Place
 from stepdown.errors import UsageError
 from stepdown.extras import require
-from stepdown.models.keys import Secret, find_setting
+from stepdown.models import Secret, find_setting
 from stepdown.runner import Budget
 from stepdown.store import default_path
 

@@ -24,7 +24,7 @@ from stepdown.cli.session import Session
 from stepdown.cli.verbs.train import TRAINING, TrainingOptions, following
 from stepdown.corpus import Corpus, open_corpus
 from stepdown.errors import UsageError
-from stepdown.models.catalogue import CATALOGUE
+from stepdown.models.weights import CATALOGUE
 from stepdown.problems import Problems
 from stepdown.store import Run, Store
 from stepdown.text.figures import between, chance, percent, points

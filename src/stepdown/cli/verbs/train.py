@@ -16,7 +16,7 @@ from stepdown.cli.options import CHOICE, SETTINGS, Flag, Json, ProblemOptions
 from stepdown.cli.unused_options import given, refuse
 from stepdown.corpus import Corpus, open_corpus
 from stepdown.errors import UsageError
-from stepdown.models.students import GGUF, StudentCard, read_card
+from stepdown.models.weights import GGUF, StudentCard, read_card
 from stepdown.problems import Problems, datasets
 from stepdown.text.figures import duration, percent
 from stepdown.training import Progressed, Training

@@ -10,8 +10,7 @@ import msgspec
 
 from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.files import folder_beside, replacing, replacing_folder
-from stepdown.models.catalogue import file_hash
-from stepdown.models.students import CARD, GGUF, PLAIN_TEMPLATE, WEIGHTS, StudentCard, check_folder
+from stepdown.models.weights import CARD, GGUF, PLAIN_TEMPLATE, WEIGHTS, StudentCard, check_folder, file_hash
 from stepdown.questions import FILE, Keys, write_keys
 from stepdown.text.safety import error_line
 from stepdown.training.students.curves import draw_curves

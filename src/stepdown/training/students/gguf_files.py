@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import MissingExtra
-from stepdown.models.students import WEIGHTS
+from stepdown.models.weights import WEIGHTS
 from stepdown.training.students.vocabularies import CannotConvert, Value, Values, make_values, template_of
 
 # ggml's numbers of tensor kinds, and llama.cpp's of files that are mostly of one kind.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stepdown.models.students import Score, StudentCard
+from stepdown.models.weights import StudentCard, StudentScore
 from stepdown.text.safety import in_markdown
 
 
@@ -48,7 +48,7 @@ def _scores(card: StudentCard) -> str:
     return _table(("split", "problems", "step", "right / graded / total"), cells)
 
 
-def _share(score: Score) -> str:
+def _share(score: StudentScore) -> str:
     return f"{score.right} / {score.graded} / {score.total}"
 
 

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from stepdown.errors import CallFailed
-from stepdown.models.openvino import import_genai
-from stepdown.models.students import GGUF
-from stepdown.models.templates import template_of
+from stepdown.models.local import import_genai, template_of
+from stepdown.models.weights import GGUF
 from stepdown.training.students.vocabularies import CannotConvert
 from stepdown.types import Message
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from stepdown.errors import StoreError, UnknownName, UsageError
-from stepdown.models.keys import Secret
+from stepdown.models import Secret
 from stepdown.runner.run import News
 from stepdown.store import Run, Store
 from stepdown.text.safety import clean

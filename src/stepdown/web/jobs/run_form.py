@@ -9,8 +9,8 @@ import msgspec
 from stepdown.errors import StepdownError, UnknownName, UsageError
 from stepdown.methods import METHODS
 from stepdown.models import ADDRESSES
-from stepdown.models.catalogue import CATALOGUE, find_weights
-from stepdown.models.endpoints import ANY
+from stepdown.models.http import ANY
+from stepdown.models.weights import CATALOGUE, find_weights
 from stepdown.problems import datasets
 from stepdown.prompts import PROMPT_SETS
 from stepdown.runner import CONTROLS

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from hashlib import sha256
 
-from stepdown.models.keys import Secret
+from stepdown.models import Secret
 
 COOKIE = "stepdown"
 SHORTEST = 16

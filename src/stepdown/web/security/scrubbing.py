@@ -5,7 +5,7 @@ import re
 import sys
 import traceback
 
-from stepdown.models.keys import Secret, read_env_file
+from stepdown.models import Secret, read_env_file
 from stepdown.text.safety import clean
 
 _SECRET = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)S?$", re.IGNORECASE)

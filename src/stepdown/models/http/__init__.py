@@ -1,0 +1,7 @@
+"""Models behind endpoints: transport (sessions, limits, retries, proxies), and the dialects that endpoints speak."""
+
+from stepdown.models.http.endpoint_model import TIMEOUT
+from stepdown.models.http.endpoints import ANY, LOCAL
+from stepdown.models.http.lost_replies import LostReply, losses_to, report_loss
+
+__all__ = ["ANY", "LOCAL", "TIMEOUT", "LostReply", "losses_to", "report_loss"]

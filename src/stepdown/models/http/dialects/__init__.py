@@ -1,0 +1,1 @@
+"""What endpoints are asked and answer, one file for each dialect."""

@@ -1,0 +1,277 @@
+"""Where a model string leads: address, key and manners of an OpenAI-compatible endpoint."""
+
+import re
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+import msgspec
+
+from stepdown.errors import UnknownName, UsageError
+from stepdown.models.environment import Secret, find_setting
+from stepdown.models.suggestions import suggest
+
+ADDRESSES = {
+    "anthropic": "https://api.anthropic.com/v1",
+    "azure": "",
+    "cerebras": "https://api.cerebras.ai/v1",
+    "deepinfra": "https://api.deepinfra.com/v1/openai",
+    "deepseek": "https://api.deepseek.com/v1",
+    "fireworks": "https://api.fireworks.ai/inference/v1",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta/openai",
+    "groq": "https://api.groq.com/openai/v1",
+    "llamacpp": "http://localhost:8080/v1",
+    "lmstudio": "http://localhost:1234/v1",
+    "mistral": "https://api.mistral.ai/v1",
+    "moonshot": "https://api.moonshot.ai/v1",
+    "nebius": "https://api.studio.nebius.com/v1",
+    "nvidia": "https://integrate.api.nvidia.com/v1",
+    "ollama": "http://localhost:11434/v1",
+    "openai": "https://api.openai.com/v1",
+    "openrouter": "https://openrouter.ai/api/v1",
+    "perplexity": "https://api.perplexity.ai",
+    "sambanova": "https://api.sambanova.ai/v1",
+    "sglang": "http://localhost:30000/v1",
+    "together": "https://api.together.xyz/v1",
+    "vllm": "http://localhost:8000/v1",
+    "xai": "https://api.x.ai/v1",
+}
+LOCAL = frozenset({"llamacpp", "lmstudio", "ollama", "sglang", "vllm"})
+ANY = frozenset({"openai-api", "openai-completions"})
+
+_START = {
+    "ollama": "start it with `ollama serve`, or set `OLLAMA_HOST`",
+    "vllm": "start it with `vllm serve MODEL`, or set `VLLM_BASE_URL`",
+    "llamacpp": "start it with `llama-server -m MODEL.gguf`, or set `LLAMACPP_BASE_URL`",
+}
+_AZURE_VERSION = "2024-10-21"
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One model at one address.
+
+    `name` is the model string, `model` what the endpoint calls it, `base` the address to which
+    `/models` is added, `url` where requests go. `variable` names the key's environment variable and
+    `start` says how to start the server, both for hints. `plain` means plain completions, `local`
+    that calls cost nothing.
+    """
+
+    name: str
+    model: str
+    base: str
+    url: str
+    key: Secret = Secret("")
+    key_header: str = "Authorization"
+    variable: str = ""
+    start: str = ""
+    plain: bool = False
+    local: bool = False
+
+    @property
+    def source(self) -> str:
+        """The address without credentials and query, as part of a call's identity.
+
+        What the endpoint calls the model, and that its plain completions are asked, are said where the name does not.
+        """
+        said = [f"model={self.model}"] * (not self.name.endswith(f"/{self.model}"))
+        said += ["completions"] * (self.plain and not self.name.startswith("openai-completions/"))
+        return bare_address(self.base) + "".join(f"#{one}" for one in said)
+
+
+def endpoint_at(address: str, model: str, *, name: str = "", key: str = "", plain: bool = False) -> Endpoint:
+    """Return the endpoint of a model at a base URL given in the program, such as `http://localhost:8000/v1`."""
+    base = clean_address(address, "address")
+    return Endpoint(
+        name=name or f"openai-api/{urlsplit(base).hostname}/{model}",
+        model=model,
+        base=base,
+        url=join_address(base, "/completions" if plain else "/chat/completions"),
+        key=Secret(key),
+        plain=plain,
+    )
+
+
+def find_endpoint(name: str) -> Endpoint:
+    """Return the endpoint of a model string such as `openai/gpt-4o`.
+
+    `<provider>/<model>` for a provider of the table, whose address `<PROVIDER>_BASE_URL` replaces;
+    `openai-api/<name>/<model>` for any other, with `<NAME>_BASE_URL` and, if it wants one,
+    `<NAME>_API_KEY`; `openai-completions/<name>/<model>` for the plain completions of either.
+    Raises `UnknownName` for another provider and `UsageError` for a missing model, address or key.
+    """
+    provider, _, model = name.partition("/")
+    plain = provider == "openai-completions"
+    if provider in ANY:
+        provider, _, model = model.partition("/")
+    elif provider not in ADDRESSES:
+        if meant := suggest(name):
+            raise UsageError(f"there is no model `{name}`: its provider is not said", f"did you mean `{meant}`?")
+        more = f"and there is no folder `{name}`" if model else "write `provider/model`, or the path of a student"
+        raise UnknownName("provider", provider, [*ADDRESSES, *ANY, "embedded"], more=more)
+    if not provider or not model:
+        raise UsageError(f"`{name}` names no model", "write `provider/model`, such as `ollama/llama3.2:1b`")
+    if provider == "azure":
+        return _find_azure(name, model, plain=plain)
+    base = _find_address(name, provider)
+    variable = f"{_variable(provider)}_API_KEY"
+    key = Secret(find_setting(variable))
+    if not key and provider not in LOCAL and base == ADDRESSES.get(provider):
+        raise _missing_key(name, variable)
+    return Endpoint(
+        name=name,
+        model=model,
+        base=base,
+        url=join_address(base, "/completions" if plain else "/chat/completions"),
+        key=checked_key(key, variable),
+        variable=variable,
+        start=_START.get(provider, ""),
+        plain=plain,
+        local=provider in LOCAL,
+    )
+
+
+def _find_address(name: str, provider: str) -> str:
+    variable = f"{_variable(provider)}_BASE_URL"
+    if address := find_setting(variable):
+        return clean_address(address, variable)
+    if provider == "ollama" and (host := find_setting("OLLAMA_HOST")):
+        return _ollama_address(host)
+    if provider not in ADDRESSES:
+        raise UsageError(
+            f"`{name}` has no address: `{variable}` is not set",
+            f"export {variable}=http://HOST:PORT/v1, or write that line into `.env`",
+        )
+    return ADDRESSES[provider]
+
+
+def _find_azure(name: str, model: str, *, plain: bool) -> Endpoint:
+    variables = ("AZURE_OPENAI_BASE_URL", "AZURE_BASE_URL", "AZURE_OPENAI_ENDPOINT")
+    address = find_setting(*variables)
+    if not address:
+        raise UsageError(
+            f"`{name}` has no address: `{variables[0]}` is not set",
+            f"export {variables[0]}=https://NAME.openai.azure.com",
+        )
+    base = clean_address(address, variables[0])
+    if not urlsplit(base).path.endswith("/v1"):
+        base = _deployment_address(base, model)
+    key = Secret(find_setting("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"))
+    if not key:
+        raise _missing_key(name, "AZURE_OPENAI_API_KEY")
+    return Endpoint(
+        name=name,
+        model=model,
+        base=base,
+        url=join_address(base, "/completions" if plain else "/chat/completions"),
+        key=checked_key(key, "AZURE_OPENAI_API_KEY"),
+        key_header="api-key",
+        variable="AZURE_OPENAI_API_KEY",
+        plain=plain,
+    )
+
+
+def _deployment_address(base: str, model: str) -> str:
+    """Return Azure's address of a deployment, with the version of the interface in the query."""
+    if "/openai/deployments/" not in base:
+        base = join_address(base, f"/openai/deployments/{model}")
+    if "api-version=" in base:
+        return base
+    version = find_setting("AZURE_OPENAI_API_VERSION", "OPENAI_API_VERSION") or _AZURE_VERSION
+    return f"{base}{'&' if '?' in base else '?'}api-version={version}"
+
+
+def _missing_key(name: str, variable: str) -> UsageError:
+    return UsageError(
+        f"`{name}` needs a key: `{variable}` is not set",
+        f"export {variable}=..., or write that line into `.env`; `embedded/` models need no key",
+    )
+
+
+def checked_key(key: Secret, variable: str) -> Secret:
+    """Return a key that a request's head can hold; raises `UsageError` for one with line ends or other controls."""
+    if not key.reveal().isprintable():
+        raise UsageError(f"`{variable}` holds a line end or another control character", "set it to the key alone")
+    return key
+
+
+def _variable(provider: str) -> str:
+    return re.sub(r"[^A-Z0-9]", "_", provider.upper())
+
+
+def _ollama_address(host: str) -> str:
+    """Return Ollama's address from `OLLAMA_HOST`, which may lack scheme, host, port and path and may be `0.0.0.0`.
+
+    Read as Ollama's own client does (`envconfig.Host`): `:11434`, `::1`, `[::1]:11434`, `box`, `https://box/path`.
+    """
+    scheme, marked, rest = host.partition("://") if "://" in host else ("http", "", host)
+    place, slash, path = rest.partition("/")
+    if not marked and _is_address(place):
+        place = f"[{place}]" if ":" in place else place
+    if place.startswith(":"):
+        place = f"localhost{place}"
+    where = place.replace("0.0.0.0", "localhost", 1).replace("[::]", "localhost", 1) or "localhost"
+    if not marked and not re.search(r":\d+$", where):
+        where += ":11434"
+    address = f"{scheme}://{where}{slash}{path}"
+    return clean_address(address if path.strip("/") else f"{scheme}://{where}/v1", "OLLAMA_HOST")
+
+
+def _is_address(place: str) -> bool:
+    try:
+        return bool(ip_address(place))
+    except ValueError:
+        return False
+
+
+def clean_address(address: str, variable: str) -> str:
+    """Return a base URL without a last slash or `/chat/completions`; raises `UsageError` for what is no web address."""
+    try:
+        parts = split_address(address)
+    except ValueError as error:
+        raise _no_address(address, variable, f" ({error})") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise _no_address(address, variable)
+    path = parts.path.rstrip("/")
+    for end in ("/chat/completions", "/completions"):
+        path = path.removesuffix(end)
+    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+
+
+def _no_address(address: str, variable: str, why: str = "") -> UsageError:
+    return UsageError(
+        f"`{variable}` is `{bare_address(address)}`, which is no web address{why}",
+        f"export {variable}=http://HOST:PORT/v1",
+    )
+
+
+def split_address(address: str) -> SplitResult:
+    """Return the parts of an address; raises `ValueError` where one of them cannot be right, and says which."""
+    if any(one.isspace() or not one.isprintable() for one in address):
+        raise ValueError("a blank or a control character in it")
+    parts = urlsplit(address)
+    if parts.port == 0:
+        raise ValueError("no port is 0")
+    if not (parts.hostname or "").isascii():
+        # As the name server would be asked: a label that is too long or empty raises here.
+        (parts.hostname or "").encode("idna")
+    elif any(not 0 < len(label) < 64 for label in (parts.hostname or "x").rstrip(".").split(".")):
+        raise ValueError("a part of the host name is empty or too long")
+    return parts
+
+
+def join_address(base: str, path: str) -> str:
+    """Return the address with a path added before its query."""
+    parts = urlsplit(base)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path + path, parts.query, ""))
+
+
+def bare_address(address: str) -> str:
+    """Return the address without user name, password, query and fragment, also of one that cannot be parsed."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        scheme, mark, rest = address.partition("://")
+        bare = re.split(r"[?#]", rest or scheme)[0].rpartition("@")[2]
+        return f"{scheme}{mark}{bare}" if mark else bare
+    if not parts.netloc and "@" in address:
+        return re.split(r"[?#]", address)[0].rpartition("@")[2]
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -1,0 +1,8 @@
+"""Models on this machine: OpenVINO, llama.cpp and transformers, in this process or in one of their own."""
+
+from stepdown.models.local.chat_templates import template_of
+from stepdown.models.local.loading import PACKAGES
+from stepdown.models.local.openvino import import_genai
+from stepdown.models.local.transformers import NO_CODE, loading, without_bars
+
+__all__ = ["NO_CODE", "PACKAGES", "import_genai", "loading", "template_of", "without_bars"]

@@ -1,0 +1,121 @@
+"""From the name of a model on this machine to the model: a catalogue name, a GGUF file, a student or model folder."""
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from stepdown.errors import MissingExtra, UnknownName, UsageError
+from stepdown.models.http.endpoints import ADDRESSES, ANY
+from stepdown.models.local.embedded import EmbeddedModel
+from stepdown.models.local.openvino import ARCHITECTURES
+from stepdown.models.weights.cache import known_hash
+from stepdown.models.weights.catalogue import Progress, fetch, find_weights, require_gguf
+from stepdown.models.weights.folder_identity import device, folder_hash
+from stepdown.models.weights.gguf import Header, read_header
+from stepdown.models.weights.students import GGUF, StudentCard, check_folder, read_card
+
+# The package that each engine for GGUF files needs.
+PACKAGES = {"openvino": "openvino_genai", "llamacpp": "xllamacpp"}
+
+
+def load_local(name: str) -> EmbeddedModel | None:
+    """Return the model of this machine that a name means, None for a name of an endpoint's."""
+    if name.startswith("embedded/") or name.endswith(".gguf"):
+        return load_embedded(name)
+    if name and name.partition("/")[0] not in {*ADDRESSES, *ANY} and _is_folder(name):
+        return load_student(name)
+    return None
+
+
+def _is_folder(name: str) -> bool:
+    """Whether a name is a folder's path; raises `UsageError` for a path that cannot be anything else."""
+    path = Path(name).expanduser()
+    inside = len(path.parts) > 1 and path.parent.is_dir()
+    if not path.is_dir() and (inside or name[0] in "./~"):
+        raise UsageError(f"there is no student folder `{name}`", "give the path of a folder that `train` wrote")
+    return path.is_dir()
+
+
+def load_embedded(name: str | Path, *, engine: str = "", progress: Progress | None = None) -> "EmbeddedModel":
+    """Return the model of a catalogue name (with or without `embedded/`) or of a GGUF file's path.
+
+    Nothing heavy happens before the first reply or `prepare`: then weights that are not there are fetched
+    (`progress` as in `catalogue.fetch`; plain lines on stderr without it) and the engine is loaded.
+    `engine` or STEPDOWN_ENGINE forces `openvino` or `llamacpp`; otherwise it is OpenVINO where it is
+    installed and knows the architecture. The model's own chat template is applied as it is, default system
+    line included; a file without one gets the messages' texts, a blank line between them.
+    Raises `UnknownName`, `UsageError` (no such file, not a GGUF file) and `MissingExtra`.
+    """
+    name = str(name)
+    forced = engine or os.environ.get("STEPDOWN_ENGINE", "")
+    if forced and forced not in PACKAGES:
+        raise UnknownName("engine", forced, PACKAGES)
+    if name.endswith(".gguf"):
+        path = require_gguf(Path(name).expanduser())
+        kind = choose_engine(forced, read_header(path))
+        return EmbeddedModel(name, lambda: path, engine=kind, digest=known_hash(path))
+    weights = find_weights(name.removeprefix("embedded/"))
+
+    def find_path() -> Path:
+        return fetch(weights.name, progress=progress or _say_on_stderr)
+
+    kind = choose_engine(forced, None)
+    return EmbeddedModel(f"embedded/{weights.name}", find_path, engine=kind, digest=weights.sha256)
+
+
+def choose_engine(forced: str, header: Header | None) -> str:
+    """Return the engine for a GGUF file; a header of None is a catalogue model's, which both engines know."""
+    installed = [engine for engine, package in PACKAGES.items() if find_spec(package)]
+    if forced:
+        if forced not in installed:
+            raise MissingExtra(PACKAGES[forced], "embedded", f"the engine `{forced}`")
+        return forced
+    known = header is None or (header.architecture in ARCHITECTURES and header.tokenizer == "gpt2")
+    if "openvino" in installed and known:
+        return "openvino"
+    if "llamacpp" in installed:
+        return "llamacpp"
+    package = "openvino-genai" if known else "xllamacpp"
+    raise MissingExtra(package, "embedded", "running a model in this process")
+
+
+def _say_on_stderr(words: str, done: int, total: int) -> None:
+    print(f"{words} ({done / total:.0%})" if done else f"fetching {words}", file=sys.stderr)
+
+
+def load_student(name: str, *, engine: str = "") -> EmbeddedModel:
+    """Return the model of a student folder, or of any model folder in transformers' form; nothing is loaded yet.
+
+    It is served from model.gguf where there is one and an engine for it, else by transformers; `engine` or
+    STEPDOWN_ENGINE forces `openvino`, `llamacpp` or `transformers`. `prompts` of the model is the card's.
+    Raises `UsageError` for what `check_folder` and `read_card` refuse and `MissingExtra` without any engine.
+    """
+    folder = Path(name).expanduser()
+    check_folder(folder)
+    card = read_card(folder)
+    kind = _engine_of(folder, card, engine or os.environ.get("STEPDOWN_ENGINE", ""))
+    prompts = card.prompts if card else ""
+    if kind != "transformers":
+        path = folder / GGUF
+        return EmbeddedModel(name, lambda: path, engine=kind, digest=known_hash(path), prompts=prompts)
+    digest = folder_hash(folder)
+    return EmbeddedModel(name, lambda: folder, engine=kind, digest=digest, prompts=prompts, device=device())
+
+
+def _engine_of(folder: Path, card: StudentCard | None, forced: str) -> str:
+    known = [*PACKAGES, "transformers"]
+    if forced and forced not in known:
+        raise UnknownName("engine", forced, known)
+    gguf = folder / GGUF
+    if forced in PACKAGES and not gguf.exists():
+        why = (card.gguf if card else "") or "only a student folder may have one"
+        raise UsageError(
+            f"`{folder}` has no model.gguf for the engine `{forced}` ({why})", "unset STEPDOWN_ENGINE to serve it"
+        )
+    fast = gguf.exists() and any(find_spec(package) for package in PACKAGES.values())
+    if forced != "transformers" and (forced or fast):
+        return choose_engine(forced, read_header(gguf))
+    if not find_spec("transformers"):
+        raise MissingExtra("transformers", "train", f"answering with the student folder `{folder}`")
+    return "transformers"
