@@ -16,7 +16,7 @@ from small_lessons import FAST, FULL, chains, logged, same_weights, write_base
 from stepdown.errors import UsageError
 from stepdown.training import Progressed, train
 from stepdown.training.packing import Passes
-from stepdown.training.world import ALONE, World, check_launcher, join_world, launched
+from stepdown.training.world import ALONE, World, check_gpus, check_launcher, join_world, launched
 
 packages = ("torch", "transformers", "peft", "trl", "accelerate")
 pytestmark = [
@@ -202,3 +202,11 @@ def test_a_transformers_that_scales_the_loss_itself_is_refused(monkeypatch: pyte
     monkeypatch.delattr(Trainer, "loss_is_scaled_for_ga")
     with pytest.raises(UsageError, match="divides a loss"):
         check_scaling()
+
+
+def test_more_processes_than_gpus_are_refused_before_they_share_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    check_gpus(2)
+    with pytest.raises(UsageError, match="`2` processes share `1` GPU,") as refused:
+        check_gpus(1)
+    assert "--nproc_per_node 1" in refused.value.hint

@@ -77,6 +77,16 @@ def check_launcher() -> None:
             )
 
 
+def check_gpus(here: int) -> None:
+    """Raise `UsageError` where the launcher started more processes on this machine than it has GPUs (`here`)."""
+    processes = os.environ.get("LOCAL_WORLD_SIZE", "")
+    if here and processes.isdecimal() and int(processes) > here:
+        raise UsageError(
+            f"`{processes}` processes share `{here}` GPU{'s' * (here > 1)}, and each needs one of its own",
+            f"launch with `--nproc_per_node {here}`, or set `ACCELERATE_USE_CPU=true` to train on the CPU",
+        )
+
+
 def join_world(precision: str) -> World:
     """Return the processes of this training, with their group made where a launcher started several.
 
@@ -90,6 +100,8 @@ def join_world(precision: str) -> World:
     # Whoever asked for the state first has settled its size, perhaps before the group was made.
     AcceleratorState._reset_state(reset_partial_state=True)
     cpu = computes_on_cpu(precision)
+    if not cpu:
+        check_gpus(torch.cuda.device_count())
     # Alone there is no group to make, and so nothing that could time out.
     group = {"timeout": TIMEOUT} if launched() > 1 and not torch.distributed.is_initialized() else {}
     state = PartialState(cpu=cpu, **group)
