@@ -15,7 +15,7 @@ FLOORS = {
     **dict.fromkeys(
         (
             *("types", "errors", "extras", "files", "identity", "usercode", "version", "text", "tabular", "untrusted"),
-            *("prompts", "answers", "questions"),
+            *("prompts", "answers", "questions", "settings"),
         ),
         0,
     ),

@@ -9,7 +9,7 @@ import pytest
 from fake_time import FakeTime, make_limits
 from faulty_server import faulty_server
 from stepdown.cli.console import progress
-from stepdown.cli.console.progress import Spending, passed_on, screen
+from stepdown.cli.console.progress import SpendingMeter, passed_on, screen
 from stepdown.custom import CustomModel
 from stepdown.errors import CallFailed, PromptTooLong
 from stepdown.models import EndpointModel, Prices
@@ -130,7 +130,7 @@ def test_a_run_tells_of_a_delay_while_nothing_else_happens(tmp_path: Path) -> No
 def said_lines(capsys: pytest.CaptureFixture[str], *delays: Backoff | None) -> list[str]:
     """Return the lines that a run's progress writes for these delays, after its first."""
     task = Task(problems=sums(9), method=DIRECT, student=student(), grader=LastWord())
-    follow = passed_on(screen(Spending(Budget(Prices()))).follow(task, "1/1"))
+    follow = passed_on(screen(SpendingMeter(Budget(Prices()))).follow(task, "1/1"))
     for delay in (None, *delays):
         follow(Tally("run", 9, backoff=delay))
     return capsys.readouterr().err.splitlines()[1:]

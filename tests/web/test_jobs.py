@@ -19,6 +19,7 @@ from command_line import speak, write_sums
 from faulty_server import FaultyServer, faulty_server
 from served import served
 from stepdown.errors import UnknownName, UsageError
+from stepdown.settings import GridSettings, RunSettings
 from stepdown.store import Store
 from stepdown.web.config import Config, DataSource
 from stepdown.web.jobs.run_form import offers, read_form
@@ -34,6 +35,10 @@ CONFIG = Config(
     students=("students/mine",),
 )
 FORM = {"dataset": "my sums", "method": "direct", "student": STUDENT, "limit": "4", "do": "start"}
+
+
+def direct(dataset: str, student: str) -> RunSettings:
+    return RunSettings(dataset=dataset, grid=GridSettings(method=("direct",), student=(student,)))
 
 
 def wait(condition: Callable[[], object]) -> None:
@@ -171,7 +176,7 @@ def test_jobs_end_with_the_server(folder: Path, monkeypatch: pytest.MonkeyPatch)
 def test_without_any_grace_jobs_end_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(endpoint: FaultyServer) -> int | None:
         state = State(folder / "s.sqlite")
-        job = await state.jobs.start(["--method=direct", f"--student={STUDENT}"], "sums.jsonl")
+        job = await state.jobs.start(direct("sums.jsonl", STUDENT))
         await asyncio.to_thread(wait, lambda: endpoint.flying)
         await state.close(grace=0.0)
         return job.code
@@ -244,14 +249,14 @@ BAD = [
 @pytest.mark.parametrize(("field", "value", "said"), BAD)
 def test_a_field_that_cannot_be_is_refused_beside_itself(tmp_path: Path, field: str, value: str, said: str) -> None:
     with Store(tmp_path / "s.sqlite") as store:
-        wish = read_form(list((FORM | {field: value}).items()), offers(store, CONFIG))
-    assert (list(wish.errors) == [field] and said in wish.errors[field]) if said else not wish.errors
+        form = read_form(list((FORM | {field: value}).items()), offers(store, CONFIG))
+    assert (list(form.errors) == [field] and said in form.errors[field]) if said else not form.errors
 
 
 def test_a_split_that_is_not_there_is_said_at_the_split(tmp_path: Path) -> None:
     with Store(tmp_path / "s.sqlite") as store:
-        wish = read_form(list((FORM | {"dataset": "wordsums", "split": "tset"}).items()), offers(store, CONFIG))
-    assert list(wish.errors) == ["split"] and "did you mean `test`" in wish.errors["split"]
+        form = read_form(list((FORM | {"dataset": "wordsums", "split": "tset"}).items()), offers(store, CONFIG))
+    assert list(form.errors) == ["split"] and "did you mean `test`" in form.errors["split"]
 
 
 def test_a_form_is_a_command_of_options_that_begin_with_their_names(tmp_path: Path) -> None:
@@ -264,11 +269,12 @@ def test_a_form_is_a_command_of_options_that_begin_with_their_names(tmp_path: Pa
         ("x", "--y"),
     ]
     with Store(tmp_path / "s.sqlite") as store:
-        wish = read_form(fields, offers(store, CONFIG))
-    assert wish.dataset == "gsm8k" and not wish.errors
-    assert {"--data=mine.jsonl", "--split=test", "--method=direct", "--method=chain-of-thought"} < set(wish.options)
-    assert {f"--student={STUDENT}", "--student=students/mine", "--limit=4", "--review"} < set(wish.options)
-    assert all(one.startswith("--") for one in wish.options) and "--y" not in wish.options
+        form = read_form(fields, offers(store, CONFIG))
+    assert form.settings and form.settings.dataset == "gsm8k"
+    options = set(form.settings.options)
+    assert {"--data=mine.jsonl", "--split=test", "--method=direct", "--method=chain-of-thought"} < options
+    assert {f"--student={STUDENT}", "--student=students/mine", "--limit=4", "--review"} < options
+    assert all(one.startswith("--") for one in options) and "--y" not in options
 
 
 def test_a_bad_form_is_shown_again_with_its_values(open_desk: Callable[..., Desk]) -> None:
@@ -285,7 +291,7 @@ def test_only_so_many_jobs_run_at_once_and_unknown_ones_are_not_found(folder: Pa
             state.jobs.stop("7")
         assert state.jobs.of("abc") is None
         with pytest.raises(UsageError, match="none-such"):
-            await state.jobs.start(["--student=openai/x", "--method=direct"], "none-such")
+            await state.jobs.start(direct("none-such", "openai/x"))
         await state.close()
 
     asyncio.run(work())

@@ -1,16 +1,10 @@
 """A grid of runs asked for in one command: methods x students x teachers x plans, as tasks."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from stepdown.cli.downloads import download
-from stepdown.cli.options import CHOICE, SETTINGS, EndpointOptions, SamplingOptions, stops_of
 from stepdown.cli.required_extras import check_extras
-from stepdown.cli.unused_options import PLANNING, given, refuse
+from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
 from stepdown.graders import judged_by, load_grader
 from stepdown.measuring import JudgeBudget, cached_model
@@ -19,59 +13,15 @@ from stepdown.problems import Problems
 from stepdown.prompts import load_demonstrations, with_demonstrations
 from stepdown.prompts.stops import completes, with_stops
 from stepdown.runner import Plans, Task, load_plans, load_player, prompt_set_for
+from stepdown.settings import PLANNING, EndpointSettings, GridSettings, RunSampling
 from stepdown.store import Store
 from stepdown.types import Grader, Method, Model
-
-Names = tuple[str, ...]
-
-
-@Parameter(name="*", group=CHOICE)
-@dataclass(frozen=True, kw_only=True)
-class GridOptions:
-    """What is compared; each of these may be given several times.
-
-    Parameters
-    ----------
-    method
-        A way of solving: `direct`, `chain-of-thought`, `plan-and-solve` or `trace-of-thought` (`all`: these four),
-        `few-shot`, `least-to-most`, `self-refine`; by some also called `cot`, `pas`, `tot`, `ltm`.
-    student
-        The model that solves, such as `ollama/llama3.2:1b`, `embedded/NAME`, a student folder, a .gguf file,
-        or `recorded/RUN`.
-    teacher
-        The model that writes plans.
-    plans
-        Where plans come from: `teacher`, `own` (the student's), `gold`, a run's id or a .jsonl file.
-    control
-        Spoil each plan on purpose: `shuffled`, `generic`, `masked`, `no-nosolve`, or `leaked`, which tells the answer
-        as an upper bound; `none` leaves it alone.
-    prompts
-        The prompt set: `default`, `paper`, `code`, `traces`, `student`, `scotd` or a .toml file; where not given, a
-        trained student or planner is asked in the words it was trained on, any other model in `default`.
-    demos
-        Your own demonstrations for `few-shot`: a .jsonl of `question`, `chain`, `answer`.
-    grader
-        What reads the solutions: `default`, `strict`, `lenient`, `numeric`... or `judge:MODEL`.
-    samples
-        Draw this many solutions per problem, all by one plan; the majority decides (self-consistency).
-    """
-
-    method: Names = ("trace-of-thought",)
-    student: Annotated[Names, Parameter(required=True)] = ()
-    teacher: Annotated[Names, Parameter(show_default=False)] = ()
-    plans: Names = ("teacher",)
-    control: Names = ("none",)
-    prompts: Annotated[str, Parameter(group=SETTINGS)] = ""
-    demos: Annotated[Path | None, Parameter(group=SETTINGS)] = None
-    grader: Annotated[str, Parameter(group=SETTINGS)] = "default"
-    samples: Annotated[int, Parameter(group=SETTINGS)] = 1
 
 
 class Players:
     """The models of one command by name, each loaded once: its limits and connections are its own."""
 
-    def __init__(self, store: Store, endpoint: EndpointOptions, *, logprobs: bool = False) -> None:
-        endpoint.check()
+    def __init__(self, store: Store, endpoint: EndpointSettings, *, logprobs: bool = False) -> None:
         self.store, self.endpoint, self.logprobs = store, endpoint, logprobs
         self.loaded: dict[str, Model] = {}
 
@@ -106,12 +56,12 @@ def methods_of(names: Sequence[str]) -> list[Method]:
     return [load_method(name) for name in dict.fromkeys(chosen)]
 
 
-def tasks_of(problems: Problems, grid: GridOptions, sampling: SamplingOptions, players: Players) -> list[Task]:
+def tasks_of(problems: Problems, grid: GridSettings, sampling: RunSampling, players: Players) -> list[Task]:
     """Return the tasks of a grid, each setting once. Raises `UsageError` for any that cannot be right."""
     if not grid.student:
         raise UsageError("there is no student", "name one with --student; `stepdown models` lists models")
     methods = methods_of(grid.method)
-    drawn, planned_by, stops = sampling.student(), sampling.teacher(), stops_of(sampling.stop)
+    drawn, planned_by, stops = sampling.sampling(), sampling.teacher_sampling(), sampling.stops
     _check_effects(grid, sampling, methods)
     check_extras((*grid.student, *grid.teacher), problems)
     planned = [load_plans(name, _control(control), find_run=players.store.run)
@@ -144,7 +94,7 @@ def tasks_of(problems: Problems, grid: GridOptions, sampling: SamplingOptions, p
     return tasks
 
 
-def _check_effects(grid: GridOptions, sampling: SamplingOptions, methods: Sequence[Method]) -> None:
+def _check_effects(grid: GridSettings, sampling: RunSampling, methods: Sequence[Method]) -> None:
     """Refuse what would change nothing in any run of the grid. Raises `UsageError`."""
     names = ", ".join(f"`{method.name}`" for method in methods)
     planning = [method for method in methods if method.plan is not None]

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 import msgspec
 
 from stepdown.cli.console.terminal import say
-from stepdown.cli.options import JudgeMoneyOptions
 from stepdown.cli.run_summaries import Paid
 from stepdown.measuring import JudgeBudget, judge_budget, limit_judge
+from stepdown.models import Prices
+from stepdown.settings import BudgetSettings
 from stepdown.store import Run
 from stepdown.text.figures import count, money
 from stepdown.types import Role, Usage
@@ -25,9 +26,8 @@ class JudgeCost(msgspec.Struct, frozen=True):
 class Judging:
     """The judging of some runs by one command; `judge` is empty where no model is asked."""
 
-    def __init__(self, judge: str, options: JudgeMoneyOptions, *runs: Run) -> None:
-        options.check()
-        self.judge, self.prices, self.budget = judge, options.table(), judge_budget(*runs)
+    def __init__(self, judge: str, options: BudgetSettings, *runs: Run) -> None:
+        self.judge, self.prices, self.budget = judge, Prices(options.prices), judge_budget(*runs)
         if judge:
             self.budget = limit_judge(
                 self.budget,

@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 from stepdown.cli.console.interrupts import interruptible
-from stepdown.cli.console.progress import Spending, passed_on, screen
+from stepdown.cli.console.progress import SpendingMeter, passed_on, screen
 from stepdown.cli.console.review_prompt import Desk
 from stepdown.cli.grid import Players
-from stepdown.cli.options import MoneyOptions
 from stepdown.cli.run_summaries import Paid, Result, result_of
 from stepdown.errors import StepdownError
+from stepdown.models import Prices
 from stepdown.reports import report
 from stepdown.runner import Budget, Stop, Tally, Task, run_task
 from stepdown.runner.run import Progress
+from stepdown.settings import BudgetSettings
 from stepdown.types import Settings
 
 Follow = Callable[[Task, str], Progress]
@@ -27,14 +28,13 @@ class Session:
     """
 
     def __init__(
-        self, tasks: Sequence[Task], players: Players, money: MoneyOptions, *, desk: Desk | None = None
+        self, tasks: Sequence[Task], players: Players, money: BudgetSettings, *, desk: Desk | None = None
     ) -> None:
-        money.check()
         self.desk = desk
         self.tasks, self.players, self.store = tasks, players, players.store
-        self.prices = money.table()
+        self.prices = Prices(money.prices)
         self.budget = Budget(self.prices, money=money.budget, tokens=money.max_tokens_total)
-        self.spending = Spending(self.budget)
+        self.spending = SpendingMeter(self.budget)
         self.stop = desk.stop if desk else Stop()
         self.results: list[Result] = []
         self.settings = self._settings()

@@ -6,9 +6,9 @@ import msgspec
 
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.grid import Players
-from stepdown.cli.options import EndpointOptions
 from stepdown.runner import Calls
 from stepdown.runner.again import Resolved, solve_again
+from stepdown.settings import EndpointSettings
 from stepdown.store import Run
 from stepdown.text.figures import counted
 from stepdown.types import Plan, Problem, Verdict
@@ -30,7 +30,7 @@ class Solved(msgspec.Struct, frozen=True, kw_only=True):
 
 def solve_edited(run: Run, problem: Problem, plan: Plan, *, student: str, prompts: str, as_json: bool) -> None:
     """Solve one problem of a run again by a plan and show what changed. Raises `UsageError`, `CallFailed`."""
-    players = Players(run.store, EndpointOptions())
+    players = Players(run.store, EndpointSettings())
     calls = Calls(run.store)
     model = players.load(student or run.settings.student)
     players.fetch()

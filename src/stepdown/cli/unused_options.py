@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from typing import Any
+
+import msgspec
+from msgspec import structs
 
 from stepdown.errors import UsageError
 
-# How a plan is drawn, among the options of sampling.
-PLANNING = ("teacher_temperature", "teacher_max_tokens")
 
-
-def given(options: object, *names: str) -> list[str]:
+def given(options: Any, *names: str) -> list[str]:
     """Return the options among these that were given another value than their default, as a command line has them."""
-    chosen = [field for field in fields(options) if not names or field.name in names]  # type: ignore[arg-type]
+    known = structs.fields(options) if isinstance(options, msgspec.Struct) else fields(options)
+    chosen = [field for field in known if not names or field.name in names]
     return [f"--{field.name.replace('_', '-')}" for field in chosen if getattr(options, field.name) != field.default]
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from stepdown.errors import UsageError
 from stepdown.files import write_whole
+from stepdown.settings import in_words
 from stepdown.text.safety import in_markdown
 from stepdown.types import Sampling
 from stepdown.untrusted import reading
@@ -124,7 +125,7 @@ def _facts(card: Card) -> list[tuple[str, str]]:
         ("teachers say they are", ", ".join(map(in_markdown, card.versions))),
         ("method", in_markdown(card.method)),
         ("prompts", prompts),
-        ("sampling", _sampling(card.sampling)),
+        ("sampling", in_words(card.sampling) if card.sampling else ""),
         ("edited by a person", f"{card.edits:,}" if card.edits else ""),
         ("licence", in_markdown(card.licence, 2_000)),
         ("kept from", in_markdown(card.kept_from)),
@@ -133,13 +134,6 @@ def _facts(card: Card) -> list[tuple[str, str]]:
         ("questions its teachers met", f"{card.behind:,}" if card.behind else ""),
         ("trained on what nobody knows", ", ".join(map(in_markdown, card.unknown))),
     ]
-
-
-def _sampling(sampling: Sampling | None) -> str:
-    if sampling is None:
-        return ""
-    words = f"temperature {sampling.temperature:g}, top_p {sampling.top_p:g}, at most {sampling.max_tokens:,} tokens"
-    return words + ("" if sampling.seed is None else f", seed {sampling.seed}")
 
 
 def _selected(kept: Kept) -> str:

@@ -11,8 +11,9 @@ from stepdown.files import write_whole
 from stepdown.reports.report import Report
 from stepdown.reports.tables import as_html
 from stepdown.reports.tallies import SHOWN_FLIPS, Flip
+from stepdown.settings import in_words
 from stepdown.text.figures import clipped
-from stepdown.types import Sampling, Settings
+from stepdown.types import Settings
 
 TRACE_OF_THOUGHT = """@inproceedings{mcdonald-emami-2024-trace,
   title = {Trace-of-Thought Prompting: Investigating Prompt-Based Knowledge Distillation Through
@@ -105,8 +106,8 @@ def _text(text: str) -> str:
 def _settings(settings: Settings, place: int) -> str:
     pairs = {
         "dataset": f"{settings.dataset}, {settings.count} problems, fingerprint {settings.problems}",
-        "student": f"{settings.student}, {_sampling(settings.sampling)}",
-        "teacher": f"{settings.teacher}, {_sampling(settings.teacher_sampling)}" if settings.teacher else "",
+        "student": f"{settings.student}, {in_words(settings.sampling)}",
+        "teacher": f"{settings.teacher}, {in_words(settings.teacher_sampling)}" if settings.teacher else "",
         "samples": str(settings.samples),
         "prompts": f"{settings.prompt_set}, fingerprint {settings.prompts}",
         "plans": settings.plans,
@@ -116,14 +117,3 @@ def _settings(settings: Settings, place: int) -> str:
     terms = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in pairs.items() if value)
     title = f"{place} {escape(settings.method)} <code>{settings.id}</code>"
     return f"<details open><summary>{title}</summary><dl>{terms}</dl></details>"
-
-
-def _sampling(sampling: Sampling) -> str:
-    parts = [
-        f"temperature {sampling.temperature:g}",
-        f"top_p {sampling.top_p:g}",
-        f"at most {sampling.max_tokens} tokens",
-    ]
-    parts += [f"seed {sampling.seed}"] if sampling.seed is not None else []
-    parts += [f"stop {list(sampling.stop)!r}"] if sampling.stop else []
-    return ", ".join(parts)

@@ -8,13 +8,15 @@ from msgspec import Meta
 
 from stepdown.errors import StepdownError, UsageError
 from stepdown.methods import load_method
-from stepdown.types import Kind
+from stepdown.settings import RunSampling
+from stepdown.settings.options import Share
+from stepdown.types import GREEDY, Kind
 
 FILE = "stepdown.toml"
 
 
-class Served(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A method behind a name of one's own: who plays which role, and how.
+class Served(RunSampling, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A method behind a name of one's own: who plays which role, and how its text is drawn.
 
     `planner` makes it a cascade: it writes the plan first and the student draws `votes` solutions; `teacher` is asked
     only where the largest share of equal answers stays below `threshold`. `kind` is what an answer is, for the votes.
@@ -25,9 +27,8 @@ class Served(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     teacher: str = ""
     planner: str = ""
     prompts: str = ""
-    temperature: Annotated[float, Meta(ge=0, le=2)] = 0.0
-    max_tokens: Annotated[int, Meta(ge=1)] = 1024
-    teacher_max_tokens: Annotated[int, Meta(ge=1)] = 1024
+    # The default of `Sampling` itself: what equals it, and is not it, is part of a run's identity.
+    top_p: Share = GREEDY.top_p
     votes: Annotated[int, Meta(ge=2)] = 5
     threshold: Annotated[float, Meta(gt=0, le=1)] = 0.6
     kind: Kind = "number"

@@ -36,7 +36,7 @@ def titled(task: Task) -> str:
     return clean(" · ".join(clipped(part, 44) for part in parts))
 
 
-class Spending:
+class SpendingMeter:
     """What a command has spent so far, in words; money is unknown where a price is."""
 
     def __init__(self, budget: Budget) -> None:
@@ -56,7 +56,7 @@ class Spending:
 class Meter:
     """One run's figures as they grow, and how they read."""
 
-    def __init__(self, title: str, spending: Spending) -> None:
+    def __init__(self, title: str, spending: SpendingMeter) -> None:
         self.title, self.spending = title, spending
         self.began: int | None = None
 
@@ -78,7 +78,7 @@ def _paced(rate: float) -> str:
 class Lines:
     """Plain lines, every ten seconds and every tenth of a run, but at most one a second; sooner as delays grow."""
 
-    def __init__(self, spending: Spending) -> None:
+    def __init__(self, spending: SpendingMeter) -> None:
         self.spending = spending
 
     def __enter__(self) -> Self:
@@ -109,7 +109,7 @@ class Lines:
 class Bars:
     """A bar per run, redrawn in place."""
 
-    def __init__(self, spending: Spending) -> None:
+    def __init__(self, spending: SpendingMeter) -> None:
         self.spending = spending
         self.screen = bars()
 
@@ -168,6 +168,6 @@ def bars() -> "Progress":
     return Progress(names, *wide, counts, figures, console=console)
 
 
-def screen(spending: Spending, *, talking: bool = False) -> Lines | Bars:
+def screen(spending: SpendingMeter, *, talking: bool = False) -> Lines | Bars:
     """Return what shows progress on this stderr: plain lines while a person is `talking` to the command there."""
     return Bars(spending) if is_lively(sys.stderr) and not talking else Lines(spending)

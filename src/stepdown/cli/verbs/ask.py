@@ -10,11 +10,12 @@ from cyclopts import Parameter
 
 from stepdown.cli.console.editor import edited, person
 from stepdown.cli.console.terminal import say, show, show_json
+from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
-from stepdown.cli.options import CHOICE, EndpointOptions, Flag, OutputOptions, SamplingOptions, stops_of
+from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.cli.required_extras import check_extras
 from stepdown.cli.stored_runs import ENDINGS
-from stepdown.cli.unused_options import PLANNING, given, refuse
+from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
 from stepdown.exchange import describe
 from stepdown.graders import load_grader
@@ -23,6 +24,7 @@ from stepdown.models import Prices
 from stepdown.prompts import load_prompts
 from stepdown.prompts.stops import completes, with_stops
 from stepdown.runner import Calls, Plans, Task, as_problems, plain, solve_one
+from stepdown.settings import PLANNING, EndpointSettings, RunSampling
 from stepdown.text.figures import counted
 from stepdown.types import LETTERS, Grade, Plan, Problem, Trace
 
@@ -61,16 +63,17 @@ class AskOptions:
     prompts: str = "default"
 
 
-DEFAULTS, SAMPLING, ENDPOINT, OUTPUT = AskOptions(), SamplingOptions(), EndpointOptions(), OutputOptions()
+DEFAULTS, SAMPLING, ENDPOINT, OUTPUT = AskOptions(), RunSampling(), EndpointSettings(), OutputOptions()
 
 
+@verb
 def ask(
     question: str,
     /,
     *,
     options: AskOptions = DEFAULTS,
-    sampling: SamplingOptions = SAMPLING,
-    endpoint: EndpointOptions = ENDPOINT,
+    sampling: RunSampling = SAMPLING,
+    endpoint: EndpointSettings = ENDPOINT,
     output: OutputOptions = OUTPUT,
 ) -> int:
     """Ask one question and show the plan and the solution.
@@ -123,7 +126,7 @@ def read_plan(place: str) -> Plan:
     return plan
 
 
-def task_of(problem: Problem, options: AskOptions, sampling: SamplingOptions, players: Players, *, teach: bool) -> Task:
+def task_of(problem: Problem, options: AskOptions, sampling: RunSampling, players: Players, *, teach: bool) -> Task:
     """Return the task of one question; `teach` says that a teacher writes the plan."""
     method = load_method(options.method)
     teacher = players.load(options.teacher) if teach and method.plan is not None else None
@@ -136,8 +139,8 @@ def task_of(problem: Problem, options: AskOptions, sampling: SamplingOptions, pl
         plans=Plans(source="teacher" if teacher else "own"),
         grader=load_grader("text"),
         prompts=words,
-        sampling=with_stops(sampling.student(), stops_of(sampling.stop), words, completes=completes(student)),
-        teacher_sampling=with_stops(sampling.teacher(), None, words, completes=completes(teacher or student)),
+        sampling=with_stops(sampling.sampling(), sampling.stops, words, completes=completes(student)),
+        teacher_sampling=with_stops(sampling.teacher_sampling(), None, words, completes=completes(teacher or student)),
     )
 
 

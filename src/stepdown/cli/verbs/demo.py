@@ -6,13 +6,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from stepdown.cli.console.terminal import say, show
-from stepdown.cli.grid import GridOptions, Players, tasks_of
-from stepdown.cli.options import CHOICE, EndpointOptions, MoneyOptions, OutputOptions, ProblemOptions, SamplingOptions
+from stepdown.cli.grid import Players, tasks_of
+from stepdown.cli.options import CHOICE, OutputOptions
+from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.session import Session
 from stepdown.cli.verbs.ask import STUDENT, TEACHER
 from stepdown.cli.verbs.run import finish
 from stepdown.cli.verbs.traces import block
 from stepdown.reports import report
+from stepdown.settings import BudgetSettings, EndpointSettings, GridSettings, ProblemSettings, RunSampling
 from stepdown.store import Run, Store
 from stepdown.types import Grade, Trace
 
@@ -46,14 +48,14 @@ DEFAULTS, OUTPUT = DemoOptions(), OutputOptions()
 
 def demo(*, options: DemoOptions = DEFAULTS, output: OutputOptions = OUTPUT) -> int:
     """Solve word sums by all four methods with small models, and compare."""
-    grid = GridOptions(method=("all",), student=(options.student,), teacher=(options.teacher,))
-    sampling = SamplingOptions(max_tokens=MAX_TOKENS, teacher_max_tokens=MAX_TOKENS)
+    grid = GridSettings(method=("all",), student=(options.student,), teacher=(options.teacher,))
+    sampling = RunSampling(max_tokens=MAX_TOKENS, teacher_max_tokens=MAX_TOKENS)
     with output.open() as store:
-        players = Players(store, EndpointOptions())
-        problems = ProblemOptions(limit=options.limit, split="test").load(DATASET)
+        players = Players(store, EndpointSettings())
+        problems = load_chosen(ProblemSettings(limit=options.limit, split="test"), DATASET)
         say(f"{options.limit} generated word sums, four methods; teacher {options.teacher}, student {options.student}; "
             f"store {store.path}")  # fmt: skip
-        session = Session(tasks_of(problems, grid, sampling, players), players, MoneyOptions())
+        session = Session(tasks_of(problems, grid, sampling, players), players, BudgetSettings())
         session.work()
         if session.stopped is None and not output.json:
             show_story(store, session)

@@ -12,14 +12,16 @@ from cyclopts import Parameter
 
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show, show_json
+from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
 from stepdown.cli.judge_costs import Judging
-from stepdown.cli.options import CHOICE, EndpointOptions, JudgeMoneyOptions, Limit, OutputOptions
+from stepdown.cli.options import CHOICE, Limit, OutputOptions
 from stepdown.cli.run_summaries import Paid
 from stepdown.cli.unused_options import given, refuse
 from stepdown.measuring import JudgeBudget
 from stepdown.reports import disagreements
 from stepdown.runner import grade_run
+from stepdown.settings import BudgetSettings, EndpointSettings
 from stepdown.store import Run
 from stepdown.text.figures import clipped, percent
 from stepdown.types import Grade, Role, Trace, Verdict
@@ -46,7 +48,7 @@ class GradeOptions:
     limit: Limit = None
 
 
-DEFAULTS, MONEY, ENDPOINT, OUTPUT = GradeOptions(), JudgeMoneyOptions(), EndpointOptions(), OutputOptions()
+DEFAULTS, MONEY, ENDPOINT, OUTPUT = GradeOptions(), BudgetSettings(), EndpointSettings(), OutputOptions()
 
 
 class Count(msgspec.Struct, frozen=True):
@@ -80,13 +82,14 @@ class Graded(msgspec.Struct, frozen=True, kw_only=True):
     paid: Paid
 
 
+@verb
 def grade(
     run: str,
     /,
     *,
     options: GradeOptions = DEFAULTS,
-    spend: JudgeMoneyOptions = MONEY,
-    endpoint: EndpointOptions = ENDPOINT,
+    spend: BudgetSettings = MONEY,
+    endpoint: EndpointSettings = ENDPOINT,
     output: OutputOptions = OUTPUT,
 ) -> int:
     """Grade the stored solutions of a run again.

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from stepdown.cli.console.editor import edited, person
 from stepdown.cli.console.terminal import say, show, show_json
-from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions, SamplingOptions
+from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
 from stepdown.cli.solve_again import solve_edited
 from stepdown.cli.verbs.ask import read_plan, steps_of
 from stepdown.errors import UsageError
@@ -20,8 +20,9 @@ from stepdown.files import check_place, write_whole
 from stepdown.problems import datasets
 from stepdown.prompts import PROMPT_SETS, asked
 from stepdown.runner import PlanRow
+from stepdown.settings import arguments, chosen
 from stepdown.store import Run
-from stepdown.types import Plan, Problem, Sampling
+from stepdown.types import Plan, Problem
 
 
 @Parameter(name="*", group=CHOICE)
@@ -212,7 +213,7 @@ def again(run: Run) -> str:
 
     A run does not keep where its file lay: FILE stands for it, also for a benchmark, which may have come from the hub.
     """
-    settings, default = run.settings, SamplingOptions()
+    settings = run.settings
     dataset, *parts = settings.dataset.split("/")
     first = next(run.traces()).problem.id.rpartition("/")[2]
     known = {one.name for one in datasets()}
@@ -227,20 +228,10 @@ def again(run: Run) -> str:
         "--plans": run.id,
         "--prompts": settings.prompt_set if settings.prompt_set in {*PROMPT_SETS} - {"default"} else "",
         "--samples": str(settings.samples) if settings.samples > 1 else "",
-        **_unlike(settings.sampling, default.student()),
     }
     named = (f"{option} {shlex.quote(value)}" for option, value in given.items() if value)
-    return " ".join([f"stepdown run {dataset if dataset in known else 'FILE'}", *named])
-
-
-def _unlike(sampling: Sampling, default: Sampling) -> dict[str, str]:
-    pairs = zip(
-        ("--temperature", "--top-p", "--max-tokens", "--seed"),
-        *((one.temperature, one.top_p, one.max_tokens, one.seed) for one in (sampling, default)),
-        strict=True,
-    )
-    return {option: f"{value:g}" if isinstance(value, float) else str(value) for option, value, usual in pairs
-            if value != usual}  # fmt: skip
+    drawn = map(shlex.quote, arguments(chosen(settings.sampling)))
+    return " ".join([f"stepdown run {dataset if dataset in known else 'FILE'}", *named, *drawn])
 
 
 def export(run: Run, options: PlanOptions, output: OutputOptions) -> None:

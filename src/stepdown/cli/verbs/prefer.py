@@ -8,14 +8,16 @@ import msgspec
 from cyclopts import Parameter
 
 from stepdown.cli.console.terminal import say, show, show_json
+from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
 from stepdown.cli.judge_costs import Judging
-from stepdown.cli.options import CHOICE, EndpointOptions, Flag, JudgeMoneyOptions, Limit, OutputOptions
+from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
 from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
 from stepdown.measuring import AT_ONCE, Preferences, Where, read_votes, write_votes
 from stepdown.measuring import prefer as ask
 from stepdown.runner.lessons import warnings
+from stepdown.settings import BudgetSettings, EndpointSettings
 from stepdown.store import Run
 from stepdown.text.figures import counted
 
@@ -52,7 +54,7 @@ class PreferOptions:
     force: Flag = False
 
 
-DEFAULTS, MONEY, ENDPOINT, OUTPUT = PreferOptions(), JudgeMoneyOptions(), EndpointOptions(), OutputOptions()
+DEFAULTS, MONEY, ENDPOINT, OUTPUT = PreferOptions(), BudgetSettings(), EndpointSettings(), OutputOptions()
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -63,14 +65,15 @@ class Written(msgspec.Struct, frozen=True):
     items: int
 
 
+@verb
 def prefer(
     run: str,
     against: str,
     /,
     *,
     options: PreferOptions = DEFAULTS,
-    spend: JudgeMoneyOptions = MONEY,
-    endpoint: EndpointOptions = ENDPOINT,
+    spend: BudgetSettings = MONEY,
+    endpoint: EndpointSettings = ENDPOINT,
     output: OutputOptions = OUTPUT,
 ) -> int:
     """Compare two runs' solutions in pairs.

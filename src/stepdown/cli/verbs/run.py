@@ -11,37 +11,42 @@ from stepdown.cli.console.progress import titled
 from stepdown.cli.console.review_prompt import Desk
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, say_error, show_json
-from stepdown.cli.grid import GridOptions, Players, tasks_of
-from stepdown.cli.options import (
-    SETTINGS,
-    EndpointOptions,
-    MoneyOptions,
-    OutputOptions,
-    ProblemOptions,
-    SamplingOptions,
-)
+from stepdown.cli.from_settings import verb
+from stepdown.cli.grid import Players, tasks_of
+from stepdown.cli.options import SETTINGS, OutputOptions
+from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.run_summaries import show_results
 from stepdown.cli.session import Session
+from stepdown.models import Prices
 from stepdown.runner import Estimate, Task, estimate
+from stepdown.settings import (
+    BudgetSettings,
+    EndpointSettings,
+    GridSettings,
+    ProblemSettings,
+    RunBudgetSettings,
+    RunSampling,
+)
 from stepdown.store import Store
 from stepdown.text.figures import count, counted, money
 from stepdown.types import Role
 
 Review = Annotated[bool, Parameter(show_default=False, group=SETTINGS)]
-GRID = GridOptions()
-PROBLEMS, SAMPLING, MONEY = ProblemOptions(), SamplingOptions(), MoneyOptions()
-ENDPOINT, OUTPUT = EndpointOptions(), OutputOptions()
+GRID = GridSettings()
+PROBLEMS, SAMPLING, MONEY = ProblemSettings(), RunSampling(), RunBudgetSettings()
+ENDPOINT, OUTPUT = EndpointSettings(), OutputOptions()
 
 
+@verb
 def run(
     dataset: str,
     /,
     *,
-    grid: GridOptions = GRID,
-    problems: ProblemOptions = PROBLEMS,
-    sampling: SamplingOptions = SAMPLING,
-    spend: MoneyOptions = MONEY,
-    endpoint: EndpointOptions = ENDPOINT,
+    grid: GridSettings = GRID,
+    problems: ProblemSettings = PROBLEMS,
+    sampling: RunSampling = SAMPLING,
+    spend: RunBudgetSettings = MONEY,
+    endpoint: EndpointSettings = ENDPOINT,
     output: OutputOptions = OUTPUT,
     review: Review = False,
 ) -> int:
@@ -54,7 +59,7 @@ def run(
     review
         Hold each plan for you before the student sees it, here and in the browser (`stepdown serve`).
     """
-    chosen = problems.load(dataset)
+    chosen = load_chosen(problems, dataset)
     with output.open() as store:
         players = Players(store, endpoint)
         tasks = tasks_of(chosen, grid, sampling, players)
@@ -106,10 +111,10 @@ class Costing(msgspec.Struct, frozen=True):
 
 
 def show_estimates(
-    tasks: list[Task], store: Store, spend: MoneyOptions, *, as_json: bool, runs: Sequence[str] = ()
+    tasks: list[Task], store: Store, spend: BudgetSettings, *, as_json: bool, runs: Sequence[str] = ()
 ) -> int:
     """Say what tasks would take, under their own runs' ids or these; nothing is sent or written."""
-    prices, ids = spend.table(), runs or [store.id_of(task.settings()) for task in tasks]
+    prices, ids = Prices(spend.prices), runs or [store.id_of(task.settings()) for task in tasks]
     costings = [
         _costing(run, task, asyncio.run(estimate(task, store, prices))) for run, task in zip(ids, tasks, strict=True)
     ]

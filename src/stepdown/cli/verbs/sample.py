@@ -1,29 +1,20 @@
 """`stepdown sample`: chains of a teacher, as a corpus."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 
 from stepdown.cli.console.terminal import say
 from stepdown.cli.corpus_summaries import show_corpus
+from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
-from stepdown.cli.options import (
-    CHOICE,
-    SAMPLING,
-    SETTINGS,
-    EndpointOptions,
-    Flag,
-    MoneyOptions,
-    OutputOptions,
-    ProblemOptions,
-    checked,
-    stops_of,
-)
+from stepdown.cli.options import CHOICE, SETTINGS, Flag, OutputOptions
+from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.required_extras import check_extras
 from stepdown.cli.session import Session
+from stepdown.cli.unused_options import given
 from stepdown.cli.verbs.run import finish, show_estimates
 from stepdown.corpus import Corpus
 from stepdown.corpus.files import check_out
@@ -32,9 +23,9 @@ from stepdown.extras import load_polars
 from stepdown.problems import Problems
 from stepdown.prompts import load_demonstrations
 from stepdown.runner import Task
+from stepdown.settings import BudgetSettings, ChainSampling, EndpointSettings, ProblemSettings, RunBudgetSettings
 from stepdown.training import CHAINS, GOLD, check_allow, refuse_tests, sampling_task, write_chains, write_gold
 from stepdown.training import SAMPLING as DRAWN
-from stepdown.types import Sampling
 
 
 @Parameter(name="*", group=CHOICE)
@@ -78,55 +69,20 @@ class SampleOptions:
     allow: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
 
 
-@Parameter(name="*", group=SAMPLING)
-@dataclass(frozen=True, kw_only=True)
-class DrawOptions:
-    """How chains are drawn.
-
-    Parameters
-    ----------
-    temperature
-        The teacher's temperature (1, as SCoTD's was).
-    top_p
-        Draw from the likeliest tokens that make up this share (1).
-    max_tokens
-        The longest chain, in tokens (512).
-    seed
-        The seed of draws, where the endpoint takes one.
-    stop
-        End a chain before this text (`\\n` is a new line), up to four; `--stop ""` for none. Where not given, a chain
-        ends before another problem begins, if demonstrations are shown or the model only completes text.
-    without_logprobs
-        Do not ask an endpoint for log-probabilities, where it refuses them; `per-problem=K:likely` needs them.
-    """
-
-    temperature: float | None = None
-    top_p: float | None = None
-    max_tokens: int | None = None
-    seed: int | None = None
-    stop: tuple[str, ...] | None = None
-    without_logprobs: Flag = False
-
-    def sampling(self) -> Sampling:
-        """Return how chains are drawn. Raises `UsageError` for what no model takes."""
-        given = {name: getattr(self, name) for name in ("temperature", "top_p", "max_tokens", "seed")}
-        chosen = {name: value for name, value in given.items() if value is not None}
-        return checked(msgspec.structs.replace(DRAWN, **chosen))
+DRAWS, PROBLEMS, MONEY = ChainSampling(), ProblemSettings(), RunBudgetSettings()
+ENDPOINT, OUTPUT = EndpointSettings(), OutputOptions()
 
 
-DRAWS, PROBLEMS, MONEY = DrawOptions(), ProblemOptions(), MoneyOptions()
-ENDPOINT, OUTPUT = EndpointOptions(), OutputOptions()
-
-
+@verb
 def sample(
     dataset: str,
     /,
     *,
     options: SampleOptions,
-    draws: DrawOptions = DRAWS,
-    problems: ProblemOptions = PROBLEMS,
-    spend: MoneyOptions = MONEY,
-    endpoint: EndpointOptions = ENDPOINT,
+    draws: ChainSampling = DRAWS,
+    problems: ProblemSettings = PROBLEMS,
+    spend: RunBudgetSettings = MONEY,
+    endpoint: EndpointSettings = ENDPOINT,
     output: OutputOptions = OUTPUT,
 ) -> int:
     """Sample chains of a teacher into a corpus.
@@ -145,7 +101,7 @@ def sample(
             "only gold plans can be had without a run", "run trace-of-thought, then `stepdown export RUN --to plans`"
         )
     check_allow(options.allow)
-    chosen = problems.load(dataset, preferred="train")
+    chosen = load_chosen(problems, dataset, preferred="train")
     if options.teacher != GOLD:
         check_extras((options.teacher,), chosen, more=("data",))
     if options.teacher == GOLD:
@@ -161,8 +117,8 @@ def sample(
             demonstrations=load_demonstrations(options.demos) if options.demos else (),
             zero_shot=options.zero_shot,
             prompts="default" if options.prompts is None else options.prompts,
-            sampling=draws.sampling(),
-            stops=stops_of(draws.stop),
+            sampling=draws.over(DRAWN),
+            stops=draws.stops,
         )
         task.check()
         refuse_tests(chosen.dataset, chosen, allow=options.allow, store=store)
@@ -172,17 +128,21 @@ def sample(
 
 
 def check_gold(
-    options: SampleOptions, draws: DrawOptions, spend: MoneyOptions, endpoint: EndpointOptions, output: OutputOptions
+    options: SampleOptions,
+    draws: ChainSampling,
+    spend: BudgetSettings,
+    endpoint: EndpointSettings,
+    output: OutputOptions,
 ) -> None:
     """Refuse what was given and means nothing where no model is asked. Raises `UsageError`."""
-    given = [
+    unused = [
         name for name in ("chains", "demos", "zero_shot", "prompts") if getattr(options, name) not in (None, False)
     ]
-    for group in (draws, spend, endpoint):
-        given += [one.name for one in fields(group) if getattr(group, one.name) != one.default]
-    given += ["store"] if output.store is not None else []
-    if given:
-        names = ", ".join(f"`--{name.replace('_', '-')}`" for name in given)
+    unused = [f"--{name.replace('_', '-')}" for name in unused]
+    unused += [flag for group in (draws, spend, endpoint) for flag in given(group)]
+    unused += ["--store"] if output.store is not None else []
+    if unused:
+        names = ", ".join(f"`{flag}`" for flag in unused)
         raise UsageError(
             f"with `--teacher gold` no model is asked, so there is no meaning in {names}",
             "leave it out, or name a model as the teacher; `-n` chooses how many problems",

@@ -14,11 +14,13 @@ from cyclopts.validators import Number
 
 from stepdown.cli.console.terminal import say
 from stepdown.cli.downloads import download
-from stepdown.cli.options import CHOICE, MONEY, OUTPUT, Flag, MoneyOptions, Place
+from stepdown.cli.from_settings import verb
+from stepdown.cli.options import CHOICE, OUTPUT, Flag, Place
 from stepdown.errors import UsageError
 from stepdown.extras import require
-from stepdown.models import Secret, find_setting
+from stepdown.models import Prices, Secret, find_setting
 from stepdown.runner import Budget
+from stepdown.settings import BudgetSettings
 from stepdown.store import default_path
 
 if TYPE_CHECKING:
@@ -119,36 +121,11 @@ class ServedOptions:
         return tuple(found.values())
 
 
-@Parameter(name="*", group=MONEY)
-@dataclass(frozen=True, kw_only=True)
-class SpendingOptions:
-    """What answers may cost, all together.
-
-    Parameters
-    ----------
-    budget
-        Stop answering before answers have cost more US dollars than this.
-    max_tokens_total
-        Stop before they have used more tokens than this, all roles together.
-    prices
-        A JSON or TOML file of dollars per million tokens, as for `run`; runs started from a page use it too.
-    """
-
-    budget: float | None = None
-    max_tokens_total: int | None = None
-    prices: Path | None = None
-
-    def money(self) -> MoneyOptions:
-        """Return these options as `run` has them. Raises `UsageError` for limits under which nothing could be sent."""
-        found = MoneyOptions(budget=self.budget, max_tokens_total=self.max_tokens_total, prices=self.prices)
-        found.check()
-        return found
+DOOR, SERVED, SPENDING = DoorOptions(), ServedOptions(), BudgetSettings()
 
 
-DOOR, SERVED, SPENDING = DoorOptions(), ServedOptions(), SpendingOptions()
-
-
-def serve(*, door: DoorOptions = DOOR, served: ServedOptions = SERVED, spend: SpendingOptions = SPENDING) -> int:
+@verb
+def serve(*, door: DoorOptions = DOOR, served: ServedOptions = SERVED, spend: BudgetSettings = SPENDING) -> int:
     """Serve the pages and the endpoint until Ctrl-C."""
     require(["web"], "`stepdown serve`")
     token = door.secret()
@@ -157,7 +134,7 @@ def serve(*, door: DoorOptions = DOOR, served: ServedOptions = SERVED, spend: Sp
     return 0
 
 
-async def _serve(door: DoorOptions, served: ServedOptions, spend: SpendingOptions, token: Secret) -> None:
+async def _serve(door: DoorOptions, served: ServedOptions, spend: BudgetSettings, token: Secret) -> None:
     from stepdown.web.server.serving import address_of, bind
     from stepdown.web.server.serving import serve as serve_app
 
@@ -172,16 +149,15 @@ async def _serve(door: DoorOptions, served: ServedOptions, spend: SpendingOption
             await state.close()
 
 
-def _state(served: ServedOptions, spend: SpendingOptions, token: Secret) -> "State":
+def _state(served: ServedOptions, spend: BudgetSettings, token: Secret) -> "State":
     from stepdown.web.config import load_config
     from stepdown.web.state import State
 
-    money = spend.money()
     return State(
         served.store or default_path(),
         config=load_config(served.config),
         prices=spend.prices,
-        budget=Budget(money.table(), money=money.budget, tokens=money.max_tokens_total),
+        budget=Budget(Prices(spend.prices), money=spend.budget, tokens=spend.max_tokens_total),
         token=token,
         corpora=served.folders(),
     )

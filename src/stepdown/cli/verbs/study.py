@@ -10,22 +10,25 @@ from cyclopts import Parameter
 
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show, show_json
-from stepdown.cli.grid import GridOptions, Players, tasks_of
-from stepdown.cli.options import (
-    CHOICE,
-    SAMPLING,
-    EndpointOptions,
-    MoneyOptions,
-    OutputOptions,
-    ProblemOptions,
-    SamplingOptions,
-)
+from stepdown.cli.from_settings import verb
+from stepdown.cli.grid import Players, tasks_of
+from stepdown.cli.options import CHOICE, OutputOptions
+from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.session import Session
 from stepdown.cli.verbs.train import TRAINING, TrainingOptions, following
 from stepdown.corpus import Corpus, open_corpus
 from stepdown.errors import UsageError
 from stepdown.models.weights import CATALOGUE
 from stepdown.problems import Problems
+from stepdown.settings import (
+    BudgetSettings,
+    EndpointSettings,
+    GridSettings,
+    ProblemSettings,
+    RunSampling,
+    StudySampling,
+    chosen,
+)
 from stepdown.store import Run, Store
 from stepdown.text.figures import between, chance, percent, points
 from stepdown.training import launched, refuse_overlap, train
@@ -98,49 +101,28 @@ class StudyOptions:
         )
 
 
-@Parameter(name="*", group=SAMPLING)
-@dataclass(frozen=True, kw_only=True)
-class SolvingOptions:
-    """How test problems are solved.
-
-    Parameters
-    ----------
-    samples
-        Solutions per test problem; the majority decides (self-consistency; give --temperature, such as 0.7).
-    temperature
-        The students' temperature; 0 is greedy.
-    top_p
-        Draw from the likeliest tokens that make up this share.
-    max_tokens
-        The longest solution, in tokens.
-    """
-
-    samples: int = 1
-    temperature: float = 0.0
-    top_p: float = 1.0
-    max_tokens: int = 256
-
-    def sampling(self) -> SamplingOptions:
-        """Return how solutions are drawn. Raises `UsageError`."""
-        found = SamplingOptions(temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens)
-        found.student()
-        if self.samples < 1 or (self.samples > 1 and self.temperature == 0):
-            raise UsageError(f"`{self.samples}` samples at a temperature of `{self.temperature:g}`",
-                             "several samples need --temperature, such as 0.7; one is the least")  # fmt: skip
-        return found
+def draw_tests(solving: StudySampling) -> RunSampling:
+    """Return how test problems are solved. Raises `UsageError` for several samples that would all be the same."""
+    if solving.samples > 1 and solving.temperature == 0:
+        raise UsageError(
+            f"`{solving.samples}` greedy samples would all be the same",
+            "several samples need --temperature, such as 0.7",
+        )
+    return chosen(solving.sampling())
 
 
-OPTIONS, PROBLEMS, SOLVING, OUTPUT = StudyOptions(), ProblemOptions(), SolvingOptions(), OutputOptions()
+OPTIONS, PROBLEMS, SOLVING, OUTPUT = StudyOptions(), ProblemSettings(), StudySampling(), OutputOptions()
 
 
+@verb
 def study(
     source: Path,
     /,
     *,
     options: StudyOptions = OPTIONS,
     settings: TrainingOptions = TRAINING,
-    problems: ProblemOptions = PROBLEMS,
-    solving: SolvingOptions = SOLVING,
+    problems: ProblemSettings = PROBLEMS,
+    solving: StudySampling = SOLVING,
     output: OutputOptions = OUTPUT,
 ) -> int:
     """Train and test a grid of students on views of one corpus.
@@ -158,12 +140,12 @@ def study(
             f"a study tests its students in one process, and a launcher started `{launched()}`",
             "train each student by `torchrun --nproc_per_node N -m stepdown train ...`, then `stepdown run` it",
         )
-    grid, sampling = options.grid(source), solving.sampling()
+    grid, sampling = options.grid(source), draw_tests(solving)
     grid.check()
     cells = grid.cells()
     for cell in cells:
         settings.training(cell.target).check()
-    test = problems.load(options.test, preferred="test")
+    test = load_chosen(problems, options.test, preferred="test")
     test.check()
     named = f"{options.test}={problems.data}" if problems.data else options.test
     check_apart(open_corpus(source).keep(*options.keep), test, settings, named=named)
@@ -175,7 +157,7 @@ def study(
         for number, (cell, seed) in enumerate(grid.places(), 1):
             say(f"{number}/{total}: {cell.name}, seed {seed}")
             folder = _student(grid, cell, seed, options.base, settings)
-            grid_options = GridOptions(method=(cell.method,), student=(str(folder),), samples=solving.samples)
+            grid_options = GridSettings(method=(cell.method,), student=(str(folder),), samples=solving.samples)
             session = _solve(test, grid_options, sampling, store)
             runs[cell] += _runs(session)
             note_score(folder, runs[cell][-1])
@@ -247,10 +229,10 @@ def _student(grid: Grid, cell: Cell, seed: int, base: str, settings: TrainingOpt
     return train(view, base=base, out=folder, training=chosen, progress=following())[0]
 
 
-def _solve(test: Problems, grid: GridOptions, sampling: SamplingOptions, store: Store) -> Session:
+def _solve(test: Problems, grid: GridSettings, sampling: RunSampling, store: Store) -> Session:
     """Run the test problems; the models are closed after, so that students take memory one at a time."""
-    players = Players(store, EndpointOptions())
-    session = Session(tasks_of(test, grid, sampling, players), players, MoneyOptions())
+    players = Players(store, EndpointSettings())
+    session = Session(tasks_of(test, grid, sampling, players), players, BudgetSettings())
     session.work()
     if session.stopped is not None:
         raise session.stopped
@@ -272,10 +254,10 @@ def _asked(base: str) -> str:
     )
 
 
-def _before(base: str, test: Problems, sampling: SamplingOptions, store: Store) -> Iterator[Score]:
+def _before(base: str, test: Problems, sampling: RunSampling, store: Store) -> Iterator[Score]:
     """Test the base as it is: asked plainly step by step, and after demonstrations, as the paper did."""
     for method in ("chain-of-thought", "few-shot"):
-        (run,) = _runs(_solve(test, GridOptions(method=(method,), student=(base,)), sampling, store))
+        (run,) = _runs(_solve(test, GridSettings(method=(method,), student=(base,)), sampling, store))
         yield score(Cell(0, "", method), [run], name=f"before, {method}")
 
 

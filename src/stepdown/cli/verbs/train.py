@@ -12,12 +12,14 @@ import msgspec
 from cyclopts import Parameter
 
 from stepdown.cli.console.terminal import say, show, show_json
-from stepdown.cli.options import CHOICE, SETTINGS, Flag, Json, ProblemOptions
+from stepdown.cli.options import CHOICE, SETTINGS, Flag, Json
+from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.unused_options import given, refuse
 from stepdown.corpus import Corpus, open_corpus
 from stepdown.errors import UsageError
 from stepdown.models.weights import GGUF, StudentCard, read_card
 from stepdown.problems import Problems, datasets
+from stepdown.settings import ProblemSettings
 from stepdown.text.figures import duration, percent
 from stepdown.training import Progressed, Training
 from stepdown.training import train as train_students
@@ -135,8 +137,8 @@ class StudentOptions:
             return None
         is_file = Path(self.dev).suffix or Path(self.dev).exists()
         name, _, split = (self.dev, "", "") if is_file else self.dev.partition("/")
-        chosen = ProblemOptions(limit=count or None, split=split or None, data=self.data)
-        found = chosen.load(name, preferred="dev")
+        chosen = ProblemSettings(limit=count or None, split=split or None, data=self.data)
+        found = load_chosen(chosen, name, preferred="dev")
         if self.data is None and found.dataset.split("/")[1:2] == ["test"]:
             splits = next(one.splits for one in datasets() if one.name == name)
             others = ", ".join(f"`--dev {name}/{one}`" for one in splits if one != "test")

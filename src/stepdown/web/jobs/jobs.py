@@ -16,6 +16,7 @@ import msgspec
 from stepdown.errors import StoreError, UnknownName, UsageError
 from stepdown.models import Secret
 from stepdown.runner.run import News
+from stepdown.settings import RunSettings
 from stepdown.store import Run, Store
 from stepdown.text.safety import clean
 from stepdown.types import Backoff
@@ -78,13 +79,11 @@ class Job:
     """One command a page started: `runs` are the ids it works on, `lines` the last ones of its stderr.
 
     `progress` has an entry for each run that has begun, `delays` one for a run whose endpoint keeps it waiting now;
-    `code` is the exit code once it has ended. `options` and `dataset` start it again.
+    `code` is the exit code once it has ended. `settings` start it again.
     """
 
-    def __init__(
-        self, name: str, command: Sequence[str], costings: Sequence[Costing], *, options: Sequence[str] = ()
-    ) -> None:
-        self.options, self.dataset = tuple(options), command[-1]
+    def __init__(self, name: str, command: Sequence[str], costings: Sequence[Costing], settings: RunSettings) -> None:
+        self.settings, self.dataset = settings, settings.dataset
         self.id, self.command, self.costings = name, tuple(command), tuple(costings)
         self.runs = tuple(dict.fromkeys(one.run for one in costings))
         self.lines: deque[str] = deque(maxlen=LINES)
@@ -187,12 +186,12 @@ class Jobs:
         """Return the newest job that works on a run, None where none of this server's does or did."""
         return next((job for job in reversed(self._jobs.values()) if run in job.runs), None)
 
-    async def estimate(self, options: Sequence[str], dataset: str) -> list[Costing]:
+    async def estimate(self, settings: RunSettings) -> list[Costing]:
         """Return what each run of a command would take; nothing is sent. Raises `UsageError` with the command's words.
 
         It is the command itself that says so: what it refuses is refused here, and the ids it names are its runs'.
         """
-        process = await self._spawn(self._command(options, dataset, "--estimate"))
+        process = await self._spawn(self._command(settings, "--estimate"))
         try:
             async with asyncio.timeout(_ESTIMATE_SECONDS):
                 said, words = await process.communicate()
@@ -206,14 +205,14 @@ class Jobs:
             raise _refusal(scrub(words.decode("utf-8", "replace"), self.state.token))
         return [msgspec.json.decode(line, type=Costing) for line in said.splitlines()]
 
-    async def start(self, options: Sequence[str], dataset: str) -> Job:
+    async def start(self, settings: RunSettings) -> Job:
         """Start a command that could be right. Raises `UsageError`: refused by its estimate, or too many at once."""
         self._check_room()
-        costings = await self.estimate(options, dataset)
+        costings = await self.estimate(settings)
         self._check_room()
-        command = self._command(options, dataset)
+        command = self._command(settings)
         self._count += 1
-        job = Job(str(self._count), command, costings, options=options)
+        job = Job(str(self._count), command, costings, settings)
         job.process = await self._spawn(command)
         self._jobs[job.id] = job
         self._forget_some()
@@ -226,7 +225,7 @@ class Jobs:
     async def again(self, name: str) -> Job:
         """Start the command of a job once more, which goes on from what the store has. Raises as `start` does."""
         job = self.find(name)
-        return job if job.is_live else await self.start(job.options, job.dataset)
+        return job if job.is_live else await self.start(job.settings)
 
     def stop(self, name: str) -> Job:
         """Ask a job to finish what it began and end; asked again, it ends at once. Raises `UnknownName`."""
@@ -255,9 +254,8 @@ class Jobs:
         if sum(job.is_live for job in self) >= MOST_LIVE:
             raise UsageError(f"{MOST_LIVE} runs are under way", "wait for one to end, or stop one")
 
-    def _command(self, options: Sequence[str], dataset: str, *more: str) -> list[str]:
-        store = f"--store={self.state.path}"
-        return ["run", *options, *self.state.run_options, *more, "--json", store, "--", dataset]
+    def _command(self, settings: RunSettings, *more: str) -> list[str]:
+        return command_of(settings, *self.state.run_options, *more, "--json", f"--store={self.state.path}")
 
     async def _spawn(self, command: Sequence[str]) -> asyncio.subprocess.Process:
         # Keys reach it as they reached the server, in the environment; the doors' own token is none of its business.
@@ -316,6 +314,11 @@ class Jobs:
         done = [name for name, job in self._jobs.items() if not job.is_live]
         for name in done[: max(0, len(self._jobs) - MOST_KEPT)]:
             del self._jobs[name]
+
+
+def command_of(settings: RunSettings, *more: str) -> list[str]:
+    """Return the words of the command that starts a run of these settings, with more options."""
+    return ["run", *settings.options, *more, "--", settings.dataset]
 
 
 def _signal(process: asyncio.subprocess.Process, number: int, *, group: bool) -> None:

@@ -1,8 +1,9 @@
-"""The form that is the `run` verb: what it offers, and the options that its fields stand for."""
+"""The form that is the `run` verb: what it offers, and the settings that its fields give."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,6 +15,16 @@ from stepdown.models.weights import CATALOGUE, find_weights
 from stepdown.problems import datasets
 from stepdown.prompts import PROMPT_SETS
 from stepdown.runner import CONTROLS
+from stepdown.settings import (
+    FORM,
+    BudgetSettings,
+    EndpointSettings,
+    GridSettings,
+    ProblemSettings,
+    RunSampling,
+    RunSettings,
+    options_of,
+)
 from stepdown.store import Store
 from stepdown.web.config import Config, DataSource
 from stepdown.web.views.advice import on_page
@@ -22,42 +33,20 @@ Fields = Sequence[tuple[str, str]]
 SOURCES = ("teacher", "own", "gold")
 _RUN = re.compile(r"[0-9a-f]{4,12}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]*(?:/[A-Za-z0-9@][A-Za-z0-9._:@+-]*)+")
-_NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
+S = TypeVar("S", bound=msgspec.Struct)
 
 
-class Number(msgspec.Struct, frozen=True):
-    """A field that holds a number: its bounds, whether it is whole, and what it is before anybody fills it in."""
-
-    label: str
-    least: float
-    most: float
-    default: str = ""
-    whole: bool = True
-    hint: str = ""
-
-    def read(self, text: str) -> str:
-        """Return the number as an option takes it. Raises `UsageError`."""
-        fits = _NUMBER.fullmatch(text) and self.least <= float(text) <= self.most
-        if not fits or (self.whole and "." in text):
-            kind = "a whole number" if self.whole else "a number"
-            raise UsageError(f"`{text[:40]}` is not {kind} from {self.least:g} to {self.most:,.15g}")
-        return text
-
-
-NUMBERS = {
-    "limit": Number("Problems", 1, 10_000_000, "20", hint="empty: all there are"),
-    "offset": Number("Leave out the first", 0, 10_000_000, "0"),
-    "samples": Number("Samples per problem", 1, 1000, "1", hint="the majority decides; give a temperature too"),
-    "temperature": Number("Student's temperature", 0, 2, "0", whole=False, hint="0 is greedy"),
-    "max_tokens": Number("Longest solution, in tokens", 1, 1_000_000, "1024"),
-    "teacher_temperature": Number("Teacher's temperature", 0, 2, "0", whole=False),
-    "teacher_max_tokens": Number("Longest plan, in tokens", 1, 1_000_000, "1024"),
-    "budget": Number("Budget in US dollars", 0, 1_000_000, whole=False, hint="empty: no limit"),
-    "max_tokens_total": Number("Most tokens in all", 1, 999_999_999_999, hint="empty: no limit"),
-    "concurrency": Number("Calls at once per model", 1, 4096, hint="empty: found by trying"),
+SECTIONS = {
+    title: tuple(name for part in parts for name in options_of(part) if name in FORM)
+    for title, parts in (("Sampling", (GridSettings, RunSampling)), ("Limits", (BudgetSettings, EndpointSettings)))
 }
+_LIMIT = "20"
 _DEFAULTS = {"dataset": "wordsums", "split": "", "plans": "teacher", "control": "none", "prompts": "", "review": ""}
-DEFAULTS: Mapping[str, str] = _DEFAULTS | {name: number.default for name, number in NUMBERS.items()}
+DEFAULTS: Mapping[str, str] = (
+    _DEFAULTS
+    | {name: "" if one.default is None else f"{one.default:g}" for name, one in FORM.items()}
+    | {"limit": _LIMIT}
+)
 MANY = ("method", "student", "teacher")
 MOST = 8
 
@@ -79,11 +68,10 @@ class Offers(msgspec.Struct, frozen=True, kw_only=True):
         return sorted({split for splits in self.datasets.values() for split in splits})
 
 
-class Wish(msgspec.Struct, frozen=True):
-    """A form that was filled in: options and data set of a command, or what is wrong by field."""
+class ReadForm(msgspec.Struct, frozen=True):
+    """A form that was filled in: what it asks for, or what is wrong by field."""
 
-    options: tuple[str, ...] = ()
-    dataset: str = ""
+    settings: RunSettings | None = None
     errors: dict[str, str] = {}
 
 
@@ -100,26 +88,40 @@ def offers(store: Store, config: Config) -> Offers:
     )
 
 
-class Said(msgspec.Struct, frozen=True):
-    """What was filled in, by field."""
-
-    one: dict[str, str]
-    many: dict[str, tuple[str, ...]]
-
-
-def read_form(fields: Fields, offered: Offers) -> Wish:
-    """Return the command a form stands for; every field that cannot be is an error beside it."""
+def read_form(fields: Fields, offered: Offers) -> ReadForm:
+    """Return the run that a form asks for; collects one error per invalid field."""
     one = {**DEFAULTS, **{name: text.strip() for name, text in fields if name in DEFAULTS}}
-    said = Said(one, {name: chosen(fields, name) for name in MANY})
-    options, errors = list[str](), dict[str, str]()
-    for name, part in _PARTS.items():
+    many = {name: chosen(fields, name) for name in MANY}
+    values, errors = dict[str, Any](), dict[str, str]()
+    for name, read in _READ.items():
         try:
-            options += part(said, offered)
+            values[name] = read(one[name] if name in one else many[name], offered)
         except StepdownError as error:
             errors[name] = at_field(error)
-    if errors:
-        return Wish(errors=errors)
-    return Wish(tuple(options), _source(said, offered).dataset)
+    if "dataset" in values:
+        try:
+            values["source"] = _source(one["dataset"], one["split"], offered)
+        except StepdownError as error:
+            errors["split"] = at_field(error)
+    return ReadForm(errors=errors) if errors else ReadForm(_settings(values, one))
+
+
+def _settings(values: Mapping[str, Any], one: Mapping[str, str]) -> RunSettings:
+    def part(kind: type[S], **more: object) -> S:
+        given = {name: values[name] for name in kind.__struct_fields__ if values.get(name) not in (None, "")}
+        return kind(**(given | more))
+
+    source: DataSource = values["source"]
+    data = {name: value for name, value in (("data", source.data), ("split", source.split)) if value}
+    return RunSettings(
+        dataset=source.dataset,
+        problems=part(ProblemSettings, **data),
+        grid=part(GridSettings),
+        sampling=part(RunSampling),
+        budget=part(BudgetSettings),
+        endpoint=part(EndpointSettings),
+        review=bool(one["review"]),
+    )
 
 
 def at_field(error: StepdownError) -> str:
@@ -168,77 +170,59 @@ def _known(what: str, name: str, names: Iterable[str]) -> str:
     return name
 
 
-def _source(said: Said, offered: Offers) -> DataSource:
-    """Return a data set as the verb names it. Raises `UnknownName`."""
-    name, split = said.one["dataset"], said.one["split"]
-    splits = offered.datasets[_known("data set", name, offered.datasets)]
+def _source(name: str, split: str, offered: Offers) -> DataSource:
+    """Return a data set as the verb names it. Raises `UnknownName` for a split that it does not have."""
+    splits = offered.datasets[name]
+    if split and splits:
+        _known(f"split of `{name}`", split, splits)
     return offered.config.datasets.get(name) or DataSource(dataset=name, split=split if splits else "")
 
 
-def _dataset(said: Said, offered: Offers) -> list[str]:
-    source = _source(said, offered)
-    places = (("data", source.data), ("split", source.split))
-    return [f"--{option}={value}" for option, value in places if value]
+def _dataset(name: str, offered: Offers) -> str:
+    return _known("data set", name, offered.datasets)
 
 
-def _split(said: Said, offered: Offers) -> list[str]:
-    """Say at its own field that a data set has no such split; the data set's part names it to the command."""
-    name, split = said.one["dataset"], said.one["split"]
-    if split and (splits := offered.datasets.get(name)):
-        _known(f"split of `{name}`", split, splits)
-    return []
-
-
-def _methods(said: Said, offered: Offers) -> list[str]:
-    if not said.many["method"]:
+def _methods(names: tuple[str, ...], offered: Offers) -> tuple[str, ...]:
+    if not names:
         raise UsageError("choose a method")
-    return [f"--method={_known('method', one, offered.methods)}" for one in said.many["method"]]
+    return tuple(_known("method", one, offered.methods) for one in names)
 
 
-def _students(said: Said, offered: Offers) -> list[str]:
-    if not said.many["student"]:
+def _students(names: tuple[str, ...], offered: Offers) -> tuple[str, ...]:
+    if not names:
         raise UsageError("name a student")
-    return [f"--student={check_model(one, offered.config)}" for one in said.many["student"]]
+    return _teachers(names, offered)
 
 
-def _teachers(said: Said, offered: Offers) -> list[str]:
-    return [f"--teacher={check_model(one, offered.config)}" for one in said.many["teacher"]]
+def _teachers(names: tuple[str, ...], offered: Offers) -> tuple[str, ...]:
+    return tuple(check_model(one, offered.config) for one in names)
 
 
-def _plans(said: Said, offered: Offers) -> list[str]:
-    name = said.one["plans"]
+def _plans(name: str, offered: Offers) -> tuple[str, ...]:
     if name in SOURCES or (_RUN.fullmatch(name) and any(run.startswith(name) for run in offered.runs)):
-        return [f"--plans={name}"]
+        return (name,)
     raise UsageError(f"plans cannot come from `{name[:40]}`", "choose teacher, own, gold or the id of a run with plans")
 
 
-def _control(said: Said, offered: Offers) -> list[str]:
-    return [f"--control={_known('control', said.one['control'], offered.controls)}"]
+def _control(name: str, offered: Offers) -> tuple[str, ...]:
+    return (_known("control", name, offered.controls),)
 
 
-def _prompts(said: Said, offered: Offers) -> list[str]:
-    name = said.one["prompts"]
-    return [f"--prompts={_known('prompt set', name, offered.prompts)}"] if name else []
+def _prompts(name: str, offered: Offers) -> str:
+    return _known("prompt set", name, offered.prompts) if name else ""
 
 
-def _number(name: str, said: Said, offered: Offers) -> list[str]:
-    text = said.one[name]
-    return [f"--{name.replace('_', '-')}={NUMBERS[name].read(text)}"] if text else []
+def _setting(name: str, text: str, offered: Offers) -> object:
+    return FORM[name].parse(text)
 
 
-def _review(said: Said, offered: Offers) -> list[str]:
-    return ["--review"] if said.one["review"] else []
-
-
-_PARTS: dict[str, Callable[[Said, Offers], list[str]]] = {
+_READ: dict[str, Callable[[Any, Offers], object]] = {
     "dataset": _dataset,
-    "split": _split,
     "method": _methods,
     "student": _students,
     "teacher": _teachers,
     "plans": _plans,
     "control": _control,
     "prompts": _prompts,
-    **{name: partial(_number, name) for name in NUMBERS},
-    "review": _review,
+    **{name: partial(_setting, name) for name in FORM},
 }

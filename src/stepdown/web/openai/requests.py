@@ -1,21 +1,19 @@
 """The body of a request for a completion, and what of it is refused because leaving it out would change its meaning."""
 
 import re
-from collections.abc import Callable
-from typing import Literal, TypeVar
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import msgspec
 
+from stepdown.prompts.stops import MOST as MOST_STOPS
+from stepdown.settings import DRAWN, RunSampling, options_of
 from stepdown.types import Message, Messages, Sampling
 from stepdown.web.openai.errors import Refusal, bad_request
 
 MOST_SAMPLES = 128
-MOST_STOPS = 4
-MOST_TOKENS = 2**31 - 1
 MOST_TURNS = 2048  # a trace's page shows them all
-SEEDS = range(-(2**63), 2**63)
 
-N = TypeVar("N", int, float)
 Speaker = Literal["system", "developer", "user", "assistant"]
 Answered = Literal["stored", "drawn"]
 
@@ -56,18 +54,17 @@ class StreamOptions(msgspec.Struct, frozen=True):
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a client's body is heeded. `stepdown_answer` is this server's own field: `stored` or `drawn`."""
+    """The fields of a body that have a meaning here, beside the settings of `DRAWN`.
+
+    `stepdown_answer` is this server's own: `stored` or `drawn`.
+    """
 
     model: str
     messages: list[Turn]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: int | None = None
-    max_tokens: int | None = None
     max_completion_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    seed: int | None = None
     stop: str | list[str] | None = None
     stepdown_answer: Answered | None = None
 
@@ -101,30 +98,28 @@ REFUSED: dict[str, tuple[object, ...]] = {
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A request as the server takes it: the last turn is the problem, the rest its context; None is as served."""
+    """A request as the server takes it: the last turn is the problem, the rest its context.
+
+    `drawn` holds the fields of a `Sampling` that the request gives; the others are as served.
+    """
 
     model: str
     question: str
     context: Messages = ()
     n: int = 1
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
+    drawn: dict[str, Any] = {}
     stream: bool = False
     include_usage: bool = False
     answer: Answered | None = None
 
     def sampling(self, served: Sampling) -> Sampling:
         """Return how solutions are drawn: as the request says, else as served. Plans are never drawn by it."""
-        return Sampling(
-            temperature=served.temperature if self.temperature is None else self.temperature,
-            top_p=served.top_p if self.top_p is None else self.top_p,
-            max_tokens=served.max_tokens if self.max_tokens is None else self.max_tokens,
-            seed=served.seed if self.seed is None else self.seed,
-            stop=self.stop or served.stop,
-        )
+        return msgspec.structs.replace(served, **self.drawn)
+
+    @property
+    def temperature(self) -> float | None:
+        """The temperature that the request gives, if it does."""
+        return self.drawn.get("temperature")
 
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -150,12 +145,8 @@ def read_request(raw: bytes, answer: str = "") -> Wanted:
         model=body.model,
         question=question,
         context=context,
-        n=_within("n", body.n, lambda n: 1 <= n <= MOST_SAMPLES, f"1 to {MOST_SAMPLES}") or 1,
-        max_tokens=_most_tokens(body),
-        temperature=_within("temperature", body.temperature, lambda t: 0 <= t <= 2, "0 (greedy) to 2"),
-        top_p=_within("top_p", body.top_p, lambda p: 0 < p <= 1, "above 0, up to 1"),
-        seed=_within("seed", body.seed, SEEDS.__contains__, "a whole number of 64 bits"),
-        stop=_stops(body.stop),
+        n=_samples(body.n),
+        drawn=_drawn(fields, body),
         stream=bool(body.stream),
         include_usage=bool(body.stream_options and body.stream_options.include_usage),
         answer=_answered(body.stepdown_answer, answer),
@@ -181,7 +172,7 @@ def _invalid(said: str) -> Refusal:
 
 def _check(field: str, raw: msgspec.Raw) -> None:
     """Refuse a field that is neither heeded nor known to change nothing; null is as good as left out."""
-    if field in LET_PASS or field in Body.__struct_fields__ or bytes(raw) == b"null":
+    if field in LET_PASS or field in DRAWN or field in Body.__struct_fields__ or bytes(raw) == b"null":
         return
     try:
         value = msgspec.json.decode(raw)
@@ -234,17 +225,31 @@ def _text(content: str | list[Part] | None, where: str) -> str:
     return "".join(part.text for part in content)
 
 
-def _within(field: str, value: N | None, fits: Callable[[N], bool], range_: str) -> N | None:
-    if value is not None and not fits(value):
-        raise bad_request(f"`{field}` must be {range_}", field, "invalid_value")
+def _samples(n: int | None) -> int:
+    if n is not None and not 1 <= n <= MOST_SAMPLES:
+        raise bad_request(f"`n` must be a whole number from 1 to {MOST_SAMPLES}", "n", "invalid_value")
+    return n or 1
+
+
+def _drawn(fields: Mapping[str, msgspec.Raw], body: Body) -> dict[str, Any]:
+    """Return the fields of a `Sampling` that a body gives."""
+    given = {name: _setting(name, name, raw) for name in DRAWN if (raw := fields.get(name)) is not None}
+    if longest := fields.get("max_completion_tokens"):
+        given["max_tokens"] = _setting("max_completion_tokens", "max_tokens", longest) or given.get("max_tokens")
+    given["stop"] = _stops(body.stop) or None
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _setting(field: str, name: str, raw: msgspec.Raw) -> Any:
+    """Return what a field of a body gives for a setting, None where it is null."""
+    declared = options_of(RunSampling)[name]
+    try:
+        value = msgspec.json.decode(raw, type=declared.annotation | None)
+    except (msgspec.DecodeError, RecursionError):
+        raise bad_request(f"`{field}` must be {declared.expected}", field) from None
+    if value is not None and not declared.accepts(value):
+        raise bad_request(f"`{field}` must be {declared.expected}", field, "invalid_value")
     return value
-
-
-def _most_tokens(body: Body) -> int | None:
-    given = {"max_completion_tokens": body.max_completion_tokens, "max_tokens": body.max_tokens}
-    for field, value in given.items():
-        _within(field, value, lambda tokens: 1 <= tokens <= MOST_TOKENS, f"1 to {MOST_TOKENS}")
-    return given["max_completion_tokens"] or given["max_tokens"]
 
 
 def _stops(stop: str | list[str] | None) -> tuple[str, ...]:

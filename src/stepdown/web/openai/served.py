@@ -12,7 +12,7 @@ from stepdown.problems import Problems
 from stepdown.runner import Plans, Task, prompt_set_for
 from stepdown.runner.cascade import VOTING, Cascade
 from stepdown.store import Row, Run, Store
-from stepdown.types import Kind, Model, Problem, Sampling, Settings, fingerprint
+from stepdown.types import Kind, Model, Problem, Settings, fingerprint
 from stepdown.web.config import Config, Served
 from stepdown.web.openai.errors import no_model
 from stepdown.web.state import State
@@ -134,8 +134,8 @@ def make_task(served: Served, state: State, teacher: str) -> Task:
         plans=Plans(source="teacher" if planner else "own"),
         grader=load_grader(),
         prompts=prompt_set_for(method, served.prompts, student, planner),
-        sampling=Sampling(temperature=served.temperature, max_tokens=served.max_tokens),
-        teacher_sampling=Sampling(max_tokens=served.teacher_max_tokens),
+        sampling=msgspec.structs.replace(served.sampling(), stop=served.stops) if served.stops else served.sampling(),
+        teacher_sampling=served.teacher_sampling(),
     )
 
 

@@ -7,17 +7,18 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import UsageError
+from stepdown.settings import FORM
 from stepdown.text import figures
 from stepdown.web.errors.objects import bare
-from stepdown.web.jobs.jobs import Costing
+from stepdown.web.jobs.jobs import Costing, command_of
 from stepdown.web.jobs.run_form import (
     DEFAULTS,
     MANY,
     MOST,
-    NUMBERS,
+    SECTIONS,
     SOURCES,
     Fields,
-    Wish,
+    ReadForm,
     at_field,
     chosen,
     offers,
@@ -34,7 +35,7 @@ _LEAST = {"method": 0, "student": 2, "teacher": 2}
 async def new(request: Request) -> Response:
     """Show the form; the address may fill some of it in."""
     fields = [(name, text[:_LONGEST]) for name, text in request.query_params.multi_items()]
-    return await _form(request, fields or [("method", "trace-of-thought")], Wish())
+    return await _form(request, fields or [("method", "trace-of-thought")], ReadForm())
 
 
 async def start(request: Request) -> Response:
@@ -42,24 +43,24 @@ async def start(request: Request) -> Response:
     state = state_of(request)
     fields = await fields_of(request)
     offered = await state.read(lambda store: offers(store, state.config))
-    wish = read_form(fields, offered)
-    if wish.errors:
-        return await _form(request, fields, wish, status=400)
+    form = read_form(fields, offered)
+    if form.settings is None:
+        return await _form(request, fields, form, status=400)
     try:
         if ("do", "estimate") in fields:
-            return await _form(request, fields, wish, costings=await state.jobs.estimate(wish.options, wish.dataset))
-        job = await state.jobs.start(wish.options, wish.dataset)
+            return await _form(request, fields, form, costings=await state.jobs.estimate(form.settings))
+        job = await state.jobs.start(form.settings)
     except UsageError as error:
         if name := field_of(f"{error.what}; {error.hint}"):
-            return await _form(request, fields, Wish(errors={name: at_field(error)}), status=400)
-        return await _form(request, fields, wish, status=400, refused=error)
+            return await _form(request, fields, ReadForm(errors={name: at_field(error)}), status=400)
+        return await _form(request, fields, form, status=400, refused=error)
     return RedirectResponse(f"/jobs/{job.id}", status_code=303)
 
 
 async def _form(
     request: Request,
     fields: Fields,
-    wish: Wish,
+    form: ReadForm,
     *,
     status: int = 200,
     costings: list[Costing] | None = None,
@@ -74,12 +75,13 @@ async def _form(
         offered=await state.read(lambda store: offers(store, state.config)),
         values={**DEFAULTS, **{name: text[:_LONGEST] for name, text in fields if name in DEFAULTS}},
         many={name: (*values, *[""] * (_LEAST[name] - len(values)))[:MOST] for name, values in some.items()},
-        numbers=NUMBERS,
+        settings=FORM,
+        sections=SECTIONS,
         sources=SOURCES,
-        errors=wish.errors,
+        errors=form.errors,
         refused=refused,
         costings=costings,
-        command=shlex.join(["stepdown", "run", *wish.options, "--", wish.dataset]) if wish.options else "",
+        command=shlex.join(["stepdown", *command_of(form.settings)]) if form.settings else "",
     )
 
 

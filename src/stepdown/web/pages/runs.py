@@ -12,12 +12,13 @@ from starlette.routing import BaseRoute, Route
 from stepdown.audits import Audit, audit
 from stepdown.errors import UnknownName
 from stepdown.runner.lessons import may_meet
+from stepdown.settings import in_words
 from stepdown.store import Run, Store
 from stepdown.store.browse import MOST, WHERE, Chosen, Page, Where, browse, counts
 from stepdown.store.overviews import mark
 from stepdown.store.people import waiting_counts
 from stepdown.text import figures
-from stepdown.types import Sampling, Settings
+from stepdown.types import Settings
 from stepdown.web.pages import page, state_of, templates
 from stepdown.web.state import State
 from stepdown.web.views.run_stats import Entry, Ledger
@@ -112,9 +113,9 @@ def facts(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("problems", f"{s.count:,}"),
         ("method", s.method),
         ("student", s.student),
-        ("student's sampling", sampled(s.sampling)),
+        ("student's sampling", in_words(s.sampling)),
         ("teacher", s.teacher),
-        ("teacher's sampling", sampled(s.teacher_sampling) if s.teacher else ""),
+        ("teacher's sampling", in_words(s.teacher_sampling) if s.teacher else ""),
         ("samples", str(s.samples) if s.samples > 1 else ""),
         ("prompts", s.prompt_set),
         ("plans", s.plans),
@@ -122,14 +123,6 @@ def facts(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("origin", s.origin),
     )
     return tuple((name, value) for name, value in pairs if value)
-
-
-def sampled(sampling: Sampling) -> str:
-    """Return how a model draws its text, in words."""
-    parts = [f"temperature {sampling.temperature:g}", f"at most {sampling.max_tokens} tokens"]
-    parts += [f"top_p {sampling.top_p:g}"] if sampling.top_p < 1 else []
-    parts += [f"seed {sampling.seed}"] if sampling.seed is not None else []
-    return ", ".join(parts)
 
 
 def age(created: float) -> str:

@@ -14,6 +14,7 @@ from stepdown.errors import UnknownName
 from stepdown.models import Prices
 from stepdown.prompts import asked
 from stepdown.reports.labels import method_of, plans_of
+from stepdown.settings import in_words
 from stepdown.store import Edit, Run, Store
 from stepdown.store.browse import Chosen, Line, neighbours
 from stepdown.store.origins import Siblings, grades_of, payers, siblings
@@ -21,7 +22,7 @@ from stepdown.store.people import Annotation, annotations, copied_from, copies
 from stepdown.text import figures
 from stepdown.types import Call, Grade, Trace
 from stepdown.web.pages import page, state_of
-from stepdown.web.pages.runs import chosen_of, number, query, sampled
+from stepdown.web.pages.runs import chosen_of, number, query
 from stepdown.web.views.addresses import place_of
 from stepdown.web.views.excerpts import LONGEST, Passage, found_in, passage
 
@@ -121,7 +122,7 @@ def whole_text(trace: Trace, grades: tuple[Grade, ...]) -> str:
     parts = [f"# {trace.problem.id}, sample {trace.sample}", asked(trace.problem), f"gold: {trace.problem.answer}"]
     parts += [f"## plan by {trace.plan.author}", trace.plan.text] if trace.plan else []
     for place, call in enumerate(trace.calls, 1):
-        parts.append(f"## call {place}: {call.role}, {call.model}, {sampled(call.sampling)}")
+        parts.append(f"## call {place}: {call.role}, {call.model}, {in_words(call.sampling)}")
         parts += [f"### {message.role}\n{message.content}" for message in call.messages]
         parts += [f"### reasoning\n{call.reply.reasoning}"] if call.reply.reasoning else []
         parts.append(f"### reply\n{call.reply.text}")
@@ -147,7 +148,7 @@ async def show_trace(request: Request) -> Response:
     parts = _editing(shown)
     return page(
         request, "trace.html", shown=shown, chosen=chosen, query=query, came=came_from(request), figures=figures,
-        sampled=sampled, method_of=method_of, plans_of=plans_of, **parts,
+        sampled=in_words, method_of=method_of, plans_of=plans_of, **parts,
     )  # fmt: skip
 
 

@@ -2,25 +2,19 @@
 
 import re
 
+from stepdown.settings import FORM
+
 # What an option of the command line is called where a page has it.
 FIELDS = {
     "--control": "Control",
     "--data": "Data set",
-    "--budget": "Budget in US dollars",
-    "--concurrency": "Calls at once per model",
-    "--limit": "Problems",
-    "--max-tokens": "Longest solution, in tokens",
     "--method": "Methods",
     "--plans": "Plans from",
     "--prompts": "Prompt set",
-    "--samples": "Samples per problem",
     "--split": "Split",
     "--student": "Student",
     "--teacher": "Teacher",
-    "--temperature": "Student's temperature",
-    "--teacher-max-tokens": "Longest plan, in tokens",
-    "--teacher-temperature": "Teacher's temperature",
-    "-n": "Problems",
+    **{name: one.label for one in FORM.values() for name in (one.flag, one.short) if name},
 }
 # Fields that are not called as their option is.
 _NAMES = {"-n": "limit", "--data": "dataset"}

@@ -1,0 +1,35 @@
+"""The problems that a command line chooses."""
+
+from stepdown.cli.console.terminal import say
+from stepdown.problems import Columns, Problems, datasets, load_problems
+from stepdown.settings import ProblemSettings
+
+
+def load_chosen(chosen: ProblemSettings, name: str, *, preferred: str = "") -> Problems:
+    """Return the chosen problems of a data set, of its `preferred` split unless one is named."""
+    named = [one for one in datasets() if one.name == name and chosen.data is None]
+    known = any(preferred in one.splits for one in named)
+    found = load_problems(
+        name,
+        split=preferred if known and chosen.split is None else chosen.split,
+        limit=chosen.limit,
+        offset=chosen.offset,
+        data=chosen.data,
+        columns=_columns(chosen),
+        seed=chosen.problems_seed,
+    )
+    if not named:
+        say(_count_kinds(found))
+    return found
+
+
+def _columns(chosen: ProblemSettings) -> Columns | None:
+    given = (chosen.question, chosen.answer, chosen.choices, chosen.id, chosen.kind)
+    return None if all(one is None for one in given) else Columns(*given)
+
+
+def _count_kinds(problems: Problems) -> str:
+    """Read a file's problems once and return how many there are of each kind. Raises `BadRow` at the first bad row."""
+    kinds = sorted(problems.check().kinds.items(), key=lambda kind: -kind[1])
+    listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
+    return f"{problems.dataset}: {listed}" + ("; --kind takes all for one" if len(kinds) > 1 else "")

@@ -1,0 +1,44 @@
+"""What a run is, declared once: the command line, the form, `stepdown.toml` and `/v1` derive from it."""
+
+from stepdown.settings.options import Option, arguments, check, options_of
+from stepdown.settings.run import (
+    FORM,
+    BudgetSettings,
+    EndpointSettings,
+    GridSettings,
+    ProblemSettings,
+    RunBudgetSettings,
+    RunSettings,
+)
+from stepdown.settings.sampling import (
+    DRAWN,
+    PLANNING,
+    ChainSampling,
+    Drawing,
+    RunSampling,
+    StudySampling,
+    chosen,
+    in_words,
+)
+
+__all__ = [
+    "DRAWN",
+    "FORM",
+    "PLANNING",
+    "BudgetSettings",
+    "ChainSampling",
+    "Drawing",
+    "EndpointSettings",
+    "GridSettings",
+    "Option",
+    "ProblemSettings",
+    "RunBudgetSettings",
+    "RunSampling",
+    "RunSettings",
+    "StudySampling",
+    "arguments",
+    "check",
+    "chosen",
+    "in_words",
+    "options_of",
+]

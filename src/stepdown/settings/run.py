@@ -1,0 +1,177 @@
+"""What a run is: which problems, which methods and models, how text is drawn, what it may cost."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from stepdown.settings.options import Count, Dollars, Offset, Seconds, Total, arguments, option, options_of
+from stepdown.settings.sampling import RunSampling
+from stepdown.types import Kind
+
+Names = tuple[str, ...]
+SETTINGS = "Settings"
+
+
+class ProblemSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which problems of a data set or file."""
+
+    group: ClassVar[str] = "Problems"
+    limit: Annotated[
+        Count | None,
+        option("Take this many problems.", label="Problems", hint="empty: all there are", short="-n"),
+    ] = None
+    offset: Annotated[Offset, option("Leave out the first ones.", label="Leave out the first")] = 0
+    split: Annotated[str | None, option("The part of the data set, such as `test`; each data set has its default.")] = (
+        None
+    )
+    data: Annotated[
+        Path | None,
+        option(
+            "A local file, in the benchmark's published format or with the columns below: .jsonl, .json, .csv, .tsv, "
+            ".parquet."
+        ),
+    ] = None
+    question: Annotated[str | None, option("The column that holds the question.")] = None
+    answer: Annotated[str | None, option("The column that holds the gold answer.")] = None
+    choices: Annotated[str | None, option("The column that holds the choices, or several with commas between.")] = None
+    id: Annotated[str | None, option("The column that holds each problem's own id.")] = None
+    kind: Annotated[
+        Kind | None, option("What an answer is; inferred row by row where not given, and reported once at the start.")
+    ] = None
+    problems_seed: Annotated[int, option("The seed of generated problems (`wordsums`).")] = 0
+
+
+class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is compared; methods, students, teachers, plans and controls may each be several."""
+
+    group: ClassVar[str] = "What"
+    method: Annotated[
+        Names,
+        option(
+            "A way of solving: `direct`, `chain-of-thought`, `plan-and-solve` or `trace-of-thought` (`all`: these "
+            "four), `few-shot`, `least-to-most`, `self-refine`; by some also called `cot`, `pas`, `tot`, `ltm`."
+        ),
+    ] = ("trace-of-thought",)
+    student: Annotated[
+        Names,
+        option(
+            "The model that solves, such as `ollama/llama3.2:1b`, `embedded/NAME`, a student folder, a .gguf file, or "
+            "`recorded/RUN`."
+        ),
+    ] = ()
+    teacher: Annotated[Names, option("The model that writes plans.", shown=False)] = ()
+    plans: Annotated[
+        Names,
+        option("Where plans come from: `teacher`, `own` (the student's), `gold`, a run's id or a .jsonl file."),
+    ] = ("teacher",)
+    control: Annotated[
+        Names,
+        option(
+            "Spoil each plan on purpose: `shuffled`, `generic`, `masked`, `no-nosolve`, or `leaked`, which reveals the "
+            "answer as an upper bound; `none` leaves it alone."
+        ),
+    ] = ("none",)
+    prompts: Annotated[
+        str,
+        option(
+            "The prompt set: `default`, `paper`, `code`, `traces`, `student`, `scotd` or a .toml file; where not "
+            "given, a trained student or planner gets the prompts it was trained on, any other model `default`.",
+            group=SETTINGS,
+        ),
+    ] = ""
+    demos: Annotated[
+        Path | None,
+        option("Your own demonstrations for `few-shot`: a .jsonl of `question`, `chain`, `answer`.", group=SETTINGS),
+    ] = None
+    grader: Annotated[
+        str,
+        option(
+            "What reads the solutions: `default`, `strict`, `lenient`, `numeric`... or `judge:MODEL`.", group=SETTINGS
+        ),
+    ] = "default"
+    samples: Annotated[
+        Count,
+        option(
+            "Draw this many solutions per problem, all by one plan; the majority decides (self-consistency).",
+            label="Samples per problem",
+            hint="the majority decides; give a temperature too",
+            group=SETTINGS,
+        ),
+    ] = 1
+
+
+class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What it may cost."""
+
+    group: ClassVar[str] = "Money"
+    budget: Annotated[
+        Dollars | None,
+        option(
+            "Stop before spending more US dollars than this; a run counts what earlier commands spent on it.",
+            label="Budget in US dollars",
+            hint="empty: no limit",
+        ),
+    ] = None
+    max_tokens_total: Annotated[
+        Total | None,
+        option(
+            "Stop before using more tokens than this, all roles together; a run counts what earlier commands used.",
+            label="Most tokens in all",
+            hint="empty: no limit",
+        ),
+    ] = None
+    prices: Annotated[
+        Path | None,
+        option('A JSON or TOML file of dollars per million tokens: {"openai/gpt-4o": {"input": 2.5, "output": 10.0}}.'),
+    ] = None
+
+
+class RunBudgetSettings(BudgetSettings, frozen=True, kw_only=True):
+    """What it may cost, or would."""
+
+    estimate: Annotated[bool, option("Report what the command would cost, send nothing and exit.", shown=False)] = False
+
+
+class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How endpoints are asked."""
+
+    group: ClassVar[str] = "Endpoint"
+    concurrency: Annotated[
+        Count | None,
+        option(
+            "Keep this many requests in flight per model; adapted to the endpoint where not given.",
+            label="Calls at once per model",
+            hint="empty: found by trying",
+        ),
+    ] = None
+    timeout: Annotated[Seconds, option("Seconds that one request may take.")] = 600.0
+
+
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that `stepdown run` is given but where its store is."""
+
+    dataset: str
+    problems: ProblemSettings = ProblemSettings()
+    grid: GridSettings = GridSettings()
+    sampling: RunSampling = RunSampling()
+    budget: BudgetSettings = BudgetSettings()
+    endpoint: EndpointSettings = EndpointSettings()
+    review: bool = False
+
+    @property
+    def options(self) -> list[str]:
+        """The options of `stepdown run` that give these settings; the data set stands after them."""
+        parts = (self.problems, self.grid, self.sampling, self.budget, self.endpoint)
+        return [one for part in parts for one in arguments(part)] + ["--review"] * self.review
+
+
+_PARTS: tuple[type[msgspec.Struct], ...] = (
+    ProblemSettings,
+    GridSettings,
+    RunSampling,
+    BudgetSettings,
+    EndpointSettings,
+)
+# The settings that a form shows as they are: those with a label.
+FORM = {name: one for part in _PARTS for name, one in options_of(part).items() if one.label}
