@@ -21,7 +21,7 @@ from pathlib import Path
 import aiohttp
 import uvicorn
 
-from stepdown.store import Paid, Row, Run, Store, call_key
+from stepdown.store import Run, Store, StoredCall, StoredTrace, call_key
 from stepdown.types import GREEDY, Call, Grade, Message, Plan, Problem, Reply, Settings, Trace, Usage, Verdict
 from stepdown.web.app import make_app
 from stepdown.web.state import State
@@ -54,8 +54,8 @@ def fill(run: Run, count: int) -> None:
         for number, trace in enumerate(traces, start):
             keys = tuple(call_key(c.model, run.id, c.messages, c.sampling, 0) for c in trace.calls)
             pairs = zip(keys, trace.calls, strict=True)
-            paid += [Paid(key, c.model, run.id, c.messages, c.sampling, 0, c.reply, run.id) for key, c in pairs]
-            rows.append(Row(number, trace, keys))
+            paid += [StoredCall(key, c.model, run.id, c.messages, c.sampling, 0, c.reply, run.id) for key, c in pairs]
+            rows.append(StoredTrace(number, trace, keys))
             verdict: Verdict = "ungraded" if trace.error else "right" if number % 3 else "wrong"
             grades.append((number, 0, Grade(verdict, str(number), "the numbers are equal", "default@1")))
         with run.store.writing():

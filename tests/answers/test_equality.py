@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from stepdown.answers import same_expression
-from stepdown.answers.arithmetic import worth
+from stepdown.answers.arithmetic import evaluate
 from stepdown.answers.formulas import around
 from stepdown.answers.latex import boxed, last_boxes
 
@@ -111,7 +111,7 @@ def test_long_answers_are_equal_only_to_themselves() -> None:
 def test_no_nesting_is_too_deep(opening: str, closing: str, depth: int) -> None:
     text = opening * depth + "1,2" + closing * depth
     assert same_expression(text, text.replace("2", "3")) is not True
-    worth(opening * depth + "1" + closing * depth)
+    evaluate(opening * depth + "1" + closing * depth)
 
 
 @pytest.mark.parametrize(

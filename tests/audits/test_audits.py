@@ -5,7 +5,7 @@ import time
 import pytest
 
 from places import SHARED
-from stepdown.audits import Audit, audit, contradicts, endings, faults, leak, leakage, leaked, loops
+from stepdown.audits import Audit, audit, contradicts, faults, leak, leakage, leaked, loops, termination_faults
 from stepdown.errors import UsageError
 from stepdown.exchange import import_traces
 from stepdown.store import Run, Store
@@ -129,15 +129,15 @@ def solved(text: str, *, finish: Finish = "stop", output: int = 9) -> Trace:
 
 def test_a_loop_is_a_runaway_even_if_its_numbers_count_up() -> None:
     text = "First. " + "".join(f"Step {number}: divide the rest by two again.\n" for number in range(90))
-    assert loops(text) and endings(solved(text)) == ("runaway",)
+    assert loops(text) and termination_faults(solved(text)) == ("runaway",)
     assert not loops(" ".join(str(SUM) for _ in range(2))) and not loops("No. " * 9)
     assert not loops("") and not loops("so") and loops("x" * 250)
 
 
 def test_a_reply_at_its_limit_is_truncated_and_twenty_thousand_tokens_run_away() -> None:
-    assert endings(solved("and", finish="length")) == ("truncated",)
-    assert endings(solved("and", output=20_480)) == ("runaway",)
-    assert endings(solved("She has 42 pens.")) == ()
+    assert termination_faults(solved("and", finish="length")) == ("truncated",)
+    assert termination_faults(solved("and", output=20_480)) == ("runaway",)
+    assert termination_faults(solved("She has 42 pens.")) == ()
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_hostile_text_takes_linear_time(letter: str) -> None:
     text = letter * (200_000 // len(letter))
     start = time.perf_counter()
     faults(SUM, plan(text))
-    endings(solved(text))
+    termination_faults(solved(text))
     assert time.perf_counter() - start < 10
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
 from stepdown.corpus.card import readme
-from stepdown.corpus.rows import frame_of, row_of
+from stepdown.corpus.parquet_rows import frame_of, row_of
 from stepdown.errors import BadRow, UnknownName, UsageError
 from stepdown.types import Chain, Finish, Grade, Kind, Problem, Sampling, Verdict
 

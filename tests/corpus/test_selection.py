@@ -17,7 +17,7 @@ from stepdown.corpus.selection.clusters import clusters
 from stepdown.corpus.selection.filters import Group, words
 from stepdown.errors import UnknownName, UsageError
 from stepdown.exchange.pools import read_pool
-from stepdown.exchange.sources import Source
+from stepdown.exchange.source import Source
 from stepdown.types import Chain, Finish, Grade, Problem, Verdict
 
 SUM = Problem("sums/train/0", "What is 2 plus 4?", "6")

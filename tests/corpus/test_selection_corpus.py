@@ -9,7 +9,7 @@ from places import SHARED
 from stepdown.answers.openings import given_away, opens_with
 from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
 from stepdown.corpus.selection import Filter, load_filter
-from stepdown.corpus.selection.openness import bigrams, quintiles
+from stepdown.corpus.selection.open_endedness import bigrams, quintiles
 from stepdown.errors import UsageError
 from stepdown.problems import load_problems
 from stepdown.types import Chain, Grade, Problem

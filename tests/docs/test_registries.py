@@ -12,8 +12,8 @@ from stepdown.cli.manual import manual
 from stepdown.corpus.selection import FILTERS
 from stepdown.corpus.targets import TARGETS
 from stepdown.errors import StepdownError, UnknownName
-from stepdown.exchange.outward import FORMATS
-from stepdown.exchange.tuning import TUNING_FORMATS
+from stepdown.exchange.corpus_exporters import TUNING_FORMATS
+from stepdown.exchange.run_exporters import FORMATS
 from stepdown.extras import EXTRAS
 from stepdown.graders import load_grader
 from stepdown.methods import METHODS

@@ -11,7 +11,9 @@ from stepdown.exchange import export_run, import_traces
 from stepdown.models import Prices
 from stepdown.runner import grade, run
 from stepdown.store import Run, Store
-from stepdown.store.people import Annotation, annotate, annotations, correct, decide, decision, hold, remarks
+from stepdown.store.annotations import Annotation, annotate, annotations_by_trace, stored_annotations
+from stepdown.store.corrections import correct
+from stepdown.store.reviews import decide_review, request_review, review_decision
 from stepdown.types import Plan
 from worlds import student, sums, teacher
 
@@ -29,8 +31,8 @@ def solved(tmp_path: Path) -> Iterator[Run]:
             made.put_edit("sums/test/1", trace.plan.edit(steps, author=author, why="shorter"), seconds=seconds)
         for text, author in (("long", "Ann"), ("fine", "Bob"), ("too long", "Ann")):
             annotate(made, "sums/test/0", annotation=Annotation(text, "", author))
-        hold(made, trace.problem, trace.plan)
-        decide(store, (made.id, "sums/test/1"), decision="edited", plan=trace.plan.edit("Look.", author="Ann"))
+        request_review(made, trace.problem, trace.plan)
+        decide_review(store, (made.id, "sums/test/1"), decision="edited", plan=trace.plan.edit("Look.", author="Ann"))
         grade(made, "strict")
         correct(made, (2, 0), verdict="wrong", author="Ann", why="misread", found="7")
         yield made
@@ -61,18 +63,23 @@ def test_edits_come_back_with_who_why_when_and_how_long(solved: Run, back: Run) 
 
 
 def test_remarks_come_back_with_those_that_no_longer_count(solved: Run, back: Run) -> None:
-    assert annotations(back) == annotations(solved) and len(annotations(back)["sums/test/0", 0]) == 2
-    assert list(remarks(back)) == list(remarks(solved)) and len(list(remarks(back))) == 3
+    assert (
+        annotations_by_trace(back) == annotations_by_trace(solved)
+        and len(annotations_by_trace(back)["sums/test/0", 0]) == 2
+    )
+    assert (
+        list(stored_annotations(back)) == list(stored_annotations(solved)) and len(list(stored_annotations(back))) == 3
+    )
 
 
 def test_what_was_decided_on_a_held_plan_comes_back(solved: Run, back: Run) -> None:
-    found = decision(back, "sums/test/1")
-    assert found is not None and found == decision(solved, "sums/test/1")
+    found = review_decision(back, "sums/test/1")
+    assert found is not None and found == review_decision(solved, "sums/test/1")
     assert (found.decision, found.plan.author) == ("edited", "Ann")
 
 
 def test_a_plan_that_still_waits_stays_with_the_run_that_waits(solved: Run, tmp_path: Path) -> None:
-    hold(solved, solved.trace("sums/test/2").problem, Plan("1. Add.", "teacher"))
+    request_review(solved, solved.trace("sums/test/2").problem, Plan("1. Add.", "teacher"))
     export_run(solved, "jsonl", tmp_path / "out.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert ["review" in line for line in lines] == [False, True, False]
@@ -110,7 +117,7 @@ def test_a_file_without_additions_still_comes_in(solved: Run, file: Path, tmp_pa
     with Store(tmp_path / "to.sqlite") as store:
         back = import_traces(tmp_path / "old.jsonl", store=store)
         assert list(back.traces()) == list(solved.traces())
-        assert (back.graders(), back.edits(), annotations(back)) == ([solved.grader], [], {})
+        assert (back.graders(), back.edits(), annotations_by_trace(back)) == ([solved.grader], [], {})
 
 
 def test_an_imported_csv_goes_through_jsonl_with_its_origin(solved: Run, tmp_path: Path) -> None:
@@ -121,7 +128,7 @@ def test_an_imported_csv_goes_through_jsonl_with_its_origin(solved: Run, tmp_pat
         origin = there.settings.origin
     with Store(tmp_path / "c.sqlite") as store:
         back = import_traces(tmp_path / "b.jsonl", store=store)
-        assert back.settings.origin.endswith(f"/{origin}") and list(remarks(back))
+        assert back.settings.origin.endswith(f"/{origin}") and list(stored_annotations(back))
         for to, name in (("jsonl", "b.jsonl"), ("csv-traces", "a.csv")):
             export_run(back, to, tmp_path / "again", force=True)
             assert (tmp_path / "again").read_bytes() == (tmp_path / name).read_bytes()

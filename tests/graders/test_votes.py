@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from stepdown.answers import groups, majority, same, vote
 from stepdown.corpus.selection import load_filter
-from stepdown.graders.elections import elect
+from stepdown.graders.majority import majority_grade
 from stepdown.measuring import consistency
 from stepdown.measuring.cascades import Goal, calibrate
 from stepdown.reports import report
 from stepdown.runner.cascade import votes_of
-from stepdown.store import Row, Run, Store
+from stepdown.store import Run, Store, StoredTrace
 from stepdown.training.studies import Cell, score
 from stepdown.types import Call, Chain, Finish, Grade, Kind, Plan, Problem, Reply, Sampling, Settings, Trace, Verdict
 
@@ -97,10 +97,10 @@ def test_report_study_contrast_pages_cascade_calibrate_and_the_filter_agree(
     problem = problem_of(kind)
     attempts = [attempt(problem, ballot, sample) for sample, ballot in enumerate(ballots)]
     found = majority(problem, [None if trace.cut else trace.solution for trace, _ in attempts])
-    grade = elect(attempts)
+    grade = majority_grade(attempts)
     assert len(groups(kind, [found.answer, grade.found])) == (found.answer is not None)
     assert (found.answer is None) == (grade.found is None)
-    assert votes_of(problem, [Row(0, trace, ()) for trace, _ in attempts]) == found
+    assert votes_of(problem, [StoredTrace(0, trace, ()) for trace, _ in attempts]) == found
     chains = [Chain(problem, str(at), "t", at, grade, finish=trace.calls[0].reply.finish)
               for at, (trace, grade) in enumerate(attempts)]  # fmt: skip
     kept = load_filter("agreed").keep(chains)
@@ -124,7 +124,7 @@ def test_of_many_different_expressions_those_spelled_alike_still_are_one() -> No
 def test_three_spellings_of_a_half_outvote_two_threes() -> None:
     assert groups("expression", HALVES) == [(0, 1, 2), (3, 4)]
     attempts = [attempt(problem_of("expression"), (one, "stop"), at) for at, one in enumerate(HALVES)]
-    assert elect(attempts).verdict == "right" and elect(attempts).found == HALVES[0]
+    assert majority_grade(attempts).verdict == "right" and majority_grade(attempts).found == HALVES[0]
 
 
 @pytest.mark.parametrize("votes", [("3", "2"), ("3", "2", "3.0", "2"), ("2x", "3", "3")])
@@ -136,32 +136,32 @@ def test_ties_go_to_the_answer_reached_first(votes: tuple[str, ...]) -> None:
 def test_a_reply_that_was_cut_has_no_vote(finish: Finish) -> None:
     problem = problem_of("number")
     attempts = [attempt(problem, ballot) for ballot in (("7", finish), ("7", finish), ("5", "stop"))]
-    assert elect(attempts).found == "5"
-    assert elect(attempts[:2]).verdict == "wrong" and elect(attempts[:2]).found is None
+    assert majority_grade(attempts).found == "5"
+    assert majority_grade(attempts[:2]).verdict == "wrong" and majority_grade(attempts[:2]).found is None
 
 
 def test_one_sample_is_no_vote_and_keeps_its_grade() -> None:
     cut = attempt(problem_of("number"), ("5", "length"))
-    assert elect([cut]) == cut[1]
+    assert majority_grade([cut]) == cut[1]
 
 
 def test_a_sample_that_could_not_be_compared_has_its_vote() -> None:
     problem = problem_of("expression")
     late = Grade("ungraded", "x", "no time", "default@2")
     attempts = [(attempt(problem, ("x", "stop"))[0], late)] * 2 + [attempt(problem, ("3", "stop"))]
-    assert elect(attempts) == late
+    assert majority_grade(attempts) == late
 
 
 def test_a_grader_that_names_no_answers_leaves_the_vote_to_what_the_solutions_say() -> None:
     problem = problem_of("number")
     judged = [(trace, Grade(grade.verdict, None, "", "judge:j")) for trace, grade in
               (attempt(problem, (found, "stop")) for found in ("7", "5", "5.0"))]  # fmt: skip
-    assert elect(judged).verdict == "right"
+    assert majority_grade(judged).verdict == "right"
 
 
 def test_samples_without_an_answer_are_wrong_and_failed_ones_ungraded() -> None:
     problem = problem_of("number")
     junk = attempt(problem, (None, "stop"))
     failed = Trace(problem, "direct", error="busy"), Grade("ungraded", why="busy")
-    assert elect([junk, failed]).verdict == elect([failed, junk]).verdict == "wrong"
-    assert elect([failed, failed]).verdict == "ungraded"
+    assert majority_grade([junk, failed]).verdict == majority_grade([failed, junk]).verdict == "wrong"
+    assert majority_grade([failed, failed]).verdict == "ungraded"

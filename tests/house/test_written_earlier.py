@@ -11,7 +11,9 @@ import stepdown as sd
 from stepdown.cli import main
 from stepdown.models.weights.students import read_card
 from stepdown.store import Run, Store, call_key
-from stepdown.store.people import annotations, copied_from, reviewed
+from stepdown.store.annotations import annotations_by_trace
+from stepdown.store.corrections import copied_from
+from stepdown.store.reviews import stored_reviews
 from stepdown.types import Messages, Sampling
 from written_earlier import ENVIRONMENT, FACTS, commands, copy_to, said_by
 
@@ -101,9 +103,9 @@ def test_what_people_did_is_there(earlier: Path) -> None:
         assert [(edit.problem, edit.plan.author, edit.plan.why) for edit in run.edits()] == [
             ("sums/1", "Ann", "clearer"), ("sums/4", "Ann", "clearer"), ("sums/5", "Ann", "clearer"),
         ]  # fmt: skip
-        assert [one.answer for one in annotations(run)["sums/0", 0]] == ["right, but guessed"]
+        assert [one.answer for one in annotations_by_trace(run)["sums/0", 0]] == ["right, but guessed"]
         assert run.grader == "default@1+person" and "judge:openai/judge" in run.graders()
-        [held] = [reviewed(one) for one in store.runs() if one.settings.plans == "teacher+reviewed"]
+        [held] = [stored_reviews(one) for one in store.runs() if one.settings.plans == "teacher+reviewed"]
         assert [one.decision for one in held.values()] == ["accepted", "edited", "left"]
         [derived] = [one for one in store.runs() if one.settings.plans == f"edited/{run.id}"]
         assert copied_from(derived, (0, 0)) == run.id and not copied_from(derived, (4, 0))

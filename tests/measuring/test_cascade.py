@@ -15,7 +15,7 @@ from stepdown.models.scripted import ScriptLine
 from stepdown.runner import Calls, Plans, Task
 from stepdown.runner.cascade import Cascade, stream_cascade
 from stepdown.runner.solve import Piece
-from stepdown.store import Row, Store
+from stepdown.store import Store, StoredTrace
 from stepdown.types import Finish, Messages, Plan, Problem, Reply, Sampling
 from stepdown.web.config import Config, Served
 from worlds import TRACED, sums
@@ -53,13 +53,13 @@ class Players:
         return Cascade(cheap=cheap, dear=dear, threshold=threshold)
 
 
-def solve(cascade: Cascade, folder: Path) -> tuple[list[Piece], Row]:
-    async def work() -> tuple[list[Piece], Row]:
+def solve(cascade: Cascade, folder: Path) -> tuple[list[Piece], StoredTrace]:
+    async def work() -> tuple[list[Piece], StoredTrace]:
         with Store(folder / "cascade.sqlite") as store:
             calls = Calls(store)
             *pieces, row = [one async for one in stream_cascade(cascade, PROBLEM, calls)]
             await calls.close()
-        assert isinstance(row, Row), "a cascade ends in one row"
+        assert isinstance(row, StoredTrace), "a cascade ends in one row"
         return [piece for piece in pieces if isinstance(piece, Piece)], row
 
     return asyncio.run(work())

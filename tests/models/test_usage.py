@@ -9,8 +9,8 @@ from chat_calls import ask_url
 from raw_server import as_json, raw_server, said
 from stepdown.models import Prices
 from stepdown.models.http.usage import read_usage
-from stepdown.store import Paid, Row, Store, call_key
-from stepdown.store.overviews import mark, paid
+from stepdown.store import Store, StoredCall, StoredTrace, call_key
+from stepdown.store.run_version import payments, run_version
 from stepdown.types import GREEDY, MOST_TOKENS, Call, Message, Reply, Settings, Trace, Usage
 from worlds import sums
 
@@ -92,10 +92,10 @@ def kept(store: Store, usage: Usage) -> None:
     run = store.open_run(Settings(dataset="sums/test", problems="p", count=2, method="direct", student="m"))
     call = Call("student", "openai/gpt-4o", (Message("user", "2?"),), GREEDY, Reply("4", "m", usage))
     key = call_key(call.model, "", call.messages, call.sampling, 0)
-    store.put_calls([Paid(key, call.model, "", call.messages, call.sampling, 0, call.reply, run.id)])
+    store.put_calls([StoredCall(key, call.model, "", call.messages, call.sampling, 0, call.reply, run.id)])
     for ordinal in range(2):
         [problem] = sums(1)
-        run.put_traces([Row(ordinal, Trace(problem, "direct", calls=(call,), solution="4"), (key,))])
+        run.put_traces([StoredTrace(ordinal, Trace(problem, "direct", calls=(call,), solution="4"), (key,))])
     with store.writing() as db:
         db.execute("update traces set usage = ?", (json.dumps({"student": {"input": usage.input, "output": 1}}),))
 
@@ -105,7 +105,7 @@ def test_a_store_that_holds_such_counts_is_read(store: Store, count: int) -> Non
     kept(store, Usage(count, 1))
     [run] = store.runs()
     assert run.summary().tokens == {"student": None}
-    assert [one.usage for one in paid(run, after=0, until=mark(run).call)] == [None]
+    assert [one.usage for one in payments(run, after=0, until=run_version(run).call)] == [None]
     [(_, counted)] = store.paid([run.id])
     assert counted.possible and counted.input > 30 and counted.output > 30
     assert {call.reply.usage for trace in run.traces() for call in trace.calls} == {None}

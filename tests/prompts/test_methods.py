@@ -10,7 +10,7 @@ from stepdown.methods import LEAST_TO_MOST, METHODS, SELF_REFINE, load_method
 from stepdown.methods.least_to_most import MOST_PARTS, parts_of
 from stepdown.models import ScriptedModel
 from stepdown.runner import Calls, Piece, Task, stream_one
-from stepdown.store import Row, Store
+from stepdown.store import Store, StoredTrace
 from stepdown.types import Ask, Method, Plan, Problem, Prompt
 from worlds import LastWord, sums
 
@@ -22,13 +22,13 @@ def texts(model: ScriptedModel) -> list[str]:
     return [call.messages[-1].content for call in model.calls]
 
 
-def streamed(method: Method, model: ScriptedModel, store: Store) -> tuple[str, Row]:
-    async def work() -> list[Piece | Row]:
+def streamed(method: Method, model: ScriptedModel, store: Store) -> tuple[str, StoredTrace]:
+    async def work() -> list[Piece | StoredTrace]:
         task = Task(problems=sums(1), method=method, student=model, grader=LastWord())
         return [one async for one in stream_one(task, EGGS, Calls(store))]
 
     *pieces, row = asyncio.run(work())
-    assert isinstance(row, Row)
+    assert isinstance(row, StoredTrace)
     return "".join(piece.text for piece in pieces if isinstance(piece, Piece)), row
 
 

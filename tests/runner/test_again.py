@@ -18,8 +18,8 @@ from stepdown.reports import report
 from stepdown.runner import Calls, Task, run, run_tasks
 from stepdown.runner.again import Resolved, solve_again
 from stepdown.store import Run, Store
+from stepdown.store.corrections import copied_from, copies_of, correct
 from stepdown.store.derived import carry_over
-from stepdown.store.people import copied_from, copies, correct
 from stepdown.types import Model, Plan, Sampling, Settings
 from worlds import P1, TRACED, LastWord, follower, sums, teacher
 
@@ -135,13 +135,13 @@ def test_a_later_correction_does_not_reach_what_was_solved_again(first: Run) -> 
     found = again(first, edited(first)).run
     correct(first, (1, 0), verdict="ungraded", author="Ann")
     assert (verdicts(found), found.grader) == (["right"] * 3, "default@2")
-    assert copies(first, (1, 0)) == [] and copied_from(found, (1, 0)) == ""
+    assert copies_of(first, (1, 0)) == [] and copied_from(found, (1, 0)) == ""
 
 
 def test_a_correction_reaches_copies_of_copies_and_one_in_a_copy_stays_there(first: Run) -> None:
     found = again(first, edited(first)).run
     also = again(found, edited(found), problem="sums/test/2").run
-    assert copies(first, (0, 0)) == [found.id, also.id] and copied_from(also, (0, 0)) == found.id
+    assert copies_of(first, (0, 0)) == [found.id, also.id] and copied_from(also, (0, 0)) == found.id
     correct(first, (0, 0), verdict="wrong", author="Ann")
     assert [verdicts(one)[0] for one in (first, found, also)] == ["wrong"] * 3
     correct(also, (0, 0), verdict="right", author="Bob")

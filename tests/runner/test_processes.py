@@ -12,8 +12,8 @@ import pytest
 from stepdown.errors import BudgetReached, CallFailed
 from stepdown.models import ScriptedModel
 from stepdown.runner import Budget, Calls, Task, run_task
-from stepdown.store import Row, Run, Store
-from stepdown.store.claims import LEASE, Claim, Claims
+from stepdown.store import Run, Store, StoredTrace
+from stepdown.store.call_claims import LEASE, Claim, Claims
 from stepdown.store.owners import Owner, lives
 from stepdown.types import GREEDY, Grade, Message, Messages, Model, Reply, Sampling, Trace, Usage
 from worlds import DIRECT, LastWord, student, sums
@@ -249,9 +249,11 @@ def test_what_another_process_has_paid_meanwhile_counts(store: Store, other: Sto
 # -- the same traces
 
 
-def failed_row(of: Run) -> tuple[Row, Grade]:
+def failed_row(of: Run) -> tuple[StoredTrace, Grade]:
     problem = of.trace("sums/test/0").problem
-    return Row(0, Trace(problem, "direct", error="down"), ()), Grade("ungraded", why="down", grader="last-word@1")
+    return StoredTrace(0, Trace(problem, "direct", error="down"), ()), Grade(
+        "ungraded", why="down", grader="last-word@1"
+    )
 
 
 def test_a_failure_here_replaces_no_solution_that_another_process_found(store: Store) -> None:

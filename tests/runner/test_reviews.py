@@ -21,39 +21,39 @@ from stepdown.models import ScriptedModel
 from stepdown.runner import Outcome, Stop, Task, run_task
 from stepdown.runner.reviews import StoredReview
 from stepdown.store import Store
-from stepdown.store.people import Held, decide, waiting
+from stepdown.store.reviews import PendingReview, decide_review, pending_reviews
 from worlds import TRACED, solver, student, sums, teacher
 
 RUN = ("run", "sums.jsonl", "--method", "trace-of-thought", "--student", "openai/student", "--teacher",
        "openai/teacher", "--review")  # fmt: skip
 
 
-def accept(store: Store, held: Held) -> None:
-    decide(store, (held.run, held.problem.id), decision="accepted", plan=held.plan)
+def accept(store: Store, held: PendingReview) -> None:
+    decide_review(store, (held.run, held.problem.id), decision="accepted", plan=held.plan)
 
 
-def edit(store: Store, held: Held) -> None:
+def edit(store: Store, held: PendingReview) -> None:
     plan = held.plan.edit("Look at the number.", author="Ann")
-    decide(store, (held.run, held.problem.id), decision="edited", plan=plan)
+    decide_review(store, (held.run, held.problem.id), decision="edited", plan=plan)
 
 
-def leave(store: Store, held: Held) -> None:
+def leave(store: Store, held: PendingReview) -> None:
     plan = held.plan.edit("", author="Ann")
-    decide(store, (held.run, held.problem.id), decision="left", plan=plan)
+    decide_review(store, (held.run, held.problem.id), decision="left", plan=plan)
 
 
-async def deciding(store: Store, how: Callable[[Store, Held], None], done: asyncio.Event) -> int:
+async def deciding(store: Store, how: Callable[[Store, PendingReview], None], done: asyncio.Event) -> int:
     """Decide on everything that is held until the run is done, and return how many that was."""
     count = 0
     while not done.is_set():
-        for held in waiting(store):
+        for held in pending_reviews(store):
             how(store, held)
             count += 1
         await asyncio.sleep(0)
     return count
 
 
-def reviewed(store: Store, how: Callable[[Store, Held], None], solves: ScriptedModel) -> tuple[Outcome, int]:
+def reviewed(store: Store, how: Callable[[Store, PendingReview], None], solves: ScriptedModel) -> tuple[Outcome, int]:
     """Run three problems while a person decides, and return what became of it and how often they were asked."""
 
     async def work() -> tuple[Outcome, int]:
@@ -103,7 +103,7 @@ def test_a_stop_while_plans_wait_ends_the_run_and_the_next_one_goes_on(store: St
 
     async def work() -> Outcome:
         running = asyncio.create_task(run_task(task_of(student(), review), store, stop=stop))
-        while len(waiting(store)) < 3:
+        while len(pending_reviews(store)) < 3:
             await asyncio.sleep(0)
         stop(Interrupted())
         return await running
@@ -183,14 +183,14 @@ def test_a_problem_may_be_left_in_the_terminal_and_q_stops(folder: Path) -> None
     assert terminal.end() == Interrupted.exit_code
     with Store("s.sqlite") as store:
         assert [str(trace.error)[:8] for trace in store.runs()[0].traces()] == ["left by "]
-        assert len(waiting(store)) == 1
+        assert len(pending_reviews(store)) == 1
 
 
 def test_what_is_decided_elsewhere_is_not_asked_in_the_terminal(folder: Path) -> None:
     terminal = Terminal(*RUN)
     terminal.until("q stop:")
     with Store("s.sqlite") as store:
-        while not (held := waiting(store)):
+        while not (held := pending_reviews(store)):
             pass
         accept(store, held[0])
     terminal.until("decided in another place")
@@ -213,7 +213,7 @@ def test_without_a_terminal_the_browser_decides(folder: Path, capsys: pytest.Cap
     def decide_all() -> None:
         with Store("s.sqlite") as store:
             while not done.wait(0.01):
-                for held in waiting(store):
+                for held in pending_reviews(store):
                     accept(store, held)
 
     person = threading.Thread(target=decide_all)

@@ -16,7 +16,7 @@ from stepdown.models.http.endpoints import endpoint_at
 from stepdown.models.http.limits import Limits
 from stepdown.problems import Problems
 from stepdown.runner import Budget, Calls, Plans, Task, as_problems, close_models, load_plans, replay, run_task
-from stepdown.store import Paid, Store, call_key
+from stepdown.store import Store, StoredCall, call_key
 from stepdown.types import Call, Message, Messages, Model, Problem, Reply, Sampling, Usage
 from worlds import DIRECT, TRACED, LastWord, student, sums, teacher
 
@@ -137,7 +137,9 @@ def test_the_reply_that_was_stored_first_counts_and_the_later_one_is_paid_for_to
 
         def overtaken(messages: Messages, sampling: Sampling, sample: int) -> Reply:
             key = call_key("m", "scripted/1", messages, sampling, sample)
-            other.put_calls([Paid(key, "m", "", messages, sampling, 0, Reply("the first", "m", Usage(1, 1)), "run")])
+            other.put_calls(
+                [StoredCall(key, "m", "", messages, sampling, 0, Reply("the first", "m", Usage(1, 1)), "run")]
+            )
             return Reply("the second", "m", Usage(2, 2))
 
         _, call = asyncio.run(ask_once(Calls(store), ScriptedModel(overtaken, "m", version="1")))

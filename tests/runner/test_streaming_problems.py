@@ -12,7 +12,7 @@ from stepdown.errors import CallFailed, EndpointRefused, UsageError
 from stepdown.methods import METHODS, load_method
 from stepdown.models import ScriptedModel
 from stepdown.runner import Calls, Piece, Plans, Task, solve_one, stream_one
-from stepdown.store import Row, Run, Store
+from stepdown.store import Run, Store, StoredTrace
 from stepdown.types import Ask, Message, Messages, Method, Plan, Problem, Reply, Sampling, Settings, Trace
 from worlds import DIRECT, TRACED, LastWord, sums
 
@@ -32,12 +32,12 @@ def task(**changes: Any) -> Task:
     })  # fmt: skip
 
 
-def heard(task: Task, store: Store, **given: Any) -> tuple[list[Piece], list[Row]]:
-    async def work() -> list[Piece | Row]:
+def heard(task: Task, store: Store, **given: Any) -> tuple[list[Piece], list[StoredTrace]]:
+    async def work() -> list[Piece | StoredTrace]:
         return [piece async for piece in stream_one(task, TWO, Calls(store), **given)]
 
     every = asyncio.run(work())
-    rows = [piece for piece in every if isinstance(piece, Row)]
+    rows = [piece for piece in every if isinstance(piece, StoredTrace)]
     pieces = [piece for piece in every if isinstance(piece, Piece)]
     assert every == [*pieces, *rows], "rows come after all pieces"
     return pieces, rows
@@ -137,7 +137,7 @@ def test_who_closes_it_ends_the_calls_that_nobody_else_waits_for(store: Store) -
         async with aclosing(stream_one(task(), TWO, calls)) as pieces:
             assert await anext(pieces) == Piece("teacher", "1. ")
         every = [piece async for piece in stream_one(task(), TWO, calls)]
-        assert isinstance(every[-1], Row) and every[-1].trace.solution
+        assert isinstance(every[-1], StoredTrace) and every[-1].trace.solution
         assert (calls.sent, calls.found) == (3, 0)
 
     asyncio.run(work())

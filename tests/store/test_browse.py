@@ -6,10 +6,10 @@ from run_pages import problem, put, put_run, trace
 from stepdown.errors import UsageError
 from stepdown.models import Prices
 from stepdown.reports import report
-from stepdown.store import Run, Store, browse
-from stepdown.store.browse import MOST, WHERE, Chosen, counts, neighbours
-from stepdown.store.flips import Turn, flips
-from stepdown.store.origins import ELSEWHERE, grades_of, payers, siblings
+from stepdown.store import Run, Store, trace_search
+from stepdown.store.provenance import ELSEWHERE, grades_of, payers, siblings
+from stepdown.store.trace_search import MOST, WHERE, TraceFilter, counts, neighbours
+from stepdown.store.verdict_changes import ChangeKind, verdict_changes
 from stepdown.types import Grade, Plan
 from stepdown.web.views.run_stats import Ledger
 
@@ -25,12 +25,12 @@ def run(store: Store) -> Run:
     return made
 
 
-def ordinals(run: Run, chosen: Chosen, offset: int = 0, count: int = 50) -> list[int]:
-    return [line.ordinal for line in browse.browse(run, chosen, offset=offset, count=count).lines]
+def ordinals(run: Run, chosen: TraceFilter, offset: int = 0, count: int = 50) -> list[int]:
+    return [line.ordinal for line in trace_search.search_traces(run, chosen, offset=offset, count=count).lines]
 
 
 def test_each_filter_shows_the_traces_it_names(run: Run) -> None:
-    found = {where: ordinals(run, Chosen(where)) for where in WHERE}
+    found = {where: ordinals(run, TraceFilter(where)) for where in WHERE}
     assert found == {
         "": list(range(10)),
         "right": [0, 1, 2, 6, 7, 8],
@@ -45,57 +45,57 @@ def test_each_filter_shows_the_traces_it_names(run: Run) -> None:
 
 def test_a_trace_without_any_grade_is_ungraded(run: Run) -> None:
     run.put_trace(10, trace(problem(10), "Answer: 11"))
-    assert ordinals(run, Chosen("ungraded")) == [9, 10]
-    assert neighbours(run, Chosen("ungraded"), (9, 0))[1]
+    assert ordinals(run, TraceFilter("ungraded")) == [9, 10]
+    assert neighbours(run, TraceFilter("ungraded"), (9, 0))[1]
 
 
 def test_a_plan_a_person_edited_and_nobody_solved_by_yet_counts_as_edited(run: Run) -> None:
     run.put_edit("sums/test/0", Plan("1. Add.", "t").edit("Add one.", author="ada"))
-    assert ordinals(run, Chosen("edited")) == ordinals(run, Chosen("edited", "PEARS")) == [0, 5]
+    assert ordinals(run, TraceFilter("edited")) == ordinals(run, TraceFilter("edited", "PEARS")) == [0, 5]
 
 
 def test_words_are_found_in_questions_and_ids_whatever_their_case(run: Run) -> None:
-    assert ordinals(run, Chosen("", "has 7 pears")) == ordinals(run, Chosen("", "TEST/7")) == [7]
-    assert ordinals(run, Chosen("wrong", "pears")) == [3, 4, 5]
-    assert ordinals(run, Chosen("", "no such words")) == []
+    assert ordinals(run, TraceFilter("", "has 7 pears")) == ordinals(run, TraceFilter("", "TEST/7")) == [7]
+    assert ordinals(run, TraceFilter("wrong", "pears")) == [3, 4, 5]
+    assert ordinals(run, TraceFilter("", "no such words")) == []
 
 
 @pytest.mark.parametrize("words", ["50% of", "a_b", 'say "hi"', "ÉCLAIRS", "back\\slash", "\n"])
 def test_signs_that_sql_or_json_write_in_their_own_way_are_found_as_they_are(run: Run, words: str) -> None:
     put(run, (20, 0), problem(20, question=f"There are 500 of axb, {words.lower()} and more."), "right")
-    assert ordinals(run, Chosen("", words)) == [20]
+    assert ordinals(run, TraceFilter("", words)) == [20]
 
 
 def test_the_answer_and_the_names_of_fields_are_not_searched(run: Run) -> None:
-    assert ordinals(run, Chosen("", "question")) == ordinals(run, Chosen("", "answer")) == []
+    assert ordinals(run, TraceFilter("", "question")) == ordinals(run, TraceFilter("", "answer")) == []
 
 
 def test_a_long_run_is_searched_in_the_same_way(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen = [Chosen(where, words) for where in WHERE for words in ("pears", "has 7", "nothing")]
+    chosen = [TraceFilter(where, words) for where in WHERE for words in ("pears", "has 7", "nothing")]
     short = [(ordinals(run, one), neighbours(run, one, (4, 0))) for one in chosen]
-    monkeypatch.setattr(browse, "_WALKED", 0)
+    monkeypatch.setattr(trace_search, "_WALKED", 0)
     assert [(ordinals(run, one), neighbours(run, one, (4, 0))) for one in chosen] == short
 
 
 def test_words_that_too_many_hold_are_counted_no_further(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browse, "_WALKED", 0)
-    monkeypatch.setattr(browse, "MOST", 5)
-    page = browse.browse(run, Chosen("", "pears"), offset=2, count=2)
+    monkeypatch.setattr(trace_search, "_WALKED", 0)
+    monkeypatch.setattr(trace_search, "MOST", 5)
+    page = trace_search.search_traces(run, TraceFilter("", "pears"), offset=2, count=2)
     assert (page.total, page.more, [line.ordinal for line in page.lines]) == (5, True, [2, 3])
-    assert neighbours(run, Chosen("", "pears"), (9, 0))[0]
+    assert neighbours(run, TraceFilter("", "pears"), (9, 0))[0]
     assert MOST > 100
 
 
 def test_pages_follow_one_another(run: Run) -> None:
-    pages = [ordinals(run, Chosen("right"), offset, 4) for offset in (0, 4, 8)]
+    pages = [ordinals(run, TraceFilter("right"), offset, 4) for offset in (0, 4, 8)]
     assert pages == [[0, 1, 2, 6], [7, 8], []]
 
 
 def test_neighbours_keep_to_the_filter_and_end_at_the_ends(run: Run) -> None:
-    before, after = neighbours(run, Chosen("right"), (2, 0))
+    before, after = neighbours(run, TraceFilter("right"), (2, 0))
     assert before and after and (before.ordinal, after.ordinal) == (1, 6)
-    assert neighbours(run, Chosen("wrong", "pears"), (3, 0))[0] is None
-    assert neighbours(run, Chosen(), (9, 0))[1] is None
+    assert neighbours(run, TraceFilter("wrong", "pears"), (3, 0))[0] is None
+    assert neighbours(run, TraceFilter(), (9, 0))[1] is None
 
 
 def test_a_trace_is_found_by_its_problem_without_reading_the_run(run: Run) -> None:
@@ -110,8 +110,8 @@ def test_a_trace_is_found_by_its_problem_without_reading_the_run(run: Run) -> No
     assert run.trace("sums/test/5").plan
 
 
-def turned(before: Run, after: Run, kind: Turn) -> list[str]:
-    return [one.problem.rpartition("/")[2] for one in flips(before, after, kind=kind).turned]
+def turned(before: Run, after: Run, kind: ChangeKind) -> list[str]:
+    return [one.problem.rpartition("/")[2] for one in verdict_changes(before, after, kind=kind).turned]
 
 
 def test_flips_are_the_problems_won_and_lost(store: Store) -> None:
@@ -125,7 +125,7 @@ def test_flips_are_the_problems_won_and_lost(store: Store) -> None:
 
 def test_flips_are_paged_and_counted(store: Store) -> None:
     one, two = put_run(store, "wwww"), put_run(store, "rrrr", method="chain-of-thought")
-    found = flips(one, two, kind="won", offset=1, count=2)
+    found = verdict_changes(one, two, kind="won", offset=1, count=2)
     assert found.total == 4 and [flip.problem for flip in found.turned] == ["sums/test/1", "sums/test/2"]
     assert found.turned[0].found_before == "0" and found.turned[0].found_after == "2"
 
@@ -134,13 +134,13 @@ def test_problems_whose_content_differs_are_paired_by_id(store: Store) -> None:
     one, other = put_run(store, "ww"), put_run(store, "", method="chain-of-thought")
     put(other, (7, 0), problem(1, question="Ada has one pear more than 1."), "right")
     other.grader = "default@2"
-    found = flips(one, other)
+    found = verdict_changes(one, other)
     assert found.named and [flip.problem for flip in found.turned] == ["sums/test/1"]
 
 
 def test_runs_that_vote_are_not_taken_apart(store: Store) -> None:
     with pytest.raises(UsageError, match="vote"):
-        flips(put_run(store, "rrww", samples=2), put_run(store, "rw"))
+        verdict_changes(put_run(store, "rrww", samples=2), put_run(store, "rw"))
 
 
 def test_the_ledger_adds_what_was_paid_since(store: Store) -> None:

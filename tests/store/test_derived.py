@@ -11,8 +11,8 @@ from stepdown.models import ScriptedModel
 from stepdown.runner import Calls, run
 from stepdown.runner.again import solve_again
 from stepdown.store import Run, Store
+from stepdown.store.corrections import correct
 from stepdown.store.derived import carry_over
-from stepdown.store.people import correct
 from stepdown.types import Messages, Plan, Sampling, Settings
 from worlds import sums, teacher
 

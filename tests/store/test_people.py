@@ -10,16 +10,9 @@ from stepdown.errors import UsageError
 from stepdown.exchange import export_run, import_traces
 from stepdown.runner import run
 from stepdown.store import Run, Store
-from stepdown.store.people import (
-    Annotation,
-    annotate,
-    annotations,
-    correct,
-    decide,
-    decision,
-    hold,
-    waiting,
-)
+from stepdown.store.annotations import Annotation, annotate, annotations_by_trace
+from stepdown.store.corrections import correct
+from stepdown.store.reviews import decide_review, pending_reviews, request_review, review_decision
 from stepdown.types import Plan, Problem
 from worlds import student, sums, teacher
 
@@ -79,7 +72,7 @@ def test_an_edit_keeps_how_long_it_took(solved: Run) -> None:
 def test_of_a_persons_annotations_the_newest_counts(solved: Run) -> None:
     for text, author in (("long", "Ann"), ("fine", "Bob"), ("too long", "Ann")):
         annotate(solved, "sums/test/0", annotation=Annotation(text, "", author))
-    assert [(one.delegation, one.author) for one in annotations(solved)["sums/test/0", 0]] == [
+    assert [(one.delegation, one.author) for one in annotations_by_trace(solved)["sums/test/0", 0]] == [
         ("too long", "Ann"), ("fine", "Bob"),
     ]  # fmt: skip
 
@@ -88,7 +81,7 @@ def test_annotations_go_into_the_authors_format_and_come_back(solved: Run, tmp_p
     annotate(solved, "sums/test/2", annotation=Annotation("a step is missing", "guessed", "Ann"))
     export_run(solved, "csv-traces", tmp_path / "a.csv")
     back = import_traces(tmp_path / "a.csv", store=solved.store)
-    ((place, found),) = annotations(back).items()
+    ((place, found),) = annotations_by_trace(back).items()
     assert (place, found[0].delegation, found[0].answer) == (("gsm8k/test/2", 0), "a step is missing", "guessed")
     export_run(back, "csv-traces", tmp_path / "b.csv")
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
@@ -102,20 +95,20 @@ def test_several_peoples_remarks_are_exported_under_their_names(solved: Run, tmp
 
 
 def test_a_held_plan_waits_until_somebody_decides_and_the_first_decision_counts(solved: Run) -> None:
-    hold(solved, Problem("p/0", "What?", "1"), PLAN)
-    assert [held.problem.question for held in waiting(solved.store)] == ["What?"]
-    assert decide(solved.store, (solved.id, "p/0"), decision="edited", plan=PLAN.edit("Look.", author="Ann"))
-    assert not decide(solved.store, (solved.id, "p/0"), decision="accepted", plan=PLAN)
-    found = decision(solved, "p/0")
+    request_review(solved, Problem("p/0", "What?", "1"), PLAN)
+    assert [held.problem.question for held in pending_reviews(solved.store)] == ["What?"]
+    assert decide_review(solved.store, (solved.id, "p/0"), decision="edited", plan=PLAN.edit("Look.", author="Ann"))
+    assert not decide_review(solved.store, (solved.id, "p/0"), decision="accepted", plan=PLAN)
+    found = review_decision(solved, "p/0")
     assert found is not None and (found.decision, found.plan.author) == ("edited", "Ann")
-    assert waiting(solved.store) == []
+    assert pending_reviews(solved.store) == []
 
 
 def test_a_decided_plan_is_not_held_again_but_another_plan_is(solved: Run) -> None:
     problem = Problem("p/0", "What?", "1")
-    hold(solved, problem, PLAN)
-    decide(solved.store, (solved.id, "p/0"), decision="accepted", plan=PLAN)
-    hold(solved, problem, PLAN)
-    assert waiting(solved.store) == []
-    hold(solved, problem, Plan("1. Guess.", "teacher"))
-    assert [held.plan.text for held in waiting(solved.store, solved.id)] == ["1. Guess."]
+    request_review(solved, problem, PLAN)
+    decide_review(solved.store, (solved.id, "p/0"), decision="accepted", plan=PLAN)
+    request_review(solved, problem, PLAN)
+    assert pending_reviews(solved.store) == []
+    request_review(solved, problem, Plan("1. Guess.", "teacher"))
+    assert [held.plan.text for held in pending_reviews(solved.store, solved.id)] == ["1. Guess."]

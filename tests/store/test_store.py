@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stepdown.errors import StoreError, UnknownName
-from stepdown.store import Paid, Store, call_key
+from stepdown.store import Store, StoredCall, call_key
 from stepdown.types import GREEDY, Call, Grade, Message, Plan, Problem, Reply, Sampling, Settings, Trace, Usage
 
 SETTINGS = Settings(dataset="sums/test", problems="f" * 32, count=3, method="trace-of-thought", student="small")
@@ -37,7 +37,7 @@ def test_a_call_keeps_its_first_reply(tmp_path: Path) -> None:
     key = call_key("m", "", QUESTION, GREEDY, 0)
     with Store(tmp_path / "s.sqlite") as store:
         for text in ("first", "second"):
-            store.put_calls([Paid(key, "m", "", QUESTION, GREEDY, 0, Reply(text, "m"), "run")])
+            store.put_calls([StoredCall(key, "m", "", QUESTION, GREEDY, 0, Reply(text, "m"), "run")])
         assert store.replies([key])[key].text == "first"
 
 

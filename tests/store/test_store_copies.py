@@ -11,8 +11,8 @@ from stepdown.cli import main
 from stepdown.errors import StoreError, UsageError
 from stepdown.runner import Task, run_task
 from stepdown.store import Run, Store
-from stepdown.store.claims import Claim, Claims
-from stepdown.store.copying import check, compact, copy
+from stepdown.store.call_claims import Claim, Claims
+from stepdown.store.maintenance import check, compact, copy
 from stepdown.types import Plan, Usage
 from worlds import DIRECT, LastWord, student, sums
 

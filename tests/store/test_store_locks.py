@@ -10,8 +10,8 @@ import pytest
 
 from filled import questions, solve
 from stepdown.store import Store
+from stepdown.store.filesystem import NETWORKS, WriterLock, network_of
 from stepdown.store.owners import Owner
-from stepdown.store.places import NETWORKS, OwnersLock, network_of
 
 
 def test_this_disk_is_no_network_and_the_well_known_ones_are(tmp_path: Path) -> None:
@@ -45,5 +45,5 @@ def test_the_owners_lock_goes_with_its_store_and_of_a_dead_owner(tmp_path: Path)
     assert not list(tmp_path.glob("*-owner"))
     dead = Owner().name.split(" ")
     path.with_name("s.sqlite-owner").write_text(" ".join([dead[0], "99999999", *dead[2:]]))
-    OwnersLock(path, "NFS").release()
+    WriterLock(path, "NFS").release()
     assert not list(tmp_path.glob("*-owner"))

@@ -9,7 +9,7 @@ import pytest
 from stepdown.errors import StoreError
 from stepdown.models import ScriptedModel
 from stepdown.runner import Calls
-from stepdown.store import Paid, Store
+from stepdown.store import Store, StoredCall
 from stepdown.store.connection import Locked
 from stepdown.types import GREEDY, Message, Reply
 
@@ -88,8 +88,8 @@ def test_nothing_is_sent_while_the_file_is_locked(store: Store, other: Store, mo
 def test_one_reply_that_cannot_be_written_does_not_stop_the_others(store: Store) -> None:
     async def work() -> str:
         calls = Calls(store)
-        poison = Paid(b"p" * 16, "m", "", PROMPT, GREEDY, 1 << 80, Reply("x", "m"), "run")
-        sound = Paid(b"s" * 16, "m", "", PROMPT, GREEDY, 0, Reply("y", "m"), "run")
+        poison = StoredCall(b"p" * 16, "m", "", PROMPT, GREEDY, 1 << 80, Reply("x", "m"), "run")
+        sound = StoredCall(b"s" * 16, "m", "", PROMPT, GREEDY, 0, Reply("y", "m"), "run")
         with pytest.raises(OverflowError):
             await calls.writer.call([poison, sound])
         said = await ask(calls)

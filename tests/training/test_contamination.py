@@ -10,8 +10,8 @@ import pytest
 from small_lessons import FAST, chain, chains, examples, write_base
 from stepdown.cli import main
 from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
-from stepdown.corpus.files import BEHIND
-from stepdown.corpus.votes import voted
+from stepdown.corpus.folder import BEHIND
+from stepdown.corpus.majority_labels import with_majority_labels
 from stepdown.errors import UsageError
 from stepdown.models.weights.students import SeenQuestions, read_card, seen_by
 from stepdown.problems import load_problems
@@ -206,12 +206,12 @@ def test_held_out_questions_are_not_trained_on_under_another_id(tmp_path: Path) 
 
 def test_the_label_of_a_problem_is_its_teachers_vote() -> None:
     said = [chain(0, sample, found=found) for sample, found in enumerate(["7", "0.5", "3", r"1/2", ""])]
-    assert [one.grade.found for one in voted(said)] == ["0.5", "0.5", "0.5", "1/2", "0.5"]
-    assert [one.text for one in voted(said)] == [one.text for one in said]
-    assert [one.grade.found for one in voted(iter(said))] == ["0.5", "0.5", "0.5", "1/2", "0.5"]
+    assert [one.grade.found for one in with_majority_labels(said)] == ["0.5", "0.5", "0.5", "1/2", "0.5"]
+    assert [one.text for one in with_majority_labels(said)] == [one.text for one in said]
+    assert [one.grade.found for one in with_majority_labels(iter(said))] == ["0.5", "0.5", "0.5", "1/2", "0.5"]
 
 
 def test_chains_that_were_cut_do_not_vote_and_nobodys_vote_changes_nothing() -> None:
     cut = [msgspec.structs.replace(chain(0, n, found="9"), finish="length") for n in range(3)]
-    assert [one.grade.found for one in voted([*cut, chain(0, 3, found="4")])] == ["4"] * 4
-    assert list(voted(cut)) == cut
+    assert [one.grade.found for one in with_majority_labels([*cut, chain(0, 3, found="4")])] == ["4"] * 4
+    assert list(with_majority_labels(cut)) == cut

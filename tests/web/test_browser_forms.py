@@ -17,7 +17,7 @@ from stepdown.models import ScriptedModel
 from stepdown.models.environment import Secret
 from stepdown.runner import run
 from stepdown.store import Run, Store
-from stepdown.store.people import hold
+from stepdown.store.reviews import request_review
 from stepdown.types import Plan, Problem
 from stepdown.web.state import State
 from worlds import P1, follower, sums, teacher
@@ -194,7 +194,7 @@ def test_a_new_run_that_is_refused_or_left_keeps_what_was_filled_in(context: Bro
 def test_a_review_that_came_late_shows_both_and_a_stray_key_leaves_no_edit(
     context: BrowserContext, site: str, first: Run
 ) -> None:
-    hold(first, Problem("p/0", "Which?", "1"), Plan("1. Look.\n2. Add.", "teacher"))
+    request_review(first, Problem("p/0", "Which?", "1"), Plan("1. Look.\n2. Add.", "teacher"))
     page = context.new_page()
     page.goto(f"{site}/reviews")
     type_step(page, "Look twice.")

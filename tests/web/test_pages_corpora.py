@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from served import Answer, get, served
-from stepdown.corpus import Card, Corpus, CorpusWriter, find_places, open_corpus
+from stepdown.corpus import Card, Corpus, CorpusWriter, index_problems, open_corpus
 from stepdown.errors import UsageError
 from stepdown.types import Chain, Grade, Problem
 from stepdown.web.state import State
@@ -144,7 +144,7 @@ def test_places_give_the_same_groups_as_reading_the_whole(
 ) -> None:
     chains = [chain(number, sample) for number, count in enumerate(counts) for sample in range(count)]
     corpus = written(tmp_path_factory.mktemp("places") / "c", chains, rows)
-    places = find_places(corpus.path, corpus.card)
+    places = index_problems(corpus.path, corpus.card)
     assert [places.read(number) for number in range(len(places))] == list(corpus.groups())
 
 
@@ -159,4 +159,4 @@ def test_a_judged_group_keeps_what_the_view_keeps(tmp_path: Path) -> None:
 def test_places_refuse_a_corpus_that_is_not_what_its_card_says(tmp_path: Path) -> None:
     corpus = written(tmp_path / "c", [chain(0, 0), chain(1, 0)])
     with pytest.raises(UsageError, match="its card says 3"):
-        find_places(corpus.path, msgspec.structs.replace(corpus.card, problems=3))
+        index_problems(corpus.path, msgspec.structs.replace(corpus.card, problems=3))

@@ -9,8 +9,8 @@ from run_pages import problem, put, put_run
 from served import get
 from stepdown.models import Prices
 from stepdown.reports import report
-from stepdown.reports.naming import kinds_of, names_of
-from stepdown.reports.turning import turns
+from stepdown.reports.row_names import kinds_of, names_of
+from stepdown.reports.verdict_changes import all_verdict_changes
 from stepdown.store import Run, Store
 from stepdown.types import Problem, Sampling, Settings, Verdict
 
@@ -66,7 +66,7 @@ def test_a_report_of_several_students_keeps_their_own_baselines(store: Store) ->
 def test_what_turned_is_what_the_report_counts(store: Store) -> None:
     before, after = put_run(store, "wwrr-"), put_under(store, "x", ("right", "wrong", "wrong", "right"))
     row = report(before, after, prices=Prices()).rows[1]
-    found = turns(before, after)
+    found = all_verdict_changes(before, after)
     assert (row.better, row.worse, row.paired) == (1, 1, found.paired) == (1, 1, 4)
     assert [(one.problem, one.other) for one in found.turned] == [("sums/test/0", "x/0"), ("sums/test/2", "x/2")]
 

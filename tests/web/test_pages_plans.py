@@ -14,7 +14,8 @@ from solving_site import NAMES, solved_run, solving_site
 from stepdown.models import ScriptedModel
 from stepdown.runner import run
 from stepdown.store import Run, Store
-from stepdown.store.people import annotations, decision, hold, waiting
+from stepdown.store.annotations import annotations_by_trace
+from stepdown.store.reviews import pending_reviews, request_review, review_decision
 from stepdown.types import Plan, Problem
 from worlds import P1, follower, sums
 
@@ -175,7 +176,7 @@ def test_a_verdict_that_is_none_is_refused(site: str, first: Run) -> None:
 
 def test_remarks_on_plan_and_solution_are_kept(site: str, first: Run) -> None:
     post(f"{site}/runs/{first.id}/annotations/{P1}", {"delegation": HOSTILE, "answer": "a slip", "author": "Bob"})
-    ((place, found),) = annotations(first).items()
+    ((place, found),) = annotations_by_trace(first).items()
     assert (place, found[0].answer, found[0].author) == ((P1, 0), "a slip", "Bob")
     assert "&lt;script&gt;" in get(f"{site}/runs/{first.id}/plans/{P1}").text
 
@@ -214,7 +215,9 @@ def test_what_is_not_there_is_a_404_with_words(site: str, first: Run, path: str)
 
 def held(of: Run, count: int = 1) -> None:
     for number in range(count):
-        hold(of, Problem(f"p/{number}", f"Which? {HOSTILE}", "1"), Plan(f"1. Look {number}.\n2. Add.", "teacher"))
+        request_review(
+            of, Problem(f"p/{number}", f"Which? {HOSTILE}", "1"), Plan(f"1. Look {number}.\n2. Add.", "teacher")
+        )
 
 
 def test_a_held_plan_is_accepted_in_the_browser(site: str, first: Run) -> None:
@@ -222,14 +225,14 @@ def test_a_held_plan_is_accepted_in_the_browser(site: str, first: Run) -> None:
     assert "2 plans wait" in words(get(f"{site}/reviews")) and "<script>alert" not in get(f"{site}/reviews").text
     answer = post(f"{site}/reviews/{first.id}/p/0", {"steps": "Look 0.\r\nAdd.", "decision": "accepted"})
     assert "1 plan waits" in words(answer)
-    found = decision(first, "p/0")
+    found = review_decision(first, "p/0")
     assert found is not None and (found.decision, found.plan.author) == ("accepted", "teacher")
 
 
 def test_a_held_plan_is_edited_in_the_browser(site: str, first: Run) -> None:
     held(first)
     post(f"{site}/reviews/{first.id}/p/0", {"steps": "Look twice.", "decision": "accepted", "author": "Bob"})
-    found = decision(first, "p/0")
+    found = review_decision(first, "p/0")
     assert found is not None and (found.decision, found.plan.steps) == ("edited", ("Look twice.",))
 
 
@@ -237,10 +240,10 @@ def test_a_problem_is_left_in_the_browser_and_the_second_to_decide_is_told(site:
     held(first)
     post(f"{site}/reviews/{first.id}/p/0", {"decision": "left"})
     late = post(f"{site}/reviews/{first.id}/p/0", {"decision": "accepted", "steps": "Look <b>hard</b>."})
-    found = decision(first, "p/0")
+    found = review_decision(first, "p/0")
     assert found is not None and (found.decision, found.plan.author) == ("left", "Ann")
     assert late.status == 409 and "Somebody was first" in late.text and "Look &lt;b&gt;hard&lt;/b&gt;." in late.text
-    assert waiting(first.store) == []
+    assert pending_reviews(first.store) == []
 
 
 def test_the_count_of_waiting_plans_is_a_fragment_that_asks_again(site: str, first: Run) -> None:

@@ -9,8 +9,8 @@ from run_pages import HOSTILE, problem, put, put_run
 from served import get
 from stepdown.models import Prices
 from stepdown.reports import report
-from stepdown.store import Left, Paid, Store
-from stepdown.store.people import hold
+from stepdown.store import AbandonedReply, Store, StoredCall
+from stepdown.store.reviews import request_review
 from stepdown.text import figures
 from stepdown.types import GREEDY, Message, Plan, Usage
 from stepdown.web.pages.runs import RUNS, RunQuery, list_runs, live
@@ -40,8 +40,8 @@ def test_runs_are_listed_newest_first_with_the_reports_figures(store: Store, sit
 def test_what_a_run_paid_for_calls_that_were_left_is_shown_as_an_estimate(store: Store, site: str) -> None:
     run = put_run(store, "r")
     assert "≈" not in get(site).text and "estimated" not in get(f"{site}/runs/{run.id}").text
-    left = Left("She has", "ollama/small", Usage(300, 7))
-    store.put_calls([Paid(bytes(16), "ollama/small", "", (Message("user", "?"),), GREEDY, 0, left, run.id)])
+    left = AbandonedReply("She has", "ollama/small", Usage(300, 7))
+    store.put_calls([StoredCall(bytes(16), "ollama/small", "", (Message("user", "?"),), GREEDY, 0, left, run.id)])
     assert ">≈ 457<" in get(site).text
     assert "1 call left by who asked, or broken, before the end" in get(f"{site}/runs/{run.id}").text
 
@@ -49,7 +49,7 @@ def test_what_a_run_paid_for_calls_that_were_left_is_shown_as_an_estimate(store:
 def test_a_run_that_waits_for_a_person_says_so_and_leads_there(store: Store, site: str) -> None:
     run = put_run(store, "r")
     assert "to review" not in get(site).text and "for a person" not in get(f"{site}/runs/{run.id}").text
-    hold(run, problem(0), Plan("1. Look.", "teacher"))
+    request_review(run, problem(0), Plan("1. Look.", "teacher"))
     assert '<a class="badge warn" href="/reviews">1 plan to review</a>' in get(site).text
     assert "1 plan of this run waits for a person" in get(f"{site}/runs/{run.id}").text
 

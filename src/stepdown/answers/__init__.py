@@ -14,7 +14,7 @@ from stepdown.answers.numbers import Number, number, spelled
 from stepdown.answers.readers import concluded, marked
 from stepdown.answers.sameness import same
 from stepdown.answers.texts import final_line, plain_text
-from stepdown.answers.votes import Majority, elected, groups
+from stepdown.answers.votes import Majority, groups, majority_indices
 from stepdown.types import Kind, Problem
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "canonical",
     "choice",
     "conclusion",
-    "elected",
     "explicit",
     "final_line",
     "gold_expression",
@@ -33,6 +32,7 @@ __all__ = [
     "groups",
     "letter",
     "majority",
+    "majority_indices",
     "number",
     "plain_text",
     "same",
@@ -91,5 +91,5 @@ def majority(problem: Problem, solutions: Sequence[str | None]) -> Majority:
         else conclusion(solution, problem.kind, problem.choices, question=problem.question).found
         for solution in solutions
     ]
-    places = elected(problem.kind, answers)
+    places = majority_indices(problem.kind, answers)
     return Majority(answers[places[0]], places[0], len(places)) if places else Majority()

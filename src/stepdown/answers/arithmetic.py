@@ -14,7 +14,7 @@ from functools import lru_cache
 from random import Random
 
 Value = Fraction | complex
-Worth = tuple[Value, ...]
+Values = tuple[Value, ...]
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.\d*\\(?:overline|bar)\s?\{?\d+\}?|\d+(?:\.\d+)?|\.\d+)"
@@ -49,7 +49,7 @@ class Unreadable(ValueError):
 
 
 @lru_cache(maxsize=4096)
-def worth(formula: str) -> Worth | None:
+def evaluate(formula: str) -> Values | None:
     """Return the value of a LaTeX formula at five fixed settings of its letters, or None if it cannot be read.
 
     A value is a fraction where only rational operations led to it, else complex. `i` is the imaginary unit and `e`
@@ -64,7 +64,7 @@ def worth(formula: str) -> Worth | None:
         return None
 
 
-def close(one: Worth, other: Worth) -> bool | None:
+def close(one: Values, other: Values) -> bool | None:
     """Tell whether two worths agree at every point, None where that hangs on a sign or on rounding."""
     verdicts = [_near(a, b) for a, b in zip(one, other, strict=True)]
     if all(verdicts):
@@ -72,7 +72,7 @@ def close(one: Worth, other: Worth) -> bool | None:
     return False if False in verdicts[:-1] else None
 
 
-def constant(values: Worth) -> bool:
+def constant(values: Values) -> bool:
     """Tell whether a formula has the same value at every point."""
     return all(_near(value, values[0]) is True for value in values[1:])
 

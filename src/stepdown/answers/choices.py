@@ -93,7 +93,7 @@ _FEW = 3
 _LISTED = re.compile(rf"{_BETWEEN}[A-J](?![\w'])")
 
 
-class Several(msgspec.Struct, frozen=True):
+class SeveralChoices(msgspec.Struct, frozen=True):
     """Words that are an answer, but not one of the choices: several, or a denial."""
 
 
@@ -136,8 +136,8 @@ def choice_alone(text: str, choices: tuple[str, ...]) -> Pick | None:
     return pick if isinstance(pick, Pick) and pick.weight >= _LABEL_WEIGHT else None
 
 
-def choice_held(text: str, choices: tuple[str, ...], *, stated: bool = False) -> Pick | Several | None:
-    """Return the choice that a mark's words are, `Several` where they are more than one or deny one, None if no choice.
+def choice_held(text: str, choices: tuple[str, ...], *, stated: bool = False) -> Pick | SeveralChoices | None:
+    """Return the choice that a mark's words name, `SeveralChoices` for more than one or a denied one, else None.
 
     The words of one choice come first, then a letter or number that stands alone or leads, then what is mentioned; in a
     mere statement (`stated`) that is not said among many other words.
@@ -148,13 +148,13 @@ def choice_held(text: str, choices: tuple[str, ...], *, stated: bool = False) ->
     if exact is not None:
         return Pick(exact, start, end, 0)
     if _LIST.match(text, start, end):
-        return Several()
+        return SeveralChoices()
     lead = _LEADING.match(text, start, end)
     if lead is not None and (pick := _led(text, lead, end, choices)) is not None:
-        return Several() if _WRONG.match(text, pick.end) or _LISTED.match(text, pick.end) else pick
+        return SeveralChoices() if _WRONG.match(text, pick.end) or _LISTED.match(text, pick.end) else pick
     mentions = [one for one in _mentions(text[:end], choices) if one.start >= start]
     if mentions and not _unlisted(text[start:end], choices):
-        return Several()
+        return SeveralChoices()
     mentions.sort(key=lambda one: one.start)
     kept = _unreasoned(text, [one for one in mentions if not _denied(text, one) and not _doubted(text, one)])
     if len({one.index for one in kept}) == 1:
@@ -165,7 +165,7 @@ def choice_held(text: str, choices: tuple[str, ...], *, stated: bool = False) ->
         return None
     joined = any(_LINK.fullmatch(text, one.end, two.start) for one, two in pairwise(kept))
     best = max(kept, key=lambda one: one.weight, default=None)
-    return Several() if joined or best is None or _level(best, kept) else best
+    return SeveralChoices() if joined or best is None or _level(best, kept) else best
 
 
 def _exactly(said: str, choices: tuple[str, ...]) -> int | None:

@@ -7,9 +7,20 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
-from stepdown.answers.arithmetic import close, worth
+from stepdown.answers.arithmetic import close, evaluate
 from stepdown.answers.latex import LONGEST, typography, unit_off, unmarked
-from stepdown.answers.meanings import Based, Grid, Listing, Names, Reading, Said, Value, figure, readings, squeezed
+from stepdown.answers.meanings import (
+    Based,
+    FormulaValue,
+    ListOfAnswers,
+    Matrix,
+    NamedValues,
+    Reading,
+    Words,
+    figure,
+    readings,
+    squeezed,
+)
 from stepdown.answers.regions import same_region
 from stepdown.answers.relations import Relation, same_relation
 from stepdown.answers.texts import plain_text
@@ -73,17 +84,17 @@ class _Comparison:
         return verdict
 
     def compared(self, one: Reading, other: Reading, depth: int) -> bool | None:
-        if isinstance(one, Value) and isinstance(other, Value):
+        if isinstance(one, FormulaValue) and isinstance(other, FormulaValue):
             return same_value(one, other)
-        if isinstance(one, Listing) and isinstance(other, Listing):
+        if isinstance(one, ListOfAnswers) and isinstance(other, ListOfAnswers):
             return self.listings(one, other, depth)
-        if isinstance(one, Names) and isinstance(other, Names):
+        if isinstance(one, NamedValues) and isinstance(other, NamedValues):
             return self.names(one, other, depth)
-        if isinstance(one, Names) and isinstance(other, Listing):
+        if isinstance(one, NamedValues) and isinstance(other, ListOfAnswers):
             return self.named(one, other, depth)
-        if isinstance(one, Listing) and isinstance(other, Names):
+        if isinstance(one, ListOfAnswers) and isinstance(other, NamedValues):
             return self.named(other, one, depth)
-        if isinstance(one, Grid) and isinstance(other, Grid):
+        if isinstance(one, Matrix) and isinstance(other, Matrix):
             return self.grids(one, other, depth)
         if isinstance(one, Relation) and isinstance(other, Relation):
             return same_relation(one, other)
@@ -91,11 +102,11 @@ class _Comparison:
             return same_region(one, other)
         if isinstance(one, Based) and isinstance(other, Based):
             return one == other
-        if isinstance(one, Said) and isinstance(other, Said):
+        if isinstance(one, Words) and isinstance(other, Words):
             return one.words == other.words
         return _unlike(one, other)
 
-    def listings(self, one: Listing, other: Listing, depth: int) -> bool | None:
+    def listings(self, one: ListOfAnswers, other: ListOfAnswers, depth: int) -> bool | None:
         one, other = _distinct(one), _distinct(other)
         if len(one.members) != len(other.members) or len(one.members) > _MOST_MEMBERS:
             return False if len(one.members) <= _MOST_MEMBERS else None
@@ -131,13 +142,13 @@ class _Comparison:
             unsure = unsure or found is None
         return None if unsure else True
 
-    def names(self, one: Names, other: Names, depth: int) -> bool | None:
+    def names(self, one: NamedValues, other: NamedValues, depth: int) -> bool | None:
         ones, others = dict(one.values), dict(other.values)
         if ones.keys() != others.keys():
             return False if len(ones) != len(others) else None
         return _all(self.same(ones[name], others[name], depth + 1) for name in ones)
 
-    def named(self, one: Names, other: Listing, depth: int) -> bool | None:
+    def named(self, one: NamedValues, other: ListOfAnswers, depth: int) -> bool | None:
         """Names against values alone: in the order given, which the alphabet's must not contradict."""
         if len(one.values) != len(other.members) or other.shell in ("[)", "(]"):
             return False
@@ -151,7 +162,7 @@ class _Comparison:
         by_alphabet = self.in_order(alphabet, other.members, depth)
         return by_alphabet if by_alphabet or verdict is False else None
 
-    def grids(self, one: Grid, other: Grid, depth: int) -> bool | None:
+    def grids(self, one: Matrix, other: Matrix, depth: int) -> bool | None:
         if one.bars != other.bars:
             return None
         if [len(row) for row in one.rows] != [len(row) for row in other.rows]:
@@ -160,17 +171,17 @@ class _Comparison:
         return _all(self.same(a, b, depth + 1) for row, against in pairs for a, b in zip(row, against, strict=True))
 
 
-def same_value(one: Value, other: Value) -> bool | None:
+def same_value(one: FormulaValue, other: FormulaValue) -> bool | None:
     """Tell whether two formulas are equal, also where one has a unit and the other none."""
     if one.named and other.named and one.named != other.named:
-        return None if same_value(Value(one.formula), Value(other.formula)) is not False else False
+        return None if same_value(FormulaValue(one.formula), FormulaValue(other.formula)) is not False else False
     if one.formula.endswith("%") and other.formula.endswith("%"):
-        return same_value(Value(one.formula[:-1]), Value(other.formula[:-1]))
+        return same_value(FormulaValue(one.formula[:-1]), FormulaValue(other.formula[:-1]))
     measures = measure(one.formula), measure(other.formula)
     if measures[0] is not None and measures[1] is not None:
         return same_measure(measures[0], measures[1])
     formulas = [figure(unit_off(side.formula).removesuffix("%")) for side in (one, other)]
-    values = [worth(formula) for formula in formulas]
+    values = [evaluate(formula) for formula in formulas]
     if values[0] is None or values[1] is None:
         return True if squeezed(formulas[0]) == squeezed(formulas[1]) else None
     verdict = close(values[0], values[1])
@@ -192,25 +203,27 @@ def _rounded(decimal: str, value: Fraction | complex) -> bool:
 
 def _unlike(one: Reading, other: Reading) -> bool | None:
     """Answers of two sorts are not equal, where both are understood."""
-    if {type(one), type(other)} == {Said, Value}:
-        said, value = (one, other) if isinstance(one, Said) else (other, one)
-        assert isinstance(said, Said) and isinstance(value, Value), "they were told apart"
+    if {type(one), type(other)} == {Words, FormulaValue}:
+        said, value = (one, other) if isinstance(one, Words) else (other, one)
+        assert isinstance(said, Words) and isinstance(value, FormulaValue), "they were told apart"
         if said.words == plain_text(unmarked(value.formula)).replace(" ", ""):
             return True
     for side in (one, other):
-        if isinstance(side, Value) and worth(figure(unit_off(side.formula).removesuffix("%"))) is None:
+        if isinstance(side, FormulaValue) and evaluate(figure(unit_off(side.formula).removesuffix("%"))) is None:
             return None
     return False
 
 
-def _distinct(one: Listing) -> Listing:
+def _distinct(one: ListOfAnswers) -> ListOfAnswers:
     """Drop what an unordered list says twice."""
     if one.ordered:
         return one
-    return Listing(tuple({squeezed(member): member for member in reversed(one.members)}.values())[::-1], one.shell)
+    return ListOfAnswers(
+        tuple({squeezed(member): member for member in reversed(one.members)}.values())[::-1], one.shell
+    )
 
 
-def _same_shell(one: Listing, other: Listing) -> bool:
+def _same_shell(one: ListOfAnswers, other: ListOfAnswers) -> bool:
     return one.shell == other.shell or (len(one.members) != 2 and {one.shell, other.shell} <= {"()", "[]"})
 
 

@@ -4,7 +4,7 @@ import re
 from itertools import islice
 
 from stepdown.answers.asked import Asked
-from stepdown.answers.choices import Several, choice_held, letter
+from stepdown.answers.choices import SeveralChoices, choice_held, letter
 from stepdown.answers.conclusions import Conclusion, formula_closing, number_asked, number_closing
 from stepdown.answers.equality import same_expression
 from stepdown.answers.figures import Number, Unread, figures, numbers, spelled
@@ -49,7 +49,7 @@ _ADVERB = re.compile(
 _MATHEMATICS = re.compile(r"\$[^$]{0,2000}\$|\\\([^\n]{0,2000}?\\\)|\\(?:text|mathrm|mbox)\{[^{}]{0,200}\}")
 
 
-def held(said: str, mark: Mark, kind: Kind, choices: tuple[str, ...], want: Asked) -> Conclusion | None:
+def held_answer(said: str, mark: Mark, kind: Kind, choices: tuple[str, ...], want: Asked) -> Conclusion | None:
     """Return what a mark's words conclude, also nothing at all; None where they are no answer and it is no mark."""
     if kind == "number":
         return _number_held(said, mark, want)
@@ -60,7 +60,7 @@ def held(said: str, mark: Mark, kind: Kind, choices: tuple[str, ...], want: Aske
 
 def _choice_held(said: str, mark: Mark, choices: tuple[str, ...]) -> Conclusion | None:
     pick = choice_held(said, choices, stated=mark.name in ("statement", "final"))
-    if isinstance(pick, Several):
+    if isinstance(pick, SeveralChoices):
         return Conclusion(None, None, f"`{said.strip()[:80]}` is not one choice")
     if pick is None:
         return Conclusion() if _REFUSED.search(said[:200]) else None

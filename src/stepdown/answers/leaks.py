@@ -8,7 +8,7 @@ import msgspec
 
 from stepdown.answers.instructions import ENUMERATOR, MARK, MENTION
 from stepdown.answers.numbers import Number, numbers
-from stepdown.answers.statements import Told, told_formula, told_number, told_words
+from stepdown.answers.statements import StatedAnswer, states_choice, states_formula, states_number
 from stepdown.types import LETTERS, Plan, Problem
 
 # Signs that would read as arithmetic.
@@ -79,13 +79,13 @@ def gold_value(problem: Problem) -> Fraction | None:
     return found[0].value if found else None
 
 
-def _told(text: str, problem: Problem, known: frozenset[Fraction], *, surely: bool) -> Told | None:
+def _told(text: str, problem: Problem, known: frozenset[Fraction], *, surely: bool) -> StatedAnswer | None:
     if problem.kind == "choice" and problem.choices:
-        return told_words(text, problem, surely=surely)
+        return states_choice(text, problem, surely=surely)
     value = gold_value(problem)
     if value is not None:
-        return told_number(text, value, problem.question, known=known, common=abs(value) in CONSTANTS, surely=surely)
-    return told_formula(_unwrapped(text), _unwrapped(_formula(problem)).strip(), surely=surely)
+        return states_number(text, value, problem.question, known=known, common=abs(value) in CONSTANTS, surely=surely)
+    return states_formula(_unwrapped(text), _unwrapped(_formula(problem)).strip(), surely=surely)
 
 
 def _formula(problem: Problem) -> str:

@@ -52,7 +52,7 @@ _QUANTITY = re.compile(
 )
 
 
-class Listing(msgspec.Struct, frozen=True):
+class ListOfAnswers(msgspec.Struct, frozen=True):
     """Several answers: `shell` are the brackets around them, empty for a bare list; `ordered` where order counts."""
 
     members: tuple[str, ...]
@@ -60,7 +60,7 @@ class Listing(msgspec.Struct, frozen=True):
     ordered: bool = False
 
 
-class Names(msgspec.Struct, frozen=True):
+class NamedValues(msgspec.Struct, frozen=True):
     """Values given to distinct names: `p = 5, q = 2`."""
 
     values: tuple[tuple[str, str], ...]
@@ -73,32 +73,32 @@ class Based(msgspec.Struct, frozen=True):
     base: str
 
 
-class Grid(msgspec.Struct, frozen=True):
+class Matrix(msgspec.Struct, frozen=True):
     """A matrix by rows; `bars` are those of a determinant."""
 
     rows: tuple[tuple[str, ...], ...]
     bars: bool = False
 
 
-class Said(msgspec.Struct, frozen=True):
+class Words(msgspec.Struct, frozen=True):
     """Words."""
 
     words: str
 
 
-class Value(msgspec.Struct, frozen=True):
+class FormulaValue(msgspec.Struct, frozen=True):
     """One formula; `named` is the name it was assigned to."""
 
     formula: str
     named: str = ""
 
 
-Reading = Listing | Names | Based | Grid | Said | Value | Region | Relation
+Reading = ListOfAnswers | NamedValues | Based | Matrix | Words | FormulaValue | Region | Relation
 
 
 def several(text: str) -> bool:
     """Tell whether an answer is more than one formula: a condition or a list, which a reader may have cut."""
-    return any(isinstance(one, Relation | Listing | Names) for one in readings(typography(text)))
+    return any(isinstance(one, Relation | ListOfAnswers | NamedValues) for one in readings(typography(text)))
 
 
 def readings(text: str) -> Iterator[Reading]:
@@ -115,10 +115,10 @@ def readings(text: str) -> Iterator[Reading]:
         yield grid
         return
     if text == "\\emptyset":
-        yield Listing((), "\\{\\}")
+        yield ListOfAnswers((), "\\{\\}")
         return
     if _COMMA.fullmatch(text):
-        yield Value(text.replace(",", "."))
+        yield FormulaValue(text.replace(",", "."))
     bracketed = _bracketed(text)
     if bracketed is None and (many := list(_many(text))):
         yield from many
@@ -146,9 +146,9 @@ def _many(text: str) -> Iterator[Reading]:
     if all(names):
         given = tuple((name[1].replace(" ", ""), name[2].strip()) for name in names if name)
         if len({name for name, _ in given}) == len(given):
-            yield Names(given)
+            yield NamedValues(given)
         else:
-            yield Listing(tuple(value for _, value in given))
+            yield ListOfAnswers(tuple(value for _, value in given))
         return
     regions = [region(part) for part in parts]
     if (
@@ -159,7 +159,7 @@ def _many(text: str) -> Iterator[Reading]:
         found = region("\\cup ".join(parts))
         if found is not None:
             yield found
-    yield Listing((unassigned(parts[0]), *parts[1:]) if names[0] else tuple(parts))
+    yield ListOfAnswers((unassigned(parts[0]), *parts[1:]) if names[0] else tuple(parts))
 
 
 def _joined(text: str) -> Iterator[Reading]:
@@ -206,15 +206,15 @@ def _signed(text: str) -> list[str]:
     return [re.sub(r"(^|[=(,])\s*\+\s*", r"\1", one) for one in (upper, lower)]
 
 
-def _bracketed(text: str) -> Listing | None:
+def _bracketed(text: str) -> ListOfAnswers | None:
     if text.startswith("\\{") and text.endswith("\\}"):
         members = [one for part in _parts(text[2:-2]) for one in _signed(part)]
-        return Listing(tuple(members), "\\{\\}")
+        return ListOfAnswers(tuple(members), "\\{\\}")
     if text.startswith("\\langle") and text.endswith("\\rangle"):
-        return Listing(tuple(pieces(text[7:-7])), "()", ordered=True)
+        return ListOfAnswers(tuple(pieces(text[7:-7])), "()", ordered=True)
     if len(text) > 2 and text[0] in "([" and text[-1] in ")]" and len(pieces(text)) == 1 and _whole(text):
         inner = tuple(pieces(text[1:-1]))
-        return Listing(inner, text[0] + text[-1], ordered=True) if len(inner) > 1 else None
+        return ListOfAnswers(inner, text[0] + text[-1], ordered=True) if len(inner) > 1 else None
     return None
 
 
@@ -233,7 +233,7 @@ def _related(text: str, *, alone: bool) -> Iterator[Reading]:
     if tuples:
         names, values = pieces(tuples[1]), pieces(tuples[2][1:-1])
         if len(names) == len(values) > 1:
-            yield Names(tuple(zip(names, values, strict=True)))
+            yield NamedValues(tuple(zip(names, values, strict=True)))
     exact, _, about = text.partition("\\approx")
     text = exact.strip() or about.strip()
     found = relation(text)
@@ -261,21 +261,21 @@ def _related(text: str, *, alone: bool) -> Iterator[Reading]:
         yield from _values(found.sides[-1])
 
 
-def _values(text: str, named: str = "") -> Iterator[Value]:
+def _values(text: str, named: str = "") -> Iterator[FormulaValue]:
     ratio = _RATIO.fullmatch(text)
-    yield Value(f"({ratio[1]})/({ratio[2]})" if ratio else text, named)
+    yield FormulaValue(f"({ratio[1]})/({ratio[2]})" if ratio else text, named)
     if text.endswith("%"):
-        yield Value(f"({text.rstrip('% ')})/100", named)
+        yield FormulaValue(f"({text.rstrip('% ')})/100", named)
 
 
-def _grid(text: str) -> Grid | None:
+def _grid(text: str) -> Matrix | None:
     bare = text[1:-1].strip() if text[:1] in ("(", "[") and text[-1:] in (")", "]") else text
     found = _MATRIX.fullmatch(text) or _MATRIX.fullmatch(bare)
     if found:
         rows = tuple(tuple(cell.strip() for cell in row.split("&")) for row in _rows(found[2]))
-        return Grid(rows, bars=found[1] in ("vmatrix", "Vmatrix"))
+        return Matrix(rows, bars=found[1] in ("vmatrix", "Vmatrix"))
     if text.startswith("[[") and text.endswith("]]"):
-        return Grid(tuple(tuple(pieces(row[1:-1])) for row in pieces(text[1:-1])))
+        return Matrix(tuple(tuple(pieces(row[1:-1])) for row in pieces(text[1:-1])))
     return None
 
 
@@ -294,7 +294,7 @@ def _based(text: str) -> Based | None:
     return Based(found[1].upper().lstrip("0") or "0", base) if base.isdigit() else None
 
 
-def _said(text: str) -> Said | None:
+def _said(text: str) -> Words | None:
     if not _WORDY.fullmatch(text.strip()) or _FUNCTIONS.search(text):
         return None
     bare = unmarked(text)
@@ -307,15 +307,15 @@ def _said(text: str) -> Said | None:
     if len(words) > 1 and words[0] in ("a", "an") and len(words[1]) > 2:
         words = words[1:]
     said = "".join(words)
-    return Said(said) if any(sign.isalpha() for sign in said) else None
+    return Words(said) if any(sign.isalpha() for sign in said) else None
 
 
-def _clock(text: str) -> Said | None:
+def _clock(text: str) -> Words | None:
     found = _CLOCK.fullmatch(unmarked(text))
     if found is None:
         return None
     hour = int(found[1]) % 12 + 12 * (found[3] in "Pp") if found[3] else int(found[1])
-    return Said(f"{hour}:{found[2]}")
+    return Words(f"{hour}:{found[2]}")
 
 
 def figure(text: str) -> str:

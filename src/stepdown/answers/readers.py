@@ -8,7 +8,7 @@ from stepdown.answers.choices import choice_alone, choice_closing, letter
 from stepdown.answers.conclusions import Conclusion, formula_closing, number_closing
 from stepdown.answers.equality import same_expression
 from stepdown.answers.extents import own
-from stepdown.answers.holding import held
+from stepdown.answers.holding import held_answer
 from stepdown.answers.marks import Mark, marks, ranked
 from stepdown.answers.texts import text_closing
 from stepdown.answers.unwrapping import plain_signs
@@ -70,7 +70,7 @@ def _marked(
 ) -> tuple[Mark, Conclusion] | tuple[None, None]:
     want = asked(question, symbols=kind == "expression")
     for mark in islice(ranked(_boxes_joined(text, marks(text))), _MOST):
-        read = held(mark.said(text), mark, kind, choices, want)
+        read = held_answer(mark.said(text), mark, kind, choices, want)
         if read is None:
             continue
         if mark.value is not None or read.where is None:

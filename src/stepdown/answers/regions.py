@@ -7,7 +7,7 @@ from math import inf
 
 import msgspec
 
-from stepdown.answers.arithmetic import POINTS, Value, constant, letters, setting, worth
+from stepdown.answers.arithmetic import POINTS, Value, constant, evaluate, letters, setting
 from stepdown.answers.latex import pieces, unassigned
 from stepdown.answers.relations import FLIPPED, Relation, relation
 
@@ -167,7 +167,7 @@ def _bound(text: str) -> Bound | None:
     plain = text.replace(" ", "")
     if plain in ("\\infty", "-\\infty"):
         return -inf if plain.startswith("-") else inf
-    values = worth(text)
+    values = evaluate(text)
     return None if values is None or not constant(values) else _real(values[0])
 
 
@@ -202,7 +202,7 @@ def _line_of(difference: str) -> tuple[Bound, Bound] | None:
     """Return slope and root of a formula that is linear in its only unknown."""
     names = letters(difference)
     bounded = "\\infty" in difference
-    values = None if len(names) != 1 or bounded else worth(difference)
+    values = None if len(names) != 1 or bounded else evaluate(difference)
     if values is None:
         return None
     (name,) = names

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import msgspec
 
-from stepdown.answers.arithmetic import POINTS, Value, Worth, close, constant, letters, worth
+from stepdown.answers.arithmetic import POINTS, Value, Values, close, constant, evaluate, letters
 
 _SIGN = re.compile(r"\\(?:le|ge|ne)(?![a-zA-Z])|[<>=]")
 _SIGNS = {"\\le": "<=", "\\ge": ">=", "\\ne": "!=", "<": "<", ">": ">", "=": "="}
@@ -74,7 +74,7 @@ def identity(one: Relation) -> bool:
     """Tell whether a chain of `=` is true whatever its unknowns are: a calculation, such as `2 + 2 = 4`."""
     if set(one.signs) != {"="}:
         return False
-    values = [worth(side) for side in one.sides]
+    values = [evaluate(side) for side in one.sides]
     first = values[0]
     return first is not None and all(value is not None and close(first, value) is True for value in values[1:])
 
@@ -85,7 +85,7 @@ def _same_link(one: tuple[str, str, str], other: tuple[str, str, str]) -> bool |
     ratio = _ratio(one, other)
     if ratio is None:
         return None
-    values = worth_of_ratio(ratio)
+    values = value_of_ratio(ratio)
     if values is not None:
         return one[1] in ("=", "!=") or values > 0
     if letters(_difference(one)) != letters(_difference(other)):
@@ -93,7 +93,7 @@ def _same_link(one: tuple[str, str, str], other: tuple[str, str, str]) -> bool |
     return False if _polynomial(one) and _polynomial(other) else None
 
 
-def worth_of_ratio(ratio: Worth) -> float | None:
+def value_of_ratio(ratio: Values) -> float | None:
     """Return what two differences have as their ratio, where it is the same real number at every point."""
     first = complex(ratio[0])
     if not constant(ratio) or abs(first.imag) > 1e-9 * abs(first):
@@ -105,8 +105,8 @@ def _difference(link: tuple[str, str, str]) -> str:
     return f"({link[0]})-({link[2]})"
 
 
-def _ratio(one: tuple[str, str, str], other: tuple[str, str, str]) -> Worth | None:
-    tops, bottoms = worth(_difference(one)), worth(_difference(other))
+def _ratio(one: tuple[str, str, str], other: tuple[str, str, str]) -> Values | None:
+    tops, bottoms = evaluate(_difference(one)), evaluate(_difference(other))
     if tops is None or bottoms is None or not all(tops) or not all(bottoms):
         return None
     assert len(tops) == len(bottoms) == POINTS, "a worth has one value for each point"

@@ -116,7 +116,7 @@ _CHOSEN = re.compile(
 )
 
 
-class Told(msgspec.Struct, frozen=True):
+class StatedAnswer(msgspec.Struct, frozen=True):
     """Where a text tells a value: the words, and whether they stand in its last step."""
 
     quote: str
@@ -126,9 +126,9 @@ class Told(msgspec.Struct, frozen=True):
 Standing = Literal["final", "answer", "result", "operand", "other"]
 
 
-def told_number(
+def states_number(
     text: str, value: Fraction, question: str, *, known: frozenset[Fraction], common: bool, surely: bool
-) -> Told | None:
+) -> StatedAnswer | None:
     """Return where a text tells a value as a result, None where it does not.
 
     A `common` value, such as 1 or 12, must be the result that the steps end with; `surely` asks for words that call it
@@ -157,7 +157,7 @@ def told_number(
     return next((_told_at(text, *span, ends) for span in _inverted(plain, value, question)), None)
 
 
-def told_formula(text: str, gold: str, *, surely: bool) -> Told | None:
+def states_formula(text: str, gold: str, *, surely: bool) -> StatedAnswer | None:
     """Return where a text tells a formula or a text, both without wrapping; blanks do not count."""
     tokens = re.findall(r"[^\W\d_]+|\d+|[^\w\s]|_", gold)
     if not tokens:
@@ -176,7 +176,7 @@ def told_formula(text: str, gold: str, *, surely: bool) -> Told | None:
     return None
 
 
-def told_words(text: str, problem: Problem, *, surely: bool) -> Told | None:
+def states_choice(text: str, problem: Problem, *, surely: bool) -> StatedAnswer | None:
     """Return where a text tells a choice: by its letter as the answer, or by its words and no other choice's."""
     place, ends = LETTERS.find(problem.answer[:1].upper()), _last_step(text)
     if not 0 <= place < len(problem.choices):
@@ -282,9 +282,9 @@ def _last_step(text: str) -> tuple[int, int]:
     return start, closing.start() if closing else len(text)
 
 
-def _told_at(text: str, start: int, end: int, ends: tuple[int, int]) -> Told:
+def _told_at(text: str, start: int, end: int, ends: tuple[int, int]) -> StatedAnswer:
     line = text[text.rfind("\n", 0, start) + 1 : end].replace(MARK, "").strip()
-    return Told(line[-120:], start >= ends[0])
+    return StatedAnswer(line[-120:], start >= ends[0])
 
 
 def _before(text: str, start: int) -> str:

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import msgspec
 
-from stepdown.answers.arithmetic import Worth, close, worth
+from stepdown.answers.arithmetic import Values, close, evaluate
 from stepdown.answers.latex import unmarked
 
 _TABLE: dict[str, dict[str, int | str]] = {
@@ -37,14 +37,14 @@ class Measure(msgspec.Struct, frozen=True):
 
     what: str
     power: int
-    value: Worth
+    value: Values
 
 
 def measure(text: str) -> Measure | None:
     """Return what a text measures, None without a unit of the table."""
     found = _MEASURE.fullmatch(unmarked(text))
     known = None if found is None else _known(found["unit"])
-    values = None if found is None or known is None else worth(found["value"].strip())
+    values = None if found is None or known is None else evaluate(found["value"].strip())
     if found is None or known is None or values is None:
         return None
     before = {"sq": 2, "cu": 3}.get((found["before"] or "")[:2], 1)

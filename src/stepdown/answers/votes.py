@@ -49,6 +49,6 @@ def _alike(answer: str, answers: Sequence[str | None], found: Sequence[list[int]
     return next((one for one, first in firsts if first and same("expression", first, answer)), None)
 
 
-def elected(kind: Kind, answers: Sequence[str | None]) -> tuple[int, ...]:
+def majority_indices(kind: Kind, answers: Sequence[str | None]) -> tuple[int, ...]:
     """Return the places of the answer with most votes; ties go to the answer reached first, and nobody's is empty."""
     return max(groups(kind, answers), key=len, default=())

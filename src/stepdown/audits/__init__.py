@@ -7,32 +7,32 @@ from typing import Any
 import msgspec
 
 from stepdown.answers.leaks import Leak, leak
-from stepdown.audits.crossings import (
+from stepdown.audits.blame import (
     BLAMES,
     Attempt,
     Blame,
-    Case,
+    BlamedTrace,
     Suggestion,
     attempt_of,
     blame,
-    cross,
+    count_by_student_and_plan,
     suggestions,
 )
-from stepdown.audits.endings import EndingKind, contradicts, endings, loops
 from stepdown.audits.leakage import Leakage, Share, add_leak, leakage, leaked
-from stepdown.audits.plans import Fault, FaultKind, faults
+from stepdown.audits.plans import FaultKind, PlanFault, faults
+from stepdown.audits.termination import EndingKind, contradicts, loops, termination_faults
 from stepdown.errors import UsageError
 from stepdown.store import Run
-from stepdown.store.people import BY_PERSON
+from stepdown.store.corrections import BY_PERSON
 from stepdown.types import Grade, Trace, Verdict
 
 __all__ = [
     "Attempt",
     "Audit",
-    "Case",
-    "Fault",
+    "BlamedTrace",
     "Leak",
     "Leakage",
+    "PlanFault",
     "RunAudit",
     "Share",
     "Suggestion",
@@ -40,13 +40,13 @@ __all__ = [
     "blame",
     "contradicts",
     "cross",
-    "endings",
     "faults",
     "leak",
     "leakage",
     "leaked",
     "loops",
     "suggestions",
+    "termination_faults",
 ]
 
 VERSION = 1
@@ -74,7 +74,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int = VERSION
     runs: tuple[RunAudit, ...]
-    cases: tuple[Case, ...]
+    cases: tuple[BlamedTrace, ...]
     edits: tuple[Suggestion, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def audit(*runs: Run) -> Audit:
         raise UsageError("there is no run to audit", "name one or more; `stepdown runs` lists them")
     tallies = [_Tally(run) for run in {run.id: run for run in runs}.values()]
     attempts = [attempt for tally in tallies for attempt in tally.read()]
-    crossings = cross(attempts)
+    crossings = count_by_student_and_plan(attempts)
     cases = tuple(blame(one, crossings[one.question]) for one in attempts if one.verdict == "wrong")
     return Audit(
         runs=tuple(tally.found(cases) for tally in tallies),
@@ -127,7 +127,7 @@ class _Tally:
 
     def _count(self, trace: Trace, grade: Grade, right: bool) -> Attempt:
         self.traces += 1
-        ends = endings(trace)
+        ends = termination_faults(trace)
         self.endings.update(ends)
         one = attempt_of(self.run.id, self.run.settings.student, trace, grade)
         doubtful = right and grade.verdict == "wrong"
@@ -140,7 +140,7 @@ class _Tally:
         self.faults.update(kinds if first else ())
         return msgspec.structs.replace(one, doubtful=doubtful, cut=cut, faults=kinds, leaked=gives.gold)
 
-    def found(self, cases: tuple[Case, ...]) -> RunAudit:
+    def found(self, cases: tuple[BlamedTrace, ...]) -> RunAudit:
         """Return what was counted, with the blame for this run's wrong traces."""
         blamed = Counter(case.blame for case in cases if case.run == self.run.id)
         settings = self.run.settings

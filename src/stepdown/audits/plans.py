@@ -33,7 +33,7 @@ RUN = 4
 RESTATED = 0.8
 
 
-class Fault(msgspec.Struct, frozen=True):
+class PlanFault(msgspec.Struct, frozen=True):
     """One thing wrong with a plan, and the words that show it."""
 
     kind: FaultKind
@@ -41,7 +41,7 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=1024)
-def faults(problem: Problem, plan: Plan) -> tuple[Fault, ...]:
+def faults(problem: Problem, plan: Plan) -> tuple[PlanFault, ...]:
     """Return what is wrong with a plan, each kind at most once, with the first words that show it."""
     quotes: dict[FaultKind, Iterator[str]] = {
         "forbids solving": forbidding(plan.text),
@@ -50,7 +50,7 @@ def faults(problem: Problem, plan: Plan) -> tuple[Fault, ...]:
         "solves": solving(problem, plan),
     }
     first = {kind: next(found, None) for kind, found in quotes.items()}
-    return tuple(Fault(kind, quote.strip()[:200]) for kind, quote in first.items() if quote is not None)
+    return tuple(PlanFault(kind, quote.strip()[:200]) for kind, quote in first.items() if quote is not None)
 
 
 def blanks(text: str) -> Iterator[str]:

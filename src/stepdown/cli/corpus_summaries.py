@@ -8,7 +8,7 @@ import msgspec
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.run_summaries import Result
 from stepdown.corpus import Corpus
-from stepdown.corpus.card import Kept
+from stepdown.corpus.card import Selection
 from stepdown.text.figures import counted, percent
 
 VERSION = 1
@@ -33,7 +33,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     questions: int | None = None
     behind: int = 0
-    selection: tuple[Kept, ...] = ()
+    selection: tuple[Selection, ...] = ()
     seconds: float | None = None
     rows_per_second: float | None = None
     run: Result | None = None

@@ -6,9 +6,9 @@ import msgspec
 
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import show
-from stepdown.reports import Row
+from stepdown.reports import ReportRow
 from stepdown.reports.labels import plans_of
-from stepdown.reports.rows import ROLES
+from stepdown.reports.report_rows import ROLES
 from stepdown.runner import Tally
 from stepdown.runner.lessons import Contamination
 from stepdown.text.figures import DASH, count, duration, money, percent, short
@@ -58,7 +58,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
 
 
-def result_of(row: Row, tally: Tally, paid: Paid, *, errors: int, seconds: float, stopped: str | None = None) -> Result:
+def result_of(
+    row: ReportRow, tally: Tally, paid: Paid, *, errors: int, seconds: float, stopped: str | None = None
+) -> Result:
     """Return what became of a run, from its row of a report and this command's tally."""
     return Result(
         run=row.run,

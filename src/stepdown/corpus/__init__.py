@@ -1,8 +1,8 @@
 """Corpora of teachers' chains: folders of parquet parts with a card, lazily filtered views, and targets to train on."""
 
-from stepdown.corpus.card import Card, Kept
-from stepdown.corpus.files import CorpusWriter
-from stepdown.corpus.places import Places, find_places
+from stepdown.corpus.card import Card, Selection
+from stepdown.corpus.folder import CorpusWriter
+from stepdown.corpus.problem_index import ProblemIndex, index_problems
 from stepdown.corpus.targets import TARGETS, Example, target
 from stepdown.corpus.views import Corpus, open_corpus
 
@@ -12,9 +12,9 @@ __all__ = [
     "Corpus",
     "CorpusWriter",
     "Example",
-    "Kept",
-    "Places",
-    "find_places",
+    "ProblemIndex",
+    "Selection",
+    "index_problems",
     "open_corpus",
     "target",
 ]

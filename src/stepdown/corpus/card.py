@@ -18,7 +18,7 @@ _MOST_LINES = 100
 _SELECTION = ("| filter | seed | chains | kept | problems | kept | what it keeps |", "|---|" + "---:|" * 5 + "---|")
 
 
-class Kept(msgspec.Struct, frozen=True):
+class Selection(msgspec.Struct, frozen=True):
     """What one filter let through; `filter` is it as given, with its `seed`, and `report` what it says of its work."""
 
     filter: str
@@ -62,7 +62,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     licence: str = ""
     notes: tuple[str, ...] = ()
     edits: int = 0
-    selection: tuple[Kept, ...] = ()
+    selection: tuple[Selection, ...] = ()
     kept_from: str = ""
     fingerprint: str = ""
     questions: int | None = None
@@ -136,13 +136,13 @@ def _facts(card: Card) -> list[tuple[str, str]]:
     ]
 
 
-def _selected(kept: Kept) -> str:
+def _selected(kept: Selection) -> str:
     counts = " | ".join(
         f"{count:,}" for count in (kept.seed, kept.chains_in, kept.chains_kept, kept.problems_in, kept.problems_kept)
     )
     return f"| {in_markdown(kept.filter)} | {counts} | {in_markdown(kept.definition)} |"
 
 
-def _reported(kept: Kept) -> str:
+def _reported(kept: Selection) -> str:
     lines = [f"- {in_markdown(line)}" for line in kept.report.splitlines()[:_MOST_LINES]]
     return "\n".join([f"What {in_markdown(kept.filter)} says:", "", *lines])

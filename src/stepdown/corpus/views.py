@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from stepdown.corpus.card import Card, Kept, read_card
-from stepdown.corpus.files import BEHIND, CorpusWriter, parts_of, questions_of, read_groups
+from stepdown.corpus.card import Card, Selection, read_card
+from stepdown.corpus.folder import BEHIND, CorpusWriter, parts_of, questions_of, read_groups
 from stepdown.corpus.selection import Filter, load_filter
 from stepdown.errors import UsageError
 from stepdown.questions import NONE, Keys, keys_of, read_keys
@@ -48,10 +48,10 @@ class _Tally:
         return kept
 
     @property
-    def kept(self) -> Kept:
+    def kept(self) -> Selection:
         """What the filter let through so far."""
         one = self.step.filter
-        return Kept(
+        return Selection(
             filter=one.name,
             definition=one.definition,
             chains_in=self._chains_in,
@@ -138,7 +138,7 @@ class Corpus:
             left = [chain for chain in left if id(chain) in stay]
         return [(chain, dropped.get(id(chain))) for chain in group]
 
-    def counted(self) -> Iterator[tuple[int, tuple[Kept, ...]]]:
+    def counted(self) -> Iterator[tuple[int, tuple[Selection, ...]]]:
         """Stream how many chains were read and what each filter kept so far, now and then and at the end."""
         tallies = self._tallies(None)
         done = told = 0
@@ -204,7 +204,7 @@ def _told(groups: Iterator[list[Chain]], total: int, progress: Progress) -> Iter
     progress(done, total)
 
 
-def _refuse_empty(kept: tuple[Kept, ...]) -> None:
+def _refuse_empty(kept: tuple[Selection, ...]) -> None:
     for one in kept:
         if one.chains_in and not one.chains_kept:
             what = f"no chain is left: `{one.filter}` kept none of {one.chains_in:,}"

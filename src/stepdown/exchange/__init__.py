@@ -1,10 +1,10 @@
 """In and out: the authors' traces CSV, whole runs as jsonl, flat tables; chains, and data to tune models on."""
 
-from stepdown.exchange.corpora import import_corpus
-from stepdown.exchange.inward import import_traces
-from stepdown.exchange.lines import TraceLine, describe
-from stepdown.exchange.outward import FORMATS, export_run
-from stepdown.exchange.tuning import TUNING_FORMATS, export_corpus
+from stepdown.exchange.corpus_exporters import TUNING_FORMATS, export_corpus
+from stepdown.exchange.corpus_importers import import_corpus
+from stepdown.exchange.jsonl_runs import TraceLine, describe
+from stepdown.exchange.run_exporters import FORMATS, export_run
+from stepdown.exchange.run_importers import import_traces
 
 __all__ = [
     "FORMATS",

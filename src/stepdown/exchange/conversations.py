@@ -8,10 +8,10 @@ import msgspec
 
 from stepdown.answers import explicit, final_line
 from stepdown.errors import UsageError
-from stepdown.exchange.gathering import gathered
-from stepdown.exchange.objects import Progress, read_objects
-from stepdown.exchange.questions import gold_in, inline, label_of, read_problem
-from stepdown.exchange.sources import Source
+from stepdown.exchange.grouping import external_group_by
+from stepdown.exchange.json_streams import Progress, read_objects
+from stepdown.exchange.question_parsing import gold_in, inline, label_of, read_problem
+from stepdown.exchange.source import Source
 from stepdown.graders import load_grader
 from stepdown.problems.golds import plain_number
 from stepdown.runner.doors import plain
@@ -38,7 +38,7 @@ def read_conversations(source: Source, *, progress: Progress | None = None) -> I
     row without a question or an answer, `UsageError` for a question with two golds.
     """
     chains = (_chain(row, source) for row in read_objects(source.path, progress=progress))
-    groups = enumerate(gathered(chains, source.scratch))
+    groups = enumerate(external_group_by(chains, source.scratch))
     settled = (_settled(group, f"{source.dataset}/{place}") for place, group in groups)
     grader = load_grader()
     while page := list(islice(settled, PAGE)):

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import UsageError
-from stepdown.exchange.gathering import gathered
-from stepdown.exchange.objects import Progress, read_objects
-from stepdown.exchange.questions import inline, label_of
-from stepdown.exchange.sources import Source
+from stepdown.exchange.grouping import external_group_by
+from stepdown.exchange.json_streams import Progress, read_objects
+from stepdown.exchange.question_parsing import inline, label_of
+from stepdown.exchange.source import Source
 from stepdown.tabular import Row, shown
 from stepdown.types import Chain, Grade, Problem
 
@@ -26,7 +26,7 @@ _NO_GOLD = "{} problems have no chain that scored 1, so their gold answer is not
 _NO_LABEL = "{} chains end in no label that is one of the choices"
 
 
-class Sampled(msgspec.Struct, frozen=True):
+class ScotdSample(msgspec.Struct, frozen=True):
     """One object of the file; `index` is the question's place in its data set, `token_probs` are natural logarithms."""
 
     prompt: str
@@ -51,7 +51,7 @@ def read_scotd(source: Source, *, progress: Progress | None = None) -> Iterator[
     `UsageError` for a problem whose scores name two golds.
     """
     chains = (_chain(row, source) for row in read_objects(source.path, progress=progress))
-    for group in gathered(chains, source.scratch):
+    for group in external_group_by(chains, source.scratch):
         gold = _gold(group)
         source.seen[_NO_GOLD] += not gold
         problem = msgspec.structs.replace(group[0].problem, answer=gold)
@@ -68,7 +68,7 @@ def _gold(group: list[Chain]) -> str:
 
 def _chain(row: Row, source: Source) -> tuple[str, Chain]:
     try:
-        one = msgspec.convert(row.fields, Sampled)
+        one = msgspec.convert(row.fields, ScotdSample)
     except msgspec.ValidationError as error:
         raise row.bad("the row", f"a chain as the released code of SCoTD writes it ({error})") from error
     problem = _problem(row, one, source.dataset)
@@ -88,7 +88,7 @@ def _chain(row: Row, source: Source) -> tuple[str, Chain]:
     return f"{one.index}\n{problem.question}", chain
 
 
-def _problem(row: Row, one: Sampled, dataset: str) -> Problem:
+def _problem(row: Row, one: ScotdSample, dataset: str) -> Problem:
     asked, mark, rest = one.prompt.rpartition(_A)
     question = asked.rpartition(_END + _Q)[2].removeprefix(_Q).strip()
     if not mark or rest.strip() or not question:

@@ -19,7 +19,7 @@ from stepdown.custom import check_model
 from stepdown.errors import CallFailed, UnknownName
 from stepdown.graders.baselines import NUMERIC, box_first, last_number
 from stepdown.graders.comparing import compare, gold_of, wholes
-from stepdown.graders.own import named
+from stepdown.graders.custom import named
 from stepdown.prompts import judge_messages
 from stepdown.types import Grade, Grader, Kind, Model, Problem, Sampling
 from stepdown.usercode import source_of

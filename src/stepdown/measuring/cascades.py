@@ -7,9 +7,9 @@ from math import floor
 
 import msgspec
 
-from stepdown.answers import elected
+from stepdown.answers import majority_indices
 from stepdown.errors import UsageError
-from stepdown.graders.elections import Attempts, ballots, elect
+from stepdown.graders.majority import Attempts, majority_grade, votes_of
 from stepdown.methods import METHODS
 from stepdown.models import Prices
 from stepdown.prompts import PROMPT_SETS, asked
@@ -249,8 +249,8 @@ def _tried(cheap: Run, dear: Run, prices: Pricing) -> Iterator[Tried]:
 
 def _figures(attempts: Attempts, prices: Pricing) -> tuple[int, Verdict, float | None, int | None]:
     """The votes for the answer of some samples, that answer's verdict, and what all of them took."""
-    places = elected(attempts[0][0].problem.kind, ballots(attempts))
-    votes, grade = len(places), elect(attempts)
+    places = majority_indices(attempts[0][0].problem.kind, votes_of(attempts))
+    votes, grade = len(places), majority_grade(attempts)
     calls = [call for trace, _ in attempts for call in trace.calls if not call.reply.cached]
     usages = [call.reply.usage for call in calls]
     costs = [prices.cost(call.model, call.reply.usage) for call in calls]

@@ -10,7 +10,7 @@ from statistics import median
 import msgspec
 
 from stepdown.errors import UsageError
-from stepdown.graders.elections import elect
+from stepdown.graders.majority import majority_grade
 from stepdown.stats import mcnemar_exact, paired_interval, wilson
 from stepdown.store import Run
 from stepdown.types import Problem, Verdict
@@ -93,7 +93,7 @@ def _by_place(run: Run, grader: str) -> dict[str, Answered]:
 def _answers(run: Run, grader: str) -> Iterator[tuple[str, Answered]]:
     for attempts in run.by_problem(grader):
         problem = attempts[0][0].problem
-        yield _place(problem.id, run.settings.dataset), (problem, elect(attempts).verdict)
+        yield _place(problem.id, run.settings.dataset), (problem, majority_grade(attempts).verdict)
 
 
 def _place(identity: str, dataset: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from stepdown.graders import load_grader
-from stepdown.graders.elections import elect
+from stepdown.graders.majority import majority_grade
 from stepdown.runner.doors import plain
 from stepdown.runner.run import grade_trace
 from stepdown.stats import wilson
@@ -50,7 +50,7 @@ async def _readings(run: Run, graders: Sequence[Grader]) -> tuple[Reading, ...]:
         for grader in graders:
             grades = await asyncio.gather(*(grade_trace(grader, trace) for trace, _ in attempts))
             graded = [(trace, grade) for (trace, _), grade in zip(attempts, grades, strict=True)]
-            counts[grader.name][elect(graded).verdict] += 1
+            counts[grader.name][majority_grade(graded).verdict] += 1
     return tuple(_reading(name, verdicts) for name, verdicts in counts.items())
 
 

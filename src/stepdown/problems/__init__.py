@@ -29,7 +29,7 @@ from stepdown.problems.hub import fetch_files
 from stepdown.tabular import SUFFIXES, Row, Rows, find_file, read_rows, shown
 from stepdown.types import Kind, Problem
 
-__all__ = ["Checked", "Columns", "Dataset", "Problems", "datasets", "load_problems"]
+__all__ = ["Columns", "Dataset", "LabelCheck", "Problems", "datasets", "load_problems"]
 
 BENCHMARKS = {
     benchmark.about.name: benchmark
@@ -52,7 +52,7 @@ Placed = Generator[tuple[Place, Problem], None, None]
 Source = Callable[[], Iterator[tuple[Place, Problem]]]
 
 
-class Checked(msgspec.Struct, frozen=True):
+class LabelCheck(msgspec.Struct, frozen=True):
     """What one pass over problems found: how many, 32 hexadecimal digits for all of them in order, and their kinds."""
 
     count: int
@@ -87,7 +87,7 @@ class Problems:
         """Stream the problems, each with the row it came from, if any; closing this closes the source's file."""
         yield from self.source()
 
-    def check(self) -> Checked:
+    def check(self) -> LabelCheck:
         """Read every problem once and return their number and fingerprint.
 
         Raises `BadRow` at the first row that is not what its format promises or that repeats an id, `UsageError`
@@ -106,7 +106,7 @@ class Problems:
                 kinds[problem.kind] += 1
         if not seen:
             raise UsageError(f"there are no problems in `{self.dataset}`", "lower `--offset`, or name other data")
-        return Checked(count=len(seen), fingerprint=digest.hexdigest(), kinds=dict(kinds))
+        return LabelCheck(count=len(seen), fingerprint=digest.hexdigest(), kinds=dict(kinds))
 
     def duplicate(self, place: Place, identity: str) -> UsageError:
         """Return the error of an id that was seen before."""
@@ -169,13 +169,13 @@ def load_benchmark(benchmark: Benchmark, split: str | None, part: Part, data: st
             yield from read_rows(one)
 
     dataset = f"{about.name}/{chosen}"
-    return Problems(dataset, partial(placed, dataset, rows, benchmark.read, part))
+    return Problems(dataset, partial(select_part, dataset, rows, benchmark.read, part))
 
 
 def load_file(dataset: str, split: str | None, part: Part, path: Path, columns: Columns) -> Problems:
     """Return a part of anybody's file."""
     full = f"{dataset}/{split}" if split else dataset
-    source = partial(placed, full, partial(read_rows, path), partial(read_problem, columns=columns), part)
+    source = partial(select_part, full, partial(read_rows, path), partial(read_problem, columns=columns), part)
     return Problems(full, source, id_column=columns.id or "id")
 
 
@@ -192,7 +192,7 @@ def load_wordsums(name: str, split: str, part: Part, seed: int) -> Problems:
     return Problems(dataset, source)
 
 
-def placed(dataset: str, rows: Callable[[], Rows], read: Callable[[Row], Problem], part: Part) -> Placed:
+def select_part(dataset: str, rows: Callable[[], Rows], read: Callable[[Row], Problem], part: Part) -> Placed:
     """Stream the problems of a part of some rows, each with its row and its full id."""
     offset, limit = part
     end = None if limit is None else offset + limit

@@ -1,22 +1,22 @@
 """Runs compared: rows with intervals and paired tests, tables, charts and one self-contained page."""
 
-from stepdown.graders.elections import elect
+from stepdown.graders.majority import majority_grade
 from stepdown.reports.comparison import disagreements, report
+from stepdown.reports.counts import Flip
 from stepdown.reports.pages import write_page
+from stepdown.reports.plan_sharing import Sharing
 from stepdown.reports.report import Profile, Report
-from stepdown.reports.rows import Edits, Row
-from stepdown.reports.sharing import Sharing
-from stepdown.reports.tallies import Flip
+from stepdown.reports.report_rows import Edits, ReportRow
 
 __all__ = [
     "Edits",
     "Flip",
     "Profile",
     "Report",
-    "Row",
+    "ReportRow",
     "Sharing",
     "disagreements",
-    "elect",
+    "majority_grade",
     "report",
     "write_page",
 ]

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from stepdown.errors import MissingExtra
-from stepdown.reports.naming import kinds_of, names_of
 from stepdown.reports.report import Report
-from stepdown.reports.rows import Row
+from stepdown.reports.report_rows import ReportRow
+from stepdown.reports.row_names import kinds_of, names_of
 from stepdown.stats import frontier, wilson
 from stepdown.text.figures import clipped, short
 
@@ -159,11 +159,11 @@ def has_frontier(report: Report) -> bool:
     return len(rows) > 1 and len(problems) == 1 and whole and None not in _costs(rows)[0]
 
 
-def _spenders(report: Report) -> list[Row]:
+def _spenders(report: Report) -> list[ReportRow]:
     return [row for row in report.rows if row.accuracy is not None and row.attempts]
 
 
-def _planned(report: Report) -> Sequence[Row]:
+def _planned(report: Report) -> Sequence[ReportRow]:
     planned = [row for row in report.rows if any(steps for steps, _ in report.profiles[row.run].steps)]
     return planned[:_MOST]
 
@@ -175,14 +175,14 @@ def _shares(steps: Mapping[tuple[int, bool], int]) -> list[tuple[int, int, int]]
     ]
 
 
-def _costs(rows: Sequence[Row]) -> tuple[list[float | None], str]:
+def _costs(rows: Sequence[ReportRow]) -> tuple[list[float | None], str]:
     if any(row.cost for row in rows):
         return [None if row.cost is None else row.cost / row.attempts for row in rows], "US$ per trace"
     sums = [None if None in row.tokens.values() else sum(map(int, filter(None, row.tokens.values()))) for row in rows]
     return [total / row.attempts if total else None for row, total in zip(rows, sums, strict=True)], "tokens per trace"
 
 
-def _point(row: Row, name: str, kinds: tuple[str, dict[str, str]]) -> dict[str, Any]:
+def _point(row: ReportRow, name: str, kinds: tuple[str, dict[str, str]]) -> dict[str, Any]:
     assert row.accuracy is not None, "only graded rows are drawn"
     return {
         "run": name,

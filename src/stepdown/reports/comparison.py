@@ -8,10 +8,10 @@ from stepdown.errors import UsageError
 from stepdown.measuring import Consistency, consistency, sensitivity
 from stepdown.methods import DIRECT
 from stepdown.models import Prices
+from stepdown.reports.counts import RunCounts, Verdicts, count_run
+from stepdown.reports.plan_sharing import sharings
 from stepdown.reports.report import Profile, Report
-from stepdown.reports.rows import Row, adjusted, row_of
-from stepdown.reports.sharing import sharings
-from stepdown.reports.tallies import Tally, Verdicts, tally
+from stepdown.reports.report_rows import ReportRow, adjusted, report_row
 from stepdown.reports.variations import variations
 from stepdown.runner.lessons import warnings
 from stepdown.store import Run
@@ -52,7 +52,7 @@ def report(
     differing = variations([run.settings for run in table], [tallies[run.id].first for run in table])
     rows = adjusted(
         [
-            msgspec.structs.replace(row_of(run, tallies[run.id], baseline=against[run.id]), differs=differs)
+            msgspec.structs.replace(report_row(run, tallies[run.id], baseline=against[run.id]), differs=differs)
             for run, differs in zip(table, differing, strict=True)
         ]
     )
@@ -115,7 +115,7 @@ def _baseline(run: Run, table: Sequence[Run], given: Run | None) -> str:
     return "" if chosen.id == run.id else chosen.id
 
 
-def _crossed(table: Sequence[Run], against: dict[str, str], tallies: dict[str, Tally]) -> dict[str, str]:
+def _crossed(table: Sequence[Run], against: dict[str, str], tallies: dict[str, RunCounts]) -> dict[str, str]:
     """Return baselines for runs that neither have one nor are one: the first one with problems of theirs."""
     bases = {base for base in against.values() if base}
     found: dict[str, str] = {}
@@ -135,19 +135,19 @@ def _tallies(
     against: dict[str, str],
     grader: str,
     prices: Pricing,
-    known: Mapping[str, Tally] | None = None,
-) -> dict[str, Tally]:
-    """Tally the baselines first, so that each other run meets their verdicts in its one pass."""
+    known: Mapping[str, RunCounts] | None = None,
+) -> dict[str, RunCounts]:
+    """RunCounts the baselines first, so that each other run meets their verdicts in its one pass."""
     bases = {base for base in against.values() if base}
     done = dict(known or {})
     for run in sorted(table, key=lambda run: run.id not in bases):
         base = against[run.id]
         before: Verdicts = done[base].by_problem if base else {}
-        done[run.id] = tally(run, prices, grader=run.stored_grader(grader), before=before, keep=not base)
+        done[run.id] = count_run(run, prices, grader=run.stored_grader(grader), before=before, keep=not base)
     return {run.id: done[run.id] for run in table}
 
 
-def _caption(rows: Sequence[Row], grader: str, given: Run | None) -> str:
+def _caption(rows: Sequence[ReportRow], grader: str, given: Run | None) -> str:
     datasets = ", ".join(sorted({row.dataset for row in rows}))
     if given:
         base = f"run {given.id} ({given.settings.method}, {given.settings.student})"

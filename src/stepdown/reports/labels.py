@@ -5,7 +5,7 @@ from typing import Protocol
 from stepdown.text.figures import DASH, short
 
 
-class Sampled(Protocol):
+class HasSamples(Protocol):
     """Whatever says by which method a run solved, and with how many samples a problem."""
 
     @property
@@ -14,7 +14,7 @@ class Sampled(Protocol):
     def samples(self) -> int: ...  # noqa: D102
 
 
-class Planned(Protocol):
+class HasPlans(Protocol):
     """Whatever says where a run's plans came from: its settings, or a row of a report."""
 
     @property
@@ -25,12 +25,12 @@ class Planned(Protocol):
     def control(self) -> str: ...  # noqa: D102
 
 
-def method_of(run: Sampled) -> str:
+def method_of(run: HasSamples) -> str:
     """Return a run's method, with its number of samples where there are several."""
     return f"{run.method} ×{run.samples}" if run.samples > 1 else run.method
 
 
-def plans_of(run: Planned, planner: str = "") -> str:
+def plans_of(run: HasPlans, planner: str = "") -> str:
     """Return whose plans a run used, and what was done to them; `planner` wrote recorded ones, where that is known.
 
     Plans that a person was shown first are `reviewed`, those of a run solved again by a person's edits `edited`.

@@ -8,9 +8,9 @@ from string import Template
 
 from stepdown.errors import MissingExtra
 from stepdown.files import write_whole
+from stepdown.reports.counts import SHOWN_FLIPS, Flip
 from stepdown.reports.report import Report
 from stepdown.reports.tables import as_html
-from stepdown.reports.tallies import SHOWN_FLIPS, Flip
 from stepdown.settings import in_words
 from stepdown.text.figures import clipped
 from stepdown.types import Settings

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 
 from stepdown.measuring import Consistency, Sensitivity
+from stepdown.reports.counts import Flip
 from stepdown.reports.measures import contrast_tables, sensitivity_table
-from stepdown.reports.rows import Row
-from stepdown.reports.sharing import Sharing
+from stepdown.reports.plan_sharing import Sharing
+from stepdown.reports.report_rows import ReportRow
 from stepdown.reports.tables import Table, as_markdown, as_text, tables_of, wrapped
-from stepdown.reports.tallies import Flip
 from stepdown.types import Settings
 
 VERSION = 1
@@ -32,7 +32,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     whose solutions were also read by other graders.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ReportRow, ...]
     baseline: str | None
     grader: str
     caption: str

@@ -6,12 +6,12 @@ from html import escape
 import msgspec
 
 from stepdown.reports.labels import method_of, plans_of
-from stepdown.reports.rows import ROLES, Drawn, Row
+from stepdown.reports.report_rows import ROLES, OfSamples, ReportRow
 from stepdown.runner.lessons import Contamination
 from stepdown.text.figures import DASH, between, chance, clipped, count, money, percent, points, short
 
 Cells = tuple[str, ...]
-Column = tuple[str, Callable[[Row], str]]
+Column = tuple[str, Callable[[ReportRow], str]]
 _ABREAST = 6  # settings beside one another
 
 
@@ -25,7 +25,7 @@ class Table(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-def tables_of(rows: Sequence[Row]) -> list[Table]:
+def tables_of(rows: Sequence[ReportRow]) -> list[Table]:
     """Return the tables that say something about these rows; the first column numbers them."""
     place = {row.run: str(number) for number, row in enumerate(rows, 1)}
     found = [_rights(rows), _met(rows), *_variations(rows), _differences(rows, place)]
@@ -42,12 +42,12 @@ def tables_of(rows: Sequence[Row]) -> list[Table]:
     ]
 
 
-def _grid(title: str, rows: Sequence[Row], columns: Sequence[Column], *, words: int = 0, note: str = "") -> Table:
+def _grid(title: str, rows: Sequence[ReportRow], columns: Sequence[Column], *, words: int = 0, note: str = "") -> Table:
     cells = tuple((row.run, *(cell(row) for _, cell in columns)) for row in rows)
     return Table(title, tuple(name for name, _ in columns), cells, words, note)
 
 
-def _rights(rows: Sequence[Row]) -> Table:
+def _rights(rows: Sequence[ReportRow]) -> Table:
     names: list[Column] = [
         ("run", lambda row: row.run),
         ("method", method_of),
@@ -63,7 +63,7 @@ def _rights(rows: Sequence[Row]) -> Table:
     return _grid("Right answers", rows, [*names, *figures], words=len(names), note=note)
 
 
-def _variations(rows: Sequence[Row]) -> list[Table]:
+def _variations(rows: Sequence[ReportRow]) -> list[Table]:
     """Say in what the rows differ; in so many tables that a terminal holds each."""
     names = list(rows[0].differs) if rows else []
     found = []
@@ -73,11 +73,11 @@ def _variations(rows: Sequence[Row]) -> list[Table]:
     return found
 
 
-def _setting(name: str) -> Callable[[Row], str]:
+def _setting(name: str) -> Callable[[ReportRow], str]:
     return lambda row: clipped(row.differs.get(name, DASH), 60)
 
 
-def _met(rows: Sequence[Row]) -> Table:
+def _met(rows: Sequence[ReportRow]) -> Table:
     """What lessons met: a table only where a run was tested on its own lessons, or where nobody knows."""
     marked = [row for row in rows if row.contamination and (row.contamination.met or row.contamination.unknown)]
     columns: list[Column] = [
@@ -94,19 +94,19 @@ def _met(rows: Sequence[Row]) -> Table:
     return _grid("Tested on what was trained on", marked, columns, words=2, note=note)
 
 
-def _found(row: Row) -> Contamination:
+def _found(row: ReportRow) -> Contamination:
     assert row.contamination is not None, "only marked rows are shown"
     return row.contamination
 
 
-def _accuracy_without(row: Row) -> str:
+def _accuracy_without(row: ReportRow) -> str:
     found = _found(row)
     if found.accuracy is None:
         return DASH
     return percent(found.accuracy) + between(percent(found.low), percent(found.high))
 
 
-def _differences(rows: Sequence[Row], place: dict[str, str]) -> Table:
+def _differences(rows: Sequence[ReportRow], place: dict[str, str]) -> Table:
     columns: list[Column] = [
         ("vs", lambda row: place.get(row.baseline, clipped(row.baseline, 12))),
         ("pairs", lambda row: str(row.paired)),
@@ -130,7 +130,7 @@ def _differences(rows: Sequence[Row], place: dict[str, str]) -> Table:
     return _grid("Against the baseline", compared, columns, note=note)
 
 
-def _singles(rows: Sequence[Row]) -> Table:
+def _singles(rows: Sequence[ReportRow]) -> Table:
     columns: list[Column] = [
         ("samples", lambda row: str(row.samples)),
         ("% right by vote", lambda row: percent(row.accuracy)),
@@ -146,7 +146,7 @@ def _singles(rows: Sequence[Row]) -> Table:
     return _grid("Self-consistency", [row for row in rows if row.samples > 1], columns, note=note)
 
 
-def _draws(rows: Sequence[Row]) -> Table:
+def _draws(rows: Sequence[ReportRow]) -> Table:
     """Say what k samples give, a line for each k."""
     cells = []
     for row in rows:
@@ -162,13 +162,13 @@ def _draws(rows: Sequence[Row]) -> Table:
     return Table("Of k samples", header, tuple(cells), 0, note)
 
 
-def _drawn(one: Drawn | None) -> tuple[str, str]:
+def _drawn(one: OfSamples | None) -> tuple[str, str]:
     if one is None:
         return DASH, DASH
     return percent(one.share) + between(percent(one.low), percent(one.high)), str(one.problems)
 
 
-def _edits(rows: Sequence[Row]) -> Table:
+def _edits(rows: Sequence[ReportRow]) -> Table:
     columns: list[Column] = [
         ("edited: right/graded", lambda row: f"{row.edits.edited_right}/{row.edits.edited}"),
         ("untouched: right/graded", lambda row: f"{row.edits.untouched_right}/{row.edits.untouched}"),
@@ -176,7 +176,7 @@ def _edits(rows: Sequence[Row]) -> Table:
     return _grid("Plans a person edited", [row for row in rows if row.edits.edited], columns)
 
 
-def _spendings(rows: Sequence[Row]) -> Table:
+def _spendings(rows: Sequence[ReportRow]) -> Table:
     roles = [role for role in ROLES if any(role in row.tokens for row in rows)]
     columns: list[Column] = [(f"{role} tokens", _tokens_of(role)) for role in roles]
     columns += [(f"{role} cost", _cost_of(role)) for role in roles if len(roles) > 1]
@@ -188,34 +188,34 @@ def _spendings(rows: Sequence[Row]) -> Table:
     return _grid("Tokens and money", rows, columns, note=note)
 
 
-def _tokens_of(role: str) -> Callable[[Row], str]:
+def _tokens_of(role: str) -> Callable[[ReportRow], str]:
     return lambda row: count(row.tokens[role]) if role in row.tokens else DASH
 
 
-def _cost_of(role: str) -> Callable[[Row], str]:
+def _cost_of(role: str) -> Callable[[ReportRow], str]:
     return lambda row: money(row.costs[role]) if role in row.costs else DASH
 
 
-def _accuracy(row: Row) -> str:
+def _accuracy(row: ReportRow) -> str:
     return DASH if row.accuracy is None else percent(row.accuracy) + between(percent(row.low), percent(row.high))
 
 
-def _counts(row: Row) -> str:
+def _counts(row: ReportRow) -> str:
     return f"{row.right}/{row.graded}" + f" of {row.total}" * (row.graded < row.total)
 
 
-def _gain(row: Row) -> str:
+def _gain(row: ReportRow) -> str:
     if not row.paired:
         return DASH
     high = points(row.relative_gain_high) if row.relative_gain_high is not None else "∞"
     return points(row.relative_gain) + between(points(row.relative_gain_low), high)
 
 
-def _detectable(row: Row) -> str:
+def _detectable(row: ReportRow) -> str:
     return "none" if row.paired and row.mdd is None else percent(row.mdd)
 
 
-def _difference(row: Row) -> str:
+def _difference(row: ReportRow) -> str:
     return points(row.difference) + between(points(row.difference_low), points(row.difference_high))
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from stepdown.errors import CallFailed, UnknownName, UsageError
 from stepdown.graders import load_grader
-from stepdown.graders.elections import elect
+from stepdown.graders.majority import majority_grade
 from stepdown.methods import load_method
 from stepdown.prompts import PROMPT_SETS, PromptSet, load_prompts
 from stepdown.runner.anew import View
@@ -20,9 +20,9 @@ from stepdown.runner.prompt_choice import trained_on
 from stepdown.runner.run import grade_trace
 from stepdown.runner.streaming import Piece, stream_one
 from stepdown.runner.task import Task
-from stepdown.store import Row, Run, Store
+from stepdown.store import Run, Store, StoredTrace
+from stepdown.store.corrections import BY_PERSON, SOURCE, put_solved_again
 from stepdown.store.derived import carry_over
-from stepdown.store.people import BY_PERSON, SOURCE, put_solved
 from stepdown.types import Grade, Grader, Method, Model, Plan, Problem, Settings, Trace, Verdict
 from stepdown.usercode import source_of
 
@@ -39,7 +39,7 @@ class Resolved(msgspec.Struct, frozen=True):
     @property
     def flip(self) -> tuple[Verdict, Verdict]:
         """The verdict before and after; of several samples the one their vote gives."""
-        old, new = (elect(some).verdict for some in (self.before, self.after))
+        old, new = (majority_grade(some).verdict for some in (self.before, self.after))
         return old, new
 
 
@@ -144,11 +144,13 @@ def settings_again(run: Run, task: Task) -> Settings:
     )
 
 
-async def _solve(task: Task, calls: Asker, run: str, *, plan: Plan, hear: Callable[[Piece], None] | None) -> list[Row]:
+async def _solve(
+    task: Task, calls: Asker, run: str, *, plan: Plan, hear: Callable[[Piece], None] | None
+) -> list[StoredTrace]:
     rows = []
     async with aclosing(stream_one(task, task.problems[0], calls, run=run, plan=plan)) as told:
         async for one in told:
-            if isinstance(one, Row):
+            if isinstance(one, StoredTrace):
                 rows.append(one)
             elif hear is not None and one.role != "teacher":
                 hear(one)
@@ -187,14 +189,14 @@ async def _copy(run: Run, settings: Settings) -> None:
         left.set()
 
 
-async def _keep(derived: Run, rows: list[Row], grader: Grader, *, place: int) -> Graded:
+async def _keep(derived: Run, rows: list[StoredTrace], grader: Grader, *, place: int) -> Graded:
     grades = [await grade_trace(grader, row.trace) for row in rows]
 
     def work(store: Store) -> None:
         own = store.run(derived.id)
         with store.writing():
             own.put_traces([msgspec.structs.replace(row, ordinal=place) for row in rows])
-            put_solved(own, [(place, row.trace.sample, grade) for row, grade in zip(rows, grades, strict=True)])
+            put_solved_again(own, [(place, row.trace.sample, grade) for row, grade in zip(rows, grades, strict=True)])
 
     await derived.store.apart(work)
     return tuple((row.trace, grade) for row, grade in zip(rows, grades, strict=True))

@@ -15,7 +15,7 @@ from stepdown.runner.flights import Flight
 from stepdown.runner.keys import find_key
 from stepdown.runner.sending import TURN, Sender, looks
 from stepdown.runner.writer import Writer
-from stepdown.store import Paid, Store
+from stepdown.store import Store, StoredCall
 from stepdown.types import Call, Capabilities, Messages, Model, Reply, Role, Sampling
 from stepdown.usercode import source_of
 
@@ -297,7 +297,7 @@ class Calls:
         A draw that was asked anew is kept all the same, at a place of its own.
         """
         paid = [
-            Paid(flight.key, model.name, source_of(model), messages, sampling, flight.sample, reply, flight.run)
+            StoredCall(flight.key, model.name, source_of(model), messages, sampling, flight.sample, reply, flight.run)
             for flight, reply in drawn
         ]
         if await self.writer.call(paid):

@@ -14,7 +14,7 @@ from stepdown.runner.calls import Asker
 from stepdown.runner.solve import ROLES, Piece
 from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task
-from stepdown.store import Row
+from stepdown.store import StoredTrace
 from stepdown.types import Messages, Problem, Role
 
 VOTING = 0.7  # the temperature votes are drawn at where nobody gives one
@@ -43,7 +43,7 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True):
         self.dear.check()
 
 
-def agreed(problem: Problem, rows: Sequence[Row], threshold: float) -> Row | None:
+def agreed(problem: Problem, rows: Sequence[StoredTrace], threshold: float) -> StoredTrace | None:
     """Return the first sample that concludes as the largest group does, None where that group is too small.
 
     The group's share is of all samples drawn: junk, cut replies and failed calls never vote, and count against it.
@@ -54,7 +54,7 @@ def agreed(problem: Problem, rows: Sequence[Row], threshold: float) -> Row | Non
     return rows[found.place]
 
 
-def votes_of(problem: Problem, rows: Sequence[Row]) -> Majority:
+def votes_of(problem: Problem, rows: Sequence[StoredTrace]) -> Majority:
     """Return what most of the samples conclude."""
     return majority(problem, [None if row.trace.cut else row.trace.solution for row in rows])
 
@@ -67,18 +67,18 @@ async def stream_cascade(
     run: str = "",
     context: Messages = (),
     told: tuple[Role, ...] = ROLES,
-) -> AsyncGenerator[Piece | Row, None]:
+) -> AsyncGenerator[Piece | StoredTrace, None]:
     """Yield the plan, the teacher's after a blank line if it was asked, the solution, and one row with every call.
 
     Samples that only vote are not shown, and are asked for in one request. Raises what `stream_one` raises; `told`
     is as there.
     """
-    drawn: list[Row] = []
+    drawn: list[StoredTrace] = []
     shown = False
     planning: tuple[Role, ...] = ("teacher",) if "teacher" in told else ()
     async with aclosing(stream_one(cascade.cheap, problem, calls, run=run, context=context, told=planning)) as votes:
         async for one in votes:
-            if isinstance(one, Row):
+            if isinstance(one, StoredTrace):
                 drawn.append(one)
             else:
                 shown = True
@@ -94,11 +94,11 @@ async def stream_cascade(
         yield Piece("teacher", "\n\n")
     async with aclosing(stream_one(cascade.dear, problem, calls, run=run, context=context, told=told)) as solving:
         async for one in solving:
-            yield joined([*drawn, one], one) if isinstance(one, Row) else one
+            yield joined([*drawn, one], one) if isinstance(one, StoredTrace) else one
 
 
-def joined(rows: Sequence[Row], taken: Row) -> Row:
+def joined(rows: Sequence[StoredTrace], taken: StoredTrace) -> StoredTrace:
     """Return the row of one attempt made of several: the calls of all, each once, and what became of `taken`."""
     calls = {key: call for row in rows for key, call in zip(row.keys, row.trace.calls, strict=True)}
     trace = msgspec.structs.replace(taken.trace, calls=tuple(calls.values()), sample=0)
-    return Row(0, trace, tuple(calls), failure=taken.failure)
+    return StoredTrace(0, trace, tuple(calls), failure=taken.failure)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from stepdown.errors import CallFailed, Interrupted
 from stepdown.store import Run, Store
-from stepdown.store.people import Decided, decision, hold
+from stepdown.store.reviews import ReviewDecision, request_review, review_decision
 from stepdown.types import Plan, Problem
 
 EVERY = 0.5
@@ -37,14 +37,14 @@ class StoredReview:
     async def __call__(self, run: str, problem: Problem, plan: Plan) -> Plan:
         """Return the plan as a person left it. Raises `CallFailed` for a problem they left, `Interrupted`."""
         held = self.store.run(run)
-        hold(held, problem, plan)
+        request_review(held, problem, plan)
         found = await self._wait(held, problem.id)
         if found.decision == "left":
             raise CallFailed(f"left by {found.plan.author}", "`stepdown plans` edits plans of a run")
         return found.plan
 
-    async def _wait(self, run: Run, problem: str) -> Decided:
-        while (found := decision(run, problem)) is None:
+    async def _wait(self, run: Run, problem: str) -> ReviewDecision:
+        while (found := review_decision(run, problem)) is None:
             if self.stopped():
                 raise Interrupted
             self._decided.clear()

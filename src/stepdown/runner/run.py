@@ -14,7 +14,7 @@ from stepdown.runner.budget import Budget
 from stepdown.runner.calls import Calls
 from stepdown.runner.solve import Attempts
 from stepdown.runner.task import Task
-from stepdown.store import Row, Run, Store
+from stepdown.store import Run, Store, StoredTrace
 from stepdown.types import Backoff, Grade, Grader, Model, Problem, Trace
 
 WATCH_SECONDS = 0.5
@@ -43,7 +43,7 @@ class Tally(msgspec.Struct):
         """Wall time since the start."""
         return time.monotonic() - self.started
 
-    def add(self, row: Row, grade: Grade) -> None:
+    def add(self, row: StoredTrace, grade: Grade) -> None:
         """Count one graded trace."""
         self.solved += 1
         self.right += grade.verdict == "right"
@@ -229,7 +229,7 @@ class _Crew:
             self._hire(group, progress)
         self.workers -= 1
 
-    async def _grade(self, row: Row) -> None:
+    async def _grade(self, row: StoredTrace) -> None:
         grade = await grade_trace(self.task.grader, row.trace)
         self.calls.writer.trace(self.run, row, grade)
         self.tally.add(row, grade)

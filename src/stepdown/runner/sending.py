@@ -13,8 +13,8 @@ from stepdown.runner.accounts import Account
 from stepdown.runner.budget import Budget, Reservation, most, until
 from stepdown.runner.flights import Flight
 from stepdown.runner.writer import Writer
-from stepdown.store import Left, Paid, own_key
-from stepdown.store.claims import Claim
+from stepdown.store import AbandonedReply, StoredCall, unfindable_key
+from stepdown.store.call_claims import Claim
 from stepdown.types import HiddenProgress, Messages, Model, Reply, Sampling, Usage
 from stepdown.usercode import source_of
 
@@ -45,9 +45,11 @@ def _unicode(text: str) -> str:
     return text
 
 
-def left_of(model: Model, messages: Messages, sampling: Sampling, flight: Flight, left: Left) -> Paid:
+def left_of(model: Model, messages: Messages, sampling: Sampling, flight: Flight, left: AbandonedReply) -> StoredCall:
     """Return what came of a call that gave no reply, under a key by which nobody finds it."""
-    return Paid(own_key(), model.name, source_of(model), messages, sampling, flight.sample, left, flight.run)
+    return StoredCall(
+        unfindable_key(), model.name, source_of(model), messages, sampling, flight.sample, left, flight.run
+    )
 
 
 class Claimed(msgspec.Struct):
@@ -120,7 +122,9 @@ class Sender:
         """Pay for an answer that gave no reply. Raises `BudgetReached` where no further attempt may be paid for."""
         text = _unicode(spent.text)
         usage = spent.usage or until(messages, sampling, len(text.encode()))
-        self.writer.lost(left_of(model, messages, sampling, flight, Left(text, model.name, usage)), self._account)
+        self.writer.lost(
+            left_of(model, messages, sampling, flight, AbandonedReply(text, model.name, usage)), self._account
+        )
         if self.budget:
             self.budget.lose(model.name, usage)
 
@@ -128,7 +132,7 @@ class Sender:
         """Keep what a stream took that was left or broke, and return that."""
         text = "".join(flight.pieces)
         usage = until(messages, sampling, len(text.encode()) + flight.hidden)
-        self.writer.left(left_of(model, messages, sampling, flight, Left(text, model.name, usage)))
+        self.writer.left(left_of(model, messages, sampling, flight, AbandonedReply(text, model.name, usage)))
         return [usage]
 
     async def _draw(self, model: Model, messages: Messages, sampling: Sampling, flights: list[Flight]) -> list[Reply]:

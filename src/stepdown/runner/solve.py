@@ -9,7 +9,7 @@ import msgspec
 from stepdown.errors import CallFailed, UsageError
 from stepdown.runner.calls import Asker
 from stepdown.runner.task import Task
-from stepdown.store import Row
+from stepdown.store import StoredTrace
 from stepdown.types import Call, Message, Messages, Plan, Problem, Prompt, Role, Trace
 
 ROLES: tuple[Role, ...] = ("teacher", "student")
@@ -81,7 +81,7 @@ class Asking:
         own = (Message("user", prompt),) if isinstance(prompt, str) else task.prompts.render(task.method, prompt)
         return joined(self.manner.context, own) if self.manner.context else own
 
-    def row(self, ordinal: int, problem: Problem, plan: Plan | None, ended: str | CallFailed) -> Row:
+    def row(self, ordinal: int, problem: Problem, plan: Plan | None, ended: str | CallFailed) -> StoredTrace:
         """Return the trace of what was asked, with the solution or the error it ended in."""
         trace = Trace(
             problem=problem,
@@ -93,7 +93,7 @@ class Asking:
             sample=self.sample,
         )
         failure = None if isinstance(ended, str) else ended
-        return Row(ordinal, trace, tuple(key for key, _ in self.asked), failure=failure)
+        return StoredTrace(ordinal, trace, tuple(key for key, _ in self.asked), failure=failure)
 
 
 def joined(context: Messages, own: Messages) -> Messages:
@@ -104,7 +104,7 @@ def joined(context: Messages, own: Messages) -> Messages:
     return (*system, *(message for message in every if message.role != "system"))
 
 
-def _unless_raised(row: Row | BaseException) -> Row:
+def _unless_raised(row: StoredTrace | BaseException) -> StoredTrace:
     if isinstance(row, BaseException):
         raise row
     return row
@@ -116,7 +116,9 @@ class Attempts:
     def __init__(self, task: Task, calls: Asker, run: str = "", manner: Manner = PLAIN) -> None:
         self.task, self.calls, self.run, self.manner = task, calls, run, manner
 
-    async def rows(self, ordinal: int, problem: Problem, planned: Problem, plan: Plan | None = None) -> list[Row]:
+    async def rows(
+        self, ordinal: int, problem: Problem, planned: Problem, plan: Plan | None = None
+    ) -> list[StoredTrace]:
         """Solve a problem by a given plan, or the one made for `planned`.
 
         That is the problem itself, or another one under the control `shuffled`.
@@ -155,7 +157,7 @@ class Attempts:
         author = self.task.planner.name if self.task.planner else ""
         return await self.task.plans.plan(problem, self.task.method, ask, author)
 
-    async def solve(self, ordinal: int, problem: Problem, plan: Plan | None, asking: Asking) -> Row:
+    async def solve(self, ordinal: int, problem: Problem, plan: Plan | None, asking: Asking) -> StoredTrace:
         """Return the row of one sample; a call that failed is its error.
 
         A solution that was no reply to a final prompt is told once the method has ended, in one piece.

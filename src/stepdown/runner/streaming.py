@@ -9,7 +9,7 @@ from stepdown.runner.calls import Asker
 from stepdown.runner.plans import Plans
 from stepdown.runner.solve import ROLES, Attempts, Manner, Piece
 from stepdown.runner.task import Task
-from stepdown.store import Row
+from stepdown.store import StoredTrace
 from stepdown.types import Messages, Plan, Problem, Role
 
 __all__ = ["Piece", "stream_one"]
@@ -24,7 +24,7 @@ async def stream_one(
     plan: Plan | None = None,
     context: Messages = (),
     told: tuple[Role, ...] = ROLES,
-) -> AsyncGenerator[Piece | Row, None]:
+) -> AsyncGenerator[Piece | StoredTrace, None]:
     """Yield the pieces of a problem's plan and solutions as they are written, then a row per sample (ordinal 0).
 
     The plan comes once, before the solutions, whose pieces come as each sample writes them. A plan that no call

@@ -6,7 +6,7 @@ from stepdown.custom import check_model
 from stepdown.errors import UsageError
 from stepdown.graders import named
 from stepdown.methods import code_of_method
-from stepdown.problems import Checked, Problems
+from stepdown.problems import LabelCheck, Problems
 from stepdown.prompts import DEFAULT, PromptSet
 from stepdown.runner.controls import marked
 from stepdown.runner.plans import Plans
@@ -66,7 +66,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
                 "name a teacher, or use --plans own, --plans gold, or --plans RUN",
             )
 
-    def _checked(self) -> Checked:
+    def _checked(self) -> LabelCheck:
         try:
             return self.problems.check()
         except UnicodeEncodeError as error:

@@ -9,8 +9,8 @@ import msgspec
 
 from stepdown.errors import StoreError
 from stepdown.runner.accounts import Account, Room
-from stepdown.store import Paid, Row, Run, Store
-from stepdown.store.claims import BEAT, Claim, Claims
+from stepdown.store import Run, Store, StoredCall, StoredTrace
+from stepdown.store.call_claims import BEAT, Claim, Claims
 from stepdown.store.connection import Locked
 from stepdown.store.opening import PATIENCE
 from stepdown.types import Grade, Usage
@@ -38,8 +38,8 @@ class Writer:
 
     def __init__(self, store: Store) -> None:
         self._store, self._claims = store, Claims(store)
-        self._calls: list[Paid] = []
-        self._rows: list[tuple[Run, Row, Grade]] = []
+        self._calls: list[StoredCall] = []
+        self._rows: list[tuple[Run, StoredTrace, Grade]] = []
         self._dropped: list[bytes] = []
         self._wanted: list[Wanted] = []
         self._held: set[bytes] = set()
@@ -69,17 +69,17 @@ class Writer:
         self._pulsate()
         return wanted
 
-    async def call(self, calls: list[Paid]) -> bool:
+    async def call(self, calls: list[StoredCall]) -> bool:
         """Keep answered calls; nothing may depend on them before this returns. False: the store had some already."""
         self._calls += calls
         return await self._commits()
 
-    def left(self, call: Paid) -> None:
+    def left(self, call: StoredCall) -> None:
         """Keep what came of a call that was left, with the next transaction."""
         self._calls.append(call)
         self._soon()
 
-    def lost(self, call: Paid, account: Account | None) -> None:
+    def lost(self, call: StoredCall, account: Account | None) -> None:
         """Keep what an attempt took that gave no reply, before the next one; at once where a budget counts it.
 
         Raises `BudgetReached` where the budget, as all processes have spent it, allows no further attempt.
@@ -98,7 +98,7 @@ class Writer:
             self._dropped += held
             self._soon()
 
-    def trace(self, run: Run, row: Row, grade: Grade) -> None:
+    def trace(self, run: Run, row: StoredTrace, grade: Grade) -> None:
         """Keep a graded trace with the next transaction."""
         self._rows.append((run, row, grade))
         self._soon()
@@ -215,8 +215,8 @@ class Writer:
     def _flush_singly(self) -> None:
         """Commit what can be, one by one, keep what the file refuses for now, and let go of the rest."""
         queued = [*(([call], []) for call in self._calls), *(([], [row]) for row in self._rows)]
-        calls: list[Paid] = []
-        rows: list[tuple[Run, Row, Grade]] = []
+        calls: list[StoredCall] = []
+        rows: list[tuple[Run, StoredTrace, Grade]] = []
         self._wanted = []
         for self._calls, self._rows in queued:
             try:

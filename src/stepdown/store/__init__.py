@@ -5,20 +5,30 @@ Readers page through traces by key, so a run of a million problems never lies in
 """
 
 from stepdown.store.database import default_path
-from stepdown.store.rows import Edit, Left, Paid, Row, Summary, call_key, call_keys, own_key, problem_key
+from stepdown.store.records import (
+    AbandonedReply,
+    Edit,
+    StoredCall,
+    StoredTrace,
+    Summary,
+    call_key,
+    call_keys,
+    problem_key,
+    unfindable_key,
+)
 from stepdown.store.run import Run, Store
 
 __all__ = [
+    "AbandonedReply",
     "Edit",
-    "Left",
-    "Paid",
-    "Row",
     "Run",
     "Store",
+    "StoredCall",
+    "StoredTrace",
     "Summary",
     "call_key",
     "call_keys",
     "default_path",
-    "own_key",
     "problem_key",
+    "unfindable_key",
 ]

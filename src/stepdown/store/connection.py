@@ -28,7 +28,7 @@ class Unwritable(StoreError):
     """The file could not be written, or not be read without writing beside it."""
 
 
-class Cursor(sqlite3.Cursor):
+class StoreCursor(sqlite3.Cursor):
     """A cursor that raises `StoreError` where the file is at fault."""
 
     def execute(self, statement: str, values: Any = ()) -> Self:  # noqa: D102
@@ -62,19 +62,19 @@ class Cursor(sqlite3.Cursor):
             raise explained(error, self.connection) from error
 
 
-class Connection(sqlite3.Connection):
-    """A connection whose cursors are `Cursor`; `path` is what its errors name."""
+class StoreConnection(sqlite3.Connection):
+    """A connection whose cursors are `StoreCursor`; `path` is what its errors name."""
 
     path: str = ""
 
-    def cursor(self, factory: Any = Cursor) -> Any:  # noqa: D102
+    def cursor(self, factory: Any = StoreCursor) -> Any:  # noqa: D102
         return super().cursor(factory)
 
-    def execute(self, statement: str, values: Any = ()) -> Cursor:  # noqa: D102
-        return Cursor(self).execute(statement, values)
+    def execute(self, statement: str, values: Any = ()) -> StoreCursor:  # noqa: D102
+        return StoreCursor(self).execute(statement, values)
 
-    def executemany(self, statement: str, rows: Iterable[Any]) -> Cursor:  # noqa: D102
-        return Cursor(self).executemany(statement, rows)
+    def executemany(self, statement: str, rows: Iterable[Any]) -> StoreCursor:  # noqa: D102
+        return StoreCursor(self).executemany(statement, rows)
 
 
 def explained(error: sqlite3.Error, db: sqlite3.Connection) -> Exception:

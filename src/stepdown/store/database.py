@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from stepdown.errors import StepdownError, StoreError
-from stepdown.store.checking import faults
-from stepdown.store.connection import AGAIN, MEND, Connection, Locked
+from stepdown.store.connection import AGAIN, MEND, Locked, StoreConnection
+from stepdown.store.filesystem import WriterLock, file_identity, network_of
+from stepdown.store.integrity import faults
 from stepdown.store.opening import PATIENCE, open_to_read, open_to_write
-from stepdown.store.places import OwnersLock, identity, network_of
-from stepdown.store.rows import Paid, decode_reply, encode, own_key, problem_key
+from stepdown.store.records import StoredCall, decode_reply, encode, problem_key, unfindable_key
 from stepdown.store.schema import PAGE
 from stepdown.types import Problem, Reply, Usage
 
@@ -41,7 +41,7 @@ class Database:
     def __init__(self, path: str | Path | None = None, *, reading: bool = False, journal: str = "") -> None:
         self.path, self.reading = Path(path) if path is not None else default_path(), reading
         self._copy: TemporaryDirectory[str] | None = None
-        self._lock: OwnersLock | None = None
+        self._lock: WriterLock | None = None
         self.journal = journal
         if reading:
             self.db, self._copy = open_to_read(self.path)
@@ -49,14 +49,14 @@ class Database:
             network = network_of(self.path)
             self.journal = self.journal or ("delete" if network else "wal")
             if self.journal == "delete":
-                self._lock = OwnersLock(self.path, network or "a network file system")
+                self._lock = WriterLock(self.path, network or "a network file system")
             try:
                 self.db = open_to_write(self.path, self.journal)
             except BaseException:
                 self._unlock()
                 raise
         self._files = [os.path.abspath(self.path)]
-        self._identity: list[tuple[int, int] | None] = [identity(file) for file in self._files]
+        self._identity: list[tuple[int, int] | None] = [file_identity(file) for file in self._files]
         self._gone: StoreError | None = None
         self._own_since: int | None = None
 
@@ -128,7 +128,7 @@ class Database:
         return self.value("pragma data_version"), self.db.total_changes
 
     @contextmanager
-    def writing(self, *, wait: bool = True) -> Iterator[Connection]:
+    def writing(self, *, wait: bool = True) -> Iterator[StoreConnection]:
         """One transaction: all of it is kept or none. Joins a transaction that is already open.
 
         Raises `StoreError` where the file cannot be written: disk full, gone, opened to read, or locked for a minute;
@@ -172,8 +172,8 @@ class Database:
         if len(self._files) == 1 and self.journal == "wal":
             # The log is there from the first commit on, until all have closed the file.
             self._files.append(f"{self._files[0]}-wal")
-            self._identity.append(identity(self._files[1]))
-        if [identity(file) for file in self._files] == self._identity:
+            self._identity.append(file_identity(self._files[1]))
+        if [file_identity(file) for file in self._files] == self._identity:
             self._gone = None
             return
         if self._gone is None:
@@ -225,7 +225,7 @@ class Database:
             marks = ",".join("?" * len(some))
             yield from self.db.execute(f"select {columns} from calls where key in ({marks})", some)
 
-    def put_calls(self, calls: Iterable[Paid], *, paid: bool = False) -> int:
+    def put_calls(self, calls: Iterable[StoredCall], *, paid: bool = False) -> int:
         """Keep answered calls and return how many are new; a key that is already there keeps its first reply.
 
         Of calls that were `paid` for just now the later reply is booked too, under a key by which nobody finds it.
@@ -242,7 +242,7 @@ class Database:
             if paid and new < len(rows):
                 kept = {key: (reply, at) for key, reply, at in self.calls("key, reply, created", [r[0] for r in rows])}
                 late = [row for row in rows if kept[row[0]] != (row[5], now)]
-                db.executemany(_PUT_CALL, [(own_key(), *row[1:]) for row in late])
+                db.executemany(_PUT_CALL, [(unfindable_key(), *row[1:]) for row in late])
         return new
 
     def paid(self, runs: Sequence[str]) -> Iterator[tuple[str, Usage]]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from stepdown.errors import Interrupted
-from stepdown.store.people import BY_PERSON
+from stepdown.store.corrections import BY_PERSON
 from stepdown.store.run import Run
 from stepdown.types import Settings
 

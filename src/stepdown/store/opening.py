@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from stepdown.errors import StoreError
-from stepdown.store.connection import MEND, Connection, Unwritable
-from stepdown.store.places import check_file
+from stepdown.store.connection import MEND, StoreConnection, Unwritable
+from stepdown.store.filesystem import check_file
 from stepdown.store.schema import APPLICATION_ID, MIGRATIONS, PRAGMAS, READABLE, SCHEMA_VERSION
 
 PATIENCE = 60  # seconds a locked file is waited for
@@ -17,7 +17,7 @@ _TABLES = frozenset({"problems", "calls", "runs", "traces", "grades", "edits"})
 _ELSEWHERE = "give another place with --store PATH or STEPDOWN_STORE"
 
 
-def open_to_write(path: Path, journal: str) -> Connection:
+def open_to_write(path: Path, journal: str) -> StoreConnection:
     """Open a store, made now if it is not there, in this journal mode (`wal` or `delete`). Raises `StoreError`."""
     check_file(path)
     db = connect(path, "rwc")
@@ -34,7 +34,7 @@ def open_to_write(path: Path, journal: str) -> Connection:
     return db
 
 
-def open_to_read(path: Path) -> tuple[Connection, TemporaryDirectory[str] | None]:
+def open_to_read(path: Path) -> tuple[StoreConnection, TemporaryDirectory[str] | None]:
     """Open a store that is there so that nothing of it is changed, and return with it what goes when it is closed.
 
     A file whose folder cannot be written, read-only or full, is read as it lies; where a log of commits lies beside it
@@ -54,7 +54,7 @@ def open_to_read(path: Path) -> tuple[Connection, TemporaryDirectory[str] | None
         return _copied(path, logs, refused)
 
 
-def _copied(path: Path, logs: list[Path], refused: Unwritable) -> tuple[Connection, TemporaryDirectory[str]]:
+def _copied(path: Path, logs: list[Path], refused: Unwritable) -> tuple[StoreConnection, TemporaryDirectory[str]]:
     try:
         folder = TemporaryDirectory(prefix="stepdown-")
         for file in (path, *logs):
@@ -68,7 +68,7 @@ def _copied(path: Path, logs: list[Path], refused: Unwritable) -> tuple[Connecti
         raise
 
 
-def _checked(db: Connection, path: Path) -> Connection:
+def _checked(db: StoreConnection, path: Path) -> StoreConnection:
     """Return a connection that may read and whose file is a store; to a copy in memory where the file is too old."""
     try:
         db.execute("pragma query_only = 1").close()
@@ -91,13 +91,13 @@ def _checked(db: Connection, path: Path) -> Connection:
         raise
 
 
-def connect(path: Path, mode: str, *, named: Path | None = None) -> Connection:
+def connect(path: Path, mode: str, *, named: Path | None = None) -> StoreConnection:
     """Return a connection to a file in one of SQLite's open modes. Raises `StoreError`."""
     place = f"file:{quote(os.path.abspath(path))}?mode={mode}" if mode else str(path)
     try:
         db = sqlite3.connect(
             place, uri=bool(mode), isolation_level=None, timeout=PATIENCE, check_same_thread=False,
-            cached_statements=64, factory=Connection,
+            cached_statements=64, factory=StoreConnection,
         )  # fmt: skip
     except sqlite3.Error as error:
         raise Unwritable(f"cannot open the store `{named or path}`: {error}", _ELSEWHERE) from error
@@ -105,7 +105,7 @@ def connect(path: Path, mode: str, *, named: Path | None = None) -> Connection:
     return db
 
 
-def _version(db: Connection, path: Path) -> int:
+def _version(db: StoreConnection, path: Path) -> int:
     """Return the schema of a store, 0 for an empty file. Raises `StoreError` for what is no store of ours."""
     # In this order: another process may make the tables, together with the owner's mark, at any moment.
     empty = not _value(db, "select count(*) from sqlite_master")
@@ -122,13 +122,13 @@ def _version(db: Connection, path: Path) -> int:
     return version
 
 
-def _check_tables(db: Connection, path: Path) -> None:
+def _check_tables(db: StoreConnection, path: Path) -> None:
     missing = _TABLES - {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
     if missing:
         raise StoreError(f"the store `{path}` is damaged: it has no table `{min(missing)}`", MEND)
 
 
-def migrate(db: Connection) -> None:
+def migrate(db: StoreConnection) -> None:
     """Make an older schema, or an empty file, today's."""
     try:
         db.execute("begin immediate")
@@ -144,7 +144,7 @@ def migrate(db: Connection) -> None:
         raise
 
 
-def _value(db: Connection, statement: str) -> int:
+def _value(db: StoreConnection, statement: str) -> int:
     return int(db.execute(statement).fetchone()[0])
 
 

@@ -10,19 +10,19 @@ from stepdown.identity import digest, ways
 from stepdown.prompts.stops import unstopped_run
 from stepdown.store.connection import MEND
 from stepdown.store.database import Database
-from stepdown.store.rows import (
+from stepdown.store.records import (
     Edit,
-    Paid,
-    Row,
+    StoredCall,
+    StoredTrace,
     Summary,
     call_key,
-    columns_of,
     decode_places,
     decode_plan,
     decode_settings,
     encode,
     grade_of,
     problem_key,
+    trace_columns,
     trace_of,
 )
 from stepdown.store.schema import PAGE, impossible, usage_sums
@@ -47,7 +47,7 @@ class Run:
 
     # -- writing
 
-    def put_traces(self, rows: Sequence[Row]) -> None:
+    def put_traces(self, rows: Sequence[StoredTrace]) -> None:
         """Keep traces at their places; one that is there is replaced, and its grades go unless it ends the same."""
         with self.store.writing() as db:
             self.store.put_problems(row.trace.problem for row in rows)
@@ -62,17 +62,17 @@ class Run:
                 """insert or replace into traces
                    (run, ordinal, sample, problem, plan, calls, solution, error, truncated, usage, extra)
                    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-                [(self.id, *columns_of(row)) for row in rows],
+                [(self.id, *trace_columns(row)) for row in rows],
             )
 
-    def put_graded(self, graded: Sequence[tuple[Row, Grade]]) -> None:
+    def put_graded(self, graded: Sequence[tuple[StoredTrace, Grade]]) -> None:
         """Keep traces with their grades; a failure replaces no solution, which another process has found meanwhile."""
         with self.store.writing():
             graded = [one for one in graded if one[0].trace.error is None or not self._solved(one[0])]
             self.put_traces([row for row, _ in graded])
             self.put_grades((row.ordinal, row.trace.sample, grade) for row, grade in graded)
 
-    def _solved(self, row: Row) -> bool:
+    def _solved(self, row: StoredTrace) -> bool:
         where = "run = ? and ordinal = ? and sample = ? and error is null"
         return bool(
             self.store.value(f"select count(*) from traces where {where}", self.id, row.ordinal, row.trace.sample)
@@ -82,12 +82,12 @@ class Run:
         """Keep one trace together with its calls, as an import does; `source` keeps its calls apart from others'."""
         keys = tuple(call_key(c.model, source, c.messages, c.sampling, c.sample) for c in trace.calls)
         paid = [
-            Paid(key, c.model, source, c.messages, c.sampling, c.sample, c.reply, self.id)
+            StoredCall(key, c.model, source, c.messages, c.sampling, c.sample, c.reply, self.id)
             for key, c in zip(keys, trace.calls, strict=True)
         ]
         with self.store.writing():
             self.store.put_calls(paid)
-            self.put_traces([Row(ordinal, trace, keys, extra)])
+            self.put_traces([StoredTrace(ordinal, trace, keys, extra)])
 
     def append(self, trace: Trace, keys: Sequence[bytes]) -> int:
         """Keep a trace after all others and return its ordinal; a further sample goes to its problem's ordinal."""
@@ -99,7 +99,7 @@ class Run:
             ).fetchone()[0]
             free = self.store.value("select coalesce(max(ordinal), -1) + 1 from traces where run = ?", self.id)
             ordinal = free if shared is None else int(shared)
-            self.put_traces([Row(ordinal, trace, tuple(keys))])
+            self.put_traces([StoredTrace(ordinal, trace, tuple(keys))])
         return ordinal
 
     def put_grades(self, grades: Iterable[tuple[int, int, Grade]]) -> None:

@@ -5,8 +5,8 @@ from hashlib import blake2b
 
 import msgspec
 
+from stepdown.corpus.majority_labels import with_majority_labels
 from stepdown.corpus.targets import label
-from stepdown.corpus.votes import voted
 from stepdown.errors import UsageError
 from stepdown.training.examples import Survey
 from stepdown.training.settings import Training
@@ -23,7 +23,7 @@ def check_labels(chains: Iterable[Chain], training: Training) -> str:
     and templates are for `check_corpus`, once there is a tokenizer.
     """
     survey, digest = Survey(), blake2b(digest_size=16)
-    for chain in voted(chains) if training.target == "label" else chains:
+    for chain in with_majority_labels(chains) if training.target == "label" else chains:
         survey.chains += 1
         digest.update(msgspec.json.encode(chain))
         if training.target != "plan":

@@ -6,7 +6,7 @@ from itertools import count
 import msgspec
 
 from stepdown.corpus import Corpus
-from stepdown.corpus.files import lessons_behind
+from stepdown.corpus.folder import questions_of_teachers
 from stepdown.errors import UsageError
 from stepdown.models.weights import SeenQuestions, TrainingData, file_hash, seen_by
 from stepdown.questions import key, keys_of
@@ -179,7 +179,7 @@ def _met(corpus: Iterable[Chain], found: Found, examples: Examples, dev: Sequenc
     met = SeenQuestions(frozenset(examples.keys) | keys_of(dev)).plus(seen_by(found.name) or SeenQuestions())
     if isinstance(corpus, Corpus):
         return met.plus(SeenQuestions(corpus.behind, corpus.card.unknown))
-    return met.plus(lessons_behind(examples.survey.teachers))
+    return met.plus(questions_of_teachers(examples.survey.teachers))
 
 
 def _lessons(corpus: Iterable[Chain], examples: Examples, training: Training) -> TrainingData:

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from stepdown.corpus import Example, target
+from stepdown.corpus.majority_labels import with_majority_labels
 from stepdown.corpus.targets import label
-from stepdown.corpus.votes import voted
 from stepdown.errors import CallFailed, UsageError
 from stepdown.models.local import template_of
 from stepdown.prompts import PromptSet, load_prompts
@@ -82,7 +82,7 @@ class Examples:
 
         The label of a problem's chains is their vote where labels alone are learned.
         """
-        stream = iter(voted(chains) if self._training.target == "label" else chains)
+        stream = iter(with_majority_labels(chains) if self._training.target == "label" else chains)
         while some := list(islice(stream, AT_ONCE)):
             self._add([(chain, example) for chain in some if (example := self._target(chain)) is not None])
         return self

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
-from stepdown.corpus.files import check_out
+from stepdown.corpus.folder import check_out
 from stepdown.errors import UsageError
 from stepdown.graders import load_grader
 from stepdown.methods import CHAIN_OF_THOUGHT, FEW_SHOT

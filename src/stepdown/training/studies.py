@@ -10,7 +10,7 @@ import msgspec
 from stepdown.corpus import TARGETS, Corpus, open_corpus
 from stepdown.errors import UnknownName, UsageError
 from stepdown.files import replacing, write_whole
-from stepdown.graders.elections import elect
+from stepdown.graders.majority import majority_grade
 from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT
 from stepdown.models.weights import StudentScore as Tested
 from stepdown.models.weights import read_card
@@ -170,7 +170,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 def score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> Score:
     """Return the score of a cell from the runs of its seeds over the same problems.
 
-    Several samples of a problem count by their vote (`elect`). A problem that any seed has ungraded is left out of
+    Several samples of a problem count by their majority. A problem that any seed has ungraded is left out of
     `mean`, `low` and `high`, as if it had not been asked.
     """
     verdicts = [_verdicts(run) for run in runs]
@@ -272,7 +272,7 @@ def _table(verdicts: Sequence[Mapping[str, Verdict]], known: Sequence[str]) -> l
 
 
 def _verdicts(run: Run) -> dict[str, Verdict]:
-    return {some[0][0].problem.id: elect(some).verdict for some in run.by_problem()}
+    return {some[0][0].problem.id: majority_grade(some).verdict for some in run.by_problem()}
 
 
 def note_score(folder: Path, run: Run) -> None:

@@ -155,8 +155,9 @@ def write_people(told: Told, first: str) -> None:
     told.run("run", SUMS, "-n", "3", *PLANNED, "--review", again=False)
     done.set()
     person.join()
-    from stepdown.store import Store
     from stepdown.store.people import Annotation, annotate, correct
+
+    from stepdown.store import Store
 
     with Store("store.sqlite") as store:
         run = store.run(first)
@@ -166,8 +167,9 @@ def write_people(told: Told, first: str) -> None:
 
 def review(done: threading.Event) -> None:
     """Accept, edit and leave the three plans that wait."""
-    from stepdown.store import Store
     from stepdown.store.people import decide, waiting
+
+    from stepdown.store import Store
 
     with Store("store.sqlite") as store:
         while not done.wait(0.05):

@@ -17,7 +17,7 @@ from stepdown.prompts import asked
 from stepdown.runner import Stop, Task
 from stepdown.runner.reviews import EVERY, StoredReview
 from stepdown.store import Store
-from stepdown.store.people import Decision, Held, decide, waiting
+from stepdown.store.reviews import Decision, PendingReview, decide_review, pending_reviews
 from stepdown.types import Plan
 
 PAGE = "/reviews"
@@ -83,7 +83,7 @@ class Desk:
                 await work
 
     async def _sit(self) -> None:
-        shown: Held | None = None
+        shown: PendingReview | None = None
         try:
             while sys.stdin.isatty():
                 held = next(iter(self._waiting()), None)
@@ -95,10 +95,10 @@ class Desk:
         except StepdownError as error:
             self.stop(error)
 
-    def _waiting(self) -> list[Held]:
-        return [] if self.stop.why else waiting(self.store, self.run)
+    def _waiting(self) -> list[PendingReview]:
+        return [] if self.stop.why else pending_reviews(self.store, self.run)
 
-    async def _ask(self, held: Held, *, again: bool) -> None:
+    async def _ask(self, held: PendingReview, *, again: bool) -> None:
         others = len(self._waiting()) - 1
         if not again:
             more = f" · {others} more waiting" if others else ""
@@ -112,7 +112,7 @@ class Desk:
         await self._heed(key, held)
         self.review.look()
 
-    async def _heed(self, key: str, held: Held) -> None:
+    async def _heed(self, key: str, held: PendingReview) -> None:
         if key == "q":
             self.stop(Interrupted())
         elif key == "l":
@@ -122,7 +122,7 @@ class Desk:
         elif key == "":
             self._decide(held, "accepted", held.plan)
 
-    async def _edit(self, held: Held) -> None:
+    async def _edit(self, held: PendingReview) -> None:
         try:
             # In a thread: other problems go on while the person writes.
             plan = await asyncio.to_thread(edited, held.plan, author=person(), about=asked(held.problem))
@@ -131,6 +131,6 @@ class Desk:
             return
         self._decide(held, "accepted" if plan == held.plan else "edited", plan)
 
-    def _decide(self, held: Held, decision: Decision, plan: Plan) -> None:
-        if not decide(self.store, (held.run, held.problem.id), decision=decision, plan=plan):
+    def _decide(self, held: PendingReview, decision: Decision, plan: Plan) -> None:
+        if not decide_review(self.store, (held.run, held.problem.id), decision=decision, plan=plan):
             say("somebody was first; their decision counts")

@@ -18,7 +18,7 @@ from stepdown.errors import StepdownError
 from stepdown.extras import EXTRAS, has, missing
 from stepdown.models.weights import CATALOGUE, fetched, models_folder
 from stepdown.store import Store, default_path
-from stepdown.store.places import network_of
+from stepdown.store.filesystem import network_of
 from stepdown.store.schema import SCHEMA_VERSION
 from stepdown.text.figures import counted
 from stepdown.version import __version__

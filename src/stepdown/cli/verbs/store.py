@@ -7,7 +7,7 @@ from cyclopts import App, Parameter
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import Flag, OutputOptions
 from stepdown.errors import StoreError
-from stepdown.store import copying
+from stepdown.store import maintenance
 from stepdown.text.figures import counted
 
 app = App(
@@ -23,7 +23,7 @@ OUTPUT = OutputOptions()
 @app.default
 def store(*, output: OutputOptions = OUTPUT) -> int:
     """Say what the store holds, without a look at every row."""
-    found = copying.glance(output.there())
+    found = maintenance.summarize_store(output.there())
     if output.json:
         show_json(found)
     else:
@@ -34,7 +34,7 @@ def store(*, output: OutputOptions = OUTPUT) -> int:
 @app.command(help="Look through every page and row of the store; 0 if all is sound, else 5.")
 def check(*, output: OutputOptions = OUTPUT) -> int:
     """Look through every page and row of the store; 0 if all is sound, else 5."""
-    found = copying.check(output.there())
+    found = maintenance.check(output.there())
     if output.json:
         show_json(found)
     else:
@@ -54,7 +54,7 @@ def copy(out: Path, /, *, force: Flag = False, output: OutputOptions = OUTPUT) -
     force
         Replace that file.
     """
-    made = copying.copy(output.there(), out, force=force)
+    made = maintenance.copy(output.there(), out, force=force)
     if output.json:
         show_json(made)
         return 0
@@ -74,7 +74,7 @@ def compact(*, dry_run: Flag = False, output: OutputOptions = OUTPUT) -> int:
     dry_run
         Only say what would be dropped.
     """
-    found = copying.compact(output.there(), dry=dry_run)
+    found = maintenance.compact(output.there(), dry=dry_run)
     if output.json:
         show_json(found)
         return 0

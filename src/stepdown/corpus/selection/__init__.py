@@ -13,10 +13,10 @@ from stepdown.corpus.selection.bounds import complete, max_tokens, max_words
 from stepdown.corpus.selection.contamination import decontaminate
 from stepdown.corpus.selection.draws import per_problem
 from stepdown.corpus.selection.duplicates import distinct
-from stepdown.corpus.selection.filters import Filter, Group, Groups, Request
+from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, Groups
 from stepdown.corpus.selection.mixes import short_to_long, teachers
-from stepdown.corpus.selection.openness import open_ended
-from stepdown.corpus.selection.origins import no_gold_conditioned, no_leak, teacher, variant
+from stepdown.corpus.selection.open_endedness import open_ended
+from stepdown.corpus.selection.provenance import no_gold_conditioned, no_leak, teacher, variant
 from stepdown.corpus.selection.verdicts import agreed, everything, parses, right, wrong
 from stepdown.errors import UnknownName
 
@@ -24,7 +24,7 @@ __all__ = ["FILTERS", "Filter", "Group", "Groups", "load_filter"]
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    make: Callable[[Request], Filter]
+    make: Callable[[FilterSpec], Filter]
     help: str
     value: Literal["none", "wanted", "optional"] = "none"
 
@@ -76,7 +76,7 @@ def load_filter(text: str, *, seed: int = 0, content: Literal["chain", "plan"] =
     if name not in _ENTRIES:
         raise UnknownName("filter", name, _ENTRIES)
     entry = _ENTRIES[name]
-    request = Request(text, name, value, seed, content, entry.help)
+    request = FilterSpec(text, name, value, seed, content, entry.help)
     if sign and entry.value == "none":
         raise request.refused("no value", f"write `{name}`")
     if not value and (sign or entry.value == "wanted"):

@@ -2,14 +2,14 @@
 
 from math import ceil
 
-from stepdown.corpus.selection.filters import Filter, Request, only
+from stepdown.corpus.selection.filters import Filter, FilterSpec, only
 from stepdown.types import Chain
 
 # English text has about 1.3 to 1.5 tokens a word under the tokenizers of today's small models.
 _TOKENS_PER_WORD = 1.4
 
 
-def max_tokens(request: Request) -> Filter:
+def max_tokens(request: FilterSpec) -> Filter:
     """Return the filter that keeps chains of at most so many tokens."""
     most = request.whole(request.value)
     return request.filter(
@@ -19,7 +19,7 @@ def max_tokens(request: Request) -> Filter:
     )
 
 
-def max_words(request: Request) -> Filter:
+def max_words(request: FilterSpec) -> Filter:
     """Return the filter that keeps chains of at most so many words."""
     most = request.whole(request.value)
     return request.filter(
@@ -29,7 +29,7 @@ def max_words(request: Request) -> Filter:
     )
 
 
-def complete(request: Request) -> Filter:
+def complete(request: FilterSpec) -> Filter:
     """Return the filter that drops chains whose end is missing."""
     return request.filter(
         "chains that their teacher ended, neither cut at the token limit nor by the endpoint's content filter",

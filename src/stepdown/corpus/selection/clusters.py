@@ -6,14 +6,14 @@ from importlib import import_module
 from importlib.util import find_spec
 from math import log, sqrt
 
-from stepdown.corpus.selection.filters import Filter, Group, Groups, Request, rank, unprepared, words
+from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, Groups, rank, unprepared, words
 from stepdown.errors import UsageError
 
 Matrix = list[list[float]]
 Likeness = Callable[[Sequence[str]], Matrix]
 
 
-def diverse(request: Request, count: int, model: str = "") -> Filter:
+def diverse(request: FilterSpec, count: int, model: str = "") -> Filter:
     """Return the filter that keeps one chain of each of `count` clusters; `model` embeds by sentence-transformers."""
     by = f"sentence embeddings of `{model}`" if model else "TF-IDF of their words within the problem"
     ready = request.filter(

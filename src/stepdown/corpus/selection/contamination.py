@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from stepdown.corpus.selection.filters import Filter, Group, Groups, Request, unprepared
+from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, Groups, unprepared
 from stepdown.problems import Problems, load_problems
 from stepdown.questions import key, words
 from stepdown.tabular import SUFFIXES
@@ -15,7 +15,7 @@ _LEAST, _MOST = 8, 13
 _EXAMPLES = 20
 
 
-class Index(msgspec.Struct, frozen=True):
+class NgramIndex(msgspec.Struct, frozen=True):
     """An evaluation set's questions and their runs of `size` words, by hash, each with the id of its problem."""
 
     size: int
@@ -36,7 +36,7 @@ class Index(msgspec.Struct, frozen=True):
         return ""
 
 
-def decontaminate(request: Request) -> Filter:
+def decontaminate(request: FilterSpec) -> Filter:
     """Return the filter that drops problems which share a run of words with an evaluation set."""
     value, _, size = request.value.rpartition(":")
     if not (value and size.isdecimal()):
@@ -58,13 +58,13 @@ def _definition(dataset: str, size: int | str) -> str:
     )
 
 
-def index(problems: Problems, size: int | None = None) -> Index:
+def index(problems: Problems, size: int | None = None) -> NgramIndex:
     """Read an evaluation set once; without a size, the runs are as long as its 5th percentile of lengths, 8 to 13."""
     asked = [(one.id, key(one), words(one.question)) for one in problems]
     lengths = sorted(len(said) for _, _, said in asked)
     short = lengths[len(lengths) // 20] if lengths else _LEAST
     chosen = size or min(max(short, _LEAST), _MOST)
-    return Index(
+    return NgramIndex(
         size=chosen,
         count=len(asked),
         questions={one: name for name, one, _ in reversed(asked)},
@@ -72,7 +72,7 @@ def index(problems: Problems, size: int | None = None) -> Index:
     )
 
 
-def _evaluation(request: Request, value: str) -> Problems:
+def _evaluation(request: FilterSpec, value: str) -> Problems:
     """Return the problems a value names: `gsm8k/test`, a file, or a benchmark's own file by `gsm8k=FILE`."""
     if not value:
         raise request.refused(
@@ -87,7 +87,7 @@ def _evaluation(request: Request, value: str) -> Problems:
     return load_problems(name, split=split or None)
 
 
-def _ready(request: Request, dataset: str, held: Index) -> Filter:
+def _ready(request: FilterSpec, dataset: str, held: NgramIndex) -> Filter:
     gone: set[int] = set()
     examples: list[str] = []
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 from stepdown.corpus.selection.clusters import diverse
-from stepdown.corpus.selection.filters import Filter, Group, Request, rank
+from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, rank
 from stepdown.errors import UsageError
 from stepdown.types import Chain
 
@@ -18,7 +18,7 @@ _DEFINITIONS: dict[str, str] = {
 Order = Callable[[Chain], tuple[float, int]]
 
 
-def per_problem(request: Request) -> Filter:
+def per_problem(request: FilterSpec) -> Filter:
     """Return the filter that keeps up to K chains of each problem.
 
     For one seed and one manner the chains of a smaller K are among those of a larger one.

@@ -1,12 +1,12 @@
 """The filter `distinct`: one of each chain of a problem, and of those that say nearly the same."""
 
-from stepdown.corpus.selection.filters import Filter, Group, Request, words
+from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, words
 
 _NEAR = 0.8
 Shingles = frozenset[tuple[str, ...]]
 
 
-def distinct(request: Request) -> Filter:
+def distinct(request: FilterSpec) -> Filter:
     """Return the filter that keeps the first of equal and of nearly equal chains.
 
     A problem has few chains, so their similarity is computed exactly; MinHash only estimates it.

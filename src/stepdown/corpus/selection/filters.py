@@ -34,7 +34,7 @@ class Filter(msgspec.Struct, frozen=True):
     report: Callable[[], str] | None = None
 
 
-class Request(msgspec.Struct, frozen=True):
+class FilterSpec(msgspec.Struct, frozen=True):
     """A filter as it was asked for: `text` is `name=value` or the name alone, `content` what the corpus holds.
 
     `help` is the filter's line in `FILTERS`.

@@ -4,15 +4,15 @@ from array import array
 from collections.abc import Callable
 from statistics import median_low
 
-from stepdown.corpus.selection.filters import Filter, Groups, Keep, Request, only, rank, unprepared
-from stepdown.corpus.selection.origins import pattern
+from stepdown.corpus.selection.filters import Filter, FilterSpec, Groups, Keep, only, rank, unprepared
+from stepdown.corpus.selection.provenance import pattern
 from stepdown.errors import UsageError
 from stepdown.types import Chain
 
 Part = Callable[[Chain], int | None]
 
 
-def short_to_long(request: Request) -> Filter:
+def short_to_long(request: FilterSpec) -> Filter:
     """Return the filter that holds a ratio of short to long chains."""
     ratio = request.ratio(request.value)
     if len(ratio) != 2:
@@ -31,7 +31,7 @@ def short_to_long(request: Request) -> Filter:
     return Filter(request.text, definition, unprepared, prepare)
 
 
-def teachers(request: Request) -> Filter:
+def teachers(request: FilterSpec) -> Filter:
     """Return the filter that holds a ratio of several teachers' chains."""
     named, _, amounts = request.value.rpartition("=")
     ratio = request.ratio(amounts)
@@ -57,7 +57,7 @@ def teachers(request: Request) -> Filter:
     return Filter(request.text, definition, unprepared, prepare)
 
 
-def _mixed(request: Request, groups: Groups, part: Part, ratio: tuple[int, ...], names: tuple[str, ...]) -> Keep:
+def _mixed(request: FilterSpec, groups: Groups, part: Part, ratio: tuple[int, ...], names: tuple[str, ...]) -> Keep:
     """Return the function that keeps of each part its first in the seeded order, as many as the ratio allows."""
     drawn = [array("Q") for _ in ratio]
     for group in groups():
@@ -72,7 +72,9 @@ def _mixed(request: Request, groups: Groups, part: Part, ratio: tuple[int, ...],
     return only(lambda chain: (at := part(chain)) is not None and rank(request.seed, chain) <= last[at])
 
 
-def _too_few(request: Request, drawn: "list[array[int]]", ratio: tuple[int, ...], names: tuple[str, ...]) -> UsageError:
+def _too_few(
+    request: FilterSpec, drawn: "list[array[int]]", ratio: tuple[int, ...], names: tuple[str, ...]
+) -> UsageError:
     at = next(at for at, one in enumerate(drawn) if len(one) < ratio[at])
     there = f"{len(drawn[at]):,} in the corpus" if drawn[at] else "none in the corpus"
     return UsageError(

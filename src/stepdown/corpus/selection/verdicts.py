@@ -1,18 +1,18 @@
 """Filters by grade and label: right, wrong, agreed by the teacher's own majority, readable at all."""
 
-from stepdown.answers import elected
-from stepdown.corpus.selection.filters import Filter, Group, Request, only
+from stepdown.answers import majority_indices
+from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, only
 from stepdown.types import Chain
 
 
-def everything(request: Request) -> Filter:
+def everything(request: FilterSpec) -> Filter:
     """Return the filter that keeps every chain."""
     return request.filter(
         "every chain, right or wrong: the few-shot setting, which uses no gold (Li et al. 2023, section 2)", list
     )
 
 
-def right(request: Request) -> Filter:
+def right(request: FilterSpec) -> Filter:
     """Return the filter that keeps chains whose label is the gold."""
     return request.filter(
         "chains whose label equals the gold: the supervised setting (Li et al. 2023, section 2)",
@@ -20,7 +20,7 @@ def right(request: Request) -> Filter:
     )
 
 
-def wrong(request: Request) -> Filter:
+def wrong(request: FilterSpec) -> Filter:
     """Return the filter that keeps chains whose label is not the gold."""
     return request.filter(
         "chains whose label differs from the gold: a control, what is learnt from wrong reasoning",
@@ -28,14 +28,14 @@ def wrong(request: Request) -> Filter:
     )
 
 
-def parses(request: Request) -> Filter:
+def parses(request: FilterSpec) -> Filter:
     """Return the filter that keeps chains that have a label."""
     return request.filter(
         "chains in which a label can be read, right or wrong", only(lambda chain: bool(chain.grade.found))
     )
 
 
-def agreed(request: Request) -> Filter:
+def agreed(request: FilterSpec) -> Filter:
     """Return the filter that keeps chains with their teacher's most frequent label for the problem."""
     least = request.share(request.value) if request.value else 0.0
     share = f" where that has at least {least:g} of the votes" if least else ""
@@ -53,7 +53,7 @@ def _agreed(group: Group, least: float) -> Group:
     for teacher in teachers:
         own = [place for place, chain in enumerate(group) if chain.teacher == teacher]
         votes = [_label(group[place]) for place in own]
-        places = elected(group[own[0]].problem.kind, votes)
+        places = majority_indices(group[own[0]].problem.kind, votes)
         if len(places) >= least * len([vote for vote in votes if vote]):
             kept.update(own[place] for place in places)
     return [chain for place, chain in enumerate(group) if place in kept]

@@ -11,7 +11,7 @@ from stepdown.runner.cascade import Cascade, stream_cascade
 from stepdown.runner.solve import ROLES, Piece
 from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task
-from stepdown.store import Row
+from stepdown.store import StoredTrace
 from stepdown.types import Problem, Trace
 from stepdown.web.openai.errors import bad_request, failed
 from stepdown.web.openai.requests import Wanted
@@ -30,7 +30,7 @@ class Exchange:
         self.state, self.model, self.wanted = state, model, wanted
         self.problem = Problem(f"{DATASET}/{identity}", wanted.question, "", kind=model.kind)
         self.run = state.store.id_of(model.settings)
-        self.rows: list[Row] = []
+        self.rows: list[StoredTrace] = []
         self.view = View(state.calls, self.anew)
 
     @property
@@ -63,7 +63,7 @@ class Exchange:
         if self.wanted.n > 1 and self.wanted.sampling(self.model.task.sampling).temperature == 0:
             raise bad_request("greedy samples would all be the same: give a `temperature`, such as 0.7", "n")
 
-    def pieces(self) -> AsyncGenerator[Piece | Row, None]:
+    def pieces(self) -> AsyncGenerator[Piece | StoredTrace, None]:
         """Return the pieces as they are written where a stream is wanted, then a row for each sample."""
         model, wanted, calls = self.model, self.wanted, self.view
         run, context, told = self.run, wanted.context, ROLES if wanted.stream else ()
@@ -81,7 +81,7 @@ class Exchange:
         try:
             async with aclosing(self.pieces()) as pieces:
                 async for one in pieces:
-                    if isinstance(one, Row):
+                    if isinstance(one, StoredTrace):
                         self.rows.append(one)
                     else:
                         show(one)
@@ -100,14 +100,14 @@ class Exchange:
         if not self.model.known(self.state.store):
             return {}
         trace = Trace(self.problem, self.model.task.method.name, error=error.what)
-        await self.state.write(lambda store: self.model.keep(store, [Row(0, trace, ())]))
+        await self.state.write(lambda store: self.model.keep(store, [StoredTrace(0, trace, ())]))
         return self.link
 
     def usage(self) -> Counted | None:
         """Return the tokens of every call behind the answer, None where any of them is unknown."""
         return usage_of(self.rows)
 
-    def finish(self, row: Row) -> str:
+    def finish(self, row: StoredTrace) -> str:
         """Return why a sample's text ended, in OpenAI's words; of a cascade's votes the one that was taken counts."""
         said = [call.reply for call in row.trace.calls if call.role == "student"]
         own = [reply for reply in said if reply.text == row.trace.solution] or said

@@ -11,7 +11,7 @@ from stepdown.models import ADDRESSES
 from stepdown.problems import Problems
 from stepdown.runner import Plans, Task, prompt_set_for
 from stepdown.runner.cascade import VOTING, Cascade
-from stepdown.store import Row, Run, Store
+from stepdown.store import Run, Store, StoredTrace
 from stepdown.types import Kind, Model, Problem, Settings, fingerprint
 from stepdown.web.config import Config, Served
 from stepdown.web.openai.errors import no_model
@@ -35,7 +35,7 @@ class ServedModel:
         self.task, self.settings, self.kind, self.cascade = task, settings, kind, cascade
         self._run: Run | None = None
 
-    def keep(self, store: Store, rows: Sequence[Row]) -> None:
+    def keep(self, store: Store, rows: Sequence[StoredTrace]) -> None:
         """Keep the traces of one request, all or none. Raises `StoreError`."""
         self._run = self._run or store.open_run(self.settings)
         with store.writing():

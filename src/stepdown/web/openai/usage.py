@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from stepdown.store import Row
+from stepdown.store import StoredTrace
 from stepdown.types import Call, Role
 
 ROLES: tuple[Role, ...] = ("teacher", "student")
@@ -43,7 +43,7 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
     by_role: dict[Role, RoleUsage]
 
 
-def usage_of(rows: Sequence[Row]) -> Counted | None:
+def usage_of(rows: Sequence[StoredTrace]) -> Counted | None:
     """Return the usage of some samples' calls, a plan they share counted once.
 
     None where an endpoint gave no usage for a call: a number that is not known is not invented.

@@ -11,13 +11,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import MissingExtra, UnknownName, UsageError
-from stepdown.reports import Report, Row
+from stepdown.reports import Report, ReportRow
 from stepdown.reports.labels import method_of, plans_of
-from stepdown.reports.naming import names_of
-from stepdown.reports.turning import turns
+from stepdown.reports.row_names import names_of
+from stepdown.reports.verdict_changes import all_verdict_changes
 from stepdown.store import Run, Store
-from stepdown.store.flips import Flips, Turn, flips
-from stepdown.store.overviews import mark
+from stepdown.store.run_version import run_version
+from stepdown.store.verdict_changes import ChangeKind, VerdictChanges, verdict_changes
 from stepdown.text import figures
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import number
@@ -38,7 +38,7 @@ class CompareQuery(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[str, ...] = ()
     baseline: str = ""
     pair: str = ""
-    kind: Turn = "any"
+    kind: ChangeKind = "any"
     at: int = 1
 
     def address(self, **more: object) -> str:
@@ -59,8 +59,8 @@ class Drawn(msgspec.Struct, frozen=True):
 class Turnings(msgspec.Struct, frozen=True, kw_only=True):
     """The problems that turned between a row and its baseline."""
 
-    row: Row
-    flips: Flips
+    row: ReportRow
+    flips: VerdictChanges
     pages: int
 
 
@@ -84,11 +84,11 @@ def query_of(request: Request) -> CompareQuery:
             f"{len(runs)} runs are too many for one page", f"choose {MOST}; `stepdown report` takes any number"
         )
     baseline, kind = given.get("baseline", ""), given.get("kind") or "any"
-    for known in get_args(Turn):
+    for known in get_args(ChangeKind):
         if kind == known:
             at = number(request, "page")
             return CompareQuery(runs=runs, baseline=baseline, pair=given.get("pair", ""), kind=known, at=at)
-    raise UnknownName("kind of flip", kind, get_args(Turn))
+    raise UnknownName("kind of flip", kind, get_args(ChangeKind))
 
 
 def compare(ledger: Ledger, store: Store, asked: CompareQuery) -> Compared:
@@ -156,11 +156,11 @@ def _words(name: str, title: str, report: Report) -> str:
     return f"{title}. {'; '.join(told)}."
 
 
-def _interval(row: Row) -> str:
+def _interval(row: ReportRow) -> str:
     return f", from {figures.percent(row.low)} to {figures.percent(row.high)}"
 
 
-def _tokens(row: Row) -> str:
+def _tokens(row: ReportRow) -> str:
     known = [one for one in row.tokens.values() if one is not None]
     return f"{figures.count(sum(known) if len(known) == len(row.tokens) else None)} tokens"
 
@@ -175,14 +175,17 @@ def _turnings(ledger: Ledger, store: Store, report: Report, asked: CompareQuery)
     return Turnings(row=row, flips=found, pages=max(1, -(-found.total // FLIPS)))
 
 
-def _flips(ledger: Ledger, before: Run, after: Run, asked: CompareQuery) -> Flips:
+def _flips(ledger: Ledger, before: Run, after: Run, asked: CompareQuery) -> VerdictChanges:
     """Return a page of what turned: from the store where both runs are on one set of problems, else by a pass."""
     alone = before.settings.samples == after.settings.samples == 1
     if not (alone and before.settings.problems == after.settings.problems):
-        found = ledger.keep(("turns", before.id, mark(before), after.id, mark(after)), lambda: turns(before, after))
+        found = ledger.keep(
+            ("turns", before.id, run_version(before), after.id, run_version(after)),
+            lambda: all_verdict_changes(before, after),
+        )
         if found.paired or not alone:
             return found.some(asked.kind, offset=(asked.at - 1) * FLIPS, count=FLIPS)
-    return flips(before, after, kind=asked.kind, offset=(asked.at - 1) * FLIPS, count=FLIPS)
+    return verdict_changes(before, after, kind=asked.kind, offset=(asked.at - 1) * FLIPS, count=FLIPS)
 
 
 async def show_compare(request: Request) -> Response:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from stepdown.corpus import Card, Corpus, Kept, Places, find_places, open_corpus
+from stepdown.corpus import Card, Corpus, ProblemIndex, Selection, index_problems, open_corpus
 from stepdown.corpus.card import read_card
 from stepdown.corpus.selection import FILTERS, Filter, load_filter
 from stepdown.errors import StepdownError, UnknownName, UsageError
@@ -164,7 +164,7 @@ def _see(folder: Path, asked: CorpusQuery) -> tuple[Card, Seen]:
     return card, msgspec.structs.replace(seen, chains=judged, kept=kept, seconds=seconds)
 
 
-def _find(places: Places, asked: str) -> tuple[int, tuple[tuple[int, str], ...]]:
+def _find(places: ProblemIndex, asked: str) -> tuple[int, tuple[tuple[int, str], ...]]:
     """Return the number of a problem from 0, or of the first that words find, with all found; raise `UsageError`."""
     if asked.isascii() and asked.isdecimal():
         if not 1 <= int(asked) <= len(places):
@@ -180,9 +180,9 @@ def _find(places: Places, asked: str) -> tuple[int, tuple[tuple[int, str], ...]]
 
 
 @lru_cache(maxsize=4)
-def _places(folder: Path, fingerprint: str) -> Places:
+def _places(folder: Path, fingerprint: str) -> ProblemIndex:
     card = read_card(folder)
-    return find_places(folder, card)
+    return index_problems(folder, card)
 
 
 def _view(folder: Path, card: Card, asked: CorpusQuery) -> tuple[Corpus, float | None]:
@@ -225,7 +225,7 @@ async def _counts(view: Corpus, head: str, tail: str) -> AsyncIterator[str]:
     yield head
     shown: Any = templates().get_template("parts/counts.html").module
     counts = view.counted()
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[Selection, ...] = ()
     told = monotonic()
     try:
         while found := await asyncio.to_thread(next, counts, None):

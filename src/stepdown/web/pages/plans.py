@@ -13,7 +13,8 @@ from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import StepdownError, UnknownName, UsageError
 from stepdown.store import Edit, Run, Store
-from stepdown.store.people import Annotation, annotate, annotations, copied_from, copies, correct
+from stepdown.store.annotations import Annotation, annotate, annotations_by_trace
+from stepdown.store.corrections import copied_from, copies_of, correct
 from stepdown.types import Grade, Plan, Trace, Verdict
 from stepdown.web.jobs.run_form import check_model, offers
 from stepdown.web.jobs.solvings import Solving
@@ -93,9 +94,9 @@ async def _shown(state: State, name: str, problem: str) -> dict[str, Any]:
         subject = read_subject(store, name, problem)
         return _editing(subject) | {
             "lineage": lineage(subject),
-            "remarks": annotations(subject.run).get((problem, 0), []),
+            "remarks": annotations_by_trace(subject.run).get((problem, 0), []),
             "students": offers(store, state.config).models,
-            "copies": copies(subject.run, subject.place),
+            "copies": copies_of(subject.run, subject.place),
             "copied_from": copied_from(subject.run, subject.place),
         }
 

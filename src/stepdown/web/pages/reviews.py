@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import UnknownName, UsageError
 from stepdown.store import Store
-from stepdown.store.people import Decision, Held, decide, waiting
+from stepdown.store.reviews import Decision, PendingReview, decide_review, pending_reviews
 from stepdown.types import Plan
 from stepdown.web.pages import AtField, form_of, page, state_of
 from stepdown.web.pages.plans import author_of, revised, typed_of
@@ -24,13 +24,13 @@ SHOWN = 50
 class Waiting(msgspec.Struct, frozen=True):
     """A held plan with its number in the line and the address that opens it."""
 
-    held: Held
+    held: PendingReview
     at: str
 
 
 def line(store: Store) -> list[Waiting]:
     """Return all plans that wait, oldest first."""
-    return [Waiting(held, urlencode({"run": held.run, "at": held.problem.id})) for held in waiting(store)]
+    return [Waiting(held, urlencode({"run": held.run, "at": held.problem.id})) for held in pending_reviews(store)]
 
 
 async def show_reviews(request: Request) -> Response:
@@ -51,7 +51,7 @@ async def post_review(request: Request) -> Response:
     """Keep what a person decided on a held plan, and show the next one."""
     state, (run, problem) = state_of(request), place_of(request)
     form = await form_of(request)
-    held = next((one for one in waiting(state.store, run) if one.problem.id == problem), None)
+    held = next((one for one in pending_reviews(state.store, run) if one.problem.id == problem), None)
     if held is None:
         return _late(request, form, known=any(one.id == run for one in state.store.runs()))
     try:
@@ -61,12 +61,12 @@ async def post_review(request: Request) -> Response:
     decision = _decision(form.get("decision", ""), changed=plan != held.plan)
     if decision == "left":
         plan = msgspec.structs.replace(held.plan, author=author_of(form, state.person))
-    if not await state.write(lambda store: decide(store, (run, problem), decision=decision, plan=plan)):
+    if not await state.write(lambda store: decide_review(store, (run, problem), decision=decision, plan=plan)):
         return _late(request, form, known=True)
     return keep(RedirectResponse("/reviews", status_code=303), form, person=state.person)
 
 
-async def _again(request: Request, held: Held, form: Mapping[str, str], error: AtField) -> Response:
+async def _again(request: Request, held: PendingReview, form: Mapping[str, str], error: AtField) -> Response:
     """Show the form again as it was filled in, with what is wrong at its field."""
     found = await state_of(request).read(line)
     place = next((at for at, one in enumerate(found) if one.held == held), 0)

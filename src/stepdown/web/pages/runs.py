@@ -14,9 +14,9 @@ from stepdown.errors import UnknownName
 from stepdown.runner.lessons import may_meet
 from stepdown.settings import in_words
 from stepdown.store import Run, Store
-from stepdown.store.browse import MOST, WHERE, Chosen, Page, Where, browse, counts
-from stepdown.store.overviews import mark
-from stepdown.store.people import waiting_counts
+from stepdown.store.reviews import pending_review_counts
+from stepdown.store.run_version import run_version
+from stepdown.store.trace_search import MOST, WHERE, TraceFilter, TracePage, Where, counts, search_traces
 from stepdown.text import figures
 from stepdown.types import Settings
 from stepdown.web.pages import page, state_of, templates
@@ -68,7 +68,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     entry: Entry
     counts: dict[Where, int]
-    page: Page
+    page: TracePage
     at: int
     pages: int
     graders: tuple[str, ...]
@@ -91,7 +91,7 @@ def list_runs(ledger: Ledger, store: Store, asked: RunQuery, at: int = 1) -> Lis
         datasets=_choices(run.settings.dataset for run in runs),
         methods=_choices(run.settings.method for run in runs),
         students=_choices(run.settings.student for run in runs),
-        waiting=waiting_counts(store),
+        waiting=pending_review_counts(store),
     )
 
 
@@ -155,16 +155,16 @@ async def show_runs(request: Request) -> Response:
     return page(request, "runs.html", listing=listing, asked=asked, plain=plain, figures=figures, age=age)
 
 
-def chosen_of(request: Request) -> Chosen:
+def chosen_of(request: Request) -> TraceFilter:
     """Return which traces an address asks for. Raises `UnknownName`."""
     where, words = request.query_params.get("where", ""), request.query_params.get("words", "").strip()
     for known in WHERE:
         if where == known:
-            return Chosen(known, words[:_LONGEST_WORDS])
+            return TraceFilter(known, words[:_LONGEST_WORDS])
     raise UnknownName("filter of traces", where, [one for one in WHERE if one])
 
 
-def query(chosen: Chosen, **more: object) -> str:
+def query(chosen: TraceFilter, **more: object) -> str:
     """Return the part of an address after `?` that asks for these traces."""
     return urlencode({name: value for name, value in {**msgspec.to_builtins(chosen), **more}.items() if value != ""})
 
@@ -180,17 +180,17 @@ async def show_run(request: Request) -> Response:
     )  # fmt: skip
 
 
-def _see(ledger: Ledger, run: Run, chosen: Chosen, at: int) -> Seen:
-    found = browse(run, chosen, offset=(at - 1) * TRACES, count=TRACES)
+def _see(ledger: Ledger, run: Run, chosen: TraceFilter, at: int) -> Seen:
+    found = search_traces(run, chosen, offset=(at - 1) * TRACES, count=TRACES)
     return Seen(
         entry=ledger.entry(run),
-        counts=ledger.keep(("counts", run.id, mark(run)), lambda: counts(run)),
+        counts=ledger.keep(("counts", run.id, run_version(run)), lambda: counts(run)),
         page=found,
         at=at,
         pages=max(1, -(-found.total // TRACES)),
         graders=tuple(run.graders()),
         met=_met(ledger, run),
-        waiting=waiting_counts(run.store).get(run.id, 0),
+        waiting=pending_review_counts(run.store).get(run.id, 0),
     )
 
 
@@ -210,7 +210,7 @@ async def show_audit(request: Request) -> Response:
 
 
 def _audit(ledger: Ledger, run: Run) -> tuple[str, Audit]:
-    return run.id, ledger.keep(("audit", run.id, mark(run)), lambda: audit(run))
+    return run.id, ledger.keep(("audit", run.id, run_version(run)), lambda: audit(run))
 
 
 ROUTES: list[BaseRoute] = [

@@ -8,17 +8,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from stepdown.audits import Fault, Leak, endings, faults, leak
-from stepdown.audits.endings import EndingKind
+from stepdown.audits import Leak, PlanFault, faults, leak, termination_faults
+from stepdown.audits.termination import EndingKind
 from stepdown.errors import UnknownName
 from stepdown.models import Prices
 from stepdown.prompts import asked
 from stepdown.reports.labels import method_of, plans_of
 from stepdown.settings import in_words
 from stepdown.store import Edit, Run, Store
-from stepdown.store.browse import Chosen, Line, neighbours
-from stepdown.store.origins import Siblings, grades_of, payers, siblings
-from stepdown.store.people import Annotation, annotations, copied_from, copies
+from stepdown.store.annotations import Annotation, annotations_by_trace
+from stepdown.store.corrections import copied_from, copies_of
+from stepdown.store.provenance import Siblings, grades_of, payers, siblings
+from stepdown.store.trace_search import TraceFilter, TraceSummary, neighbours
 from stepdown.text import figures
 from stepdown.types import Call, Grade, Trace
 from stepdown.web.pages import page, state_of
@@ -49,10 +50,10 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     calls: tuple[Said, ...]
     solution: Passage | None
     samples: tuple[tuple[int, Grade], ...]
-    before: Line | None
-    after: Line | None
+    before: TraceSummary | None
+    after: TraceSummary | None
     leak: Leak | None
-    faults: tuple[Fault, ...]
+    faults: tuple[PlanFault, ...]
     endings: tuple[EndingKind, ...]
     edits: tuple[Edit, ...]
     siblings: Siblings
@@ -77,7 +78,7 @@ def find_trace(run: Run, problem: str, sample: int) -> tuple[int, Trace, Grade, 
     raise UnknownName("sample", str(sample), [str(trace.sample) for _, trace, _ in attempts])
 
 
-def describe(run: Run, prices: Prices, problem: str, sample: int, chosen: Chosen) -> Shown:
+def describe(run: Run, prices: Prices, problem: str, sample: int, chosen: TraceFilter) -> Shown:
     """Return what a page says of a trace. Raises `UnknownName`."""
     ordinal, trace, grade, samples = find_trace(run, problem, sample)
     grades = grades_of(run, ordinal, sample)
@@ -95,12 +96,12 @@ def describe(run: Run, prices: Prices, problem: str, sample: int, chosen: Chosen
         after=after,
         leak=leak(trace.problem, trace.plan) if trace.plan else None,
         faults=tuple(faults(trace.problem, trace.plan)) if trace.plan else (),
-        endings=endings(trace) if solved else (),
+        endings=termination_faults(trace) if solved else (),
         edits=tuple(edit for edit in run.edits() if edit.problem == problem),
         siblings=siblings(run, ordinal, sample),
-        copies=tuple(copies(run, (ordinal, sample))),
+        copies=tuple(copies_of(run, (ordinal, sample))),
         copied_from=copied_from(run, (ordinal, sample)),
-        remarks=tuple(annotations(run).get((problem, sample), ())),
+        remarks=tuple(annotations_by_trace(run).get((problem, sample), ())),
         extra=(run.extra(ordinal, sample) or b"").decode("utf-8", "replace")[:LONGEST],
     )
 

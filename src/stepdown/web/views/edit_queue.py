@@ -6,12 +6,12 @@ from typing import Literal
 import msgspec
 
 from stepdown.audits import Suggestion, audit
-from stepdown.graders.elections import elect
+from stepdown.graders.majority import majority_grade
 from stepdown.models import Prices
 from stepdown.store import Run, Store
-from stepdown.store.browse import Chosen, browse
-from stepdown.store.overviews import mark
-from stepdown.store.people import SOURCE
+from stepdown.store.corrections import SOURCE
+from stepdown.store.run_version import run_version
+from stepdown.store.trace_search import TraceFilter, search_traces
 from stepdown.text.figures import count, money
 from stepdown.types import Grade, Trace, Verdict
 from stepdown.web.views.run_stats import Ledger
@@ -108,7 +108,7 @@ def side_of(run: Run, problem: str, prices: Prices) -> Side | None:
         run=run.id,
         student=run.settings.student,
         attempts=attempts,
-        verdict=elect(attempts).verdict,
+        verdict=majority_grade(attempts).verdict,
         tokens=None if None in usages else sum(one.input + one.output for one in usages if one),
         cost=None if None in costs else sum(one for one in costs if one),
     )
@@ -138,7 +138,7 @@ def worth(ledger: Ledger, run: Run) -> Worth:
     """Audit a run together with others on the same problems and return what to look at; kept while nothing changes."""
     others = _others(run.store, run)
     # Without the edits: they change no suggestion, and a person makes one a minute.
-    marks = tuple((one.id, msgspec.structs.replace(mark(one), edits=0, call=0)) for one in (run, *others))
+    marks = tuple((one.id, msgspec.structs.replace(run_version(one), edits=0, call=0)) for one in (run, *others))
     return ledger.keep(("worth", marks), lambda: _worth(run, others))
 
 
@@ -154,7 +154,9 @@ def _others(store: Store, run: Run) -> list[Run]:
 
 
 def _worth(run: Run, others: list[Run]) -> Worth:
-    wrong = tuple(dict.fromkeys(line.problem for line in browse(run, Chosen("wrong"), count=MOST_WRONG).lines))
+    wrong = tuple(
+        dict.fromkeys(line.problem for line in search_traces(run, TraceFilter("wrong"), count=MOST_WRONG).lines)
+    )
     if len(run) > MOST_TRACES:
         note = f"This run is too long to be audited while a page waits: stepdown audit {run.id} lists what it suggests."
         return Worth((), wrong, note)
@@ -182,4 +184,4 @@ def _turn(run: Run, derived: Run, problem: str) -> tuple[Verdict, Verdict]:
     before, after = ([(trace, grade) for _, trace, grade in one.attempts(problem)] for one in (run, derived))
     if not before or not after:
         return "ungraded", "ungraded"
-    return elect(before).verdict, elect(after).verdict
+    return majority_grade(before).verdict, majority_grade(after).verdict

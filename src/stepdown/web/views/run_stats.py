@@ -12,7 +12,7 @@ from stepdown.reports import Report, report
 from stepdown.reports.labels import method_of, plans_of
 from stepdown.stats import wilson
 from stepdown.store import Run, Store
-from stepdown.store.overviews import Mark, mark, paid
+from stepdown.store.run_version import RunVersion, payments, run_version
 from stepdown.text.figures import short
 from stepdown.types import Settings
 
@@ -83,7 +83,7 @@ class Ledger:
 
     def entry(self, run: Run) -> Entry:
         """Return what a run came to until now."""
-        now = mark(run)
+        now = run_version(run)
         return Entry(
             run=run.id,
             created=run.created,
@@ -96,13 +96,13 @@ class Ledger:
             spent=self._spending(run, now),
         )
 
-    def _spending(self, run: Run, now: Mark) -> Spent:
+    def _spending(self, run: Run, now: RunVersion) -> Spent:
         """Add to what is known only the calls paid for since."""
         place = (str(run.store.path), run.id)
         known = self._spent.get(place, Spent())
         if known.last < now.call:
             tokens, money, left = known.tokens, known.money, known.left
-            for one in paid(run, after=known.last, until=now.call):
+            for one in payments(run, after=known.last, until=now.call):
                 cost = self.prices.cost(one.model, one.usage)
                 money = None if money is None or cost is None else money + one.calls * cost
                 used = None if one.usage is None else one.calls * (one.usage.input + one.usage.output)
@@ -118,7 +118,7 @@ class Ledger:
         """
         runs = [store.run(name) for name in names]
         base = store.run(baseline) if baseline else None
-        marks = tuple((run.id, mark(run)) for run in [*runs, *([base] if base else [])])
+        marks = tuple((run.id, run_version(run)) for run in [*runs, *([base] if base else [])])
         return self.keep(
             ("report", marks, baseline), lambda: report(*runs, baseline=base, prices=self.prices, every=True)
         )

@@ -4,12 +4,12 @@ from array import array
 from bisect import bisect_right
 from itertools import pairwise
 
-from stepdown.corpus.selection.filters import Filter, Group, Groups, Request, rank, unprepared, words
+from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, Groups, rank, unprepared, words
 
 _AMOUNTS = (1, 3, 5, 7, 9)
 
 
-def open_ended(request: Request) -> Filter:
+def open_ended(request: FilterSpec) -> Filter:
     """Return the filter that keeps 1, 3, 5, 7 or 9 chains by the problem's quintile of distinct bigrams."""
     definition = (
         "1, 3, 5, 7 or 9 random chains of each problem, by its quintile when problems are sorted by the number of"

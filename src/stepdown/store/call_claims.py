@@ -7,7 +7,7 @@ from hashlib import blake2b
 import msgspec
 
 from stepdown.store.owners import Owner, lives
-from stepdown.store.rows import Left, encode
+from stepdown.store.records import AbandonedReply, encode
 from stepdown.store.run import Store
 from stepdown.types import GREEDY, Usage
 
@@ -124,7 +124,14 @@ class Claims:
             db.executemany(
                 _BOOK,
                 [
-                    (_estimate(key, owner), model, _NOTHING_ASKED, encode(Left("", model, Usage(*bound))), run, now)
+                    (
+                        _estimate(key, owner),
+                        model,
+                        _NOTHING_ASKED,
+                        encode(AbandonedReply("", model, Usage(*bound))),
+                        run,
+                        now,
+                    )
                     for key, model, run, *bound in rows
                 ],
             )

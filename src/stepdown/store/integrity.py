@@ -9,9 +9,9 @@ from typing import Any, get_args
 import msgspec
 
 from stepdown.errors import StoreError
-from stepdown.store.connection import Connection
-from stepdown.store.rows import (
-    Left,
+from stepdown.store.connection import StoreConnection
+from stepdown.store.records import (
+    AbandonedReply,
     decode_places,
     decode_plan,
     decode_problem,
@@ -23,10 +23,10 @@ from stepdown.types import Verdict
 
 Values = Sequence[Any]
 _VERDICTS = get_args(Verdict)
-_decode_left = msgspec.json.Decoder(Left).decode
+_decode_left = msgspec.json.Decoder(AbandonedReply).decode
 
 
-def _problem(db: Connection, row: Values) -> str:
+def _problem(db: StoreConnection, row: Values) -> str:
     key, name, body = row
     problem = decode_problem(body)
     if blake2b(body, digest_size=16).digest() != key or problem.id != name:
@@ -34,7 +34,7 @@ def _problem(db: Connection, row: Values) -> str:
     return ""
 
 
-def _call(db: Connection, row: Values) -> str:
+def _call(db: StoreConnection, row: Values) -> str:
     key, model, source, request, reply, run, created = row
     decode_request(request)
     try:
@@ -44,13 +44,13 @@ def _call(db: Connection, row: Values) -> str:
     return "" if len(key) == 16 and _texts(model, source, run) and isinstance(created, float) else "a value is no such"
 
 
-def _run(db: Connection, row: Values) -> str:
+def _run(db: StoreConnection, row: Values) -> str:
     run, settings, created, grader = row
     decode_settings(settings)
     return "" if _texts(run, grader) and isinstance(created, float) else "a value is no such"
 
 
-def _trace(db: Connection, row: Values) -> str:
+def _trace(db: StoreConnection, row: Values) -> str:
     run, ordinal, sample, problem, plan, calls, solution, error, usage = row
     if plan is not None:
         decode_plan(plan)
@@ -63,7 +63,7 @@ def _trace(db: Connection, row: Values) -> str:
     return "" if all(_has(db, "calls", key) for key in keys) else "a call of it is not there"
 
 
-def _grade(db: Connection, row: Values) -> str:
+def _grade(db: StoreConnection, row: Values) -> str:
     run, ordinal, sample, verdict, found, why = row
     if verdict not in _VERDICTS or not _texts(found, why):
         return "its verdict is none"
@@ -73,13 +73,13 @@ def _grade(db: Connection, row: Values) -> str:
     return "" if place else "its trace is not there"
 
 
-def _edit(db: Connection, row: Values) -> str:
+def _edit(db: StoreConnection, row: Values) -> str:
     run, problem, plan, created = row
     decode_plan(plan)
     return "" if _texts(run, problem) and isinstance(created, float) else "a value is no such"
 
 
-def _has(db: Connection, table: str, key: bytes) -> bool:
+def _has(db: StoreConnection, table: str, key: bytes) -> bool:
     return db.execute(f"select 1 from {table} where key = ?", (key,)).fetchone() is not None
 
 
@@ -88,7 +88,7 @@ def _texts(*values: object) -> bool:
 
 
 # What is looked at of each table, in an order in which what a row names comes before it.
-ROWS: dict[str, tuple[str, Callable[[Connection, Values], str]]] = {
+ROWS: dict[str, tuple[str, Callable[[StoreConnection, Values], str]]] = {
     "problems": ("key, id, body", _problem),
     "calls": ("key, model, source, request, reply, run, created", _call),
     "runs": ("id, settings, created, grader", _run),
@@ -98,7 +98,7 @@ ROWS: dict[str, tuple[str, Callable[[Connection, Values], str]]] = {
 }
 
 
-def fault_of(db: Connection, table: str, row: Values) -> str:
+def fault_of(db: StoreConnection, table: str, row: Values) -> str:
     """Return what is wrong with a row's columns, given as `ROWS` names them; "" where nothing is."""
     try:
         return ROWS[table][1](db, row)
@@ -108,13 +108,13 @@ def fault_of(db: Connection, table: str, row: Values) -> str:
         return f"{type(error).__name__}: {error}"
 
 
-def faults(db: Connection, *, most: int = 20, seconds: float | None = None) -> Iterator[str]:
+def faults(db: StoreConnection, *, most: int = 20, seconds: float | None = None) -> Iterator[str]:
     """Stream what is wrong with a store, at most so many faults, for so long: its pages first, then each row."""
     ends = time.monotonic() + seconds if seconds is not None else None
     yield from islice(chain(_pages(db, most), _rows(db, ends)), most)
 
 
-def _pages(db: Connection, most: int) -> list[str]:
+def _pages(db: StoreConnection, most: int) -> list[str]:
     try:
         said = [str(line) for (line,) in db.execute(f"pragma integrity_check({most:d})")]
     except StoreError as error:
@@ -122,7 +122,7 @@ def _pages(db: Connection, most: int) -> list[str]:
     return [] if said == ["ok"] else said
 
 
-def _rows(db: Connection, ends: float | None) -> Iterator[str]:
+def _rows(db: StoreConnection, ends: float | None) -> Iterator[str]:
     for table, (columns, _) in ROWS.items():
         try:
             for number, row in enumerate(db.execute(f"select {columns} from {table}")):

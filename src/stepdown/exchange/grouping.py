@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from stepdown.corpus.rows import unicode_value
+from stepdown.corpus.parquet_rows import unicode_value
 from stepdown.errors import UsageError
 from stepdown.files import folder_beside
 from stepdown.types import Chain
@@ -18,7 +18,7 @@ _WAITING = 1 << 26
 _LENGTH = 4
 
 
-def gathered(chains: Iterable[tuple[str, Chain]], folder: Path) -> Iterator[list[Chain]]:
+def external_group_by(chains: Iterable[tuple[str, Chain]], folder: Path) -> Iterator[list[Chain]]:
     """Stream all chains of one key at a time, keys and chains in the order they come.
 
     Needs as much disk in `folder` as the chains have bytes. Memory: 64 MB, the chains of 1,024 keys, and some 180

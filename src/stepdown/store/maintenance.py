@@ -8,12 +8,12 @@ import msgspec
 
 from stepdown.errors import StoreError
 from stepdown.files import replacing
-from stepdown.store.checking import ROWS, fault_of, faults
-from stepdown.store.claims import Claims
-from stepdown.store.connection import MEND, WAIT, Connection, Locked
+from stepdown.store.call_claims import Claims
+from stepdown.store.connection import MEND, WAIT, Locked, StoreConnection
+from stepdown.store.filesystem import check_file
+from stepdown.store.integrity import ROWS, fault_of, faults
 from stepdown.store.opening import connect, open_to_read, open_to_write
 from stepdown.store.owners import lives
-from stepdown.store.places import check_file
 from stepdown.store.run import Store
 
 _STEP = 512  # pages a backup copies before it lets writers in
@@ -21,7 +21,7 @@ _STEP = 512  # pages a backup copies before it lets writers in
 _PLAIN = ("reviews", "annotations")
 
 
-class Glance(msgspec.Struct, frozen=True):
+class StoreSummary(msgspec.Struct, frozen=True):
     """What a store holds: the rows of each table, its bytes with the log beside it, its schema."""
 
     store: str
@@ -30,7 +30,7 @@ class Glance(msgspec.Struct, frozen=True):
     schema: int
 
 
-class Checked(msgspec.Struct, frozen=True):
+class CheckResult(msgspec.Struct, frozen=True):
     """What `check` found: the rows of each table, and what is wrong."""
 
     store: str
@@ -39,7 +39,7 @@ class Checked(msgspec.Struct, frozen=True):
     faults: tuple[str, ...]
 
 
-class Copied(msgspec.Struct, frozen=True):
+class CopyResult(msgspec.Struct, frozen=True):
     """What `copy` wrote; of a damaged store only the rows that could be read and are whole, `lost` the others met."""
 
     store: str
@@ -49,7 +49,7 @@ class Copied(msgspec.Struct, frozen=True):
     lost: int = 0
 
 
-class Compacted(msgspec.Struct, frozen=True):
+class CompactResult(msgspec.Struct, frozen=True):
     """What `compact` dropped, or would: rows that nothing names, by table; bytes of the file before and after."""
 
     store: str
@@ -58,21 +58,21 @@ class Compacted(msgspec.Struct, frozen=True):
     after: int | None
 
 
-def glance(path: Path) -> Glance:
+def summarize_store(path: Path) -> StoreSummary:
     """Count a store's rows. Raises `StoreError`."""
     with Store(path, reading=True) as store:
         size = sum(file.stat().st_size for end in ("", "-wal") if (file := path.with_name(path.name + end)).is_file())
-        return Glance(str(path), _counts(store.db), size, store.value("pragma user_version"))
+        return StoreSummary(str(path), _counts(store.db), size, store.value("pragma user_version"))
 
 
-def check(path: Path) -> Checked:
+def check(path: Path) -> CheckResult:
     """Look through a whole store. Raises `StoreError` for a file that cannot be opened as one."""
     with Store(path, reading=True) as store:
         found = tuple(faults(store.db))
-        return Checked(str(path), not found, _counts(store.db), found)
+        return CheckResult(str(path), not found, _counts(store.db), found)
 
 
-def _counts(db: Connection) -> dict[str, int]:
+def _counts(db: StoreConnection) -> dict[str, int]:
     counts = {}
     for table in ROWS:
         try:
@@ -82,7 +82,7 @@ def _counts(db: Connection) -> dict[str, int]:
     return counts
 
 
-def copy(path: Path, out: Path, *, force: bool = False) -> Copied:
+def copy(path: Path, out: Path, *, force: bool = False) -> CopyResult:
     """Copy a store, also while others write it, or what can be read of a damaged one, to a file.
 
     Raises `StoreError` where nothing can be read, `UsageError` for a place that cannot be written.
@@ -95,8 +95,8 @@ def copy(path: Path, out: Path, *, force: bool = False) -> Copied:
                 raise
             part.unlink(missing_ok=True)
             rows, lost = _salvage(path, part)
-            return Copied(str(path), str(out), rows, damaged=True, lost=lost)
-        return Copied(str(path), str(out), rows)
+            return CopyResult(str(path), str(out), rows, damaged=True, lost=lost)
+        return CopyResult(str(path), str(out), rows)
 
 
 def _backup(path: Path, part: Path) -> dict[str, int]:
@@ -137,7 +137,7 @@ def _salvage(path: Path, part: Path) -> tuple[dict[str, int], int]:
     return rows, lost
 
 
-def _rescue(source: Connection, target: Connection, table: str) -> int:
+def _rescue(source: StoreConnection, target: StoreConnection, table: str) -> int:
     """Copy what can be read of a table, and return how many rows that were met are not whole."""
     try:
         columns = [name for _, name, *_ in source.execute(f"pragma table_info({table})")]
@@ -176,7 +176,7 @@ _UNNAMED = {
 }
 
 
-def compact(path: Path, *, dry: bool = False) -> Compacted:
+def compact(path: Path, *, dry: bool = False) -> CompactResult:
     """Drop what nothing names, and give the space back; `dry` only counts it.
 
     That is problems of no trace, what an interrupted copy of a run left, grades without their trace, remarks on runs
@@ -185,12 +185,12 @@ def compact(path: Path, *, dry: bool = False) -> Compacted:
     before = path.stat().st_size if path.exists() else 0
     with Store(path, reading=dry) as store:
         if dry:
-            return Compacted(str(path), _unnamed(store.db), before, None)
+            return CompactResult(str(path), _unnamed(store.db), before, None)
         dropped = _drop(store)
-    return Compacted(str(path), dropped, before, path.stat().st_size)
+    return CompactResult(str(path), dropped, before, path.stat().st_size)
 
 
-def _unnamed(db: Connection) -> dict[str, int]:
+def _unnamed(db: StoreConnection) -> dict[str, int]:
     known = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
     counts = {
         table: int(db.execute(f"select count(*) from {table} where {where}").fetchone()[0])
@@ -200,7 +200,7 @@ def _unnamed(db: Connection) -> dict[str, int]:
     return counts | ({"claims": len(_abandoned(db))} if "claims" in known else {})
 
 
-def _abandoned(db: Connection) -> list[tuple[str]]:
+def _abandoned(db: StoreConnection) -> list[tuple[str]]:
     rows = db.execute("select distinct owner, expires from claims").fetchall()
     return [(owner,) for owner, expires in rows if not lives(owner, expires, time.time())]
 

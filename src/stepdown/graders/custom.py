@@ -12,7 +12,7 @@ from stepdown.usercode import code_of, is_ours, version_of
 _HINT = 'give it a name: `name = "mine"` in its class, or write it as a function with `def`'
 
 
-class OwnGrader(msgspec.Struct, frozen=True):
+class CustomGrader(msgspec.Struct, frozen=True):
     """A user's grader under its stored name: `mine@1f2e3d4c` by its code, `mine@2` by the `version` it declares."""
 
     name: str
@@ -35,15 +35,15 @@ def named(grader: Grader) -> Grader:
 
     A function is named by itself. Raises `UsageError` for a grader that has no name, and for the name of one of ours.
     """
-    if isinstance(grader, OwnGrader) or (is_ours(grader) and not inspect.isfunction(grader)):
+    if isinstance(grader, CustomGrader) or (is_ours(grader) and not inspect.isfunction(grader)):
         return grader
     name, code = _name_of(grader), code_of(grader)
     plain, _, version = name.partition("@")
     if plain in OURS or name.startswith("judge:") or name.endswith("+person"):
         raise UsageError(f"`{name}` is a grader of stepdown's own", "give yours another name")
     if version_of(grader):
-        return OwnGrader(f"{plain}@{code}", grader)
-    return OwnGrader(f"{name}-{code}" if version else f"{plain}@{code}", grader)
+        return CustomGrader(f"{plain}@{code}", grader)
+    return CustomGrader(f"{name}-{code}" if version else f"{plain}@{code}", grader)
 
 
 OURS = frozenset(

@@ -12,7 +12,7 @@ from typing import Any, Self
 import msgspec
 
 from stepdown.corpus.card import CARD, Card, write_card
-from stepdown.corpus.rows import Row, chains_of, check_rows, frame_of, row_of, schema, unicode_row
+from stepdown.corpus.parquet_rows import Row, chains_of, check_rows, frame_of, row_of, schema, unicode_row
 from stepdown.errors import UsageError
 from stepdown.extras import load_polars
 from stepdown.files import replacing_folder
@@ -52,7 +52,7 @@ class CorpusWriter:
         self._parts = self._characters = self._graded = self._right = 0
         self._teachers: Counter[str] = Counter()
         self._graders: set[str] = set()
-        self._met, self._behind, self._questions = Met(), behind, set[int]()
+        self._met, self._behind, self._questions = SeenProblems(), behind, set[int]()
         self._hash = blake2b(digest_size=16)
         self._encode = msgspec.json.Encoder().encode
 
@@ -111,7 +111,7 @@ class CorpusWriter:
             self._flush()
         if not self._parts:
             raise UsageError(f"nothing was written to `{self.out}`: there is no chain", "a corpus has at least one")
-        lessons = lessons_behind(self._teachers)
+        lessons = questions_of_teachers(self._teachers)
         behind = self._behind | lessons.keys
         self.card = msgspec.structs.replace(
             self.card,
@@ -132,7 +132,7 @@ class CorpusWriter:
             write_keys(self._folder / BEHIND, behind)
 
 
-class Met:
+class SeenProblems:
     """The problems that were met so far, by hash (8 bytes each), and the one that is at hand."""
 
     def __init__(self) -> None:
@@ -158,7 +158,7 @@ class Met:
         return True
 
 
-def lessons_behind(teachers: Iterable[str]) -> Lessons:
+def questions_of_teachers(teachers: Iterable[str]) -> Lessons:
     """Return what the teachers that are students of ours were trained on; a control's mark is no part of a name."""
     found = Lessons()
     for name in dict.fromkeys(one.partition("+")[0] for one in teachers):
@@ -212,7 +212,7 @@ def _rows_of(path: Path) -> int:
 
 def read_groups(folder: Path, card: Card) -> Iterator[list[Chain]]:
     """Stream the chains of one problem at a time; raise `BadRow` or `UsageError` where the corpus is broken."""
-    met = Met()
+    met = SeenProblems()
     group: list[Chain] = []
     for chain in _read_chains(folder, card):
         if met.meet(chain.problem) and group:

@@ -36,7 +36,7 @@ class Attempt(msgspec.Struct, frozen=True):
     leaked: bool = False
 
 
-class Case(msgspec.Struct, frozen=True):
+class BlamedTrace(msgspec.Struct, frozen=True):
     """A wrong trace, who is to blame, and why in words."""
 
     run: str
@@ -57,7 +57,7 @@ class Suggestion(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...]
 
 
-class Outcome(msgspec.Struct):
+class SolveCounts(msgspec.Struct):
     """Right and graded attempts of one student by one plan; `excused` ones were cut or doubtfully graded."""
 
     right: int = 0
@@ -81,7 +81,7 @@ class Outcome(msgspec.Struct):
         return self.graded > self.excused and not self.solved
 
 
-Crossing = Mapping[tuple[str, bytes], Outcome]
+Crossing = Mapping[tuple[str, bytes], SolveCounts]
 
 
 def attempt_of(run: str, student: str, trace: Trace, grade: Grade) -> Attempt:
@@ -102,18 +102,18 @@ def _hash(text: str) -> bytes:
     return blake2b(text.strip().encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-def cross(attempts: Iterable[Attempt]) -> dict[bytes, dict[tuple[str, bytes], Outcome]]:
+def count_by_student_and_plan(attempts: Iterable[Attempt]) -> dict[bytes, dict[tuple[str, bytes], SolveCounts]]:
     """Return by question the outcomes of each (student, plan)."""
-    found: defaultdict[bytes, dict[tuple[str, bytes], Outcome]] = defaultdict(dict)
+    found: defaultdict[bytes, dict[tuple[str, bytes], SolveCounts]] = defaultdict(dict)
     for attempt in attempts:
-        found[attempt.question].setdefault((attempt.student, attempt.plan), Outcome()).add(attempt)
+        found[attempt.question].setdefault((attempt.student, attempt.plan), SolveCounts()).add(attempt)
     return found
 
 
-def blame(attempt: Attempt, crossing: Crossing) -> Case:
+def blame(attempt: Attempt, crossing: Crossing) -> BlamedTrace:
     """Return who is to blame for one wrong attempt, by the first rule that decides (docs/audits.md)."""
     who, why = _decide(attempt, crossing)
-    return Case(attempt.run, attempt.problem, attempt.sample, attempt.student, who, why)
+    return BlamedTrace(attempt.run, attempt.problem, attempt.sample, attempt.student, who, why)
 
 
 def _decide(attempt: Attempt, crossing: Crossing) -> tuple[Blame, str]:

@@ -11,8 +11,8 @@ import msgspec
 from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
 from stepdown.errors import BadRow, UsageError
 from stepdown.exchange import conversations, pools, scotd
-from stepdown.exchange.objects import Progress, find_objects, read_objects
-from stepdown.exchange.sources import Source, dataset_of
+from stepdown.exchange.json_streams import Progress, find_objects, read_objects
+from stepdown.exchange.source import Source, dataset_of
 from stepdown.types import Chain
 
 _KNOWN = (

@@ -18,7 +18,7 @@ _WAYS: dict[tuple[type, bytes], list[bytes]] = {}
 Struct = TypeVar("Struct")
 
 
-def reading(decode: Callable[[bytes], Struct]) -> Callable[[bytes], Struct]:
+def damage_checked(decode: Callable[[bytes], Struct]) -> Callable[[bytes], Struct]:
     """Return a decoder that says of what it cannot read that the store is damaged."""
 
     def read(body: bytes) -> Struct:
@@ -30,13 +30,13 @@ def reading(decode: Callable[[bytes], Struct]) -> Callable[[bytes], Struct]:
     return read
 
 
-decode_plan = reading(msgspec.json.Decoder(Plan).decode)
-decode_settings = reading(msgspec.json.Decoder(Settings).decode)
-decode_places = reading(msgspec.json.Decoder(list[tuple[Role, int, str, bool]]).decode)
-decode_request = reading(msgspec.json.Decoder(tuple[Messages, Sampling]).decode)
-decode_problem = reading(msgspec.json.Decoder(Problem).decode)
-_decode_reply = reading(msgspec.json.Decoder(Reply).decode)
-_decode_usage = reading(msgspec.json.Decoder(dict[str, dict[str, int] | None]).decode)
+decode_plan = damage_checked(msgspec.json.Decoder(Plan).decode)
+decode_settings = damage_checked(msgspec.json.Decoder(Settings).decode)
+decode_places = damage_checked(msgspec.json.Decoder(list[tuple[Role, int, str, bool]]).decode)
+decode_request = damage_checked(msgspec.json.Decoder(tuple[Messages, Sampling]).decode)
+decode_problem = damage_checked(msgspec.json.Decoder(Problem).decode)
+_decode_reply = damage_checked(msgspec.json.Decoder(Reply).decode)
+_decode_usage = damage_checked(msgspec.json.Decoder(dict[str, dict[str, int] | None]).decode)
 
 
 def decode_reply(body: bytes) -> Reply:
@@ -47,7 +47,7 @@ def decode_reply(body: bytes) -> Reply:
     return msgspec.structs.replace(reply, usage=None)
 
 
-class Left(msgspec.Struct, frozen=True, tag_field="finish", tag="left"):
+class AbandonedReply(msgspec.Struct, frozen=True, tag_field="finish", tag="left"):
     """What came of a stream that was left or broke before its end: the text until then; `usage` is an estimate."""
 
     text: str
@@ -55,7 +55,7 @@ class Left(msgspec.Struct, frozen=True, tag_field="finish", tag="left"):
     usage: Usage
 
 
-class Paid(msgspec.Struct, frozen=True):
+class StoredCall(msgspec.Struct, frozen=True):
     """An answered call with the key it is found by, the source that answered and the run that paid.
 
     One that was left or broke has a key of its own, by which nobody finds it: it is paid for, and answers nothing.
@@ -67,11 +67,11 @@ class Paid(msgspec.Struct, frozen=True):
     messages: Messages
     sampling: Sampling
     sample: int
-    reply: Reply | Left
+    reply: Reply | AbandonedReply
     run: str
 
 
-class Row(msgspec.Struct, frozen=True):
+class StoredTrace(msgspec.Struct, frozen=True):
     """A trace at its place in a run, with its calls' keys; `extra` is what an imported file said beyond it.
 
     `failure` is the error behind the trace's where it has just been made; it is not kept.
@@ -136,7 +136,7 @@ def _ways(sampling: Sampling) -> list[bytes]:
     return found
 
 
-def own_key() -> bytes:
+def unfindable_key() -> bytes:
     """Return a key by which nobody finds a call: it is in the books, and answers nothing."""
     return uuid4().bytes
 
@@ -170,7 +170,7 @@ def _call(role: Role, sample: int, _: str, counted: bool, model: str, request: b
     return Call(role=role, model=model, messages=messages, sampling=sampling, reply=answer, sample=sample)
 
 
-def columns_of(row: Row) -> tuple[object, ...]:
+def trace_columns(row: StoredTrace) -> tuple[object, ...]:
     """Return the columns of a trace after its run."""
     trace = row.trace
     # An earlier sample of the same problem has counted a call that this sample shares with it.

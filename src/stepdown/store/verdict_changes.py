@@ -8,8 +8,8 @@ from stepdown.errors import UsageError
 from stepdown.store.run import Run
 from stepdown.types import Verdict
 
-Turn = Literal["won", "lost", "any"]
-_TURNS: dict[Turn, str] = {
+ChangeKind = Literal["won", "lost", "any"]
+_TURNS: dict[ChangeKind, str] = {
     "won": "a.verdict = 'wrong' and b.verdict = 'right'",
     "lost": "a.verdict = 'right' and b.verdict = 'wrong'",
     "any": "a.verdict != b.verdict and a.verdict != 'ungraded' and b.verdict != 'ungraded'",
@@ -19,7 +19,7 @@ _NAMED = """b_trace.problem in (select other.key from problems as mine
             join problems as other on other.id = mine.id where mine.key = a_trace.problem)"""
 
 
-class Turned(msgspec.Struct, frozen=True, kw_only=True):
+class VerdictChange(msgspec.Struct, frozen=True, kw_only=True):
     """A problem by its id in either run, with what each found and whether it was right."""
 
     problem: str
@@ -32,15 +32,17 @@ class Turned(msgspec.Struct, frozen=True, kw_only=True):
     found_after: str | None
 
 
-class Flips(msgspec.Struct, frozen=True):
+class VerdictChanges(msgspec.Struct, frozen=True):
     """Some of the problems that turned, and how many did; `named` says that ids paired them, as no content did."""
 
-    turned: tuple[Turned, ...]
+    turned: tuple[VerdictChange, ...]
     total: int
     named: bool
 
 
-def flips(before: Run, after: Run, *, kind: Turn = "any", offset: int = 0, count: int = 50) -> Flips:
+def verdict_changes(
+    before: Run, after: Run, *, kind: ChangeKind = "any", offset: int = 0, count: int = 50
+) -> VerdictChanges:
     """Return `count` problems from `offset` on that were won, lost or either, in the order of the first run.
 
     Problems are paired by their content, or by id where no content is shared. Raises `UsageError` for a run of
@@ -55,10 +57,10 @@ def flips(before: Run, after: Run, *, kind: Turn = "any", offset: int = 0, count
     named = not _pairs(before, after, f"select 1 from {_joined(_KEYED)} limit 1")
     both = f"{_graded(_NAMED if named else _KEYED)} where {_TURNS[kind]}"
     total = int(_pairs(before, after, f"select count(*) from {both}")[0][0])
-    return Flips(_turned(before, after, both, offset=offset, count=count) if total else (), total, named)
+    return VerdictChanges(_turned(before, after, both, offset=offset, count=count) if total else (), total, named)
 
 
-def _turned(before: Run, after: Run, both: str, *, offset: int, count: int) -> tuple[Turned, ...]:
+def _turned(before: Run, after: Run, both: str, *, offset: int, count: int) -> tuple[VerdictChange, ...]:
     rows = _pairs(
         before,
         after,
@@ -73,8 +75,8 @@ def _turned(before: Run, after: Run, both: str, *, offset: int, count: int) -> t
 
 def _one(
     problem: str, other: str, question: str, gold: str, before: Verdict, after: Verdict, *found: str | None
-) -> Turned:
-    return Turned(
+) -> VerdictChange:
+    return VerdictChange(
         problem=problem,
         other=other,
         question=question,

@@ -26,7 +26,7 @@ _ANSWER = re.compile(
 )
 
 
-def endings(trace: Trace) -> tuple[EndingKind, ...]:
+def termination_faults(trace: Trace) -> tuple[EndingKind, ...]:
     """Return what is wrong with how a trace ends; usually nothing."""
     text = trace.solution or ""
     found: list[EndingKind] = []

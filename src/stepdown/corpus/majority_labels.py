@@ -5,12 +5,12 @@ from itertools import groupby
 
 import msgspec
 
-from stepdown.answers import elected
+from stepdown.answers import majority_indices
 from stepdown.corpus.targets import label
 from stepdown.types import Chain
 
 
-def voted(chains: Iterable[Chain]) -> Iterator[Chain]:
+def with_majority_labels(chains: Iterable[Chain]) -> Iterator[Chain]:
     """Stream chains with the label that most chains of their problem vote for, by equality (`answers.elected`).
 
     A chain of another label, or of none, is given the elected one; its text stays. Chains that were cut do not vote.
@@ -31,7 +31,7 @@ def voted(chains: Iterable[Chain]) -> Iterator[Chain]:
 
 def _elect(group: Sequence[Chain]) -> list[Chain]:
     votes = [label(chain) if chain.finish == "stop" else None for chain in group]
-    places = elected(group[0].problem.kind, votes)
+    places = majority_indices(group[0].problem.kind, votes)
     if not places:
         return list(group)
     return [chain if place in places else _given(chain, votes[places[0]]) for place, chain in enumerate(group)]

@@ -2,42 +2,42 @@
 
 import msgspec
 
-from stepdown.graders.elections import elect
-from stepdown.reports.tallies import key_of
+from stepdown.graders.majority import majority_grade
+from stepdown.reports.counts import key_of
 from stepdown.store import Run
-from stepdown.store.flips import Flips, Turn, Turned
+from stepdown.store.verdict_changes import ChangeKind, VerdictChange, VerdictChanges
 from stepdown.types import Verdict
 
 _LONGEST = 300  # characters of a question that are kept
-_KINDS: dict[Turn, set[tuple[Verdict, Verdict]]] = {
+_KINDS: dict[ChangeKind, set[tuple[Verdict, Verdict]]] = {
     "won": {("wrong", "right")},
     "lost": {("right", "wrong")},
     "any": {("wrong", "right"), ("right", "wrong")},
 }
 
 
-class Turns(msgspec.Struct, frozen=True):
+class AllVerdictChanges(msgspec.Struct, frozen=True):
     """All problems that turned between two runs, in the order of the second, and how many both have graded."""
 
-    turned: tuple[Turned, ...]
+    turned: tuple[VerdictChange, ...]
     paired: int
 
-    def some(self, kind: Turn, *, offset: int, count: int) -> Flips:
+    def some(self, kind: ChangeKind, *, offset: int, count: int) -> VerdictChanges:
         """Return `count` of one kind from `offset` on."""
         found = [one for one in self.turned if (one.before, one.after) in _KINDS[kind]]
-        return Flips(tuple(found[offset : offset + count]), len(found), named=False)
+        return VerdictChanges(tuple(found[offset : offset + count]), len(found), named=False)
 
 
-def turns(before: Run, after: Run) -> Turns:
+def all_verdict_changes(before: Run, after: Run) -> AllVerdictChanges:
     """Return what turned between two runs, in one pass over each; a problem of several samples by their vote."""
     known: dict[int, tuple[str, Verdict, str | None]] = {}
     for attempts in before.by_problem():
-        grade = elect(attempts)
+        grade = majority_grade(attempts)
         known[key_of(attempts[0][0].problem, known)] = (attempts[0][0].problem.id, grade.verdict, grade.found)
     seen: dict[int, None] = {}
     turned, paired = [], 0
     for attempts in after.by_problem():
-        problem, grade = attempts[0][0].problem, elect(attempts)
+        problem, grade = attempts[0][0].problem, majority_grade(attempts)
         key = key_of(problem, seen)
         seen[key] = None
         name, verdict, found = known.get(key, ("", "ungraded", None))
@@ -46,9 +46,9 @@ def turns(before: Run, after: Run) -> Turns:
         paired += 1
         if verdict != grade.verdict:
             turned.append(
-                Turned(
+                VerdictChange(
                     problem=name, other=problem.id, question=problem.question[:_LONGEST], gold=problem.answer,
                     before=verdict, after=grade.verdict, found_before=found, found_after=grade.found,
                 )
             )  # fmt: skip
-    return Turns(tuple(turned), paired)
+    return AllVerdictChanges(tuple(turned), paired)

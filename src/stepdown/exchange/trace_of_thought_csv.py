@@ -11,12 +11,12 @@ from typing import Literal
 import msgspec
 
 from stepdown.errors import BadRow, UsageError
-from stepdown.exchange.lines import Count
+from stepdown.exchange.jsonl_runs import Count
 from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT, PLAN_AND_SOLVE, TRACE_OF_THOUGHT
 from stepdown.models import FREE, Prices
 from stepdown.problems import gsm8k, hendrycks_math
 from stepdown.prompts import PROMPT_SETS, PromptSet
-from stepdown.store.people import Annotation
+from stepdown.store.annotations import Annotation
 from stepdown.tabular import Row, decoded_lines, next_cells
 from stepdown.types import Call, Message, Method, Plan, Problem, Prompt, Reply, Role, Sampling, Settings, Trace, Usage
 
@@ -42,7 +42,7 @@ _LETTER = re.compile(r"[A-H]")
 Dataset = Literal["gsm8k", "math", "commonsenseqa"]
 
 
-class Exchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PromptAndReply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One prompt and its reply with token counts; `cost_tokens` is input and output of a paid model, else 0."""
 
     input_text: str
@@ -52,45 +52,45 @@ class Exchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cost_tokens: Count
 
 
-class Annotations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CsvAnnotations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Remarks on either text: the plan and the solution. They are empty in all released files."""
 
     delegation: str
     answer: str
 
 
-class AuthorsTrace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CsvTrace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The JSON of a row's first cell, in the order of its keys."""
 
     dataset_question: str
     dataset_answer: str
-    delegation: Exchange
-    answer: Exchange
-    annotations: Annotations
+    delegation: PromptAndReply
+    answer: PromptAndReply
+    annotations: CsvAnnotations
     total_count: Count
     cost_total: Count
 
 
-_decode = msgspec.json.Decoder(AuthorsTrace).decode
+_decode = msgspec.json.Decoder(CsvTrace).decode
 
 
-class Names(msgspec.Struct, frozen=True):
+class ModelNames(msgspec.Struct, frozen=True):
     """Who wrote the plans and who solved, as model strings; `unknown` where the file's name does not say."""
 
     teacher: str = "unknown"
     student: str = "unknown"
 
 
-def names_of(path: Path) -> Names:
+def names_of(path: Path) -> ModelNames:
     """Return the models a file's name speaks of (`sot-gpt4-zephyr-gsm8k-05-28-24-traces.csv`)."""
     match = _NAME.fullmatch(path.name)
     if match is None:
-        return Names()
+        return ModelNames()
     teacher, student = match["teacher"].lower(), match["student"].lower()
-    return Names(MODELS.get(teacher, teacher), MODELS.get(student, student))
+    return ModelNames(MODELS.get(teacher, teacher), MODELS.get(student, student))
 
 
-def read_rows(path: Path) -> Generator[tuple[int, AuthorsTrace], None, None]:
+def read_rows(path: Path) -> Generator[tuple[int, CsvTrace], None, None]:
     """Stream (line, row) of a traces file. Raises `BadRow` at the first row that is not of six agreeing cells."""
     # The limit is the process's, not the reader's; the csv module has no other door to it.
     csv.field_size_limit(2**31 - 1)
@@ -102,7 +102,7 @@ def read_rows(path: Path) -> Generator[tuple[int, AuthorsTrace], None, None]:
             line = reader.line_num + 1
 
 
-def read_cells(path: Path, line: int, cells: list[str]) -> AuthorsTrace:
+def read_cells(path: Path, line: int, cells: list[str]) -> CsvTrace:
     """Return the trace in a row's cells. Raises `BadRow` where a cell is broken or contradicts the JSON."""
     if len(cells) != len(COLUMNS):
         hint = "only the authors' traces CSV has such rows; another file may be a .jsonl that `export` wrote"
@@ -117,18 +117,18 @@ def read_cells(path: Path, line: int, cells: list[str]) -> AuthorsTrace:
     return row
 
 
-def repeated(row: AuthorsTrace) -> tuple[str, ...]:
+def repeated(row: CsvTrace) -> tuple[str, ...]:
     """Return what the five cells after the JSON say again."""
     plan, answer = row.delegation, row.answer
     return plan.input_text, plan.output_text, answer.output_text, row.dataset_answer, str(row.cost_total)
 
 
-def write_cells(row: AuthorsTrace) -> list[str]:
+def write_cells(row: CsvTrace) -> list[str]:
     """Return a row's six cells; the JSON is spelled as Python's `json.dumps` does, like the released files."""
     return [json.dumps(msgspec.to_builtins(row)), *repeated(row)]
 
 
-def dataset_of(row: AuthorsTrace) -> Dataset | None:
+def dataset_of(row: CsvTrace) -> Dataset | None:
     """Return the benchmark a gold comes from, by its form; None for no known form."""
     gold = row.dataset_answer
     if "####" in gold:
@@ -138,7 +138,7 @@ def dataset_of(row: AuthorsTrace) -> Dataset | None:
     return "commonsenseqa" if _LETTER.fullmatch(gold.strip()) else None
 
 
-def read_problem(path: Path, line: int, row: AuthorsTrace, dataset: Dataset | None) -> Problem:
+def read_problem(path: Path, line: int, row: CsvTrace, dataset: Dataset | None) -> Problem:
     """Return the problem of a row, the same as the benchmark's own loader gives. Raises `BadRow`."""
     question, gold = row.dataset_question, row.dataset_answer
     if dataset is None or dataset_of(row) != dataset:
@@ -154,7 +154,7 @@ def read_problem(path: Path, line: int, row: AuthorsTrace, dataset: Dataset | No
     return Problem(id="", question=question.strip(), answer=gold.strip(), choices=choices, kind="choice")
 
 
-def read_trace(row: AuthorsTrace, problem: Problem, names: Names) -> Trace:
+def read_trace(row: CsvTrace, problem: Problem, names: ModelNames) -> Trace:
     """Return the trace a row tells of: calls verbatim, counts kept, a runaway marked as truncated."""
     calls = []
     if row.delegation.input_text:
@@ -170,7 +170,7 @@ def read_trace(row: AuthorsTrace, problem: Problem, names: Names) -> Trace:
     )
 
 
-def _call(role: Role, model: str, said: Exchange) -> Call:
+def _call(role: Role, model: str, said: PromptAndReply) -> Call:
     reply = Reply(
         text=said.output_text,
         model=model,
@@ -198,7 +198,7 @@ def _says(prompts: PromptSet, method: Method, trace: Trace, asked: str) -> bool:
     return prompts.render(method, Prompt("solve", trace.problem, trace.plan))[-1].content == asked.strip()
 
 
-def row_of(trace: Trace, prices: Prices) -> AuthorsTrace:
+def row_of(trace: Trace, prices: Prices) -> CsvTrace:
     """Return the row that tells of a trace. Raises `UsageError` for what six cells cannot say."""
     if trace.solution is None:
         raise UsageError(
@@ -209,18 +209,18 @@ def row_of(trace: Trace, prices: Prices) -> AuthorsTrace:
         raise UsageError("the authors' rows hold one solution for each problem", "export --to jsonl")
     plan = _exchange(trace, "teacher", trace.plan.text if trace.plan else "", prices)
     answer = _exchange(trace, "student", trace.solution, prices)
-    return AuthorsTrace(
+    return CsvTrace(
         dataset_question=trace.problem.question,
         dataset_answer=_gold(trace.problem),
         delegation=plan,
         answer=answer,
-        annotations=Annotations(delegation="", answer=""),
+        annotations=CsvAnnotations(delegation="", answer=""),
         total_count=plan.input_count + plan.output_count + answer.input_count + answer.output_count,
         cost_total=plan.cost_tokens + answer.cost_tokens,
     )
 
 
-def annotated(row: AuthorsTrace, remarks: Sequence[Annotation]) -> AuthorsTrace:
+def annotated(row: CsvTrace, remarks: Sequence[Annotation]) -> CsvTrace:
     """Return the row with what people remarked, newest first; several people's remarks stand under their names."""
     if not remarks:
         return row
@@ -229,17 +229,17 @@ def annotated(row: AuthorsTrace, remarks: Sequence[Annotation]) -> AuthorsTrace:
         said = {one.author: text for one in remarks if (text := getattr(one, field))}
         return "\n".join(f"{author}: {text}" if len(said) > 1 else text for author, text in said.items())
 
-    return msgspec.structs.replace(row, annotations=Annotations(joined("delegation"), joined("answer")))
+    return msgspec.structs.replace(row, annotations=CsvAnnotations(joined("delegation"), joined("answer")))
 
 
-def _exchange(trace: Trace, role: Role, text: str, prices: Prices) -> Exchange:
+def _exchange(trace: Trace, role: Role, text: str, prices: Prices) -> PromptAndReply:
     """The role's one call; a plan that came without a call (recorded, edited) has no prompt and no counts."""
     call = next((call for call in reversed(trace.calls) if call.role == role), None)
     if call is None:
-        return Exchange(input_text="", output_text=text, input_count=0, output_count=0, cost_tokens=0)
+        return PromptAndReply(input_text="", output_text=text, input_count=0, output_count=0, cost_tokens=0)
     usage = call.reply.usage or Usage()
     free = prices.rate(call.model) == FREE
-    return Exchange(
+    return PromptAndReply(
         input_text="\n\n".join(message.content for message in call.messages),
         output_text=text,
         input_count=usage.input,

@@ -8,7 +8,7 @@ from hashlib import blake2b
 import msgspec
 
 from stepdown.answers import groups
-from stepdown.graders.elections import Attempts, ballots, elect, verdict_of
+from stepdown.graders.majority import Attempts, majority_grade, verdict_of, votes_of
 from stepdown.runner.lessons import Lessons
 from stepdown.stats import majority_at, pass_at
 from stepdown.store import Run
@@ -29,22 +29,22 @@ class Flip(msgspec.Struct, frozen=True):
     why: str
 
 
-class Spending(msgspec.Struct, frozen=True):
+class RoleSpending(msgspec.Struct, frozen=True):
     """Tokens (input and output) and USD of one role; None where any of it is unknown."""
 
     tokens: int | None = 0
     cost: float | None = 0.0
 
-    def plus(self, tokens: int | None, cost: float | None) -> "Spending":
+    def plus(self, tokens: int | None, cost: float | None) -> "RoleSpending":
         """Return the sum; unknown plus anything is unknown."""
-        return Spending(
+        return RoleSpending(
             None if self.tokens is None or tokens is None else self.tokens + tokens,
             None if self.cost is None or cost is None else self.cost + cost,
         )
 
 
 @dataclass
-class Tally:
+class RunCounts:
     """Counts over a run's problems; a problem with several samples is graded by their vote.
 
     `pairs` counts (baseline's verdict, this verdict), `shares` problems by the share of their graded
@@ -58,7 +58,7 @@ class Tally:
     attempts: int = 0
     truncated: int = 0
     seconds: float = 0.0
-    spending: dict[Role, Spending] = field(default_factory=dict)
+    spending: dict[Role, RoleSpending] = field(default_factory=dict)
     pairs: Counter[tuple[Verdict, Verdict]] = field(default_factory=Counter)
     shares: Counter[float] = field(default_factory=Counter)
     passes: dict[int, Counter[float]] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Tally:
 
     def add(self, attempts: Attempts, prices: Pricing, key: int, before: Verdicts) -> Verdict:
         """Count one problem's samples and return their verdict; `before` has the baseline's verdicts by key."""
-        trace, grade = attempts[0][0], elect(attempts)
+        trace, grade = attempts[0][0], majority_grade(attempts)
         self.first = self.first or trace.problem.id
         self.verdicts[grade.verdict] += 1
         self.edits[_edited(trace), grade.verdict] += 1
@@ -110,16 +110,18 @@ class Tally:
         self.truncated += trace.truncated
         own = [call for call in trace.calls if not call.reply.cached]
         for call in own:
-            known = self.spending.get(call.role, Spending())
+            known = self.spending.get(call.role, RoleSpending())
             self.spending[call.role] = known.plus(_tokens(call), prices.cost(call.model, call.reply.usage))
             self.seconds += call.reply.seconds
         return sum(_tokens(call) or 0 for call in own)
 
 
-def tally(run: Run, prices: Pricing, *, grader: str = "", before: Verdicts | None = None, keep: bool = False) -> Tally:
+def count_run(
+    run: Run, prices: Pricing, *, grader: str = "", before: Verdicts | None = None, keep: bool = False
+) -> RunCounts:
     """Count a run in one pass, paired with `before` by question; `keep` keeps verdicts for others to pair with."""
     lessons = Lessons(run)
-    counts, seen = Tally(lessons=lessons), set[int]()
+    counts, seen = RunCounts(lessons=lessons), set[int]()
     for attempts in run.by_problem(grader):
         key = key_of(attempts[0][0].problem, seen)
         seen.add(key)
@@ -138,7 +140,7 @@ def sizes_of(samples: int) -> list[int]:
 
 def _parties(attempts: Attempts) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     """Return the sizes of the groups of equal answers, right and wrong ones, and how many samples do not vote."""
-    places = groups(attempts[0][0].problem.kind, ballots(attempts)) if attempts else []
+    places = groups(attempts[0][0].problem.kind, votes_of(attempts)) if attempts else []
     right = [len(one) for one in places if verdict_of(attempts, one).verdict == "right"]
     wrong = [len(one) for one in places if verdict_of(attempts, one).verdict != "right"]
     return tuple(sorted(right)), tuple(sorted(wrong)), len(attempts) - sum(right) - sum(wrong)

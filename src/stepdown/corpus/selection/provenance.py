@@ -5,11 +5,11 @@ from fnmatch import fnmatchcase
 
 from stepdown.answers.leaks import leak
 from stepdown.answers.openings import given_away, opens_with
-from stepdown.corpus.selection.filters import Filter, Request, only
+from stepdown.corpus.selection.filters import Filter, FilterSpec, only
 from stepdown.types import Chain, Plan
 
 
-def teacher(request: Request) -> Filter:
+def teacher(request: FilterSpec) -> Filter:
     """Return the filter that keeps one teacher's chains."""
     fits = pattern(request.value)
     return request.filter(
@@ -17,7 +17,7 @@ def teacher(request: Request) -> Filter:
     )
 
 
-def variant(request: Request) -> Filter:
+def variant(request: FilterSpec) -> Filter:
     """Return the filter that keeps chains made in one way."""
     fits = pattern(request.value)
     return request.filter(
@@ -25,7 +25,7 @@ def variant(request: Request) -> Filter:
     )
 
 
-def no_gold_conditioned(request: Request) -> Filter:
+def no_gold_conditioned(request: FilterSpec) -> Filter:
     """Return the filter that drops chains whose teacher saw the gold."""
     return request.filter(
         "chains whose teacher did not see the gold answer: reasons found afterwards need not lead to an answer"
@@ -34,7 +34,7 @@ def no_gold_conditioned(request: Request) -> Filter:
     )
 
 
-def no_leak(request: Request) -> Filter:
+def no_leak(request: FilterSpec) -> Filter:
     """Return the filter that drops plans that tell the gold, or chains that do not reason their way to their label."""
     if request.content == "plan":
         return request.filter(

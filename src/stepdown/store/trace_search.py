@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from stepdown.store.rows import encode, tokens_of
+from stepdown.store.records import encode, tokens_of
 from stepdown.store.run import Run
 from stepdown.types import Verdict
 
@@ -48,17 +48,17 @@ _MATCH = """cast(body as text) like :like escape '\\'
             and instr(lowered(problems.id || char(10) || json_extract(body, '$.question')), :words)"""
 
 
-class Chosen(msgspec.Struct, frozen=True):
+class TraceFilter(msgspec.Struct, frozen=True):
     """Which traces: those that are so by the run's current grader, whose question or problem id holds the words."""
 
     where: Where = ""
     words: str = ""
 
 
-EVERY = Chosen()
+EVERY = TraceFilter()
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class TraceSummary(msgspec.Struct, frozen=True, kw_only=True):
     """A trace in a list; `question` is its beginning, `tokens` those of all its calls, None where any is unknown."""
 
     ordinal: int
@@ -75,25 +75,25 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     plan: bool
 
 
-class Page(msgspec.Struct, frozen=True):
+class TracePage(msgspec.Struct, frozen=True):
     """Some lines in the run's order, and how many there are in all; `more` says that counting stopped at `MOST`."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[TraceSummary, ...]
     total: int
     more: bool = False
 
 
-def browse(run: Run, chosen: Chosen = EVERY, *, offset: int = 0, count: int = 50) -> Page:
+def search_traces(run: Run, chosen: TraceFilter = EVERY, *, offset: int = 0, count: int = 50) -> TracePage:
     """Return `count` lines from `offset` on. Case counts nowhere in a search."""
     if not chosen.words:
         source, total = _source(run, chosen.where), count_where(run, chosen.where)
         places = _rows(run, chosen, f"{source} order by 1, 2 limit {count:d} offset {offset:d}")
-        return Page(_lines(run, places), total)
+        return TracePage(_lines(run, places), total)
     found = _searched(run, chosen)
     if found is None:
         places = _rows(run, chosen, _walk(chosen, f"order by 1, 2 limit {count:d} offset {offset:d}"))
-        return Page(_lines(run, places), MOST, more=True)
-    return Page(_lines(run, found[offset : offset + count]), len(found))
+        return TracePage(_lines(run, places), MOST, more=True)
+    return TracePage(_lines(run, found[offset : offset + count]), len(found))
 
 
 def counts(run: Run) -> dict[Where, int]:
@@ -119,7 +119,7 @@ def _source(run: Run, where: Where) -> str:
     return _SOURCES[where] if grades == len(run) else _NOT_RIGHT_OR_WRONG
 
 
-def neighbours(run: Run, chosen: Chosen, place: Place) -> tuple[Line | None, Line | None]:
+def neighbours(run: Run, chosen: TraceFilter, place: Place) -> tuple[TraceSummary | None, TraceSummary | None]:
     """Return the lines before and after a trace's place among those chosen; None at either end."""
     found = _searched(run, chosen) if chosen.words else None
     if found is not None:
@@ -131,7 +131,7 @@ def neighbours(run: Run, chosen: Chosen, place: Place) -> tuple[Line | None, Lin
     return before, behind
 
 
-def _beside(run: Run, chosen: Chosen, place: Place, side: str, order: str) -> list[Any]:
+def _beside(run: Run, chosen: TraceFilter, place: Place, side: str, order: str) -> list[Any]:
     inner = _walk(chosen, "") if chosen.words else _source(run, chosen.where)
     statement = f"""select ordinal, sample from ({inner})
                     where (ordinal, sample) {side} ({place[0]:d}, {place[1]:d})
@@ -139,7 +139,7 @@ def _beside(run: Run, chosen: Chosen, place: Place, side: str, order: str) -> li
     return _rows(run, chosen, statement)
 
 
-def _searched(run: Run, chosen: Chosen) -> list[Place] | None:
+def _searched(run: Run, chosen: TraceFilter) -> list[Place] | None:
     """The places of all traces found, in order; None where they are too many to be counted."""
     if len(run) <= _WALKED:
         return _rows(run, chosen, _walk(chosen, "order by 1, 2"))
@@ -153,13 +153,13 @@ def _searched(run: Run, chosen: Chosen) -> list[Place] | None:
     return sorted(found) if len(found) <= MOST else None
 
 
-def _walk(chosen: Chosen, end: str) -> str:
+def _walk(chosen: TraceFilter, end: str) -> str:
     return f"""select traces.ordinal, traces.sample
                from traces cross join problems on problems.key = traces.problem
                where traces.run = :run and {_MATCH} and {_TESTS[chosen.where]} {end}"""
 
 
-def _rows(run: Run, chosen: Chosen, statement: str) -> list[Any]:
+def _rows(run: Run, chosen: TraceFilter, statement: str) -> list[Any]:
     words = chosen.words.lower()
     values = {"run": run.id, "grader": run.grader, "words": words, "like": _pattern(words)}
     run.store.db.create_function("lowered", 1, str.lower, deterministic=True)
@@ -173,7 +173,7 @@ def _pattern(words: str) -> str:
     return "%" + "".join(letter if letter.isascii() else "_" for letter in escaped) + "%"
 
 
-def _lines(run: Run, places: list[Place]) -> tuple[Line, ...]:
+def _lines(run: Run, places: list[Place]) -> tuple[TraceSummary, ...]:
     if not places:
         return ()
     marks = ",".join(f"({ordinal:d},{sample:d})" for ordinal, sample in places)
@@ -193,9 +193,9 @@ def _lines(run: Run, places: list[Place]) -> tuple[Line, ...]:
 
 def _line(
     ordinal: int, sample: int, problem: str, question: str, gold: str, verdict: Verdict | None, *rest: Any
-) -> Line:
+) -> TraceSummary:
     found, truncated, edited, error, usage, plan = rest
-    return Line(
+    return TraceSummary(
         ordinal=ordinal,
         sample=sample,
         problem=problem,

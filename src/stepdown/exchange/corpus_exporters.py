@@ -39,7 +39,7 @@ class Conversation(msgspec.Struct, frozen=True):
     messages: Messages
 
 
-class Turn(msgspec.Struct, frozen=True):
+class ShareGptTurn(msgspec.Struct, frozen=True):
     """One turn as ShareGPT has it."""
 
     speaker: str = msgspec.field(name="from")
@@ -49,7 +49,7 @@ class Turn(msgspec.Struct, frozen=True):
 class ShareGpt(msgspec.Struct, frozen=True):
     """A row of `conversations`, as LLaMA-Factory reads it."""
 
-    conversations: tuple[Turn, ...]
+    conversations: tuple[ShareGptTurn, ...]
 
 
 # LLaMA-Factory takes a tag that `tags` leaves out for none, not for its default: all that occur are named.
@@ -119,7 +119,7 @@ def _conversation(example: Example) -> Conversation:
 
 
 def _sharegpt(example: Example) -> ShareGpt:
-    return ShareGpt(tuple(Turn(_SPEAKERS[turn.role], turn.content) for turn in answered(example)))
+    return ShareGpt(tuple(ShareGptTurn(_SPEAKERS[turn.role], turn.content) for turn in answered(example)))
 
 
 def _write_lines(rows: Iterable[msgspec.Struct], path: Path) -> int:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 
 from stepdown.reports.labels import method_of, plans_of
-from stepdown.reports.rows import Row
+from stepdown.reports.report_rows import ReportRow
 from stepdown.text.figures import DASH, clipped, short
 
 _MOST = 3  # settings in a name beside the columns; the table of settings has them all
-_COLUMNS: dict[str, Callable[[Row], str]] = {
+_COLUMNS: dict[str, Callable[[ReportRow], str]] = {
     "method": method_of,
     "student": lambda row: short(row.student, 28),
     "plans": lambda row: plans_of(row, row.planner),
@@ -15,7 +15,7 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
 }
 
 
-def names_of(rows: Sequence[Row], *, within: Sequence[str] = ()) -> dict[str, str]:
+def names_of(rows: Sequence[ReportRow], *, within: Sequence[str] = ()) -> dict[str, str]:
     """Return a name for each row by its run: its number, and its values of what differs among the rows.
 
     `within` names columns that are told beside the name already, such as the student a chart is divided by.
@@ -24,19 +24,19 @@ def names_of(rows: Sequence[Row], *, within: Sequence[str] = ()) -> dict[str, st
     return {row.run: f"{place} {_named(row, differing)}" for place, row in enumerate(rows, 1)}
 
 
-def kinds_of(rows: Sequence[Row]) -> tuple[str, dict[str, str]]:
+def kinds_of(rows: Sequence[ReportRow]) -> tuple[str, dict[str, str]]:
     """Return by what the rows are coloured, the first thing in which they differ, and each run's value of it."""
     name = next(iter(_differing(rows)), "method")
     return name, {row.run: _value(row, name) for row in rows}
 
 
-def _differing(rows: Sequence[Row]) -> list[str]:
+def _differing(rows: Sequence[ReportRow]) -> list[str]:
     columns = [name for name, value in _COLUMNS.items() if len({value(row) for row in rows}) > 1]
     settings = [name for name in (rows[0].differs if rows else {}) if name not in ("data", "wording")]
     return columns + settings[:_MOST]
 
 
-def _named(row: Row, differing: Sequence[str]) -> str:
+def _named(row: ReportRow, differing: Sequence[str]) -> str:
     told = []
     for name in differing:
         value = _value(row, name)
@@ -45,5 +45,5 @@ def _named(row: Row, differing: Sequence[str]) -> str:
     return " · ".join(told) or method_of(row)
 
 
-def _value(row: Row, name: str) -> str:
+def _value(row: ReportRow, name: str) -> str:
     return _COLUMNS[name](row) if name in _COLUMNS else clipped(row.differs.get(name, DASH), 28)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from stepdown.corpus.card import Card
-from stepdown.corpus.files import ROWS, parts_of
-from stepdown.corpus.rows import chains_of, check_rows, schema
+from stepdown.corpus.folder import ROWS, parts_of
+from stepdown.corpus.parquet_rows import chains_of, check_rows, schema
 from stepdown.errors import UsageError
 from stepdown.extras import load_polars
 from stepdown.types import Chain
@@ -18,8 +18,8 @@ from stepdown.untrusted import reading
 _AGAIN = "copy the folder again from where it came, or make the corpus anew"
 
 
-class Places:
-    """The problems of a corpus in their order, and the rows of each; made by `find_places`.
+class ProblemIndex:
+    """The problems of a corpus in their order, and the rows of each; made by `index_problems`.
 
     `ids` are the problems' ids. It holds the ids and 8 bytes for each problem: 200,000 problems need some 20 MB.
     """
@@ -72,7 +72,7 @@ class Places:
                 yield part, max(start, low) - low, min(end, high) - max(start, low)
 
 
-def find_places(folder: Path, card: Card) -> Places:
+def index_problems(folder: Path, card: Card) -> ProblemIndex:
     """Read the ids of a corpus once and return where its problems lie; raise `UsageError` where it is broken."""
     polars = load_polars()
     parts = tuple(parts_of(folder, card))
@@ -91,7 +91,7 @@ def find_places(folder: Path, card: Card) -> Places:
     starts.append(sum(sizes))
     if len(ids) != card.problems or None in ids:
         raise UsageError(f"`{folder}` holds {len(ids):,} problems, but its card says {card.problems:,}", _AGAIN)
-    return Places(parts, tuple(accumulate(sizes, initial=0)), ids, starts)
+    return ProblemIndex(parts, tuple(accumulate(sizes, initial=0)), ids, starts)
 
 
 def _read(part: Path, columns: tuple[str, ...], first: int, count: int | None) -> Any:

@@ -8,7 +8,7 @@ from stepdown.store.run import Run
 from stepdown.types import Usage
 
 
-class Mark(msgspec.Struct, frozen=True):
+class RunVersion(msgspec.Struct, frozen=True):
     """What changes whenever a run does: traces, verdicts by the current grader, the last call it paid for, edits."""
 
     traces: int
@@ -24,7 +24,7 @@ class Mark(msgspec.Struct, frozen=True):
         return self.right + self.wrong
 
 
-class Paid(msgspec.Struct, frozen=True):
+class Payment(msgspec.Struct, frozen=True):
     """How many calls of this size to one model a run paid for; `usage` of each, None where an endpoint did not say.
 
     Where they were `left` by all who asked, or broke, before their end, it is an estimate.
@@ -36,7 +36,7 @@ class Paid(msgspec.Struct, frozen=True):
     left: bool = False
 
 
-def mark(run: Run) -> Mark:
+def run_version(run: Run) -> RunVersion:
     """Return a run's mark: quick, for it reads indexes only."""
     store, grader = run.store, run.grader
     right, wrong = (
@@ -46,10 +46,10 @@ def mark(run: Run) -> Mark:
     traces = store.value("select count(*) from traces indexed by traces_cut where run = ?", run.id)
     call = store.value("select coalesce(max(rowid), 0) from calls where run = ?", run.id)
     edits = store.value("select count(*) from edits where run = ?", run.id)
-    return Mark(traces, right, wrong, grader, call, edits)
+    return RunVersion(traces, right, wrong, grader, call, edits)
 
 
-def paid(run: Run, *, after: int, until: int) -> Iterator[Paid]:
+def payments(run: Run, *, after: int, until: int) -> Iterator[Payment]:
     """Stream what a run paid for after the call of one mark until that of another, grouped by model and size."""
     rows = run.store.db.execute(
         """select model, json_type(reply, '$.usage') is null as unsaid, json_extract(reply, '$.usage.input'),
@@ -60,4 +60,4 @@ def paid(run: Run, *, after: int, until: int) -> Iterator[Paid]:
     )
     for model, unsaid, given, written, cached, left, calls in rows:
         usage = None if unsaid else Usage(given or 0, written or 0, cached or 0)
-        yield Paid(model, usage if usage and usage.possible else None, calls, bool(left))
+        yield Payment(model, usage if usage and usage.possible else None, calls, bool(left))

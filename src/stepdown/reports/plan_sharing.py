@@ -7,7 +7,7 @@ from math import floor
 import msgspec
 
 from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT
-from stepdown.reports.rows import Row
+from stepdown.reports.report_rows import ReportRow
 from stepdown.text.figures import UNKNOWN, count, money
 from stepdown.types import Settings
 
@@ -40,9 +40,9 @@ class Sharing(msgspec.Struct, frozen=True, kw_only=True):
         return " ".join((_paid(self), _asked(self), _verdict(self))).strip()
 
 
-def sharings(rows: Sequence[Row], settings: Mapping[str, Settings]) -> tuple[Sharing, ...]:
+def sharings(rows: Sequence[ReportRow], settings: Mapping[str, Settings]) -> tuple[Sharing, ...]:
     """Return one sharing for each teacher and set of plans among the rows."""
-    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[ReportRow]] = defaultdict(list)
     for row in rows:
         if row.teacher and "teacher" in row.tokens:
             of = settings[row.run]
@@ -51,7 +51,7 @@ def sharings(rows: Sequence[Row], settings: Mapping[str, Settings]) -> tuple[Sha
     return tuple(_sharing(group, rows) for group in groups.values())
 
 
-def _sharing(group: Sequence[Row], rows: Iterable[Row]) -> Sharing:
+def _sharing(group: Sequence[ReportRow], rows: Iterable[ReportRow]) -> Sharing:
     largest = max(group, key=lambda row: row.total)
     shared = Sharing(
         teacher=largest.teacher,
@@ -66,17 +66,17 @@ def _sharing(group: Sequence[Row], rows: Iterable[Row]) -> Sharing:
     return _compared(shared, min(own, key=_price)) if own else shared
 
 
-def _answers_itself(row: Row, shared: Sharing) -> bool:
+def _answers_itself(row: ReportRow, shared: Sharing) -> bool:
     alone = row.method in (DIRECT.name, CHAIN_OF_THOUGHT.name) and row.samples == 1 and row.total > 0
     return alone and row.student == shared.teacher and row.dataset == shared.dataset
 
 
-def _price(row: Row) -> tuple[float, float]:
+def _price(row: ReportRow) -> tuple[float, float]:
     tokens = row.tokens.get("student")
     return (row.cost or 0) / row.total, (tokens or 0) / row.total
 
 
-def _compared(shared: Sharing, own: Row) -> Sharing:
+def _compared(shared: Sharing, own: ReportRow) -> Sharing:
     scale = shared.problems / own.total
     tokens = own.tokens.get("student")
     asked_cost = None if own.cost is None else own.cost * scale

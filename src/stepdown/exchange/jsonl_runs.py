@@ -10,8 +10,9 @@ import msgspec
 from stepdown.errors import BadRow
 from stepdown.models import Prices
 from stepdown.store import Edit, Run
-from stepdown.store.origins import grades_of
-from stepdown.store.people import Annotation, Reviewed, remarks, reviewed
+from stepdown.store.annotations import Annotation, stored_annotations
+from stepdown.store.provenance import grades_of
+from stepdown.store.reviews import Review, stored_reviews
 from stepdown.tabular import decoded_lines
 from stepdown.types import Call, Grade, Kind, Plan, Problem, Role, Settings, Trace, Verdict
 
@@ -76,7 +77,7 @@ class RunLine(TraceLine, frozen=True, kw_only=True, omit_defaults=True):
     settings: Settings
     grades: tuple[Grade, ...] = ()
     edits: tuple[EditLine, ...] = ()
-    review: Reviewed | None = None
+    review: Review | None = None
     remarks: tuple[Annotation, ...] = ()
 
 
@@ -125,17 +126,17 @@ def cost_of(trace: Trace, prices: Prices) -> float | None:
     return round(sum(known), 10) if len(known) == len(costs) else None
 
 
-class Added:
+class AddedByPeople:
     """What people added to a run, by where it stands in the lines; each is given once."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.grader, self.reviews = run, run.grader, reviewed(run)
+        self.run, self.grader, self.reviews = run, run.grader, stored_reviews(run)
         self.graded = any(one != self.grader for one in run.graders())
         self.edits: dict[str, list[Edit]] = {}
         self.remarks: dict[tuple[str, int], list[Annotation]] = {}
         for edit in run.edits():
             self.edits.setdefault(edit.problem, []).append(edit)
-        for problem, sample, remark in remarks(run):
+        for problem, sample, remark in stored_annotations(run):
             self.remarks.setdefault((problem, sample), []).append(remark)
 
     def to(self, line: RunLine) -> RunLine:
@@ -157,7 +158,7 @@ def run_lines(run: Run, prices: Prices) -> Iterator[bytes]:
 
     A run that came from such lines goes out as the run it was there, so that the same file comes of it.
     """
-    encode, added = msgspec.json.Encoder().encode, Added(run)
+    encode, added = msgspec.json.Encoder().encode, AddedByPeople(run)
     imported, settings = bool(run.settings.origin), settings_of(run)
     for ordinal, trace, grade in run.rows():
         extra = run.extra(ordinal, trace.sample) if imported else None

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import MissingExtra, UnknownName
-from stepdown.exchange import authors, lines
+from stepdown.exchange import jsonl_runs, trace_of_thought_csv
 from stepdown.files import folder_beside, replacing
 from stepdown.models import Prices
 from stepdown.store import Run
-from stepdown.store.people import annotations
+from stepdown.store.annotations import annotations_by_trace
 
 ROLES = ("teacher", "student", "judge")
 PART = 4_096
@@ -33,14 +33,18 @@ def export_run(run: Run, to: str, out: str | Path, *, force: bool = False, price
 
 
 def _write_authors(run: Run, path: Path, prices: Prices) -> int:
-    count, remarks = 0, annotations(run)
+    count, remarks = 0, annotations_by_trace(run)
     with path.open("x", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         for ordinal, trace, _ in run.rows():
             extra = run.extra(ordinal, trace.sample)
-            row = msgspec.json.decode(extra, type=authors.AuthorsTrace) if extra else authors.row_of(trace, prices)
+            row = (
+                msgspec.json.decode(extra, type=trace_of_thought_csv.CsvTrace)
+                if extra
+                else trace_of_thought_csv.row_of(trace, prices)
+            )
             said = remarks.get((trace.problem.id, trace.sample), ())
-            writer.writerow(authors.write_cells(authors.annotated(row, said)))
+            writer.writerow(trace_of_thought_csv.write_cells(trace_of_thought_csv.annotated(row, said)))
             count += 1
     return count
 
@@ -48,7 +52,7 @@ def _write_authors(run: Run, path: Path, prices: Prices) -> int:
 def _write_lines(run: Run, path: Path, prices: Prices) -> int:
     count = 0
     with path.open("xb") as file:
-        for line in lines.run_lines(run, prices):
+        for line in jsonl_runs.run_lines(run, prices):
             file.write(line)
             count += 1
     return count
@@ -57,7 +61,7 @@ def _write_lines(run: Run, path: Path, prices: Prices) -> int:
 def flat_rows(run: Run, prices: Prices) -> Iterator[dict[str, Any]]:
     """Stream a run as flat rows: the fields of `traces --json`, tokens in a column for each role."""
     for trace, grade in run.graded():
-        row = msgspec.structs.asdict(lines.describe(run.id, trace, grade, prices))
+        row = msgspec.structs.asdict(jsonl_runs.describe(run.id, trace, grade, prices))
         tokens = row.pop("tokens")
         cost = row.pop("cost")
         yield row | {f"{role}_tokens": tokens.get(role) for role in ROLES} | {"cost": cost}
@@ -75,7 +79,7 @@ def _write_csv(run: Run, path: Path, prices: Prices) -> int:
 
 
 def _columns() -> dict[str, type]:
-    texts = dict.fromkeys(lines.TraceLine.__struct_fields__, str)
+    texts = dict.fromkeys(jsonl_runs.TraceLine.__struct_fields__, str)
     del texts["tokens"], texts["cost"]
     numbers = dict.fromkeys((f"{role}_tokens" for role in ROLES), int)
     return texts | {"sample": int, "truncated": bool} | numbers | {"cost": float}

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from stepdown.answers import conclusion, elected
+from stepdown.answers import conclusion, majority_indices
 from stepdown.types import Grade, Trace
 
 Attempts = Sequence[tuple[Trace, Grade]]
 
 
-def elect(attempts: Attempts) -> Grade:
+def majority_grade(attempts: Attempts) -> Grade:
     """Return the grade of the answer most samples of a problem found; ties go to the one reached first.
 
     One sample is no vote: its grade stands. Samples without an answer, failed ones and those that were cut do not vote.
@@ -21,11 +21,11 @@ def elect(attempts: Attempts) -> Grade:
     """
     if len(attempts) == 1:
         return attempts[0][1]
-    places = elected(attempts[0][0].problem.kind, ballots(attempts))
+    places = majority_indices(attempts[0][0].problem.kind, votes_of(attempts))
     return verdict_of(attempts, places) if places else _unanswered(attempts)
 
 
-def ballots(attempts: Attempts) -> list[str | None]:
+def votes_of(attempts: Attempts) -> list[str | None]:
     """Return what each sample votes for, None for nothing.
 
     That is the answer its grader found. Where a grader names no answers, as a judge does not, solutions are read.

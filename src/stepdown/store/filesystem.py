@@ -62,7 +62,7 @@ def check_file(path: Path) -> None:
         raise StoreError(f"`{path}` is no regular file", "give another place with --store PATH or STEPDOWN_STORE")
 
 
-def identity(path: str) -> tuple[int, int] | None:
+def file_identity(path: str) -> tuple[int, int] | None:
     """Return the device and inode of a file, None where there is none."""
     try:
         found = os.stat(path)
@@ -71,7 +71,7 @@ def identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-class OwnersLock:
+class WriterLock:
     """A file beside a store on a network file system, whose locks cannot be relied on: one process writes at a time.
 
     Further connections of that process share it; it goes with the first.

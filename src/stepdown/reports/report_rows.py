@@ -6,7 +6,7 @@ from math import inf
 
 import msgspec
 
-from stepdown.reports.tallies import Spending, Tally
+from stepdown.reports.counts import RoleSpending, RunCounts
 from stepdown.runner.lessons import Contamination
 from stepdown.stats import (
     clustered_interval,
@@ -34,7 +34,7 @@ class Edits(msgspec.Struct, frozen=True):
     untouched_right: int = 0
 
 
-class Drawn(msgspec.Struct, frozen=True):
+class OfSamples(msgspec.Struct, frozen=True):
     """What k of the samples that were drawn give, on average over all choices of k: a share of 1 with its interval.
 
     Over the `problems` that have k samples or more.
@@ -47,7 +47,7 @@ class Drawn(msgspec.Struct, frozen=True):
     problems: int
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a report; what cannot be known is None.
 
     Accuracies, intervals, differences and `mdd` are shares of 1; `accuracy` is right / graded, by vote where
@@ -96,8 +96,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     single_high: float | None = None
     relative_gain_low: float | None = None
     relative_gain_high: float | None = None
-    pass_at: tuple[Drawn, ...] = ()
-    maj_at: tuple[Drawn, ...] = ()
+    pass_at: tuple[OfSamples, ...] = ()
+    maj_at: tuple[OfSamples, ...] = ()
     differs: dict[str, str] = {}
     attempts: int
     truncated: int
@@ -109,14 +109,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     contamination: Contamination | None = None
 
 
-def row_of(run: Run, tally: Tally, *, baseline: str = "") -> Row:
+def report_row(run: Run, tally: RunCounts, *, baseline: str = "") -> ReportRow:
     """Return a run's row without Holm's adjustment, compared with its baseline's id if there is one."""
     settings, verdicts = run.settings, tally.verdicts
     graded, total = verdicts["right"] + verdicts["wrong"], max(settings.count, verdicts.total())
     low, high = wilson(verdicts["right"], graded)
     spending = {role: tally.spending[role] for role in ROLES if role in tally.spending}
     cost = _total(spending)
-    row = Row(
+    row = ReportRow(
         run=run.id,
         method=settings.method,
         student=settings.student,
@@ -147,7 +147,7 @@ def row_of(run: Run, tally: Tally, *, baseline: str = "") -> Row:
     return compared(row, tally.pairs, baseline) if baseline else row
 
 
-def compared(row: Row, pairs: Mapping[tuple[Verdict, Verdict], int], baseline: str) -> Row:
+def compared(row: ReportRow, pairs: Mapping[tuple[Verdict, Verdict], int], baseline: str) -> ReportRow:
     """Return the row with its comparison over pairs of (baseline's verdict, this verdict)."""
     better, worse = pairs.get(("wrong", "right"), 0), pairs.get(("right", "wrong"), 0)
     same = pairs.get(("right", "right"), 0)
@@ -171,14 +171,14 @@ def compared(row: Row, pairs: Mapping[tuple[Verdict, Verdict], int], baseline: s
     )
 
 
-def adjusted(rows: Sequence[Row]) -> tuple[Row, ...]:
+def adjusted(rows: Sequence[ReportRow]) -> tuple[ReportRow, ...]:
     """Return the rows with Holm's adjustment over all of the table's tests."""
     tested = [row.p for row in rows if row.p is not None]
     adjustments = iter(holm(tested))
     return tuple(row if row.p is None else msgspec.structs.replace(row, p_holm=next(adjustments)) for row in rows)
 
 
-def _with_samples(row: Row, tally: Tally) -> Row:
+def _with_samples(row: ReportRow, tally: RunCounts) -> ReportRow:
     if not tally.shares:
         return row
     one = _drawn(1, tally.shares, row.samples)
@@ -192,24 +192,24 @@ def _with_samples(row: Row, tally: Tally) -> Row:
     )
 
 
-def _drawn(k: int, values: Counter[float], samples: int) -> Drawn:
+def _drawn(k: int, values: Counter[float], samples: int) -> OfSamples:
     problems = values.total()
     share = sum(value * count for value, count in values.items()) / problems
-    return Drawn(k, share, *clustered_interval(values, samples), problems)
+    return OfSamples(k, share, *clustered_interval(values, samples), problems)
 
 
-def _planner(tally: Tally, control: str) -> str:
+def _planner(tally: RunCounts, control: str) -> str:
     author = max(tally.authors, key=tally.authors.__getitem__, default="")
     return author.removesuffix(f"+{control.partition('@')[0]}")
 
 
-def _edits(tally: Tally) -> Edits:
+def _edits(tally: RunCounts) -> Edits:
     edits = tally.edits
     edited, untouched = (edits[kind, "right"] + edits[kind, "wrong"] for kind in (True, False))
     return Edits(edited, edits[True, "right"], untouched, edits[False, "right"])
 
 
-def _total(spending: Mapping[Role, Spending]) -> float | None:
+def _total(spending: Mapping[Role, RoleSpending]) -> float | None:
     costs = [one.cost for one in spending.values()]
     known = [cost for cost in costs if cost is not None]
     return round(sum(known), _CENTS) if len(known) == len(costs) else None

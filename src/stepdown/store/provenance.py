@@ -2,7 +2,7 @@
 
 import msgspec
 
-from stepdown.store.rows import decode_places, decode_settings, tokens_of
+from stepdown.store.records import decode_places, decode_settings, tokens_of
 from stepdown.store.run import Run
 from stepdown.types import Grade, Settings, Verdict
 
