@@ -72,7 +72,7 @@ def decide_review(store: Store, held: tuple[str, str], *, decision: Decision, pl
     with store.writing() as db:
         done = db.execute(
             "update reviews set decision = ?, decided = ?, changed = ? where run = ? and problem = ? and decision = ''",
-            (review_decision, time.time(), encode(plan), *held),
+            (decision, time.time(), encode(plan), *held),
         )
     return done.rowcount == 1
 
