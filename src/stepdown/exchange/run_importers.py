@@ -1,0 +1,173 @@
+"""Files into runs: checked whole, then written in one transaction, so that a bad file leaves nothing behind."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from stepdown.errors import BadRow, UsageError
+from stepdown.exchange import jsonl_runs, trace_of_thought_csv
+from stepdown.models import Prices
+from stepdown.runner import grade, open_store
+from stepdown.store import Run, Store
+from stepdown.store.annotations import Annotation, annotate
+from stepdown.store.reviews import Review, put_review
+from stepdown.tabular import decoded_lines
+from stepdown.types import Grade, Settings, Trace
+
+_FORMS = "give a traces CSV of the authors, or a .jsonl that `stepdown export --to jsonl` wrote"
+
+
+class ImportedTrace(msgspec.Struct, frozen=True):
+    """One trace of a file at its place in the run, with the grades it gives, of which `grader` made the current one.
+
+    `extra` is what the file says beyond the trace; `remarks`, `edits` and `review` are what people added.
+    """
+
+    ordinal: int
+    trace: Trace
+    grader: str = ""
+    grades: tuple[Grade, ...] = ()
+    extra: bytes | None = None
+    remarks: tuple[Annotation, ...] = ()
+    edits: tuple[jsonl_runs.EditLine, ...] = ()
+    review: Review | None = None
+
+
+def import_traces(path: str | Path, *, store: Store | None = None) -> Run:
+    """Return the run a file tells of: the authors' traces CSV, or a run exported as jsonl.
+
+    A file that was imported before gives the same run again, whatever its name is now. Traces the file does not
+    grade are graded by the default grader. Raises `UsageError` for a file that is none of these and `BadRow` for the
+    first bad row of one that is; then nothing is written.
+    """
+    path, store = _find(path), store or open_store()
+    origin = f"{path.name}:{_digest(path)}"
+    run = _earlier(store, origin) or (_import_lines if _is_jsonl(path) else _import_authors)(path, origin, store)
+    return run if run.grader else grade(run)
+
+
+def _find(path: str | Path) -> Path:
+    found = Path(path).expanduser()
+    if found.is_dir():
+        raise UsageError(f"`{path}` is a directory", f"name files in it, such as {path}/*.csv")
+    if not found.is_file():
+        raise UsageError(f"there is no file `{path}`", _FORMS)
+    if not found.stat().st_size:
+        raise UsageError(f"`{path}` is empty", "fetch the file again, or name another")
+    return found
+
+
+def _digest(path: Path) -> str:
+    digest = blake2b(digest_size=8)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _earlier(store: Store, origin: str) -> Run | None:
+    digest = origin.rpartition(":")[2]
+    files = ((run, run.settings.origin.partition("/")[0]) for run in store.runs())
+    return next((run for run, file in files if file.endswith(f":{digest}")), None)
+
+
+def _is_jsonl(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(20)
+    if start.startswith((b"run,problem,", b"PAR1")):
+        raise UsageError(f"`{path}` is a flat export, which leaves out the calls", _FORMS)
+    if start.startswith(b"SQLite format 3"):
+        raise UsageError(f"`{path}` is a database and no trace file", f"read a store with --store {path}, or {_FORMS}")
+    return next(decoded_lines(path), "").lstrip().startswith("{")
+
+
+def _import_authors(path: Path, origin: str, store: Store) -> Run:
+    digest, count, first = blake2b(digest_size=16), 0, None
+    for item in csv_traces(path):
+        # The same bytes as `Problems.check` digests, so that equal problems show as equal in every run.
+        digest.update(msgspec.json.encode(item.trace.problem) + b"\n")
+        count, first = count + 1, first or item.trace
+    if first is None:
+        raise UsageError(f"`{path}` has no rows", "give a traces CSV of the authors")
+    settings = trace_of_thought_csv.settings_of(first, problems=digest.hexdigest(), count=count, origin=origin)
+    return _write(store, settings, csv_traces(path))
+
+
+def csv_traces(path: Path) -> Iterator[ImportedTrace]:
+    """Stream the traces of an authors' file in its order; ids count its rows from 0."""
+    names, prices, dataset = trace_of_thought_csv.names_of(path), Prices(), None
+    with closing(trace_of_thought_csv.read_rows(path)) as rows:
+        for place, (line, row) in enumerate(rows):
+            dataset = dataset or trace_of_thought_csv.dataset_of(row)
+            problem = trace_of_thought_csv.read_problem(path, line, row, dataset)
+            problem = msgspec.structs.replace(problem, id=f"{dataset}/test/{place}")
+            trace = trace_of_thought_csv.read_trace(row, problem, names)
+            # What a trace cannot say (an annotation, a blank at an end) is kept, so that an export gives it back.
+            same = trace_of_thought_csv.row_of(trace, prices) == row
+            yield ImportedTrace(place, trace, extra=None if same else msgspec.json.encode(row), remarks=_remarks(row))
+
+
+def _remarks(row: trace_of_thought_csv.CsvTrace) -> tuple[Annotation, ...]:
+    said = row.annotations
+    return (Annotation(said.delegation, said.answer, author="file"),) if said.delegation or said.answer else ()
+
+
+def _import_lines(path: Path, origin: str, store: Store) -> Run:
+    settings, places = None, set()
+    with closing(jsonl_runs.read_lines(path)) as found:
+        for number, line in found:
+            settings = line.settings
+            place = (line.ordinal, line.sample)
+            if place in places:
+                raise BadRow(path, number, "ordinal", f"a place of its own, but {place} came before")
+            places.add(place)
+    if settings is None:
+        raise UsageError(f"`{path}` has no lines", "give a .jsonl that `stepdown export --to jsonl` wrote")
+    settings = msgspec.structs.replace(settings, origin=jsonl_runs.origin_of(origin, settings))
+    return _write(store, settings, jsonl_traces(path))
+
+
+def jsonl_traces(path: Path) -> Iterator[ImportedTrace]:
+    """Stream the traces of an exported run in its order."""
+    for _, line in jsonl_runs.read_lines(path):
+        yield ImportedTrace(
+            ordinal=line.ordinal,
+            trace=jsonl_runs.trace_of(line),
+            grader=line.grader,
+            grades=jsonl_runs.grades_in(line),
+            extra=jsonl_runs.extra_of(line),
+            remarks=line.remarks,
+            edits=line.edits,
+            review=line.review,
+        )
+
+
+def _add(run: Run, item: ImportedTrace) -> None:
+    problem = item.trace.problem
+    for remark in item.remarks:
+        annotate(run, problem.id, annotation=remark, sample=item.trace.sample)
+    for edit in item.edits:
+        run.put_edit(problem.id, edit.plan, seconds=edit.seconds, created=edit.created)
+    if item.review is not None:
+        put_review(run, problem, item.review)
+
+
+def _write(store: Store, settings: Settings, items: Iterator[ImportedTrace]) -> Run:
+    with store.writing():
+        run = store.open_run(settings)
+        graders = set()
+        while page := list(islice(items, 256)):
+            for item in page:
+                # A source of its own for each trace: a file may hold two answers to one question.
+                place = f"{settings.origin}#{item.ordinal}/{item.trace.sample}"
+                run.put_trace(item.ordinal, item.trace, source=place, extra=item.extra)
+                _add(run, item)
+            run.put_grades((i.ordinal, i.trace.sample, grade) for i in page for grade in i.grades)
+            graders |= {item.grader for item in page}
+        if len(graders) == 1:
+            run.grader = graders.pop()
+    return run
