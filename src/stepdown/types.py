@@ -12,6 +12,7 @@ Role = Literal["teacher", "student", "judge"]
 # `unknown`: the endpoint gave a reason that nobody knows, so that the text may not be whole.
 Finish = Literal["stop", "length", "filter", "unknown"]
 Verdict = Literal["right", "wrong", "ungraded"]
+Effort = Literal["minimal", "low", "medium", "high"]
 # The names of choices, in order.
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # More than any model reads or writes in one request: ten million tokens in 2026.
@@ -84,13 +85,14 @@ Messages = tuple[Message, ...]
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a model draws its text: `max_tokens` is in tokens, `temperature` 0 is greedy."""
+    """How a model draws its text: `max_tokens` is in tokens, `temperature` 0 is greedy, no effort the model's own."""
 
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int = 1024
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    reasoning_effort: Effort | None = None
 
 
 GREEDY = Sampling()

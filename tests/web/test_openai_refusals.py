@@ -52,7 +52,7 @@ def refused(body: dict[str, Any]) -> Refusal:
         ("frequency_penalty", -1),
         ("logit_bias", {"50256": -100}),
         ("top_k", 40),
-        ("reasoning_effort", "low"),
+        ("reasoning", {"effort": "low"}),
         ("best_of", 3),
         ("grammar", "root ::= 'a'"),
         ("chat_template_kwargs", {"enable_thinking": False}),
@@ -86,6 +86,7 @@ def test_a_field_that_changes_nothing_is_let_pass(harmless: dict[str, Any]) -> N
         ("n", 0), ("n", 129), ("temperature", -0.1), ("temperature", 2.5), ("top_p", 0), ("top_p", 1.1),
         ("max_tokens", 0), ("max_completion_tokens", -1), ("stop", ["a", "b", "c", "d", "e"]), ("stop", [""]),
         ("seed", 2**70), ("seed", "x"), ("n", "two"), ("stream", "yes"), ("model", None), ("n", 10**400),
+        ("reasoning_effort", "most"),
     ],
 )  # fmt: skip
 def test_a_value_out_of_range_names_its_field(field: str, value: object) -> None:

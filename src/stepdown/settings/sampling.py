@@ -7,7 +7,7 @@ import msgspec
 from stepdown.errors import UsageError
 from stepdown.prompts.stops import MOST as MOST_STOPS
 from stepdown.settings.options import Count, Seed, Share, Temperature, option, options_of
-from stepdown.types import Sampling
+from stepdown.types import Effort, Sampling
 
 Stops = tuple[str, ...]
 
@@ -27,6 +27,15 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
         Count,
         option("The longest solution, in tokens.", label="Longest solution, in tokens", phrase="at most {:,} tokens"),
     ] = 1024
+
+    reasoning_effort: Annotated[
+        Effort | None,
+        option(
+            "How long the model that solves may think, where it is a reasoning model whose endpoint takes this.",
+            label="Student's reasoning effort",
+            hint="for reasoning models",
+        ),
+    ] = None
 
     def sampling(self) -> Sampling:
         """Return these as the model is given them, without stop sequences, which depend on the prompt."""
@@ -68,6 +77,15 @@ class RunSampling(Reproducible, frozen=True, kw_only=True):
         0.0
     )
     teacher_max_tokens: Annotated[Count, option("The longest plan, in tokens.", label="Longest plan, in tokens")] = 1024
+
+    teacher_reasoning_effort: Annotated[
+        Effort | None,
+        option(
+            "How long the teacher may think, where it is a reasoning model whose endpoint takes this.",
+            label="Teacher's reasoning effort",
+            hint="for reasoning models",
+        ),
+    ] = None
 
     def teacher_sampling(self) -> Sampling:
         """Return how plans are drawn; a greedy plan is the same call under any seed and `--top-p`."""

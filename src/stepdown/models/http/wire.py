@@ -12,7 +12,7 @@ from stepdown.models.http.lenient_json import read_json, unicode_of
 from stepdown.models.http.usage import read_usage, split_usage
 from stepdown.models.stop_strings import cut_at_stop
 from stepdown.models.system_messages import fold_system
-from stepdown.types import Finish, Messages, Reply, Sampling, Usage
+from stepdown.types import Effort, Finish, Messages, Reply, Sampling, Usage
 
 _LONGEST_NAME = 200
 _DEEPEST_PART = 8
@@ -30,6 +30,7 @@ class Body(msgspec.Struct, omit_defaults=True):
     top_p: float | None = None
     n: int = 1
     seed: int | None = None
+    reasoning_effort: Effort | None = None
     stop: tuple[str, ...] = ()
     logprobs: bool | int = False
     stream: bool = False
@@ -161,6 +162,7 @@ def make_body(
         body.prompt = join_messages(messages)
     else:
         body.messages = fold_system(messages) if "system" in refused else messages
+        body.reasoning_effort = sampling.reasoning_effort
     if sampling.top_p != 1.0:
         body.top_p = sampling.top_p
     body.max_tokens = sampling.max_tokens
