@@ -51,11 +51,31 @@ def with_signatures(text: str) -> str:
 def described(name: str) -> str:
     """Return a public name's signature as a block, and its docstring."""
     value: Any = getattr(stepdown, name)
-    shown = "" if is_protocol(value) else str(inspect.signature(value))
-    shown = re.sub(r"<function \w+ at 0x\w+>|<[\w.]+ object at 0x\w+>", "...", shown)
+    shown = "" if is_protocol(value) else folded(plain_signature(value))
     kind = "class " if inspect.isclass(value) else ""
-    text = inspect.getdoc(value) or ""
-    return f"```py\n{kind}{name}{folded(shown)}\n```\n\n{text}"
+    return f"```py\n{kind}{name}{shown}\n```\n\n{inspect.getdoc(value) or ''}"
+
+
+class Shown:
+    """A default as a page shows it: whole where it is short."""
+
+    def __init__(self, value: object) -> None:
+        text = re.sub(r"<.*? at 0x\w+>", "...", repr(value))
+        self.text = text if len(text) < 40 else f"{type(value).__name__}(...)"
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def plain_signature(value: Any) -> str:
+    """Return a signature without the modules of its types and with short defaults."""
+    signature = inspect.signature(value)
+    parameters = [
+        one if one.default is one.empty else one.replace(default=Shown(one.default))
+        for one in signature.parameters.values()
+    ]
+    text = re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", str(signature.replace(parameters=parameters)))
+    return re.sub(r"'([A-Z]\w*)'", r"\1", text)
 
 
 def is_protocol(value: object) -> bool:
@@ -110,8 +130,9 @@ def files_of(entry: Any) -> list[str]:
 def entry_of(pages: Path, page: str) -> str:
     """Return a page's line: its title, where it is, and its first paragraph."""
     title, *rest = (part.strip() for part in (pages / page).read_text("utf-8").split("\n\n"))
-    first = next((" ".join(part.split()) for part in rest if part[:1].isalnum()), "")
-    return f"- [{title.removeprefix('# ')}]({page}): {first[:200]}"
+    first = next((" ".join(part.split()) for part in rest if part[:1].isalnum() or part[:1] in "`*-"), "")
+    sentence = re.split(r"(?<=[.?!])\s", first)[0]
+    return f"- [{title.removeprefix('# ')}]({page}): {sentence}"
 
 
 if __name__ == "__main__":
