@@ -32,5 +32,6 @@ screenshots:
 docs:
 	$(PYTHON) docs/make_site.py
 
+# The notebook with real models, which takes minutes; its pages show what that printed.
 notebook:
-	QUICKSTART_MODELS=embedded $(PYTHON) -m jupyter execute --output=/tmp/quickstart.ipynb docs/quickstart.ipynb
+	QUICKSTART_MODELS=embedded $(PYTHON) docs/make_notebook.py
