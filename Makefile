@@ -1,10 +1,11 @@
-# `make check` is what CI runs (two test workers of one thread each); `make bench` prints every figure of the docs,
-# `make torture` tries hard what must hold
-# (LONG=--long: for hours), `make screenshots` takes the pictures of the pages (Chromium).
+# `make check` is what CI runs (two test workers of one thread each); `make quick` leaves out what is marked slow (processes,
+# browsers, training, weights). `make data` fetches published files that some tests read whole. `make bench` prints every
+# figure of the docs, `make torture` tries hard what must hold (LONG=--long: for hours), `make screenshots` takes the
+# pictures of the pages (Chromium).
 # PYTHON names the environment.
 PYTHON ?= python
 
-.PHONY: check fix test bench torture screenshots docs notebook
+.PHONY: check quick fix test data bench torture screenshots docs notebook
 
 check:
 	$(PYTHON) -m ruff format --check src tests benchmarks docs
@@ -19,6 +20,12 @@ fix:
 
 test:
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist loadfile
+
+quick:
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 -m "not slow"
+
+data:
+	PYTHONPATH=src:tests/support $(PYTHON) -m real_data
 
 bench:
 	$(PYTHON) benchmarks/all.py

@@ -1,6 +1,6 @@
 """How far the graders agree with what is known to be right, by source and by style, and how fast they are.
 
-python benchmarks/grading.py [--json] [--quick]     without ../shared/data only the answer forms and the rates
+python benchmarks/grading.py [--json] [--quick]     without `make data` only the answer forms and the rates
 
 Sources: eight released files of traces with hand-checked verdicts, and the official solutions of MATH and GSM8K, all of
 them right. Styles: the forms of `answer_forms.py`, each with the gold and with another answer. Of each source and style
@@ -9,7 +9,6 @@ the shares that are wrongly called wrong (of the right ones) and wrongly called 
 """
 
 import asyncio
-import csv
 import json
 import sys
 import time
@@ -18,14 +17,14 @@ from pathlib import Path
 
 import answer_forms
 
-from stepdown.answers import gold_expression, gold_number
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+
+from real_data import TRACES, checked_rows, here, whole
 from stepdown.graders import load_grader
 from stepdown.measuring import GRADERS
 from stepdown.problems import load_problems
 from stepdown.types import Grader, Kind, Problem
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
-TRACES = DATA / "trace-of-thought"
 OFFICIAL = (("math", "math/test.jsonl"), ("gsm8k", "gsm8k/test.jsonl"), ("gsm8k", "gsm8k/train.jsonl"))
 MADE_UP = Problem("made/up", "How many eggs does she sell a week?", "63")
 STEPS = "3. She sells 16 - 7 = 9 eggs each day, so that is 9 eggs for every day she goes to the market.\n"
@@ -49,26 +48,16 @@ Row = tuple[Problem, str, bool]
 
 def traces() -> dict[str, list[Row]]:
     """Read the hand-checked rows by file: the problem, the student's text, whether it is right."""
-    csv.field_size_limit(10**9)
-    with (TRACES / "verdicts.csv").open(newline="", encoding="utf-8") as file:
-        verdicts = {(row["file"], int(row["row"])): row["right"] == "1" for row in csv.DictReader(file)}
     rows: dict[str, list[Row]] = {}
-    for name in sorted({name for name, _ in verdicts}):
-        with (TRACES / name).open(newline="", encoding="utf-8") as file:
-            rows[name] = [(problem(name, row), row[3], verdicts[name, at]) for at, row in enumerate(csv.reader(file))]
+    for row in checked_rows():
+        rows.setdefault(row.file, []).append((row.problem, row.solution, row.right))
     return rows
-
-
-def problem(name: str, row: list[str]) -> Problem:
-    number = gold_number(row[4]) if "####" in row[4] else None
-    kind: Kind = "expression" if number is None else "number"
-    return Problem(name, json.loads(row[0])["dataset_question"], number or gold_expression(row[4]) or "", kind=kind)
 
 
 def official(name: str, file: str) -> list[Row]:
     """Read a benchmark's own solutions: all are right, in the form that it publishes."""
     rows = []
-    for one in load_problems(name, data=DATA / file):
+    for one in load_problems(name, data=whole(file)):
         solution = one.solution if name == "math" else f"{one.solution}\n#### {one.answer}"
         rows.append((one, solution, True))
     return rows
@@ -80,17 +69,17 @@ def answer_lines(rows: Iterable[Row], form: str) -> list[Row]:
 
 
 def sources() -> Iterator[tuple[str, list[Row]]]:
-    """Yield what is graded: the forms by style, and the sources that lie beside the repository."""
+    """Yield what is graded: the forms by style, and the sources that are on this machine."""
     cases = list(answer_forms.cases())
     for style in dict.fromkeys(case.style for case in cases):
         yield f"forms: {style}", [(case.problem, case.solution, case.right) for case in cases if case.style == style]
     yield "forms: all", [(case.problem, case.solution, case.right) for case in cases]
-    if TRACES.exists():
+    if all(map(here, TRACES)):
         files = traces()
         yield from files.items()
         yield "traces: all", [row for rows in files.values() for row in rows]
     for name, file in OFFICIAL:
-        if (DATA / file).exists():
+        if here(file):
             rows = official(name, file)
             yield f"official: {file}", rows
             if name == "math":

@@ -1,37 +1,18 @@
 """How far the leak audit agrees with the hand-marked column `leaked`: precision, recall and every flagged row.
 
-python benchmarks/leaks.py [--json]     needs ../shared/data/trace-of-thought
+python benchmarks/leaks.py [--json]     needs the released traces (`make data`)
 """
 
-import csv
 import json
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from stepdown.answers import gold_expression, gold_number
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+
+from real_data import TRACES, checked_rows, here
 from stepdown.answers.leaks import Leak, leak
-from stepdown.types import Kind, Plan, Problem
-
-TRACES = Path(__file__).parents[2] / "shared" / "data" / "trace-of-thought"
-
-
-def rows() -> Iterator[tuple[str, int, Problem, Plan, bool]]:
-    """Stream the hand-checked rows: file, place, problem, plan, and whether it tells the answer by hand."""
-    csv.field_size_limit(10**9)
-    with (TRACES / "verdicts.csv").open(newline="", encoding="utf-8") as file:
-        marks = {(row["file"], int(row["row"])): row["leaked"] == "1" for row in csv.DictReader(file)}
-    for name in sorted({name for name, _ in marks}):
-        with (TRACES / name).open(newline="", encoding="utf-8") as file:
-            for at, row in enumerate(csv.reader(file)):
-                yield name, at, problem(name, row), Plan(row[2], author="teacher"), marks[name, at]
-
-
-def problem(name: str, row: list[str]) -> Problem:
-    number = gold_number(row[4]) if "####" in row[4] else None
-    kind: Kind = "expression" if number is None else "number"
-    return Problem(name, json.loads(row[0])["dataset_question"], number or gold_expression(row[4]) or "", kind=kind)
+from stepdown.types import Plan
 
 
 def flagged(found: Leak, marked: bool) -> str:
@@ -39,14 +20,21 @@ def flagged(found: Leak, marked: bool) -> str:
 
 
 def main() -> None:
-    if not TRACES.exists():
-        sys.exit(f"no traces at {TRACES}")
+    if not all(map(here, TRACES)):
+        sys.exit("the released traces are not here: `make data`")
     began, counts = time.perf_counter(), {(one, two): 0 for one in (True, False) for two in (True, False)}
-    for name, at, asked, plan, marked in rows():
-        found = leak(asked, plan)
+    for row in checked_rows():
+        asked, marked = row.problem, row.leaked
+        found = leak(asked, Plan(row.plan, author="teacher"))
         counts[found.gold, marked] += 1
         if found.gold or marked:
-            said = {"file": name, "row": at, "gold": asked.answer, "how": flagged(found, marked), "quote": found.quote}
+            said = {
+                "file": row.file,
+                "row": row.row,
+                "gold": asked.answer,
+                "how": flagged(found, marked),
+                "quote": found.quote,
+            }
             print(
                 json.dumps({"bench": "leaks", **said}) if "--json" in sys.argv else "  ".join(map(str, said.values()))
             )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from real_data import FILES, here
 from stepdown.errors import EndpointRefused
 from stepdown.models.weights.catalogue import fetch
 from stepdown.store import Store
@@ -20,6 +21,17 @@ settings.load_profile("ci")
 
 # What a machine's own environment says of models, keys, addresses and proxies. Session fixtures still see it.
 SET_BY_THE_MACHINE = re.compile(r"STEPDOWN_.*|OLLAMA_HOST|.*(_API_KEY|_BASE_URL|_PROXY|_proxy)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests of whole published files that are not on this machine; `make data` fetches what it can."""
+    names = {item: [name for mark in item.iter_markers("whole") for name in mark.args] for item in items}
+    config.hook.pytest_deselected(items=[item for item in items if not all(map(here, names[item]))])
+    items[:] = [item for item in items if all(map(here, names[item]))]
+
+
+def pytest_report_header() -> str:
+    return f"published files here: {sum(here(name) is not None for name in FILES)} of {len(FILES)} (`make data`)"
 
 
 def pytest_runtest_setup() -> None:

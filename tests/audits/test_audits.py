@@ -4,15 +4,13 @@ import time
 
 import pytest
 
-from places import SHARED
+from real_data import TRACES, whole
 from stepdown.audits import Audit, audit, contradicts, faults, leak, leakage, leaked, loops, termination_faults
 from stepdown.errors import UsageError
 from stepdown.exchange import import_traces
 from stepdown.store import Run, Store
 from stepdown.types import Call, Finish, Grade, Message, Plan, Problem, Reply, Sampling, Settings, Trace, Usage, Verdict
 
-FOLDER = SHARED / "trace-of-thought"
-needs_traces = pytest.mark.skipif(not FOLDER.is_dir(), reason="the authors' trace files are not beside the repository")
 SUM = Problem("d/test/0", "Ann has 30 pens and buys 12 more. How many pens has she?", "42")
 
 
@@ -157,10 +155,10 @@ def test_two_different_final_answers_contradict(text: str, different: bool) -> N
 @pytest.mark.parametrize("letter", ["_", "1", "[", "not ", "\\", "the answer is ", "1+", "\\text{", "step 1 and ", " "])
 def test_hostile_text_takes_linear_time(letter: str) -> None:
     text = letter * (200_000 // len(letter))
-    start = time.perf_counter()
+    start = time.process_time()
     faults(SUM, plan(text))
     termination_faults(solved(text))
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 # -- blame and edits
@@ -241,9 +239,10 @@ def test_an_audit_prints_and_is_plain_json(store: Store) -> None:
 # -- the released traces (PAPERS: 0 to 3 % token matches, 8 to 10 % not assessable, 13 % and 29 % forbid solving)
 
 
-@needs_traces
+@pytest.mark.whole(*TRACES)
 def test_the_released_traces_show_the_known_shares(store: Store) -> None:
-    found = {path.stem: audit(import_traces(path, store=store)).runs[0] for path in FOLDER.glob("*-traces.csv")}
+    paths = map(whole, TRACES)
+    found = {path.stem: audit(import_traces(path, store=store)).runs[0] for path in paths}
     assert len(found) == 8
     for one in found.values():
         assert one.leakage.leaked <= 3 and 12 <= one.leakage.not_assessable <= 22

@@ -10,10 +10,9 @@ import pytest
 
 from command_line import PLAN, speak, write_sums
 from faulty_server import Body, FaultyServer, faulty_server
-from places import SHARED
+from real_data import TRACES, whole
 from stepdown.cli import main
 
-AUTHORS = SHARED / "trace-of-thought"
 TRACE = {
     "run", "problem", "sample", "question", "gold", "found", "verdict", "grader", "error", "truncated", "plan",
     "solution", "tokens", "cost",
@@ -242,12 +241,11 @@ def test_an_exported_run_is_imported_elsewhere(world: World) -> None:
     ]
 
 
+@pytest.mark.whole(TRACES[0])
 def test_the_authors_files_are_imported_and_their_plans_given_to_another_student(world: World) -> None:
-    files = sorted(AUTHORS.glob("sot-gpt4-gpt4-gsm8k-*.csv"))
-    if not files:
-        pytest.skip("the authors' traces are not beside the repository")
-    (found,) = world.json("import", str(files[0]))
-    assert (found["file"], found["rows"]) == (str(files[0]), 200)
+    file = str(whole(TRACES[0]))
+    (found,) = world.json("import", file)
+    assert (found["file"], found["rows"]) == (file, 200)
     assert len(world.json("plans", found["run"], "-n", "5")) == 5
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from places import SHARED
+from real_data import whole
 from stepdown.corpus.selection import FILTERS, load_filter
 from stepdown.corpus.selection.clusters import clusters
 from stepdown.corpus.selection.filters import Group, words
@@ -43,10 +43,7 @@ def many(count: int, problem: Problem = SUM) -> list[Chain]:
 
 @cache
 def pool(name: str, count: int) -> list[list[Chain]]:
-    path = SHARED / "pools" / f"{name}.jsonl.gz"
-    if not path.exists():
-        pytest.skip("the pools of real chains are not beside the work tree")
-    source = Source(path=path, dataset=name, teacher="", scratch=Path.cwd(), seen=Counter())
+    source = Source(path=whole(f"pools/{name}.jsonl.gz"), dataset=name, teacher="", scratch=Path.cwd(), seen=Counter())
     return list(islice(read_pool(source), count))
 
 
@@ -251,6 +248,7 @@ def share(name: str, groups: list[list[Chain]]) -> float:
     return sum(len(keep(group)) for group in groups) / sum(map(len, groups))
 
 
+@pytest.mark.whole("pools/quarel_train.jsonl.gz")
 def test_of_real_chains_the_filters_keep_plausible_shares() -> None:
     quarel = pool("quarel_train", 1930)
     assert len(quarel) == 1930 and 0.65 <= share("right", quarel) <= 0.87
@@ -259,6 +257,7 @@ def test_of_real_chains_the_filters_keep_plausible_shares() -> None:
     assert share("agreed", quarel[:500]) > share("right", quarel[:500]) and share("no-leak", quarel[:500]) > 0.99
 
 
+@pytest.mark.whole("pools/date_understanding_mot.jsonl.gz")
 def test_the_majority_is_right_more_often_than_a_chain() -> None:
     def accuracy(groups: Sequence[Group]) -> float:
         chains = [one for group in groups for one in group]

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from places import SHARED
+from real_data import CUTS
 from stepdown.answers.openings import given_away, opens_with
 from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
 from stepdown.corpus.selection import Filter, load_filter
@@ -14,7 +14,7 @@ from stepdown.errors import UsageError
 from stepdown.problems import load_problems
 from stepdown.types import Chain, Grade, Problem
 
-GSM8K = SHARED / "gsm8k" / "test.jsonl"
+GSM8K = CUTS / "gsm8k_test.jsonl"
 SUM = Problem("sums/train/0", "What is 2 plus 4?", "6")
 PICK = Problem("picks/train/0", "Which is faster?", "B", ("bicycle", "train"), "choice")
 Groups = Sequence[list[Chain]]
@@ -144,8 +144,6 @@ def test_generated_data_sets_are_kept_apart_by_name() -> None:
 
 
 def test_a_benchmark_can_be_read_from_its_own_file() -> None:
-    if not GSM8K.exists():
-        pytest.skip("the data sets are not beside the work tree")
     question = msgspec.json.decode(GSM8K.read_bytes().splitlines()[7])["question"]
     groups = asked(question, "What is two plus three?")
     assert [chain.problem.id for chain in kept(f"decontaminate=gsm8k={GSM8K}", groups)] == ["mine/1"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from places import SHARED
+from real_data import TRACES, whole
 from stepdown.errors import BadRow, UsageError
 from stepdown.exchange import export_run, import_traces
 from stepdown.models import ScriptedModel
@@ -15,8 +15,6 @@ from stepdown.problems import load_problems
 from stepdown.runner import run as solve_all
 from stepdown.store import Store
 
-TRACES = sorted((SHARED / "trace-of-thought").glob("*-traces.csv"))
-needs_traces = pytest.mark.skipif(not TRACES, reason="the authors' trace files are not beside the repository")
 NAME = "sot-gpt4-zephyr-gsm8k-05-28-24-traces.csv"
 
 
@@ -73,27 +71,29 @@ def read(path: Path) -> list[list[str]]:
 TWO = [trace("What is 9 plus 9?", "9+9=18\n#### 18"), trace("What is 7 plus 3?", "7+3=10\n#### 10")]
 
 
-@needs_traces
-@pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
-def test_every_released_file_comes_back_cell_by_cell(path: Path, store: Store, tmp_path: Path) -> None:
-    out = tmp_path / "out.csv"
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.whole(name)) for name in TRACES])
+def test_every_released_file_comes_back_cell_by_cell(name: str, store: Store, tmp_path: Path) -> None:
+    out, path = tmp_path / "out.csv", whole(name)
     run = import_traces(path, store=store)
     assert export_run(run, "csv-traces", out) == len(run) == 200
     csv.field_size_limit(2**31 - 1)
     assert read(out) == read(path)
 
 
-@needs_traces
+@pytest.mark.whole(TRACES[1], "math/test.jsonl")
 def test_imported_problems_are_the_benchmark_s_own(store: Store) -> None:
-    run = import_traces(TRACES[1], store=store)
-    own = load_problems("math", split="test", data=SHARED / "math" / "test.jsonl", limit=200)
+    run = import_traces(whole(TRACES[1]), store=store)
+    own = load_problems("math", split="test", data=whole("math/test.jsonl"), limit=200)
     assert run.settings.problems == own.check().fingerprint
     assert [one.problem for one in run.traces()] == list(own)
 
 
-@needs_traces
+RUNAWAY = "trace-of-thought/sot-llama38b-zephyr-math-05-28-24-traces.csv"
+
+
+@pytest.mark.whole(RUNAWAY)
 def test_runaway_outputs_of_the_released_files_are_truncated(store: Store) -> None:
-    run = import_traces(SHARED / "trace-of-thought" / "sot-llama38b-zephyr-math-05-28-24-traces.csv", store=store)
+    run = import_traces(whole(RUNAWAY), store=store)
     assert run.summary().truncated == 2
 
 

@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 
-from places import SHARED
+from real_data import whole
 from stepdown.corpus import Corpus
 from stepdown.errors import BadRow, UsageError
 from stepdown.exchange import export_corpus, import_corpus
 
 pytest.importorskip("polars", reason="corpora need the extra `data`")
-POOLS = SHARED / "pools"
-pools = pytest.mark.skipif(not POOLS.is_dir(), reason="the shared pools are not on this machine")
 SLED = "The sled is fast on _____ (A) ice (B) sand"
 
 
@@ -88,13 +86,19 @@ def test_a_chain_whose_teacher_saw_the_gold_says_so(tmp_path: Path) -> None:
     assert next(iter(imported(lines(tmp_path / "pool.jsonl", [row])))).gold_conditioned
 
 
-@pools
 @pytest.mark.parametrize(
     ("name", "problems", "chains", "right"),
-    [("quarel_train", 1930, 9650, 8203), ("svamp_train", 700, 20261, 18432), ("asdiv_train", 1422, 4269, 4269)],
+    [
+        pytest.param(name, *counts, marks=pytest.mark.whole(f"pools/{name}.jsonl.gz"))
+        for name, *counts in (
+            ("quarel_train", 1930, 9650, 8203),
+            ("svamp_train", 700, 20261, 18432),
+            ("asdiv_train", 1422, 4269, 4269),
+        )
+    ],
 )
 def test_a_released_pool_comes_in_whole(tmp_path: Path, name: str, problems: int, chains: int, right: int) -> None:
-    card = import_corpus(POOLS / f"{name}.jsonl.gz", tmp_path / name).card
+    card = import_corpus(whole(f"pools/{name}.jsonl.gz"), tmp_path / name).card
     assert (card.problems, card.chains, card.right) == (problems, chains, right)
     assert not any("label" in note and "no label" in note for note in card.notes) or name == "svamp_train"
 
@@ -226,9 +230,9 @@ def test_what_was_exported_comes_back_with_the_same_questions_and_texts(tmp_path
     assert [one.text.rpartition("\nAnswer: ")[2] for one in back] == [one.grade.found for one in there]
 
 
-@pools
+@pytest.mark.whole("pools/quarel_train.jsonl.gz")
 def test_a_whole_pool_goes_out_as_messages_and_comes_back(tmp_path: Path) -> None:
-    corpus = import_corpus(POOLS / "quarel_train.jsonl.gz", tmp_path / "pool")
+    corpus = import_corpus(whole("pools/quarel_train.jsonl.gz"), tmp_path / "pool")
     rows = export_corpus(corpus, "messages", tmp_path / "out.jsonl")
     back = import_corpus(tmp_path / "out.jsonl", tmp_path / "back")
     questions = [(one.problem.question, one.problem.choices, one.grade.found) for one in corpus]

@@ -1,6 +1,4 @@
 import asyncio
-import csv
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,15 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from places import SHARED
-from stepdown.answers import gold_expression, gold_number
+from real_data import TRACES, checked_rows
 from stepdown.custom import CustomModel
 from stepdown.errors import CallFailed, UnknownName
 from stepdown.graders import judged_by, load_grader
 from stepdown.graders.workers import OutOfTime, Workers
 from stepdown.types import Grade, Kind, Message, Messages, Problem, Reply, Sampling
 
-TRACES = SHARED / "trace-of-thought"
 ROBE = Problem("p/1", "How many bolts in total does it take?", "3")
 FACTOR = Problem("p/2", "Factor $7x^2-63$.", "7(x+3) (x-3)", kind="expression")
 
@@ -205,28 +201,11 @@ def test_no_text_makes_a_grader_fail(text: str) -> None:
         assert grade(ROBE, text, name).grader == f"{name}@2"
 
 
-@pytest.mark.skipif(not TRACES.exists(), reason="the hand-checked traces lie outside the repository")
+@pytest.mark.whole(*TRACES)
 def test_the_default_grader_agrees_with_the_hand_checked_verdicts() -> None:
-    agreed = _agreement()
+    agreed: dict[str, list[bool]] = {}
+    for row in checked_rows():
+        agreed.setdefault(row.file, []).append((grade(row.problem, row.solution).verdict == "right") == row.right)
     assert len(agreed) == 8 and all(len(rows) == 200 for rows in agreed.values())
     assert min(sum(rows) / len(rows) for rows in agreed.values()) >= 0.96
     assert sum(map(sum, agreed.values())) / 1600 >= 0.985
-
-
-def _agreement() -> dict[str, list[bool]]:
-    csv.field_size_limit(10**9)
-    with (TRACES / "verdicts.csv").open(newline="", encoding="utf-8") as file:
-        verdicts = {(row["file"], int(row["row"])): row["right"] == "1" for row in csv.DictReader(file)}
-    agreed: dict[str, list[bool]] = {}
-    for name in sorted({name for name, _ in verdicts}):
-        with (TRACES / name).open(newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))
-        agreed[name] = [_right(row) == verdicts[name, at] for at, row in enumerate(rows)]
-    return agreed
-
-
-def _right(row: list[str]) -> bool:
-    gold = gold_number(row[4]) if "####" in row[4] else None
-    kind: Kind = "number" if gold is not None else "expression"
-    problem = Problem("p", json.loads(row[0])["dataset_question"], gold or gold_expression(row[4]) or "", kind=kind)
-    return grade(problem, row[3]).verdict == "right"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from places import SHARED
+from real_data import whole
 from stepdown.cli import main
 from stepdown.errors import BadRow, UnknownName, UsageError
 from stepdown.measuring import consistency
@@ -76,24 +76,24 @@ def test_sst2_is_read_from_glues_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "file", "count", "positive"),
     [
-        ("imdb", "imdb/dev_original.tsv", 100, 52),
-        ("imdb", "imdb/dev_contrast.tsv", 100, 48),
-        ("sst2", "sst2/dev_glue_872.tsv", 872, 444),
-        ("sst2", "sst2/alps_dev_6735.tsv", 6735, 3741),
+        pytest.param(file.partition("/")[0], file, *counts, marks=pytest.mark.whole(file))
+        for file, *counts in (
+            ("imdb/dev_original.tsv", 100, 52),
+            ("imdb/dev_contrast.tsv", 100, 48),
+            ("sst2/dev_glue_872.tsv", 872, 444),
+            ("sst2/alps_dev_6735.tsv", 6735, 3741),
+        )
     ],
 )
 def test_real_films_are_read_whole(name: str, file: str, count: int, positive: int) -> None:
-    if not (SHARED / file).is_file():
-        pytest.skip(f"shared data `{file}` is not beside the repository")
-    problems = load_problems(name, data=SHARED / file)
+    problems = load_problems(name, data=whole(file))
     assert problems.check().count == count
     assert sum(problem.answer == "A" for problem in problems) == positive
 
 
+@pytest.mark.whole("imdb/dev_original.tsv", "imdb/dev_contrast.tsv")
 def test_real_contrast_rows_pair_and_differ_in_their_gold() -> None:
-    if not (SHARED / "imdb").is_dir():
-        pytest.skip("shared data `imdb` is not beside the repository")
-    one, other = (load_problems("imdb", data=SHARED / "imdb" / f"dev_{name}.tsv") for name in ("original", "contrast"))
+    one, other = (load_problems("imdb", data=whole(f"imdb/dev_{name}.tsv")) for name in ("original", "contrast"))
     pairs = list(zip(one, other, strict=True))
     assert all(a.id.rpartition("/")[2] == b.id.rpartition("/")[2] and a.answer != b.answer for a, b in pairs)
 

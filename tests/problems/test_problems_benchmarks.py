@@ -1,4 +1,4 @@
-"""Benchmarks in their published formats, and the real files where they lie beside the repository."""
+"""Benchmarks in their published formats: rows of our own, rows of theirs, and whole files where they are here."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from places import SHARED
+from real_data import CUTS, whole
 from stepdown.errors import BadRow
 from stepdown.problems import datasets, load_problems
 from stepdown.problems.hendrycks_math import last_box
@@ -145,10 +145,21 @@ REAL = [
 ]
 
 
-@pytest.mark.parametrize(("name", "file", "count", "identity", "gold"), REAL)
-def test_real_files_are_read_whole(name: str, file: str, count: int, identity: str, gold: str) -> None:
-    if not (SHARED / file).is_file():
-        pytest.skip(f"shared data `{file}` is not beside the repository")
-    problems = load_problems(name, data=SHARED / file)
+CUT = [
+    ("gsm8k", "gsm8k_test.jsonl", 16, "gsm8k/test/12", "13"),
+    ("math", "math_test.jsonl", 6, "math/test/2", "\\dfrac{9}{7}"),
+    ("math500", "math500_test.jsonl", 4, "math500/test/number_theory/572", "9"),
+    ("commonsenseqa", "commonsenseqa_dev.jsonl", 4, "commonsenseqa/dev/1afa02df02c908a558b4036e80242fac", "A"),
+    ("openbookqa", "openbookqa_train.json", 4, "openbookqa/train/0", "D"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "count", "identity", "gold"),
+    [(name, CUTS / file, *facts) for name, file, *facts in CUT]
+    + [pytest.param(name, file, *facts, marks=pytest.mark.whole(file)) for name, file, *facts in REAL],
+)
+def test_published_files_are_read(name: str, path: Path | str, count: int, identity: str, gold: str) -> None:
+    problems = load_problems(name, data=path if isinstance(path, Path) else whole(path))
     assert problems.check().count == count
     assert not identity or gold in {problem.answer for problem in problems if problem.id == identity}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from places import SHARED
+from real_data import CUTS, whole
 from stepdown.cli import main
 from stepdown.errors import BadRow
 from stepdown.problems import Columns, load_problems
@@ -147,12 +147,18 @@ def test_an_object_that_holds_its_rows_is_read(tmp_path: Path) -> None:
     assert load_problems(str(path))[0].answer == "False"
 
 
-@pytest.mark.parametrize(("file", "count"), [("neqa.jsonl", 1718), ("prize_form.csv", 870)])
+@pytest.mark.parametrize(
+    ("file", "count"),
+    [
+        ("neqa.jsonl", 6),
+        ("neqa_prize_form.csv", 4),
+        pytest.param("neqa/neqa.jsonl", 1718, marks=pytest.mark.whole("neqa/neqa.jsonl")),
+        pytest.param("neqa/prize_form.csv", 870, marks=pytest.mark.whole("neqa/prize_form.csv")),
+    ],
+)
 @pytest.mark.parametrize("named", [True, False])
 def test_neqa_is_read_in_both_its_forms_by_name_and_by_file(file: str, count: int, named: bool) -> None:
-    path = SHARED / "neqa" / file
-    if not path.is_file():
-        pytest.skip("the shared data are not beside the repository")
+    path = whole(file) if "/" in file else CUTS / file
     problems = load_problems("neqa", data=path) if named else load_problems(str(path))
     found = problems.check()
     assert found.kinds == {"choice": count}

@@ -1,7 +1,7 @@
-"""Where this repository lies, and the data that is read where it lies beside it."""
+"""Where this repository lies, and the parts of it that tests read."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SUPPORT = ROOT / "tests" / "support"
-SHARED = ROOT.parent / "shared" / "data"
+DATA = ROOT / "tests" / "data"

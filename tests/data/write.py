@@ -1,13 +1,21 @@
-"""Writes what lies in this folder with stepdown 0.1.0: `PYTHONPATH=CHECKOUT_OF_0.1.0/src python write.py FOLDER`.
+"""Writes what a version of stepdown leaves behind, for later versions to read.
 
-Everything but what people did goes through the command line. The models behind it are a server at port 9 of this
-machine, which only root may open and where nothing listens otherwise: what is asked again later fails. `ids.json` holds
-the commands with what they said, and every call's key. A later version reads all this; it is never written anew.
+    git worktree add --detach OLD COMMIT
+    PYTHONPATH=OLD/src:OLD/tests/support python tests/data/write.py tests/data/written_by_COMMIT
+
+(`OLD/tests` where the helpers of tests still lay there.) Everything but what people did and what a program asked goes
+through the command line. The models behind it are a server at port 9 of this machine, which only root may open and
+where nothing listens otherwise: what is asked again later fails. `ids.json` holds the commands with what they printed,
+what the endpoint answered, and every call's key. A folder that is there is never written anew. `written_by_0_1_0` was
+written by an earlier form of this file (`git log --follow` shows it), with a part of the commands; `written_by_7067128`
+by this one.
 """
 
+import gzip
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +23,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 PORT = 9
 SUMS = "sums.jsonl"
@@ -25,6 +34,23 @@ ENVIRONMENT = {
     "OPENAI_BASE_URL": f"http://127.0.0.1:{PORT}/v1", "OPENAI_API_KEY": "none", "STEPDOWN_STORE": "store.sqlite",
     "STEPDOWN_ENGINE": "transformers", "NO_COLOR": "1", "HF_HUB_OFFLINE": "1",
 }  # fmt: skip
+
+
+SERVED = """\
+[models.solver]
+method = "trace-of-thought"
+teacher = "openai/teacher"
+student = "openai/student"
+max_tokens = 128
+
+[models.careful]
+method = "trace-of-thought"
+planner = "openai/small"
+teacher = "openai/teacher"
+student = "openai/student"
+votes = 3
+threshold = 0.7
+"""
 
 
 class Models(BaseHTTPRequestHandler):
@@ -62,13 +88,16 @@ class Models(BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
     def _speak(self, body: dict, said: str, number: int, draw: int) -> str:
+        if "A, B or tie" in said:
+            return "A" if number % 2 else "tie"
         if "Reply with one word" in said:
             return "WRONG" if "never" in said else "RIGHT"
         if body["model"] == "teacher" and ("plan" in said.lower() or "prompts for" in said):
             return STEPS if number != 1 else "1. Take the number.\n2. Never mind.\n3. Do not solve it yet.\n"
         seed = body.get("seed") or 0
         answer = number + 1 + ((seed + draw + number) % 3 == 2 if body.get("temperature") else number == 4)
-        return f"We take {number} and add one, {seed + draw}.\nAnswer: {answer}"
+        how = "By the plan we" if "Add one to it" in said else "We"
+        return f"{how} take {number} and add one, {seed + draw}.\nAnswer: {answer}"
 
     def _send(self, status: int, body: dict) -> None:
         raw = json.dumps(body).encode()
@@ -111,6 +140,17 @@ def write_files() -> None:
     words = {name: "{question}\n\n{ending}" for name in ("direct", "chain_of_thought", "plan_and_solve")}
     words |= {"name": "mine", "source": "ours", "delegate": "Make a plan: {question}", "follow": "{question}\n{steps}"}
     Path("mine.toml").write_text("".join(f"{name} = {json.dumps(text)}\n" for name, text in words.items()))
+    shown = [
+        {"question": f"What is {n} plus two?", "chain": f"Take {n}. Add two.", "answer": f"{n + 2}"} for n in (7, 8)
+    ]
+    Path("shown.jsonl").write_text("".join(json.dumps(row) + "\n" for row in shown))
+    chats = [{"messages": [{"role": "user", "content": f"What is {n} plus 3?"},
+                           {"role": "assistant", "content": f"Take {n}. Answer: {n + 3}"}]}
+             for n in range(4)]  # fmt: skip
+    Path("chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chats))
+    Path("prices.json").write_text(json.dumps({f"openai/{name}": {"input": 1, "output": 2} for name in
+                                               ("student", "teacher", "weak", "small", "judge")}))  # fmt: skip
+    Path("stepdown.toml").write_text(SERVED)
     Path("steps.txt").write_text("Take the number.\nCount one further.\n")
 
 
@@ -121,7 +161,10 @@ def write_runs(told: Told) -> dict[str, str]:
     [first] = told.run("run", SUMS, *PLANNED)
     told.run("run", SUMS, *TRACED, "--plans", "own")
     told.run("run", "wordsums", "-n", "3", *TRACED, "--plans", "gold")
-    for control in ("shuffled", "generic", "masked", "no-nosolve"):
+    told.run("run", SUMS, "-n", "2", "--method", "few-shot", "--demos", "shown.jsonl", "--student", "openai/student")
+    told.run("run", SUMS, "--method", "trace-of-thought", "--teacher", "openai/small", "--student", "openai/student",
+             "--samples", "3", "--temperature", "0.7")  # fmt: skip
+    for control in ("leaked", "shuffled", "generic", "masked", "no-nosolve"):
         told.run("run", SUMS, "-n", "3", *PLANNED, "--control", control)
     for prompts in ("paper", "code", "traces", "student", "scotd", "mine.toml"):
         told.run("run", SUMS, "-n", "2", *PLANNED, "--prompts", prompts)
@@ -148,6 +191,8 @@ def write_people(told: Told, first: str) -> None:
     told.run("run", SUMS, *TRACED, "--plans", "plans.jsonl")
     told.run("grade", first, "--grader", "judge:openai/judge", again=False)
     told.run("grade", first, "--grader", "strict", again=False)
+    told.run("prefer", first, told.rows[0]["said"][0]["run"],
+             "--judge", "openai/judge", "-n", "4", again=False)  # fmt: skip
     told.run("grade", first, "--grader", "default", again=False)
     done = threading.Event()
     person = threading.Thread(target=review, args=(done,))
@@ -187,7 +232,7 @@ def write_files_of_runs(told: Told, first: str) -> None:
         told.run("import", name, again=False)
 
 
-def write_student(told: Told) -> None:
+def write_student(told: Told, first: str) -> None:
     """Sample a corpus, keep a part of it, train a student of a few thousand weights on it, and run that."""
     told.run("sample", SUMS, "--teacher", "openai/teacher", "--chains", "3", "--zero-shot", "--out", "corpus",
              "--seed", "3", again=False)  # fmt: skip
@@ -196,12 +241,38 @@ def write_student(told: Told) -> None:
     told.run("train", "kept", "--base", "base", "--out", "student", "--steps", "4", "--batch", "4", "--rank", "2",
              "--dev-count", "2", "--evaluations", "1", "--checkpoints", "1", "--precision", "fp32")  # fmt: skip
     told.run("run", SUMS, "-n", "2", "--method", "chain-of-thought", "--student", "./student", "--max-tokens", "8")
-    Path("student/curves.png").unlink()
+    Path("student/curves.png").unlink(missing_ok=True)
+    told.run("keep", "corpus", "complete", "max-words=12", "per-problem=2", "no-leak",
+             "--out", "some", "--seed", "5", again=False)  # fmt: skip
+    told.run("import", "chats.jsonl", "--out", "chats", again=False)
+    told.run("export", first, "--to", "plans", "--out", "plans", again=False)
+
+
+def write_endpoint() -> list[dict]:
+    """Ask the endpoint, and return each request with its answer."""
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "stepdown", "serve", "--port", "0"],
+        env={**os.environ, **ENVIRONMENT}, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert serving.stderr is not None
+    found = next(one for line in serving.stderr if (one := re.search(r"http://127\.0\.0\.1:\d+", line)))
+    names = ("direct/openai/student", "solver", "careful")
+    bodies = [{"model": name, "messages": [{"role": "user", "content": f"What is {n} plus one?"}], **more}
+              for name in names for n, more in ((0, {}), (1, {"temperature": 0.7, "seed": 3}))]  # fmt: skip
+    answers = []
+    for body in bodies:
+        asked = Request(
+            f"{found[0]}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urlopen(asked) as answer:
+            answers.append({"request": body, "response": json.load(answer)})
+    serving.terminate()
+    serving.communicate()
+    return answers
 
 
 def write_base(folder: Path) -> None:
     """Write a model of one layer and few thousand random weights."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -209,7 +280,7 @@ def write_base(folder: Path) -> None:
 
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=320, hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=2,
+        vocab_size=320, hidden_size=16, intermediate_size=24, num_hidden_layers=1, num_attention_heads=2,
         num_key_value_heads=2, max_position_embeddings=256, initializer_range=0.3, tie_word_embeddings=True,
         bos_token_id=1, eos_token_id=2,
     )  # fmt: skip
@@ -261,16 +332,24 @@ def main(folder: Path) -> None:
     write_files()
     first = write_runs(told)["first"]
     write_people(told, first)
+    write_student(told, first)
     write_files_of_runs(told, first)
-    write_student(told)
     python = write_from_python()
-    told.run("report", again=False)
+    endpoint = write_endpoint()
+    told.run("report", "--prices", "prices.json", again=False)
+    told.run("audit", first, again=False)
     told.run("runs", again=False)
     server.shutdown()
     import stepdown
 
-    facts = {"stepdown": stepdown.__version__, "first": first, "python": python, "commands": told.rows, "calls": keys()}
+    facts = {"stepdown": stepdown.__version__, "first": first, "python": python, "commands": told.rows, "calls": keys(),
+             "endpoint": endpoint}  # fmt: skip
     Path("ids.json").write_text("{\n" + ",\n".join(lines(facts)) + "\n}\n")
+    with gzip.GzipFile("store.sqlite.gz", "wb", mtime=0) as packed, Path("store.sqlite").open("rb") as plain:
+        shutil.copyfileobj(plain, packed)
+    for leftover in Path().glob("store.sqlite*"):
+        if leftover.suffix != ".gz":
+            leftover.unlink()
     print(f"{time.monotonic() - began:.0f} s")
 
 
