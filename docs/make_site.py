@@ -36,7 +36,7 @@ def build(folder: Path) -> Path:
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(done.stdout + done.stderr)
+        raise SystemExit(re.sub(r"\x1b\[[\d;]*m", "", done.stdout))
     (folder / "site" / "llms.txt").write_text(llms(pages), "utf-8")
     for page in pages.rglob("*.md"):
         shutil.copyfile(page, folder / "site" / page.relative_to(pages))
