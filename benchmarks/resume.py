@@ -18,7 +18,7 @@ from typing import Any
 
 from training import read_chains
 
-from stepdown.training import Progressed, Training, train
+from stepdown.training import Training, TrainingProgress, train
 
 
 def settings(steps: int) -> Training:
@@ -28,7 +28,7 @@ def settings(steps: int) -> Training:
 def child(base: str, pool: str, out: str, steps: int, kill: int) -> None:
     """Train, and die at a step where one is named."""
 
-    def told(progressed: Progressed) -> None:
+    def told(progressed: TrainingProgress) -> None:
         if kill and progressed.step == kill:
             os.kill(os.getpid(), signal.SIGKILL)
 

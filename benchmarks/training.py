@@ -23,11 +23,11 @@ from typing import Any
 from stepdown.problems import load_problems
 from stepdown.training import Training
 from stepdown.training.bases import find_base, load_base, load_transformers, quiet
-from stepdown.training.checkpoints import Work
+from stepdown.training.checkpoints import Checkpoints
 from stepdown.training.examples import Examples
 from stepdown.training.loop import add_adapter
-from stepdown.training.packing import Passes, count_passes, shared_start
-from stepdown.training.sampling_order import order_visits
+from stepdown.training.packing import PackedDataset, count_micro_batches, shared_start
+from stepdown.training.sampling_order import sampling_order
 from stepdown.types import Chain, Grade, Problem
 
 SIDES: dict[str, dict[str, Any]] = {
@@ -87,7 +87,7 @@ class Side:
 
     def turn(self, number: int, *, timed: bool) -> None:
         order = self.order[number * self.options.steps : (number + 1) * self.options.steps]
-        passes = Passes(self.examples, order, 1)
+        passes = PackedDataset(self.examples, order, 1)
         clock = self.clock if timed else Clock()
         with tempfile.TemporaryDirectory() as folder:
             trainer = (self.ours if self.name == "ours" else self.trl)(passes, folder)
@@ -96,17 +96,17 @@ class Side:
         if timed:
             self.tokens += sum(passes.step_tokens(step) for step in range(len(order)))
 
-    def ours(self, passes: Passes, folder: str) -> Any:
-        from stepdown.training.trainer import StudentTrainer, Told
+    def ours(self, passes: PackedDataset, folder: str) -> Any:
+        from stepdown.training.trainer import StudentTrainer, TrainerCallbacks
 
         passes.shared = shared_start(self.examples)
-        passes.passes = count_passes(passes, tokens=self.training.tokens_per_pass, world=1)
-        work, told = Work(Path(folder) / "x"), Told(row=lambda row: None)
-        trainer = StudentTrainer(self.model, self.base.tokenizer, passes, self.training, work=work, told=told)
+        passes.micro_batches = count_micro_batches(passes, tokens=self.training.tokens_per_pass, world=1)
+        work, calls = Checkpoints(Path(folder) / "x"), TrainerCallbacks(log=lambda row: None)
+        trainer = StudentTrainer(self.model, self.base.tokenizer, passes, self.training, checkpoints=work, calls=calls)
         trainer.saved = frozenset()
         return trainer
 
-    def trl(self, passes: Passes, folder: str) -> Any:
+    def trl(self, passes: PackedDataset, folder: str) -> Any:
         import torch
         from datasets import Dataset
         from transformers import PrinterCallback
@@ -172,7 +172,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     training = Training(steps=options.steps * options.rounds + 1, batch=options.batch)
     examples = Examples(load_base(find_base(options.model)).tokenizer, training).read(read_chains(options.pool))
-    order = order_visits(
+    order = sampling_order(
         examples.problem_of, visits="balanced", steps=training.steps, batch=training.batch, seed=training.seed
     )
     sides = [Side(name, options, examples, order) for name in options.sides.split(",")]

@@ -127,7 +127,7 @@ def test_a_corpus_is_the_corpus_it_was(earlier: Path, capsys: pytest.CaptureFixt
 def test_a_student_that_is_there_is_not_trained_again(
     version: str, earlier: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stepdown.training.loop.__version__", version)
+    monkeypatch.setattr("stepdown.training.jobs.__version__", version)
     [before] = [one for one in commands(again=True) if one["command"][0] == "train"]
     [now] = said(capsys, *before["command"])
     assert now["card"]["weights"] == before["said"][0]["card"]["weights"]

@@ -12,7 +12,7 @@ from small_lessons import FAST, chains, write_base
 from stepdown.models.local.loading import load_student
 from stepdown.models.weights.folder_identity import device, said_beside
 from stepdown.training.bases import find_base, load_base
-from stepdown.training.datasets import prepare_lessons
+from stepdown.training.datasets import prepare_datasets
 from written_earlier import EARLIER
 
 
@@ -80,8 +80,7 @@ def test_another_config_of_the_base_is_another_training(tmp_path: Path) -> None:
     base = write_base(tmp_path / "base")
 
     def identities() -> tuple[str, str]:
-        given = (lambda _: None, False)
-        one = next(prepare_lessons(chains(6, 1), load_base(find_base(base)), training, None, given))
+        one = next(prepare_datasets(chains(6, 1), load_base(find_base(base)), training, None, lambda _: None))
         return one.identity, one.earlier_identity
 
     before = identities()

@@ -16,15 +16,16 @@ from small_lessons import FAST, chain, chains, examples, logged, same_weights, w
 from small_students import small_model, small_tokenizer
 from stepdown.errors import EndpointRefused, UsageError
 from stepdown.models.weights.students import read_card
-from stepdown.training import Progressed, train
+from stepdown.training import TrainingProgress, train
+from stepdown.training.attention import rows_are_independent, use_block_diagonal_attention
 from stepdown.training.bases import find_base, load_base
-from stepdown.training.checkpoints import Work, best_step
-from stepdown.training.evaluation import Dev, score_dev
+from stepdown.training.checkpoints import Checkpoints, best_step
+from stepdown.training.evaluation import DevSet, score_dev
 from stepdown.training.examples import Examples
 from stepdown.training.loop import add_adapter
-from stepdown.training.packing import Passes, count_passes, keep_rows_apart, rows_are_apart, shared_start
-from stepdown.training.sampling_order import order_visits, split_passes
-from stepdown.training.settings import marks
+from stepdown.training.packing import PackedDataset, count_micro_batches, shared_start, split_by_tokens
+from stepdown.training.sampling_order import sampling_order
+from stepdown.training.settings import evenly_spread
 
 packages = ("torch", "transformers", "peft", "trl", "accelerate")
 pytestmark = [
@@ -42,7 +43,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def student(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("students") / "x"
-    told: list[Progressed] = []
+    told: list[TrainingProgress] = []
     [found] = train(chains(), base=base, out=out, training=FAST, progress=told.append)
     assert [one.step for one in told if one.loss is not None] == [1, 2, 3, 4, 5, 6]
     assert "checked 72 chains of 24 problems" in told[0].words
@@ -54,58 +55,58 @@ def student(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_balanced_visits_each_problem_once_before_any_again() -> None:
     owners = [0, 0, 0, 0, 1, 2, 2, 3]
-    order = order_visits(owners, visits="balanced", steps=6, batch=2, seed=1).reshape(3, 4)
+    order = sampling_order(owners, visits="balanced", steps=6, batch=2, seed=1).reshape(3, 4)
     assert [sorted(owners[place] for place in some) for some in order] == [[0, 1, 2, 3]] * 3
 
 
 def test_balanced_visits_draw_all_chains_of_a_problem_alike() -> None:
-    order = order_visits([0, 0, 0, 1], visits="balanced", steps=300, batch=10, seed=1).ravel().tolist()
+    order = sampling_order([0, 0, 0, 1], visits="balanced", steps=300, batch=10, seed=1).ravel().tolist()
     assert all(abs(order.count(place) - 500) < 70 for place in (0, 1, 2))
     assert order.count(3) == 1500
 
 
 def test_concatenated_visits_take_every_chain_once_before_any_again() -> None:
-    order = order_visits([0, 0, 0, 1], visits="concatenate", steps=4, batch=2, seed=1).reshape(2, 4)
+    order = sampling_order([0, 0, 0, 1], visits="concatenate", steps=4, batch=2, seed=1).reshape(2, 4)
     assert [sorted(some) for some in order.tolist()] == [[0, 1, 2, 3]] * 2
 
 
 @pytest.mark.parametrize("visits", ["balanced", "concatenate"])
 def test_the_order_is_a_function_of_corpus_settings_and_seed(visits: str) -> None:
     first, again, other = (
-        order_visits([0, 0, 1, 2, 3], visits=visits, steps=5, batch=4, seed=seed).tolist() for seed in (1, 1, 2)
+        sampling_order([0, 0, 1, 2, 3], visits=visits, steps=5, batch=4, seed=seed).tolist() for seed in (1, 1, 2)
     )
     assert first == again != other
 
 
 def test_more_steps_begin_as_fewer_did() -> None:
     short, long = (
-        order_visits(list(range(9)), visits="concatenate", steps=s, batch=4, seed=0).tolist() for s in (3, 9)
+        sampling_order(list(range(9)), visits="concatenate", steps=s, batch=4, seed=0).tolist() for s in (3, 9)
     )
     assert long[:3] == short
 
 
 def test_passes_of_a_step_hold_all_its_rows_in_about_equal_parts() -> None:
-    groups = split_passes([10, 70, 30, 30, 20, 40], 2)
+    groups = split_by_tokens([10, 70, 30, 30, 20, 40], 2)
     assert sorted(place for group in groups for place in group) == [0, 1, 2, 3, 4, 5]
     assert [sum([10, 70, 30, 30, 20, 40][place] for place in group) for group in groups] == [100, 100]
 
 
 @pytest.mark.parametrize(("count", "expected"), [(0, ()), (1, (10,)), (4, (2, 5, 8, 10)), (20, tuple(range(1, 11)))])
 def test_marks_are_spread_over_the_steps_and_end_with_the_last(count: int, expected: tuple[int, ...]) -> None:
-    assert marks(count, 10) == expected
+    assert evenly_spread(count, 10) == expected
 
 
 # --- rows without padding
 
 
-def losses(model: Any, passes: Passes, groups: list[list[int]]) -> tuple[float, Any]:
+def losses(model: Any, passes: PackedDataset, groups: list[list[int]]) -> tuple[float, Any]:
     """The summed loss of rows laid out in these groups, and the gradients it leaves."""
     import torch
 
     model.zero_grad()
     total = 0.0
     for group in groups:
-        one = passes.lay(group, trained=1)
+        one = passes.lay(group)
         inputs = {name: one[name] for name in ("input_ids", "position_ids", "row_lengths")}
         logits = model(**inputs, use_cache=False).logits[0][one["kept"]]
         loss = torch.nn.functional.cross_entropy(logits, one["targets"], reduction="sum")
@@ -118,23 +119,23 @@ def losses(model: Any, passes: Passes, groups: list[list[int]]) -> tuple[float, 
 @pytest.mark.parametrize("kind", ["llama", "qwen2"])
 def test_packed_rows_have_the_losses_and_gradients_they_have_alone(kind: Any, shared: int, base: Path) -> None:
     model = small_model(kind)
-    keep_rows_apart(model)
+    use_block_diagonal_attention(model)
     found = examples(base, chains())
-    order = order_visits([0, 1], visits="balanced", steps=1, batch=2, seed=0)
-    packed, together = losses(model, Passes(found, order, 1, shared=shared), [[0, 2, 7, 5]])
-    alone, apart = losses(model, Passes(found, order, 1), [[0], [2], [7], [5]])
+    order = sampling_order([0, 1], visits="balanced", steps=1, batch=2, seed=0)
+    packed, together = losses(model, PackedDataset(found, order, 1, shared=shared), [[0, 2, 7, 5]])
+    alone, apart = losses(model, PackedDataset(found, order, 1), [[0], [2], [7], [5]])
     assert packed == pytest.approx(alone, rel=1e-5)
     assert all(one.allclose(other, atol=1e-4, rtol=1e-3) for one, other in zip(together, apart, strict=True))
 
 
 def test_a_model_that_lets_rows_see_one_another_is_found_out(base: Path) -> None:
     model = small_model()
-    order = order_visits([0, 3, 6, 9], visits="balanced", steps=1, batch=4, seed=0)
-    passes = Passes(examples(base, chains()), order, 1)
-    keep_rows_apart(model)
-    assert rows_are_apart(model, passes)
+    order = sampling_order([0, 3, 6, 9], visits="balanced", steps=1, batch=4, seed=0)
+    passes = PackedDataset(examples(base, chains()), order, 1)
+    use_block_diagonal_attention(model)
+    assert rows_are_independent(model, passes)
     model.forward = leaking(model.forward)
-    assert not rows_are_apart(model, passes)
+    assert not rows_are_independent(model, passes)
 
 
 def leaking(forward: Any) -> Any:
@@ -146,7 +147,7 @@ def leaking(forward: Any) -> Any:
 
 def test_the_question_is_masked_and_the_end_token_is_learned(base: Path) -> None:
     found = examples(base, [chain(3)])
-    one = Passes(found, order_visits([0], visits="balanced", steps=1, batch=1, seed=0), 1)[0]
+    one = PackedDataset(found, sampling_order([0], visits="balanced", steps=1, batch=1, seed=0), 1)[0]
     text = small_tokenizer().decode(one["targets"].tolist())
     assert text == "Take 3. Add 3.\nAnswer: 6<|im_end|>"
     assert one["input_ids"][0, one["kept"] + 1].tolist() == one["targets"].tolist()
@@ -156,18 +157,18 @@ def test_what_all_prompts_begin_with_stands_once(base: Path) -> None:
     found = examples(base, chains())
     opening = small_tokenizer().decode(found.prompts[0][: shared_start(found)])
     assert opening == "<|im_start|>user\nWhat is "
-    one = Passes(found, None, 1, shared=shared_start(found)).lay([0, 5], trained=1)
+    one = PackedDataset(found, None, 1, shared=shared_start(found)).lay([0, 5])
     assert one["row_lengths"][0] + sum(one["row_lengths"][1:]) == one["input_ids"].shape[1]
 
 
 def test_passes_are_as_many_as_the_longest_step_needs(base: Path) -> None:
     found = examples(base, chains())
-    order = order_visits(found.problem_of, visits="balanced", steps=3, batch=8, seed=0)
-    passes = Passes(found, order, 1)
+    order = sampling_order(found.problem_of, visits="balanced", steps=3, batch=8, seed=0)
+    passes = PackedDataset(found, order, 1)
     most = max(passes.step_tokens(step) for step in range(3))
-    assert count_passes(passes, tokens=most, world=1) == 1
-    assert count_passes(passes, tokens=-(-most // 4), world=2) == 4
-    assert count_passes(passes, tokens=0, world=1) == count_passes(passes, tokens=1, world=1) == 8
+    assert count_micro_batches(passes, tokens=most, world=1) == 1
+    assert count_micro_batches(passes, tokens=-(-most // 4), world=2) == 4
+    assert count_micro_batches(passes, tokens=0, world=1) == count_micro_batches(passes, tokens=1, world=1) == 8
 
 
 def test_a_special_token_in_a_chain_is_text(base: Path) -> None:
@@ -192,7 +193,7 @@ def test_dev_problems_are_never_trained_on(base: Path) -> None:
     found = examples(base, chains(), msgspec.structs.replace(FAST, dev=50))
     held_out = found.hold_out()
     assert len(held_out) == 2
-    assert {found.problem_of[place] for place in found.kept(held_out)} == set(range(24)) - set(held_out)
+    assert {found.problem_of[place] for place in found.split(held_out)[0]} == set(range(24)) - set(held_out)
 
 
 def test_the_same_command_leaves_a_student_as_it_is_and_another_is_refused(base: Path, student: Path) -> None:
@@ -233,7 +234,7 @@ def test_each_seed_shuffles_sentences_in_its_own_way_as_it_would_alone(base: Pat
     assert [card.notes[-1] for card in cards if card] == [
         f"the sentences of each chain are shuffled by seed {seed}" for seed in (0, 1)
     ]
-    told: list[Progressed] = []
+    told: list[TrainingProgress] = []
     for path, card in zip(found, cards, strict=True):
         assert card is not None
         alone = msgspec.structs.replace(short, seed=card.seed)
@@ -289,7 +290,7 @@ def test_a_killed_training_goes_on_to_the_same_losses_and_weights(base: Path, st
 
 
 def test_a_half_written_checkpoint_is_never_gone_on_with(base: Path, student: Path, tmp_path: Path) -> None:
-    work = Work(tmp_path / "x")
+    work = Checkpoints(tmp_path / "x")
     work.begin("this training")
     (work.partial() / "optimizer.pt").write_bytes(b"half")
     assert work.steps() == []
@@ -300,7 +301,7 @@ def test_a_half_written_checkpoint_is_never_gone_on_with(base: Path, student: Pa
 
 
 def test_a_log_is_cut_off_where_training_goes_on(tmp_path: Path) -> None:
-    work = Work(tmp_path / "x")
+    work = Checkpoints(tmp_path / "x")
     work.begin("this training")
     for step in (1, 2, 3):
         work.append({"step": step, "loss": 1.0 / step})
@@ -322,7 +323,7 @@ def test_asking_the_dev_problems_leaves_every_weight_as_it_was(base: Path) -> No
         if "lora_B" in name:
             torch.nn.init.normal_(weight)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
-    dev = Dev(tuple(chain(n).problem for n in (1, 2)), ([5, 6, 7], [8, 9]), 4)
+    dev = DevSet(tuple(chain(n).problem for n in (1, 2)), ([5, 6, 7], [8, 9]), 4)
     assert score_dev(dev, model, loaded.tokenizer)["total"] == 2
     assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
 
@@ -333,9 +334,9 @@ def test_a_real_base_keeps_packed_rows_apart() -> None:
         loaded = load_base(find_base("smollm2-135m"))
     except EndpointRefused as refused:
         pytest.skip(f"the weights cannot be had here: {refused.what}")
-    keep_rows_apart(loaded.model)
+    use_block_diagonal_attention(loaded.model)
     found = Examples(loaded.tokenizer, FAST).read(chains(6, 1))
     assert found.survey.template == 0
-    packed, _ = losses(loaded.model, Passes(found, None, 1, shared=shared_start(found)), [[0, 1, 2, 3]])
-    alone, _ = losses(loaded.model, Passes(found, None, 1), [[0], [1], [2], [3]])
+    packed, _ = losses(loaded.model, PackedDataset(found, None, 1, shared=shared_start(found)), [[0, 1, 2, 3]])
+    alone, _ = losses(loaded.model, PackedDataset(found, None, 1), [[0], [1], [2], [3]])
     assert packed == pytest.approx(alone, rel=1e-4)

@@ -14,8 +14,8 @@ import pytest
 from places import SUPPORT
 from small_lessons import FAST, FULL, chains, logged, same_weights, write_base
 from stepdown.errors import UsageError
-from stepdown.training import Progressed, train
-from stepdown.training.packing import Passes
+from stepdown.training import TrainingProgress, train
+from stepdown.training.packing import PackedDataset
 from stepdown.training.world import ALONE, World, check_gpus, check_launcher, join_world, launched
 
 packages = ("torch", "transformers", "peft", "trl", "accelerate")
@@ -47,7 +47,7 @@ for name, settings, progress in trainings:
 """
 
 
-def stop(told: Progressed) -> None:
+def stop(told: TrainingProgress) -> None:
     if told.step == STOPPED:
         raise KeyboardInterrupt
 
@@ -141,17 +141,19 @@ def test_alone_nothing_is_waited_for_or_agreed_on() -> None:
 
 def test_a_step_counted_for_another_number_of_processes_is_never_trained(base: Path, tmp_path: Path) -> None:
     from stepdown.training.bases import find_base, load_base
-    from stepdown.training.checkpoints import Work
+    from stepdown.training.checkpoints import Checkpoints
     from stepdown.training.examples import Examples
     from stepdown.training.loop import order_of
-    from stepdown.training.trainer import StudentTrainer, Told
+    from stepdown.training.trainer import StudentTrainer, TrainerCallbacks
 
     loaded = load_base(find_base(base))
     found = Examples(loaded.tokenizer, FAST).read(chains())
-    passes = Passes(found, order_of(found, found.kept(set()), FAST), 2)
-    work, told = Work(tmp_path / "x"), Told(row=lambda row: None)
+    passes = PackedDataset(found, order_of(found, found.split(set())[0], FAST), 2)
+    work, calls = Checkpoints(tmp_path / "x"), TrainerCallbacks(log=lambda row: None)
     with pytest.raises(AssertionError, match="World"):
-        StudentTrainer(loaded.model, loaded.tokenizer, passes, FAST, work=work, told=told, world=World(2, 0, True))
+        StudentTrainer(
+            loaded.model, loaded.tokenizer, passes, FAST, checkpoints=work, calls=calls, world=World(2, 0, True)
+        )
 
 
 # --- one device, and its memory

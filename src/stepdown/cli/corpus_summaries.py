@@ -68,7 +68,7 @@ def show_corpus(
         )
         return
     share = percent(card.right / card.graded if card.graded else None)
-    show(f"{corpus.path}: {counted(card.chains, card.content)} for {counted(card.problems, 'problem')} of "
+    show(f"{corpus.path}: {counted(card.chains, card.row)} for {counted(card.problems, 'problem')} of "
          f"{card.dataset}; {card.right} of {card.graded} right, {share} %")  # fmt: skip
     if rate is not None:
         say(f"{read:,} rows in {seconds:.1f} s, {rate:,.0f} rows a second")

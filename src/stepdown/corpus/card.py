@@ -14,6 +14,9 @@ from stepdown.untrusted import reading
 
 VERSION = 1
 CARD, README = "card.json", "README.md"
+Content = Literal["chain", "plan", "preference"]
+# How the texts of a pair are marked in `Chain.variant`: in a corpus of preferences the two lie one after the other.
+CHOSEN, REJECTED = "chosen", "rejected"
 _MOST_LINES = 100
 _SELECTION = ("| filter | seed | chains | kept | problems | kept | what it keeps |", "|---|" + "---:|" * 5 + "---|")
 
@@ -34,7 +37,8 @@ class Selection(msgspec.Struct, frozen=True):
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a corpus.
 
-    `dataset` names its problems (`gsm8k/train`), `origin` the run or file it came from, `teachers` how many chains
+    `content` is what its rows are: chains, plans, or the texts of preferences, two for each pair. `dataset` names its
+    problems (`gsm8k/train`), `origin` the run or file it came from, `teachers` how many chains
     each model string wrote and `versions` what the endpoints said they are. `prompts` is the fingerprint of
     `prompt_set`. `right` of the `graded` chains are right. `edits` counts chains a person changed. `kept_from` is the
     fingerprint of the corpus that `selection` was applied to last; `fingerprint` is 32 hexadecimal digits over the
@@ -45,7 +49,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     version: int = VERSION
-    content: Literal["chain", "plan"] = "chain"
+    content: Content = "chain"
     dataset: str
     origin: str = ""
     teachers: dict[str, int] = {}
@@ -68,6 +72,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     questions: int | None = None
     behind: int = 0
     unknown: tuple[str, ...] = ()
+
+    @property
+    def row(self) -> str:
+        """What one row holds, as a noun: of a pair's two texts each has a row."""
+        return "text" if self.content == "preference" else self.content
 
 
 class _Versioned(msgspec.Struct):
@@ -105,7 +114,7 @@ def readme(card: Card) -> str:
         "\n".join(["| what | |", "|---|---|", *facts]),
     ]
     teachers = [f"| {in_markdown(name)} | {count:,} |" for name, count in sorted(card.teachers.items())]
-    parts += ["## Teachers", "\n".join([f"| teacher | {card.content}s |", "|---|---:|", *teachers])]
+    parts += ["## Teachers", "\n".join([f"| teacher | {card.row}s |", "|---|---:|", *teachers])]
     if card.selection:
         parts += ["## Selection", "\n".join([*_SELECTION, *map(_selected, card.selection)])]
         parts += [_reported(one) for one in card.selection if one.report]
@@ -118,7 +127,8 @@ def _facts(card: Card) -> list[tuple[str, str]]:
     prompts = f"{in_markdown(card.prompt_set)} {in_markdown(card.prompts)}".strip()
     return [
         ("problems", f"{card.problems:,}"),
-        (f"{card.content}s", f"{card.chains:,}"),
+        (f"{card.row}s", f"{card.chains:,}"),
+        ("pairs", f"{card.chains // 2:,}" if card.content == "preference" else ""),
         ("right / graded", f"{card.right:,} / {card.graded:,}"),
         ("graders", ", ".join(map(in_markdown, card.graders))),
         ("origin", in_markdown(card.origin)),

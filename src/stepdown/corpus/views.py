@@ -74,7 +74,7 @@ class Corpus:
 
     def __repr__(self) -> str:
         kept = "".join(f".keep({step.filter.name!r})" for step in self._steps)
-        return f"<Corpus {str(self.path)!r}, {self.card.chains:,} {self.card.content}s>{kept}"
+        return f"<Corpus {str(self.path)!r}, {self.card.chains:,} {self.card.row}s>{kept}"
 
     @property
     def name(self) -> str:

@@ -79,6 +79,11 @@ def export_corpus(
         raise UnknownName("form of tuning data", to, TUNING_FORMATS)
     if target not in TARGETS:
         raise UnknownName("target", target, TARGETS)
+    if corpus.card.content == "preference":
+        raise UsageError(
+            f"`{corpus.path}` holds preferences, of which the rejected texts are nothing to imitate",
+            "`stepdown train CORPUS --objective dpo` learns from them",
+        )
     examples = _examples(corpus, target, load_prompts(prompts), progress)
     return TUNING_FORMATS[to](examples, Path(out).expanduser(), force)
 

@@ -1,7 +1,7 @@
 """Training: corpora from runs, student folders from a corpus and a base, and studies of what the students learned."""
 
 from stepdown.training.contamination import check_allow, refuse_overlap, refuse_tests
-from stepdown.training.datasets import Progressed
+from stepdown.training.datasets import TrainingProgress
 from stepdown.training.loop import train
 from stepdown.training.sampling import (
     CHAINS,
@@ -22,8 +22,8 @@ __all__ = [
     "GOLD",
     "REFUSALS",
     "SAMPLING",
-    "Progressed",
     "Training",
+    "TrainingProgress",
     "check_allow",
     "export_student",
     "launched",

@@ -31,7 +31,7 @@ LIBRARIES = ("accelerate", "datasets", "peft", "torch", "transformers", "trl")
 _CATALOGUED = {weights.name: weights.licence for weights in CATALOGUE}
 
 
-class Found(msgspec.Struct, frozen=True):
+class BaseLocation(msgspec.Struct, frozen=True):
     """Where a base's weights lie: a GGUF file, a folder, or (both None) a name of the hub; `source` is their hash."""
 
     name: str
@@ -42,16 +42,16 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Base(msgspec.Struct, frozen=True):
-    """A base that is loaded in fp32: `model` and `tokenizer` of transformers, and what has to be said of it."""
+    """A base that is loaded in fp32: `model` and `tokenizer` of transformers, and notes for the card."""
 
-    found: Found
+    location: BaseLocation
     model: Any
     tokenizer: Any
     source: str
     notes: tuple[str, ...] = ()
 
 
-def find_base(name: str | Path, *, progress: Progress | None = None) -> Found:
+def find_base(name: str | Path, *, progress: Progress | None = None) -> BaseLocation:
     """Return where a base's weights lie, checked and fetched where needed, without loading them.
 
     A name of the catalogue (`smollm2-135m`, with or without `embedded/`), a `.gguf` file, a folder in transformers'
@@ -62,20 +62,20 @@ def find_base(name: str | Path, *, progress: Progress | None = None) -> Found:
     plain = text.removeprefix("embedded/")
     if text.startswith("embedded/") or (plain in _CATALOGUED and not Path(text).exists()):
         weights = find_weights(plain)
-        return Found(text, gguf=fetch(plain, progress=progress), source=weights.sha256, licence=weights.licence)
+        return BaseLocation(text, gguf=fetch(plain, progress=progress), source=weights.sha256, licence=weights.licence)
     path = Path(text).expanduser()
     if text.endswith(".gguf"):
         read_header(require_gguf(path))
-        return Found(text, gguf=path, source=known_hash(path))
+        return BaseLocation(text, gguf=path, source=known_hash(path))
     if path.is_dir():
         hashes = [known_hash(file) for file in check_folder(path)]
-        return Found(text, folder=path, source=fingerprint(hashes))
+        return BaseLocation(text, folder=path, source=fingerprint(hashes))
     if path.exists() or text.startswith((".", "/", "~")) or text.count("/") > 1:
         raise UsageError(f"there is no base at `{text}`", "give a model's folder, a .gguf file or a name of the hub")
-    return Found(text)
+    return BaseLocation(text)
 
 
-def load_base(found: Found) -> Base:
+def load_base(found: BaseLocation) -> Base:
     """Load a base in fp32 with its tokenizer; one without a chat template is given the plain one, and a note says so.
 
     Raises `MissingExtra`, `UsageError` for what transformers cannot load, `EndpointRefused` for a hub name that is
@@ -99,7 +99,7 @@ def load_base(found: Found) -> Base:
     if notes:
         tokenizer.chat_template = PLAIN_TEMPLATE
     source = found.source or str(getattr(model.config, "_commit_hash", "") or "")
-    return Base(found=found, model=model, tokenizer=tokenizer, source=source, notes=notes)
+    return Base(location=found, model=model, tokenizer=tokenizer, source=source, notes=notes)
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _explained(found: Found) -> Iterator[None]:
+def _explained(found: BaseLocation) -> Iterator[None]:
     with loading(f"transformers cannot load the base `{found.name}`", "see that it is a causal language model"):
         try:
             yield

@@ -12,10 +12,10 @@ from stepdown.files import write_whole
 IDENTITY, LOG, PARTIAL = "identity", "log.jsonl", "partial"
 _STEP = "step-"
 
-Row = dict[str, Any]
+LogRow = dict[str, Any]
 
 
-class Work:
+class Checkpoints:
     """The folder of a training under way, beside the student folder it will become.
 
     `identity` stands for corpus, base and settings: a folder of another training is never gone on with.
@@ -71,19 +71,19 @@ class Work:
             if other not in (step, best):
                 shutil.rmtree(self.checkpoint(other))
 
-    def append(self, row: Row) -> None:
+    def append(self, row: LogRow) -> None:
         """Add a row to the log."""
         with self.log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[LogRow]:
         """Return the log's rows; a last line that a kill cut off is none."""
         if not self.log.exists():
             return []
         lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
-    def rewind(self, step: int) -> list[Row]:
+    def rewind(self, step: int) -> list[LogRow]:
         """Cut the log off after a step, whole or not at all, and return what is left of it."""
         rows = [row for row in self.rows() if row["step"] <= step]
         partial = self.log.with_suffix(".part")
@@ -92,7 +92,7 @@ class Work:
         return rows
 
 
-def best_step(rows: list[Row]) -> int | None:
+def best_step(rows: list[LogRow]) -> int | None:
     """Return the step with the most right dev problems, the earlier of equals; None where dev was never asked."""
     scored = [row for row in rows if "dev" in row]
     return max(scored, key=lambda row: (row["right"], -row["step"]))["step"] if scored else None

@@ -5,10 +5,11 @@ from hashlib import blake2b
 
 import msgspec
 
-from stepdown.corpus.majority_labels import with_majority_labels
+from stepdown.corpus import Corpus
 from stepdown.corpus.targets import label
 from stepdown.errors import UsageError
 from stepdown.training.examples import Survey
+from stepdown.training.objectives import load_objective
 from stepdown.training.settings import Training
 from stepdown.types import Chain
 
@@ -16,23 +17,36 @@ from stepdown.types import Chain
 LIMIT = 0.02
 
 
-def check_labels(chains: Iterable[Chain], training: Training) -> str:
+def check_chains(chains: Iterable[Chain], training: Training) -> str:
     """Read chains once, without a base, and return 32 hexadecimal digits that stand for them in their order.
 
-    Refused is what no base could mend: broken rows, no answers, one label. Raises `BadRow` and `UsageError`; lengths
-    and templates are for `check_corpus`, once there is a tokenizer.
+    Refused is what no base could mend: broken rows, no answers, one label, halves of pairs. Raises `BadRow` and
+    `UsageError`; lengths and templates are for `check_corpus`, once there is a tokenizer.
     """
-    survey, digest = Survey(), blake2b(digest_size=16)
-    for chain in with_majority_labels(chains) if training.target == "label" else chains:
-        survey.chains += 1
-        digest.update(msgspec.json.encode(chain))
-        if training.target != "plan":
-            found = label(chain)
-            survey.unparseable += found is None
-            if chain.problem.kind == "choice":
-                survey.labels[found or ""] += 1
+    objective, survey, digest = load_objective(training), Survey(), blake2b(digest_size=16)
+    for group in objective.groups(chains):
+        survey.count(group, labels=objective.reads_labels)
+        for chain in group:
+            digest.update(msgspec.json.encode(chain))
+            survey.unparseable += objective.reads_labels and label(chain) is None
     check_corpus(survey, 0, training)
     return digest.hexdigest()
+
+
+def check_content(corpus: Corpus, training: Training) -> None:
+    """Raise `UsageError` where a corpus does not hold what the objective learns from."""
+    objective, content = load_objective(training), corpus.card.content
+    if content == objective.content:
+        return
+    ways = {
+        "preference": "learn from it with `--objective dpo`",
+        "plan": "learn plans with `--objective sft` and the target `plan`",
+        "chain": "learn chains with `--objective sft`; `stepdown prefer RUN RUN --judge MODEL --out CORPUS` writes "
+        "pairs",
+    }
+    raise UsageError(
+        f"`{corpus.path}` holds {content}s, and `{objective.name}` is to learn from {objective.content}s", ways[content]
+    )
 
 
 def check_corpus(survey: Survey, problems: int, training: Training) -> str:

@@ -1,4 +1,4 @@
-"""Lessons: a corpus tokenised for a base and checked, with its dev problems set apart; what students of it share."""
+"""Prepared data sets: a corpus tokenised for a base and checked, with its dev problems set apart."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
@@ -10,11 +10,11 @@ from stepdown.corpus.folder import questions_of_teachers
 from stepdown.errors import UsageError
 from stepdown.models.weights import SeenQuestions, TrainingData, file_hash, seen_by
 from stepdown.questions import key, keys_of
-from stepdown.training.bases import Base, Found
+from stepdown.training.bases import Base, BaseLocation
 from stepdown.training.checks import check_corpus
 from stepdown.training.contamination import refuse_asked
 from stepdown.training.examples import Examples
-from stepdown.training.sampling_order import Numbers
+from stepdown.training.sampling_order import IntArray
 from stepdown.training.settings import Training
 from stepdown.types import Chain, Problem, fingerprint
 
@@ -22,122 +22,119 @@ from stepdown.types import Chain, Problem, fingerprint
 INCIDENTAL = {"allow": (), "checkpoints": 1}
 
 
-class Progressed(msgspec.Struct, frozen=True, kw_only=True):
+class TrainingProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a training has come: `words` where there is something to say, else the figures of a step.
 
-    `loss` is in nats per trained token, `tokens_per_second` counts the tokens of all rows, none of them padding;
-    `dev` is the share of dev problems right, None at most steps.
+    `loss` is in nats, per trained token (SFT) or per pair (DPO), `margin` the mean over a step's pairs (DPO);
+    `tokens_per_second` counts the tokens of all rows, none of them padding; `dev` is the share of dev problems right,
+    or of held-out pairs with a margin above 0, None at most steps.
     """
 
     seed: int
     step: int = 0
     steps: int = 0
     loss: float | None = None
+    margin: float | None = None
     tokens_per_second: float | None = None
     dev: float | None = None
     words: str = ""
 
 
-Progress = Callable[[Progressed], None]
+OnProgress = Callable[[TrainingProgress], None]
 
 
-class Lesson(msgspec.Struct, frozen=True, kw_only=True):
-    """What a student learns, what it is asked, and what is said of it; one for all seeds that learn the same."""
+class PreparedDataset(msgspec.Struct, frozen=True, kw_only=True):
+    """A corpus tokenised for a base, checked, with its dev problems set apart; one for all seeds that learn the same.
 
-    found: Found
+    `trained` and `held_out` are numbers of examples. `dev` are the problems that choose the checkpoint, `dev_examples`
+    the held-out examples that do where the objective compares them instead of solving problems.
+    """
+
+    base: BaseLocation
     training: Training
     examples: Examples
-    kept: Numbers
+    trained: IntArray
+    held_out: IntArray
     dev: tuple[Problem, ...]
+    compares_dev: bool
     lessons: TrainingData
     met: SeenQuestions
     notes: tuple[str, ...]
-    progress: Progress
-    force: bool
     beside: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
-        """What stands for this training: the same command has the same.
+        """Hash of everything that determines the trained weights.
 
         `beside` is what the base says that its source does not: the hash of a folder's config, the revision of a hub
         name. 0.1.0 left it out, so `earlier_identity` is that of its students.
         """
-        return fingerprint([*self._said, list(self.beside)]) if self.beside else self.earlier_identity
+        return fingerprint([*self._determining, list(self.beside)]) if self.beside else self.earlier_identity
 
     @property
     def earlier_identity(self) -> str:
         """The same without what the base says beside its weights."""
-        return fingerprint(self._said)
+        return fingerprint(self._determining)
 
     @property
-    def _said(self) -> list[object]:
+    def _determining(self) -> list[object]:
         settings = msgspec.structs.replace(self.training, **INCIDENTAL)
-        asked = [problem.id for problem in self.dev]
-        return [settings, self.found.name, self.found.source, self.examples.fingerprint, asked]
+        dev = [problem.id for problem in self.dev]
+        return [settings, self.base.name, self.base.source, self.examples.fingerprint, dev]
 
 
-def prepare_lessons(
-    corpus: Iterable[Chain],
-    base: Base,
-    training: Training,
-    dev: Sequence[Problem] | None,
-    given: tuple[Progress, bool],
-) -> Iterator[Lesson]:
-    """Give the lesson of each seed in turn: one for all, but sentences are shuffled by each seed in its own way."""
-    lesson = _prepare(corpus, base, training, dev, given)
-    yield lesson
+def prepare_datasets(
+    corpus: Iterable[Chain], base: Base, training: Training, dev: Sequence[Problem] | None, report: OnProgress
+) -> Iterator[PreparedDataset]:
+    """Give the data set of each seed in turn: one for all, but sentences are shuffled by each seed in its own way."""
+    dataset = _prepare(corpus, base, training, dev, report)
+    yield dataset
     for seed in count(training.seed + 1):
         settings = msgspec.structs.replace(training, seed=seed)
         if training.target == "shuffled":
             # In another order some chain may be a few tokens longer: no reason to stop once a student is trained.
-            lesson = _prepare(
-                corpus, base, msgspec.structs.replace(settings, allow=(*training.allow, "cut")), dev, given
-            )
-        lesson = msgspec.structs.replace(lesson, training=settings)
-        yield lesson
+            lenient = msgspec.structs.replace(settings, allow=(*training.allow, "cut"))
+            dataset = _prepare(corpus, base, lenient, dev, report)
+        dataset = msgspec.structs.replace(dataset, training=settings)
+        yield dataset
 
 
 def _prepare(
-    corpus: Iterable[Chain],
-    base: Base,
-    training: Training,
-    dev: Sequence[Problem] | None,
-    given: tuple[Progress, bool],
-) -> Lesson:
+    corpus: Iterable[Chain], base: Base, training: Training, dev: Sequence[Problem] | None, report: OnProgress
+) -> PreparedDataset:
     """Read and check the corpus, and set the dev problems apart."""
     examples = Examples(base.tokenizer, training).read(corpus)
     if isinstance(corpus, Iterator) and "test" not in training.allow:
         refuse_asked("", dict(zip(examples.keys, examples.places, strict=True)))
     words = check_corpus(examples.survey, len(examples.prompts), training)
-    held_out, problems = set_apart(examples, training, dev)
-    kept = examples.kept(held_out)
-    if not len(kept):
+    places, problems = set_apart(examples, training, dev)
+    trained, held_out = examples.split(places)
+    if not len(trained):
         raise UsageError("all problems of the corpus are dev problems", "give other dev problems, or more chains")
-    words += f"; {len(problems):,} dev problems, {len(held_out):,} of them taken out of the corpus"
-    given[0](Progressed(seed=training.seed, words=words))
-    met = _met(corpus, base.found, examples, problems)
-    return Lesson(
-        found=base.found,
+    words += f"; {len(problems):,} dev problems, {len(places):,} of them taken out of the corpus"
+    report(TrainingProgress(seed=training.seed, words=words))
+    met = _met(corpus, base.location, examples, problems)
+    return PreparedDataset(
+        base=base.location,
         training=training,
         examples=examples,
-        kept=kept,
+        trained=trained,
+        held_out=held_out,
         dev=problems,
-        lessons=msgspec.structs.replace(_lessons(corpus, examples, training), unknown=met.unknown),
+        compares_dev=dev is None and not examples.objective.solves_dev and len(held_out) > 0,
+        lessons=msgspec.structs.replace(_lessons(corpus, examples), unknown=met.unknown),
         met=met,
         notes=(*base.notes, words, *_shuffling(training)),
-        progress=given[0],
-        force=given[1],
         beside=_beside(base),
     )
 
 
 def _beside(base: Base) -> tuple[str, ...]:
     """Return what decides how a base computes, beside the weights that its source is the hash of."""
-    if base.found.gguf is not None:
+    if base.location.gguf is not None:
         return ()
-    if base.found.folder is not None:
-        return (file_hash(base.found.folder / "config.json"),)
+    if base.location.folder is not None:
+        return (file_hash(base.location.folder / "config.json"),)
     return (base.source,) if base.source else ()
 
 
@@ -174,22 +171,22 @@ def dataset_of(corpus: Iterable[Chain]) -> str:
     return corpus.card.dataset if isinstance(corpus, Corpus) else ""
 
 
-def _met(corpus: Iterable[Chain], found: Found, examples: Examples, dev: Sequence[Problem]) -> SeenQuestions:
+def _met(corpus: Iterable[Chain], base: BaseLocation, examples: Examples, dev: Sequence[Problem]) -> SeenQuestions:
     """Return what a student has met: what it is taught, what chooses its checkpoint, and what those behind it met."""
-    met = SeenQuestions(frozenset(examples.keys) | keys_of(dev)).plus(seen_by(found.name) or SeenQuestions())
+    met = SeenQuestions(frozenset(examples.keys) | keys_of(dev)).plus(seen_by(base.name) or SeenQuestions())
     if isinstance(corpus, Corpus):
         return met.plus(SeenQuestions(corpus.behind, corpus.card.unknown))
     return met.plus(questions_of_teachers(examples.survey.teachers))
 
 
-def _lessons(corpus: Iterable[Chain], examples: Examples, training: Training) -> TrainingData:
+def _lessons(corpus: Iterable[Chain], examples: Examples) -> TrainingData:
     """Return what the student's card says of its corpus."""
     card = corpus.card if isinstance(corpus, Corpus) else None
     filters = corpus.filters if isinstance(corpus, Corpus) else ()
     return TrainingData(
         dataset=card.dataset if card else "",
-        content=card.content if card else "plan" if training.target == "plan" else "chain",
-        target=training.target,
+        content=card.content if card else examples.objective.content,
+        target=examples.objective.target,
         teachers=dict(examples.survey.teachers),
         fingerprint=card.fingerprint if card and not filters else examples.fingerprint,
         problems=len(examples.prompts),

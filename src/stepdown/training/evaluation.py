@@ -14,7 +14,7 @@ from stepdown.types import Grade, Problem
 BATCH = 16
 
 
-class Dev(msgspec.Struct, frozen=True):
+class DevSet(msgspec.Struct, frozen=True):
     """The dev problems: `prompts` are their tokens as evaluation asks them, `longest` the most tokens of an answer."""
 
     problems: tuple[Problem, ...]
@@ -22,7 +22,7 @@ class Dev(msgspec.Struct, frozen=True):
     longest: int
 
 
-def score_dev(dev: Dev, model: Any, tokenizer: Any) -> dict[str, int]:
+def score_dev(dev: DevSet, model: Any, tokenizer: Any) -> dict[str, int]:
     """Return how many dev problems are `right`, `graded` and in `total`; the model is left as it was."""
     with _answering(model):
         solutions = [text for some in _batches(dev) for text in _answer(some, dev, model, tokenizer)]
@@ -38,13 +38,13 @@ async def _grade(problems: Sequence[Problem], solutions: Sequence[str]) -> list[
     return await asyncio.gather(*(grader(*pair) for pair in zip(problems, solutions, strict=True)))
 
 
-def _batches(dev: Dev) -> Iterator[list[int]]:
+def _batches(dev: DevSet) -> Iterator[list[int]]:
     """Stream places of problems with prompts of like length, so that little is padded."""
     places = sorted(range(len(dev.prompts)), key=lambda place: len(dev.prompts[place]))
     return (places[start : start + BATCH] for start in range(0, len(places), BATCH))
 
 
-def _answer(places: list[int], dev: Dev, model: Any, tokenizer: Any) -> list[str]:
+def _answer(places: list[int], dev: DevSet, model: Any, tokenizer: Any) -> list[str]:
     import torch
 
     prompts = [dev.prompts[place] for place in places]

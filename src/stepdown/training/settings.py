@@ -1,5 +1,6 @@
 """The settings of a training, with the paper's values where this scale allows them."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -17,21 +18,20 @@ REFUSALS = {
     "one-class": "one label for all choice problems",
     "test": "questions that are there to test on",
 }
-# SCoTD trains all weights at 2e-5 for 20,000 steps (Li et al. 2023, appendix B); an adapter trained for hundreds of
-# steps needs the larger rate that LoRA is usually given.
-LORA_RATE, FULL_RATE = 5e-4, 2e-5
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """How a student is trained.
 
-    `target` is what it learns to write (`corpus.TARGETS`), `prompts` the set that says the question. `visits` is
-    `balanced` (one random chain of a problem per visit, all problems before any comes again: Li et al. 2023's released
-    code) or `concatenate` (every chain once before any comes again). `steps` steps of `batch` rows each, at
-    `learning_rate` (None: 5e-4 for LoRA, 2e-5 for all weights), reached over `warmup` (a share of the steps, or their
+    `objective` is `sft` (write what the corpus holds) or `dpo` (prefer one text of a pair to the other; `beta` is the
+    weight of its implicit reward). `target` is what SFT learns to write (`corpus.TARGETS`), `prompts` the prompt set of
+    the question. `visits` is the sampling order: `balanced` (one random example of a problem per visit, all problems
+    before any comes again: Li et al. 2023's released code) or `concatenate` (every example once before any comes
+    again). `steps` steps of `batch` examples each, at `learning_rate` (None: 5e-4 for LoRA and 2e-5 for all weights
+    with SFT, 5e-5 and 1e-6 with DPO), reached over `warmup` (a share of the steps, or their
     number from 1 on) and falling linearly to 0; gradients are clipped at the norm `clip`, `epsilon` is Adam's.
     `rank` and `alpha` are LoRA's, on all linear layers but the head; `full` trains all weights instead. A row holds
-    `max_length` tokens at most, one pass through the model about `tokens_per_pass`. `precision` is `fp32`, `bf16`
+    `max_length` tokens at most, a micro-batch about `tokens_per_pass`. `precision` is `fp32`, `bf16`
     (autocast) or `auto`: bf16 where the device computes in it. `evaluations` of `dev` problems choose the checkpoint
     and the state is saved `checkpoints` times. `allow` names refusals that shall not stop the training (`REFUSALS`).
     `compile` compiles the model's blocks.
@@ -59,13 +59,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     checkpoints: int = 10
     allow: tuple[str, ...] = ()
     compile: bool = False
-
-    @property
-    def rate(self) -> float:
-        """The learning rate at its peak."""
-        if self.learning_rate is not None:
-            return self.learning_rate
-        return FULL_RATE if self.full else LORA_RATE
+    objective: str = "sft"
+    beta: float = 0.1
 
     @property
     def warmup_steps(self) -> int:
@@ -88,17 +83,9 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raise `UsageError` or `UnknownName` for settings that cannot be trained by."""
-        if self.target not in TARGETS:
-            raise UnknownName("target", self.target, TARGETS)
+        self._check_names()
         load_prompts(self.prompts)
-        choices = {"visits": ("balanced", "concatenate"), "precision": ("auto", "fp32", "bf16")}
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise UnknownName(name, getattr(self, name), known)
-        for name in self.allow:
-            if name not in REFUSALS:
-                raise UnknownName("refusal to allow", name, REFUSALS)
-        for name in ("steps", "batch", "rank", "alpha", "checkpoints", "clip", "epsilon"):
+        for name in ("steps", "batch", "rank", "alpha", "checkpoints", "clip", "epsilon", "beta"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"`{name}` of `{getattr(self, name)}` trains nothing", "give more than 0")
         for name in ("warmup", "evaluations", "dev", "dropout", "seed", "tokens_per_pass"):
@@ -106,13 +93,25 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
                 raise UsageError(f"`{name}` of `{getattr(self, name)}` is below 0", "give 0 or more")
         if self.seed >= 2**31:
             raise UsageError(f"`seed` of `{self.seed}` is more than PyTorch's seeds hold", "give a number below 2**31")
-        if self.max_length < 8 or not self.rate > 0:
-            raise UsageError(
-                f"`max_length` of `{self.max_length}` or a learning rate of `{self.rate}` trains nothing",
-                "give `max_length` from 8 on and a rate above 0",
-            )
+        if self.max_length < 8:
+            raise UsageError(f"`max_length` of `{self.max_length}` trains nothing", "give 8 or more")
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            raise UsageError(f"a learning rate of `{self.learning_rate}` trains nothing", "give more than 0")
+
+    def _check_names(self) -> None:
+        choices: dict[str, Iterable[str]] = {
+            "target": TARGETS,
+            "visits": ("balanced", "concatenate"),
+            "precision": ("auto", "fp32", "bf16"),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise UnknownName(name, getattr(self, name), known)
+        for name in self.allow:
+            if name not in REFUSALS:
+                raise UnknownName("refusal to allow", name, REFUSALS)
 
 
-def marks(count: int, steps: int) -> tuple[int, ...]:
+def evenly_spread(count: int, steps: int) -> tuple[int, ...]:
     """Return `count` steps evenly spread over a training, the last step among them; none for a count of 0."""
     return tuple(sorted({round(steps * part / count) for part in range(1, count + 1)} - {0})) if count else ()

@@ -1,4 +1,4 @@
-"""TRL's trainer of a student: passes without padding, checkpoints that are whole, an exact way on after a kill."""
+"""TRL's trainer of a student: packed micro-batches, whole checkpoints, exact resumption after a kill."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -12,115 +12,120 @@ from transformers import PrinterCallback, Trainer, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from stepdown.errors import UsageError
+from stepdown.training.attention import use_block_diagonal_attention
 from stepdown.training.bases import quiet
-from stepdown.training.checkpoints import Row, Work, best_step
-from stepdown.training.packing import Passes, keep_rows_apart
-from stepdown.training.settings import Training, marks
-from stepdown.training.world import TIMEOUT, World
+from stepdown.training.checkpoints import Checkpoints, LogRow, best_step
+from stepdown.training.objectives import learning_rate
+from stepdown.training.packing import PackedDataset
+from stepdown.training.settings import Training, evenly_spread
+from stepdown.training.world import ALONE, TIMEOUT, World
 
 
-class Told(msgspec.Struct, frozen=True):
-    """What a trainer calls: `row` takes a row of the log, `score` gives the dev scores, None without dev problems."""
+class TrainerCallbacks(msgspec.Struct, frozen=True):
+    """What a trainer calls: `log` takes a row of the log, `score` gives the dev scores, None without a dev set."""
 
-    row: Callable[[Row], None]
-    score: Callable[[], dict[str, int]] | None = None
+    log: Callable[[LogRow], None]
+    score: Callable[[], dict[str, Any]] | None = None
 
 
 class StudentTrainer(SFTTrainer):  # type: ignore[misc]
-    """SFTTrainer with the loss at the completions alone, summed over a step's rows and divided by their tokens."""
+    """SFTTrainer with the objective's loss: summed over a step's examples and divided by what they weigh."""
 
     loss_is_scaled_for_ga = True
 
     def __init__(
-        self, model: Any, tokenizer: Any, passes: Passes, training: Training, *, work: Work, told: Told, world: World
+        self,
+        model: Any,
+        tokenizer: Any,
+        dataset: PackedDataset,
+        training: Training,
+        *,
+        checkpoints: Checkpoints,
+        calls: TrainerCallbacks,
+        world: World = ALONE,
     ) -> None:
-        self.work, self.training, self.told, self.passes, self.world = work, training, told, passes, world
-        self.scored = frozenset(marks(training.evaluations if told.score else 0, training.steps))
-        self.saved = self.scored | {*marks(training.checkpoints, training.steps)}
+        self.checkpoints, self.training, self.calls, self.dataset = checkpoints, training, calls, dataset
+        self.world, self.objective = world, dataset.examples.objective
+        self.scored = frozenset(evenly_spread(training.evaluations if calls.score else 0, training.steps))
+        self.saved = self.scored | {*evenly_spread(training.checkpoints, training.steps)}
         self.seen, self.spent, self.started = 0, 0.0, perf_counter()
-        keep_rows_apart(model)
+        self.figures: dict[str, Any] = {}
+        use_block_diagonal_attention(model)
         with quiet():
             super().__init__(
                 model=model,
-                args=config_of(training, work, passes, world),
-                train_dataset=Dataset.from_dict({"place": range(len(passes))}),
-                data_collator=lambda items: passes[items[0]["place"]],
+                args=config_of(training, checkpoints, dataset, world),
+                train_dataset=Dataset.from_dict({"place": range(len(dataset))}),
+                data_collator=lambda items: dataset[items[0]["place"]],
                 processing_class=tokenizer,
                 callbacks=[_Steps(self)],
             )
         self.remove_callback(PrinterCallback)
         self._check_world()
-        self.remembers_logits = "logits_to_keep" in _forward_names(self.model)
 
     def _check_world(self) -> None:
         """Hold what the rows were shared by against what trains: a step that is counted otherwise learns wrongly."""
-        share, left = divmod(self.passes.passes, self.world.size)
+        share, left = divmod(self.dataset.micro_batches, self.world.size)
         counted = (self.args.world_size, self.accelerator.num_processes, self.args.gradient_accumulation_steps, left)
         assert counted == (self.world.size, self.world.size, share, 0), f"{counted} is not {self.world} with {share}"
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Return the cross-entropy of a pass's targets, as its part of the step's mean (nats per token)."""
-        kept, targets = inputs["kept"], inputs["targets"]
-        options = {"logits_to_keep": kept} if self.remembers_logits else {}
-        logits = model(
-            input_ids=inputs["input_ids"],
-            position_ids=inputs["position_ids"],
-            row_lengths=inputs["row_lengths"],
-            use_cache=False,
-            **options,
-        ).logits[0]
-        logits = logits if self.remembers_logits else logits[kept]
-        loss = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
+        """Return the loss of a micro-batch as its part of the step's mean."""
+        found = self.objective.loss(model, inputs)
+        for name, figure in found.figures.items():
+            self.figures[name] = self.figures.get(name, 0.0) + figure / inputs["step_weight"]
         # DDP means the gradients over its processes; the loss is a sum over them.
-        return loss * self.accelerator.num_processes / inputs["trained"]
+        return found.value * self.accelerator.num_processes / inputs["step_weight"]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Tell the row of a step; transformers' own history, which every checkpoint would repeat, is left empty."""
+        """Log the row of a step; transformers' own history, which every checkpoint would repeat, is left empty."""
         if "loss" not in logs:
             return
         step, now = self.state.global_step, perf_counter()
-        tokens = self.passes.step_tokens(step - 1)
+        tokens = self.dataset.step_tokens(step - 1)
         seconds = now - self.started
         self.seen, self.spent = self.seen + tokens, self.spent + seconds
-        row: Row = {"step": step, "loss": logs["loss"], "learning_rate": logs["learning_rate"]}
+        row: LogRow = {"step": step, "loss": logs["loss"], "learning_rate": logs["learning_rate"]}
+        row |= {name: round(self.world.total(figure), 6) for name, figure in self.figures.items()}
+        self.figures = {}
         row |= {"tokens": self.seen, "seconds": round(self.spent, 3), "tokens_per_second": round(tokens / seconds, 1)}
-        self._tell(row)
+        self._log(row)
         self.started = perf_counter()
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step
-        if step in self.scored and self.told.score and self.world.is_first:
-            found = self.told.score()
-            self._tell({"step": step, "dev": found["right"] / found["total"], **found})
+        if step in self.scored and self.calls.score and self.world.is_first:
+            found = self.calls.score()
+            self._log({"step": step, "dev": found["right"] / found["total"], **found})
         if self.world.is_first:
-            partial = str(self.work.partial())
+            partial = str(self.checkpoints.partial())
             self.save_model(partial, _internal_call=True)
             self._save_optimizer_and_scheduler(partial)
             self.state.save_to_json(f"{partial}/trainer_state.json")
-            self.work.accept(step, best_step(self.work.rows()) or step)
+            self.checkpoints.accept(step, best_step(self.checkpoints.rows()) or step)
         self.world.wait()
         self.started = perf_counter()
 
-    def _tell(self, row: Row) -> None:
+    def _log(self, row: LogRow) -> None:
         if self.world.is_first:
-            self.told.row(row)
+            self.calls.log(row)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Train from the last whole checkpoint, or from the start, to the last step."""
-        steps = self.world.agree(self.work.steps())
-        rows = self.work.rewind(steps[-1] if steps else 0) if self.world.is_first else self.work.rows()
+        steps = self.world.agree(self.checkpoints.steps())
+        rows = self.checkpoints.rewind(steps[-1] if steps else 0) if self.world.is_first else self.checkpoints.rows()
         done = [row for row in rows if "tokens" in row]
         self.seen, self.spent = (done[-1]["tokens"], done[-1]["seconds"]) if done else (0, 0.0)
         self.started = perf_counter()
         if not steps or steps[-1] < self.training.steps:
-            self.train(resume_from_checkpoint=str(self.work.checkpoint(steps[-1])) if steps else None)
+            self.train(resume_from_checkpoint=str(self.checkpoints.checkpoint(steps[-1])) if steps else None)
         self.world.wait()
 
     def take(self, step: int) -> None:
         """Load the weights of a checkpoint."""
-        self._load_from_checkpoint(str(self.work.checkpoint(step)))
+        self._load_from_checkpoint(str(self.checkpoints.checkpoint(step)))
 
     def _send_telemetry(self) -> None:
         return None
@@ -140,15 +145,8 @@ class _Steps(TrainerCallback):  # type: ignore[misc]
         return control
 
 
-def _forward_names(model: Any) -> set[str]:
-    from inspect import signature
-
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return set(signature(type(inner).forward).parameters)
-
-
 def check_scaling() -> None:
-    """Raise `UsageError` for a transformers that would divide the loss by the passes of a step once more."""
+    """Raise `UsageError` for a transformers that would divide the loss by the micro-batches of a step once more."""
     if not hasattr(Trainer, "loss_is_scaled_for_ga"):
         raise UsageError(
             f"transformers `{transformers.__version__}` divides a loss that is a mean already",
@@ -156,14 +154,14 @@ def check_scaling() -> None:
         )
 
 
-def config_of(training: Training, work: Work, passes: Passes, world: World) -> SFTConfig:
+def config_of(training: Training, checkpoints: Checkpoints, dataset: PackedDataset, world: World) -> SFTConfig:
     """Return TRL's settings: ours, everything else off or as it is there."""
     config = SFTConfig(
-        output_dir=str(work.folder),
+        output_dir=str(checkpoints.folder),
         max_steps=training.steps,
         per_device_train_batch_size=1,
-        gradient_accumulation_steps=passes.passes // world.size,
-        learning_rate=training.rate,
+        gradient_accumulation_steps=dataset.micro_batches // world.size,
+        learning_rate=learning_rate(training),
         warmup_steps=training.warmup_steps,
         lr_scheduler_type="linear",
         max_grad_norm=training.clip,
@@ -193,7 +191,7 @@ def config_of(training: Training, work: Work, passes: Passes, world: World) -> S
 def on_one_device(config: SFTConfig) -> SFTConfig:
     """Have a process without a launcher train on one GPU, also where it sees several.
 
-    Trainer would copy the model to each (`nn.DataParallel`) and hand each a part of a pass, which cannot be parted.
+    Trainer would copy the model to each (`nn.DataParallel`) and hand each a part of a micro-batch, which has none.
     """
     config._n_gpu = min(config.n_gpu, 1)
     return config

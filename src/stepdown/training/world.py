@@ -57,6 +57,15 @@ class World(msgspec.Struct, frozen=True):
         agreed: Value = held[0]
         return agreed
 
+    def total(self, value: Any) -> float:
+        """Return the sum of each process's figure (a number, or a tensor of no axis) in all of them."""
+        import torch
+
+        whole = torch.as_tensor(value).detach().clone()
+        if self.size > 1:
+            torch.distributed.all_reduce(whole)
+        return float(whole)
+
 
 ALONE = World(1, 0, True)
 
@@ -111,6 +120,14 @@ def join_world(precision: str) -> World:
             "launch with `torchrun --nproc_per_node N -m stepdown train ...`",
         )
     return World(state.num_processes, state.process_index, cpu)
+
+
+def device_of(world: World) -> Any:
+    """Return the device that a process of this training computes on."""
+    import torch
+    from accelerate import PartialState
+
+    return torch.device("cpu") if world.cpu else PartialState().device
 
 
 def computes_on_cpu(precision: str) -> bool:

@@ -21,7 +21,7 @@ from stepdown.models.weights import GGUF, StudentCard, read_card
 from stepdown.problems import Problems, datasets
 from stepdown.settings import ProblemSettings
 from stepdown.text.figures import duration, percent
-from stepdown.training import Progressed, Training
+from stepdown.training import Training, TrainingProgress
 from stepdown.training import train as train_students
 
 VERSION = 1
@@ -230,12 +230,12 @@ def show_student(folder: Path, *, as_json: bool) -> None:
          f"step {card.step} of {card.steps}{scored}; {duration(card.seconds)}")  # fmt: skip
 
 
-def following() -> Callable[[Progressed], None]:
+def following() -> Callable[[TrainingProgress], None]:
     """Return what says on stderr how far a training is: every ten seconds, and at each evaluation."""
     began: dict[int, tuple[float, int]] = {}
     said = [0.0]
 
-    def tell(now: Progressed) -> None:
+    def tell(now: TrainingProgress) -> None:
         if not is_first():
             return
         if now.words:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from stepdown.corpus.card import Content
 from stepdown.corpus.selection.bounds import complete, max_tokens, max_words
 from stepdown.corpus.selection.contamination import decontaminate
 from stepdown.corpus.selection.draws import per_problem
@@ -18,7 +19,7 @@ from stepdown.corpus.selection.mixes import short_to_long, teachers
 from stepdown.corpus.selection.open_endedness import open_ended
 from stepdown.corpus.selection.provenance import no_gold_conditioned, no_leak, teacher, variant
 from stepdown.corpus.selection.verdicts import agreed, everything, parses, right, wrong
-from stepdown.errors import UnknownName
+from stepdown.errors import UnknownName, UsageError
 
 __all__ = ["FILTERS", "Filter", "Group", "Groups", "load_filter"]
 
@@ -63,20 +64,28 @@ _ENTRIES = {
     ),
 }
 
+# Of a corpus of preferences only whole problems are kept, so that pairs stay pairs.
+_WHOLE_PROBLEMS = {"all", "decontaminate"}
+
 FILTERS = {name: entry.help for name, entry in _ENTRIES.items()}
 
 
-def load_filter(text: str, *, seed: int = 0, content: Literal["chain", "plan"] = "chain") -> Filter:
+def load_filter(text: str, *, seed: int = 0, content: Content = "chain") -> Filter:
     """Return a filter by its text, `name` or `name=value`; `content` is what the corpus holds, for `no-leak`.
 
     Raises `UnknownName` for a name that is not in `FILTERS` and `UsageError` for a value that is missing, not
-    allowed or not what the filter needs; nothing is read.
+    allowed or not what the filter needs, and for a filter that would part pairs; nothing is read.
     """
     name, sign, value = text.partition("=")
     if name not in _ENTRIES:
         raise UnknownName("filter", name, _ENTRIES)
     entry = _ENTRIES[name]
     request = FilterSpec(text, name, value, seed, content, entry.help)
+    if content == "preference" and name not in _WHOLE_PROBLEMS:
+        raise UsageError(
+            f"`{name}` would take one text of a pair and leave the other",
+            f"filter what is compared, or by problem: {', '.join(sorted(_WHOLE_PROBLEMS))}",
+        )
     if sign and entry.value == "none":
         raise request.refused("no value", f"write `{name}`")
     if not value and (sign or entry.value == "wanted"):

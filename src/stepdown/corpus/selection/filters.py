@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
-from typing import Literal
 
 import msgspec
 
+from stepdown.corpus.card import Content
 from stepdown.errors import UsageError
 from stepdown.types import Chain
 
@@ -44,7 +44,7 @@ class FilterSpec(msgspec.Struct, frozen=True):
     name: str
     value: str = ""
     seed: int = 0
-    content: Literal["chain", "plan"] = "chain"
+    content: Content = "chain"
     help: str = ""
 
     def filter(self, definition: str, keep: Keep) -> Filter:

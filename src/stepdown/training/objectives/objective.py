@@ -1,0 +1,84 @@
+"""What an objective is: the examples a corpus gives, how their rows are batched, and the loss."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from stepdown.types import Chain, Messages, Problem
+
+Batch = dict[str, Any]
+Rates = tuple[float, float]
+
+
+class TrainingExample(msgspec.Struct, frozen=True):
+    """One example as text: the question of a problem, and the completions that its loss needs."""
+
+    problem: Problem
+    question: Messages
+    completions: tuple[str, ...]
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """The loss of a batch, summed over its examples, and figures for the log, summed likewise (tensors of no axis)."""
+
+    value: Any
+    figures: dict[str, Any] = {}
+
+
+class Objective(Protocol):
+    """What is learned from a corpus. One instance serves one preparation of a corpus; see `objectives/sft.py`.
+
+    `content` is what its corpora hold (`Card.content`) and `target` what the student's card says is learned. An example
+    has `width` completions, which always stay in the same batch. `rates` are its usual learning rates, for LoRA and
+    for all weights. `reads_labels`: answers are read in the chains, and a corpus of which many have none is refused.
+    `solves_dev`: held-out problems are solved and graded to choose the checkpoint; otherwise `evaluate` compares.
+
+    In the order in which a training calls them: `groups` and `example` (text, without a base), `begin` (the base before
+    its first step), then for each batch `weight`, `collate` and `loss`, and now and then `evaluate`.
+
+    An objective whose texts the student writes itself (on-policy distillation: Agarwal et al., ICLR 2024) has no seam
+    of its own to open: its `example` gives the question with a reference text, `begin` loads the teacher, and `loss`,
+    which has the model and the batch's prompts, generates from them, lays prompts and texts out with `packing.lay_rows`
+    and returns the divergence from the teacher's log-probabilities. Its draws are seeded by step, as dropout's are.
+    """
+
+    name: str
+    content: str
+    target: str
+    width: int
+    rates: Rates
+    reads_labels: bool
+    solves_dev: bool
+
+    def groups(self, chains: Iterable[Chain]) -> Iterator[tuple[Chain, ...]]:
+        """Stream the chains of each example, `width` of them. Raises `UsageError` for chains it cannot learn from."""
+        ...
+
+    def example(self, chains: tuple[Chain, ...]) -> TrainingExample | None:
+        """Return the text of an example; None where its chains do not say what has to be known."""
+        ...
+
+    def begin(self, model: Any, batches: Iterable[Batch]) -> None:
+        """Look at the base before it is trained; `batches` hold every example that is trained on or held out, once."""
+        ...
+
+    def weight(self, lengths: Sequence[int]) -> int:
+        """Return what an example counts in the mean over a step; `lengths` are its completions', in tokens."""
+        ...
+
+    def collate(self, batch: Batch) -> Batch:
+        """Return a batch with what the loss needs beside its tokens.
+
+        `batch` is what `packing.lay_rows` returns, with `rows`: the numbers of its completions in the corpus, the
+        completions of an example in order.
+        """
+        ...
+
+    def loss(self, model: Any, batch: Batch) -> Loss:
+        """Return the loss of a batch, summed over its examples; the trainer divides it by the weight of the step."""
+        ...
+
+    def evaluate(self, model: Any, batches: Iterable[Batch]) -> dict[str, Any]:
+        """Return `right`, `graded` and `total` of held-out examples, and any further figures for the log."""
+        ...
