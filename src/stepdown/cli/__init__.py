@@ -63,7 +63,7 @@ VERBS = {
     "study": """Train and test a grid of students on views of one corpus: N x selection x target x seed.
 
     What is trained or answered already is not done again: the same command goes on where it stopped.""",
-    "serve": """Open the doors: pages in a browser at `/`, an OpenAI-compatible endpoint at `/v1`.
+    "serve": """Serve pages in a browser at `/` and an OpenAI-compatible endpoint at `/v1`.
 
     Only this machine reaches them, unless --host names another address, which needs a token.""",
     "runs": "List the runs of the store, oldest first.",
