@@ -15,20 +15,13 @@ from typing import TypeVar
 
 import msgspec
 
-from stepdown.problems import stories_at_home, stories_in_town, stories_of_measures, stories_of_money
 from stepdown.problems.benchmarks import Dataset
-from stepdown.problems.people import MEN, WOMEN
-from stepdown.problems.stories import Frame, Move, Span
+from stepdown.problems.wordsums.characters import MEN, WOMEN
+from stepdown.problems.wordsums.frames import Frame, Move, Span, load_frames
 from stepdown.types import Problem
 
 Thing = TypeVar("Thing")
 
-FRAMES = (
-    *stories_at_home.FRAMES,
-    *stories_in_town.FRAMES,
-    *stories_of_measures.FRAMES,
-    *stories_of_money.FRAMES,
-)
 NAMES: dict[str, tuple[int, ...]] = {
     "wordsums": (1, 2, 3, 4, 5),
     **{f"wordsums-{number}": (number,) for number in range(1, 6)},
@@ -110,7 +103,7 @@ def generate(operations: Sequence[int], split: str, seed: int) -> Iterator[Probl
 def draw_problem(draw: Draw, operations: int, split: str) -> Problem:
     """Draw one problem of a split, without an id."""
     while True:
-        plot = draw.pick(plots(draw.below(len(FRAMES)), operations))
+        plot = draw.pick(plots(draw.below(len(load_frames())), operations))
         worked = draw_numbers(draw, plot.moves)
         if worked and split_of(plot, worked) == split:
             return dress(draw, plot, worked)
@@ -119,16 +112,16 @@ def draw_problem(draw: Draw, operations: int, split: str) -> Problem:
 @cache
 def plots(frame: int, operations: int) -> tuple[Plot, ...]:
     """Return every way to tell the frame of an index in so many operations."""
-    told = FRAMES[frame]
+    story = load_frames()[frame]
     ways = (
         (opening, *chosen, ending)
-        for opening in told.openings
-        for size in range(len(told.moves) + 1)
-        for chosen in combinations(told.moves, size)
-        for ending in told.endings
+        for opening in story.openings
+        for size in range(len(story.moves) + 1)
+        for chosen in combinations(story.moves, size)
+        for ending in story.endings
     )
     return tuple(
-        Plot(told, moves, "\n".join([told.name, *(move.say for move in moves)]).encode())
+        Plot(story, moves, "\n".join([story.name, *(move.say for move in moves)]).encode())
         for moves in ways
         if sum(move.operations for move in moves) == operations
     )
@@ -188,21 +181,21 @@ def shown_numbers(moves: Sequence[Move], given: Sequence[tuple[int, int]]) -> se
 def dress(draw: Draw, plot: Plot, worked: Worked) -> Problem:
     """Tell a story with people, things and perhaps an aside, and write its plan and its solution."""
     words = draw_words(draw, plot.frame)
-    said, plan, solution = [], [], []
+    sentences, plan, solution = [], [], []
     sums = iter(worked.sums)
     for move, (x, y) in zip(plot.moves, worked.given, strict=True):
         words["x"], words["y"] = str(x), str(y)
-        said.append(move.say.format_map(words))
+        sentences.append(move.say.format_map(words))
         for step in move.steps:
             plan.append(step.plan.format_map(words))
             solution.append(plan[-1] if not step.sum else "{}: {} {} {} = {}.".format(plan[-1][:-1], *next(sums)))
     aside = draw_aside(draw, plot.frame, worked)
     if aside:
-        said.insert(1 + draw.below(len(plot.moves) - 1), aside.format_map(words))
+        sentences.insert(1 + draw.below(len(plot.moves) - 1), aside.format_map(words))
     answer = str(worked.sums[-1][3])
     return Problem(
         id="",
-        question=" ".join(said),
+        question=" ".join(sentences),
         answer=answer,
         solution="\n".join([*solution, f"The answer is {answer}."]),
         plan="\n".join(f"{number}. {step}" for number, step in enumerate(plan, 1)),
