@@ -20,8 +20,9 @@ from stepdown.methods import METHODS, code_of_method
 from stepdown.models import RecordedModel, index_replies
 from stepdown.prompts import DEFAULT, PromptSet
 from stepdown.runner import Task, run_task
-from stepdown.runner.again import solve_again
 from stepdown.runner.calls import Calls
+from stepdown.runner.deltas import finished
+from stepdown.runner.rerun import solve_again
 from stepdown.store import Store
 from stepdown.types import (
     Ask,
@@ -140,7 +141,7 @@ def test_a_run_of_somebodys_own_method_is_not_solved_again_by_ours_of_that_name(
     run = asyncio.run(run_task(task, store)).run
     plan = Plan("1. Add.", "Ann", edited_from="1. Take.")
     with pytest.raises(UsageError, match="a method of somebody's own"):
-        asyncio.run(solve_again(run, "sums/test/0", plan=plan, student=student(), calls=Calls(store)))
+        asyncio.run(finished(solve_again(run, "sums/test/0", plan=plan, student=student(), calls=Calls(store))))
 
 
 # -- graders

@@ -12,9 +12,8 @@ from stepdown.errors import CallFailed, UsageError
 from stepdown.graders import load_grader
 from stepdown.models import ScriptedModel
 from stepdown.models.scripted import ScriptLine
-from stepdown.runner import Calls, Plans, Task
+from stepdown.runner import Calls, Delta, Plans, Task
 from stepdown.runner.cascade import Cascade, stream_cascade
-from stepdown.runner.solve import Piece
 from stepdown.store import Store, StoredTrace
 from stepdown.types import Finish, Messages, Plan, Problem, Reply, Sampling
 from stepdown.web.config import Config, Served
@@ -53,19 +52,19 @@ class Players:
         return Cascade(cheap=cheap, dear=dear, threshold=threshold)
 
 
-def solve(cascade: Cascade, folder: Path) -> tuple[list[Piece], StoredTrace]:
-    async def work() -> tuple[list[Piece], StoredTrace]:
+def solve(cascade: Cascade, folder: Path) -> tuple[list[Delta], StoredTrace]:
+    async def work() -> tuple[list[Delta], StoredTrace]:
         with Store(folder / "cascade.sqlite") as store:
             calls = Calls(store)
             *pieces, row = [one async for one in stream_cascade(cascade, PROBLEM, calls)]
             await calls.close()
         assert isinstance(row, StoredTrace), "a cascade ends in one row"
-        return [piece for piece in pieces if isinstance(piece, Piece)], row
+        return [piece for piece in pieces if isinstance(piece, Delta) and piece.text], row
 
     return asyncio.run(work())
 
 
-def text_of(pieces: list[Piece], role: str) -> str:
+def text_of(pieces: list[Delta], role: str) -> str:
     return "".join(piece.text for piece in pieces if piece.role == role)
 
 

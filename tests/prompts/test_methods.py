@@ -9,7 +9,7 @@ from stepdown.errors import UsageError
 from stepdown.methods import LEAST_TO_MOST, METHODS, SELF_REFINE, load_method
 from stepdown.methods.least_to_most import MOST_PARTS, parts_of
 from stepdown.models import ScriptedModel
-from stepdown.runner import Calls, Piece, Task, stream_one
+from stepdown.runner import Calls, Delta, Task, stream_one
 from stepdown.store import Store, StoredTrace
 from stepdown.types import Ask, Method, Plan, Problem, Prompt
 from worlds import LastWord, sums
@@ -23,13 +23,13 @@ def texts(model: ScriptedModel) -> list[str]:
 
 
 def streamed(method: Method, model: ScriptedModel, store: Store) -> tuple[str, StoredTrace]:
-    async def work() -> list[Piece | StoredTrace]:
+    async def work() -> list[Delta | StoredTrace]:
         task = Task(problems=sums(1), method=method, student=model, grader=LastWord())
         return [one async for one in stream_one(task, EGGS, Calls(store))]
 
     *pieces, row = asyncio.run(work())
     assert isinstance(row, StoredTrace)
-    return "".join(piece.text for piece in pieces if isinstance(piece, Piece)), row
+    return "".join(piece.text for piece in pieces if isinstance(piece, Delta)), row
 
 
 def splitting() -> ScriptedModel:

@@ -16,7 +16,8 @@ from stepdown.errors import CallFailed, Interrupted, UnknownName, UsageError
 from stepdown.models import ScriptedModel
 from stepdown.reports import report
 from stepdown.runner import Calls, Task, run, run_tasks
-from stepdown.runner.again import Resolved, solve_again
+from stepdown.runner.deltas import finished
+from stepdown.runner.rerun import Rerun, solve_again
 from stepdown.store import Run, Store
 from stepdown.store.corrections import copied_from, copies_of, correct
 from stepdown.store.derived import carry_over
@@ -40,11 +41,12 @@ def edited(of: Run) -> Plan:
     return plan.edit("Take the number.", "Add one with care.", author="Ann", why="it was careless")
 
 
-def again(of: Run, plan: Plan, student: Model | None = None, problem: str = P1) -> Resolved:
-    async def work() -> Resolved:
+def again(of: Run, plan: Plan, student: Model | None = None, problem: str = P1) -> Rerun:
+    async def work() -> Rerun:
         calls = Calls(of.store)
         try:
-            return await solve_again(of, problem, plan=plan, student=student or scripted(), calls=calls, seconds=9)
+            solving = solve_again(of, problem, plan=plan, student=student or scripted(), calls=calls, seconds=9)
+            return await finished(solving)
         finally:
             await calls.close()
 
@@ -191,7 +193,8 @@ def test_the_event_loop_goes_on_while_a_run_is_copied(first: Run) -> None:
         calls = Calls(first.store)
         with Store(first.store.path) as other:
             with other.writing():  # what was answered is kept already, so that only the copy waits for this
-                solving = asyncio.ensure_future(solve_again(first, P1, plan=plan, student=scripted(), calls=calls))
+                again = solve_again(first, P1, plan=plan, student=scripted(), calls=calls)
+                solving = asyncio.ensure_future(finished(again))
                 done, _ = await asyncio.wait([solving], timeout=0.2)
             await solving
         await calls.close()

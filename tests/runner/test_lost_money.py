@@ -10,7 +10,7 @@ from chat_calls import COUNTS, chat_model
 from raw_server import RawServer, as_json, raw_server, said
 from stepdown.errors import BudgetReached, CallFailed
 from stepdown.models import Prices, ScriptedModel
-from stepdown.runner import Budget, Calls
+from stepdown.runner import Budget, Calls, Request
 from stepdown.store import Store
 from stepdown.types import GREEDY, Message, Messages, Reply, Sampling, Usage
 
@@ -31,7 +31,7 @@ def paid(server: RawServer, store: Store, spent: Budget) -> list[Usage]:
     async def main() -> None:
         calls, model = Calls(store, budget=spent), chat_model(server.url, name="t/m")
         try:
-            await calls.ask("student", model, ASK, Sampling(max_tokens=20), 0, "run")
+            await calls.ask(Request("student", model, ASK, Sampling(max_tokens=20), run="run"))
         finally:
             await calls.close()
             await model.close()
@@ -82,7 +82,7 @@ def test_draws_that_nobody_asked_for_are_paid_for(store: Store, tmp_path: Path) 
 
     async def main() -> None:
         calls = Calls(store, budget=spent)
-        await calls.ask("student", Generous(["4"], "m"), ASK, GREEDY, 0, "run")
+        await calls.ask(Request("student", Generous(["4"], "m"), ASK, GREEDY, run="run"))
         await calls.close()
 
     spent = budget(tmp_path)

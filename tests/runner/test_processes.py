@@ -11,7 +11,7 @@ import pytest
 
 from stepdown.errors import BudgetReached, CallFailed
 from stepdown.models import ScriptedModel
-from stepdown.runner import Budget, Calls, Task, run_task
+from stepdown.runner import Budget, Calls, Request, Task, run_task
 from stepdown.store import Run, Store, StoredTrace
 from stepdown.store.call_claims import LEASE, Claim, Claims
 from stepdown.store.owners import Owner, lives
@@ -50,7 +50,7 @@ def die(store: Store) -> None:
 
 
 async def ask(calls: Calls, model: Model) -> str:
-    _, call = await calls.ask("student", model, PROMPT, GREEDY, 0, "run")
+    _, call = await calls.ask(Request("student", model, PROMPT, GREEDY, run="run"))
     return call.reply.text
 
 
@@ -206,7 +206,7 @@ def test_what_another_process_has_reserved_counts_against_the_budget(store: Stor
     async def work() -> None:
         calls = Calls(store, budget=budget(1.5))
         try:
-            await asyncio.wait_for(calls.ask("student", model, PROMPT, sampling, 0, "run"), 0.3)
+            await asyncio.wait_for(calls.ask(Request("student", model, PROMPT, sampling, run="run")), 0.3)
         finally:
             await calls.close()
 
@@ -226,7 +226,9 @@ def test_what_a_dead_process_had_in_flight_is_spent(store: Store, other: Store) 
 async def closed_within(store: Store, limit: Budget) -> str:
     calls = Calls(store, budget=limit)
     try:
-        _, call = await calls.ask("student", ScriptedModel(["3"], "m"), PROMPT, Sampling(max_tokens=60), 0, "run")
+        _, call = await calls.ask(
+            Request("student", ScriptedModel(["3"], "m"), PROMPT, Sampling(max_tokens=60), run="run")
+        )
         return call.reply.text
     finally:
         await calls.close()
@@ -238,7 +240,7 @@ def test_what_another_process_has_paid_meanwhile_counts(store: Store, other: Sto
 
     async def work() -> None:
         try:
-            await calls.ask("student", ScriptedModel(["4"], "m"), PROMPT, Sampling(max_tokens=60), 0, "run")
+            await calls.ask(Request("student", ScriptedModel(["4"], "m"), PROMPT, Sampling(max_tokens=60), run="run"))
         finally:
             await calls.close()
 

@@ -15,7 +15,7 @@ from stepdown.models import EndpointModel, ScriptedModel
 from stepdown.models.http.endpoints import endpoint_at
 from stepdown.models.http.limits import Limits
 from stepdown.problems import Problems
-from stepdown.runner import Budget, Calls, Plans, Task, as_problems, close_models, load_plans, replay, run_task
+from stepdown.runner import Budget, Calls, Plans, Request, Task, as_problems, close_models, load_plans, replay, run_task
 from stepdown.store import Store, StoredCall, call_key
 from stepdown.types import Call, Message, Messages, Model, Problem, Reply, Sampling, Usage
 from worlds import DIRECT, TRACED, LastWord, student, sums, teacher
@@ -149,7 +149,7 @@ def test_the_reply_that_was_stored_first_counts_and_the_later_one_is_paid_for_to
 
 async def ask_once(calls: Calls, model: Model) -> tuple[bytes, Call]:
     try:
-        return await calls.ask("student", model, PROMPT, Sampling(), 0, "run")
+        return await calls.ask(Request("student", model, PROMPT, Sampling(), run="run"))
     finally:
         await calls.close()
 

@@ -17,8 +17,9 @@ from stepdown.models.http.streaming import Visible
 from stepdown.models.http.wire import Choice, Spoken, read_texts
 from stepdown.models.local.detokenizer import Detokenizer
 from stepdown.models.stop_strings import cut_at_stop
-from stepdown.runner import Budget, Calls
+from stepdown.runner import Budget, Calls, Request
 from stepdown.runner.budget import most
+from stepdown.runner.deltas import streamed
 from stepdown.store import Store
 from stepdown.types import (
     GREEDY,
@@ -74,17 +75,25 @@ class Dictated(CustomModel):
         return [reply] * n
 
 
-def listen(calls: Calls, model: Model, sampling: Sampling = GREEDY, sample: int = 0) -> Any:
-    return calls.stream("student", model, ASKED, sampling, sample, "run")
+def listen(calls: Calls, model: Model, sampling: Sampling = GREEDY, sample: int = 0, run: str = "run") -> Any:
+    request = Request("student", model, ASKED, sampling, sample, run, stream=True)
+    return streamed(lambda deltas: calls.ask(request, deltas))
 
 
 def ask(calls: Calls, model: Model, sampling: Sampling = GREEDY, sample: int = 0) -> "asyncio.Task[Any]":
-    return asyncio.ensure_future(calls.ask("student", model, ASKED, sampling, sample, "run"))
+    return asyncio.ensure_future(calls.ask(Request("student", model, ASKED, sampling, sample, "run")))
 
 
 async def hear(stream: Any) -> tuple[list[str], Call]:
-    *pieces, (_, call) = [piece async for piece in stream]
-    return pieces, call
+    *deltas, (_, call) = [delta async for delta in stream]
+    return [delta.text for delta in deltas if delta.text], call
+
+
+async def next_text(stream: Any) -> str:
+    """Return the next text of a stream; that a model was asked is none."""
+    while not (delta := await anext(stream)).text:
+        pass
+    return str(delta.text)
 
 
 async def leave_early(calls: Calls, model: Dictated, sampling: Sampling, *words: str | HiddenProgress) -> None:
@@ -160,7 +169,7 @@ def test_pieces_arrive_before_the_reply_is_over_and_the_call_once_it_is_kept(sto
         async with aclosing(listen(calls, model)) as stream:
             for word in ("one ", "two"):
                 model.dictate(word)
-                assert await anext(stream) == word
+                assert await next_text(stream) == word
             model.dictate("")
             key, call = await anext(stream)
         assert store.replies([key])[key] == call.reply and call.reply.text == "one two"
@@ -187,7 +196,9 @@ def test_two_who_listen_pay_once_and_the_later_one_hears_the_beginning(store: St
         await until(model.pieces.empty)
         second = asyncio.ensure_future(hear(listen(calls, model)))
         model.dictate("three", "")
-        assert await first == await second == (["one ", "two ", "three"], (await first)[1])
+        (early, call), (late, same) = await first, await second
+        assert call == same
+        assert "".join(early) == "".join(late) == "one two three"
         assert len(model.asked) == kept(store) == 1
 
     asyncio.run(work())
@@ -217,7 +228,7 @@ def test_when_the_last_listener_leaves_the_stream_is_closed_and_no_reply_is_kept
         model, calls = Dictated(), Calls(store)
         model.dictate("one ", "two ")
         async with aclosing(listen(calls, model)) as stream:
-            assert await anext(stream) == "one "
+            assert await next_text(stream) == "one two "
         await until(lambda: model.left)
         model.dictate("whole", "")
         _, call = await hear(listen(calls, model))
@@ -230,15 +241,13 @@ def test_when_the_last_listener_leaves_the_stream_is_closed_and_no_reply_is_kept
 def test_who_stays_hears_the_end_when_another_leaves(store: Store) -> None:
     async def work() -> None:
         model, calls = Dictated(), Calls(store)
-        leaving, staying, asking = (
-            asyncio.ensure_future(hear(listen(calls, model))),
-            listen(calls, model),
-            ask(calls, model),
-        )
+        leaving, staying = asyncio.ensure_future(hear(listen(calls, model))), listen(calls, model)
         model.dictate("one ")
         await until(lambda: model.asked and model.pieces.empty())
+        asking = ask(calls, model)
+        await asyncio.sleep(0)
         leaving.cancel()
-        assert await anext(staying) == "one "
+        assert await next_text(staying) == "one "
         await staying.aclose()
         model.dictate("two", "")
         assert (await asking)[1].reply.text == "one two"
@@ -309,10 +318,10 @@ def test_the_run_that_paid_for_a_call_that_was_left_says_so_and_agrees_with_the_
         prices = Prices(price_file(store.path.parent))
         budget = Budget(prices, money=2.0)
         model, calls = Dictated(), Calls(store, budget=budget)
-        stream = calls.stream("student", model, ASKED, GREEDY, 0, run.id)
+        stream = listen(calls, model, run=run.id)
         model.dictate("one ")
         async with aclosing(stream):
-            await anext(stream)
+            await next_text(stream)
         await until(lambda: model.left)
         await calls.close()
         spent = Ledger(prices).entry(run).spent

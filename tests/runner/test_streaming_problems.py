@@ -11,7 +11,7 @@ import pytest
 from stepdown.errors import CallFailed, EndpointRefused, UsageError
 from stepdown.methods import METHODS, load_method
 from stepdown.models import ScriptedModel
-from stepdown.runner import Calls, Piece, Plans, Task, solve_one, stream_one
+from stepdown.runner import Calls, Delta, Plans, Task, solve_one, stream_one
 from stepdown.store import Run, Store, StoredTrace
 from stepdown.types import Ask, Message, Messages, Method, Plan, Problem, Reply, Sampling, Settings, Trace
 from worlds import DIRECT, TRACED, LastWord, sums
@@ -32,18 +32,18 @@ def task(**changes: Any) -> Task:
     })  # fmt: skip
 
 
-def heard(task: Task, store: Store, **given: Any) -> tuple[list[Piece], list[StoredTrace]]:
-    async def work() -> list[Piece | StoredTrace]:
+def heard(task: Task, store: Store, **given: Any) -> tuple[list[Delta], list[StoredTrace]]:
+    async def work() -> list[Delta | StoredTrace]:
         return [piece async for piece in stream_one(task, TWO, Calls(store), **given)]
 
     every = asyncio.run(work())
     rows = [piece for piece in every if isinstance(piece, StoredTrace)]
-    pieces = [piece for piece in every if isinstance(piece, Piece)]
+    pieces = [piece for piece in every if isinstance(piece, Delta)]
     assert every == [*pieces, *rows], "rows come after all pieces"
-    return pieces, rows
+    return [piece for piece in pieces if piece.text], rows
 
 
-def said(pieces: list[Piece], role: str, sample: int = 0) -> str:
+def said(pieces: list[Delta], role: str, sample: int = 0) -> str:
     return "".join(piece.text for piece in pieces if (piece.role, piece.sample) == (role, sample))
 
 
@@ -93,7 +93,7 @@ def test_a_plan_that_is_given_or_recorded_is_heard_in_one_piece(store: Store) ->
     recorded = Plans(source="file", recorded={TWO.question: Plan("Count.", author="file")})
     for asked, plan, text in ((task(teacher=None), given, "Add."), (task(plans=recorded), None, "Count.")):
         pieces, [row] = heard(asked, store, plan=plan)
-        assert pieces[0] == Piece("teacher", text) and pieces[1].role == "student"
+        assert pieces[0] == Delta("teacher", text) and pieces[1].role == "student"
         assert row.trace.plan and row.trace.plan.text == text and len(row.trace.calls) == 1
 
 
@@ -135,7 +135,7 @@ def test_who_closes_it_ends_the_calls_that_nobody_else_waits_for(store: Store) -
     async def work() -> None:
         calls = Calls(store)
         async with aclosing(stream_one(task(), TWO, calls)) as pieces:
-            assert await anext(pieces) == Piece("teacher", "1. ")
+            assert [await anext(pieces), await anext(pieces)] == [Delta("teacher", ""), Delta("teacher", "1. ")]
         every = [piece async for piece in stream_one(task(), TWO, calls)]
         assert isinstance(every[-1], StoredTrace) and every[-1].trace.solution
         assert (calls.sent, calls.found) == (3, 0)

@@ -9,7 +9,8 @@ import pytest
 from stepdown.errors import CallFailed, Interrupted
 from stepdown.models import ScriptedModel
 from stepdown.runner import Calls, run
-from stepdown.runner.again import solve_again
+from stepdown.runner.deltas import finished
+from stepdown.runner.rerun import solve_again
 from stepdown.store import Run, Store
 from stepdown.store.corrections import correct
 from stepdown.store.derived import carry_over
@@ -62,7 +63,7 @@ def mend_both(first: Run, student: Student, monkeypatch: pytest.MonkeyPatch) -> 
             solve_again(first, f"sums/test/{number}", plan=careful(first, number), student=student.model, calls=calls)
             for number in (0, 1)
         ]
-        one, _ = await asyncio.gather(*both)
+        one, _ = await asyncio.gather(*map(finished, both))
         await calls.close()
         return one.run
 
@@ -131,7 +132,8 @@ def test_what_the_first_run_solved_later_is_graded_where_corrections_are_shown(s
     async def work(number: int) -> Run:
         calls = Calls(store)
         plan = careful(first, number)
-        found = await solve_again(first, f"sums/test/{number}", plan=plan, student=student.model, calls=calls)
+        problem = f"sums/test/{number}"
+        found = await finished(solve_again(first, problem, plan=plan, student=student.model, calls=calls))
         await calls.close()
         return found.run
 

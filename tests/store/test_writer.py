@@ -8,7 +8,7 @@ import pytest
 
 from stepdown.errors import StoreError
 from stepdown.models import ScriptedModel
-from stepdown.runner import Calls
+from stepdown.runner import Calls, Request
 from stepdown.store import Store, StoredCall
 from stepdown.store.connection import Locked
 from stepdown.types import GREEDY, Message, Reply
@@ -24,7 +24,7 @@ def other(store: Store) -> Iterator[Store]:
 
 async def ask(calls: Calls, words: str = "3") -> str:
     prompt = (Message("user", words),)
-    return (await calls.ask("student", ScriptedModel([words], "m"), prompt, GREEDY, 0, "run"))[1].reply.text
+    return (await calls.ask(Request("student", ScriptedModel([words], "m"), prompt, GREEDY, run="run")))[1].reply.text
 
 
 def fill_disk(store: Store) -> None:
@@ -76,7 +76,7 @@ def test_nothing_is_sent_while_the_file_is_locked(store: Store, other: Store, mo
         calls = Calls(store)
         other.db.execute("begin immediate")
         with pytest.raises(Locked, match="held by another process"):
-            await calls.ask("student", model, PROMPT, GREEDY, 0, "run")
+            await calls.ask(Request("student", model, PROMPT, GREEDY, run="run"))
         other.db.execute("rollback")
         assert not model.calls
         assert await ask(calls) == "3"

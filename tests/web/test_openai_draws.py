@@ -10,9 +10,9 @@ from openai import AsyncOpenAI, BadRequestError, OpenAI
 
 from small_endpoint import NAME, endpoint
 from stepdown.models import ScriptedModel
-from stepdown.runner import Calls, plain, run
+from stepdown.runner import Calls, Request, plain, run
 from stepdown.runner.recorded import replay
-from stepdown.runner.sending import TURN
+from stepdown.runner.request import FRESH
 from stepdown.store import Store
 from stepdown.types import Message, Sampling
 from stepdown.web.config import Config, Served
@@ -116,7 +116,7 @@ def test_a_stream_is_a_new_draw_too_and_says_so_in_its_head(tmp_path: Path) -> N
                 heads.append(reply.headers["x-stepdown-answer"])
                 texts.append(reply.read())
     assert heads == ["drawn", "drawn", "drawn", "stored"]
-    assert [b'"content":"%d."' % number in text for number, text in enumerate(texts[:3])] == [True] * 3
+    assert [b'%d."' % number in text for number, text in enumerate(texts[:3])] == [True] * 3
 
 
 def test_a_cascades_votes_are_drawn_anew_unless_it_is_asked_for_greedily(tmp_path: Path) -> None:
@@ -150,8 +150,8 @@ def test_a_new_draw_is_stored_and_paid_for_once(tmp_path: Path) -> None:
         for _ in range(3):
             ask(client, temperature=0.7, n=2)
         places = [place for (place,) in served.state.store.db.execute("select sample from calls")]
-    assert len(places) == 6 and sorted(place % TURN for place in places) == [0, 0, 0, 1, 1, 1]
-    assert sum(place < TURN for place in places) == 2
+    assert len(places) == 6 and sorted(place % FRESH for place in places) == [0, 0, 0, 1, 1, 1]
+    assert sum(place < FRESH for place in places) == 2
 
 
 def test_a_new_draw_that_another_process_overtakes_is_kept_beside_it(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_new_draw_that_another_process_overtakes_is_kept_beside_it(tmp_path: P
         with Store(tmp_path / "s.sqlite") as one, Store(tmp_path / "s.sqlite") as other:
             asked, student, warm = (Message("user", "Try."),), diverse(), Sampling(temperature=1.0)
             sides = [Calls(store) for store in (one, other)]
-            asking = [side.ask("student", student, asked, warm, 0, "r", anew=True) for side in sides]
+            asking = [side.ask(Request("student", student, asked, warm, run="r", fresh=True)) for side in sides]
             found = await asyncio.gather(*asking)
             assert len(one.replies([key for key, _ in found])) == 2
             return [call.reply.text for _, call in found]

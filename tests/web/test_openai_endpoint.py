@@ -73,7 +73,7 @@ def test_a_stream_gives_the_role_then_the_plan_then_the_answer(served: Endpoint)
     assert (said(chunks, "reasoning_content"), said(chunks, "content")) == (PLAN, "Answer: 5")
     assert chunks[0].choices[0].delta.role == "assistant"
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices[0].finish_reason] == ["stop"]
-    assert sum("reasoning_content" in chunk.choices[0].delta.to_dict() for chunk in chunks) > 5
+    assert sum("reasoning_content" in chunk.choices[0].delta.to_dict() for chunk in chunks) > 1
 
 
 def test_a_stream_ends_with_the_usage_only_where_it_is_asked_for(served: Endpoint) -> None:

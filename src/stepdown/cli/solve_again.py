@@ -7,7 +7,8 @@ import msgspec
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.grid import Players
 from stepdown.runner import Calls
-from stepdown.runner.again import Resolved, solve_again
+from stepdown.runner.deltas import finished
+from stepdown.runner.rerun import Rerun, solve_again
 from stepdown.settings import EndpointSettings
 from stepdown.store import Run
 from stepdown.text.figures import counted
@@ -35,9 +36,9 @@ def solve_edited(run: Run, problem: Problem, plan: Plan, *, student: str, prompt
     model = players.load(student or run.settings.student)
     players.fetch()
 
-    async def work() -> Resolved:
+    async def work() -> Rerun:
         try:
-            return await solve_again(run, problem.id, plan=plan, student=model, calls=calls, prompts=prompts)
+            return await finished(solve_again(run, problem.id, plan=plan, student=model, calls=calls, prompts=prompts))
         finally:
             await calls.close()
             await players.close()
@@ -46,7 +47,7 @@ def solve_edited(run: Run, problem: Problem, plan: Plan, *, student: str, prompt
     _show(run, asyncio.run(work()), plan, as_json=as_json)
 
 
-def _show(run: Run, found: Resolved, plan: Plan, *, as_json: bool) -> None:
+def _show(run: Run, found: Rerun, plan: Plan, *, as_json: bool) -> None:
     trace, grade = found.after[0]
     before, after = found.flip
     if as_json:

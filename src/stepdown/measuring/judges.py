@@ -2,8 +2,7 @@
 
 import msgspec
 
-from stepdown.runner import Budget, Calls, Pricing
-from stepdown.runner.calls import Remembered
+from stepdown.runner import Budget, CachedModel, Calls, Pricing
 from stepdown.store import Run, Store
 from stepdown.types import Model
 
@@ -45,4 +44,4 @@ def limit_judge(
 def cached_model(model: Model, store: Store, *, judging: JudgeBudget | None = None) -> Model:
     """Return a model whose replies are kept in the store and charged to a budget, so that each is paid for once."""
     judging = judging or JudgeBudget()
-    return Remembered(model, Calls(store, budget=judging.budget), judging.key)
+    return CachedModel(model, Calls(store, budget=judging.budget), judging.key)

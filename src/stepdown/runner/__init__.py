@@ -1,8 +1,10 @@
 """Solves one problem or a run of many, within a budget, and resumes."""
 
 from stepdown.runner.budget import Budget
+from stepdown.runner.cached_model import CachedModel
 from stepdown.runner.calls import Calls
 from stepdown.runner.controls import CONTROLS
+from stepdown.runner.deltas import Delta
 from stepdown.runner.doors import (
     as_problems,
     close_models,
@@ -19,21 +21,24 @@ from stepdown.runner.estimate import Estimate, estimate
 from stepdown.runner.plans import PlanRow, Plans, load_plans
 from stepdown.runner.prompt_choice import prompt_set_for, trained_on
 from stepdown.runner.recorded import load_player, replay
+from stepdown.runner.request import Request
 from stepdown.runner.run import Outcome, Stop, Tally, run_task
-from stepdown.runner.streaming import Piece, stream_one
+from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task
 from stepdown.types import Pricing
 
 __all__ = [
     "CONTROLS",
     "Budget",
+    "CachedModel",
     "Calls",
+    "Delta",
     "Estimate",
     "Outcome",
-    "Piece",
     "PlanRow",
     "Plans",
     "Pricing",
+    "Request",
     "Stop",
     "Tally",
     "Task",

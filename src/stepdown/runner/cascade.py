@@ -11,7 +11,7 @@ import msgspec
 from stepdown.answers import Majority, majority
 from stepdown.errors import UsageError
 from stepdown.runner.calls import Asker
-from stepdown.runner.solve import ROLES, Piece
+from stepdown.runner.deltas import ROLES, Delta
 from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task
 from stepdown.store import StoredTrace
@@ -66,33 +66,33 @@ async def stream_cascade(
     *,
     run: str = "",
     context: Messages = (),
-    told: tuple[Role, ...] = ROLES,
-) -> AsyncGenerator[Piece | StoredTrace, None]:
+    roles: Sequence[Role] = ROLES,
+) -> AsyncGenerator[Delta | StoredTrace, None]:
     """Yield the plan, the teacher's after a blank line if it was asked, the solution, and one row with every call.
 
-    Samples that only vote are not shown, and are asked for in one request. Raises what `stream_one` raises; `told`
-    is as there.
+    Samples that only vote are not streamed, and are requested together. Raises what `stream_one` raises; `roles` are
+    as there.
     """
     drawn: list[StoredTrace] = []
-    shown = False
-    planning: tuple[Role, ...] = ("teacher",) if "teacher" in told else ()
-    async with aclosing(stream_one(cascade.cheap, problem, calls, run=run, context=context, told=planning)) as votes:
+    planned = False
+    planning: list[Role] = [role for role in roles if role == "teacher"]
+    async with aclosing(stream_one(cascade.cheap, problem, calls, run=run, context=context, roles=planning)) as votes:
         async for one in votes:
             if isinstance(one, StoredTrace):
                 drawn.append(one)
             else:
-                shown = True
+                planned = planned or bool(one.text)
                 yield one
     drawn.sort(key=lambda row: row.trace.sample)
     taken = agreed(problem, drawn, cascade.threshold)
     if taken is not None:
-        if "student" in told:
-            yield Piece("student", taken.trace.solution or "")
+        if "student" in roles:
+            yield Delta("student", taken.trace.solution or "")
         yield joined(drawn, taken)
         return
-    if shown:
-        yield Piece("teacher", "\n\n")
-    async with aclosing(stream_one(cascade.dear, problem, calls, run=run, context=context, told=told)) as solving:
+    if planned:
+        yield Delta("teacher", "\n\n")
+    async with aclosing(stream_one(cascade.dear, problem, calls, run=run, context=context, roles=roles)) as solving:
         async for one in solving:
             yield joined([*drawn, one], one) if isinstance(one, StoredTrace) else one
 

@@ -14,10 +14,10 @@ from stepdown.methods import load_method
 from stepdown.problems import Problems
 from stepdown.prompts import DEFAULT
 from stepdown.prompts.stops import completes, with_stops
+from stepdown.runner.attempt import Attempts
 from stepdown.runner.calls import Calls
 from stepdown.runner.plans import Plans, load_plans
 from stepdown.runner.run import Outcome, Progress, grade_trace, run_task
-from stepdown.runner.solve import Asking, Attempts
 from stepdown.runner.task import Task
 from stepdown.store import Run, Store, default_path
 from stepdown.types import GREEDY, Grade, Grader, Model, Plan, Problem, Sampling, Trace
@@ -124,12 +124,13 @@ async def solve_one(
 
     `revise` is shown the plan before the student is, and returns the one to follow.
     """
-    attempts, asking = Attempts(task, calls), Asking(task, calls, "")
+    attempts = Attempts(task, calls)
+    attempt = attempts.attempt()
     try:
-        plan = plan or await attempts.plan(problem, asking)
+        plan = plan or await attempts.plan(problem, attempt)
         if plan is not None and revise is not None:
             plan = revise(plan)
-        trace = (await attempts.solve(0, problem, plan, asking)).trace
+        trace = (await attempts.solve(0, problem, plan, attempt)).trace
     finally:
         await calls.close()
         await close_models(task)

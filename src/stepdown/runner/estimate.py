@@ -3,12 +3,13 @@
 import msgspec
 
 from stepdown.errors import CallFailed
-from stepdown.runner.calls import Calls
-from stepdown.runner.keys import find_key
-from stepdown.runner.solve import Asking, Attempts
+from stepdown.runner.attempt import Attempts
+from stepdown.runner.cache import ReplyCache
+from stepdown.runner.deltas import Deltas
+from stepdown.runner.request import KeyedCall, Request
 from stepdown.runner.task import Task
 from stepdown.store import Store
-from stepdown.types import Call, Messages, Model, Pricing, Reply, Role, Sampling, Usage
+from stepdown.types import Pricing, Reply, Role, Usage
 
 # English text and arithmetic hold about this many characters a token in today's tokenizers.
 CHARACTERS_PER_TOKEN = 4
@@ -29,58 +30,49 @@ class Estimate(msgspec.Struct, frozen=True):
     most: float | None
 
 
-class _Dry(Calls):
-    """Goes the way of every call and sends none: what the store lacks is answered by a text of typical length."""
+class _DryCalls:
+    """Answers each request by the store, or else by a text of typical length; nothing is sent."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__(store)
+        self._cache = ReplyCache(store)
+        self.sent = self.found = 0
         self.typical: dict[tuple[Role, str], Usage] = {}
         self.longest: dict[str, Usage] = {}
 
-    async def ask(
-        self,
-        role: Role,
-        model: Model,
-        messages: Messages,
-        sampling: Sampling,
-        sample: int,
-        run: str,
-        *,
-        anew: bool = False,
-    ) -> tuple[bytes, Call]:
-        sample = sample if sampling.temperature > 0 else 0
-        key = find_key(self.store, model, messages, sampling, sample)
-        reply = self._stored(key)
-        if reply is None:
-            self.sent += 1
-            length = min(TYPICAL_TOKENS[role], sampling.max_tokens)
-            size = sum(len(message.content) for message in messages) // CHARACTERS_PER_TOKEN
-            self._add(role, model.name, size, length, sampling.max_tokens)
-            # A list, so that a method that goes on by the parts of a reply asks about some.
-            text = "".join(f"{number}. {'x' * (length * CHARACTERS_PER_TOKEN // 3 - 4)}\n" for number in (1, 2, 3))
-            reply = Reply(text, model.name)
-        return key, Call(role, model.name, messages, sampling, reply, sample)
+    async def ask(self, request: Request, deltas: Deltas | None = None) -> KeyedCall:
+        """Return a call and its key, as `Calls.ask` does."""
+        found = self._cache.find(request)
+        if found is None:
+            return request.key, request.call(self._send(request))
+        self.found += 1
+        return found[0], request.call(found[1])
 
-    def _add(self, role: Role, model: str, size: int, length: int, limit: int) -> None:
-        before = self.typical.get((role, model), Usage())
-        self.typical[role, model] = Usage(before.input + size, before.output + length)
-        before = self.longest.get(model, Usage())
-        self.longest[model] = Usage(before.input + size, before.output + limit)
+    def _send(self, request: Request) -> Reply:
+        self.sent += 1
+        model, limit = request.model.name, request.sampling.max_tokens
+        length = min(TYPICAL_TOKENS[request.role], limit)
+        size = sum(len(message.content) for message in request.messages) // CHARACTERS_PER_TOKEN
+        typical, longest = self.typical.get((request.role, model), Usage()), self.longest.get(model, Usage())
+        self.typical[request.role, model] = Usage(typical.input + size, typical.output + length)
+        self.longest[model] = Usage(longest.input + size, longest.output + limit)
+        # A list, so that a method that goes on by the parts of a reply asks about some.
+        text = "".join(f"{number}. {'x' * (length * CHARACTERS_PER_TOKEN // 3 - 4)}\n" for number in (1, 2, 3))
+        return Reply(text, model)
 
 
 async def estimate(task: Task, store: Store, pricing: Pricing) -> Estimate:
     """Read the problems once and add up what their calls would take; nothing is sent or written."""
     task.settings()
-    dry = _Dry(store)
+    dry = _DryCalls(store)
     attempts = Attempts(task, dry)
     for problem in task.problems:
-        planning = Asking(task, dry, "")
+        first = attempts.attempt()
         try:
-            plan = await attempts.plan(problem, planning)
+            plan = await attempts.plan(problem, first)
         except CallFailed:
             continue
         for sample in range(task.samples):
-            await attempts.solve(0, problem, plan, Asking(task, dry, "", sample))
+            await attempts.solve(0, problem, plan, attempts.attempt(sample))
     return Estimate(
         calls=dry.sent + dry.found,
         cached=dry.found,

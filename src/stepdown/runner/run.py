@@ -10,9 +10,9 @@ import msgspec
 
 from stepdown.errors import BudgetReached, Interrupted, StepdownError, UsageError
 from stepdown.problems import Problems
+from stepdown.runner.attempt import Attempts
 from stepdown.runner.budget import Budget
 from stepdown.runner.calls import Calls
-from stepdown.runner.solve import Attempts
 from stepdown.runner.task import Task
 from stepdown.store import Run, Store, StoredTrace
 from stepdown.types import Backoff, Grade, Grader, Model, Problem, Trace

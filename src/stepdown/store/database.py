@@ -213,10 +213,13 @@ class Database:
             self._own_since = -1
         return self._own_since == -1
 
-    def reply(self, key: bytes) -> Reply | None:
-        """Return the stored reply of a call, None where it was never answered."""
-        found = self.db.execute("select reply from calls where key = ?", (key,)).fetchone()
-        return decode_reply(found[0]) if found else None
+    def first_reply(self, keys: Sequence[bytes]) -> tuple[bytes, Reply] | None:
+        """Return the stored reply of the first of these keys that has one, with that key."""
+        if len(keys) == 1:
+            one = self.db.execute("select reply from calls where key = ?", keys).fetchone()
+            return (keys[0], decode_reply(one[0])) if one else None
+        found = dict(self.calls("key, reply", keys))
+        return next(((key, decode_reply(found[key])) for key in keys if key in found), None)
 
     def calls(self, columns: str, keys: Sequence[bytes]) -> Iterator[Any]:
         """Stream these columns of the calls with these keys."""

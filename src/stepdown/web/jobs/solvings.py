@@ -2,10 +2,11 @@
 
 import asyncio
 import secrets
+from contextlib import aclosing
 
 from stepdown.errors import StepdownError, UnknownName, UsageError
-from stepdown.runner.again import Resolved, solve_again
-from stepdown.runner.streaming import Piece
+from stepdown.runner import Delta
+from stepdown.runner.rerun import Rerun, solve_again
 from stepdown.store import Run
 from stepdown.types import Model, Plan
 from stepdown.web.state import State
@@ -24,7 +25,7 @@ class Solving:
     def __init__(self, run: str, problem: str, student: str) -> None:
         self.id, self.run, self.problem, self.student = secrets.token_hex(8), run, problem, student
         self.text, self.counted, self.base = "", False, 0
-        self.result: Resolved | None = None
+        self.result: Rerun | None = None
         self.error: StepdownError | None = None
         self.work: asyncio.Task[None] | None = None
 
@@ -33,10 +34,12 @@ class Solving:
         """Whether nothing more comes."""
         return self.work is not None and self.work.done()
 
-    def hear(self, piece: Piece) -> None:
-        """Add what a student has written; of several samples the first one is shown."""
-        if piece.sample == 0:
-            self.text += piece.text
+    def take(self, found: Delta | Rerun) -> None:
+        """Add what a student has written, of several samples the first one's, or the result."""
+        if isinstance(found, Rerun):
+            self.result = found
+        elif found.sample == 0:
+            self.text += found.text
 
     async def end(self) -> None:
         """Wait until nothing more comes."""
@@ -70,8 +73,9 @@ class Solvings:
 
     async def _solve(self, one: Solving, run: Run, *, plan: Plan, student: Model, seconds: float | None) -> None:
         try:
-            one.result = await solve_again(
-                run, one.problem, plan=plan, student=student, calls=self.state.calls, seconds=seconds, hear=one.hear
-            )
+            solving = solve_again(run, one.problem, plan=plan, student=student, calls=self.state.calls, seconds=seconds)
+            async with aclosing(solving) as written:
+                async for found in written:
+                    one.take(found)
         except StepdownError as error:
             one.error = error

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from stepdown.runner.solve import Piece
+from stepdown.runner import Delta
 from stepdown.text.safety import json_line
 from stepdown.text.sse import DONE, comment, event
 from stepdown.web.openai.completions import Exchange
@@ -44,7 +44,7 @@ class Completion(msgspec.Struct, frozen=True):
     usage: Counted | None
 
 
-class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
+class DeltaObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a chunk adds to a message."""
 
     role: Literal["assistant"] | None = None
@@ -56,7 +56,7 @@ class ChunkChoice(msgspec.Struct, frozen=True):
     """What a chunk adds to one sample."""
 
     index: int
-    delta: Delta
+    delta: DeltaObject
     finish_reason: str | None = None
 
 
@@ -96,19 +96,19 @@ class Chunks:
 
     def opening(self) -> bytes:
         """Return who speaks, for every sample."""
-        return self._chunk([ChunkChoice(index, Delta("assistant", "")) for index in self._samples])
+        return self._chunk([ChunkChoice(index, DeltaObject("assistant", "")) for index in self._samples])
 
-    def piece(self, piece: Piece) -> bytes:
-        """Return a piece of the plan, which all samples share, or of one sample's solution."""
-        if piece.role == "teacher":
-            delta = Delta(reasoning_content=piece.text)
-            return self._chunk([ChunkChoice(index, delta) for index in self._samples])
-        return self._chunk([ChunkChoice(piece.sample, Delta(content=piece.text))])
+    def text(self, delta: Delta) -> bytes:
+        """Return text of the plan, which all samples share, or of one sample's solution."""
+        if delta.role == "teacher":
+            shared = DeltaObject(reasoning_content=delta.text)
+            return self._chunk([ChunkChoice(index, shared) for index in self._samples])
+        return self._chunk([ChunkChoice(delta.sample, DeltaObject(content=delta.text))])
 
     def ending(self) -> bytes:
         """Return why each sample ended, the usage where it was asked for, and the end."""
         ends = [
-            self._chunk([ChunkChoice(place, Delta(), self.exchange.finish(row))])
+            self._chunk([ChunkChoice(place, DeltaObject(), self.exchange.finish(row))])
             for place, row in enumerate(self.exchange.rows)
         ]
         if self.exchange.wanted.include_usage:

@@ -1,14 +1,14 @@
 """One request for a completion, from its problem to the trace that is kept of it."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import msgspec
 
 from stepdown.errors import BudgetReached, EndpointRefused, StepdownError, UsageError
-from stepdown.runner.anew import Anew, View
 from stepdown.runner.cascade import Cascade, stream_cascade
-from stepdown.runner.solve import ROLES, Piece
+from stepdown.runner.deltas import ROLES, Delta
+from stepdown.runner.fresh import Fresh, FreshDraws
 from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task
 from stepdown.store import StoredTrace
@@ -31,11 +31,11 @@ class Exchange:
         self.problem = Problem(f"{DATASET}/{identity}", wanted.question, "", kind=model.kind)
         self.run = state.store.id_of(model.settings)
         self.rows: list[StoredTrace] = []
-        self.view = View(state.calls, self.anew)
+        self.calls = FreshDraws(state.calls, self.fresh)
 
     @property
-    def anew(self) -> Anew:
-        """What is drawn anew: as the request says, else every draw, but for who asks for a temperature of 0."""
+    def fresh(self) -> Fresh:
+        """What gets fresh draws: as the request says, else every draw, but for who asks for a temperature of 0."""
         if self.wanted.answer == "drawn":
             return "answers"
         return "nothing" if self.wanted.answer == "stored" or self.wanted.temperature == 0 else "draws"
@@ -43,7 +43,7 @@ class Exchange:
     @property
     def answered(self) -> dict[str, str]:
         """The header that says whether a model was asked for this answer or the store had all of it."""
-        return {ANSWER: "drawn" if self.view.drawn else "stored"}
+        return {ANSWER: "drawn" if self.calls.drawn else "stored"}
 
     @property
     def link(self) -> dict[str, str]:
@@ -63,28 +63,29 @@ class Exchange:
         if self.wanted.n > 1 and self.wanted.sampling(self.model.task.sampling).temperature == 0:
             raise bad_request("greedy samples would all be the same: give a `temperature`, such as 0.7", "n")
 
-    def pieces(self) -> AsyncGenerator[Piece | StoredTrace, None]:
-        """Return the pieces as they are written where a stream is wanted, then a row for each sample."""
-        model, wanted, calls = self.model, self.wanted, self.view
-        run, context, told = self.run, wanted.context, ROLES if wanted.stream else ()
+    def _written(self) -> AsyncGenerator[Delta | StoredTrace, None]:
+        """Return the text as it is written where a stream is wanted, then a row for each sample."""
+        model, wanted, calls = self.model, self.wanted, self.calls
+        run, context, roles = self.run, wanted.context, ROLES if wanted.stream else ()
         if model.cascade is not None:
             cascade = drawn_as(model.cascade, wanted)
-            return stream_cascade(cascade, self.problem, calls, run=run, context=context, told=told)
+            return stream_cascade(cascade, self.problem, calls, run=run, context=context, roles=roles)
         task = msgspec.structs.replace(model.task, sampling=wanted.sampling(model.task.sampling), samples=wanted.n)
-        return stream_one(task, self.problem, calls, run=run, context=context, told=told)
+        return stream_one(task, self.problem, calls, run=run, context=context, roles=roles)
 
-    async def solve(self, show: Callable[[Piece], None]) -> None:
-        """Solve the problem, showing its pieces, and keep the traces.
+    async def solve(self) -> AsyncGenerator[Delta, None]:
+        """Solve the problem, yield the text of a stream as it is written, and keep the traces.
 
         Raises `Refusal` where no answer came of it, with the link where a trace was kept all the same.
         """
         try:
-            async with aclosing(self.pieces()) as pieces:
-                async for one in pieces:
+            async with aclosing(self._written()) as written:
+                async for one in written:
                     if isinstance(one, StoredTrace):
                         self.rows.append(one)
                     else:
-                        show(one)
+                        self.calls.drawn |= not one.text
+                        yield one
             self.rows.sort(key=lambda row: row.trace.sample)
             await self.state.write(lambda store: self.model.keep(store, self.rows))
         except (EndpointRefused, BudgetReached, UsageError) as error:

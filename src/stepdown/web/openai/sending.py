@@ -1,17 +1,20 @@
 """Sending an answer while watching whether the client is still there: whole, or as a stream."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from contextlib import aclosing
+from typing import TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Send
 
-from stepdown.runner.solve import Piece
+from stepdown.runner import Delta
 from stepdown.web.openai.chunks import ALIVE, Chunks, broken, whole
 from stepdown.web.openai.completions import Exchange
 from stepdown.web.openai.errors import Refusal
 
 KEEP_ALIVE = 10.0  # seconds of silence after which a comment says that the stream lives
+T = TypeVar("T")
 
 
 async def departure(receive: Receive) -> None:
@@ -20,81 +23,101 @@ async def departure(receive: Receive) -> None:
         pass
 
 
-async def let_go(*tasks: "asyncio.Task[None]") -> None:
-    """Cancel tasks and wait until they have ended."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def while_present(work: Awaitable[None], receive: Receive) -> bool:
+    """Do some work; False where the client left before its end, which cancels it. Raises what the work raises."""
+    working, gone = asyncio.ensure_future(work), asyncio.ensure_future(departure(receive))
+    try:
+        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+            return True
+        return False
+    finally:
+        working.cancel()
+        gone.cancel()
+        await asyncio.gather(working, gone, return_exceptions=True)
+
+
+async def with_silences(items: AsyncGenerator[T, None], seconds: float) -> AsyncGenerator[T | None, None]:
+    """Yield what a generator yields, and None after each silence of so many seconds."""
+    coming: asyncio.Future[T] | None = None
+    try:
+        while True:
+            coming = coming or asyncio.ensure_future(anext(items))
+            if not (await asyncio.wait((coming,), timeout=seconds))[0]:
+                yield None
+                continue
+            done, coming = coming, None
+            try:
+                item = done.result()
+            except StopAsyncIteration:
+                return
+            yield item
+    finally:
+        if coming is not None:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+        await items.aclose()
 
 
 async def answer_whole(exchange: Exchange, identity: str, receive: Receive) -> Response | None:
     """Return the answer; None where the client left, which cancels what nobody else waits for. Raises `Refusal`."""
-    work = asyncio.create_task(exchange.solve(lambda piece: None))
-    gone = asyncio.create_task(departure(receive))
-    try:
-        await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            return None
-        work.result()
-    finally:
-        await let_go(work, gone)
+
+    async def work() -> None:
+        async for _ in exchange.solve():
+            pass
+
+    if not await while_present(work(), receive):
+        return None
     return Response(whole(exchange, identity), headers=exchange.answered, media_type="application/json")
 
 
 class Stream:
     """A stream under way. What is written while a send waits goes out with the next one.
 
-    Its head says where the answer comes from, so it waits for a first piece and for the word that a model is asked, or
-    until the store has answered it all.
+    Its head says where the answer comes from, so it waits for text and for the first request to a model, or until the
+    store has answered it all.
     """
 
     def __init__(self, exchange: Exchange, identity: str, headers: Mapping[str, str], send: Send) -> None:
         self.chunks, self._exchange = Chunks(exchange, identity), exchange
         self._headers, self._send = headers, send
-        self._written: list[bytes] = [self.chunks.opening()]
-        self._news = asyncio.Event()
-        self._begun = self._said = False
-        exchange.view.tell = self._news.set
+        self._unsent: list[bytes] = [self.chunks.opening()]
+        self._begun = self._has_text = False
 
     async def run(self, receive: Receive) -> None:
-        """Send the answer piece by piece until it ends or the client leaves.
+        """Send the answer as it is written until it ends or the client leaves.
 
         Raises `Refusal` for a failure before anything was sent; a later one is an event of the stream.
         """
-        work = asyncio.create_task(self._exchange.solve(self._write))
-        gone = asyncio.create_task(departure(receive))
-        for task in (work, gone):
-            task.add_done_callback(lambda _: self._news.set())
+        await while_present(self._run(), receive)
+
+    async def _run(self) -> None:
         try:
-            while not gone.done():
-                alive = await self._wait()
-                if work.done():
-                    await self._end(work)
-                    return
-                if not alive or (self._exchange.view.drawn and self._said):
-                    await self._pass_on(b"" if alive else ALIVE)
-        finally:
-            await let_go(work, gone)
+            async with aclosing(with_silences(self._exchange.solve(), KEEP_ALIVE)) as written:
+                async for delta in written:
+                    await self._take(delta)
+        except Refusal as refusal:
+            if not self._begun:
+                raise
+            await self._pass_on(broken(refusal), last=True)
+        else:
+            await self._pass_on(self.chunks.ending(), last=True)
 
-    def _write(self, piece: Piece) -> None:
-        self._said = True
-        self._written.append(self.chunks.piece(piece))
-        self._news.set()
+    async def _take(self, delta: Delta | None) -> None:
+        if delta is None:
+            await self._pass_on(ALIVE)
+            return
+        if delta.text:
+            self._has_text = True
+            self._unsent.append(self.chunks.text(delta))
+        if self._begun or (self._has_text and self._exchange.calls.drawn):
+            await self._pass_on()
 
-    async def _wait(self) -> bool:
-        """Wait for something to send; False after too long a silence."""
-        try:
-            async with asyncio.timeout(KEEP_ALIVE):
-                await self._news.wait()
-        except TimeoutError:
-            return False
-        self._news.clear()
-        return True
-
-    async def _pass_on(self, more: bytes, *, last: bool = False) -> None:
+    async def _pass_on(self, more: bytes = b"", *, last: bool = False) -> None:
         await self._begin()
-        body = b"".join([*self._written, more])
-        self._written.clear()
+        body = b"".join([*self._unsent, more])
+        self._unsent.clear()
         if body or last:
             await self._send({"type": "http.response.body", "body": body, "more_body": not last})
 
@@ -110,13 +133,3 @@ class Stream:
         }
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": 200, "headers": raw})
-
-    async def _end(self, work: Awaitable[None]) -> None:
-        try:
-            await work
-        except Refusal as refusal:
-            if not self._begun:
-                raise
-            await self._pass_on(broken(refusal), last=True)
-        else:
-            await self._pass_on(self.chunks.ending(), last=True)

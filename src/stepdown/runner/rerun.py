@@ -1,7 +1,7 @@
 """One problem of a stored run, solved again by an edited plan, kept in a run derived from the first."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from threading import Event
 
@@ -12,13 +12,14 @@ from stepdown.graders import load_grader
 from stepdown.graders.majority import majority_grade
 from stepdown.methods import load_method
 from stepdown.prompts import PROMPT_SETS, PromptSet, load_prompts
-from stepdown.runner.anew import View
-from stepdown.runner.calls import Asker, Calls
+from stepdown.runner.calls import Calls
+from stepdown.runner.deltas import Delta
 from stepdown.runner.doors import as_problems
+from stepdown.runner.fresh import FreshDraws
 from stepdown.runner.plans import Plans
 from stepdown.runner.prompt_choice import trained_on
 from stepdown.runner.run import grade_trace
-from stepdown.runner.streaming import Piece, stream_one
+from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task
 from stepdown.store import Run, Store, StoredTrace
 from stepdown.store.corrections import BY_PERSON, SOURCE, put_solved_again
@@ -29,7 +30,7 @@ from stepdown.usercode import source_of
 Graded = tuple[tuple[Trace, Grade], ...]
 
 
-class Resolved(msgspec.Struct, frozen=True):
+class Rerun(msgspec.Struct, frozen=True):
     """A problem solved again: its samples in the derived run `run`, and what the first run had `before`."""
 
     run: Run
@@ -52,15 +53,14 @@ async def solve_again(
     calls: Calls,
     prompts: str = "",
     seconds: float | None = None,
-    hear: Callable[[Piece], None] | None = None,
-) -> Resolved:
-    """Solve one problem of a run by a plan, with any student, and grade it by the run's grader.
+) -> AsyncGenerator[Delta | Rerun, None]:
+    """Solve one problem of a run by a plan, with any student; yield the student's text, then the rerun.
 
-    The result lies in a derived run (`plans="edited/RUN"`). With the run's own student and words that run begins as a
-    copy of the first, so that the two differ in what was solved again and in nothing else; otherwise it holds only
-    what was solved again. A plan that is an edit is kept in the first run before a model is asked, with the `seconds`
-    it took. Solutions at a temperature above 0 without a seed are drawn anew, whatever the store has. `hear` is given
-    the student's text as it is written. Raises `UsageError` before anything is kept, `CallFailed`, `EndpointRefused`,
+    The solution is graded by the run's grader and lies in a derived run (`plans="edited/RUN"`). With the run's own
+    student and words that run begins as a copy of the first, so that the two differ in what was solved again and in
+    nothing else; otherwise it holds only what was solved again. A plan that is an edit is kept in the first run before
+    a model is asked, with the `seconds` it took. Solutions at a temperature above 0 without a seed are drawn anew,
+    whatever the store has. Raises `UsageError` before anything is kept, `CallFailed`, `EndpointRefused`,
     `BudgetReached`; then the derived run is as it was.
     """
     before = tuple((trace, grade) for _, trace, grade in run.attempts(problem))
@@ -69,10 +69,23 @@ async def solve_again(
     task = task_again(run, before[0][0].problem, student=student, prompts=prompts)
     if plan.edited_from is not None and plan not in [edit.plan for edit in run.edits() if edit.problem == problem]:
         await run.store.apart(lambda store: store.run(run.id).put_edit(problem, plan, seconds=seconds))
-    settings = settings_again(run, task)
-    rows = await _solve(task, View(calls), run.store.id_of(settings), plan=plan, hear=hear)
+    settings, rows = settings_again(run, task), list[StoredTrace]()
+    asked = stream_one(task, task.problems[0], FreshDraws(calls), run=run.store.id_of(settings), plan=plan)
+    async with aclosing(asked) as written:
+        async for one in written:
+            if isinstance(one, StoredTrace):
+                rows.append(one)
+            elif one.role != "teacher":
+                yield one
+    _check(rows)
     derived = await _derive(run, task, settings)
-    return Resolved(derived, await _keep(derived, rows, task.grader, place=run.attempts(problem)[0][0]), before)
+    yield Rerun(derived, await _keep(derived, rows, task.grader, ordinal=run.attempts(problem)[0][0]), before)
+
+
+def _check(rows: list[StoredTrace]) -> None:
+    for row in rows:
+        if row.trace.error is not None:
+            raise CallFailed(row.trace.error, "the edit is kept; solve again to try once more")
 
 
 def task_again(run: Run, problem: Problem, *, student: Model, prompts: str = "") -> Task:
@@ -144,22 +157,6 @@ def settings_again(run: Run, task: Task) -> Settings:
     )
 
 
-async def _solve(
-    task: Task, calls: Asker, run: str, *, plan: Plan, hear: Callable[[Piece], None] | None
-) -> list[StoredTrace]:
-    rows = []
-    async with aclosing(stream_one(task, task.problems[0], calls, run=run, plan=plan)) as told:
-        async for one in told:
-            if isinstance(one, StoredTrace):
-                rows.append(one)
-            elif hear is not None and one.role != "teacher":
-                hear(one)
-    for row in rows:
-        if row.trace.error is not None:
-            raise CallFailed(row.trace.error, "the edit is kept; solve again to try once more")
-    return rows
-
-
 async def _derive(run: Run, task: Task, settings: Settings) -> Run:
     """Return the derived run, a copy of the first where the same student is asked in the same words."""
     if (settings.student, settings.prompts) == (run.settings.student, run.settings.prompts):
@@ -189,14 +186,14 @@ async def _copy(run: Run, settings: Settings) -> None:
         left.set()
 
 
-async def _keep(derived: Run, rows: list[StoredTrace], grader: Grader, *, place: int) -> Graded:
+async def _keep(derived: Run, rows: list[StoredTrace], grader: Grader, *, ordinal: int) -> Graded:
     grades = [await grade_trace(grader, row.trace) for row in rows]
 
     def work(store: Store) -> None:
         own = store.run(derived.id)
         with store.writing():
-            own.put_traces([msgspec.structs.replace(row, ordinal=place) for row in rows])
-            put_solved_again(own, [(place, row.trace.sample, grade) for row, grade in zip(rows, grades, strict=True)])
+            own.put_traces([msgspec.structs.replace(row, ordinal=ordinal) for row in rows])
+            put_solved_again(own, [(ordinal, row.trace.sample, grade) for row, grade in zip(rows, grades, strict=True)])
 
     await derived.store.apart(work)
     return tuple((row.trace, grade) for row, grade in zip(rows, grades, strict=True))

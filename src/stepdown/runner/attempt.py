@@ -1,0 +1,154 @@
+"""One attempt at a problem: the plan, the calls it takes, and what becomes of it when a call fails."""
+
+import asyncio
+
+from stepdown.errors import CallFailed, UsageError
+from stepdown.runner.calls import Asker
+from stepdown.runner.deltas import Delta, Deltas
+from stepdown.runner.request import KeyedCall, Request
+from stepdown.runner.task import Task
+from stepdown.store import StoredTrace
+from stepdown.types import Message, Messages, Plan, Problem, Prompt, Role, Trace
+
+
+class Attempt:
+    """The `ask` of one attempt: it puts roles to models and prompts to words, and records every call.
+
+    `context` are messages before each prompt. Of a student's replies only that to a `final` prompt, which is the
+    solution, is streamed to `deltas`.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        calls: Asker,
+        run: str = "",
+        sample: int = 0,
+        *,
+        context: Messages = (),
+        deltas: Deltas | None = None,
+    ) -> None:
+        self.task, self.calls, self.run, self.sample = task, calls, run, sample
+        self.context, self.deltas = context, deltas
+        self.asked: list[KeyedCall] = []
+        self.final = False
+
+    async def __call__(self, role: Role, prompt: Prompt | str) -> str:
+        """Ask the model that plays this role; a teacher's plan is drawn once and serves every sample."""
+        answered = await self.calls.ask(self._request(role, prompt), self.deltas)
+        self.asked.append(answered)
+        return answered[1].reply.text
+
+    def _request(self, role: Role, prompt: Prompt | str) -> Request:
+        task, messages = self.task, self._messages(prompt)
+        model = task.planner if role == "teacher" else task.student
+        if model is None:
+            raise UsageError(f"`{task.method.name}` asks a {role}, and there is none", f"name a {role}")
+        if self.final and role == "student":
+            raise UsageError(
+                f"`{task.method.name}` asks its student again after a final prompt",
+                "leave `final` out where more follows",
+            )
+        self.final = isinstance(prompt, Prompt) and prompt.final
+        stream = self.deltas is not None and role in self.deltas.roles and (role == "teacher" or self.final)
+        if role == "teacher":
+            return Request("teacher", model, messages, task.teacher_sampling, run=self.run, stream=stream)
+        return Request(task.role, model, messages, task.sampling, self.sample, self.run, stream=stream)
+
+    def _messages(self, prompt: Prompt | str) -> Messages:
+        task = self.task
+        own = (Message("user", prompt),) if isinstance(prompt, str) else task.prompts.render(task.method, prompt)
+        return joined(self.context, own) if self.context else own
+
+    def row(self, ordinal: int, problem: Problem, plan: Plan | None, ended: str | CallFailed) -> StoredTrace:
+        """Return the trace of what was asked, with the solution or the error it ended in."""
+        trace = Trace(
+            problem=problem,
+            method=self.task.method.name,
+            plan=plan,
+            calls=tuple(call for _, call in self.asked),
+            solution=ended if isinstance(ended, str) else None,
+            error=None if isinstance(ended, str) else ended.what,
+            sample=self.sample,
+        )
+        failure = None if isinstance(ended, str) else ended
+        return StoredTrace(ordinal, trace, tuple(key for key, _ in self.asked), failure=failure)
+
+
+def joined(context: Messages, own: Messages) -> Messages:
+    """Return a prompt's own messages after those of a context; all system lines become one, the context's first."""
+    every = (*context, *own)
+    lines = [message.content for message in every if message.role == "system"]
+    system = (Message("system", "\n\n".join(lines)),) if lines else ()
+    return (*system, *(message for message in every if message.role != "system"))
+
+
+def _unless_raised(row: StoredTrace | BaseException) -> StoredTrace:
+    if isinstance(row, BaseException):
+        raise row
+    return row
+
+
+class Attempts:
+    """All samples of one task's attempts at a problem, by one plan."""
+
+    def __init__(
+        self, task: Task, calls: Asker, run: str = "", *, context: Messages = (), deltas: Deltas | None = None
+    ) -> None:
+        self.task, self.calls, self.run, self.context, self.deltas = task, calls, run, context, deltas
+
+    async def rows(
+        self, ordinal: int, problem: Problem, planned: Problem, plan: Plan | None = None
+    ) -> list[StoredTrace]:
+        """Solve a problem by a given plan, or the one made for `planned`.
+
+        That is the problem itself, or another one under the control `shuffled`.
+        """
+        first = self.attempt()
+        try:
+            plan = plan or await self.plan(planned, first)
+            if not first.asked:
+                self._add("teacher", plan.text if plan else "")
+            if plan is not None and self.task.review is not None:
+                plan = await self.task.review(self.run, problem, plan)
+        except CallFailed as error:
+            drawn = (self.attempt(sample, first) for sample in range(self.task.samples))
+            return [attempt.row(ordinal, problem, None, error) for attempt in drawn]
+        if self.task.samples == 1:
+            return [await self.solve(ordinal, problem, plan, first)]
+        drawn = (self.attempt(sample, first) for sample in range(self.task.samples))
+        solving = (self.solve(ordinal, problem, plan, attempt) for attempt in drawn)
+        # All are waited for before one's error is raised: what is in flight is paid for.
+        rows = await asyncio.gather(*solving, return_exceptions=True)
+        return [_unless_raised(row) for row in rows]
+
+    def attempt(self, sample: int = 0, after: Attempt | None = None) -> Attempt:
+        """Return a new attempt; one `after` another shares the calls made so far."""
+        attempt = Attempt(self.task, self.calls, self.run, sample, context=self.context, deltas=self.deltas)
+        attempt.asked = list(after.asked) if after else []
+        return attempt
+
+    def _add(self, role: Role, text: str, sample: int = 0) -> None:
+        """Show text that no call of this attempt has streamed."""
+        if text and self.deltas is not None and role in self.deltas.roles:
+            self.deltas.add(Delta(role, text, sample))
+
+    async def plan(self, problem: Problem, attempt: Attempt) -> Plan | None:
+        """Return the plan for a problem, None for a method without plans. Raises `CallFailed`."""
+        if self.task.method.plan is None:
+            return None
+        author = self.task.planner.name if self.task.planner else ""
+        return await self.task.plans.plan(problem, self.task.method, attempt, author)
+
+    async def solve(self, ordinal: int, problem: Problem, plan: Plan | None, attempt: Attempt) -> StoredTrace:
+        """Return the row of one sample; a call that failed is its error.
+
+        A solution that was no reply to a final prompt is shown once the method has ended, as one delta.
+        """
+        try:
+            solution = await self.task.method.solve(problem, plan, attempt)
+        except CallFailed as error:
+            return attempt.row(ordinal, problem, plan, error)
+        if not attempt.final:
+            self._add("student", solution, attempt.sample)
+        return attempt.row(ordinal, problem, plan, solution)
