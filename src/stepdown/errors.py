@@ -14,20 +14,35 @@ StepdownError
     └── StoreError      the store cannot be read or written
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 MOST_NAMES = 30
 
 
 class StepdownError(Exception):
-    """The base of every error a user can cause or meet: what happened, a blank line, and a hint with the way out."""
+    """The base of every error a user can cause or meet: what happened, a blank line, and a hint with the way out.
+
+    `option` is the option of the command line that is at fault, such as `--limit`; "" where it is none or not known.
+    """
 
     exit_code = 2
+    option = ""
 
-    def __init__(self, what: str, hint: str = "") -> None:
-        self.what, self.hint = what, hint
+    def __init__(self, what: str, hint: str = "", *, option: str = "") -> None:
+        self.what, self.hint, self.option = what, hint, option
         super().__init__(f"{what}\n\nhint: {hint}" if hint else what)
+
+
+@contextmanager
+def blaming(option: str) -> Iterator[None]:
+    """Say of the errors inside the `with` that an option of the command line is at fault, where they do not say so."""
+    try:
+        yield
+    except StepdownError as error:
+        error.option = error.option or option
+        raise
 
 
 class UsageError(StepdownError):

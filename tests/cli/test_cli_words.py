@@ -141,7 +141,7 @@ def test_an_option_that_would_do_nothing_is_refused(
     tokens: tuple[str, ...], option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(tokens) == 2
-    assert f"no meaning in `{option}`" in capsys.readouterr().err
+    assert f"so `{option}` would have no effect" in capsys.readouterr().err
 
 
 # --- files, pipes and what is left

@@ -15,7 +15,7 @@ FLOORS = {
     **dict.fromkeys(
         (
             *("types", "errors", "extras", "files", "identity", "usercode", "version", "text", "tabular", "untrusted"),
-            *("prompts", "answers", "questions", "settings"),
+            *("prompts", "answers", "questions", "settings", "events"),
         ),
         0,
     ),

@@ -9,14 +9,15 @@ import pytest
 from fake_time import FakeTime, make_limits
 from faulty_server import faulty_server
 from stepdown.cli.console import progress
-from stepdown.cli.console.progress import SpendingMeter, passed_on, screen
+from stepdown.cli.console.progress import SpendingMeter, screen
+from stepdown.cli.progress_lines import ProgressLines
 from stepdown.custom import CustomModel
 from stepdown.errors import CallFailed, PromptTooLong
+from stepdown.events import Event
 from stepdown.models import EndpointModel, Prices
 from stepdown.models.http.endpoints import endpoint_at
 from stepdown.models.http.limits import Fault, Limits
 from stepdown.runner import Budget, Tally, Task, run_task
-from stepdown.runner.run import News
 from stepdown.store import Store
 from stepdown.types import Backoff, Messages, Reply, Sampling
 from worlds import DIRECT, LastWord, student, sums
@@ -130,7 +131,7 @@ def test_a_run_tells_of_a_delay_while_nothing_else_happens(tmp_path: Path) -> No
 def said_lines(capsys: pytest.CaptureFixture[str], *delays: Backoff | None) -> list[str]:
     """Return the lines that a run's progress writes for these delays, after its first."""
     task = Task(problems=sums(9), method=DIRECT, student=student(), grader=LastWord())
-    follow = passed_on(screen(SpendingMeter(Budget(Prices()))).follow(task, "1/1"))
+    follow = screen(SpendingMeter(Budget(Prices()))).follow(task, "1/1")
     for delay in (None, *delays):
         follow(Tally("run", 9, backoff=delay))
     return capsys.readouterr().err.splitlines()[1:]
@@ -152,12 +153,16 @@ def test_delays_are_said_no_more_often_than_every_few_seconds(capsys: pytest.Cap
     assert said_lines(capsys, BUSY, None, BUSY, None, BUSY) == []
 
 
-def test_a_command_on_a_leash_tells_its_server_of_delays_and_of_their_end(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_server_is_sent_a_line_where_a_backoff_begins_or_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("STEPDOWN_LEASH", "1")
-    follow = passed_on(lambda tally: None)
-    for delay in (None, BUSY, BUSY, None):
-        follow(Tally("run", 9, backoff=delay))
-    lines = capsys.readouterr().out.splitlines()
-    assert [msgspec.json.decode(line, type=News) for line in lines] == [News("run", BUSY), News("run", None)]
+    settings = Task(problems=sums(9), method=DIRECT, student=student(), grader=LastWord()).settings()
+    with Store(tmp_path / "s.sqlite") as store:
+        run = store.open_run(settings)
+        lines = ProgressLines(store, settings, Prices())
+        for backoff in (None, BUSY, BUSY, None):
+            lines.update(Tally(run.id, 9, backoff=backoff))
+    sent = [msgspec.json.decode(line, type=Event).progress for line in capsys.readouterr().out.splitlines()]
+    assert [one and (one.run, one.total, one.backoff) for one in sent] == [
+        (run.id, 9, None), (run.id, 9, BUSY), (run.id, 9, None)
+    ]  # fmt: skip

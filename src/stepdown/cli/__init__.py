@@ -10,9 +10,10 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from stepdown.cli.comma_lists import parted
 from stepdown.cli.console.failures import BROKEN_PIPE, INTERNAL, nobody_reads, said_of, write_details
-from stepdown.cli.console.terminal import say, say_error
+from stepdown.cli.console.terminal import report, say, say_error, show_json
 from stepdown.cli.numbers import check_numbers
-from stepdown.errors import StepdownError, closest
+from stepdown.errors import Interrupted, StepdownError, UsageError, closest
+from stepdown.events import Event, failure_of
 from stepdown.version import __version__
 
 VERBS = {
@@ -141,28 +142,28 @@ def main(tokens: Sequence[str] | None = None) -> int:
 
 
 def _call(tokens: Sequence[str]) -> int:
+    as_json = "--json" in tokens[: [*tokens, "--"].index("--")]
     try:
         command, bound, _ = app.parse_args(_spelled_out(tokens), exit_on_error=False, print_error=False)
         check_numbers([*bound.args, *bound.kwargs.values()])
         found = command(*bound.args, **bound.kwargs)
         return found if isinstance(found, int) else 0
     except StepdownError as error:
-        say_error(error)
-        return error.exit_code
+        return report(error, as_json=as_json)
     except CycloptsError as error:
-        say_error(StepdownError(_words_of(error, tokens), f"`stepdown {_verb(tokens)}--help` says what there is"))
-        return 2
+        hint = f"`stepdown {_verb(tokens)}--help` lists the options"
+        return report(UsageError(_words_of(error, tokens), hint), as_json=as_json)
     except KeyboardInterrupt:
         say("interrupted; the same command goes on from what was kept")
-        return 130
+        if as_json:
+            show_json(Event(error=failure_of(Interrupted())))
+        return Interrupted.exit_code
     except OSError as error:
         if nobody_reads(error):
             raise
-        say_error(found := said_of(error))
-        return found.exit_code
-    except Exception as error:  # the last line of defence: a fault of ours is said in words, and its details are kept
-        say_error(write_details(error))
-        return INTERNAL
+        return report(said_of(error), as_json=as_json)
+    except Exception as error:  # the last line of defence: a fault of ours is reported, and its details are kept
+        return report(write_details(error), as_json=as_json, code=INTERNAL)
 
 
 def _spelled_out(tokens: Sequence[str]) -> Sequence[str]:

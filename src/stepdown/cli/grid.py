@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from stepdown.cli.downloads import download
 from stepdown.cli.required_extras import check_extras
 from stepdown.cli.unused_options import given, refuse
-from stepdown.errors import UsageError
+from stepdown.errors import UsageError, blaming
 from stepdown.graders import judged_by, load_grader
 from stepdown.measuring import JudgeBudget, cached_model
 from stepdown.methods import COMPARED, load_method
@@ -25,13 +25,14 @@ class Players:
         self.store, self.endpoint, self.logprobs = store, endpoint, logprobs
         self.loaded: dict[str, Model] = {}
 
-    def load(self, name: str) -> Model:
-        """Return the model of a model string. Raises `UsageError`."""
+    def load(self, name: str, option: str = "") -> Model:
+        """Return the model of a model string, which an option of the command names. Raises `UsageError`."""
         if name not in self.loaded:
-            options = self.endpoint
-            self.loaded[name] = load_player(
-                name, self.store, concurrency=options.concurrency, timeout=options.timeout, logprobs=self.logprobs
-            )
+            given = self.endpoint
+            with blaming(option):
+                self.loaded[name] = load_player(
+                    name, self.store, concurrency=given.concurrency, timeout=given.timeout, logprobs=self.logprobs
+                )
         return self.loaded[name]
 
     def grader(self, name: str, *, judging: JudgeBudget | None = None) -> Grader:
@@ -59,20 +60,28 @@ def methods_of(names: Sequence[str]) -> list[Method]:
 def tasks_of(problems: Problems, grid: GridSettings, sampling: RunSampling, players: Players) -> list[Task]:
     """Return the tasks of a grid, each setting once. Raises `UsageError` for any that cannot be right."""
     if not grid.student:
-        raise UsageError("there is no student", "name one with --student; `stepdown models` lists models")
-    methods = methods_of(grid.method)
+        raise UsageError(
+            "there is no student", "name one with --student; `stepdown models` lists models", option="--student"
+        )
+    with blaming("--method"):
+        methods = methods_of(grid.method)
     drawn, planned_by, stops = sampling.sampling(), sampling.teacher_sampling(), sampling.stops
     _check_effects(grid, sampling, methods)
     check_extras((*grid.student, *grid.teacher), problems)
-    planned = [load_plans(name, _control(control), find_run=players.store.run)
-               for name in dict.fromkeys(grid.plans) for control in dict.fromkeys(grid.control)]  # fmt: skip
+    with blaming("--plans"):
+        planned = [load_plans(name, _control(control), find_run=players.store.run)
+                   for name in dict.fromkeys(grid.plans) for control in dict.fromkeys(grid.control)]  # fmt: skip
     shown = load_demonstrations(grid.demos) if grid.demos else ()
     tasks = []
     for student in dict.fromkeys(grid.student):
         for method in methods:
             for plans, teacher in _plans_and_teachers(method, planned, grid.teacher):
-                solver, writer = players.load(student), players.load(teacher) if teacher else None
-                words = prompt_set_for(method, grid.prompts, solver, writer)
+                solver, writer = (
+                    players.load(student, "--student"),
+                    players.load(teacher, "--teacher") if teacher else None,
+                )
+                with blaming("--prompts"):
+                    words = prompt_set_for(method, grid.prompts, solver, writer)
                 examples = method.shows_examples
                 planner = solver if plans.source == "own" else writer
                 tasks.append(

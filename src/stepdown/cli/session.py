@@ -1,14 +1,16 @@
 """One command's runs from the first call to the last: budget, progress, interruptions, and what became of each."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
-from stepdown.cli.console.interrupts import interruptible
-from stepdown.cli.console.progress import SpendingMeter, passed_on, screen
+from stepdown.cli.console.interrupts import LEASH, interruptible
+from stepdown.cli.console.progress import SpendingMeter, screen
 from stepdown.cli.console.review_prompt import Desk
 from stepdown.cli.grid import Players
+from stepdown.cli.progress_lines import ProgressLines
 from stepdown.cli.run_summaries import Paid, Result, result_of
 from stepdown.errors import StepdownError
 from stepdown.models import Prices
@@ -74,8 +76,8 @@ class Session:
 
     async def _work(self, follow: Follow) -> None:
         try:
-            for place, (task, settings) in enumerate(zip(self.tasks, self.settings, strict=True), 1):
-                await self._run(task, settings, passed_on(follow(task, f"{place}/{len(self.tasks)}")))
+            for position, (task, settings) in enumerate(zip(self.tasks, self.settings, strict=True), 1):
+                await self._run(task, settings, follow(task, f"{position}/{len(self.tasks)}"))
                 if self.stop.why is not None:
                     break
         finally:
@@ -84,16 +86,21 @@ class Session:
     async def _run(self, task: Task, settings: Settings, progress: Progress) -> None:
         run = self.store.id_of(settings)
         spent, began, last = self._spent(), time.monotonic(), [Tally(run, 0)]
+        sent = ProgressLines(self.store, settings, self.prices) if os.environ.get(LEASH) else None
 
         def follow(tally: Tally) -> None:
             last[0] = tally
             progress(tally)
+            if sent is not None:
+                sent.update(tally)
 
         try:
             async with self.desk.sitting(run) if self.desk and task.review else nullcontext():
                 await run_task(task, self.store, budget=self.budget, progress=follow, stop=self.stop)
         except StepdownError as error:
             self.stop(error)
+        if sent is not None:
+            sent.update(last[0], last=True)
         self._keep(settings, last[0], spent, time.monotonic() - began)
 
     def _spent(self) -> tuple[int, float]:

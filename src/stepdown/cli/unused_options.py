@@ -21,4 +21,4 @@ def refuse(names: Iterable[str], why: str, hint: str) -> None:
     """Raise `UsageError` where any of these options was given, and `why` says why it would do nothing."""
     if found := list(names):
         listed: Sequence[str] = [f"`{name}`" for name in found]
-        raise UsageError(f"{why}, so there is no meaning in {', '.join(listed)}", hint)
+        raise UsageError(f"{why}, so {', '.join(listed)} would have no effect", hint, option=found[0])

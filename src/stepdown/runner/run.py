@@ -52,13 +52,6 @@ class Tally(msgspec.Struct):
         self.errors += row.trace.error is not None
 
 
-class News(msgspec.Struct, frozen=True):
-    """What a run tells the server that started it, when it changes."""
-
-    run: str
-    delay: Backoff | None
-
-
 class Stop:
     """A request to take no new problem; those begun are finished and kept."""
 

@@ -56,14 +56,19 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError(f"`{self.samples}` samples per problem", "draw at least 1")
         if self.samples > 1 and self.sampling.temperature == 0:
             raise UsageError(
-                f"`{self.samples}` greedy samples would all be the same", "give --temperature, such as 0.7"
+                f"`{self.samples}` greedy samples would all be the same",
+                "give --temperature, such as 0.7",
+                option="--temperature",
             )
         if self.method.plan is None and self.method.asks_teacher and self.teacher is None:
-            raise UsageError(f"`{self.method.name}` asks a teacher, and there is none", "name a teacher")
+            raise UsageError(
+                f"`{self.method.name}` asks a teacher, and there is none", "name a teacher", option="--teacher"
+            )
         if self.method.plan and self.plans.source == "teacher" and self.teacher is None:
             raise UsageError(
                 f"`{self.method.name}` needs plans, and there is no teacher",
                 "name a teacher, or use --plans own, --plans gold, or --plans RUN",
+                option="--teacher",
             )
 
     def _checked(self) -> LabelCheck:

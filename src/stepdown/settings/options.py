@@ -106,7 +106,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
         """Raise `UsageError` for a value that cannot be, in the words of the command line."""
         if not self.accepts(value):
             shown = f"{value:g}" if isinstance(value, float) else str(value)
-            raise UsageError(f"`{self.flag}` cannot be `{shown[:80]}`", f"give {self.expected}")
+            raise UsageError(f"`{self.flag}` cannot be `{shown[:80]}`", f"give {self.expected}", option=self.flag)
 
     def parse(self, text: str) -> Any:
         """Return the value that a form's text stands for, None for an empty one. Raises `UsageError`."""

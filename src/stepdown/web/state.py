@@ -30,8 +30,8 @@ class State:
     threads with a connection each, and what people do is written through `write`, in another: neither a slow page nor a
     locked file holds anybody else up. A file that cannot be written is shown all the same. `token` is empty where none
     is asked for, `person` who edits where a page does not say, `corpora` the folders the corpus pages may show, by
-    name. `jobs` are the runs this server started (`run_options`, which name the file of `prices`, are given to each),
-    and `leaving` is set when it ends: what answers without end must stop then.
+    name. `jobs` are the runs this server started, and `leaving` is set when it ends: what answers
+    without end must stop then.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class State:
         self.store = _open(path)
         self.calls = Calls(self.store, budget=budget, abandon=True)
         self.models: dict[str, Model] = {}
-        self.run_options = (f"--prices={prices.resolve()}",) if prices else ()
-        self.jobs = Jobs(self)
+        options = [f"--prices={prices.resolve()}"] if prices else []
+        self.jobs = Jobs(path, options=options, token=self.token)
         self.ledger = Ledger(self.prices)
         self.leaving = asyncio.Event()
         self._closed = False

@@ -1,20 +1,16 @@
 """How far a run is, on stderr: one line redrawn in a terminal, a plain line now and then elsewhere."""
 
-import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from stepdown.cli.console.interrupts import LEASH
-from stepdown.cli.console.terminal import is_lively, say, show_json
+from stepdown.cli.console.terminal import is_lively, say
 from stepdown.runner import Budget, Tally, Task
-from stepdown.runner.run import News
 from stepdown.text.figures import clipped, count, duration, money
 from stepdown.text.safety import clean
-from stepdown.types import Backoff, Usage
+from stepdown.types import Usage
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -135,24 +131,6 @@ class Bars:
                 self.screen.update(bar, completed=tally.solved, total=tally.total, figures=text)
 
         return update
-
-
-def passed_on(progress: Callable[[Tally], None]) -> Callable[[Tally], None]:
-    """Return the same, telling the server that started this command of each delay too, as lines of JSON on stdout."""
-    if not os.environ.get(LEASH):
-        return progress
-    told: list[Backoff | None] = [None]
-
-    def update(tally: Tally) -> None:
-        progress(tally)
-        if tally.backoff != told[0]:
-            told[0] = tally.backoff
-            # A server that was killed hears nothing; the run ends with its stdin.
-            with suppress(OSError):
-                show_json(News(tally.run, tally.backoff))
-                sys.stdout.flush()
-
-    return update
 
 
 def bars() -> "Progress":

@@ -5,6 +5,7 @@ import sys
 from typing import TextIO
 
 from stepdown.errors import StepdownError
+from stepdown.events import Event, failure_of
 from stepdown.text.safety import clean, json_line
 
 
@@ -34,6 +35,14 @@ def say_error(error: StepdownError) -> None:
     if error.hint:
         sys.stderr.write("\n" + painted("hint:", "36", sys.stderr) + f" {clean(error.hint)}\n")
     sys.stderr.flush()
+
+
+def report(error: StepdownError, *, as_json: bool, code: int | None = None) -> int:
+    """Write the error that ends a command, with `as_json` to stdout too, and return the command's exit code."""
+    say_error(error)
+    if as_json:
+        show_json(Event(error=failure_of(error, code)))
+    return error.exit_code if code is None else code
 
 
 def painted(text: str, colour: str, stream: TextIO) -> str:

@@ -4,19 +4,20 @@ import asyncio
 from collections.abc import Sequence
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 
 from stepdown.cli.console.progress import titled
 from stepdown.cli.console.review_prompt import Desk
 from stepdown.cli.console.tables import show_table
-from stepdown.cli.console.terminal import say, say_error, show_json
+from stepdown.cli.console.terminal import report, say, show_json
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players, tasks_of
 from stepdown.cli.options import SETTINGS, OutputOptions
 from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.run_summaries import show_results
 from stepdown.cli.session import Session
+from stepdown.errors import blaming
+from stepdown.events import Costing
 from stepdown.models import Prices
 from stepdown.runner import Estimate, Task, estimate
 from stepdown.settings import (
@@ -29,7 +30,6 @@ from stepdown.settings import (
 )
 from stepdown.store import Store
 from stepdown.text.figures import count, counted, money
-from stepdown.types import Role
 
 Review = Annotated[bool, Parameter(show_default=False, group=SETTINGS)]
 GRID = GridSettings()
@@ -59,7 +59,8 @@ def run(
     review
         Hold each plan for you before the student sees it, here and in the browser (`stepdown serve`).
     """
-    chosen = load_chosen(problems, dataset)
+    with blaming("DATASET"):
+        chosen = load_chosen(problems, dataset)
     with output.open() as store:
         players = Players(store, endpoint)
         tasks = tasks_of(chosen, grid, sampling, players)
@@ -87,27 +88,13 @@ def finish(session: Session, *, as_json: bool) -> int:
     left = len(session.tasks) - len(session.results)
     if session.stopped is not None:
         say(*([f"{left} of {counted(len(session.tasks), 'run')} not begun"] if left else []))
-        say_error(session.stopped)
+        report(session.stopped, as_json=as_json)
     elif session.exit_code:
         short = [result for result in session.results if result.graded < result.total]
         ungraded = sum(result.total - result.graded for result in short)
         remedy = f"`stepdown traces {short[0].run} --where ungraded` says why, and the same command tries them again"
         say(f"ungraded: {counted(ungraded, 'problem')}; {remedy}")
     return session.exit_code
-
-
-class Costing(msgspec.Struct, frozen=True):
-    """What a run would take: the object of `run --estimate --json`; costs are None where a price is unknown."""
-
-    run: str
-    method: str
-    student: str
-    teacher: str
-    calls: int
-    cached: int
-    tokens: dict[Role, int]
-    cost: float | None
-    most: float | None
 
 
 def show_estimates(

@@ -144,7 +144,7 @@ def check_gold(
     if unused:
         names = ", ".join(f"`{flag}`" for flag in unused)
         raise UsageError(
-            f"with `--teacher gold` no model is asked, so there is no meaning in {names}",
+            f"with `--teacher gold` no model is asked, so {names} would have no effect",
             "leave it out, or name a model as the teacher; `-n` chooses how many problems",
         )
 

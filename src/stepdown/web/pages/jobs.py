@@ -7,10 +7,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import UsageError
+from stepdown.events import Costing
 from stepdown.settings import FORM
 from stepdown.text import figures
 from stepdown.web.errors.objects import bare
-from stepdown.web.jobs.jobs import Costing, command_of
+from stepdown.web.jobs.jobs import command_of
 from stepdown.web.jobs.run_form import (
     DEFAULTS,
     MANY,
@@ -51,7 +52,7 @@ async def start(request: Request) -> Response:
             return await _form(request, fields, form, costings=await state.jobs.estimate(form.settings))
         job = await state.jobs.start(form.settings)
     except UsageError as error:
-        if name := field_of(f"{error.what}; {error.hint}"):
+        if name := field_of(error.option):
             return await _form(request, fields, ReadForm(errors={name: at_field(error)}), status=400)
         return await _form(request, fields, form, status=400, refused=error)
     return RedirectResponse(f"/jobs/{job.id}", status_code=303)

@@ -17,7 +17,7 @@ FIELDS = {
     **{name: one.label for one in FORM.values() for name in (one.flag, one.short) if name},
 }
 # Fields that are not called as their option is.
-_NAMES = {"-n": "limit", "--data": "dataset"}
+_NAMES = {"-n": "limit", "--data": "dataset", "DATASET": "dataset"}
 _OPTION = re.compile(r"`?(?<![\w-])(--?[a-z][a-z-]*)(?:[ =](?:[A-Z]+\b|[a-z0-9./:-]+(?=`)))?`?")
 _CLAUSE = re.compile(r";\s+|,\s+or\s+|,\s+(?=`?--|`stepdown)|\s+or\s+(?=`?--|`stepdown)|\.\s+")
 # What only a command line, a shell or a file of this machine can do.
@@ -30,10 +30,10 @@ def on_page(hint: str, *, form: bool = False) -> str:
     return "; ".join(part for part in map(str.strip, _CLAUSE.split(said)) if part and not _ELSEWHERE.search(part))
 
 
-def field_of(said: str) -> str:
-    """Return the name of the form's field that an error of the command speaks of first, "" where it names none."""
-    named = next((option[1] for option in _OPTION.finditer(said) if option[1] in FIELDS), "")
-    return _NAMES.get(named, named.lstrip("-").replace("-", "_"))
+def field_of(option: str) -> str:
+    """Return the name of the form's field that an option of the command is, "" where it is none."""
+    name = _NAMES.get(option, option.lstrip("-").replace("-", "_"))
+    return name if option in FIELDS or option in _NAMES else ""
 
 
 def _field(option: re.Match[str]) -> str:
