@@ -9,6 +9,7 @@ import pytest
 
 from stepdown.identity import FORMS, encoded, fingerprint, normal, ways
 from stepdown.methods import METHODS
+from stepdown.models.http.dialects import DIALECTS
 from stepdown.models.http.endpoints import endpoint_at
 from stepdown.problems import load_problems
 from stepdown.prompts import DEFAULT, JUDGE, PROMPT_SETS, with_demonstrations
@@ -188,7 +189,7 @@ def test_an_endpoint_says_what_its_name_does_not() -> None:
     sources = [
         endpoint_at(address, "m", name="mine/m").source,
         endpoint_at(address, "other", name="mine/m").source,
-        endpoint_at(address, "m", name="mine/m", plain=True).source,
+        endpoint_at(address, "m", name="mine/m", dialect=DIALECTS["openai-completions"]).source,
     ]
     assert sources[0] == address and len(set(sources)) == 3
 

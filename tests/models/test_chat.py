@@ -15,9 +15,10 @@ from faulty_server import Body, faulty_server
 from stepdown.errors import CallFailed, EndpointRefused
 from stepdown.models import EndpointModel
 from stepdown.models.http.api_errors import read_api_error
+from stepdown.models.http.dialects.openai_chat import OPENAI_CHAT
+from stepdown.models.http.dialects.openai_completions import OPENAI_COMPLETIONS
 from stepdown.models.http.endpoints import endpoint_at
-from stepdown.models.http.streaming import Gathering
-from stepdown.models.http.wire import decode_answer
+from stepdown.models.http.streaming import StreamedReply
 from stepdown.types import HiddenProgress, Reply, Sampling, Usage
 
 
@@ -33,9 +34,9 @@ def test_a_stream_tells_of_thoughts_that_it_does_not_show() -> None:
         {"content": "</think>"},
         {"content": "4"},
     ]
-    gathering = Gathering()
-    shown = "".join(gathering.add(decode_answer(json.dumps({"choices": [{"delta": part}]}).encode())) for part in parts)
-    assert (shown, gathering.hidden) == ("4", len("Two.<think>four</think>"))
+    reply, decode = StreamedReply(), OPENAI_CHAT.event_decoder()
+    shown = "".join(reply.add(decode("", json.dumps({"choices": [{"delta": part}]}).encode())) for part in parts)
+    assert (shown, reply.hidden) == ("4", len("Two.<think>four</think>"))
 
 
 def test_a_stream_says_when_it_is_opened() -> None:
@@ -80,7 +81,7 @@ def test_seed_stop_and_top_p_are_sent_when_set() -> None:
 
 def test_plain_completions_get_the_messages_as_one_prompt() -> None:
     with faulty_server() as server:
-        reply = ask(chat_model(server.url, plain=True))[0]
+        reply = ask(chat_model(server.url, dialect=OPENAI_COMPLETIONS))[0]
     assert reply.text == "The answer is 4."
     assert server.bodies[0]["prompt"] == "Be brief.\n\n2 + 2?"
     assert "messages" not in server.bodies[0]
@@ -114,7 +115,7 @@ def test_an_error_in_another_encoding_is_read() -> None:
 
 def test_a_reply_nested_without_end_is_malformed() -> None:
     with pytest.raises(msgspec.DecodeError):
-        decode_answer(b'{"x": ' + b"[" * 200_000)
+        OPENAI_CHAT.decode(b'{"x": ' + b"[" * 200_000)
 
 
 def test_a_refused_field_is_left_out_from_then_on() -> None:

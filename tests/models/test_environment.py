@@ -10,8 +10,9 @@ from faulty_server import faulty_server
 from stepdown.errors import StepdownError, UsageError
 from stepdown.models import EndpointModel, load_model
 from stepdown.models.environment import find_setting, read_env_file
+from stepdown.models.http.addresses import bare_address, clean_address
 from stepdown.models.http.connections import find_proxy
-from stepdown.models.http.endpoints import bare_address, clean_address, endpoint_at, find_endpoint
+from stepdown.models.http.endpoints import endpoint_at, find_endpoint
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 ELSEWHERE = "https://api.example.com/v1"

@@ -12,7 +12,8 @@ from raw_server import END, as_json, events, http, raw_server, said
 from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, StepdownError
 from stepdown.models.http import endpoint_model
 from stepdown.models.http.bodies import MOST_BYTES
-from stepdown.models.http.streaming import Events, Gathering
+from stepdown.models.http.dialects.openai_chat import OPENAI_CHAT
+from stepdown.models.http.streaming import Events, StreamedReply
 from stepdown.types import Reply, Usage
 
 
@@ -65,14 +66,14 @@ GOOD: dict[str, bytes] = {
 }  # fmt: skip
 
 
-def gathered(stream: bytes, size: int) -> tuple[str, Gathering]:
+def gathered(stream: bytes, size: int) -> tuple[str, StreamedReply]:
     """Return the text and the rest of a stream that comes in chunks of this size."""
-    found, gathering, text = Events(), Gathering(), ""
+    found, reply, text = Events(OPENAI_CHAT.event_decoder()), StreamedReply(), ""
     for at in range(0, len(stream), size):
-        text += "".join(map(gathering.add, list(found.add(stream[at : at + size]))))
-        if gathering.finished and text.endswith("4.") and at + size < len(stream) and size == len(stream):
+        text += "".join(map(reply.add, list(found.add(stream[at : at + size]))))
+        if reply.finished and text.endswith("4.") and at + size < len(stream) and size == len(stream):
             break
-    return text + "".join(map(gathering.add, list(found.end()))), gathering
+    return text + "".join(map(reply.add, list(found.end()))), reply
 
 
 @pytest.mark.parametrize("fault", GOOD)
@@ -89,8 +90,8 @@ def test_a_stream_is_heard_whatever_is_odd_about_it(fault: str) -> None:
     "fault", ["the standard", "lines that end in CR LF", "several data lines with CR", "a byte order mark"]
 )
 def test_chunks_may_be_cut_anywhere(fault: str, size: int) -> None:
-    text, gathering = gathered(GOOD[fault], size)
-    assert (text, gathering.finished) == ("It is 4.", True)
+    text, reply = gathered(GOOD[fault], size)
+    assert (text, reply.finished) == ("It is 4.", True)
 
 
 WRONG: dict[str, tuple[bytes, type[StepdownError], str]] = {
@@ -171,12 +172,12 @@ def test_an_event_without_end_is_left_too(start: bytes) -> None:
 
 
 def test_a_text_without_end_is_left_too() -> None:
-    gathering = Gathering()
+    reply = StreamedReply()
     with pytest.raises(Exception, match="over 32 MiB"):
         for _ in range(MOST_BYTES // (1 << 20) + 1):
-            found = Events()
+            found = Events(OPENAI_CHAT.event_decoder())
             for event in found.add(events(delta("x" * (1 << 20)))):
-                gathering.add(event)
+                reply.add(event)
 
 
 def test_compressed_replies_are_read() -> None:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from stepdown.models import EndpointModel
+from stepdown.models.http.dialects import Dialect
+from stepdown.models.http.dialects.openai_chat import OPENAI_CHAT
 from stepdown.models.http.endpoints import endpoint_at
 from stepdown.models.http.limits import Limits
 from stepdown.types import GREEDY, HiddenProgress, Message, Reply, Sampling
@@ -19,9 +21,14 @@ async def no_sleep(seconds: float) -> None:
 
 
 def chat_model(
-    url: str, *, name: str = "openai-api/test/m", plain: bool = False, timeout: float = 10, logprobs: bool = False
+    url: str,
+    *,
+    name: str = "openai-api/test/m",
+    dialect: Dialect = OPENAI_CHAT,
+    timeout: float = 10,
+    logprobs: bool = False,
 ) -> EndpointModel:
-    endpoint = endpoint_at(url, "m", name=name, key=KEY, plain=plain)
+    endpoint = endpoint_at(url, "m", name=name, key=KEY, dialect=dialect)
     return EndpointModel(endpoint, timeout=timeout, logprobs=logprobs, limits=Limits(name, sleep=no_sleep))
 
 

@@ -5,12 +5,13 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 Body = dict[str, Any]
 Speak = Callable[[Body], str]
+Fault = str | Body | tuple[int, Body]
 
 STATUSES = {
     "400-long": (
@@ -63,18 +64,23 @@ RETRY_AFTER = {"429-now": "0", "429-soon": "3", "429": "7", "429-tomorrow": "864
 HEADERS = {fault: {"Retry-After": seconds} for fault, seconds in RETRY_AFTER.items()}
 
 
+Served = TypeVar("Served", bound="FaultyServer")
+
+
 class FaultyServer:
     """Answers each request with the next fault of `faults`, and well once they are used up.
 
-    A fault is a key of `STATUSES`, or `drop`, `cut`, `malformed`, `html`, `empty`, `hang`, `long-stream`,
-    `broken-stream`, or a dict, which is the response to send. `speak` turns a request's body into the reply's text.
-    `bodies` and `headers` keep what was received, in order. `one_choice` ignores `n`, as Ollama does.
+    A fault is a status and its body, a key of `STATUSES`, or `drop`, `cut`, `malformed`, `html`, `empty`, `hang`,
+    `long-stream`, `broken-stream`, or a dict, which is the response to send. `speak` turns a request's body into the
+    reply's text. `bodies`, `paths` and `headers` keep what was received, in order. `one_choice` ignores `n`, as Ollama
+    does.
     """
 
-    def __init__(self, faults: Sequence[str | Body], speak: Speak, *, one_choice: bool = False) -> None:
+    def __init__(self, faults: Sequence[Fault], speak: Speak, *, one_choice: bool = False) -> None:
         self.faults, self.speak, self.one_choice = list(faults), speak, one_choice
         self.bodies: list[Body] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.flying = self.peak = 0
         self.url = ""
         self._stopping = asyncio.Event()
@@ -82,6 +88,7 @@ class FaultyServer:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.bodies.append(body)
+        self.paths.append(request.path_qs)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         self.flying += 1
         self.peak = max(self.peak, self.flying)
@@ -93,11 +100,14 @@ class FaultyServer:
 
     async def list_models(self, request: web.Request) -> web.Response:
         if self.faults:
-            status, body = STATUSES[str(self.faults.pop(0))]
+            fault = self.faults.pop(0)
+            status, body = fault if isinstance(fault, tuple) else STATUSES[str(fault)]
             return web.json_response(body, status=status)
         return web.json_response({"data": [{"id": "small"}, {"id": "large"}]})
 
-    async def _fail(self, request: web.Request, fault: str | Body) -> web.StreamResponse:
+    async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
+        if isinstance(fault, tuple):
+            return web.json_response(fault[1], status=fault[0])
         if isinstance(fault, dict):
             return web.json_response(fault)
         if fault in STATUSES:
@@ -163,9 +173,16 @@ def say_fine(body: Body) -> str:
 
 
 @contextmanager
-def faulty_server(*faults: str | Body, speak: Speak = say_fine, one_choice: bool = False) -> Iterator[FaultyServer]:
+def faulty_server(*faults: Fault, speak: Speak = say_fine, one_choice: bool = False) -> Iterator[FaultyServer]:
     """Serve in a thread of its own, so that plain and asynchronous callers can both be tested."""
-    server, started = FaultyServer(faults, speak, one_choice=one_choice), threading.Event()
+    with serving(FaultyServer(faults, speak, one_choice=one_choice)) as server:
+        yield server
+
+
+@contextmanager
+def serving(server: Served) -> Iterator[Served]:
+    """Let a server answer while the `with` lasts."""
+    started = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(server.run(started)), daemon=True)
     thread.start()
     assert started.wait(10), "the server starts within 10 s"

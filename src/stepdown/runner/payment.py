@@ -8,7 +8,7 @@ from itertools import chain, repeat
 import msgspec
 
 from stepdown.errors import BudgetReached, CallFailed, PromptTooLong
-from stepdown.models.http.lost_replies import LostReply, losses_to, report_loss
+from stepdown.models.http import LostReply, losses_to, report_loss
 from stepdown.runner.accounts import Account
 from stepdown.runner.budget import Budget, Reservation, most, until
 from stepdown.runner.coalescing import PendingReply

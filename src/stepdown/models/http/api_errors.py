@@ -84,15 +84,15 @@ def api_error_of(value: Any, depth: int = 0) -> ApiError:
     return _completed(ApiError(message=_said(message) if message else _said(value)), value)
 
 
-def _completed(trouble: ApiError, value: dict[str, Any]) -> ApiError:
-    """Return the trouble with what an object around or behind it says of code, type and field."""
+def _completed(error: ApiError, value: dict[str, Any]) -> ApiError:
+    """Return the error with what an object around or behind it says of code, type and field."""
     place = value.get("loc")
     param = ".".join(str(part) for part in place if part != "body") if isinstance(place, list) else value.get("param")
     return ApiError(
-        message=trouble.message,
-        code=trouble.code or _word(value.get("code")) or _word(value.get("status_code")),
-        type=trouble.type or _word(value.get("type")) or _word(value.get("status")),
-        param=trouble.param or _word(param),
+        message=error.message,
+        code=error.code or _word(value.get("code")) or _word(value.get("status_code")),
+        type=error.type or _word(value.get("type")) or _word(value.get("status")),
+        param=error.param or _word(param),
     )
 
 

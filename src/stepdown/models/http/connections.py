@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from stepdown.errors import EndpointRefused, UsageError
 from stepdown.models.environment import unquoted
-from stepdown.models.http.endpoints import Endpoint, bare_address, split_address
+from stepdown.models.http.addresses import bare_address, split_address
+from stepdown.models.http.endpoints import Endpoint
 from stepdown.models.http.limits import Fault
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ def open_session(endpoint: Endpoint, timeout: float) -> "ClientSession":
     """
     import aiohttp
 
-    headers = {"Content-Type": "application/json", "User-Agent": "stepdown"}
-    named = endpoint.key_header != "Authorization"
-    if endpoint.key and (named or "@" not in urlsplit(endpoint.url).netloc):
-        headers[endpoint.key_header] = ("" if named else "Bearer ") + endpoint.key.reveal()
+    headers = {"Content-Type": "application/json", "User-Agent": "stepdown", **endpoint.dialect.headers}
+    header = endpoint.key_header or endpoint.dialect.key_header
+    is_bearer = header == "Authorization"
+    if endpoint.key and not (is_bearer and "@" in urlsplit(endpoint.base).netloc):
+        headers[header] = ("Bearer " if is_bearer else "") + endpoint.key.reveal()
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -1,4 +1,4 @@
-"""Models behind any OpenAI-compatible endpoint: chat or plain completions, whole or streamed."""
+"""Models behind endpoints of any dialect, whole or streamed."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -13,12 +13,13 @@ from stepdown.errors import CallFailed, EndpointRefused
 from stepdown.models.http.api_errors import read_api_error
 from stepdown.models.http.bodies import read_body, stream_body
 from stepdown.models.http.connections import find_proxy, open_session, read_break
-from stepdown.models.http.endpoints import Endpoint, join_address
+from stepdown.models.http.dialects.dialect import Answer, CompletionRequest
+from stepdown.models.http.endpoints import Endpoint
 from stepdown.models.http.http_errors import read_failure
 from stepdown.models.http.limits import Fault, Limits
-from stepdown.models.http.outcomes import Unwelcome, close_stream, foreign, judge, read_refusal
-from stepdown.models.http.streaming import Gathering, read_events
-from stepdown.models.http.wire import Answer, Body, ask_stream, decode_models, encode_body, make_body, read_replies
+from stepdown.models.http.outcomes import FieldRefused, close_stream, read_answer, read_refusal, reading_answer
+from stepdown.models.http.replies import read_replies
+from stepdown.models.http.streaming import StreamedReply, read_events
 from stepdown.models.stop_strings import complete_up_to
 from stepdown.types import Backoff, Capabilities, HiddenProgress, Messages, Reply, Sampling
 
@@ -52,7 +53,11 @@ class EndpointModel:
     ) -> None:
         self.endpoint, self.name = endpoint, endpoint.name
         self.capabilities = Capabilities(
-            source=endpoint.source, local=endpoint.local, completes=endpoint.plain, streams=True, connects=True
+            source=endpoint.source,
+            local=endpoint.local,
+            completes=endpoint.dialect.completes,
+            streams=True,
+            connects=True,
         )
         self.limits = limits or Limits(endpoint.name, concurrency=concurrency)
         self.refused: frozenset[str] = frozenset()
@@ -82,7 +87,7 @@ class EndpointModel:
 
         Raises `CallFailed` when this call is given up, `EndpointRefused` when every call would fail.
         """
-        at_once = 1 if "n" in self.refused else n
+        at_once = n if "n" in self.endpoint.dialect.refusable - self.refused else 1
         return await self.limits.call(partial(self._attempt, messages, sampling, at_once))
 
     async def _attempt(self, messages: Messages, sampling: Sampling, n: int) -> list[Reply]:
@@ -90,13 +95,13 @@ class EndpointModel:
 
     async def _ask_once(self, messages: Messages, sampling: Sampling, n: int) -> list[Reply]:
         started = perf_counter()
-        body = self._body(messages, sampling, n)
-        response = await self._post(body)
+        request = self._request(messages, sampling, n)
+        response = await self._post(request)
         raw, broken = await read_body(response)
-        with foreign("a reply"):
+        with reading_answer("a reply"):
             cut = broken and self._read_break(broken)
-            answer, offered = judge(self.endpoint, raw, response.headers, body, cut)
-            if offered < body.n:
+            answer, offered = read_answer(self.endpoint, raw, response.headers, request, cut)
+            if offered < request.n:
                 self.refused |= {"n"}
             return read_replies(answer, self.endpoint.model, perf_counter() - started, sampling, n)
 
@@ -105,39 +110,44 @@ class EndpointModel:
         for _ in range(_ADAPTATIONS):
             try:
                 return await ask()
-            except Unwelcome as unwelcome:
-                self.refused |= {unwelcome.field}
-                failure = unwelcome.failure
+            except FieldRefused as refused:
+                self.refused |= {refused.field}
+                failure = refused.failure
         raise failure
 
-    def _body(self, messages: Messages, sampling: Sampling, n: int = 1, *, stream: bool = False) -> Body:
-        body = make_body(self.endpoint, messages, sampling, n=n, refused=self.refused)
-        if self._logprobs and "logprobs" not in self.refused:
-            body.logprobs = 1 if self.endpoint.plain else True
-        if stream:
-            ask_stream(body, self.refused)
-        return body
+    def _request(
+        self, messages: Messages, sampling: Sampling, n: int = 1, *, stream: bool = False
+    ) -> CompletionRequest:
+        return CompletionRequest(
+            model=self.endpoint.model,
+            messages=messages,
+            sampling=sampling,
+            n=1 if "n" in self.refused else n,
+            stream=stream,
+            logprobs=self._logprobs,
+            refused=self.refused,
+        )
 
     async def _open(self, messages: Messages, sampling: Sampling) -> "ClientResponse":
         """Return the response of a stream that is still to be read."""
-        return await self._adapting(lambda: self._post(self._body(messages, sampling, stream=True)))
+        return await self._adapting(lambda: self._post(self._request(messages, sampling, stream=True)))
 
-    async def _post(self, body: Body) -> "ClientResponse":
+    async def _post(self, request: CompletionRequest) -> "ClientResponse":
         """Return a response of a good status whose body is still to be read."""
         import aiohttp
 
-        session = await self._session_here()
+        session, endpoint = await self._session_here(), self.endpoint
+        url = endpoint.dialect.address(endpoint.base, endpoint.model, stream=request.stream)
+        body = endpoint.dialect.encode(request)
         try:
-            response = await session.post(
-                self.endpoint.url, data=encode_body(body), allow_redirects=False, proxy=self._proxy
-            )
+            response = await session.post(url, data=body, allow_redirects=False, proxy=self._proxy)
         except (OSError, ValueError, aiohttp.ClientError) as error:
             raise self._read_break(error) from None
         if 200 <= response.status < 300:
             return response
         raw, _ = await read_body(response)
-        with foreign(f"a refusal ({response.status})"):
-            raise read_refusal(self.endpoint, response.status, response.headers, read_api_error(raw), body)
+        with reading_answer(f"a refusal ({response.status})"):
+            raise read_refusal(endpoint, response.status, response.headers, read_api_error(raw), request)
 
     def _read_break(self, error: Exception) -> Exception:
         return read_break(self.endpoint, error, self._timeout)
@@ -163,45 +173,46 @@ class EndpointModel:
         """
         started = perf_counter()
         response = await self.limits.call(partial(self._open, messages, sampling))
-        gathering, shown, said = Gathering(), "", 0
+        streamed, shown, sent = StreamedReply(), "", 0
         try:
             yield HiddenProgress()
-            async for events in self._events(response, gathering):
-                before = gathering.hidden
-                shown += "".join(map(gathering.add, events))
+            async for events in self._events(response, streamed):
+                before = streamed.hidden
+                shown += "".join(map(streamed.add, events))
                 end = complete_up_to(shown, sampling.stop) if sampling.stop else len(shown)
-                if piece := shown[said:end]:
-                    said = end
+                if piece := shown[sent:end]:
+                    sent = end
                     yield piece
-                if gathering.hidden > before:
-                    yield HiddenProgress(gathering.hidden - before)
+                if streamed.hidden > before:
+                    yield HiddenProgress(streamed.hidden - before)
         finally:
             response.close()
-        answer = close_stream(self.endpoint, gathering, response.headers)
+        answer = close_stream(self.endpoint, streamed, response.headers)
         [reply] = read_replies(answer, self.endpoint.model, perf_counter() - started, sampling)
-        if rest := reply.text[said:]:
+        if rest := reply.text[sent:]:
             yield rest
         yield reply
 
-    async def _events(self, response: "ClientResponse", gathering: Gathering) -> AsyncIterator[list[Answer | None]]:
+    async def _events(self, response: "ClientResponse", reply: StreamedReply) -> AsyncIterator[list[Answer]]:
         """Yield a stream's events; what breaks after its text has ended is nothing to the reply."""
         import aiohttp
 
-        events, size, until = read_events(stream_body(response)), 0, None
+        decode = self.endpoint.dialect.event_decoder()
+        events, size, until = read_events(stream_body(response), decode), 0, None
         clock = asyncio.get_running_loop().time
         try:
             while True:
                 async with asyncio.timeout_at(until):
                     found = await anext(events)
                 yield found
-                if gathering.finished and (until is None or gathering.size > size):
-                    size, until = gathering.size, clock() + _LINGER
+                if reply.finished and (until is None or reply.size > size):
+                    size, until = reply.size, clock() + _LINGER
         except StopAsyncIteration:
             with suppress(OSError, ValueError, aiohttp.ClientError):
                 # The end of the body lets the connection be used again.
                 await asyncio.wait_for(response.content.readany(), _LAST)
         except (OSError, ValueError, aiohttp.ClientError, Fault) as error:
-            if not gathering.finished:
+            if not reply.finished:
                 reason = error.reason if isinstance(error, Fault) else type(error).__name__
                 raise CallFailed(f"the stream of `{self.name}` broke: {reason}", "ask again") from None
 
@@ -209,15 +220,16 @@ class EndpointModel:
         """Return the names of the models the endpoint offers; raises as `reply` does, after one attempt."""
         import aiohttp
 
-        session = await self._session_here()
+        session, dialect = await self._session_here(), self.endpoint.dialect
+        url = dialect.models_address(self.endpoint.base)
         try:
-            async with session.get(join_address(self.endpoint.base, "/models"), proxy=self._proxy) as response:
+            async with session.get(url, proxy=self._proxy) as response:
                 raw, broken = await read_body(response)
                 if broken is not None:
                     raise broken
                 if response.status != 200:
                     raise read_failure(self.endpoint, response.status, response.headers, read_api_error(raw))
-            return decode_models(raw)
+            return dialect.decode_models(raw)
         except Fault as fault:
             raise EndpointRefused(fault.reason, fault.hint) from None
         except msgspec.DecodeError:

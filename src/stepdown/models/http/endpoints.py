@@ -1,13 +1,16 @@
-"""Where a model string leads: address, key and manners of an OpenAI-compatible endpoint."""
+"""Where a model string leads: address, key and dialect of an endpoint."""
 
 import re
 from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
 from stepdown.errors import UnknownName, UsageError
 from stepdown.models.environment import Secret, find_setting
+from stepdown.models.http.addresses import bare_address, clean_address, join_address
+from stepdown.models.http.dialects import DIALECTS, Dialect, dialect_of
+from stepdown.models.http.dialects.openai_chat import OPENAI_CHAT
 from stepdown.models.suggestions import suggest
 
 ADDRESSES = {
@@ -36,7 +39,7 @@ ADDRESSES = {
     "xai": "https://api.x.ai/v1",
 }
 LOCAL = frozenset({"llamacpp", "lmstudio", "ollama", "sglang", "vllm"})
-ANY = frozenset({"openai-api", "openai-completions"})
+ANY = frozenset(DIALECTS)
 
 _START = {
     "ollama": "start it with `ollama serve`, or set `OLLAMA_HOST`",
@@ -50,43 +53,48 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One model at one address.
 
     `name` is the model string, `model` what the endpoint calls it, `base` the address to which
-    `/models` is added, `url` where requests go. `variable` names the key's environment variable and
-    `start` says how to start the server, both for hints. `plain` means plain completions, `local`
-    that calls cost nothing.
+    a dialect adds its paths, `dialect` how it is asked. `variable` names the key's environment variable and `start`
+    says how to start the server, both for hints. `key_header` is where its key goes if not where the dialect puts it.
+    `local` means that calls cost nothing.
     """
 
     name: str
     model: str
     base: str
-    url: str
+    dialect: Dialect = OPENAI_CHAT
     key: Secret = Secret("")
-    key_header: str = "Authorization"
+    key_header: str = ""
     variable: str = ""
     start: str = ""
-    plain: bool = False
     local: bool = False
+
+    @property
+    def url(self) -> str:
+        """Where requests go that are not streamed."""
+        return self.dialect.address(self.base, self.model)
 
     @property
     def source(self) -> str:
         """The address without credentials and query, as part of a call's identity.
 
-        What the endpoint calls the model, and that its plain completions are asked, are said where the name does not.
+        What the endpoint calls the model, and its dialect, are added where the name does not have them.
         """
-        said = [f"model={self.model}"] * (not self.name.endswith(f"/{self.model}"))
-        said += ["completions"] * (self.plain and not self.name.startswith("openai-completions/"))
-        return bare_address(self.base) + "".join(f"#{one}" for one in said)
+        provider = self.name.partition("/")[0]
+        added = [f"model={self.model}"] * (not self.name.endswith(f"/{self.model}"))
+        if self.dialect.mark and DIALECTS.get(provider, dialect_of(provider)) is not self.dialect:
+            added.append(self.dialect.mark)
+        return bare_address(self.base) + "".join(f"#{one}" for one in added)
 
 
-def endpoint_at(address: str, model: str, *, name: str = "", key: str = "", plain: bool = False) -> Endpoint:
+def endpoint_at(address: str, model: str, *, name: str = "", key: str = "", dialect: Dialect = OPENAI_CHAT) -> Endpoint:
     """Return the endpoint of a model at a base URL given in the program, such as `http://localhost:8000/v1`."""
     base = clean_address(address, "address")
     return Endpoint(
         name=name or f"openai-api/{urlsplit(base).hostname}/{model}",
         model=model,
         base=base,
-        url=join_address(base, "/completions" if plain else "/chat/completions"),
+        dialect=dialect,
         key=Secret(key),
-        plain=plain,
     )
 
 
@@ -95,11 +103,11 @@ def find_endpoint(name: str) -> Endpoint:
 
     `<provider>/<model>` for a provider of the table, whose address `<PROVIDER>_BASE_URL` replaces;
     `openai-api/<name>/<model>` for any other, with `<NAME>_BASE_URL` and, if it wants one,
-    `<NAME>_API_KEY`; `openai-completions/<name>/<model>` for the plain completions of either.
+    `<NAME>_API_KEY`; `<dialect>/<name>/<model>` for another dialect of either, such as `openai-completions`.
     Raises `UnknownName` for another provider and `UsageError` for a missing model, address or key.
     """
     provider, _, model = name.partition("/")
-    plain = provider == "openai-completions"
+    dialect = DIALECTS.get(provider) or dialect_of(provider)
     if provider in ANY:
         provider, _, model = model.partition("/")
     elif provider not in ADDRESSES:
@@ -110,7 +118,7 @@ def find_endpoint(name: str) -> Endpoint:
     if not provider or not model:
         raise UsageError(f"`{name}` names no model", "write `provider/model`, such as `ollama/llama3.2:1b`")
     if provider == "azure":
-        return _find_azure(name, model, plain=plain)
+        return _find_azure(name, model, dialect)
     base = _find_address(name, provider)
     variable = f"{_variable(provider)}_API_KEY"
     key = Secret(find_setting(variable))
@@ -120,11 +128,10 @@ def find_endpoint(name: str) -> Endpoint:
         name=name,
         model=model,
         base=base,
-        url=join_address(base, "/completions" if plain else "/chat/completions"),
+        dialect=dialect,
         key=checked_key(key, variable),
         variable=variable,
         start=_START.get(provider, ""),
-        plain=plain,
         local=provider in LOCAL,
     )
 
@@ -143,7 +150,7 @@ def _find_address(name: str, provider: str) -> str:
     return ADDRESSES[provider]
 
 
-def _find_azure(name: str, model: str, *, plain: bool) -> Endpoint:
+def _find_azure(name: str, model: str, dialect: Dialect) -> Endpoint:
     variables = ("AZURE_OPENAI_BASE_URL", "AZURE_BASE_URL", "AZURE_OPENAI_ENDPOINT")
     address = find_setting(*variables)
     if not address:
@@ -161,11 +168,10 @@ def _find_azure(name: str, model: str, *, plain: bool) -> Endpoint:
         name=name,
         model=model,
         base=base,
-        url=join_address(base, "/completions" if plain else "/chat/completions"),
+        dialect=dialect,
         key=checked_key(key, "AZURE_OPENAI_API_KEY"),
         key_header="api-key",
         variable="AZURE_OPENAI_API_KEY",
-        plain=plain,
     )
 
 
@@ -220,58 +226,3 @@ def _is_address(place: str) -> bool:
         return bool(ip_address(place))
     except ValueError:
         return False
-
-
-def clean_address(address: str, variable: str) -> str:
-    """Return a base URL without a last slash or `/chat/completions`; raises `UsageError` for what is no web address."""
-    try:
-        parts = split_address(address)
-    except ValueError as error:
-        raise _no_address(address, variable, f" ({error})") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise _no_address(address, variable)
-    path = parts.path.rstrip("/")
-    for end in ("/chat/completions", "/completions"):
-        path = path.removesuffix(end)
-    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
-
-
-def _no_address(address: str, variable: str, why: str = "") -> UsageError:
-    return UsageError(
-        f"`{variable}` is `{bare_address(address)}`, which is no web address{why}",
-        f"export {variable}=http://HOST:PORT/v1",
-    )
-
-
-def split_address(address: str) -> SplitResult:
-    """Return the parts of an address; raises `ValueError` where one of them cannot be right, and says which."""
-    if any(one.isspace() or not one.isprintable() for one in address):
-        raise ValueError("a blank or a control character in it")
-    parts = urlsplit(address)
-    if parts.port == 0:
-        raise ValueError("no port is 0")
-    if not (parts.hostname or "").isascii():
-        # As the name server would be asked: a label that is too long or empty raises here.
-        (parts.hostname or "").encode("idna")
-    elif any(not 0 < len(label) < 64 for label in (parts.hostname or "x").rstrip(".").split(".")):
-        raise ValueError("a part of the host name is empty or too long")
-    return parts
-
-
-def join_address(base: str, path: str) -> str:
-    """Return the address with a path added before its query."""
-    parts = urlsplit(base)
-    return urlunsplit((parts.scheme, parts.netloc, parts.path + path, parts.query, ""))
-
-
-def bare_address(address: str) -> str:
-    """Return the address without user name, password, query and fragment, also of one that cannot be parsed."""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        scheme, mark, rest = address.partition("://")
-        bare = re.split(r"[?#]", rest or scheme)[0].rpartition("@")[2]
-        return f"{scheme}{mark}{bare}" if mark else bare
-    if not parts.netloc and "@" in address:
-        return re.split(r"[?#]", address)[0].rpartition("@")[2]
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -9,8 +9,6 @@ from stepdown.models.http.context_length import is_overflow
 from stepdown.models.http.endpoints import Endpoint
 from stepdown.models.http.limits import Fault
 from stepdown.models.http.retry_after import read_retry_after
-from stepdown.models.http.wire import Body
-from stepdown.models.system_messages import has_system
 
 _QUOTE = 200
 _BUSY = {429, 503, 529}
@@ -43,13 +41,13 @@ _ROLE = re.compile(r"messages?\b.{0,9}\brole\b")
 _TEMPLATE_STATUSES = {400, 422, 500, 501}
 
 
-def read_failure(endpoint: Endpoint, status: int, headers: Mapping[str, str], trouble: ApiError) -> Exception:
+def read_failure(endpoint: Endpoint, status: int, headers: Mapping[str, str], error: ApiError) -> Exception:
     """Return the `Fault` (asking again may mend it), `CallFailed` or `EndpointRefused` for a status that is not 200."""
-    said = quote(endpoint, trouble.message)
+    said = quote(endpoint, error.message)
     reason = f"{status}: {said}" if said else f"{status}"
-    if is_overflow(status, trouble):
+    if is_overflow(status, error):
         return too_long(endpoint, reason)
-    if status in _BUSY and not _is_spent(status, trouble):
+    if status in _BUSY and not _is_spent(status, error):
         pause = read_retry_after(headers)
         mark = reason if status >= 500 and pause is None else ""
         return Fault(reason, kind="busy", pause=pause, mark=mark, status=status)
@@ -57,17 +55,17 @@ def read_failure(endpoint: Endpoint, status: int, headers: Mapping[str, str], tr
         return Fault(reason, mark=reason, status=status)
     if status in _PASSING:
         return Fault(reason, status=status)
-    return _refusal(endpoint, status, trouble, reason)
+    return _refusal(endpoint, status, error, reason)
 
 
 def read_error(endpoint: Endpoint, error: object, headers: Mapping[str, str]) -> Exception:
     """Return what an error inside a response of status 200 means: its code counts as the status."""
-    trouble = api_error_of(error)
-    if is_overflow(400, trouble):
-        return too_long(endpoint, quote(endpoint, trouble.message))
-    if trouble.status:
-        return read_failure(endpoint, trouble.status, headers, trouble)
-    return Fault(f"200 with an error: {quote(endpoint, trouble.message)}")
+    said = api_error_of(error)
+    if is_overflow(400, said):
+        return too_long(endpoint, quote(endpoint, said.message))
+    if said.status:
+        return read_failure(endpoint, said.status, headers, said)
+    return Fault(f"200 with an error: {quote(endpoint, said.message)}")
 
 
 def too_long(endpoint: Endpoint, reason: str) -> PromptTooLong:
@@ -75,12 +73,12 @@ def too_long(endpoint: Endpoint, reason: str) -> PromptTooLong:
     return PromptTooLong(f"`{endpoint.name}` refused this call: {reason}", "shorten the prompt, or lower max_tokens")
 
 
-def _is_spent(status: int, trouble: ApiError) -> bool:
-    return status == 429 and not {"insufficient_quota", "insufficient_balance"}.isdisjoint(trouble.names)
+def _is_spent(status: int, said: ApiError) -> bool:
+    return status == 429 and not {"insufficient_quota", "insufficient_balance"}.isdisjoint(said.names)
 
 
-def _refusal(endpoint: Endpoint, status: int, trouble: ApiError, reason: str) -> StepdownError:
-    words = trouble.message[:2000].lower()
+def _refusal(endpoint: Endpoint, status: int, said: ApiError, reason: str) -> StepdownError:
+    words = said.message[:2000].lower()
     name, at = f"`{endpoint.name}`", f"at `{endpoint.source}`"
     if status == 403 and ("moderation" in words or "flagged" in words):
         return CallFailed(f"{name} refused to answer this prompt: {reason}", "look at the prompt")
@@ -88,7 +86,7 @@ def _refusal(endpoint: Endpoint, status: int, trouble: ApiError, reason: str) ->
         return EndpointRefused(f"the key for {name} was refused {at}: {reason}", _key_hint(endpoint))
     if status in {402, 429}:
         return EndpointRefused(f"the account for {name} has no credit left: {reason}", "top it up, then run again")
-    if status == 404 or "model_not_found" in trouble.names or _NO_MODEL.search(words):
+    if status == 404 or "model_not_found" in said.names or _NO_MODEL.search(words):
         return EndpointRefused(f"there is no model `{endpoint.model}` {at}: {reason}", _model_hint(endpoint))
     if status < 400 or status == 405:
         return EndpointRefused(f"{at[3:]} does not answer chat requests for {name}: {reason}", _address_hint())
@@ -117,36 +115,28 @@ def quote(endpoint: Endpoint, text: str) -> str:
     return text if len(text) <= _QUOTE else text[: _QUOTE - 1] + "…"
 
 
-def find_unwelcome(status: int, trouble: ApiError, body: Body) -> str:
-    """Return the field of the request that the endpoint does not know or take, "" if it names none.
+def find_refused_field(status: int, error: ApiError, sent: frozenset[str]) -> str:
+    """Return which of the sent fields the endpoint does not know or take, "" if it names none.
 
     Newer OpenAI models want `max_completion_tokens` and refuse `temperature` or `stop`; Anthropic's refuse
     `temperature` beside `top_p`; some servers refuse `n`, `seed`, `stream_options`, some models a `system` line.
     """
     if status not in _TEMPLATE_STATUSES:
         return ""
-    words, codes = trouble.message[:2000].lower(), {"unsupported_parameter", "unsupported_value", "extra_forbidden"}
-    refused = bool(_UNWELCOME.search(words)) or not codes.isdisjoint(trouble.names)
-    if has_system(body.messages) and (_ALTERNATE.search(words) or (refused and _is_of_system(trouble, words))):
+    words, codes = error.message[:2000].lower(), {"unsupported_parameter", "unsupported_value", "extra_forbidden"}
+    refused = bool(_UNWELCOME.search(words)) or not codes.isdisjoint(error.names)
+    if "system" in sent and (_ALTERNATE.search(words) or (refused and _is_of_system(error, words))):
         return "system"
     if not refused or status not in {400, 422}:
         return ""
-    sent = [field for field in _NAMED if _is_sent(body, field)]
-    named = [field for field in sent if _NAMED[field].search(words)]
+    named = [field for field in _NAMED if field in sent and field != "system" and _NAMED[field].search(words)]
     if {"temperature", "top_p"} <= {*named} and _BOTH.search(words):
         return "top_p"
-    field = trouble.param.rpartition(".")[2]
-    if field in sent and (field != "max_tokens" or not codes.isdisjoint(trouble.names)):
+    field = error.param.rpartition(".")[2]
+    if field in sent and (field != "max_tokens" or not codes.isdisjoint(error.names)):
         return field
     return named[0] if named else ""
 
 
-def _is_of_system(trouble: ApiError, words: str) -> bool:
-    return bool(_NAMED["system"].search(words)) or bool(_ROLE.search(trouble.param))
-
-
-def _is_sent(body: Body, field: str) -> bool:
-    if field == "system":
-        return False
-    value = getattr(body, field)
-    return value > 1 if field == "n" else value is not None and value is not False and value != ()
+def _is_of_system(error: ApiError, words: str) -> bool:
+    return bool(_NAMED["system"].search(words)) or bool(_ROLE.search(error.param))

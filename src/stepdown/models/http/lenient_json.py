@@ -73,3 +73,20 @@ def _shallow(text: str) -> str:
     if depth <= MOST_DEPTH:
         kept.append(text[start:])
     return "".join(kept)
+
+
+_DEEPEST_PART = 8
+
+
+def text_of(value: Any, depth: int = 0) -> str:
+    """Return the text in a value: itself, of parts one after another, of an object its `text` or `content`."""
+    if isinstance(value, str):
+        return value
+    if value is None or depth > _DEEPEST_PART:
+        return ""
+    if isinstance(value, list):
+        return "".join(text_of(part, depth + 1) for part in value)
+    if isinstance(value, dict):
+        named = (value.get(name) for name in ("text", "content", "value", "summary"))
+        return next((text for one in named if (text := text_of(one, depth + 1))), "")
+    return json.dumps(value)

@@ -1,4 +1,4 @@
-"""What came of a request: replies, an error that is to be adapted to, or one of those that `limits` knows."""
+"""What came of a request: an answer, a field that the endpoint refuses, or a failure that `limits` knows."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,28 +7,20 @@ import msgspec
 
 from stepdown.errors import CallFailed, StepdownError
 from stepdown.models.http.api_errors import ApiError, api_error_of
+from stepdown.models.http.dialects.dialect import Answer, Choice, CompletionRequest, sent_fields
 from stepdown.models.http.endpoints import Endpoint
 from stepdown.models.http.finish_reasons import WHOLE, read_finish
-from stepdown.models.http.http_errors import find_unwelcome, quote, read_error, read_failure
+from stepdown.models.http.http_errors import find_refused_field, quote, read_error, read_failure
 from stepdown.models.http.limits import Fault
 from stepdown.models.http.lost_replies import report_loss
-from stepdown.models.http.streaming import Events, Gathering
-from stepdown.models.http.wire import (
-    Answer,
-    Body,
-    Choice,
-    decode_answer,
-    is_readable,
-    join_content,
-    read_texts,
-    usage_of,
-)
+from stepdown.models.http.replies import texts_of
+from stepdown.models.http.streaming import Events, StreamedReply
 
 _STARTS = (b"data:", b"event:", b":")
 
 
-class Unwelcome(Exception):
-    """The endpoint refuses to be told one field; `failure` is what its refusal means where it was not sent."""
+class FieldRefused(Exception):
+    """The endpoint refuses one field of a request; `failure` is what its refusal means where it was not sent."""
 
     def __init__(self, field: str, failure: Exception) -> None:
         super().__init__(field)
@@ -36,72 +28,74 @@ class Unwelcome(Exception):
 
 
 @contextmanager
-def foreign(what: str) -> Iterator[None]:
+def reading_answer(what: str) -> Iterator[None]:
     """Turn whatever reading an endpoint's words raises into a `Fault`: no list of exceptions is ever whole."""
     try:
         yield
-    except (StepdownError, Fault, Unwelcome):
+    except (StepdownError, Fault, FieldRefused):
         raise
     except Exception as error:
         raise Fault(f"{what} that cannot be read ({type(error).__name__})") from error
 
 
 def read_refusal(
-    endpoint: Endpoint, status: int, headers: Mapping[str, str], trouble: ApiError, body: Body
+    endpoint: Endpoint, status: int, headers: Mapping[str, str], error: ApiError, request: CompletionRequest
 ) -> Exception:
-    """Return what a status that is not 200 means, `Unwelcome` where the request can be adapted."""
-    failure = read_failure(endpoint, status, headers, trouble)
-    field = find_unwelcome(status, trouble, body)
-    return Unwelcome(field, failure) if field else failure
+    """Return what a status that is not 200 means, `FieldRefused` where the request can be adapted."""
+    failure = read_failure(endpoint, status, headers, error)
+    field = find_refused_field(status, error, sent_fields(endpoint.dialect, request))
+    return FieldRefused(field, failure) if field else failure
 
 
-def judge(
-    endpoint: Endpoint, raw: bytes, headers: Mapping[str, str], body: Body, broken: Exception | None
+def read_answer(
+    endpoint: Endpoint,
+    raw: bytes,
+    headers: Mapping[str, str],
+    request: CompletionRequest,
+    broken: Exception | None,
 ) -> tuple[Answer, int]:
     """Return the answer in a response of status 200 with the choices that can be used, and how many there were.
 
     What can be read is kept, whatever is wrong beside it: an error beside a whole text, a connection that `broken`
-    says was cut after it. Raises what stands for an answer that is none, which is noted as spent if it was paid for.
+    says was cut after it. Raises what stands for an answer that is none, whose cost is reported if it has one.
     """
-    answer = _decode(raw, broken)
-    choices = [choice for choice in answer.choices or () if is_readable(choice)]
-    error = answer.error or next((one.error for one in answer.choices or () if one.error), None)
+    answer = _decode(endpoint, raw, broken)
+    choices = [choice for choice in answer.choices if choice.text is not None]
+    error = answer.error or next((one.error for one in answer.choices if one.error), None)
     if error and not any(map(_is_whole, choices)):
-        _spend(answer)
-        trouble = api_error_of(error)
-        field = find_unwelcome(trouble.status or 400, trouble, body)
+        _report_loss(answer)
+        said = api_error_of(error)
+        field = find_refused_field(said.status or 400, said, sent_fields(endpoint.dialect, request))
         failure = read_error(endpoint, error, headers)
-        raise Unwelcome(field, failure) if field else failure
+        raise FieldRefused(field, failure) if field else failure
     if not choices:
-        _spend(answer)
-        raise Fault("a reply with no choices", paid=usage_of(answer) is not None)
-    kept = [choice for choice in choices if read_finish(choice.finish_reason) != "broken"]
+        _report_loss(answer)
+        raise Fault("a reply with no choices", paid=answer.usage is not None)
+    kept = [choice for choice in choices if read_finish(choice.finish) != "broken"]
     if not kept:
-        _spend(answer)
-        said = quote(endpoint, str(choices[0].finish_reason))
-        raise Fault(f"the endpoint broke the reply off (`{said}`)", paid=True)
+        _report_loss(answer)
+        reason = quote(endpoint, str(choices[0].finish))
+        raise Fault(f"the endpoint broke the reply off (`{reason}`)", paid=True)
     answer.choices = kept
     return answer, len(choices)
 
 
-def _spend(answer: Answer) -> None:
-    texts = [text for choice in answer.choices or () if is_readable(choice) for text in read_texts(choice)]
-    report_loss("".join(texts), usage_of(answer))
+def _report_loss(answer: Answer) -> None:
+    texts = [text for choice in answer.choices for text in texts_of(choice)]
+    report_loss("".join(texts), answer.usage)
 
 
 def _is_whole(choice: Choice) -> bool:
     """Whether a choice says itself that it is a whole text."""
-    spoken = choice.message or choice.delta
-    text = join_content(spoken) if spoken else choice.text
-    return bool(text) and str(choice.finish_reason).lower() in WHOLE
+    return bool(choice.text) and str(choice.finish).lower() in WHOLE
 
 
-def _decode(raw: bytes, broken: Exception | None) -> Answer:
+def _decode(endpoint: Endpoint, raw: bytes, broken: Exception | None) -> Answer:
     try:
         start = raw[:64].lstrip(b"\xef\xbb\xbf\x00 \r\n\t")
         if start.startswith(_STARTS) and b"data:" in raw:
-            return _decode_stream(raw)
-        return decode_answer(raw)
+            return _decode_stream(endpoint, raw)
+        return endpoint.dialect.decode(raw)
     except msgspec.DecodeError as error:
         if broken is not None:
             raise broken from None
@@ -110,30 +104,30 @@ def _decode(raw: bytes, broken: Exception | None) -> Answer:
         raise Fault(f"malformed JSON in the reply ({str(error)[:200]})") from None
 
 
-def _decode_stream(raw: bytes) -> Answer:
+def _decode_stream(endpoint: Endpoint, raw: bytes) -> Answer:
     """Return the answer in the events of a server that streams though it was not asked to."""
-    events, gathering = Events(), Gathering()
+    events, reply = Events(endpoint.dialect.event_decoder()), StreamedReply()
     for event in (*events.add(raw), *events.end()):
-        gathering.add(event)
-    if gathering.error or (gathering.begun and gathering.finished):
-        answer = gathering.whole()
-        answer.error = gathering.error
+        reply.add(event)
+    if reply.error or (reply.begun and reply.finished):
+        answer = reply.whole()
+        answer.error = reply.error
         return answer
     raise msgspec.DecodeError("a stream that ended early")
 
 
-def close_stream(endpoint: Endpoint, gathering: Gathering, headers: Mapping[str, str]) -> Answer:
+def close_stream(endpoint: Endpoint, reply: StreamedReply, headers: Mapping[str, str]) -> Answer:
     """Return the answer of a stream that has ended; raises `CallFailed`, for nothing may ask it again."""
-    answer = gathering.whole()
-    [choice] = answer.choices or [Choice()]
+    answer = reply.whole()
+    [choice] = answer.choices
     name = f"the stream of `{endpoint.name}`"
-    if gathering.error and not _is_whole(choice):
-        failure = read_error(endpoint, gathering.error, headers)
+    if reply.error and not _is_whole(choice):
+        failure = read_error(endpoint, reply.error, headers)
         if isinstance(failure, Fault):
             raise CallFailed(f"{name} ended in an error: {failure.reason}", "ask again")
         raise failure
-    if not gathering.begun or not gathering.finished:
+    if not reply.begun or not reply.finished:
         raise CallFailed(f"{name} ended early", "ask again")
-    if read_finish(choice.finish_reason) == "broken":
-        raise CallFailed(f"{name} was broken off (`{quote(endpoint, str(choice.finish_reason))}`)", "ask again")
+    if read_finish(choice.finish) == "broken":
+        raise CallFailed(f"{name} was broken off (`{quote(endpoint, str(choice.finish))}`)", "ask again")
     return answer

@@ -8,7 +8,7 @@ _INPUT = ("prompt_tokens", "input_tokens", "promptTokenCount", "prompt_token_cou
 _OUTPUT = ("completion_tokens", "output_tokens", "candidatesTokenCount", "candidates_token_count", "eval_count")
 _TOTAL = ("total_tokens", "totalTokenCount", "total_token_count")
 _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount")
-_REASONING = ("reasoning_tokens", "thoughtsTokenCount", "thoughts_token_count")
+_REASONING = ("reasoning_tokens", "thinking_tokens", "thoughtsTokenCount", "thoughts_token_count")
 _IN_DETAILS = ("prompt_tokens_details", "input_tokens_details")
 _OUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
 

@@ -13,12 +13,11 @@ from typing import Any
 from stepdown.errors import CallFailed, PromptTooLong
 from stepdown.models.http.api_errors import api_error_of
 from stepdown.models.http.context_length import is_overflow
-from stepdown.models.http.streaming import THINK, Visible
-from stepdown.models.http.wire import split_thought
 from stepdown.models.local.chat_templates import ChatTemplate
 from stepdown.models.local.detokenizer import stream_from_thread
 from stepdown.models.local.openvino import available_cores
 from stepdown.models.local.special_tokens import special_words
+from stepdown.models.thinking import THINK, VisibleText, split_thinking
 from stepdown.models.weights.gguf import Header
 from stepdown.types import Messages, Reply, Sampling, Usage
 from stepdown.untrusted import reading
@@ -141,7 +140,7 @@ class _Draft:
         self.text: list[str] = []
         self.scores: list[float] = []
         self.finish = ""
-        self._visible = Visible()
+        self._visible = VisibleText()
         if thinking:
             self._say(THINK)
 
@@ -162,8 +161,7 @@ class _Draft:
         given = int(usage.get("prompt_tokens", 0))
         cached = given if at else int(usage.get("prompt_tokens_details", {}).get("cached_tokens", 0))
         text, thought = "".join(self.text), ""
-        if text.lstrip().startswith(THINK):
-            text, thought = split_thought(text, thought)
+        text, thought = split_thinking(text, thought)
         counted = len(self.scores) + (self.finish == "stop")
         mean = sum(self.scores) / max(1, len(self.scores))
         return Reply(

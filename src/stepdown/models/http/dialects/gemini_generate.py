@@ -1,0 +1,151 @@
+"""Gemini's generateContent.
+
+Source: https://ai.google.dev/api/generate-content
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import msgspec
+
+from stepdown.models.http.addresses import join_address
+from stepdown.models.http.dialects.dialect import (
+    Answer,
+    Choice,
+    CompletionRequest,
+    EventDecoder,
+    decode_error_event,
+    listed_names,
+    objects_in,
+    read_object,
+)
+from stepdown.models.http.lenient_json import text_of
+from stepdown.models.http.usage import read_usage
+from stepdown.models.system_messages import fold_system
+from stepdown.types import Message
+
+_ROLES = {"user": "user", "assistant": "model"}
+
+
+class Part(msgspec.Struct):
+    """A piece of a turn."""
+
+    text: str
+
+
+class Content(msgspec.Struct):
+    """A turn, or the system instruction, whose role is `user`."""
+
+    parts: list[Part]
+    role: str
+
+
+class GenerationConfig(msgspec.Struct, omit_defaults=True, rename="camel"):
+    """How a text is drawn; a field at its default is not sent."""
+
+    max_output_tokens: int
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop_sequences: tuple[str, ...] = ()
+    candidate_count: int = 1
+    thinking_config: dict[str, str | bool] | None = None
+
+
+class GenerateRequest(msgspec.Struct, omit_defaults=True, rename="camel"):
+    """A request; a field at its default is not sent."""
+
+    contents: list[Content]
+    generation_config: GenerationConfig
+    system_instruction: Content | None = None
+
+
+class GeminiGenerate:
+    """generateContent: the model is in the address; parts marked as `thought` are the reasoning."""
+
+    name = "gemini-generate"
+    mark = "generate"
+    completes = False
+    refusable = frozenset({"n", "temperature", "top_p", "seed", "stop", "system"})
+    key_header = "x-goog-api-key"
+    headers: Mapping[str, str] = {}
+
+    def address(self, base: str, model: str, *, stream: bool = False) -> str:
+        """Return where requests go; the base may be that of Gemini's door for OpenAI's clients."""
+        name = quote(model.removeprefix("models/"), safe="")
+        method = "streamGenerateContent" if stream else "generateContent"
+        parts = urlsplit(join_address(_own(base), f"/models/{name}:{method}"))
+        query = "&".join(filter(None, (parts.query, "alt=sse" * stream)))
+        return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
+
+    def models_address(self, base: str) -> str:
+        """Return where the endpoint lists its models."""
+        return join_address(_own(base), "/models")
+
+    def encode(self, request: CompletionRequest) -> bytes:
+        """Return a request without the fields that the endpoint has refused."""
+        sampling, refused = request.sampling, request.refused
+        messages = fold_system(request.messages) if "system" in refused else request.messages
+        lines = [one.content for one in messages if one.role == "system"]
+        turns = [one for one in messages if one.role != "system"] or [Message("user", "\n\n".join(lines))]
+        config = GenerationConfig(sampling.max_tokens)
+        config.temperature = None if "temperature" in refused else sampling.temperature
+        config.top_p = None if "top_p" in refused or sampling.top_p == 1.0 else sampling.top_p
+        config.seed = None if "seed" in refused else sampling.seed
+        config.stop_sequences = () if "stop" in refused else sampling.stop
+        config.candidate_count = 1 if "n" in refused else request.n
+        if sampling.reasoning_effort:
+            config.thinking_config = {"thinkingLevel": sampling.reasoning_effort.upper(), "includeThoughts": True}
+        body = GenerateRequest([Content([Part(one.content)], _ROLES[one.role]) for one in turns], config)
+        if lines and len(lines) < len(messages):
+            body.system_instruction = Content([Part("\n\n".join(lines))], "user")
+        return msgspec.json.encode(body)
+
+    def decode(self, raw: bytes) -> Answer:
+        """Return the answer in a body."""
+        return _answer_of(read_object(raw))
+
+    def event_decoder(self) -> EventDecoder:
+        """Return what decodes events, each of which has the form of a body."""
+        return _decode_event
+
+    def decode_models(self, raw: bytes) -> list[str]:
+        """Return the sorted names in the answer to `GET /models`."""
+        return [name.removeprefix("models/") for name in listed_names(raw, "models", "name")]
+
+
+GEMINI_GENERATE = GeminiGenerate()
+
+
+def _own(base: str) -> str:
+    parts = urlsplit(base)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path.removesuffix("/openai"), parts.query, ""))
+
+
+def _decode_event(name: str, data: bytes) -> Answer:
+    return decode_error_event(data) if name == "error" else _answer_of(read_object(data))
+
+
+def _answer_of(said: dict[str, Any]) -> Answer:
+    model, feedback = said.get("modelVersion"), said.get("promptFeedback")
+    answer = Answer(usage=read_usage(said.get("usageMetadata")), error=said.get("error"))
+    answer.model = model[:200] if isinstance(model, str) else ""
+    answer.choices = [_choice_of(one) for one in objects_in(said.get("candidates"))]
+    if not answer.choices and isinstance(feedback, dict) and feedback.get("blockReason"):
+        # Nothing was written, and asking again changes nothing.
+        answer.choices = [Choice("", finish="content_filter")]
+    return answer
+
+
+def _choice_of(candidate: dict[str, Any]) -> Choice:
+    content = candidate.get("content")
+    parts = objects_in(content.get("parts")) if isinstance(content, dict) else []
+    mean = candidate.get("avgLogprobs")
+    return Choice(
+        "".join(text_of(part.get("text")) for part in parts if not part.get("thought")),
+        "".join(text_of(part.get("text")) for part in parts if part.get("thought")),
+        finish=candidate.get("finishReason"),
+        index=candidate.get("index"),
+        logprob=float(mean) if isinstance(mean, int | float) and not isinstance(mean, bool) else None,
+    )

@@ -1,0 +1,275 @@
+"""OpenAI's chat completions, which most servers speak, each in a form of its own.
+
+Source: https://platform.openai.com/docs/api-reference/chat
+"""
+
+import json
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+from stepdown.models.http.addresses import join_address
+from stepdown.models.http.dialects.dialect import (
+    Answer,
+    Choice,
+    CompletionRequest,
+    EventDecoder,
+    decode_error_event,
+    listed_names,
+    objects_in,
+    read_object,
+)
+from stepdown.models.http.lenient_json import text_of, unicode_of
+from stepdown.models.http.usage import read_usage
+from stepdown.models.system_messages import fold_system
+from stepdown.text.sse import DONE
+from stepdown.types import Effort, Messages, Usage
+
+_LONGEST_NAME = 200
+
+
+class ChatRequest(msgspec.Struct, omit_defaults=True):
+    """A request; a field at its default is not sent."""
+
+    model: str
+    messages: Messages = ()
+    prompt: str | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    n: int = 1
+    seed: int | None = None
+    reasoning_effort: Effort | None = None
+    stop: tuple[str, ...] = ()
+    logprobs: bool | int = False
+    stream: bool = False
+    stream_options: dict[str, bool] | None = None
+
+
+class ChatMessage(msgspec.Struct):
+    """A message of the model, whole or a piece of a stream; servers differ in the form of all of it."""
+
+    content: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    refusal: Any = None
+
+
+class TokenLogprob(msgspec.Struct):
+    """One token's log-probability in nats."""
+
+    logprob: float | None = None
+
+
+class Logprobs(msgspec.Struct):
+    """Log-probabilities as chat (`content`) and plain completions (`token_logprobs`) give them."""
+
+    content: list[TokenLogprob] | None = None
+    token_logprobs: list[float | None] | None = None
+
+
+class ChatChoice(msgspec.Struct):
+    """One of the texts the model answered; Moonshot's streams have the usage in here, OpenRouter's an error."""
+
+    message: ChatMessage | None = None
+    delta: ChatMessage | None = None
+    text: Any = None
+    index: Any = None
+    finish_reason: Any = None
+    logprobs: Logprobs | None = None
+    usage: Any = None
+    error: Any = None
+
+
+class ChatCompletion(msgspec.Struct):
+    """A response, or one event of a stream; Groq's streams have the usage in `x_groq`."""
+
+    choices: list[ChatChoice] | None = None
+    usage: Any = None
+    model: Any = None
+    error: Any = None
+    x_groq: Any = None
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(ChatCompletion).decode
+
+
+class OpenAIChat:
+    """Chat completions; `max_tokens` that is refused is sent as `max_completion_tokens`."""
+
+    name = "openai-api"
+    mark = ""
+    path = "/chat/completions"
+    completes = False
+    refusable = frozenset(
+        {"n", "temperature", "top_p", "seed", "stop", "max_tokens", "logprobs", "stream_options", "system"}
+    )
+    key_header = "Authorization"
+    headers: Mapping[str, str] = {}
+
+    def address(self, base: str, model: str, *, stream: bool = False) -> str:
+        """Return where requests go."""
+        return join_address(base, self.path)
+
+    def models_address(self, base: str) -> str:
+        """Return where the endpoint lists its models."""
+        return join_address(base, "/models")
+
+    def encode(self, request: CompletionRequest) -> bytes:
+        """Return a request without the fields that the endpoint has refused."""
+        return _encode(self.body(request))
+
+    def body(self, request: CompletionRequest) -> ChatRequest:
+        """Return a request before it is JSON."""
+        refused, sampling = request.refused, request.sampling
+        body = ChatRequest(request.model)
+        body.messages = fold_system(request.messages) if "system" in refused else request.messages
+        body.n = 1 if "n" in refused else request.n
+        body.temperature = None if "temperature" in refused else sampling.temperature
+        body.top_p = None if "top_p" in refused or sampling.top_p == 1.0 else sampling.top_p
+        body.seed = None if "seed" in refused else sampling.seed
+        body.reasoning_effort = sampling.reasoning_effort
+        body.stop = () if "stop" in refused else sampling.stop
+        body.logprobs = request.logprobs and "logprobs" not in refused
+        if "max_tokens" in refused:
+            body.max_completion_tokens = sampling.max_tokens
+        else:
+            body.max_tokens = sampling.max_tokens
+        if request.stream:
+            body.stream = True
+            body.stream_options = None if "stream_options" in refused else {"include_usage": True}
+        return body
+
+    def decode(self, raw: bytes) -> Answer:
+        """Return the answer in a body.
+
+        What is wrong in a field that is not read, or beside the text, is no reason to ask and pay again.
+        """
+        return _answer(_read(raw), whole=True)
+
+    def event_decoder(self) -> EventDecoder:
+        """Return what decodes events, which are independent of one another."""
+        return _decode_event
+
+    def decode_models(self, raw: bytes) -> list[str]:
+        """Return the sorted names in the answer to `GET /models`."""
+        return listed_names(raw, "data", "id")
+
+
+OPENAI_CHAT = OpenAIChat()
+
+
+def _decode_event(name: str, data: bytes) -> Answer:
+    if name == "error":
+        return decode_error_event(data)
+    return Answer(last=True) if data == DONE else _answer(_read(data), whole=False)
+
+
+def _read(raw: bytes) -> ChatCompletion:
+    try:
+        return _decode(raw)
+    except (ValueError, RecursionError):
+        return _fit(read_object(raw))
+
+
+def _answer(said: ChatCompletion, *, whole: bool) -> Answer:
+    model = unicode_of(said.model[:_LONGEST_NAME]) if isinstance(said.model, str) else ""
+    choices = [_choice(one, whole=whole) for one in said.choices or ()]
+    return Answer(choices, usage=_usage_of(said), model=model, error=said.error)
+
+
+def _choice(said: ChatChoice, *, whole: bool) -> Choice:
+    choice = Choice(finish=said.finish_reason, index=said.index, error=said.error)
+    message = said.message or said.delta if whole else said.delta or said.message
+    if message is None and said.text is not None:
+        message = ChatMessage(said.text)
+    if message is not None:
+        choice.text, choice.reasoning = join_content(message), join_reasoning(message)
+    if whole and said.logprobs:
+        choice.logprob = _mean(said.logprobs)
+    return choice
+
+
+def _usage_of(said: ChatCompletion) -> Usage | None:
+    """Return what a response used with all its choices, wherever in it that is given."""
+    if (usage := read_usage(said.usage)) is not None:
+        return usage
+    others = [said.x_groq.get("usage") if isinstance(said.x_groq, dict) else None]
+    others += [choice.usage for choice in said.choices or ()]
+    return next((usage for one in others if (usage := read_usage(one)) is not None), None)
+
+
+def _fit(value: dict[str, Any]) -> ChatCompletion:
+    """Return an answer of those parts of a value that have the right form."""
+    choices = value.get("choices")
+    listed = choices if isinstance(choices, list) else [choices]
+    return ChatCompletion(
+        choices=[_fit_choice(one) for one in objects_in(listed)],
+        usage=value.get("usage"),
+        model=value.get("model"),
+        error=value.get("error"),
+        x_groq=value.get("x_groq"),
+    )
+
+
+def _fit_choice(value: dict[str, Any]) -> ChatChoice:
+    message, delta = _fit_spoken(value.get("message")), _fit_spoken(value.get("delta"))
+    rest = {name: value.get(name) for name in ("text", "index", "finish_reason", "usage", "error")}
+    return ChatChoice(message=message, delta=delta, logprobs=_fit_logprobs(value.get("logprobs")), **rest)
+
+
+def _fit_spoken(value: Any) -> ChatMessage | None:
+    if isinstance(value, dict):
+        return ChatMessage(**{name: value.get(name) for name in ChatMessage.__struct_fields__})
+    return None if value is None else ChatMessage(content=value)
+
+
+def _fit_logprobs(value: Any) -> Logprobs | None:
+    if not isinstance(value, dict):
+        return None
+    content, plain = value.get("content"), value.get("token_logprobs")
+    tokens = [one.get("logprob") for one in content if isinstance(one, dict)] if isinstance(content, list) else []
+    numbers = [_number(one) for one in (plain if isinstance(plain, list) else [])]
+    return Logprobs([TokenLogprob(_number(one)) for one in tokens], numbers)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def join_content(message: ChatMessage) -> str:
+    """Return a message's text, whether it is a text, a list of parts, an object, a number, missing or a refusal."""
+    content = message.content
+    if isinstance(content, str):
+        return content or text_of(message.refusal)
+    text = text_of(content)
+    if not text and isinstance(content, dict):
+        # An answer by a schema that a server has read already.
+        text = _as_json(content)
+    return text or text_of(message.refusal)
+
+
+def _as_json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return ""
+
+
+def join_reasoning(message: ChatMessage) -> str:
+    """Return a message's separate reasoning; Mistral's are parts of the content."""
+    if (said := message.reasoning_content) is None and (said := message.reasoning) is None:
+        parts = message.content if isinstance(message.content, list) else ()
+        return "".join(text_of(part.get("thinking")) for part in parts if isinstance(part, dict))
+    return said if isinstance(said, str) else text_of(said)
+
+
+def _mean(logprobs: Logprobs) -> float | None:
+    said = [token.logprob for token in logprobs.content or ()] or logprobs.token_logprobs or ()
+    known = [value for value in said if value is not None]
+    mean = sum(known) / len(known) if known else None
+    return mean if mean is not None and isfinite(mean) else None

@@ -1,0 +1,136 @@
+"""OpenAI's responses.
+
+Source: https://platform.openai.com/docs/api-reference/responses and .../responses-streaming
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from stepdown.models.http.addresses import join_address
+from stepdown.models.http.dialects.dialect import (
+    Answer,
+    Choice,
+    CompletionRequest,
+    EventDecoder,
+    decode_error_event,
+    listed_names,
+    objects_in,
+    read_object,
+)
+from stepdown.models.http.lenient_json import text_of
+from stepdown.models.http.usage import read_usage
+from stepdown.models.system_messages import fold_system
+from stepdown.types import Messages
+
+_TEXTS = {"response.output_text.delta", "response.refusal.delta"}
+_REASONING = {"response.reasoning_summary_text.delta", "response.reasoning_text.delta"}
+_ENDS = {"response.completed", "response.incomplete", "response.failed"}
+
+
+class ResponsesRequest(msgspec.Struct, omit_defaults=True):
+    """A request; a field at its default is not sent. Nothing is stored at the endpoint."""
+
+    model: str
+    input: Messages
+    max_output_tokens: int
+    store: bool | None = None
+    reasoning: dict[str, str] | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stream: bool = False
+
+
+class OpenAIResponses:
+    """Responses: one reply a request, without a seed and stop strings; reasoning items are the reasoning."""
+
+    name = "openai-responses"
+    mark = "responses"
+    completes = False
+    refusable = frozenset({"temperature", "top_p", "system"})
+    key_header = "Authorization"
+    headers: Mapping[str, str] = {}
+
+    def address(self, base: str, model: str, *, stream: bool = False) -> str:
+        """Return where requests go."""
+        return join_address(base, "/responses")
+
+    def models_address(self, base: str) -> str:
+        """Return where the endpoint lists its models."""
+        return join_address(base, "/models")
+
+    def encode(self, request: CompletionRequest) -> bytes:
+        """Return a request without the fields that the endpoint has refused."""
+        sampling, refused = request.sampling, request.refused
+        messages = fold_system(request.messages) if "system" in refused else request.messages
+        body = ResponsesRequest(request.model, messages, sampling.max_tokens, store=False)
+        body.temperature = None if "temperature" in refused else sampling.temperature
+        body.top_p = None if "top_p" in refused or sampling.top_p == 1.0 else sampling.top_p
+        if sampling.reasoning_effort:
+            body.reasoning = {"effort": sampling.reasoning_effort, "summary": "auto"}
+        body.stream = request.stream
+        return msgspec.json.encode(body)
+
+    def decode(self, raw: bytes) -> Answer:
+        """Return the answer in a body."""
+        return _answer_of(read_object(raw))
+
+    def event_decoder(self) -> EventDecoder:
+        """Return what decodes events, which are independent of one another."""
+        return _decode_event
+
+    def decode_models(self, raw: bytes) -> list[str]:
+        """Return the sorted names in the answer to `GET /models`."""
+        return listed_names(raw, "data", "id")
+
+
+OPENAI_RESPONSES = OpenAIResponses()
+
+
+def _answer_of(response: dict[str, Any]) -> Answer:
+    model = response.get("model")
+    answer = Answer(usage=read_usage(response.get("usage")), error=response.get("error"))
+    answer.model = model[:200] if isinstance(model, str) else ""
+    if response.get("output") is not None:
+        items = objects_in(response["output"])
+        parts = [part for item in items for part in objects_in(item.get("content")) if item.get("type") == "message"]
+        text = "".join(text_of(part.get("text")) or text_of(part.get("refusal")) for part in parts)
+        reasoning = "\n".join(filter(None, (_reasoning_in(item) for item in items)))
+        answer.choices = [Choice(text, reasoning, finish=_finish_of(response))]
+    return answer
+
+
+def _reasoning_in(item: dict[str, Any]) -> str:
+    if item.get("type") != "reasoning":
+        return ""
+    return text_of(item.get("content")) or "\n".join(map(text_of, objects_in(item.get("summary"))))
+
+
+def _finish_of(response: dict[str, Any]) -> Any:
+    """Return why a response ended: `incomplete` says why in its details, `failed` in its error."""
+    details = response.get("incomplete_details")
+    reason = details.get("reason") if isinstance(details, dict) else None
+    return {"failed": "error"}.get(str(response.get("status")), reason or response.get("status"))
+
+
+def _decode_event(name: str, data: bytes) -> Answer:
+    if name == "error":
+        return decode_error_event(data)
+    event = read_object(data)
+    kind = str(event.get("type") or name)
+    if kind in _TEXTS:
+        return Answer([Choice(text_of(event.get("delta")))])
+    if kind in _REASONING:
+        return Answer([Choice("", text_of(event.get("delta")))])
+    response = event.get("response")
+    if kind in _ENDS and isinstance(response, dict):
+        answer = _answer_of(response)
+        # The texts have come before.
+        answer.choices = [Choice("", finish=_finish_of(response))]
+        answer.last = True
+        return answer
+    if kind == "error" or event.get("error"):
+        return Answer(error=event.get("error") or event)
+    # A server that does not stream answers a whole response.
+    return _answer_of(event) if "output" in event else Answer()
