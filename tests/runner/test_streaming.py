@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stepdown.models.http.wire import Choice, Spoken, read_texts
 
 from stepdown.custom import CustomModel
 from stepdown.errors import BudgetReached, CallFailed, EndpointRefused, PromptTooLong, StepdownError
 from stepdown.models import Prices, ScriptedModel
 from stepdown.models.local.detokenizer import Detokenizer
 from stepdown.models.stop_strings import cut_at_stop
-from stepdown.models.thinking import VisibleText
+from stepdown.models.thinking import VisibleText, split_thinking
 from stepdown.runner import Budget, Calls, Request
 from stepdown.runner.budget import most
 from stepdown.runner.deltas import streamed
@@ -158,7 +157,7 @@ def test_text_that_may_begin_a_stop_string_waits_until_it_does_not() -> None:
 def test_a_thought_in_front_is_left_out_of_the_pieces_as_it_is_of_the_text(pieces: list[str]) -> None:
     visible = VisibleText()
     said = "".join(visible.add(piece) for piece in pieces)
-    text, _ = read_texts(Choice(message=Spoken(content="".join(pieces))))
+    text, _ = split_thinking("".join(pieces))
     assert text.startswith(said)
     assert said == text or "<think>".startswith(text.lstrip())
 
