@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import UnknownName, UsageError
+from stepdown.usercode import read_package
 
 KINDS = ("methods", "graders", "models", "problems", "filters", "prompts", "exporters")
 _IN_FILE = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
@@ -45,6 +46,7 @@ class Installed(msgspec.Struct, frozen=True):
 
     def load(self) -> Found:
         """Import it. Raises `UsageError` for one that is broken, whatever it raises itself."""
+        read_package(self.place.partition(":")[0].partition(".")[0])
         try:
             return Found(self.name, self.entry.load(), self.name)
         except _BROKEN as error:
@@ -69,7 +71,7 @@ def find(kind: str, name: str) -> Found | None:
     if match is not None:
         return Found(match[2], _in_module(_module(Path(match[1]).expanduser().resolve()), match[2], match[1]), name)
     plugin = next((one for one in installed(kind) if one.name == name), None)
-    return plugin and plugin.load()
+    return None if plugin is None else plugin.load()
 
 
 def names(kind: str) -> list[str]:

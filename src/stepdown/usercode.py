@@ -225,9 +225,20 @@ def _named(code: types.FunctionType | type) -> list[str]:
     return ["library", code.__module__ or "", code.__qualname__]
 
 
+_PLUGINS: set[str] = set()
+
+
+def read_package(name: str) -> None:
+    """Read the code of an installed package too, as if it were the user's program: a plugin is known by its code."""
+    _PLUGINS.add(name)
+    _is_program.cache_clear()
+
+
 @functools.cache
 def _is_program(module: str) -> bool:
-    """Whether a module is neither ours, nor Python's, nor installed."""
+    """Whether a module is neither ours, nor Python's, nor installed, unless as a plugin."""
+    if module.partition(".")[0] in _PLUGINS:
+        return True
     if module.partition(".")[0] == "stepdown":
         return False
     if module.partition(".")[0] in sys.stdlib_module_names:

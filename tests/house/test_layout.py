@@ -20,7 +20,7 @@ FLOORS = {
         0,
     ),
     "custom": 0,
-    "methods": 0,
+    **dict.fromkeys(("methods", "plugins"), 0),
     **dict.fromkeys(("models", "problems", "graders", "stats", "store"), 1),
     **dict.fromkeys(("runner", "corpus"), 2),
     **dict.fromkeys(("audits", "exchange", "measuring", "training"), 3),

@@ -71,6 +71,9 @@ VERBS = {
     "store": "Check the store, copy it while it is open, or make it smaller.",
     "models": "List models that can be reached, or get one for this machine.",
     "datasets": "List the data sets; a .jsonl, .json, .csv or .parquet file of your own is one too.",
+    "plugins": """List what packages add: methods, graders, models, data sets, filters, prompt sets, exporters.
+
+    Each is loaded to see whether it works; one that does not is named, with why.""",
     "doctor": """What is installed, what can be reached, what is missing and how to get it.
 
     Its exit code is 0 if `stepdown demo` can run here, else 1.""",

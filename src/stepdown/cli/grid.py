@@ -31,7 +31,12 @@ class Players:
             given = self.endpoint
             with blaming(option):
                 self.loaded[name] = load_player(
-                    name, self.store, concurrency=given.concurrency, timeout=given.timeout, logprobs=self.logprobs
+                    name,
+                    self.store,
+                    concurrency=given.concurrency,
+                    timeout=given.timeout,
+                    logprobs=self.logprobs,
+                    code=True,
                 )
         return self.loaded[name]
 
@@ -39,7 +44,7 @@ class Players:
         """Return a grader by name; `judge:MODEL` asks a model, and pays for each judgement once, within the budget."""
         if name.startswith("judge:"):
             return judged_by(cached_model(self.load(name.removeprefix("judge:")), self.store, judging=judging))
-        return load_grader(name)
+        return load_grader(name, code=True)
 
     def fetch(self) -> None:
         """Get the weights of embedded models that are not here yet."""
@@ -54,7 +59,7 @@ class Players:
 def methods_of(names: Sequence[str]) -> list[Method]:
     """Return the methods of these names, each once. Raises `UnknownName`."""
     chosen = [one for name in names for one in (COMPARED if name == "all" else (name,))]
-    return [load_method(name) for name in dict.fromkeys(chosen)]
+    return [load_method(name, code=True) for name in dict.fromkeys(chosen)]
 
 
 def tasks_of(problems: Problems, grid: GridSettings, sampling: RunSampling, players: Players) -> list[Task]:
@@ -81,7 +86,7 @@ def tasks_of(problems: Problems, grid: GridSettings, sampling: RunSampling, play
                     players.load(teacher, "--teacher") if teacher else None,
                 )
                 with blaming("--prompts"):
-                    words = prompt_set_for(method, grid.prompts, solver, writer)
+                    words = prompt_set_for(method, grid.prompts, solver, writer, code=True)
                 examples = method.shows_examples
                 planner = solver if plans.source == "own" else writer
                 tasks.append(

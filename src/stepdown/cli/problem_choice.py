@@ -17,6 +17,7 @@ def load_chosen(chosen: ProblemSettings, name: str, *, preferred: str = "") -> P
         data=chosen.data,
         columns=_columns(chosen),
         seed=chosen.problems_seed,
+        code=True,
     )
     if not named:
         say(_count_kinds(found))

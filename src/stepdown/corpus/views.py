@@ -110,12 +110,17 @@ class Corpus:
             groups = tally.sift(groups)
         return groups
 
-    def keep(self, *filters: str, seed: int = 0) -> "Corpus":
+    def keep(self, *filters: str | Filter, seed: int = 0, code: bool = False) -> "Corpus":
         """Return a view that keeps only what these filters keep, one after the other; nothing is read yet.
 
-        Raises `UnknownName` and `UsageError` for what is no filter.
+        `code` lets names be plugins' or `file.py:name`, as in `load_filter`. Raises `UnknownName` and `UsageError` for
+        what is no filter.
         """
-        steps = tuple(_Step(load_filter(text, seed=seed, content=self.card.content), seed) for text in filters)
+
+        def load(one: str | Filter) -> Filter:
+            return load_filter(one, seed=seed, content=self.card.content, code=code) if isinstance(one, str) else one
+
+        steps = tuple(_Step(load(one), seed) for one in filters)
         return Corpus(self.path, self.card, self._steps + steps)
 
     def prepared(self, progress: Progress | None = None) -> "Corpus":

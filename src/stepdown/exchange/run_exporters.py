@@ -4,7 +4,7 @@ import csv
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -12,24 +12,38 @@ from stepdown.errors import MissingExtra, UnknownName
 from stepdown.exchange import jsonl_runs, trace_of_thought_csv
 from stepdown.files import folder_beside, replacing
 from stepdown.models import Prices
+from stepdown.plugins import Found, find, names
 from stepdown.store import Run
 from stepdown.store.annotations import annotations_by_trace
 
 ROLES = ("teacher", "student", "judge")
 PART = 4_096
+Exporter = Callable[[Run, Path, Prices], int]
 
 
-def export_run(run: Run, to: str, out: str | Path, *, force: bool = False, prices: Prices | None = None) -> int:
+def export_run(
+    run: Run, to: str, out: str | Path, *, force: bool = False, prices: Prices | None = None, code: bool = False
+) -> int:
     """Write a run to a file and return the number of rows.
 
     `to` is `csv-traces` (the authors' format), `jsonl` (everything; `import_traces` reads it back), `csv` or `parquet`
     (one flat row for each trace, without the calls). A file that is there is replaced with `force` only, and only by
-    a whole one. Raises `UnknownName`, `UsageError`, `MissingExtra`.
+    a whole one. With `code` it may also be a plugin's name or one in a file (`my.py:write`), a function of the run, the
+    path and prices that returns the number of rows. Raises `UnknownName`, `UsageError`, `MissingExtra`.
     """
-    if to not in FORMATS:
-        raise UnknownName("export format", to, FORMATS)
+    found = find("exporters", to) if code and to not in FORMATS else None
+    if to not in FORMATS and found is None:
+        raise UnknownName("form of a run", to, [*FORMATS, *(names("exporters") if code else ())])
+    write = as_exporter(found) if found else FORMATS[to]
     with replacing(Path(out), force) as path:
-        return FORMATS[to](run, path, prices or Prices())
+        return write(run, path, prices or Prices())
+
+
+def as_exporter(found: Found) -> Exporter:
+    """Return a user's function as an exporter."""
+    if isinstance(found.value, type) or not callable(found.value):
+        raise found.refused("a function of a run, a path and prices that returns the number of rows")
+    return cast(Exporter, found.value)
 
 
 def _write_authors(run: Run, path: Path, prices: Prices) -> int:
@@ -101,7 +115,7 @@ def _write_parquet(run: Run, path: Path, prices: Prices) -> int:
     return count
 
 
-FORMATS: dict[str, Callable[[Run, Path, Prices], int]] = {
+FORMATS: dict[str, Exporter] = {
     "csv-traces": _write_authors,
     "jsonl": _write_lines,
     "csv": _write_csv,

@@ -19,12 +19,13 @@ from stepdown.custom import check_model
 from stepdown.errors import CallFailed, UnknownName
 from stepdown.graders.baselines import NUMERIC, box_first, last_number
 from stepdown.graders.comparing import compare, gold_of, wholes
-from stepdown.graders.custom import named
+from stepdown.graders.custom import as_grader, named
+from stepdown.plugins import find, names
 from stepdown.prompts import judge_messages
 from stepdown.types import Grade, Grader, Kind, Model, Problem, Sampling
 from stepdown.usercode import source_of
 
-__all__ = ["judged_by", "load_grader", "named"]
+__all__ = ["as_grader", "judged_by", "load_grader", "named"]
 
 _VERDICT = re.compile(r"\b(right|wrong)\b", re.IGNORECASE)
 _KINDS: dict[str, Kind] = {"numeric": "number", "choice": "choice", "text": "text", "expression": "expression"}
@@ -46,18 +47,22 @@ class _Named(msgspec.Struct, frozen=True):
         return await self.grade(problem, solution)
 
 
-def load_grader(name: str = "default") -> Grader:
+def load_grader(name: str = "default", *, code: bool = False) -> Grader:
     """Return a grader by its name, with or without version; one of an earlier version grades by the present one.
 
     The names: `default`, `numeric`, `choice`, `text`, `expression`, `strict`, `lenient`, `last-number`, `box-first`.
 
     An empty solution is wrong: it concludes nothing. `ungraded` is for a gold that cannot be read and for two
-    expressions that cannot be compared within five seconds. Raises `UnknownName`.
+    expressions that cannot be compared within five seconds. With `code` the name may also be a plugin's or one of a
+    file's (`my.py:grade`), which runs that code: never for a name from elsewhere. Raises `UnknownName`, `UsageError`.
     """
     plain, _, version = name.partition("@")
     known = ["default", "strict", "lenient", *_KINDS, *_BASELINES]
     if plain not in known or version not in ("", *map(str, range(1, _VERSION + 1))):
-        raise UnknownName("grader", name, known)
+        found = find("graders", name) if code and plain not in known else None
+        if found is None:
+            raise UnknownName("grader", name, [*known, *(names("graders") if code else ())])
+        return as_grader(found)
     full = f"{plain}@{_VERSION}"
     if plain == "lenient":
         return _Named(full, lambda problem, solution: _lenient(problem, solution, full))

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import UsageError
+from stepdown.plugins import Found
 from stepdown.types import Grade, Grader, Problem
 from stepdown.usercode import code_of, is_ours, version_of
 
@@ -30,14 +31,23 @@ class CustomGrader(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(grade, grader=self.name)
 
 
-def named(grader: Grader) -> Grader:
+def as_grader(found: Found) -> Grader:
+    """Return a user's object as a grader: a function of a problem and a solution, or an object that is called so."""
+    value = found.value() if isinstance(found.value, type) else found.value
+    if not callable(value):
+        raise found.refused("a function of a problem and a solution, or an object that is called so")
+    return named(value, name=found.name)
+
+
+def named(grader: Grader, *, name: str = "") -> Grader:
     """Return a grader under the name its grades are kept by; one of ours as it is.
 
-    A function is named by itself. Raises `UsageError` for a grader that has no name, and for the name of one of ours.
+    A function without a `name` is named by itself, or by the given one. Raises `UsageError` for a grader that has no
+    name, and for the name of one of ours.
     """
     if isinstance(grader, CustomGrader) or (is_ours(grader) and not inspect.isfunction(grader)):
         return grader
-    name, code = _name_of(grader), code_of(grader)
+    name, code = _name_of(grader, name), code_of(grader)
     plain, _, version = name.partition("@")
     if plain in OURS or name.startswith("judge:") or name.endswith("+person"):
         raise UsageError(f"`{name}` is a grader of stepdown's own", "give yours another name")
@@ -51,8 +61,8 @@ OURS = frozenset(
 )
 
 
-def _name_of(grader: object) -> str:
-    given = getattr(grader, "name", None)
+def _name_of(grader: object, otherwise: str) -> str:
+    given = getattr(grader, "name", None) or otherwise
     if isinstance(given, str) and given.strip():
         return given
     own = getattr(grader, "__name__", "")

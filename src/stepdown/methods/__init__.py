@@ -1,6 +1,6 @@
 """Methods: ways of solving, one file each, with the words, roles and needs that make it that method."""
 
-from stepdown.errors import UnknownName
+from stepdown.errors import UnknownName, UsageError
 from stepdown.methods.chain_of_thought import METHOD as CHAIN_OF_THOUGHT
 from stepdown.methods.direct import METHOD as DIRECT
 from stepdown.methods.few_shot import METHOD as FEW_SHOT
@@ -8,6 +8,7 @@ from stepdown.methods.least_to_most import METHOD as LEAST_TO_MOST
 from stepdown.methods.plan_and_solve import METHOD as PLAN_AND_SOLVE
 from stepdown.methods.self_refine import METHOD as SELF_REFINE
 from stepdown.methods.trace_of_thought import METHOD as TRACE_OF_THOUGHT
+from stepdown.plugins import Found, find, names
 from stepdown.types import Method, fingerprint
 from stepdown.usercode import code_of, name_of
 
@@ -21,6 +22,7 @@ __all__ = [
     "PLAN_AND_SOLVE",
     "SELF_REFINE",
     "TRACE_OF_THOUGHT",
+    "as_method",
     "code_of_method",
     "load_method",
 ]
@@ -44,13 +46,31 @@ COMPARED = tuple(method.name for method in (DIRECT, CHAIN_OF_THOUGHT, PLAN_AND_S
 _ALIASES = {alias: method.name for method in METHODS.values() for alias in method.aliases}
 
 
-def load_method(name: str) -> Method:
-    """Return a method by its name or one of its aliases (`cot`, `pas`, `tot`). Raises `UnknownName`."""
+def load_method(name: str, *, code: bool = False) -> Method:
+    """Return a method by its name or one of its aliases (`cot`, `pas`, `tot`).
+
+    With `code` also a plugin's or one of a file's (`my.py:solve`), which runs that code: never for a name from
+    elsewhere. Raises `UnknownName`, `UsageError`.
+    """
     plain = name.strip().casefold().replace("_", "-").replace(" ", "-")
     full = _ALIASES.get(plain, plain)
-    if full not in METHODS:
-        raise UnknownName("method", name, [*METHODS, *_ALIASES, "all"])
-    return METHODS[full]
+    if full in METHODS:
+        return METHODS[full]
+    found = find("methods", name) if code else None
+    if found is None:
+        raise UnknownName("method", name, [*METHODS, *_ALIASES, "all", *(names("methods") if code else ())])
+    return as_method(found)
+
+
+def as_method(found: Found) -> Method:
+    """Return a user's object as a method: a `Method`, or a function `solve(problem, plan, ask)` under its name."""
+    value = found.value
+    if not isinstance(value, Method) and (isinstance(value, type) or not callable(value)):
+        raise found.refused("a `stepdown.Method` or an async function of a problem, a plan and `ask`")
+    method = value if isinstance(value, Method) else Method(found.name.replace("_", "-"), value)
+    if method.name in METHODS:
+        raise UsageError(f"`{method.name}` is a method of stepdown's own", "give yours another name")
+    return method
 
 
 def code_of_method(method: Method) -> str:

@@ -7,6 +7,7 @@ from stepdown.models.http.endpoint_model import TIMEOUT, EndpointModel
 from stepdown.models.http.endpoints import ADDRESSES, find_endpoint
 from stepdown.models.local.loading import load_local
 from stepdown.models.local.subprocess_model import SubprocessModel
+from stepdown.models.own_code import as_model, load_own
 from stepdown.models.prices import FREE, Prices, Rate
 from stepdown.models.recorded import RecordedModel, index_replies
 from stepdown.models.scripted import ScriptedModel
@@ -21,6 +22,7 @@ __all__ = [
     "RecordedModel",
     "ScriptedModel",
     "Secret",
+    "as_model",
     "find_setting",
     "index_replies",
     "load_endpoint",
@@ -36,6 +38,7 @@ def load_model(
     timeout: float = TIMEOUT,
     logprobs: bool = False,
     in_subprocess: bool = False,
+    code: bool = False,
 ) -> Model:
     """Return the model of a model string; nothing is sent yet.
 
@@ -45,12 +48,16 @@ def load_model(
     `.gguf` file, a student folder or any model folder for a model in this process. `concurrency` fixes how
     many calls are under way at once, which is found by trying otherwise. `timeout` is in seconds per
     request. `logprobs` asks for log-probabilities. `in_subprocess` runs a model of this machine in a process of
-    its own, whose engine cannot hold this one up. Load a model once per name: its limits are its own.
+    its own, whose engine cannot hold this one up. With `code` the name may also be a plugin's (`<plugin>/<model>`) or
+    one of a file's (`my.py:model`), which runs that code: never for a name from elsewhere. Load a model once per name: its limits are its own.
 
     Raises `UsageError` for a name that leads nowhere and `MissingExtra` for an engine not installed.
     """
     if concurrency is not None and concurrency < 1:
         raise UsageError(f"a concurrency of `{concurrency}` would send nothing", "give 1 or more")
+    own = load_own(name) if code else None
+    if own is not None:
+        return own
     model = load_local(name)
     if model is not None:
         return SubprocessModel(model) if in_subprocess else model

@@ -1,7 +1,7 @@
 """Where questions come from: benchmarks, files of one's own, and generated word sums, all streamed."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from hashlib import blake2b
@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from stepdown.errors import BadRow, UnknownName, UsageError
+from stepdown.plugins import Found, find, names
 from stepdown.problems import (
     commonsenseqa,
     gsm8k,
@@ -29,7 +30,7 @@ from stepdown.problems.hub import fetch_files
 from stepdown.tabular import SUFFIXES, Row, Rows, find_file, read_rows, shown
 from stepdown.types import Kind, Problem
 
-__all__ = ["Columns", "Dataset", "LabelCheck", "Problems", "datasets", "load_problems"]
+__all__ = ["Columns", "Dataset", "LabelCheck", "Problems", "as_problems", "datasets", "load_problems"]
 
 BENCHMARKS = {
     benchmark.about.name: benchmark
@@ -124,13 +125,15 @@ def load_problems(
     data: str | Path | None = None,
     columns: Columns | None = None,
     seed: int = 0,
+    code: bool = False,
 ) -> Problems:
     """Return a lazy view of `limit` problems from place `offset` on.
 
     `name` is a benchmark (from the hub, or from `data`, a file in its published format), `wordsums` or `wordsums-N`
     (N operations, from `seed`), or the path of a file read by `columns`. With `columns`, `data` may be any file and
     `name` any name. A problem's id is `dataset/split/place`, or ends in the row's own id where the format has one.
-    Raises `UnknownName` for a name or split there is not, `UsageError` for a file that cannot be read,
+    With `code` it may also be a plugin's or one in a file (`my.py:rows`), which runs that code: never for a name from
+    elsewhere. Raises `UnknownName` for a name or split there is not, `UsageError` for a file that cannot be read,
     `MissingExtra`; a bad row is met by `check` or by iterating.
     """
     if offset < 0 or (limit is not None and limit < 1):
@@ -146,7 +149,29 @@ def load_problems(
         return load_file(Path(name).stem, split, part, find_file(name), columns or Columns())
     if name in BENCHMARKS or name in wordsums.NAMES:
         raise UsageError(f"`{name}` has its own source and columns", "leave out the names of columns, or add `--data`")
-    raise UnknownName("data set", name, [*BENCHMARKS, *wordsums.NAMES])
+    found = find("problems", name) if code and data is None and columns is None else None
+    if found is None:
+        raise UnknownName("data set", name, [*BENCHMARKS, *wordsums.NAMES, *(names("problems") if code else ())])
+    return as_problems(found, split, part)
+
+
+def as_problems(found: Found, split: str | None = None, part: "Part" = (0, None)) -> Problems:
+    """Return a part of a user's object as problems: an iterable of `Problem`, or what returns one (given the split)."""
+    dataset = f"{found.name}/{split}" if split else found.name
+    start, limit = part
+
+    def source() -> Placed:
+        value = found.value
+        if callable(value):
+            value = value(split) if split else value()
+        if not isinstance(value, Iterable):
+            raise found.refused("an iterable of problems, or a function that returns one")
+        for place, problem in islice(enumerate(value), start, None if limit is None else start + limit):
+            if not isinstance(problem, Problem):
+                raise found.refused(f"problems, and its row {place} is a `{type(problem).__name__}`")
+            yield None, problem if problem.id else msgspec.structs.replace(problem, id=f"{dataset}/{place}")
+
+    return Problems(dataset, source)
 
 
 def datasets() -> list[Dataset]:

@@ -7,6 +7,7 @@ import msgspec
 
 from stepdown.errors import UnknownName, UsageError, closest
 from stepdown.methods import METHODS
+from stepdown.plugins import Found, find, names
 from stepdown.prompts.prompt_set import FLAT, PromptSet
 
 
@@ -109,16 +110,24 @@ SCOTD = PromptSet(
 PROMPT_SETS = {prompts.name: prompts for prompts in (DEFAULT, PAPER, CODE, TRACES, STUDENT, SCOTD)}
 
 
-def load_prompts(name: str) -> PromptSet:
+def load_prompts(name: str, *, code: bool = False) -> PromptSet:
     """Return a prompt set by name, or from a `.toml` or `.json` file with PromptSet's fields.
 
-    Raises `UnknownName` and, for a file that is not a prompt set, `UsageError`.
+    With `code` also a plugin's or one of a file's (`my.py:words`), which runs that code: never for a name from
+    elsewhere. Raises `UnknownName` and, for what is not a prompt set, `UsageError`.
     """
     if name in PROMPT_SETS:
         return PROMPT_SETS[name]
+    own = find("prompts", name) if code else None
+    if own is not None:
+        return as_prompts(own)
     path = Path(name)
     if path.suffix not in {".toml", ".json"}:
-        raise UnknownName("prompt set", name, PROMPT_SETS)
+        raise UnknownName("prompt set", name, [*PROMPT_SETS, *(names("prompts") if code else ())])
+    return _read(path)
+
+
+def _read(path: Path) -> PromptSet:
     decode = msgspec.toml.decode if path.suffix == ".toml" else msgspec.json.decode
     try:
         fields = decode(path.read_bytes(), type=dict[str, Any])
@@ -131,6 +140,13 @@ def load_prompts(name: str) -> PromptSet:
         ) from error
     _check_names(found, path)
     return found
+
+
+def as_prompts(found: Found) -> PromptSet:
+    """Return a user's object as a prompt set."""
+    if not isinstance(found.value, PromptSet):
+        raise found.refused("a `stepdown.PromptSet`")
+    return found.value
 
 
 def _with_words(prompts: PromptSet, words: dict[str, dict[str, str]]) -> PromptSet:

@@ -4,10 +4,12 @@ from stepdown.prompts import PromptSet, load_prompts
 from stepdown.types import Method, Model
 
 
-def prompt_set_for(method: Method, named: str, student: Model, teacher: Model | None) -> PromptSet:
+def prompt_set_for(
+    method: Method, named: str, student: Model, teacher: Model | None, *, code: bool = False
+) -> PromptSet:
     """Return the prompt set of a task: the named one, or the words each model was trained on, `default` for others."""
     if named:
-        return load_prompts(named)
+        return load_prompts(named, code=code)
     words = load_prompts(trained_on(student))
     if not method.asks_teacher or teacher is None or trained_on(teacher) == words.name:
         return words

@@ -14,14 +14,22 @@ def load_player(
     timeout: float = TIMEOUT,
     logprobs: bool = False,
     in_subprocess: bool = False,
+    code: bool = False,
 ) -> Model:
     """Return the model of a model string; `recorded/RUN` answers what that run of the store was answered.
 
-    `in_subprocess` puts a model of this machine into a process of its own, as `load_model` does.
+    `in_subprocess` and `code` are those of `load_model`.
     """
     if name.startswith("recorded/"):
         return replay(store.run(name.removeprefix("recorded/")))
-    return load_model(name, concurrency=concurrency, timeout=timeout, logprobs=logprobs, in_subprocess=in_subprocess)
+    return load_model(
+        name,
+        concurrency=concurrency,
+        timeout=timeout,
+        logprobs=logprobs,
+        in_subprocess=in_subprocess,
+        code=code,
+    )
 
 
 def replay(run: Run) -> RecordedModel:

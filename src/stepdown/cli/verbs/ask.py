@@ -83,7 +83,7 @@ def ask(
     question
         The question's text.
     """
-    if load_method(options.method).plan is None:
+    if load_method(options.method, code=True).plan is None:
         unused = given(options, "teacher", "plan", "edit") + given(sampling, *PLANNING)
         refuse(unused, f"`{options.method}` has no plan", "leave out --method, or leave it out")
     elif options.plan is not None:
@@ -128,9 +128,9 @@ def read_plan(place: str) -> Plan:
 
 def task_of(problem: Problem, options: AskOptions, sampling: RunSampling, players: Players, *, teach: bool) -> Task:
     """Return the task of one question; `teach` says that a teacher writes the plan."""
-    method = load_method(options.method)
+    method = load_method(options.method, code=True)
     teacher = players.load(options.teacher) if teach and method.plan is not None else None
-    student, words = players.load(options.student), load_prompts(options.prompts)
+    student, words = players.load(options.student), load_prompts(options.prompts, code=True)
     return Task(
         problems=as_problems([problem]),
         method=method,

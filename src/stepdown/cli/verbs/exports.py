@@ -11,7 +11,7 @@ from stepdown.cli.corpus_summaries import show_corpus, telling
 from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.corpus import open_corpus
 from stepdown.corpus.card import CARD
-from stepdown.errors import UnknownName, UsageError
+from stepdown.errors import UsageError
 from stepdown.exchange import FORMATS, TUNING_FORMATS, export_corpus, export_run
 from stepdown.models import Prices
 from stepdown.models.weights import WEIGHTS, check_folder
@@ -125,9 +125,8 @@ def _runs(runs: list[Run], options: ExportOptions, *, as_json: bool) -> int:
         return 0
     if options.to not in FORMATS and options.to in TUNING_FORMATS:
         raise UsageError(f"`{options.to}` is a form for a corpus", "first `stepdown export RUN --to corpus`")
-    if options.to not in FORMATS:
-        raise UnknownName("form of a run", options.to, [*FORMATS, *CORPORA])
-    rows = export_run(runs[0], options.to, options.out, force=options.force, prices=Prices(options.prices))
+    prices = Prices(options.prices)
+    rows = export_run(runs[0], options.to, options.out, force=options.force, prices=prices, code=True)
     said = f"wrote {counted(rows, 'trace')} of run {runs[0].id} to {options.out}"
     _done(Exported(str(options.out), rows, run=runs[0].id), said, as_json=as_json)
     return 0

@@ -40,7 +40,7 @@ def keep(
     """
     source = open_corpus(corpus)
     began = monotonic()
-    kept = source.keep(*filters, seed=seed).write(out, force=force, progress=telling("keep"))
+    kept = source.keep(*filters, seed=seed, code=True).write(out, force=force, progress=telling("keep"))
     seconds = monotonic() - began
     if not json:
         show_selection(kept, len(source.card.selection))

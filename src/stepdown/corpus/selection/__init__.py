@@ -5,6 +5,7 @@ A filter's choice depends on its seed and on the problem's own chains, never on 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -20,8 +21,10 @@ from stepdown.corpus.selection.open_endedness import open_ended
 from stepdown.corpus.selection.provenance import no_gold_conditioned, no_leak, teacher, variant
 from stepdown.corpus.selection.verdicts import agreed, everything, parses, right, wrong
 from stepdown.errors import UnknownName, UsageError
+from stepdown.plugins import Found, find, names
+from stepdown.usercode import code_of
 
-__all__ = ["FILTERS", "Filter", "Group", "Groups", "load_filter"]
+__all__ = ["FILTERS", "Filter", "Group", "Groups", "as_filter", "load_filter"]
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -70,24 +73,51 @@ _WHOLE_PROBLEMS = {"all", "decontaminate"}
 FILTERS = {name: entry.help for name, entry in _ENTRIES.items()}
 
 
-def load_filter(text: str, *, seed: int = 0, content: Content = "chain") -> Filter:
+def load_filter(text: str, *, seed: int = 0, content: Content = "chain", code: bool = False) -> Filter:
     """Return a filter by its text, `name` or `name=value`; `content` is what the corpus holds, for `no-leak`.
 
     Raises `UnknownName` for a name that is not in `FILTERS` and `UsageError` for a value that is missing, not
-    allowed or not what the filter needs, and for a filter that would part pairs; nothing is read.
+    allowed or not what the filter needs, and for a filter that would part pairs; nothing is read. With `code` the
+    name may also be a plugin's or one of a file's (`my.py:short`), which runs that code: never for a name from
+    elsewhere.
     """
     name, sign, value = text.partition("=")
     if name not in _ENTRIES:
-        raise UnknownName("filter", name, _ENTRIES)
+        found = find("filters", name) if code else None
+        if found is None:
+            raise UnknownName("filter", name, [*_ENTRIES, *(names("filters") if code else ())])
+        _check_pairs(name, content)
+        return as_filter(found, value)
+    _check_pairs(name, content)
     entry = _ENTRIES[name]
     request = FilterSpec(text, name, value, seed, content, entry.help)
-    if content == "preference" and name not in _WHOLE_PROBLEMS:
-        raise UsageError(
-            f"`{name}` would take one text of a pair and leave the other",
-            f"filter what is compared, or by problem: {', '.join(sorted(_WHOLE_PROBLEMS))}",
-        )
     if sign and entry.value == "none":
         raise request.refused("no value", f"write `{name}`")
     if not value and (sign or entry.value == "wanted"):
         raise request.refused("a value")
     return entry.make(request)
+
+
+def _check_pairs(name: str, content: Content) -> None:
+    if content == "preference" and name not in _WHOLE_PROBLEMS:
+        raise UsageError(
+            f"`{name}` would take one text of a pair and leave the other",
+            f"filter what is compared, or by problem: {', '.join(sorted(_WHOLE_PROBLEMS))}",
+        )
+
+
+def as_filter(found: Found, value: str = "") -> Filter:
+    """Return a user's function as a filter: it takes a problem's chains, and the value if one is given, and keeps some.
+
+    Its name on a card says its code, its definition is the first line of its docstring.
+    """
+    keep = found.value
+    if isinstance(keep, type) or not callable(keep):
+        raise found.refused("a function of a problem's chains that returns those to keep")
+    name = f"{found.name}@{code_of(keep)}" + (f"={value}" if value else "")
+    definition = next(iter((keep.__doc__ or "").strip().splitlines()), f"what `{found.name}` keeps")
+    return Filter(name, definition, partial(_kept, keep, (value,) if value else ()))
+
+
+def _kept(keep: Callable[..., Group], given: tuple[str, ...], group: Group) -> Group:
+    return list(keep(list(group), *given))
