@@ -223,7 +223,7 @@ def test_a_page_starts_no_command_that_runs_code(trap: Path, store: Store, field
     wish = read_form(list(fields.items()), offers(store, Config()))
     if field in wish.errors:
         return
-    assert field in ("student", "teacher") and name == "ollama/trap.py:x", wish.options
+    assert field in ("student", "teacher") and name == "ollama/trap.py:x", wish.settings
     assert load_model(name, code=True).name == "ollama/trap.py:x", "an endpoint's model of that name, no file"
 
 

@@ -49,7 +49,8 @@ def load_model(
     many calls are under way at once, which is found by trying otherwise. `timeout` is in seconds per
     request. `logprobs` asks for log-probabilities. `in_subprocess` runs a model of this machine in a process of
     its own, whose engine cannot hold this one up. With `code` the name may also be a plugin's (`<plugin>/<model>`) or
-    one of a file's (`my.py:model`), which runs that code: never for a name from elsewhere. Load a model once per name: its limits are its own.
+    one of a file's (`my.py:model`), which runs that code: never for a name from elsewhere.
+    Load a model once per name: its limits are its own.
 
     Raises `UsageError` for a name that leads nowhere and `MissingExtra` for an engine not installed.
     """

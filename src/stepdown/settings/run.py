@@ -50,8 +50,8 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
         Names,
         option(
             "A way of solving: `direct`, `chain-of-thought`, `plan-and-solve` or `trace-of-thought` (`all`: these "
-            "four), `few-shot`, `least-to-most`, `self-refine`; by some also called `cot`, `pas`, `tot`, `ltm`; a plugin's, "
-            "or your own, `FILE.py:NAME` (so it is for student, teacher, prompt set, grader and data set, too)."
+            "four), `few-shot`, `least-to-most`, `self-refine`; by some also called `cot`, `pas`, `tot`, `ltm`; a "
+            "plugin's, or your own, `FILE.py:NAME` (so it is for student, teacher, prompt set, grader and data set)."
         ),
     ] = ("trace-of-thought",)
     student: Annotated[
