@@ -9,7 +9,7 @@ from stepdown.cli.console.terminal import say, show_json
 from stepdown.cli.options import Json
 from stepdown.corpus.selection import FILTERS, as_filter
 from stepdown.errors import StepdownError, UsageError
-from stepdown.exchange.outward import FORMATS, as_exporter
+from stepdown.exchange.run_exporters import FORMATS, as_exporter
 from stepdown.graders import as_grader
 from stepdown.graders.custom import OURS
 from stepdown.methods import METHODS, as_method
