@@ -5,10 +5,10 @@
 
 (`OLD/tests` where the helpers of tests still lay there.) Everything but what people did and what a program asked goes
 through the command line. The models behind it are a server at port 9 of this machine, which only root may open and
-where nothing listens otherwise: what is asked again later fails. `ids.json` holds the commands with what they printed,
-what the endpoint answered, and every call's key. A folder that is there is never written anew. `written_by_0_1_0` was
-written by an earlier form of this file (`git log --follow` shows it), with a part of the commands; `written_by_7067128`
-by this one.
+where nothing listens otherwise: what is asked again later fails. `ids.json.gz` holds the commands with what they
+printed, what the endpoint answered, and every call's key. A folder that is there is never written anew.
+`written_by_0_1_0` was written by an earlier form of this file (`git log --follow` shows it), with a part of the
+commands; `written_by_7067128` by this one.
 """
 
 import gzip
@@ -345,9 +345,10 @@ def main(folder: Path) -> None:
     facts = {"stepdown": stepdown.__version__, "first": first, "python": python, "commands": told.rows, "calls": keys(),
              "endpoint": endpoint}  # fmt: skip
     Path("ids.json").write_text("{\n" + ",\n".join(lines(facts)) + "\n}\n")
-    with gzip.GzipFile("store.sqlite.gz", "wb", mtime=0) as packed, Path("store.sqlite").open("rb") as plain:
-        shutil.copyfileobj(plain, packed)
-    for leftover in Path().glob("store.sqlite*"):
+    for file in (Path("ids.json"), Path("store.sqlite")):
+        with gzip.GzipFile(f"{file}.gz", "wb", mtime=0) as packed, file.open("rb") as plain:
+            shutil.copyfileobj(plain, packed)
+    for leftover in (Path("ids.json"), *Path().glob("store.sqlite*")):
         if leftover.suffix != ".gz":
             leftover.unlink()
     print(f"{time.monotonic() - began:.0f} s")

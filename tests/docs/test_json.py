@@ -10,7 +10,7 @@ import pytest
 
 from places import ROOT
 from stepdown.cli import main
-from written_earlier import ENVIRONMENT, FACTS, copy_to, said_by
+from written_earlier import ENVIRONMENT, OLDEST
 
 PAGE = (ROOT / "docs" / "json.md").read_text("utf-8")
 ROW = re.compile(r"^\| `([^`]+)` \| ([a-z/]+)(\??) \|", re.MULTILINE)
@@ -22,7 +22,12 @@ OBJECTS: dict[str, Fields] = {
 KINDS: dict[str, type | tuple[type, ...]] = {
     "text": str, "integer": int, "number": (int, float), "yes/no": bool, "list": list, "map": dict, "object": dict,
 }  # fmt: skip
-PLAIN, TRACED, VOTED, SUMS = "fa9ffed007fc", FACTS["first"], "5151adbf216c", "run sums.jsonl --student openai/student"
+PLAIN, TRACED, VOTED, SUMS = (
+    "fa9ffed007fc",
+    OLDEST.facts["first"],
+    "5151adbf216c",
+    "run sums.jsonl --student openai/student",
+)
 COMMANDS = [
     ("run", f"{SUMS} --method direct"),
     ("estimate", f"{SUMS} --method direct --estimate"),
@@ -55,7 +60,7 @@ EITHER = {"export": {"rows", "run", "corpus", "student"}}
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_to(tmp_path_factory.mktemp("json"))
+    return OLDEST.copy_to(tmp_path_factory.mktemp("json"))
 
 
 @pytest.fixture
@@ -107,7 +112,7 @@ def test_a_command_prints_the_object_of_the_page(
 
 @pytest.mark.parametrize(("title", "verb"), EARLIER)
 def test_what_an_earlier_version_printed_is_still_on_the_page(title: str, verb: str) -> None:
-    lines = [line for line in said_by(verb) if "derived" in line or title != "solved again"]
+    lines = [line for line in OLDEST.said_by(verb) if "derived" in line or title != "solved again"]
     assert lines and [found for line in lines for found in misfits(title, line)] == []
 
 

@@ -31,7 +31,7 @@ from stepdown.training.bases import find_base, load_base
 from stepdown.training.students.folder import export_student, write_card, write_student
 from stepdown.training.students.model_card import describe
 from stepdown.untrusted import reading
-from written_earlier import EARLIER
+from written_earlier import OLDEST
 
 HOSTILE = (b"\xff" * 8, b"\x00" * 8, b"1e999", b"-1", b"null", b"[[[[", b"[" * 20_000, b'{"a":' * 5_000,
            b"\xed\xa0\x80", b"9" * 5_000, b'"', b"\r", b"\x1b]0;x\x07")  # fmt: skip
@@ -82,6 +82,7 @@ def card(path: Path) -> None:
 
 
 DEMO = b'{"question": "1 + 1?", "chain": "1 and 1 is 2.", "answer": "2"}\n'
+EARLIER = OLDEST.folder
 PARTS = EARLIER / "kept" / "part-00000.parquet"
 READERS: dict[str, tuple[bytes, str, Callable[[Path], object], int]] = {
     "gguf": ((EARLIER / "student" / "model.gguf").read_bytes(), "a.gguf", read_header, 400),

@@ -13,13 +13,13 @@ from stepdown.models.local.loading import load_student
 from stepdown.models.weights.folder_identity import device, said_beside
 from stepdown.training.bases import find_base, load_base
 from stepdown.training.datasets import prepare_datasets
-from written_earlier import EARLIER
+from written_earlier import OLDEST
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The student of 0.1.0, as a model folder without a card."""
-    shutil.copytree(EARLIER / "student", tmp_path / "x")
+    shutil.copytree(OLDEST.folder / "student", tmp_path / "x")
     (tmp_path / "x" / "card.json").unlink()
     return tmp_path / "x"
 

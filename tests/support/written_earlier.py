@@ -1,14 +1,13 @@
-"""What an earlier release wrote, as a copy that a test may change; `write.py` beside the files says how it was made."""
+"""What earlier versions wrote, as copies that a test may change; `tests/data/write.py` says how they were made."""
 
+import gzip
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from places import ROOT
+from places import DATA
 
-EARLIER = ROOT / "tests" / "data" / "written_by_0_1_0"
-FACTS: dict[str, Any] = json.loads((EARLIER / "ids.json").read_text())
 # Nothing listens at this port: what is asked of a model fails, so what succeeds was found.
 ADDRESS = "http://127.0.0.1:9/v1"
 ENVIRONMENT = {
@@ -17,17 +16,35 @@ ENVIRONMENT = {
 }  # fmt: skip
 
 
-def commands(*, again: bool) -> list[dict[str, Any]]:
-    """The commands that were given, with what they `said`; `again` are those that can be repeated."""
-    return [one for one in FACTS["commands"] if one["again"] is again]
+class Written(NamedTuple):
+    """A folder that a version wrote, and the facts that it noted: commands with what they `said`, ids, call keys."""
+
+    folder: Path
+    facts: dict[str, Any]
+
+    def commands(self, *, again: bool) -> list[dict[str, Any]]:
+        """The commands that were given; `again` are those that can be repeated."""
+        return [one for one in self.facts["commands"] if one["again"] is again]
+
+    def said_by(self, verb: str) -> list[dict[str, Any]]:
+        """What the commands of a verb printed, in their order."""
+        return [line for one in self.facts["commands"] if one["command"][0] == verb for line in one["said"]]
+
+    def copy_to(self, folder: Path) -> Path:
+        """Copy everything into a folder, unpacked, and return it."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        for packed in folder.glob("*.gz"):
+            packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
+            packed.unlink()
+        return folder
 
 
-def said_by(verb: str) -> list[dict[str, Any]]:
-    """What the commands of a verb printed, in their order."""
-    return [line for one in FACTS["commands"] if one["command"][0] == verb for line in one["said"]]
+def _read(name: str) -> Written:
+    plain, packed = DATA / name / "ids.json", DATA / name / "ids.json.gz"
+    return Written(
+        plain.parent, json.loads(plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes()))
+    )
 
 
-def copy_to(folder: Path) -> Path:
-    """Copy everything into a folder and return it."""
-    shutil.copytree(EARLIER, folder, dirs_exist_ok=True)
-    return folder
+OLDEST = _read("written_by_0_1_0")
+NEWEST = _read("written_by_7067128")
