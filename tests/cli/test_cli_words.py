@@ -10,8 +10,8 @@ import pytest
 
 from places import ROOT
 from stepdown.cli import main
-from stepdown.cli.comma_lists import parted
-from stepdown.cli.console.failures import BROKEN_PIPE, nobody_reads, said_of
+from stepdown.cli.comma_lists import split_lists
+from stepdown.cli.console.failures import BROKEN_PIPE, describe_os_error, is_broken_pipe
 from stepdown.errors import MissingExtra, UnknownName, closest
 from stepdown.extras import EXTRAS, require
 from stepdown.methods import load_method
@@ -95,12 +95,12 @@ def test_a_bare_model_name_is_answered_with_its_model_string(said: str, meant: s
     ],
 )
 def test_a_list_with_commas_is_parted_and_nothing_else(given: list[str], parts: list[str]) -> None:
-    assert parted(given) == parts
+    assert split_lists(given) == parts
 
 
 def test_a_file_whose_name_has_a_comma_stays_whole(here: Path) -> None:
     (here / "a,b.jsonl").touch()
-    assert parted(["--plans", "a,b.jsonl"]) == ["--plans", "a,b.jsonl"]
+    assert split_lists(["--plans", "a,b.jsonl"]) == ["--plans", "a,b.jsonl"]
 
 
 @pytest.mark.parametrize(
@@ -189,11 +189,11 @@ def test_a_full_disk_behind_stdout_is_said_with_code_5() -> None:
      (OSError(errno.ENOSPC, "full"), False), (OSError(errno.EBADF, "bad", "x"), False)],
 )  # fmt: skip
 def test_a_reader_that_has_gone_is_told_from_a_file_that_refuses(error: OSError, gone: bool) -> None:
-    assert nobody_reads(error) == gone
+    assert is_broken_pipe(error) == gone
 
 
 def test_an_error_of_the_system_names_its_file_and_the_way_out() -> None:
-    full = said_of(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x.html"))
+    full = describe_os_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x.html"))
     assert full.what == "`x.html`: No space left on device" and full.hint.startswith("free some space")
     assert full.exit_code == 5
 

@@ -33,7 +33,7 @@ from stepdown.types import (
     Settings,
     Usage,
 )
-from stepdown.web.views.run_stats import Ledger, Spent
+from stepdown.web.views.run_stats import RunSpending, RunStatsCache
 
 ASKED = (Message("user", "What is 2 + 2?"),)
 WARM = Sampling(temperature=1.0, seed=10)
@@ -312,7 +312,7 @@ def test_what_is_counted_for_a_call_that_was_left_is_never_more_than_was_reserve
 
 
 def test_the_run_that_paid_for_a_call_that_was_left_says_so_and_agrees_with_the_budget(store: Store) -> None:
-    async def work() -> Spent:
+    async def work() -> RunSpending:
         run = store.open_run(Settings(dataset="served", problems="", count=0, method="direct", student="dictated"))
         prices = Prices(price_file(store.path.parent))
         budget = Budget(prices, money=2.0)
@@ -323,12 +323,12 @@ def test_the_run_that_paid_for_a_call_that_was_left_says_so_and_agrees_with_the_
             await next_text(stream)
         await until(lambda: model.left)
         await calls.close()
-        spent = Ledger(prices).entry(run).spent
+        spent = RunStatsCache(prices).summarize(run).spent
         assert spent.tokens == budget.spent_tokens and spent.money == pytest.approx(budget.spent_money)
         return spent
 
     spent = asyncio.run(work())
-    assert spent.left == 1 and spent.tokens and spent.money
+    assert spent.aborted == 1 and spent.tokens and spent.money
 
 
 def test_nothing_is_counted_for_a_call_that_its_endpoint_never_let_begin(store: Store) -> None:

@@ -11,7 +11,7 @@ from stepdown.store.provenance import ELSEWHERE, grades_of, payers, siblings
 from stepdown.store.trace_search import MOST, WHERE, TraceFilter, counts, neighbours
 from stepdown.store.verdict_changes import ChangeKind, verdict_changes
 from stepdown.types import Grade, Plan
-from stepdown.web.views.run_stats import Ledger
+from stepdown.web.views.run_stats import RunStatsCache
 
 
 @pytest.fixture
@@ -144,10 +144,10 @@ def test_runs_that_vote_are_not_taken_apart(store: Store) -> None:
 
 
 def test_the_ledger_adds_what_was_paid_since(store: Store) -> None:
-    run, ledger = put_run(store, "rw"), Ledger(Prices())
-    assert (ledger.entry(run).spent.tokens, ledger.entry(run).right) == (300, 1)
+    run, run_stats = put_run(store, "rw"), RunStatsCache(Prices())
+    assert (run_stats.summarize(run).spent.tokens, run_stats.summarize(run).right) == (300, 1)
     put(run, (2, 0), problem(2), "right")
-    later = ledger.entry(run)
+    later = run_stats.summarize(run)
     assert (later.spent.tokens, later.spent.money, later.right, later.graded) == (450, 0.0, 2, 3)
 
 

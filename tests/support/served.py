@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from stepdown.web.app import make_app
-from stepdown.web.security.guards import Rules
-from stepdown.web.server.serving import Limits, Server, address_of, bind, make_server
+from stepdown.web.security.guards import AccessRules
+from stepdown.web.server.serving import ConnectionLimits, Server, address_of, bind, make_server
 from stepdown.web.state import State
 
 
@@ -43,8 +43,8 @@ def post(url: str, form: dict[str, str]) -> Answer:
 def served(
     make: Callable[[], State],
     *,
-    rules: Rules | None = None,
-    limits: Limits | None = None,
+    rules: AccessRules | None = None,
+    limits: ConnectionLimits | None = None,
     more: Sequence[BaseRoute] = (),
 ) -> Iterator[str]:
     """Serve a state, made in the server's own loop, with further routes; yields the address."""
@@ -54,7 +54,9 @@ def served(
         state = make()
         app: Starlette = make_app(state, rules=rules)
         app.router.routes[:0] = more
-        servers.append(make_server(app, state, limits=limits or Limits(grace_seconds=1), listening=listening.set))
+        servers.append(
+            make_server(app, state, limits=limits or ConnectionLimits(grace_seconds=1), listening=listening.set)
+        )
         await servers[0].serve([bound])
         await state.close()
 

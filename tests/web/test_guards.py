@@ -16,8 +16,8 @@ from starlette.routing import Route
 from served import served
 from stepdown.errors import EndpointRefused
 from stepdown.models.environment import Secret
-from stepdown.web.security.guards import POLICY, Rules
-from stepdown.web.server.serving import Limits
+from stepdown.web.security.guards import POLICY, AccessRules
+from stepdown.web.server.serving import ConnectionLimits
 from stepdown.web.state import State
 
 TOKEN = "a-token-of-enough-letters"
@@ -94,7 +94,7 @@ def test_a_foreign_name_that_points_here_is_refused_and_told_nothing(address: st
 
 
 def test_a_proxys_name_is_let_in_where_it_was_allowed(store: Path) -> None:
-    rules = Rules(hosts=frozenset({"steps.example"}))
+    rules = AccessRules(hosts=frozenset({"steps.example"}))
     with served(lambda: State(store), rules=rules) as address:
         assert ask(f"{address}/new", host="Steps.Example")[0] == 200
         assert ask(f"{address}/new", host="10.0.0.7:8765")[0] == 421
@@ -104,7 +104,7 @@ def test_a_proxys_name_is_let_in_where_it_was_allowed(store: Path) -> None:
 
 
 def test_a_server_for_every_address_answers_to_figures_but_not_to_foreign_names(store: Path) -> None:
-    with served(lambda: State(store), rules=Rules(any_address=True)) as address:
+    with served(lambda: State(store), rules=AccessRules(any_address=True)) as address:
         assert ask(f"{address}/new", host="10.0.0.7:8765")[0] == 200
         assert ask(f"{address}/new", host="[fe80::1]:8765")[0] == 200
         assert ask(f"{address}/new", host="rebound.example")[0] == 421
@@ -214,7 +214,7 @@ def test_the_login_gives_a_ticket_that_is_not_the_token_and_ends_with_the_logout
 
 
 def test_behind_a_proxy_that_ends_tls_the_ticket_is_for_tls_alone(store: Path) -> None:
-    rules = Rules(hosts=frozenset({"steps.example"}))
+    rules = AccessRules(hosts=frozenset({"steps.example"}))
     with served(lambda: State(store, token=Secret(TOKEN)), rules=rules) as address:
         asked = {"host": "steps.example", "origin": "https://steps.example"}
         assert "Secure" in ask(f"{address}/login", "POST", body=f"token={TOKEN}", **asked)[1]["set-cookie"]
@@ -267,7 +267,7 @@ def talk(address: str, words: bytes, *, until: Callable[[bytes], bool] = lambda 
 
 
 HEAD = b"Host: localhost\r\n"
-QUICK = Limits(head_seconds=0.3, request_seconds=0.6, idle_seconds=1, reader_seconds=0.4, head_bytes=2000)
+QUICK = ConnectionLimits(head_seconds=0.3, request_seconds=0.6, idle_seconds=1, reader_seconds=0.4, head_bytes=2000)
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ QUICK = Limits(head_seconds=0.3, request_seconds=0.6, idle_seconds=1, reader_sec
     ],
 )
 def test_who_sends_slowly_or_nothing_is_left(store: Path, words: bytes, answer: bytes) -> None:
-    with served(lambda: State(store), more=MORE, limits=QUICK, rules=Rules(body_seconds=0.3)) as address:
+    with served(lambda: State(store), more=MORE, limits=QUICK, rules=AccessRules(body_seconds=0.3)) as address:
         heard = talk(address, words)
     assert heard.startswith(answer) and (not answer or POLICY.encode() in heard)
 
@@ -302,7 +302,7 @@ def test_who_does_not_read_is_left(store: Path) -> None:
 
 
 def test_one_connection_too_many_is_told_so(store: Path) -> None:
-    with served(lambda: State(store), limits=Limits(connections=1, grace_seconds=1)) as address:
+    with served(lambda: State(store), limits=ConnectionLimits(connections=1, grace_seconds=1)) as address:
         host, _, port = address.removeprefix("http://").partition(":")
         with socket.create_connection((host, int(port)), timeout=10):
             assert talk(address, b"").startswith(b"HTTP/1.1 503")

@@ -87,7 +87,7 @@ def test_a_run_that_grows_is_counted_anew(store: Store) -> None:
     async def counts() -> list[int]:
         state, found = State(store.path), []
         for number in range(1, 3):
-            found.append((await state.read(lambda one: list_runs(state.ledger, one, RunQuery()))).entries[0].right)
+            found.append((await state.read(lambda one: list_runs(state.run_stats, one, RunQuery()))).entries[0].right)
             put(run, (number, 0), problem(number), "right")
         await state.close()
         return found
@@ -98,7 +98,7 @@ def test_a_run_that_grows_is_counted_anew(store: Store) -> None:
 def test_a_run_shows_its_settings_counts_and_traces(store: Store, site: str) -> None:
     run = put_run(store, "rrw-", teacher="openai/gpt-4o")
     page = get(f"{site}/runs/{run.id}").text
-    assert "temperature 0, at most 1024 tokens" in page and "openai/gpt-4o" in page
+    assert "temperature 0, top_p 1, at most 1,024 tokens" in page and "openai/gpt-4o" in page
     assert all(
         f"{where}<span>{count}</span>" in page
         for where, count in {"all": 4, "right": 2, "wrong": 1, "error": 1}.items()

@@ -13,7 +13,7 @@ from stepdown.store import Run, Store
 from stepdown.store.derived import carry_over
 from stepdown.types import Grade, Plan, Problem, Trace
 from stepdown.web.pages.traces import whole_text
-from stepdown.web.views.excerpts import LONGEST, passage
+from stepdown.web.views.excerpts import LONGEST, excerpt
 
 PLAN = Plan("1. Take the pears.\n2. Add one.", "openai/gpt-4o")
 
@@ -165,7 +165,7 @@ def test_a_megabyte_of_one_word_is_cut_and_can_be_had_whole(store: Store, site: 
 @pytest.mark.parametrize("start", [0, LONGEST - 3, LONGEST - 1, LONGEST, LONGEST + 200, LONGEST + 900, 90_000 - 5])
 def test_a_passage_leaves_out_only_what_it_says(start: int) -> None:
     text = "".join(chr(0x4E00 + number % 5000) for number in range(90_000))
-    cut = passage(text, (start, start + 5))
+    cut = excerpt(text, (start, start + 5))
     kept = cut.lead + cut.before + cut.marked + cut.after
     assert len(kept) + cut.left_out == len(text)
     assert (cut.lead + cut.before + cut.marked).endswith(text[start : start + 5])

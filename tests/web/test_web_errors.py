@@ -15,7 +15,7 @@ from starlette.routing import Route
 from served import served
 from stepdown.errors import BudgetReached, EndpointRefused, StoreError
 from stepdown.models.environment import Secret
-from stepdown.web.server.serving import Limits
+from stepdown.web.server.serving import ConnectionLimits
 from stepdown.web.state import State
 
 TOKEN = "a-token-of-enough-letters"
@@ -110,6 +110,8 @@ def test_a_program_without_the_token_is_told_so_and_led_nowhere(tmp_path: Path) 
 
 
 def test_a_server_that_is_full_says_so_in_json(tmp_path: Path) -> None:
-    with served(lambda: State(tmp_path / "s.sqlite"), limits=Limits(connections=0, grace_seconds=1)) as address:
+    with served(
+        lambda: State(tmp_path / "s.sqlite"), limits=ConnectionLimits(connections=0, grace_seconds=1)
+    ) as address:
         status, kind, text = ask(f"{address}/v1/models", "GET")
     assert (status, kind, error_in(text)["type"]) == (503, "application/json", "server_error")

@@ -8,8 +8,8 @@ from inspect import cleandoc
 
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
-from stepdown.cli.comma_lists import parted
-from stepdown.cli.console.failures import BROKEN_PIPE, INTERNAL, nobody_reads, said_of, write_details
+from stepdown.cli.comma_lists import split_lists
+from stepdown.cli.console.failures import BROKEN_PIPE, INTERNAL, describe_os_error, is_broken_pipe, report_fault
 from stepdown.cli.console.terminal import report, say, say_error, show_json
 from stepdown.cli.numbers import check_numbers
 from stepdown.errors import Interrupted, StepdownError, UsageError, closest
@@ -138,9 +138,9 @@ def main(tokens: Sequence[str] | None = None) -> int:
     except OSError as error:
         # The interpreter's own flush at exit must find somewhere to write.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if nobody_reads(error):
+        if is_broken_pipe(error):
             return BROKEN_PIPE
-        say_error(found := said_of(error))
+        say_error(found := describe_os_error(error))
         return found.exit_code
 
 
@@ -162,11 +162,11 @@ def _call(tokens: Sequence[str]) -> int:
             show_json(Event(error=failure_of(Interrupted())))
         return Interrupted.exit_code
     except OSError as error:
-        if nobody_reads(error):
+        if is_broken_pipe(error):
             raise
-        return report(said_of(error), as_json=as_json)
+        return report(describe_os_error(error), as_json=as_json)
     except Exception as error:  # the last line of defence: a fault of ours is reported, and its details are kept
-        return report(write_details(error), as_json=as_json, code=INTERNAL)
+        return report(report_fault(error), as_json=as_json, code=INTERNAL)
 
 
 def _spelled_out(tokens: Sequence[str]) -> Sequence[str]:
@@ -175,7 +175,7 @@ def _spelled_out(tokens: Sequence[str]) -> Sequence[str]:
         from stepdown.cli.verbs.study import spelled_out
 
         tokens = ["study", *spelled_out(tokens[1:])]
-    return parted(tokens) if list(tokens[:1]) in (["run"], ["study"]) else tokens
+    return split_lists(tokens) if list(tokens[:1]) in (["run"], ["study"]) else tokens
 
 
 def _verb(tokens: Sequence[str]) -> str:

@@ -10,12 +10,12 @@ LISTS = frozenset(
 )
 
 
-def parted(tokens: Sequence[str]) -> list[str]:
+def split_lists(tokens: Sequence[str]) -> list[str]:
     """Return a command line on which each list with commas stands as several options; a file's name stays whole."""
-    return list(chain.from_iterable(_parted(tokens)))
+    return list(chain.from_iterable(_split_lists(tokens)))
 
 
-def _parted(tokens: Sequence[str]) -> Iterator[list[str]]:
+def _split_lists(tokens: Sequence[str]) -> Iterator[list[str]]:
     rest = iter(tokens)
     for token in rest:
         name, equals, value = token.partition("=")

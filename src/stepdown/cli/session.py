@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 from stepdown.cli.console.interrupts import LEASH, interruptible
 from stepdown.cli.console.progress import SpendingMeter, screen
-from stepdown.cli.console.review_prompt import Desk
+from stepdown.cli.console.review_prompt import ReviewPrompt
 from stepdown.cli.grid import Players
 from stepdown.cli.progress_lines import ProgressLines
 from stepdown.cli.run_summaries import Paid, Result, result_of
@@ -26,18 +26,18 @@ Follow = Callable[[Task, str], Progress]
 class Session:
     """Runs tasks one after another within one budget; `results` and `stopped` say what became of them.
 
-    At a `desk` a person decides on each plan while a run goes on.
+    At a `reviewer` a person decides on each plan while a run goes on.
     """
 
     def __init__(
-        self, tasks: Sequence[Task], players: Players, money: BudgetSettings, *, desk: Desk | None = None
+        self, tasks: Sequence[Task], players: Players, money: BudgetSettings, *, reviewer: ReviewPrompt | None = None
     ) -> None:
-        self.desk = desk
+        self.reviewer = reviewer
         self.tasks, self.players, self.store = tasks, players, players.store
         self.prices = Prices(money.prices)
         self.budget = Budget(self.prices, money=money.budget, tokens=money.max_tokens_total)
         self.spending = SpendingMeter(self.budget)
-        self.stop = desk.stop if desk else Stop()
+        self.stop = reviewer.stop if reviewer else Stop()
         self.results: list[Result] = []
         self.settings = self._settings()
 
@@ -71,7 +71,7 @@ class Session:
     def work(self) -> None:
         """Run all tasks; what was answered is kept whatever happens."""
         self.players.fetch()
-        with interruptible(self.stop), screen(self.spending, talking=self.desk is not None) as view:
+        with interruptible(self.stop), screen(self.spending, talking=self.reviewer is not None) as view:
             asyncio.run(self._work(view.follow))
 
     async def _work(self, follow: Follow) -> None:
@@ -95,7 +95,7 @@ class Session:
                 sent.update(tally)
 
         try:
-            async with self.desk.sitting(run) if self.desk and task.review else nullcontext():
+            async with self.reviewer.asking(run) if self.reviewer and task.review else nullcontext():
                 await run_task(task, self.store, budget=self.budget, progress=follow, stop=self.stop)
         except StepdownError as error:
             self.stop(error)

@@ -14,7 +14,7 @@ from stepdown.errors import StepdownError
 from stepdown.web import openai
 from stepdown.web.errors.handlers import refuse_error, refuse_status
 from stepdown.web.pages import compare, corpora, jobs, login, plans, reviews, runs, solved, traces
-from stepdown.web.security.guards import Rules, guard
+from stepdown.web.security.guards import AccessRules, guard
 from stepdown.web.state import State
 from stepdown.web.views.live import Live
 
@@ -27,7 +27,7 @@ def routes() -> list[BaseRoute]:
     return [*listed, Mount("/v1", routes=openai.ROUTES), static]
 
 
-def make_app(state: State, *, rules: Rules | None = None) -> Starlette:
+def make_app(state: State, *, rules: AccessRules | None = None) -> Starlette:
     """Return the application over a server's state, behind its guards; closing it closes the state."""
 
     @asynccontextmanager
@@ -39,7 +39,7 @@ def make_app(state: State, *, rules: Rules | None = None) -> Starlette:
 
     app = Starlette(
         routes=routes(),
-        middleware=[Middleware(partial(guard, state=state, rules=rules or Rules()))],
+        middleware=[Middleware(partial(guard, state=state, rules=rules or AccessRules()))],
         exception_handlers={HTTPException: refuse_status, StepdownError: refuse_error},
         lifespan=lifespan,
     )

@@ -14,9 +14,9 @@ from stepdown.store import Store
 from stepdown.store.connection import Locked
 from stepdown.types import Model
 from stepdown.web.config import Config
-from stepdown.web.jobs.jobs import GRACE, Jobs
-from stepdown.web.security.auth import Lock
-from stepdown.web.views.run_stats import Ledger
+from stepdown.web.jobs.run_jobs import GRACE, RunJobs
+from stepdown.web.security.auth import TokenAuth
+from stepdown.web.views.run_stats import RunStatsCache
 
 T = TypeVar("T")
 READERS = 2
@@ -47,15 +47,15 @@ class State:
     ) -> None:
         self.path, self.config, self.person = path, config or Config(), person
         self.token = token or Secret("")
-        self.lock = Lock(self.token)
+        self.auth = TokenAuth(self.token)
         self.prices = Prices(prices)
         self.corpora = {_shown(folder): folder for folder in corpora}
         self.store = _open(path)
         self.calls = Calls(self.store, budget=budget, abandon=True)
         self.models: dict[str, Model] = {}
         options = [f"--prices={prices.resolve()}"] if prices else []
-        self.jobs = Jobs(path, options=options, token=self.token)
-        self.ledger = Ledger(self.prices)
+        self.jobs = RunJobs(path, options=options, token=self.token)
+        self.run_stats = RunStatsCache(self.prices)
         self.leaving = asyncio.Event()
         self._closed = False
         self._local = threading.local()

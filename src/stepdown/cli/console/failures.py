@@ -14,12 +14,12 @@ BROKEN_PIPE = 141  # what a shell reports of a command that SIGPIPE ended
 _LONGEST = 300
 
 
-def nobody_reads(error: OSError) -> bool:
+def is_broken_pipe(error: OSError) -> bool:
     """Tell whether an error says that the output's reader has gone, rather than that a file cannot be used."""
     return isinstance(error, BrokenPipeError) or (error.errno == errno.EBADF and error.filename is None)
 
 
-def said_of(error: OSError) -> FileError:
+def describe_os_error(error: OSError) -> FileError:
     """Return an error of the system in words, with the file it is about where it says one."""
     reason = error.strerror or str(error) or type(error).__name__
     place = f"`{error.filename}`: " if error.filename is not None else ""
@@ -28,7 +28,7 @@ def said_of(error: OSError) -> FileError:
     return FileError(f"{place}{reason}", f"{hint}; what was answered is kept, and the same command goes on")
 
 
-def write_details(error: Exception) -> StepdownError:
+def report_fault(error: Exception) -> StepdownError:
     """Return a fault of ours in one line; its traceback goes into a file, which the hint names."""
     what = f"stepdown has a fault: {type(error).__name__}: {' '.join(str(error).split())}"[:_LONGEST]
     details = f"stepdown {__version__}\n{''.join(traceback.format_exception(error))}"

@@ -52,7 +52,7 @@ class Keyboard:
             loop.call_soon_threadsafe(lambda: None if line.done() else line.set_result(text))
 
 
-class Desk:
+class ReviewPrompt:
     """Takes the held plans of one command's runs one at a time, oldest first.
 
     `review` is what the tasks are given, `stop` what `q` and a signal set, `run` the run under way.
@@ -63,18 +63,18 @@ class Desk:
         self.review = StoredReview(store, stopped=lambda: self.stop.why is not None)
         self.keyboard = Keyboard()
 
-    def holding(self, tasks: Sequence[Task]) -> list[Task]:
+    def reviewed(self, tasks: Sequence[Task]) -> list[Task]:
         """Return the tasks with their plans held for a person. Raises `UsageError` where none has plans."""
         if not any(task.method.plan for task in tasks):
             raise UsageError("--review holds plans, and none of these methods has any", "add --method trace-of-thought")
         return [msgspec.structs.replace(task, review=self.review if task.method.plan else None) for task in tasks]
 
     @asynccontextmanager
-    async def sitting(self, run: str) -> AsyncIterator[None]:
+    async def asking(self, run: str) -> AsyncIterator[None]:
         """Ask about the held plans of a run while the `with` lasts; without a terminal, only say where to decide."""
         self.run = run
         say(f"each plan waits for a person; in a browser: `stepdown serve`, then {PAGE}")
-        work = asyncio.get_running_loop().create_task(self._sit())
+        work = asyncio.get_running_loop().create_task(self._watch())
         try:
             yield
         finally:
@@ -82,7 +82,7 @@ class Desk:
             with suppress(asyncio.CancelledError):
                 await work
 
-    async def _sit(self) -> None:
+    async def _watch(self) -> None:
         shown: PendingReview | None = None
         try:
             while sys.stdin.isatty():
@@ -109,10 +109,10 @@ class Desk:
             if held not in self._waiting():
                 say(*(["decided in another place"] if self.stop.why is None else []))
                 return
-        await self._heed(key, held)
+        await self._obey(key, held)
         self.review.look()
 
-    async def _heed(self, key: str, held: PendingReview) -> None:
+    async def _obey(self, key: str, held: PendingReview) -> None:
         if key == "q":
             self.stop(Interrupted())
         elif key == "l":

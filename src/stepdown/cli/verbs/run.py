@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from stepdown.cli.console.progress import titled
-from stepdown.cli.console.review_prompt import Desk
+from stepdown.cli.console.review_prompt import ReviewPrompt
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import report, say, show_json
 from stepdown.cli.from_settings import verb
@@ -64,12 +64,12 @@ def run(
     with output.open() as store:
         players = Players(store, endpoint)
         tasks = tasks_of(chosen, grid, sampling, players)
-        desk = Desk(store) if review else None
-        held = desk.holding(tasks) if desk else tasks
+        reviewer = ReviewPrompt(store) if review else None
+        held = reviewer.reviewed(tasks) if reviewer else tasks
         if spend.estimate:
             ids = [store.id_of(task.settings()) for task in held]
             return show_estimates(tasks, store, spend, as_json=output.json, runs=ids)
-        session = Session(held, players, spend, desk=desk)
+        session = Session(held, players, spend, reviewer=reviewer)
         session.work()
         return finish(session, as_json=output.json)
 

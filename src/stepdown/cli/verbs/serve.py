@@ -24,7 +24,7 @@ from stepdown.settings import BudgetSettings
 from stepdown.store import default_path
 
 if TYPE_CHECKING:
-    from stepdown.web.security.guards import Rules
+    from stepdown.web.security.guards import AccessRules
     from stepdown.web.state import State
 
 TOKEN = "STEPDOWN_TOKEN"
@@ -73,12 +73,12 @@ class DoorOptions:
             raise UsageError(f"{TOKEN} is easily guessed", f"give {SHORTEST} characters or more, or use --token")
         return found
 
-    def rules(self) -> "Rules":
+    def rules(self) -> "AccessRules":
         """Return who is let in."""
-        from stepdown.web.security.guards import LOOPBACK, Rules
+        from stepdown.web.security.guards import LOOPBACK, AccessRules
 
         hosts = LOOPBACK | {name.lower() for name in (self.host, *self.allow_host)}
-        return Rules(hosts=hosts - _PLACE, any_address=self.host in _PLACE, verbose=self.verbose)
+        return AccessRules(hosts=hosts - _PLACE, any_address=self.host in _PLACE, verbose=self.verbose)
 
 
 @Parameter(name="*", group=OUTPUT)
@@ -178,7 +178,7 @@ async def _prepare(state: "State") -> None:
 def _tell(address: str, door: DoorOptions, state: "State") -> None:
     """Say where it serves and how a program asks it."""
     model = next(iter(state.config.models), "trace-of-thought/TEACHER->STUDENT")
-    bearer = f' -H "Authorization: Bearer ${TOKEN}"' if state.lock else ""
+    bearer = f' -H "Authorization: Bearer ${TOKEN}"' if state.auth else ""
     body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "What is 3 times 4?"}}]}}'
     say(f"serving {address} (Ctrl-C ends it)", f"OpenAI-compatible base URL: {address}/v1")
     if door.token:

@@ -79,11 +79,11 @@ def page(request: Request, template: str, /, *, status: int = 200, **values: Any
     return HTMLResponse(templates().get_template(template).render(known | values), status_code=status)
 
 
-class Overtaken(UsageError):
+class EditConflict(UsageError):
     """Somebody else changed meanwhile what a form is about: theirs is shown, and nothing of it is replaced unseen."""
 
 
-class AtField(UsageError):
+class FieldError(UsageError):
     """What a field of a form says cannot be: the form is shown again with everything that was typed."""
 
     def __init__(self, field: str, error: StepdownError) -> None:
@@ -100,7 +100,7 @@ def status_of(error: StepdownError) -> int:
     """Return the status of an error: 404 for a name that is not there, 5xx where this server's user is not at fault."""
     statuses = (
         (UnknownName, 404),
-        (Overtaken, 409),
+        (EditConflict, 409),
         (StoreError, 503),
         (BudgetReached, 429),
         (EndpointRefused, 502),

@@ -21,7 +21,7 @@ from stepdown.store.verdict_changes import ChangeKind, VerdictChanges, verdict_c
 from stepdown.text import figures
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import number
-from stepdown.web.views.run_stats import Ledger
+from stepdown.web.views.run_stats import RunStatsCache
 
 MOST = 24
 FLIPS = 25
@@ -64,7 +64,7 @@ class Turnings(msgspec.Struct, frozen=True, kw_only=True):
     pages: int
 
 
-class Compared(msgspec.Struct, frozen=True, kw_only=True):
+class ComparedRun(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the page says; `offered` are the runs to choose from, `notes` what does not compare."""
 
     offered: tuple[Run, ...]
@@ -91,18 +91,18 @@ def query_of(request: Request) -> CompareQuery:
     raise UnknownName("kind of flip", kind, get_args(ChangeKind))
 
 
-def compare(ledger: Ledger, store: Store, asked: CompareQuery) -> Compared:
+def compare(run_stats: RunStatsCache, store: Store, asked: CompareQuery) -> ComparedRun:
     """Return the runs asked for, compared. Raises `UnknownName`."""
     offered = tuple(store.runs()[::-1][:OFFERED])
     if not asked.runs:
-        return Compared(offered=offered)
-    report = ledger.report(store, asked.runs, asked.baseline)
-    _, (charts, missing) = ledger.keep(("charts", id(report)), lambda: (report, charts_in(report)))
-    return Compared(
+        return ComparedRun(offered=offered)
+    report = run_stats.report(store, asked.runs, asked.baseline)
+    _, (charts, missing) = run_stats.remember(("charts", id(report)), lambda: (report, charts_in(report)))
+    return ComparedRun(
         offered=offered,
         report=report,
         notes=tuple(notes_on(report)),
-        turnings=_turnings(ledger, store, report, asked),
+        turnings=_turnings(run_stats, store, report, asked),
         charts=charts,
         missing=missing,
     )
@@ -165,21 +165,21 @@ def _tokens(row: ReportRow) -> str:
     return f"{figures.count(sum(known) if len(known) == len(row.tokens) else None)} tokens"
 
 
-def _turnings(ledger: Ledger, store: Store, report: Report, asked: CompareQuery) -> Turnings | None:
+def _turnings(run_stats: RunStatsCache, store: Store, report: Report, asked: CompareQuery) -> Turnings | None:
     rows = [row for row in report.rows if row.baseline and row.run.startswith(asked.pair)]
     if not rows:
         return None
     row = rows[0]
     before, after = store.run(row.baseline), store.run(row.run)
-    found = _flips(ledger, before, after, asked)
+    found = _flips(run_stats, before, after, asked)
     return Turnings(row=row, flips=found, pages=max(1, -(-found.total // FLIPS)))
 
 
-def _flips(ledger: Ledger, before: Run, after: Run, asked: CompareQuery) -> VerdictChanges:
+def _flips(run_stats: RunStatsCache, before: Run, after: Run, asked: CompareQuery) -> VerdictChanges:
     """Return a page of what turned: from the store where both runs are on one set of problems, else by a pass."""
     alone = before.settings.samples == after.settings.samples == 1
     if not (alone and before.settings.problems == after.settings.problems):
-        found = ledger.keep(
+        found = run_stats.remember(
             ("turns", before.id, run_version(before), after.id, run_version(after)),
             lambda: all_verdict_changes(before, after),
         )
@@ -191,7 +191,7 @@ def _flips(ledger: Ledger, before: Run, after: Run, asked: CompareQuery) -> Verd
 async def show_compare(request: Request) -> Response:
     """Answer with the runs asked for side by side, and a form to choose them."""
     state, asked = state_of(request), query_of(request)
-    compared = await state.read(lambda store: compare(state.ledger, store, asked))
+    compared = await state.read(lambda store: compare(state.run_stats, store, asked))
     return page(
         request, "compare.html", seen=compared, asked=asked, report=compared.report,
         method_of=method_of, plans_of=plans_of, figures=figures,
@@ -207,8 +207,8 @@ async def show_chart(request: Request) -> Response:
         raise UnknownName("chart", name, CHARTS)
 
     def work(store: Store) -> str:
-        report = state.ledger.report(store, asked.runs, asked.baseline)
-        drawn = state.ledger.keep(("chart", name, id(report)), lambda: (report, draw(name, report)))[1]
+        report = state.run_stats.report(store, asked.runs, asked.baseline)
+        drawn = state.run_stats.remember(("chart", name, id(report)), lambda: (report, draw(name, report)))[1]
         return drawn.replace("currentColor", _INK[scheme])
 
     return Response(await state.read(work), media_type="image/svg+xml", headers={"Content-Security-Policy": _CSP})

@@ -11,7 +11,6 @@ from stepdown.events import Costing
 from stepdown.settings import FORM
 from stepdown.text import figures
 from stepdown.web.errors.objects import bare
-from stepdown.web.jobs.jobs import command_of
 from stepdown.web.jobs.run_form import (
     DEFAULTS,
     MANY,
@@ -25,6 +24,7 @@ from stepdown.web.jobs.run_form import (
     offers,
     read_form,
 )
+from stepdown.web.jobs.run_jobs import command_of
 from stepdown.web.pages import fields_of, page, state_of
 from stepdown.web.views.advice import field_of
 from stepdown.web.views.live import Live

@@ -31,13 +31,13 @@ NOTHING = Again()
 
 async def show(request: Request) -> Response:
     """Show the form; where no token is asked for, lead to the pages."""
-    if not state_of(request).lock:
+    if not state_of(request).auth:
         return RedirectResponse("/", status_code=303)
     return _form(request, inside(request.query_params.get("next", "")))
 
 
 async def ask_again(scope: Scope, receive: Receive, send: Send) -> None:
-    """Ask for the token where a form came without a ticket: what the form says waits in the login's own."""
+    """Ask for the token where a form came without a session: what the form says waits in the login's own."""
     request = Request(scope, receive)
     try:
         fields = await fields_of(request)
@@ -51,31 +51,31 @@ async def ask_again(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def enter(request: Request) -> Response:
-    """Give a browser its ticket for the token; after ten wrong ones it has to wait."""
-    lock, form = state_of(request).lock, await form_of(request)
+    """Give a browser its session for the token; after ten wrong ones it has to wait."""
+    auth, form = state_of(request).auth, await form_of(request)
     kept = [(name.removeprefix(KEPT), text) for name, text in await fields_of(request) if name.startswith(KEPT)]
     again = Again(inside(form.get("to", "")), tuple(kept))
     address, back = request.client.host if request.client else "", inside(form.get("next", ""))
-    seconds = ceil(lock.tries.wait(address))
+    seconds = ceil(auth.attempts.wait(address))
     if seconds:
         late = _form(request, back, f"too many wrong tokens; try again in {seconds} s", status=429, again=again)
         late.headers["retry-after"] = str(seconds)
         return late
-    if lock and not lock.opens(form.get("token", "").strip()):
-        lock.tries.note(address)
+    if auth and not auth.verify(form.get("token", "").strip()):
+        auth.attempts.note(address)
         return _form(request, back, "this is not the token", status=403, again=again)
     answer: Response = RedirectResponse(back, status_code=303)
     if kept:
         answer = page(request, "resend.html", back=back, again=again)
     # A proxy that ends TLS asks in plain HTTP; the browser's own word for where its form came from shows that.
     secure = request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
-    answer.set_cookie(COOKIE, lock.ticket, path="/", httponly=True, samesite="strict", secure=secure)
+    answer.set_cookie(COOKIE, auth.session, path="/", httponly=True, samesite="strict", secure=secure)
     return answer
 
 
 async def leave(request: Request) -> Response:
     """End every browser's stay: the tickets given so far open nothing any more."""
-    state_of(request).lock.renew()
+    state_of(request).auth.end_sessions()
     answer = RedirectResponse("/login", status_code=303)
     answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
     return answer

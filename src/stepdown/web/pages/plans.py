@@ -17,8 +17,8 @@ from stepdown.store.annotations import Annotation, annotate, annotations_by_trac
 from stepdown.store.corrections import copied_from, copies_of, correct
 from stepdown.types import Grade, Plan, Trace, Verdict
 from stepdown.web.jobs.run_form import check_model, offers
-from stepdown.web.jobs.solvings import Solving
-from stepdown.web.pages import AtField, Overtaken, form_of, mark, page, state_of
+from stepdown.web.jobs.solve_jobs import SolveJob
+from stepdown.web.pages import EditConflict, FieldError, form_of, mark, page, state_of
 from stepdown.web.pages.solved import solved_at, solvings_of, unsolved
 from stepdown.web.state import State
 from stepdown.web.views.addresses import BACK, address, inside, place_of
@@ -28,10 +28,10 @@ from stepdown.web.views.edit_queue import (
     Change,
     changes,
     derived_from,
+    edit_queue,
     gains,
     side_of,
     solved_again,
-    worth,
 )
 
 MOST_STEPS = 100
@@ -143,7 +143,7 @@ async def post_plan(request: Request) -> Response:
         return await _tell_newer(request, subject, form, base)
     try:
         answer = await _kept_or_solved(request, subject, form)
-    except AtField as error:
+    except FieldError as error:
         values = await _shown(state, name, problem) | {"plan": Plan(form.get("steps", "")[:_LONGEST], "")}
         values |= {"typed": typed_of(form), "errors": {error.field: error}, "base": begun_with(subject, form)}
         return page(request, "plan.html", status=400, **values)
@@ -151,7 +151,7 @@ async def post_plan(request: Request) -> Response:
 
 
 async def _kept_or_solved(request: Request, subject: Subject, form: Mapping[str, str]) -> Response:
-    """Keep the edit, or solve by it. Raises `AtField`."""
+    """Keep the edit, or solve by it. Raises `FieldError`."""
     if form.get("solve"):
         return await (_live if request.headers.get("hx-request") else _waited)(request, subject, form)
     problem = subject.trace.problem.id
@@ -182,13 +182,13 @@ async def _tell_newer(request: Request, subject: Subject, form: Mapping[str, str
     return page(request, "plan.html", status=409, theirs=subject.plans[base], **values)
 
 
-def _start(request: Request, subject: Subject, form: Mapping[str, str]) -> Solving:
+def _start(request: Request, subject: Subject, form: Mapping[str, str]) -> SolveJob:
     state = state_of(request)
     plan = edited(subject, form, person=state.person)
     try:
         student = state.load(check_model(form.get("student", "").strip() or subject.run.settings.student, state.config))
     except UsageError as error:
-        raise AtField("student", error) from error
+        raise FieldError("student", error) from error
     problem = subject.trace.problem.id
     solving = solvings_of(request).start(subject.run, problem, plan=plan, student=student, seconds=seconds_of(form))
     # An edit that is new is kept before the student is asked.
@@ -226,17 +226,17 @@ def begun_with(subject: Subject, form: Mapping[str, str]) -> int:
 
 
 def revised(begun: Plan, form: Mapping[str, str], *, person: str) -> Plan:
-    """Return a plan as a form's fields `steps`, `author` and `why` leave it. Raises `AtField`."""
+    """Return a plan as a form's fields `steps`, `author` and `why` leave it. Raises `FieldError`."""
     shown = "\n".join(begun.steps)
     said = form.get("steps", shown)
     steps = Plan(said, "").steps
     if steps == Plan(shown, "").steps:
         return begun
     if not steps:
-        raise AtField("steps", UsageError("the plan has no steps", "write one step a line"))
+        raise FieldError("steps", UsageError("the plan has no steps", "write one step a line"))
     if len(steps) > MOST_STEPS or len(said) > _LONGEST:
         most = f"at most {MOST_STEPS} steps and {_LONGEST:,} characters"
-        raise AtField("steps", UsageError("the plan is too long", most))
+        raise FieldError("steps", UsageError("the plan is too long", most))
     return begun.edit(*steps, author=author_of(form, person), why=words_of(form, "why"))
 
 
@@ -279,7 +279,7 @@ async def post_verdict(request: Request) -> Response:
     if verdict not in get_args(Verdict):
         raise UsageError(f"`{verdict[:40]}` is no verdict", "choose right, wrong or ungraded")
     if form.get("shown", now := mark(grade)) != now:
-        raise Overtaken(
+        raise EditConflict(
             f"the verdict was changed meanwhile: `{grade.verdict}`, {grade.why}", "load the page anew, then correct it"
         )
     await state.write(
@@ -339,10 +339,10 @@ async def show_queue(request: Request) -> Response:
 
 def _queue(store: Store, name: str, *, at: str, student: str, state: State) -> dict[str, Any]:
     run = store.run(name)
-    found = worth(state.ledger, run)
+    found = edit_queue(state.run_stats, run)
     problems, done = list(found.reasons), {edit.problem for edit in run.edits()}
     shown = at if at in found.reasons else next((one for one in problems if one not in done), "".join(problems[:1]))
-    values = {"run": run, "worth": found, "gained": gains(run), "problems": problems, "at": shown, "done": done}
+    values = {"run": run, "queue": found, "gained": gains(run), "problems": problems, "at": shown, "done": done}
     if not shown:
         return values
     place = problems.index(shown)

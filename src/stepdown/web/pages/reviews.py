@@ -13,7 +13,7 @@ from stepdown.errors import UnknownName, UsageError
 from stepdown.store import Store
 from stepdown.store.reviews import Decision, PendingReview, decide_review, pending_reviews
 from stepdown.types import Plan
-from stepdown.web.pages import AtField, form_of, page, state_of
+from stepdown.web.pages import FieldError, form_of, page, state_of
 from stepdown.web.pages.plans import author_of, revised, typed_of
 from stepdown.web.views.addresses import place_of
 from stepdown.web.views.cookies import keep
@@ -56,7 +56,7 @@ async def post_review(request: Request) -> Response:
         return _late(request, form, known=any(one.id == run for one in state.store.runs()))
     try:
         plan = revised(held.plan, form, person=state.person)
-    except AtField as error:
+    except FieldError as error:
         return await _again(request, held, form, error)
     decision = _decision(form.get("decision", ""), changed=plan != held.plan)
     if decision == "left":
@@ -66,7 +66,7 @@ async def post_review(request: Request) -> Response:
     return keep(RedirectResponse("/reviews", status_code=303), form, person=state.person)
 
 
-async def _again(request: Request, held: PendingReview, form: Mapping[str, str], error: AtField) -> Response:
+async def _again(request: Request, held: PendingReview, form: Mapping[str, str], error: FieldError) -> Response:
     """Show the form again as it was filled in, with what is wrong at its field."""
     found = await state_of(request).read(line)
     place = next((at for at, one in enumerate(found) if one.held == held), 0)

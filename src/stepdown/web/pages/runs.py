@@ -21,7 +21,7 @@ from stepdown.text import figures
 from stepdown.types import Settings
 from stepdown.web.pages import page, state_of, templates
 from stepdown.web.state import State
-from stepdown.web.views.run_stats import Entry, Ledger
+from stepdown.web.views.run_stats import RunStatsCache, RunSummary
 
 RUNS = 40
 TRACES = 50
@@ -52,7 +52,7 @@ class RunQuery(msgspec.Struct, frozen=True):
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """One page of the list; the choices are those of all runs."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[RunSummary, ...]
     found: int
     total: int
     at: int
@@ -66,7 +66,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """A run's head with one page of its traces."""
 
-    entry: Entry
+    entry: RunSummary
     counts: dict[Where, int]
     page: TracePage
     at: int
@@ -76,14 +76,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
 
 
-def list_runs(ledger: Ledger, store: Store, asked: RunQuery, at: int = 1) -> Listing:
+def list_runs(run_stats: RunStatsCache, store: Store, asked: RunQuery, at: int = 1) -> Listing:
     """Return a page of the runs asked for, newest first."""
     runs = store.runs()[::-1]
     found = [run for run in runs if asked.holds(run)]
     pages = max(1, -(-len(found) // RUNS))
     at = min(at, pages)
     return Listing(
-        entries=tuple(ledger.entry(run) for run in found[(at - 1) * RUNS : at * RUNS]),
+        entries=tuple(run_stats.summarize(run) for run in found[(at - 1) * RUNS : at * RUNS]),
         found=len(found),
         total=len(runs),
         at=at,
@@ -136,7 +136,7 @@ def age(created: float) -> str:
 
 async def live(state: State) -> str:
     """Return the first page of the list as the fragment that a change sends to those who look at it."""
-    listing = await state.read(lambda store: list_runs(state.ledger, store, RunQuery()))
+    listing = await state.read(lambda store: list_runs(state.run_stats, store, RunQuery()))
     return _fragment(state, listing)
 
 
@@ -150,7 +150,7 @@ async def show_runs(request: Request) -> Response:
     state, given = state_of(request), request.query_params
     asked = RunQuery(*(given.get(one, "")[:_LONGEST_WORDS] for one in RunQuery.__struct_fields__))
     at = number(request, "page")
-    listing = await state.read(lambda store: list_runs(state.ledger, store, asked, at))
+    listing = await state.read(lambda store: list_runs(state.run_stats, store, asked, at))
     plain = asked == RunQuery() and at == 1
     return page(request, "runs.html", listing=listing, asked=asked, plain=plain, figures=figures, age=age)
 
@@ -173,44 +173,44 @@ async def show_run(request: Request) -> Response:
     """Answer with one run: its settings and figures, and a page of its traces."""
     state, chosen, at = state_of(request), chosen_of(request), number(request, "page")
     name = request.path_params["run"]
-    seen = await state.read(lambda store: _see(state.ledger, store.run(name), chosen, at))
+    seen = await state.read(lambda store: _see(state.run_stats, store.run(name), chosen, at))
     return page(
         request, "run.html", seen=seen, chosen=chosen, query=query, figures=figures, age=age,
         facts=facts(seen.entry.settings), words_most=MOST, where_names=WHERE,
     )  # fmt: skip
 
 
-def _see(ledger: Ledger, run: Run, chosen: TraceFilter, at: int) -> Seen:
+def _see(run_stats: RunStatsCache, run: Run, chosen: TraceFilter, at: int) -> Seen:
     found = search_traces(run, chosen, offset=(at - 1) * TRACES, count=TRACES)
     return Seen(
-        entry=ledger.entry(run),
-        counts=ledger.keep(("counts", run.id, run_version(run)), lambda: counts(run)),
+        entry=run_stats.summarize(run),
+        counts=run_stats.remember(("counts", run.id, run_version(run)), lambda: counts(run)),
         page=found,
         at=at,
         pages=max(1, -(-found.total // TRACES)),
         graders=tuple(run.graders()),
-        met=_met(ledger, run),
+        met=_met(run_stats, run),
         waiting=pending_review_counts(run.store).get(run.id, 0),
     )
 
 
-def _met(ledger: Ledger, run: Run) -> str:
+def _met(run_stats: RunStatsCache, run: Run) -> str:
     """Return what to know of a run whose student was trained on its problems, nothing where none can have been."""
     if not may_meet(run.settings):
         return ""
-    row = ledger.report(run.store, [run.id]).rows[0]
+    row = run_stats.report(run.store, [run.id]).rows[0]
     return str(row.contamination or "")
 
 
 async def show_audit(request: Request) -> Response:
     """Answer with what to know before trusting a run; a long run takes a while to be read."""
     state, name = state_of(request), request.path_params["run"]
-    run, found = await state.read(lambda store: _audit(state.ledger, store.run(name)))
+    run, found = await state.read(lambda store: _audit(state.run_stats, store.run(name)))
     return page(request, "audit.html", run=run, audit=found, one=found.runs[0], figures=figures)
 
 
-def _audit(ledger: Ledger, run: Run) -> tuple[str, Audit]:
-    return run.id, ledger.keep(("audit", run.id, run_version(run)), lambda: audit(run))
+def _audit(run_stats: RunStatsCache, run: Run) -> tuple[str, Audit]:
+    return run.id, run_stats.remember(("audit", run.id, run_version(run)), lambda: audit(run))
 
 
 ROUTES: list[BaseRoute] = [

@@ -9,19 +9,19 @@ from starlette.routing import BaseRoute, Route
 from stepdown.errors import StepdownError, UnknownName
 from stepdown.models import Prices
 from stepdown.store import Store
-from stepdown.web.jobs.solvings import Solving, Solvings
-from stepdown.web.pages import AtField, page, state_of, templates
+from stepdown.web.jobs.solve_jobs import SolveJob, SolveJobs
+from stepdown.web.pages import FieldError, page, state_of, templates
 from stepdown.web.security.scrubbing import scrub
 from stepdown.web.state import State
 from stepdown.web.views.addresses import address, place_of
 from stepdown.web.views.edit_queue import changes, gains, side_of
 
 
-def solvings_of(request: Request) -> Solvings:
+def solvings_of(request: Request) -> SolveJobs:
     """Return what this server solves again, made with the first."""
-    found: Solvings | None = getattr(request.app.state, "solvings", None)
+    found: SolveJobs | None = getattr(request.app.state, "solvings", None)
     if found is None:
-        found = request.app.state.solvings = Solvings(state_of(request))
+        found = request.app.state.solvings = SolveJobs(state_of(request))
     return found
 
 
@@ -54,7 +54,7 @@ async def show_solving(request: Request) -> Response:
     return JSONResponse({"text": text[at:], "at": len(text), "done": parts})
 
 
-async def _ended(state: State, solving: Solving) -> str:
+async def _ended(state: State, solving: SolveJob) -> str:
     try:
         solved_at(solving)
     except StepdownError as error:
@@ -72,11 +72,11 @@ async def _ended(state: State, solving: Solving) -> str:
 def unsolved(state: State, error: StepdownError, *, kept: bool) -> str:
     """Return the part of a page that says why nothing was solved."""
     what, hint = (scrub(text, state.token) for text in (error.what, error.hint))
-    field = error.field if isinstance(error, AtField) else ""
+    field = error.field if isinstance(error, FieldError) else ""
     return templates().get_template("parts/unsolved.html").render(what=what, hint=hint, kept=kept, field=field)
 
 
-def solved_at(solving: Solving) -> str:
+def solved_at(solving: SolveJob) -> str:
     """Return where old and new stand side by side. Raises what the solving ended in."""
     if solving.error is not None:
         raise solving.error

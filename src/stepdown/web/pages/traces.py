@@ -25,7 +25,7 @@ from stepdown.types import Call, Grade, Trace
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import chosen_of, number, query
 from stepdown.web.views.addresses import place_of
-from stepdown.web.views.excerpts import LONGEST, Passage, found_in, passage
+from stepdown.web.views.excerpts import LONGEST, Excerpt, excerpt, found_in
 
 SAMPLES = 100
 
@@ -34,9 +34,9 @@ class Said(msgspec.Struct, frozen=True):
     """A call with its texts as a page shows them; `payer` is the run that paid, `cost` in US dollars if known."""
 
     call: Call
-    messages: tuple[Passage, ...]
-    reply: Passage
-    reasoning: Passage
+    messages: tuple[Excerpt, ...]
+    reply: Excerpt
+    reasoning: Excerpt
     payer: str
     cost: float | None
 
@@ -48,7 +48,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     trace: Trace
     grades: tuple[Grade, ...]
     calls: tuple[Said, ...]
-    solution: Passage | None
+    solution: Excerpt | None
     samples: tuple[tuple[int, Grade], ...]
     before: TraceSummary | None
     after: TraceSummary | None
@@ -110,9 +110,9 @@ def _calls(run: Run, trace: Trace, paid_by: list[str], prices: Prices) -> Iterat
     for call, payer in zip(trace.calls, paid_by, strict=True):
         yield Said(
             call=call,
-            messages=tuple(passage(message.content) for message in call.messages),
-            reply=passage(call.reply.text),
-            reasoning=passage(call.reply.reasoning),
+            messages=tuple(excerpt(message.content) for message in call.messages),
+            reply=excerpt(call.reply.text),
+            reasoning=excerpt(call.reply.reasoning),
             payer=payer,
             cost=prices.cost(call.model, call.reply.usage),
         )

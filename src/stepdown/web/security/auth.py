@@ -1,4 +1,4 @@
-"""The token of the doors: who knows it, what a browser keeps in its place, and how often it may be guessed."""
+"""Authentication by one token: the token itself, the session a browser keeps in its place, and limits on guesses."""
 
 import hmac
 import secrets
@@ -13,35 +13,35 @@ SHORTEST = 16
 _TRIES, _SECONDS, _ADDRESSES = 10, 60.0, 1000
 
 
-class Lock:
-    """Opens to who knows the token; without a token it stands open.
+class TokenAuth:
+    """Checks the token; without a token everybody is let in.
 
-    A browser keeps a `ticket`, from which the token cannot be learned and which ends with the server or at `renew`.
-    `tries` counts wrong tokens.
+    A browser keeps a `session`, which does not reveal the token and ends with the server or at `end_sessions`.
+    `attempts` counts wrong tokens.
     """
 
     def __init__(self, token: Secret) -> None:
-        self.token, self.tries = token, Tries()
+        self.token, self.attempts = token, LoginAttempts()
         self._key = secrets.token_bytes(32)
 
     def __bool__(self) -> bool:
         return bool(self.token)
 
     @property
-    def ticket(self) -> str:
+    def session(self) -> str:
         """What a browser's cookie holds: 64 hexadecimal digits."""
         return hmac.new(self._key, self.token.reveal().encode(), sha256).hexdigest()
 
-    def opens(self, said: str) -> bool:
-        """Whether this is the token, compared in the same time whatever was said."""
+    def verify(self, said: str) -> bool:
+        """Whether this is the token, compared in constant time."""
         return bool(self.token) and _same(said, self.token.reveal())
 
-    def admits(self, ticket: str) -> bool:
-        """Whether this is the ticket of now."""
-        return bool(self.token) and _same(ticket, self.ticket)
+    def verify_session(self, session: str) -> bool:
+        """Whether this is the current session."""
+        return bool(self.token) and _same(session, self.session)
 
-    def renew(self) -> None:
-        """Make every ticket given so far worthless."""
+    def end_sessions(self) -> None:
+        """Invalidate every session given so far."""
         self._key = secrets.token_bytes(32)
 
 
@@ -50,7 +50,7 @@ def _same(said: str, wanted: str) -> bool:
     return hmac.compare_digest(sha256(said.encode("utf-8", "replace")).digest(), sha256(wanted.encode()).digest())
 
 
-class Tries:
+class LoginAttempts:
     """Counts wrong tokens by address: ten within a minute, and the next must wait."""
 
     def __init__(self) -> None:

@@ -45,7 +45,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DRAINED = 16 << 20
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
+class AccessRules(msgspec.Struct, frozen=True, kw_only=True):
     """Who is let in and how much they may send.
 
     `hosts` are the names under which the server may be asked, `any_address` whether any address in figures will do
@@ -61,14 +61,14 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     verbose: bool = False
 
 
-def guard(app: ASGIApp, state: State, rules: Rules) -> ASGIApp:
+def guard(app: ASGIApp, state: State, rules: AccessRules) -> ASGIApp:
     """Return the application behind all guards."""
-    guarded = Failures(Hosts(Tokens(Bodies(app, rules), state, rules), rules), state)
-    headed = Headed(guarded)
-    return Lines(headed) if rules.verbose else headed
+    guarded = ErrorBoundary(HostGuard(TokenGuard(BodyLimits(app, rules), state, rules), rules), state)
+    headed = SecurityHeaders(guarded)
+    return AccessLog(headed) if rules.verbose else headed
 
 
-class Lines:
+class AccessLog:
     """Says each request in a line: method, path without its query, status, milliseconds."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -96,7 +96,7 @@ class Lines:
             sys.stderr.flush()
 
 
-class Headed:
+class SecurityHeaders:
     """Gives every answer the headers that keep a browser strict, and at `/v1` an id; an answer may bring its own."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -125,7 +125,7 @@ def plain_id(headers: Headers) -> str:
     return given if _ID.fullmatch(given) else ""
 
 
-class Failures:
+class ErrorBoundary:
     """Turns an error nobody foresaw into an answer that says nothing of it, and writes it to stderr without keys."""
 
     def __init__(self, app: ASGIApp, state: State) -> None:
@@ -152,13 +152,13 @@ class Failures:
             await failed(scope)(scope, receive, send)
 
 
-class Hosts:
+class HostGuard:
     """Lets in who asks for this server by a name of its own, and nothing that another site's page sends.
 
     The first holds off foreign names that point here (DNS rebinding), the second forms of foreign pages.
     """
 
-    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+    def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
         self.app, self.rules = app, rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -216,16 +216,16 @@ def _is_address(name: str) -> bool:
         return False
 
 
-class Tokens:
-    """Asks for the token where the server has one: a cookie's ticket at the pages, a bearer's token at `/v1`."""
+class TokenGuard:
+    """Asks for the token where the server has one: a cookie's session at the pages, a bearer's token at `/v1`."""
 
-    def __init__(self, app: ASGIApp, state: State, rules: Rules) -> None:
-        self.app, self.lock = app, state.lock
-        self.ask_again = Bodies(ask_again, rules)
+    def __init__(self, app: ASGIApp, state: State, rules: AccessRules) -> None:
+        self.app, self.auth = app, state.auth
+        self.ask_again = BodyLimits(ask_again, rules)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or send pages to `/login` and programs an error; what a form says waits there for the login."""
-        if scope["type"] != "http" or not self.lock or self._is_let_in(scope):
+        if scope["type"] != "http" or not self.auth or self._is_let_in(scope):
             await self.app(scope, receive, send)
         elif is_program(scope):
             what = "the token is missing or wrong; send `Authorization: Bearer TOKEN` to /v1, or log in at /login"
@@ -239,10 +239,10 @@ class Tokens:
         headers = Headers(scope=scope)
         if is_endpoint(scope):
             scheme, _, said = headers.get("authorization", "").partition(" ")
-            return scheme.lower() == "bearer" and self.lock.opens(said.strip())
+            return scheme.lower() == "bearer" and self.auth.verify(said.strip())
         if scope["path"] == "/login" or scope["path"].startswith("/static/"):
             return True
-        return self.lock.admits(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
+        return self.auth.verify_session(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
 
 
 def _login(scope: Scope) -> str:
@@ -252,10 +252,10 @@ def _login(scope: Scope) -> str:
     return "/login?" + urlencode({"next": own(scope)})
 
 
-class Bodies:
+class BodyLimits:
     """Holds what a request may send to its size and its time."""
 
-    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+    def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
         self.app, self.rules = app, rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

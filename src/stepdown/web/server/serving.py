@@ -23,9 +23,9 @@ from stepdown.errors import UsageError
 from stepdown.runner.run import rare_collections
 from stepdown.web.app import make_app
 from stepdown.web.errors.objects import error_body
-from stepdown.web.jobs.jobs import GRACE
-from stepdown.web.security.guards import HEADERS, Rules
-from stepdown.web.server.transport import Gathering
+from stepdown.web.jobs.run_jobs import GRACE
+from stepdown.web.security.guards import HEADERS, AccessRules
+from stepdown.web.server.transport import CoalescingTransport
 from stepdown.web.state import State
 
 _BUSY = "too many connections"
@@ -33,7 +33,7 @@ _FILES = 8192
 _STDERR = 2
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How long a connection may be of no use.
 
     Seconds: `head_seconds` until a request's headers are here, `request_seconds` until its body is,
@@ -55,7 +55,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Connection(H11Protocol):
     """One connection: slow heads, bodies and readers lose it, which uvicorn alone would wait for without end."""
 
-    limits = Limits()
+    limits = ConnectionLimits()
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first request; one connection too many is told so and closed."""
         assert isinstance(transport, asyncio.Transport), "sockets have both directions"
-        transport = Gathering(transport, self.loop)
+        transport = CoalescingTransport(transport, self.loop)
         super().connection_made(transport)
         # Whatever the client has not read counts as waiting, also the last bytes of an answer.
         transport.set_write_buffer_limits(high=0)
@@ -243,13 +243,13 @@ async def serve(
     state: State,
     bound: socket.socket,
     *,
-    rules: Rules | None = None,
-    limits: Limits | None = None,
+    rules: AccessRules | None = None,
+    limits: ConnectionLimits | None = None,
     listening: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve both doors on a bound socket until a signal ends it; the state is closed then."""
     allow_many_files()
-    server = make_server(make_app(state, rules=rules), state, limits=limits or Limits(), listening=listening)
+    server = make_server(make_app(state, rules=rules), state, limits=limits or ConnectionLimits(), listening=listening)
     try:
         with rare_collections():
             await server.serve([bound])
@@ -257,7 +257,7 @@ async def serve(
         await state.close(grace=0.0 if server.force_exit else GRACE)
 
 
-def make_server(app: ASGIApp, state: State, *, limits: Limits, listening: Callable[[], None]) -> Server:
+def make_server(app: ASGIApp, state: State, *, limits: ConnectionLimits, listening: Callable[[], None]) -> Server:
     """Return a server of an application, which has not begun."""
     kind = type("LimitedConnection", (Connection,), {"limits": limits})
     config = uvicorn.Config(

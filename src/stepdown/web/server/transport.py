@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 
-class Gathering(asyncio.Transport):
+class CoalescingTransport(asyncio.Transport):
     """A transport that hands on what was written in a turn of the loop at its end, in one call of the system.
 
     Everything else is the transport's behind it.

@@ -14,7 +14,7 @@ from stepdown.store.run_version import run_version
 from stepdown.store.trace_search import TraceFilter, search_traces
 from stepdown.text.figures import count, money
 from stepdown.types import Grade, Trace, Verdict
-from stepdown.web.views.run_stats import Ledger
+from stepdown.web.views.run_stats import RunStatsCache
 
 MOST_SECONDS = 600.0
 MOST_TRACES = 20_000  # an audit reads some 4,000 a second; longer runs are audited by `stepdown audit`
@@ -22,7 +22,7 @@ MOST_RUNS = 6
 MOST_WRONG = 200
 
 
-class Worth(msgspec.Struct, frozen=True):
+class EditQueue(msgspec.Struct, frozen=True):
     """What to look at in a run: the audit's suggestions, best first, or where it has none the wrong traces."""
 
     suggestions: tuple[Suggestion, ...]
@@ -134,12 +134,12 @@ def solved_again(run: Run, problem: str, student: str, prices: Prices) -> Side |
     return side_of(max(found, key=lambda pair: pair[0])[1], problem, prices) if found else None
 
 
-def worth(ledger: Ledger, run: Run) -> Worth:
+def edit_queue(run_stats: RunStatsCache, run: Run) -> EditQueue:
     """Audit a run together with others on the same problems and return what to look at; kept while nothing changes."""
     others = _others(run.store, run)
     # Without the edits: they change no suggestion, and a person makes one a minute.
     marks = tuple((one.id, msgspec.structs.replace(run_version(one), edits=0, call=0)) for one in (run, *others))
-    return ledger.keep(("worth", marks), lambda: _worth(run, others))
+    return run_stats.remember(("queue", marks), lambda: _edit_queue(run, others))
 
 
 def _others(store: Store, run: Run) -> list[Run]:
@@ -153,15 +153,15 @@ def _others(store: Store, run: Run) -> list[Run]:
     return others
 
 
-def _worth(run: Run, others: list[Run]) -> Worth:
+def _edit_queue(run: Run, others: list[Run]) -> EditQueue:
     wrong = tuple(
         dict.fromkeys(line.problem for line in search_traces(run, TraceFilter("wrong"), count=MOST_WRONG).lines)
     )
     if len(run) > MOST_TRACES:
         note = f"This run is too long to be audited while a page waits: stepdown audit {run.id} lists what it suggests."
-        return Worth((), wrong, note)
+        return EditQueue((), wrong, note)
     found = audit(run, *others)
-    return Worth(tuple(one for one in found.edits if one.run == run.id), wrong)
+    return EditQueue(tuple(one for one in found.edits if one.run == run.id), wrong)
 
 
 def gains(run: Run) -> Gains:

@@ -1,4 +1,4 @@
-"""What runs came to, remembered while they stay as they are: counts, spending and comparisons."""
+"""Figures of runs, cached while the runs stay as they are: counts, spending and comparisons."""
 
 import threading
 from collections import OrderedDict
@@ -20,21 +20,20 @@ T = TypeVar("T")
 KEPT = 32
 
 
-class Spent(msgspec.Struct, frozen=True):
+class RunSpending(msgspec.Struct, frozen=True):
     """Tokens and US dollars a run paid for up to its call `last`; None where any of it is unknown.
 
-    `left` of the calls were left by all who asked, or broke, before their end: what those took is an estimate, and at
-    most that.
+    `aborted`: calls that were cancelled or broke mid-stream; their usage is an upper bound.
     """
 
     last: int = 0
     tokens: int | None = 0
     money: float | None = 0.0
-    left: int = 0
+    aborted: int = 0
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A run in the list: who it is, what it came to, and what it paid for; counts are of traces, shares of 1."""
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in the list: its settings, its figures and its spending; counts are of traces, shares of 1."""
 
     run: str
     created: float
@@ -44,7 +43,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     graded: int
     done: int
     total: int
-    spent: Spent
+    spent: RunSpending
 
     @property
     def accuracy(self) -> float | None:
@@ -72,19 +71,19 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return plans_of(self.settings)
 
 
-class Ledger:
-    """Remembers by run and by what was asked; threads may ask at once."""
+class RunStatsCache:
+    """Thread-safe cache of run summaries and reports, keyed by the version of each run."""
 
     def __init__(self, prices: Prices) -> None:
         self.prices = prices
-        self._spent: dict[tuple[str, str], Spent] = {}
+        self._spent: dict[tuple[str, str], RunSpending] = {}
         self._kept: OrderedDict[object, object] = OrderedDict()
         self._lock = threading.Lock()
 
-    def entry(self, run: Run) -> Entry:
-        """Return what a run came to until now."""
+    def summarize(self, run: Run) -> RunSummary:
+        """Return the figures of a run as it is now."""
         now = run_version(run)
-        return Entry(
+        return RunSummary(
             run=run.id,
             created=run.created,
             settings=run.settings,
@@ -96,19 +95,19 @@ class Ledger:
             spent=self._spending(run, now),
         )
 
-    def _spending(self, run: Run, now: RunVersion) -> Spent:
+    def _spending(self, run: Run, now: RunVersion) -> RunSpending:
         """Add to what is known only the calls paid for since."""
         place = (str(run.store.path), run.id)
-        known = self._spent.get(place, Spent())
+        known = self._spent.get(place, RunSpending())
         if known.last < now.call:
-            tokens, money, left = known.tokens, known.money, known.left
+            tokens, money, aborted = known.tokens, known.money, known.aborted
             for one in payments(run, after=known.last, until=now.call):
                 cost = self.prices.cost(one.model, one.usage)
                 money = None if money is None or cost is None else money + one.calls * cost
                 used = None if one.usage is None else one.calls * (one.usage.input + one.usage.output)
                 tokens = None if tokens is None or used is None else tokens + used
-                left += one.calls * one.left
-            known = self._spent[place] = Spent(now.call, tokens, money, left)
+                aborted += one.calls * one.left
+            known = self._spent[place] = RunSpending(now.call, tokens, money, aborted)
         return known
 
     def report(self, store: Store, names: Sequence[str], baseline: str = "") -> Report:
@@ -119,11 +118,11 @@ class Ledger:
         runs = [store.run(name) for name in names]
         base = store.run(baseline) if baseline else None
         marks = tuple((run.id, run_version(run)) for run in [*runs, *([base] if base else [])])
-        return self.keep(
+        return self.remember(
             ("report", marks, baseline), lambda: report(*runs, baseline=base, prices=self.prices, every=True)
         )
 
-    def keep(self, key: object, make: Callable[[], T]) -> T:
+    def remember(self, key: object, make: Callable[[], T]) -> T:
         """Return what `make` made under this key, of the last few that were asked for."""
         with self._lock:
             if key in self._kept:

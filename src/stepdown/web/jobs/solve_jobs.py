@@ -15,7 +15,7 @@ MOST = 100  # kept so that a page may still ask what became of one
 MOST_AT_ONCE = 8
 
 
-class Solving:
+class SolveJob:
     """One problem being solved again: `text` grows; when `work` is done there is a `result` or an `error`.
 
     `counted` says that the page it was asked from shows what edits have gained, `base` is the number of its plan among
@@ -47,31 +47,31 @@ class Solving:
         await asyncio.wait([self.work])
 
 
-class Solvings:
+class SolveJobs:
     """All problems a server solves again, each in a task of its own that goes on when the page is left."""
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self._all: dict[str, Solving] = {}
+        self._all: dict[str, SolveJob] = {}
 
-    def start(self, run: Run, problem: str, *, plan: Plan, student: Model, seconds: float | None) -> Solving:
+    def start(self, run: Run, problem: str, *, plan: Plan, student: Model, seconds: float | None) -> SolveJob:
         """Begin to solve a problem of a run again. Raises `UsageError` where too many are under way."""
         if sum(not one.is_done for one in self._all.values()) >= MOST_AT_ONCE:
             raise UsageError(f"{MOST_AT_ONCE} problems are being solved at the moment", "wait for one to end")
-        one = Solving(run.id, problem, student.name)
+        one = SolveJob(run.id, problem, student.name)
         one.work = asyncio.ensure_future(self._solve(one, run, plan=plan, student=student, seconds=seconds))
         self._all[one.id] = one
         for name in [name for name, old in self._all.items() if old.is_done][: len(self._all) - MOST]:
             del self._all[name]
         return one
 
-    def find(self, name: str) -> Solving:
+    def find(self, name: str) -> SolveJob:
         """Return one by its id. Raises `UnknownName`."""
         if name not in self._all:
             raise UnknownName("solving", name[:40], [])
         return self._all[name]
 
-    async def _solve(self, one: Solving, run: Run, *, plan: Plan, student: Model, seconds: float | None) -> None:
+    async def _solve(self, one: SolveJob, run: Run, *, plan: Plan, student: Model, seconds: float | None) -> None:
         try:
             solving = solve_again(run, one.problem, plan=plan, student=student, calls=self.state.calls, seconds=seconds)
             async with aclosing(solving) as written:

@@ -37,7 +37,7 @@ _ENDS = {
 Stage = Literal["running", "stopping", "ended"]
 
 
-class Job:
+class RunJob:
     """One command a page started: `runs` are the ids it works on, `lines` the last ones of its stderr.
 
     `progress` has an entry for each run that has begun; `code` is the exit code once it has ended, `error` what
@@ -68,13 +68,13 @@ class Job:
 
     @property
     def outcome(self) -> str:
-        """What became of it, in words; its stage while it goes on."""
+        """Its outcome in words; its stage while it is running."""
         if self.code is None:
             return self.stage
         return _ENDS.get(self.code, "stopped at once" if self.code < 0 and self.asked else "failed")
 
     @property
-    def words(self) -> str:
+    def command_line(self) -> str:
         """The command as one would type it, on one line."""
         return shlex.join(("stepdown", *self.command))
 
@@ -85,7 +85,7 @@ class Job:
         return {run: backoff for run, backoff in found.items() if backoff is not None}
 
 
-class Jobs:
+class RunJobs:
     """The jobs of one server, newest last; those that ended stay to be read, up to fifty.
 
     Each works in the `store` and is given `options` more; `token` is the server's own, which nothing shown may hold.
@@ -93,20 +93,20 @@ class Jobs:
 
     def __init__(self, store: Path, *, options: Sequence[str] = (), token: Secret | None = None) -> None:
         self.store, self.options, self.token, self.version = store, tuple(options), token or Secret(""), 0
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, RunJob] = {}
         self._following: set[asyncio.Task[None]] = set()
         self._count = 0
 
-    def __iter__(self) -> Iterator[Job]:
+    def __iter__(self) -> Iterator[RunJob]:
         return iter(list(self._jobs.values()))
 
-    def find(self, name: str) -> Job:
+    def find(self, name: str) -> RunJob:
         """Return a job by its id. Raises `UnknownName`."""
         if name not in self._jobs:
             raise UnknownName("job", name, self._jobs)
         return self._jobs[name]
 
-    def of(self, run: str) -> Job | None:
+    def of(self, run: str) -> RunJob | None:
         """Return the newest job that works on a run, None where none of this server's does or did."""
         return next((job for job in reversed(self._jobs.values()) if run in job.runs), None)
 
@@ -130,14 +130,14 @@ class Jobs:
             raise _refusal(next((one.error for one in events if one.error), None))
         return [msgspec.json.decode(line, type=Costing) for line in said.splitlines()]
 
-    async def start(self, settings: RunSettings) -> Job:
+    async def start(self, settings: RunSettings) -> RunJob:
         """Start a command that could be right. Raises `UsageError`: refused by its estimate, or too many at once."""
         self._check_room()
         costings = await self.estimate(settings)
         self._check_room()
         command = self._command(settings)
         self._count += 1
-        job = Job(str(self._count), command, costings, settings)
+        job = RunJob(str(self._count), command, costings, settings)
         job.process = await self._spawn(command)
         self._jobs[job.id] = job
         self._forget_some()
@@ -147,12 +147,12 @@ class Jobs:
         self.version += 1
         return job
 
-    async def again(self, name: str) -> Job:
+    async def again(self, name: str) -> RunJob:
         """Start the command of a job once more, which goes on from what the store has. Raises as `start` does."""
         job = self.find(name)
         return job if job.is_live else await self.start(job.settings)
 
-    def stop(self, name: str) -> Job:
+    def stop(self, name: str) -> RunJob:
         """Ask a job to finish what it began and end; asked again, it ends at once. Raises `UnknownName`."""
         job = self.find(name)
         if job.is_live and job.process is not None:
@@ -199,7 +199,7 @@ class Jobs:
             env=inherited | {"NO_COLOR": "1", "TERM": "dumb", "STEPDOWN_LEASH": "1"},
         )
 
-    async def _follow(self, job: Job, process: asyncio.subprocess.Process) -> None:
+    async def _follow(self, job: RunJob, process: asyncio.subprocess.Process) -> None:
         """Listen to a job until it ends."""
         assert process.stdout is not None and process.stderr is not None, "both are pipes"
         listening = self._listen(process.stdout, job), _keep_lines(process.stderr, job, self.token)
@@ -207,7 +207,7 @@ class Jobs:
         job.code, job.ended = code, time.time()
         self.version += 1
 
-    async def _listen(self, stream: asyncio.StreamReader, job: Job) -> None:
+    async def _listen(self, stream: asyncio.StreamReader, job: RunJob) -> None:
         """Take in a job's progress and its error; the results it ends with are in the store."""
         rest = b""
         while part := await stream.read(1 << 16):
@@ -255,7 +255,7 @@ def _read_event(line: bytes, token: Secret) -> Event:
     return Event(error, progress)
 
 
-async def _keep_lines(stream: asyncio.StreamReader, job: Job, token: Secret) -> None:
+async def _keep_lines(stream: asyncio.StreamReader, job: RunJob, token: Secret) -> None:
     """Keep the last lines of a stream, each no longer than a screen holds, without keys and control characters."""
     rest = b""
     while part := await stream.read(1 << 16):
