@@ -205,20 +205,34 @@ def _headed(text: str) -> Iterator[Mark]:
 
 
 # Every match of `_ANSWER` and `_HEADING` lies in one line and has one of these words or a sign beyond ASCII.
-_TELLING = re.compile(
-    "ans|option|choice|result|solution|value|statement|response|respuesta|resposta|risposta|reponse|antwo|ergebnis|svar"
-    "|vastaus|cevap|jawaban"
-)
+_TELLING = (
+    "ans", "option", "choice", "result", "solution", "value", "statement", "response", "respuesta", "resposta",
+    "risposta", "reponse", "antwo", "ergebnis", "svar", "vastaus", "cevap", "jawaban",
+)  # fmt: skip
 
 
 def _telling(text: str, begin: int) -> list[tuple[int, int]]:
     """Return the lines in which an answer may be told: a search at every place of the others would take long."""
+    tail = text[begin:]
+    if tail.isascii():
+        return sorted({(begin + start, begin + end) for start, end in _lines_with(tail.lower())})
     lines, start = [], begin
-    for line in text[begin:].split("\n"):
-        if not line.isascii() or _TELLING.search(line.lower()):
+    for line in tail.split("\n"):
+        if not line.isascii() or any(word in line.lower() for word in _TELLING):
             lines.append((start, start + len(line)))
         start += len(line) + 1
     return lines
+
+
+def _lines_with(low: str) -> Iterator[tuple[int, int]]:
+    """Yield the lines that have one of the words: looking for each in turn is faster than for all at every place."""
+    for word in _TELLING:
+        at = low.find(word)
+        while at >= 0:
+            end = low.find("\n", at)
+            end = len(low) if end < 0 else end
+            yield low.rfind("\n", 0, at) + 1, end
+            at = low.find(word, end)
 
 
 def _lines(text: str, begin: int) -> Iterator[Mark]:

@@ -1,6 +1,7 @@
 """Does an answer that was found equal the gold? One question per kind of problem, with the reason in one line."""
 
 import re
+from functools import lru_cache
 
 from stepdown.answers import gold_number as marked_gold
 from stepdown.answers import letter, number, plain_text, same_expression
@@ -30,7 +31,7 @@ async def compare(problem: Problem, found: str, kind: Kind, *, whole: tuple[str,
     `whole` are longer readings of the same place (see `wholes`), for a gold that is an equation or a list.
     """
     if kind == "number":
-        return _numbers(problem.answer, found)
+        return _numbers(problem, found)
     if kind == "choice":
         return _choices(problem, found)
     if kind == "text":
@@ -54,25 +55,32 @@ def wholes(solution: str, found: str, place: tuple[int, int]) -> tuple[str, ...]
 
 def gold_of(problem: Problem, kind: Kind) -> str | None:
     """Return a problem's gold as its kind spells it, also from a worked solution; None where it cannot be read."""
+    return _gold(problem.answer, kind, problem.choices if kind == "choice" else ())
+
+
+# A row asks for its gold before and while it is compared, and so do all samples of one problem.
+@lru_cache(maxsize=512)
+def _gold(answer: str, kind: Kind, choices: tuple[str, ...]) -> str | None:
     if kind == "number":
-        return marked_gold(problem.answer)
+        return marked_gold(answer)
     if kind == "expression":
-        boxes = [problem.answer[start:end].strip() for start, end in last_boxes(problem.answer)]
-        return ", ".join(filter(None, boxes)) or problem.answer.strip() or None
+        boxes = [answer[start:end].strip() for start, end in last_boxes(answer)]
+        return ", ".join(filter(None, boxes)) or answer.strip() or None
     if kind == "choice":
-        return _letter(problem.answer, problem.choices)
-    return plain_text(problem.answer) or None
+        return _letter(answer, choices)
+    return plain_text(answer) or None
 
 
-def _numbers(answer: str, found: str) -> Outcome:
-    gold = marked_gold(answer)
+def _numbers(problem: Problem, found: str) -> Outcome:
+    gold = gold_of(problem, "number")
     if gold is None:
-        return "ungraded", f"the gold `{answer[:80]}` is not a number"
-    return _outcome(number(gold) == number(found), found, gold)
+        return "ungraded", f"the gold `{problem.answer[:80]}` is not a number"
+    # Both are spelled in the one form that a value has.
+    return _outcome(gold == found or number(gold) == number(found), found, gold)
 
 
 def _choices(problem: Problem, found: str) -> Outcome:
-    gold = _letter(problem.answer, problem.choices)
+    gold = gold_of(problem, "choice")
     if gold is None:
         return "ungraded", f"the gold `{problem.answer[:80]}` is none of the choices"
     return _outcome(gold == found, found, gold)

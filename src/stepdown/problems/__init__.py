@@ -61,6 +61,22 @@ class LabelCheck(msgspec.Struct, frozen=True):
     kinds: dict[Kind, int] = {}
 
 
+class Fingerprint:
+    """What stands for problems in their order, one after the other."""
+
+    def __init__(self) -> None:
+        self._digest, self._encode = blake2b(digest_size=16), msgspec.json.Encoder().encode
+
+    def add(self, problem: Problem) -> None:
+        """Add the next problem."""
+        self._digest.update(self._encode(problem) + b"\n")
+
+    @property
+    def digits(self) -> str:
+        """32 hexadecimal digits for all that were added."""
+        return self._digest.hexdigest()
+
+
 class Problems:
     """Problems that are read again from their source at each iteration; none are kept in memory.
 
@@ -96,18 +112,18 @@ class Problems:
         """
         seen: set[bytes] = set()
         kinds: Counter[Kind] = Counter()
-        digest, encode = blake2b(digest_size=16), msgspec.json.Encoder().encode
+        fingerprint = Fingerprint()
         with closing(self.places()) as places:
             for place, problem in places:
                 key = blake2b(problem.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
                 if key in seen:
                     raise self.duplicate(place, problem.id)
                 seen.add(key)
-                digest.update(encode(problem) + b"\n")
+                fingerprint.add(problem)
                 kinds[problem.kind] += 1
         if not seen:
             raise UsageError(f"there are no problems in `{self.dataset}`", "lower `--offset`, or name other data")
-        return LabelCheck(count=len(seen), fingerprint=digest.hexdigest(), kinds=dict(kinds))
+        return LabelCheck(count=len(seen), fingerprint=fingerprint.digits, kinds=dict(kinds))
 
     def duplicate(self, place: Place, identity: str) -> UsageError:
         """Return the error of an id that was seen before."""

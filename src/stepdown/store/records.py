@@ -10,7 +10,7 @@ from stepdown.errors import CallFailed, StoreError
 from stepdown.identity import digest, encoded, hash_of, ways
 from stepdown.store.connection import MEND
 from stepdown.store.schema import MOST_COUNTED
-from stepdown.types import Call, Grade, Messages, Plan, Problem, Reply, Role, Sampling, Settings, Trace, Usage
+from stepdown.types import Call, Grade, Message, Messages, Plan, Problem, Reply, Role, Sampling, Settings, Trace, Usage
 
 encode = msgspec.json.encode
 _MOST_WAYS = 64
@@ -110,13 +110,21 @@ class Edit(msgspec.Struct, frozen=True):
 
 def call_key(model: str, source: str, messages: Messages, sampling: Sampling, sample: int) -> bytes:
     """Return the 16 bytes a call is known by: who was asked, where, what, how, and which draw."""
-    asked = encoded((model, source, messages))[:-1]
+    asked = _prompt(model, source, messages)
     return digest(b"%b,%b,%b]" % (asked, _ways(sampling)[0], encoded(sample)))
+
+
+def _prompt(model: str, source: str, messages: Messages) -> bytes:
+    """Return what is the same of all draws, as their identity says it, less the bracket that closes it."""
+    # A message's identity is what msgspec writes of it: thousands of calls need not ask each field about that.
+    plain = all(type(message) is Message for message in messages)
+    asked = (model, source, messages)
+    return (encode(asked) if plain else encoded(asked))[:-1]
 
 
 def call_keys(model: str, source: str, messages: Messages, sampling: Sampling, sample: int) -> list[bytes]:
     """Return every key that 0.1.0 may have kept this call under, by how its sampling was said; `call_key` first."""
-    before, draw = hash_of(encoded((model, source, messages))[:-1] + b","), encoded(sample)
+    before, draw = hash_of(_prompt(model, source, messages) + b","), encoded(sample)
     keys = []
     for way in _ways(sampling):
         whole = before.copy()
