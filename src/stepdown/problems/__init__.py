@@ -30,7 +30,7 @@ from stepdown.problems.hub import fetch_files
 from stepdown.tabular import SUFFIXES, Row, Rows, find_file, read_rows, shown
 from stepdown.types import Kind, Problem
 
-__all__ = ["Columns", "Dataset", "LabelCheck", "Problems", "as_problems", "datasets", "load_problems"]
+__all__ = ["Columns", "Dataset", "Fingerprint", "LabelCheck", "Problems", "as_problems", "datasets", "load_problems"]
 
 BENCHMARKS = {
     benchmark.about.name: benchmark

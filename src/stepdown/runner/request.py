@@ -35,7 +35,7 @@ class Request(msgspec.Struct, frozen=True, eq=False, dict=True):
     stream: bool = False
 
     def __post_init__(self) -> None:
-        msgspec.structs.force_setattr(self, "sampling", normal(self.sampling))
+        msgspec.structs.force_setattr(self, "sampling", _normal(self.sampling))
         if self.fresh and self.recorded:
             msgspec.structs.force_setattr(self, "fresh", False)
         if self.sampling.temperature <= 0:
@@ -74,3 +74,17 @@ class Request(msgspec.Struct, frozen=True, eq=False, dict=True):
     def call(self, reply: Reply) -> Call:
         """Return the call that this reply makes of the request."""
         return Call(self.role, self.model.name, self.messages, self.sampling, reply, self.sample)
+
+
+_NORMAL: dict[int, tuple[Sampling, Sampling]] = {}
+_MOST_NORMAL = 64
+
+
+def _normal(sampling: Sampling) -> Sampling:
+    """Return `normal` of a sampling, which all requests of a run share."""
+    kept = _NORMAL.get(id(sampling))
+    if kept is None or kept[0] is not sampling:
+        if len(_NORMAL) >= _MOST_NORMAL:
+            _NORMAL.clear()
+        kept = _NORMAL[id(sampling)] = sampling, normal(sampling)
+    return kept[1]

@@ -3,13 +3,13 @@
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import msgspec
 
 from stepdown.errors import BudgetReached, Interrupted, StepdownError, UsageError
-from stepdown.problems import Problems
+from stepdown.problems import Fingerprint
 from stepdown.runner.attempt import Attempts
 from stepdown.runner.budget import Budget
 from stepdown.runner.calls import Calls
@@ -139,12 +139,21 @@ class _Crew:
         self.tally = Tally(run.id, run.settings.count * task.samples, started=time.monotonic())
         self.models: list[Model] = list({id(m): m for m in (task.student, task.planner) if m}.values())
         self.todo = self._todo()
+        self.fingerprint: str | None = None
         self.workers = 0
+
+    def _problems(self) -> Iterator[Problem]:
+        """Stream the problems; `fingerprint` says what they were once all are read."""
+        fingerprint = Fingerprint()
+        for problem in self.task.problems:
+            fingerprint.add(problem)
+            yield problem
+        self.fingerprint = fingerprint.digits
 
     def _todo(self) -> Iterator[tuple[int, Problem, Problem]]:
         done = self.run.done(self.task.samples)
         next_done = next(done, None)
-        for ordinal, (problem, planned) in enumerate(paired(self.task.problems, self.task.plans.control)):
+        for ordinal, (problem, planned) in enumerate(paired(self._problems(), self.task.plans.control)):
             if ordinal == next_done:
                 next_done = next(done, None)
                 continue
@@ -189,13 +198,13 @@ class _Crew:
         self.tally.cached = done.calls
 
     def check_problems(self) -> None:
-        """Read the problems again and refuse to call the run done if they are no longer what it is named by."""
+        """Refuse to call the run done if the problems that were solved are not those it is named by."""
         if self.tally.calls == 0 or self.stop.why is not None:
             return
-        problems = self.task.problems
-        if problems.check().fingerprint != self.run.settings.problems:
+        if self.fingerprint not in (None, self.run.settings.problems):
+            dataset = self.task.problems.dataset
             raise UsageError(
-                f"`{problems.dataset}` changed while run `{self.run.id}` read it, so that run mixes two versions",
+                f"`{dataset}` changed while run `{self.run.id}` read it, so that run mixes two versions",
                 "leave it out of reports; the same command begins another run and pays for no answered call again",
             )
 
@@ -239,7 +248,7 @@ async def grade_trace(grader: Grader, trace: Trace) -> Grade:
     return await grader(trace.problem, trace.solution)
 
 
-def paired(problems: Problems, control: str) -> Iterator[tuple[Problem, Problem]]:
+def paired(problems: Iterable[Problem], control: str) -> Iterator[tuple[Problem, Problem]]:
     """Stream each problem with the one whose plan it gets: itself, or under `shuffled` the next, the last the first."""
     if control != "shuffled":
         yield from ((problem, problem) for problem in problems)

@@ -1,5 +1,7 @@
 """What one run is to do, and the settings that make it that run."""
 
+from functools import cached_property
+
 import msgspec
 
 from stepdown.custom import check_model
@@ -15,7 +17,7 @@ from stepdown.types import Grader, Method, Model, Role, Sampling, Settings
 from stepdown.usercode import code_of, source_of
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
+class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Problems, a method, and who plays which role. `samples` solutions are drawn per problem, all by one plan.
 
     `role` is what the solving model's calls count as: a teacher's, where its solutions are to become a corpus.
@@ -81,7 +83,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
             ) from None
 
     def settings(self) -> Settings:
-        """Read the problems once, refuse what is wrong with them, and return the run's settings."""
+        """Return the run's settings, for which the first call reads the problems once and refuses what is wrong."""
+        return self._settings
+
+    @cached_property
+    def _settings(self) -> Settings:
         self.check()
         checked = self._checked()
         planned = self.method.plan is not None
