@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stepdown.reports import report
     from stepdown.runner import Budget, Plans, Task, grade, load_plans, open_store, run, run_tasks, solve
     from stepdown.store import Run, Store
-    from stepdown.training import Training, export_student, sample, train, write_chains, write_plans
+    from stepdown.training import Training, export_student, sample, train, write_chains, write_plans, write_preferences
     from stepdown.types import (
         Ask,
         Call,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "audits": ("audit",),
     "corpus": ("Card", "Corpus", "CorpusWriter", "open_corpus", "target"),
-    "training": ("Training", "export_student", "sample", "train", "write_chains", "write_plans"),
+    "training": ("Training", "export_student", "sample", "train", "write_chains", "write_plans", "write_preferences"),
     "custom": ("CustomModel",),
     "errors": ("StepdownError",),
     "exchange": ("export_corpus", "export_run", "import_corpus", "import_traces"),
@@ -146,6 +146,7 @@ __all__ = [
     "train",
     "write_chains",
     "write_plans",
+    "write_preferences",
 ]
 
 

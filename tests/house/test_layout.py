@@ -23,8 +23,8 @@ FLOORS = {
     **dict.fromkeys(("methods", "plugins"), 0),
     **dict.fromkeys(("models", "problems", "graders", "stats", "store"), 1),
     **dict.fromkeys(("runner", "corpus"), 2),
-    **dict.fromkeys(("audits", "exchange", "measuring", "training"), 3),
-    "reports": 4,
+    **dict.fromkeys(("audits", "exchange", "measuring"), 3),
+    **dict.fromkeys(("reports", "training"), 4),
     **dict.fromkeys(("cli", "web"), 5),
 }
 DOORLESS = {"__init__", "__main__", "py"}

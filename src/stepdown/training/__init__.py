@@ -3,6 +3,7 @@
 from stepdown.training.contamination import check_allow, refuse_overlap, refuse_tests
 from stepdown.training.datasets import TrainingProgress
 from stepdown.training.loop import train
+from stepdown.training.pairs import write_preferences
 from stepdown.training.sampling import (
     CHAINS,
     GOLD,
@@ -35,4 +36,5 @@ __all__ = [
     "write_chains",
     "write_gold",
     "write_plans",
+    "write_preferences",
 ]

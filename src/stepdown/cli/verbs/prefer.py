@@ -13,13 +13,15 @@ from stepdown.cli.grid import Players
 from stepdown.cli.judge_costs import Judging
 from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
 from stepdown.cli.unused_options import given, refuse
+from stepdown.corpus.folder import check_out
 from stepdown.errors import UsageError
 from stepdown.measuring import AT_ONCE, Preferences, Where, read_votes, write_votes
 from stepdown.measuring import prefer as ask
 from stepdown.runner.lessons import warnings
 from stepdown.settings import BudgetSettings, EndpointSettings
-from stepdown.store import Run
+from stepdown.store import Run, Store
 from stepdown.text.figures import counted
+from stepdown.training import check_allow, refuse_tests, write_preferences
 
 
 @Parameter(name="*", group=CHOICE)
@@ -31,6 +33,8 @@ class PreferOptions:
     ----------
     judge
         The model that is shown each pair in both orders.
+    out
+        Also write the pairs with a verdict as a corpus, for `train --objective dpo`.
     to
         Write a blind task for people to this .jsonl or .html file instead.
     votes
@@ -42,16 +46,20 @@ class PreferOptions:
     seed
         The seed of that draw, and of who stands on the left of a task for people.
     force
-        Replace a task file that is there.
+        Replace a task file or a corpus that is there.
+    allow
+        Write the corpus although: `test`: its questions are there to test on.
     """
 
     judge: str | None = None
+    out: Path | None = None
     to: Path | None = None
     votes: Annotated[tuple[Path, ...], Parameter(show_default=False)] = ()
     where: Where = "both-right"
     limit: Limit = 100
     seed: int = 0
     force: Flag = False
+    allow: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
 
 
 DEFAULTS, MONEY, ENDPOINT, OUTPUT = PreferOptions(), BudgetSettings(), EndpointSettings(), OutputOptions()
@@ -89,23 +97,41 @@ def prefer(
         raise UsageError("who compares is not clear", "give one of --judge MODEL, --to FILE and --votes FILE")
     if options.judge is None:
         refuse([*given(spend), *given(endpoint)], "no model judges", "give --judge MODEL, or leave it out")
-    if options.to is None:
-        refuse(given(options, "force"), "no file is written", "give --to FILE, or leave it out")
+    if options.to is None and options.out is None:
+        refuse(given(options, "force"), "nothing is written", "give --to FILE or --out CORPUS, or leave it out")
+    if options.out is None:
+        refuse(given(options, "allow"), "no corpus is written", "give --out CORPUS, or leave it out")
     with output.reopen() if options.judge is not None else output.read() as store:
         first, second = store.run(run), store.run(against)
         say(*warnings((first, second)))
         if options.to is not None:
+            refuse(given(options, "out"), "nobody has compared yet", "give --out with --votes, when they have")
             return write(first, second, options.to, options, as_json=output.json)
+        check_corpus(first, options, store)
         judging = Judging(options.judge or "", spend, first, second)
         if options.judge is None:
             found = read_votes(first, second, *options.votes)
         else:
             found = judged((first, second), judging, options, Players(store, endpoint))
+        if options.out is not None:
+            corpus = write_preferences(first, second, found, options.out, force=options.force)
+            say(f"wrote {counted(corpus.card.problems, 'pair')} to {options.out}; "
+                f"next: `stepdown train {options.out} --objective dpo --base M --out DIR`")  # fmt: skip
     if output.json:
         show_json(found.to_json() | msgspec.to_builtins(judging.spent))
     else:
         show(str(found))
     return int(found.unjudged > 0)
+
+
+def check_corpus(run: Run, options: PreferOptions, store: Store) -> None:
+    """Refuse, before a judge is asked, a corpus that could not be written or that nothing may be trained on."""
+    if options.out is None:
+        return
+    check_allow(options.allow)
+    check_out(options.out, force=options.force)
+    problems = (trace.problem for trace in run.traces())
+    refuse_tests(run.settings.dataset, problems, allow=options.allow, store=store)
 
 
 def write(first: Run, second: Run, file: Path, options: PreferOptions, *, as_json: bool) -> int:

@@ -36,14 +36,18 @@ class TrainingOptions:
 
     Parameters
     ----------
+    objective
+        `sft`: write what the corpus holds; `dpo`: prefer one text of a pair, from a corpus that `prefer --out` wrote.
+    beta
+        With `dpo`: how strongly the student is held to its base; smaller lets it move further.
     visits
-        `balanced`: one random chain of a problem per visit, as SCoTD; `concatenate`: every chain once in turn.
+        `balanced`: one random chain (or pair) of a problem per visit, as SCoTD; `concatenate`: every one once in turn.
     steps
         Gradient steps. The number of chains varies at equal steps.
     batch
-        Chains per step.
+        Chains, or pairs, per step.
     learning_rate
-        The highest rate; 5e-4 for LoRA, 2e-5 for --full where not given.
+        The highest rate; where not given, 5e-4 for LoRA and 2e-5 for --full, with `dpo` 5e-5 and 1e-6.
     warmup
         Steps until the rate is at its highest, or their share of all; then it falls to 0.
     rank
@@ -57,7 +61,7 @@ class TrainingOptions:
     compile
         Compile the model first: minutes at the start, faster steps.
     evaluations
-        How many times the dev problems are solved; the best checkpoint becomes the student.
+        How many times dev problems are solved, or held-out pairs compared; the best checkpoint becomes the student.
     dev_count
         How many dev problems are held out of the corpus, or taken of --dev.
     checkpoints
@@ -68,6 +72,8 @@ class TrainingOptions:
         Train although: `cut`, `unparseable`, `template`, `one-class`, or `test`: on questions there to test on.
     """
 
+    objective: Literal["sft", "dpo"] = "sft"
+    beta: float = DEFAULTS.beta
     visits: Literal["balanced", "concatenate"] = DEFAULTS.visits
     steps: int = DEFAULTS.steps
     batch: int = DEFAULTS.batch
@@ -88,6 +94,8 @@ class TrainingOptions:
         """Return the settings of one student."""
         if self.full:
             refuse(given(self, "rank"), "with `--full` there is no LoRA", "leave one of them out")
+        if self.objective != "dpo":
+            refuse(given(self, "beta"), f"`{self.objective}` has no beta", "leave it out, or give `--objective dpo`")
         if not self.evaluations:
             refuse(given(self, "dev_count"), "with `--evaluations 0` no dev problem is solved", "leave one of them out")
         named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "dev_count"}
@@ -167,7 +175,7 @@ def train(corpus: Path, /, *, options: StudentOptions, settings: TrainingOptions
     Parameters
     ----------
     corpus
-        A corpus, as `sample` or `keep` wrote it.
+        A corpus, as `sample`, `keep` or `prefer --out` wrote it.
     json
         Write JSON to stdout, as docs/cli.md promises.
     """
@@ -249,6 +257,7 @@ def following() -> Callable[[TrainingProgress], None]:
         left = duration(paid * (now.steps - now.step)) if now.step > first else ""
         figures = (
             "" if now.loss is None else f"loss {now.loss:.3f}",
+            "" if now.margin is None else f"margin {now.margin:+.3f}",
             "" if now.dev is None else f"dev {percent(now.dev)} % right",
             "" if now.tokens_per_second is None else f"{now.tokens_per_second:,.0f} tokens/s",
             left and f"{left} left",
