@@ -74,11 +74,11 @@ class UnknownName(UsageError):
 def closest(name: str, known: Iterable[str]) -> list[str]:
     """Return the one known name that a wrong one most likely means, none where nothing is near."""
     plain = {one.casefold(): one for one in known}
-    said = name.strip().casefold().replace("_", "-")
-    if said in plain:
-        return [plain[said]]
-    close = get_close_matches(said, list(plain), n=1, cutoff=0.6 if len(said) > 3 else 0.5)
-    begun = [one for one in plain if len(said) > 1 and one.startswith(said)]
+    text = name.strip().casefold().replace("_", "-")
+    if text in plain:
+        return [plain[text]]
+    close = get_close_matches(text, list(plain), n=1, cutoff=0.6 if len(text) > 3 else 0.5)
+    begun = [one for one in plain if len(text) > 1 and one.startswith(text)]
     return [plain[one] for one in (begun if len(begun) == 1 else close)]
 
 

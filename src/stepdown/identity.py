@@ -1,7 +1,7 @@
 """What makes a call, a run, a prompt set, a corpus or a training the one it is: which fields, in which form. Version 1.
 
 An identity is a hash over JSON that this module writes, so that a later version finds what an earlier one paid for.
-`FORMS` names the fields that version 1 says of each struct. A field that comes later is said only where it differs
+`FORMS` names the fields that version 1 writes of each struct. A later field is written only where it differs
 from its default: then it is another thing, and else the identity stays. What is not listed may be no part of one.
 
 Problems, chains and plans are hashed as `msgspec` writes them: they leave defaults out anyhow.
@@ -53,23 +53,23 @@ def fingerprint(value: object) -> str:
     return digest(encoded(value)).hex()
 
 
-def digest(said: bytes) -> bytes:
+def digest(body: bytes) -> bytes:
     """Return 16 bytes that stand for these."""
-    return hash_of(said).digest()
+    return hash_of(body).digest()
 
 
-def hash_of(said: bytes) -> blake2b:
+def hash_of(body: bytes) -> blake2b:
     """Return the hash of every identity, begun with these bytes."""
-    return blake2b(said, digest_size=16)
+    return blake2b(body, digest_size=16)
 
 
 def encoded(value: object) -> bytes:
-    """Return a value as its identity says it. Raises `TypeError` for a struct that no form is known of."""
+    """Return the bytes of a value that its identity is made of. Raises `TypeError` for a struct that no form is known of."""
     return msgspec.json.encode(value) if _is_plain(value) else next(_ways(value, False))
 
 
 def ways(value: object) -> list[bytes]:
-    """Return every form that 0.1.0 may have said an equal value in, the given one first."""
+    """Return every form in which 0.1.0 may have written an equal value, the given one first."""
     return list(dict.fromkeys(_ways(value, True)))
 
 
@@ -92,7 +92,7 @@ def _is_plain(value: object) -> bool:
 
 @cache
 def _plain_fields(kind: type) -> tuple[str, ...] | None:
-    """Return the fields of a struct that all are said whatever they hold, under their names; None of anything else."""
+    """Return the fields of a struct that are all written whatever they hold, by name; None for anything else."""
     if not issubclass(kind, msgspec.Struct):
         return None
     config, layout = kind.__struct_config__, _layout(kind)
@@ -112,38 +112,38 @@ def _usual(value: object, default: object) -> object:
 def _ways(value: object, all_: bool) -> Iterator[bytes]:
     """Give the forms of a value, or the given one alone."""
     if isinstance(value, msgspec.Struct):
-        said = [_field(getattr(value, name), (name, *rest), all_) for name, *rest in _layout(type(value))]
-        return (b"{" + b",".join(filter(None, some)) + b"}" for some in product(*said))
+        text = [_field(getattr(value, name), (name, *rest), all_) for name, *rest in _layout(type(value))]
+        return (b"{" + b",".join(filter(None, some)) + b"}" for some in product(*text))
     if isinstance(value, list | tuple):
         return (b"[" + b",".join(some) + b"]" for some in product(*(_ways(one, all_) for one in value)))
     if isinstance(value, Mapping):
-        said = [[_name(key) + way for way in _ways(one, all_)] for key, one in sorted(value.items())]
-        return (b"{" + b",".join(some) + b"}" for some in product(*said))
+        text = [[_name(key) + way for way in _ways(one, all_)] for key, one in sorted(value.items())]
+        return (b"{" + b",".join(some) + b"}" for some in product(*text))
     return iter((msgspec.json.encode(value, order="deterministic"),))
 
 
 def _field(value: object, field: Any, all_: bool) -> list[bytes]:
-    """Return the ways a field is said, nothing being one of them where it may be left out."""
+    """Return the forms a field may be written in; an empty one where it may be left out."""
     name, always, default, sparse = field
     key, usual = _name(name), type(value) is type(default) and value == default
     if not sparse or not isinstance(value, int | float):
         # Of structs that leave defaults out, msgspec leaves these out by what they are, not where they came from.
         return [b""] if usual and not always else [key + way for way in _ways(value, all_)]
-    said = [b"" if value is default else key + msgspec.json.encode(value)]
+    text = [b"" if value is default else key + msgspec.json.encode(value)]
     if all_:
-        said += [b""] * (value == default) + [key + msgspec.json.encode(one) for one in _numbers(value, default)]
-    return list(dict.fromkeys(said))
+        text += [b""] * (value == default) + [key + msgspec.json.encode(one) for one in _numbers(value, default)]
+    return list(dict.fromkeys(text))
 
 
 def _numbers(value: float, default: object) -> list[float]:
-    """Return a number as programs write it: 1 and 1.0 are equal and are not said alike."""
+    """Return a number as programs write it: 1 and 1.0 are equal and are written differently."""
     whole = isinstance(default, float) and float(value).is_integer()
     return [value, int(value), float(value)] if whole else [value]
 
 
 @cache
 def _layout(kind: type) -> tuple[tuple[str, bool, object, bool], ...]:
-    """Return each field's name, whether it is always said, its default, and whether it is said where it is given."""
+    """Return each field's name, whether it is always written, its default, and whether it is written where given."""
     names = [one.__name__ for one in kind.__mro__]
     if not {*FORMS, *SPARSE}.intersection(names):
         raise TypeError(f"`{kind.__name__}` is no part of an identity: say its form in `stepdown.identity`")

@@ -40,10 +40,10 @@ def key(problem: Problem) -> int:
 
 def question_key(question: str, choices: Sequence[str] = ()) -> int:
     """Return the key of a question that is no problem (yet), such as a demonstration's."""
-    said = words(question)
-    if len(said) < _SHORT:
-        said = [*said, *sorted(" ".join(words(choice)) for choice in choices)]
-    return int.from_bytes(blake2b(" ".join(said).encode(errors="replace"), digest_size=_SIZE).digest(), "big")
+    text = words(question)
+    if len(text) < _SHORT:
+        text = [*text, *sorted(" ".join(words(choice)) for choice in choices)]
+    return int.from_bytes(blake2b(" ".join(text).encode(errors="replace"), digest_size=_SIZE).digest(), "big")
 
 
 def keys_of(problems: Iterable[Problem]) -> Keys:

@@ -227,8 +227,8 @@ def parquet_rows(path: Path, batch: int = 10_000) -> Rows:
     """Stream the rows of a parquet file, `batch` at a time; `line` is the row's number from 1."""
     polars = load_polars()
 
-    def broken(said: str) -> BadRow:
-        return BadRow(path, 1, "the file", f"a parquet file ({shown(said, 120)})", "fetch the file again")
+    def broken(text: str) -> BadRow:
+        return BadRow(path, 1, "the file", f"a parquet file ({shown(text, 120)})", "fetch the file again")
 
     with reading("", "", make=broken):
         frame = polars.scan_parquet(path, glob=False)

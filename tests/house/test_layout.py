@@ -3,14 +3,13 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Container, Iterator
-from functools import cache
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 from places import ROOT
+from source_tree import SRC, files, imported_modules, modules, tree_of
 
-SRC = ROOT / "src" / "stepdown"
 FLOORS = {
     **dict.fromkeys(
         (
@@ -31,15 +30,6 @@ DOORLESS = {"__init__", "__main__", "py"}
 FORBIDDEN = {"utils", "util", "helpers", "core", "base", "manager", "common", "misc"}
 
 
-def files() -> list[Path]:
-    return sorted(SRC.rglob("*.py"))
-
-
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
 def room(path: Path) -> str:
     return path.relative_to(SRC).parts[0].removesuffix(".py")
 
@@ -52,24 +42,6 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
             for alias in node.names:
                 if alias.name.startswith("stepdown."):
                     yield alias.name.split(".")[1], node
-
-
-def modules() -> dict[str, Path]:
-    """Return every module of the package by its dotted name."""
-    named = ((".".join(path.relative_to(SRC.parent).with_suffix("").parts), path) for path in files())
-    return {name.removesuffix(".__init__"): path for name, path in named}
-
-
-def imported_modules(path: Path, known: Container[str]) -> set[str]:
-    """Return the modules of the package that a file imports, for type checking or late in a function as well."""
-    found = set[str]()
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "stepdown":
-            inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name if name in known else node.module or "" for name in inner}
-        elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names if alias.name in known}
-    return found
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

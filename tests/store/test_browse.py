@@ -135,7 +135,7 @@ def test_problems_whose_content_differs_are_paired_by_id(store: Store) -> None:
     put(other, (7, 0), problem(1, question="Ada has one pear more than 1."), "right")
     other.grader = "default@2"
     found = verdict_changes(one, other)
-    assert found.named and [flip.problem for flip in found.turned] == ["sums/test/1"]
+    assert found.by_id and [flip.problem for flip in found.turned] == ["sums/test/1"]
 
 
 def test_runs_that_vote_are_not_taken_apart(store: Store) -> None:

@@ -140,7 +140,7 @@ def choice_held(text: str, choices: tuple[str, ...], *, stated: bool = False) ->
     """Return the choice that a mark's words name, `SeveralChoices` for more than one or a denied one, else None.
 
     The words of one choice come first, then a letter or number that stands alone or leads, then what is mentioned; in a
-    mere statement (`stated`) that is not said among many other words.
+    mere statement (`stated`) that does not stand among many other words.
     """
     text = sweep(text)
     start, end = unwrapped_span(text, 0, len(text), brackets=True)
@@ -168,10 +168,10 @@ def choice_held(text: str, choices: tuple[str, ...], *, stated: bool = False) ->
     return SeveralChoices() if joined or best is None or _level(best, kept) else best
 
 
-def _exactly(said: str, choices: tuple[str, ...]) -> int | None:
+def _exactly(text: str, choices: tuple[str, ...]) -> int | None:
     """Return the one choice whose words a text is; a letter is that choice's letter before it is another's words."""
-    plain = plain_text(said)
-    if not plain or (len(said.strip()) == 1 and said.strip().upper() in _LETTERS[: len(choices)]):
+    plain = plain_text(text)
+    if not plain or (len(text.strip()) == 1 and text.strip().upper() in _LETTERS[: len(choices)]):
         return None
     same = [index for index, choice in enumerate(choices) if plain_text(choice) == plain]
     return same[0] if len(same) == 1 else None
@@ -281,9 +281,9 @@ def _places(stems: list[str], wanted: tuple[str, ...]) -> list[int]:
 
 
 def _scattered(words: list[tuple[str, int, int]], choices: tuple[str, ...]) -> list[Pick]:
-    """Find the one choice most of whose words are said, in whatever order."""
-    said = {word[0] for word in words}
-    shares = sorted(((_share(said, choice), index) for index, choice in enumerate(choices)), reverse=True)
+    """Find the one choice most of whose words occur, in whatever order."""
+    text = {word[0] for word in words}
+    shares = sorted(((_share(text, choice), index) for index, choice in enumerate(choices)), reverse=True)
     if not shares or shares[0][0] < 0.6 or (len(shares) > 1 and shares[1][0] >= shares[0][0]):
         return []
     index = shares[0][1]
@@ -291,9 +291,9 @@ def _scattered(words: list[tuple[str, int, int]], choices: tuple[str, ...]) -> l
     return [Pick(index, places[0][1], places[-1][2], 2.0 * shares[0][0] - 1)]
 
 
-def _share(said: set[str], choice: str) -> float:
+def _share(text: set[str], choice: str) -> float:
     wanted = _stems(choice)
-    return sum(one in said for one in wanted) / len(wanted) if wanted else 0.0
+    return sum(one in text for one in wanted) / len(wanted) if wanted else 0.0
 
 
 @lru_cache(maxsize=4096)

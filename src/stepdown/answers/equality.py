@@ -204,9 +204,9 @@ def _rounded(decimal: str, value: Fraction | complex) -> bool:
 def _unlike(one: Reading, other: Reading) -> bool | None:
     """Answers of two sorts are not equal, where both are understood."""
     if {type(one), type(other)} == {Words, FormulaValue}:
-        said, value = (one, other) if isinstance(one, Words) else (other, one)
-        assert isinstance(said, Words) and isinstance(value, FormulaValue), "they were told apart"
-        if said.words == plain_text(unmarked(value.formula)).replace(" ", ""):
+        text, value = (one, other) if isinstance(one, Words) else (other, one)
+        assert isinstance(text, Words) and isinstance(value, FormulaValue), "they were told apart"
+        if text.words == plain_text(unmarked(value.formula)).replace(" ", ""):
             return True
     for side in (one, other):
         if isinstance(side, FormulaValue) and evaluate(figure(unit_off(side.formula).removesuffix("%"))) is None:

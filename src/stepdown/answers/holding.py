@@ -49,52 +49,52 @@ _ADVERB = re.compile(
 _MATHEMATICS = re.compile(r"\$[^$]{0,2000}\$|\\\([^\n]{0,2000}?\\\)|\\(?:text|mathrm|mbox)\{[^{}]{0,200}\}")
 
 
-def held_answer(said: str, mark: Mark, kind: Kind, choices: tuple[str, ...], want: Asked) -> Conclusion | None:
+def held_answer(text: str, mark: Mark, kind: Kind, choices: tuple[str, ...], want: Asked) -> Conclusion | None:
     """Return what a mark's words conclude, also nothing at all; None where they are no answer and it is no mark."""
     if kind == "number":
-        return _number_held(said, mark, want)
+        return _number_held(text, mark, want)
     if kind == "expression":
-        return _formula_held(said, mark, want)
-    return _choice_held(said, mark, choices) if kind == "choice" else _text_held(said)
+        return _formula_held(text, mark, want)
+    return _choice_held(text, mark, choices) if kind == "choice" else _text_held(text)
 
 
-def _choice_held(said: str, mark: Mark, choices: tuple[str, ...]) -> Conclusion | None:
-    pick = choice_held(said, choices, stated=mark.name in ("statement", "final"))
+def _choice_held(text: str, mark: Mark, choices: tuple[str, ...]) -> Conclusion | None:
+    pick = choice_held(text, choices, stated=mark.name in ("statement", "final"))
     if isinstance(pick, SeveralChoices):
-        return Conclusion(None, None, f"`{said.strip()[:80]}` is not one choice")
+        return Conclusion(None, None, f"`{text.strip()[:80]}` is not one choice")
     if pick is None:
-        return Conclusion() if _REFUSED.search(said[:200]) else None
-    return Conclusion(letter(pick.index), (pick.start, pick.end), said[pick.start : pick.end][:80])
+        return Conclusion() if _REFUSED.search(text[:200]) else None
+    return Conclusion(letter(pick.index), (pick.start, pick.end), text[pick.start : pick.end][:80])
 
 
-def _text_held(said: str) -> Conclusion | None:
-    span = text_held(said)
+def _text_held(text: str) -> Conclusion | None:
+    span = text_held(text)
     if span is None:
         return None
-    return Conclusion(plain_signs(said[slice(*span)]), span, said[slice(*span)][:80])
+    return Conclusion(plain_signs(text[slice(*span)]), span, text[slice(*span)][:80])
 
 
-def _number_held(said: str, mark: Mark, want: Asked) -> Conclusion | None:
-    one = stated(said, bounds=want.bounds, percent=want.percent, nouns=want.nouns)
+def _number_held(text: str, mark: Mark, want: Asked) -> Conclusion | None:
+    one = stated(text, bounds=want.bounds, percent=want.percent, nouns=want.nouns)
     if isinstance(one, Number):
-        return _number(said, one, want)
+        return _number(text, one, want)
     if isinstance(one, Unread):
-        denied = mark.name in ("statement", "final") and DENIED.search(said, 0, one.start)
-        return None if denied else Conclusion(None, None, f"`{said.strip()[:80]}` is not one number")
-    if numbers(said, words=True):
-        return number_closing(said, want)
-    inner = said[slice(*unwrapped_span(said, 0, len(said)))]
+        denied = mark.name in ("statement", "final") and DENIED.search(text, 0, one.start)
+        return None if denied else Conclusion(None, None, f"`{text.strip()[:80]}` is not one number")
+    if numbers(text, words=True):
+        return number_closing(text, want)
+    inner = text[slice(*unwrapped_span(text, 0, len(text)))]
     letter_only = mark.name in ("statement", "final") and inner.strip("()").isalpha() and len(inner) <= 3
-    firm = not letter_only and (not _PROSE.search(inner) or any(isinstance(one, Unread) for one in figures(said)))
-    return Conclusion() if firm or _REFUSED.search(said) else None
+    firm = not letter_only and (not _PROSE.search(inner) or any(isinstance(one, Unread) for one in figures(text)))
+    return Conclusion() if firm or _REFUSED.search(text) else None
 
 
 def _number(text: str, one: Number, want: Asked) -> Conclusion:
     return Conclusion(spelled(number_asked(one, want)), (one.start, one.end), text[one.start : one.end].strip()[:80])
 
 
-def _formula_held(said: str, mark: Mark, want: Asked) -> Conclusion | None:
-    plain = plain_signs(said)
+def _formula_held(text: str, mark: Mark, want: Asked) -> Conclusion | None:
+    plain = plain_signs(text)
     start, end = unwrapped_span(plain, 0, len(plain))
     if mark.name != "box" and start < end:
         if reason := _REASON.search(plain, start, end):
@@ -103,15 +103,15 @@ def _formula_held(said: str, mark: Mark, want: Asked) -> Conclusion | None:
         if _NOT.match(outside):
             if mark.name in ("statement", "final"):
                 return None
-            return Conclusion(None, None, f"`{said.strip()[:80]}` denies")
+            return Conclusion(None, None, f"`{text.strip()[:80]}` denies")
         if not _bare(outside, mark.name):
-            return None if mark.name in ("statement", "final") else _held_sentence(said, end, want)
+            return None if mark.name in ("statement", "final") else _held_sentence(text, end, want)
         adverb = _ADVERB.match(plain, start, end)
         start, end = _exact(plain, adverb.end() if adverb else start, end, want)
         start = start if want.equation else _come_to(plain, start, end)
     if start == end:
         return None
-    return Conclusion(plain[start:end].strip(), (start, end), said[start:end].strip()[:80])
+    return Conclusion(plain[start:end].strip(), (start, end), text[start:end].strip()[:80])
 
 
 def _bare(outside: str, name: str) -> bool:
@@ -120,17 +120,17 @@ def _bare(outside: str, name: str) -> bool:
     return len(words) <= (3 if name in ("statement", "final") else 8) and not _VERB.search(outside)
 
 
-def _held_sentence(said: str, end: int, want: Asked) -> Conclusion | None:
-    read = formula_closing(said[:end], want)
+def _held_sentence(text: str, end: int, want: Asked) -> Conclusion | None:
+    read = formula_closing(text[:end], want)
     return read if read.found is not None else None
 
 
 def _come_to(text: str, start: int, end: int) -> int:
     """Return where the value begins that a chain of equations comes to; a name's equation and a list stay whole."""
-    said = text[start:end]
-    if "=" not in said or _MANY.search(said) or _NAME_FIRST.match(said):
+    words = text[start:end]
+    if "=" not in words or _MANY.search(words) or _NAME_FIRST.match(words):
         return start
-    at = start + said.rindex("=") + 1
+    at = start + words.rindex("=") + 1
     return at + len(text[at:end]) - len(text[at:end].lstrip(" $"))
 
 

@@ -178,8 +178,8 @@ def _tags(text: str, begin: int) -> Iterator[Mark]:
 def _fields(text: str, begin: int) -> Iterator[Mark]:
     for match in _FIELD.finditer(text, begin):
         decoded = _decoded(match["value"].strip())
-        said = ", ".join(map(str, decoded)) if isinstance(decoded, list) else str(decoded)
-        yield Mark(match.start("value"), match.end("value"), "field", said)
+        words = ", ".join(map(str, decoded)) if isinstance(decoded, list) else str(decoded)
+        yield Mark(match.start("value"), match.end("value"), "field", words)
 
 
 def _decoded(value: str) -> object:
@@ -286,8 +286,8 @@ def _content(text: str, start: int, states: bool) -> tuple[int, int]:
         start += 1
     end = _line_end(text, start)
     for _ in range(_LINES):
-        said = text[start:end]
-        if end >= len(text) or not (_OPENER.fullmatch(said.strip()) or _open(said)):
+        words = text[start:end]
+        if end >= len(text) or not (_OPENER.fullmatch(words.strip()) or _open(words)):
             break
         end = _line_end(text, end + 1)
     if states:
@@ -298,9 +298,9 @@ def _content(text: str, start: int, states: bool) -> tuple[int, int]:
     return start, min(end, start + _LONGEST)
 
 
-def _asks(said: str) -> bool:
+def _asks(text: str) -> bool:
     """Tell whether a line repeats the question, where `7?` only doubts."""
-    return said.rstrip(" \n*_").endswith("?") and len(_WORD.findall(said)) > 2
+    return text.rstrip(" \n*_").endswith("?") and len(_WORD.findall(text)) > 2
 
 
 def _line_end(text: str, start: int) -> int:
@@ -308,14 +308,14 @@ def _line_end(text: str, start: int) -> int:
     return min(len(text), start + _LONGEST) if end < 0 else end
 
 
-def _open(said: str) -> bool:
+def _open(text: str) -> bool:
     """Tell whether a line leaves display mathematics or an environment open."""
-    if len(said) > _LONGEST:
+    if len(text) > _LONGEST:
         return False
     return (
-        said.count("{") > said.count("}")
-        or said.count("\\begin{") > said.count("\\end{")
-        or said.count("$$") % 2 == 1
-        or said.count("\\[") > said.count("\\]")
-        or said.count("```") % 2 == 1
+        text.count("{") > text.count("}")
+        or text.count("\\begin{") > text.count("\\end{")
+        or text.count("$$") % 2 == 1
+        or text.count("\\[") > text.count("\\]")
+        or text.count("```") % 2 == 1
     )

@@ -104,8 +104,8 @@ def several(text: str) -> bool:
 def readings(text: str) -> Iterator[Reading]:
     """Yield the ways in which an answer in one typography can be meant."""
     text = _builder(text)
-    if said := _clock(text) or _said(text):
-        yield said
+    if words := _clock(text) or _said(text):
+        yield words
         if text.startswith(OPEN) or _SPOKEN.fullmatch(text):
             return
     if based := _based(text):
@@ -306,8 +306,8 @@ def _said(text: str) -> Words | None:
     words = [word for word in _TOLD.findall(bare.casefold()) if word != "the"]
     if len(words) > 1 and words[0] in ("a", "an") and len(words[1]) > 2:
         words = words[1:]
-    said = "".join(words)
-    return Words(said) if any(sign.isalpha() for sign in said) else None
+    shown_text = "".join(words)
+    return Words(shown_text) if any(sign.isalpha() for sign in shown_text) else None
 
 
 def _clock(text: str) -> Words | None:

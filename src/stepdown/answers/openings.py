@@ -47,8 +47,8 @@ def opens_with(text: str, problem: Problem, label: str) -> bool:
     if match is not None:
         return _states(match["rest"], problem, label)
     first = _STATEMENT.match(text.lstrip())
-    said = plain_text(first[0]) if first else ""
-    return said in _spellings(problem, label) and not _lists(text, problem)
+    words = plain_text(first[0]) if first else ""
+    return words in _spellings(problem, label) and not _lists(text, problem)
 
 
 def given_away(text: str, problem: Problem, label: str) -> str | None:
@@ -67,10 +67,10 @@ def given_away(text: str, problem: Problem, label: str) -> str | None:
 def _states(rest: str, problem: Problem, label: str) -> bool:
     """Tell whether the statement that a text begins with is the label, stated and not calculated."""
     statement = _STATEMENT.match(rest)
-    said = statement[0].split(",")[0] if statement else ""
-    if "=" in said and len(numbers(said)) > 1:
+    text = statement[0].split(",")[0] if statement else ""
+    if "=" in text and len(numbers(text)) > 1:
         return False
-    found = conclusion(said, problem.kind, problem.choices, question=problem.question).found
+    found = conclusion(text, problem.kind, problem.choices, question=problem.question).found
     return found is not None and same(problem.kind, found, label) is True
 
 

@@ -182,18 +182,18 @@ def states_choice(text: str, problem: Problem, *, surely: bool) -> StatedAnswer 
     if not 0 <= place < len(problem.choices):
         return None
     choices = [choice.casefold() for choice in problem.choices]
-    said = text.casefold()
+    shown_text = text.casefold()
     letter = re.compile(rf"(?<![\w(]){LETTERS[place]}(?=[\s).,:;*\]]|\Z)|\({LETTERS[place]}\)")
     spans = [match.span() for match in letter.finditer(text)]
     words = re.compile(rf"(?<!\w){re.escape(choices[place])}(?!\w)") if choices[place] else None
-    stated = [match.span() for match in words.finditer(said)] if words else []
+    stated = [match.span() for match in words.finditer(shown_text)] if words else []
     for start, end in (*spans, *stated):
         if _CHOSEN.search(text[max(0, start - _NEAR) : start].replace(MARK, "\n")) or _ANSWER.search(
             _before(text, start)
         ):
             return _told_at(text, start, end, ends)
     others = [one for at, one in enumerate(choices) if at != place and one]
-    alone = not any(re.search(rf"(?<!\w){re.escape(one)}(?!\w)", said) for one in others)
+    alone = not any(re.search(rf"(?<!\w){re.escape(one)}(?!\w)", shown_text) for one in others)
     bound = surely or any(choices[place] in pair for pair in _OPPOSITES)
     return _told_at(text, *stated[-1], ends) if stated and alone and not bound else None
 
@@ -221,13 +221,13 @@ def _names(before: str, question: str) -> bool:
     if head is None or _SUPPOSED.search(head["head"]):
         return False
     left = re.sub(r"[\s$*\\(),;:]|\bmust\b|\bshould\b|\bwill\b|\bhas to\b", "", head["head"])
-    asked = re.sub(r"[\s$*\\(),;:]", "", question).rstrip(".?!]}")
+    prompt = re.sub(r"[\s$*\\(),;:]", "", question).rstrip(".?!]}")
     variables = {match[1] for match in _VARIABLE.finditer(question)}
     last = re.search(r"(?<![A-Za-z\\^])([A-Za-z])\$?\s?(?:must|should|will|has to)?\s?\Z", head["head"])
     if last is not None and last[1] in variables:
         return True
     tail = re.search(r"[\\\w^{}+*/-]+\Z", left[-60:])
-    return "=" in head["link"] and tail is not None and len(tail[0]) > 3 and asked.endswith(tail[0])
+    return "=" in head["link"] and tail is not None and len(tail[0]) > 3 and prompt.endswith(tail[0])
 
 
 def _converts(text: str, one: Number, value: Fraction) -> bool:
@@ -257,21 +257,21 @@ def _inverted(plain: str, value: Fraction, question: str) -> Iterator[tuple[int,
     """
     if value.denominator != 1 or value < 0:
         return
-    asked = {int(digits) for digits in (*re.findall(r"\d{1,12}", question), *re.findall(r"\d", question))}
+    prompt = {int(digits) for digits in (*re.findall(r"\d{1,12}", question), *re.findall(r"\d", question))}
     gold = int(value)
     for match in _EQUATION.finditer(plain):
         right, made = int(match[3]), int(match[4])
         left = int(match[1]) if match[1].isdigit() else made
         others = {left, right, made} - {gold}
         trivial = gold in (0, 1) and match["sign"] != "^"
-        if gold in (left, right) and gold != made and others <= asked and not trivial:
+        if gold in (left, right) and gold != made and others <= prompt and not trivial:
             yield match.span()
     if not re.search(r"log|power|exponent|\^", question):
         return
     for one in numbers(plain, words=True):
         giving = _GIVING.match(plain, one.end) if one.value == value else None
         made = int(giving[1].replace("one", "1")) if giving else gold
-        if giving and made in asked - {gold} and _POWER.search(plain[max(0, one.start - _NEAR) : one.start]):
+        if giving and made in prompt - {gold} and _POWER.search(plain[max(0, one.start - _NEAR) : one.start]):
             yield one.start, giving.end(1)
 
 

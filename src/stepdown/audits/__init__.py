@@ -9,9 +9,9 @@ import msgspec
 from stepdown.answers.leaks import Leak, leak
 from stepdown.audits.blame import (
     BLAMES,
-    Attempt,
     Blame,
     BlamedTrace,
+    GradedAttempt,
     Suggestion,
     attempt_of,
     blame,
@@ -27,9 +27,9 @@ from stepdown.store.corrections import BY_PERSON
 from stepdown.types import Grade, Trace, Verdict
 
 __all__ = [
-    "Attempt",
     "Audit",
     "BlamedTrace",
+    "GradedAttempt",
     "Leak",
     "Leakage",
     "PlanFault",
@@ -119,13 +119,13 @@ class _Tally:
         self.endings: Counter[EndingKind] = Counter()
         self.traces = 0
 
-    def read(self) -> Iterator[Attempt]:
+    def read(self) -> Iterator[GradedAttempt]:
         """Stream the run's attempts, counting each trace."""
         second = _others_right(self.run)
         for (trace, grade), right in zip(self.run.graded(), second, strict=True):
             yield self._count(trace, grade, right)
 
-    def _count(self, trace: Trace, grade: Grade, right: bool) -> Attempt:
+    def _count(self, trace: Trace, grade: Grade, right: bool) -> GradedAttempt:
         self.traces += 1
         ends = termination_faults(trace)
         self.endings.update(ends)

@@ -15,7 +15,7 @@ BLAMES: tuple[Blame, ...] = ("truncation", "grader", "student", "plan", "unknown
 NO_PLAN = b""
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class GradedAttempt(msgspec.Struct, frozen=True):
     """What crossings need of a trace: who tried which problem by which plan, and how it went.
 
     `question` and `plan` are fingerprints, so that equal texts of several runs meet. `doubtful` says that another
@@ -64,7 +64,7 @@ class SolveCounts(msgspec.Struct):
     graded: int = 0
     excused: int = 0
 
-    def add(self, attempt: Attempt) -> None:
+    def add(self, attempt: GradedAttempt) -> None:
         """Count one attempt; an ungraded one says nothing."""
         self.right += attempt.verdict == "right"
         self.graded += attempt.verdict != "ungraded"
@@ -84,9 +84,9 @@ class SolveCounts(msgspec.Struct):
 Crossing = Mapping[tuple[str, bytes], SolveCounts]
 
 
-def attempt_of(run: str, student: str, trace: Trace, grade: Grade) -> Attempt:
+def attempt_of(run: str, student: str, trace: Trace, grade: Grade) -> GradedAttempt:
     """Return a trace's attempt, before graders and endings are looked at."""
-    return Attempt(
+    return GradedAttempt(
         run=run,
         problem=trace.problem.id,
         sample=trace.sample,
@@ -102,7 +102,7 @@ def _hash(text: str) -> bytes:
     return blake2b(text.strip().encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-def count_by_student_and_plan(attempts: Iterable[Attempt]) -> dict[bytes, dict[tuple[str, bytes], SolveCounts]]:
+def count_by_student_and_plan(attempts: Iterable[GradedAttempt]) -> dict[bytes, dict[tuple[str, bytes], SolveCounts]]:
     """Return by question the outcomes of each (student, plan)."""
     found: defaultdict[bytes, dict[tuple[str, bytes], SolveCounts]] = defaultdict(dict)
     for attempt in attempts:
@@ -110,13 +110,13 @@ def count_by_student_and_plan(attempts: Iterable[Attempt]) -> dict[bytes, dict[t
     return found
 
 
-def blame(attempt: Attempt, crossing: Crossing) -> BlamedTrace:
+def blame(attempt: GradedAttempt, crossing: Crossing) -> BlamedTrace:
     """Return who is to blame for one wrong attempt, by the first rule that decides (docs/audits.md)."""
     who, why = _decide(attempt, crossing)
     return BlamedTrace(attempt.run, attempt.problem, attempt.sample, attempt.student, who, why)
 
 
-def _decide(attempt: Attempt, crossing: Crossing) -> tuple[Blame, str]:
+def _decide(attempt: GradedAttempt, crossing: Crossing) -> tuple[Blame, str]:
     if attempt.cut:
         return "truncation", "the text was cut at its limit or ran in a loop"
     if attempt.doubtful:
@@ -144,17 +144,17 @@ def _count(others: int) -> str:
     return "the other student" if others == 1 else f"each of {others} other students"
 
 
-def suggestions(attempts: Iterable[Attempt], crossings: Mapping[bytes, Crossing]) -> list[Suggestion]:
+def suggestions(attempts: Iterable[GradedAttempt], counts_by_question: Mapping[bytes, Crossing]) -> list[Suggestion]:
     """Return the plans worth a person's edit, best first; a plan shared by several runs comes once."""
-    first: dict[tuple[bytes, bytes], Attempt] = {}
+    first: dict[tuple[bytes, bytes], GradedAttempt] = {}
     for attempt in attempts:
         if attempt.plan != NO_PLAN:
             first.setdefault((attempt.question, attempt.plan), attempt)
-    found = (suggest(attempt, crossings[attempt.question]) for attempt in first.values())
+    found = (suggest(attempt, counts_by_question[attempt.question]) for attempt in first.values())
     return sorted((one for one in found if one is not None), key=lambda one: (-one.score, one.run))
 
 
-def suggest(attempt: Attempt, crossing: Crossing) -> Suggestion | None:
+def suggest(attempt: GradedAttempt, crossing: Crossing) -> Suggestion | None:
     """Return why a plan is worth an edit; None where no student fails by it, or more solve by it than fail.
 
     Two points for each student that fails by it, less two for each that solves by it; three for each that fails by it

@@ -65,9 +65,9 @@ def contradicts(text: str) -> bool:
 
 
 def _value(match: re.Match[str]) -> Fraction | None:
-    said = match["mark"] or match["box"] or match["said"]
+    text = match["mark"] or match["box"] or match["said"]
     # A sentence after the answer, or the next box, is not part of it.
-    found = numbers(re.split(r"\.\s|\\boxed", said)[0])
+    found = numbers(re.split(r"\.\s|\\boxed", text)[0])
     return found[0].value if len(found) == 1 else None
 
 

@@ -39,7 +39,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     `content` is what its rows are: chains, plans, or the texts of preferences, two for each pair. `dataset` names its
     problems (`gsm8k/train`), `origin` the run or file it came from, `teachers` how many chains
-    each model string wrote and `versions` what the endpoints said they are. `prompts` is the fingerprint of
+    each model string wrote and `versions` the model names that endpoints returned. `prompts` is the fingerprint of
     `prompt_set`. `right` of the `graded` chains are right. `edits` counts chains a person changed. `kept_from` is the
     fingerprint of the corpus that `selection` was applied to last; `fingerprint` is 32 hexadecimal digits over the
     rows, as JSON, in their order. `questions` counts the different questions, whose hashes lie in `questions.bin`

@@ -76,7 +76,7 @@ class CorpusWriter:
             raise UsageError(f"cannot write `{self.out}`: {error}", "name a folder that can be written") from error
 
     def add(self, chain: Chain) -> None:
-        """Add a chain; raise `UsageError` where its problem comes back after another, or cannot be told from it."""
+        """Add a chain; raise `UsageError` where its problem comes back after another, or has the same id as it."""
         row = row_of(chain)
         if self._met.meet(chain.problem):
             self._questions.add(key(chain.problem))

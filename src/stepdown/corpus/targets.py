@@ -120,8 +120,8 @@ def _led_to(head: str) -> int | None:
 
 def _closes(text: str, start: int, end: int) -> bool:
     """Tell whether an answer line is the text's last and says nothing but an answer."""
-    said = text[start:end].strip()
-    return not text[end:].strip() and len(said) <= _LONGEST_ANSWER and not _MORE.search(said)
+    words = text[start:end].strip()
+    return not text[end:].strip() and len(words) <= _LONGEST_ANSWER and not _MORE.search(words)
 
 
 def _ended(text: str) -> str:
@@ -146,8 +146,8 @@ def _answer_line(chain: Chain, found: str, words: PromptSet) -> tuple[str, str]:
     """Return the answer line and what parts it from the chain."""
     if words.name != "scotd":
         return f"Answer: {found}", "\n"
-    said = f"({found.lower()})" if chain.problem.kind == "choice" else found
-    return f"So the answer is: {said}", " "
+    text = f"({found.lower()})" if chain.problem.kind == "choice" else found
+    return f"So the answer is: {text}", " "
 
 
 def _shuffled(text: str, seed: str) -> str:

@@ -146,20 +146,20 @@ class Corpus:
     def counted(self) -> Iterator[tuple[int, tuple[Selection, ...]]]:
         """Stream how many chains were read and what each filter kept so far, now and then and at the end."""
         tallies = self._tallies(None)
-        done = told = 0
+        done = parts = 0
         for group in self._read(None):
             done += len(group)
             for tally in tallies:
                 group = tally.take(group) if group else group
-            if done - told >= _TOLD_EVERY:
-                told = done
+            if done - parts >= _TOLD_EVERY:
+                parts = done
                 yield done, tuple(tally.kept for tally in tallies)
         yield done, tuple(tally.kept for tally in tallies)
 
     def write(self, out: str | Path, *, force: bool = False, progress: Progress | None = None) -> "Corpus":
         """Write this view as a corpus of its own and return that, with what each filter kept on its card.
 
-        `progress` is told the rows read and all there are; a filter that must see the corpus first makes one more
+        `progress` gets the rows read and all there are; a filter that must see the corpus first makes one more
         pass. Raises `UsageError`, also where nothing is kept; then nothing is left.
         """
         card = msgspec.structs.replace(self.card, kept_from=self.card.fingerprint)
@@ -199,11 +199,11 @@ class Corpus:
 
 def _told(groups: Iterator[list[Chain]], total: int, progress: Progress) -> Iterator[list[Chain]]:
     """Stream groups and tell how many rows are read, now and then."""
-    done = told = 0
+    done = parts = 0
     for group in groups:
         done += len(group)
-        if done - told >= _TOLD_EVERY:
-            told = done
+        if done - parts >= _TOLD_EVERY:
+            parts = done
             progress(done, total)
         yield group
     progress(done, total)

@@ -71,8 +71,8 @@ def _exchange(row: Row) -> tuple[str, str, bool]:
 
 def _completed(row: Row) -> list[tuple[str, str]]:
     prompt, completion = row.value("prompt"), row.value("completion")
-    asked = [(ASKING[0], prompt)] if isinstance(prompt, str) else _turns(row, "prompt")
-    return asked + ([(ANSWERING[0], completion)] if isinstance(completion, str) else _turns(row, "completion"))
+    question = [(ASKING[0], prompt)] if isinstance(prompt, str) else _turns(row, "prompt")
+    return question + ([(ANSWERING[0], completion)] if isinstance(completion, str) else _turns(row, "completion"))
 
 
 def _turns(row: Row, column: str) -> list[tuple[str, str]]:
@@ -115,13 +115,13 @@ def _settled(group: list[Chain], identity: str) -> list[Chain]:
 def _supposed(group: list[Chain]) -> Problem:
     """Return the problem of chains without a gold, of the kind that all their answer lines are of."""
     problem = group[0].problem
-    said = [line for chain in group if (line := _last(chain.text)) is not None]
-    if problem.kind == "choice" or not said:
+    text = [line for chain in group if (line := _last(chain.text)) is not None]
+    if problem.kind == "choice" or not text:
         return problem
-    found = inline(problem.question, said[0])
-    if found and all(inline(problem.question, one) for one in said):
+    found = inline(problem.question, text[0])
+    if found and all(inline(problem.question, one) for one in text):
         return msgspec.structs.replace(problem, question=found[0], choices=found[1], kind="choice")
-    if all(plain_number(one) is not None for one in said):
+    if all(plain_number(one) is not None for one in text):
         return msgspec.structs.replace(problem, kind="number")
     return problem
 
@@ -144,8 +144,8 @@ async def _grade(chain: Chain, grader: Grader) -> Grade:
 
 def _label(chain: Chain) -> str | None:
     """Return what a chain's answer line says; the reader is asked where that is more than a letter or a number."""
-    problem, said = chain.problem, _last(chain.text)
-    if problem.kind == "text" or said is None:
-        return said
-    plainly = label_of(said, problem.choices) if problem.kind == "choice" else plain_number(said)
+    problem, text = chain.problem, _last(chain.text)
+    if problem.kind == "text" or text is None:
+        return text
+    plainly = label_of(text, problem.choices) if problem.kind == "choice" else plain_number(text)
     return plainly or explicit(chain.text, problem.kind, problem.choices, question=problem.question).found

@@ -12,7 +12,7 @@ from stepdown.models import Prices
 from stepdown.store import Edit, Run
 from stepdown.store.annotations import Annotation, stored_annotations
 from stepdown.store.provenance import grades_of
-from stepdown.store.reviews import Review, stored_reviews
+from stepdown.store.reviews import DecidedReview, stored_reviews
 from stepdown.tabular import decoded_lines
 from stepdown.types import Call, Grade, Kind, Plan, Problem, Role, Settings, Trace, Verdict
 
@@ -77,7 +77,7 @@ class RunLine(TraceLine, frozen=True, kw_only=True, omit_defaults=True):
     settings: Settings
     grades: tuple[Grade, ...] = ()
     edits: tuple[EditLine, ...] = ()
-    review: Review | None = None
+    review: DecidedReview | None = None
     remarks: tuple[Annotation, ...] = ()
 
 
@@ -126,7 +126,7 @@ def cost_of(trace: Trace, prices: Prices) -> float | None:
     return round(sum(known), 10) if len(known) == len(costs) else None
 
 
-class AddedByPeople:
+class HumanAdditions:
     """What people added to a run, by where it stands in the lines; each is given once."""
 
     def __init__(self, run: Run) -> None:
@@ -158,7 +158,7 @@ def run_lines(run: Run, prices: Prices) -> Iterator[bytes]:
 
     A run that came from such lines goes out as the run it was there, so that the same file comes of it.
     """
-    encode, added = msgspec.json.Encoder().encode, AddedByPeople(run)
+    encode, added = msgspec.json.Encoder().encode, HumanAdditions(run)
     imported, settings = bool(run.settings.origin), settings_of(run)
     for ordinal, trace, grade in run.rows():
         extra = run.extra(ordinal, trace.sample) if imported else None
@@ -172,7 +172,7 @@ def origin_of(name: str, settings: Settings) -> str:
 
 
 def settings_of(run: Run) -> Settings:
-    """Return the settings of a run, as the lines told them where it was read from lines."""
+    """Return the settings of a run, as the lines gave them where it was read from lines."""
     _, slash, before = run.settings.origin.partition("/")
     return msgspec.structs.replace(run.settings, origin=before) if slash else run.settings
 
@@ -270,5 +270,5 @@ def grades_in(line: RunLine) -> tuple[Grade, ...]:
 
 
 def extra_of(line: RunLine) -> bytes | None:
-    """Return what an imported file had said of the trace beyond it."""
+    """Return what an imported file held beyond the trace."""
     return line.extra or None

@@ -91,12 +91,12 @@ def _chain(problem: Problem, one: PoolChain, place: int, source: Source) -> Chai
 
 
 def _label(problem: Problem, pred: str | int | float | None) -> str | None:
-    said = "" if pred is None else str(pred).strip()
+    text = "" if pred is None else str(pred).strip()
     if problem.kind == "choice":
-        return label_of(said, problem.choices)
+        return label_of(text, problem.choices)
     if problem.kind == "number":
-        return plain_number(said) or said or None
-    return said or None
+        return plain_number(text) or text or None
+    return text or None
 
 
 def _compare(chain: Chain, source: Source) -> None:

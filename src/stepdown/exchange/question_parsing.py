@@ -59,12 +59,12 @@ def inline(question: str, gold: str = "(A)") -> tuple[str, tuple[str, ...]] | No
     return _HEADING.sub("", found[0]), found[1]
 
 
-def label_of(said: str, choices: Sequence[str]) -> str | None:
+def label_of(text: str, choices: Sequence[str]) -> str | None:
     """Return the letter of a choice that a label such as `(b)`, or the choice's own words, stands for; None if none."""
-    match = _LETTER.fullmatch(said.strip())
+    match = _LETTER.fullmatch(text.strip())
     if match and (index := LETTERS.index(match[1].upper())) < len(choices):
         return LETTERS[index]
-    same = [index for index, one in enumerate(choices) if one.casefold() == said.strip(" .").casefold()]
+    same = [index for index, one in enumerate(choices) if one.casefold() == text.strip(" .").casefold()]
     return LETTERS[same[0]] if len(same) == 1 else None
 
 

@@ -57,8 +57,8 @@ def _write_authors(run: Run, path: Path, prices: Prices) -> int:
                 if extra
                 else trace_of_thought_csv.row_of(trace, prices)
             )
-            said = remarks.get((trace.problem.id, trace.sample), ())
-            writer.writerow(trace_of_thought_csv.write_cells(trace_of_thought_csv.annotated(row, said)))
+            text = remarks.get((trace.problem.id, trace.sample), ())
+            writer.writerow(trace_of_thought_csv.write_cells(trace_of_thought_csv.annotated(row, text)))
             count += 1
     return count
 

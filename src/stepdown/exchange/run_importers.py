@@ -14,7 +14,7 @@ from stepdown.models import Prices
 from stepdown.runner import grade, open_store
 from stepdown.store import Run, Store
 from stepdown.store.annotations import Annotation, annotate
-from stepdown.store.reviews import Review, put_review
+from stepdown.store.reviews import DecidedReview, put_review
 from stepdown.tabular import decoded_lines
 from stepdown.types import Grade, Settings, Trace
 
@@ -34,7 +34,7 @@ class ImportedTrace(msgspec.Struct, frozen=True):
     extra: bytes | None = None
     remarks: tuple[Annotation, ...] = ()
     edits: tuple[jsonl_runs.EditLine, ...] = ()
-    review: Review | None = None
+    review: DecidedReview | None = None
 
 
 def import_traces(path: str | Path, *, store: Store | None = None) -> Run:
@@ -112,8 +112,8 @@ def csv_traces(path: Path) -> Iterator[ImportedTrace]:
 
 
 def _remarks(row: trace_of_thought_csv.CsvTrace) -> tuple[Annotation, ...]:
-    said = row.annotations
-    return (Annotation(said.delegation, said.answer, author="file"),) if said.delegation or said.answer else ()
+    text = row.annotations
+    return (Annotation(text.delegation, text.answer, author="file"),) if text.delegation or text.answer else ()
 
 
 def _import_lines(path: Path, origin: str, store: Store) -> Run:

@@ -72,8 +72,8 @@ def _chain(row: Row, source: Source) -> tuple[str, Chain]:
     except msgspec.ValidationError as error:
         raise row.bad("the row", f"a chain as the released code of SCoTD writes it ({error})") from error
     problem = _problem(row, one, source.dataset)
-    said = one.response.removesuffix(_END).rpartition(_LABEL)
-    found = _label(problem, said[2]) if said[1] else None
+    text = one.response.removesuffix(_END).rpartition(_LABEL)
+    found = _label(problem, text[2]) if text[1] else None
     if one.score >= 0.5 and found is None:
         raise row.bad("response", f"a label behind `{_LABEL.strip()}`, since its score is 1")
     source.seen[_NO_LABEL] += found is None
@@ -89,8 +89,8 @@ def _chain(row: Row, source: Source) -> tuple[str, Chain]:
 
 
 def _problem(row: Row, one: ScotdSample, dataset: str) -> Problem:
-    asked, mark, rest = one.prompt.rpartition(_A)
-    question = asked.rpartition(_END + _Q)[2].removeprefix(_Q).strip()
+    prompt, mark, rest = one.prompt.rpartition(_A)
+    question = prompt.rpartition(_END + _Q)[2].removeprefix(_Q).strip()
     if not mark or rest.strip() or not question:
         raise row.bad("prompt", f"a prompt that ends in `Q: ...` and `A:`, found {shown(one.prompt[-60:])}")
     found = inline(question)
@@ -98,8 +98,8 @@ def _problem(row: Row, one: ScotdSample, dataset: str) -> Problem:
     return Problem(f"{dataset}/{one.index}", stem, "", choices, "choice" if found else "text")
 
 
-def _label(problem: Problem, said: str) -> str | None:
-    return label_of(said, problem.choices) if problem.kind == "choice" else said.strip() or None
+def _label(problem: Problem, text: str) -> str | None:
+    return label_of(text, problem.choices) if problem.kind == "choice" else text.strip() or None
 
 
 def _mean(logs: tuple[float | None, ...]) -> float | None:

@@ -22,7 +22,7 @@ class Source(msgspec.Struct, frozen=True):
     @property
     def notes(self) -> tuple[str, ...]:
         """The sentences for the card, counts filled in, in the order they were first met."""
-        return tuple(said.replace("{}", f"{count:,}") for said, count in self.seen.items() if count)
+        return tuple(text.replace("{}", f"{count:,}") for text, count in self.seen.items() if count)
 
 
 SPLITS = {"train": "train", "dev": "dev", "valid": "dev", "validation": "dev", "val": "dev", "test": "test"}

@@ -111,8 +111,8 @@ def read_cells(path: Path, line: int, cells: list[str]) -> CsvTrace:
         row = _decode(cells[0])
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise BadRow(path, line, COLUMNS[0], f"the JSON of one trace ({error})") from error
-    for name, cell, said in zip(COLUMNS[1:], cells[1:], repeated(row), strict=True):
-        if cell != said:
+    for name, cell, text in zip(COLUMNS[1:], cells[1:], repeated(row), strict=True):
+        if cell != text:
             raise BadRow(path, line, name, "the same as the JSON in the first cell says")
     return row
 
@@ -170,26 +170,26 @@ def read_trace(row: CsvTrace, problem: Problem, names: ModelNames) -> Trace:
     )
 
 
-def _call(role: Role, model: str, said: PromptAndReply) -> Call:
+def _call(role: Role, model: str, text: PromptAndReply) -> Call:
     reply = Reply(
-        text=said.output_text,
+        text=text.output_text,
         model=model,
-        usage=Usage(input=said.input_count, output=said.output_count),
-        finish="length" if said.output_count == RUNAWAY else "stop",
+        usage=Usage(input=text.input_count, output=text.output_count),
+        finish="length" if text.output_count == RUNAWAY else "stop",
     )
-    return Call(role=role, model=model, messages=(Message("user", said.input_text),), sampling=SAMPLING, reply=reply)
+    return Call(role=role, model=model, messages=(Message("user", text.input_text),), sampling=SAMPLING, reply=reply)
 
 
 def wording_of(trace: Trace) -> tuple[str, str]:
     """Return (prompt set, method) whose words a trace's student was asked in, (`recorded`, its method) if none."""
-    asked = trace.calls[-1].messages[0].content
+    prompt = trace.calls[-1].messages[0].content
     for prompts in PROMPT_SETS.values():
         if trace.plan is not None:
-            if _says(prompts, TRACE_OF_THOUGHT, trace, asked):
+            if _says(prompts, TRACE_OF_THOUGHT, trace, prompt):
                 return prompts.name, TRACE_OF_THOUGHT.name
             continue
         for method in (DIRECT, CHAIN_OF_THOUGHT, PLAN_AND_SOLVE):
-            if _says(prompts, method, trace, asked):
+            if _says(prompts, method, trace, prompt):
                 return prompts.name, method.name
     return "recorded", trace.method
 
@@ -226,8 +226,8 @@ def annotated(row: CsvTrace, remarks: Sequence[Annotation]) -> CsvTrace:
         return row
 
     def joined(field: Literal["delegation", "answer"]) -> str:
-        said = {one.author: text for one in remarks if (text := getattr(one, field))}
-        return "\n".join(f"{author}: {text}" if len(said) > 1 else text for author, text in said.items())
+        words = {one.author: text for one in remarks if (text := getattr(one, field))}
+        return "\n".join(f"{author}: {text}" if len(words) > 1 else text for author, text in words.items())
 
     return msgspec.structs.replace(row, annotations=CsvAnnotations(joined("delegation"), joined("answer")))
 

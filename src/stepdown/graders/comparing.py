@@ -99,23 +99,23 @@ def _letter(answer: str, choices: tuple[str, ...]) -> str | None:
 
 def _texts(answer: str, found: str) -> Outcome:
     """Compare words: the gold may follow up to four others, or stand before the first comma or stop."""
-    gold, said = plain_text(answer).split(), plain_text(found).split()
+    gold, text = plain_text(answer).split(), plain_text(found).split()
     if not gold:
         return "ungraded", "the gold is empty"
     if len(gold) == 1 and gold[0] in _TRUTH:
-        return _outcome(_truth(said) is _TRUTH[gold[0]], found, answer)
-    ahead = said[: -len(gold)]
-    ends = said[-len(gold) :] == gold and len(ahead) <= 4 and _NEGATION.isdisjoint(ahead) and "or" not in ahead
+        return _outcome(_truth(text) is _TRUTH[gold[0]], found, answer)
+    ahead = text[: -len(gold)]
+    ends = text[-len(gold) :] == gold and len(ahead) <= 4 and _NEGATION.isdisjoint(ahead) and "or" not in ahead
     return _outcome(ends or plain_text(_CLAUSE.split(found, maxsplit=1)[0]).split() == gold, found, answer)
 
 
-def _truth(said: list[str]) -> bool | None:
+def _truth(text: list[str]) -> bool | None:
     """Return whether words say yes or no: the first of them, or the only ones that do; None where they say neither."""
-    told = [_TRUTH[word] for word in said if word in _TRUTH]
-    both = said[1:2] in (["or"], ["and"]) and said[2:3] and said[2] in _TRUTH
-    if not told or both or (len(set(told)) > 1 and said[0] not in _TRUTH):
+    parts = [_TRUTH[word] for word in text if word in _TRUTH]
+    both = text[1:2] in (["or"], ["and"]) and text[2:3] and text[2] in _TRUTH
+    if not parts or both or (len(set(parts)) > 1 and text[0] not in _TRUTH):
         return None
-    return told[0] if said[0] in _TRUTH or _NEGATION.isdisjoint(set(said) - {"no"}) else None
+    return parts[0] if text[0] in _TRUTH or _NEGATION.isdisjoint(set(text) - {"no"}) else None
 
 
 async def _expressions(problem: Problem, found: str) -> Outcome:

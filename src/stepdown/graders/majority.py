@@ -35,9 +35,9 @@ def votes_of(attempts: Attempts) -> list[str | None]:
     return [None if trace.cut or trace.error is not None else _read(trace) for trace, _ in attempts]
 
 
-def verdict_of(attempts: Attempts, places: Sequence[int]) -> Grade:
+def verdict_of(attempts: Attempts, indices: Sequence[int]) -> Grade:
     """Return the grade of an answer, given the places of its samples: the first that is graded."""
-    grades = [attempts[place][1] for place in places]
+    grades = [attempts[place][1] for place in indices]
     return next((grade for grade in grades if grade.verdict != "ungraded"), grades[0])
 
 

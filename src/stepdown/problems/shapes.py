@@ -1,4 +1,4 @@
-"""Rows of known benchmarks, told by their columns whatever their file is called.
+"""Rows of known benchmarks, recognised by their columns whatever the file is called.
 
 Each reader gives a problem as that benchmark's own does; a row of no known form is read by its columns (`files`).
 """
@@ -73,9 +73,9 @@ def named_choices(question: Sequence[str], choices: Sequence[str], gold: str, fi
         index = row.text(gold, "the gold's number")
         if not index.isdecimal() or not first <= int(index) < first + len(texts):
             raise row.bad(gold, f"a number from {first} to {first + len(texts) - 1}, found {shown(index)}")
-        said = " ".join(row.text(name, "a text") for name in question)
+        text = " ".join(row.text(name, "a text") for name in question)
         letter = LETTERS[int(index) - first]
-        return Problem(id=row.optional("id"), question=said, answer=letter, choices=texts, kind="choice")
+        return Problem(id=row.optional("id"), question=text, answer=letter, choices=texts, kind="choice")
 
     return read
 

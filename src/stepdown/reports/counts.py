@@ -133,7 +133,7 @@ def count_run(
 
 
 def sizes_of(samples: int) -> list[int]:
-    """Return the numbers k of samples of which is told what k would have given: powers of 2, and all there are."""
+    """Return the k for which pass@k and maj@k are reported: powers of 2, and all samples there are."""
     powers = [1 << power for power in range(samples.bit_length()) if 1 << power <= min(samples, MOST_AT)]
     return sorted({*powers, samples}) if samples > 1 else []
 

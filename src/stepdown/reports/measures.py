@@ -44,9 +44,9 @@ def _change(one: Consistency) -> str:
 
 def _apart(one: Consistency) -> str:
     """What a reader must know of one pair of runs beyond its row."""
-    said = f"{one.contrast}: {one.ungraded} pairs ungraded on a side, {one.alone} problems without a partner"
+    text = f"{one.contrast}: {one.ungraded} pairs ungraded on a side, {one.alone} problems without a partner"
     unlike = one.alike is not None and one.alike < 0.5
-    return f"{said}, {percent(one.alike)} % of words shared{' (are these the same rows?)' if unlike else ''}."
+    return f"{text}, {percent(one.alike)} % of words shared{' (are these the same rows?)' if unlike else ''}."
 
 
 def sensitivity_table(found: Sequence[Sensitivity], place: dict[str, int]) -> Table:

@@ -18,7 +18,7 @@ _COLUMNS: dict[str, Callable[[ReportRow], str]] = {
 def names_of(rows: Sequence[ReportRow], *, within: Sequence[str] = ()) -> dict[str, str]:
     """Return a name for each row by its run: its number, and its values of what differs among the rows.
 
-    `within` names columns that are told beside the name already, such as the student a chart is divided by.
+    `within` names columns that stand beside the name already, such as the student a chart is divided by.
     """
     differing = [name for name in _differing(rows) if name not in within] or ["method"]
     return {row.run: f"{place} {_named(row, differing)}" for place, row in enumerate(rows, 1)}
@@ -37,12 +37,12 @@ def _differing(rows: Sequence[ReportRow]) -> list[str]:
 
 
 def _named(row: ReportRow, differing: Sequence[str]) -> str:
-    told = []
+    parts = []
     for name in differing:
         value = _value(row, name)
         if value not in (DASH, ""):
-            told.append(value if name in _COLUMNS else f"{name} {value}")
-    return " · ".join(told) or method_of(row)
+            parts.append(value if name in _COLUMNS else f"{name} {value}")
+    return " · ".join(parts) or method_of(row)
 
 
 def _value(row: ReportRow, name: str) -> str:

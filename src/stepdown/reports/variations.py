@@ -28,12 +28,12 @@ def variations(settings: Sequence[Settings], firsts: Sequence[str]) -> list[dict
     `firsts` are the ids of the runs' first problems, which an offset shows in. A value that a run does not have, such
     as its teacher's sampling where it has none, is a dash, and makes no difference.
     """
-    told = [
+    parts = [
         _told(one) | ({"first problem": first} if first else {}) for one, first in zip(settings, firsts, strict=True)
     ]
-    names = list(dict.fromkeys(name for one in told for name in one))
-    differing = [name for name in names if name not in _IN_COLUMNS and _differs(name, told)]
-    return [{name: one.get(name, DASH) for name in differing} for one in told]
+    names = list(dict.fromkeys(name for one in parts for name in one))
+    differing = [name for name in names if name not in _IN_COLUMNS and _differs(name, parts)]
+    return [{name: one.get(name, DASH) for name in differing} for one in parts]
 
 
 def _told(settings: Settings) -> dict[str, str]:
@@ -64,9 +64,9 @@ def _words(name: str, value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value) or DASH
 
 
-def _differs(name: str, told: Sequence[Mapping[str, str]]) -> bool:
+def _differs(name: str, parts: Sequence[Mapping[str, str]]) -> bool:
     alike: dict[tuple[str, ...], set[str]] = {}
-    for one in told:
+    for one in parts:
         group = tuple(one.get(other, DASH) for other in _BEYOND.get(name, ()))
         alike.setdefault(group, set()).update([one[name]] if name in one else [])
     return any(len(values) > 1 for values in alike.values())

@@ -251,7 +251,7 @@ class Database:
     def paid(self, runs: Sequence[str]) -> Iterator[tuple[str, Usage]]:
         """Stream the model and usage of each call these runs paid for; a price may depend on one call's length.
 
-        Where an endpoint did not say, or said what cannot be true, bytes stand for tokens: an upper bound, so that a
+        Where an endpoint gave no usage, or an impossible one, bytes stand for tokens: an upper bound, so that a
         budget holds.
         """
         return ((model, usage) for _, model, usage in self.payments(runs))
@@ -267,9 +267,9 @@ class Database:
                 from calls where run in ({marks}) and rowid > ?""",
             (*runs, after),
         )
-        for place, model, unsaid, *counts, asked, answered in rows:
+        for place, model, unsaid, *counts, prompt, answered in rows:
             usage = Usage(*counts)
-            yield place, model, usage if usage.possible and not unsaid else Usage(asked, answered)
+            yield place, model, usage if usage.possible and not unsaid else Usage(prompt, answered)
 
     # -- problems
 

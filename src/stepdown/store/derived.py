@@ -1,4 +1,4 @@
-"""A run's traces carried over into a run that is derived from it, in pieces that hold no other writer up for long."""
+"""Copies a run into a derived run, in short transactions, so that other writers can write in between."""
 
 import time
 from collections.abc import Callable

@@ -28,7 +28,7 @@ class ReviewDecision(msgspec.Struct, frozen=True):
     plan: Plan
 
 
-class Review(msgspec.Struct, frozen=True):
+class DecidedReview(msgspec.Struct, frozen=True):
     """A plan that was held from `asked` to `decided` (unix seconds), and what became of it, as in `ReviewDecision`."""
 
     plan: Plan
@@ -56,7 +56,7 @@ def pending_reviews(store: Store, run: str = "") -> list[PendingReview]:
            order by asked, problem""",
         (run,),
     )
-    return [PendingReview(name, decode_problem(body), decode_plan(plan), asked) for name, body, plan, asked in rows]
+    return [PendingReview(name, decode_problem(body), decode_plan(plan), prompt) for name, body, plan, prompt in rows]
 
 
 def pending_review_counts(store: Store) -> dict[str, int]:
@@ -85,19 +85,19 @@ def review_decision(run: Run, problem: str) -> ReviewDecision | None:
     return ReviewDecision(row[0], decode_plan(row[1])) if row else None
 
 
-def stored_reviews(run: Run) -> dict[str, Review]:
+def stored_reviews(run: Run) -> dict[str, DecidedReview]:
     """Return, by problem id, the plans of a run that were held and that a person has decided on."""
     rows = run.store.db.execute(
         "select problem, plan, asked, decision, changed, decided from reviews where run = ? and decision != ''",
         (run.id,),
     )
     return {
-        problem: Review(decode_plan(plan), asked, word, decode_plan(changed), decided)
-        for problem, plan, asked, word, changed, decided in rows
+        problem: DecidedReview(decode_plan(plan), prompt, word, decode_plan(changed), decided)
+        for problem, plan, prompt, word, changed, decided in rows
     }
 
 
-def put_review(run: Run, problem: Problem, one: Review) -> None:
+def put_review(run: Run, problem: Problem, one: DecidedReview) -> None:
     """Keep what was decided elsewhere on a plan of this run."""
     with run.store.writing() as db:
         db.execute(

@@ -205,7 +205,7 @@ class Run:
         return [Edit(problem, decode_plan(plan), created, seconds) for problem, plan, created, seconds in rows]
 
     def extra(self, ordinal: int, sample: int = 0) -> bytes | None:
-        """Return what an imported file said of this trace beyond it."""
+        """Return what an imported file holds beyond this trace."""
         row = self.store.db.execute(
             "select extra from traces where run = ? and ordinal = ? and sample = ?", (self.id, ordinal, sample)
         ).fetchone()
@@ -305,7 +305,7 @@ class Store(Database):
     """
 
     def id_of(self, settings: Settings) -> str:
-        """Return the id of these settings' run: that of one that is there, in whatever form its sampling was said.
+        """Return the id of these settings' run: that of one that is there, in whatever form its sampling was written.
 
         One from before there were usual stop sequences is the same run.
         """

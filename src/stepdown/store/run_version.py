@@ -24,7 +24,7 @@ class RunVersion(msgspec.Struct, frozen=True):
         return self.right + self.wrong
 
 
-class Payment(msgspec.Struct, frozen=True):
+class PaidCalls(msgspec.Struct, frozen=True):
     """How many calls of this size to one model a run paid for; `usage` of each, None where an endpoint did not say.
 
     Where they were `left` by all who asked, or broke, before their end, it is an estimate.
@@ -49,7 +49,7 @@ def run_version(run: Run) -> RunVersion:
     return RunVersion(traces, right, wrong, grader, call, edits)
 
 
-def payments(run: Run, *, after: int, until: int) -> Iterator[Payment]:
+def payments(run: Run, *, after: int, until: int) -> Iterator[PaidCalls]:
     """Stream what a run paid for after the call of one mark until that of another, grouped by model and size."""
     rows = run.store.db.execute(
         """select model, json_type(reply, '$.usage') is null as unsaid, json_extract(reply, '$.usage.input'),
@@ -60,4 +60,4 @@ def payments(run: Run, *, after: int, until: int) -> Iterator[Payment]:
     )
     for model, unsaid, given, written, cached, left, calls in rows:
         usage = None if unsaid else Usage(given or 0, written or 0, cached or 0)
-        yield Payment(model, usage if usage and usage.possible else None, calls, bool(left))
+        yield PaidCalls(model, usage if usage and usage.possible else None, calls, bool(left))

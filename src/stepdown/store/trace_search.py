@@ -173,10 +173,10 @@ def _pattern(words: str) -> str:
     return "%" + "".join(letter if letter.isascii() else "_" for letter in escaped) + "%"
 
 
-def _lines(run: Run, places: list[Place]) -> tuple[TraceSummary, ...]:
-    if not places:
+def _lines(run: Run, indices: list[Place]) -> tuple[TraceSummary, ...]:
+    if not indices:
         return ()
-    marks = ",".join(f"({ordinal:d},{sample:d})" for ordinal, sample in places)
+    marks = ",".join(f"({ordinal:d},{sample:d})" for ordinal, sample in indices)
     rows = _rows(
         run,
         EVERY,

@@ -33,11 +33,11 @@ class VerdictChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerdictChanges(msgspec.Struct, frozen=True):
-    """Some of the problems that turned, and how many did; `named` says that ids paired them, as no content did."""
+    """Some of the problems that turned, and how many did; `by_id`: problems were matched by id because none matched by content."""
 
     turned: tuple[VerdictChange, ...]
     total: int
-    named: bool
+    by_id: bool
 
 
 def verdict_changes(
@@ -54,10 +54,10 @@ def verdict_changes(
                 f"run `{run.id}` drew {run.settings.samples} samples of each problem, and they vote",
                 "the report's table counts what the votes won and lost; open the run to read its samples",
             )
-    named = not _pairs(before, after, f"select 1 from {_joined(_KEYED)} limit 1")
-    both = f"{_graded(_NAMED if named else _KEYED)} where {_TURNS[kind]}"
+    by_id = not _pairs(before, after, f"select 1 from {_joined(_KEYED)} limit 1")
+    both = f"{_graded(_NAMED if by_id else _KEYED)} where {_TURNS[kind]}"
     total = int(_pairs(before, after, f"select count(*) from {both}")[0][0])
-    return VerdictChanges(_turned(before, after, both, offset=offset, count=count) if total else (), total, named)
+    return VerdictChanges(_turned(before, after, both, offset=offset, count=count) if total else (), total, by_id)
 
 
 def _turned(before: Run, after: Run, both: str, *, offset: int, count: int) -> tuple[VerdictChange, ...]:

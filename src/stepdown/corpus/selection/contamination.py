@@ -25,11 +25,11 @@ class NgramIndex(msgspec.Struct, frozen=True):
 
     def finds(self, problem: Problem) -> str:
         """Return why a problem counts as held by the set, empty where it does not."""
-        said = words(problem.question)
+        text = words(problem.question)
         same = self.questions.get(key(problem))
         if same is not None:
             return f"the same question as `{same}`"
-        for run in _runs(said, self.size):
+        for run in _runs(text, self.size):
             held = self.runs.get(_hashed(run))
             if held is not None:
                 return f"shares \u201c{' '.join(run)}\u201d with `{held}`"
@@ -60,15 +60,15 @@ def _definition(dataset: str, size: int | str) -> str:
 
 def index(problems: Problems, size: int | None = None) -> NgramIndex:
     """Read an evaluation set once; without a size, the runs are as long as its 5th percentile of lengths, 8 to 13."""
-    asked = [(one.id, key(one), words(one.question)) for one in problems]
-    lengths = sorted(len(said) for _, _, said in asked)
+    prompt = [(one.id, key(one), words(one.question)) for one in problems]
+    lengths = sorted(len(text) for _, _, text in prompt)
     short = lengths[len(lengths) // 20] if lengths else _LEAST
     chosen = size or min(max(short, _LEAST), _MOST)
     return NgramIndex(
         size=chosen,
-        count=len(asked),
-        questions={one: name for name, one, _ in reversed(asked)},
-        runs={_hashed(run): name for name, _, said in reversed(asked) for run in _runs(said, chosen)},
+        count=len(prompt),
+        questions={one: name for name, one, _ in reversed(prompt)},
+        runs={_hashed(run): name for name, _, text in reversed(prompt) for run in _runs(text, chosen)},
     )
 
 
@@ -110,9 +110,9 @@ def _ready(request: FilterSpec, dataset: str, held: NgramIndex) -> Filter:
     return Filter(request.text, _definition(dataset, held.size), keep, report=report)
 
 
-def _runs(said: list[str], size: int) -> Iterator[list[str]]:
-    return (said[at : at + size] for at in range(len(said) - size + 1))
+def _runs(text: list[str], size: int) -> Iterator[list[str]]:
+    return (text[at : at + size] for at in range(len(text) - size + 1))
 
 
-def _hashed(said: list[str]) -> int:
-    return hash(" ".join(said))
+def _hashed(text: list[str]) -> int:
+    return hash(" ".join(text))

@@ -33,18 +33,18 @@ def _distinct(group: Group, near: float | None) -> Group:
     stay = []
     for chain in group:
         label = (chain.grade.found, chain.grade.verdict)
-        said = words(chain.text)
-        exact = (label, *said)
+        text = words(chain.text)
+        exact = (label, *text)
         if exact in seen:
             continue
         seen.add(exact)
-        if near is None or _is_new(_shingles(said), kept.setdefault(label, []), near):
+        if near is None or _is_new(_shingles(text), kept.setdefault(label, []), near):
             stay.append(chain)
     return stay
 
 
-def _shingles(said: list[str]) -> Shingles:
-    return frozenset(zip(said, said[1:], said[2:], strict=False)) if len(said) > 2 else frozenset([tuple(said)])
+def _shingles(text: list[str]) -> Shingles:
+    return frozenset(zip(text, text[1:], text[2:], strict=False)) if len(text) > 2 else frozenset([tuple(text)])
 
 
 def _is_new(one: Shingles, others: list[Shingles], near: float) -> bool:

@@ -1,0 +1,37 @@
+"""The package's source as syntax trees, for the tests of its layout and its words."""
+
+import ast
+from collections.abc import Container
+from functools import cache
+from pathlib import Path
+
+from places import ROOT
+
+SRC = ROOT / "src" / "stepdown"
+
+
+def files() -> list[Path]:
+    return sorted(SRC.rglob("*.py"))
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def modules() -> dict[str, Path]:
+    """Return every module of the package by its dotted name."""
+    named = ((".".join(path.relative_to(SRC.parent).with_suffix("").parts), path) for path in files())
+    return {name.removesuffix(".__init__"): path for name, path in named}
+
+
+def imported_modules(path: Path, known: Container[str]) -> set[str]:
+    """Return the modules of the package that a file imports, for type checking or late in a function as well."""
+    found = set[str]()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "stepdown":
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in known else node.module or "" for name in inner}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name in known}
+    return found
