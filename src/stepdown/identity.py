@@ -64,7 +64,7 @@ def hash_of(body: bytes) -> blake2b:
 
 
 def encoded(value: object) -> bytes:
-    """Return the bytes of a value that its identity is made of. Raises `TypeError` for a struct that no form is known of."""
+    """Return the bytes that identify a value. Raises `TypeError` for a struct that no form is known of."""
     return msgspec.json.encode(value) if _is_plain(value) else next(_ways(value, False))
 
 
@@ -112,13 +112,13 @@ def _usual(value: object, default: object) -> object:
 def _ways(value: object, all_: bool) -> Iterator[bytes]:
     """Give the forms of a value, or the given one alone."""
     if isinstance(value, msgspec.Struct):
-        text = [_field(getattr(value, name), (name, *rest), all_) for name, *rest in _layout(type(value))]
-        return (b"{" + b",".join(filter(None, some)) + b"}" for some in product(*text))
+        fields = [_field(getattr(value, name), (name, *rest), all_) for name, *rest in _layout(type(value))]
+        return (b"{" + b",".join(filter(None, some)) + b"}" for some in product(*fields))
     if isinstance(value, list | tuple):
         return (b"[" + b",".join(some) + b"]" for some in product(*(_ways(one, all_) for one in value)))
     if isinstance(value, Mapping):
-        text = [[_name(key) + way for way in _ways(one, all_)] for key, one in sorted(value.items())]
-        return (b"{" + b",".join(some) + b"}" for some in product(*text))
+        pairs = [[_name(key) + way for way in _ways(one, all_)] for key, one in sorted(value.items())]
+        return (b"{" + b",".join(some) + b"}" for some in product(*pairs))
     return iter((msgspec.json.encode(value, order="deterministic"),))
 
 
@@ -129,10 +129,10 @@ def _field(value: object, field: Any, all_: bool) -> list[bytes]:
     if not sparse or not isinstance(value, int | float):
         # Of structs that leave defaults out, msgspec leaves these out by what they are, not where they came from.
         return [b""] if usual and not always else [key + way for way in _ways(value, all_)]
-    text = [b"" if value is default else key + msgspec.json.encode(value)]
+    forms = [b"" if value is default else key + msgspec.json.encode(value)]
     if all_:
-        text += [b""] * (value == default) + [key + msgspec.json.encode(one) for one in _numbers(value, default)]
-    return list(dict.fromkeys(text))
+        forms += [b""] * (value == default) + [key + msgspec.json.encode(one) for one in _numbers(value, default)]
+    return list(dict.fromkeys(forms))
 
 
 def _numbers(value: float, default: object) -> list[float]:

@@ -14,23 +14,15 @@ GIVEN_UP = {
     *("worth",),
 }
 # Classes of one name, and uses of such words, that are still to go.
-SHARED = set(
-    [
-        "Body",
-        "Choice",
-        "Compared",
-        "Costing",
-        "Findings",
-        "Gathering",
-        "Job",
-        "Limits",
-        "Lines",
+SHARED = {
+    *("Body", "Choice", "Compared", "Costing", "Findings", "Gathering", "Job", "Limits", "Lines"),
+    *(
         "Listed",
         "Seen",
         "Spoken",
         "Wanted",
-    ]
-)
+    ),
+}
 LEFT_OVER = {
     "cli/console/review_prompt.py: Desk",
     "cli/session.py: desk",

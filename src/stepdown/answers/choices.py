@@ -282,8 +282,8 @@ def _places(stems: list[str], wanted: tuple[str, ...]) -> list[int]:
 
 def _scattered(words: list[tuple[str, int, int]], choices: tuple[str, ...]) -> list[Pick]:
     """Find the one choice most of whose words occur, in whatever order."""
-    text = {word[0] for word in words}
-    shares = sorted(((_share(text, choice), index) for index, choice in enumerate(choices)), reverse=True)
+    first_letters = {word[0] for word in words}
+    shares = sorted(((_share(first_letters, choice), index) for index, choice in enumerate(choices)), reverse=True)
     if not shares or shares[0][0] < 0.6 or (len(shares) > 1 and shares[1][0] >= shares[0][0]):
         return []
     index = shares[0][1]

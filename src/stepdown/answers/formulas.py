@@ -53,9 +53,9 @@ class Formula(msgspec.Struct, frozen=True):
 
 def formulas(sentence: str, names: frozenset[str] = frozenset()) -> list[Formula]:
     """Return the formulas of one sentence in order; with `names`, only the names that are said."""
-    text = [match for match in _NAME.finditer(sentence) if match[0] in names] if names else []
-    if text:
-        return [_worded(match) for match in text]
+    matches = [match for match in _NAME.finditer(sentence) if match[0] in names] if names else []
+    if matches:
+        return [_worded(match) for match in matches]
     found, at = [], 0
     for start, end, inner_start, inner_end in _marked(sentence):
         found += _unmarked(sentence, at, start)

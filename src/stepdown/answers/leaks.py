@@ -58,17 +58,17 @@ def leak(problem: Problem, plan: Plan) -> Leak:
     known = given(problem) | CONSTANTS
     computed = tuple(dict.fromkeys(marked[one.start : one.end] for one in values if abs(one.value) not in known))
     held = _holds(_asked(problem), problem)
-    parts = _told(marked, problem, known, surely=held)
-    if parts is None:
+    stated = _told(marked, problem, known, surely=held)
+    if stated is None:
         return Leak(assessable=not held, computed=computed)
-    return Leak(gold=True, last_step=parts.last, computed=computed, quote=parts.quote)
+    return Leak(gold=True, last_step=stated.last, computed=computed, quote=stated.quote)
 
 
 @lru_cache(maxsize=1024)
 def given(problem: Problem) -> frozenset[Fraction]:
     """Return the values a question gives, also spelled out, as shares of a hundred, and without sign."""
-    prompt = _asked(problem)
-    values = {abs(one.value) for one in _numbers(prompt, True)} | {Fraction(one) for one in _STANDING.findall(prompt)}
+    asked = _asked(problem)
+    values = {abs(one.value) for one in _numbers(asked, True)} | {Fraction(one) for one in _STANDING.findall(asked)}
     return frozenset(values | {value / 100 for value in values} | {value * 100 for value in values})
 
 

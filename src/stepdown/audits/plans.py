@@ -60,8 +60,8 @@ def blanks(text: str) -> Iterator[str]:
 
 def restating(question: str, text: str) -> Iterator[str]:
     """Give the question where at least 80 % of its runs of four words come again in the plan."""
-    prompt, words = _runs(question), _runs(text)
-    if len(prompt) >= RUN and len(prompt & words) >= RESTATED * len(prompt):
+    asked, words = _runs(question), _runs(text)
+    if len(asked) >= RUN and len(asked & words) >= RESTATED * len(asked):
         yield question
 
 

@@ -146,13 +146,13 @@ class Corpus:
     def counted(self) -> Iterator[tuple[int, tuple[Selection, ...]]]:
         """Stream how many chains were read and what each filter kept so far, now and then and at the end."""
         tallies = self._tallies(None)
-        done = parts = 0
+        done = reported = 0
         for group in self._read(None):
             done += len(group)
             for tally in tallies:
                 group = tally.take(group) if group else group
-            if done - parts >= _TOLD_EVERY:
-                parts = done
+            if done - reported >= _TOLD_EVERY:
+                reported = done
                 yield done, tuple(tally.kept for tally in tallies)
         yield done, tuple(tally.kept for tally in tallies)
 
@@ -199,11 +199,11 @@ class Corpus:
 
 def _told(groups: Iterator[list[Chain]], total: int, progress: Progress) -> Iterator[list[Chain]]:
     """Stream groups and tell how many rows are read, now and then."""
-    done = parts = 0
+    done = reported = 0
     for group in groups:
         done += len(group)
-        if done - parts >= _TOLD_EVERY:
-            parts = done
+        if done - reported >= _TOLD_EVERY:
+            reported = done
             progress(done, total)
         yield group
     progress(done, total)

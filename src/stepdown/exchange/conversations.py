@@ -71,8 +71,8 @@ def _exchange(row: Row) -> tuple[str, str, bool]:
 
 def _completed(row: Row) -> list[tuple[str, str]]:
     prompt, completion = row.value("prompt"), row.value("completion")
-    question = [(ASKING[0], prompt)] if isinstance(prompt, str) else _turns(row, "prompt")
-    return question + ([(ANSWERING[0], completion)] if isinstance(completion, str) else _turns(row, "completion"))
+    asked = [(ASKING[0], prompt)] if isinstance(prompt, str) else _turns(row, "prompt")
+    return asked + ([(ANSWERING[0], completion)] if isinstance(completion, str) else _turns(row, "completion"))
 
 
 def _turns(row: Row, column: str) -> list[tuple[str, str]]:
@@ -115,13 +115,13 @@ def _settled(group: list[Chain], identity: str) -> list[Chain]:
 def _supposed(group: list[Chain]) -> Problem:
     """Return the problem of chains without a gold, of the kind that all their answer lines are of."""
     problem = group[0].problem
-    text = [line for chain in group if (line := _last(chain.text)) is not None]
-    if problem.kind == "choice" or not text:
+    lines = [line for chain in group if (line := _last(chain.text)) is not None]
+    if problem.kind == "choice" or not lines:
         return problem
-    found = inline(problem.question, text[0])
-    if found and all(inline(problem.question, one) for one in text):
+    found = inline(problem.question, lines[0])
+    if found and all(inline(problem.question, one) for one in lines):
         return msgspec.structs.replace(problem, question=found[0], choices=found[1], kind="choice")
-    if all(plain_number(one) is not None for one in text):
+    if all(plain_number(one) is not None for one in lines):
         return msgspec.structs.replace(problem, kind="number")
     return problem
 

@@ -52,8 +52,8 @@ def import_corpus(
 ) -> Corpus:
     """Read a file of chains into a new corpus folder and return the corpus.
 
-    The form is recognised by the content: a pool, a released file of SCoTD, chats as jsonl or in one array, plain or gzip,
-    or parquet with the same columns. `dataset` (default: from the file's name) begins the problems' ids, `teacher`
+    The content decides the form: a pool, a released file of SCoTD, chats as jsonl or in one array, plain or gzip, or
+    parquet with the same columns. `dataset` (default: from the file's name) begins the problems' ids, `teacher`
     wrote the chains that do not say who did, `progress` gets the bytes read and all there are. Raises `UsageError`
     for a file of no known form and `BadRow` for the first bad row; then nothing is left.
     """

@@ -57,8 +57,8 @@ def _write_authors(run: Run, path: Path, prices: Prices) -> int:
                 if extra
                 else trace_of_thought_csv.row_of(trace, prices)
             )
-            text = remarks.get((trace.problem.id, trace.sample), ())
-            writer.writerow(trace_of_thought_csv.write_cells(trace_of_thought_csv.annotated(row, text)))
+            own = remarks.get((trace.problem.id, trace.sample), ())
+            writer.writerow(trace_of_thought_csv.write_cells(trace_of_thought_csv.annotated(row, own)))
             count += 1
     return count
 

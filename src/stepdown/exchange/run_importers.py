@@ -112,8 +112,8 @@ def csv_traces(path: Path) -> Iterator[ImportedTrace]:
 
 
 def _remarks(row: trace_of_thought_csv.CsvTrace) -> tuple[Annotation, ...]:
-    text = row.annotations
-    return (Annotation(text.delegation, text.answer, author="file"),) if text.delegation or text.answer else ()
+    given = row.annotations
+    return (Annotation(given.delegation, given.answer, author="file"),) if given.delegation or given.answer else ()
 
 
 def _import_lines(path: Path, origin: str, store: Store) -> Run:

@@ -89,8 +89,8 @@ def _chain(row: Row, source: Source) -> tuple[str, Chain]:
 
 
 def _problem(row: Row, one: ScotdSample, dataset: str) -> Problem:
-    prompt, mark, rest = one.prompt.rpartition(_A)
-    question = prompt.rpartition(_END + _Q)[2].removeprefix(_Q).strip()
+    asked, mark, rest = one.prompt.rpartition(_A)
+    question = asked.rpartition(_END + _Q)[2].removeprefix(_Q).strip()
     if not mark or rest.strip() or not question:
         raise row.bad("prompt", f"a prompt that ends in `Q: ...` and `A:`, found {shown(one.prompt[-60:])}")
     found = inline(question)

@@ -182,14 +182,14 @@ def _call(role: Role, model: str, text: PromptAndReply) -> Call:
 
 def wording_of(trace: Trace) -> tuple[str, str]:
     """Return (prompt set, method) whose words a trace's student was asked in, (`recorded`, its method) if none."""
-    prompt = trace.calls[-1].messages[0].content
+    asked = trace.calls[-1].messages[0].content
     for prompts in PROMPT_SETS.values():
         if trace.plan is not None:
-            if _says(prompts, TRACE_OF_THOUGHT, trace, prompt):
+            if _says(prompts, TRACE_OF_THOUGHT, trace, asked):
                 return prompts.name, TRACE_OF_THOUGHT.name
             continue
         for method in (DIRECT, CHAIN_OF_THOUGHT, PLAN_AND_SOLVE):
-            if _says(prompts, method, trace, prompt):
+            if _says(prompts, method, trace, asked):
                 return prompts.name, method.name
     return "recorded", trace.method
 

@@ -99,23 +99,23 @@ def _letter(answer: str, choices: tuple[str, ...]) -> str | None:
 
 def _texts(answer: str, found: str) -> Outcome:
     """Compare words: the gold may follow up to four others, or stand before the first comma or stop."""
-    gold, text = plain_text(answer).split(), plain_text(found).split()
+    gold, found_words = plain_text(answer).split(), plain_text(found).split()
     if not gold:
         return "ungraded", "the gold is empty"
     if len(gold) == 1 and gold[0] in _TRUTH:
-        return _outcome(_truth(text) is _TRUTH[gold[0]], found, answer)
-    ahead = text[: -len(gold)]
-    ends = text[-len(gold) :] == gold and len(ahead) <= 4 and _NEGATION.isdisjoint(ahead) and "or" not in ahead
+        return _outcome(_truth(found_words) is _TRUTH[gold[0]], found, answer)
+    ahead = found_words[: -len(gold)]
+    ends = found_words[-len(gold) :] == gold and len(ahead) <= 4 and _NEGATION.isdisjoint(ahead) and "or" not in ahead
     return _outcome(ends or plain_text(_CLAUSE.split(found, maxsplit=1)[0]).split() == gold, found, answer)
 
 
 def _truth(text: list[str]) -> bool | None:
     """Return whether words say yes or no: the first of them, or the only ones that do; None where they say neither."""
-    parts = [_TRUTH[word] for word in text if word in _TRUTH]
+    truths = [_TRUTH[word] for word in text if word in _TRUTH]
     both = text[1:2] in (["or"], ["and"]) and text[2:3] and text[2] in _TRUTH
-    if not parts or both or (len(set(parts)) > 1 and text[0] not in _TRUTH):
+    if not truths or both or (len(set(truths)) > 1 and text[0] not in _TRUTH):
         return None
-    return parts[0] if text[0] in _TRUTH or _NEGATION.isdisjoint(set(text) - {"no"}) else None
+    return truths[0] if text[0] in _TRUTH or _NEGATION.isdisjoint(set(text) - {"no"}) else None
 
 
 async def _expressions(problem: Problem, found: str) -> Outcome:

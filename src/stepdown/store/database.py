@@ -267,9 +267,9 @@ class Database:
                 from calls where run in ({marks}) and rowid > ?""",
             (*runs, after),
         )
-        for place, model, unsaid, *counts, prompt, answered in rows:
+        for place, model, unsaid, *counts, asked, answered in rows:
             usage = Usage(*counts)
-            yield place, model, usage if usage.possible and not unsaid else Usage(prompt, answered)
+            yield place, model, usage if usage.possible and not unsaid else Usage(asked, answered)
 
     # -- problems
 

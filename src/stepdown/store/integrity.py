@@ -116,10 +116,10 @@ def faults(db: StoreConnection, *, most: int = 20, seconds: float | None = None)
 
 def _pages(db: StoreConnection, most: int) -> list[str]:
     try:
-        text = [str(line) for (line,) in db.execute(f"pragma integrity_check({most:d})")]
+        messages = [str(line) for (line,) in db.execute(f"pragma integrity_check({most:d})")]
     except StoreError as error:
         return [error.what]
-    return [] if text == ["ok"] else text
+    return [] if messages == ["ok"] else messages
 
 
 def _rows(db: StoreConnection, ends: float | None) -> Iterator[str]:

@@ -56,7 +56,7 @@ def pending_reviews(store: Store, run: str = "") -> list[PendingReview]:
            order by asked, problem""",
         (run,),
     )
-    return [PendingReview(name, decode_problem(body), decode_plan(plan), prompt) for name, body, plan, prompt in rows]
+    return [PendingReview(name, decode_problem(body), decode_plan(plan), asked) for name, body, plan, asked in rows]
 
 
 def pending_review_counts(store: Store) -> dict[str, int]:
@@ -92,8 +92,8 @@ def stored_reviews(run: Run) -> dict[str, DecidedReview]:
         (run.id,),
     )
     return {
-        problem: DecidedReview(decode_plan(plan), prompt, word, decode_plan(changed), decided)
-        for problem, plan, prompt, word, changed, decided in rows
+        problem: DecidedReview(decode_plan(plan), asked, word, decode_plan(changed), decided)
+        for problem, plan, asked, word, changed, decided in rows
     }
 
 

@@ -33,7 +33,10 @@ class VerdictChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerdictChanges(msgspec.Struct, frozen=True):
-    """Some of the problems that turned, and how many did; `by_id`: problems were matched by id because none matched by content."""
+    """Some of the problems whose verdict changed, and how many did.
+
+    `by_id`: problems were matched by id because none matched by content.
+    """
 
     turned: tuple[VerdictChange, ...]
     total: int

@@ -60,15 +60,15 @@ def _definition(dataset: str, size: int | str) -> str:
 
 def index(problems: Problems, size: int | None = None) -> NgramIndex:
     """Read an evaluation set once; without a size, the runs are as long as its 5th percentile of lengths, 8 to 13."""
-    prompt = [(one.id, key(one), words(one.question)) for one in problems]
-    lengths = sorted(len(text) for _, _, text in prompt)
+    asked = [(one.id, key(one), words(one.question)) for one in problems]
+    lengths = sorted(len(text) for _, _, text in asked)
     short = lengths[len(lengths) // 20] if lengths else _LEAST
     chosen = size or min(max(short, _LEAST), _MOST)
     return NgramIndex(
         size=chosen,
-        count=len(prompt),
-        questions={one: name for name, one, _ in reversed(prompt)},
-        runs={_hashed(run): name for name, _, text in reversed(prompt) for run in _runs(text, chosen)},
+        count=len(asked),
+        questions={one: name for name, one, _ in reversed(asked)},
+        runs={_hashed(run): name for name, _, text in reversed(asked) for run in _runs(text, chosen)},
     )
 
 
