@@ -14,7 +14,7 @@ from stepdown.exchange.question_parsing import gold_in, inline, label_of, read_p
 from stepdown.exchange.source import Source
 from stepdown.graders import load_grader
 from stepdown.problems.golds import plain_number
-from stepdown.runner.doors import plain
+from stepdown.runner.api import plain
 from stepdown.tabular import Row, shown
 from stepdown.types import Chain, Grade, Grader, Problem
 

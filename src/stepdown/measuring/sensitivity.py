@@ -8,7 +8,7 @@ import msgspec
 
 from stepdown.graders import load_grader
 from stepdown.graders.majority import majority_grade
-from stepdown.runner.doors import plain
+from stepdown.runner.api import plain
 from stepdown.runner.run import grade_trace
 from stepdown.stats import wilson
 from stepdown.store import Run

@@ -1,12 +1,6 @@
 """Solves one problem or a run of many, within a budget, and resumes."""
 
-from stepdown.runner.budget import Budget
-from stepdown.runner.cached_model import CachedModel
-from stepdown.runner.calls import Calls
-from stepdown.runner.controls import CONTROLS
-from stepdown.runner.deltas import Delta
-from stepdown.runner.doors import (
-    as_problems,
+from stepdown.runner.api import (
     close_models,
     grade,
     grade_run,
@@ -17,7 +11,13 @@ from stepdown.runner.doors import (
     solve,
     solve_one,
 )
+from stepdown.runner.budget import Budget
+from stepdown.runner.cached_model import CachedModel
+from stepdown.runner.calls import Calls
+from stepdown.runner.controls import CONTROLS
+from stepdown.runner.deltas import Delta
 from stepdown.runner.estimate import Estimate, estimate
+from stepdown.runner.options import ProblemOptions, RunOptions, SolveOptions, as_problems, check_options, task_of
 from stepdown.runner.plans import PlanRow, Plans, load_plans
 from stepdown.runner.prompt_choice import prompt_set_for, trained_on
 from stepdown.runner.recorded import load_player, replay
@@ -38,11 +38,15 @@ __all__ = [
     "PlanRow",
     "Plans",
     "Pricing",
+    "ProblemOptions",
     "Request",
+    "RunOptions",
+    "SolveOptions",
     "Stop",
     "Tally",
     "Task",
     "as_problems",
+    "check_options",
     "close_models",
     "estimate",
     "grade",
@@ -59,5 +63,6 @@ __all__ = [
     "solve",
     "solve_one",
     "stream_one",
+    "task_of",
     "trained_on",
 ]

@@ -14,8 +14,8 @@ from stepdown.methods import load_method
 from stepdown.prompts import PROMPT_SETS, PromptSet, load_prompts
 from stepdown.runner.calls import Calls
 from stepdown.runner.deltas import Delta
-from stepdown.runner.doors import as_problems
 from stepdown.runner.fresh import FreshDraws
+from stepdown.runner.options import as_problems
 from stepdown.runner.plans import Plans
 from stepdown.runner.prompt_choice import trained_on
 from stepdown.runner.run import grade_trace

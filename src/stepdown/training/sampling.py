@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import msgspec
 
@@ -12,13 +12,24 @@ from stepdown.errors import UsageError
 from stepdown.graders import load_grader
 from stepdown.methods import CHAIN_OF_THOUGHT, FEW_SHOT
 from stepdown.problems import Problems
-from stepdown.prompts import Demonstration, load_prompts, with_demonstrations
+from stepdown.prompts import Demonstration, PromptSet, load_prompts, with_demonstrations
 from stepdown.prompts.stops import completes, with_stops
 from stepdown.questions import question_key
-from stepdown.runner import Task, as_problems, open_store, run_tasks
+from stepdown.runner import Budget, Task
+from stepdown.runner.api import as_store, run_one
+from stepdown.runner.options import (
+    ProblemOptions,
+    as_demonstrations,
+    as_grader,
+    as_model,
+    as_problems,
+    check_options,
+    problem_options,
+)
+from stepdown.runner.run import Progress
 from stepdown.store import Run, Store
 from stepdown.training.contamination import refuse_tests
-from stepdown.types import Chain, Grade, Model, Problem, Sampling, Trace
+from stepdown.types import Chain, Grade, Grader, Model, Problem, Sampling, Trace
 
 # SCoTD's teacher was sampled at T = 1.0 (Li et al., ACL 2023, section 2).
 SAMPLING = Sampling(temperature=1.0, max_tokens=512)
@@ -33,7 +44,7 @@ def sampling_task(
     chains: int = CHAINS,
     demonstrations: Sequence[Demonstration] = (),
     zero_shot: bool = False,
-    prompts: str = "default",
+    prompts: PromptSet | str = "default",
     sampling: Sampling = SAMPLING,
     stops: tuple[str, ...] | None = None,
 ) -> Task:
@@ -42,7 +53,7 @@ def sampling_task(
     Ours or the given demonstrations are shown first; `zero_shot` asks for step-by-step thinking instead. `stops` end a
     chain; None are the usual ones (see `with_stops`).
     """
-    words = load_prompts(prompts)
+    words = load_prompts(prompts, code=True) if isinstance(prompts, str) else prompts
     return Task(
         problems=as_problems(problems),
         method=CHAIN_OF_THOUGHT if zero_shot else FEW_SHOT,
@@ -55,29 +66,67 @@ def sampling_task(
     )
 
 
+class SampleOptions(ProblemOptions, total=False):
+    """How chains are sampled; `ProblemOptions` choose the problems."""
+
+    demonstrations: Sequence[Demonstration] | str | Path
+    """Worked examples that are shown first, or their file; ours where none are given."""
+    zero_shot: bool
+    """Ask for step-by-step thinking instead."""
+    prompts: PromptSet | str
+    """The prompt set; `default` where not given."""
+    grader: Grader | str
+    """What labels the chains: a grader or its name."""
+    sampling: Sampling
+    """How chains are drawn: at temperature 1 and up to 512 tokens where not given."""
+    stops: tuple[str, ...]
+    """End a chain before any of these; the usual ones where not given."""
+    store: Store | str | Path
+    """Where calls and the run are kept."""
+    budget: Budget | float
+    """A limit; a number is in US dollars, for this run with what it has cost before."""
+    progress: Progress
+    """Called with what is done so far."""
+    allow: Sequence[str]
+    """`test` lets test questions be asked."""
+    force: bool
+    """Replace a corpus that is there."""
+
+
 def sample(
-    problems: Problems | Sequence[Problem],
+    problems: Problems | Sequence[Problem] | str,
     *,
-    teacher: Model,
+    teacher: Model | str,
     out: str | Path,
     chains: int = CHAINS,
-    demonstrations: Sequence[Demonstration] = (),
-    sampling: Sampling = SAMPLING,
-    store: Store | None = None,
-    allow: Sequence[str] = (),
+    **options: Unpack[SampleOptions],
 ) -> Corpus:
     """Sample chains per problem from a teacher, grade them and write them as a corpus (Li et al. 2023, section 2).
 
     What the store has is not asked again: raising 10 chains to 30 asks for 20. Draws that failed are left out and
-    counted in the card. Test questions are refused, whatever they are called, unless `allow` names `test`.
-    Raises `UsageError` before any call and `EndpointRefused`.
+    counted in the card. Test questions are refused, whatever they are called, unless `allow` names `test`. Names may
+    stand wherever objects may; `SampleOptions` has all options. Raises `UsageError` before any call, `EndpointRefused`.
     """
-    check_out(Path(out), force=False)
-    task = sampling_task(problems, teacher, chains=chains, demonstrations=demonstrations, sampling=sampling)
-    kept = store or open_store()
-    refuse_tests(task.problems.dataset, task.problems, allow=allow, store=kept)
-    outcome = run_tasks([task], kept)[0]
-    return write_chains(outcome.run, out, shown=demonstrations)
+    check_options(dict(options), SampleOptions)
+    check_out(Path(out), force=options.get("force", False))
+    store = as_store(options.get("store"))
+    found = as_problems(problems, problem_options(options))
+    refuse_tests(found.dataset, found, allow=options.get("allow", ()), store=store)
+    shown = as_demonstrations(options.get("demonstrations", ()))
+    task = sampling_task(
+        found,
+        as_model(teacher, store),
+        chains=chains,
+        demonstrations=shown,
+        zero_shot=options.get("zero_shot", False),
+        prompts=options.get("prompts", "default"),
+        sampling=options.get("sampling", SAMPLING),
+        stops=options.get("stops"),
+    )
+    task = msgspec.structs.replace(task, grader=as_grader(options.get("grader", "default"), store))
+    named = {"student"} if isinstance(teacher, str) else set[str]()
+    run = run_one(task, store, budget=options.get("budget"), progress=options.get("progress"), named=named)
+    return write_chains(run, out, force=options.get("force", False), shown=shown)
 
 
 def write_chains(
