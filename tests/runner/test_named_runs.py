@@ -9,6 +9,7 @@ import stepdown as sd
 from command_line import PLAN, speak, write_sums
 from faulty_server import FaultyServer, faulty_server
 from stepdown.errors import BudgetReached, UsageError
+from stepdown.plugins import find
 from stepdown.store import Store
 from stepdown.types import Sampling
 from worlds import DIRECT, LastWord, student, sums, teacher
@@ -111,10 +112,9 @@ def test_a_model_that_was_named_is_closed_and_one_that_was_given_is_not(
         "    async def close(self):\n        CLOSED.append(1)\n"
     )
     sd.run(sums(1), "direct", student="closing.py:Model", store=store)
-    from stepdown.plugins import find
-
     found = find("models", "closing.py:CLOSED")
     assert found and found.value == [1]
     made = find("models", "closing.py:Model")
-    sd.run(sums(2), "direct", student=made.value() if made else None, store=store)
+    assert made is not None
+    sd.run(sums(2), "direct", student=made.value(), store=store)
     assert found.value == [1]
