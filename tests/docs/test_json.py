@@ -110,6 +110,12 @@ def test_a_command_prints_the_object_of_the_page(
     assert [(misfits(title, line), missing(title, line)) for line in lines] == [([], set())] * len(lines)
 
 
+def test_a_command_that_fails_prints_the_error_of_the_page(earlier: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["traces", "nosuchrun", "--json"]) == 2
+    [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (misfits("error", line), missing("error", line)) == ([], set())
+
+
 @pytest.mark.parametrize(("title", "verb"), EARLIER)
 def test_what_an_earlier_version_printed_is_still_on_the_page(title: str, verb: str) -> None:
     lines = [line for line in OLDEST.said_by(verb) if "derived" in line or title != "solved again"]

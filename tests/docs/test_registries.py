@@ -17,9 +17,13 @@ from stepdown.exchange.run_exporters import FORMATS
 from stepdown.extras import EXTRAS
 from stepdown.graders import load_grader
 from stepdown.methods import METHODS
+from stepdown.models.http.dialects import DIALECTS
+from stepdown.models.http.endpoints import ADDRESSES
+from stepdown.plugins import KINDS
 from stepdown.problems import datasets
 from stepdown.prompts import PROMPT_SETS
 from stepdown.runner import CONTROLS
+from stepdown.training.objectives import OBJECTIVES
 
 SOURCES = "".join(file.read_text("utf-8") for file in (ROOT / "src").rglob("*.py"))
 PAGES = {str(page.relative_to(ROOT)): page.read_text("utf-8") for page in (ROOT / "docs").rglob("*.md")}
@@ -45,6 +49,14 @@ REGISTRIES: dict[tuple[str, str], Collection[str]] = {
     ("docs/exchange.md", "format"): [*FORMATS, *TUNING_FORMATS],
     ("docs/measuring.md", "grader"): graders(),
     ("docs/quickstart.md", "extra"): EXTRAS,
+    ("docs/endpoints.md", "dialect"): DIALECTS,
+    ("docs/endpoints.md", "provider"): ADDRESSES,
+    ("docs/distillation.md", "objective"): OBJECTIVES,
+    ("docs/json.md", "kind of plugin"): KINDS,
+    ("docs/architecture.md", "room"): {
+        path.stem for path in (ROOT / "src" / "stepdown").iterdir() if path.stem[0] != "_"
+    }
+    - {"py"},
     ("docs/cli.md", "variable"): {*re.findall(r"STEPDOWN_[A-Z]+", SOURCES)} - PRIVATE,
 }
 
@@ -52,7 +64,7 @@ REGISTRIES: dict[tuple[str, str], Collection[str]] = {
 @pytest.mark.parametrize(("page", "what"), REGISTRIES, ids=[what for _, what in REGISTRIES])
 def test_every_entry_is_explained_on_its_page(page: str, what: str) -> None:
     names = [*REGISTRIES[page, what]]
-    assert len(names) > 3 and [name for name in names if not re.search(rf"`{re.escape(name)}\b", PAGES[page])] == []
+    assert len(names) > 1 and [name for name in names if not re.search(rf"`{re.escape(name)}\b", PAGES[page])] == []
 
 
 def test_every_verb_with_json_says_its_object() -> None:
