@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import is_dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,8 @@ import pytest
 
 from command_line import write_sums
 from small_students import small_model, small_tokenizer
-from stepdown.cli import main
-from stepdown.cli.verbs.study import spelled_out, tokens_of
+from stepdown.cli import app, main
 from stepdown.corpus import Card, CorpusWriter
-from stepdown.errors import UsageError
 from stepdown.models.weights.students import read_card
 from stepdown.types import Chain, Grade, Problem
 
@@ -171,7 +170,7 @@ def test_a_study_trains_and_tests_its_grid_and_does_nothing_twice(capsys: pytest
 
 COUNTING = """
 import sys
-from stepdown.cli import main
+from stepdown.cli import app, main
 code = main(["study", "study.toml", "--out", "counted", "--seeds", "2", "--targets", "shuffled"])
 print(code, sorted({"torch", "transformers", "openvino"} & set(sys.modules)), file=sys.stderr)
 """
@@ -190,14 +189,24 @@ def test_a_finished_study_prints_its_table_and_loads_no_weights(capsys: pytest.C
     assert notes == [f"the sentences of each chain are shuffled by seed {seed}" for seed in (0, 1)]
 
 
-def test_a_file_of_a_study_stands_for_the_words_of_a_command_line(tmp_path: Path) -> None:
+def bound(*tokens: str) -> dict[str, Any]:
+    """Return the options of a study by name, as the command is given them."""
+    _, found, _ = app.parse_args(["study", *tokens], exit_on_error=False, print_error=False)
+    options = (one for one in found.arguments.values() if is_dataclass(one))
+    return {"source": found.args[0]} | {name: value for one in options for name, value in vars(one).items()}
+
+
+def test_a_file_of_a_study_gives_its_corpus_and_options() -> None:
     write_study("words.toml", corpus="c", keep=["right", "-x"], max_tokens=9, before=True, full=False)
-    assert tokens_of(Path("words.toml")) == ["c", "--keep=right", "--keep=-x", "--max-tokens=9", "--before"]
+    found = bound("words.toml")
+    assert (found["source"], found["keep"], found["max_tokens"]) == (Path("c"), ("right", "-x"), 9)
+    assert found["before"] and not found["full"]
 
 
 def test_options_beside_the_file_of_a_study_go_before_its_own() -> None:
     write_study("mine.toml", corpus="c", limit=9, seeds=3, chains=[1, 5])
-    assert spelled_out(["mine.toml", "-n", "2", "--chains", "30"]) == ["c", "--seeds=3", "-n", "2", "--chains", "30"]
+    found = bound("-n", "2", "mine.toml", "--chains", "30")
+    assert (found["limit"], found["seeds"], found["chains"]) == (2, 3, (30,))
 
 
 @pytest.mark.parametrize(
@@ -230,7 +239,6 @@ def test_a_study_under_a_launcher_is_refused(
     assert "a launcher started `2`" in capsys.readouterr().err
 
 
-def test_a_study_without_a_corpus_says_so() -> None:
+def test_a_study_without_a_corpus_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     write_study("none.toml", base="base")
-    with pytest.raises(UsageError, match="names no `corpus`"):
-        tokens_of(Path("none.toml"))
+    assert main(["study", "none.toml"]) == 2 and "names no `corpus`" in capsys.readouterr().err

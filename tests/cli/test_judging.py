@@ -84,7 +84,7 @@ def test_a_judge_stops_with_3_and_a_larger_budget_goes_on(
     words += [*PRICED, *ONE_AT_A_TIME, "--json"]
     assert main([*words, "--budget", str(one + 2 * CALL)]) == 3
     shown = capsys.readouterr()
-    assert "the budget is reached" in shown.err and not shown.out and len(server.bodies) == 3
+    assert "the budget is reached" in shown.err and "budget_reached" in shown.out and len(server.bodies) == 3
     assert f"judge: {3 * CALL} tokens · $39.00" in shown.err
     assert main([*words, "--budget", "1000000"]) in (0, 1)
     found = said(capsys)
@@ -114,9 +114,9 @@ def test_grades_given_before_the_budget_was_reached_are_kept(server: FaultyServe
     ("options", "words"),
     [
         (("--budget", "1"), "price of `openai/judge` is unknown"),
-        (("--budget", "-1"), "a budget of `-1`"),
-        (("--max-tokens-total", "0"), "at most `0` tokens"),
-        (("--budget", "1", "--prices", "none.json"), "cannot be read"),
+        (("--budget", "-1"), "`--budget` cannot be `-1`"),
+        (("--max-tokens-total", "0"), "`--max-tokens-total` cannot be `0`"),
+        (("--budget", "1", "--prices", "none.json"), "cannot read the prices `none.json`"),
     ],
 )
 def test_a_budget_that_cannot_hold_is_refused_before_the_judge_is_asked(

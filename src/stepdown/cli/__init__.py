@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Sequence
 from inspect import cleandoc
+from typing import Any
 
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
@@ -12,6 +13,7 @@ from stepdown.cli.comma_lists import split_lists
 from stepdown.cli.console.failures import BROKEN_PIPE, INTERNAL, describe_os_error, is_broken_pipe, report_fault
 from stepdown.cli.console.terminal import report, say, say_error, show_json
 from stepdown.cli.numbers import check_numbers
+from stepdown.cli.study_file import study_file
 from stepdown.errors import Interrupted, StepdownError, UsageError, closest
 from stepdown.events import Event, failure_of
 from stepdown.version import __version__
@@ -78,7 +80,7 @@ VERBS = {
 
     Its exit code is 0 if `stepdown demo` can run here, else 1.""",
 }
-_PLACES = {"import": "imports:imports", "export": "exports:exports", "models": "models:app", "store": "store:app"}
+_FUNCTIONS = {"import": "imports:imports", "export": "exports:exports", "models": "models:app", "store": "store:app"}
 _MANY = {
     "report": "[RUN...]",
     "audit": "[RUN...]",
@@ -106,14 +108,16 @@ def _make_app() -> App:
         result_action="return_value",
         end_of_options_delimiter="--",
     )
-    for place, (verb, words) in enumerate(VERBS.items()):
-        usage = {"usage": f"Usage: stepdown {verb} [OPTIONS] {_MANY[verb]}"} if verb in _MANY else {}
+    for position, (verb, words) in enumerate(VERBS.items()):
+        more: dict[str, Any] = {"config": study_file} if verb == "study" else {}
+        if verb in _MANY:
+            more["usage"] = f"Usage: stepdown {verb} [OPTIONS] {_MANY[verb]}"
         made.command(
-            f"stepdown.cli.verbs.{_PLACES.get(verb, f'{verb}:{verb}')}",
+            f"stepdown.cli.verbs.{_FUNCTIONS.get(verb, f'{verb}:{verb}')}",
             name=verb,
             help=cleandoc(words),
-            sort_key=place,
-            **usage,
+            sort_key=position,
+            **more,
         )
     return made
 
@@ -147,7 +151,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
 def _call(tokens: Sequence[str]) -> int:
     as_json = "--json" in tokens[: [*tokens, "--"].index("--")]
     try:
-        command, bound, _ = app.parse_args(_spelled_out(tokens), exit_on_error=False, print_error=False)
+        command, bound, _ = app.parse_args(_split(tokens), exit_on_error=False, print_error=False)
         check_numbers([*bound.args, *bound.kwargs.values()])
         found = command(*bound.args, **bound.kwargs)
         return found if isinstance(found, int) else 0
@@ -169,12 +173,7 @@ def _call(tokens: Sequence[str]) -> int:
         return report(report_fault(error), as_json=as_json, code=INTERNAL)
 
 
-def _spelled_out(tokens: Sequence[str]) -> Sequence[str]:
-    """Put in what the file of a study says, the one command whose options may lie in a file; part lists at commas."""
-    if list(tokens[:1]) == ["study"] and "".join(tokens[1:2]).endswith(".toml"):
-        from stepdown.cli.verbs.study import spelled_out
-
-        tokens = ["study", *spelled_out(tokens[1:])]
+def _split(tokens: Sequence[str]) -> Sequence[str]:
     return split_lists(tokens) if list(tokens[:1]) in (["run"], ["study"]) else tokens
 
 

@@ -1,6 +1,5 @@
 """What tokens cost, in US dollars."""
 
-import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,6 +11,7 @@ import msgspec
 
 from stepdown.errors import UsageError
 from stepdown.models.http.endpoints import ANY, LOCAL
+from stepdown.toml_files import read_toml
 from stepdown.types import Usage
 
 _FREE = LOCAL | {"embedded", "recorded", "scripted"}
@@ -77,15 +77,7 @@ class Prices:
 
 def read_prices(file: Path) -> Mapping[str, Rate]:
     """Return the rates in a JSON or TOML file; raises `UsageError` naming the file and the place in it."""
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"`{file}` cannot be read: {error.strerror}", "give --prices an existing file") from None
-    try:
-        value: Any = tomllib.loads(raw.decode()) if file.suffix == ".toml" else msgspec.json.decode(raw)
-        rates = msgspec.convert(value, dict[str, Rate])
-    except Exception as error:  # two parsers' own, numbers beyond a float, nesting without end
-        raise UsageError(f"`{file}` is no price file: {error}", f"write {_FORMAT}") from None
+    rates = read_toml(file, dict[str, Rate], "the prices", f"give --prices an existing file with {_FORMAT}")
     return {model: _checked(file, model, rate) for model, rate in rates.items()}
 
 

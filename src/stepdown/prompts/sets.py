@@ -9,6 +9,7 @@ from stepdown.errors import UnknownName, UsageError, closest
 from stepdown.methods import METHODS
 from stepdown.plugins import Found, find, names
 from stepdown.prompts.prompt_set import FLAT, PromptSet
+from stepdown.toml_files import read_toml
 
 
 def _words(solve: str | None = None, /, **flat: str) -> dict[str, dict[str, str]]:
@@ -110,6 +111,9 @@ SCOTD = PromptSet(
 PROMPT_SETS = {prompts.name: prompts for prompts in (DEFAULT, PAPER, CODE, TRACES, STUDENT, SCOTD)}
 
 
+_NEEDED = 'it needs `name` and `source`, and words such as `[words.direct]` with `solve = "{question}"`'
+
+
 def load_prompts(name: str, *, code: bool = False) -> PromptSet:
     """Return a prompt set by name, or from a `.toml` or `.json` file with PromptSet's fields.
 
@@ -128,16 +132,12 @@ def load_prompts(name: str, *, code: bool = False) -> PromptSet:
 
 
 def _read(path: Path) -> PromptSet:
-    decode = msgspec.toml.decode if path.suffix == ".toml" else msgspec.json.decode
+    fields = read_toml(path, dict[str, Any], "the prompt set", _NEEDED)
     try:
-        fields = decode(path.read_bytes(), type=dict[str, Any])
         flat = msgspec.convert({name: fields.pop(name) for name in FLAT if name in fields}, dict[str, str])
         found = _with_words(msgspec.convert(fields, PromptSet), _words(**flat))
-    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise UsageError(
-            f"cannot read the prompt set `{path}`: {error}",
-            'it needs `name` and `source`, and words such as `[words.direct]` with `solve = "{question}"`',
-        ) from error
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise UsageError(f"cannot read the prompt set `{path}`: {error}", _NEEDED) from error
     _check_names(found, path)
     return found
 

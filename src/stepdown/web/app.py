@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from stepdown.errors import StepdownError
 from stepdown.web import openai
 from stepdown.web.errors.handlers import refuse_error, refuse_status
+from stepdown.web.jobs.solve_jobs import SolveJobs
 from stepdown.web.pages import compare, corpora, jobs, login, plans, reviews, runs, solved, traces
 from stepdown.web.security.guards import AccessRules, guard
 from stepdown.web.state import State
@@ -43,6 +44,9 @@ def make_app(state: State, *, rules: AccessRules | None = None) -> Starlette:
         exception_handlers={HTTPException: refuse_status, StepdownError: refuse_error},
         lifespan=lifespan,
     )
+    # Every object of the application, by the name under which requests find it.
     app.state.stepdown = state
     app.state.live = Live(state, runs.live)
+    app.state.solve_jobs = SolveJobs(state)
+    app.state.service = openai.Service(state)
     return app

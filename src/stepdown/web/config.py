@@ -10,6 +10,7 @@ from stepdown.errors import StepdownError, UsageError
 from stepdown.methods import load_method
 from stepdown.settings import RunSampling
 from stepdown.settings.options import Share
+from stepdown.toml_files import read_toml
 from stepdown.types import GREEDY, Kind
 
 FILE = "stepdown.toml"
@@ -70,11 +71,7 @@ def load_config(path: Path | None = None) -> Config:
     place = path or Path(FILE)
     if path is None and not place.exists():
         return Config()
-    try:
-        found = msgspec.toml.decode(place.read_bytes(), type=Config)
-    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"cannot read `{place}`: {said}", "docs/serving.md shows what it may say") from error
+    found = read_toml(place, Config, "", "docs/serving.md shows what it may say")
     for name, served in found.models.items():
         try:
             served.check()

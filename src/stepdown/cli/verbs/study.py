@@ -1,10 +1,9 @@
 """`stepdown study`: a grid of students, trained and evaluated, with the N-curve."""
 
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -130,11 +129,9 @@ def study(
     Parameters
     ----------
     source
-        A corpus, or first of all a .toml file with `corpus` and any of the options below by their names, those
-        beside it going before the file's.
+        A corpus, or a .toml file with `corpus` and any of the options below by their names; options on the command
+        line take precedence over the file's.
     """
-    if source.suffix == ".toml":
-        raise UsageError(f"the study `{source}` stands after options", "write `stepdown study FILE.toml [OPTIONS]`")
     if launched() > 1:
         raise UsageError(
             f"a study tests its students in one process, and a launcher started `{launched()}`",
@@ -186,40 +183,6 @@ def check_apart(corpus: Corpus, test: Problems, settings: TrainingOptions, *, na
     met = refuse_overlap(trained, test, name, named=named, allow=settings.allow)
     if met:
         say(f"{len(met):,} problems of `{name}` are trained on; the scores without them stand beside")
-
-
-def spelled_out(tokens: Sequence[str]) -> list[str]:
-    """Return a command line on which a study's file is replaced by what it says; options beside it go before its own.
-
-    Raises `UsageError` for a file that cannot be read or names no corpus.
-    """
-    beside = {{"-n": "--limit"}.get(word, word.partition("=")[0].replace("_", "-")) for word in tokens[1:]}
-    corpus, *said = tokens_of(Path(tokens[0]))
-    return [corpus, *(word for word in said if word.partition("=")[0] not in beside), *tokens[1:]]
-
-
-def tokens_of(path: Path) -> list[str]:
-    """Return the words of a command line that a .toml file stands for. Raises `UsageError`.
-
-    Its paths are taken from the working folder, as on a command line.
-    """
-    try:
-        given: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read the study `{path}`: {error}", "it needs corpus, base, test and out") from error
-    if not isinstance(corpus := given.pop("corpus", None), str):
-        raise UsageError(f"`{path}` names no `corpus`", 'add a line such as: corpus = "corpus/"')
-    if corpus.endswith(".toml"):
-        raise UsageError(f"the corpus of `{path}` is another study, `{corpus}`", "name a corpus folder")
-    tokens = [corpus]
-    for name, value in given.items():
-        option = f"--{name.replace('_', '-')}"
-        if isinstance(value, bool):
-            tokens += [option] * value
-        else:
-            # One word each: a value may begin with a dash.
-            tokens += [f"{option}={one}" for one in (value if isinstance(value, list) else [value])]
-    return tokens
 
 
 def _student(grid: Grid, cell: Cell, seed: int, base: str, settings: TrainingOptions) -> Path:

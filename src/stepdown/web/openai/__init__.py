@@ -41,11 +41,8 @@ class Service:
 
 
 def service_of(request: Request) -> Service:
-    """Return the service of an application, made with its first request."""
-    state = request.app.state
-    if not hasattr(state, "service"):
-        state.service = Service(state.stepdown)
-    service: Service = state.service
+    """Return the service of an application."""
+    service: Service = request.app.state.service
     return service
 
 
@@ -170,4 +167,4 @@ ROUTES: list[BaseRoute] = [
     Route("/models/{id:path}", only("GET"), methods=EVERY),
     Route("/{rest:path}", nothing, methods=EVERY),
 ]
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "Service"]

@@ -19,7 +19,7 @@ from stepdown.types import Grade, Plan, Trace, Verdict
 from stepdown.web.jobs.run_form import check_model, offers
 from stepdown.web.jobs.solve_jobs import SolveJob
 from stepdown.web.pages import EditConflict, FieldError, form_of, mark, page, state_of
-from stepdown.web.pages.solved import solved_at, solvings_of, unsolved
+from stepdown.web.pages.solved import solve_jobs_of, solved_at, unsolved
 from stepdown.web.state import State
 from stepdown.web.views.addresses import BACK, address, inside, place_of
 from stepdown.web.views.cookies import STUDENT, keep, kept
@@ -190,7 +190,7 @@ def _start(request: Request, subject: Subject, form: Mapping[str, str]) -> Solve
     except UsageError as error:
         raise FieldError("student", error) from error
     problem = subject.trace.problem.id
-    solving = solvings_of(request).start(subject.run, problem, plan=plan, student=student, seconds=seconds_of(form))
+    solving = solve_jobs_of(request).start(subject.run, problem, plan=plan, student=student, seconds=seconds_of(form))
     # An edit that is new is kept before the student is asked.
     solving.base = subject.plans.index(plan) if plan in subject.plans else len(subject.plans)
     return solving

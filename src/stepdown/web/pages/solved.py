@@ -17,11 +17,9 @@ from stepdown.web.views.addresses import address, place_of
 from stepdown.web.views.edit_queue import changes, gains, side_of
 
 
-def solvings_of(request: Request) -> SolveJobs:
-    """Return what this server solves again, made with the first."""
-    found: SolveJobs | None = getattr(request.app.state, "solvings", None)
-    if found is None:
-        found = request.app.state.solvings = SolveJobs(state_of(request))
+def solve_jobs_of(request: Request) -> SolveJobs:
+    """Return the problems that this server solves again."""
+    found: SolveJobs = request.app.state.solve_jobs
     return found
 
 
@@ -45,7 +43,7 @@ def sides(store: Store, runs: tuple[str, str], problem: str, prices: Prices) -> 
 
 async def show_solving(request: Request) -> Response:
     """Answer with what was written from the place `at` on; `done` is old and new side by side once it has ended."""
-    solving = solvings_of(request).find(request.path_params["id"])
+    solving = solve_jobs_of(request).find(request.path_params["id"])
     given = request.query_params.get("at", "")
     at = int(given) if given.isdecimal() and len(given) < 12 else 0
     # In this order: what is written after the end was looked for comes with the next answer.
