@@ -26,7 +26,7 @@ from playwright.sync_api import Page, expect
 import stepdown as sd
 from browser import Scheme, chromium, serving, watched
 from stepdown.corpus import Card, CorpusWriter
-from stepdown.models.weights.catalogue import fetched
+from stepdown.models.weights.downloads import fetched
 from stepdown.store import Run, Store
 from stepdown.types import Chain, Messages, Sampling
 

@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from real_data import FILES, here
 from stepdown.errors import EndpointRefused
-from stepdown.models.weights.catalogue import fetch
+from stepdown.models.weights.downloads import fetch
 from stepdown.store import Store
 
 # The same examples at every run and no clock: a commit that passes here passes there. To look further, run

@@ -11,7 +11,8 @@ import pytest
 
 from stepdown.errors import EndpointRefused, UnknownName
 from stepdown.models.weights.cache import models_folder
-from stepdown.models.weights.catalogue import CATALOGUE, Weights, fetch, fetch_weights, fetched, find_weights
+from stepdown.models.weights.catalogue import CATALOGUE, Weights, find_weights
+from stepdown.models.weights.downloads import fetch, fetch_weights, fetched
 
 PARTS = (b"first " * 1000, b"second " * 2000, b"third " * 500)
 

@@ -14,7 +14,7 @@ from small_students import LINES, small_model, small_student, small_tokenizer
 from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, UnknownName, UsageError
 from stepdown.models import load_model
 from stepdown.models.local.loading import load_student
-from stepdown.models.weights.catalogue import fetch
+from stepdown.models.weights.downloads import fetch
 from stepdown.models.weights.students import WEIGHTS, StudentCard, StudentScore, TrainingData, read_card
 from stepdown.problems import load_problems
 from stepdown.training.students.folder import export_student, write_student

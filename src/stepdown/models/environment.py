@@ -2,7 +2,10 @@
 
 import os
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
+
+from dotenv import dotenv_values
 
 _MOST = 1 << 20
 
@@ -52,42 +55,20 @@ def unquoted(value: str) -> str:
 
 
 def read_env_file(folder: Path | None = None) -> dict[str, str]:
-    """Return the lines `KEY=VALUE` of the nearest `.env` in the folder (the working one if None) or above it.
+    """Return the settings in the nearest `.env` in the folder (the working one if None) or above it.
 
-    None of a file that cannot be read; the first megabyte of a larger one.
+    None of a file that cannot be read; the first megabyte of a larger one. Nothing in it is expanded.
     """
     try:
         folder = folder or Path.cwd()
     except OSError:  # the working folder was removed
         return {}
-    for place in (folder, *folder.parents):
+    for at in (folder, *folder.parents):
         with suppress(OSError):
-            file = place / ".env"
+            file = at / ".env"
             if file.is_file():
                 with file.open("rb") as opened:
                     text = opened.read(_MOST).decode("utf-8-sig", errors="replace")
-                return dict(pair for line in text.splitlines() if (pair := _read_line(line)))
+                found = dotenv_values(stream=StringIO(text), interpolate=False)
+                return {name: value for name, value in found.items() if value is not None}
     return {}
-
-
-def _read_line(line: str) -> tuple[str, str] | None:
-    name, equals, value = line.strip().partition("=")
-    name = name.strip()
-    if name.split()[:1] == ["export"]:
-        name = name.removeprefix("export").strip()
-    value = value.strip()
-    if not equals or not name or name.startswith("#"):
-        return None
-    quote = value[:1]
-    if quote in {'"', "'"} and (end := _end_of_quote(value, quote)) > 0:
-        inside = value[1:end]
-        return name, inside.replace('\\"', '"') if quote == '"' else inside
-    return name, "" if value.startswith("#") else value.partition(" #")[0].strip()
-
-
-def _end_of_quote(value: str, quote: str) -> int:
-    """Return where a quoted value ends; a backslash keeps a double quote inside."""
-    end = value.find(quote, 1)
-    while quote == '"' and end > 0 and value[end - 1] == "\\":
-        end = value.find(quote, end + 1)
-    return end

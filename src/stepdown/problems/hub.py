@@ -1,12 +1,13 @@
 """Benchmark files from the Hugging Face hub, each at its pinned commit and kept in the hub's own cache."""
 
 import os
-import socket
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from stepdown.errors import MissingExtra, UsageError
+from stepdown.hosts import reach
 from stepdown.problems.benchmarks import HubFiles
+
+REACH_SECONDS = 10.0
 
 
 def fetch_files(hub: HubFiles, split: str) -> list[Path]:
@@ -47,7 +48,8 @@ def fetch_file(hub: HubFiles, name: str) -> Path:
     if isinstance(kept, str):
         return Path(kept)
     try:
-        connect(endpoint)
+        # huggingface_hub alone retries for 24 seconds.
+        reach(endpoint, REACH_SECONDS)
         got = hf_hub_download(
             hub.repo, name, repo_type="dataset", revision=hub.revision, cache_dir=cache, endpoint=endpoint
         )
@@ -58,13 +60,3 @@ def fetch_file(hub: HubFiles, name: str) -> Path:
             "fetch the file by another way and name it with `--data FILE`, or use `wordsums`, which needs no file",
         ) from error
     return Path(got)
-
-
-def connect(endpoint: str, seconds: float = 10.0) -> None:
-    """Raise `OSError` where the hub's host cannot be reached; huggingface_hub alone retries for 24 seconds."""
-    from urllib.request import getproxies  # 20 ms to import, needed only here
-
-    where = urlsplit(endpoint)
-    if where.hostname and not getproxies():
-        port = where.port or (80 if where.scheme == "http" else 443)
-        socket.create_connection((where.hostname, port), timeout=seconds).close()

@@ -10,9 +10,11 @@ from stepdown.models.http.endpoints import ADDRESSES, ANY
 from stepdown.models.local.embedded import EmbeddedModel
 from stepdown.models.local.openvino import ARCHITECTURES
 from stepdown.models.weights.cache import known_hash
-from stepdown.models.weights.catalogue import Progress, fetch, find_weights, require_gguf
+from stepdown.models.weights.catalogue import find_weights
+from stepdown.models.weights.downloads import fetch
 from stepdown.models.weights.folder_identity import device, folder_hash
-from stepdown.models.weights.gguf import Header, read_header
+from stepdown.models.weights.gguf import Header, read_header, require_gguf
+from stepdown.models.weights.sources import Progress
 from stepdown.models.weights.students import GGUF, StudentCard, check_folder, read_card
 
 # The package that each engine for GGUF files needs.

@@ -123,7 +123,7 @@ class _Process:
         self._name = name
         # -P: a file in the working folder must not stand in for a library.
         self._popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", "stepdown.models.local.worker", name],
+            [sys.executable, "-P", "-c", "from stepdown.models.local.worker import main; main()", name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -153,7 +153,3 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     asyncio.run(work(sys.argv[1], answers))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,10 @@
 """Weights: what can be fetched, from where, and what lies in files and student folders."""
 
 from stepdown.models.weights.cache import file_hash, known_hash, models_folder
-from stepdown.models.weights.catalogue import CATALOGUE, Progress, Weights, fetch, fetched, find_weights, require_gguf
-from stepdown.models.weights.gguf import read_header
+from stepdown.models.weights.catalogue import CATALOGUE, Weights, find_weights
+from stepdown.models.weights.downloads import fetch, fetched
+from stepdown.models.weights.gguf import read_header, require_gguf
+from stepdown.models.weights.sources import Progress
 from stepdown.models.weights.students import (
     CARD,
     GGUF,

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import msgspec
 
-from stepdown.errors import MissingExtra
+from stepdown.errors import MissingExtra, UsageError
 from stepdown.types import fingerprint
 from stepdown.untrusted import reading
 
@@ -235,3 +235,10 @@ def _requantized(raw: bytes, tensor: Tensor, kind: int) -> bytes:
     blocks = numpy.frombuffer(raw, dtype=numpy.uint8).reshape(prod(tensor.shape[1:]), -1)
     floats = dequantize(blocks, GGMLQuantizationType(tensor.kind))
     return bytes(quantize(floats, GGMLQuantizationType(kind)).tobytes())
+
+
+def require_gguf(path: Path) -> Path:
+    """Return the path if a file is there, or raise `UsageError`."""
+    if not path.is_file():
+        raise UsageError(f"there is no file `{path}`", "give the path of a GGUF file, or embedded/<name>")
+    return path

