@@ -77,8 +77,8 @@ async def whole(problems: Path, flight: int, store: Path) -> tuple[float, float,
         outcome = await run_task(task, opened)
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         await close_models(task)
-    assert outcome.tally.graded == outcome.tally.total, outcome.tally
-    return outcome.tally.calls / seconds, cpu / outcome.tally.calls, outcome.tally.calls
+    assert outcome.counts.graded == outcome.counts.total, outcome.counts
+    return outcome.counts.calls / seconds, cpu / outcome.counts.calls, outcome.counts.calls
 
 
 def measure(url: str, count: int, flight: int) -> dict[str, float]:

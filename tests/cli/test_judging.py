@@ -12,7 +12,7 @@ from faulty_server import Body, FaultyServer, faulty_server
 from stepdown.cli import main
 from stepdown.measuring import judge_budget
 from stepdown.prompts import judge_messages, prefer_messages
-from stepdown.runner.budget import most
+from stepdown.runner.budget import usage_bound
 from stepdown.store import Store
 from stepdown.types import Messages, Sampling
 
@@ -50,7 +50,7 @@ def runs() -> list[str]:
 
 def bound(messages: Messages) -> int:
     """The most tokens that one call of a judge may take."""
-    usage = most(messages, Sampling(max_tokens=512), 1)
+    usage = usage_bound(messages, Sampling(max_tokens=512), 1)
     return usage.input + usage.output
 
 

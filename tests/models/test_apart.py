@@ -19,7 +19,7 @@ from stepdown.models import EndpointModel, load_model
 from stepdown.models.local.embedded import EmbeddedModel
 from stepdown.models.local.loading import load_embedded
 from stepdown.models.local.subprocess_model import SubprocessModel
-from stepdown.runner import load_player
+from stepdown.runner import load_model_or_run
 from stepdown.store import Store
 from stepdown.types import Message, Reply, Sampling
 
@@ -47,8 +47,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def test_it_is_known_by_what_its_model_is_known_by(weights: Path, tmp_path: Path) -> None:
     here = load_embedded(NAME)
     with Store(tmp_path / "s.sqlite") as store:
-        apart = load_player(NAME, store, in_subprocess=True)
-        assert isinstance(load_player("openai-api/here/m", store, in_subprocess=True), EndpointModel)
+        apart = load_model_or_run(NAME, store, in_subprocess=True)
+        assert isinstance(load_model_or_run("openai-api/here/m", store, in_subprocess=True), EndpointModel)
     assert isinstance(apart, SubprocessModel) and apart.capabilities.local
     assert [apart.name, apart.capabilities, apart.width] == [here.name, here.capabilities, here.width]
     assert (apart.engine, apart.process_id) == (here.engine, None)

@@ -18,7 +18,7 @@ from stepdown.cli import main
 from stepdown.errors import Interrupted
 from stepdown.graders import load_grader
 from stepdown.models import ScriptedModel
-from stepdown.runner import Outcome, Stop, Task, run_task
+from stepdown.runner import RunOutcome, Stop, Task, run_task
 from stepdown.runner.reviews import StoredReview
 from stepdown.store import Store
 from stepdown.store.reviews import PendingReview, decide_review, pending_reviews
@@ -53,10 +53,12 @@ async def deciding(store: Store, how: Callable[[Store, PendingReview], None], do
     return count
 
 
-def reviewed(store: Store, how: Callable[[Store, PendingReview], None], solves: ScriptedModel) -> tuple[Outcome, int]:
+def reviewed(
+    store: Store, how: Callable[[Store, PendingReview], None], solves: ScriptedModel
+) -> tuple[RunOutcome, int]:
     """Run three problems while a person decides, and return what became of it and how often they were asked."""
 
-    async def work() -> tuple[Outcome, int]:
+    async def work() -> tuple[RunOutcome, int]:
         done = asyncio.Event()
         person = asyncio.create_task(deciding(store, how, done))
         outcome = await run_task(task_of(solves, StoredReview(store, every=0.01)), store)
@@ -73,7 +75,7 @@ def task_of(solves: ScriptedModel, review: StoredReview | None) -> Task:
 def test_the_student_follows_the_plan_as_the_person_left_it(store: Store) -> None:
     solves = student()
     outcome, asked = reviewed(store, edit, solves)
-    assert (outcome.tally.right, asked) == (3, 3)
+    assert (outcome.counts.right, asked) == (3, 3)
     assert all("Look at the number." in call.messages[-1].content for call in solves.calls)
     assert {trace.plan.author for trace in outcome.run.traces() if trace.plan} == {"Ann"}
 
@@ -87,21 +89,21 @@ def test_a_reviewed_run_is_another_run_than_the_unreviewed_one(store: Store) -> 
 def test_a_decision_is_not_asked_for_again(store: Store) -> None:
     reviewed(store, leave, student())
     outcome, asked = reviewed(store, accept, student())
-    assert asked == 0 and outcome.tally.errors == 3
+    assert asked == 0 and outcome.counts.errors == 3
 
 
 def test_a_problem_that_is_left_is_ungraded_and_says_by_whom(store: Store) -> None:
     solves = student()
     outcome, _ = reviewed(store, leave, solves)
     assert {trace.error for trace in outcome.run.traces()} == {"left by Ann"}
-    assert outcome.tally.graded == 0 and solves.calls == []
+    assert outcome.counts.graded == 0 and solves.calls == []
 
 
 def test_a_stop_while_plans_wait_ends_the_run_and_the_next_one_goes_on(store: Store) -> None:
     stop = Stop()
     review = StoredReview(store, stopped=lambda: stop.why is not None, every=0.01)
 
-    async def work() -> Outcome:
+    async def work() -> RunOutcome:
         running = asyncio.create_task(run_task(task_of(student(), review), store, stop=stop))
         while len(pending_reviews(store)) < 3:
             await asyncio.sleep(0)
@@ -110,7 +112,7 @@ def test_a_stop_while_plans_wait_ends_the_run_and_the_next_one_goes_on(store: St
 
     assert isinstance(asyncio.run(work()).stopped, Interrupted)
     outcome, asked = reviewed(store, accept, ScriptedModel(solver, "student"))
-    assert (outcome.tally.right, asked) == (3, 3)
+    assert (outcome.counts.right, asked) == (3, 3)
 
 
 # -- the command line

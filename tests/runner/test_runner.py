@@ -10,13 +10,13 @@ import pytest
 from stepdown.custom import CustomModel
 from stepdown.errors import BudgetReached, CallFailed, EndpointRefused, StepdownError, UsageError
 from stepdown.models import ScriptedModel
-from stepdown.runner import Budget, Outcome, Plans, Stop, Task, as_problems, load_plans, replay, run_task
+from stepdown.runner import Budget, Plans, RunOutcome, Stop, Task, as_problems, load_plans, model_of_run, run_task
 from stepdown.store import Store
 from stepdown.types import Messages, Model, Problem, Reply, Sampling, Usage
 from worlds import DIRECT, TRACED, LastWord, solver, student, sums, teacher
 
 
-def go(task: Task, store: Store, budget: Budget | None = None, stop: Stop | None = None) -> Outcome:
+def go(task: Task, store: Store, budget: Budget | None = None, stop: Stop | None = None) -> RunOutcome:
     return asyncio.run(run_task(task, store, budget=budget, stop=stop))
 
 
@@ -33,7 +33,7 @@ def traced(count: int, small: Model, **changes: object) -> Task:
 
 def test_every_problem_is_solved_and_graded(store: Store) -> None:
     outcome = go(traced(40, student()), store)
-    assert (outcome.tally.right, outcome.tally.graded, outcome.tally.total) == (40, 40, 40)
+    assert (outcome.counts.right, outcome.counts.graded, outcome.counts.total) == (40, 40, 40)
     assert [t.problem.id for t in outcome.run.traces()] == [f"sums/test/{n}" for n in range(40)]
 
 
@@ -42,7 +42,7 @@ def test_a_second_run_asks_nothing(store: Store) -> None:
     small, big = student(), teacher()
     outcome = go(traced(10, small, teacher=big), store)
     assert not small.calls and not big.calls
-    assert (outcome.tally.right, outcome.tally.calls) == (10, 0)
+    assert (outcome.counts.right, outcome.counts.calls) == (10, 0)
 
 
 def test_a_second_student_is_given_the_plans_that_were_paid_for(store: Store) -> None:
@@ -63,11 +63,11 @@ def test_a_failed_call_is_its_problems_error_and_is_tried_again(store: Store) ->
         return CallFailed("the line is down") if "What is 3 " in messages[-1].content else solver(messages, sampling, 0)
 
     first = go(direct(5, ScriptedModel(flaky, "student", version="1")), store)
-    assert (first.tally.right, first.tally.graded, first.tally.errors) == (4, 4, 1)
+    assert (first.counts.right, first.counts.graded, first.counts.errors) == (4, 4, 1)
     assert first.run.trace("sums/test/3").error == "the line is down"
     small = ScriptedModel(solver, "student", version="1")
     again = go(direct(5, small), store)
-    assert (again.tally.right, len(small.calls)) == (5, 1)
+    assert (again.counts.right, len(small.calls)) == (5, 1)
 
 
 def test_a_refused_key_stops_the_run_and_keeps_what_was_answered(store: Store) -> None:
@@ -93,7 +93,7 @@ def test_a_stop_finishes_what_was_begun(store: Store) -> None:
 
     outcome = go(direct(1000, ScriptedModel(stopping, "student", width=2)), store, stop=stop)
     assert outcome.stopped is not None and outcome.stopped.what == "enough"
-    assert 1 <= outcome.tally.solved == len(outcome.run) <= 4
+    assert 1 <= outcome.counts.solved == len(outcome.run) <= 4
 
 
 def test_samples_of_one_prompt_share_a_request_and_a_plan(store: Store) -> None:
@@ -107,7 +107,7 @@ def test_samples_of_one_prompt_share_a_request_and_a_plan(store: Store) -> None:
     big, small = teacher(), Counting(solver, "student")
     outcome = go(traced(3, small, teacher=big, samples=5, sampling=Sampling(0.7)), store)
     assert requests == [5, 5, 5] and len(big.calls) == 3
-    assert outcome.tally.total == outcome.tally.right == 15
+    assert outcome.counts.total == outcome.counts.right == 15
 
 
 def test_greedy_samples_are_refused_before_any_call(store: Store) -> None:
@@ -133,7 +133,7 @@ def test_plans_of_an_earlier_run_are_given_to_another_student(store: Store) -> N
     earlier = go(traced(3, student("a")), store).run
     plans = load_plans(earlier.id, find_run=store.run)
     outcome = go(traced(3, student("b"), teacher=None, plans=plans), store)
-    assert outcome.tally.right == 3
+    assert outcome.counts.right == 3
     assert {trace.plan.author for trace in outcome.run.traces() if trace.plan} == {"teacher"}
 
 
@@ -146,7 +146,7 @@ def test_an_edited_plan_makes_another_run(store: Store) -> None:
 
 def test_a_recorded_run_replays_without_its_models(store: Store, tmp_path: Path) -> None:
     earlier = go(traced(5, student()), store).run
-    recording = replay(earlier)
+    recording = model_of_run(earlier)
     with Store(tmp_path / "other.sqlite") as other:
         outcome = go(traced(5, recording, teacher=recording), other)
         assert [t.solution for t in outcome.run.traces()] == [t.solution for t in earlier.traces()]
@@ -175,7 +175,7 @@ def test_a_budget_is_never_passed_and_a_larger_one_goes_on(store: Store) -> None
     larger = Budget(Cents(), money=1.0)
     for model, usage in store.paid([stopped.run.id]):
         larger.add(model, usage)
-    assert go(task, store, larger).tally.right == 20
+    assert go(task, store, larger).counts.right == 20
     assert larger.spent_money == pytest.approx(0.40)
 
 

@@ -15,7 +15,18 @@ from stepdown.models import EndpointModel, ScriptedModel
 from stepdown.models.http.endpoints import endpoint_at
 from stepdown.models.http.limits import Limits
 from stepdown.problems import Problems
-from stepdown.runner import Budget, Calls, Plans, Request, Task, as_problems, close_models, load_plans, replay, run_task
+from stepdown.runner import (
+    Budget,
+    Calls,
+    Plans,
+    Request,
+    Task,
+    as_problems,
+    close_models,
+    load_plans,
+    model_of_run,
+    run_task,
+)
 from stepdown.store import Store, StoredCall, call_key
 from stepdown.types import Call, Message, Messages, Model, Problem, Reply, Sampling, Usage
 from worlds import DIRECT, TRACED, LastWord, student, sums, teacher
@@ -56,7 +67,7 @@ def test_draws_that_failed_are_asked_again_and_the_others_are_kept(store: Store)
     again = OneByOne(lambda *_: "Answer: 1", "m", version="1")
     outcome = asyncio.run(run_task(samples(again, 5), store))
     assert len(again.calls) == 1
-    assert (outcome.tally.solved, outcome.tally.right, outcome.tally.total) == (5, 5, 5)
+    assert (outcome.counts.solved, outcome.counts.right, outcome.counts.total) == (5, 5, 5)
 
 
 def test_a_draw_made_later_has_a_seed_of_its_own(store: Store) -> None:
@@ -77,7 +88,7 @@ def test_an_endpoint_without_n_is_asked_for_each_draw_and_none_is_lost(store: St
 async def closing(task: Task, store: Store) -> int:
     outcome = await run_task(task, store)
     await close_models(task)
-    return outcome.tally.solved
+    return outcome.counts.solved
 
 
 def test_endpoints_that_cost_nothing_drop_their_connections_too(store: Store) -> None:
@@ -90,7 +101,7 @@ def test_endpoints_that_cost_nothing_drop_their_connections_too(store: Store) ->
 
 def test_a_recording_gives_each_draw_its_own_reply(store: Store, tmp_path: Path) -> None:
     five = ScriptedModel(lambda messages, sampling, sample: f"Answer: {sample}", "m")
-    recording = replay(asyncio.run(run_task(samples(five, 5), store)).run)
+    recording = model_of_run(asyncio.run(run_task(samples(five, 5), store)).run)
     with Store(tmp_path / "other.sqlite") as other:
         for count in (2, 5):
             task = msgspec.structs.replace(samples(five, count), student=recording)
@@ -105,7 +116,7 @@ def test_problems_with_one_question_are_one_recording(store: Store) -> None:
     ).run
     messages = next(run.traces()).calls[0].messages
     with pytest.raises(CallFailed, match="has 1 replies"):
-        asyncio.run(replay(run).reply(messages, WARM, 2))
+        asyncio.run(model_of_run(run).reply(messages, WARM, 2))
 
 
 def test_a_full_disk_stops_the_run_and_loses_no_answer_it_kept(store: Store) -> None:
@@ -118,7 +129,7 @@ def test_a_full_disk_stops_the_run_and_loses_no_answer_it_kept(store: Store) -> 
     kept, small = store.value("select count(*) from calls"), student()
     outcome = asyncio.run(run_task(msgspec.structs.replace(task, student=small), store))
     assert 0 < kept == 2000 - len(small.calls)
-    assert outcome.tally.right == len(outcome.run) == 2000
+    assert outcome.counts.right == len(outcome.run) == 2000
 
 
 def test_a_commit_that_fails_does_not_swallow_later_ones(store: Store) -> None:
@@ -232,7 +243,7 @@ def test_another_grader_counts_afresh_and_leaves_earlier_grades(store: Store) ->
     other = LastWord()
     other.version = "2"
     outcome = asyncio.run(run_task(msgspec.structs.replace(task, grader=other), store))
-    assert (outcome.tally.solved, outcome.tally.right, outcome.tally.total) == (4, 4, 4)
+    assert (outcome.counts.solved, outcome.counts.right, outcome.counts.total) == (4, 4, 4)
     assert outcome.run.graders() == ["last-word@1", "last-word@2"]
 
 

@@ -17,7 +17,7 @@ from stepdown.models.local.detokenizer import Detokenizer
 from stepdown.models.stop_strings import cut_at_stop
 from stepdown.models.thinking import VisibleText, split_thinking
 from stepdown.runner import Budget, Calls, Request
-from stepdown.runner.budget import most
+from stepdown.runner.budget import usage_bound
 from stepdown.runner.deltas import streamed
 from stepdown.store import Store
 from stepdown.types import (
@@ -291,7 +291,7 @@ def test_a_budget_holds_for_streams_and_counts_what_a_call_took_until_it_was_lef
         budget, sampling = Budget(Prices(), tokens=200), Sampling(max_tokens=100)
         model, calls = Dictated(), Calls(store, budget=budget)
         await leave_early(calls, model, sampling, "one ")
-        assert budget.spent_tokens == most(ASKED, sampling, 1).input + len("one ")
+        assert budget.spent_tokens == usage_bound(ASKED, sampling, 1).input + len("one ")
         model.dictate("four", "")
         before = budget.spent_tokens
         await hear(listen(calls, model, sampling))
@@ -306,7 +306,7 @@ def test_what_is_counted_for_a_call_that_was_left_is_never_more_than_was_reserve
     async def work() -> None:
         budget, sampling = Budget(Prices(), tokens=200), Sampling(max_tokens=3)
         await leave_early(Calls(store, budget=budget), Dictated(), sampling, "many more letters than tokens")
-        assert budget.spent_tokens == most(ASKED, sampling, 1).input + 3
+        assert budget.spent_tokens == usage_bound(ASKED, sampling, 1).input + 3
 
     asyncio.run(work())
 
@@ -337,14 +337,14 @@ def test_nothing_is_counted_for_a_call_that_its_endpoint_never_let_begin(store: 
         await leave_early(Calls(store, budget=budget), model, Sampling(max_tokens=100))
         assert (budget.spent_tokens, kept(store)) == (0, 0)
         await leave_early(Calls(store, budget=budget), model, Sampling(max_tokens=100), HiddenProgress())
-        assert budget.spent_tokens == most(ASKED, GREEDY, 1).input
+        assert budget.spent_tokens == usage_bound(ASKED, GREEDY, 1).input
 
     asyncio.run(work())
 
 
 def test_hidden_thoughts_count_for_a_call_that_was_left_or_broke(store: Store) -> None:
     async def work() -> None:
-        budget, model, prompt = Budget(Prices(), tokens=9000), Dictated(), most(ASKED, GREEDY, 1).input
+        budget, model, prompt = Budget(Prices(), tokens=9000), Dictated(), usage_bound(ASKED, GREEDY, 1).input
         await leave_early(
             Calls(store, budget=budget), model, Sampling(max_tokens=100), HiddenProgress(), HiddenProgress(30), "four"
         )

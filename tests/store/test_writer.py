@@ -91,7 +91,7 @@ def test_one_reply_that_cannot_be_written_does_not_stop_the_others(store: Store)
         poison = StoredCall(b"p" * 16, "m", "", PROMPT, GREEDY, 1 << 80, Reply("x", "m"), "run")
         sound = StoredCall(b"s" * 16, "m", "", PROMPT, GREEDY, 0, Reply("y", "m"), "run")
         with pytest.raises(OverflowError):
-            await calls.writer.call([poison, sound])
+            await calls.writer.put_calls([poison, sound])
         said = await ask(calls)
         await calls.close()
         return said

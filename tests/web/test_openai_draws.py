@@ -11,7 +11,7 @@ from openai import AsyncOpenAI, BadRequestError, OpenAI
 from small_endpoint import NAME, endpoint
 from stepdown.models import ScriptedModel
 from stepdown.runner import Calls, Request, plain, run
-from stepdown.runner.recorded import replay
+from stepdown.runner.recorded import model_of_run
 from stepdown.runner.request import FRESH
 from stepdown.store import Store
 from stepdown.types import Message, Sampling
@@ -170,7 +170,7 @@ def test_a_new_draw_that_another_process_overtakes_is_kept_beside_it(tmp_path: P
 def test_a_recorded_model_has_no_new_draws_and_does_not_claim_any(tmp_path: Path) -> None:
     with Store(tmp_path / "other.sqlite") as store:
         made = run(sums(5), "direct", student=diverse(), store=store)
-        recorded = replay(made)
+        recorded = model_of_run(made)
     config = Config(models={"then": Served(method="direct", student=recorded.name)})
     with endpoint(tmp_path, {recorded.name: recorded}, config=config) as served, served.client() as client:
         wish = {"stepdown_answer": "drawn"}

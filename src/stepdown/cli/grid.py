@@ -12,7 +12,7 @@ from stepdown.methods import COMPARED, load_method
 from stepdown.problems import Problems
 from stepdown.prompts import load_demonstrations, with_demonstrations
 from stepdown.prompts.stops import completes, with_stops
-from stepdown.runner import Plans, Task, load_plans, load_player, prompt_set_for
+from stepdown.runner import Plans, Task, load_model_or_run, load_plans, prompt_set_for
 from stepdown.settings import PLANNING, EndpointSettings, GridSettings, RunSampling
 from stepdown.store import Store
 from stepdown.types import Grader, Method, Model
@@ -30,7 +30,7 @@ class Players:
         if name not in self.loaded:
             given = self.endpoint
             with blaming(option):
-                self.loaded[name] = load_player(
+                self.loaded[name] = load_model_or_run(
                     name,
                     self.store,
                     concurrency=given.concurrency,

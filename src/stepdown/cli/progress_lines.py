@@ -8,7 +8,7 @@ from contextlib import suppress
 from stepdown.cli.console.terminal import show_json
 from stepdown.events import Event, RunProgress
 from stepdown.models import Prices
-from stepdown.runner import Tally
+from stepdown.runner import RunCounts
 from stepdown.store import Store
 from stepdown.types import Settings
 
@@ -23,12 +23,12 @@ class ProgressLines:
         self._pace: deque[tuple[float, int]] = deque()
         self._due, self._sent = 0.0, RunProgress(run="", total=0)
 
-    def update(self, tally: Tally, *, last: bool = False) -> None:
+    def update(self, counts: RunCounts, *, last: bool = False) -> None:
         """Write a line if one is due; the `last` one of a run always is."""
         now = time.monotonic()
-        if not last and now < self._due and tally.backoff == self._sent.backoff:
+        if not last and now < self._due and counts.backoff == self._sent.backoff:
             return
-        self._sent = self._progress(tally, now)
+        self._sent = self._progress(counts, now)
         # Long runs take a while to be counted; their calls must not wait for that.
         self._due = time.monotonic() + max(1.0, 10 * (time.monotonic() - now))
         # A server that was killed hears nothing; the run ends with its stdin.
@@ -36,18 +36,18 @@ class ProgressLines:
             show_json(Event(progress=self._sent))
             sys.stdout.flush()
 
-    def _progress(self, tally: Tally, now: float) -> RunProgress:
-        tokens, cost = self._spent(tally.run)
+    def _progress(self, counts: RunCounts, now: float) -> RunProgress:
+        tokens, cost = self._spent(counts.run)
         return RunProgress(
-            run=tally.run,
-            total=tally.total,
-            done=tally.solved,
-            graded=tally.graded,
-            right=tally.right,
-            rate=self._rate(now, tally.solved),
+            run=counts.run,
+            total=counts.total,
+            done=counts.solved,
+            graded=counts.graded,
+            right=counts.right,
+            rate=self._rate(now, counts.solved),
             tokens=tokens,
             cost=cost,
-            backoff=tally.backoff,
+            backoff=counts.backoff,
         )
 
     def _spent(self, run: str) -> tuple[int | None, float | None]:

@@ -9,8 +9,8 @@ from stepdown.cli.console.terminal import show
 from stepdown.reports import ReportRow
 from stepdown.reports.labels import plans_of
 from stepdown.reports.report_rows import ROLES
-from stepdown.runner import Tally
-from stepdown.runner.lessons import Contamination
+from stepdown.runner import RunCounts
+from stepdown.runner.contamination import Contamination
 from stepdown.text.figures import DASH, count, duration, money, percent, short
 
 VERSION = 1
@@ -59,9 +59,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def result_of(
-    row: ReportRow, tally: Tally, paid: Paid, *, errors: int, seconds: float, stopped: str | None = None
+    row: ReportRow, counts: RunCounts, paid: Paid, *, errors: int, seconds: float, stopped: str | None = None
 ) -> Result:
-    """Return what became of a run, from its row of a report and this command's tally."""
+    """Return what became of a run, from its row of a report and this command's counts."""
     return Result(
         run=row.run,
         right=row.right,
@@ -69,8 +69,8 @@ def result_of(
         total=row.total,
         truncated=row.truncated,
         errors=errors,
-        calls=tally.calls,
-        cached=tally.cached,
+        calls=counts.calls,
+        cached=counts.cached,
         tokens=row.tokens,
         cost=row.cost,
         seconds=round(seconds, 3),

@@ -15,12 +15,12 @@ from stepdown.cli.run_summaries import Paid, Result, result_of
 from stepdown.errors import StepdownError
 from stepdown.models import Prices
 from stepdown.reports import report
-from stepdown.runner import Budget, Stop, Tally, Task, run_task
-from stepdown.runner.run import Progress
+from stepdown.runner import Budget, RunCounts, Stop, Task, run_task
+from stepdown.runner.run import ProgressCallback
 from stepdown.settings import BudgetSettings
 from stepdown.types import Settings
 
-Follow = Callable[[Task, str], Progress]
+Follow = Callable[[Task, str], ProgressCallback]
 
 
 class Session:
@@ -83,16 +83,16 @@ class Session:
         finally:
             await self.players.close()
 
-    async def _run(self, task: Task, settings: Settings, progress: Progress) -> None:
+    async def _run(self, task: Task, settings: Settings, progress: ProgressCallback) -> None:
         run = self.store.id_of(settings)
-        spent, began, last = self._spent(), time.monotonic(), [Tally(run, 0)]
+        spent, began, last = self._spent(), time.monotonic(), [RunCounts(run, 0)]
         sent = ProgressLines(self.store, settings, self.prices) if os.environ.get(LEASH) else None
 
-        def follow(tally: Tally) -> None:
-            last[0] = tally
-            progress(tally)
+        def follow(counts: RunCounts) -> None:
+            last[0] = counts
+            progress(counts)
             if sent is not None:
-                sent.update(tally)
+                sent.update(counts)
 
         try:
             async with self.reviewer.asking(run) if self.reviewer and task.review else nullcontext():
@@ -106,10 +106,10 @@ class Session:
     def _spent(self) -> tuple[int, float]:
         return self.budget.spent_tokens, self.budget.spent_money
 
-    def _keep(self, settings: Settings, tally: Tally, before: tuple[int, float], seconds: float) -> None:
+    def _keep(self, settings: Settings, counts: RunCounts, before: tuple[int, float], seconds: float) -> None:
         tokens, money = self._spent()
         paid = Paid(tokens - before[0], round(money - before[1], 10) if self.spending.known else None)
         run = self.store.open_run(settings)
         row, errors = report(run, prices=self.prices).rows[0], run.summary().errors
         why = self.stop.why.what if self.stop.why else None
-        self.results.append(result_of(row, tally, paid, errors=errors, seconds=seconds, stopped=why))
+        self.results.append(result_of(row, counts, paid, errors=errors, seconds=seconds, stopped=why))

@@ -13,7 +13,7 @@ from stepdown.reports.plan_sharing import sharings
 from stepdown.reports.report import Profile, Report
 from stepdown.reports.report_rows import ReportRow, adjusted, report_row
 from stepdown.reports.variations import variations
-from stepdown.runner.lessons import warnings
+from stepdown.runner.contamination import contamination_warnings
 from stepdown.store import Run
 from stepdown.text.figures import counted
 from stepdown.types import Grade, Pricing, Trace
@@ -62,7 +62,9 @@ def report(
         rows=rows,
         baseline=alone[0] if len(alone) == 1 < len(table) else None,
         grader=graders,
-        caption=" ".join([_caption(rows, graders, baseline), *(f"On contrast {one}." for one in warnings(contrast))]),
+        caption=" ".join(
+            [_caption(rows, graders, baseline), *(f"On contrast {one}." for one in contamination_warnings(contrast))]
+        ),
         sharing=sharings(rows, settings),
         settings=settings,
         profiles={name: Profile(dict(one.steps), dict(one.sizes)) for name, one in tallies.items()},

@@ -7,7 +7,7 @@ import msgspec
 
 from stepdown.reports.labels import method_of, plans_of
 from stepdown.reports.report_rows import ROLES, OfSamples, ReportRow
-from stepdown.runner.lessons import Contamination
+from stepdown.runner.contamination import Contamination
 from stepdown.text.figures import DASH, between, chance, clipped, count, money, percent, points, short
 
 Cells = tuple[str, ...]

@@ -20,9 +20,9 @@ from stepdown.runner.estimate import Estimate, estimate
 from stepdown.runner.options import ProblemOptions, RunOptions, SolveOptions, as_problems, check_options, task_of
 from stepdown.runner.plans import PlanRow, Plans, load_plans
 from stepdown.runner.prompt_choice import prompt_set_for, trained_on
-from stepdown.runner.recorded import load_player, replay
+from stepdown.runner.recorded import load_model_or_run, model_of_run
 from stepdown.runner.request import Request
-from stepdown.runner.run import Outcome, Stop, Tally, run_task
+from stepdown.runner.run import RunCounts, RunOutcome, Stop, run_task
 from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task
 from stepdown.types import Pricing
@@ -34,16 +34,16 @@ __all__ = [
     "Calls",
     "Delta",
     "Estimate",
-    "Outcome",
     "PlanRow",
     "Plans",
     "Pricing",
     "ProblemOptions",
     "Request",
+    "RunCounts",
     "RunOptions",
+    "RunOutcome",
     "SolveOptions",
     "Stop",
-    "Tally",
     "Task",
     "as_problems",
     "check_options",
@@ -51,12 +51,12 @@ __all__ = [
     "estimate",
     "grade",
     "grade_run",
+    "load_model_or_run",
     "load_plans",
-    "load_player",
+    "model_of_run",
     "open_store",
     "plain",
     "prompt_set_for",
-    "replay",
     "run",
     "run_task",
     "run_tasks",

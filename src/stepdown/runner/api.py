@@ -25,7 +25,7 @@ from stepdown.runner.options import (
     task_of,
 )
 from stepdown.runner.plans import Plans
-from stepdown.runner.run import Outcome, Progress, check_budget, grade_trace, run_task
+from stepdown.runner.run import ProgressCallback, RunOutcome, check_budget, grade_trace, run_task
 from stepdown.runner.task import Task
 from stepdown.store import Run, Store, default_path
 from stepdown.types import Grade, Grader, Method, Plan, Problem, Trace
@@ -76,12 +76,12 @@ def run_one(
     store: Store,
     *,
     budget: Budget | float | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     named: Collection[str] = (),
 ) -> Run:
     """Run a task, close its models (`named` is for `close_models`) and return the run. Raises why it stopped."""
 
-    async def work() -> Outcome:
+    async def work() -> RunOutcome:
         try:
             return await run_task(task, store, budget=_budget(budget, task, store), progress=progress)
         finally:
@@ -109,10 +109,10 @@ def _budget(given: Budget | float | None, task: Task, store: Store) -> Budget | 
     return budget
 
 
-def run_tasks(tasks: Iterable[Task], store: Store, *, progress: Progress | None = None) -> list[Outcome]:
+def run_tasks(tasks: Iterable[Task], store: Store, *, progress: ProgressCallback | None = None) -> list[RunOutcome]:
     """Run tasks one after another, then close their models. Raises why a task stopped."""
 
-    async def work() -> list[Outcome]:
+    async def work() -> list[RunOutcome]:
         outcomes = []
         for task in tasks:
             try:

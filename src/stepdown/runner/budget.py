@@ -21,15 +21,15 @@ class Reservation(msgspec.Struct, frozen=True):
     tokens: int
 
 
-def most(messages: Messages, sampling: Sampling, n: int) -> Usage:
+def usage_bound(messages: Messages, sampling: Sampling, n: int) -> Usage:
     """Return an upper bound of a call's usage: no byte-level tokenizer makes more tokens than bytes."""
     size = sum(len(message.content.encode()) + TEMPLATE_TOKENS for message in messages)
     return Usage(input=size, output=sampling.max_tokens * n)
 
 
-def until(messages: Messages, sampling: Sampling, size: int) -> Usage:
-    """Return an upper bound of what a call has used that wrote so many bytes before its end."""
-    bound = most(messages, sampling, 1)
+def aborted_bound(messages: Messages, sampling: Sampling, size: int) -> Usage:
+    """Return an upper bound on the usage of a call that was aborted after `size` bytes of output."""
+    bound = usage_bound(messages, sampling, 1)
     return Usage(input=bound.input, output=min(bound.output, size))
 
 

@@ -187,7 +187,7 @@ class Calls:
 
         A fresh draw is stored all the same, under a number of its own.
         """
-        if await self.writer.call([paid_of(pending.request, reply) for pending, reply in drawn]):
+        if await self.writer.put_calls([paid_of(pending.request, reply) for pending, reply in drawn]):
             return [reply for _, reply in drawn]
         stored = self.store.replies([pending.key for pending, _ in drawn])
         beaten = [one for one in drawn if one[0].request.fresh and stored[one[0].key] != one[1]]

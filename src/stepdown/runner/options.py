@@ -19,9 +19,9 @@ from stepdown.runner.cached_model import CachedModel
 from stepdown.runner.calls import Calls
 from stepdown.runner.plans import Plans, load_plans
 from stepdown.runner.prompt_choice import prompt_set_for
-from stepdown.runner.recorded import load_player
+from stepdown.runner.recorded import load_model_or_run
 from stepdown.runner.reviews import Review
-from stepdown.runner.run import Progress
+from stepdown.runner.run import ProgressCallback
 from stepdown.runner.task import Task
 from stepdown.store import Run, Store
 from stepdown.types import GREEDY, Grader, Method, Model, Problem, Sampling
@@ -80,7 +80,7 @@ class RunOptions(SolveOptions, ProblemOptions, total=False):
     """A limit; a number is in US dollars, for this run with what it has cost before."""
     review: Review
     """Shown each plan before the student is; returns the one to follow."""
-    progress: Progress
+    progress: ProgressCallback
     """Called with what is done so far."""
 
 
@@ -100,7 +100,7 @@ def problem_options(given: ProblemOptions) -> ProblemOptions:
 
 def as_model(given: Model | str, store: Store) -> Model:
     """Return a model, by its name where a name is given. Raises `UsageError`."""
-    return load_player(given, store, code=True) if isinstance(given, str) else given
+    return load_model_or_run(given, store, code=True) if isinstance(given, str) else given
 
 
 def as_grader(given: Grader | str, store: Store) -> Grader:
@@ -108,7 +108,7 @@ def as_grader(given: Grader | str, store: Store) -> Grader:
     if not isinstance(given, str):
         return given
     if given.startswith(JUDGE):
-        return judged_by(CachedModel(load_player(given.removeprefix(JUDGE), store, code=True), Calls(store)))
+        return judged_by(CachedModel(load_model_or_run(given.removeprefix(JUDGE), store, code=True), Calls(store)))
     return load_grader(given, code=True)
 
 

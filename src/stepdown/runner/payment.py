@@ -10,7 +10,7 @@ import msgspec
 from stepdown.errors import BudgetReached, CallFailed, PromptTooLong
 from stepdown.models.http import LostReply, losses_to, report_loss
 from stepdown.runner.accounts import Account
-from stepdown.runner.budget import Budget, Reservation, most, until
+from stepdown.runner.budget import Budget, Reservation, aborted_bound, usage_bound
 from stepdown.runner.coalescing import PendingReply
 from stepdown.runner.request import Request
 from stepdown.runner.writer import Writer
@@ -49,7 +49,7 @@ class Payment:
         Raises `BudgetReached` once no process has a call in flight whose end could free enough.
         """
         request = batch[0].request
-        bound = most(request.messages, request.sampling, 1)
+        bound = usage_bound(request.messages, request.sampling, 1)
         claims = [Claim(pending.key, pending.request.run, request.model.name) for pending in batch]
         for pause in looks():
             held = await self._reserve(request, bound, len(batch))
@@ -97,16 +97,16 @@ class Payment:
     def _lose(self, pending: PendingReply, spent: LostReply) -> None:
         """Pay for an answer that gave no reply. Raises `BudgetReached` where no further attempt may be paid for."""
         request, text = pending.request, storable_text(spent.text)
-        usage = spent.usage or until(request.messages, request.sampling, len(text.encode()))
-        self.writer.lost(aborted(request, text, usage), self._account)
+        usage = spent.usage or aborted_bound(request.messages, request.sampling, len(text.encode()))
+        self.writer.put_failed(aborted(request, text, usage), self._account)
         if self.budget:
             self.budget.lose(request.model.name, usage)
 
     def _keep_aborted(self, pending: PendingReply) -> Usage:
         """Store the partial reply of an aborted stream and return the most it can have used."""
         request, text = pending.request, "".join(pending.deltas)
-        usage = until(request.messages, request.sampling, len(text.encode()) + pending.hidden)
-        self.writer.left(aborted(request, text, usage))
+        usage = aborted_bound(request.messages, request.sampling, len(text.encode()) + pending.hidden)
+        self.writer.put_aborted(aborted(request, text, usage))
         return usage
 
     async def _draw(self, batch: Batch) -> list[Reply]:

@@ -1,4 +1,4 @@
-"""Models by name once more, with `recorded/RUN` for replies that an earlier or imported run holds."""
+"""`load_model`, and `recorded/RUN`, which replays a stored run."""
 
 from stepdown.models import RecordedModel, index_replies, load_model
 from stepdown.models.http import TIMEOUT
@@ -6,7 +6,7 @@ from stepdown.store import Run, Store
 from stepdown.types import Model
 
 
-def load_player(
+def load_model_or_run(
     name: str,
     store: Store,
     *,
@@ -21,7 +21,7 @@ def load_player(
     `in_subprocess` and `code` are those of `load_model`.
     """
     if name.startswith("recorded/"):
-        return replay(store.run(name.removeprefix("recorded/")))
+        return model_of_run(store.run(name.removeprefix("recorded/")))
     return load_model(
         name,
         concurrency=concurrency,
@@ -32,7 +32,7 @@ def load_player(
     )
 
 
-def replay(run: Run) -> RecordedModel:
+def model_of_run(run: Run) -> RecordedModel:
     """Return a model that gives the replies of a run to the messages that got them; they lie in memory."""
     calls = (call for trace in run.traces() for call in trace.calls)
     # Samples share a plan's call, and problems with one question all their calls: each is one draw.

@@ -20,7 +20,7 @@ from stepdown.types import Backoff, Grade, Grader, Model, Problem, Trace
 WATCH_SECONDS = 0.5
 
 
-class Tally(msgspec.Struct):
+class RunCounts(msgspec.Struct):
     """Counts that grow while a run goes on, over traces; `seconds` since it began.
 
     `backoff` says what keeps an endpoint's calls waiting, None where nothing does.
@@ -63,15 +63,15 @@ class Stop:
         self.why = self.why or why
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class RunOutcome(msgspec.Struct, frozen=True):
     """A run as one command left it; `stopped` says why it did not go on to the end."""
 
     run: Run
-    tally: Tally
+    counts: RunCounts
     stopped: StepdownError | None = None
 
 
-Progress = Callable[[Tally], None]
+ProgressCallback = Callable[[RunCounts], None]
 
 
 async def run_task(
@@ -79,12 +79,12 @@ async def run_task(
     store: Store,
     *,
     budget: Budget | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     stop: Stop | None = None,
-) -> Outcome:
+) -> RunOutcome:
     """Solve and grade every problem of a task that its run does not have yet.
 
-    A budget that is reached and a `stop` end it cleanly (`Outcome.stopped`). Raises `UsageError` before any call
+    A budget that is reached and a `stop` end it cleanly (`RunOutcome.stopped`). Raises `UsageError` before any call
     for a task that cannot be right, `EndpointRefused` when no call can succeed; what was answered is kept.
     """
     settings = task.settings()
@@ -92,14 +92,14 @@ async def run_task(
         check_budget(budget, task)
     run = store.open_run(settings)
     run.grader = task.grader.name
-    crew = _Crew(task, Calls(store, budget=budget), run, stop or Stop())
+    workers = _Workers(task, Calls(store, budget=budget), run, stop or Stop())
     try:
         with rare_collections():
-            await crew.work(progress or (lambda tally: None))
+            await workers.work(progress or (lambda counts: None))
     finally:
-        await crew.calls.close()
-    crew.check_problems()
-    return Outcome(run, crew.tally, crew.stop.why)
+        await workers.calls.close()
+    workers.check_problems()
+    return RunOutcome(run, workers.counts, workers.stop.why)
 
 
 @contextmanager
@@ -130,17 +130,17 @@ def check_budget(budget: Budget, task: Task) -> None:
         )
 
 
-class _Crew:
+class _Workers:
     """As many workers as the models can use at once, each taking the next problem that is not done."""
 
     def __init__(self, task: Task, calls: Calls, run: Run, stop: Stop) -> None:
         self.task, self.calls, self.run, self.stop = task, calls, run, stop
         self.attempts = Attempts(task, calls, run.id)
-        self.tally = Tally(run.id, run.settings.count * task.samples, started=time.monotonic())
+        self.counts = RunCounts(run.id, run.settings.count * task.samples, started=time.monotonic())
         self.models: list[Model] = list({id(m): m for m in (task.student, task.planner) if m}.values())
         self.todo = self._todo()
         self.fingerprint: str | None = None
-        self.workers = 0
+        self.running = 0
 
     def _problems(self) -> Iterator[Problem]:
         """Stream the problems; `fingerprint` says what they were once all are read."""
@@ -163,43 +163,43 @@ class _Crew:
         """Twice what the models take at once, so that storing and grading never leave one idle."""
         return 2 * sum(model.width for model in self.models)
 
-    async def work(self, progress: Progress) -> None:
+    async def work(self, progress: ProgressCallback) -> None:
         self._count_done()
-        progress(self.tally)
+        progress(self.counts)
         watching = asyncio.create_task(self._watch(progress))
         try:
-            async with asyncio.TaskGroup() as workers:
-                self._hire(workers, progress)
-        except ExceptionGroup as group:
+            async with asyncio.TaskGroup() as group:
+                self._start(group, progress)
+        except ExceptionGroup as errors:
             # One reason is enough: the others are the same, or its consequence.
-            raise group.exceptions[0] from None
+            raise errors.exceptions[0] from None
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
 
-    async def _watch(self, progress: Progress) -> None:
+    async def _watch(self, progress: ProgressCallback) -> None:
         """Tell of a delay as it changes: while calls wait for an endpoint there is no other news."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            before = self.tally.backoff
+            before = self.counts.backoff
             self._note_backoff()
-            if self.tally.backoff != before:
-                progress(self.tally)
+            if self.counts.backoff != before:
+                progress(self.counts)
 
     def _note_backoff(self) -> None:
         found = [model.backoff for model in self.models if model.backoff is not None]
-        self.tally.backoff = min(found, key=lambda one: one.seconds, default=None)
+        self.counts.backoff = min(found, key=lambda one: one.seconds, default=None)
 
     def _count_done(self) -> None:
         """Start from what the run already has."""
         done = self.run.finished(self.task.samples)
-        self.tally.solved = done.total
-        self.tally.right, self.tally.graded, self.tally.truncated = done.right, done.graded, done.truncated
-        self.tally.cached = done.calls
+        self.counts.solved = done.total
+        self.counts.right, self.counts.graded, self.counts.truncated = done.right, done.graded, done.truncated
+        self.counts.cached = done.calls
 
     def check_problems(self) -> None:
         """Refuse to call the run done if the problems that were solved are not those it is named by."""
-        if self.tally.calls == 0 or self.stop.why is not None:
+        if self.counts.calls == 0 or self.stop.why is not None:
             return
         if self.fingerprint not in (None, self.run.settings.problems):
             dataset = self.task.problems.dataset
@@ -208,36 +208,36 @@ class _Crew:
                 "leave it out of reports; the same command begins another run and pays for no answered call again",
             )
 
-    def _hire(self, group: asyncio.TaskGroup, progress: Progress) -> None:
-        while self.workers < self._width():
-            self.workers += 1
+    def _start(self, group: asyncio.TaskGroup, progress: ProgressCallback) -> None:
+        while self.running < self._width():
+            self.running += 1
             group.create_task(self._worker(group, progress))
 
-    async def _worker(self, group: asyncio.TaskGroup, progress: Progress) -> None:
-        for place in self.todo:
+    async def _worker(self, group: asyncio.TaskGroup, progress: ProgressCallback) -> None:
+        for problem in self.todo:
             if self.stop.why:
                 break
             try:
-                rows = await self.attempts.rows(*place)
+                rows = await self.attempts.rows(*problem)
             except (BudgetReached, Interrupted) as why:
                 self.stop(why)
                 break
             for row in rows:
                 await self._grade(row)
             self._note_backoff()
-            progress(self.tally)
-            if self.workers > self._width():
+            progress(self.counts)
+            if self.running > self._width():
                 break
-            self._hire(group, progress)
-        self.workers -= 1
+            self._start(group, progress)
+        self.running -= 1
 
     async def _grade(self, row: StoredTrace) -> None:
         grade = await grade_trace(self.task.grader, row.trace)
-        self.calls.writer.trace(self.run, row, grade)
-        self.tally.add(row, grade)
-        self.tally.calls, self.tally.cached = (
+        self.calls.writer.put_trace(self.run, row, grade)
+        self.counts.add(row, grade)
+        self.counts.calls, self.counts.cached = (
             self.calls.sent,
-            self.tally.cached + sum(call.reply.cached for call in row.trace.calls),
+            self.counts.cached + sum(call.reply.cached for call in row.trace.calls),
         )
 
 

@@ -19,7 +19,7 @@ from stepdown.types import Grade, Usage
 _PAUSES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 
-class Wanted(msgspec.Struct):
+class ClaimRequest(msgspec.Struct):
     """Claims asked for together; `ours` are the keys that were got, `room` says whether the budget allows them."""
 
     claims: Sequence[Claim]
@@ -30,7 +30,7 @@ class Wanted(msgspec.Struct):
 
 
 class Writer:
-    """The only writer of a run: `call` and `claim` return when they are committed, traces and grades follow soon after.
+    """The only writer of a run. `put_calls` and `claim` return when they are committed; traces and grades follow soon.
 
     Where a commit fails, whoever waits for it is told why, and what was answered waits for the next: a writer outlives
     a full disk and a locked file, and nothing new is sent in the meantime, for its claim cannot be committed either.
@@ -41,51 +41,51 @@ class Writer:
         self._calls: list[StoredCall] = []
         self._rows: list[tuple[Run, StoredTrace, Grade]] = []
         self._dropped: list[bytes] = []
-        self._wanted: list[Wanted] = []
+        self._claim_requests: list[ClaimRequest] = []
         self._held: set[bytes] = set()
         self._waiting: list[asyncio.Future[bool]] = []
         self._loop: asyncio.AbstractEventLoop | None = None  # where a commit is due
         self._beat = 0.0
-        self._pulse: asyncio.TimerHandle | None = None
+        self._heartbeat: asyncio.TimerHandle | None = None
 
     @property
     def claims(self) -> Claims:
         """Who has which call under way."""
         return self._claims
 
-    async def claim(self, claims: Sequence[Claim], bound: Usage, account: Account | None = None) -> Wanted:
+    async def claim(self, claims: Sequence[Claim], bound: Usage, account: Account | None = None) -> ClaimRequest:
         """Claim the draws of a request, each of which uses `bound` at most.
 
         Nothing may be sent before this returns, and only what is `ours`.
         """
-        wanted = Wanted(claims, bound, account)
-        self._wanted.append(wanted)
+        wanted = ClaimRequest(claims, bound, account)
+        self._claim_requests.append(wanted)
         try:
             await self._commits()
         except asyncio.CancelledError:
-            self._wanted = [one for one in self._wanted if one is not wanted]
+            self._claim_requests = [one for one in self._claim_requests if one is not wanted]
             self.drop(list(wanted.ours))
             raise
-        self._pulsate()
+        self._start_heartbeat()
         return wanted
 
-    async def call(self, calls: list[StoredCall]) -> bool:
+    async def put_calls(self, calls: list[StoredCall]) -> bool:
         """Keep answered calls; nothing may depend on them before this returns. False: the store had some already."""
         self._calls += calls
         return await self._commits()
 
-    def left(self, call: StoredCall) -> None:
-        """Keep what came of a call that was left, with the next transaction."""
+    def put_aborted(self, call: StoredCall) -> None:
+        """Store the partial reply of an aborted call, with the next transaction."""
         self._calls.append(call)
         self._soon()
 
-    def lost(self, call: StoredCall, account: Account | None) -> None:
-        """Keep what an attempt took that gave no reply, before the next one; at once where a budget counts it.
+    def put_failed(self, call: StoredCall, account: Account | None) -> None:
+        """Store what an attempt cost that gave no reply, before the next one; at once where a budget counts it.
 
         Raises `BudgetReached` where the budget, as all processes have spent it, allows no further attempt.
         """
         if account is None:
-            self.left(call)
+            self.put_aborted(call)
             return
         with self._store.writing():
             self._store.put_calls([call])
@@ -98,7 +98,7 @@ class Writer:
             self._dropped += held
             self._soon()
 
-    def trace(self, run: Run, row: StoredTrace, grade: Grade) -> None:
+    def put_trace(self, run: Run, row: StoredTrace, grade: Grade) -> None:
         """Keep a graded trace with the next transaction."""
         self._rows.append((run, row, grade))
         self._soon()
@@ -106,9 +106,9 @@ class Writer:
     async def close(self) -> None:
         """Commit everything that waits and give up every claim. Raises `StoreError`."""
         self._dropped = list(self._held)
-        if self._pulse is not None:
-            self._pulse.cancel()
-            self._pulse = None
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+            self._heartbeat = None
         try:
             if self._calls or self._rows or self._dropped or self._loop is not None:
                 await self._commits()
@@ -130,7 +130,7 @@ class Writer:
             return
         if self._loop is not None:
             # That loop has ended, and its timers and those who waited in it.
-            self._waiting, self._pulse = [], None
+            self._waiting, self._heartbeat = [], None
         self._loop = loop
         loop.call_soon(self._commit, time.monotonic(), 0)
 
@@ -142,16 +142,16 @@ class Writer:
                 pause = _PAUSES[min(tries, len(_PAUSES) - 1)]
                 asyncio.get_running_loop().call_later(pause, self._commit, began, tries + 1)
                 return
-            self._tell(error)
+            self._report(error)
         except StoreError as error:
-            self._tell(error)
+            self._report(error)
         except Exception as error:  # one thing that cannot be written must not stop what can
             self._flush_singly()
-            self._tell(error)
+            self._report(error)
         else:
-            self._tell(new)
+            self._report(new)
 
-    def _tell(self, outcome: bool | Exception) -> None:
+    def _report(self, outcome: bool | Exception) -> None:
         """Let those who wait for a commit know what came of it."""
         waiting, self._waiting, self._loop = self._waiting, [], None
         for one in waiting:
@@ -162,21 +162,21 @@ class Writer:
             else:
                 one.set_result(outcome)
         if isinstance(outcome, Exception):
-            self._wanted = []
+            self._claim_requests = []
 
     def _flush(self) -> bool:
         """Commit everything that waits, or nothing; False if the store had some of the calls already."""
-        if not (self._calls or self._rows or self._dropped or self._wanted):
+        if not (self._calls or self._rows or self._dropped or self._claim_requests):
             return True
         with self._store.writing(wait=False):
             new = self._store.put_calls(self._calls, paid=True)
             self._settle([call.key for call in self._calls if call.key in self._held])
-            self._take()
+            self._claim_all()
             self._put_rows()
         every = new == len(self._calls)
         self._held.difference_update([call.key for call in self._calls], self._dropped)
-        self._held.update(*(wanted.ours for wanted in self._wanted))
-        self._calls, self._rows, self._dropped, self._wanted = [], [], [], []
+        self._held.update(*(wanted.ours for wanted in self._claim_requests))
+        self._calls, self._rows, self._dropped, self._claim_requests = [], [], [], []
         return every
 
     def _settle(self, answered: list[bytes]) -> None:
@@ -190,17 +190,17 @@ class Writer:
             self._claims.renew()
             self._beat = now
 
-    def _take(self) -> None:
+    def _claim_all(self) -> None:
         """Make the claims; those that no budget counts at once, for hardly ever has anybody else one of them."""
-        free = [wanted for wanted in self._wanted if wanted.account is None]
+        free = [wanted for wanted in self._claim_requests if wanted.account is None]
         if free and self._claims.take_all([(wanted.claims, wanted.bound) for wanted in free]):
             for wanted in free:
                 wanted.ours = {claim.key for claim in wanted.claims}
             free = []
-        for wanted in [*free, *(wanted for wanted in self._wanted if wanted.account is not None)]:
-            self._take_one(wanted)
+        for wanted in [*free, *(wanted for wanted in self._claim_requests if wanted.account is not None)]:
+            self._claim_one(wanted)
 
-    def _take_one(self, wanted: Wanted) -> None:
+    def _claim_one(self, wanted: ClaimRequest) -> None:
         wanted.ours, wanted.room = self._claims.take(wanted.claims, wanted.bound), "fits"
         if wanted.ours and wanted.account is not None:
             wanted.room = wanted.account.room(wanted.ours)
@@ -217,7 +217,7 @@ class Writer:
         queued = [*(([call], []) for call in self._calls), *(([], [row]) for row in self._rows)]
         calls: list[StoredCall] = []
         rows: list[tuple[Run, StoredTrace, Grade]] = []
-        self._wanted = []
+        self._claim_requests = []
         for self._calls, self._rows in queued:
             try:
                 self._flush()
@@ -228,14 +228,14 @@ class Writer:
                 continue
         self._calls, self._rows = calls, rows
 
-    def _pulsate(self) -> None:
+    def _start_heartbeat(self) -> None:
         """Renew the claims while there are any, also when a reply takes minutes."""
-        if self._pulse is None or self._pulse.cancelled():
-            self._pulse = asyncio.get_running_loop().call_later(BEAT, self._renew)
+        if self._heartbeat is None or self._heartbeat.cancelled():
+            self._heartbeat = asyncio.get_running_loop().call_later(BEAT, self._renew)
 
     def _renew(self) -> None:
-        self._pulse = None
+        self._heartbeat = None
         if self._held:
-            self._pulsate()
+            self._start_heartbeat()
             with suppress(StoreError):
                 self._soon()

@@ -26,7 +26,7 @@ from stepdown.runner.options import (
     check_options,
     problem_options,
 )
-from stepdown.runner.run import Progress
+from stepdown.runner.run import ProgressCallback
 from stepdown.store import Run, Store
 from stepdown.training.contamination import refuse_tests
 from stepdown.types import Chain, Grade, Grader, Model, Problem, Sampling, Trace
@@ -85,7 +85,7 @@ class SampleOptions(ProblemOptions, total=False):
     """Where calls and the run are kept."""
     budget: Budget | float
     """A limit; a number is in US dollars, for this run with what it has cost before."""
-    progress: Progress
+    progress: ProgressCallback
     """Called with what is done so far."""
     allow: Sequence[str]
     """`test` lets test questions be asked."""

@@ -14,7 +14,7 @@ from stepdown.graders.majority import majority_grade
 from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT
 from stepdown.models.weights import StudentScore as Tested
 from stepdown.models.weights import read_card
-from stepdown.runner.lessons import Lessons
+from stepdown.runner.contamination import SeenProblems
 from stepdown.stats import crossed_difference, crossed_interval, holm
 from stepdown.store import Run
 from stepdown.text.safety import in_markdown
@@ -199,7 +199,7 @@ def score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> Score:
 def met_in(runs: Sequence[Run]) -> set[str]:
     """Return the ids of problems that the lessons behind any of these runs met."""
     found: set[str] = set()
-    for lessons in map(Lessons, runs):
+    for lessons in map(SeenProblems, runs):
         if lessons.may_meet:
             found |= {trace.problem.id for trace in lessons.run.traces() if lessons.meeting(trace)}
     return found

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from stepdown.errors import StoreError
 from stepdown.models import Prices, Secret
-from stepdown.runner import Budget, Calls, load_player
+from stepdown.runner import Budget, Calls, load_model_or_run
 from stepdown.store import Store
 from stepdown.store.connection import Locked
 from stepdown.types import Model
@@ -91,7 +91,7 @@ class State:
         Raises `UsageError` for a name that leads nowhere.
         """
         if name not in self.models:
-            self.models[name] = load_player(name, self.store, in_subprocess=True)
+            self.models[name] = load_model_or_run(name, self.store, in_subprocess=True)
         return self.models[name]
 
     async def close(self, *, grace: float = GRACE) -> None:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from stepdown.cli.console.terminal import is_lively, say
-from stepdown.runner import Budget, Tally, Task
+from stepdown.runner import Budget, RunCounts, Task
 from stepdown.text.figures import clipped, count, duration, money
 from stepdown.text.safety import clean
 from stepdown.types import Usage
@@ -56,15 +56,15 @@ class Meter:
         self.title, self.spending = title, spending
         self.began: int | None = None
 
-    def text(self, tally: Tally) -> str:
+    def text(self, counts: RunCounts) -> str:
         """Return right so far, the time left, rate, tokens and money; what matters most stands first."""
-        self.began = tally.solved if self.began is None else self.began
-        rate = (tally.solved - self.began) / tally.seconds if tally.seconds > 0 else 0.0
-        waiting = tally.total - tally.solved
+        self.began = counts.solved if self.began is None else self.began
+        rate = (counts.solved - self.began) / counts.seconds if counts.seconds > 0 else 0.0
+        waiting = counts.total - counts.solved
         left = f" · {duration(waiting / rate)} left" if rate and waiting else ""
-        failed = f" · {tally.errors} failed" if tally.errors else ""
-        delayed = f"{clean(tally.backoff.text)} · " if tally.backoff else ""
-        return f"{delayed}right {tally.right}/{tally.graded}{failed}{left} · {_paced(rate)} · {self.spending}"
+        failed = f" · {counts.errors} failed" if counts.errors else ""
+        delayed = f"{clean(counts.backoff.text)} · " if counts.backoff else ""
+        return f"{delayed}right {counts.right}/{counts.graded}{failed}{left} · {_paced(rate)} · {self.spending}"
 
 
 def _paced(rate: float) -> str:
@@ -83,21 +83,21 @@ class Lines:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Leave the lines as they are."""
 
-    def follow(self, task: Task, place: str) -> Callable[[Tally], None]:
-        """Return what a run calls with its tally."""
+    def follow(self, task: Task, place: str) -> Callable[[RunCounts], None]:
+        """Return what a run calls with its counts."""
         meter, said, late = Meter(f"{place} {titled(task)}", self.spending), [time.monotonic(), -1.0], [0]
         self.spending.check(task)
 
-        def update(tally: Tally) -> None:
-            now, share = time.monotonic(), tally.solved / max(1, tally.total)
-            text = meter.text(tally)
+        def update(counts: RunCounts) -> None:
+            now, share = time.monotonic(), counts.solved / max(1, counts.total)
+            text = meter.text(counts)
             due = now - said[0] >= EVERY_SECONDS or (share - said[1] >= EVERY_SHARE and now - said[0] >= 1)
-            times = tally.backoff.times if tally.backoff else 0
+            times = counts.backoff.times if counts.backoff else 0
             late[0] = min(late[0], times)
             due = due or (times > late[0] and now - said[0] >= BETWEEN_DELAYS)
-            if said[1] < 0 or due or tally.solved == tally.total:
+            if said[1] < 0 or due or counts.solved == counts.total:
                 said[:], late[0] = [now, share], times
-                say(f"{meter.title}: {tally.solved}/{tally.total} · {text}")
+                say(f"{meter.title}: {counts.solved}/{counts.total} · {text}")
 
         return update
 
@@ -116,19 +116,19 @@ class Bars:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.screen.stop()
 
-    def follow(self, task: Task, place: str) -> Callable[[Tally], None]:
-        """Return what a run calls with its tally."""
+    def follow(self, task: Task, place: str) -> Callable[[RunCounts], None]:
+        """Return what a run calls with its counts."""
         meter = Meter(f"{place} {titled(task)}", self.spending)
         self.spending.check(task)
         room = max(16, self.screen.console.width // 4)
         bar: TaskID = self.screen.add_task(clipped(meter.title, room), total=None, figures="")
         drawn = [0.0]
 
-        def update(tally: Tally) -> None:
-            text = meter.text(tally)
-            if time.monotonic() - drawn[0] > _REDRAW or tally.solved == tally.total:
+        def update(counts: RunCounts) -> None:
+            text = meter.text(counts)
+            if time.monotonic() - drawn[0] > _REDRAW or counts.solved == counts.total:
                 drawn[0] = time.monotonic()
-                self.screen.update(bar, completed=tally.solved, total=tally.total, figures=text)
+                self.screen.update(bar, completed=counts.solved, total=counts.total, figures=text)
 
         return update
 

@@ -12,7 +12,7 @@ from stepdown.cli.options import CHOICE, OutputOptions
 from stepdown.measuring import Calibration, Goal, Threshold
 from stepdown.measuring import calibrate as choose
 from stepdown.models import Prices
-from stepdown.runner.lessons import warnings
+from stepdown.runner.contamination import contamination_warnings
 from stepdown.text.figures import between, money, percent
 
 
@@ -60,7 +60,7 @@ def calibrate(cheap: str, dear: str, /, *, options: CalibrateOptions = DEFAULTS,
     goal = Goal(accuracy=options.accuracy, price=options.price)
     with output.read() as store:
         runs = store.run(cheap), store.run(dear)
-        say(*warnings(runs))
+        say(*contamination_warnings(runs))
         found = choose(*runs, goal, holdout=options.holdout, prices=Prices(options.prices))
     if output.json:
         show_json(found)

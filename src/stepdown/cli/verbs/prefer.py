@@ -17,7 +17,7 @@ from stepdown.corpus.folder import check_out
 from stepdown.errors import UsageError
 from stepdown.measuring import AT_ONCE, Preferences, Where, read_votes, write_votes
 from stepdown.measuring import prefer as ask
-from stepdown.runner.lessons import warnings
+from stepdown.runner.contamination import contamination_warnings
 from stepdown.settings import BudgetSettings, EndpointSettings
 from stepdown.store import Run, Store
 from stepdown.text.figures import counted
@@ -103,7 +103,7 @@ def prefer(
         refuse(given(options, "allow"), "no corpus is written", "give --out CORPUS, or leave it out")
     with output.reopen() if options.judge is not None else output.read() as store:
         first, second = store.run(run), store.run(against)
-        say(*warnings((first, second)))
+        say(*contamination_warnings((first, second)))
         if options.to is not None:
             refuse(given(options, "out"), "nobody has compared yet", "give --out with --votes, when they have")
             return write(first, second, options.to, options, as_json=output.json)

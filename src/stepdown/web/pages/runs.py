@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from stepdown.audits import Audit, audit
 from stepdown.errors import UnknownName
-from stepdown.runner.lessons import may_meet
+from stepdown.runner.contamination import may_have_seen
 from stepdown.settings import in_words
 from stepdown.store import Run, Store
 from stepdown.store.reviews import pending_review_counts
@@ -196,7 +196,7 @@ def _see(run_stats: RunStatsCache, run: Run, chosen: TraceFilter, at: int) -> Se
 
 def _met(run_stats: RunStatsCache, run: Run) -> str:
     """Return what to know of a run whose student was trained on its problems, nothing where none can have been."""
-    if not may_meet(run.settings):
+    if not may_have_seen(run.settings):
         return ""
     row = run_stats.report(run.store, [run.id]).rows[0]
     return str(row.contamination or "")

@@ -1,4 +1,4 @@
-"""Were the problems of a run in its student's lessons? What it scored on those that were not."""
+"""Contamination: which problems of a run its models were trained on, or shown, and its score on the others."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -53,7 +53,7 @@ def shows_examples(settings: Settings) -> bool:
     return settings.method in METHODS and METHODS[settings.method].shows_examples
 
 
-def may_meet(settings: Settings) -> bool:
+def may_have_seen(settings: Settings) -> bool:
     """Whether anything in a run's settings can have met its problems: a student of ours, recorded text, demonstrations.
 
     Cheap to ask; where it says no, no trace need be read.
@@ -63,11 +63,11 @@ def may_meet(settings: Settings) -> bool:
     return told or any(name.startswith("recorded/") or find_folder(name) is not None for name in names if name)
 
 
-def warnings(runs: Iterable[Run]) -> list[str]:
+def contamination_warnings(runs: Iterable[Run]) -> list[str]:
     """Return a line for each run that was asked what somebody behind it was trained on, or nobody knows of what."""
     found = []
     for run in runs:
-        lessons = Lessons(run)
+        lessons = SeenProblems(run)
         if lessons.may_meet:
             met = {trace.problem.id for trace in run.traces() if lessons.meeting(trace)}
             found += [f"run {run.id}: {len(met):,} of its problems were met by {', '.join(lessons.by)}"] if met else []
@@ -75,7 +75,7 @@ def warnings(runs: Iterable[Run]) -> list[str]:
     return found
 
 
-class Lessons:
+class SeenProblems:
     """What the models of a run were trained on, or shown, and which of its problems that holds."""
 
     def __init__(self, run: Run) -> None:
@@ -83,7 +83,7 @@ class Lessons:
         self.by: Counter[str] = Counter()
         self.verdicts: Counter[Verdict] = Counter()
         self._met: dict[str, SeenQuestions | None] = {}
-        self.may_meet = may_meet(run.settings)
+        self.may_meet = may_have_seen(run.settings)
         self._shows_examples = shows_examples(run.settings)
         for name in (run.settings.student, run.settings.teacher):
             self._lookup(name)
