@@ -4,6 +4,7 @@ A copy of the pages gets what is made from the code: signatures and docstrings o
 page, and `llms.txt` (https://llmstxt.org), which lists the pages for programs. Zensical then builds it strictly.
 """
 
+import ast
 import inspect
 import json
 import re
@@ -12,8 +13,9 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import stepdown
 
@@ -53,7 +55,38 @@ def described(name: str) -> str:
     value: Any = getattr(stepdown, name)
     shown = "" if is_protocol(value) else folded(plain_signature(value))
     kind = "class " if inspect.isclass(value) else ""
-    return f"```py\n{kind}{name}{shown}\n```\n\n{inspect.getdoc(value) or ''}"
+    options = "\n".join(f"- `{option}` (`{hint}`): {text}" for option, hint, text in options_of(value))
+    return f"```py\n{kind}{name}{shown}\n```\n\n{inspect.getdoc(value) or ''}" + f"\n\nOptions:\n\n{options}" * bool(
+        options
+    )
+
+
+def options_of(value: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield what `**options` of a function may be: name, type and what the line below it says."""
+    last = [] if inspect.isclass(value) else [*inspect.signature(value).parameters.values()][-1:]
+    if not last or last[0].kind is not inspect.Parameter.VAR_KEYWORD:
+        return
+    [kind] = get_args(last[0].annotation)
+    texts = {name: text for one in (stepdown.run, value) for name, text in texts_in(Path(inspect.getfile(one)).parent)}
+    for name, hint in get_type_hints(kind).items():
+        yield name, without_modules(inspect.formatannotation(hint)), texts[name]
+
+
+def texts_in(room: Path) -> Iterator[tuple[str, str]]:
+    """Yield each field of a room's `...Options` with the text below it."""
+    trees = [ast.parse(file.read_text("utf-8")) for file in room.glob("*.py")]
+    kinds = [
+        one for tree in trees for one in tree.body if isinstance(one, ast.ClassDef) and one.name.endswith("Options")
+    ]
+    for field, text in (pair for kind in kinds for pair in pairwise(kind.body)):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            assert isinstance(field.target, ast.Name)
+            yield field.target.id, str(text.value.value)
+
+
+def without_modules(text: str) -> str:
+    """Return types without their modules, and without quotes around those that come later."""
+    return re.sub(r"'([A-Z]\w*)'", r"\1", re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", text))
 
 
 class Shown:
@@ -74,8 +107,8 @@ def plain_signature(value: Any) -> str:
         one if one.default is one.empty else one.replace(default=Shown(one.default))
         for one in signature.parameters.values()
     ]
-    text = re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", str(signature.replace(parameters=parameters)))
-    return re.sub(r"'([A-Z]\w*)'", r"\1", text)
+    text = without_modules(str(signature.replace(parameters=parameters)))
+    return re.sub(r"\*<class '?(\w+)'?>", r"\1", text)
 
 
 def is_protocol(value: object) -> bool:
