@@ -335,4 +335,4 @@ def test_the_verb_wants_one_way_to_compare(
 ) -> None:
     runs = two_runs(store)
     assert main(["prefer", runs[0].id, runs[1].id, *options, "--store", str(store.path)]) == 2
-    assert "who compares is not clear" in capsys.readouterr().err
+    assert "give exactly one way to compare" in capsys.readouterr().err

@@ -109,7 +109,7 @@ async def begun(site: str, of: Run, student: str) -> str:
 
 def test_what_cannot_be_solved_says_so_in_its_place(site: str, first: Run) -> None:
     text = asyncio.run(begun(site, first, "/etc/passwd"))
-    assert "is no model a page may name" in text and "Nothing was kept" in text and "<html" not in text
+    assert "cannot be named on a page" in text and "Nothing was kept" in text and "<html" not in text
 
 
 async def followed(site: str, of: Run) -> tuple[str, str]:

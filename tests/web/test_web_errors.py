@@ -91,7 +91,7 @@ def test_a_person_is_refused_by_a_page(address: str, method: str, path: str, bod
 
 def test_a_field_at_fault_is_named_to_a_program(address: str) -> None:
     assert (
-        "student: `/etc/passwd` is no model"
+        "student: `/etc/passwd` cannot be named"
         in error_in(ask(f"{address}/jobs", "POST", "student=/etc/passwd")[2])["message"]
     )
 

@@ -66,7 +66,7 @@ def tasks_of(problems: Problems, grid: GridSettings, sampling: RunSampling, play
     """Return the tasks of a grid, each setting once. Raises `UsageError` for any that cannot be right."""
     if not grid.student:
         raise UsageError(
-            "there is no student", "name one with --student; `stepdown models` lists models", option="--student"
+            "no student is given", "give one with --student; `stepdown models` lists models", option="--student"
         )
     with blaming("--method"):
         methods = methods_of(grid.method)
@@ -116,15 +116,15 @@ def _check_effects(grid: GridSettings, sampling: RunSampling, methods: Sequence[
         taught = any(method.asks_teacher for method in methods)
         unused = given(grid, "plans", "control")
         unused = unused if taught else given(grid, "teacher") + unused + given(sampling, *PLANNING)
-        refuse(unused, f"{names} has no plans", "add --method trace-of-thought, or leave it out")
+        refuse(unused, f"{names} makes no plans", "add --method trace-of-thought, or leave it out")
     elif "teacher" not in grid.plans:
-        refuse(given(grid, "teacher"), "no plan comes from a teacher", "add --plans teacher, or leave it out")
+        refuse(given(grid, "teacher"), "no plans come from a teacher", "add --plans teacher, or leave it out")
         unused = [] if "own" in grid.plans else given(sampling, *PLANNING)
-        refuse(unused, "no plan is written in this command", "leave it out")
+        refuse(unused, "this command writes no plans", "leave it out")
     if sampling.temperature == 0 and (not planning or sampling.teacher_temperature == 0):
-        refuse(given(sampling, "top_p"), "greedy text has no draws", "give --temperature, or leave it out")
+        refuse(given(sampling, "top_p"), "greedy decoding does not sample", "give --temperature, or leave it out")
     if not any(method.shows_examples for method in methods):
-        refuse(given(grid, "demos"), f"{names} shows no demonstrations", "add --method few-shot, or leave it out")
+        refuse(given(grid, "demos"), f"{names} uses no demonstrations", "add --method few-shot, or leave it out")
 
 
 def _control(name: str) -> str:

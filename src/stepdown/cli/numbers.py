@@ -19,9 +19,9 @@ def check_numbers(values: Iterable[object], name: str = "") -> None:
         elif isinstance(value, tuple | list):
             check_numbers(value, name)
         elif isinstance(value, int) and not -LARGEST <= value <= LARGEST:
-            raise UsageError(f"{_named(name)}`{value}` is beyond what can be counted", f"give at most {LARGEST}")
+            raise UsageError(f"{_named(name)}`{value}` is too large", f"the largest number is {LARGEST}")
         elif isinstance(value, float) and not isfinite(value):
-            raise UsageError(f"{_named(name)}`{value}` is no number to count with", "give a finite number")
+            raise UsageError(f"{_named(name)}`{value}` is not a finite number", "give an ordinary number")
 
 
 def _named(name: str) -> str:

@@ -39,12 +39,12 @@ class Served(RunSampling, frozen=True, kw_only=True, forbid_unknown_fields=True)
         method = load_method(self.method)
         if method.shows_examples:
             raise UsageError(
-                f"`{self.method}` needs demonstrations, and what is asked here has none", "choose another method"
+                f"`{self.method}` needs demonstrations, which a served model does not have", "choose another method"
             )
         if (self.planner and method.plan is None) or (self.teacher and not method.asks_teacher):
             raise UsageError(f"`{self.method}` has no plan, so it takes no teacher and no planner", "leave them out")
         if self.planner and not self.teacher:
-            raise UsageError("a cascade has a planner and no teacher to go on to", "name a `teacher` in stepdown.toml")
+            raise UsageError("a cascade needs a teacher besides its planner", "name a `teacher` in stepdown.toml")
 
 
 class DataSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -85,9 +85,9 @@ def ask(
     """
     if load_method(options.method, code=True).plan is None:
         unused = given(options, "teacher", "plan", "edit") + given(sampling, *PLANNING)
-        refuse(unused, f"`{options.method}` has no plan", "leave out --method, or leave it out")
+        refuse(unused, f"`{options.method}` has no plan", "choose another --method, or leave it out")
     elif options.plan is not None:
-        refuse(given(options, "teacher"), "no teacher is asked where the plan is given", "leave one of them out")
+        refuse(given(options, "teacher"), "with --plan no teacher is used", "leave one of them out")
     check_extras((options.student, options.teacher))
     problem = problem_of(question, options.choices)
     plan = None if options.plan is None else read_plan(options.plan)
@@ -107,9 +107,9 @@ def ask(
 def problem_of(question: str, choices: tuple[str, ...]) -> Problem:
     """Return the question as a problem without a gold answer."""
     if not question.strip():
-        raise UsageError("the question is empty", 'ask something: stepdown ask "QUESTION"')
+        raise UsageError("the question is empty", 'give a question: stepdown ask "QUESTION"')
     if len(choices) == 1 or len(choices) > len(LETTERS):
-        raise UsageError(f"`{len(choices)}` choices are no choice", "repeat --choices for each of them")
+        raise UsageError(f"`{len(choices)}` choices cannot be asked about", "repeat --choices for each of them")
     return Problem("ask", question, "", choices, kind="choice" if choices else "text")
 
 

@@ -18,7 +18,7 @@ def audit(*runs: str, output: OutputOptions = OUTPUT) -> int:
         Runs' ids, or their beginnings.
     """
     if not runs:
-        raise UsageError("there is no run to audit", "stepdown audit RUN...; `stepdown runs` lists them")
+        raise UsageError("no run is given", "stepdown audit RUN...; `stepdown runs` lists them")
     with output.read() as store:
         found = examine(*runs_of(store, runs))
     if output.json:

@@ -80,7 +80,9 @@ def exports(source: str, /, *more: str, options: ExportOptions, output: OutputOp
     """
     folder = Path(source)
     if more and options.to != "plans":
-        raise UsageError(f"`{options.to}` is written of one thing at a time", "only `--to plans` takes several runs")
+        raise UsageError(
+            f"`{options.to}` can be written for only one run at a time", "only `--to plans` takes several runs"
+        )
     if (folder / WEIGHTS).is_file():
         return _student(folder, options, as_json=output.json)
     if (folder / CARD).is_file():
@@ -124,7 +126,7 @@ def _runs(runs: list[Run], options: ExportOptions, *, as_json: bool) -> int:
         show_corpus(write_chains(runs[0], options.out, force=options.force), as_json=as_json)
         return 0
     if options.to not in FORMATS and options.to in TUNING_FORMATS:
-        raise UsageError(f"`{options.to}` is a form for a corpus", "first `stepdown export RUN --to corpus`")
+        raise UsageError(f"`{options.to}` is a format for corpora", "first `stepdown export RUN --to corpus`")
     prices = Prices(options.prices)
     rows = export_run(runs[0], options.to, options.out, force=options.force, prices=prices, code=True)
     said = f"wrote {counted(rows, 'trace')} of run {runs[0].id} to {options.out}"

@@ -100,7 +100,9 @@ def grade(
         A run's id, or its beginning.
     """
     if not judge_in(options.grader):
-        refuse([*given(spend), *given(endpoint)], "no model judges", "give --grader judge:MODEL, or leave it out")
+        refuse(
+            [*given(spend), *given(endpoint)], "no judge model is used", "give --grader judge:MODEL, or leave it out"
+        )
     with output.reopen() as store:
         found, players = store.run(run), Players(store, endpoint)
         graders = VIEWS if options.grader is None else (options.grader,)
@@ -119,7 +121,7 @@ def grade(
 
 
 def judge_in(grader: str | None) -> str:
-    """Return the model string in a grader's name; nothing where no model judges."""
+    """Return the model string in a grader's name; nothing where no judge model is used."""
     return grader.removeprefix("judge:") if grader and grader.startswith("judge:") else ""
 
 

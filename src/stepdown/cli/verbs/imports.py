@@ -60,12 +60,12 @@ def imports(*files: Path, options: CorpusOptions = CORPUS, output: OutputOptions
         The files.
     """
     if not files:
-        raise UsageError("there is no file to import", "stepdown import FILE...")
+        raise UsageError("no file is given", "stepdown import FILE...")
     missing = [file for file in files if not file.exists()]
     if missing:
-        raise UsageError(f"there is no file `{missing[0]}`", "mend the path; nothing was imported")
+        raise UsageError(f"there is no file `{missing[0]}`", "correct the path; nothing was imported")
     if options.out is None and options != CORPUS:
-        raise UsageError("`--dataset`, `--teacher` and `--force` are of a corpus", "name its folder with --out")
+        raise UsageError("`--dataset`, `--teacher` and `--force` apply to a corpus", "name its folder with --out")
     if options.out is not None:
         return _corpus(files, options.out, options, as_json=output.json)
     with output.open() as store:

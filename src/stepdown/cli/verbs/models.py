@@ -82,7 +82,7 @@ def get(*names: str) -> int:
         Names, such as `qwen2.5-coder-0.5b`.
     """
     if not names:
-        raise UsageError("there is no model to get", "name one: " + ", ".join(f"`{one.name}`" for one in CATALOGUE))
+        raise UsageError("no model is given", "name one: " + ", ".join(f"`{one.name}`" for one in CATALOGUE))
     weights = [find_weights(name.removeprefix("embedded/")) for name in names]
     download(f"embedded/{one.name}" for one in weights)
     for one in weights:

@@ -75,11 +75,11 @@ class PlanOptions:
                 "plans are shown, edited or exported, one at a time", "give one of --show, --edit, --export"
             )
         if self.edit is None and (self.steps is not None or self.author is not None or self.why or self.solve):
-            raise UsageError("--steps, --author, --why and --solve belong to an edit", "add --edit PROBLEM")
+            raise UsageError("--steps, --author, --why and --solve need --edit", "add --edit PROBLEM")
         if (self.student or self.prompts) and not self.solve:
-            raise UsageError("--student and --prompts say how to solve again", "add --solve")
+            raise UsageError("--student and --prompts need --solve", "add --solve")
         if self.export is None and self.force:
-            raise UsageError("--force belongs to an export", "add --export FILE")
+            raise UsageError("--force needs --export", "add --export FILE")
 
 
 DEFAULTS, OUTPUT = PlanOptions(), OutputOptions()

@@ -94,9 +94,9 @@ def prefer(
         The other run's.
     """
     if (options.judge is not None) + (options.to is not None) + bool(options.votes) != 1:
-        raise UsageError("who compares is not clear", "give one of --judge MODEL, --to FILE and --votes FILE")
+        raise UsageError("give exactly one way to compare", "--judge MODEL, --to FILE or --votes FILE")
     if options.judge is None:
-        refuse([*given(spend), *given(endpoint)], "no model judges", "give --judge MODEL, or leave it out")
+        refuse([*given(spend), *given(endpoint)], "no judge model is used", "give --judge MODEL, or leave it out")
     if options.to is None and options.out is None:
         refuse(given(options, "force"), "nothing is written", "give --to FILE or --out CORPUS, or leave it out")
     if options.out is None:
@@ -105,7 +105,7 @@ def prefer(
         first, second = store.run(run), store.run(against)
         say(*contamination_warnings((first, second)))
         if options.to is not None:
-            refuse(given(options, "out"), "nobody has compared yet", "give --out with --votes, when they have")
+            refuse(given(options, "out"), "there are no votes yet", "give --out with --votes, when they have")
             return write(first, second, options.to, options, as_json=output.json)
         check_corpus(first, options, store)
         judging = Judging(options.judge or "", spend, first, second)

@@ -64,7 +64,7 @@ def report(*runs: str, options: ReportOptions = DEFAULTS, output: OutputOptions 
         Runs' ids, or their beginnings.
     """
     if sum((output.json, options.md, options.html is not None)) > 1:
-        raise UsageError("a report has one form", "give one of --json, --md and --html FILE")
+        raise UsageError("a report is written in one format", "give one of --json, --md and --html FILE")
     with output.read() as store:
         base = store.run(options.baseline) if options.baseline else None
         contrast = contrasted(store, runs, options.contrast)
@@ -93,7 +93,7 @@ def report(*runs: str, options: ReportOptions = DEFAULTS, output: OutputOptions 
 def contrasted(store: Store, runs: tuple[str, ...], names: tuple[str, ...]) -> list[Run]:
     """Return the runs on contrast sets. Raises `UsageError` where no run was named that they could belong to."""
     if names and not runs:
-        raise UsageError("`--contrast` belongs to a run, and none is named", "stepdown report RUN --contrast RUN")
+        raise UsageError("`--contrast` compares with a run, and none is given", "stepdown report RUN --contrast RUN")
     return [store.run(name) for name in names]
 
 

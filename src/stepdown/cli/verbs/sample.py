@@ -98,7 +98,7 @@ def sample(
     check_out(options.out, force=options.force)
     if options.plans and options.teacher != GOLD:
         raise UsageError(
-            "only gold plans can be had without a run", "run trace-of-thought, then `stepdown export RUN --to plans`"
+            "--plans belongs to `--teacher gold`", "run trace-of-thought, then `stepdown export RUN --to plans`"
         )
     check_allow(options.allow)
     chosen = load_chosen(problems, dataset, preferred="train")

@@ -66,7 +66,7 @@ class DoorOptions:
         found = Secret(secrets.token_urlsafe(24) if self.token else find_setting(TOKEN))
         if not found and not _is_here(self.host):
             raise UsageError(
-                f"`--host {self.host}` can be reached by others, and there is no token",
+                f"`--host {self.host}` is reachable from other machines, and no token is set",
                 f"set {TOKEN}, or add --token to be given one; 127.0.0.1 needs none",
             )
         if found and len(found.reveal()) < SHORTEST:

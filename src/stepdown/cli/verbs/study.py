@@ -213,7 +213,7 @@ def _asked(base: str) -> str:
     if any(one.name == base for one in CATALOGUE):
         return f"embedded/{base}"
     raise UsageError(
-        f"`--before` cannot ask `{base}`: it is no file or folder", "download it and give the folder's path"
+        f"`--before` cannot test `{base}`: there is no such file or folder", "download it and give the folder's path"
     )
 
 

@@ -141,7 +141,7 @@ class StudentOptions:
         """Return the dev problems, None where they are to be held out. Raises `UsageError` for a test split."""
         if self.dev is None:
             if self.data is not None:
-                raise UsageError("`--data` is the file of `--dev`, which is not given", "--dev NAME --data FILE")
+                raise UsageError("`--data` needs --dev", "--dev NAME --data FILE")
             return None
         is_file = Path(self.dev).suffix or Path(self.dev).exists()
         name, _, split = (self.dev, "", "") if is_file else self.dev.partition("/")
@@ -151,7 +151,7 @@ class StudentOptions:
             splits = next(one.splits for one in datasets() if one.name == name)
             others = ", ".join(f"`--dev {name}/{one}`" for one in splits if one != "test")
             raise UsageError(
-                f"the checkpoint would be chosen by `{found.dataset}`, which is there to test on",
+                f"`{found.dataset}` would choose the checkpoint, but it is a test split",
                 f"{others or 'leave out --dev'}{', or leave out --dev' if others else ''}: problems are held out then",
             )
         found.check()

@@ -12,7 +12,7 @@ from stepdown.web.security.scrubbing import scrub
 
 _WORDS = {
     404: ("there is no such page", "the list of runs leads to everything there is"),
-    405: ("this address is not asked in this way", "go back and use the page's own links and buttons"),
+    405: ("this address does not take that method", "go back and use the page's own links and buttons"),
     408: ("the request took too long to arrive", "send it again"),
     413: ("the request is too large", "send less at once"),
 }

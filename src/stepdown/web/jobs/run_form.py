@@ -142,7 +142,7 @@ def check_model(name: str, config: Config) -> str:
         return name
     if not _MODEL.fullmatch(name) or ".." in name or name.endswith(".gguf"):
         raise UsageError(
-            f"`{name[:80]}` is no model a page may name",
+            f"`{name[:80]}` cannot be named on a page",
             "give `provider/model` or `embedded/NAME`; list folders and files under `students` in stepdown.toml",
         )
     provider, _, rest = name.partition("/")

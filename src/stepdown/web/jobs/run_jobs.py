@@ -120,7 +120,7 @@ class RunJobs:
             async with asyncio.timeout(_ESTIMATE_SECONDS):
                 said, _ = await process.communicate()
         except TimeoutError:
-            raise UsageError("counting these calls takes too long", "take fewer problems") from None
+            raise UsageError("the estimate takes too long", "take fewer problems") from None
         finally:
             if process.returncode is None:
                 _signal(process, signal.SIGKILL, group=True)
@@ -177,7 +177,7 @@ class RunJobs:
 
     def _check_room(self) -> None:
         if sum(job.is_live for job in self) >= MOST_LIVE:
-            raise UsageError(f"{MOST_LIVE} runs are under way", "wait for one to end, or stop one")
+            raise UsageError(f"{MOST_LIVE} runs are already in progress", "wait for one to end, or stop one")
 
     def _command(self, settings: RunSettings, *more: str) -> list[str]:
         return command_of(settings, *self.options, *more, "--json", f"--store={self.store}")

@@ -57,7 +57,7 @@ class SolveJobs:
     def start(self, run: Run, problem: str, *, plan: Plan, student: Model, seconds: float | None) -> SolveJob:
         """Begin to solve a problem of a run again. Raises `UsageError` where too many are under way."""
         if sum(not one.is_done for one in self._all.values()) >= MOST_AT_ONCE:
-            raise UsageError(f"{MOST_AT_ONCE} problems are being solved at the moment", "wait for one to end")
+            raise UsageError(f"{MOST_AT_ONCE} problems are already being solved", "wait for one to end")
         one = SolveJob(run.id, problem, student.name)
         one.work = asyncio.ensure_future(self._solve(one, run, plan=plan, student=student, seconds=seconds))
         self._all[one.id] = one

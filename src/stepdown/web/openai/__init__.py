@@ -93,7 +93,7 @@ class Completions:
 async def _body(request: Request) -> bytes:
     packed = request.headers.get("content-encoding", "identity").lower()
     if packed != "identity":
-        raise Refusal(415, Wrong(f"a body packed as `{packed[:40]}` is not read here; send it as it is"))
+        raise Refusal(415, Wrong(f"content encoding `{packed[:40]}` is not supported; send the body uncompressed"))
     return await request.body()
 
 
@@ -148,7 +148,7 @@ def only(method: str) -> Callable[[Request], Awaitable[Response]]:
     """Return what answers an address that is asked by another method than the one it has."""
 
     async def refuse(request: Request) -> Response:
-        wrong = Wrong(f"this address is asked by {method}", code="method_not_allowed")
+        wrong = Wrong(f"use {method} for this address", code="method_not_allowed")
         return Refusal(405, wrong, {"allow": method}).response()
 
     return refuse

@@ -59,7 +59,7 @@ class Exchange:
     def check(self) -> None:
         """Refuse what cannot be right, before any call. Raises `Refusal`."""
         if self.model.cascade is not None and self.wanted.n > 1:
-            raise bad_request("a cascade gives one answer: it draws samples to vote; leave `n` out", "n")
+            raise bad_request("a cascade gives one answer, because its samples vote; leave out `n`", "n")
         if self.wanted.n > 1 and self.wanted.sampling(self.model.task.sampling).temperature == 0:
             raise bad_request("greedy samples would all be the same: give a `temperature`, such as 0.7", "n")
 

@@ -137,7 +137,7 @@ def read_request(raw: bytes, answer: str = "") -> Wanted:
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise bad_request("the body is no JSON that can be read") from None
+        raise bad_request("the body is not valid JSON") from None
     for field, value in fields.items():
         _check(field, value)
     context, question = _conversation(body.messages)
@@ -184,7 +184,7 @@ def _check(field: str, raw: msgspec.Raw) -> None:
 
 def _unsupported(field: str) -> Refusal:
     return bad_request(
-        f"`{field}` is not supported: leaving it out silently might change what the request means; send it without",
+        f"`{field}` is not supported: ignoring it could change the meaning of the request; send the request without it",
         field,
         "unsupported_parameter",
     )
@@ -197,7 +197,7 @@ def _conversation(turns: list[Turn]) -> tuple[Messages, str]:
     messages = [_message(turn, place) for place, turn in enumerate(turns)]
     asked = next((at for at in range(len(messages) - 1, -1, -1) if messages[at].role != "system"), -1)
     if asked < 0 or messages[asked].role != "user" or not messages[asked].content.strip():
-        raise bad_request("the last message must be a user's and not empty: it is the problem", "messages")
+        raise bad_request("the last message must be a non-empty user message: it is the problem", "messages")
     question = messages.pop(asked)
     return tuple(messages), question.content
 
@@ -205,7 +205,7 @@ def _conversation(turns: list[Turn]) -> tuple[Messages, str]:
 def _message(turn: Turn, place: int) -> Message:
     where = f"messages[{place}]"
     if turn.tool_calls or turn.function_call or turn.audio:
-        raise bad_request("calls of tools and audio are not supported", where, "unsupported_value")
+        raise bad_request("tool calls and audio are not supported", where, "unsupported_value")
     if turn.refusal or turn.name:
         raise _unsupported(f"{where}.{'refusal' if turn.refusal else 'name'}")
     role = "system" if turn.role == "developer" else turn.role
@@ -218,7 +218,7 @@ def _text(content: str | list[Part] | None, where: str) -> str:
     for part in content:
         if part.type != "text":
             raise bad_request(
-                f"a part of type `{part.type[:50]}` is not supported: models are asked in text only",
+                f"content of type `{part.type[:50]}` is not supported: only text is",
                 f"{where}.content",
                 "unsupported_value",
             )
@@ -255,5 +255,5 @@ def _setting(field: str, name: str, raw: msgspec.Raw) -> Any:
 def _stops(stop: str | list[str] | None) -> tuple[str, ...]:
     stops = (stop,) if isinstance(stop, str) else tuple(stop or ())
     if len(stops) > MOST_STOPS or not all(stops):
-        raise bad_request(f"`stop` is up to {MOST_STOPS} texts that are not empty", "stop", "invalid_value")
+        raise bad_request(f"`stop` must be up to {MOST_STOPS} non-empty strings", "stop", "invalid_value")
     return stops

@@ -59,7 +59,7 @@ def find_served(name: str, config: Config) -> Served:
         raise no_model(name, f"`{method}` has no plan, so it takes no teacher: `{method}/STUDENT`")
     for player in (teacher, student) if arrow else (student,):
         if not is_open(player):
-            raise no_model(name, f"`{player[:100]}` is no `provider/model` that a request may name")
+            raise no_model(name, f"`{player[:100]}` is not a `provider/model` that a request may name")
     return Served(method=method, student=student, teacher=teacher, kind="text")
 
 
@@ -141,7 +141,9 @@ def make_task(served: Served, state: State, teacher: str) -> Task:
 
 def _load(name: str, state: State) -> Model:
     if name not in state.models and len(state.models) >= MOST_MODELS:
-        raise UsageError(f"this server holds {MOST_MODELS} models already", "ask for one of those, or start it again")
+        raise UsageError(
+            f"this server already holds {MOST_MODELS} models", "ask for one of those, or restart the server"
+        )
     return state.load(name)
 
 

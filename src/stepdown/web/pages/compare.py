@@ -81,7 +81,7 @@ def query_of(request: Request) -> CompareQuery:
     runs = tuple(dict.fromkeys(one for one in given.getlist("run") if one))
     if len(runs) > MOST:
         raise UsageError(
-            f"{len(runs)} runs are too many for one page", f"choose {MOST}; `stepdown report` takes any number"
+            f"{len(runs)} runs do not fit on one page", f"choose {MOST}; `stepdown report` takes any number"
         )
     baseline, kind = given.get("baseline", ""), given.get("kind") or "any"
     for known in get_args(ChangeKind):
@@ -219,7 +219,7 @@ def draw(name: str, report: Report) -> str:
     from stepdown.reports import charts
 
     if name not in {drawn.name for drawn in charts_in(report)[0]}:
-        raise UsageError("these runs have nothing for this chart", "grade them first with `stepdown grade`")
+        raise UsageError("these runs have no data for this chart", "grade them first with `stepdown grade`")
     makers: dict[str, Callable[[Report], object]] = {
         "accuracy": partial(charts.accuracy_chart, width=WIDTH + 80),
         "cost": partial(charts.cost_chart, width=WIDTH),

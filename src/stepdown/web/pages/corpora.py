@@ -127,7 +127,7 @@ def _query(request: Request) -> CorpusQuery:
     errors: dict[str, StepdownError] = {}
     filters, seed = tuple(typed["filters"].split()), typed["seed"] or "0"
     if len(filters) > _MOST_FILTERS or len(request.query_params.get("filters", "")) > _LONGEST:
-        errors["filters"] = UsageError("these are too many filters", f"a page takes {_MOST_FILTERS} at most")
+        errors["filters"] = UsageError("too many filters", f"a page takes {_MOST_FILTERS} at most")
     if not (seed.isascii() and seed.isdecimal() and len(seed) < 10):
         errors["seed"] = UsageError(f"`{seed[:40]}` is not a whole number below a billion", "leave it empty for 0")
     return CorpusQuery(
@@ -175,7 +175,7 @@ def _find(places: ProblemIndex, asked: str) -> tuple[int, tuple[tuple[int, str],
         return at, ()
     found = places.search(asked)
     if not found:
-        raise UsageError(f"no question and no id holds `{asked[:80]}`", "try fewer words, or a number")
+        raise UsageError(f"no question or id contains `{asked[:80]}`", "try fewer words, or a number")
     return found[0], tuple((number + 1, places.ids[number]) for number in found)
 
 
@@ -193,7 +193,7 @@ def _view(folder: Path, card: Card, asked: CorpusQuery) -> tuple[Corpus, float |
     for text in asked.filters:
         if text.partition("=")[0] == "decontaminate" or ":diverse:" in text:
             way = f"`stepdown keep {folder.name} {text} --out kept` does, and the corpus it writes can be shown here"
-            raise UsageError(f"`{text}` reads a file or loads a model, which no page does", way)
+            raise UsageError(f"`{text}` reads a file or loads a model, which pages do not do", way)
     if not any(load_filter(text, content=card.content).prepare for text in asked.filters):
         return Corpus(folder, card).keep(*asked.filters, seed=asked.seed), None
     with _preparing:

@@ -277,7 +277,7 @@ async def post_verdict(request: Request) -> Response:
     ordinal, trace, grade = _sample(state.store, name, problem, form)
     verdict = form.get("verdict", "")
     if verdict not in get_args(Verdict):
-        raise UsageError(f"`{verdict[:40]}` is no verdict", "choose right, wrong or ungraded")
+        raise UsageError(f"`{verdict[:40]}` is not a verdict", "choose right, wrong or ungraded")
     if form.get("shown", now := mark(grade)) != now:
         raise EditConflict(
             f"the verdict was changed meanwhile: `{grade.verdict}`, {grade.why}", "load the page anew, then correct it"

@@ -92,7 +92,7 @@ def _decision(said: str, *, changed: bool) -> Decision:
         return "left"
     if said in {"accepted", "edited"}:
         return "edited" if changed else "accepted"
-    raise UsageError(f"`{said[:40]}` is no decision", "accept the plan, edit it, or leave the problem unsolved")
+    raise UsageError(f"`{said[:40]}` is not a decision", "accept the plan, edit it, or leave the problem unsolved")
 
 
 ROUTES: list[BaseRoute] = [

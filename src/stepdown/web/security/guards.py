@@ -171,12 +171,12 @@ class HostGuard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         if not all(character.isprintable() for character in scope["path"]):
-            return 400, "this address cannot be"
+            return 400, "this address is not valid"
         if not self._is_ours(_name(headers.get("host", ""))):
-            return 421, "this server does not answer to that name; --allow-host NAME lets it"
+            return 421, "this server does not answer to that host name; allow it with --allow-host NAME"
         looks = scope["method"] in {"GET", "HEAD"}
         if _is_drawn_in(headers) if looks else self._is_foreign(headers):
-            return 403, "this came from another site's page"
+            return 403, "this request came from another site's page"
         return None
 
     def _is_ours(self, name: str) -> bool:

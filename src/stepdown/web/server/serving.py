@@ -204,7 +204,7 @@ def bind(host: str, port: int) -> socket.socket:
         # Named as TCP, or asyncio leaves small packets waiting for the client's acknowledgement (40 ms).
         bound = socket.socket(found[0], found[1], socket.IPPROTO_TCP)
     except (OSError, OverflowError) as error:
-        raise UsageError(f"there is no address `{host}` port `{port}` here: {error}", "try --host 127.0.0.1") from error
+        raise UsageError(f"cannot bind to `{host}` port `{port}`: {error}", "try --host 127.0.0.1") from error
     try:
         if sys.platform != "win32":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -214,9 +214,7 @@ def bind(host: str, port: int) -> socket.socket:
         bound.close()
         used = error.errno == errno.EADDRINUSE
         what = f"port {port} of `{host}` is in use" if used else f"cannot serve at `{host}` port {port}: {error}"
-        raise UsageError(
-            what, f"choose another with --port, such as --port {port + 1}; 0 takes any free one"
-        ) from error
+        raise UsageError(what, f"choose another port, such as --port {port + 1}; 0 takes any free one") from error
     return bound
 
 
