@@ -24,34 +24,34 @@ _BROKEN = (Exception, SystemExit)
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What a name led to: `value` is the object, `name` what it is called, `asked` the text it was asked for by."""
+    """What a name led to: `value` is the object, `name` what it is called, `given` the text that led to it."""
 
     name: str
     value: Any
-    asked: str
+    given: str
 
     def refused(self, wanted: str) -> UsageError:
         """Return the error of an object that is not of the kind that was asked for."""
-        return UsageError(f"`{self.asked}` is a `{type(self.value).__name__}`", f"it must be {wanted}")
+        return UsageError(f"`{self.given}` is a `{type(self.value).__name__}`", f"it must be {wanted}")
 
 
 class Installed(msgspec.Struct, frozen=True):
-    """An entry point of a package, not loaded yet: `package` with its version, `place` is `module:object`."""
+    """An entry point of a package, not loaded yet: `package` with its version, `reference` is `module:object`."""
 
     kind: str
     name: str
     package: str
-    place: str
+    reference: str
     entry: Any
 
     def load(self) -> Found:
         """Import it. Raises `UsageError` for one that is broken, whatever it raises itself."""
-        read_package(self.place.partition(":")[0].partition(".")[0])
+        read_package(self.reference.partition(":")[0].partition(".")[0])
         try:
             return Found(self.name, self.entry.load(), self.name)
         except _BROKEN as error:
             raise UsageError(
-                f"the plugin `{self.name}` of {self.package} cannot be loaded: {_told(error)}",
+                f"the plugin `{self.name}` of {self.package} cannot be loaded: {_error_line(error)}",
                 "`stepdown plugins` lists what is there; mend it or uninstall its package",
             ) from error
 
@@ -106,7 +106,7 @@ def _module(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except _BROKEN as error:
         del sys.modules[name]
-        raise UsageError(f"`{path}` cannot be run: {_told(error)}", "`python FILE.py` shows where") from error
+        raise UsageError(f"`{path}` cannot be run: {_error_line(error)}", "`python FILE.py` shows where") from error
     return module
 
 
@@ -116,5 +116,5 @@ def _in_module(module: ModuleType, name: str, file: str) -> Any:
     return getattr(module, name)
 
 
-def _told(error: BaseException) -> str:
+def _error_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:200]

@@ -56,13 +56,13 @@ def code_of(*things: object) -> str:
     if all(is_ours(thing) for thing in things):
         return ""
     try:
-        said = json.dumps([_Reader(thing).read(thing) for thing in things]).encode()
+        encoded = json.dumps([_Reader(thing).read(thing) for thing in things]).encode()
     except RecursionError:
         raise UsageError(
             f"what `{name_of(things[0])}` holds has no end, so nothing can stand for it",
             'say `version = "1"` beside it, and another one when it changes',
         ) from None
-    return digest(said).hex()[:DIGITS]
+    return digest(encoded).hex()[:DIGITS]
 
 
 def version_of(thing: object) -> str:
@@ -165,7 +165,7 @@ class _Reader:
     def _function(self, function: types.FunctionType) -> Any:
         code = function.__code__
         changes = changed_by(code)
-        around = {name: one for name, one in _around(function) if _is_said(name) and _stays(name, one, *changes)}
+        around = {name: one for name, one in _around(function) if _is_relevant(name) and _stays(name, one, *changes)}
         if not self._is_read(function):
             # What a library's function does is in its name, but for what it was made with.
             return [*_named(function), self.read({name: around[name] for name in code.co_freevars if name in around})]
@@ -176,7 +176,9 @@ class _Reader:
 
     def _class(self, kind: type) -> Any:
         aside = _ASIDE if kind is type(self.top) else frozenset[str]()
-        own = {name: one for name, one in vars(kind).items() if name not in aside and (_is_said(name) or _is_code(one))}
+        own = {
+            name: one for name, one in vars(kind).items() if name not in aside and (_is_relevant(name) or _is_code(one))
+        }
         return ["class", name_of(kind), [self.read(base) for base in _bases(kind)], self.read(own)]
 
     def _object(self, value: object) -> Any:
@@ -188,16 +190,16 @@ class _Reader:
             return ["pattern", self.read(value.pattern), value.flags]
         held = getattr(value, "__dict__", {})
         if value is not self.top and hasattr(value, "reply") and ("capabilities" in held or "script" in held):
-            said = None if "script" in held else held.get("capabilities")
-            source = said.source if isinstance(said, Capabilities) else ""
+            known = None if "script" in held else held.get("capabilities")
+            source = known.source if isinstance(known, Capabilities) else ""
             return ["model", str(held.get("name", "")), source or "", self.read(held.get("script"))]
-        told = isinstance(value, msgspec.Struct) or hasattr(kind, "__dataclass_fields__")
-        if not told and not self._is_read(kind):
+        is_record = isinstance(value, msgspec.Struct) or hasattr(kind, "__dataclass_fields__")
+        if not is_record and not self._is_read(kind):
             plain = kind.__module__ in sys.stdlib_module_names - {"itertools"} and " at 0x" not in repr(value)
             return [*_named(kind), repr(value) if plain else ""]
         assigned, changed = _changed_by(kind)
         assigned |= _ASIDE if value is self.top else set()
-        kept = {name: one for name, one in _held(value) if _is_said(name) and _stays(name, one, assigned, changed)}
+        kept = {name: one for name, one in _held(value) if _is_relevant(name) and _stays(name, one, assigned, changed)}
         return ["object", self.read(kind), self.read(kept)]
 
 
@@ -206,7 +208,7 @@ def _bases(kind: type) -> tuple[type, ...]:
     return tuple(object if base is CustomModel else base for base in kind.__bases__)
 
 
-def _is_said(name: str) -> bool:
+def _is_relevant(name: str) -> bool:
     return name != "version" and not _SECRET.search(name) and not name.startswith("__")
 
 
@@ -365,7 +367,7 @@ def _segment(whole: str, code: types.CodeType) -> str:
     """Return the part of a text that a function was made from: of several lambdas in a line the one at its place."""
     here = [node for node in ast.walk(_tree(whole)) if _first_line(node) == code.co_firstlineno]
     if code.co_name == "<lambda>":
-        columns = [place[2] for place in code.co_positions() if place[0] == code.co_firstlineno and place[2]]
+        columns = [one[2] for one in code.co_positions() if one[0] == code.co_firstlineno and one[2]]
         lambdas = [node for node in here if isinstance(node, ast.Lambda)]
         inside = [node for node in lambdas if not columns or _covers(node, max(columns))]
         node: ast.AST | None = min(inside or lambdas, key=lambda one: one.end_col_offset or 0, default=None)

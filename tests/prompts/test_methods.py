@@ -1,10 +1,15 @@
 """Methods of several calls: what they ask in which order, what is streamed of them, and how they are served and run."""
 
 import asyncio
+import json
+from pathlib import Path
 
 import pytest
 
 import stepdown as sd
+from command_line import speak, write_sums
+from faulty_server import faulty_server
+from stepdown.cli import main
 from stepdown.errors import UsageError
 from stepdown.methods import LEAST_TO_MOST, METHODS, SELF_REFINE, load_method
 from stepdown.methods.least_to_most import MOST_PARTS, parts_of
@@ -112,3 +117,22 @@ def test_a_method_has_words_and_a_role_for_every_prompt_it_names(method: Method)
     assert method.prompts and set(method.roles) <= set(method.prompts)
     assert all(load_method(name) is method for name in (method.name, *method.aliases))
     assert all("{question}" in text for text in method.prompts.values())
+
+
+def test_they_stand_in_a_grid_and_in_its_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_sums(2)
+    with faulty_server(speak=speak) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        assert main(["run", "sums.jsonl", "--method", "ltm,self-refine", "--student", "openai/student", "--json"]) == 0
+        assert len(server.bodies) == 2 * (2 + 3), "what is asked twice in the same words is asked once"
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["method"], row["right"], row["total"]) for row in rows] == [
+        ("least-to-most", 2, 2),
+        ("self-refine", 2, 2),
+    ]
+    assert main(["report"]) == 0
+    shown = capsys.readouterr().out
+    assert "least-to-most" in shown and "self-refine" in shown

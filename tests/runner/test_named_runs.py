@@ -10,6 +10,8 @@ from command_line import PLAN, speak, write_sums
 from faulty_server import FaultyServer, faulty_server
 from stepdown.errors import BudgetReached, UsageError
 from stepdown.plugins import find
+from stepdown.runner import RunOptions
+from stepdown.settings import BudgetSettings, GridSettings, ProblemSettings
 from stepdown.store import Store
 from stepdown.types import Sampling
 from worlds import DIRECT, LastWord, student, sums, teacher
@@ -90,6 +92,13 @@ def test_an_option_that_there_is_not_is_refused(store: Store) -> None:
         sd.run(sums(1), "direct", store=store)
     with pytest.raises(UsageError, match="`split` chooses of a data set"):
         sd.run(sums(1), "direct", student=student(), split="test", store=store)
+
+
+def test_what_a_command_line_may_choose_a_program_may_choose_too() -> None:
+    options = RunOptions.__annotations__.keys() | {"method"}
+    fields = {*GridSettings.__struct_fields__, *BudgetSettings.__struct_fields__, *ProblemSettings.__struct_fields__}
+    elsewhere = {"demos", "max_tokens_total", "prices", "estimate", "question", "answer", "choices", "id", "kind"}
+    assert len(fields) > 15 and fields - options - elsewhere == set()
 
 
 def test_chains_are_sampled_by_names(server: FaultyServer, store: Store) -> None:

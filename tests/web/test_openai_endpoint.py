@@ -163,6 +163,22 @@ def test_a_method_without_a_plan_has_no_reasoning(served: Endpoint) -> None:
     assert found.choices[0].message.to_dict()["reasoning_content"] is None
 
 
+@pytest.mark.parametrize(("method", "calls"), [("least-to-most", 3), ("self-refine", 5)])
+def test_of_a_method_of_several_calls_only_the_last_is_streamed(tmp_path: Path, method: str, calls: int) -> None:
+    words = {"simpler questions": "1. What is 4?", "only this question": "It is 4.", "Check this": "It is wrong.",
+             "Write a better": "Answer: 5", "Use these": "Answer: 5", "What is": "Answer: 6"}  # fmt: skip
+    model = ScriptedModel(words, "openai/student")
+    with endpoint(tmp_path, {"openai/student": model}) as served, served.client() as client:
+        chunks = list(client.chat.completions.create(model=f"{method}/openai/student", messages=ASKED, stream=True))
+        assert (said(chunks, "content"), said(chunks, "reasoning_content")) == ("Answer: 5", "")
+        refused = client.with_options(max_retries=0).chat.completions.create
+        with pytest.raises(Exception, match="takes no teacher"):
+            refused(model=f"{method}/openai/a->openai/student", messages=ASKED)
+    with Store(tmp_path / "served.sqlite") as store:
+        [trace] = store.runs()[0].traces()
+    assert (len(trace.calls), trace.solution, trace.method) == (calls, "Answer: 5", method)
+
+
 def test_a_student_may_write_its_own_plan(tmp_path: Path) -> None:
     models = {"openai/student": student("openai/student")}
     with endpoint(tmp_path, models) as served, served.client() as client:

@@ -24,7 +24,7 @@ FLAT = {
     "follow": ("trace-of-thought", "solve"),
 }
 # Words that version 1 had in its code.
-_UNSAID = {("few-shot", "solve"): FEW_SHOT.prompts["solve"]}
+_IMPLIED = {("few-shot", "solve"): FEW_SHOT.prompts["solve"]}
 
 
 class Demonstration(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -80,13 +80,15 @@ class PromptSet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         They stay when words for other methods are added.
         """
         names = dict.fromkeys((*method.prompts, *self.words.get(method.name, {})))
-        return self._fingerprint({method.name: {_said_as(method, name): self.template(method, name) for name in names}})
+        return self._fingerprint(
+            {method.name: {_fingerprint_name(method, name): self.template(method, name) for name in names}}
+        )
 
     def _fingerprint(self, words: Mapping[str, Mapping[str, str]]) -> str:
-        flat = {field: self._flat(*place) for field, place in FLAT.items()}
-        said = {place: flat[field] for field, place in FLAT.items()} | _UNSAID
+        flat = {field: self._resolve(*address) for field, address in FLAT.items()}
+        known = {address: flat[field] for field, address in FLAT.items()} | _IMPLIED
         more = {
-            method: {name: text for name, text in prompts.items() if said.get((method, name)) != text}
+            method: {name: text for name, text in prompts.items() if known.get((method, name)) != text}
             for method, prompts in words.items()
         }
         form = PromptWords(
@@ -102,7 +104,7 @@ class PromptSet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         own = code_of(type(self))
         return fingerprint([form, own] if own else form)[:12]
 
-    def _flat(self, method: str, name: str) -> str:
+    def _resolve(self, method: str, name: str) -> str:
         return self.words.get(method, {}).get(name, METHODS[method].prompts[name])
 
     def template(self, method: Method, name: str) -> str:
@@ -148,7 +150,7 @@ class PromptSet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         )
 
 
-def _said_as(method: Method, name: str) -> str:
+def _fingerprint_name(method: Method, name: str) -> str:
     """Return a prompt's name in a fingerprint, which says that a teacher is asked unless version 1 knows it."""
     known = (method.name, name) in FLAT.values() or method.roles.get(name, "student") == "student"
     return name if known else f"{name}@{method.roles[name]}"

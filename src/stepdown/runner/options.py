@@ -69,6 +69,8 @@ class ProblemOptions(TypedDict, total=False):
     """The data set's file, where it is not fetched."""
     columns: Columns
     """Which columns of a file hold what."""
+    problems_seed: int
+    """The seed of generated problems (`wordsums`)."""
 
 
 class RunOptions(SolveOptions, ProblemOptions, total=False):
@@ -118,8 +120,9 @@ def as_problems(given: Problems | Iterable[Problem] | str, options: ProblemOptio
     limit, offset = options.get("limit"), options.get("offset", 0)
     if isinstance(given, str | Path):
         chosen = {name: options.get(name) for name in ("split", "data", "columns")}
-        return load_problems(str(given), limit=limit, offset=offset, code=True, **chosen)  # type: ignore[arg-type]
-    for name in ("split", "data", "columns"):
+        seed = options.get("problems_seed", 0)
+        return load_problems(str(given), limit=limit, offset=offset, seed=seed, code=True, **chosen)  # type: ignore[arg-type]
+    for name in ("split", "data", "columns", "problems_seed"):
         if name in options:
             raise UsageError(f"`{name}` chooses of a data set that is given by its name", "leave it out")
     problems = given if isinstance(given, Problems) else _listed(tuple(given))

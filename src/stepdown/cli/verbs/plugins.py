@@ -21,12 +21,12 @@ from stepdown.prompts.sets import as_prompts
 
 
 class Plugin(msgspec.Struct, frozen=True):
-    """A line of `plugins --json`: `place` is `module:object`, `error` says why it is left out, "" where it is not."""
+    """A line of `plugins --json`: `reference` is `module:object`, `error` says why it is left out, else ""."""
 
     kind: str
     name: str
     package: str
-    place: str
+    reference: str
     error: str = ""
 
 
@@ -66,7 +66,7 @@ def known() -> list[Plugin]:
     for kind in KINDS:
         seen = dict.fromkeys(taken(kind), "stepdown itself")
         for one in installed(kind):
-            found.append(Plugin(kind, one.name, one.package, one.place, _error(one, seen.get(one.name, ""))))
+            found.append(Plugin(kind, one.name, one.package, one.reference, _error(one, seen.get(one.name, ""))))
             seen.setdefault(one.name, one.package)
     return found
 
@@ -94,10 +94,10 @@ def plugins(*, json: Json = False) -> int:
         for one in found:
             show_json(one)
         return 0
-    rows = [(one.kind, one.name, one.package, one.place) for one in found if not one.error]
+    rows = [(one.kind, one.name, one.package, one.reference) for one in found if not one.error]
     note = "Packages add them by entry points, `stepdown.methods` and so on; docs/extending.md shows how."
     if rows:
-        show_table("Plugins", ("kind", "name", "package", "place"), rows, words=4, note=note)
+        show_table("Plugins", ("kind", "name", "package", "object"), rows, words=4, note=note)
     else:
         say("there are no plugins", note)
     say(*(f"left out: {one.kind} `{one.name}` of {one.package}: {one.error}" for one in found if one.error))
