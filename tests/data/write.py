@@ -200,9 +200,9 @@ def write_people(told: Told, first: str) -> None:
     told.run("run", SUMS, "-n", "3", *PLANNED, "--review", again=False)
     done.set()
     person.join()
+    from stepdown.store.people import Annotation, annotate, correct
+
     from stepdown.store import Store
-    from stepdown.store.annotations import Annotation, annotate
-    from stepdown.store.corrections import correct
 
     with Store("store.sqlite") as store:
         run = store.run(first)
@@ -212,16 +212,17 @@ def write_people(told: Told, first: str) -> None:
 
 def review(done: threading.Event) -> None:
     """Accept, edit and leave the three plans that wait."""
+    from stepdown.store.people import decide, waiting
+
     from stepdown.store import Store
-    from stepdown.store.reviews import decide_review, pending_reviews
 
     with Store("store.sqlite") as store:
         while not done.wait(0.05):
-            for held in pending_reviews(store):
+            for held in waiting(store):
                 number = int(held.problem.id.rpartition("/")[2])
                 plan = held.plan.edit("Count one further.", author="Ann") if number else held.plan
                 word = ("accepted", "edited", "left")[number]
-                decide_review(store, (held.run, held.problem.id), decision=word, plan=plan)
+                decide(store, (held.run, held.problem.id), decision=word, plan=plan)
 
 
 def write_files_of_runs(told: Told, first: str) -> None:
