@@ -21,7 +21,7 @@ from stepdown.answers import (
     spelled,
     vote,
 )
-from stepdown.answers.numbers import numbers
+from stepdown.answers.numbers_in_text import numbers
 from stepdown.types import Kind, Problem
 
 KINDS: tuple[Kind, ...] = ("number", "expression", "choice", "text")

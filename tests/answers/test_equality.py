@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 
 from stepdown.answers import same_expression
 from stepdown.answers.arithmetic import evaluate
-from stepdown.answers.formulas import around
+from stepdown.answers.formulas_in_text import around
 from stepdown.answers.latex import boxed, last_boxes
 
 LISTS = [

@@ -10,7 +10,7 @@ from raw_server import as_json, raw_server, said
 from stepdown.models import Prices
 from stepdown.models.http.usage import read_usage
 from stepdown.store import Store, StoredCall, StoredTrace, call_key
-from stepdown.store.run_version import payments, run_version
+from stepdown.store.versions import payments, run_version
 from stepdown.types import GREEDY, MOST_TOKENS, Call, Message, Reply, Settings, Trace, Usage
 from worlds import sums
 

@@ -7,9 +7,9 @@ from stepdown.errors import UsageError
 from stepdown.models import Prices
 from stepdown.reports import report
 from stepdown.store import Run, Store, trace_search
+from stepdown.store.changes import ChangeKind, verdict_changes
 from stepdown.store.provenance import ELSEWHERE, grades_of, payers, siblings
 from stepdown.store.trace_search import MOST, WHERE, TraceFilter, counts, neighbours
-from stepdown.store.verdict_changes import ChangeKind, verdict_changes
 from stepdown.types import Grade, Plan
 from stepdown.web.views.run_stats import RunStatsCache
 

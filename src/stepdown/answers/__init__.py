@@ -10,7 +10,7 @@ from stepdown.answers.choices import letter
 from stepdown.answers.conclusions import Conclusion
 from stepdown.answers.equality import same_expression
 from stepdown.answers.latex import boxed, canonical
-from stepdown.answers.numbers import Number, number, spelled
+from stepdown.answers.numbers_in_text import Number, number, spelled
 from stepdown.answers.readers import concluded, marked
 from stepdown.answers.sameness import same
 from stepdown.answers.texts import final_line, plain_text

@@ -7,7 +7,7 @@ from functools import lru_cache
 import msgspec
 
 from stepdown.answers.figures import numbers
-from stepdown.answers.formulas import formulas, key
+from stepdown.answers.formulas_in_text import formulas, key
 from stepdown.answers.words import stem
 
 _ASKS = re.compile(r"\b(?:how|what|which|who|when|calculate|find|determine|compute|evaluate|figure|simplify)\b", re.I)

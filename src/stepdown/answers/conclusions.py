@@ -14,9 +14,9 @@ import msgspec
 
 from stepdown.answers.asked import Asked
 from stepdown.answers.figures import Number, numbers, spelled
-from stepdown.answers.formulas import Formula, formulas, key
+from stepdown.answers.formulas_in_text import Formula, formulas, key
 from stepdown.answers.measures import unit_name
-from stepdown.answers.numbers import COMPARED, DENIED, REFUTED
+from stepdown.answers.numbers_in_text import COMPARED, DENIED, REFUTED
 from stepdown.answers.sentences import Sentence, closing, last_check
 from stepdown.answers.weights import formula_weight, number_weight
 

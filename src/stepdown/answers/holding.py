@@ -9,7 +9,7 @@ from stepdown.answers.conclusions import Conclusion, formula_closing, number_ask
 from stepdown.answers.equality import same_expression
 from stepdown.answers.figures import Number, Unread, figures, numbers, spelled
 from stepdown.answers.marks import Mark
-from stepdown.answers.numbers import DENIED, stated
+from stepdown.answers.numbers_in_text import DENIED, stated
 from stepdown.answers.texts import text_held
 from stepdown.answers.unwrapping import plain_signs, unwrapped_span
 from stepdown.types import Kind

@@ -7,7 +7,7 @@ from functools import lru_cache
 import msgspec
 
 from stepdown.answers.instructions import ENUMERATOR, MARK, MENTION
-from stepdown.answers.numbers import Number, numbers
+from stepdown.answers.numbers_in_text import Number, numbers
 from stepdown.answers.statements import StatedAnswer, states_choice, states_formula, states_number
 from stepdown.types import LETTERS, Plan, Problem
 

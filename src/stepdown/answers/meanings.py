@@ -10,7 +10,7 @@ import msgspec
 
 from stepdown.answers.arithmetic import letters
 from stepdown.answers.latex import CLOSE, OPEN, pieces, typography, unassigned, unit_off, unmarked
-from stepdown.answers.numbers import numbers
+from stepdown.answers.numbers_in_text import numbers
 from stepdown.answers.regions import Region, crossed, region
 from stepdown.answers.relations import Relation, identity, relation
 

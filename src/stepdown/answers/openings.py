@@ -3,7 +3,7 @@
 import re
 
 from stepdown.answers import conclusion, plain_text, same
-from stepdown.answers.numbers import numbers
+from stepdown.answers.numbers_in_text import numbers
 from stepdown.types import LETTERS, Problem
 
 # A chain that opens with its answer: "The correct answer is B", "Answer: 72". "The answer must be a place ..." weighs.

@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 
 from stepdown.answers.equality import same_expression
-from stepdown.answers.numbers import number
+from stepdown.answers.numbers_in_text import number
 from stepdown.answers.texts import plain_text
 from stepdown.types import Kind
 

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from stepdown.answers.instructions import MARK
-from stepdown.answers.numbers import Number, numbers
+from stepdown.answers.numbers_in_text import Number, numbers
 from stepdown.types import LETTERS, Problem
 
 _NEAR, _AFTER, _MOST = 160, 48, 500

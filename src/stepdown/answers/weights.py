@@ -11,7 +11,7 @@ import re
 
 from stepdown.answers.asked import Asked
 from stepdown.answers.figures import Number
-from stepdown.answers.formulas import Formula, key
+from stepdown.answers.formulas_in_text import Formula, key
 from stepdown.answers.words import stem
 
 _STATING = frozenset(

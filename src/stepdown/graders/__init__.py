@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from stepdown.answers import Conclusion, conclusion, explicit, number, plain_text, same_expression
-from stepdown.answers.formulas import formulas
-from stepdown.answers.numbers import numbers
+from stepdown.answers.formulas_in_text import formulas
+from stepdown.answers.numbers_in_text import numbers
 from stepdown.answers.sentences import closing
 from stepdown.answers.unwrapping import unwrapped
 from stepdown.custom import check_model

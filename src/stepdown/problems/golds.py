@@ -4,7 +4,7 @@ import re
 from math import isnan
 
 from stepdown.answers import boxed, number
-from stepdown.answers.numbers import numbers
+from stepdown.answers.numbers_in_text import numbers
 from stepdown.tabular import Row, plain, shown
 from stepdown.types import Kind
 

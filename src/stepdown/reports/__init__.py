@@ -5,8 +5,8 @@ from stepdown.reports.comparison import disagreements, report
 from stepdown.reports.counts import Flip
 from stepdown.reports.pages import write_page
 from stepdown.reports.plan_sharing import Sharing
-from stepdown.reports.report import Profile, Report
 from stepdown.reports.report_rows import Edits, ReportRow
+from stepdown.reports.report_value import Profile, Report
 
 __all__ = [
     "Edits",

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from stepdown.errors import MissingExtra
-from stepdown.reports.report import Report
 from stepdown.reports.report_rows import ReportRow
+from stepdown.reports.report_value import Report
 from stepdown.reports.row_names import kinds_of, names_of
 from stepdown.stats import frontier, wilson
 from stepdown.text.figures import clipped, short

@@ -10,8 +10,8 @@ from stepdown.methods import DIRECT
 from stepdown.models import Prices
 from stepdown.reports.counts import RunCounts, Verdicts, count_run
 from stepdown.reports.plan_sharing import sharings
-from stepdown.reports.report import Profile, Report
 from stepdown.reports.report_rows import ReportRow, adjusted, report_row
+from stepdown.reports.report_value import Profile, Report
 from stepdown.reports.variations import variations
 from stepdown.runner.contamination import contamination_warnings
 from stepdown.store import Run

@@ -9,7 +9,7 @@ from string import Template
 from stepdown.errors import MissingExtra
 from stepdown.files import write_whole
 from stepdown.reports.counts import SHOWN_FLIPS, Flip
-from stepdown.reports.report import Report
+from stepdown.reports.report_value import Report
 from stepdown.reports.tables import as_html
 from stepdown.settings import in_words
 from stepdown.text.figures import clipped

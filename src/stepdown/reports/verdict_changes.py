@@ -5,7 +5,7 @@ import msgspec
 from stepdown.graders.majority import majority_grade
 from stepdown.reports.counts import key_of
 from stepdown.store import Run
-from stepdown.store.verdict_changes import ChangeKind, VerdictChange, VerdictChanges
+from stepdown.store.changes import ChangeKind, VerdictChange, VerdictChanges
 from stepdown.types import Verdict
 
 _LONGEST = 300  # characters of a question that are kept

@@ -16,8 +16,8 @@ from stepdown.reports.labels import method_of, plans_of
 from stepdown.reports.row_names import names_of
 from stepdown.reports.verdict_changes import all_verdict_changes
 from stepdown.store import Run, Store
-from stepdown.store.run_version import run_version
-from stepdown.store.verdict_changes import ChangeKind, VerdictChanges, verdict_changes
+from stepdown.store.changes import ChangeKind, VerdictChanges, verdict_changes
+from stepdown.store.versions import run_version
 from stepdown.text import figures
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import number

@@ -15,8 +15,8 @@ from stepdown.runner.contamination import may_have_seen
 from stepdown.settings import in_words
 from stepdown.store import Run, Store
 from stepdown.store.reviews import pending_review_counts
-from stepdown.store.run_version import run_version
 from stepdown.store.trace_search import MOST, WHERE, TraceFilter, TracePage, Where, counts, search_traces
+from stepdown.store.versions import run_version
 from stepdown.text import figures
 from stepdown.types import Settings
 from stepdown.web.pages import page, state_of, templates

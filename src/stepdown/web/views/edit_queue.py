@@ -10,8 +10,8 @@ from stepdown.graders.majority import majority_grade
 from stepdown.models import Prices
 from stepdown.store import Run, Store
 from stepdown.store.corrections import SOURCE
-from stepdown.store.run_version import run_version
 from stepdown.store.trace_search import TraceFilter, search_traces
+from stepdown.store.versions import run_version
 from stepdown.text.figures import count, money
 from stepdown.types import Grade, Trace, Verdict
 from stepdown.web.views.run_stats import RunStatsCache

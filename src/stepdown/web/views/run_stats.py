@@ -12,7 +12,7 @@ from stepdown.reports import Report, report
 from stepdown.reports.labels import method_of, plans_of
 from stepdown.stats import wilson
 from stepdown.store import Run, Store
-from stepdown.store.run_version import RunVersion, payments, run_version
+from stepdown.store.versions import RunVersion, payments, run_version
 from stepdown.text.figures import short
 from stepdown.types import Settings
 
