@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from stepdown.errors import StepdownError, UsageError
-from stepdown.text.safety import error_line
+from stepdown.text import error_line
 
 Make = Callable[[str], StepdownError]
 

@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -78,6 +78,44 @@ def test_no_files_import_each_other_in_a_circle() -> None:
         for name, path in known.items()
     }
     TopologicalSorter(graph).prepare()
+
+
+# What needs an extra to be imported is no part of a face, which loads without any.
+BEHIND_AN_EXTRA = {"stepdown.reports.charts"}
+
+
+def reached_past_a_face(path: Path, known: Mapping[str, Path]) -> Iterator[str]:
+    """Yield what a file imports of another room without its face: a file in the room, or a name of one."""
+    for node in ast.walk(tree_of(path)):
+        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("stepdown."):
+            continue
+        module = node.module or ""
+        if module.split(".")[1] == room(path) or module in BEHIND_AN_EXTRA:
+            continue
+        if known[module].name != "__init__.py" and module.count(".") > 1:
+            yield module
+        else:
+            inner = [f"{module}.{alias.name}" for alias in node.names if not bound_in(known[module], alias.name)]
+            yield from (name for name in inner if name in known and name not in BEHIND_AN_EXTRA)
+
+
+def bound_in(face: Path, name: str) -> bool:
+    """Whether a face itself defines or imports a name."""
+    return any(
+        name in {getattr(node, "name", "")} | {alias.asname or alias.name for alias in getattr(node, "names", [])}
+        for node in tree_of(face).body
+    )
+
+
+def test_outside_a_room_only_its_face_is_imported() -> None:
+    known = modules()
+    past = {
+        f"{path.relative_to(SRC)}: {name}"
+        for path in files()
+        if path != SRC / "__init__.py"
+        for name in reached_past_a_face(path, known)
+    }
+    assert not past
 
 
 def test_floor_zero_imports_only_the_standard_library_and_msgspec() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from small_hub import SmallHub, small_hub
 from stepdown.errors import UsageError
-from stepdown.problems import BENCHMARKS, load_problems
+from stepdown.problems import load_problems
+from stepdown.problems.loading import BENCHMARKS
 
 polars = pytest.importorskip("polars")
 pytest.importorskip("huggingface_hub")

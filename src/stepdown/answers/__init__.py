@@ -4,92 +4,60 @@
 over several solutions, and `gold_number` and `gold_expression` read the worked solutions of GSM8K and MATH.
 """
 
-from collections.abc import Sequence
-
 from stepdown.answers.choices import letter
 from stepdown.answers.conclusions import Conclusion
 from stepdown.answers.equality import same_expression
-from stepdown.answers.latex import boxed, canonical
-from stepdown.answers.numbers_in_text import Number, number, spelled
-from stepdown.answers.readers import concluded, marked
+from stepdown.answers.formulas_in_text import around, formulas
+from stepdown.answers.instructions import ENUMERATOR, MENTION, bare, forbidding, without_forbidding
+from stepdown.answers.latex import boxed, canonical, last_boxes
+from stepdown.answers.leaks import Leak, given, leak
+from stepdown.answers.meanings import several
+from stepdown.answers.numbers_in_text import Number, number, numbers, spelled
+from stepdown.answers.openings import given_away, opens_with
 from stepdown.answers.sameness import same
+from stepdown.answers.sentences import closing
+from stepdown.answers.solutions import choice, conclusion, explicit, gold_expression, gold_number, majority, vote
 from stepdown.answers.texts import final_line, plain_text
+from stepdown.answers.unwrapping import unwrapped
 from stepdown.answers.votes import Majority, groups, majority_indices
-from stepdown.types import Kind, Problem
 
 __all__ = [
+    "ENUMERATOR",
+    "MENTION",
     "Conclusion",
+    "Leak",
     "Majority",
     "Number",
+    "around",
+    "bare",
     "boxed",
     "canonical",
     "choice",
+    "closing",
     "conclusion",
     "explicit",
     "final_line",
+    "forbidding",
+    "formulas",
+    "given",
+    "given_away",
     "gold_expression",
     "gold_number",
     "groups",
+    "last_boxes",
+    "leak",
     "letter",
     "majority",
     "majority_indices",
     "number",
+    "numbers",
+    "opens_with",
     "plain_text",
     "same",
     "same_expression",
+    "several",
     "spelled",
+    "unwrapped",
     "vote",
+    "without_forbidding",
 ]
-
-
-def conclusion(text: str, kind: Kind, choices: tuple[str, ...] = (), *, question: str = "") -> Conclusion:
-    """Return what a text concludes, blind to any gold; `question` tells which of several numbers is asked for.
-
-    What the text marks as its answer counts (a box, `####`, a tag, a field of JSON, an answer line), else its closing
-    sentences. What follows where it begins another problem does not. Never raises, whatever the text; linear in its
-    length.
-    """
-    return concluded(text, kind, choices, question)
-
-
-def explicit(text: str, kind: Kind, choices: tuple[str, ...] = (), *, question: str = "") -> Conclusion:
-    """Return only what a text marks as its answer: a box, `####`, a tag, a field, `Answer:` or `The answer is`."""
-    return marked(text, kind, choices, question)
-
-
-def choice(text: str, choices: tuple[str, ...] = ()) -> str | None:
-    """Return the letter (`A`, `B`...) of the choice a text concludes with, or None."""
-    return conclusion(text, "choice", choices).found
-
-
-def gold_number(text: str) -> str | None:
-    """Return GSM8K's gold: what follows the last `####`, as a plain number (`2125` for `#### 2,125`), or None."""
-    value = number(text.rpartition("####")[2])
-    return None if value is None else spelled(value)
-
-
-def gold_expression(text: str) -> str | None:
-    """Return MATH's gold: the last `\\boxed{...}` of a worked solution, as LaTeX, or None."""
-    boxes = boxed(text)
-    return text[boxes[-1][0] : boxes[-1][1]].strip() or None if boxes else None
-
-
-def vote(problem: Problem, solutions: Sequence[str | None]) -> str | None:
-    """Return the answer most solutions conclude with; ties go to the answer reached first, and junk never votes.
-
-    Self-consistency (Wang et al. 2023) on answers that are equal. None stands for a solution that has no vote, such as
-    one that was cut.
-    """
-    return majority(problem, solutions).answer
-
-
-def majority(problem: Problem, solutions: Sequence[str | None]) -> Majority:
-    """Return the answer that `vote` returns, with the first solution that concludes so and how many do."""
-    answers = [
-        None
-        if solution is None
-        else conclusion(solution, problem.kind, problem.choices, question=problem.question).found
-        for solution in solutions
-    ]
-    places = majority_indices(problem.kind, answers)
-    return Majority(answers[places[0]], places[0], len(places)) if places else Majority()

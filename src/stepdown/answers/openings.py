@@ -2,8 +2,10 @@
 
 import re
 
-from stepdown.answers import conclusion, plain_text, same
 from stepdown.answers.numbers_in_text import numbers
+from stepdown.answers.sameness import same
+from stepdown.answers.solutions import conclusion
+from stepdown.answers.texts import plain_text
 from stepdown.types import LETTERS, Problem
 
 # A chain that opens with its answer: "The correct answer is B", "Answer: 72". "The answer must be a place ..." weighs.

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from stepdown.answers.leaks import Leak, leak
+from stepdown.answers import Leak, leak
 from stepdown.audits.blame import (
     BLAMES,
     Blame,
@@ -22,13 +22,13 @@ from stepdown.audits.leakage import Leakage, Share, add_leak, leakage, leaked
 from stepdown.audits.plans import FaultKind, PlanFault, faults
 from stepdown.audits.termination import EndingKind, contradicts, loops, termination_faults
 from stepdown.errors import UsageError
-from stepdown.store import Run
-from stepdown.store.corrections import BY_PERSON
+from stepdown.store import BY_PERSON, Run
 from stepdown.types import Grade, Trace, Verdict
 
 __all__ = [
     "Audit",
     "BlamedTrace",
+    "EndingKind",
     "GradedAttempt",
     "Leak",
     "Leakage",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from stepdown.answers.leaks import Leak, leak
+from stepdown.answers import Leak, leak
 from stepdown.types import Grade, Trace
 
 

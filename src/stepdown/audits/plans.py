@@ -8,9 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from stepdown.answers.instructions import bare, forbidding
-from stepdown.answers.leaks import given, leak
-from stepdown.answers.numbers_in_text import numbers
+from stepdown.answers import bare, forbidding, given, leak, numbers
 from stepdown.types import Plan, Problem
 
 FaultKind = Literal["forbids solving", "leaves blanks", "restates the question", "solves"]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Literal
 
-from stepdown.answers.numbers_in_text import numbers
+from stepdown.answers import numbers
 from stepdown.types import Call, Trace
 
 EndingKind = Literal["truncated", "runaway", "contradiction"]

@@ -7,9 +7,8 @@ import msgspec
 
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.run_summaries import Result
-from stepdown.corpus import Corpus
-from stepdown.corpus.card import Selection
-from stepdown.text.figures import counted, percent
+from stepdown.corpus import Corpus, Selection
+from stepdown.text import counted, percent
 
 VERSION = 1
 _EVERY_SECONDS = 2.0

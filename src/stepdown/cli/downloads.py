@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from stepdown.cli.console.progress import bars
 from stepdown.cli.console.terminal import is_lively, say
 from stepdown.models.weights import Weights, fetch, fetched, find_weights
-from stepdown.text.figures import counted
+from stepdown.text import counted
 
 PREFIX = "embedded/"
 

@@ -11,7 +11,7 @@ from stepdown.measuring import JudgeBudget, judge_budget, limit_judge
 from stepdown.models import Prices
 from stepdown.settings import BudgetSettings
 from stepdown.store import Run
-from stepdown.text.figures import count, money
+from stepdown.text import count, money
 from stepdown.types import Role, Usage
 
 

@@ -10,8 +10,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from stepdown.errors import UsageError
-from stepdown.store import Store, default_path
-from stepdown.store.empty_files import discard_if_empty
+from stepdown.store import Store, default_path, discard_if_empty
 
 # Groups of options in the order that help shows them.
 CHOICE, SETTINGS, PROBLEMS, SAMPLING, MONEY, ENDPOINT, OUTPUT = (

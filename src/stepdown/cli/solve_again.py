@@ -6,12 +6,10 @@ import msgspec
 
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.grid import Players
-from stepdown.runner import Calls
-from stepdown.runner.deltas import finished
-from stepdown.runner.rerun import Rerun, solve_again
+from stepdown.runner import Calls, Rerun, finished, solve_again
 from stepdown.settings import EndpointSettings
 from stepdown.store import Run
-from stepdown.text.figures import counted
+from stepdown.text import counted
 from stepdown.types import Plan, Problem, Verdict
 
 

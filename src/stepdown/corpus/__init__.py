@@ -1,12 +1,15 @@
 """Corpora of teachers' chains: folders of parquet parts with a card, lazily filtered views, and targets to train on."""
 
-from stepdown.corpus.card import CHOSEN, REJECTED, Card, Content, Selection
-from stepdown.corpus.folder import CorpusWriter
+from stepdown.corpus.card import CARD, CHOSEN, REJECTED, Card, Content, Selection, read_card
+from stepdown.corpus.folder import CorpusWriter, check_out, questions_of_teachers
+from stepdown.corpus.majority_labels import with_majority_labels
+from stepdown.corpus.parquet_rows import unicode_value
 from stepdown.corpus.problem_index import ProblemIndex, index_problems
-from stepdown.corpus.targets import TARGETS, Example, target
+from stepdown.corpus.targets import TARGETS, Example, label, target
 from stepdown.corpus.views import Corpus, open_corpus
 
 __all__ = [
+    "CARD",
     "CHOSEN",
     "REJECTED",
     "TARGETS",
@@ -17,7 +20,13 @@ __all__ = [
     "Example",
     "ProblemIndex",
     "Selection",
+    "check_out",
     "index_problems",
+    "label",
     "open_corpus",
+    "questions_of_teachers",
+    "read_card",
     "target",
+    "unicode_value",
+    "with_majority_labels",
 ]

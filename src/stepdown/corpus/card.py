@@ -8,7 +8,7 @@ import msgspec
 from stepdown.errors import UsageError
 from stepdown.files import write_whole
 from stepdown.settings import in_words
-from stepdown.text.safety import in_markdown
+from stepdown.text import in_markdown
 from stepdown.types import Sampling
 from stepdown.untrusted import reading
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from stepdown.corpus import Corpus
-from stepdown.corpus.targets import TARGETS, Example
-from stepdown.corpus.targets import target as example_of
+from stepdown.corpus import TARGETS, Corpus, Example
+from stepdown.corpus import target as example_of
 from stepdown.errors import UnknownName, UsageError
 from stepdown.extras import load_polars
 from stepdown.files import folder_beside, replacing

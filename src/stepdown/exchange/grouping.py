@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from stepdown.corpus.parquet_rows import unicode_value
+from stepdown.corpus import unicode_value
 from stepdown.errors import UsageError
 from stepdown.files import folder_beside
 from stepdown.types import Chain

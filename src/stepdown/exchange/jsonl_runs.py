@@ -9,10 +9,7 @@ import msgspec
 
 from stepdown.errors import BadRow
 from stepdown.models import Prices
-from stepdown.store import Edit, Run
-from stepdown.store.annotations import Annotation, stored_annotations
-from stepdown.store.provenance import grades_of
-from stepdown.store.reviews import DecidedReview, stored_reviews
+from stepdown.store import Annotation, DecidedReview, Edit, Run, grades_of, stored_annotations, stored_reviews
 from stepdown.tabular import decoded_lines
 from stepdown.types import Call, Grade, Kind, Plan, Problem, Role, Settings, Trace, Verdict
 

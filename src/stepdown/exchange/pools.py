@@ -9,7 +9,7 @@ from stepdown.answers import conclusion, same
 from stepdown.exchange.json_streams import Progress, read_objects
 from stepdown.exchange.question_parsing import gold_in, inline, label_of, read_problem
 from stepdown.exchange.source import Source
-from stepdown.problems.golds import plain_number
+from stepdown.problems import plain_number
 from stepdown.tabular import Row
 from stepdown.types import Chain, Grade, Problem
 

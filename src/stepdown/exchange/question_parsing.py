@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from stepdown.problems.choices import gold_letter, read_choices, split_inline
-from stepdown.problems.golds import plain_number
+from stepdown.problems import gold_letter, plain_number, read_choices, split_inline
 from stepdown.tabular import Row, plain
 from stepdown.types import LETTERS, Problem
 

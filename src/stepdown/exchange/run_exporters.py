@@ -13,8 +13,7 @@ from stepdown.exchange import jsonl_runs, trace_of_thought_csv
 from stepdown.files import folder_beside, replacing
 from stepdown.models import Prices
 from stepdown.plugins import Found, find, names
-from stepdown.store import Run
-from stepdown.store.annotations import annotations_by_trace
+from stepdown.store import Run, annotations_by_trace
 
 ROLES = ("teacher", "student", "judge")
 PART = 4_096

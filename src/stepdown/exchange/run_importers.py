@@ -12,9 +12,7 @@ from stepdown.errors import BadRow, UsageError
 from stepdown.exchange import jsonl_runs, trace_of_thought_csv
 from stepdown.models import Prices
 from stepdown.runner import grade, open_store
-from stepdown.store import Run, Store
-from stepdown.store.annotations import Annotation, annotate
-from stepdown.store.reviews import DecidedReview, put_review
+from stepdown.store import Annotation, DecidedReview, Run, Store, annotate, put_review
 from stepdown.tabular import decoded_lines
 from stepdown.types import Grade, Settings, Trace
 

@@ -16,7 +16,7 @@ from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT, PLAN_AND_SOLVE, TRACE_OF_
 from stepdown.models import FREE, Prices
 from stepdown.problems import gsm8k, hendrycks_math
 from stepdown.prompts import PROMPT_SETS, PromptSet
-from stepdown.store.annotations import Annotation
+from stepdown.store import Annotation
 from stepdown.tabular import Row, decoded_lines, next_cells
 from stepdown.types import Call, Message, Method, Plan, Problem, Prompt, Reply, Role, Sampling, Settings, Trace, Usage
 

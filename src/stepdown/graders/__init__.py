@@ -10,22 +10,40 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from stepdown.answers import Conclusion, conclusion, explicit, number, plain_text, same_expression
-from stepdown.answers.formulas_in_text import formulas
-from stepdown.answers.numbers_in_text import numbers
-from stepdown.answers.sentences import closing
-from stepdown.answers.unwrapping import unwrapped
+from stepdown.answers import (
+    Conclusion,
+    closing,
+    conclusion,
+    explicit,
+    formulas,
+    number,
+    numbers,
+    plain_text,
+    same_expression,
+    unwrapped,
+)
 from stepdown.custom import check_model
 from stepdown.errors import CallFailed, UnknownName
 from stepdown.graders.baselines import NUMERIC, box_first, last_number
 from stepdown.graders.comparing import compare, gold_of, wholes
-from stepdown.graders.custom import as_grader, named
+from stepdown.graders.custom import OURS, as_grader, named
+from stepdown.graders.majority import Attempts, majority_grade, verdict_of, votes_of
 from stepdown.plugins import find, names
 from stepdown.prompts import judge_messages
 from stepdown.types import Grade, Grader, Kind, Model, Problem, Sampling
 from stepdown.usercode import source_of
 
-__all__ = ["as_grader", "judged_by", "load_grader", "named"]
+__all__ = [
+    "OURS",
+    "Attempts",
+    "as_grader",
+    "judged_by",
+    "load_grader",
+    "majority_grade",
+    "named",
+    "verdict_of",
+    "votes_of",
+]
 
 _VERDICT = re.compile(r"\b(right|wrong)\b", re.IGNORECASE)
 _KINDS: dict[str, Kind] = {"numeric": "number", "choice": "choice", "text": "text", "expression": "expression"}

@@ -1,7 +1,6 @@
 """Two readings that other harnesses use, kept for comparison: the last number of a text, and its last box first."""
 
-from stepdown.answers import Conclusion, boxed, conclusion, spelled
-from stepdown.answers.numbers_in_text import numbers
+from stepdown.answers import Conclusion, boxed, conclusion, numbers, spelled
 from stepdown.types import Kind
 
 NUMERIC: frozenset[Kind] = frozenset({"number", "expression"})

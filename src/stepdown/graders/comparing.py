@@ -3,11 +3,8 @@
 import re
 from functools import lru_cache
 
+from stepdown.answers import around, last_boxes, letter, number, plain_text, same_expression, several
 from stepdown.answers import gold_number as marked_gold
-from stepdown.answers import letter, number, plain_text, same_expression
-from stepdown.answers.formulas_in_text import around
-from stepdown.answers.latex import last_boxes
-from stepdown.answers.meanings import several
 from stepdown.graders.workers import OutOfTime, workers
 from stepdown.types import Kind, Problem, Verdict
 

@@ -9,7 +9,7 @@ import msgspec
 
 from stepdown.answers import majority_indices
 from stepdown.errors import UsageError
-from stepdown.graders.majority import Attempts, majority_grade, votes_of
+from stepdown.graders import Attempts, majority_grade, votes_of
 from stepdown.methods import METHODS
 from stepdown.models import Prices
 from stepdown.prompts import PROMPT_SETS, asked

@@ -10,7 +10,7 @@ from statistics import median
 import msgspec
 
 from stepdown.errors import UsageError
-from stepdown.graders.majority import majority_grade
+from stepdown.graders import majority_grade
 from stepdown.stats import mcnemar_exact, paired_interval, wilson
 from stepdown.store import Run
 from stepdown.types import Problem, Verdict

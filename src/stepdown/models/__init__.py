@@ -7,7 +7,7 @@ from stepdown.models.http.endpoint_model import TIMEOUT, EndpointModel
 from stepdown.models.http.endpoints import ADDRESSES, find_endpoint
 from stepdown.models.local.loading import load_local
 from stepdown.models.local.subprocess_model import SubprocessModel
-from stepdown.models.own_code import as_model, load_own
+from stepdown.models.own_code import TAKEN, as_model, load_own
 from stepdown.models.prices import FREE, Prices, Rate
 from stepdown.models.recorded import RecordedModel, index_replies
 from stepdown.models.scripted import ScriptedModel
@@ -16,6 +16,7 @@ from stepdown.types import Model
 __all__ = [
     "ADDRESSES",
     "FREE",
+    "TAKEN",
     "EndpointModel",
     "Prices",
     "Rate",

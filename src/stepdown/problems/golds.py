@@ -3,8 +3,7 @@
 import re
 from math import isnan
 
-from stepdown.answers import boxed, number
-from stepdown.answers.numbers_in_text import numbers
+from stepdown.answers import boxed, number, numbers
 from stepdown.tabular import Row, plain, shown
 from stepdown.types import Kind
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from functools import cache
 
 from stepdown.errors import StepdownError
-from stepdown.problems import BENCHMARKS, Problems, load_problems, wordsums
+from stepdown.problems import wordsums
 from stepdown.problems.hub import kept_files
+from stepdown.problems.loading import BENCHMARKS, Problems, load_problems
 from stepdown.questions import Keys, keys_of
 
 # A contrast set is made of test questions, to be tested on.

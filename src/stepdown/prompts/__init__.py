@@ -4,7 +4,8 @@ from stepdown.prompts.demonstrations import DEMONSTRATIONS, load_demonstrations,
 from stepdown.prompts.generic_steps import GENERIC_STEPS, GENERIC_WORDS
 from stepdown.prompts.judging import JUDGE, PREFER, judge_messages, prefer_messages
 from stepdown.prompts.prompt_set import Demonstration, PromptSet, asked, demonstrated
-from stepdown.prompts.sets import CODE, DEFAULT, PAPER, PROMPT_SETS, SCOTD, STUDENT, TRACES, load_prompts
+from stepdown.prompts.sets import CODE, DEFAULT, PAPER, PROMPT_SETS, SCOTD, STUDENT, TRACES, as_prompts, load_prompts
+from stepdown.prompts.stops import MOST, completes, unstopped, unstopped_run, with_stops
 
 __all__ = [
     "CODE",
@@ -13,6 +14,7 @@ __all__ = [
     "GENERIC_STEPS",
     "GENERIC_WORDS",
     "JUDGE",
+    "MOST",
     "PAPER",
     "PREFER",
     "PROMPT_SETS",
@@ -21,11 +23,16 @@ __all__ = [
     "TRACES",
     "Demonstration",
     "PromptSet",
+    "as_prompts",
     "asked",
+    "completes",
     "demonstrated",
     "judge_messages",
     "load_demonstrations",
     "load_prompts",
     "prefer_messages",
+    "unstopped",
+    "unstopped_run",
     "with_demonstrations",
+    "with_stops",
 ]

@@ -12,7 +12,7 @@ from stepdown.reports.report_rows import ReportRow
 from stepdown.reports.report_value import Report
 from stepdown.reports.row_names import kinds_of, names_of
 from stepdown.stats import frontier, wilson
-from stepdown.text.figures import clipped, short
+from stepdown.text import clipped, short
 
 try:
     import altair as alt

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from stepdown.measuring import Consistency, Reading, Sensitivity
 from stepdown.reports.tables import Table
-from stepdown.text.figures import between, chance, percent, points
+from stepdown.text import between, chance, percent, points
 
 
 def contrast_tables(found: Sequence[Consistency], place: dict[str, int]) -> list[Table]:

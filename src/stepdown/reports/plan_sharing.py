@@ -8,7 +8,7 @@ import msgspec
 
 from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT
 from stepdown.reports.report_rows import ReportRow
-from stepdown.text.figures import UNKNOWN, count, money
+from stepdown.text import UNKNOWN, count, money
 from stepdown.types import Settings
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from stepdown.text.figures import DASH
+from stepdown.text import DASH
 from stepdown.types import Sampling, Settings
 
 _IN_COLUMNS = frozenset({"dataset", "method", "student", "teacher", "plans", "control", "samples"})

@@ -2,10 +2,9 @@
 
 import msgspec
 
-from stepdown.graders.majority import majority_grade
+from stepdown.graders import majority_grade
 from stepdown.reports.counts import key_of
-from stepdown.store import Run
-from stepdown.store.changes import ChangeKind, VerdictChange, VerdictChanges
+from stepdown.store import ChangeKind, Run, VerdictChange, VerdictChanges
 from stepdown.types import Verdict
 
 _LONGEST = 300  # characters of a question that are kept

@@ -4,7 +4,7 @@ from typing import Literal
 
 from stepdown.errors import BudgetReached
 from stepdown.runner.budget import Budget, Reservation
-from stepdown.store.call_claims import Claims
+from stepdown.store import Claims
 from stepdown.types import Usage
 
 # Whether claims just made fit a budget; where they do not, whether the end of another call could make room.

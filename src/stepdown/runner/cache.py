@@ -2,7 +2,7 @@
 
 import msgspec
 
-from stepdown.prompts.stops import unstopped
+from stepdown.prompts import unstopped
 from stepdown.runner.request import Request
 from stepdown.store import Store, call_keys
 from stepdown.types import Reply

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from itertools import count
 
-from stepdown.answers.instructions import ENUMERATOR, MENTION, without_forbidding
+from stepdown.answers import ENUMERATOR, MENTION, without_forbidding
 from stepdown.prompts import GENERIC_STEPS, GENERIC_WORDS
 from stepdown.types import LETTERS, Plan, Problem
 

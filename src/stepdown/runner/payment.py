@@ -14,8 +14,7 @@ from stepdown.runner.budget import Budget, Reservation, aborted_bound, usage_bou
 from stepdown.runner.coalescing import PendingReply
 from stepdown.runner.request import Request
 from stepdown.runner.writer import Writer
-from stepdown.store import AbandonedReply, StoredCall, unfindable_key
-from stepdown.store.call_claims import Claim
+from stepdown.store import AbandonedReply, Claim, StoredCall, unfindable_key
 from stepdown.types import HiddenProgress, Reply, Sampling, Usage
 
 Batch = list[PendingReply]

@@ -8,8 +8,7 @@ from threading import Event
 import msgspec
 
 from stepdown.errors import CallFailed, UnknownName, UsageError
-from stepdown.graders import load_grader
-from stepdown.graders.majority import majority_grade
+from stepdown.graders import load_grader, majority_grade
 from stepdown.methods import load_method
 from stepdown.prompts import PROMPT_SETS, PromptSet, load_prompts
 from stepdown.runner.calls import Calls
@@ -21,9 +20,7 @@ from stepdown.runner.prompt_choice import trained_on
 from stepdown.runner.run import grade_trace
 from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task
-from stepdown.store import Run, Store, StoredTrace
-from stepdown.store.corrections import BY_PERSON, SOURCE, put_solved_again
-from stepdown.store.derived import carry_over
+from stepdown.store import BY_PERSON, SOURCE, Run, Store, StoredTrace, carry_over, put_solved_again
 from stepdown.types import Grade, Grader, Method, Model, Plan, Problem, Settings, Trace, Verdict
 from stepdown.usercode import source_of
 

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from stepdown.errors import CallFailed, Interrupted
-from stepdown.store import Run, Store
-from stepdown.store.reviews import ReviewDecision, request_review, review_decision
+from stepdown.store import ReviewDecision, Run, Store, request_review, review_decision
 from stepdown.types import Plan, Problem
 
 EVERY = 0.5

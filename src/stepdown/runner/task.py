@@ -8,7 +8,7 @@ from stepdown.custom import check_model
 from stepdown.errors import UsageError
 from stepdown.graders import named
 from stepdown.methods import code_of_method
-from stepdown.problems import LabelCheck, Problems
+from stepdown.problems import Problems, ProblemSetSummary
 from stepdown.prompts import DEFAULT, PromptSet
 from stepdown.runner.controls import marked
 from stepdown.runner.plans import Plans
@@ -73,7 +73,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 option="--teacher",
             )
 
-    def _checked(self) -> LabelCheck:
+    def _checked(self) -> ProblemSetSummary:
         try:
             return self.problems.check()
         except UnicodeEncodeError as error:

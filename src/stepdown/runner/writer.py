@@ -9,10 +9,7 @@ import msgspec
 
 from stepdown.errors import StoreError
 from stepdown.runner.accounts import Account, Room
-from stepdown.store import Run, Store, StoredCall, StoredTrace
-from stepdown.store.call_claims import BEAT, Claim, Claims
-from stepdown.store.connection import Locked
-from stepdown.store.opening import PATIENCE
+from stepdown.store import BEAT, PATIENCE, Claim, Claims, Locked, Run, Store, StoredCall, StoredTrace
 from stepdown.types import Grade, Usage
 
 # Seconds between two tries at a file that another process is writing to.

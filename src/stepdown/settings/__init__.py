@@ -1,6 +1,6 @@
 """What a run is, declared once: the command line, the form, `stepdown.toml` and `/v1` derive from it."""
 
-from stepdown.settings.options import Option, arguments, check, options_of
+from stepdown.settings.options import Option, Share, arguments, check, options_of
 from stepdown.settings.run import (
     FORM,
     BudgetSettings,
@@ -35,6 +35,7 @@ __all__ = [
     "RunBudgetSettings",
     "RunSampling",
     "RunSettings",
+    "Share",
     "StudySampling",
     "arguments",
     "check",

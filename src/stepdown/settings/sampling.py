@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from stepdown.errors import UsageError
-from stepdown.prompts.stops import MOST as MOST_STOPS
+from stepdown.prompts import MOST as MOST_STOPS
 from stepdown.settings.options import Count, Seed, Share, Temperature, option, options_of
 from stepdown.types import Effort, Sampling
 

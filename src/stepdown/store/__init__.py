@@ -4,7 +4,18 @@ A call is found again by what was asked (`call_key`), so no run, method or stude
 Readers page through traces by key, so a run of a million problems never lies in memory.
 """
 
+from stepdown.store import maintenance
+from stepdown.store.annotations import Annotation, annotate, annotations_by_trace, stored_annotations
+from stepdown.store.call_claims import BEAT, Claim, Claims
+from stepdown.store.changes import ChangeKind, VerdictChange, VerdictChanges, verdict_changes
+from stepdown.store.connection import Locked
+from stepdown.store.corrections import BY_PERSON, SOURCE, copied_from, copies_of, correct, put_solved_again
 from stepdown.store.database import default_path
+from stepdown.store.derived import carry_over
+from stepdown.store.empty_files import discard_if_empty
+from stepdown.store.filesystem import network_of
+from stepdown.store.opening import PATIENCE
+from stepdown.store.provenance import Siblings, grades_of, payers, siblings
 from stepdown.store.records import (
     AbandonedReply,
     Edit,
@@ -16,19 +27,96 @@ from stepdown.store.records import (
     problem_key,
     unfindable_key,
 )
+from stepdown.store.reviews import (
+    DecidedReview,
+    Decision,
+    PendingReview,
+    ReviewDecision,
+    decide_review,
+    pending_review_counts,
+    pending_reviews,
+    put_review,
+    request_review,
+    review_decision,
+    stored_reviews,
+)
 from stepdown.store.run import Run, Store
+from stepdown.store.schema import SCHEMA_VERSION
+from stepdown.store.trace_search import (
+    MOST,
+    WHERE,
+    TraceFilter,
+    TracePage,
+    TraceSummary,
+    Where,
+    counts,
+    neighbours,
+    search_traces,
+)
+from stepdown.store.versions import RunVersion, payments, run_version
 
 __all__ = [
+    "BEAT",
+    "BY_PERSON",
+    "MOST",
+    "PATIENCE",
+    "SCHEMA_VERSION",
+    "SOURCE",
+    "WHERE",
     "AbandonedReply",
+    "Annotation",
+    "ChangeKind",
+    "Claim",
+    "Claims",
+    "DecidedReview",
+    "Decision",
     "Edit",
+    "Locked",
+    "PendingReview",
+    "ReviewDecision",
     "Run",
+    "RunVersion",
+    "Siblings",
     "Store",
     "StoredCall",
     "StoredTrace",
     "Summary",
+    "TraceFilter",
+    "TracePage",
+    "TraceSummary",
+    "VerdictChange",
+    "VerdictChanges",
+    "Where",
+    "annotate",
+    "annotations_by_trace",
     "call_key",
     "call_keys",
+    "carry_over",
+    "copied_from",
+    "copies_of",
+    "correct",
+    "counts",
+    "decide_review",
     "default_path",
+    "discard_if_empty",
+    "grades_of",
+    "maintenance",
+    "neighbours",
+    "network_of",
+    "payers",
+    "payments",
+    "pending_review_counts",
+    "pending_reviews",
     "problem_key",
+    "put_review",
+    "put_solved_again",
+    "request_review",
+    "review_decision",
+    "run_version",
+    "search_traces",
+    "siblings",
+    "stored_annotations",
+    "stored_reviews",
     "unfindable_key",
+    "verdict_changes",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from stepdown.errors import StoreError, UnknownName, UsageError
 from stepdown.identity import digest, ways
-from stepdown.prompts.stops import unstopped_run
+from stepdown.prompts import unstopped_run
 from stepdown.store.connection import MEND
 from stepdown.store.database import Database
 from stepdown.store.records import (

@@ -16,6 +16,19 @@ from stepdown.training.sampling import (
 )
 from stepdown.training.settings import REFUSALS, Training
 from stepdown.training.students.folder import export_student
+from stepdown.training.studies import (
+    TESTED,
+    Cell,
+    Compared,
+    Findings,
+    Grid,
+    Score,
+    compare,
+    note_score,
+    score,
+    trained_on,
+    write_findings,
+)
 from stepdown.training.world import launched
 
 __all__ = [
@@ -23,17 +36,28 @@ __all__ = [
     "GOLD",
     "REFUSALS",
     "SAMPLING",
+    "TESTED",
+    "Cell",
+    "Compared",
+    "Findings",
+    "Grid",
+    "Score",
     "Training",
     "TrainingProgress",
     "check_allow",
+    "compare",
     "export_student",
     "launched",
+    "note_score",
     "refuse_overlap",
     "refuse_tests",
     "sample",
     "sampling_task",
+    "score",
     "train",
+    "trained_on",
     "write_chains",
+    "write_findings",
     "write_gold",
     "write_plans",
     "write_preferences",

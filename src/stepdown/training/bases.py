@@ -24,7 +24,7 @@ from stepdown.models.weights import (
     read_header,
     require_gguf,
 )
-from stepdown.text.safety import error_line
+from stepdown.text import error_line
 from stepdown.types import fingerprint
 
 LIBRARIES = ("accelerate", "datasets", "peft", "torch", "transformers", "trl")

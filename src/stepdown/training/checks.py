@@ -5,8 +5,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from stepdown.corpus import Corpus
-from stepdown.corpus.targets import label
+from stepdown.corpus import Corpus, label
 from stepdown.errors import UsageError
 from stepdown.training.examples import Survey
 from stepdown.training.objectives import load_objective

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
 from stepdown.errors import UnknownName, UsageError
-from stepdown.problems.tests_at_hand import at_hand, is_test
+from stepdown.problems import at_hand, is_test
 from stepdown.questions import Keys, key, keys_of
 from stepdown.store import Store
 from stepdown.types import Problem

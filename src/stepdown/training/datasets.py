@@ -5,8 +5,7 @@ from itertools import count
 
 import msgspec
 
-from stepdown.corpus import Corpus
-from stepdown.corpus.folder import questions_of_teachers
+from stepdown.corpus import Corpus, questions_of_teachers
 from stepdown.errors import UsageError
 from stepdown.models.weights import SeenQuestions, TrainingData, file_hash, seen_by
 from stepdown.questions import key, keys_of

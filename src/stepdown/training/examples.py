@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from stepdown.corpus.targets import label
+from stepdown.corpus import label
 from stepdown.questions import key
 from stepdown.training.objectives import Objective, TrainingExample, load_objective
 from stepdown.training.prompt_encoder import PromptEncoder

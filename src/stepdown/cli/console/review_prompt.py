@@ -14,10 +14,8 @@ from stepdown.cli.console.terminal import say, say_error
 from stepdown.cli.verbs.ask import steps_of
 from stepdown.errors import Interrupted, StepdownError, UsageError
 from stepdown.prompts import asked
-from stepdown.runner import Stop, Task
-from stepdown.runner.reviews import EVERY, StoredReview
-from stepdown.store import Store
-from stepdown.store.reviews import Decision, PendingReview, decide_review, pending_reviews
+from stepdown.runner import EVERY, Stop, StoredReview, Task
+from stepdown.store import Decision, PendingReview, Store, decide_review, pending_reviews
 from stepdown.types import Plan
 
 PAGE = "/reviews"

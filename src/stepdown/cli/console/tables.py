@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from stepdown.cli.console.terminal import show
-from stepdown.reports.tables import Table, as_text
-from stepdown.text.safety import clean
+from stepdown.reports import Table, as_text
+from stepdown.text import clean
 
 _NARROW, _PIPED, _WIDE = 60, 120, 160
 

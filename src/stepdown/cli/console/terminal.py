@@ -6,7 +6,7 @@ from typing import TextIO
 
 from stepdown.errors import StepdownError
 from stepdown.events import Event, failure_of
-from stepdown.text.safety import clean, json_line
+from stepdown.text import clean, json_line
 
 
 def show(*texts: str) -> None:

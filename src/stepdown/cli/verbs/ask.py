@@ -21,11 +21,10 @@ from stepdown.exchange import describe
 from stepdown.graders import load_grader
 from stepdown.methods import load_method
 from stepdown.models import Prices
-from stepdown.prompts import load_prompts
-from stepdown.prompts.stops import completes, with_stops
+from stepdown.prompts import completes, load_prompts, with_stops
 from stepdown.runner import Calls, Plans, Task, as_problems, plain, solve_one
 from stepdown.settings import PLANNING, EndpointSettings, RunSampling
-from stepdown.text.figures import counted
+from stepdown.text import counted
 from stepdown.types import LETTERS, Grade, Plan, Problem, Trace
 
 TEACHER, STUDENT = "embedded/qwen2.5-coder-1.5b", "embedded/qwen2.5-coder-0.5b"

@@ -17,10 +17,8 @@ from stepdown.cli.verbs.ask import STUDENT, TEACHER
 from stepdown.errors import StepdownError
 from stepdown.extras import EXTRAS, has, missing
 from stepdown.models.weights import CATALOGUE, fetched, models_folder
-from stepdown.store import Store, default_path
-from stepdown.store.filesystem import network_of
-from stepdown.store.schema import SCHEMA_VERSION
-from stepdown.text.figures import counted
+from stepdown.store import SCHEMA_VERSION, Store, default_path, network_of
+from stepdown.text import counted
 from stepdown.version import __version__
 
 OUTPUT = OutputOptions()

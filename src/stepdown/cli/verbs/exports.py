@@ -9,14 +9,13 @@ from cyclopts import Parameter
 from stepdown.cli.console.terminal import say, show_json
 from stepdown.cli.corpus_summaries import show_corpus, telling
 from stepdown.cli.options import CHOICE, Flag, OutputOptions
-from stepdown.corpus import open_corpus
-from stepdown.corpus.card import CARD
+from stepdown.corpus import CARD, open_corpus
 from stepdown.errors import UsageError
 from stepdown.exchange import FORMATS, TUNING_FORMATS, export_corpus, export_run
 from stepdown.models import Prices
 from stepdown.models.weights import WEIGHTS, check_folder
 from stepdown.store import Run
-from stepdown.text.figures import counted
+from stepdown.text import counted
 from stepdown.training import export_student, write_chains, write_plans
 
 OUTPUT = OutputOptions()

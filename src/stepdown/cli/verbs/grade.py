@@ -23,7 +23,7 @@ from stepdown.reports import disagreements
 from stepdown.runner import grade_run
 from stepdown.settings import BudgetSettings, EndpointSettings
 from stepdown.store import Run
-from stepdown.text.figures import clipped, percent
+from stepdown.text import clipped, percent
 from stepdown.types import Grade, Role, Trace, Verdict
 
 VIEWS = ("strict", "default", "lenient")

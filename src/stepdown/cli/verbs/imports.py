@@ -12,7 +12,7 @@ from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.errors import UsageError
 from stepdown.exchange import import_corpus, import_traces
 from stepdown.store import Run
-from stepdown.text.figures import counted, percent
+from stepdown.text import counted, percent
 
 OUTPUT = OutputOptions()
 

@@ -10,7 +10,7 @@ from stepdown.cli.endpoint_checks import Reached, reach
 from stepdown.cli.options import Json
 from stepdown.errors import UsageError
 from stepdown.models.weights import CATALOGUE, fetched, find_weights
-from stepdown.text.figures import counted
+from stepdown.text import counted
 
 app = App(
     name="models",

@@ -9,15 +9,13 @@ from stepdown.cli.console.terminal import say, show_json
 from stepdown.cli.options import Json
 from stepdown.corpus.selection import FILTERS, as_filter
 from stepdown.errors import StepdownError, UsageError
-from stepdown.exchange.run_exporters import FORMATS, as_exporter
-from stepdown.graders import as_grader
-from stepdown.graders.custom import OURS
+from stepdown.exchange import FORMATS, as_exporter
+from stepdown.graders import OURS, as_grader
 from stepdown.methods import METHODS, as_method
-from stepdown.models.own_code import TAKEN
+from stepdown.models import TAKEN
 from stepdown.plugins import KINDS, Found, Installed, installed
 from stepdown.problems import as_problems, datasets
-from stepdown.prompts import PROMPT_SETS
-from stepdown.prompts.sets import as_prompts
+from stepdown.prompts import PROMPT_SETS, as_prompts
 
 
 class Plugin(msgspec.Struct, frozen=True):

@@ -29,7 +29,7 @@ from stepdown.settings import (
     RunSampling,
 )
 from stepdown.store import Store
-from stepdown.text.figures import count, counted, money
+from stepdown.text import count, counted, money
 
 Review = Annotated[bool, Parameter(show_default=False, group=SETTINGS)]
 GRID = GridSettings()

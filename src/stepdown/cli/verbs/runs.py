@@ -7,9 +7,9 @@ import msgspec
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show_json
 from stepdown.cli.options import OutputOptions
-from stepdown.reports.labels import plans_of
+from stepdown.reports import plans_of
 from stepdown.store import Run
-from stepdown.text.figures import clipped, short
+from stepdown.text import clipped, short
 
 OUTPUT = OutputOptions()
 

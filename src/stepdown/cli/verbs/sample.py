@@ -16,8 +16,7 @@ from stepdown.cli.required_extras import check_extras
 from stepdown.cli.session import Session
 from stepdown.cli.unused_options import given
 from stepdown.cli.verbs.run import finish, show_estimates
-from stepdown.corpus import Corpus
-from stepdown.corpus.folder import check_out
+from stepdown.corpus import Corpus, check_out
 from stepdown.errors import UsageError
 from stepdown.extras import load_polars
 from stepdown.problems import Problems

@@ -24,8 +24,8 @@ from stepdown.settings import BudgetSettings
 from stepdown.store import default_path
 
 if TYPE_CHECKING:
-    from stepdown.web.security.guards import AccessRules
-    from stepdown.web.state import State
+    from stepdown.web import State
+    from stepdown.web.security import AccessRules
 
 TOKEN = "STEPDOWN_TOKEN"
 _PLACE = {"0.0.0.0", "::"}
@@ -61,7 +61,7 @@ class DoorOptions:
 
     def secret(self) -> Secret:
         """Return the token. Raises `UsageError` where there must be one and is none, or it is easily guessed."""
-        from stepdown.web.security.auth import SHORTEST
+        from stepdown.web.security import SHORTEST
 
         found = Secret(secrets.token_urlsafe(24) if self.token else find_setting(TOKEN))
         if not found and not _is_here(self.host):
@@ -75,7 +75,7 @@ class DoorOptions:
 
     def rules(self) -> "AccessRules":
         """Return who is let in."""
-        from stepdown.web.security.guards import LOOPBACK, AccessRules
+        from stepdown.web.security import LOOPBACK, AccessRules
 
         hosts = LOOPBACK | {name.lower() for name in (self.host, *self.allow_host)}
         return AccessRules(hosts=hosts - _PLACE, any_address=self.host in _PLACE, verbose=self.verbose)
@@ -135,8 +135,8 @@ def serve(*, door: DoorOptions = DOOR, served: ServedOptions = SERVED, spend: Bu
 
 
 async def _serve(door: DoorOptions, served: ServedOptions, spend: BudgetSettings, token: Secret) -> None:
-    from stepdown.web.server.serving import address_of, bind
-    from stepdown.web.server.serving import serve as serve_app
+    from stepdown.web.server import address_of, bind
+    from stepdown.web.server import serve as serve_app
 
     with bind(door.host, door.port) as bound:
         state = _state(served, spend, token)
@@ -150,8 +150,7 @@ async def _serve(door: DoorOptions, served: ServedOptions, spend: BudgetSettings
 
 
 def _state(served: ServedOptions, spend: BudgetSettings, token: Secret) -> "State":
-    from stepdown.web.config import load_config
-    from stepdown.web.state import State
+    from stepdown.web import State, load_config
 
     return State(
         served.store or default_path(),

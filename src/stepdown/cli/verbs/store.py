@@ -8,7 +8,7 @@ from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import Flag, OutputOptions
 from stepdown.errors import StoreError
 from stepdown.store import maintenance
-from stepdown.text.figures import counted
+from stepdown.text import counted
 
 app = App(
     name="store",

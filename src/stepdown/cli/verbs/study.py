@@ -29,9 +29,8 @@ from stepdown.settings import (
     chosen,
 )
 from stepdown.store import Run, Store
-from stepdown.text.figures import between, chance, percent, points
-from stepdown.training import launched, refuse_overlap, train
-from stepdown.training.studies import (
+from stepdown.text import between, chance, percent, points
+from stepdown.training import (
     TESTED,
     Cell,
     Compared,
@@ -39,8 +38,11 @@ from stepdown.training.studies import (
     Grid,
     Score,
     compare,
+    launched,
     note_score,
+    refuse_overlap,
     score,
+    train,
     trained_on,
     write_findings,
 )

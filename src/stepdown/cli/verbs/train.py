@@ -20,7 +20,7 @@ from stepdown.errors import UsageError
 from stepdown.models.weights import GGUF, StudentCard, read_card
 from stepdown.problems import Problems, datasets
 from stepdown.settings import ProblemSettings
-from stepdown.text.figures import duration, percent
+from stepdown.text import duration, percent
 from stepdown.training import Training, TrainingProgress
 from stepdown.training import train as train_students
 

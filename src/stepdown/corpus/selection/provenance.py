@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
-from stepdown.answers.leaks import leak
-from stepdown.answers.openings import given_away, opens_with
+from stepdown.answers import given_away, leak, opens_with
 from stepdown.corpus.selection.filters import Filter, FilterSpec, only
 from stepdown.types import Chain, Plan
 

@@ -10,7 +10,7 @@ from stepdown.models.http.dialects.dialect import Answer, Choice, EventDecoder
 from stepdown.models.http.finish_reasons import is_given
 from stepdown.models.http.limits import Fault
 from stepdown.models.thinking import VisibleText
-from stepdown.text.sse import EventReader, EventTooLarge
+from stepdown.text import EventReader, EventTooLarge
 from stepdown.types import Usage
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from stepdown.corpus import target
-from stepdown.corpus.majority_labels import with_majority_labels
+from stepdown.corpus import target, with_majority_labels
 from stepdown.prompts import load_prompts
 from stepdown.training.objectives.logits import target_logits
 from stepdown.training.objectives.objective import Batch, Loss, Rates, TrainingExample

@@ -12,7 +12,7 @@ from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.files import folder_beside, replacing, replacing_folder
 from stepdown.models.weights import CARD, GGUF, PLAIN_TEMPLATE, WEIGHTS, StudentCard, check_folder, file_hash
 from stepdown.questions import FILE, Keys, write_keys
-from stepdown.text.safety import error_line
+from stepdown.text import error_line
 from stepdown.training.students.curves import draw_curves
 from stepdown.training.students.gguf_files import requantize, write_gguf
 from stepdown.training.students.model_card import describe

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from stepdown.models.weights import StudentCard, StudentScore
-from stepdown.text.safety import in_markdown
+from stepdown.text import in_markdown
 
 
 def describe(card: StudentCard, *, has_curves: bool = False) -> str:

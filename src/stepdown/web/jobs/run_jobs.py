@@ -17,7 +17,7 @@ from stepdown.errors import UnknownName, UsageError
 from stepdown.events import Costing, Event, Failure, RunProgress
 from stepdown.models import Secret
 from stepdown.settings import RunSettings
-from stepdown.text.safety import clean
+from stepdown.text import clean
 from stepdown.types import Backoff
 from stepdown.web.security.scrubbing import scrub
 

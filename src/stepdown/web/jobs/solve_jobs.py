@@ -5,8 +5,7 @@ import secrets
 from contextlib import aclosing
 
 from stepdown.errors import StepdownError, UnknownName, UsageError
-from stepdown.runner import Delta
-from stepdown.runner.rerun import Rerun, solve_again
+from stepdown.runner import Delta, Rerun, solve_again
 from stepdown.store import Run
 from stepdown.types import Model, Plan
 from stepdown.web.state import State

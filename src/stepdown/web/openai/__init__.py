@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from stepdown.errors import StepdownError
-from stepdown.text.safety import json_line
+from stepdown.text import json_line
 from stepdown.web.openai.completions import ANSWER, Exchange
 from stepdown.web.openai.errors import Refusal, Wrong, busy, failed
 from stepdown.web.openai.requests import Wanted, read_request

@@ -6,8 +6,7 @@ from typing import Literal
 import msgspec
 
 from stepdown.runner import Delta
-from stepdown.text.safety import json_line
-from stepdown.text.sse import DONE, comment, event
+from stepdown.text import DONE, comment, event, json_line
 from stepdown.web.openai.completions import Exchange
 from stepdown.web.openai.errors import Refusal
 from stepdown.web.openai.usage import Counted

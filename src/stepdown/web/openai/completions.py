@@ -6,11 +6,7 @@ from contextlib import aclosing
 import msgspec
 
 from stepdown.errors import BudgetReached, EndpointRefused, StepdownError, UsageError
-from stepdown.runner.cascade import Cascade, stream_cascade
-from stepdown.runner.deltas import ROLES, Delta
-from stepdown.runner.fresh import Fresh, FreshDraws
-from stepdown.runner.streaming import stream_one
-from stepdown.runner.task import Task
+from stepdown.runner import ROLES, Cascade, Delta, Fresh, FreshDraws, Task, stream_cascade, stream_one
 from stepdown.store import StoredTrace
 from stepdown.types import Problem, Trace
 from stepdown.web.openai.errors import bad_request, failed

@@ -14,7 +14,7 @@ from stepdown.errors import (
     StoreError,
     UsageError,
 )
-from stepdown.text.safety import json_line
+from stepdown.text import json_line
 from stepdown.web.security.scrubbing import scrub
 
 RETRY_AFTER = {"Retry-After": "1"}

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from stepdown.prompts.stops import MOST as MOST_STOPS
+from stepdown.prompts import MOST as MOST_STOPS
 from stepdown.settings import DRAWN, RunSampling, options_of
 from stepdown.types import Message, Messages, Sampling
 from stepdown.web.openai.errors import Refusal, bad_request

@@ -9,8 +9,7 @@ from stepdown.graders import load_grader
 from stepdown.methods import METHODS, load_method
 from stepdown.models import ADDRESSES
 from stepdown.problems import Problems
-from stepdown.runner import Plans, Task, prompt_set_for
-from stepdown.runner.cascade import VOTING, Cascade
+from stepdown.runner import VOTING, Cascade, Plans, Task, prompt_set_for
 from stepdown.store import Run, Store, StoredTrace
 from stepdown.types import Kind, Model, Problem, Settings, fingerprint
 from stepdown.web.config import Config, Served

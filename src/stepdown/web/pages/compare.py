@@ -11,13 +11,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import MissingExtra, UnknownName, UsageError
-from stepdown.reports import Report, ReportRow
-from stepdown.reports.labels import method_of, plans_of
-from stepdown.reports.row_names import names_of
-from stepdown.reports.verdict_changes import all_verdict_changes
-from stepdown.store import Run, Store
-from stepdown.store.changes import ChangeKind, VerdictChanges, verdict_changes
-from stepdown.store.versions import run_version
+from stepdown.reports import Report, ReportRow, all_verdict_changes, method_of, names_of, plans_of
+from stepdown.store import ChangeKind, Run, Store, VerdictChanges, run_version, verdict_changes
 from stepdown.text import figures
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import number

@@ -15,8 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from stepdown.corpus import Card, Corpus, ProblemIndex, Selection, index_problems, open_corpus
-from stepdown.corpus.card import read_card
+from stepdown.corpus import Card, Corpus, ProblemIndex, Selection, index_problems, open_corpus, read_card
 from stepdown.corpus.selection import FILTERS, Filter, load_filter
 from stepdown.errors import StepdownError, UnknownName, UsageError
 from stepdown.types import Chain

@@ -12,9 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import StepdownError, UnknownName, UsageError
-from stepdown.store import Edit, Run, Store
-from stepdown.store.annotations import Annotation, annotate, annotations_by_trace
-from stepdown.store.corrections import copied_from, copies_of, correct
+from stepdown.store import Annotation, Edit, Run, Store, annotate, annotations_by_trace, copied_from, copies_of, correct
 from stepdown.types import Grade, Plan, Trace, Verdict
 from stepdown.web.jobs.run_form import check_model, offers
 from stepdown.web.jobs.solve_jobs import SolveJob

@@ -10,8 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import UnknownName, UsageError
-from stepdown.store import Store
-from stepdown.store.reviews import Decision, PendingReview, decide_review, pending_reviews
+from stepdown.store import Decision, PendingReview, Store, decide_review, pending_reviews
 from stepdown.types import Plan
 from stepdown.web.pages import FieldError, form_of, page, state_of
 from stepdown.web.pages.plans import author_of, revised, typed_of

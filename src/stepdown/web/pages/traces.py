@@ -8,18 +8,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from stepdown.audits import Leak, PlanFault, faults, leak, termination_faults
-from stepdown.audits.termination import EndingKind
+from stepdown.audits import EndingKind, Leak, PlanFault, faults, leak, termination_faults
 from stepdown.errors import UnknownName
 from stepdown.models import Prices
 from stepdown.prompts import asked
-from stepdown.reports.labels import method_of, plans_of
+from stepdown.reports import method_of, plans_of
 from stepdown.settings import in_words
-from stepdown.store import Edit, Run, Store
-from stepdown.store.annotations import Annotation, annotations_by_trace
-from stepdown.store.corrections import copied_from, copies_of
-from stepdown.store.provenance import Siblings, grades_of, payers, siblings
-from stepdown.store.trace_search import TraceFilter, TraceSummary, neighbours
+from stepdown.store import (
+    Annotation,
+    Edit,
+    Run,
+    Siblings,
+    Store,
+    TraceFilter,
+    TraceSummary,
+    annotations_by_trace,
+    copied_from,
+    copies_of,
+    grades_of,
+    neighbours,
+    payers,
+    siblings,
+)
 from stepdown.text import figures
 from stepdown.types import Call, Grade, Trace
 from stepdown.web.pages import page, state_of

@@ -6,7 +6,7 @@ import sys
 import traceback
 
 from stepdown.models import Secret, read_env_file
-from stepdown.text.safety import clean
+from stepdown.text import clean
 
 _SECRET = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)S?$", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")

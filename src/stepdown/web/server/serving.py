@@ -20,7 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from stepdown.errors import UsageError
-from stepdown.runner.run import rare_collections
+from stepdown.runner import rare_collections
 from stepdown.web.app import make_app
 from stepdown.web.errors.objects import error_body
 from stepdown.web.jobs.run_jobs import GRACE

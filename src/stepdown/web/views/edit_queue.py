@@ -6,13 +6,10 @@ from typing import Literal
 import msgspec
 
 from stepdown.audits import Suggestion, audit
-from stepdown.graders.majority import majority_grade
+from stepdown.graders import majority_grade
 from stepdown.models import Prices
-from stepdown.store import Run, Store
-from stepdown.store.corrections import SOURCE
-from stepdown.store.trace_search import TraceFilter, search_traces
-from stepdown.store.versions import run_version
-from stepdown.text.figures import count, money
+from stepdown.store import SOURCE, Run, Store, TraceFilter, run_version, search_traces
+from stepdown.text import count, money
 from stepdown.types import Grade, Trace, Verdict
 from stepdown.web.views.run_stats import RunStatsCache
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from stepdown.text.sse import comment, event
+from stepdown.text import comment, event
 from stepdown.types import fingerprint
 from stepdown.web.state import State
 

@@ -8,12 +8,10 @@ from typing import TypeVar
 import msgspec
 
 from stepdown.models import Prices
-from stepdown.reports import Report, report
-from stepdown.reports.labels import method_of, plans_of
+from stepdown.reports import Report, method_of, plans_of, report
 from stepdown.stats import wilson
-from stepdown.store import Run, Store
-from stepdown.store.versions import RunVersion, payments, run_version
-from stepdown.text.figures import short
+from stepdown.store import Run, RunVersion, Store, payments, run_version
+from stepdown.text import short
 from stepdown.types import Settings
 
 T = TypeVar("T")

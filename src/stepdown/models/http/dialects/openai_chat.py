@@ -24,7 +24,7 @@ from stepdown.models.http.dialects.dialect import (
 from stepdown.models.http.lenient_json import text_of, unicode_of
 from stepdown.models.http.usage import read_usage
 from stepdown.models.system_messages import fold_system
-from stepdown.text.sse import DONE
+from stepdown.text import DONE
 from stepdown.types import Effort, Messages, Usage
 
 _LONGEST_NAME = 200
