@@ -10,8 +10,7 @@ from stepdown.graders import judged_by, load_grader
 from stepdown.measuring import JudgeBudget, cached_model
 from stepdown.methods import COMPARED, load_method
 from stepdown.problems import Problems
-from stepdown.prompts import load_demonstrations, with_demonstrations
-from stepdown.prompts.stops import completes, with_stops
+from stepdown.prompts import completes, load_demonstrations, with_demonstrations, with_stops
 from stepdown.runner import Plans, Task, load_model_or_run, load_plans, prompt_set_for
 from stepdown.settings import PLANNING, EndpointSettings, GridSettings, RunSampling
 from stepdown.store import Store

@@ -6,12 +6,9 @@ import msgspec
 
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import show
-from stepdown.reports import ReportRow
-from stepdown.reports.labels import plans_of
-from stepdown.reports.report_rows import ROLES
-from stepdown.runner import RunCounts
-from stepdown.runner.contamination import Contamination
-from stepdown.text.figures import DASH, count, duration, money, percent, short
+from stepdown.reports import ROLES, ReportRow, plans_of
+from stepdown.runner import Contamination, RunCounts
+from stepdown.text import DASH, count, duration, money, percent, short
 
 VERSION = 1
 

@@ -15,8 +15,7 @@ from stepdown.cli.run_summaries import Paid, Result, result_of
 from stepdown.errors import StepdownError
 from stepdown.models import Prices
 from stepdown.reports import report
-from stepdown.runner import Budget, RunCounts, Stop, Task, run_task
-from stepdown.runner.run import ProgressCallback
+from stepdown.runner import Budget, ProgressCallback, RunCounts, Stop, Task, run_task
 from stepdown.settings import BudgetSettings
 from stepdown.types import Settings
 

@@ -13,8 +13,8 @@ from stepdown.exchange.json_streams import Progress, read_objects
 from stepdown.exchange.question_parsing import gold_in, inline, label_of, read_problem
 from stepdown.exchange.source import Source
 from stepdown.graders import load_grader
-from stepdown.problems.golds import plain_number
-from stepdown.runner.api import plain
+from stepdown.problems import plain_number
+from stepdown.runner import plain
 from stepdown.tabular import Row, shown
 from stepdown.types import Chain, Grade, Grader, Problem
 

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from stepdown.graders import load_grader
-from stepdown.graders.majority import majority_grade
-from stepdown.runner.api import plain
-from stepdown.runner.run import grade_trace
+from stepdown.graders import load_grader, majority_grade
+from stepdown.runner import grade_trace, plain
 from stepdown.stats import wilson
 from stepdown.store import Run
 from stepdown.types import Grader, Verdict

@@ -13,9 +13,9 @@ from stepdown.reports.plan_sharing import sharings
 from stepdown.reports.report_rows import ReportRow, adjusted, report_row
 from stepdown.reports.report_value import Profile, Report
 from stepdown.reports.variations import variations
-from stepdown.runner.contamination import contamination_warnings
+from stepdown.runner import contamination_warnings
 from stepdown.store import Run
-from stepdown.text.figures import counted
+from stepdown.text import counted
 from stepdown.types import Grade, Pricing, Trace
 
 

@@ -8,8 +8,8 @@ from hashlib import blake2b
 import msgspec
 
 from stepdown.answers import groups
-from stepdown.graders.majority import Attempts, majority_grade, verdict_of, votes_of
-from stepdown.runner.contamination import SeenProblems
+from stepdown.graders import Attempts, majority_grade, verdict_of, votes_of
+from stepdown.runner import SeenProblems
 from stepdown.stats import majority_at, pass_at
 from stepdown.store import Run
 from stepdown.types import Call, Grade, Pricing, Problem, Role, Trace, Verdict

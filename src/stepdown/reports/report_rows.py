@@ -7,7 +7,7 @@ from math import inf
 import msgspec
 
 from stepdown.reports.counts import RoleSpending, RunCounts
-from stepdown.runner.contamination import Contamination
+from stepdown.runner import Contamination
 from stepdown.stats import (
     clustered_interval,
     gain_interval,

@@ -7,8 +7,8 @@ import msgspec
 
 from stepdown.reports.labels import method_of, plans_of
 from stepdown.reports.report_rows import ROLES, OfSamples, ReportRow
-from stepdown.runner.contamination import Contamination
-from stepdown.text.figures import DASH, between, chance, clipped, count, money, percent, points, short
+from stepdown.runner import Contamination
+from stepdown.text import DASH, between, chance, clipped, count, money, percent, points, short
 
 Cells = tuple[str, ...]
 Column = tuple[str, Callable[[ReportRow], str]]

@@ -1,12 +1,14 @@
 """Solves one problem or a run of many, within a budget, and resumes."""
 
 from stepdown.runner.api import (
+    as_store,
     close_models,
     grade,
     grade_run,
     open_store,
     plain,
     run,
+    run_one,
     run_tasks,
     solve,
     solve_one,
@@ -14,15 +16,27 @@ from stepdown.runner.api import (
 from stepdown.runner.budget import Budget
 from stepdown.runner.cached_model import CachedModel
 from stepdown.runner.calls import Calls
+from stepdown.runner.contamination import Contamination, SeenProblems, contamination_warnings, may_have_seen
 from stepdown.runner.controls import CONTROLS
 from stepdown.runner.deltas import Delta
 from stepdown.runner.estimate import Estimate, estimate
-from stepdown.runner.options import ProblemOptions, RunOptions, SolveOptions, as_problems, check_options, task_of
+from stepdown.runner.options import (
+    ProblemOptions,
+    RunOptions,
+    SolveOptions,
+    as_demonstrations,
+    as_grader,
+    as_model,
+    as_problems,
+    check_options,
+    problem_options,
+    task_of,
+)
 from stepdown.runner.plans import PlanRow, Plans, load_plans
 from stepdown.runner.prompt_choice import prompt_set_for, trained_on
 from stepdown.runner.recorded import load_model_or_run, model_of_run
 from stepdown.runner.request import Request
-from stepdown.runner.run import RunCounts, RunOutcome, Stop, run_task
+from stepdown.runner.run import ProgressCallback, RunCounts, RunOutcome, Stop, grade_trace, run_task
 from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task
 from stepdown.types import Pricing
@@ -32,32 +46,44 @@ __all__ = [
     "Budget",
     "CachedModel",
     "Calls",
+    "Contamination",
     "Delta",
     "Estimate",
     "PlanRow",
     "Plans",
     "Pricing",
     "ProblemOptions",
+    "ProgressCallback",
     "Request",
     "RunCounts",
     "RunOptions",
     "RunOutcome",
+    "SeenProblems",
     "SolveOptions",
     "Stop",
     "Task",
+    "as_demonstrations",
+    "as_grader",
+    "as_model",
     "as_problems",
+    "as_store",
     "check_options",
     "close_models",
+    "contamination_warnings",
     "estimate",
     "grade",
     "grade_run",
+    "grade_trace",
     "load_model_or_run",
     "load_plans",
+    "may_have_seen",
     "model_of_run",
     "open_store",
     "plain",
+    "problem_options",
     "prompt_set_for",
     "run",
+    "run_one",
     "run_task",
     "run_tasks",
     "solve",

@@ -12,8 +12,7 @@ from stepdown.errors import UsageError
 from stepdown.graders import judged_by, load_grader
 from stepdown.methods import load_method
 from stepdown.problems import Columns, Problems, load_problems
-from stepdown.prompts import Demonstration, PromptSet, load_demonstrations, with_demonstrations
-from stepdown.prompts.stops import completes, with_stops
+from stepdown.prompts import Demonstration, PromptSet, completes, load_demonstrations, with_demonstrations, with_stops
 from stepdown.runner.budget import Budget
 from stepdown.runner.cached_model import CachedModel
 from stepdown.runner.calls import Calls

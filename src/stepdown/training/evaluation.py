@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from stepdown.graders import load_grader
-from stepdown.runner.api import plain
+from stepdown.runner import plain
 from stepdown.types import Grade, Problem
 
 BATCH = 16

@@ -6,27 +6,27 @@ from typing import Literal, Unpack
 
 import msgspec
 
-from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
-from stepdown.corpus.folder import check_out
+from stepdown.corpus import Card, Corpus, CorpusWriter, check_out, open_corpus
 from stepdown.errors import UsageError
 from stepdown.graders import load_grader
 from stepdown.methods import CHAIN_OF_THOUGHT, FEW_SHOT
 from stepdown.problems import Problems
-from stepdown.prompts import Demonstration, PromptSet, load_prompts, with_demonstrations
-from stepdown.prompts.stops import completes, with_stops
+from stepdown.prompts import Demonstration, PromptSet, completes, load_prompts, with_demonstrations, with_stops
 from stepdown.questions import question_key
-from stepdown.runner import Budget, Task
-from stepdown.runner.api import as_store, run_one
-from stepdown.runner.options import (
+from stepdown.runner import (
+    Budget,
     ProblemOptions,
+    ProgressCallback,
+    Task,
     as_demonstrations,
     as_grader,
     as_model,
     as_problems,
+    as_store,
     check_options,
     problem_options,
+    run_one,
 )
-from stepdown.runner.run import ProgressCallback
 from stepdown.store import Run, Store
 from stepdown.training.contamination import refuse_tests
 from stepdown.types import Chain, Grade, Grader, Model, Problem, Sampling, Trace

@@ -10,14 +10,14 @@ import msgspec
 from stepdown.corpus import TARGETS, Corpus, open_corpus
 from stepdown.errors import UnknownName, UsageError
 from stepdown.files import replacing, write_whole
-from stepdown.graders.majority import majority_grade
+from stepdown.graders import majority_grade
 from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT
 from stepdown.models.weights import StudentScore as Tested
 from stepdown.models.weights import read_card
-from stepdown.runner.contamination import SeenProblems
+from stepdown.runner import SeenProblems
 from stepdown.stats import crossed_difference, crossed_interval, holm
 from stepdown.store import Run
-from stepdown.text.safety import in_markdown
+from stepdown.text import in_markdown
 from stepdown.training.students.folder import write_card
 from stepdown.types import Verdict
 

@@ -8,8 +8,7 @@ from msgspec import Meta
 
 from stepdown.errors import StepdownError, UsageError
 from stepdown.methods import load_method
-from stepdown.settings import RunSampling
-from stepdown.settings.options import Share
+from stepdown.settings import RunSampling, Share
 from stepdown.toml_files import read_toml
 from stepdown.types import GREEDY, Kind
 

@@ -10,8 +10,7 @@ from typing import TypeVar
 from stepdown.errors import StoreError
 from stepdown.models import Prices, Secret
 from stepdown.runner import Budget, Calls, load_model_or_run
-from stepdown.store import Store
-from stepdown.store.connection import Locked
+from stepdown.store import Locked, Store
 from stepdown.types import Model
 from stepdown.web.config import Config
 from stepdown.web.jobs.run_jobs import GRACE, RunJobs

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from stepdown.cli.console.terminal import is_lively, say
 from stepdown.runner import Budget, RunCounts, Task
-from stepdown.text.figures import clipped, count, duration, money
-from stepdown.text.safety import clean
+from stepdown.text import clean, clipped, count, duration, money
 from stepdown.types import Usage
 
 if TYPE_CHECKING:

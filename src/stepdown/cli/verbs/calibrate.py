@@ -12,8 +12,8 @@ from stepdown.cli.options import CHOICE, OutputOptions
 from stepdown.measuring import Calibration, Goal, Threshold
 from stepdown.measuring import calibrate as choose
 from stepdown.models import Prices
-from stepdown.runner.contamination import contamination_warnings
-from stepdown.text.figures import between, money, percent
+from stepdown.runner import contamination_warnings
+from stepdown.text import between, money, percent
 
 
 @Parameter(name="*", group=CHOICE)

@@ -13,14 +13,14 @@ from stepdown.cli.grid import Players
 from stepdown.cli.judge_costs import Judging
 from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
 from stepdown.cli.unused_options import given, refuse
-from stepdown.corpus.folder import check_out
+from stepdown.corpus import check_out
 from stepdown.errors import UsageError
 from stepdown.measuring import AT_ONCE, Preferences, Where, read_votes, write_votes
 from stepdown.measuring import prefer as ask
-from stepdown.runner.contamination import contamination_warnings
+from stepdown.runner import contamination_warnings
 from stepdown.settings import BudgetSettings, EndpointSettings
 from stepdown.store import Run, Store
-from stepdown.text.figures import counted
+from stepdown.text import counted
 from stepdown.training import check_allow, refuse_tests, write_preferences
 
 

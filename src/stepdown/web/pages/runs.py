@@ -11,12 +11,21 @@ from starlette.routing import BaseRoute, Route
 
 from stepdown.audits import Audit, audit
 from stepdown.errors import UnknownName
-from stepdown.runner.contamination import may_have_seen
+from stepdown.runner import may_have_seen
 from stepdown.settings import in_words
-from stepdown.store import Run, Store
-from stepdown.store.reviews import pending_review_counts
-from stepdown.store.trace_search import MOST, WHERE, TraceFilter, TracePage, Where, counts, search_traces
-from stepdown.store.versions import run_version
+from stepdown.store import (
+    MOST,
+    WHERE,
+    Run,
+    Store,
+    TraceFilter,
+    TracePage,
+    Where,
+    counts,
+    pending_review_counts,
+    run_version,
+    search_traces,
+)
 from stepdown.text import figures
 from stepdown.types import Settings
 from stepdown.web.pages import page, state_of, templates
