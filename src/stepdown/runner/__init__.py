@@ -16,10 +16,12 @@ from stepdown.runner.api import (
 from stepdown.runner.budget import Budget
 from stepdown.runner.cached_model import CachedModel
 from stepdown.runner.calls import Calls
+from stepdown.runner.cascade import VOTING, Cascade, stream_cascade
 from stepdown.runner.contamination import Contamination, SeenProblems, contamination_warnings, may_have_seen
 from stepdown.runner.controls import CONTROLS
-from stepdown.runner.deltas import Delta
+from stepdown.runner.deltas import ROLES, Delta, finished
 from stepdown.runner.estimate import Estimate, estimate
+from stepdown.runner.fresh import Fresh, FreshDraws
 from stepdown.runner.options import (
     ProblemOptions,
     RunOptions,
@@ -36,31 +38,41 @@ from stepdown.runner.plans import PlanRow, Plans, load_plans
 from stepdown.runner.prompt_choice import prompt_set_for, trained_on
 from stepdown.runner.recorded import load_model_or_run, model_of_run
 from stepdown.runner.request import Request
-from stepdown.runner.run import ProgressCallback, RunCounts, RunOutcome, Stop, grade_trace, run_task
+from stepdown.runner.rerun import Rerun, solve_again
+from stepdown.runner.reviews import EVERY, StoredReview
+from stepdown.runner.run import ProgressCallback, RunCounts, RunOutcome, Stop, grade_trace, rare_collections, run_task
 from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task
 from stepdown.types import Pricing
 
 __all__ = [
     "CONTROLS",
+    "EVERY",
+    "ROLES",
+    "VOTING",
     "Budget",
     "CachedModel",
     "Calls",
+    "Cascade",
     "Contamination",
     "Delta",
     "Estimate",
+    "Fresh",
+    "FreshDraws",
     "PlanRow",
     "Plans",
     "Pricing",
     "ProblemOptions",
     "ProgressCallback",
     "Request",
+    "Rerun",
     "RunCounts",
     "RunOptions",
     "RunOutcome",
     "SeenProblems",
     "SolveOptions",
     "Stop",
+    "StoredReview",
     "Task",
     "as_demonstrations",
     "as_grader",
@@ -71,6 +83,7 @@ __all__ = [
     "close_models",
     "contamination_warnings",
     "estimate",
+    "finished",
     "grade",
     "grade_run",
     "grade_trace",
@@ -82,12 +95,15 @@ __all__ = [
     "plain",
     "problem_options",
     "prompt_set_for",
+    "rare_collections",
     "run",
     "run_one",
     "run_task",
     "run_tasks",
     "solve",
+    "solve_again",
     "solve_one",
+    "stream_cascade",
     "stream_one",
     "task_of",
     "trained_on",
