@@ -19,6 +19,7 @@ from stepdown.types import Chain, Grade, Problem
 
 packages = ("torch", "transformers", "peft", "trl", "accelerate", "polars")
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not all(map(find_spec, packages)), reason="needs the extra `train`"),
     # peft, trl and transformers still call names that torch and they themselves have deprecated.
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),

@@ -24,7 +24,7 @@ from stepdown.store import Store
 from stepdown.types import Message, Reply, Sampling
 
 extras = all(find_spec(package) for package in ("openvino_genai", "gguf"))
-pytestmark = pytest.mark.skipif(not extras, reason="needs the extra `embedded`")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not extras, reason="needs the extra `embedded`")]
 
 NAME = "embedded/smollm2-135m"
 APPLES = (Message("user", "Tom has 3 boxes with 4 apples in each box. He eats 2 apples. How many apples are left?"),)

@@ -18,7 +18,7 @@ from stepdown.models.weights.gguf import openvino_copy, read_header
 from stepdown.types import Message, Reply, Sampling
 
 extras = all(find_spec(package) for package in ("openvino_genai", "xllamacpp", "gguf"))
-pytestmark = pytest.mark.skipif(not extras, reason="needs the extra `embedded`")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not extras, reason="needs the extra `embedded`")]
 
 # Greedy tokens of transformers 5.23 with torch 2.13.0 in float32, of the GGUF file itself (from_pretrained with
 # gguf_file=), chat template applied, 40 new tokens at most. The second choice is at least 1.2 nats behind at every

@@ -10,6 +10,7 @@ from small_students import small_model, small_tokenizer
 from stepdown.training import Training
 from stepdown.training.bases import find_base, load_base
 from stepdown.training.examples import Examples
+from stepdown.training.packing import PackedDataset
 from stepdown.types import Chain, Grade, Problem
 
 FAST = Training(steps=6, batch=8, evaluations=2, dev=2, checkpoints=6, tokens_per_pass=150, precision="fp32")
@@ -53,3 +54,19 @@ def weights(folder: Path) -> Any:
 def same_weights(one: Path, other: Path, *, apart: float = 0.0) -> bool:
     first, second = weights(one), weights(other)
     return all(bool((first[name].float() - second[name].float()).abs().max() <= apart) for name in first)
+
+
+def losses(model: Any, passes: PackedDataset, groups: list[list[int]]) -> tuple[float, Any]:
+    """The summed loss of rows laid out in these groups, and the gradients it leaves."""
+    import torch
+
+    model.zero_grad()
+    total = 0.0
+    for group in groups:
+        one = passes.lay(group)
+        inputs = {name: one[name] for name in ("input_ids", "position_ids", "row_lengths")}
+        logits = model(**inputs, use_cache=False).logits[0][one["kept"]]
+        loss = torch.nn.functional.cross_entropy(logits, one["targets"], reduction="sum")
+        loss.backward()
+        total += loss.item()
+    return total, [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]

@@ -1,10 +1,14 @@
 """Students of a few thousand random weights, made in a second, for tests."""
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from stepdown.models.local.loading import load_student
 from stepdown.models.weights.students import StudentCard
 from stepdown.training.students.folder import write_student
+from stepdown.types import Messages, Sampling
 
 TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
@@ -70,3 +74,15 @@ def small_student(out: Path, *, kind: Literal["llama", "qwen2"] = "llama", seed:
     """A student folder of a small random model."""
     card = StudentCard(base="small", seed=seed)
     return write_student(out, small_model(kind, seed=seed), tokenizer=small_tokenizer(), card=card, force=force)
+
+
+def texts(folder: Path, engine: str, asked: Sequence[Messages], sampling: Sampling) -> list[str]:
+    """The texts of questions asked all at once."""
+
+    async def together() -> list[str]:
+        model = load_student(str(folder), engine=engine)
+        replies = await asyncio.gather(*(model.reply(messages, sampling) for messages in asked))
+        await model.close()
+        return [reply.text for [reply] in replies]
+
+    return asyncio.run(together())

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from small_lessons import FAST, chain, chains, examples, logged, same_weights, write_base
+from small_lessons import FAST, chain, chains, examples, logged, same_weights
 from small_students import small_model
 from stepdown.corpus import CHOSEN, REJECTED, Card, CorpusWriter, open_corpus
 from stepdown.errors import UnknownName, UsageError
@@ -36,11 +36,6 @@ def pair(number: int) -> list[Chain]:
 
 def pairs(count: int = 24) -> list[Chain]:
     return [one for number in range(count) for one in pair(number)]
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_base(tmp_path_factory.mktemp("bases") / "small")
 
 
 @pytest.fixture(scope="module")

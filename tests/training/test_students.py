@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -10,13 +10,11 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import pytest
 
-from small_students import LINES, small_model, small_student, small_tokenizer
-from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, UnknownName, UsageError
+from small_students import LINES, small_model, small_student, small_tokenizer, texts
+from stepdown.errors import CallFailed, PromptTooLong, UnknownName, UsageError
 from stepdown.models import load_model
 from stepdown.models.local.loading import load_student
-from stepdown.models.weights.downloads import fetch
 from stepdown.models.weights.students import WEIGHTS, StudentCard, StudentScore, TrainingData, read_card
-from stepdown.problems import load_problems
 from stepdown.training.students.folder import export_student, write_student
 from stepdown.training.students.model_card import describe
 from stepdown.types import Message, Messages, Reply, Sampling
@@ -24,6 +22,7 @@ from stepdown.types import Message, Messages, Reply, Sampling
 packages = ("torch", "transformers", "peft", "gguf", "openvino_genai", "altair", "vl_convert")
 extras = all(find_spec(package) for package in packages)
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not extras, reason="needs the extras `train`, `embedded` and `report`"),
     # peft and transformers still call names that torch has deprecated.
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
@@ -238,44 +237,6 @@ def test_both_engines_write_the_same_greedy_text(folder: Path) -> None:
     assert [reply.text.replace("\ufffd", "") for reply in slow] == [reply.text for reply in fast]
     assert [reply.usage for reply in slow] == [reply.usage for reply in fast]
     assert [reply.logprob for reply in slow] == pytest.approx([reply.logprob for reply in fast], abs=0.01)
-
-
-@pytest.mark.slow
-def test_a_real_student_is_served_fast_as_it_is_served_slowly(tmp_path: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-    base = fetched("smollm2-135m")
-    source: dict[str, Any] = {"pretrained_model_name_or_path": base.parent, "gguf_file": base.name}
-    model = AutoModelForCausalLM.from_pretrained(
-        **source, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
-    )
-    card = StudentCard(base="smollm2-135m")
-    written = write_student(
-        tmp_path / "x", model, tokenizer=AutoTokenizer.from_pretrained(**source), card=card, base=base
-    )
-    asked = [(Message("user", problem.question),) for problem in load_problems("wordsums", split="dev", limit=12)]
-    slow, fast = (texts(written, engine, asked, Sampling(max_tokens=32)) for engine in ("transformers", "openvino"))
-    assert sum(one == other for one, other in zip(slow, fast, strict=True)) >= 11
-
-
-def fetched(name: str) -> Path:
-    try:
-        return fetch(name)
-    except EndpointRefused as refused:
-        pytest.skip(f"the weights cannot be had here: {refused.what}")
-
-
-def texts(folder: Path, engine: str, asked: Sequence[Messages], sampling: Sampling) -> list[str]:
-    """The texts of questions asked all at once."""
-
-    async def together() -> list[str]:
-        model = load_student(str(folder), engine=engine)
-        replies = await asyncio.gather(*(model.reply(messages, sampling) for messages in asked))
-        await model.close()
-        return [reply.text for [reply] in replies]
-
-    return run(together())
 
 
 def test_transformers_writes_what_its_own_generate_does(folder: Path) -> None:

@@ -12,16 +12,15 @@ import msgspec
 import pytest
 
 from places import SUPPORT
-from small_lessons import FAST, chain, chains, examples, logged, same_weights, write_base
+from small_lessons import FAST, chain, chains, examples, logged, losses, same_weights
 from small_students import small_model, small_tokenizer
-from stepdown.errors import EndpointRefused, UsageError
+from stepdown.errors import UsageError
 from stepdown.models.weights.students import read_card
 from stepdown.training import TrainingProgress, train
 from stepdown.training.attention import rows_are_independent, use_block_diagonal_attention
 from stepdown.training.bases import find_base, load_base
 from stepdown.training.checkpoints import Checkpoints, best_step
 from stepdown.training.evaluation import DevSet, score_dev
-from stepdown.training.examples import Examples
 from stepdown.training.loop import add_adapter
 from stepdown.training.packing import PackedDataset, count_micro_batches, shared_start, split_by_tokens
 from stepdown.training.sampling_order import sampling_order
@@ -33,11 +32,6 @@ pytestmark = [
     # peft, trl and transformers still call names that torch and they themselves have deprecated.
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_base(tmp_path_factory.mktemp("bases") / "small")
 
 
 @pytest.fixture(scope="module")
@@ -97,22 +91,6 @@ def test_marks_are_spread_over_the_steps_and_end_with_the_last(count: int, expec
 
 
 # --- rows without padding
-
-
-def losses(model: Any, passes: PackedDataset, groups: list[list[int]]) -> tuple[float, Any]:
-    """The summed loss of rows laid out in these groups, and the gradients it leaves."""
-    import torch
-
-    model.zero_grad()
-    total = 0.0
-    for group in groups:
-        one = passes.lay(group)
-        inputs = {name: one[name] for name in ("input_ids", "position_ids", "row_lengths")}
-        logits = model(**inputs, use_cache=False).logits[0][one["kept"]]
-        loss = torch.nn.functional.cross_entropy(logits, one["targets"], reduction="sum")
-        loss.backward()
-        total += loss.item()
-    return total, [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
 
 
 @pytest.mark.parametrize("shared", [0, 7])
@@ -326,17 +304,3 @@ def test_asking_the_dev_problems_leaves_every_weight_as_it_was(base: Path) -> No
     dev = DevSet(tuple(chain(n).problem for n in (1, 2)), ([5, 6, 7], [8, 9]), 4)
     assert score_dev(dev, model, loaded.tokenizer)["total"] == 2
     assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
-
-
-@pytest.mark.slow
-def test_a_real_base_keeps_packed_rows_apart() -> None:
-    try:
-        loaded = load_base(find_base("smollm2-135m"))
-    except EndpointRefused as refused:
-        pytest.skip(f"the weights cannot be had here: {refused.what}")
-    use_block_diagonal_attention(loaded.model)
-    found = Examples(loaded.tokenizer, FAST).read(chains(6, 1))
-    assert found.survey.template == 0
-    packed, _ = losses(loaded.model, PackedDataset(found, None, 1, shared=shared_start(found)), [[0, 1, 2, 3]])
-    alone, _ = losses(loaded.model, PackedDataset(found, None, 1), [[0], [1], [2], [3]])
-    assert packed == pytest.approx(alone, rel=1e-4)

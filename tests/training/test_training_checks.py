@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from small_lessons import FAST, chain, chains, examples, write_base
+from small_lessons import FAST, chain, chains, examples
 from small_students import small_model, small_tokenizer
 from stepdown.errors import EndpointRefused, UnknownName, UsageError
 from stepdown.training import Training, train
@@ -22,11 +22,6 @@ pytestmark = [
     # peft, trl and transformers still call names that torch and they themselves have deprecated.
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_base(tmp_path_factory.mktemp("bases") / "small")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from places import SUPPORT
-from small_lessons import FAST, FULL, chains, logged, same_weights, write_base
+from small_lessons import FAST, FULL, chains, logged, same_weights
 from stepdown.errors import UsageError
 from stepdown.training import TrainingProgress, train
 from stepdown.training.packing import PackedDataset
@@ -20,6 +20,7 @@ from stepdown.training.world import ALONE, World, check_gpus, check_launcher, jo
 
 packages = ("torch", "transformers", "peft", "trl", "accelerate")
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not all(map(find_spec, packages)), reason="needs the extra `train`"),
     # peft, trl and transformers still call names that torch and they themselves have deprecated.
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
@@ -50,11 +51,6 @@ for name, settings, progress in trainings:
 def stop(told: TrainingProgress) -> None:
     if told.step == STOPPED:
         raise KeyboardInterrupt
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_base(tmp_path_factory.mktemp("bases") / "small")
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ import pytest
 from small_endpoint import NAME, endpoint
 from worlds import student, teacher
 
+pytestmark = pytest.mark.slow
+
 # In a process of its own: the harness sets up logging and warns of its own libraries.
 EVALUATION = """
 import json, sys

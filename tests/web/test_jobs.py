@@ -25,6 +25,8 @@ from stepdown.web.config import Config, DataSource
 from stepdown.web.jobs.run_form import offers, read_form
 from stepdown.web.state import State
 
+pytestmark = pytest.mark.slow
+
 STUDENT, TEACHER = "openai-api/here/student", "openai-api/here/teacher"
 CONFIG = Config(
     datasets={

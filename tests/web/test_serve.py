@@ -18,6 +18,8 @@ import pytest
 from stepdown.cli import main
 from stepdown.cli.verbs.serve import ServedOptions
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("starlette")
 Refused = Callable[..., str]
 

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from faulty_server import Body, FaultyServer, faulty_server
 from stepdown.store import Store
+
+pytestmark = pytest.mark.slow
 
 MODEL = "trace-of-thought/openai-api/here/teacher->openai-api/here/student"
 FINISHED, STREAMS, ANSWERED = 8, 50, 25
