@@ -27,7 +27,7 @@ CAT = ("Repeat after me: the cat sat on the mat.", "The cat sat on the mat.", -0
 COUNT = ("Count from 1 to 10.", "1. 1\n2. 2\n3. 3\n4. 4\n5. 5\n6. 6\n7. 7\n8. 8\n", -0.136)
 T = TypeVar("T")
 APPLES = "Tom has 3 boxes with 4 apples in each box. He eats 2 apples. How many apples are left?"
-STORY = "Tell me a short story about a dog who went to sea. " * 6
+STORY = "Tell me a short story about a dog who went to sea. " * 2
 
 
 @pytest.fixture(scope="session")
