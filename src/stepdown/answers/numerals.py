@@ -1,6 +1,7 @@
 """Numbers spelled in words: English to the trillions, with halves and thirds, and Chinese and Japanese numerals."""
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 
 _ONES = (
@@ -26,6 +27,8 @@ _RUN = re.compile(
     rf"(?:(?:[ ]and[ ]an?[ ]|[ ]and[ ]|-and-|[ ]?-[ ]?|[ ])(?:{_WORD}|{_SHARE}|point)s?(?![A-Za-z]))*s?(?![A-Za-z]))"
 )
 _PART = re.compile(r"[A-Za-z]+")
+_NAMES = frozenset({*_WORTH, *SCALES, *_SHARES})
+_FIRST = _NAMES | {f"{name}s" for name in _NAMES} | {"minus", "negative", "a", "an"}
 _ORDINAL = re.compile(r"-(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)(?![A-Za-z])", re.IGNORECASE)
 
 Worded = tuple[Fraction, int, int]
@@ -88,7 +91,18 @@ class _Spelling:
 
 def worded(text: str) -> list[Worded]:
     """Return the numbers spelled in English words, each with its first place and the one after its last."""
-    return [one for run in _RUN.finditer(text) for one in _mixed(text, _spelled(text, run))]
+    return [one for run in _runs(text) for one in _mixed(text, _spelled(text, run))]
+
+
+def _runs(text: str) -> Iterator[re.Match[str]]:
+    """Yield the runs of such words: trying each word that may begin one is faster than trying every place."""
+    end = 0
+    for match in _PART.finditer(text):
+        if match.start() < end or match[0].lower() not in _FIRST:
+            continue
+        if run := _RUN.match(text, match.start()):
+            end = run.end()
+            yield run
 
 
 def _spelled(text: str, run: re.Match[str]) -> list[Worded]:

@@ -117,7 +117,7 @@ def call_key(model: str, source: str, messages: Messages, sampling: Sampling, sa
 def _prompt(model: str, source: str, messages: Messages) -> bytes:
     """Return what is the same of all draws, as their identity says it, less the bracket that closes it."""
     # A message's identity is what msgspec writes of it: thousands of calls need not ask each field about that.
-    plain = all(type(message) is Message for message in messages)
+    plain = {Message}.issuperset(map(type, messages))
     asked = (model, source, messages)
     return (encode(asked) if plain else encoded(asked))[:-1]
 
