@@ -56,7 +56,7 @@ class StoreState(msgspec.Struct, frozen=True):
     journal: str = "wal"
 
 
-class Findings(msgspec.Struct, frozen=True, kw_only=True):
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """What `doctor --json` says; `ready` tells whether `stepdown demo` can run here, as soon as it has its models."""
 
     stepdown: str
@@ -84,13 +84,13 @@ def doctor(*, output: OutputOptions = OUTPUT) -> int:
     return 0 if found.ready else 1
 
 
-def look(store: Path | None) -> Findings:
+def look(store: Path | None) -> Diagnosis:
     """Look at this machine; nothing is installed, fetched or made."""
     engines = {name: version(name) for module, name in ENGINES.items() if has(module)}
     models = tuple(Local(one.name, size_of(one), _text(fetched(one.name))) for one in CATALOGUE)
     state, free = state_of(store or default_path()), shutil.disk_usage(_existing(models_folder())).free
     why = hindrance(engines, models, state, free)
-    return Findings(
+    return Diagnosis(
         stepdown=__version__,
         python=platform.python_version(),
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
@@ -144,7 +144,7 @@ def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def lines_of(found: Findings) -> list[str]:
+def lines_of(found: Diagnosis) -> list[str]:
     """Return the findings as a person reads them."""
     engines = ", ".join(f"{name} {number}" for name, number in found.engines.items()) or "none"
     store = found.store

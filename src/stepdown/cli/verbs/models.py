@@ -21,7 +21,7 @@ app = App(
 )
 
 
-class Listed(msgspec.Struct, frozen=True):
+class ReachableModel(msgspec.Struct, frozen=True):
     """A line of `models --json`: a model string that can be used, or could after `models get`."""
 
     model: str
@@ -58,17 +58,19 @@ def headline(one: Reached) -> str:
     return f"{one.name} at {one.address}: {counted(len(one.models), 'model')}"
 
 
-def catalogue() -> list[Listed]:
+def catalogue() -> list[ReachableModel]:
     """Return the models of the catalogue."""
     return [
-        Listed(f"embedded/{one.name}", fetched(one.name) is not None, f"{one.role}; {size_of(one).partition(': ')[2]}")
+        ReachableModel(
+            f"embedded/{one.name}", fetched(one.name) is not None, f"{one.role}; {size_of(one).partition(': ')[2]}"
+        )
         for one in CATALOGUE
     ]
 
 
-def offered(found: list[Reached]) -> list[Listed]:
+def offered(found: list[Reached]) -> list[ReachableModel]:
     """Return the models that endpoints offer."""
-    return [Listed(f"{one.name}/{model}", True) for one in found for model in one.models or ()]
+    return [ReachableModel(f"{one.name}/{model}", True) for one in found for model in one.models or ()]
 
 
 @app.command(help="Get models of the catalogue for this machine; each is checked by its SHA-256.",

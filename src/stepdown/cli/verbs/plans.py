@@ -105,7 +105,7 @@ def plans(run: str, /, *, options: PlanOptions = DEFAULTS, output: OutputOptions
     return 0
 
 
-class Listed(PlanRow, frozen=True, kw_only=True, omit_defaults=False):
+class ListedPlan(PlanRow, frozen=True, kw_only=True, omit_defaults=False):
     """A line of `plans --json`, which is a line of a plans file with its run."""
 
     run: str
@@ -146,9 +146,9 @@ def find(run: Run, problem: str) -> tuple[Problem, Plan]:
     return trace.problem, plan
 
 
-def row_of(run: Run, problem: Problem, plan: Plan) -> Listed:
+def row_of(run: Run, problem: Problem, plan: Plan) -> ListedPlan:
     """Return a plan as a line of JSON."""
-    return Listed(
+    return ListedPlan(
         question=asked(problem),
         plan=plan.text,
         author=plan.author,

@@ -14,7 +14,7 @@ from stepdown.text import clipped, short
 OUTPUT = OutputOptions()
 
 
-class Listed(msgspec.Struct, frozen=True):
+class ListedRun(msgspec.Struct, frozen=True):
     """A line of `runs --json`; counts are of traces, `total` those the settings ask for, `created` in unix seconds."""
 
     run: str
@@ -52,10 +52,10 @@ def runs(*, output: OutputOptions = OUTPUT) -> int:
 _HEADER = ("run", "date", "problems", "method", "student", "plans", "right/graded/total")
 
 
-def listed(run: Run) -> Listed:
+def listed(run: Run) -> ListedRun:
     """Return what the list says of a run."""
     settings, summary = run.settings, run.summary()
-    return Listed(
+    return ListedRun(
         run=run.id,
         created=run.created,
         dataset=settings.dataset,
@@ -73,7 +73,7 @@ def listed(run: Run) -> Listed:
     )
 
 
-def cells(one: Listed) -> tuple[str, ...]:
+def cells(one: ListedRun) -> tuple[str, ...]:
     """Return the cells of a run's line."""
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.created))
     method = f"{one.method} ×{one.samples}" if one.samples > 1 else one.method

@@ -29,7 +29,7 @@ from stepdown.training import SAMPLING as DRAWN
 
 @Parameter(name="*", group=CHOICE)
 @dataclass(frozen=True, kw_only=True)
-class SampleOptions:
+class ChainOptions:
     """Whose chains, and where to.
 
     Parameters
@@ -77,7 +77,7 @@ def sample(
     dataset: str,
     /,
     *,
-    options: SampleOptions,
+    options: ChainOptions,
     draws: ChainSampling = DRAWS,
     problems: ProblemSettings = PROBLEMS,
     spend: RunBudgetSettings = MONEY,
@@ -127,7 +127,7 @@ def sample(
 
 
 def check_gold(
-    options: SampleOptions,
+    options: ChainOptions,
     draws: ChainSampling,
     spend: BudgetSettings,
     endpoint: EndpointSettings,
@@ -148,11 +148,11 @@ def check_gold(
         )
 
 
-def _write_gold(chosen: Problems, options: SampleOptions) -> Corpus:
+def _write_gold(chosen: Problems, options: ChainOptions) -> Corpus:
     return write_gold(chosen, options.out, plans=options.plans, force=options.force, licence=options.licence)
 
 
-def _sample(task: Task, session: Session, options: SampleOptions, *, as_json: bool) -> int:
+def _sample(task: Task, session: Session, options: ChainOptions, *, as_json: bool) -> int:
     session.work()
     if session.stopped is not None:
         say("no corpus is written yet; the same command goes on from here")

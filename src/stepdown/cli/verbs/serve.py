@@ -33,7 +33,7 @@ _PLACE = {"0.0.0.0", "::"}
 
 @Parameter(name="*", group=CHOICE)
 @dataclass(frozen=True, kw_only=True)
-class DoorOptions:
+class AddressOptions:
     """Where it serves, and to whom.
 
     Parameters
@@ -121,30 +121,30 @@ class ServedOptions:
         return tuple(found.values())
 
 
-DOOR, SERVED, SPENDING = DoorOptions(), ServedOptions(), BudgetSettings()
+ADDRESS, SERVED, SPENDING = AddressOptions(), ServedOptions(), BudgetSettings()
 
 
 @verb
-def serve(*, door: DoorOptions = DOOR, served: ServedOptions = SERVED, spend: BudgetSettings = SPENDING) -> int:
+def serve(*, reach: AddressOptions = ADDRESS, served: ServedOptions = SERVED, spend: BudgetSettings = SPENDING) -> int:
     """Serve the pages and the endpoint until Ctrl-C."""
     require(["web"], "`stepdown serve`")
-    token = door.secret()
-    asyncio.run(_serve(door, served, spend, token))
+    token = reach.secret()
+    asyncio.run(_serve(reach, served, spend, token))
     say("ended")
     return 0
 
 
-async def _serve(door: DoorOptions, served: ServedOptions, spend: BudgetSettings, token: Secret) -> None:
+async def _serve(reach: AddressOptions, served: ServedOptions, spend: BudgetSettings, token: Secret) -> None:
     from stepdown.web.server import address_of, bind
     from stepdown.web.server import serve as serve_app
 
-    with bind(door.host, door.port) as bound:
+    with bind(reach.host, reach.port) as bound:
         state = _state(served, spend, token)
         try:
             if served.prepare:
                 await _prepare(state)
-            address = address_of(bound, door.host)
-            await serve_app(state, bound, rules=door.rules(), listening=lambda: _tell(address, door, state))
+            address = address_of(bound, reach.host)
+            await serve_app(state, bound, rules=reach.rules(), listening=lambda: _tell(address, reach, state))
         finally:
             await state.close()
 
@@ -174,16 +174,16 @@ async def _prepare(state: "State") -> None:
             await model.prepare()
 
 
-def _tell(address: str, door: DoorOptions, state: "State") -> None:
+def _tell(address: str, reach: AddressOptions, state: "State") -> None:
     """Say where it serves and how a program asks it."""
     model = next(iter(state.config.models), "trace-of-thought/TEACHER->STUDENT")
     bearer = f' -H "Authorization: Bearer ${TOKEN}"' if state.auth else ""
     body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "What is 3 times 4?"}}]}}'
     say(f"serving {address} (Ctrl-C ends it)", f"OpenAI-compatible base URL: {address}/v1")
-    if door.token:
+    if reach.token:
         say(f"token, said this once: {state.token.reveal()}")
     say("", f"curl {address}/v1/chat/completions -H 'Content-Type: application/json'{bearer} \\", f"  -d '{body}'")
-    if door.open:
+    if reach.open:
         asyncio.get_running_loop().run_in_executor(None, webbrowser.open, address)
 
 

@@ -13,7 +13,7 @@ from stepdown.errors import StepdownError
 from stepdown.text import json_line
 from stepdown.web.openai.completions import ANSWER, Exchange
 from stepdown.web.openai.errors import Refusal, Wrong, busy, failed
-from stepdown.web.openai.requests import Wanted, read_request
+from stepdown.web.openai.requests import ParsedRequest, read_request
 from stepdown.web.openai.sending import Stream, answer_whole
 from stepdown.web.openai.served import ServedModel, find_served, make_served, names_in
 from stepdown.web.security.guards import plain_id
@@ -97,7 +97,7 @@ async def _body(request: Request) -> bytes:
     return await request.body()
 
 
-def begin(service: Service, wanted: Wanted, trace: str) -> Exchange:
+def begin(service: Service, wanted: ParsedRequest, trace: str) -> Exchange:
     """Return the exchange of a request. Raises `Refusal` for one that cannot be right."""
     exchange = Exchange(service.state, service.model(wanted.model), wanted, trace)
     exchange.check()

@@ -14,7 +14,7 @@ from stepdown.web.openai.usage import Counted
 ALIVE = comment("still at work")
 
 
-class Spoken(msgspec.Struct, frozen=True):
+class AssistantMessage(msgspec.Struct, frozen=True):
     """The message of an answer: the plan apart from the solution."""
 
     role: Literal["assistant"]
@@ -23,11 +23,11 @@ class Spoken(msgspec.Struct, frozen=True):
     refusal: None = None
 
 
-class Choice(msgspec.Struct, frozen=True):
+class CompletionChoice(msgspec.Struct, frozen=True):
     """One sample of an answer."""
 
     index: int
-    message: Spoken
+    message: AssistantMessage
     finish_reason: str
     logprobs: None = None
 
@@ -39,7 +39,7 @@ class Completion(msgspec.Struct, frozen=True):
     object: Literal["chat.completion"]
     created: int
     model: str
-    choices: list[Choice]
+    choices: list[CompletionChoice]
     usage: Counted | None
 
 
@@ -72,7 +72,7 @@ def whole(exchange: Exchange, identity: str) -> bytes:
     """Return a solved exchange as one object."""
     plan = exchange.plan or None
     choices = [
-        Choice(place, Spoken("assistant", row.trace.solution or "", plan), exchange.finish(row))
+        CompletionChoice(place, AssistantMessage("assistant", row.trace.solution or "", plan), exchange.finish(row))
         for place, row in enumerate(exchange.rows)
     ]
     model, now = exchange.wanted.model, int(time.time())

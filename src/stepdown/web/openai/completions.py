@@ -10,7 +10,7 @@ from stepdown.runner import ROLES, Cascade, Delta, Fresh, FreshDraws, Task, stre
 from stepdown.store import StoredTrace
 from stepdown.types import Problem, Trace
 from stepdown.web.openai.errors import bad_request, failed
-from stepdown.web.openai.requests import Wanted
+from stepdown.web.openai.requests import ParsedRequest
 from stepdown.web.openai.served import DATASET, ServedModel
 from stepdown.web.openai.usage import Counted, usage_of
 from stepdown.web.state import State
@@ -22,7 +22,7 @@ FINISH = {"stop": "stop", "length": "length", "filter": "content_filter", "unkno
 class Exchange:
     """A request under way: `rows` are its samples in their order once it is solved, `plan` the text shown as such."""
 
-    def __init__(self, state: State, model: ServedModel, wanted: Wanted, identity: str) -> None:
+    def __init__(self, state: State, model: ServedModel, wanted: ParsedRequest, identity: str) -> None:
         self.state, self.model, self.wanted = state, model, wanted
         self.problem = Problem(f"{DATASET}/{identity}", wanted.question, "", kind=model.kind)
         self.run = state.store.id_of(model.settings)
@@ -111,7 +111,7 @@ class Exchange:
         return FINISH[own[-1].finish] if own else "stop"
 
 
-def drawn_as(cascade: Cascade, wanted: Wanted) -> Cascade:
+def drawn_as(cascade: Cascade, wanted: ParsedRequest) -> Cascade:
     """Return a cascade drawn as a request says; votes are never greedy, and the last solution always is."""
     voting = wanted.sampling(cascade.cheap.sampling)
     if voting.temperature == 0:

@@ -18,7 +18,7 @@ Speaker = Literal["system", "developer", "user", "assistant"]
 Answered = Literal["stored", "drawn"]
 
 
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ContentPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One piece of a content that is a list; marks for a cache and citations change nothing."""
 
     type: str
@@ -35,7 +35,7 @@ class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     role: Speaker
-    content: str | list[Part] | None = None
+    content: str | list[ContentPart] | None = None
     tool_calls: object = None
     function_call: object = None
     audio: object = None
@@ -97,7 +97,7 @@ REFUSED: dict[str, tuple[object, ...]] = {
 }
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class ParsedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request as the server takes it: the last turn is the problem, the rest its context.
 
     `drawn` holds the fields of a `Sampling` that the request gives; the others are as served.
@@ -129,7 +129,7 @@ _FIELD = re.compile(r"missing required field `(\w+)`")
 _UNKNOWN = re.compile(r"unknown field `(.*)`", re.DOTALL)
 
 
-def read_request(raw: bytes, answer: str = "") -> Wanted:
+def read_request(raw: bytes, answer: str = "") -> ParsedRequest:
     """Return what a body asks for; `answer` is what the header says of the answer that is wanted. Raises `Refusal`."""
     try:
         fields = _fields(raw)
@@ -141,7 +141,7 @@ def read_request(raw: bytes, answer: str = "") -> Wanted:
     for field, value in fields.items():
         _check(field, value)
     context, question = _conversation(body.messages)
-    return Wanted(
+    return ParsedRequest(
         model=body.model,
         question=question,
         context=context,
@@ -161,13 +161,13 @@ def _answered(field: Answered | None, header: str) -> Answered | None:
     return known[header]
 
 
-def _invalid(said: str) -> Refusal:
-    found = _PLACE.search(said)
+def _invalid(message: str) -> Refusal:
+    found = _PLACE.search(message)
     place = found[1] if found else ""
-    if unknown := _UNKNOWN.search(_PLACE.sub("", said)):
+    if unknown := _UNKNOWN.search(_PLACE.sub("", message)):
         return _unsupported(f"{place}.{unknown[1][:100]}")
-    named = _FIELD.search(said)
-    return bad_request(_PLACE.sub("", said), place or (named[1] if named else None))
+    named = _FIELD.search(message)
+    return bad_request(_PLACE.sub("", message), place or (named[1] if named else None))
 
 
 def _check(field: str, raw: msgspec.Raw) -> None:
@@ -212,7 +212,7 @@ def _message(turn: Turn, place: int) -> Message:
     return Message(role, _text(turn.content, where))
 
 
-def _text(content: str | list[Part] | None, where: str) -> str:
+def _text(content: str | list[ContentPart] | None, where: str) -> str:
     if content is None or isinstance(content, str):
         return content or ""
     for part in content:

@@ -71,7 +71,7 @@ class CorpusQuery(msgspec.Struct, frozen=True):
         return f"{self.place}{'/counts' if counts else ''}?{urlencode(fields)}"
 
 
-class Seen(msgspec.Struct, frozen=True):
+class ShownProblem(msgspec.Struct, frozen=True):
     """One problem as a page shows it: `chains` with the filter that drops each, and what was found for words.
 
     `errors` are by the field that asks what cannot be.
@@ -139,7 +139,7 @@ def _query(request: Request) -> CorpusQuery:
     )
 
 
-def _see(folder: Path, asked: CorpusQuery) -> tuple[Card, Seen]:
+def _see(folder: Path, asked: CorpusQuery) -> tuple[Card, ShownProblem]:
     """Read one problem and judge its chains; runs in a thread."""
     card = read_card(folder)
     places = _places(folder, card.fingerprint)
@@ -149,7 +149,7 @@ def _see(folder: Path, asked: CorpusQuery) -> tuple[Card, Seen]:
     except UsageError as error:
         errors["problem"], number, found = error, 0, ()
     group = places.read(number)
-    seen = Seen(number + 1, [(chain, None) for chain in group], len(places), len(group), found, errors=errors)
+    seen = ShownProblem(number + 1, [(chain, None) for chain in group], len(places), len(group), found, errors=errors)
     if "filters" in errors:
         return card, seen
     try:

@@ -60,7 +60,7 @@ class Subject(msgspec.Struct, frozen=True):
         return (*first, *(edit.plan for edit in self.edits))
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class PlanVersion(msgspec.Struct, frozen=True, kw_only=True):
     """An edit in the lineage of a plan: what it changed, when, how long it took, and the runs that solved by it."""
 
     plan: Plan
@@ -114,17 +114,17 @@ def _editing(subject: Subject) -> dict[str, Any]:
     }
 
 
-def lineage(subject: Subject) -> list[Told]:
+def lineage(subject: Subject) -> list[PlanVersion]:
     """Return a plan's edits, oldest first, each with the derived runs in which somebody solved by it."""
     derived = [(one.id, one.attempts(subject.trace.problem.id)) for one in derived_from(subject.run)]
-    told = []
+    versions = []
     for edit in subject.edits:
         plan = edit.plan
         runs = tuple(one for one, attempts in derived if attempts and attempts[0][1].plan == plan)
         before = Plan(plan.edited_from or "", plan.author).steps
-        told.append(Told(plan=plan, when=when(edit.created), seconds=edit.seconds,
+        versions.append(PlanVersion(plan=plan, when=when(edit.created), seconds=edit.seconds,
                          changes=tuple(changes(before, plan.steps)), runs=runs))  # fmt: skip
-    return told
+    return versions
 
 
 def when(created: float) -> str:

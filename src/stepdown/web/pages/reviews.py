@@ -86,12 +86,12 @@ def _late(request: Request, form: Mapping[str, str], *, known: bool) -> Response
     return page(request, "late.html", status=409, problem=problem, steps=Plan(form.get("steps", ""), "").steps)
 
 
-def _decision(said: str, *, changed: bool) -> Decision:
-    if said == "left":
+def _decision(chosen: str, *, changed: bool) -> Decision:
+    if chosen == "left":
         return "left"
-    if said in {"accepted", "edited"}:
+    if chosen in {"accepted", "edited"}:
         return "edited" if changed else "accepted"
-    raise UsageError(f"`{said[:40]}` is not a decision", "accept the plan, edit it, or leave the problem unsolved")
+    raise UsageError(f"`{chosen[:40]}` is not a decision", "accept the plan, edit it, or leave the problem unsolved")
 
 
 ROUTES: list[BaseRoute] = [

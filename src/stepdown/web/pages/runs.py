@@ -72,7 +72,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     waiting: dict[str, int] = {}
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class ShownRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run's head with one page of its traces."""
 
     entry: RunSummary
@@ -189,9 +189,9 @@ async def show_run(request: Request) -> Response:
     )  # fmt: skip
 
 
-def _see(run_stats: RunStatsCache, run: Run, chosen: TraceFilter, at: int) -> Seen:
+def _see(run_stats: RunStatsCache, run: Run, chosen: TraceFilter, at: int) -> ShownRun:
     found = search_traces(run, chosen, offset=(at - 1) * TRACES, count=TRACES)
-    return Seen(
+    return ShownRun(
         entry=run_stats.summarize(run),
         counts=run_stats.remember(("counts", run.id, run_version(run)), lambda: counts(run)),
         page=found,

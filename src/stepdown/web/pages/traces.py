@@ -40,7 +40,7 @@ from stepdown.web.views.excerpts import LONGEST, Excerpt, excerpt, found_in
 SAMPLES = 100
 
 
-class Said(msgspec.Struct, frozen=True):
+class ShownCall(msgspec.Struct, frozen=True):
     """A call with its texts as a page shows them; `payer` is the run that paid, `cost` in US dollars if known."""
 
     call: Call
@@ -57,7 +57,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     run: Run
     trace: Trace
     grades: tuple[Grade, ...]
-    calls: tuple[Said, ...]
+    calls: tuple[ShownCall, ...]
     solution: Excerpt | None
     samples: tuple[tuple[int, Grade], ...]
     before: TraceSummary | None
@@ -116,9 +116,9 @@ def describe(run: Run, prices: Prices, problem: str, sample: int, chosen: TraceF
     )
 
 
-def _calls(run: Run, trace: Trace, paid_by: list[str], prices: Prices) -> Iterator[Said]:
+def _calls(run: Run, trace: Trace, paid_by: list[str], prices: Prices) -> Iterator[ShownCall]:
     for call, payer in zip(trace.calls, paid_by, strict=True):
-        yield Said(
+        yield ShownCall(
             call=call,
             messages=tuple(excerpt(message.content) for message in call.messages),
             reply=excerpt(call.reply.text),

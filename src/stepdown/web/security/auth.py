@@ -32,9 +32,9 @@ class TokenAuth:
         """What a browser's cookie holds: 64 hexadecimal digits."""
         return hmac.new(self._key, self.token.reveal().encode(), sha256).hexdigest()
 
-    def verify(self, said: str) -> bool:
+    def verify(self, token: str) -> bool:
         """Whether this is the token, compared in constant time."""
-        return bool(self.token) and _same(said, self.token.reveal())
+        return bool(self.token) and _same(token, self.token.reveal())
 
     def verify_session(self, session: str) -> bool:
         """Whether this is the current session."""
@@ -45,9 +45,9 @@ class TokenAuth:
         self._key = secrets.token_bytes(32)
 
 
-def _same(said: str, wanted: str) -> bool:
-    # Through hashes, so that not even the length of what was said changes the time.
-    return hmac.compare_digest(sha256(said.encode("utf-8", "replace")).digest(), sha256(wanted.encode()).digest())
+def _same(given: str, wanted: str) -> bool:
+    # Through hashes, so that not even the length of what was given changes the time.
+    return hmac.compare_digest(sha256(given.encode("utf-8", "replace")).digest(), sha256(wanted.encode()).digest())
 
 
 class LoginAttempts:

@@ -26,8 +26,8 @@ _ELSEWHERE = re.compile(r"`stepdown\b|\bstepdown [a-z]+ |(?<![\w-])--[a-z]|\bSTE
 
 def on_page(hint: str, *, form: bool = False) -> str:
     """Return of a hint what helps whoever sees a page; in a `form`, options are named as its fields."""
-    said = _OPTION.sub(_field, hint) if form else hint
-    return "; ".join(part for part in map(str.strip, _CLAUSE.split(said)) if part and not _ELSEWHERE.search(part))
+    text = _OPTION.sub(_field, hint) if form else hint
+    return "; ".join(part for part in map(str.strip, _CLAUSE.split(text)) if part and not _ELSEWHERE.search(part))
 
 
 def field_of(option: str) -> str:

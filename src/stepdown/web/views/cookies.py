@@ -28,9 +28,9 @@ def keep(answer: Response, form: Mapping[str, str], *, run: str = "", person: st
     return answer
 
 
-def _put(answer: Response, name: str, said: str, default: str, path: str) -> None:
-    if said in ("", default):
+def _put(answer: Response, name: str, value: str, default: str, path: str) -> None:
+    if value in ("", default):
         answer.delete_cookie(name, path=path, httponly=True, samesite="lax")
     else:
-        value = quote(said[: _LONGEST[name]], safe="", errors="replace")
-        answer.set_cookie(name, value, max_age=_YEAR, path=path, httponly=True, samesite="lax")
+        quoted = quote(value[: _LONGEST[name]], safe="", errors="replace")
+        answer.set_cookie(name, quoted, max_age=_YEAR, path=path, httponly=True, samesite="lax")
