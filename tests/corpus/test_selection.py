@@ -17,7 +17,7 @@ from stepdown.corpus.selection.clusters import clusters
 from stepdown.corpus.selection.filters import Group, words
 from stepdown.errors import UnknownName, UsageError
 from stepdown.exchange.pools import read_pool
-from stepdown.exchange.source import Source
+from stepdown.exchange.source import ChainSource
 from stepdown.types import Chain, Finish, Grade, Problem, Verdict
 
 SUM = Problem("sums/train/0", "What is 2 plus 4?", "6")
@@ -43,7 +43,9 @@ def many(count: int, problem: Problem = SUM) -> list[Chain]:
 
 @cache
 def pool(name: str, count: int) -> list[list[Chain]]:
-    source = Source(path=whole(f"pools/{name}.jsonl.gz"), dataset=name, teacher="", scratch=Path.cwd(), seen=Counter())
+    source = ChainSource(
+        path=whole(f"pools/{name}.jsonl.gz"), dataset=name, teacher="", scratch=Path.cwd(), seen=Counter()
+    )
     return list(islice(read_pool(source), count))
 
 

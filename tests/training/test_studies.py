@@ -14,9 +14,9 @@ from stepdown.stats import crossed_interval, mcnemar_exact, paired_interval, wil
 from stepdown.store import Run, Store
 from stepdown.training.studies import (
     Cell,
-    Findings,
     Grid,
     Score,
+    StudyFindings,
     compare,
     draw_scores,
     markdown,
@@ -160,7 +160,7 @@ def test_several_samples_count_by_their_vote_and_not_by_the_last(store: Store) -
 def test_the_interval_of_one_seed_is_wilsons_over_problems_and_nothing_is_certain(store: Store) -> None:
     found = score(CELL, [solved(store, set(range(6)))])
     assert (found.mean, found.low, found.high) == (1.0, *wilson(6, 6))
-    findings = Findings(base="b", test="t", scores=(found,))
+    findings = StudyFindings(base="b", test="t", scores=(found,))
     assert findings.over.startswith("over problems (one seed")
     assert "Intervals are over problems (one seed" in markdown(findings)
 
@@ -203,7 +203,7 @@ def test_holm_adjusts_over_the_study_and_the_table_says_so(store: Store) -> None
     few, more = solved(store, set(), name="a"), solved(store, set(range(6)), name="b")
     found = compare({ONE: [few], CELL: [more], Cell(30, "random", "chain"): [more]})
     assert [one.p for one in found] == [mcnemar_exact(6, 0)] * 2 and found[0].p_holm == 2 * found[0].p
-    page = markdown(Findings(base="b", test="t", scores=(), compared=found))
+    page = markdown(StudyFindings(base="b", test="t", scores=(), compared=found))
     assert "| chain-n5-random | chain-n1-random | 6 | +100.0 [+" in page and "p (Holm)" in page
 
 
@@ -216,21 +216,21 @@ def test_places_without_a_graded_problem_in_common_are_not_tested(store: Store) 
 
 
 def test_the_table_shows_each_seed_the_interval_and_what_is_graded() -> None:
-    page = markdown(Findings(base="small", test="sums/test", scores=(SCORE,)))
+    page = markdown(StudyFindings(base="small", test="sums/test", scores=(SCORE,)))
     assert page.startswith("# small on sums/test\n")
     assert "| chain-n5-random | 2 | 50.0 25.0 | 37.5 [20.0, 60.0] | 8/10 |" in page
 
 
 def test_hostile_names_stand_in_the_table_as_words() -> None:
     hostile = msgspec.structs.replace(SCORE, name="a|b<script>")
-    page = markdown(Findings(base="[x](javascript:1)\n# big", test="t", scores=(), before=(hostile,)))
+    page = markdown(StudyFindings(base="[x](javascript:1)\n# big", test="t", scores=(), before=(hostile,)))
     assert "<script>" not in page and "\n# big" not in page and "[x](" not in page and r"a\|b" in page
 
 
 def test_findings_are_read_back_as_they_were_written(tmp_path: Path) -> None:
-    found = Findings(base="small", test="sums/test", scores=(SCORE,), before=(SCORE,))
+    found = StudyFindings(base="small", test="sums/test", scores=(SCORE,), before=(SCORE,))
     write_findings(found, tmp_path / "new" / "out")
-    assert msgspec.json.decode((tmp_path / "new" / "out" / "study.json").read_bytes(), type=Findings) == found
+    assert msgspec.json.decode((tmp_path / "new" / "out" / "study.json").read_bytes(), type=StudyFindings) == found
     assert (tmp_path / "new" / "out" / "study.md").read_text() == markdown(found)
 
 

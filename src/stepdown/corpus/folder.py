@@ -52,7 +52,7 @@ class CorpusWriter:
         self._parts = self._characters = self._graded = self._right = 0
         self._teachers: Counter[str] = Counter()
         self._graders: set[str] = set()
-        self._met, self._behind, self._questions = SeenProblems(), behind, set[int]()
+        self._met, self._behind, self._questions = ProblemOrder(), behind, set[int]()
         self._hash = blake2b(digest_size=16)
         self._encode = msgspec.json.Encoder().encode
 
@@ -132,7 +132,7 @@ class CorpusWriter:
             write_keys(self._folder / BEHIND, behind)
 
 
-class SeenProblems:
+class ProblemOrder:
     """The problems that were met so far, by hash (8 bytes each), and the one that is at hand."""
 
     def __init__(self) -> None:
@@ -212,7 +212,7 @@ def _rows_of(path: Path) -> int:
 
 def read_groups(folder: Path, card: Card) -> Iterator[list[Chain]]:
     """Stream the chains of one problem at a time; raise `BadRow` or `UsageError` where the corpus is broken."""
-    met = SeenProblems()
+    met = ProblemOrder()
     group: list[Chain] = []
     for chain in _read_chains(folder, card):
         if met.meet(chain.problem) and group:

@@ -11,7 +11,7 @@ from stepdown.errors import UsageError
 from stepdown.exchange.grouping import external_group_by
 from stepdown.exchange.json_streams import Progress, read_objects
 from stepdown.exchange.question_parsing import gold_in, inline, label_of, read_problem
-from stepdown.exchange.source import Source
+from stepdown.exchange.source import ChainSource
 from stepdown.graders import load_grader
 from stepdown.problems import plain_number
 from stepdown.runner import plain
@@ -30,7 +30,7 @@ def fits(fields: Mapping[str, Any]) -> bool:
     return "messages" in fields or "conversations" in fields or {"prompt", "completion"} <= fields.keys()
 
 
-def read_conversations(source: Source, *, progress: Progress | None = None) -> Iterator[list[Chain]]:
+def read_conversations(source: ChainSource, *, progress: Progress | None = None) -> Iterator[list[Chain]]:
     """Stream chains, one problem at a time: the last answer of each row is a chain for the question before it.
 
     Rows with the same question are one problem. Its gold is the column `answer`, and then the default grader grades
@@ -47,7 +47,7 @@ def read_conversations(source: Source, *, progress: Progress | None = None) -> I
             yield group
 
 
-def _chain(row: Row, source: Source) -> tuple[str, Chain]:
+def _chain(row: Row, source: ChainSource) -> tuple[str, Chain]:
     question, text, longer = _exchange(row)
     source.seen[_TURNS] += longer
     teacher = row.optional("teacher") or row.optional("model") or source.teacher

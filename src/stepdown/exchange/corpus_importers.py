@@ -12,7 +12,7 @@ from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
 from stepdown.errors import BadRow, UsageError
 from stepdown.exchange import conversations, pools, scotd
 from stepdown.exchange.json_streams import Progress, find_objects, read_objects
-from stepdown.exchange.source import Source, dataset_of
+from stepdown.exchange.source import ChainSource, dataset_of
 from stepdown.types import Chain
 
 _KNOWN = (
@@ -59,7 +59,7 @@ def import_corpus(
     """
     found = find_objects(path)
     form = recognise(found)
-    source = Source(
+    source = ChainSource(
         path=found,
         dataset=dataset or dataset_of(found),
         teacher=teacher,

@@ -8,7 +8,7 @@ import msgspec
 from stepdown.answers import conclusion, same
 from stepdown.exchange.json_streams import Progress, read_objects
 from stepdown.exchange.question_parsing import gold_in, inline, label_of, read_problem
-from stepdown.exchange.source import Source
+from stepdown.exchange.source import ChainSource
 from stepdown.problems import plain_number
 from stepdown.tabular import Row
 from stepdown.types import Chain, Grade, Problem
@@ -39,7 +39,7 @@ def fits(fields: Mapping[str, Any]) -> bool:
     return {"question", "chains"} <= fields.keys()
 
 
-def read_pool(source: Source, *, progress: Progress | None = None) -> Iterator[list[Chain]]:
+def read_pool(source: ChainSource, *, progress: Progress | None = None) -> Iterator[list[Chain]]:
     """Stream the chains of a pool, one problem at a time, graded as the pool grades them.
 
     Raises `BadRow` for a row without a gold answer, one that repeats an id, and a chain that is none.
@@ -74,7 +74,7 @@ def _chains(row: Row) -> tuple[PoolChain, ...]:
         raise row.bad("chains", f"chains with `text` and `correct` ({error})") from error
 
 
-def _chain(problem: Problem, one: PoolChain, place: int, source: Source) -> Chain:
+def _chain(problem: Problem, one: PoolChain, place: int, source: ChainSource) -> Chain:
     found = _label(problem, one.pred)
     source.seen[_UNREAD] += found is None
     source.seen[_CONDITIONED] += one.gold_conditioned
@@ -99,7 +99,7 @@ def _label(problem: Problem, pred: str | int | float | None) -> str | None:
     return text or None
 
 
-def _compare(chain: Chain, source: Source) -> None:
+def _compare(chain: Chain, source: ChainSource) -> None:
     problem, label = chain.problem, chain.grade.found
     if label is None:
         return

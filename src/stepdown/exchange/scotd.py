@@ -15,7 +15,7 @@ from stepdown.errors import UsageError
 from stepdown.exchange.grouping import external_group_by
 from stepdown.exchange.json_streams import Progress, read_objects
 from stepdown.exchange.question_parsing import inline, label_of
-from stepdown.exchange.source import Source
+from stepdown.exchange.source import ChainSource
 from stepdown.tabular import Row, shown
 from stepdown.types import Chain, Grade, Problem
 
@@ -43,7 +43,7 @@ def fits(fields: Mapping[str, Any]) -> bool:
     return {"prompt", "response", "score", "index"} <= fields.keys()
 
 
-def read_scotd(source: Source, *, progress: Progress | None = None) -> Iterator[list[Chain]]:
+def read_scotd(source: ChainSource, *, progress: Progress | None = None) -> Iterator[list[Chain]]:
     """Stream the chains of a released file, one problem at a time.
 
     The gold is the label of the chains that scored 1; without one the problem's chains are ungraded. The blank line
@@ -66,7 +66,7 @@ def _gold(group: list[Chain]) -> str:
     return golds[0] if golds else ""
 
 
-def _chain(row: Row, source: Source) -> tuple[str, Chain]:
+def _chain(row: Row, source: ChainSource) -> tuple[str, Chain]:
     try:
         one = msgspec.convert(row.fields, ScotdSample)
     except msgspec.ValidationError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 
-class Source(msgspec.Struct, frozen=True):
+class ChainSource(msgspec.Struct, frozen=True):
     """A file of chains: `dataset` names its problems, `teacher` wrote the chains that name none.
 
     `scratch` is a folder on a disk with room for a copy of the chains; `seen` counts what the card is to say of the

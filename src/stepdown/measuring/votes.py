@@ -192,12 +192,14 @@ def _items(votes: Sequence[Vote], raters: Sequence[str]) -> list[Preference]:
     return [_item_of(problem, said, raters) for problem, said in by_problem.items()]
 
 
-def _item_of(problem: str, said: Mapping[str, Preferred], raters: Sequence[str]) -> Preference:
-    most = Counter(said.values()).most_common(1)
+def _item_of(problem: str, verdicts: Mapping[str, Preferred], raters: Sequence[str]) -> Preference:
+    most = Counter(verdicts.values()).most_common(1)
     preferred: Preferred | None = None
     if most:
-        preferred = most[0][0] if 2 * most[0][1] > len(said) else "tie"
-    return Preference(problem, preferred, tuple(said.get(rater) for rater in raters), "" if said else "nobody voted")
+        preferred = most[0][0] if 2 * most[0][1] > len(verdicts) else "tie"
+    return Preference(
+        problem, preferred, tuple(verdicts.get(rater) for rater in raters), "" if verdicts else "nobody voted"
+    )
 
 
 def agreement(items: Sequence[Sequence[Preferred | None]]) -> Agreement | None:

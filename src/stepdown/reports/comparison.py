@@ -8,7 +8,7 @@ from stepdown.errors import UsageError
 from stepdown.measuring import Consistency, consistency, sensitivity
 from stepdown.methods import DIRECT
 from stepdown.models import Prices
-from stepdown.reports.counts import RunCounts, Verdicts, count_run
+from stepdown.reports.counts import ReportCounts, Verdicts, count_run
 from stepdown.reports.plan_sharing import sharings
 from stepdown.reports.report_rows import ReportRow, adjusted, report_row
 from stepdown.reports.report_value import Profile, Report
@@ -117,7 +117,7 @@ def _baseline(run: Run, table: Sequence[Run], given: Run | None) -> str:
     return "" if chosen.id == run.id else chosen.id
 
 
-def _crossed(table: Sequence[Run], against: dict[str, str], tallies: dict[str, RunCounts]) -> dict[str, str]:
+def _crossed(table: Sequence[Run], against: dict[str, str], tallies: dict[str, ReportCounts]) -> dict[str, str]:
     """Return baselines for runs that neither have one nor are one: the first one with problems of theirs."""
     bases = {base for base in against.values() if base}
     found: dict[str, str] = {}
@@ -137,9 +137,9 @@ def _tallies(
     against: dict[str, str],
     grader: str,
     prices: Pricing,
-    known: Mapping[str, RunCounts] | None = None,
-) -> dict[str, RunCounts]:
-    """RunCounts the baselines first, so that each other run meets their verdicts in its one pass."""
+    known: Mapping[str, ReportCounts] | None = None,
+) -> dict[str, ReportCounts]:
+    """ReportCounts the baselines first, so that each other run meets their verdicts in its one pass."""
     bases = {base for base in against.values() if base}
     done = dict(known or {})
     for run in sorted(table, key=lambda run: run.id not in bases):

@@ -44,7 +44,7 @@ class RoleSpending(msgspec.Struct, frozen=True):
 
 
 @dataclass
-class RunCounts:
+class ReportCounts:
     """Counts over a run's problems; a problem with several samples is graded by their vote.
 
     `pairs` counts (baseline's verdict, this verdict), `shares` problems by the share of their graded
@@ -118,10 +118,10 @@ class RunCounts:
 
 def count_run(
     run: Run, prices: Pricing, *, grader: str = "", before: Verdicts | None = None, keep: bool = False
-) -> RunCounts:
+) -> ReportCounts:
     """Count a run in one pass, paired with `before` by question; `keep` keeps verdicts for others to pair with."""
     lessons = SeenProblems(run)
-    counts, seen = RunCounts(lessons=lessons), set[int]()
+    counts, seen = ReportCounts(lessons=lessons), set[int]()
     for attempts in run.by_problem(grader):
         key = key_of(attempts[0][0].problem, seen)
         seen.add(key)

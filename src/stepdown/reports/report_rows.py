@@ -6,7 +6,7 @@ from math import inf
 
 import msgspec
 
-from stepdown.reports.counts import RoleSpending, RunCounts
+from stepdown.reports.counts import ReportCounts, RoleSpending
 from stepdown.runner import Contamination
 from stepdown.stats import (
     clustered_interval,
@@ -109,7 +109,7 @@ class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
     contamination: Contamination | None = None
 
 
-def report_row(run: Run, tally: RunCounts, *, baseline: str = "") -> ReportRow:
+def report_row(run: Run, tally: ReportCounts, *, baseline: str = "") -> ReportRow:
     """Return a run's row without Holm's adjustment, compared with its baseline's id if there is one."""
     settings, verdicts = run.settings, tally.verdicts
     graded, total = verdicts["right"] + verdicts["wrong"], max(settings.count, verdicts.total())
@@ -178,7 +178,7 @@ def adjusted(rows: Sequence[ReportRow]) -> tuple[ReportRow, ...]:
     return tuple(row if row.p is None else msgspec.structs.replace(row, p_holm=next(adjustments)) for row in rows)
 
 
-def _with_samples(row: ReportRow, tally: RunCounts) -> ReportRow:
+def _with_samples(row: ReportRow, tally: ReportCounts) -> ReportRow:
     if not tally.shares:
         return row
     one = _drawn(1, tally.shares, row.samples)
@@ -198,12 +198,12 @@ def _drawn(k: int, values: Counter[float], samples: int) -> OfSamples:
     return OfSamples(k, share, *clustered_interval(values, samples), problems)
 
 
-def _planner(tally: RunCounts, control: str) -> str:
+def _planner(tally: ReportCounts, control: str) -> str:
     author = max(tally.authors, key=tally.authors.__getitem__, default="")
     return author.removesuffix(f"+{control.partition('@')[0]}")
 
 
-def _edits(tally: RunCounts) -> Edits:
+def _edits(tally: ReportCounts) -> Edits:
     edits = tally.edits
     edited, untouched = (edits[kind, "right"] + edits[kind, "wrong"] for kind in (True, False))
     return Edits(edited, edits[True, "right"], untouched, edits[False, "right"])

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from stepdown.runner.budget import Budget
 from stepdown.runner.cache import ReplyCache
-from stepdown.runner.coalescing import InFlight, PendingReply
+from stepdown.runner.coalescing import PendingReplies, PendingReply
 from stepdown.runner.deltas import Delta, Deltas
 from stepdown.runner.payment import Payment, looks
 from stepdown.runner.request import KeyedCall, Request
@@ -39,7 +39,7 @@ class Calls:
         self.store, self.budget, self.writer = store, budget, Writer(store)
         self.found = 0
         self._abandon = abandon
-        self._cache, self._in_flight, self._payment = ReplyCache(store), InFlight(), Payment(self.writer, budget)
+        self._cache, self._in_flight, self._payment = ReplyCache(store), PendingReplies(), Payment(self.writer, budget)
 
     @property
     def sent(self) -> int:

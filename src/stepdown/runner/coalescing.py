@@ -86,7 +86,7 @@ class PendingReply:
             listener.set()
 
 
-class InFlight:
+class PendingReplies:
     """The pending replies of one `Calls` by key, the batches that are still open, and the tasks that send them."""
 
     def __init__(self) -> None:

@@ -147,7 +147,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     p_holm: float = 1.0
 
 
-class Findings(msgspec.Struct, frozen=True, kw_only=True):
+class StudyFindings(msgspec.Struct, frozen=True, kw_only=True):
     """What a study found: the object of `study --json`; `before` is the base as it was, where it was asked."""
 
     base: str
@@ -205,7 +205,7 @@ def met_in(runs: Sequence[Run]) -> set[str]:
     return found
 
 
-def trained_on(found: Findings) -> list[str]:
+def trained_on(found: StudyFindings) -> list[str]:
     """Return a line for each score of which a part was trained on, with the mean without that."""
     return [
         f"{one.name}: {one.met:,} of {one.graded:,} problems were trained on; without them "
@@ -291,7 +291,7 @@ def note_score(folder: Path, run: Run) -> None:
     write_card(folder, msgspec.structs.replace(card, test=(*others, found)))
 
 
-def write_findings(found: Findings, out: Path) -> None:
+def write_findings(found: StudyFindings, out: Path) -> None:
     """Write `study.json`, `study.md` and, where charts can be drawn, the N-curve `curve.png` into a folder.
 
     Each is there whole or not at all: the same command, with more seeds, writes them anew.
@@ -304,7 +304,7 @@ def write_findings(found: Findings, out: Path) -> None:
     draw_scores(found.scores, out / "curve.png")
 
 
-def markdown(found: Findings) -> str:
+def markdown(found: StudyFindings) -> str:
     """Return the table of a study as Markdown."""
     rows = [
         f"| {in_markdown(one.name)} | {len(one.runs)} | {' '.join(f'{100 * share:.1f}' for share in one.accuracies)} | "

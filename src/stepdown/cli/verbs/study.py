@@ -34,9 +34,9 @@ from stepdown.training import (
     TESTED,
     Cell,
     Compared,
-    Findings,
     Grid,
     Score,
+    StudyFindings,
     compare,
     launched,
     note_score,
@@ -162,7 +162,7 @@ def study(
             note_score(folder, runs[cell][-1])
             # After each student that was asked now, so that a study that is stopped leaves the table of what it has.
             if number == total or any(result.calls for result in session.results):
-                found = Findings(
+                found = StudyFindings(
                     base=options.base,
                     test=test.dataset,
                     before=tuple(before),
@@ -226,7 +226,7 @@ def _before(base: str, test: Problems, sampling: RunSampling, store: Store) -> I
         yield score(Cell(0, "", method), [run], name=f"before, {method}")
 
 
-def show_findings(found: Findings, *, as_json: bool) -> None:
+def show_findings(found: StudyFindings, *, as_json: bool) -> None:
     """Write the table of a study."""
     if as_json:
         show_json(found)

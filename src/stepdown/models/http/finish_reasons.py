@@ -43,23 +43,23 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[a-z_]*")
 
 
-def is_given(said: object) -> bool:
+def is_given(value: object) -> bool:
     """Whether a finish reason is one; some servers write null as a text."""
-    return said is not None and said not in ("", "null", "none", "None")
+    return value is not None and value not in ("", "null", "none", "None")
 
 
-def read_finish(said: object) -> Ending:
+def read_finish(value: object) -> Ending:
     """Return how a reply ended; `unknown` for words nobody knows, `broken` where the server broke it off.
 
     Case, `camelCase`, hyphens, a class in front (`FinishReason.STOP`) and what follows a colon count nowhere. A
     reason that is not given is `stop`: the body that came is whole.
     """
-    if isinstance(said, str) and said in _KNOWN:
-        return _KNOWN[said]
-    if not is_given(said):
+    if isinstance(value, str) and value in _KNOWN:
+        return _KNOWN[value]
+    if not is_given(value):
         return "stop"
-    if not isinstance(said, str):
+    if not isinstance(value, str):
         return "unknown"
-    word = _HUMP.sub("_", said[:80].strip()).lower().replace("-", "_").replace(" ", "_").rpartition(".")[2]
+    word = _HUMP.sub("_", value[:80].strip()).lower().replace("-", "_").replace(" ", "_").rpartition(".")[2]
     match = _WORD.match(word.removeprefix("finish_reason_"))
     return _KNOWN.get(match[0].strip("_") if match else "", "unknown")

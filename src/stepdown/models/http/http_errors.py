@@ -73,12 +73,12 @@ def too_long(endpoint: Endpoint, reason: str) -> PromptTooLong:
     return PromptTooLong(f"`{endpoint.name}` refused this call: {reason}", "shorten the prompt, or lower max_tokens")
 
 
-def _is_spent(status: int, said: ApiError) -> bool:
-    return status == 429 and not {"insufficient_quota", "insufficient_balance"}.isdisjoint(said.names)
+def _is_spent(status: int, error: ApiError) -> bool:
+    return status == 429 and not {"insufficient_quota", "insufficient_balance"}.isdisjoint(error.names)
 
 
-def _refusal(endpoint: Endpoint, status: int, said: ApiError, reason: str) -> StepdownError:
-    words = said.message[:2000].lower()
+def _refusal(endpoint: Endpoint, status: int, error: ApiError, reason: str) -> StepdownError:
+    words = error.message[:2000].lower()
     name, at = f"`{endpoint.name}`", f"at `{endpoint.source}`"
     if status == 403 and ("moderation" in words or "flagged" in words):
         return CallFailed(f"{name} refused to answer this prompt: {reason}", "look at the prompt")
@@ -86,7 +86,7 @@ def _refusal(endpoint: Endpoint, status: int, said: ApiError, reason: str) -> St
         return EndpointRefused(f"the key for {name} was refused {at}: {reason}", _key_hint(endpoint))
     if status in {402, 429}:
         return EndpointRefused(f"the account for {name} has no credit left: {reason}", "top it up, then run again")
-    if status == 404 or "model_not_found" in said.names or _NO_MODEL.search(words):
+    if status == 404 or "model_not_found" in error.names or _NO_MODEL.search(words):
         return EndpointRefused(f"there is no model `{endpoint.model}` {at}: {reason}", _model_hint(endpoint))
     if status < 400 or status == 405:
         return EndpointRefused(f"{at[3:]} does not answer chat requests for {name}: {reason}", _address_hint())

@@ -80,30 +80,30 @@ class SubprocessModel(CustomModel):
         if process is not None:
             await asyncio.to_thread(process.end)
 
-    async def _ask(self, wish: Generate | Prepare) -> list[Reply]:
+    async def _ask(self, command: Generate | Prepare) -> list[Reply]:
         replies: list[Reply] = []
-        async with aclosing(self._talk(wish)) as answers:
+        async with aclosing(self._talk(command)) as answers:
             async for answer in answers:
                 assert isinstance(answer, Finished), "what is not streamed is answered whole"
                 replies = answer.replies
         return replies
 
-    async def _talk(self, wish: Generate | Prepare) -> AsyncGenerator[TextDelta | Finished, None]:
-        """Yield the answers to a wish, `Finished` last; a consumer that leaves drops it."""
+    async def _talk(self, command: Generate | Prepare) -> AsyncGenerator[TextDelta | Finished, None]:
+        """Yield the answers to a command, `Finished` last; a consumer that leaves drops it."""
         loop, inbox = asyncio.get_running_loop(), asyncio.Queue[Response]()
 
-        def hear(answer: Response) -> None:
+        def on_response(answer: Response) -> None:
             # A loop that has closed has nobody left who waits.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(inbox.put_nowait, answer)
 
         process = self._living()
-        process.send(wish, hear)
+        process.send(command, on_response)
         try:
             while isinstance(answer := await inbox.get(), TextDelta):
                 yield answer
         finally:
-            process.leave(wish.number)
+            process.leave(command.number)
         if isinstance(answer, Failed):
             raise ERRORS[answer.kind](answer.what, answer.hint)
         yield answer
@@ -141,18 +141,18 @@ class _Process:
         self._errors.start()
         self._reader.start()
 
-    def send(self, wish: Generate | Prepare, hear: Callable[[Response], None]) -> None:
-        """Send a wish, in the order of calls, without waiting; answers go to `hear`."""
-        line = encode(wish)
+    def send(self, command: Generate | Prepare, on_response: Callable[[Response], None]) -> None:
+        """Send a command, in the order of calls, without waiting; answers go to `on_response`."""
+        line = encode(command)
         with self._lock:
             if not self.dead:
-                self._listeners[wish.number] = hear
+                self._listeners[command.number] = on_response
                 self._writer.submit(self._write, line)
                 return
-        hear(self._obituary(wish.number))
+        on_response(self._exit_error(command.number))
 
     def leave(self, number: int) -> None:
-        """Hear no more of a wish; one that is not answered yet is dropped."""
+        """Hear no more of a command; one that is not answered yet is dropped."""
         with self._lock:
             if self._listeners.pop(number, None) is not None and not self.dead:
                 self._writer.submit(self._write, encode(Cancel(number)))
@@ -186,16 +186,16 @@ class _Process:
             # What a killed child was about to say may be cut.
             if line.endswith(b"\n"):
                 self._hand_on(decode(line))
-        self._bury()
+        self._clean_up()
 
     def _hand_on(self, answer: Response) -> None:
         with self._lock:
             streaming = isinstance(answer, TextDelta)
-            hear = self._listeners.get(answer.number) if streaming else self._listeners.pop(answer.number, None)
-        if hear is not None:
-            hear(answer)
+            on_response = self._listeners.get(answer.number) if streaming else self._listeners.pop(answer.number, None)
+        if on_response is not None:
+            on_response(answer)
 
-    def _bury(self) -> None:
+    def _clean_up(self) -> None:
         """Free what the child held and tell everyone who waits."""
         self._popen.wait()
         self._errors.join()
@@ -206,15 +206,15 @@ class _Process:
             waiting, self._listeners = self._listeners, {}
         self._writer.submit(self._shut)
         self._writer.shutdown(wait=False)
-        for number, hear in waiting.items():
-            hear(self._obituary(number))
+        for number, on_response in waiting.items():
+            on_response(self._exit_error(number))
 
     def _read_errors(self) -> None:
         assert self._popen.stderr is not None, "it is a pipe"
         with self._popen.stderr as lines:
             self._last.extend(line.decode(errors="replace").rstrip() for line in lines)
 
-    def _obituary(self, number: int) -> Failed:
+    def _exit_error(self, number: int) -> Failed:
         said = " / ".join(line for line in self._last if line) or f"exit status {self._popen.returncode}"
         what = f"the process of `{self._name}` ended ({said})"
         return Failed(number, "EndpointRefused", what, "the next call starts it again")

@@ -253,13 +253,13 @@ def loading(what: str, hint: str) -> Iterator[None]:
     Pass `NO_CODE` to every loader inside: without it, transformers asks at the terminal and runs what it is given.
     """
 
-    def refused(said: str) -> UsageError:
-        if "trust_remote_code" in said or "custom code" in said:
+    def refused(value: str) -> UsageError:
+        if "trust_remote_code" in value or "custom code" in value:
             return UsageError(
                 f"{what}: it brings code of its own, which is never run",
                 "take a model of an architecture that transformers knows by itself",
             )
-        return UsageError(f"{what} ({said})", hint)
+        return UsageError(f"{what} ({value})", hint)
 
     with reading(what, hint, make=refused):
         yield

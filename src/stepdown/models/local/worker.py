@@ -32,13 +32,13 @@ class Generate(msgspec.Struct, frozen=True, tag=True):
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
-    """The wish to have the engine loaded; answered by `Finished` of none."""
+    """The command to have the engine loaded; answered by `Finished` of none."""
 
     number: int
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
-    """The wish to hear no more of a question."""
+    """The command to on_response no more of a question."""
 
     number: int
 
@@ -84,24 +84,24 @@ class ModelWorker:
         """Answer until an error that is no one's but the program's: that ends the process, with a traceback."""
         async with asyncio.TaskGroup() as group:
             while True:
-                wish = decode_command(await wishes.get())
-                if not isinstance(wish, Cancel):
-                    task = self._tasks[wish.number] = group.create_task(self._grant(wish))
-                    task.add_done_callback(partial(self._forget, wish.number))
-                elif wish.number in self._tasks:
-                    self._tasks[wish.number].cancel()
+                command = decode_command(await wishes.get())
+                if not isinstance(command, Cancel):
+                    task = self._tasks[command.number] = group.create_task(self._grant(command))
+                    task.add_done_callback(partial(self._forget, command.number))
+                elif command.number in self._tasks:
+                    self._tasks[command.number].cancel()
 
     def _forget(self, number: int, _: "asyncio.Task[None]") -> None:
         del self._tasks[number]
 
-    async def _grant(self, wish: Generate | Prepare) -> None:
+    async def _grant(self, command: Generate | Prepare) -> None:
         try:
-            replies = await self._ask(wish) if isinstance(wish, Generate) else await self._prepare()
+            replies = await self._ask(command) if isinstance(command, Generate) else await self._prepare()
         except StepdownError as error:
             kind = next(name for name, kind in ERRORS.items() if isinstance(error, kind))
-            self._say(Failed(wish.number, kind, error.what, error.hint))
+            self._say(Failed(command.number, kind, error.what, error.hint))
         else:
-            self._say(Finished(wish.number, replies))
+            self._say(Finished(command.number, replies))
 
     async def _prepare(self) -> list[Reply]:
         await self.model.prepare()

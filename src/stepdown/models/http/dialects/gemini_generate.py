@@ -127,11 +127,11 @@ def _decode_event(name: str, data: bytes) -> Answer:
     return decode_error_event(data) if name == "error" else _answer_of(read_object(data))
 
 
-def _answer_of(said: dict[str, Any]) -> Answer:
-    model, feedback = said.get("modelVersion"), said.get("promptFeedback")
-    answer = Answer(usage=read_usage(said.get("usageMetadata")), error=said.get("error"))
+def _answer_of(completion: dict[str, Any]) -> Answer:
+    model, feedback = completion.get("modelVersion"), completion.get("promptFeedback")
+    answer = Answer(usage=read_usage(completion.get("usageMetadata")), error=completion.get("error"))
     answer.model = model[:200] if isinstance(model, str) else ""
-    answer.choices = [_choice_of(one) for one in objects_in(said.get("candidates"))]
+    answer.choices = [_choice_of(one) for one in objects_in(completion.get("candidates"))]
     if not answer.choices and isinstance(feedback, dict) and feedback.get("blockReason"):
         # Nothing was written, and asking again changes nothing.
         answer.choices = [Choice("", finish="content_filter")]

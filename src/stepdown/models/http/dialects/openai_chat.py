@@ -176,30 +176,30 @@ def _read(raw: bytes) -> ChatCompletion:
         return _fit(read_object(raw))
 
 
-def _answer(said: ChatCompletion, *, whole: bool) -> Answer:
-    model = unicode_of(said.model[:_LONGEST_NAME]) if isinstance(said.model, str) else ""
-    choices = [_choice(one, whole=whole) for one in said.choices or ()]
-    return Answer(choices, usage=_usage_of(said), model=model, error=said.error)
+def _answer(answer: ChatCompletion, *, whole: bool) -> Answer:
+    model = unicode_of(answer.model[:_LONGEST_NAME]) if isinstance(answer.model, str) else ""
+    choices = [_choice(one, whole=whole) for one in answer.choices or ()]
+    return Answer(choices, usage=_usage_of(answer), model=model, error=answer.error)
 
 
-def _choice(said: ChatChoice, *, whole: bool) -> Choice:
-    choice = Choice(finish=said.finish_reason, index=said.index, error=said.error)
-    message = said.message or said.delta if whole else said.delta or said.message
-    if message is None and said.text is not None:
-        message = ChatMessage(said.text)
+def _choice(answer: ChatChoice, *, whole: bool) -> Choice:
+    choice = Choice(finish=answer.finish_reason, index=answer.index, error=answer.error)
+    message = answer.message or answer.delta if whole else answer.delta or answer.message
+    if message is None and answer.text is not None:
+        message = ChatMessage(answer.text)
     if message is not None:
         choice.text, choice.reasoning = join_content(message), join_reasoning(message)
-    if whole and said.logprobs:
-        choice.logprob = _mean(said.logprobs)
+    if whole and answer.logprobs:
+        choice.logprob = _mean(answer.logprobs)
     return choice
 
 
-def _usage_of(said: ChatCompletion) -> Usage | None:
+def _usage_of(answer: ChatCompletion) -> Usage | None:
     """Return what a response used with all its choices, wherever in it that is given."""
-    if (usage := read_usage(said.usage)) is not None:
+    if (usage := read_usage(answer.usage)) is not None:
         return usage
-    others = [said.x_groq.get("usage") if isinstance(said.x_groq, dict) else None]
-    others += [choice.usage for choice in said.choices or ()]
+    others = [answer.x_groq.get("usage") if isinstance(answer.x_groq, dict) else None]
+    others += [choice.usage for choice in answer.choices or ()]
     return next((usage for one in others if (usage := read_usage(one)) is not None), None)
 
 
