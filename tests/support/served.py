@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from stepdown.web.app import make_app
-from stepdown.web.security.guards import AccessRules
+from stepdown.web.security.rules import AccessRules
 from stepdown.web.server.serving import ConnectionLimits, Server, address_of, bind, make_server
 from stepdown.web.state import State
 

@@ -16,7 +16,8 @@ from starlette.routing import Route
 from served import served
 from stepdown.errors import EndpointRefused
 from stepdown.models.environment import Secret
-from stepdown.web.security.guards import POLICY, AccessRules
+from stepdown.web.security.guards import POLICY
+from stepdown.web.security.rules import AccessRules
 from stepdown.web.server.serving import ConnectionLimits
 from stepdown.web.state import State
 

@@ -15,7 +15,8 @@ from stepdown.web import openai
 from stepdown.web.errors.handlers import refuse_error, refuse_status
 from stepdown.web.jobs.solve_jobs import SolveJobs
 from stepdown.web.pages import compare, corpora, jobs, login, plans, reviews, runs, solved, traces
-from stepdown.web.security.guards import AccessRules, guard
+from stepdown.web.security.guards import guard
+from stepdown.web.security.rules import AccessRules
 from stepdown.web.state import State
 from stepdown.web.views.live import Live
 

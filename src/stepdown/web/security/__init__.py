@@ -1,7 +1,7 @@
 """Who may ask, from where and how much, and no key in what is shown."""
 
 from stepdown.web.security.auth import SHORTEST
-from stepdown.web.security.guards import LOOPBACK, AccessRules
+from stepdown.web.security.rules import LOOPBACK, AccessRules
 
 __all__ = [
     "LOOPBACK",

@@ -11,7 +11,6 @@ from ipaddress import ip_address
 from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
-import msgspec
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request, cookie_parser
@@ -22,11 +21,11 @@ from stepdown.web.errors.handlers import failed, refuse_status
 from stepdown.web.errors.objects import bare, error_object, is_endpoint, is_program
 from stepdown.web.pages.login import ask_again
 from stepdown.web.security.auth import COOKIE
+from stepdown.web.security.rules import LOOPBACK, AccessRules
 from stepdown.web.security.scrubbing import tell_error
 from stepdown.web.state import State
 from stepdown.web.views.addresses import own
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -43,22 +42,6 @@ HEADERS = (
 _CLOSE = {"connection": "close"}
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DRAINED = 16 << 20
-
-
-class AccessRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is let in and how much they may send.
-
-    `hosts` are the names under which the server may be asked, `any_address` whether any address in figures will do
-    too (no foreign name can point there), `page_bytes` and `call_bytes` the largest bodies of either door,
-    `body_seconds` how long one may take to arrive. `verbose` writes a line per request to stderr.
-    """
-
-    hosts: frozenset[str] = LOOPBACK
-    any_address: bool = False
-    page_bytes: int = 256 << 10
-    call_bytes: int = 2 << 20
-    body_seconds: float = 15.0
-    verbose: bool = False
 
 
 def guard(app: ASGIApp, state: State, rules: AccessRules) -> ASGIApp:
