@@ -110,8 +110,10 @@ def test_a_planner_is_asked_as_a_teacher(capsys: pytest.CaptureFixture[str]) -> 
         (("chains", "--dev", "gsm8k"), "`--dev gsm8k/train`, or leave out --dev"),
         (("chains", "--dev", "no/dev.jsonl"), "there is no file `no/dev.jsonl`"),
         (("chains", "--data", "dev.jsonl"), "--dev NAME --data FILE"),
-        (("chains", "--steps", "0"), "`steps` of `0` trains nothing"),
+        (("chains", "--steps", "0"), "`steps` must be above 0, not `0`"),
         (("chains", "--allow", "everything"), "one-class"),
+        (("chains", "--objective", "dpo"), "`stepdown prefer RUN RUN --judge MODEL --out CORPUS`"),
+        (("chains", "--beta", "0.2"), "`sft` has no beta"),
     ],
 )
 def test_a_training_that_cannot_be_right_is_refused_at_once(

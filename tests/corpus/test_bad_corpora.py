@@ -205,4 +205,4 @@ def test_a_folder_that_is_no_student_is_not_trained_over(place: str, capsys: pyt
     Path("notes").mkdir()
     Path("notes", "mine.txt").write_text("years of work")
     tokens = (*VERBS["train"][:-1], place, "--force")
-    assert "is no student" in refused(tokens, capsys)
+    assert "is not a student folder" in refused(tokens, capsys)

@@ -16,7 +16,7 @@ from stepdown.measuring.cascades import Goal, calibrate
 from stepdown.reports import report
 from stepdown.runner.cascade import votes_of
 from stepdown.store import Run, Store, StoredTrace
-from stepdown.training.studies import Cell, score
+from stepdown.training.studies import Cell, cell_score
 from stepdown.types import Call, Chain, Finish, Grade, Kind, Plan, Problem, Reply, Sampling, Settings, Trace, Verdict
 
 HALVES = (r"\frac12", "0.5", r"\frac{1}{2}", "3", "3")
@@ -77,7 +77,7 @@ def in_every_report(problem: Problem, ballots: list[Ballot], folder: Path) -> se
         never = not any(votes_for(ballots))  # then the cascade goes on to the teacher, who is wrong here too
         found = [
             report(run).rows[0].right == 1,
-            score(Cell(1, "", "chain"), [run]).mean == 1.0,
+            cell_score(Cell(1, "", "chain"), [run]).mean == 1.0,
             consistency(run, contrast).right == 1,
             cheap.right == 1 and not never,
         ]

@@ -87,7 +87,7 @@ def test_only_problems_that_both_have_right_are_compared(store: Store) -> None:
 def test_junk_is_no_verdict_and_is_counted(store: Store) -> None:
     found = prefer(*two_runs(store), judge=judge_who(lambda first, second: "Both are fine, I prefer A myself."))
     assert (found.unjudged, found.ties, found.pairs) == (4, 0, 4)
-    assert found.items[0].preferred is None and "is no verdict" in found.items[0].why
+    assert found.items[0].preferred is None and "is not a verdict" in found.items[0].why
 
 
 def test_a_judge_who_does_not_answer_leaves_a_pair_without_a_verdict(store: Store) -> None:
@@ -304,7 +304,7 @@ def test_a_task_that_cannot_be_made_leaves_nothing(store: Store, tmp_path: Path)
     runs = two_runs(store, "wwww")
     with pytest.raises(UsageError, match="none is right in both"):
         write_votes(*runs, tmp_path / "task.jsonl")
-    with pytest.raises(UsageError, match="no task file"):
+    with pytest.raises(UsageError, match="is not a task file"):
         write_votes(*runs, tmp_path / "task.pdf", where="any")
     assert not list(tmp_path.glob("*task*"))
 

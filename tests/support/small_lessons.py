@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from small_students import small_model, small_tokenizer
+from stepdown.corpus import CHOSEN, REJECTED
 from stepdown.training import Training
 from stepdown.training.bases import find_base, load_base
 from stepdown.training.examples import Examples
@@ -15,6 +16,7 @@ from stepdown.types import Chain, Grade, Problem
 
 FAST = Training(steps=6, batch=8, evaluations=2, dev=2, checkpoints=6, tokens_per_pass=150, precision="fp32")
 FULL = msgspec.structs.replace(FAST, full=True)
+DPO = msgspec.structs.replace(FAST, objective="dpo", beta=0.5, learning_rate=1e-3)
 
 
 def chain(number: int, sample: int = 0, *, found: str | None = None, text: str = "", choice: str = "") -> Chain:
@@ -27,6 +29,16 @@ def chain(number: int, sample: int = 0, *, found: str | None = None, text: str =
 
 def chains(problems: int = 24, each: int = 3) -> list[Chain]:
     return [chain(number, sample) for number in range(problems) for sample in range(each)]
+
+
+def pair(number: int) -> list[Chain]:
+    """The two texts of a pair, chosen and rejected."""
+    texts = {CHOSEN: f"Take {number % 7}. Add {number % 5}.", REJECTED: "It is a sum, I guess."}
+    return [msgspec.structs.replace(chain(number, text=text), variant=mark) for mark, text in texts.items()]
+
+
+def pairs(count: int = 24) -> list[Chain]:
+    return [one for number in range(count) for one in pair(number)]
 
 
 def write_base(folder: Path) -> Path:

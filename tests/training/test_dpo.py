@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from small_lessons import FAST, chain, chains, examples, logged, same_weights
+from small_lessons import DPO, chains, examples, logged, pair, pairs, same_weights
 from small_students import small_model
-from stepdown.corpus import CHOSEN, REJECTED, Card, CorpusWriter, open_corpus
+from stepdown.corpus import REJECTED, Card, CorpusWriter, open_corpus
 from stepdown.errors import UnknownName, UsageError
 from stepdown.exchange import export_corpus
 from stepdown.models.weights import read_card
@@ -25,17 +25,6 @@ pytestmark = [
     pytest.mark.skipif(not all(map(find_spec, packages)), reason="needs the extra `train`"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
 ]
-DPO = msgspec.structs.replace(FAST, objective="dpo", beta=0.5, learning_rate=1e-3)
-
-
-def pair(number: int) -> list[Chain]:
-    texts = {CHOSEN: f"Take {number % 7}. Add {number % 5}.", REJECTED: "It is a sum, I guess."}
-    replace = msgspec.structs.replace
-    return [replace(chain(number, text=text), variant=mark) for mark, text in texts.items()]
-
-
-def pairs(count: int = 24) -> list[Chain]:
-    return [one for number in range(count) for one in pair(number)]
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from stepdown.cli import main
 from stepdown.corpus import CHOSEN, REJECTED, open_corpus
 from stepdown.errors import UsageError
 from stepdown.measuring import Preference, write_votes
-from stepdown.measuring.preferences import Preferred, counted, position_of
+from stepdown.measuring.preferences import Preferred, position_bias, summarize
 from stepdown.store import Run, Store
 from stepdown.training import write_preferences
 from stepdown.types import Problem, Settings, Trace
@@ -31,8 +31,8 @@ def preferred(*verdicts: Preferred | None) -> list[Preference]:
 
 def test_what_is_preferred_is_written_as_pairs_and_what_is_not_is_counted(store: Store, tmp_path: Path) -> None:
     first, second = two_runs(store)
-    position = position_of(0, 0)
-    found = counted(first, second, preferred("first", "second", "tie"), by="judge:j", where="any", counts=(3, 0),
+    position = position_bias(0, 0)
+    found = summarize(first, second, preferred("first", "second", "tie"), by="judge:j", where="any", counts=(3, 0),
                     position=position)  # fmt: skip
     corpus = write_preferences(first, second, found, tmp_path / "pairs")
     assert [(one.problem.id, one.variant, one.teacher) for one in corpus] == [
@@ -46,8 +46,8 @@ def test_what_is_preferred_is_written_as_pairs_and_what_is_not_is_counted(store:
 
 def test_pairs_without_a_verdict_are_no_corpus(store: Store, tmp_path: Path) -> None:
     first, second = two_runs(store)
-    position = position_of(0, 0)
-    found = counted(first, second, preferred("tie", None), by="people", where="", counts=(2, 0), position=position)
+    position = position_bias(0, 0)
+    found = summarize(first, second, preferred("tie", None), by="people", where="", counts=(2, 0), position=position)
     with pytest.raises(UsageError, match="none of 2 pairs has a verdict"):
         write_preferences(first, second, found, tmp_path / "pairs")
     assert not (tmp_path / "pairs").exists()

@@ -165,7 +165,7 @@ def test_force_never_replaces_a_folder_that_is_no_student(tmp_path: Path) -> Non
     small_student(tmp_path / "all" / "x")
     (tmp_path / "file").write_text("mine")
     for place in (tmp_path / "all", tmp_path / "file"):
-        with pytest.raises(UsageError, match="is no student"):
+        with pytest.raises(UsageError, match="is not a student folder"):
             small_student(place, force=True)
     assert read_card(tmp_path / "all" / "x") is not None and (tmp_path / "file").read_text() == "mine"
 

@@ -14,26 +14,26 @@ from stepdown.stats import crossed_interval, mcnemar_exact, paired_interval, wil
 from stepdown.store import Run, Store
 from stepdown.training.studies import (
     Cell,
-    Grid,
-    Score,
+    CellScore,
     StudyFindings,
-    compare,
+    StudyGrid,
+    cell_score,
+    compare_cells,
     draw_scores,
     markdown,
-    score,
-    write_findings,
+    write_study,
 )
 from stepdown.types import Chain, Grade, Messages, Problem, Sampling
 from worlds import solver, sums
 
 CELL = Cell(5, "random", "chain")
-SCORE = Score(
+SCORE = CellScore(
     name="chain-n5-random", chains=5, by="random", target="chain", runs=("r0", "r1"), accuracies=(0.5, 0.25),
     mean=0.375, low=0.2, high=0.6, graded=8, total=10,
 )  # fmt: skip
 
 
-def grid(tmp_path: Path, **changed: object) -> Grid:
+def grid(tmp_path: Path, **changed: object) -> StudyGrid:
     folder = tmp_path / "corpus"
     if not folder.exists():
         with CorpusWriter(folder, card=Card(dataset="p/train")) as writer:
@@ -42,7 +42,7 @@ def grid(tmp_path: Path, **changed: object) -> Grid:
                 for sample in range(6):
                     text = f"Thought {sample}.\nAnswer: {place}"
                     writer.add(Chain(problem, text, "t", sample, Grade("right", str(place))))
-    return msgspec.structs.replace(Grid(corpus=folder, out=tmp_path / "out"), **changed)
+    return msgspec.structs.replace(StudyGrid(corpus=folder, out=tmp_path / "out"), **changed)
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_a_corpus_of_plans_is_no_study(tmp_path: Path) -> None:
 
 def test_a_score_is_the_mean_over_seeds_with_an_interval_over_seeds_and_problems(store: Store) -> None:
     runs = [solved(store, {0, 1, 2}, name="a"), solved(store, {1, 2, 3, 4}, name="b")]
-    found = score(CELL, runs)
+    found = cell_score(CELL, runs)
     assert (found.accuracies, found.graded, found.total) == ((3 / 6, 4 / 6), 6, 6)
     assert found.mean == pytest.approx(7 / 12) and found.runs == (runs[0].id, runs[1].id)
     assert (found.low, found.high) == crossed_interval([[1, 1, 1, 0, 0, 0], [0, 1, 1, 1, 1, 0]])
@@ -138,12 +138,12 @@ def test_a_score_is_the_mean_over_seeds_with_an_interval_over_seeds_and_problems
 
 def test_a_problem_that_one_seed_has_ungraded_counts_for_none(store: Store) -> None:
     runs = [solved(store, {0, 1, 2}, name="a"), solved(store, {1, 2}, failed=0, name="b")]
-    found = score(CELL, runs)
+    found = cell_score(CELL, runs)
     assert (found.graded, found.total, found.accuracies) == (5, 6, (2 / 5, 2 / 5))
 
 
 def test_nothing_graded_says_nothing(store: Store) -> None:
-    found = score(CELL, [solved(store, set(), failed=0, count=1)])
+    found = cell_score(CELL, [solved(store, set(), failed=0, count=1)])
     assert (found.graded, found.total, found.low, found.high) == (0, 1, 0.0, 1.0)
 
 
@@ -153,12 +153,12 @@ def test_several_samples_count_by_their_vote_and_not_by_the_last(store: Store) -
 
     warm = Sampling(temperature=0.7)
     run = sd.run(sums(4), "direct", student=ScriptedModel(wavering), sampling=warm, samples=3, store=store)
-    found = score(CELL, [run])
+    found = cell_score(CELL, [run])
     assert (found.mean, found.graded, found.total) == (1.0, 4, 4)
 
 
 def test_the_interval_of_one_seed_is_wilsons_over_problems_and_nothing_is_certain(store: Store) -> None:
-    found = score(CELL, [solved(store, set(range(6)))])
+    found = cell_score(CELL, [solved(store, set(range(6)))])
     assert (found.mean, found.low, found.high) == (1.0, *wilson(6, 6))
     findings = StudyFindings(base="b", test="t", scores=(found,))
     assert findings.over.startswith("over problems (one seed")
@@ -170,7 +170,7 @@ def test_a_run_that_did_not_end_shows_what_was_to_be_asked(store: Store) -> None
     begun = store.open_run(msgspec.structs.replace(whole.settings, count=50))
     for place, trace in enumerate(whole.traces()):
         begun.put_trace(place, trace)
-    assert score(CELL, [begun]).total == 50
+    assert cell_score(CELL, [begun]).total == 50
 
 
 # --- one cell against another
@@ -181,7 +181,7 @@ ONE = Cell(1, "random", "chain")
 
 def test_five_chains_are_tested_against_one_on_the_problems_both_have_graded(store: Store) -> None:
     few, more = solved(store, {0}, name="a"), solved(store, {0, 1, 2, 3}, failed=5, name="b")
-    [found] = compare({ONE: [few], CELL: [more]})
+    [found] = compare_cells({ONE: [few], CELL: [more]})
     assert (found.name, found.against, found.problems, found.seeds) == (CELL.name, ONE.name, 5, 1)
     assert (found.difference, found.low, found.high) == (3 / 5, *paired_interval(3, 0, 5))
     assert found.p == found.p_holm == mcnemar_exact(3, 0)
@@ -191,7 +191,7 @@ def test_a_cell_is_tested_against_the_one_it_differs_from_in_one_thing(store: St
     run = solved(store, {0})
     names = ["chain 1 random", "chain 5 random", "chain 0 ", "filler 1 random", "filler 5 random", "chain 1 short"]
     cells = [Cell(int(chains), by, target) for target, chains, by in (name.split(" ") for name in names)]
-    found = compare({cell: [run] for cell in cells})
+    found = compare_cells({cell: [run] for cell in cells})
     pairs = {one.name: one.against for one in found}
     assert pairs == {
         "chain-n5-random": "chain-n1-random", "chain-all": "chain-n1-random", "filler-n1-random": "chain-n1-random",
@@ -201,7 +201,7 @@ def test_a_cell_is_tested_against_the_one_it_differs_from_in_one_thing(store: St
 
 def test_holm_adjusts_over_the_study_and_the_table_says_so(store: Store) -> None:
     few, more = solved(store, set(), name="a"), solved(store, set(range(6)), name="b")
-    found = compare({ONE: [few], CELL: [more], Cell(30, "random", "chain"): [more]})
+    found = compare_cells({ONE: [few], CELL: [more], Cell(30, "random", "chain"): [more]})
     assert [one.p for one in found] == [mcnemar_exact(6, 0)] * 2 and found[0].p_holm == 2 * found[0].p
     page = markdown(StudyFindings(base="b", test="t", scores=(), compared=found))
     assert "| chain-n5-random | chain-n1-random | 6 | +100.0 [+" in page and "p (Holm)" in page
@@ -209,7 +209,7 @@ def test_holm_adjusts_over_the_study_and_the_table_says_so(store: Store) -> None
 
 def test_places_without_a_graded_problem_in_common_are_not_tested(store: Store) -> None:
     failed = [solved(store, set(), failed=0, count=1, name=name) for name in "ab"]
-    assert compare({ONE: failed[:1], CELL: failed[1:]}) == compare({ONE: [], CELL: failed}) == ()
+    assert compare_cells({ONE: failed[:1], CELL: failed[1:]}) == compare_cells({ONE: [], CELL: failed}) == ()
 
 
 # --- what is written
@@ -229,7 +229,7 @@ def test_hostile_names_stand_in_the_table_as_words() -> None:
 
 def test_findings_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     found = StudyFindings(base="small", test="sums/test", scores=(SCORE,), before=(SCORE,))
-    write_findings(found, tmp_path / "new" / "out")
+    write_study(found, tmp_path / "new" / "out")
     assert msgspec.json.decode((tmp_path / "new" / "out" / "study.json").read_bytes(), type=StudyFindings) == found
     assert (tmp_path / "new" / "out" / "study.md").read_text() == markdown(found)
 

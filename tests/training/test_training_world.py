@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from places import SUPPORT
-from small_lessons import FAST, FULL, chains, logged, same_weights
+from small_lessons import DPO, FAST, FULL, chains, logged, pairs, same_weights
 from stepdown.errors import UsageError
 from stepdown.training import TrainingProgress, train
 from stepdown.training.packing import PackedDataset
@@ -31,7 +31,7 @@ STOPPED = 4
 CHILD = """
 import os, sys
 sys.path.insert(0, {support!r})
-from small_lessons import FAST, FULL, chains
+from small_lessons import DPO, FAST, FULL, chains, pairs
 from stepdown.training import train
 from accelerate import PartialState
 from pathlib import Path
@@ -40,9 +40,9 @@ folder = Path({folder!r})
 def kill(told):
     if told.step == {stopped}:
         os.kill(os.getpid(), 9)
-trainings = [("lora", FAST, None), ("full", FULL, None), ("begun", FAST, None), ("killed", FAST, kill)]
+trainings = [("lora", FAST, None), ("full", FULL, None), ("dpo", DPO, None), ("begun", FAST, None), ("killed", FAST, kill)]
 for name, settings, progress in trainings:
-    train(chains(), base={base!r}, out=folder / name, training=settings, progress=progress)
+    train(pairs() if name == "dpo" else chains(), base={base!r}, out=folder / name, training=settings, progress=progress)
     assert PartialState().num_processes == 2, PartialState()
     (folder / f"{{name}}-of-{{PartialState().process_index}}").touch()
 """
@@ -56,8 +56,8 @@ def stop(told: TrainingProgress) -> None:
 @pytest.fixture(scope="module")
 def alone(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("alone")
-    for name, settings in (("lora", FAST), ("full", FULL)):
-        train(chains(), base=base, out=folder / name, training=settings)
+    for name, settings, some in (("lora", FAST, chains()), ("full", FULL, chains()), ("dpo", DPO, pairs())):
+        train(some, base=base, out=folder / name, training=settings)
     return folder
 
 
@@ -74,12 +74,12 @@ def together(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(launch, capture_output=True, text=True, env=environment, timeout=300)
     there = {path.name for path in folder.glob("*-of-*")}
-    assert there == {f"{name}-of-{rank}" for name in ("lora", "full", "begun") for rank in (0, 1)}, done.stderr
+    assert there == {f"{name}-of-{rank}" for name in ("lora", "full", "dpo", "begun") for rank in (0, 1)}, done.stderr
     assert done.returncode != 0 and (folder / ".killed.training").exists() and not (folder / "killed").exists()
     return folder
 
 
-@pytest.mark.parametrize("name", ["lora", "full"])
+@pytest.mark.parametrize("name", ["lora", "full", "dpo"])
 def test_two_processes_train_the_student_of_one(name: str, alone: Path, together: Path) -> None:
     one, two = (logged(folder / name / "log.jsonl") for folder in (alone, together))
     assert len(one) == FAST.steps and two == pytest.approx(one, abs=1e-5)

@@ -4,7 +4,7 @@ from stepdown.measuring.cascades import Calibration, Goal, Threshold, calibrate
 from stepdown.measuring.contrast import Consistency, consistency
 from stepdown.measuring.judges import JudgeBudget, cached_model, judge_budget, limit_judge
 from stepdown.measuring.preferences import AT_ONCE, Candidates, Preference, Preferences, Where, candidates, prefer
-from stepdown.measuring.sensitivity import GRADERS, Reading, Sensitivity, sensitivity
+from stepdown.measuring.sensitivity import GRADERS, GraderReading, Sensitivity, sensitivity
 from stepdown.measuring.votes import read_votes, write_votes
 
 __all__ = [
@@ -14,10 +14,10 @@ __all__ = [
     "Candidates",
     "Consistency",
     "Goal",
+    "GraderReading",
     "JudgeBudget",
     "Preference",
     "Preferences",
-    "Reading",
     "Sensitivity",
     "Threshold",
     "Where",

@@ -22,7 +22,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")  # a key that TOML takes without quotes
 _DIGITS = 4  # of a threshold in a file; cut, so that the share it stands for still reaches it
 
 
-class Tried(msgspec.Struct, frozen=True):
+class ProblemOutcome(msgspec.Struct, frozen=True):
     """One problem under both: the votes for the cheap run's answer, verdicts, USD and tokens; None is unknown."""
 
     question: str
@@ -235,7 +235,7 @@ def held_out(question: str, share: float) -> bool:
     return place < share * 2**64
 
 
-def _tried(cheap: Run, dear: Run, prices: Pricing) -> Iterator[Tried]:
+def _tried(cheap: Run, dear: Run, prices: Pricing) -> Iterator[ProblemOutcome]:
     answers = {asked(attempts[0][0].problem): _figures(attempts, prices) for attempts in dear.by_problem()}
     for attempts in cheap.by_problem():
         problem = attempts[0][0].problem
@@ -244,7 +244,7 @@ def _tried(cheap: Run, dear: Run, prices: Pricing) -> Iterator[Tried]:
             continue
         votes, verdict, cost, tokens = _figures(attempts, prices)
         _, dear_verdict, dear_cost, dear_tokens = answers.pop(question)
-        yield Tried(question, problem.kind, votes, verdict, dear_verdict, cost, dear_cost, tokens, dear_tokens)
+        yield ProblemOutcome(question, problem.kind, votes, verdict, dear_verdict, cost, dear_cost, tokens, dear_tokens)
 
 
 def _figures(attempts: Attempts, prices: Pricing) -> tuple[int, Verdict, float | None, int | None]:
@@ -260,7 +260,7 @@ def _figures(attempts: Attempts, prices: Pricing) -> tuple[int, Verdict, float |
     return votes, grade.verdict, cost, sum(tokens) if len(tokens) == len(usages) else None
 
 
-def _row(tried: Sequence[Tried], votes: int, agreeing: int) -> Threshold:
+def _row(tried: Sequence[ProblemOutcome], votes: int, agreeing: int) -> Threshold:
     on = [one.votes < agreeing for one in tried]
     verdicts = [one.dear if escalated else one.cheap for one, escalated in zip(tried, on, strict=True)]
     right, graded = verdicts.count("right"), len(verdicts) - verdicts.count("ungraded")
@@ -291,7 +291,7 @@ def _mean(parts: Sequence[tuple[float | None, float | None]], on: Sequence[bool]
     return total / len(parts)
 
 
-def _cost_high(tried: Sequence[Tried], on: Sequence[bool], cost: float) -> float | None:
+def _cost_high(tried: Sequence[ProblemOutcome], on: Sequence[bool], cost: float) -> float | None:
     """The cost per problem if more go on than did, each at the mean price of those that did, or of all if none did."""
     prices = [one.dear_cost for one, escalated in zip(tried, on, strict=True) if escalated]
     known = [price for price in prices or [one.dear_cost for one in tried] if price is not None]

@@ -30,7 +30,7 @@ _VERDICT = re.compile(r"[\W_]*(?:(?:answer|verdict)\s*:[\W_]*)?(?:solution\s)?(a
 _LONGEST = 40  # characters of a line that may be a verdict
 
 
-class Pair(msgspec.Struct, frozen=True):
+class SolutionPair(msgspec.Struct, frozen=True):
     """A problem and what two runs wrote on it."""
 
     problem: Problem
@@ -50,7 +50,7 @@ class Preference(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-class Position(msgspec.Struct, frozen=True):
+class PositionBias(msgspec.Struct, frozen=True):
     """How often a text won by its place alone, and the exact binomial p that places do not matter.
 
     Of a judge: pairs in which the text shown `first` (or `second`) won in both orders. Of people, to whom each pair is
@@ -100,7 +100,7 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     high: float
     p: float
-    position: Position
+    position: PositionBias
     agreement: Agreement | None = None
     raters: tuple[str, ...] = ()
     items: tuple[Preference, ...]
@@ -161,9 +161,9 @@ def prefer(
 
     items = plain(work())
     twice = Counter(one.votes for one in items)
-    position = position_of(twice["first", "second"], twice["second", "first"])
+    position = position_bias(twice["first", "second"], twice["second", "first"])
     counts = (len(found.ids), found.identical)
-    return counted(first, second, items, by=f"judge:{judge.name}", where=where, counts=counts, position=position)
+    return summarize(first, second, items, by=f"judge:{judge.name}", where=where, counts=counts, position=position)
 
 
 def candidates(first: Run, second: Run, where: Where = "both-right") -> Candidates:
@@ -172,8 +172,8 @@ def candidates(first: Run, second: Run, where: Where = "both-right") -> Candidat
         raise UsageError(
             f"both runs are `{first.id}`", "name two runs on the same problems; `stepdown runs` lists them"
         )
-    others = {trace.problem.id: _mark(trace, grade) for trace, grade in solved(second)}
-    pairs = ((trace.problem.id, _mark(trace, grade)) for trace, grade in solved(first))
+    others = {trace.problem.id: _mark(trace, grade) for trace, grade in first_solutions(second)}
+    pairs = ((trace.problem.id, _mark(trace, grade)) for trace, grade in first_solutions(first))
     common = [(one, mark, others[one]) for one, mark in pairs if one in others and mark[0] == others[one][0]]
     if not common:
         raise UsageError(
@@ -189,7 +189,7 @@ def candidates(first: Run, second: Run, where: Where = "both-right") -> Candidat
     return Candidates(ids, len(fit) - len(ids))
 
 
-def solved(run: Run) -> Iterator[tuple[Trace, Grade]]:
+def first_solutions(run: Run) -> Iterator[tuple[Trace, Grade]]:
     """Stream the first sample of each problem that has a solution, with its grade."""
     return ((trace, grade) for trace, grade in run.graded() if not trace.sample and (trace.solution or "").strip())
 
@@ -200,10 +200,10 @@ def _mark(trace: Trace, grade: Grade) -> tuple[bytes, bytes, bool]:
     return digest(problem.question, *problem.choices), digest(text), grade.verdict == "right"
 
 
-def pair_of(first: Run, second: Run, problem: str) -> Pair:
+def pair_of(first: Run, second: Run, problem: str) -> SolutionPair:
     """Return what both runs wrote on a problem. Raises `UnknownName`."""
     trace, other = first.trace(problem), second.trace(problem)
-    return Pair(trace.problem, trace.solution or "", other.solution or "")
+    return SolutionPair(trace.problem, trace.solution or "", other.solution or "")
 
 
 def digest(*texts: str) -> bytes:
@@ -223,7 +223,7 @@ async def _settled(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     return ended
 
 
-async def _compare(judge: Model, pair: Pair) -> Preference:
+async def _compare(judge: Model, pair: SolutionPair) -> Preference:
     orders = ((pair.first, pair.second), (pair.second, pair.first))
     shown, swapped = await _settled([_ask(judge, pair.problem, *order) for order in orders])
     votes = (shown[0], _SWAPPED[swapped[0]])
@@ -240,7 +240,7 @@ async def _ask(judge: Model, problem: Problem, one: str, other: str) -> tuple[Pr
     except CallFailed as error:
         return None, f"the judge did not answer: {error.what}"[:200]
     said = verdict_of(replies[0].text)
-    return said, "" if said else f"the judge's reply `{replies[0].text.strip()[:80]}` is no verdict"
+    return said, "" if said else f"the judge's reply `{replies[0].text.strip()[:80]}` is not a verdict"
 
 
 def verdict_of(text: str) -> Preferred | None:
@@ -251,12 +251,12 @@ def verdict_of(text: str) -> Preferred | None:
     return said.pop() if len(said) == 1 else None
 
 
-def position_of(first: int, second: int) -> Position:
+def position_bias(first: int, second: int) -> PositionBias:
     """Return how often the first and the second place won, tested."""
-    return Position(first, second, binomial_test(first, first + second))
+    return PositionBias(first, second, binomial_test(first, first + second))
 
 
-def counted(
+def summarize(
     first: Run,
     second: Run,
     items: Sequence[Preference],
@@ -264,7 +264,7 @@ def counted(
     by: str,
     where: str,
     counts: tuple[int, int],
-    position: Position,
+    position: PositionBias,
 ) -> Preferences:
     """Count preferences and test them; `counts` are the eligible and the identical pairs."""
     preferred = Counter(one.preferred for one in items)
@@ -312,7 +312,7 @@ def _lines(found: Preferences) -> Iterator[str]:
         yield f"Not compared: {found.identical} problems on which both runs wrote the same text."
 
 
-def _place(place: Position, *, people: bool) -> str:
+def _place(place: PositionBias, *, people: bool) -> str:
     if people:
         return f"place: {place.first} votes for the left text, {place.second} for the right; {_chance(place.p)}"
     places = f"the text shown first {place.first} times, the one shown second {place.second} times"

@@ -15,7 +15,7 @@ from stepdown.types import Grader, Verdict
 GRADERS = ("default", "strict", "lenient", "last-number", "box-first")
 
 
-class Reading(msgspec.Struct, frozen=True):
+class GraderReading(msgspec.Struct, frozen=True):
     """A run's accuracy (right / graded, by vote where there are several samples) under one grader, as a share of 1."""
 
     grader: str
@@ -31,7 +31,7 @@ class Sensitivity(msgspec.Struct, frozen=True):
     """One run under each grader."""
 
     run: str
-    readings: tuple[Reading, ...]
+    readings: tuple[GraderReading, ...]
 
 
 def sensitivity(run: Run, graders: Sequence[str] = GRADERS) -> Sensitivity:
@@ -42,7 +42,7 @@ def sensitivity(run: Run, graders: Sequence[str] = GRADERS) -> Sensitivity:
     return Sensitivity(run.id, plain(_readings(run, [load_grader(name) for name in graders])))
 
 
-async def _readings(run: Run, graders: Sequence[Grader]) -> tuple[Reading, ...]:
+async def _readings(run: Run, graders: Sequence[Grader]) -> tuple[GraderReading, ...]:
     counts = {grader.name: Counter[Verdict]() for grader in graders}
     for attempts in run.by_problem():
         for grader in graders:
@@ -52,8 +52,8 @@ async def _readings(run: Run, graders: Sequence[Grader]) -> tuple[Reading, ...]:
     return tuple(_reading(name, verdicts) for name, verdicts in counts.items())
 
 
-def _reading(name: str, verdicts: Counter[Verdict]) -> Reading:
+def _reading(name: str, verdicts: Counter[Verdict]) -> GraderReading:
     right, graded = verdicts["right"], verdicts["right"] + verdicts["wrong"]
     low, high = wilson(right, graded) if graded else (0.0, 1.0)
     accuracy = right / graded if graded else None
-    return Reading(name, right, graded, verdicts.total(), accuracy, low, high)
+    return GraderReading(name, right, graded, verdicts.total(), accuracy, low, high)

@@ -14,16 +14,16 @@ from stepdown.errors import UnknownName, UsageError
 from stepdown.files import replacing
 from stepdown.measuring.preferences import (
     Agreement,
-    Pair,
     Preference,
     Preferences,
     Preferred,
+    SolutionPair,
     Where,
     candidates,
-    counted,
     digest,
     pair_of,
-    position_of,
+    position_bias,
+    summarize,
 )
 from stepdown.prompts import asked
 from stepdown.store import Run
@@ -32,7 +32,7 @@ from stepdown.tabular import Row, find_file, read_rows, shown
 SIDES = ("left", "right", "tie")
 
 
-class Item(msgspec.Struct, frozen=True):
+class VoteItem(msgspec.Struct, frozen=True):
     """A line of a task file: a rater writes `left`, `right` or `tie` into `vote`, and a name into `rater`."""
 
     item: str
@@ -78,7 +78,7 @@ def write_votes(
     """
     path = Path(path)
     if path.suffix not in (".jsonl", ".html"):
-        raise UsageError(f"`{path}` is no task file", "name a .jsonl or a .html file")
+        raise UsageError(f"`{path}` is not a task file", "name a .jsonl or a .html file")
     drawn = candidates(first, second, where).draw(limit, seed)
     items = (_item(first, second, one, seed) for one in drawn)
     with replacing(path, force) as part, part.open("xb") as file:
@@ -86,25 +86,27 @@ def write_votes(
     return len(drawn)
 
 
-def _item(first: Run, second: Run, problem: str, seed: int) -> Item:
+def _item(first: Run, second: Run, problem: str, seed: int) -> VoteItem:
     pair = pair_of(first, second, problem)
     turned = digest(str(seed), problem, "side")[0] % 2 == 1
     left, right = (pair.second, pair.first) if turned else (pair.first, pair.second)
-    return Item(_name(first, second, pair, turned=turned), problem, asked(pair.problem), left.strip(), right.strip())
+    return VoteItem(
+        _name(first, second, pair, turned=turned), problem, asked(pair.problem), left.strip(), right.strip()
+    )
 
 
-def _name(first: Run, second: Run, pair: Pair, *, turned: bool) -> str:
+def _name(first: Run, second: Run, pair: SolutionPair, *, turned: bool) -> str:
     """The id of an item: 16 hexadecimal digits that tell, to who has the runs, which of them stands on the left."""
     shown_texts = [(first.id, pair.first), (second.id, pair.second)]
     parts = chain.from_iterable(reversed(shown_texts) if turned else shown_texts)
     return digest(pair.problem.id, *parts)[:8].hex()
 
 
-def _jsonl(items: Iterable[Item]) -> Iterator[bytes]:
+def _jsonl(items: Iterable[VoteItem]) -> Iterator[bytes]:
     return (msgspec.json.encode(item) + b"\n" for item in items)
 
 
-def _page(items: Iterable[Item]) -> Iterator[bytes]:
+def _page(items: Iterable[VoteItem]) -> Iterator[bytes]:
     head, _, tail = files("stepdown.measuring").joinpath("votes.html").read_text("utf-8").partition("{{items}}")
     yield head.encode()
     for place, item in enumerate(items, 1):
@@ -112,7 +114,7 @@ def _page(items: Iterable[Item]) -> Iterator[bytes]:
     yield tail.encode()
 
 
-def _section(place: int, item: Item) -> str:
+def _section(place: int, item: VoteItem) -> str:
     texts = "".join(f"<pre><b>{side}</b>\n{escape(getattr(item, side))}</pre>" for side in ("left", "right"))
     choices = "".join(f'<label><input type="radio" name="{item.item}" value="{side}"> {side}</label>' for side in SIDES)
     return (
@@ -129,20 +131,20 @@ def read_votes(first: Run, second: Run, *paths: str | Path) -> Preferences:
     """
     if not paths:
         raise UsageError("there are no votes", "name one or more filled task files")
-    pairs: dict[str, Pair] = {}
+    pairs: dict[str, SolutionPair] = {}
     votes = [vote for path in map(find_file, paths) for vote in _votes(first, second, path, pairs)]
     _check_once(votes)
     cast = [vote for vote in votes if vote.side]
     raters = tuple(sorted({vote.rater for vote in cast}))
     items = _items(votes, raters)
     sides = Counter(vote.side for vote in cast)
-    position = position_of(sides["left"], sides["right"])
+    position = position_bias(sides["left"], sides["right"])
     counts = (len(items), 0)
-    found = counted(first, second, items, by="people", where="", counts=counts, position=position)
+    found = summarize(first, second, items, by="people", where="", counts=counts, position=position)
     return msgspec.structs.replace(found, raters=raters, agreement=agreement([one.votes for one in items]))
 
 
-def _votes(first: Run, second: Run, path: Path, pairs: dict[str, Pair]) -> Iterator[Vote]:
+def _votes(first: Run, second: Run, path: Path, pairs: dict[str, SolutionPair]) -> Iterator[Vote]:
     with closing(read_rows(path)) as rows:
         for row in rows:
             problem = row.text("problem", "a problem's id")
@@ -154,7 +156,7 @@ def _votes(first: Run, second: Run, path: Path, pairs: dict[str, Pair]) -> Itera
             yield Vote(problem, row.optional("rater") or path.stem, _left(first, second, row, pairs[problem]), side)
 
 
-def _pair(first: Run, second: Run, row: Row, problem: str) -> Pair:
+def _pair(first: Run, second: Run, row: Row, problem: str) -> SolutionPair:
     try:
         return pair_of(first, second, problem)
     except UnknownName as error:
@@ -162,7 +164,7 @@ def _pair(first: Run, second: Run, row: Row, problem: str) -> Pair:
         raise row.bad("problem", f"a problem of both runs, found {shown(problem)}", hint) from error
 
 
-def _left(first: Run, second: Run, row: Row, pair: Pair) -> Preferred:
+def _left(first: Run, second: Run, row: Row, pair: SolutionPair) -> Preferred:
     item = row.text("item", "an item's id")
     if item == _name(first, second, pair, turned=False):
         return "first"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stepdown.measuring import Consistency, Reading, Sensitivity
+from stepdown.measuring import Consistency, GraderReading, Sensitivity
 from stepdown.reports.tables import Table
 from stepdown.text import between, chance, percent, points
 
@@ -59,7 +59,7 @@ def sensitivity_table(found: Sequence[Sensitivity], place: dict[str, int]) -> Ta
     return Table("Under each grader", ("#", *names), rows, numbers=1, note=note)
 
 
-def _cell(reading: Reading) -> str:
+def _cell(reading: GraderReading) -> str:
     if reading.accuracy is None:
         return "-"
     return f"{percent(reading.accuracy)} ({reading.right}/{reading.graded})"

@@ -1,6 +1,7 @@
 """Training: corpora from runs, student folders from a corpus and a base, and studies of what the students learned."""
 
-from stepdown.training.contamination import check_allow, refuse_overlap, refuse_tests
+from stepdown.training.checks import check_content
+from stepdown.training.contamination import check_allowed, refuse_overlap, refuse_tests
 from stepdown.training.datasets import TrainingProgress
 from stepdown.training.loop import train
 from stepdown.training.pairs import write_preferences
@@ -19,15 +20,15 @@ from stepdown.training.students.folder import export_student
 from stepdown.training.studies import (
     TESTED,
     Cell,
-    Compared,
-    Grid,
-    Score,
+    CellComparison,
+    CellScore,
     StudyFindings,
-    compare,
-    note_score,
-    score,
-    trained_on,
-    write_findings,
+    StudyGrid,
+    add_score_to_card,
+    cell_score,
+    compare_cells,
+    contamination_lines,
+    write_study,
 )
 from stepdown.training.world import launched
 
@@ -38,14 +39,18 @@ __all__ = [
     "SAMPLING",
     "TESTED",
     "Cell",
-    "Compared",
-    "Grid",
-    "Score",
+    "CellComparison",
+    "CellScore",
     "StudyFindings",
+    "StudyGrid",
     "Training",
     "TrainingProgress",
-    "check_allow",
-    "compare",
+    "add_score_to_card",
+    "cell_score",
+    "check_allowed",
+    "check_content",
+    "compare_cells",
+    "contamination_lines",
     "export_student",
     "launched",
     "note_score",
@@ -61,4 +66,5 @@ __all__ = [
     "write_gold",
     "write_plans",
     "write_preferences",
+    "write_study",
 ]

@@ -13,7 +13,7 @@ ALLOWED = "test"
 _SHOWN = 3
 
 
-def check_allow(allow: Sequence[str]) -> None:
+def check_allowed(allow: Sequence[str]) -> None:
     """Raise `UnknownName` for what is no refusal."""
     for name in allow:
         if name != ALLOWED:
@@ -32,10 +32,10 @@ def refuse_tests(
     if ALLOWED in allow:
         return
     _refuse_name(dataset)
-    refuse_asked(dataset, {key(problem): problem.id for problem in problems}, store=store)
+    refuse_test_questions(dataset, {key(problem): problem.id for problem in problems}, store=store)
 
 
-def refuse_asked(dataset: str, asked: Mapping[int, str], *, store: Store | None = None) -> None:
+def refuse_test_questions(dataset: str, asked: Mapping[int, str], *, store: Store | None = None) -> None:
     """Raise `UsageError` where questions, by key with a problem's id, are there to test on."""
     _refuse_name(dataset)
     for one in asked.values():

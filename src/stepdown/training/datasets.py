@@ -11,7 +11,7 @@ from stepdown.models.weights import SeenQuestions, TrainingData, file_hash, seen
 from stepdown.questions import key, keys_of
 from stepdown.training.bases import Base, BaseLocation
 from stepdown.training.checks import check_corpus
-from stepdown.training.contamination import refuse_asked
+from stepdown.training.contamination import refuse_test_questions
 from stepdown.training.examples import Examples
 from stepdown.training.sampling_order import IntArray
 from stepdown.training.settings import Training
@@ -104,7 +104,7 @@ def _prepare(
     """Read and check the corpus, and set the dev problems apart."""
     examples = Examples(base.tokenizer, training).read(corpus)
     if isinstance(corpus, Iterator) and "test" not in training.allow:
-        refuse_asked("", dict(zip(examples.keys, examples.places, strict=True)))
+        refuse_test_questions("", dict(zip(examples.keys, examples.places, strict=True)))
     words = check_corpus(examples.survey, len(examples.prompts), training)
     places, problems = set_apart(examples, training, dev)
     trained, held_out = examples.split(places)

@@ -11,7 +11,7 @@ from stepdown.prompts import load_prompts
 from stepdown.training.bases import BaseLocation
 from stepdown.training.datasets import INCIDENTAL, OnProgress, PreparedDataset, TrainingProgress
 from stepdown.training.settings import Training
-from stepdown.training.students.folder import check_place
+from stepdown.training.students.folder import check_student_folder
 from stepdown.types import Problem, fingerprint
 from stepdown.version import __version__
 
@@ -31,13 +31,13 @@ class Job(msgspec.Struct, frozen=True):
 def student_folders(out: Path, training: Training, seeds: int) -> dict[int, Path]:
     """Return the student folder of each seed. Raises `UsageError` where one cannot be written."""
     if seeds < 1:
-        raise UsageError(f"`{seeds}` seeds train nothing", "give 1 or more")
+        raise UsageError(f"`seeds` must be at least 1, not `{seeds}`", "give 1 or more")
     numbers = range(training.seed, training.seed + seeds)
     folders = {number: out / f"seed-{number}" if seeds > 1 else out for number in numbers}
     if seeds > 1 and (out / CARD).is_file():
         raise UsageError(f"`{out}` is one student, and several would lie in it", "name another folder")
     for folder in folders.values():
-        check_place(folder)
+        check_student_folder(folder)
     return folders
 
 

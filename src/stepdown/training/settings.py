@@ -87,16 +87,16 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
         load_prompts(self.prompts)
         for name in ("steps", "batch", "rank", "alpha", "checkpoints", "clip", "epsilon", "beta"):
             if not getattr(self, name) > 0:
-                raise UsageError(f"`{name}` of `{getattr(self, name)}` trains nothing", "give more than 0")
+                raise UsageError(f"`{name}` must be above 0, not `{getattr(self, name)}`", "give more than 0")
         for name in ("warmup", "evaluations", "dev", "dropout", "seed", "tokens_per_pass"):
             if getattr(self, name) < 0:
-                raise UsageError(f"`{name}` of `{getattr(self, name)}` is below 0", "give 0 or more")
+                raise UsageError(f"`{name}` must not be negative, as `{getattr(self, name)}` is", "give 0 or more")
         if self.seed >= 2**31:
             raise UsageError(f"`seed` of `{self.seed}` is more than PyTorch's seeds hold", "give a number below 2**31")
         if self.max_length < 8:
-            raise UsageError(f"`max_length` of `{self.max_length}` trains nothing", "give 8 or more")
+            raise UsageError(f"`max_length` must be at least 8, not `{self.max_length}`", "give 8 or more")
         if self.learning_rate is not None and not self.learning_rate > 0:
-            raise UsageError(f"a learning rate of `{self.learning_rate}` trains nothing", "give more than 0")
+            raise UsageError(f"`learning_rate` must be above 0, not `{self.learning_rate}`", "give more than 0")
 
     def _check_names(self) -> None:
         choices: dict[str, Iterable[str]] = {

@@ -49,7 +49,7 @@ class Cell(msgspec.Struct, frozen=True):
         return (DIRECT if self.target == "label" else CHAIN_OF_THOUGHT).name
 
 
-class Grid(msgspec.Struct, frozen=True, kw_only=True):
+class StudyGrid(msgspec.Struct, frozen=True, kw_only=True):
     """What a study compares: views of one corpus, kept by `keep` first; nothing is sampled again.
 
     `chains` are the numbers N of chains per problem, `by` how they are chosen, `targets` what is learned. A label is
@@ -106,7 +106,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
                 yield cell, seed
 
 
-class Score(msgspec.Struct, frozen=True, kw_only=True):
+class CellScore(msgspec.Struct, frozen=True, kw_only=True):
     """What the students of one cell got right on the test problems; shares are of 1.
 
     `runs` and `accuracies` are by seed; `low` and `high` a 95 % interval, over problems with one seed, else over seeds
@@ -129,7 +129,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     without: float | None = None
 
 
-class Compared(msgspec.Struct, frozen=True, kw_only=True):
+class CellComparison(msgspec.Struct, frozen=True, kw_only=True):
     """A cell of the grid beside the one it is tested against, over the problems that all their runs have graded.
 
     Seeds are paired too. `difference` (new - old) is a share of 1, with its 95 % interval and p, over problems with one
@@ -152,9 +152,9 @@ class StudyFindings(msgspec.Struct, frozen=True, kw_only=True):
 
     base: str
     test: str
-    scores: tuple[Score, ...]
-    before: tuple[Score, ...] = ()
-    compared: tuple[Compared, ...] = ()
+    scores: tuple[CellScore, ...]
+    before: tuple[CellScore, ...] = ()
+    compared: tuple[CellComparison, ...] = ()
     version: int = VERSION
 
     @property
@@ -167,7 +167,7 @@ class StudyFindings(msgspec.Struct, frozen=True, kw_only=True):
         return f"over seeds and problems{alone}"
 
 
-def score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> Score:
+def cell_score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> CellScore:
     """Return the score of a cell from the runs of its seeds over the same problems.
 
     Several samples of a problem count by their majority. A problem that any seed has ungraded is left out of
@@ -177,9 +177,9 @@ def score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> Score:
     known = _known(verdicts)
     table = _table(verdicts, known)
     low, high = crossed_interval(table)
-    met = met_in(runs) & set(known)
+    met = contaminated_problems(runs) & set(known)
     others = _table(verdicts, [one for one in known if one not in met])
-    return Score(
+    return CellScore(
         name=name or cell.name,
         chains=cell.chains,
         by=cell.by,
@@ -196,7 +196,7 @@ def score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> Score:
     )
 
 
-def met_in(runs: Sequence[Run]) -> set[str]:
+def contaminated_problems(runs: Sequence[Run]) -> set[str]:
     """Return the ids of problems that the lessons behind any of these runs met."""
     found: set[str] = set()
     for lessons in map(SeenProblems, runs):
@@ -205,7 +205,7 @@ def met_in(runs: Sequence[Run]) -> set[str]:
     return found
 
 
-def trained_on(found: StudyFindings) -> list[str]:
+def contamination_lines(found: StudyFindings) -> list[str]:
     """Return a line for each score of which a part was trained on, with the mean without that."""
     return [
         f"{one.name}: {one.met:,} of {one.graded:,} problems were trained on; without them "
@@ -215,7 +215,7 @@ def trained_on(found: StudyFindings) -> list[str]:
     ]
 
 
-def compare(runs: Mapping[Cell, Sequence[Run]]) -> tuple[Compared, ...]:
+def compare_cells(runs: Mapping[Cell, Sequence[Run]]) -> tuple[CellComparison, ...]:
     """Test each cell against the one it differs from in one thing: the fewest chains, else the first target or choice.
 
     So N = 5 is tested against N = 1. Cells without such a one, or without a problem that all have graded, are left out.
@@ -245,12 +245,12 @@ def _size(cell: Cell) -> tuple[bool, int]:
     return cell.chains == ALL, cell.chains
 
 
-def _compared(cell: Cell, own: Sequence[Run], other: Cell, others: Sequence[Run]) -> Compared:
+def _compared(cell: Cell, own: Sequence[Run], other: Cell, others: Sequence[Run]) -> CellComparison:
     seeds = min(len(own), len(others))
     new, old = ([_verdicts(run) for run in runs[:seeds]] for runs in (own, others))
     known = _known([*new, *old])
     found = crossed_difference(_table(new, known), _table(old, known))
-    return Compared(
+    return CellComparison(
         name=cell.name,
         against=other.name,
         seeds=seeds,
@@ -275,7 +275,7 @@ def _verdicts(run: Run) -> dict[str, Verdict]:
     return {some[0][0].problem.id: majority_grade(some).verdict for some in run.by_problem()}
 
 
-def note_score(folder: Path, run: Run) -> None:
+def add_score_to_card(folder: Path, run: Run) -> None:
     """Put what a student got right in a run on its card, in the place of an earlier score on the same problems.
 
     Problems are counted; of several samples the majority decides.
@@ -291,7 +291,7 @@ def note_score(folder: Path, run: Run) -> None:
     write_card(folder, msgspec.structs.replace(card, test=(*others, found)))
 
 
-def write_findings(found: StudyFindings, out: Path) -> None:
+def write_study(found: StudyFindings, out: Path) -> None:
     """Write `study.json`, `study.md` and, where charts can be drawn, the N-curve `curve.png` into a folder.
 
     Each is there whole or not at all: the same command, with more seeds, writes them anew.
@@ -320,7 +320,7 @@ def markdown(found: StudyFindings) -> str:
         "",
         f"Intervals are {found.over}.",
     ]
-    lines += [f"\n**{in_markdown(line)}**" for line in trained_on(found)]
+    lines += [f"\n**{in_markdown(line)}**" for line in contamination_lines(found)]
     if found.compared:
         lines += ["", "| students | against | problems | difference, 95 % interval | p | p (Holm) |"]
         lines += ["|---|---|---:|---|---:|---:|", *map(_line, found.compared), "", TESTED]
@@ -333,13 +333,13 @@ TESTED = (
 )
 
 
-def _line(one: Compared) -> str:
+def _line(one: CellComparison) -> str:
     interval = f"{100 * one.difference:+.1f} [{100 * one.low:+.1f}, {100 * one.high:+.1f}]"
     chances = " | ".join("<.001" if p < 0.0005 else f"{p:.3f}" for p in (one.p, one.p_holm))
     return f"| {in_markdown(one.name)} | {in_markdown(one.against)} | {one.problems} | {interval} | {chances} |"
 
 
-def draw_scores(scores: Sequence[Score], target: Path) -> bool:
+def draw_scores(scores: Sequence[CellScore], target: Path) -> bool:
     """Draw accuracy by N with intervals, a line per target and choice, as a png; False where nothing can draw it."""
     try:
         import altair as alt

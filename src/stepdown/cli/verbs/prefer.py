@@ -21,7 +21,7 @@ from stepdown.runner import contamination_warnings
 from stepdown.settings import BudgetSettings, EndpointSettings
 from stepdown.store import Run, Store
 from stepdown.text import counted
-from stepdown.training import check_allow, refuse_tests, write_preferences
+from stepdown.training import check_allowed, refuse_tests, write_preferences
 
 
 @Parameter(name="*", group=CHOICE)
@@ -128,7 +128,7 @@ def check_corpus(run: Run, options: PreferOptions, store: Store) -> None:
     """Refuse, before a judge is asked, a corpus that could not be written or that nothing may be trained on."""
     if options.out is None:
         return
-    check_allow(options.allow)
+    check_allowed(options.allow)
     check_out(options.out, force=options.force)
     problems = (trace.problem for trace in run.traces())
     refuse_tests(run.settings.dataset, problems, allow=options.allow, store=store)

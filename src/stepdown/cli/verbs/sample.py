@@ -23,7 +23,7 @@ from stepdown.problems import Problems
 from stepdown.prompts import load_demonstrations
 from stepdown.runner import Task
 from stepdown.settings import BudgetSettings, ChainSampling, EndpointSettings, ProblemSettings, RunBudgetSettings
-from stepdown.training import CHAINS, GOLD, check_allow, refuse_tests, sampling_task, write_chains, write_gold
+from stepdown.training import CHAINS, GOLD, check_allowed, refuse_tests, sampling_task, write_chains, write_gold
 from stepdown.training import SAMPLING as DRAWN
 
 
@@ -99,7 +99,7 @@ def sample(
         raise UsageError(
             "--plans belongs to `--teacher gold`", "run trace-of-thought, then `stepdown export RUN --to plans`"
         )
-    check_allow(options.allow)
+    check_allowed(options.allow)
     chosen = load_chosen(problems, dataset, preferred="train")
     if options.teacher != GOLD:
         check_extras((options.teacher,), chosen, more=("data",))

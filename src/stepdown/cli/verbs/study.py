@@ -33,18 +33,19 @@ from stepdown.text import between, chance, percent, points
 from stepdown.training import (
     TESTED,
     Cell,
-    Compared,
-    Grid,
-    Score,
+    CellComparison,
+    CellScore,
     StudyFindings,
-    compare,
+    StudyGrid,
+    add_score_to_card,
+    cell_score,
+    check_content,
+    compare_cells,
+    contamination_lines,
     launched,
-    note_score,
     refuse_overlap,
-    score,
     train,
-    trained_on,
-    write_findings,
+    write_study,
 )
 
 
@@ -85,13 +86,13 @@ class StudyOptions:
     seeds: int = 3
     before: Annotated[bool, Parameter(show_default=False)] = False
 
-    def grid(self, corpus: Path) -> Grid:
+    def grid(self, corpus: Path) -> StudyGrid:
         """Return the grid over a corpus. Raises `UsageError` where something is not said."""
         for name in ("base", "test", "out"):
             if not getattr(self, name):
                 raise UsageError(f"a study needs --{name}", "stepdown study corpus/ --base M --test DATASET --out DIR")
         assert self.out is not None, "refused above"
-        return Grid(
+        return StudyGrid(
             corpus=corpus,
             out=self.out,
             keep=self.keep,
@@ -143,7 +144,9 @@ def study(
     grid.check()
     cells = grid.cells()
     for cell in cells:
-        settings.training(cell.target).check()
+        training = settings.training(cell.target)
+        training.check()
+        check_content(open_corpus(source), training)
     test = load_chosen(problems, options.test, preferred="test")
     test.check()
     named = f"{options.test}={problems.data}" if problems.data else options.test
@@ -159,17 +162,17 @@ def study(
             grid_options = GridSettings(method=(cell.method,), student=(str(folder),), samples=solving.samples)
             session = _solve(test, grid_options, sampling, store)
             runs[cell] += _runs(session)
-            note_score(folder, runs[cell][-1])
+            add_score_to_card(folder, runs[cell][-1])
             # After each student that was asked now, so that a study that is stopped leaves the table of what it has.
             if number == total or any(result.calls for result in session.results):
                 found = StudyFindings(
                     base=options.base,
                     test=test.dataset,
                     before=tuple(before),
-                    scores=tuple(score(one, some) for one, some in runs.items() if some),
-                    compared=compare(runs),
+                    scores=tuple(cell_score(one, some) for one, some in runs.items() if some),
+                    compared=compare_cells(runs),
                 )
-                write_findings(found, grid.out)
+                write_study(found, grid.out)
     show_findings(found, as_json=output.json)
     say(f"students, table and curve lie in {grid.out}")
     return int(any(one.graded < one.total for one in (*found.before, *found.scores)))
@@ -187,7 +190,7 @@ def check_apart(corpus: Corpus, test: Problems, settings: TrainingOptions, *, na
         say(f"{len(met):,} problems of `{name}` are trained on; the scores without them stand beside")
 
 
-def _student(grid: Grid, cell: Cell, seed: int, base: str, settings: TrainingOptions) -> Path:
+def _student(grid: StudyGrid, cell: Cell, seed: int, base: str, settings: TrainingOptions) -> Path:
     """Return the student of a place, trained now if it is not there; one of other settings is refused."""
     view, folder = grid.view(cell, seed), grid.folder(cell, seed)
     chosen = settings.training(cell.target, seed=seed)
@@ -219,11 +222,11 @@ def _asked(base: str) -> str:
     )
 
 
-def _before(base: str, test: Problems, sampling: RunSampling, store: Store) -> Iterator[Score]:
+def _before(base: str, test: Problems, sampling: RunSampling, store: Store) -> Iterator[CellScore]:
     """Test the base as it is: asked plainly step by step, and after demonstrations, as the paper did."""
     for method in ("chain-of-thought", "few-shot"):
         (run,) = _runs(_solve(test, GridSettings(method=(method,), student=(base,)), sampling, store))
-        yield score(Cell(0, "", method), [run], name=f"before, {method}")
+        yield cell_score(Cell(0, "", method), [run], name=f"before, {method}")
 
 
 def show_findings(found: StudyFindings, *, as_json: bool) -> None:
@@ -238,13 +241,13 @@ def show_findings(found: StudyFindings, *, as_json: bool) -> None:
         for one in (*found.before, *found.scores)
     ]  # fmt: skip
     show_table("Study", header, rows, words=1, note=f"{found.test}, base {found.base}. interval: 95 %, {found.over}.")
-    show(*trained_on(found))
+    show(*contamination_lines(found))
     if found.compared:
         tested = ("students", "against", "seeds", "problems", "difference", "p", "p (Holm)")
         show("")
         show_table("Tested", tested, map(_compared_cells, found.compared), words=2, note=TESTED)
 
 
-def _compared_cells(one: Compared) -> tuple[str, ...]:
+def _compared_cells(one: CellComparison) -> tuple[str, ...]:
     interval = points(one.difference) + between(points(one.low), points(one.high))
     return one.name, one.against, str(one.seeds), str(one.problems), interval, chance(one.p), chance(one.p_holm)

@@ -35,7 +35,7 @@ class DirectPreferenceOptimization:
         if training.target != "chain":
             raise UsageError(
                 f"the target `{training.target}` cannot be learned from preferences",
-                "leave the target out: the texts are learned from as they were compared",
+                "leave the target at `chain`: the texts are learned from as they were compared",
             )
         self.beta, self._asks = training.beta, training.asks
         self._prompts = load_prompts(training.prompts)
@@ -54,7 +54,7 @@ class DirectPreferenceOptimization:
                 )
             if chosen.text.strip() == rejected.text.strip():
                 what = f"the two texts of a pair on `{chosen.problem.id}` are the same"
-                raise UsageError(what, "leave the pair out: it says nothing")
+                raise UsageError(what, "leave the pair out: it teaches nothing")
             yield chosen, rejected
 
     def example(self, chains: tuple[Chain, ...]) -> TrainingExample:

@@ -114,10 +114,12 @@ def _plain_gguf(folder: Path, partial: Path) -> Path:
     return partial
 
 
-def check_place(out: Path) -> None:
+def check_student_folder(out: Path) -> None:
     """Raise `UsageError` where something lies in a student's place that is no student: nothing replaces that."""
     if _taken(out) and not ((out / CARD).is_file() and (out / WEIGHTS).is_file()):
-        raise UsageError(f"`{out}` exists already and is no student", "name another folder: this one is not touched")
+        raise UsageError(
+            f"`{out}` exists already and is not a student folder", "name another folder: this one is not touched"
+        )
 
 
 def _taken(out: Path) -> bool:
@@ -127,7 +129,7 @@ def _taken(out: Path) -> bool:
 @contextmanager
 def _fresh(out: Path, *, force: bool) -> Iterator[Path]:
     """Give a new folder beside `out` that takes its place at the end, and leaves nothing after an error."""
-    check_place(out)
+    check_student_folder(out)
     if _taken(out) and not force:
         raise UsageError(f"`{out}` exists already", "choose another folder, or --force")
     try:

@@ -15,7 +15,7 @@ import msgspec
 
 from stepdown.errors import MissingExtra
 from stepdown.models.weights import WEIGHTS
-from stepdown.training.students.vocabularies import CannotConvert, Value, Values, make_values, template_of
+from stepdown.training.students.vocabularies import CannotConvert, GgufValue, Values, make_values, template_of
 
 # ggml's numbers of tensor kinds, and llama.cpp's of files that are mostly of one kind.
 F32, F16, Q8_0, BLOCK = 0, 1, 8, 32
@@ -23,7 +23,7 @@ FILE_TYPES = {F16: 1, Q8_0: 7}
 ARCHITECTURES = frozenset({"llama", "qwen2"})
 
 
-class Piece(msgspec.Struct, frozen=True):
+class TensorChunk(msgspec.Struct, frozen=True):
     """One tensor to write: its shape with rows first, ggml's number of its kind, and how its numbers are read."""
 
     name: str
@@ -91,7 +91,7 @@ def _check_architecture(config: dict[str, Any]) -> str:
 def _values_of(reader: Any) -> Values:
     """Return the key-values of an open GGUF file, without the three that count its parts."""
     return {
-        name: Value(field.contents(), int(field.types[0]), int(field.types[-1]) if len(field.types) > 1 else None)
+        name: GgufValue(field.contents(), int(field.types[0]), int(field.types[-1]) if len(field.types) > 1 else None)
         for name, field in reader.fields.items()
         if not name.startswith("GGUF.")
     }
@@ -113,7 +113,7 @@ def _names_of(architecture: str, layers: int) -> Callable[[str], str]:
     return name
 
 
-def _piece(weights: Any, own: str, name: str, config: dict[str, Any]) -> Piece:
+def _piece(weights: Any, own: str, name: str, config: dict[str, Any]) -> TensorChunk:
     """Return a tensor of transformers as GGUF has it."""
     dtype = weights.get_slice(own).get_dtype()
     if dtype not in ("F16", "F32"):
@@ -125,7 +125,7 @@ def _piece(weights: Any, own: str, name: str, config: dict[str, Any]) -> Piece:
         array = weights.get_tensor(own)
         return _permuted(array, heads) if heads else array
 
-    return Piece(name, shape, F16 if len(shape) > 1 else F32, read)
+    return TensorChunk(name, shape, F16 if len(shape) > 1 else F32, read)
 
 
 def _heads(own: str, config: dict[str, Any]) -> int:
@@ -141,7 +141,7 @@ def _permuted(array: Any, heads: int) -> Any:
     return halves.swapaxes(1, 2).reshape(array.shape)
 
 
-def _others(reader: Any, known: set[str]) -> Iterable[Piece]:
+def _others(reader: Any, known: set[str]) -> Iterable[TensorChunk]:
     """Return what only the base has, such as rope factors; a whole weight that went missing is an error."""
     missing = [tensor for tensor in reader.tensors if tensor.name not in known]
     for tensor in missing:
@@ -150,20 +150,20 @@ def _others(reader: Any, known: set[str]) -> Iterable[Piece]:
     return [_copied(tensor, int(tensor.tensor_type)) for tensor in missing if tensor.name != "output.weight"]
 
 
-def _copied(tensor: Any, kind: int) -> Piece:
-    return Piece(tensor.name, tuple(int(size) for size in reversed(tensor.shape)), kind, lambda: tensor.data)
+def _copied(tensor: Any, kind: int) -> TensorChunk:
+    return TensorChunk(tensor.name, tuple(int(size) for size in reversed(tensor.shape)), kind, lambda: tensor.data)
 
 
 def _fills_blocks(tensor: Any) -> bool:
     return len(tensor.shape) > 1 and int(tensor.shape[0]) % BLOCK == 0 and int(tensor.tensor_type) in (F32, F16)
 
 
-def _write(target: Path, values: Values, pieces: Sequence[Piece], *, kind: int) -> None:
+def _write(target: Path, values: Values, pieces: Sequence[TensorChunk], *, kind: int) -> None:
     """Write one tensor after the other, so that no more than one is in memory."""
     from gguf import GGUFValueType, GGUFWriter
 
     writer = GGUFWriter(target, str(values["general.architecture"].value))
-    values = values | {"general.file_type": Value(FILE_TYPES[kind], int(GGUFValueType.UINT32))}
+    values = values | {"general.file_type": GgufValue(FILE_TYPES[kind], int(GGUFValueType.UINT32))}
     for name, value in values.items():
         if name != "general.architecture":
             sub = None if value.sub is None else GGUFValueType(value.sub)
@@ -178,7 +178,7 @@ def _write(target: Path, values: Values, pieces: Sequence[Piece], *, kind: int) 
     writer.close()
 
 
-def _announce(writer: Any, piece: Piece) -> None:
+def _announce(writer: Any, piece: TensorChunk) -> None:
     import numpy
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 

@@ -18,7 +18,7 @@ class CannotConvert(Exception):
     """Why a student has no GGUF file; the student folder is whole without it."""
 
 
-class Value(msgspec.Struct, frozen=True):
+class GgufValue(msgspec.Struct, frozen=True):
     """One key-value of a GGUF file: `kind` and `sub` as GGUF numbers types, `sub` for the items of an array."""
 
     value: Any
@@ -26,7 +26,7 @@ class Value(msgspec.Struct, frozen=True):
     sub: int | None = None
 
 
-Values = dict[str, Value]
+Values = dict[str, GgufValue]
 
 
 def make_values(folder: Path, config: dict[str, Any]) -> Values:
@@ -56,11 +56,11 @@ def _measures(config: dict[str, Any]) -> Values:
         "rope.freq_base": rope.get("rope_theta") or config.get("rope_theta", 10000.0),
     }
     return {
-        "general.architecture": Value(kind, STRING),
-        "general.type": Value("model", STRING),
-        **{f"{kind}.{name}": Value(int(value), UINT32) for name, value in whole.items()},
-        **{f"{kind}.{name}": Value(float(value), FLOAT32) for name, value in real.items()},
-        "general.quantization_version": Value(2, UINT32),
+        "general.architecture": GgufValue(kind, STRING),
+        "general.type": GgufValue("model", STRING),
+        **{f"{kind}.{name}": GgufValue(int(value), UINT32) for name, value in whole.items()},
+        **{f"{kind}.{name}": GgufValue(float(value), FLOAT32) for name, value in real.items()},
+        "general.quantization_version": GgufValue(2, UINT32),
     }
 
 
@@ -77,13 +77,13 @@ def _vocabulary(folder: Path, config: dict[str, Any]) -> Values:
     tokens, kinds = _tokens(model["vocab"], tokenizer["added_tokens"], int(config["vocab_size"]))
     merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
     return {
-        "tokenizer.ggml.model": Value("gpt2", STRING),
-        "tokenizer.ggml.pre": Value(_split(tokenizer.get("pre_tokenizer") or {}), STRING),
-        "tokenizer.ggml.tokens": Value(tokens, ARRAY, STRING),
-        "tokenizer.ggml.token_type": Value(kinds, ARRAY, INT32),
-        "tokenizer.ggml.merges": Value(merges, ARRAY, STRING),
-        "tokenizer.ggml.add_bos_token": Value(False, BOOL),
-        "tokenizer.ggml.add_space_prefix": Value(False, BOOL),
+        "tokenizer.ggml.model": GgufValue("gpt2", STRING),
+        "tokenizer.ggml.pre": GgufValue(_split(tokenizer.get("pre_tokenizer") or {}), STRING),
+        "tokenizer.ggml.tokens": GgufValue(tokens, ARRAY, STRING),
+        "tokenizer.ggml.token_type": GgufValue(kinds, ARRAY, INT32),
+        "tokenizer.ggml.merges": GgufValue(merges, ARRAY, STRING),
+        "tokenizer.ggml.add_bos_token": GgufValue(False, BOOL),
+        "tokenizer.ggml.add_space_prefix": GgufValue(False, BOOL),
         **_special(folder, dict(zip(tokens, range(len(tokens)), strict=True))),
     }
 
@@ -126,11 +126,11 @@ def _special(folder: Path, numbers: dict[str, int]) -> Values:
         token = config.get(field)
         text = token.get("content") if isinstance(token, dict) else token
         if text in numbers:
-            found[f"tokenizer.ggml.{name}_token_id"] = Value(numbers[text], UINT32)
+            found[f"tokenizer.ggml.{name}_token_id"] = GgufValue(numbers[text], UINT32)
     return found
 
 
 def template_of(folder: Path) -> Values:
     """Return a folder's chat template as a key-value, nothing where it has none."""
     path = folder / "chat_template.jinja"
-    return {"tokenizer.chat_template": Value(path.read_text(encoding="utf-8"), STRING)} if path.exists() else {}
+    return {"tokenizer.chat_template": GgufValue(path.read_text(encoding="utf-8"), STRING)} if path.exists() else {}
