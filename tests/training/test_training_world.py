@@ -40,9 +40,10 @@ folder = Path({folder!r})
 def kill(told):
     if told.step == {stopped}:
         os.kill(os.getpid(), 9)
-trainings = [("lora", FAST, None), ("full", FULL, None), ("dpo", DPO, None), ("begun", FAST, None), ("killed", FAST, kill)]
-for name, settings, progress in trainings:
-    train(pairs() if name == "dpo" else chains(), base={base!r}, out=folder / name, training=settings, progress=progress)
+trainings = [("lora", FAST, None), ("full", FULL, None), ("dpo", DPO, None), ("begun", FAST, None)]
+for name, settings, progress in [*trainings, ("killed", FAST, kill)]:
+    corpus = pairs() if name == "dpo" else chains()
+    train(corpus, base={base!r}, out=folder / name, training=settings, progress=progress)
     assert PartialState().num_processes == 2, PartialState()
     (folder / f"{{name}}-of-{{PartialState().process_index}}").touch()
 """
