@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from places import ROOT
 from stepdown.cli import main
-from written_earlier import ENVIRONMENT, OLDEST
+from stepdown.measuring import Calibration
+from stepdown.training.studies import Findings
+from written_earlier import ENVIRONMENT, NEWEST, OLDEST
 
 PAGE = (ROOT / "docs" / "json.md").read_text("utf-8")
 ROW = re.compile(r"^\| `([^`]+)` \| ([a-z/]+)(\??) \|", re.MULTILINE)
@@ -53,7 +56,9 @@ COMMANDS = [
     ("doctor", "doctor"),
 ]
 # What takes a model or minutes, as an earlier version printed it: fields may have come since.
-EARLIER = [("corpus", "sample"), ("train", "train"), ("solved again", "plans")]
+EARLIER = [("corpus", "sample"), ("train", "train"), ("solved again", "plans"), ("prefer", "prefer")]
+# What no earlier store has: the values that are printed.
+PRINTED: dict[str, type[msgspec.Struct]] = {"calibrate": Calibration, "study": Findings}
 # One of these says what was exported.
 EITHER = {"export": {"rows", "run", "corpus", "student"}}
 
@@ -118,8 +123,16 @@ def test_a_command_that_fails_prints_the_error_of_the_page(earlier: None, capsys
 
 @pytest.mark.parametrize(("title", "verb"), EARLIER)
 def test_what_an_earlier_version_printed_is_still_on_the_page(title: str, verb: str) -> None:
-    lines = [line for line in OLDEST.said_by(verb) if "derived" in line or title != "solved again"]
+    lines = [
+        line for one in (OLDEST, NEWEST) for line in one.said_by(verb) if "derived" in line or title != "solved again"
+    ]
     assert lines and [found for line in lines for found in misfits(title, line)] == []
+
+
+@pytest.mark.parametrize("title", PRINTED)
+def test_the_page_has_the_fields_of_what_is_printed(title: str) -> None:
+    tops = {re.split(r"[.\[]", name)[0] for name in OBJECTS[title]}
+    assert {*PRINTED[title].__struct_encode_fields__} == tops
 
 
 def test_every_field_of_the_page_has_a_known_type() -> None:
