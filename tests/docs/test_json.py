@@ -12,7 +12,7 @@ import pytest
 from places import ROOT
 from stepdown.cli import main
 from stepdown.measuring import Calibration
-from stepdown.training.studies import Findings
+from stepdown.training.studies import StudyFindings
 from written_earlier import ENVIRONMENT, NEWEST, OLDEST
 
 PAGE = (ROOT / "docs" / "json.md").read_text("utf-8")
@@ -58,7 +58,7 @@ COMMANDS = [
 # What takes a model or minutes, as an earlier version printed it: fields may have come since.
 EARLIER = [("corpus", "sample"), ("train", "train"), ("solved again", "plans"), ("prefer", "prefer")]
 # What no earlier store has: the values that are printed.
-PRINTED: dict[str, type[msgspec.Struct]] = {"calibrate": Calibration, "study": Findings}
+PRINTED: dict[str, type[msgspec.Struct]] = {"calibrate": Calibration, "study": StudyFindings}
 # One of these says what was exported.
 EITHER = {"export": {"rows", "run", "corpus", "student"}}
 
