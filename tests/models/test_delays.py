@@ -17,7 +17,7 @@ from stepdown.events import Event
 from stepdown.models import EndpointModel, Prices
 from stepdown.models.http.endpoints import endpoint_at
 from stepdown.models.http.limits import Fault, Limits
-from stepdown.runner import Budget, RunCounts, Task, run_task
+from stepdown.runner import Budget, LiveCounts, Task, run_task
 from stepdown.store import Store
 from stepdown.types import Backoff, Messages, Reply, Sampling
 from worlds import DIRECT, LastWord, student, sums
@@ -115,7 +115,7 @@ def test_a_run_tells_of_a_delay_while_nothing_else_happens(tmp_path: Path) -> No
     async def work(store: Store) -> list[Backoff | None]:
         model, told = Late(), list[Backoff | None]()
 
-        def follow(counts: RunCounts) -> None:
+        def follow(counts: LiveCounts) -> None:
             told.append(counts.backoff)
             if counts.backoff is not None:
                 model.backoff = None
@@ -133,7 +133,7 @@ def said_lines(capsys: pytest.CaptureFixture[str], *delays: Backoff | None) -> l
     task = Task(problems=sums(9), method=DIRECT, student=student(), grader=LastWord())
     follow = screen(SpendingMeter(Budget(Prices()))).follow(task, "1/1")
     for delay in (None, *delays):
-        follow(RunCounts("run", 9, backoff=delay))
+        follow(LiveCounts("run", 9, backoff=delay))
     return capsys.readouterr().err.splitlines()[1:]
 
 
@@ -161,7 +161,7 @@ def test_a_server_is_sent_a_line_where_a_backoff_begins_or_ends(
         run = store.open_run(settings)
         lines = ProgressLines(store, settings, Prices())
         for backoff in (None, BUSY, BUSY, None):
-            lines.update(RunCounts(run.id, 9, backoff=backoff))
+            lines.update(LiveCounts(run.id, 9, backoff=backoff))
     sent = [msgspec.json.decode(line, type=Event).progress for line in capsys.readouterr().out.splitlines()]
     assert [one and (one.run, one.total, one.backoff) for one in sent] == [
         (run.id, 9, None), (run.id, 9, BUSY), (run.id, 9, None)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from stepdown.cli.console.terminal import show_json
 from stepdown.events import Event, RunProgress
 from stepdown.models import Prices
-from stepdown.runner import RunCounts
+from stepdown.runner import LiveCounts
 from stepdown.store import Store
 from stepdown.types import Settings
 
@@ -23,7 +23,7 @@ class ProgressLines:
         self._pace: deque[tuple[float, int]] = deque()
         self._due, self._sent = 0.0, RunProgress(run="", total=0)
 
-    def update(self, counts: RunCounts, *, last: bool = False) -> None:
+    def update(self, counts: LiveCounts, *, last: bool = False) -> None:
         """Write a line if one is due; the `last` one of a run always is."""
         now = time.monotonic()
         if not last and now < self._due and counts.backoff == self._sent.backoff:
@@ -36,7 +36,7 @@ class ProgressLines:
             show_json(Event(progress=self._sent))
             sys.stdout.flush()
 
-    def _progress(self, counts: RunCounts, now: float) -> RunProgress:
+    def _progress(self, counts: LiveCounts, now: float) -> RunProgress:
         tokens, cost = self._spent(counts.run)
         return RunProgress(
             run=counts.run,

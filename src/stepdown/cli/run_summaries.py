@@ -7,7 +7,7 @@ import msgspec
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import show
 from stepdown.reports import ROLES, ReportRow, plans_of
-from stepdown.runner import Contamination, RunCounts
+from stepdown.runner import Contamination, LiveCounts
 from stepdown.text import DASH, count, duration, money, percent, short
 
 VERSION = 1
@@ -56,7 +56,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def result_of(
-    row: ReportRow, counts: RunCounts, paid: Paid, *, errors: int, seconds: float, stopped: str | None = None
+    row: ReportRow, counts: LiveCounts, paid: Paid, *, errors: int, seconds: float, stopped: str | None = None
 ) -> Result:
     """Return what became of a run, from its row of a report and this command's counts."""
     return Result(

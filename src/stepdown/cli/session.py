@@ -15,7 +15,7 @@ from stepdown.cli.run_summaries import Paid, Result, result_of
 from stepdown.errors import StepdownError
 from stepdown.models import Prices
 from stepdown.reports import report
-from stepdown.runner import Budget, ProgressCallback, RunCounts, Stop, Task, run_task
+from stepdown.runner import Budget, LiveCounts, ProgressCallback, Stop, Task, run_task
 from stepdown.settings import BudgetSettings
 from stepdown.types import Settings
 
@@ -84,10 +84,10 @@ class Session:
 
     async def _run(self, task: Task, settings: Settings, progress: ProgressCallback) -> None:
         run = self.store.id_of(settings)
-        spent, began, last = self._spent(), time.monotonic(), [RunCounts(run, 0)]
+        spent, began, last = self._spent(), time.monotonic(), [LiveCounts(run, 0)]
         sent = ProgressLines(self.store, settings, self.prices) if os.environ.get(LEASH) else None
 
-        def follow(counts: RunCounts) -> None:
+        def follow(counts: LiveCounts) -> None:
             last[0] = counts
             progress(counts)
             if sent is not None:
@@ -105,7 +105,7 @@ class Session:
     def _spent(self) -> tuple[int, float]:
         return self.budget.spent_tokens, self.budget.spent_money
 
-    def _keep(self, settings: Settings, counts: RunCounts, before: tuple[int, float], seconds: float) -> None:
+    def _keep(self, settings: Settings, counts: LiveCounts, before: tuple[int, float], seconds: float) -> None:
         tokens, money = self._spent()
         paid = Paid(tokens - before[0], round(money - before[1], 10) if self.spending.known else None)
         run = self.store.open_run(settings)

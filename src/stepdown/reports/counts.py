@@ -9,7 +9,7 @@ import msgspec
 
 from stepdown.answers import groups
 from stepdown.graders import Attempts, majority_grade, verdict_of, votes_of
-from stepdown.runner import SeenProblems
+from stepdown.runner import TrainingOverlap
 from stepdown.stats import majority_at, pass_at
 from stepdown.store import Run
 from stepdown.types import Call, Grade, Pricing, Problem, Role, Trace, Verdict
@@ -70,7 +70,7 @@ class ReportCounts:
     authors: Counter[str] = field(default_factory=Counter)
     flips: list[Flip] = field(default_factory=list)
     by_problem: dict[int, Verdict] = field(default_factory=dict)
-    lessons: SeenProblems | None = None
+    lessons: TrainingOverlap | None = None
 
     def add(self, attempts: Attempts, prices: Pricing, key: int, before: Verdicts) -> Verdict:
         """Count one problem's samples and return their verdict; `before` has the baseline's verdicts by key."""
@@ -120,7 +120,7 @@ def count_run(
     run: Run, prices: Pricing, *, grader: str = "", before: Verdicts | None = None, keep: bool = False
 ) -> ReportCounts:
     """Count a run in one pass, paired with `before` by question; `keep` keeps verdicts for others to pair with."""
-    lessons = SeenProblems(run)
+    lessons = TrainingOverlap(run)
     counts, seen = ReportCounts(lessons=lessons), set[int]()
     for attempts in run.by_problem(grader):
         key = key_of(attempts[0][0].problem, seen)

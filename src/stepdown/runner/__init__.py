@@ -17,7 +17,7 @@ from stepdown.runner.budget import Budget
 from stepdown.runner.cached_model import CachedModel
 from stepdown.runner.calls import Calls
 from stepdown.runner.cascade import VOTING, Cascade, stream_cascade
-from stepdown.runner.contamination import Contamination, SeenProblems, contamination_warnings, may_have_seen
+from stepdown.runner.contamination import Contamination, TrainingOverlap, contamination_warnings, may_have_seen
 from stepdown.runner.controls import CONTROLS
 from stepdown.runner.deltas import ROLES, Delta, finished
 from stepdown.runner.estimate import Estimate, estimate
@@ -40,7 +40,7 @@ from stepdown.runner.recorded import load_model_or_run, model_of_run
 from stepdown.runner.request import Request
 from stepdown.runner.rerun import Rerun, solve_again
 from stepdown.runner.reviews import EVERY, StoredReview
-from stepdown.runner.run import ProgressCallback, RunCounts, RunOutcome, Stop, grade_trace, rare_collections, run_task
+from stepdown.runner.run import LiveCounts, ProgressCallback, RunOutcome, Stop, grade_trace, rare_collections, run_task
 from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task
 from stepdown.types import Pricing
@@ -59,6 +59,7 @@ __all__ = [
     "Estimate",
     "Fresh",
     "FreshDraws",
+    "LiveCounts",
     "PlanRow",
     "Plans",
     "Pricing",
@@ -66,14 +67,13 @@ __all__ = [
     "ProgressCallback",
     "Request",
     "Rerun",
-    "RunCounts",
     "RunOptions",
     "RunOutcome",
-    "SeenProblems",
     "SolveOptions",
     "Stop",
     "StoredReview",
     "Task",
+    "TrainingOverlap",
     "as_demonstrations",
     "as_grader",
     "as_model",

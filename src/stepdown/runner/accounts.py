@@ -46,8 +46,8 @@ class Account:
 
     def _read(self) -> None:
         """Count what was paid since the last look."""
-        for place, model, usage in self._claims.store.payments(self._budget.covers, after=self._seen):
-            self._seen = max(self._seen, place)
+        for row, model, usage in self._claims.store.payments(self._budget.covers, after=self._seen):
+            self._seen = max(self._seen, row)
             self._money += self._cost(model, usage)
             self._tokens += usage.input + usage.output
         self._budget.everyone = (self._money, self._tokens)

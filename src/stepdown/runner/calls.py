@@ -39,7 +39,7 @@ class Calls:
         self.store, self.budget, self.writer = store, budget, Writer(store)
         self.found = 0
         self._abandon = abandon
-        self._cache, self._in_flight, self._payment = ReplyCache(store), PendingReplies(), Payment(self.writer, budget)
+        self._cache, self._pending, self._payment = ReplyCache(store), PendingReplies(), Payment(self.writer, budget)
 
     @property
     def sent(self) -> int:
@@ -58,7 +58,7 @@ class Calls:
             if deltas is not None and request.stream:
                 deltas.add(Delta(request.role, reply.text, request.sample))
             return key, request.call(reply)
-        pending = self._in_flight.find(request.key) or self._begin(request)
+        pending = self._pending.find(request.key) or self._begin(request)
         if deltas is not None:
             deltas.follow(request, pending)
         pending.waiting += 1
@@ -76,7 +76,7 @@ class Calls:
 
         A fresh draw keeps its number where that is unused, so that runs find it; else it gets one beyond theirs.
         """
-        if self._in_flight.find(request.key) is not None:
+        if self._pending.find(request.key) is not None:
             return (request.redrawn() if request.fresh else request), None
         found = self._cache.find(request)
         if found is not None and request.fresh:
@@ -89,16 +89,16 @@ class Calls:
     def _begin(self, request: Request) -> PendingReply:
         """Send a request: streamed, or with the other draws of its prompt that are asked in this turn of the loop."""
         pending = PendingReply(request)
-        self._in_flight.add(pending)
+        self._pending.add(pending)
         if request.stream and request.model.capabilities.streams:
             pending.streamed = True
-            pending.task = self._in_flight.start(self._send(pending.batch))
-        elif self._in_flight.enqueue(pending):
-            self._in_flight.start(self._send_batch(request))
+            pending.task = self._pending.start(self._send(pending.batch))
+        elif self._pending.enqueue(pending):
+            self._pending.start(self._send_batch(request))
         return pending
 
     async def _send_batch(self, request: Request) -> None:
-        batch = self._in_flight.close_batch(request)
+        batch = self._pending.close_batch(request)
         for pending in batch:
             pending.task = asyncio.current_task()
         await self._send(batch)
@@ -108,7 +108,7 @@ class Calls:
         over = pending.answered or pending.reply.done() or pending.wanted
         if not over and (pending.streamed or self._abandon):
             for draw in pending.batch:
-                self._in_flight.remove(draw)
+                self._pending.remove(draw)
             pending.abandon()
 
     @contextmanager
@@ -128,10 +128,10 @@ class Calls:
 
     def _give_up(self, batch: list[PendingReply]) -> None:
         # An abandoned request may have been made again: then the claim is the later one's.
-        find = self._in_flight.find
+        find = self._pending.find
         self.writer.drop([one.key for one in batch if find(one.key) in (one, None)])
         for pending in batch:
-            self._in_flight.remove(pending)
+            self._pending.remove(pending)
 
     # -- sending
 
@@ -142,19 +142,19 @@ class Calls:
             batch[:] = claimed.ours
             for pending in claimed.others:
                 pending.batch = [pending]
-                pending.task = self._in_flight.start(self._wait_for_other(pending))
+                pending.task = self._pending.start(self._wait_for_other(pending))
             if not batch:
                 return
             replies = await self._payment.pay(batch, claimed.held)
             rest, batch[:] = batch[len(replies) :], batch[: len(replies)]
             for pending in rest:
                 pending.batch = [pending]
-                pending.task = self._in_flight.start(self._send(pending.batch))
+                pending.task = self._pending.start(self._send(pending.batch))
             for pending in batch:
                 pending.batch, pending.answered = batch, True
             replies = await self._store(list(zip(batch, replies, strict=True)))
             for pending, reply in zip(batch, replies, strict=True):
-                self._in_flight.remove(pending)
+                self._pending.remove(pending)
                 pending.resolve(reply)
 
     async def _wait_for_other(self, pending: PendingReply) -> None:
@@ -167,7 +167,7 @@ class Calls:
                 found = self._cache.find(pending.request)
                 if found is not None:
                     self.found += 1
-                    self._in_flight.remove(pending)
+                    self._pending.remove(pending)
                     pending.resolve(found[1])
                     return
                 if self.writer.claims.is_free(pending.key):
@@ -178,9 +178,9 @@ class Calls:
 
     def _redraw(self, pending: PendingReply) -> None:
         """Give a fresh draw a number of its own, as another process has the one it had."""
-        self._in_flight.remove(pending)
+        self._pending.remove(pending)
         pending.request = pending.request.redrawn()
-        self._in_flight.add(pending)
+        self._pending.add(pending)
 
     async def _store(self, drawn: list[tuple[PendingReply, Reply]]) -> list[Reply]:
         """Commit replies and return them; where another process was first with a request, its reply counts.
@@ -200,7 +200,7 @@ class Calls:
 
     async def close(self) -> None:
         """Drop the requests in flight and commit what was answered."""
-        await self._in_flight.close()
+        await self._pending.close()
         await self.writer.close()
 
 

@@ -41,8 +41,10 @@ class Contamination(msgspec.Struct, frozen=True, kw_only=True):
         parts = []
         if self.met:
             share = f"{self.right}/{self.graded}/{self.total}"
-            said = "" if self.accuracy is None else f" ({100 * self.accuracy:.1f} %)"
-            parts.append(f"{self.met:,} of its problems were met by {', '.join(self.by)}; without them {share}{said}")
+            accuracy = "" if self.accuracy is None else f" ({100 * self.accuracy:.1f} %)"
+            parts.append(
+                f"{self.met:,} of its problems were met by {', '.join(self.by)}; without them {share}{accuracy}"
+            )
         if self.unknown:
             parts.append(f"what {', '.join(self.unknown)} met is unknown")
         return "; ".join(parts)
@@ -59,15 +61,15 @@ def may_have_seen(settings: Settings) -> bool:
     Cheap to ask; where it says no, no trace need be read.
     """
     names = (settings.student, settings.teacher)
-    told = shows_examples(settings) or settings.plans.partition("+")[0] not in ("", "teacher", "own", "gold")
-    return told or any(name.startswith("recorded/") or find_folder(name) is not None for name in names if name)
+    shown = shows_examples(settings) or settings.plans.partition("+")[0] not in ("", "teacher", "own", "gold")
+    return shown or any(name.startswith("recorded/") or find_folder(name) is not None for name in names if name)
 
 
 def contamination_warnings(runs: Iterable[Run]) -> list[str]:
     """Return a line for each run that was asked what somebody behind it was trained on, or nobody knows of what."""
     found = []
     for run in runs:
-        lessons = SeenProblems(run)
+        lessons = TrainingOverlap(run)
         if lessons.may_meet:
             met = {trace.problem.id for trace in run.traces() if lessons.meeting(trace)}
             found += [f"run {run.id}: {len(met):,} of its problems were met by {', '.join(lessons.by)}"] if met else []
@@ -75,7 +77,7 @@ def contamination_warnings(runs: Iterable[Run]) -> list[str]:
     return found
 
 
-class SeenProblems:
+class TrainingOverlap:
     """What the models of a run were trained on, or shown, and which of its problems that holds."""
 
     def __init__(self, run: Run) -> None:
@@ -159,5 +161,5 @@ def shows(messages: tuple[Message, ...], question: str) -> bool:
     wanted = words(question)
     if len(wanted) < _LEAST_WORDS:
         return False
-    said = f" {' '.join(words(' . '.join(message.content for message in messages)))} "
-    return said.count(f" {' '.join(wanted)} ") > 1
+    text = f" {' '.join(words(' . '.join(message.content for message in messages)))} "
+    return text.count(f" {' '.join(wanted)} ") > 1

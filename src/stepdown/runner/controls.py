@@ -54,22 +54,22 @@ def generic(plan: Plan) -> str:
     return "\n".join(f"{number}. {_generic_step(number - 1, length)}" for number, length in enumerate(lengths, 1))
 
 
-def _generic_step(place: int, length: int) -> str:
-    """Return sentences of `length` words together, other ones in another place."""
-    said: list[str] = []
-    for turn in count(place):
+def _generic_step(index: int, length: int) -> str:
+    """Return sentences of `length` words together, other ones at another index."""
+    sentences: list[str] = []
+    for turn in count(index):
         own = GENERIC_STEPS[turn % len(GENERIC_STEPS)]
         size = len(own.split())
         if size > length:
             break
-        said.append(own)
+        sentences.append(own)
         length -= size
     most = max(GENERIC_WORDS)
     while length:
         some = GENERIC_WORDS[min(length, most)]
-        said.append(some[place % len(some)])
+        sentences.append(some[index % len(some)])
         length -= min(length, most)
-    return " ".join(said)
+    return " ".join(sentences)
 
 
 def masked(plan: Plan) -> str:
@@ -91,12 +91,12 @@ def leaked(plan: Plan, problem: Problem) -> str:
     """Return the plan with one step more that tells the gold answer: the most that any plan could give away."""
     steps = len(ENUMERATOR.findall(plan.text))
     number = f"{steps + 1}. " if steps else ""
-    return f"{plan.text.rstrip()}\n{number}The answer is {told(problem)}.".lstrip()
+    return f"{plan.text.rstrip()}\n{number}The answer is {spelled_answer(problem)}.".lstrip()
 
 
-def told(problem: Problem) -> str:
+def spelled_answer(problem: Problem) -> str:
     """Return the gold as a sentence says it: a choice with its words, a formula between dollar signs."""
-    place = LETTERS.find(problem.answer[:1].upper()) if problem.kind == "choice" and problem.answer else -1
-    if 0 <= place < len(problem.choices):
-        return f"({LETTERS[place]}) {problem.choices[place].rstrip(' .')}"
+    index = LETTERS.find(problem.answer[:1].upper()) if problem.kind == "choice" and problem.answer else -1
+    if 0 <= index < len(problem.choices):
+        return f"({LETTERS[index]}) {problem.choices[index].rstrip(' .')}"
     return f"${problem.answer.strip('$')}$" if problem.kind == "expression" else problem.answer

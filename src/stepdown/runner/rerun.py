@@ -56,7 +56,7 @@ async def solve_again(
     The solution is graded by the run's grader and lies in a derived run (`plans="edited/RUN"`). With the run's own
     student and words that run begins as a copy of the first, so that the two differ in what was solved again and in
     nothing else; otherwise it holds only what was solved again. A plan that is an edit is kept in the first run before
-    a model is asked, with the `seconds` it took. Solutions at a temperature above 0 without a seed are drawn anew,
+    a model is asked, with the `seconds` it took. Solutions at a temperature above 0 without a seed are fresh draws,
     whatever the store has. Raises `UsageError` before anything is kept, `CallFailed`, `EndpointRefused`,
     `BudgetReached`; then the derived run is as it was.
     """

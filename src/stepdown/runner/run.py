@@ -20,7 +20,7 @@ from stepdown.types import Backoff, Grade, Grader, Model, Problem, Trace
 WATCH_SECONDS = 0.5
 
 
-class RunCounts(msgspec.Struct):
+class LiveCounts(msgspec.Struct):
     """Counts that grow while a run goes on, over traces; `seconds` since it began.
 
     `backoff` says what keeps an endpoint's calls waiting, None where nothing does.
@@ -67,11 +67,11 @@ class RunOutcome(msgspec.Struct, frozen=True):
     """A run as one command left it; `stopped` says why it did not go on to the end."""
 
     run: Run
-    counts: RunCounts
+    counts: LiveCounts
     stopped: StepdownError | None = None
 
 
-ProgressCallback = Callable[[RunCounts], None]
+ProgressCallback = Callable[[LiveCounts], None]
 
 
 async def run_task(
@@ -136,7 +136,7 @@ class _Workers:
     def __init__(self, task: Task, calls: Calls, run: Run, stop: Stop) -> None:
         self.task, self.calls, self.run, self.stop = task, calls, run, stop
         self.attempts = Attempts(task, calls, run.id)
-        self.counts = RunCounts(run.id, run.settings.count * task.samples, started=time.monotonic())
+        self.counts = LiveCounts(run.id, run.settings.count * task.samples, started=time.monotonic())
         self.models: list[Model] = list({id(m): m for m in (task.student, task.planner) if m}.values())
         self.todo = self._todo()
         self.fingerprint: str | None = None

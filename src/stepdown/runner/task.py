@@ -113,5 +113,5 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def _code(self) -> str:
         """Return what stands for code of a user's own: the method's, and that of a review which no person makes."""
-        said = [code_of_method(self.method), code_of(self.review) if self.review else ""]
-        return "+".join(filter(None, said))
+        codes = [code_of_method(self.method), code_of(self.review) if self.review else ""]
+        return "+".join(filter(None, codes))

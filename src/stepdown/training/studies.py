@@ -14,7 +14,7 @@ from stepdown.graders import majority_grade
 from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT
 from stepdown.models.weights import StudentScore as Tested
 from stepdown.models.weights import read_card
-from stepdown.runner import SeenProblems
+from stepdown.runner import TrainingOverlap
 from stepdown.stats import crossed_difference, crossed_interval, holm
 from stepdown.store import Run
 from stepdown.text import in_markdown
@@ -199,7 +199,7 @@ def cell_score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> CellScore:
 def contaminated_problems(runs: Sequence[Run]) -> set[str]:
     """Return the ids of problems that the lessons behind any of these runs met."""
     found: set[str] = set()
-    for lessons in map(SeenProblems, runs):
+    for lessons in map(TrainingOverlap, runs):
         if lessons.may_meet:
             found |= {trace.problem.id for trace in lessons.run.traces() if lessons.meeting(trace)}
     return found

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from stepdown.cli.console.terminal import is_lively, say
-from stepdown.runner import Budget, RunCounts, Task
+from stepdown.runner import Budget, LiveCounts, Task
 from stepdown.text import clean, clipped, count, duration, money
 from stepdown.types import Usage
 
@@ -55,7 +55,7 @@ class Meter:
         self.title, self.spending = title, spending
         self.began: int | None = None
 
-    def text(self, counts: RunCounts) -> str:
+    def text(self, counts: LiveCounts) -> str:
         """Return right so far, the time left, rate, tokens and money; what matters most stands first."""
         self.began = counts.solved if self.began is None else self.began
         rate = (counts.solved - self.began) / counts.seconds if counts.seconds > 0 else 0.0
@@ -82,12 +82,12 @@ class Lines:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Leave the lines as they are."""
 
-    def follow(self, task: Task, place: str) -> Callable[[RunCounts], None]:
+    def follow(self, task: Task, place: str) -> Callable[[LiveCounts], None]:
         """Return what a run calls with its counts."""
         meter, said, late = Meter(f"{place} {titled(task)}", self.spending), [time.monotonic(), -1.0], [0]
         self.spending.check(task)
 
-        def update(counts: RunCounts) -> None:
+        def update(counts: LiveCounts) -> None:
             now, share = time.monotonic(), counts.solved / max(1, counts.total)
             text = meter.text(counts)
             due = now - said[0] >= EVERY_SECONDS or (share - said[1] >= EVERY_SHARE and now - said[0] >= 1)
@@ -115,7 +115,7 @@ class Bars:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.screen.stop()
 
-    def follow(self, task: Task, place: str) -> Callable[[RunCounts], None]:
+    def follow(self, task: Task, place: str) -> Callable[[LiveCounts], None]:
         """Return what a run calls with its counts."""
         meter = Meter(f"{place} {titled(task)}", self.spending)
         self.spending.check(task)
@@ -123,7 +123,7 @@ class Bars:
         bar: TaskID = self.screen.add_task(clipped(meter.title, room), total=None, figures="")
         drawn = [0.0]
 
-        def update(counts: RunCounts) -> None:
+        def update(counts: LiveCounts) -> None:
             text = meter.text(counts)
             if time.monotonic() - drawn[0] > _REDRAW or counts.solved == counts.total:
                 drawn[0] = time.monotonic()

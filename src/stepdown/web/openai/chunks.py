@@ -72,8 +72,8 @@ def whole(exchange: Exchange, identity: str) -> bytes:
     """Return a solved exchange as one object."""
     plan = exchange.plan or None
     choices = [
-        CompletionChoice(place, AssistantMessage("assistant", row.trace.solution or "", plan), exchange.finish(row))
-        for place, row in enumerate(exchange.rows)
+        CompletionChoice(index, AssistantMessage("assistant", row.trace.solution or "", plan), exchange.finish(row))
+        for index, row in enumerate(exchange.rows)
     ]
     model, now = exchange.wanted.model, int(time.time())
     return json_line(Completion(f"chatcmpl-{identity}", "chat.completion", now, model, choices, exchange.usage()))
@@ -107,8 +107,8 @@ class Chunks:
     def ending(self) -> bytes:
         """Return why each sample ended, the usage where it was asked for, and the end."""
         ends = [
-            self._chunk([ChunkChoice(place, DeltaObject(), self.exchange.finish(row))])
-            for place, row in enumerate(self.exchange.rows)
+            self._chunk([ChunkChoice(index, DeltaObject(), self.exchange.finish(row))])
+            for index, row in enumerate(self.exchange.rows)
         ]
         if self.exchange.wanted.include_usage:
             ends.append(b'%b[],"usage":%b}\n\n' % (self._head, json_line(self.exchange.usage())))

@@ -106,8 +106,8 @@ class Exchange:
 
     def finish(self, row: StoredTrace) -> str:
         """Return why a sample's text ended, in OpenAI's words; of a cascade's votes the one that was taken counts."""
-        said = [call.reply for call in row.trace.calls if call.role == "student"]
-        own = [reply for reply in said if reply.text == row.trace.solution] or said
+        replies = [call.reply for call in row.trace.calls if call.role == "student"]
+        own = [reply for reply in replies if reply.text == row.trace.solution] or replies
         return FINISH[own[-1].finish] if own else "stop"
 
 
