@@ -298,7 +298,7 @@ def test_a_missing_file_is_said_at_once(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stepdown.models.local.embedded.PACKAGES", {"openvino": "openvino_of_nobody"})
+    monkeypatch.setattr("stepdown.models.local.loading.PACKAGES", {"openvino": "openvino_of_nobody"})
     with pytest.raises(MissingExtra, match=r"stepdown\[embedded\]"):
         load_embedded("smollm2-135m")
 

@@ -71,7 +71,7 @@ def test_a_graphics_card_is_another_source(folder: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert device() == ""
     here = source(folder)
-    monkeypatch.setattr("stepdown.models.weights.students.device", lambda: "cuda")
+    monkeypatch.setattr("stepdown.models.local.loading.device", lambda: "cuda")
     assert source(folder) == f"{here}/cuda"
 
 

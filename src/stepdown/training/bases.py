@@ -12,7 +12,7 @@ import msgspec
 
 from stepdown.errors import EndpointRefused, MissingExtra, UsageError
 from stepdown.extras import has
-from stepdown.models.local import NO_CODE, loading, without_bars
+from stepdown.models.local import NO_CODE, loading_folder, without_bars
 from stepdown.models.weights import (
     CATALOGUE,
     PLAIN_TEMPLATE,
@@ -115,7 +115,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def _explained(found: BaseLocation) -> Iterator[None]:
-    with loading(f"transformers cannot load the base `{found.name}`", "see that it is a causal language model"):
+    with loading_folder(f"transformers cannot load the base `{found.name}`", "see that it is a causal language model"):
         try:
             yield
         except OSError as error:

@@ -65,9 +65,9 @@ def read_api_error(raw: bytes) -> ApiError:
             return api_error_of(read_json(raw))
         except msgspec.DecodeError:
             pass
-    said = read_text(text)
-    title = _TITLE.search(said) if said.startswith("<") else None
-    return ApiError(message=title[1].strip() if title else said)
+    words = read_text(text)
+    title = _TITLE.search(words) if words.startswith("<") else None
+    return ApiError(message=title[1].strip() if title else words)
 
 
 def api_error_of(value: Any, depth: int = 0) -> ApiError:

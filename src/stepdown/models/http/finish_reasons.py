@@ -43,23 +43,23 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[a-z_]*")
 
 
-def is_given(value: object) -> bool:
+def is_given(reason: object) -> bool:
     """Whether a finish reason is one; some servers write null as a text."""
-    return value is not None and value not in ("", "null", "none", "None")
+    return reason is not None and reason not in ("", "null", "none", "None")
 
 
-def read_finish(value: object) -> Ending:
+def read_finish(reason: object) -> Ending:
     """Return how a reply ended; `unknown` for words nobody knows, `broken` where the server broke it off.
 
     Case, `camelCase`, hyphens, a class in front (`FinishReason.STOP`) and what follows a colon count nowhere. A
     reason that is not given is `stop`: the body that came is whole.
     """
-    if isinstance(value, str) and value in _KNOWN:
-        return _KNOWN[value]
-    if not is_given(value):
+    if isinstance(reason, str) and reason in _KNOWN:
+        return _KNOWN[reason]
+    if not is_given(reason):
         return "stop"
-    if not isinstance(value, str):
+    if not isinstance(reason, str):
         return "unknown"
-    word = _HUMP.sub("_", value[:80].strip()).lower().replace("-", "_").replace(" ", "_").rpartition(".")[2]
+    word = _HUMP.sub("_", reason[:80].strip()).lower().replace("-", "_").replace(" ", "_").rpartition(".")[2]
     match = _WORD.match(word.removeprefix("finish_reason_"))
     return _KNOWN.get(match[0].strip("_") if match else "", "unknown")

@@ -43,8 +43,8 @@ _TEMPLATE_STATUSES = {400, 422, 500, 501}
 
 def read_failure(endpoint: Endpoint, status: int, headers: Mapping[str, str], error: ApiError) -> Exception:
     """Return the `Fault` (asking again may mend it), `CallFailed` or `EndpointRefused` for a status that is not 200."""
-    said = quote(endpoint, error.message)
-    reason = f"{status}: {said}" if said else f"{status}"
+    text = quote(endpoint, error.message)
+    reason = f"{status}: {text}" if text else f"{status}"
     if is_overflow(status, error):
         return too_long(endpoint, reason)
     if status in _BUSY and not _is_spent(status, error):
@@ -60,12 +60,12 @@ def read_failure(endpoint: Endpoint, status: int, headers: Mapping[str, str], er
 
 def read_error(endpoint: Endpoint, error: object, headers: Mapping[str, str]) -> Exception:
     """Return what an error inside a response of status 200 means: its code counts as the status."""
-    said = api_error_of(error)
-    if is_overflow(400, said):
-        return too_long(endpoint, quote(endpoint, said.message))
-    if said.status:
-        return read_failure(endpoint, said.status, headers, said)
-    return Fault(f"200 with an error: {quote(endpoint, said.message)}")
+    found = api_error_of(error)
+    if is_overflow(400, found):
+        return too_long(endpoint, quote(endpoint, found.message))
+    if found.status:
+        return read_failure(endpoint, found.status, headers, found)
+    return Fault(f"200 with an error: {quote(endpoint, found.message)}")
 
 
 def too_long(endpoint: Endpoint, reason: str) -> PromptTooLong:

@@ -9,12 +9,11 @@ from math import ceil
 from typing import Literal, TypeVar
 
 from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, StepdownError
+from stepdown.models.http.concurrency import START, AdaptiveConcurrency
 from stepdown.types import Backoff
 
 T = TypeVar("T")
 
-START = 16
-MOST = 512
 ATTEMPTS = 10
 PATIENCE = 300.0
 
@@ -26,7 +25,6 @@ _IDENTICAL_ERRORS = 5
 _ALIKE_BEFORE_ANY_ANSWER = 5
 _ALIKE_SINCE_LAST_ANSWER = 64
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 30.0
-_HOLD_WINDOWS = 8
 _BETWEEN_CUTS = 8
 _AGAIN = "the same command asks only for what is missing"
 
@@ -79,11 +77,11 @@ class Limits:
     ) -> None:
         self.name, self.attempts, self.patience = name, attempts, patience
         self.width = concurrency or START
-        self._climb = _Climb(self.width) if concurrency is None else None
+        self._adaptive = AdaptiveConcurrency(self.width) if concurrency is None else None
         self._clock, self._sleep, self._chance = clock, sleep, chance
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: deque[asyncio.Future[int]] = deque()
-        self._flying = self._cuts = self._alike = 0
+        self._in_flight = self._cuts = self._alike = 0
         self._since_cut = _BETWEEN_CUTS
         self._until = 0.0
         self._answered = False
@@ -135,13 +133,13 @@ class Limits:
     async def _enter(self, *, ahead: bool) -> int:
         """Wait for a turn and for the end of a pause; return how often the width had been cut when the turn came."""
         self._start_in_loop()
-        if self._waiting or self._flying >= self.width:
+        if self._waiting or self._in_flight >= self.width:
             cuts = await self._queue(ahead=ahead)
         else:
-            self._flying += 1
+            self._in_flight += 1
             cuts = self._cuts
-        if self._climb:
-            self._climb.note(self._flying, self._clock)
+        if self._adaptive:
+            self._adaptive.note(self._in_flight, self._clock)
         while self._until and (pause := self._until - self._clock()) > 0:
             try:
                 await self._sleep(pause)
@@ -154,7 +152,7 @@ class Limits:
         """Forget the turns of an event loop that has ended."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            self._loop, self._flying = loop, 0
+            self._loop, self._in_flight = loop, 0
             self._waiting.clear()
             self._late.clear()
 
@@ -174,28 +172,28 @@ class Limits:
             raise
 
     def _leave(self) -> None:
-        self._flying -= 1
+        self._in_flight -= 1
         self._since_cut += 1
-        while self._waiting and self._flying < self.width:
+        while self._waiting and self._in_flight < self.width:
             turn = self._waiting.popleft()
             if not turn.done():
-                self._flying += 1
+                self._in_flight += 1
                 turn.set_result(self._cuts)
 
     def _count_answer(self) -> None:
         self._answered = True
         self._alike = 0
         self._late.clear()
-        if self._climb:
-            self.width = self._climb.count(self.width, self._clock)
+        if self._adaptive:
+            self.width = self._adaptive.count(self.width, self._clock)
 
     def _slow_down(self, fault: Fault, cuts: int) -> None:
         if fault.pause is not None:
             self._until = max(self._until, self._clock() + min(fault.pause, self.patience))
         fresh = cuts == self._cuts and self._since_cut >= _BETWEEN_CUTS
-        if self._climb and fresh and fault.kind in {"busy", "silent"}:
+        if self._adaptive and fresh and fault.kind in {"busy", "silent"}:
             self._cuts, self._since_cut = self._cuts + 1, 0
-            self.width = self._climb.cut(self.width)
+            self.width = self._adaptive.cut(self.width)
 
     def _next_wait(self, retries: "_Retries", fault: Fault) -> float:
         if fault.pause is not None and fault.pause > self.patience:
@@ -263,52 +261,3 @@ class _Retries:
             or (bool(fault.mark) and self._identical >= _IDENTICAL_ERRORS)
             or (fault.kind == "unreachable" and not answered and self.count >= _UNREACHABLE_ATTEMPTS)
         )
-
-
-class _Climb:
-    """Finds the width beyond which more calls at once bring no more replies per second.
-
-    A window is as many replies as the width. A window that was full raises the width by a half (by an
-    eighth once the endpoint has complained); if the rate then rises by less than 30 % of that, the
-    width steps back and holds for 8 windows before it tries again.
-    """
-
-    def __init__(self, width: int) -> None:
-        self._before, self._rate = width, 0.0
-        self._done = self._peak = self._hold = 0
-        self._since: float | None = None
-        self._cut = False
-
-    def note(self, flying: int, clock: Callable[[], float]) -> None:
-        if flying > self._peak:
-            self._peak = flying
-        if self._since is None:
-            self._since = clock()
-
-    def count(self, width: int, clock: Callable[[], float]) -> int:
-        """Return the width after one more reply."""
-        self._done += 1
-        if self._done < width:
-            return width
-        now = clock()
-        seconds = max(now - (now if self._since is None else self._since), 1e-9)
-        rate, full = self._done / seconds, self._peak >= width
-        self._done, self._peak, self._since = 0, 0, now
-        return self._adjust(width, rate) if full else width
-
-    def _adjust(self, width: int, rate: float) -> int:
-        if self._hold:
-            self._hold -= 1
-            return width
-        if width >= START and rate < self._rate * (1 + 0.3 * (width - self._before) / self._before):
-            self._hold, self._rate = _HOLD_WINDOWS, 0.0
-            return self._before
-        self._before, self._rate = width, rate
-        return min(MOST, width + max(1, width // (8 if self._cut else 2)))
-
-    def cut(self, width: int) -> int:
-        """Return 80 % of the width, at least 1."""
-        narrower = max(1, width * 4 // 5)
-        self._cut, self._hold, self._rate = True, 0, 0.0
-        self._before, self._done, self._peak, self._since = narrower, 0, 0, None
-        return narrower

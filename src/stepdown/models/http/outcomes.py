@@ -7,7 +7,7 @@ import msgspec
 
 from stepdown.errors import CallFailed, StepdownError
 from stepdown.models.http.api_errors import ApiError, api_error_of
-from stepdown.models.http.dialects.dialect import Answer, Choice, CompletionRequest, sent_fields
+from stepdown.models.http.dialects.dialect import Answer, AnswerChoice, CompletionRequest, sent_fields
 from stepdown.models.http.endpoints import Endpoint
 from stepdown.models.http.finish_reasons import WHOLE, read_finish
 from stepdown.models.http.http_errors import find_refused_field, quote, read_error, read_failure
@@ -64,8 +64,8 @@ def read_answer(
     error = answer.error or next((one.error for one in answer.choices if one.error), None)
     if error and not any(map(_is_whole, choices)):
         _report_loss(answer)
-        said = api_error_of(error)
-        field = find_refused_field(said.status or 400, said, sent_fields(endpoint.dialect, request))
+        found = api_error_of(error)
+        field = find_refused_field(found.status or 400, found, sent_fields(endpoint.dialect, request))
         failure = read_error(endpoint, error, headers)
         raise FieldRefused(field, failure) if field else failure
     if not choices:
@@ -85,7 +85,7 @@ def _report_loss(answer: Answer) -> None:
     report_loss("".join(texts), answer.usage)
 
 
-def _is_whole(choice: Choice) -> bool:
+def _is_whole(choice: AnswerChoice) -> bool:
     """Whether a choice says itself that it is a whole text."""
     return bool(choice.text) and str(choice.finish).lower() in WHOLE
 

@@ -1,6 +1,6 @@
 """From an endpoint's answer to replies."""
 
-from stepdown.models.http.dialects.dialect import Answer, Choice
+from stepdown.models.http.dialects.dialect import Answer, AnswerChoice
 from stepdown.models.http.finish_reasons import is_given, read_finish
 from stepdown.models.http.lenient_json import unicode_of
 from stepdown.models.http.usage import split_usage
@@ -32,12 +32,12 @@ def read_replies(answer: Answer, name: str, seconds: float, sampling: Sampling, 
     ]
 
 
-def texts_of(choice: Choice) -> tuple[str, str]:
+def texts_of(choice: AnswerChoice) -> tuple[str, str]:
     """Return a choice's text and its reasoning; `<think>...</think>` in front of the text is reasoning."""
     return split_thinking(unicode_of(choice.text or ""), unicode_of(choice.reasoning))
 
 
-def _finish_of(choice: Choice, usage: Usage | None, sampling: Sampling) -> Finish:
+def _finish_of(choice: AnswerChoice, usage: Usage | None, sampling: Sampling) -> Finish:
     """Return how a choice ended; one that says nothing and took all it may write has reached its limit."""
     ending = read_finish(choice.finish)
     if not is_given(choice.finish) and usage is not None and usage.output >= sampling.max_tokens:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from stepdown.models.http.bodies import MOST_BYTES, too_big
-from stepdown.models.http.dialects.dialect import Answer, Choice, EventDecoder
+from stepdown.models.http.dialects.dialect import Answer, AnswerChoice, EventDecoder
 from stepdown.models.http.finish_reasons import is_given
 from stepdown.models.http.limits import Fault
 from stepdown.models.thinking import VisibleText
@@ -100,13 +100,13 @@ class StreamedReply:
         choice = next((one for one in event.choices if self._is_ours(one)), None)
         return self._add_choice(choice) if choice else ""
 
-    def _is_ours(self, choice: Choice) -> bool:
+    def _is_ours(self, choice: AnswerChoice) -> bool:
         """Whether a choice is the one asked for: some servers mix others in between."""
         if self._index is None:
             self._index = choice.index
         return choice.index in (None, self._index)
 
-    def _add_choice(self, choice: Choice) -> str:
+    def _add_choice(self, choice: AnswerChoice) -> str:
         if is_given(choice.finish):
             self._finish, self.finished = choice.finish, True
         self.begun, self.error = True, choice.error or self.error
@@ -122,5 +122,5 @@ class StreamedReply:
 
     def whole(self) -> Answer:
         """Return the answer as one that was not streamed would be."""
-        choice = Choice("".join(self._texts), "".join(self._reasoning), finish=self._finish)
+        choice = AnswerChoice("".join(self._texts), "".join(self._reasoning), finish=self._finish)
         return Answer([choice], usage=self._usage, model=self._model)

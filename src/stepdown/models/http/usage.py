@@ -13,19 +13,19 @@ _IN_DETAILS = ("prompt_tokens_details", "input_tokens_details")
 _OUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
 
 
-def read_usage(value: object) -> Usage | None:
+def read_usage(counts: object) -> Usage | None:
     """Return the tokens of a request with all its choices, None where they cannot be read or cannot be true.
 
     What `total_tokens` has beyond prompt and completion is hidden, billed as output, and so are thoughts that a
     server counts beside the completion. Cached input is at most the input.
     """
-    if value is None or isinstance(value, Usage):
-        return value
-    if isinstance(value, list):
-        value = next((one for one in value if isinstance(one, dict)), None)
-    if not isinstance(value, dict):
+    if counts is None or isinstance(counts, Usage):
+        return counts
+    if isinstance(counts, list):
+        counts = next((one for one in counts if isinstance(one, dict)), None)
+    if not isinstance(counts, dict):
         return None
-    given, written, total = _first(value, _INPUT), _first(value, _OUTPUT), _first(value, _TOTAL)
+    given, written, total = _first(counts, _INPUT), _first(counts, _OUTPUT), _first(counts, _TOTAL)
     if given is None and written is not None and total is not None:
         given = max(0, total - written)
     if written is None and given is not None and total is not None:
@@ -33,27 +33,27 @@ def read_usage(value: object) -> Usage | None:
     # No request has no tokens: servers that do not count write zeros.
     if given is None or written is None or given + written == 0:
         return None
-    if "input_tokens" in value and "prompt_tokens" not in value:
+    if "input_tokens" in counts and "prompt_tokens" not in counts:
         # Anthropic counts what was read from its cache, or written into it, beside the input.
         cache = ("cache_read_input_tokens", "cache_creation_input_tokens")
-        given += sum(_count(value.get(name)) or 0 for name in cache)
-    reasoning = _detail(value, _OUT_DETAILS, _REASONING)
+        given += sum(_count(counts.get(name)) or 0 for name in cache)
+    reasoning = _detail(counts, _OUT_DETAILS, _REASONING)
     beside = reasoning if reasoning > written else 0
     hidden = beside if total is None else max(0, total - given - written)
-    cached = min(given, _detail(value, _IN_DETAILS, _CACHED))
+    cached = min(given, _detail(counts, _IN_DETAILS, _CACHED))
     return Usage(given, written + hidden, cached, min(written + hidden, max(reasoning, hidden)))
 
 
-def _detail(value: dict[str, Any], details: tuple[str, ...], names: tuple[str, ...]) -> int:
+def _detail(counts: dict[str, Any], details: tuple[str, ...], names: tuple[str, ...]) -> int:
     for name in details:
-        if name in value and isinstance(inside := value[name], dict) and (count := _first(inside, names)) is not None:
+        if name in counts and isinstance(inside := counts[name], dict) and (count := _first(inside, names)) is not None:
             return count
-    return _first(value, names) or 0
+    return _first(counts, names) or 0
 
 
-def _first(value: dict[str, Any], names: tuple[str, ...]) -> int | None:
+def _first(counts: dict[str, Any], names: tuple[str, ...]) -> int | None:
     for name in names:
-        if name in value and (count := _count(value[name])) is not None:
+        if name in counts and (count := _count(counts[name])) is not None:
             return count
     return None
 

@@ -67,7 +67,9 @@ class SubprocessModel(CustomModel):
 
         A consumer that closes it early takes the draw off the engine.
         """
-        async with aclosing(self._talk(Generate(next(self._numbers), messages, sampling, streamed=True))) as answers:
+        async with aclosing(
+            self._exchange(Generate(next(self._numbers), messages, sampling, streamed=True))
+        ) as answers:
             async for answer in answers:
                 if isinstance(answer, TextDelta):
                     yield answer.text
@@ -82,23 +84,23 @@ class SubprocessModel(CustomModel):
 
     async def _ask(self, command: Generate | Prepare) -> list[Reply]:
         replies: list[Reply] = []
-        async with aclosing(self._talk(command)) as answers:
+        async with aclosing(self._exchange(command)) as answers:
             async for answer in answers:
                 assert isinstance(answer, Finished), "what is not streamed is answered whole"
                 replies = answer.replies
         return replies
 
-    async def _talk(self, command: Generate | Prepare) -> AsyncGenerator[TextDelta | Finished, None]:
+    async def _exchange(self, command: Generate | Prepare) -> AsyncGenerator[TextDelta | Finished, None]:
         """Yield the answers to a command, `Finished` last; a consumer that leaves drops it."""
         loop, inbox = asyncio.get_running_loop(), asyncio.Queue[Response]()
 
-        def on_response(answer: Response) -> None:
+        def deliver(answer: Response) -> None:
             # A loop that has closed has nobody left who waits.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(inbox.put_nowait, answer)
 
-        process = self._living()
-        process.send(command, on_response)
+        process = self._running()
+        process.send(command, deliver)
         try:
             while isinstance(answer := await inbox.get(), TextDelta):
                 yield answer
@@ -108,7 +110,7 @@ class SubprocessModel(CustomModel):
             raise ERRORS[answer.kind](answer.what, answer.hint)
         yield answer
 
-    def _living(self) -> "_Process":
+    def _running(self) -> "_Process":
         with self._starting:
             if self._process is None or self._process.dead:
                 self._process = _Process(self.name, self.engine)
@@ -141,15 +143,15 @@ class _Process:
         self._errors.start()
         self._reader.start()
 
-    def send(self, command: Generate | Prepare, on_response: Callable[[Response], None]) -> None:
-        """Send a command, in the order of calls, without waiting; answers go to `on_response`."""
+    def send(self, command: Generate | Prepare, deliver: Callable[[Response], None]) -> None:
+        """Send a command, in the order of calls, without waiting; answers go to `deliver`."""
         line = encode(command)
         with self._lock:
             if not self.dead:
-                self._listeners[command.number] = on_response
+                self._listeners[command.number] = deliver
                 self._writer.submit(self._write, line)
                 return
-        on_response(self._exit_error(command.number))
+        deliver(self._exit_error(command.number))
 
     def leave(self, number: int) -> None:
         """Hear no more of a command; one that is not answered yet is dropped."""
@@ -185,17 +187,17 @@ class _Process:
         for line in self._popen.stdout:
             # What a killed child was about to say may be cut.
             if line.endswith(b"\n"):
-                self._hand_on(decode(line))
-        self._clean_up()
+                self._dispatch(decode(line))
+        self._cleanup()
 
-    def _hand_on(self, answer: Response) -> None:
+    def _dispatch(self, answer: Response) -> None:
         with self._lock:
             streaming = isinstance(answer, TextDelta)
-            on_response = self._listeners.get(answer.number) if streaming else self._listeners.pop(answer.number, None)
-        if on_response is not None:
-            on_response(answer)
+            deliver = self._listeners.get(answer.number) if streaming else self._listeners.pop(answer.number, None)
+        if deliver is not None:
+            deliver(answer)
 
-    def _clean_up(self) -> None:
+    def _cleanup(self) -> None:
         """Free what the child held and tell everyone who waits."""
         self._popen.wait()
         self._errors.join()
@@ -206,8 +208,8 @@ class _Process:
             waiting, self._listeners = self._listeners, {}
         self._writer.submit(self._shut)
         self._writer.shutdown(wait=False)
-        for number, on_response in waiting.items():
-            on_response(self._exit_error(number))
+        for number, deliver in waiting.items():
+            deliver(self._exit_error(number))
 
     def _read_errors(self) -> None:
         assert self._popen.stderr is not None, "it is a pipe"

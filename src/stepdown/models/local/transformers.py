@@ -55,7 +55,7 @@ class TransformersEngine:
         self._device = "cuda" if self._torch.cuda.is_available() else "cpu"
         dtype = self._torch.float32 if self._device == "cpu" else "auto"
         hint = "the folder needs config.json, model.safetensors and tokenizer.json of one model"
-        with loading(f"transformers cannot load `{folder}`", hint), without_bars(transformers.utils.logging):
+        with loading_folder(f"transformers cannot load `{folder}`", hint), without_bars(transformers.utils.logging):
             self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, **NO_CODE)
             self._template = template_of(self._tokenizer, folder)
             model = transformers.AutoModelForCausalLM.from_pretrained(
@@ -247,19 +247,19 @@ def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
 
 
 @contextmanager
-def loading(what: str, hint: str) -> Iterator[None]:
+def loading_folder(what: str, hint: str) -> Iterator[None]:
     """Raise `UsageError` for whatever transformers raises over a stranger's model; one with code of its own is refused.
 
     Pass `NO_CODE` to every loader inside: without it, transformers asks at the terminal and runs what it is given.
     """
 
-    def refused(value: str) -> UsageError:
-        if "trust_remote_code" in value or "custom code" in value:
+    def refused(words: str) -> UsageError:
+        if "trust_remote_code" in words or "custom code" in words:
             return UsageError(
                 f"{what}: it brings code of its own, which is never run",
                 "take a model of an architecture that transformers knows by itself",
             )
-        return UsageError(f"{what} ({value})", hint)
+        return UsageError(f"{what} ({words})", hint)
 
     with reading(what, hint, make=refused):
         yield

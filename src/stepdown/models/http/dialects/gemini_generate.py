@@ -12,7 +12,7 @@ import msgspec
 from stepdown.models.http.addresses import join_address
 from stepdown.models.http.dialects.dialect import (
     Answer,
-    Choice,
+    AnswerChoice,
     CompletionRequest,
     EventDecoder,
     decode_error_event,
@@ -28,16 +28,16 @@ from stepdown.types import Message
 _ROLES = {"user": "user", "assistant": "model"}
 
 
-class Part(msgspec.Struct):
+class GeminiPart(msgspec.Struct):
     """A piece of a turn."""
 
     text: str
 
 
-class Content(msgspec.Struct):
+class GeminiContent(msgspec.Struct):
     """A turn, or the system instruction, whose role is `user`."""
 
-    parts: list[Part]
+    parts: list[GeminiPart]
     role: str
 
 
@@ -56,9 +56,9 @@ class GenerationConfig(msgspec.Struct, omit_defaults=True, rename="camel"):
 class GenerateRequest(msgspec.Struct, omit_defaults=True, rename="camel"):
     """A request; a field at its default is not sent."""
 
-    contents: list[Content]
+    contents: list[GeminiContent]
     generation_config: GenerationConfig
-    system_instruction: Content | None = None
+    system_instruction: GeminiContent | None = None
 
 
 class GeminiGenerate:
@@ -97,9 +97,9 @@ class GeminiGenerate:
         config.candidate_count = 1 if "n" in refused else request.n
         if sampling.reasoning_effort:
             config.thinking_config = {"thinkingLevel": sampling.reasoning_effort.upper(), "includeThoughts": True}
-        body = GenerateRequest([Content([Part(one.content)], _ROLES[one.role]) for one in turns], config)
+        body = GenerateRequest([GeminiContent([GeminiPart(one.content)], _ROLES[one.role]) for one in turns], config)
         if lines and len(lines) < len(messages):
-            body.system_instruction = Content([Part("\n\n".join(lines))], "user")
+            body.system_instruction = GeminiContent([GeminiPart("\n\n".join(lines))], "user")
         return msgspec.json.encode(body)
 
     def decode(self, raw: bytes) -> Answer:
@@ -127,22 +127,22 @@ def _decode_event(name: str, data: bytes) -> Answer:
     return decode_error_event(data) if name == "error" else _answer_of(read_object(data))
 
 
-def _answer_of(completion: dict[str, Any]) -> Answer:
-    model, feedback = completion.get("modelVersion"), completion.get("promptFeedback")
-    answer = Answer(usage=read_usage(completion.get("usageMetadata")), error=completion.get("error"))
+def _answer_of(response: dict[str, Any]) -> Answer:
+    model, feedback = response.get("modelVersion"), response.get("promptFeedback")
+    answer = Answer(usage=read_usage(response.get("usageMetadata")), error=response.get("error"))
     answer.model = model[:200] if isinstance(model, str) else ""
-    answer.choices = [_choice_of(one) for one in objects_in(completion.get("candidates"))]
+    answer.choices = [_choice_of(one) for one in objects_in(response.get("candidates"))]
     if not answer.choices and isinstance(feedback, dict) and feedback.get("blockReason"):
         # Nothing was written, and asking again changes nothing.
-        answer.choices = [Choice("", finish="content_filter")]
+        answer.choices = [AnswerChoice("", finish="content_filter")]
     return answer
 
 
-def _choice_of(candidate: dict[str, Any]) -> Choice:
+def _choice_of(candidate: dict[str, Any]) -> AnswerChoice:
     content = candidate.get("content")
     parts = objects_in(content.get("parts")) if isinstance(content, dict) else []
     mean = candidate.get("avgLogprobs")
-    return Choice(
+    return AnswerChoice(
         "".join(text_of(part.get("text")) for part in parts if not part.get("thought")),
         "".join(text_of(part.get("text")) for part in parts if part.get("thought")),
         finish=candidate.get("finishReason"),

@@ -13,7 +13,7 @@ import msgspec
 from stepdown.models.http.addresses import join_address
 from stepdown.models.http.dialects.dialect import (
     Answer,
-    Choice,
+    AnswerChoice,
     CompletionRequest,
     EventDecoder,
     decode_error_event,
@@ -176,30 +176,30 @@ def _read(raw: bytes) -> ChatCompletion:
         return _fit(read_object(raw))
 
 
-def _answer(answer: ChatCompletion, *, whole: bool) -> Answer:
-    model = unicode_of(answer.model[:_LONGEST_NAME]) if isinstance(answer.model, str) else ""
-    choices = [_choice(one, whole=whole) for one in answer.choices or ()]
-    return Answer(choices, usage=_usage_of(answer), model=model, error=answer.error)
+def _answer(completion: ChatCompletion, *, whole: bool) -> Answer:
+    model = unicode_of(completion.model[:_LONGEST_NAME]) if isinstance(completion.model, str) else ""
+    choices = [_choice(one, whole=whole) for one in completion.choices or ()]
+    return Answer(choices, usage=_usage_of(completion), model=model, error=completion.error)
 
 
-def _choice(answer: ChatChoice, *, whole: bool) -> Choice:
-    choice = Choice(finish=answer.finish_reason, index=answer.index, error=answer.error)
-    message = answer.message or answer.delta if whole else answer.delta or answer.message
-    if message is None and answer.text is not None:
-        message = ChatMessage(answer.text)
+def _choice(choice_in: ChatChoice, *, whole: bool) -> AnswerChoice:
+    choice = AnswerChoice(finish=choice_in.finish_reason, index=choice_in.index, error=choice_in.error)
+    message = choice_in.message or choice_in.delta if whole else choice_in.delta or choice_in.message
+    if message is None and choice_in.text is not None:
+        message = ChatMessage(choice_in.text)
     if message is not None:
         choice.text, choice.reasoning = join_content(message), join_reasoning(message)
-    if whole and answer.logprobs:
-        choice.logprob = _mean(answer.logprobs)
+    if whole and choice_in.logprobs:
+        choice.logprob = _mean(choice_in.logprobs)
     return choice
 
 
-def _usage_of(answer: ChatCompletion) -> Usage | None:
+def _usage_of(completion: ChatCompletion) -> Usage | None:
     """Return what a response used with all its choices, wherever in it that is given."""
-    if (usage := read_usage(answer.usage)) is not None:
+    if (usage := read_usage(completion.usage)) is not None:
         return usage
-    others = [answer.x_groq.get("usage") if isinstance(answer.x_groq, dict) else None]
-    others += [choice.usage for choice in answer.choices or ()]
+    others = [completion.x_groq.get("usage") if isinstance(completion.x_groq, dict) else None]
+    others += [choice.usage for choice in completion.choices or ()]
     return next((usage for one in others if (usage := read_usage(one)) is not None), None)
 
 
@@ -262,14 +262,14 @@ def _as_json(value: Any) -> str:
 
 def join_reasoning(message: ChatMessage) -> str:
     """Return a message's separate reasoning; Mistral's are parts of the content."""
-    if (said := message.reasoning_content) is None and (said := message.reasoning) is None:
+    if (raw := message.reasoning_content) is None and (raw := message.reasoning) is None:
         parts = message.content if isinstance(message.content, list) else ()
         return "".join(text_of(part.get("thinking")) for part in parts if isinstance(part, dict))
-    return said if isinstance(said, str) else text_of(said)
+    return raw if isinstance(raw, str) else text_of(raw)
 
 
 def _mean(logprobs: Logprobs) -> float | None:
-    said = [token.logprob for token in logprobs.content or ()] or logprobs.token_logprobs or ()
-    known = [value for value in said if value is not None]
+    raw = [token.logprob for token in logprobs.content or ()] or logprobs.token_logprobs or ()
+    known = [value for value in raw if value is not None]
     mean = sum(known) / len(known) if known else None
     return mean if mean is not None and isfinite(mean) else None

@@ -11,7 +11,7 @@ import msgspec
 from stepdown.models.http.addresses import join_address
 from stepdown.models.http.dialects.dialect import (
     Answer,
-    Choice,
+    AnswerChoice,
     CompletionRequest,
     EventDecoder,
     decode_error_event,
@@ -97,7 +97,7 @@ def _answer_of(response: dict[str, Any]) -> Answer:
         parts = [part for item in items for part in objects_in(item.get("content")) if item.get("type") == "message"]
         text = "".join(text_of(part.get("text")) or text_of(part.get("refusal")) for part in parts)
         reasoning = "\n".join(filter(None, (_reasoning_in(item) for item in items)))
-        answer.choices = [Choice(text, reasoning, finish=_finish_of(response))]
+        answer.choices = [AnswerChoice(text, reasoning, finish=_finish_of(response))]
     return answer
 
 
@@ -120,14 +120,14 @@ def _decode_event(name: str, data: bytes) -> Answer:
     event = read_object(data)
     kind = str(event.get("type") or name)
     if kind in _TEXTS:
-        return Answer([Choice(text_of(event.get("delta")))])
+        return Answer([AnswerChoice(text_of(event.get("delta")))])
     if kind in _REASONING:
-        return Answer([Choice("", text_of(event.get("delta")))])
+        return Answer([AnswerChoice("", text_of(event.get("delta")))])
     response = event.get("response")
     if kind in _ENDS and isinstance(response, dict):
         answer = _answer_of(response)
         # The texts have come before.
-        answer.choices = [Choice("", finish=_finish_of(response))]
+        answer.choices = [AnswerChoice("", finish=_finish_of(response))]
         answer.last = True
         return answer
     if kind == "error" or event.get("error"):
