@@ -228,7 +228,7 @@ def test_an_audit_tells_of_every_run(world: World) -> None:
     (found,) = world.json("audit", world.direct, world.traced)
     assert [one["run"] for one in found["runs"]] == [world.direct, world.traced]
     assert "blame" in world.text("audit", world.traced)
-    assert "no run to audit" in world.fails("audit")
+    assert "no run is given" in world.fails("audit")
 
 
 def test_an_exported_run_is_imported_elsewhere(world: World) -> None:

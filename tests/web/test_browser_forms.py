@@ -183,7 +183,7 @@ def test_a_new_run_that_is_refused_or_left_keeps_what_was_filled_in(context: Bro
     page.get_by_label("Student", exact=True).fill("/etc/passwd")
     page.get_by_label("Problems").fill("7")
     page.get_by_role("button", name="Start").click()
-    expect(page.locator("#error-student")).to_contain_text("is no model")
+    expect(page.locator("#error-student")).to_contain_text("cannot be named on a page")
     expect(page.locator("#main [role=alert]").first).to_be_focused()
     page.goto(site)
     page.goto(f"{site}/new")
