@@ -66,6 +66,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
+def other(store: Store) -> Iterator[Store]:
+    """The same store, opened a second time, as another process would."""
+    with Store(store.path) as opened:
+        yield opened
+
+
+@pytest.fixture
 def site(store: Store) -> Iterator[str]:
     from served import served
     from stepdown.web.state import State

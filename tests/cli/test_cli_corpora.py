@@ -1,30 +1,16 @@
 """`sample`, `keep`, `export` and `import` on corpora: from a teacher's endpoint to a file another tool tunes on."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from command_line import speak, write_sums
-from faulty_server import FaultyServer, faulty_server
+from faulty_server import FaultyServer
 from stepdown.cli import main
 from stepdown.corpus import open_corpus
 
 TEACHER = ("--teacher", "openai/student")
-
-
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
-    """A server that answers, and a folder of its own with six problems."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("STEPDOWN_STORE", raising=False)
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
-    write_sums(6)
-    with faulty_server(speak=speak) as started:
-        monkeypatch.setenv("OPENAI_BASE_URL", started.url)
-        yield started
 
 
 def sample(chains: int, out: str, *options: str) -> int:

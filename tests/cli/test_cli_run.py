@@ -4,14 +4,13 @@ import json
 import os
 import signal
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from command_line import PLAN, speak, write_sums
-from faulty_server import Body, FaultyServer, faulty_server
+from faulty_server import Body, FaultyServer
 from stepdown.cli import main
 
 CONTRACT = {
@@ -19,18 +18,6 @@ CONTRACT = {
 }  # fmt: skip
 STUDENT, TEACHER = ("--student", "openai/student"), ("--teacher", "openai/teacher")
 DIRECT, TRACED = ("--method", "direct"), ("--method", "trace-of-thought")
-
-
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
-    """A server that answers, a folder of its own with six problems, and the key the server is asked with."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("STEPDOWN_STORE", raising=False)
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
-    write_sums(6)
-    with faulty_server(speak=speak) as started:
-        monkeypatch.setenv("OPENAI_BASE_URL", started.url)
-        yield started
 
 
 def run(*options: str) -> int:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -27,12 +27,6 @@ class Cents:
 
     def cost(self, model: str, usage: Usage | None) -> float | None:
         return None if usage is None else usage.output / 100
-
-
-@pytest.fixture
-def other(store: Store) -> Iterator[Store]:
-    with Store(store.path) as opened:
-        yield opened
 
 
 def claim(store: Store, key: bytes = b"k" * 16, run: str = "run", bound: Usage = BOUND) -> tuple[Claims, set[bytes]]:

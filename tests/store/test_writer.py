@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,12 +13,6 @@ from stepdown.store.connection import Locked
 from stepdown.types import GREEDY, Message, Reply
 
 PROMPT = (Message("user", "What is 2 plus one?"),)
-
-
-@pytest.fixture
-def other(store: Store) -> Iterator[Store]:
-    with Store(store.path) as opened:
-        yield opened
 
 
 async def ask(calls: Calls, words: str = "3") -> str:

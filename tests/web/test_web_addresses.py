@@ -1,7 +1,6 @@
 """Addresses of problems hold any id, and a form leads back to the page it stood on."""
 
 import asyncio
-from collections.abc import Iterator
 from html import unescape
 
 import aiohttp
@@ -9,24 +8,13 @@ import pytest
 
 from run_pages import put_run
 from served import get, post, served
-from solving_site import NAMES, solved_run, solving_site
+from solving_site import NAMES
 from stepdown.models.environment import Secret
 from stepdown.store import Run, Store
 from stepdown.web.state import State
 from stepdown.web.views.addresses import Room, address, inside
 from stepdown.web.views.cookies import PERSON, STUDENT
 from worlds import P1
-
-
-@pytest.fixture
-def first(store: Store) -> Run:
-    return solved_run(store)
-
-
-@pytest.fixture
-def site(store: Store, first: Run) -> Iterator[str]:
-    with solving_site(store) as address:
-        yield address
 
 
 @pytest.mark.parametrize(
@@ -57,29 +45,29 @@ def test_nobody_is_led_away_from_this_server(given: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["verdicts", "annotations", "plans"])
-def test_a_form_leads_back_to_the_same_list(site: str, first: Run, way: Room) -> None:
+def test_a_form_leads_back_to_the_same_list(solving: str, first: Run, way: Room) -> None:
     back = f"/runs/{first.id}/traces/{P1}?where=wrong&words=plus&sample=0&page=2"
-    page = get(site + back)
+    page = get(solving + back)
     assert f'name="back" value="{back}"' in unescape(page.text)
     form = {"back": back, "verdict": "right", "steps": "Add one.", "answer": "good", "keep": "1"}
-    answer = post(f"{site}{address(first.id, way, P1)}", form)
+    answer = post(f"{solving}{address(first.id, way, P1)}", form)
     assert (answer.status, answer.place) == (200, back)
     assert f'href="/runs/{first.id}?where=wrong&words=plus&page=2"' in unescape(answer.text)
 
 
-def test_a_form_of_another_server_leads_nowhere_else(site: str, first: Run) -> None:
+def test_a_form_of_another_server_leads_nowhere_else(solving: str, first: Run) -> None:
     form = {"back": "//evil.example/", "answer": "good"}
-    assert post(f"{site}/runs/{first.id}/annotations/{P1}", form).place == f"/runs/{first.id}/traces/{P1}"
+    assert post(f"{solving}/runs/{first.id}/annotations/{P1}", form).place == f"/runs/{first.id}/traces/{P1}"
 
 
-def test_a_browser_keeps_who_edits_and_the_student_of_a_run(site: str, first: Run) -> None:
+def test_a_browser_keeps_who_edits_and_the_student_of_a_run(solving: str, first: Run) -> None:
     form = {"steps": "Add one.", "author": "Zoë; =", "student": NAMES[1], "keep": "1"}
 
     async def work() -> list[str]:
         async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-            await (await session.post(f"{site}/runs/{first.id}/plans/{P1}", data=form)).text()
+            await (await session.post(f"{solving}/runs/{first.id}/plans/{P1}", data=form)).text()
             pages = (f"/runs/{first.id}/queue", f"/runs/{first.id}/traces/{P1}", "/")
-            found = [await (await session.get(site + one)).text() for one in pages]
+            found = [await (await session.get(solving + one)).text() for one in pages]
             names = [one.key for one in session.cookie_jar]
         return [*found, *names]
 
@@ -90,21 +78,21 @@ def test_a_browser_keeps_who_edits_and_the_student_of_a_run(site: str, first: Ru
         assert f'name="student" maxlength="200" value="{NAMES[1]}"' in text
 
 
-def test_the_queue_shows_what_came_of_the_edited_plan(site: str, first: Run) -> None:
-    post(f"{site}/runs/{first.id}/plans/{P1}", {"steps": "Take it.\nAdd one with care.", "solve": "1"})
-    page = get(f"{site}/runs/{first.id}/queue?at={P1}").text
+def test_the_queue_shows_what_came_of_the_edited_plan(solving: str, first: Run) -> None:
+    post(f"{solving}/runs/{first.id}/plans/{P1}", {"steps": "Take it.\nAdd one with care.", "solve": "1"})
+    page = get(f"{solving}/runs/{first.id}/queue?at={P1}").text
     assert "What came of the edited plan" in page and "fixed" in page
     assert ">Take it.\nAdd one with care.</textarea>" in page
 
 
-def test_what_is_wrong_with_a_plan_is_said_at_its_field_and_everything_typed_stays(site: str, first: Run) -> None:
+def test_what_is_wrong_with_a_plan_is_said_at_its_field_and_everything_typed_stays(solving: str, first: Run) -> None:
     form = {"steps": "Add one.", "student": "no/where", "why": "because", "author": "Zoë", "solve": "1"}
-    answer = post(f"{site}/runs/{first.id}/plans/{P1}", form)
+    answer = post(f"{solving}/runs/{first.id}/plans/{P1}", form)
     assert answer.status == 400 and 'aria-invalid="true" aria-describedby="error-student"' in answer.text
     assert 'id="error-student"' in answer.text and "There is no provider <code>no</code>" in answer.text
     for typed in ('value="no/where"', 'value="because"', 'value="Zoë"', ">Add one.</textarea>"):
         assert typed in answer.text
-    empty = post(f"{site}/runs/{first.id}/plans/{P1}", {"steps": " \n "})
+    empty = post(f"{solving}/runs/{first.id}/plans/{P1}", {"steps": " \n "})
     assert empty.status == 400 and 'aria-describedby="error-steps"' in empty.text
 
 
