@@ -65,9 +65,7 @@ GROUPS = st.lists(CHAINS, max_size=12)
 @pytest.mark.parametrize("name", PURE)
 @settings(max_examples=40)
 @given(group=GROUPS)
-def test_a_filter_keeps_some_of_the_chains_in_their_order_and_doing_it_again_changes_nothing(
-    name: str, group: list[Chain]
-) -> None:
+def test_a_filter_keeps_some_chains_in_their_order_and_again_changes_nothing(name: str, group: list[Chain]) -> None:
     keep = load_filter(name).keep
     kept = list(keep(group))
     places = [next(at for at, one in enumerate(group) if one is stays) for stays in kept]

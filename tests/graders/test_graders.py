@@ -81,7 +81,7 @@ def test_golds_come_in_many_spellings(kind: Kind, gold: str, solution: str) -> N
     assert grade(Problem("p", "What is it?", gold, ("red", "blue"), kind), solution).verdict == "right"
 
 
-def test_an_equal_expression_that_is_not_factored_does_not_answer_a_factoring_question() -> None:
+def test_an_equal_expression_that_is_not_factored_answers_no_factoring_question() -> None:
     assert grade(FACTOR, "It factors to $7(x - 3)(x + 3)$").verdict == "right"
     assert "not fully factored" in grade(FACTOR, "It factors to $7(x^2 - 9)$").why
 

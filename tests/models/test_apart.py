@@ -118,7 +118,7 @@ def test_the_event_loop_goes_on_while_the_child_reads_a_prompt(model: Subprocess
     assert worst < whole / 6
 
 
-def test_a_child_that_dies_refuses_what_it_was_asked_and_the_next_call_starts_another(model: SubprocessModel) -> None:
+def test_a_child_that_dies_refuses_its_calls_and_the_next_call_starts_another(model: SubprocessModel) -> None:
     async def work() -> None:
         first = model.process_id
         asking = asyncio.ensure_future(model.reply(APPLES, Sampling(max_tokens=3000)))

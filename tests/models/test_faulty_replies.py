@@ -164,7 +164,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-def test_an_answer_that_was_paid_for_and_is_no_reply_is_asked_few_times_and_each_is_counted(fault: str) -> None:
+def test_a_paid_answer_that_is_no_reply_is_asked_few_times_and_each_is_counted(fault: str) -> None:
     body, reason = REFUSED[fault]
     spent: list[LostReply] = []
     with raw_server(as_json(body)) as server, losses_to(spent.append), pytest.raises(CallFailed, match=reason):

@@ -22,7 +22,7 @@ def test_a_chat_model_that_is_shown_no_examples_ends_by_itself() -> None:
     assert with_stops(GREEDY, None, DEFAULT) is GREEDY
 
 
-def test_a_model_that_completes_text_or_is_shown_examples_ends_before_another_problem() -> None:
+def test_completed_text_and_shown_examples_end_before_another_problem() -> None:
     assert with_stops(GREEDY, None, DEFAULT, completes=True).stop == ANOTHER
     assert with_stops(GREEDY, None, DEFAULT, examples=True).stop == ANOTHER
 

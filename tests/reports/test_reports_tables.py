@@ -76,7 +76,7 @@ def test_an_offset_shows_in_the_first_problem(store: Store, tmp_path: Path) -> N
     assert all("d/test/4" in form for form in forms(made, tmp_path))
 
 
-def test_a_setting_that_only_one_run_can_have_and_a_model_elsewhere_are_no_difference() -> None:
+def test_a_setting_only_one_run_can_have_and_a_model_elsewhere_are_no_difference() -> None:
     taught = replace(PLAIN, teacher="t", teacher_sampling=Sampling(max_tokens=9), sources=("http://one/v1", "http://t"))
     assert variations([PLAIN, taught], ["d/test/0"] * 2) == [{}, {}]
 

@@ -311,7 +311,7 @@ def test_what_is_counted_for_a_call_that_was_left_is_never_more_than_was_reserve
     asyncio.run(work())
 
 
-def test_the_run_that_paid_for_a_call_that_was_left_says_so_and_agrees_with_the_budget(store: Store) -> None:
+def test_the_run_that_paid_for_an_aborted_call_says_so_and_agrees_with_the_budget(store: Store) -> None:
     async def work() -> RunSpending:
         run = store.open_run(Settings(dataset="served", problems="", count=0, method="direct", student="dictated"))
         prices = Prices(price_file(store.path.parent))

@@ -123,7 +123,7 @@ def test_a_corpus_keeps_the_hashes_of_its_questions_and_a_kept_one_its_own(tmp_p
     assert read_keys(tmp_path / "k" / FILE) == keys_of(TESTS)
 
 
-def test_a_corpus_of_the_first_version_is_readable_and_its_questions_are_read_from_its_rows(tmp_path: Path) -> None:
+def test_a_corpus_of_the_first_version_has_its_questions_read_from_its_rows(tmp_path: Path) -> None:
     corpus = written(tmp_path / "c", TESTS)
     card = json.loads((tmp_path / "c" / "card.json").read_text())
     for name in ("questions", "behind", "unknown"):
