@@ -164,7 +164,7 @@ def test_the_verb_report_takes_a_contrast_run(store: Store, capsys: pytest.Captu
 def test_a_contrast_run_needs_a_run_it_belongs_to(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     contrast = a_run(store, "rr", "contrast")
     assert main(["report", "--contrast", contrast.id, "--store", str(store.path)]) == 2
-    assert "belongs to a run" in capsys.readouterr().err
+    assert "compares with a run" in capsys.readouterr().err
 
 
 def test_the_page_has_the_contrast_table(store: Store, tmp_path: Path) -> None:
