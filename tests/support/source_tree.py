@@ -34,9 +34,8 @@ def imported_modules(path: Path, known: Mapping[str, Path]) -> set[str]:
             found |= {name if name in known else node.module or "" for name in inner}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if alias.name in known}
-    return found | {
-        parent for name in found for parent in packages_of(name) if not path.is_relative_to(folder(known, parent))
-    }
+    packages = {package for name in found for package in packages_of(name)}
+    return found | {package for package in packages if not path.is_relative_to(known[package].parent)}
 
 
 def packages_of(module: str) -> Iterator[str]:
