@@ -1,8 +1,9 @@
-"""Pages in a browser at `/`, to watch, read and edit, and an OpenAI-compatible endpoint at `/v1`."""
+"""The doors in a browser: pages to watch, read and edit at `/`, and an OpenAI-compatible endpoint at `/v1`."""
 
 from stepdown.web.config import load_config
-from stepdown.web.security.auth import SHORTEST
-from stepdown.web.security.guards import LOOPBACK, AccessRules
 from stepdown.web.state import State
 
-__all__ = ["LOOPBACK", "SHORTEST", "AccessRules", "State", "load_config"]
+__all__ = [
+    "State",
+    "load_config",
+]

@@ -24,7 +24,8 @@ from stepdown.settings import BudgetSettings
 from stepdown.store import default_path
 
 if TYPE_CHECKING:
-    from stepdown.web import AccessRules, State
+    from stepdown.web import State
+    from stepdown.web.security import AccessRules
 
 TOKEN = "STEPDOWN_TOKEN"
 _PLACE = {"0.0.0.0", "::"}
@@ -60,7 +61,7 @@ class AddressOptions:
 
     def secret(self) -> Secret:
         """Return the token. Raises `UsageError` where there must be one and is none, or it is easily guessed."""
-        from stepdown.web import SHORTEST
+        from stepdown.web.security import SHORTEST
 
         found = Secret(secrets.token_urlsafe(24) if self.token else find_setting(TOKEN))
         if not found and not _is_here(self.host):
@@ -74,7 +75,7 @@ class AddressOptions:
 
     def rules(self) -> "AccessRules":
         """Return who is let in."""
-        from stepdown.web import LOOPBACK, AccessRules
+        from stepdown.web.security import LOOPBACK, AccessRules
 
         hosts = LOOPBACK | {name.lower() for name in (self.host, *self.allow_host)}
         return AccessRules(hosts=hosts - _PLACE, any_address=self.host in _PLACE, verbose=self.verbose)
