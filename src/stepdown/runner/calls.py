@@ -180,6 +180,7 @@ class Calls:
         """Give a fresh draw a number of its own, as another process has the one it had."""
         self._pending.remove(pending)
         pending.request = pending.request.redrawn()
+        pending.key = pending.request.key
         self._pending.add(pending)
 
     async def _store(self, drawn: list[tuple[PendingReply, Reply]]) -> list[Reply]:

@@ -8,7 +8,7 @@ from stepdown.types import Reply
 
 
 class PendingReply:
-    """A reply that has been asked for, from the first who asks until it is stored.
+    """A reply that has been asked for, from the first who asks until it is stored under its `key`.
 
     `deltas` are the parts of its text so far where it is `streamed`, `hidden` the bytes of reasoning beside them, and
     `started` is set once the model is known to work on it. `batch` are the draws of the same HTTP request and `task`
@@ -16,12 +16,12 @@ class PendingReply:
     """
 
     __slots__ = (
-        "answered", "batch", "deltas", "hidden", "listeners", "reply", "request", "started", "streamed", "task",
+        "answered", "batch", "deltas", "hidden", "key", "listeners", "reply", "request", "started", "streamed", "task",
         "waiting",
     )  # fmt: skip
 
     def __init__(self, request: Request) -> None:
-        self.request = request
+        self.request, self.key = request, request.key
         self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.deltas: list[str] = []
         self.listeners: list[asyncio.Event] = []
@@ -29,11 +29,6 @@ class PendingReply:
         self.task: asyncio.Task[None] | None = None
         self.waiting = self.hidden = 0
         self.streamed = self.started = self.answered = False
-
-    @property
-    def key(self) -> bytes:
-        """The key the reply will be stored under."""
-        return self.request.key
 
     @property
     def wanted(self) -> bool:
