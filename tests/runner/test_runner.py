@@ -12,7 +12,7 @@ from stepdown.errors import BudgetReached, CallFailed, EndpointRefused, Stepdown
 from stepdown.models import ScriptedModel
 from stepdown.runner import Budget, Plans, RunOutcome, Stop, Task, as_problems, load_plans, model_of_run, run_task
 from stepdown.store import Store
-from stepdown.types import Messages, Model, Problem, Reply, Sampling, Usage
+from stepdown.types import Capabilities, Messages, Model, Problem, Reply, Sampling, Usage
 from worlds import DIRECT, TRACED, LastWord, solver, student, sums, teacher
 
 
@@ -225,3 +225,20 @@ class Undecided(CustomModel):
 def test_what_a_model_lacks_is_named_before_any_call(model: Any, what: str) -> None:
     with pytest.raises(UsageError, match=what):
         direct(1, model)
+
+
+class LocalModel(CustomModel):
+    name, capabilities = "embedded/small", Capabilities(local=True)
+
+    async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
+        return [Reply("Answer: 1", self.name)]
+
+
+@pytest.mark.parametrize("option", ["--reasoning-effort", "--teacher-reasoning-effort"])
+def test_an_effort_that_a_model_has_no_setting_for_is_refused(option: str, store: Store) -> None:
+    effort, takes = Sampling(reasoning_effort="low"), student()
+    teaches = option.startswith("--teacher")
+    changes = {"teacher": LocalModel(), "teacher_sampling": effort} if teaches else {"sampling": effort}
+    with pytest.raises(UsageError, match="`embedded/small` has no setting for reasoning effort") as refused:
+        go(traced(1, takes if teaches else LocalModel(), **changes), store)
+    assert (refused.value.option, takes.calls) == (option, [])

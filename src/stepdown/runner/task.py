@@ -73,6 +73,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 option="--teacher",
             )
 
+        _check_effort(self.student, self.sampling, "--reasoning-effort")
+        if self.planner is not None:
+            _check_effort(self.planner, self.teacher_sampling, "--teacher-reasoning-effort")
+
     def _checked(self) -> ProblemSetSummary:
         try:
             return self.problems.check()
@@ -115,3 +119,14 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Return what stands for code of a user's own: the method's, and that of a review which no person makes."""
         codes = [code_of_method(self.method), code_of(self.review) if self.review else ""]
         return "+".join(filter(None, codes))
+
+
+def _check_effort(model: Model, sampling: Sampling, option: str) -> None:
+    """Refuse an effort to reason with where the model has no setting for it: it would be another run by name only."""
+    can = model.capabilities
+    if sampling.reasoning_effort and (can.completes or (can.local and not can.recorded)):
+        raise UsageError(
+            f"`{model.name}` has no setting for reasoning effort",
+            f"leave `{option}` out, or name a model behind an endpoint that reasons",
+            option=option,
+        )

@@ -47,7 +47,7 @@ class SubprocessModel(CustomModel):
         self._starting = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"ApartModel(name={self.name!r}, source={self.capabilities.source!r})"
+        return f"SubprocessModel(name={self.name!r}, source={self.capabilities.source!r})"
 
     @property
     def process_id(self) -> int | None:
