@@ -292,6 +292,13 @@ def test_the_best_checkpoint_has_most_right_and_is_the_earliest_of_equals() -> N
     assert best_step([{"step": 6, "loss": 0.1}]) is None
 
 
+def test_of_checkpoints_with_as_many_right_the_one_of_least_held_out_loss_is_best() -> None:
+    scored = [
+        {"step": step, "right": 3, "dev": 0.75, "dev_loss": loss} for step, loss in ((2, 0.6), (4, 0.4), (6, 0.5))
+    ]
+    assert best_step(scored) == 4
+
+
 def test_asking_the_dev_problems_leaves_every_weight_as_it_was(base: Path) -> None:
     import torch
 

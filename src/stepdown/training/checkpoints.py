@@ -93,6 +93,11 @@ class Checkpoints:
 
 
 def best_step(rows: list[LogRow]) -> int | None:
-    """Return the step with the most right dev problems, the earlier of equals; None where dev was never asked."""
+    """Return the step with the most right dev problems, of equals the one of least loss there, else the earlier one.
+
+    None where dev was never asked; only an objective that does not solve dev problems has a loss there.
+    """
     scored = [row for row in rows if "dev" in row]
-    return max(scored, key=lambda row: (row["right"], -row["step"]))["step"] if scored else None
+    return (
+        max(scored, key=lambda row: (row["right"], -row.get("dev_loss", 0), -row["step"]))["step"] if scored else None
+    )
