@@ -170,7 +170,8 @@ def test_a_budget_stops_with_3_and_a_larger_one_goes_on(
     Path("prices.json").write_text('{"openai/student": {"input": 1000000, "output": 1000000}}')
     money = (*DIRECT, *STUDENT, "--max-tokens", "5", "--prices", "prices.json", "--concurrency", "1", "--json")
     assert run(*money, "--budget", "400") == 3
-    (stopped,) = results(capsys)
+    stopped, ended = results(capsys)
+    assert ended["error"]["exit"] == 3
     assert 0 < stopped["cost"] <= 400 and "budget" in stopped["stopped"] and stopped["graded"] < 50
     assert run(*money, "--budget", "10000") == 0
     (done,) = results(capsys)
@@ -208,7 +209,8 @@ def test_ctrl_c_finishes_what_was_begun_and_the_same_command_goes_on(
 
     server.speak = interrupting
     assert run(*DIRECT, *STUDENT, "--concurrency", "2", "--json") == 130
-    (stopped,) = results(capsys)
+    stopped, ended = results(capsys)
+    assert ended["error"]["exit"] == 130
     assert 5 <= stopped["graded"] == len(server.bodies) < 200
     assert run(*DIRECT, *STUDENT) == 0
     assert len(server.bodies) == 200

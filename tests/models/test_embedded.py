@@ -176,7 +176,7 @@ def test_without_a_seed_every_call_draws_anew(model: EmbeddedModel) -> None:
 def test_every_draw_has_its_own_usage_and_log_probability(engine: str, request: pytest.FixtureRequest) -> None:
     replies = ask(request.getfixturevalue(engine), STORY, Sampling(temperature=1.0, max_tokens=9, seed=1), 10)
     assert len({reply.logprob for reply in replies}) == 10
-    assert all(reply.usage and reply.usage.output <= 9 and reply.usage.input > 70 for reply in replies)
+    assert all(reply.usage and reply.usage.output <= 9 and reply.usage.input > 25 for reply in replies)
 
 
 def test_greedy_draws_are_made_once_and_given_n_times(model: EmbeddedModel) -> None:

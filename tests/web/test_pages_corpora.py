@@ -106,7 +106,7 @@ def test_a_bad_filter_is_told_beside_the_box_and_the_chains_stay(site: str) -> N
 def test_a_filter_that_opens_a_file_is_refused_before_it_looks(site: str, filters: str) -> None:
     answer = ask(site, "5", filters)
     assert answer.status == 400
-    assert "which no page does" in answer.text
+    assert "which pages do not do" in answer.text
 
 
 def test_a_filter_that_must_see_the_corpus_says_how_long_it_took(site: str) -> None:
