@@ -29,12 +29,12 @@ def replacing(out: Path, force: bool) -> Iterator[Path]:
     A link is followed; the new file gets the old one's permissions. Raises `UsageError` for what is no regular file, a
     file that is there (without `force`) and a place that cannot be written.
     """
-    place = check_place(out, force)
-    sweep(place)
-    part = _unfinished(place)
+    target = check_target(out, force)
+    sweep(target)
+    part = _unfinished(target)
     try:
         yield part
-        _finish(part, place)
+        _finish(part, target)
     except OSError as error:
         raise UsageError(f"cannot write `{out}`: {error.strerror}", "give a place that can be written") from error
     finally:
@@ -69,11 +69,11 @@ def replacing_folder(out: Path) -> Iterator[Path]:
 @contextmanager
 def folder_beside(out: Path) -> Iterator[Path]:
     """Give an empty folder next to a file that is being made; it goes away with the `with`, or is swept later."""
-    place = Path(os.path.realpath(out))
-    if found := _LEFT.search(place.name):  # of a file that is being made itself
-        place = place.with_name(place.name[1 : found.start()])
-    sweep(place)
-    folder = tempfile.mkdtemp(prefix=f"{_unfinished(place).name}-", dir=place.parent)
+    target = Path(os.path.realpath(out))
+    if found := _LEFT.search(target.name):  # of a file that is being made itself
+        target = target.with_name(target.name[1 : found.start()])
+    sweep(target)
+    folder = tempfile.mkdtemp(prefix=f"{_unfinished(target).name}-", dir=target.parent)
     try:
         yield Path(folder)
     finally:
@@ -86,14 +86,14 @@ def write_whole(out: Path, body: bytes, *, force: bool = True) -> None:
         part.write_bytes(body)
 
 
-def check_place(out: Path, force: bool) -> Path:
+def check_target(out: Path, force: bool) -> Path:
     """Return where a file named so is written. Raises `UsageError` where there is something that may not go."""
-    place = out
+    target = out
     try:
-        place = Path(os.path.realpath(out))
-        mode = place.stat().st_mode
+        target = Path(os.path.realpath(out))
+        mode = target.stat().st_mode
     except FileNotFoundError:
-        return place
+        return target
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot write `{out}`: {why}", "give a place that can be written") from error
@@ -103,14 +103,14 @@ def check_place(out: Path, force: bool) -> Path:
         raise UsageError(f"`{out}` is no regular file, and is not replaced", "name a file")
     if not force:
         raise UsageError(f"`{out}` is there already", "give another name, or --force to replace it")
-    return place
+    return target
 
 
-def sweep(place: Path) -> None:
+def sweep(target: Path) -> None:
     """Remove what was left next to a file by those that were killed while they wrote it."""
     with suppress(OSError):
-        for left in place.parent.glob(f".{_escaped(place.name[:_LONGEST])}.stepdown-*"):
-            found = _LEFT.fullmatch(left.name.removeprefix(f".{place.name[:_LONGEST]}"))
+        for left in target.parent.glob(f".{_escaped(target.name[:_LONGEST])}.stepdown-*"):
+            found = _LEFT.fullmatch(left.name.removeprefix(f".{target.name[:_LONGEST]}"))
             if found and _is_left(left, *found.groups()):
                 _remove(left)
 
@@ -142,17 +142,17 @@ def _runs(process: int) -> bool:
     return True
 
 
-def _unfinished(place: Path) -> Path:
-    name = f".{place.name[:_LONGEST]}.stepdown-{_host()}-{os.getpid()}-{secrets.token_hex(3)}"
-    return place.with_name(name)
+def _unfinished(target: Path) -> Path:
+    name = f".{target.name[:_LONGEST]}.stepdown-{_host()}-{os.getpid()}-{secrets.token_hex(3)}"
+    return target.with_name(name)
 
 
-def _finish(part: Path, place: Path) -> None:
+def _finish(part: Path, target: Path) -> None:
     with part.open("rb") as written:
         os.fsync(written.fileno())
     with suppress(FileNotFoundError):
-        shutil.copymode(place, part)
-    part.replace(place)
+        shutil.copymode(target, part)
+    part.replace(target)
 
 
 def _escaped(name: str) -> str:

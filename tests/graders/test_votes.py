@@ -104,7 +104,7 @@ def test_report_study_contrast_pages_cascade_calibrate_and_the_filter_agree(
     chains = [Chain(problem, str(at), "t", at, grade, finish=trace.calls[0].reply.finish)
               for at, (trace, grade) in enumerate(attempts)]  # fmt: skip
     kept = load_filter("agreed").keep(chains)
-    assert len(kept) == found.votes and [one.sample for one in kept][:1] == [found.place] * bool(kept)
+    assert len(kept) == found.votes and [one.sample for one in kept][:1] == [found.index] * bool(kept)
     with TemporaryDirectory() as folder:
         assert in_every_report(problem, ballots, Path(folder)) == {grade.verdict == "right"}
 

@@ -266,14 +266,14 @@ def _quoted(text: str, choices: tuple[str, ...]) -> list[Pick]:
     found: list[Pick] = []
     for index in sorted(range(len(choices)), key=lambda index: -len(choices[index])):
         wanted = _stems(choices[index])
-        for at in _places(stems, wanted):
+        for at in _starts(stems, wanted):
             start, end = words[at][1], words[at + len(wanted) - 1][2]
             if not any(one.start <= start and end <= one.end for one in found):
                 found.append(Pick(index, start, end, 2.0 - at / 1000))
     return found or _scattered(words, choices)
 
 
-def _places(stems: list[str], wanted: tuple[str, ...]) -> list[int]:
+def _starts(stems: list[str], wanted: tuple[str, ...]) -> list[int]:
     if not wanted:
         return []
     width = len(wanted)

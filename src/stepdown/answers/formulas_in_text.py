@@ -70,11 +70,11 @@ def formulas(sentence: str, names: frozenset[str] = frozenset()) -> list[Formula
     return sorted((one for one in found if one.value), key=lambda one: one.start)
 
 
-def around(text: str, place: tuple[int, int]) -> str:
+def around(text: str, span: tuple[int, int]) -> str:
     """Return the whole formula that a place stands in: the equation of a right side, the list of a member."""
-    begin = max(0, place[0] - _AROUND)
-    window = text[begin : place[1] + _AROUND]
-    start, end = place[0] - begin, place[1] - begin
+    begin = max(0, span[0] - _AROUND)
+    window = text[begin : span[1] + _AROUND]
+    start, end = span[0] - begin, span[1] - begin
     for _, _, inner_start, inner_end in _marked(window):
         if inner_start <= start and end <= inner_end:
             return window[inner_start:inner_end].strip()
@@ -83,7 +83,7 @@ def around(text: str, place: tuple[int, int]) -> str:
         if match.start() <= start and end <= match.end():
             first, last = _trimmed(window, match.start(), match.end())
             return window[first:last]
-    return text[place[0] : place[1]]
+    return text[span[0] : span[1]]
 
 
 def key(text: str) -> str:

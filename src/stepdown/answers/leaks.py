@@ -106,8 +106,8 @@ def _holds(text: str, problem: Problem) -> bool:
         standing = any(Fraction(one) == value for one in _STANDING.findall(text))
         return standing or any(one.value == value for one in _numbers(text, True))
     if problem.kind == "choice" and problem.choices:
-        place = LETTERS.find(problem.answer[:1].upper())
-        return 0 <= place < len(problem.choices) and problem.choices[place].casefold() in text.casefold()
+        index = LETTERS.find(problem.answer[:1].upper())
+        return 0 <= index < len(problem.choices) and problem.choices[index].casefold() in text.casefold()
     gold = _plain(_formula(problem))
     return bool(gold) and gold in _plain(text)
 

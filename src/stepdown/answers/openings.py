@@ -78,8 +78,8 @@ def _states(rest: str, problem: Problem, label: str) -> bool:
 
 def _spellings(problem: Problem, label: str) -> set[str]:
     """Return the plain texts that say a label and nothing else: `b`, the choice's words, both; a number's figure."""
-    place = LETTERS.find(label.strip(" ().")[:1].upper()) if problem.kind == "choice" else -1
-    words = plain_text(problem.choices[place]) if 0 <= place < len(problem.choices) else ""
+    index = LETTERS.find(label.strip(" ().")[:1].upper()) if problem.kind == "choice" else -1
+    words = plain_text(problem.choices[index]) if 0 <= index < len(problem.choices) else ""
     own = plain_text(label)
     return {one for one in (own, words, f"{own} {words}".strip()) if one}
 

@@ -212,8 +212,8 @@ def _line_of(difference: str) -> tuple[Bound, Bound] | None:
     if first is None or second is None or at[0] == at[1]:
         return None
     slope = (second - first) / (at[1] - at[0])
-    for place, value in zip(at[2:], real[2:], strict=True):
-        expected = first + slope * (place - at[0])
+    for index, value in zip(at[2:], real[2:], strict=True):
+        expected = first + slope * (index - at[0])
         if value is None or abs(float(value - expected)) > 1e-9 * max(1.0, abs(float(expected))):
             return None
     if -1e-12 < slope < 1e-12:

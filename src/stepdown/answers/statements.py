@@ -178,23 +178,23 @@ def states_formula(text: str, gold: str, *, surely: bool) -> StatedAnswer | None
 
 def states_choice(text: str, problem: Problem, *, surely: bool) -> StatedAnswer | None:
     """Return where a text tells a choice: by its letter as the answer, or by its words and no other choice's."""
-    place, ends = LETTERS.find(problem.answer[:1].upper()), _last_step(text)
-    if not 0 <= place < len(problem.choices):
+    index, ends = LETTERS.find(problem.answer[:1].upper()), _last_step(text)
+    if not 0 <= index < len(problem.choices):
         return None
     choices = [choice.casefold() for choice in problem.choices]
     shown_text = text.casefold()
-    letter = re.compile(rf"(?<![\w(]){LETTERS[place]}(?=[\s).,:;*\]]|\Z)|\({LETTERS[place]}\)")
+    letter = re.compile(rf"(?<![\w(]){LETTERS[index]}(?=[\s).,:;*\]]|\Z)|\({LETTERS[index]}\)")
     spans = [match.span() for match in letter.finditer(text)]
-    words = re.compile(rf"(?<!\w){re.escape(choices[place])}(?!\w)") if choices[place] else None
+    words = re.compile(rf"(?<!\w){re.escape(choices[index])}(?!\w)") if choices[index] else None
     stated = [match.span() for match in words.finditer(shown_text)] if words else []
     for start, end in (*spans, *stated):
         if _CHOSEN.search(text[max(0, start - _NEAR) : start].replace(MARK, "\n")) or _ANSWER.search(
             _before(text, start)
         ):
             return _told_at(text, start, end, ends)
-    others = [one for at, one in enumerate(choices) if at != place and one]
+    others = [one for at, one in enumerate(choices) if at != index and one]
     alone = not any(re.search(rf"(?<!\w){re.escape(one)}(?!\w)", shown_text) for one in others)
-    bound = surely or any(choices[place] in pair for pair in _OPPOSITES)
+    bound = surely or any(choices[index] in pair for pair in _OPPOSITES)
     return _told_at(text, *stated[-1], ends) if stated and alone and not bound else None
 
 

@@ -14,10 +14,10 @@ _MOST_COMPARED = 24
 
 
 class Majority(msgspec.Struct, frozen=True):
-    """The answer most samples give, the place of the first that does, and how many do; none is 0 votes."""
+    """The answer most samples give, the index of the first that does, and how many do; none is 0 votes."""
 
     answer: str | None = None
-    place: int | None = None
+    index: int | None = None
     votes: int = 0
 
 
@@ -30,7 +30,7 @@ def groups(kind: Kind, answers: Sequence[str | None]) -> list[tuple[int, ...]]:
     """
     found: list[list[int]] = []
     known: dict[Hashable, list[int]] = {}
-    for place, answer in enumerate(answers):
+    for index, answer in enumerate(answers):
         if not answer:
             continue
         key = stands_for(kind, answer)
@@ -40,7 +40,7 @@ def groups(kind: Kind, answers: Sequence[str | None]) -> list[tuple[int, ...]]:
             if group is None:
                 found.append(group := [])
             known[key] = group
-        known[key].append(place)
+        known[key].append(index)
     return [tuple(group) for group in found]
 
 

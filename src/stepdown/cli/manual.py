@@ -21,7 +21,7 @@ def manual() -> str:
 def _verb(name: str, verb: App) -> Iterator[str]:
     arguments = [one for one in verb.assemble_argument_collection(parse_docstring=True) if one.show]
     places = [one for one in arguments if one.index is not None]
-    words = "".join(f" {_place(one)}" for one in places)
+    words = "".join(f" {_argument(one)}" for one in places)
     yield f"### `stepdown {name}{words}`\n"
     yield f"{verb.help}\n"
     for one in places:
@@ -36,7 +36,7 @@ def _verb(name: str, verb: App) -> Iterator[str]:
             yield from _verb(f"{name} {child}", inner)
 
 
-def _place(argument: Any) -> str:
+def _argument(argument: Any) -> str:
     many = get_origin(argument.hint) is tuple
     text = f"{argument.name}..." if many else str(argument.name)
     return text if argument.required else f"[{text}]"
@@ -44,8 +44,8 @@ def _place(argument: Any) -> str:
 
 def _group(argument: Any) -> tuple[int, str]:
     group = argument.parameter.group[0]
-    place = group.sort_key
-    return (place if isinstance(place, int) else -1, "Options" if group.name == "Parameters" else str(group.name))
+    index = group.sort_key
+    return (index if isinstance(index, int) else -1, "Options" if group.name == "Parameters" else str(group.name))
 
 
 def _option(argument: Any) -> str:

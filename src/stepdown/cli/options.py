@@ -20,7 +20,7 @@ CHOICE, SETTINGS, PROBLEMS, SAMPLING, MONEY, ENDPOINT, OUTPUT = (
 Limit = Annotated[int | None, Parameter(name=["--limit", "-n"], validator=Number(gte=1))]
 Flag = Annotated[bool, Parameter(show_default=False)]
 Json = Annotated[bool, Parameter(name="--json", show_default=False, group=OUTPUT)]
-Place = Annotated[Path | None, Parameter(name="--store")]
+StorePath = Annotated[Path | None, Parameter(name="--store")]
 
 
 @Parameter(name="*", group=OUTPUT)
@@ -36,24 +36,24 @@ class OutputOptions:
         Write JSON to stdout, as docs/cli.md promises.
     """
 
-    store: Place = None
+    store: StorePath = None
     json: Json = False
 
     @property
-    def place(self) -> Path:
+    def store_path(self) -> Path:
         """The store's path."""
         return self.store or default_path()
 
     @contextmanager
     def open(self) -> Iterator[Store]:
         """Open the store for a `with`; made now if it is not there, and taken away again if nothing came into it."""
-        there = self.place.exists()
+        there = self.store_path.exists()
         try:
-            with Store(self.place) as store:
+            with Store(self.store_path) as store:
                 yield store
         finally:
             if not there:
-                discard_if_empty(self.place)
+                discard_if_empty(self.store_path)
 
     def reopen(self) -> Store:
         """Open a store that is there, to write it. Raises `UsageError`."""
@@ -65,9 +65,9 @@ class OutputOptions:
 
     def there(self) -> Path:
         """Return the path of a store that is there. Raises `UsageError`."""
-        if not self.place.exists():
+        if not self.store_path.exists():
             raise UsageError(
-                f"there is no store `{self.place}`",
+                f"there is no store `{self.store_path}`",
                 "make one with `stepdown run` or `stepdown demo`, or name one with --store",
             )
-        return self.place
+        return self.store_path

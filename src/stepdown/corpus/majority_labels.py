@@ -34,7 +34,7 @@ def _elect(group: Sequence[Chain]) -> list[Chain]:
     places = majority_indices(group[0].problem.kind, votes)
     if not places:
         return list(group)
-    return [chain if place in places else _given(chain, votes[places[0]]) for place, chain in enumerate(group)]
+    return [chain if index in places else _given(chain, votes[places[0]]) for index, chain in enumerate(group)]
 
 
 def _given(chain: Chain, answer: str | None) -> Chain:

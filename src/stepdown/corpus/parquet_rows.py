@@ -68,7 +68,7 @@ def frame_of(rows: Sequence[Row]) -> Any:
     columns = dict(zip(schema(), zip(*rows, strict=True), strict=True))
     choices = columns.pop("choices")
     # Lists are slow to build; the chains of one problem, and most problems of a data set, have the same.
-    places = {one: place for place, one in enumerate(dict.fromkeys(choices))}
+    places = {one: index for index, one in enumerate(dict.fromkeys(choices))}
     lists = polars.Series("choices", list(map(list, places)), dtype=schema()["choices"])
     series = [polars.Series(name, values, dtype=schema()[name]) for name, values in columns.items()]
     frame = polars.DataFrame([*series, lists.gather([places[one] for one in choices])])
@@ -90,10 +90,10 @@ def chains_of(frame: Any, before: Problem | None = None) -> list[Chain]:
     columns = (frame.get_column(name).to_list() for name in CHAIN)
     return [
         Chain(
-            problems[place - 1], text, teacher, sample, Grade(verdict, found, why, grader), logprob, tokens, finish,
+            problems[index - 1], text, teacher, sample, Grade(verdict, found, why, grader), logprob, tokens, finish,
             variant, conditioned,
         )
-        for place, text, teacher, sample, verdict, found, why, grader, logprob, tokens, finish, variant, conditioned
+        for index, text, teacher, sample, verdict, found, why, grader, logprob, tokens, finish, variant, conditioned
         in zip(at, *columns, strict=True)
     ]  # fmt: skip
 

@@ -39,7 +39,7 @@ def read_conversations(source: ChainSource, *, progress: Progress | None = None)
     """
     chains = (_chain(row, source) for row in read_objects(source.path, progress=progress))
     groups = enumerate(external_group_by(chains, source.scratch))
-    settled = (_settled(group, f"{source.dataset}/{place}") for place, group in groups)
+    settled = (_settled(group, f"{source.dataset}/{index}") for index, group in groups)
     grader = load_grader()
     while page := list(islice(settled, PAGE)):
         for group in plain(_graded(page, grader)):
@@ -127,8 +127,8 @@ def _supposed(group: list[Chain]) -> Problem:
 
 
 def _last(text: str) -> str | None:
-    place = final_line(text)
-    return text[slice(*place)].strip() or None if place else None
+    index = final_line(text)
+    return text[slice(*index)].strip() or None if index else None
 
 
 async def _graded(groups: Iterable[list[Chain]], grader: Grader) -> list[list[Chain]]:

@@ -24,8 +24,8 @@ def external_group_by(chains: Iterable[tuple[str, Chain]], folder: Path) -> Iter
     Needs as much disk in `folder` as the chains have bytes. Memory: 64 MB, the chains of 1,024 keys, and some 180
     bytes for each key.
     """
-    with folder_beside(folder / "chains") as place:
-        heaps = _Heaps(place)
+    with folder_beside(folder / "chains") as index:
+        heaps = _Heaps(index)
         for key, chain in chains:
             heaps.add(key, chain)
         yield from heaps.read()
@@ -36,19 +36,19 @@ class _Heaps:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._places: dict[bytes, int] = {}
+        self._indices: dict[bytes, int] = {}
         self._waiting: dict[int, bytearray] = {}
         self._size = 0
         self._encode = msgspec.msgpack.Encoder().encode
 
     def add(self, key: str, chain: Chain) -> None:
         digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        place = self._places.setdefault(digest, len(self._places))
+        index = self._indices.setdefault(digest, len(self._indices))
         try:
-            body = self._encode((place, chain))
+            body = self._encode((index, chain))
         except UnicodeEncodeError:
-            body = self._encode((place, unicode_value(msgspec.to_builtins(chain))))
-        self._waiting.setdefault(place // PROBLEMS, bytearray()).extend(len(body).to_bytes(_LENGTH) + body)
+            body = self._encode((index, unicode_value(msgspec.to_builtins(chain))))
+        self._waiting.setdefault(index // PROBLEMS, bytearray()).extend(len(body).to_bytes(_LENGTH) + body)
         self._size += len(body)
         if self._size > _WAITING:
             self._spill()
@@ -56,15 +56,15 @@ class _Heaps:
     def read(self) -> Iterator[list[Chain]]:
         self._spill()
         decode = msgspec.msgpack.Decoder(tuple[int, Chain]).decode
-        for heap in range(-(-len(self._places) // PROBLEMS)):
+        for heap in range(-(-len(self._indices) // PROBLEMS)):
             body, at = memoryview((self._folder / str(heap)).read_bytes()), 0
             groups: dict[int, list[Chain]] = {}
             while at < len(body):
                 end = at + _LENGTH + int.from_bytes(body[at : at + _LENGTH])
-                place, chain = decode(body[at + _LENGTH : end])
-                groups.setdefault(place, []).append(chain)
+                index, chain = decode(body[at + _LENGTH : end])
+                groups.setdefault(index, []).append(chain)
                 at = end
-            yield from (groups[place] for place in sorted(groups))
+            yield from (groups[index] for index in sorted(groups))
 
     def _spill(self) -> None:
         try:

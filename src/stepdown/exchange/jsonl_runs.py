@@ -138,8 +138,8 @@ class HumanAdditions:
 
     def to(self, line: RunLine) -> RunLine:
         """Return the line with what belongs to it."""
-        place, problem = (line.ordinal, line.sample), line.problem
-        grades = grades_of(self.run, *place) if self.graded else ()
+        trace_key, problem = (line.ordinal, line.sample), line.problem
+        grades = grades_of(self.run, *trace_key) if self.graded else ()
         edits = self.edits.pop(problem, ())
         return msgspec.structs.replace(
             line,

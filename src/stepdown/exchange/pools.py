@@ -45,13 +45,13 @@ def read_pool(source: ChainSource, *, progress: Progress | None = None) -> Itera
     Raises `BadRow` for a row without a gold answer, one that repeats an id, and a chain that is none.
     """
     ids: set[int] = set()
-    for place, row in enumerate(read_objects(source.path, progress=progress)):
-        own = row.optional("id") or str(place)
+    for index, row in enumerate(read_objects(source.path, progress=progress)):
+        own = row.optional("id") or str(index)
         if hash(own) in ids:
             raise row.bad("id", f"an id of its own, but `{own}` came before")
         ids.add(hash(own))
         problem = msgspec.structs.replace(_problem(row), id=f"{source.dataset}/{own}")
-        chains = [_chain(problem, one, place, source) for place, one in enumerate(_chains(row))]
+        chains = [_chain(problem, one, index, source) for index, one in enumerate(_chains(row))]
         if len(ids) <= COMPARED and chains:
             _compare(chains[0], source)
         yield chains
@@ -74,7 +74,7 @@ def _chains(row: Row) -> tuple[PoolChain, ...]:
         raise row.bad("chains", f"chains with `text` and `correct` ({error})") from error
 
 
-def _chain(problem: Problem, one: PoolChain, place: int, source: ChainSource) -> Chain:
+def _chain(problem: Problem, one: PoolChain, index: int, source: ChainSource) -> Chain:
     found = _label(problem, one.pred)
     source.seen[_UNREAD] += found is None
     source.seen[_CONDITIONED] += one.gold_conditioned
@@ -83,7 +83,7 @@ def _chain(problem: Problem, one: PoolChain, place: int, source: ChainSource) ->
         problem,
         one.text,
         one.teacher or source.teacher,
-        place,
+        index,
         Grade("right" if one.correct else "wrong", found, why, GRADER),
         variant=one.variant,
         gold_conditioned=one.gold_conditioned,

@@ -99,14 +99,14 @@ def csv_traces(path: Path) -> Iterator[ImportedTrace]:
     """Stream the traces of an authors' file in its order; ids count its rows from 0."""
     names, prices, dataset = trace_of_thought_csv.names_of(path), Prices(), None
     with closing(trace_of_thought_csv.read_rows(path)) as rows:
-        for place, (line, row) in enumerate(rows):
+        for index, (line, row) in enumerate(rows):
             dataset = dataset or trace_of_thought_csv.dataset_of(row)
             problem = trace_of_thought_csv.read_problem(path, line, row, dataset)
-            problem = msgspec.structs.replace(problem, id=f"{dataset}/test/{place}")
+            problem = msgspec.structs.replace(problem, id=f"{dataset}/test/{index}")
             trace = trace_of_thought_csv.read_trace(row, problem, names)
             # What a trace cannot say (an annotation, a blank at an end) is kept, so that an export gives it back.
             same = trace_of_thought_csv.row_of(trace, prices) == row
-            yield ImportedTrace(place, trace, extra=None if same else msgspec.json.encode(row), remarks=_remarks(row))
+            yield ImportedTrace(index, trace, extra=None if same else msgspec.json.encode(row), remarks=_remarks(row))
 
 
 def _remarks(row: trace_of_thought_csv.CsvTrace) -> tuple[Annotation, ...]:
@@ -119,10 +119,10 @@ def _import_lines(path: Path, origin: str, store: Store) -> Run:
     with closing(jsonl_runs.read_lines(path)) as found:
         for number, line in found:
             settings = line.settings
-            place = (line.ordinal, line.sample)
-            if place in places:
-                raise BadRow(path, number, "ordinal", f"a place of its own, but {place} came before")
-            places.add(place)
+            index = (line.ordinal, line.sample)
+            if index in places:
+                raise BadRow(path, number, "ordinal", f"a place of its own, but {index} came before")
+            places.add(index)
     if settings is None:
         raise UsageError(f"`{path}` has no lines", "give a .jsonl that `stepdown export --to jsonl` wrote")
     settings = msgspec.structs.replace(settings, origin=jsonl_runs.origin_of(origin, settings))
@@ -161,8 +161,8 @@ def _write(store: Store, settings: Settings, items: Iterator[ImportedTrace]) -> 
         while page := list(islice(items, 256)):
             for item in page:
                 # A source of its own for each trace: a file may hold two answers to one question.
-                place = f"{settings.origin}#{item.ordinal}/{item.trace.sample}"
-                run.put_trace(item.ordinal, item.trace, source=place, extra=item.extra)
+                index = f"{settings.origin}#{item.ordinal}/{item.trace.sample}"
+                run.put_trace(item.ordinal, item.trace, source=index, extra=item.extra)
                 _add(run, item)
             run.put_grades((i.ordinal, i.trace.sample, grade) for i in page for grade in i.grades)
             graders |= {item.grader for item in page}

@@ -55,7 +55,7 @@ def read_scotd(source: ChainSource, *, progress: Progress | None = None) -> Iter
         gold = _gold(group)
         source.seen[_NO_GOLD] += not gold
         problem = msgspec.structs.replace(group[0].problem, answer=gold)
-        yield [_settled(chain, problem, place) for place, chain in enumerate(group)]
+        yield [_settled(chain, problem, index) for index, chain in enumerate(group)]
 
 
 def _gold(group: list[Chain]) -> str:
@@ -107,8 +107,8 @@ def _mean(logs: tuple[float | None, ...]) -> float | None:
     return math.fsum(known) / len(known) if known and all(map(math.isfinite, known)) else None
 
 
-def _settled(chain: Chain, problem: Problem, place: int) -> Chain:
+def _settled(chain: Chain, problem: Problem, index: int) -> Chain:
     grade = chain.grade
     if not problem.answer:
         grade = Grade("ungraded", grade.found, "its score is 0, and the file does not name the gold", GRADER)
-    return msgspec.structs.replace(chain, problem=problem, sample=place, grade=grade)
+    return msgspec.structs.replace(chain, problem=problem, sample=index, grade=grade)

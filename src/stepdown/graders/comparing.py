@@ -42,12 +42,12 @@ async def compare(problem: Problem, found: str, kind: Kind, *, whole: tuple[str,
     return outcome
 
 
-def wholes(solution: str, found: str, place: tuple[int, int]) -> tuple[str, ...]:
+def wholes(solution: str, found: str, span: tuple[int, int]) -> tuple[str, ...]:
     """Return what an answer was read from where it is more: several boxes, or the whole of an equation or list."""
     boxes = last_boxes(solution)
-    inside = len(boxes) > 1 and any(start <= place[0] and place[1] <= end for start, end in boxes)
+    inside = len(boxes) > 1 and any(start <= span[0] and span[1] <= end for start, end in boxes)
     joined = ", ".join(solution[start:end] for start, end in boxes) if inside else ""
-    return tuple(one for one in (joined, around(solution, place)) if one and one != found)
+    return tuple(one for one in (joined, around(solution, span)) if one and one != found)
 
 
 def gold_of(problem: Problem, kind: Kind) -> str | None:

@@ -37,7 +37,7 @@ def votes_of(attempts: Attempts) -> list[str | None]:
 
 def verdict_of(attempts: Attempts, indices: Sequence[int]) -> Grade:
     """Return the grade of an answer, given the places of its samples: the first that is graded."""
-    grades = [attempts[place][1] for place in indices]
+    grades = [attempts[index][1] for index in indices]
     return next((grade for grade in grades if grade.verdict != "ungraded"), grades[0])
 
 

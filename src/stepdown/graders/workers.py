@@ -81,7 +81,7 @@ class Workers:
     def __init__(self, most: int) -> None:
         self._idle: list[Worker] = []
         self._lock = threading.Lock()
-        self._places = threading.BoundedSemaphore(most)
+        self._slots = threading.BoundedSemaphore(most)
 
     async def same(self, gold: str, found: str, *, seconds: float = 5.0) -> bool | None:
         """Compare without blocking the event loop; see `Worker.compare`."""
@@ -91,7 +91,7 @@ class Workers:
 
     def compare(self, gold: str, found: str, seconds: float = 5.0) -> bool | None:
         """Compare on an idle worker, or on a new one."""
-        with self._places:
+        with self._slots:
             worker = self._take()
             try:
                 verdict = worker.compare(gold, found, seconds)

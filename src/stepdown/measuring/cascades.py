@@ -231,8 +231,8 @@ def planner_of(settings: Settings) -> str:
 
 def held_out(question: str, share: float) -> bool:
     """Whether a question is in the part held out: the same on every machine, whatever else is in the run."""
-    place = int.from_bytes(blake2b(question.encode(errors="surrogatepass"), digest_size=8).digest())
-    return place < share * 2**64
+    rank = int.from_bytes(blake2b(question.encode(errors="surrogatepass"), digest_size=8).digest())
+    return rank < share * 2**64
 
 
 def _tried(cheap: Run, dear: Run, prices: Pricing) -> Iterator[ProblemOutcome]:

@@ -62,8 +62,8 @@ def consistency(run: Run, contrast: Run, *, grader: str = "", contrast_grader: s
     Keeps the first run's problems in memory. Raises `UsageError` where no problem of one is a partner of the other's,
     or an id is not the only one of its name.
     """
-    first = _by_place(run, grader)
-    partners = _by_place(contrast, contrast_grader)
+    first = _by_problem(run, grader)
+    partners = _by_problem(contrast, contrast_grader)
     met = sorted(first.keys() & partners.keys())
     if run.id == contrast.id or not met:
         raise UsageError(
@@ -71,32 +71,32 @@ def consistency(run: Run, contrast: Run, *, grader: str = "", contrast_grader: s
             f" ({run.settings.dataset})",
             "partners have the same id after the data set's name, such as `imdb/dev/12` and `imdb/contrast/12`",
         )
-    verdicts = Counter((first[place][1], partners[place][1]) for place in met)
+    verdicts = Counter((first[index][1], partners[index][1]) for index in met)
     return _counted(
         run,
         contrast,
         verdicts,
         alone=len(first) + len(partners) - 2 * len(met),
-        alike=median(_alike(first[place][0], partners[place][0]) for place in met),
+        alike=median(_alike(first[index][0], partners[index][0]) for index in met),
     )
 
 
-def _by_place(run: Run, grader: str) -> dict[str, Answered]:
+def _by_problem(run: Run, grader: str) -> dict[str, Answered]:
     found: dict[str, Answered] = {}
-    for place, answered in _answers(run, grader):
-        if place in found:
-            raise UsageError(f"two problems of run `{run.id}` end in `{place}`", "give each an id of its own")
-        found[place] = answered
+    for index, answered in _answers(run, grader):
+        if index in found:
+            raise UsageError(f"two problems of run `{run.id}` end in `{index}`", "give each an id of its own")
+        found[index] = answered
     return found
 
 
 def _answers(run: Run, grader: str) -> Iterator[tuple[str, Answered]]:
     for attempts in run.by_problem(grader):
         problem = attempts[0][0].problem
-        yield _place(problem.id, run.settings.dataset), (problem, majority_grade(attempts).verdict)
+        yield _shared_id(problem.id, run.settings.dataset), (problem, majority_grade(attempts).verdict)
 
 
-def _place(identity: str, dataset: str) -> str:
+def _shared_id(identity: str, dataset: str) -> str:
     """What tells a problem from the others of its data set; of an id that does not begin with it, the last part."""
     rest = identity.removeprefix(f"{dataset}/")
     return rest if rest != identity else identity.rpartition("/")[2]

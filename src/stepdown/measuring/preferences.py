@@ -304,7 +304,7 @@ def _lines(found: Preferences) -> Iterator[str]:
     if found.share is not None:
         shares = f"{_percent(found.share)} % [{_percent(found.low)}, {_percent(found.high)}]"
         yield f"{found.runs[0]} is preferred in {shares} of the {found.won + found.lost} decided; {_chance(found.p)}"
-    yield _place(found.position, people=found.by == "people")
+    yield _bias_text(found.position, people=found.by == "people")
     if found.agreement is not None:
         yield _agreement(len(found.raters), found.agreement)
     yield "Share: of the decided, with the 95 % Wilson interval. p: exact binomial tests, two-sided; ties do not count."
@@ -312,11 +312,11 @@ def _lines(found: Preferences) -> Iterator[str]:
         yield f"Not compared: {found.identical} problems on which both runs wrote the same text."
 
 
-def _place(place: PositionBias, *, people: bool) -> str:
+def _bias_text(bias: PositionBias, *, people: bool) -> str:
     if people:
-        return f"place: {place.first} votes for the left text, {place.second} for the right; {_chance(place.p)}"
-    places = f"the text shown first {place.first} times, the one shown second {place.second} times"
-    return f"place: in both orders the judge preferred {places}; {_chance(place.p)}"
+        return f"place: {bias.first} votes for the left text, {bias.second} for the right; {_chance(bias.p)}"
+    places = f"the text shown first {bias.first} times, the one shown second {bias.second} times"
+    return f"place: in both orders the judge preferred {places}; {_chance(bias.p)}"
 
 
 def _agreement(raters: int, found: Agreement) -> str:

@@ -109,16 +109,16 @@ def _jsonl(items: Iterable[VoteItem]) -> Iterator[bytes]:
 def _page(items: Iterable[VoteItem]) -> Iterator[bytes]:
     head, _, tail = files("stepdown.measuring").joinpath("votes.html").read_text("utf-8").partition("{{items}}")
     yield head.encode()
-    for place, item in enumerate(items, 1):
-        yield _section(place, item).encode(errors="replace")
+    for index, item in enumerate(items, 1):
+        yield _section(index, item).encode(errors="replace")
     yield tail.encode()
 
 
-def _section(place: int, item: VoteItem) -> str:
+def _section(index: int, item: VoteItem) -> str:
     texts = "".join(f"<pre><b>{side}</b>\n{escape(getattr(item, side))}</pre>" for side in ("left", "right"))
     choices = "".join(f'<label><input type="radio" name="{item.item}" value="{side}"> {side}</label>' for side in SIDES)
     return (
-        f'<section data-item="{item.item}" data-problem="{escape(item.problem)}"><h2>{place}</h2>'
+        f'<section data-item="{item.item}" data-problem="{escape(item.problem)}"><h2>{index}</h2>'
         f"<pre>{escape(item.question)}</pre><div>{texts}</div><p>{choices}</p></section>\n"
     )
 

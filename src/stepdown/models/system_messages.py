@@ -9,7 +9,7 @@ def fold_system(messages: Messages) -> Messages:
     turns = [message for message in messages if message.role != "system"]
     if not lines:
         return messages
-    at = next((place for place, turn in enumerate(turns) if turn.role == "user"), None)
+    at = next((index for index, turn in enumerate(turns) if turn.role == "user"), None)
     if at is None:
         return (Message("user", "\n\n".join(lines)), *turns)
     turns[at] = Message("user", "\n\n".join([*lines, turns[at].content]))

@@ -28,8 +28,8 @@ def kept_files(hub: HubFiles, split: str) -> list[Path]:
     """Return the paths of a split's files where the hub's cache has all of them; nothing is asked or fetched."""
     home = os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser()
     cache = Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
-    place = cache / f"datasets--{hub.repo.replace('/', '--')}" / "snapshots" / hub.revision
-    found = [place / name for name in hub.files.get(split, ())]
+    folder = cache / f"datasets--{hub.repo.replace('/', '--')}" / "snapshots" / hub.revision
+    found = [folder / name for name in hub.files.get(split, ())]
     return found if all(path.is_file() for path in found) else []
 
 

@@ -46,9 +46,9 @@ BENCHMARKS = {
     )
 }
 
-Place = Row | None
-Placed = Generator[tuple[Place, Problem], None, None]
-Source = Callable[[], Iterator[tuple[Place, Problem]]]
+FoundRow = Row | None
+Placed = Generator[tuple[FoundRow, Problem], None, None]
+Source = Callable[[], Iterator[tuple[FoundRow, Problem]]]
 
 
 class ProblemSetSummary(msgspec.Struct, frozen=True):
@@ -112,10 +112,10 @@ class Problems:
         kinds: Counter[Kind] = Counter()
         fingerprint = Fingerprint()
         with closing(self.places()) as places:
-            for place, problem in places:
+            for index, problem in places:
                 key = blake2b(problem.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
                 if key in seen:
-                    raise self.duplicate(place, problem.id)
+                    raise self.duplicate(index, problem.id)
                 seen.add(key)
                 fingerprint.add(problem)
                 kinds[problem.kind] += 1
@@ -123,11 +123,11 @@ class Problems:
             raise UsageError(f"there are no problems in `{self.dataset}`", "lower `--offset`, or name other data")
         return ProblemSetSummary(count=len(seen), fingerprint=fingerprint.digits, kinds=dict(kinds))
 
-    def duplicate(self, place: Place, identity: str) -> UsageError:
+    def duplicate(self, index: FoundRow, identity: str) -> UsageError:
         """Return the error of an id that was seen before."""
-        if place is None:
+        if index is None:
             return UsageError(f"two problems of `{self.dataset}` have the id `{identity}`", "give each its own")
-        return BadRow(place.file, place.line, self.id_column, f"an id of its own, but `{identity}` came before")
+        return BadRow(index.file, index.line, self.id_column, f"an id of its own, but `{identity}` came before")
 
 
 def load_problems(
@@ -180,10 +180,10 @@ def as_problems(found: Found, split: str | None = None, part: "Part" = (0, None)
             value = value(split) if split else value()
         if not isinstance(value, Iterable):
             raise found.refused("an iterable of problems, or a function that returns one")
-        for place, problem in islice(enumerate(value), start, None if limit is None else start + limit):
+        for index, problem in islice(enumerate(value), start, None if limit is None else start + limit):
             if not isinstance(problem, Problem):
-                raise found.refused(f"problems, and its row {place} is a `{type(problem).__name__}`")
-            yield None, problem if problem.id else msgspec.structs.replace(problem, id=f"{dataset}/{place}")
+                raise found.refused(f"problems, and its row {index} is a `{type(problem).__name__}`")
+            yield None, problem if problem.id else msgspec.structs.replace(problem, id=f"{dataset}/{index}")
 
     return Problems(dataset, source)
 
@@ -225,8 +225,8 @@ def load_wordsums(name: str, split: str, part: Part, seed: int) -> Problems:
 
     def source() -> Placed:
         drawn = wordsums.generate(wordsums.NAMES[name], split, seed)
-        for place, problem in islice(enumerate(drawn), offset, offset + (limit or wordsums.DEFAULT_COUNT)):
-            yield None, msgspec.structs.replace(problem, id=f"{dataset}/{place}")
+        for index, problem in islice(enumerate(drawn), offset, offset + (limit or wordsums.DEFAULT_COUNT)):
+            yield None, msgspec.structs.replace(problem, id=f"{dataset}/{index}")
 
     return Problems(dataset, source)
 
@@ -236,9 +236,9 @@ def select_part(dataset: str, rows: Callable[[], Rows], read: Callable[[Row], Pr
     offset, limit = part
     end = None if limit is None else offset + limit
     with closing(rows()) as found:
-        for place, row in islice(enumerate(found), offset, end):
+        for index, row in islice(enumerate(found), offset, end):
             problem = read(row)
-            own = problem.id.removeprefix(dataset.rpartition("/")[2] + "/") or str(place)
+            own = problem.id.removeprefix(dataset.rpartition("/")[2] + "/") or str(index)
             if not own.isprintable():
                 raise row.bad("id", f"an id that can be printed, found {shown(own)}")
             yield row, msgspec.structs.replace(problem, id=f"{dataset}/{own}")

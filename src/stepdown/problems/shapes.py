@@ -85,7 +85,7 @@ def read_hellaswag(row: Row) -> Problem:
     endings = row.value("endings")
     if not isinstance(endings, list | tuple) or not all(isinstance(one, str) for one in endings):
         raise row.bad("endings", f"a list of texts, found {shown(endings)}")
-    columns = {f"ending{place}": text for place, text in enumerate(endings)}
+    columns = {f"ending{index}": text for index, text in enumerate(endings)}
     widened = Row(row.file, row.line, {**row.fields, **columns})
     return named_choices(("ctx",), tuple(columns), "label", 0)(widened)
 

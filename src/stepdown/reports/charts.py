@@ -64,7 +64,7 @@ def cost_chart(report: Report, *, width: int = _WIDTH) -> alt.LayerChart:
     x = alt.X("cost:Q", title=title, axis=axis, scale=alt.Scale(zero=True, nice=True))
     y = alt.Y("right:Q", title="% right", scale=alt.Scale(zero=False, nice=True, padding=12))
     dots = alt.Chart(alt.InlineData(values=points)).encode(x=x, y=y)
-    line = alt.Chart(alt.InlineData(values=[points[place] for place in best])).mark_line(
+    line = alt.Chart(alt.InlineData(values=[points[index] for index in best])).mark_line(
         interpolate="step-after", strokeDash=[5, 4], color="#7f7f7f", strokeWidth=1.5
     )
     marks = dots.mark_point(filled=True, size=110, opacity=1).encode(

@@ -7,12 +7,12 @@ from stepdown.reports.tables import Table
 from stepdown.text import between, chance, percent, points
 
 
-def contrast_tables(found: Sequence[Consistency], place: dict[str, int]) -> list[Table]:
-    """Return the table of contrast sets, none where there are none; `place` numbers the runs of the report."""
+def contrast_tables(found: Sequence[Consistency], row_number: dict[str, int]) -> list[Table]:
+    """Return the table of contrast sets, none where there are none; `row_number` numbers the runs of the report."""
     if not found:
         return []
     header = ("#", "contrast run", "pairs", "% right", "% changed right", "change", "p", "% both right")
-    rows = tuple(_cells(one, place[one.run]) for one in found)
+    rows = tuple(_cells(one, row_number[one.run]) for one in found)
     return [Table("Contrast sets", header, rows, 2, " ".join([_NOTE, *map(_apart, found)]))]
 
 
@@ -23,7 +23,7 @@ _NOTE = (
 )
 
 
-def _cells(one: Consistency, place: int) -> tuple[str, ...]:
+def _cells(one: Consistency, row_number: int) -> tuple[str, ...]:
     shares = (
         (one.accuracy, one.low, one.high),
         (one.contrast_accuracy, one.contrast_low, one.contrast_high),
@@ -33,7 +33,7 @@ def _cells(one: Consistency, place: int) -> tuple[str, ...]:
         percent(share) + ("" if share is None else between(percent(low), percent(high))) for share, low, high in shares
     )
     p = chance(one.p if one.pairs else None)
-    return (str(place), one.contrast, str(one.pairs), original, changed, _change(one), p, both)
+    return (str(row_number), one.contrast, str(one.pairs), original, changed, _change(one), p, both)
 
 
 def _change(one: Consistency) -> str:
@@ -49,10 +49,10 @@ def _apart(one: Consistency) -> str:
     return f"{text}, {percent(one.alike)} % of words shared{' (are these the same rows?)' if unlike else ''}."
 
 
-def sensitivity_table(found: Sequence[Sensitivity], place: dict[str, int]) -> Table:
+def sensitivity_table(found: Sequence[Sensitivity], row_number: dict[str, int]) -> Table:
     """Return one row for each run, numbered as in the report's first table."""
     names = [reading.grader.partition("@")[0] for reading in found[0].readings]
-    rows = tuple((str(place.get(one.run, "")), *map(_cell, one.readings)) for one in found)
+    rows = tuple((str(row_number.get(one.run, "")), *map(_cell, one.readings)) for one in found)
     note = (
         "Per cent right of the graded, the same stored solutions read by each grader; `-`: it does not read this kind."
     )

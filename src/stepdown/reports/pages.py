@@ -52,7 +52,7 @@ def page(report: Report) -> str:
         sharing=_section("When shared plans pay off", [f"<p>{escape(str(one))}</p>" for one in report.sharing]),
         charts=_section("Charts", _figures(report)),
         flips=_section("Right before, wrong now", _flips(report)),
-        settings="\n".join(_settings(report.settings[row.run], place) for place, row in enumerate(report.rows, 1)),
+        settings="\n".join(_settings(report.settings[row.run], index) for index, row in enumerate(report.rows, 1)),
         trace_of_thought=escape(TRACE_OF_THOUGHT),
         distillation=escape(DISTILLATION),
         command=escape(f"stepdown report {ids}{baseline}{contrast} --html FILE"),
@@ -68,7 +68,7 @@ def _figures(report: Report) -> list[str]:
         from stepdown.reports.charts import charts_of, svg
 
         charts = charts_of(report)
-        drawn = [(title, svg(chart, f"chart{place}")) for place, (title, chart) in enumerate(charts.items())]
+        drawn = [(title, svg(chart, f"chart{index}")) for index, (title, chart) in enumerate(charts.items())]
     except MissingExtra as missing:
         return [f"<p>{escape(missing.what)}: <code>{escape(missing.hint)}</code></p>"]
     return [
@@ -80,11 +80,11 @@ def _figures(report: Report) -> list[str]:
 
 def _flips(report: Report) -> list[str]:
     parts = []
-    for place, row in enumerate(report.rows, 1):
+    for index, row in enumerate(report.rows, 1):
         flips = report.flips.get(row.run, ())
         if flips:
             shown = f", the first {SHOWN_FLIPS}" if row.worse > len(flips) else ""
-            parts.append(f"<h3>{place} {escape(row.method)}: {row.worse} lost against run {row.baseline}{shown}</h3>")
+            parts.append(f"<h3>{index} {escape(row.method)}: {row.worse} lost against run {row.baseline}{shown}</h3>")
             parts.append(_flip_table(flips))
     return parts
 
@@ -103,7 +103,7 @@ def _text(text: str) -> str:
     return escape(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
 
 
-def _settings(settings: Settings, place: int) -> str:
+def _settings(settings: Settings, index: int) -> str:
     pairs = {
         "dataset": f"{settings.dataset}, {settings.count} problems, fingerprint {settings.problems}",
         "student": f"{settings.student}, {in_words(settings.sampling)}",
@@ -115,5 +115,5 @@ def _settings(settings: Settings, place: int) -> str:
         "origin": settings.origin,
     }
     terms = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in pairs.items() if value)
-    title = f"{place} {escape(settings.method)} <code>{settings.id}</code>"
+    title = f"{index} {escape(settings.method)} <code>{settings.id}</code>"
     return f"<details open><summary>{title}</summary><dl>{terms}</dl></details>"

@@ -46,9 +46,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def tables(self) -> list[Table]:
         """The tables that say something about these runs."""
-        place = {row.run: number for number, row in enumerate(self.rows, 1)}
-        read = [sensitivity_table(self.sensitivities, place)] if self.sensitivities else []
-        return [*tables_of(self.rows), *contrast_tables(self.consistencies, place), *read]
+        row_number = {row.run: number for number, row in enumerate(self.rows, 1)}
+        read = [sensitivity_table(self.sensitivities, row_number)] if self.sensitivities else []
+        return [*tables_of(self.rows), *contrast_tables(self.consistencies, row_number), *read]
 
     def __str__(self) -> str:
         """Aligned tables for a terminal of 100 columns."""

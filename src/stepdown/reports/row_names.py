@@ -21,7 +21,7 @@ def names_of(rows: Sequence[ReportRow], *, within: Sequence[str] = ()) -> dict[s
     `within` names columns that stand beside the name already, such as the student a chart is divided by.
     """
     differing = [name for name in _differing(rows) if name not in within] or ["method"]
-    return {row.run: f"{place} {_named(row, differing)}" for place, row in enumerate(rows, 1)}
+    return {row.run: f"{index} {_named(row, differing)}" for index, row in enumerate(rows, 1)}
 
 
 def kinds_of(rows: Sequence[ReportRow]) -> tuple[str, dict[str, str]]:

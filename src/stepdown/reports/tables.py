@@ -27,14 +27,14 @@ class Table(msgspec.Struct, frozen=True):
 
 def tables_of(rows: Sequence[ReportRow]) -> list[Table]:
     """Return the tables that say something about these rows; the first column numbers them."""
-    place = {row.run: str(number) for number, row in enumerate(rows, 1)}
-    found = [_rights(rows), _met(rows), *_variations(rows), _differences(rows, place)]
+    row_number = {row.run: str(number) for number, row in enumerate(rows, 1)}
+    found = [_rights(rows), _met(rows), *_variations(rows), _differences(rows, row_number)]
     found += [_singles(rows), _draws(rows), _edits(rows), _spendings(rows)]
     return [
         msgspec.structs.replace(
             table,
             header=("#", *table.header),
-            rows=tuple((place[name], *cells) for name, *cells in table.rows),
+            rows=tuple((row_number[name], *cells) for name, *cells in table.rows),
             numbers=table.numbers + 1,
         )
         for table in found
@@ -106,9 +106,9 @@ def _accuracy_without(row: ReportRow) -> str:
     return percent(found.accuracy) + between(percent(found.low), percent(found.high))
 
 
-def _differences(rows: Sequence[ReportRow], place: dict[str, str]) -> Table:
+def _differences(rows: Sequence[ReportRow], row_number: dict[str, str]) -> Table:
     columns: list[Column] = [
-        ("vs", lambda row: place.get(row.baseline, clipped(row.baseline, 12))),
+        ("vs", lambda row: row_number.get(row.baseline, clipped(row.baseline, 12))),
         ("pairs", lambda row: str(row.paired)),
         ("difference", _difference),
         ("gain %", _gain),
@@ -239,8 +239,8 @@ def _widths(grid: Sequence[Cells], numbers: int, width: int) -> list[int]:
     widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
     words = range(2, numbers)
 
-    def room(place: int) -> int:
-        return widths[place] - (5 if grid[0][place] == "method" else 0)
+    def room(index: int) -> int:
+        return widths[index] - (5 if grid[0][index] == "method" else 0)
 
     while sum(widths) + 2 * len(widths) - 2 > width and max(map(room, words), default=0) > 8:
         widths[max(words, key=room)] -= 1
@@ -249,8 +249,8 @@ def _widths(grid: Sequence[Cells], numbers: int, width: int) -> list[int]:
 
 def _aligned(cells: Cells, widths: Sequence[int], numbers: int) -> str:
     return "  ".join(
-        clipped(cell, width).ljust(width) if 0 < place < numbers else cell.rjust(width)
-        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        clipped(cell, width).ljust(width) if 0 < index < numbers else cell.rjust(width)
+        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
     )
 
 
@@ -267,7 +267,7 @@ def wrapped(text: str, width: int = 100) -> list[str]:
 
 def as_markdown(table: Table) -> str:
     """Return the table as a GitHub markdown table under its title."""
-    rule = [":---" if 0 < place < table.numbers else "---:" for place in range(len(table.header))]
+    rule = [":---" if 0 < index < table.numbers else "---:" for index in range(len(table.header))]
     grid = [table.header, rule, *table.rows]
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in grid]
     return "\n".join([f"**{table.title}**", "", *lines, *(["", table.note] if table.note else [])])
@@ -276,11 +276,11 @@ def as_markdown(table: Table) -> str:
 def as_html(table: Table) -> str:
     """Return the table as html, every cell escaped."""
     header = "".join(
-        f'<th scope="col"{_side(place, table)}>{escape(cell)}</th>' for place, cell in enumerate(table.header)
+        f'<th scope="col"{_side(index, table)}>{escape(cell)}</th>' for index, cell in enumerate(table.header)
     )
     body = "".join(
         "<tr>"
-        + "".join(f"<td{_side(place, table)}>{escape(cell)}</td>" for place, cell in enumerate(cells))
+        + "".join(f"<td{_side(index, table)}>{escape(cell)}</td>" for index, cell in enumerate(cells))
         + "</tr>\n"
         for cells in table.rows
     )
@@ -291,5 +291,5 @@ def as_html(table: Table) -> str:
     )
 
 
-def _side(place: int, table: Table) -> str:
-    return "" if 0 < place < table.numbers else " class=n"
+def _side(index: int, table: Table) -> str:
+    return "" if 0 < index < table.numbers else " class=n"

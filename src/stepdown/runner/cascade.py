@@ -49,9 +49,9 @@ def agreed(problem: Problem, rows: Sequence[StoredTrace], threshold: float) -> S
     The group's share is of all samples drawn: junk, cut replies and failed calls never vote, and count against it.
     """
     found = votes_of(problem, rows)
-    if found.place is None or found.votes / len(rows) + ROUNDING < threshold:
+    if found.index is None or found.votes / len(rows) + ROUNDING < threshold:
         return None
-    return rows[found.place]
+    return rows[found.index]
 
 
 def votes_of(problem: Problem, rows: Sequence[StoredTrace]) -> Majority:

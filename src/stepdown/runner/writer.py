@@ -109,7 +109,7 @@ class Writer:
         try:
             if self._calls or self._rows or self._dropped or self._loop is not None:
                 await self._commits()
-            self._store.check_place()
+            self._store.check_same_file()
         except StoreError:
             self._claims.end()
             raise

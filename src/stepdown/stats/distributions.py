@@ -20,7 +20,7 @@ def beyond(t: float, freedom: float) -> float:
     # With t = sqrt(freedom) tan(angle) the density is cos(angle) ** (freedom - 1), up to a constant.
     end = math.atan(abs(t) / math.sqrt(freedom))
     step = end / _STEPS
-    heights: list[float] = [math.cos(place * step) ** (freedom - 1) for place in range(_STEPS + 1)]
+    heights: list[float] = [math.cos(index * step) ** (freedom - 1) for index in range(_STEPS + 1)]
     area: float = step / 3 * (heights[0] + heights[-1] + 4 * sum(heights[1::2]) + 2 * sum(heights[2:-1:2]))
     whole = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(math.pi)
     return min(1.0, max(0.0, 1 - 2 * whole * area))

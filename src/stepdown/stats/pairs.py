@@ -106,9 +106,9 @@ def crossed_difference(
 def holm(ps: Sequence[float]) -> list[float]:
     """Return the p-values adjusted for their number, in the given order: Holm (1979), Scand. J. Stat. 6: 65-70."""
     order = sorted(range(len(ps)), key=ps.__getitem__)
-    scaled = (min(1.0, ps[place] * (len(ps) - rank)) for rank, place in enumerate(order))
+    scaled = (min(1.0, ps[index] * (len(ps) - rank)) for rank, index in enumerate(order))
     adjusted = dict(zip(order, accumulate(scaled, max), strict=True))
-    return [adjusted[place] for place in range(len(ps))]
+    return [adjusted[index] for index in range(len(ps))]
 
 
 def _score_difference(better: float, worse: float, total: float, z: float) -> Interval:

@@ -79,15 +79,15 @@ class _Tails:
 
     def add_pair(self) -> None:
         """Add a discordant pair."""
-        for place, share in enumerate(self.shares):
-            self.sums[place] -= share * binomial(self.edge, self.pairs, share)
+        for index, share in enumerate(self.shares):
+            self.sums[index] -= share * binomial(self.edge, self.pairs, share)
         self.pairs += 1
         further = self.sums[0] + binomial(self.edge + 1, self.pairs, 0.5)
         # No count of both sides at once: of 2 pairs, 1 is on either.
         if 2 * further <= self.alpha + 1e-12 and 2 * (self.edge + 1) < self.pairs:
             self.edge += 1
-            for place, share in enumerate(self.shares):
-                self.sums[place] += binomial(self.edge, self.pairs, share)
+            for index, share in enumerate(self.shares):
+                self.sums[index] += binomial(self.edge, self.pairs, share)
 
     @property
     def rejected(self) -> float:

@@ -28,8 +28,8 @@ def majority_at(k: int, right: tuple[int, ...], wrong: tuple[int, ...], silent: 
     whole = comb(sum(groups) + silent, k)
     return sum(
         ways / ((1 + ties) * whole)
-        for place, own in enumerate(right)
-        for ties, ways in _wins(k, own, (*groups[:place], *groups[place + 1 :]), silent).items()
+        for index, own in enumerate(right)
+        for ties, ways in _wins(k, own, (*groups[:index], *groups[index + 1 :]), silent).items()
     )
 
 

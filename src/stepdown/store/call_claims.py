@@ -54,7 +54,7 @@ class Claims:
             ours = self._ours(claims)
         self.store.db.executemany(
             "update claims set input = ?, output = ? where key = ?",
-            [(*_share(bound, place, len(ours)), key) for place, key in enumerate(ours)],
+            [(*_share(bound, index, len(ours)), key) for index, key in enumerate(ours)],
         )
         return ours
 
@@ -62,9 +62,9 @@ class Claims:
         """Claim the draws of requests, each with what one draw may use; whether all of them were free."""
         expires = time.time() + LEASE
         rows = [
-            (claim.key, self.owner, expires, claim.run, claim.model, *_share(bound, place, len(claims)))
+            (claim.key, self.owner, expires, claim.run, claim.model, *_share(bound, index, len(claims)))
             for claims, bound in requests
-            for place, claim in enumerate(claims)
+            for index, claim in enumerate(claims)
         ]
         return self.store.db.executemany(_TAKE, rows).rowcount == len(rows)
 
@@ -142,9 +142,9 @@ class Claims:
         self.store.db.executemany("delete from calls where key = ?", [(_estimate(key, self.owner),) for key in keys])
 
 
-def _share(bound: Usage, place: int, draws: int) -> tuple[int, int]:
+def _share(bound: Usage, index: int, draws: int) -> tuple[int, int]:
     """Return what the draw at a place carries of a request's bound: the first one all, as a price is of a request."""
-    return (0, 0) if place else (bound.input, bound.output * draws)
+    return (0, 0) if index else (bound.input, bound.output * draws)
 
 
 def _estimate(key: bytes, owner: str) -> bytes:

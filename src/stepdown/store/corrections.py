@@ -15,7 +15,7 @@ _COPIED = """traces as old cross join runs on json_extract(settings, '$.plans') 
 
 
 def correct(
-    run: Run, place: tuple[int, int], *, verdict: Verdict, author: str, why: str = "", found: str | None = None
+    run: Run, trace_key: tuple[int, int], *, verdict: Verdict, author: str, why: str = "", found: str | None = None
 ) -> str:
     """Keep a person's verdict on the trace at (ordinal, sample) and return the grader it is kept under.
 
@@ -27,28 +27,28 @@ def correct(
     """
     ruled = Grade(verdict, found, f"{author}: {why}" if why else author)
     with run.store.writing():
-        earlier = _ruling(run, place)
-        if not _rule(run, place, ruled):
-            raise UsageError(f"run `{run.id}` has no graded trace at place {place[0]}", "grade the run first")
-        for copy in map(run.store.run, copies_of(run, place)):
-            if _ruling(copy, place) in (None, earlier):
-                _rule(copy, place, ruled)
+        earlier = _ruling(run, trace_key)
+        if not _rule(run, trace_key, ruled):
+            raise UsageError(f"run `{run.id}` has no graded trace at place {trace_key[0]}", "grade the run first")
+        for copy in map(run.store.run, copies_of(run, trace_key)):
+            if _ruling(copy, trace_key) in (None, earlier):
+                _rule(copy, trace_key, ruled)
     return run.grader
 
 
-def _ruling(run: Run, place: tuple[int, int]) -> tuple[object, ...] | None:
+def _ruling(run: Run, trace_key: tuple[int, int]) -> tuple[object, ...] | None:
     """Return a person's verdict on a trace: what `GRADER+person` says otherwise than its first grader."""
     first = run.grader.removesuffix(BY_PERSON)
     row: tuple[object, ...] | None = run.store.db.execute(
         """select verdict, found, why from grades where run = ? and ordinal = ? and sample = ? and grader = ?
            except
            select verdict, found, why from grades where run = ? and ordinal = ? and sample = ? and grader = ?""",
-        (run.id, *place, first + BY_PERSON, run.id, *place, first),
+        (run.id, *trace_key, first + BY_PERSON, run.id, *trace_key, first),
     ).fetchone()
     return tuple(row) if row else None
 
 
-def _rule(run: Run, place: tuple[int, int], ruled: Grade) -> bool:
+def _rule(run: Run, trace_key: tuple[int, int], ruled: Grade) -> bool:
     """Replace one grade of `GRADER+person` and make that the run's grader; False where there is none to replace."""
     first = run.grader.removesuffix(BY_PERSON)
     name = first + BY_PERSON
@@ -56,7 +56,7 @@ def _rule(run: Run, place: tuple[int, int], ruled: Grade) -> bool:
     changed = run.store.db.execute(
         """update grades set verdict = ?, found = ?, why = ?
            where run = ? and ordinal = ? and sample = ? and grader = ?""",
-        (ruled.verdict, ruled.found, ruled.why, run.id, *place, name),
+        (ruled.verdict, ruled.found, ruled.why, run.id, *trace_key, name),
     )
     if changed.rowcount:
         run.grader = name
@@ -85,23 +85,23 @@ def put_solved_again(run: Run, grades: Sequence[tuple[int, int, Grade]]) -> None
 # -- runs derived from runs
 
 
-def copies_of(run: Run, place: tuple[int, int]) -> list[str]:
+def copies_of(run: Run, trace_key: tuple[int, int]) -> list[str]:
     """Return the runs in which the trace at (ordinal, sample) was copied when something else was solved again.
 
     A copy has the same calls, plan and solution; what was solved again has calls of its own. Copies of copies count.
     """
     rows = run.store.db.execute(
         f"select runs.id from {_COPIED} where old.run = ? and old.ordinal = ? and old.sample = ? order by created, id",
-        (SOURCE + run.id, run.id, *place),
+        (SOURCE + run.id, run.id, *trace_key),
     ).fetchall()
-    return [one for (near,) in rows for one in (near, *copies_of(run.store.run(near), place))]
+    return [one for (near,) in rows for one in (near, *copies_of(run.store.run(near), trace_key))]
 
 
-def copied_from(run: Run, place: tuple[int, int]) -> str:
+def copied_from(run: Run, trace_key: tuple[int, int]) -> str:
     """Return the run whose trace at (ordinal, sample) this run has a copy of; empty where the trace is its own."""
     plans = run.settings.plans
     row = run.store.db.execute(
         f"select old.run from {_COPIED} where runs.id = ? and old.run = ? and old.ordinal = ? and old.sample = ?",
-        (plans, run.id, plans.removeprefix(SOURCE), *place),
+        (plans, run.id, plans.removeprefix(SOURCE), *trace_key),
     ).fetchone()
     return str(row[0]) if row and plans.startswith(SOURCE) else ""

@@ -148,7 +148,7 @@ class Database:
             if isinstance(error, sqlite3.Error):
                 raise StoreError(f"cannot write to the store `{self.path}`: {error}", AGAIN) from error
             raise
-        self.check_place()
+        self.check_same_file()
 
     def _begin(self, wait: bool) -> None:
         if self.reading:
@@ -156,7 +156,7 @@ class Database:
                 f"the store `{self.path}` is open to be read only", "give a place that can be written with --store PATH"
             )
         if self._gone is not None:
-            self.check_place()
+            self.check_same_file()
         if not wait:
             self.db.execute("pragma busy_timeout = 0")
         try:
@@ -165,7 +165,7 @@ class Database:
             if not wait:
                 self.db.execute(f"pragma busy_timeout = {PATIENCE * 1000}")
 
-    def check_place(self) -> None:
+    def check_same_file(self) -> None:
         """Refuse to go on where the file is no longer the one under its name. Raises `StoreError`."""
         if self.reading:
             return
@@ -184,14 +184,14 @@ class Database:
 
     def _save(self) -> str:
         """Write what this connection still holds beside the place it was at, and return the hint that says so."""
-        place = self.path.with_name(f"{self.path.name}.saved-{os.getpid()}")
+        path = self.path.with_name(f"{self.path.name}.saved-{os.getpid()}")
         try:
-            with sqlite3.connect(place) as copy:
+            with sqlite3.connect(path) as copy:
                 self.db.backup(copy)
             copy.close()
         except (sqlite3.Error, OSError) as error:
-            return f"put it back, then run the same command again; it could not be saved to `{place}`: {error}"
-        return f"everything it held is saved in `{place}`: move that to its place, then run the same command again"
+            return f"put it back, then run the same command again; it could not be saved to `{path}`: {error}"
+        return f"everything it held is saved in `{path}`: move that to its place, then run the same command again"
 
     # -- calls
 
@@ -267,9 +267,9 @@ class Database:
                 from calls where run in ({marks}) and rowid > ?""",
             (*runs, after),
         )
-        for place, model, unsaid, *counts, asked, answered in rows:
+        for path, model, unsaid, *counts, asked, answered in rows:
             usage = Usage(*counts)
-            yield place, model, usage if usage.possible and not unsaid else Usage(asked, answered)
+            yield path, model, usage if usage.possible and not unsaid else Usage(asked, answered)
 
     # -- problems
 

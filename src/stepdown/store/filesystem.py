@@ -27,7 +27,7 @@ def network_of(path: Path) -> str:
 
 
 def _existing(path: Path) -> Path:
-    return next((place for place in (path, *path.parents) if place.exists()), Path("/"))
+    return next((ancestor for ancestor in (path, *path.parents) if ancestor.exists()), Path("/"))
 
 
 def _magic(path: Path) -> int:

@@ -12,7 +12,7 @@ from stepdown.errors import StoreError
 from stepdown.store.connection import StoreConnection
 from stepdown.store.records import (
     AbandonedReply,
-    decode_places,
+    decode_call_entries,
     decode_plan,
     decode_problem,
     decode_reply,
@@ -55,7 +55,7 @@ def _trace(db: StoreConnection, row: Values) -> str:
     if plan is not None:
         decode_plan(plan)
     msgspec.json.decode(usage)
-    keys = [bytes.fromhex(place[2]) for place in decode_places(calls)]
+    keys = [bytes.fromhex(entry[2]) for entry in decode_call_entries(calls)]
     if not all(isinstance(number, int) for number in (ordinal, sample)) or not _texts(run, solution, error):
         return "a value is no such"
     if not _has(db, "problems", problem):
@@ -67,10 +67,10 @@ def _grade(db: StoreConnection, row: Values) -> str:
     run, ordinal, sample, verdict, found, why = row
     if verdict not in _VERDICTS or not _texts(found, why):
         return "its verdict is none"
-    place = db.execute(
+    entry = db.execute(
         "select 1 from traces where run = ? and ordinal = ? and sample = ?", (run, ordinal, sample)
     ).fetchone()
-    return "" if place else "its trace is not there"
+    return "" if entry else "its trace is not there"
 
 
 def _edit(db: StoreConnection, row: Values) -> str:

@@ -154,7 +154,7 @@ def _rescue(source: StoreConnection, target: StoreConnection, table: str) -> int
     for way in ("asc", "desc"):
         try:
             for row in source.execute(f"select {named} from {table} order by {order} {way}"):
-                if seen and fault_of(target, table, [row[place] for place in seen]):
+                if seen and fault_of(target, table, [row[column] for column in seen]):
                     lost.add(hash(row))
                     continue
                 target.execute(f"insert or ignore into {table} ({named}) values ({marks})", row)

@@ -93,10 +93,10 @@ def _checked(db: StoreConnection, path: Path) -> StoreConnection:
 
 def connect(path: Path, mode: str, *, named: Path | None = None) -> StoreConnection:
     """Return a connection to a file in one of SQLite's open modes. Raises `StoreError`."""
-    place = f"file:{quote(os.path.abspath(path))}?mode={mode}" if mode else str(path)
+    address = f"file:{quote(os.path.abspath(path))}?mode={mode}" if mode else str(path)
     try:
         db = sqlite3.connect(
-            place, uri=bool(mode), isolation_level=None, timeout=PATIENCE, check_same_thread=False,
+            address, uri=bool(mode), isolation_level=None, timeout=PATIENCE, check_same_thread=False,
             cached_statements=64, factory=StoreConnection,
         )  # fmt: skip
     except sqlite3.Error as error:

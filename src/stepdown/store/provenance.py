@@ -2,7 +2,7 @@
 
 import msgspec
 
-from stepdown.store.records import decode_places, decode_settings, tokens_of
+from stepdown.store.records import decode_call_entries, decode_settings, tokens_of
 from stepdown.store.run import Run
 from stepdown.types import Grade, Settings, Verdict
 
@@ -41,7 +41,7 @@ def payers(run: Run, ordinal: int, sample: int) -> list[str]:
     (places,) = run.store.db.execute(
         "select calls from traces where run = ? and ordinal = ? and sample = ?", (run.id, ordinal, sample)
     ).fetchone()
-    keys = [bytes.fromhex(place[2]) for place in decode_places(places)]
+    keys = [bytes.fromhex(entry[2]) for entry in decode_call_entries(places)]
     found: dict[bytes, str] = dict(run.store.calls("key, run", keys))
     return [found.get(key, "") for key in keys]
 
@@ -51,17 +51,17 @@ def siblings(run: Run, ordinal: int, sample: int) -> Siblings:
     others = """from traces as mine cross join traces as other on other.problem = mine.problem and other.run != mine.run
                 join runs on runs.id = other.run
                 where mine.run = ? and mine.ordinal = ? and mine.sample = ? and other.sample = 0"""
-    place = (run.id, ordinal, sample)
+    entry = (run.id, ordinal, sample)
     rows = run.store.db.execute(
         f"""select run, settings, coalesce(verdict, 'ungraded'), found, usage
             from (select other.run, other.ordinal, 0 as sample, settings, runs.grader, created, runs.rowid as place
                   {others} order by created desc, place desc limit ?)
             join traces using (run, ordinal, sample) left join grades using (run, ordinal, sample, grader)
             order by created desc, place desc""",
-        (*place, ELSEWHERE),
+        (*entry, ELSEWHERE),
     )
     shown = tuple(
         Sibling(name, decode_settings(body), verdict, found, tokens_of(usage))
         for name, body, verdict, found, usage in rows
     )
-    return Siblings(shown, run.store.value(f"select count(*) {others}", *place) - len(shown))
+    return Siblings(shown, run.store.value(f"select count(*) {others}", *entry) - len(shown))

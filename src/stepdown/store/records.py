@@ -32,7 +32,7 @@ def damage_checked(decode: Callable[[bytes], Struct]) -> Callable[[bytes], Struc
 
 decode_plan = damage_checked(msgspec.json.Decoder(Plan).decode)
 decode_settings = damage_checked(msgspec.json.Decoder(Settings).decode)
-decode_places = damage_checked(msgspec.json.Decoder(list[tuple[Role, int, str, bool]]).decode)
+decode_call_entries = damage_checked(msgspec.json.Decoder(list[tuple[Role, int, str, bool]]).decode)
 decode_request = damage_checked(msgspec.json.Decoder(tuple[Messages, Sampling]).decode)
 decode_problem = damage_checked(msgspec.json.Decoder(Problem).decode)
 _decode_reply = damage_checked(msgspec.json.Decoder(Reply).decode)
@@ -157,14 +157,14 @@ def problem_key(problem: Problem) -> bytes:
 def trace_of(row: Any, calls: dict[str, Any], method: str) -> Trace:
     """Return the trace of a selected row; `calls` maps hexadecimal keys to (model, request, reply)."""
     _, sample, problem, plan, places, solution, error, *_ = row
-    missing = next((place[2] for place in decode_places(places) if place[2] not in calls), "")
+    missing = next((entry[2] for entry in decode_call_entries(places) if entry[2] not in calls), "")
     if missing:
         raise StoreError(f"the store is damaged: call `{missing}` of a trace is not there", MEND)
     return Trace(
         problem=decode_problem(problem),
         method=method,
         plan=decode_plan(plan) if plan else None,
-        calls=tuple(_call(*place, *calls[place[2]]) for place in decode_places(places)),
+        calls=tuple(_call(*entry, *calls[entry[2]]) for entry in decode_call_entries(places)),
         solution=solution,
         error=error,
         sample=sample,

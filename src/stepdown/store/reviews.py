@@ -41,11 +41,11 @@ class DecidedReview(msgspec.Struct, frozen=True):
 def request_review(run: Run, problem: Problem, plan: Plan) -> None:
     """Hold a plan for a person; one that is held or decided already stays as it is, unless the plan is another."""
     with run.store.writing() as db:
-        place = (run.id, problem.id)
-        db.execute("delete from reviews where run = ? and problem = ? and plan != ?", (*place, encode(plan)))
+        problem_key = (run.id, problem.id)
+        db.execute("delete from reviews where run = ? and problem = ? and plan != ?", (*problem_key, encode(plan)))
         db.execute(
             "insert or ignore into reviews (run, problem, body, plan, asked) values (?, ?, ?, ?, ?)",
-            (*place, encode(problem), encode(plan), time.time()),
+            (*problem_key, encode(problem), encode(plan), time.time()),
         )
 
 

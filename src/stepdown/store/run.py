@@ -16,7 +16,7 @@ from stepdown.store.records import (
     StoredTrace,
     Summary,
     call_key,
-    decode_places,
+    decode_call_entries,
     decode_plan,
     decode_settings,
     encode,
@@ -292,7 +292,7 @@ class Run:
         ).fetchall()
 
     def _calls_of(self, rows: list[Any]) -> dict[str, Any]:
-        keys = {bytes.fromhex(place[2]) for row in rows for place in decode_places(row[4])}
+        keys = {bytes.fromhex(entry[2]) for row in rows for entry in decode_call_entries(row[4])}
         found = self.store.calls("key, model, request, reply", list(keys))
         return {key.hex(): (model, request, reply) for key, model, request, reply in found}
 

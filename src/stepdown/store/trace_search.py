@@ -10,7 +10,7 @@ from stepdown.store.run import Run
 from stepdown.types import Verdict
 
 Where = Literal["", "right", "wrong", "ungraded", "truncated", "edited", "error"]
-Place = tuple[int, int]
+TraceKey = tuple[int, int]
 WHERE: tuple[Where, ...] = get_args(Where)
 MOST = 1_500  # found traces beyond these are not counted: nobody pages there
 _WALKED = 10_000  # a run up to this long is searched in its own order, a longer one through the problems
@@ -119,27 +119,27 @@ def _source(run: Run, where: Where) -> str:
     return _SOURCES[where] if grades == len(run) else _NOT_RIGHT_OR_WRONG
 
 
-def neighbours(run: Run, chosen: TraceFilter, place: Place) -> tuple[TraceSummary | None, TraceSummary | None]:
+def neighbours(run: Run, chosen: TraceFilter, trace_key: TraceKey) -> tuple[TraceSummary | None, TraceSummary | None]:
     """Return the lines before and after a trace's place among those chosen; None at either end."""
     found = _searched(run, chosen) if chosen.words else None
     if found is not None:
-        at, after = bisect_left(found, place), bisect_right(found, place)
+        at, after = bisect_left(found, trace_key), bisect_right(found, trace_key)
         sides = [found[at - 1 : at] if at else [], found[after : after + 1]]
     else:
-        sides = [_beside(run, chosen, place, "<", "desc"), _beside(run, chosen, place, ">", "asc")]
+        sides = [_beside(run, chosen, trace_key, "<", "desc"), _beside(run, chosen, trace_key, ">", "asc")]
     before, behind = (next(iter(_lines(run, side)), None) for side in sides)
     return before, behind
 
 
-def _beside(run: Run, chosen: TraceFilter, place: Place, side: str, order: str) -> list[Any]:
+def _beside(run: Run, chosen: TraceFilter, trace_key: TraceKey, side: str, order: str) -> list[Any]:
     inner = _walk(chosen, "") if chosen.words else _source(run, chosen.where)
     statement = f"""select ordinal, sample from ({inner})
-                    where (ordinal, sample) {side} ({place[0]:d}, {place[1]:d})
+                    where (ordinal, sample) {side} ({trace_key[0]:d}, {trace_key[1]:d})
                     order by ordinal {order}, sample {order} limit 1"""
     return _rows(run, chosen, statement)
 
 
-def _searched(run: Run, chosen: TraceFilter) -> list[Place] | None:
+def _searched(run: Run, chosen: TraceFilter) -> list[TraceKey] | None:
     """The places of all traces found, in order; None where they are too many to be counted."""
     if len(run) <= _WALKED:
         return _rows(run, chosen, _walk(chosen, "order by 1, 2"))
@@ -173,7 +173,7 @@ def _pattern(words: str) -> str:
     return "%" + "".join(letter if letter.isascii() else "_" for letter in escaped) + "%"
 
 
-def _lines(run: Run, indices: list[Place]) -> tuple[TraceSummary, ...]:
+def _lines(run: Run, indices: list[TraceKey]) -> tuple[TraceSummary, ...]:
     if not indices:
         return ()
     marks = ",".join(f"({ordinal:d},{sample:d})" for ordinal, sample in indices)

@@ -83,12 +83,12 @@ def load_base(found: BaseLocation) -> Base:
     """
     transformers = load_transformers()
     where: dict[str, Any] = {"gguf_file": found.gguf.name} if found.gguf else {}
-    place = str(found.gguf.resolve().parent) if found.gguf else str(found.folder or found.name)
+    index = str(found.gguf.resolve().parent) if found.gguf else str(found.folder or found.name)
     options = {**where, "quantization_config": transformers.GgufConfig(dequantize=True)} if where else where
     with _explained(found), quiet():
-        tokenizer = transformers.AutoTokenizer.from_pretrained(place, **where, **NO_CODE)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(index, **where, **NO_CODE)
         model = transformers.AutoModelForCausalLM.from_pretrained(
-            place, dtype="float32", use_safetensors=None if where else True, **options, **NO_CODE
+            index, dtype="float32", use_safetensors=None if where else True, **options, **NO_CODE
         )
     if where:
         # A folder of GGUF files is no name of the hub, where peft would ask for it at every checkpoint.

@@ -61,12 +61,12 @@ class Checkpoints:
 
     def accept(self, step: int, best: int) -> None:
         """Put the partial checkpoint in its place, on disk, and remove all but it and the best."""
-        partial, place = self.folder / PARTIAL, self.checkpoint(step)
+        partial, target = self.folder / PARTIAL, self.checkpoint(step)
         for path in partial.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-        shutil.rmtree(place, ignore_errors=True)
-        partial.replace(place)
+        shutil.rmtree(target, ignore_errors=True)
+        partial.replace(target)
         for other in self.steps():
             if other not in (step, best):
                 shutil.rmtree(self.checkpoint(other))

@@ -124,4 +124,4 @@ def _counted(some: int, all_: int) -> str:
 def _labels(survey: Survey) -> str:
     known = {name: count for name, count in sorted(survey.labels.items()) if name}
     total = sum(known.values())
-    return "".join(f"{', ' if place else '; labels '}{n} {c / total:.0%}" for place, (n, c) in enumerate(known.items()))
+    return "".join(f"{', ' if index else '; labels '}{n} {c / total:.0%}" for index, (n, c) in enumerate(known.items()))

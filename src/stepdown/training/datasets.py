@@ -150,7 +150,7 @@ def set_apart(
         return set(), ()
     if dev is None:
         held_out = examples.hold_out()
-        return examples.asking({examples.keys[place] for place in held_out}), tuple(held_out.values())
+        return examples.asking({examples.keys[index] for index in held_out}), tuple(held_out.values())
     if not dev:
         raise UsageError("there are no dev problems", "give some, or leave `dev` out to hold some of the corpus out")
     return examples.asking({key(one) for one in dev}), tuple(dev)

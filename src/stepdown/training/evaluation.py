@@ -26,8 +26,8 @@ def score_dev(dev: DevSet, model: Any, tokenizer: Any) -> dict[str, int]:
     """Return how many dev problems are `right`, `graded` and in `total`; the model is left as it was."""
     with _answering(model):
         solutions = [text for some in _batches(dev) for text in _answer(some, dev, model, tokenizer)]
-    order = [place for some in _batches(dev) for place in some]
-    problems = [dev.problems[place] for place in order]
+    order = [index for some in _batches(dev) for index in some]
+    problems = [dev.problems[index] for index in order]
     verdicts = [grade.verdict for grade in plain(_grade(problems, solutions))]
     graded = sum(verdict != "ungraded" for verdict in verdicts)
     return {"right": verdicts.count("right"), "graded": graded, "total": len(verdicts)}
@@ -47,7 +47,7 @@ def _batches(dev: DevSet) -> Iterator[list[int]]:
 def _answer(places: list[int], dev: DevSet, model: Any, tokenizer: Any) -> list[str]:
     import torch
 
-    prompts = [dev.prompts[place] for place in places]
+    prompts = [dev.prompts[index] for index in places]
     width, end = max(map(len, prompts)), tokenizer.eos_token_id
     tokens = torch.tensor([[end] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
     seen = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)

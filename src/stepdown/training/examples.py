@@ -31,17 +31,17 @@ class Ragged:
     def __len__(self) -> int:
         return len(self.ends) - 1
 
-    def __getitem__(self, place: int) -> Sequence[int]:
-        return self.flat[self.ends[place] : self.ends[place + 1]]
+    def __getitem__(self, index: int) -> Sequence[int]:
+        return self.flat[self.ends[index] : self.ends[index + 1]]
 
     def add(self, row: Iterable[int]) -> None:
         """Append a row."""
         self.flat.extend(row)
         self.ends.append(len(self.flat))
 
-    def length(self, place: int) -> int:
+    def length(self, index: int) -> int:
         """Return the tokens of a row."""
-        return self.ends[place + 1] - self.ends[place]
+        return self.ends[index + 1] - self.ends[index]
 
 
 class Survey(msgspec.Struct):
@@ -103,28 +103,28 @@ class Examples:
         encoded = self._encoder.completions([text for one in examples for text in one.completions])
         for example in examples:
             completions = [next(encoded) for _ in example.completions]
-            place = self._place(example.problem, example.question)
-            length = self.prompts.length(place) + max(map(len, completions))
+            index = self._problem_at(example.problem, example.question)
+            length = self.prompts.length(index) + max(map(len, completions))
             self.survey.longest = max(self.survey.longest, length)
             if length > self._training.max_length:
                 self.survey.cut += len(completions)
                 continue
             for completion in completions:
                 self.completions.add(completion)
-                self.problem_of.append(place)
+                self.problem_of.append(index)
 
-    def _place(self, problem: Problem, question: Messages) -> int:
-        place = self.places.get(problem.id)
-        if place is None:
-            place = self.places[problem.id] = len(self.prompts)
+    def _problem_at(self, problem: Problem, question: Messages) -> int:
+        index = self.places.get(problem.id)
+        if index is None:
+            index = self.places[problem.id] = len(self.prompts)
             tokens = self._encoder.prompt(question)
             self.prompts.add(tokens)
             self.keys.append(key(problem))
             self.survey.template += not self._encoder.is_asked_so(problem, tokens, question)
-            self.candidates[place] = problem
+            self.candidates[index] = problem
             if len(self.candidates) > 2 * self._training.dev + AT_ONCE:
                 self.candidates = self._lowest(self._training.dev)
-        return place
+        return index
 
     def _lowest(self, count: int) -> dict[int, Problem]:
         found = sorted(self.candidates.items(), key=lambda item: dev_rank(item[1]))
@@ -145,7 +145,7 @@ class Examples:
 
     def asking(self, keys: Collection[int]) -> set[int]:
         """Return the places of the problems that ask one of these questions, whatever their ids are."""
-        return {place for place, one in enumerate(self.keys) if one in keys}
+        return {index for index, one in enumerate(self.keys) if one in keys}
 
     def split(self, held_out: Iterable[int]) -> tuple[IntArray, IntArray]:
         """Return the numbers of the examples whose problems are not held out, and of those whose problems are."""

@@ -269,7 +269,7 @@ def _scorer(dataset: PreparedDataset, model: Any, tokenizer: Any, packed: Packed
         return compare
     encoder = PromptEncoder(tokenizer, training)
     completions = dataset.examples.completions
-    longest = max(completions.length(place) for place in range(len(completions)))
+    longest = max(completions.length(index) for index in range(len(completions)))
     dev = DevSet(dataset.dev, tuple(encoder.evaluated(problem) for problem in dataset.dev), longest)
     return partial(score_dev, dev, model, tokenizer)
 

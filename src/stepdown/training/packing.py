@@ -21,10 +21,10 @@ class PackedDataset:
     def __len__(self) -> int:
         return len(self.order) * self.micro_batches
 
-    def __getitem__(self, place: int) -> Batch:
-        if not 0 <= place < len(self):
-            raise IndexError(place)
-        step, part = divmod(place, self.micro_batches)
+    def __getitem__(self, position: int) -> Batch:
+        if not 0 <= position < len(self):
+            raise IndexError(position)
+        step, part = divmod(position, self.micro_batches)
         chosen = self.order[step].tolist()
         group = split_by_tokens([self.tokens(example) for example in chosen], self.micro_batches)[part]
         batch = self.examples.objective.collate(self.lay([chosen[index] for index in group]))
@@ -103,8 +103,8 @@ def lay_rows(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[in
 def shared_start(examples: Examples) -> int:
     """Return with how many tokens all prompts begin alike (the template's opening), short of a whole prompt."""
     first, shared = examples.prompts[0], examples.prompts.length(0) - 1
-    for place in range(1, len(examples.prompts)):
-        prompt = examples.prompts[place]
+    for index in range(1, len(examples.prompts)):
+        prompt = examples.prompts[index]
         shared = min(shared, len(prompt) - 1)
         while shared and prompt[:shared] != first[:shared]:
             shared -= 1

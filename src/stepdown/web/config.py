@@ -67,13 +67,13 @@ def load_config(path: Path | None = None) -> Config:
 
     Raises `UsageError` for a named file that is missing, and for one that says something unknown or impossible.
     """
-    place = path or Path(FILE)
-    if path is None and not place.exists():
+    file = path or Path(FILE)
+    if path is None and not file.exists():
         return Config()
-    found = read_toml(place, Config, "", "docs/serving.md shows what it may say")
+    found = read_toml(file, Config, "", "docs/serving.md shows what it may say")
     for name, served in found.models.items():
         try:
             served.check()
         except StepdownError as error:
-            raise UsageError(f"`[models.{name}]` of `{place}`: {error.what}", error.hint) from error
+            raise UsageError(f"`[models.{name}]` of `{file}`: {error.what}", error.hint) from error
     return found

@@ -22,10 +22,10 @@ def is_broken_pipe(error: OSError) -> bool:
 def describe_os_error(error: OSError) -> FileError:
     """Return an error of the system in words, with the file it is about where it says one."""
     reason = error.strerror or str(error) or type(error).__name__
-    place = f"`{error.filename}`: " if error.filename is not None else ""
+    path = f"`{error.filename}`: " if error.filename is not None else ""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     hint = "free some space" if full else "see that the file can be used, or name another"
-    return FileError(f"{place}{reason}", f"{hint}; what was answered is kept, and the same command goes on")
+    return FileError(f"{path}{reason}", f"{hint}; what was answered is kept, and the same command goes on")
 
 
 def report_fault(error: Exception) -> StepdownError:
@@ -33,9 +33,9 @@ def report_fault(error: Exception) -> StepdownError:
     what = f"stepdown has a fault: {type(error).__name__}: {' '.join(str(error).split())}"[:_LONGEST]
     details = f"stepdown {__version__}\n{''.join(traceback.format_exception(error))}"
     try:
-        handle, place = tempfile.mkstemp(prefix="stepdown-", suffix=".log")
+        handle, path = tempfile.mkstemp(prefix="stepdown-", suffix=".log")
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(details)
     except OSError:
         return StepdownError(what, "its details could not be written; the same command may go on from what was kept")
-    return StepdownError(what, f"please report it, with the details in {Path(place)}; what was answered is kept")
+    return StepdownError(what, f"please report it, with the details in {Path(path)}; what was answered is kept")

@@ -82,9 +82,9 @@ class Lines:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Leave the lines as they are."""
 
-    def follow(self, task: Task, place: str) -> Callable[[LiveCounts], None]:
+    def follow(self, task: Task, label: str) -> Callable[[LiveCounts], None]:
         """Return what a run calls with its counts."""
-        meter, said, late = Meter(f"{place} {titled(task)}", self.spending), [time.monotonic(), -1.0], [0]
+        meter, said, late = Meter(f"{label} {titled(task)}", self.spending), [time.monotonic(), -1.0], [0]
         self.spending.check(task)
 
         def update(counts: LiveCounts) -> None:
@@ -115,9 +115,9 @@ class Bars:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.screen.stop()
 
-    def follow(self, task: Task, place: str) -> Callable[[LiveCounts], None]:
+    def follow(self, task: Task, label: str) -> Callable[[LiveCounts], None]:
         """Return what a run calls with its counts."""
-        meter = Meter(f"{place} {titled(task)}", self.spending)
+        meter = Meter(f"{label} {titled(task)}", self.spending)
         self.spending.check(task)
         room = max(16, self.screen.console.width // 4)
         bar: TaskID = self.screen.add_task(clipped(meter.title, room), total=None, figures="")

@@ -112,16 +112,16 @@ def problem_of(question: str, choices: tuple[str, ...]) -> Problem:
     return Problem("ask", question, "", choices, kind="choice" if choices else "text")
 
 
-def read_plan(place: str) -> Plan:
+def read_plan(source: str) -> Plan:
     """Return the plan in a file, or on stdin where the place is `-`."""
     try:
-        text = sys.stdin.read() if place == "-" else Path(place).read_text(encoding="utf-8")
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"cannot read a plan from `{place}`: {why}", "give a text file, or `-` for stdin") from error
+        raise UsageError(f"cannot read a plan from `{source}`: {why}", "give a text file, or `-` for stdin") from error
     plan = Plan(text.strip(), author=person())
     if not plan.steps:
-        raise UsageError(f"`{place}` holds no steps", "write one step a line")
+        raise UsageError(f"`{source}` holds no steps", "write one step a line")
     return plan
 
 

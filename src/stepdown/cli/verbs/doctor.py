@@ -137,7 +137,7 @@ def state_of(path: Path) -> StoreState:
 
 
 def _existing(folder: Path) -> Path:
-    return next(place for place in (folder, *folder.parents) if place.exists())
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def _text(path: Path | None) -> str | None:

@@ -193,5 +193,5 @@ def show_counts(run: Run, counts: tuple[Count, ...], differing: Iterator[Disagre
 
 def _cells(one: Disagreement) -> list[str]:
     said = [f"{verdict}: {one.found[grader] or 'nothing'}" for grader, verdict in one.verdicts.items()]
-    place = f"{one.problem} #{one.sample}" if one.sample else one.problem
-    return [place, clipped(one.gold, 20), *(clipped(text, 24) for text in said)]
+    label = f"{one.problem} #{one.sample}" if one.sample else one.problem
+    return [label, clipped(one.gold, 20), *(clipped(text, 24) for text in said)]

@@ -16,7 +16,7 @@ from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
 from stepdown.cli.solve_again import solve_edited
 from stepdown.cli.verbs.ask import read_plan, steps_of
 from stepdown.errors import UsageError
-from stepdown.files import check_place, write_whole
+from stepdown.files import check_target, write_whole
 from stepdown.problems import datasets
 from stepdown.prompts import PROMPT_SETS, asked
 from stepdown.runner import PlanRow
@@ -124,8 +124,8 @@ def listed(run: Run) -> Iterator[tuple[Problem, Plan]]:
 def show_plans(run: Run, options: PlanOptions, *, as_json: bool) -> None:
     """List the plans of a run, or show one problem's with its edits."""
     found = [find(run, options.show)] if options.show is not None else listed(run)
-    for place, (problem, plan) in enumerate(found):
-        if options.limit is not None and place >= options.limit:
+    for index, (problem, plan) in enumerate(found):
+        if options.limit is not None and index >= options.limit:
             break
         if as_json:
             show_json(row_of(run, problem, plan))
@@ -237,7 +237,7 @@ def again(run: Run) -> str:
 def export(run: Run, options: PlanOptions, output: OutputOptions) -> None:
     """Write all plans of a run to a file that `run --plans` reads."""
     assert options.export is not None, "a file is named"
-    check_place(options.export, options.force)
+    check_target(options.export, options.force)
     lines = [msgspec.json.encode(row_of(run, problem, plan)) + b"\n" for problem, plan in listed(run)]
     write_whole(options.export, b"".join(lines), force=options.force)
     if output.json:

@@ -113,11 +113,11 @@ def _dataset(run: Run) -> str:
 
 def show_reports(found: list[Report], options: ReportOptions, *, as_json: bool) -> None:
     """Write reports to stdout, one line of JSON for each, or one after another."""
-    for place, one in enumerate(found):
+    for index, one in enumerate(found):
         if as_json:
             show_json(one.to_json())
         else:
-            show(*([""] if place else []), one.to_markdown().rstrip() if options.md else str(one))
+            show(*([""] if index else []), one.to_markdown().rstrip() if options.md else str(one))
 
 
 def _write(found: list[Report], file: Path) -> None:

@@ -110,9 +110,9 @@ def show_estimates(
             show_json(costing)
         return 0
     rows = [
-        (str(place), titled(task), str(one.calls - one.cached), str(one.cached), count(sum(one.tokens.values())),
+        (str(index), titled(task), str(one.calls - one.cached), str(one.cached), count(sum(one.tokens.values())),
          money(one.cost), money(one.most))
-        for place, (task, one) in enumerate(zip(tasks, costings, strict=True), 1)
+        for index, (task, one) in enumerate(zip(tasks, costings, strict=True), 1)
     ]  # fmt: skip
     note = "cost: with replies of typical length; most: with replies as long as allowed. Runs may share calls."
     show_table("Estimate", ("#", "run", "calls", "cached", "tokens", "cost", "most"), rows, words=2, note=note)

@@ -36,16 +36,18 @@ class ListedRun(msgspec.Struct, frozen=True):
 def runs(*, output: OutputOptions = OUTPUT) -> int:
     """List the runs of the store, oldest first."""
     found = []
-    if output.place.exists():
+    if output.store_path.exists():
         with output.read() as store:
             found = [listed(run) for run in store.runs()]
     if output.json:
         for one in found:
             show_json(one)
     elif found:
-        show_table("Runs", _HEADER, map(cells, found), words=6, note=f"Counts are of traces. Store: {output.place}")
+        show_table(
+            "Runs", _HEADER, map(cells, found), words=6, note=f"Counts are of traces. Store: {output.store_path}"
+        )
     else:
-        say(f"there are no runs in {output.place}; `stepdown demo` makes some")
+        say(f"there are no runs in {output.store_path}; `stepdown demo` makes some")
     return 0
 
 

@@ -15,7 +15,7 @@ from cyclopts.validators import Number
 from stepdown.cli.console.terminal import say
 from stepdown.cli.downloads import download
 from stepdown.cli.from_settings import verb
-from stepdown.cli.options import CHOICE, OUTPUT, Flag, Place
+from stepdown.cli.options import CHOICE, OUTPUT, Flag, StorePath
 from stepdown.errors import UsageError
 from stepdown.extras import require
 from stepdown.models import Prices, Secret, find_setting
@@ -98,7 +98,7 @@ class ServedOptions:
         Load the models of the file's [models] at the start, not at their first request.
     """
 
-    store: Place = None
+    store: StorePath = None
     config: Path | None = None
     corpus: Annotated[tuple[Path, ...], Parameter(show_default=False)] = ()
     prepare: Flag = False
@@ -111,11 +111,11 @@ class ServedOptions:
                 raise UsageError(
                     f"there is no corpus `{folder}`", "give the folder that `stepdown sample` or `keep` wrote"
                 )
-            place = folder.resolve()
-            other = found.setdefault(place.name, place)
-            if other != place:
+            path = folder.resolve()
+            other = found.setdefault(path.name, path)
+            if other != path:
                 raise UsageError(
-                    f"`{other}` and `{place}` have the same name, by which pages name a corpus",
+                    f"`{other}` and `{path}` have the same name, by which pages name a corpus",
                     "rename one of the folders",
                 )
         return tuple(found.values())
@@ -193,4 +193,4 @@ def _is_here(host: str) -> bool:
         places = {found[4][0] for found in socket.getaddrinfo(host, None)} if host else set()
     except OSError:
         places = set()
-    return bool(places) and all(ip_address(str(place).partition("%")[0]).is_loopback for place in places)
+    return bool(places) and all(ip_address(str(path).partition("%")[0]).is_loopback for path in places)

@@ -226,9 +226,9 @@ def show_student(folder: Path, *, as_json: bool) -> None:
     """Write what a student is."""
     card = read_card(folder)
     if card is not None and card.gguf:
-        place = shlex.quote(str(folder / GGUF))
+        gguf = shlex.quote(str(folder / GGUF))
         say(f"warning: `{folder}` is whole, and has no {GGUF} ({card.gguf}); transformers serves it. "
-            f"`stepdown export {shlex.quote(str(folder))} --to gguf --out {place}` tries again")  # fmt: skip
+            f"`stepdown export {shlex.quote(str(folder))} --to gguf --out {gguf}` tries again")  # fmt: skip
     if as_json or card is None:
         show_json(Trained(student=str(folder), card=card))
         return

@@ -51,12 +51,12 @@ def _agreed(group: Group, least: float) -> Group:
     teachers = dict.fromkeys(chain.teacher for chain in group)
     kept: set[int] = set()
     for teacher in teachers:
-        own = [place for place, chain in enumerate(group) if chain.teacher == teacher]
-        votes = [_label(group[place]) for place in own]
+        own = [index for index, chain in enumerate(group) if chain.teacher == teacher]
+        votes = [_label(group[index]) for index in own]
         places = majority_indices(group[own[0]].problem.kind, votes)
         if len(places) >= least * len([vote for vote in votes if vote]):
-            kept.update(own[place] for place in places)
-    return [chain for place, chain in enumerate(group) if place in kept]
+            kept.update(own[index] for index in places)
+    return [chain for index, chain in enumerate(group) if index in kept]
 
 
 def _label(chain: Chain) -> str | None:

@@ -86,8 +86,8 @@ def api_error_of(value: Any, depth: int = 0) -> ApiError:
 
 def _completed(error: ApiError, value: dict[str, Any]) -> ApiError:
     """Return the error with what an object around or behind it says of code, type and field."""
-    place = value.get("loc")
-    param = ".".join(str(part) for part in place if part != "body") if isinstance(place, list) else value.get("param")
+    field = value.get("loc")
+    param = ".".join(str(part) for part in field if part != "body") if isinstance(field, list) else value.get("param")
     return ApiError(
         message=error.message,
         code=error.code or _word(value.get("code")) or _word(value.get("status_code")),

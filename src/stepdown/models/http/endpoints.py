@@ -209,20 +209,20 @@ def _ollama_address(host: str) -> str:
     Read as Ollama's own client does (`envconfig.Host`): `:11434`, `::1`, `[::1]:11434`, `box`, `https://box/path`.
     """
     scheme, marked, rest = host.partition("://") if "://" in host else ("http", "", host)
-    place, slash, path = rest.partition("/")
-    if not marked and _is_address(place):
-        place = f"[{place}]" if ":" in place else place
-    if place.startswith(":"):
-        place = f"localhost{place}"
-    where = place.replace("0.0.0.0", "localhost", 1).replace("[::]", "localhost", 1) or "localhost"
+    index, slash, path = rest.partition("/")
+    if not marked and _is_address(index):
+        index = f"[{index}]" if ":" in index else index
+    if index.startswith(":"):
+        index = f"localhost{index}"
+    where = index.replace("0.0.0.0", "localhost", 1).replace("[::]", "localhost", 1) or "localhost"
     if not marked and not re.search(r":\d+$", where):
         where += ":11434"
     address = f"{scheme}://{where}{slash}{path}"
     return clean_address(address if path.strip("/") else f"{scheme}://{where}/v1", "OLLAMA_HOST")
 
 
-def _is_address(place: str) -> bool:
+def _is_address(address: str) -> bool:
     try:
-        return bool(ip_address(place))
+        return bool(ip_address(address))
     except ValueError:
         return False

@@ -33,7 +33,7 @@ def _read(cursor: Cursor) -> dict[str, str]:
     if not listed or cursor.number("I") != STRING:
         return {}
     words: dict[str, str] = {}
-    for place in range(min(cursor.number("Q"), max(wanted, default=-1) + 1)):
+    for index in range(min(cursor.number("Q"), max(wanted, default=-1) + 1)):
         text = cursor.text()
-        words |= dict.fromkeys(wanted.get(place, ()), text)
+        words |= dict.fromkeys(wanted.get(index, ()), text)
     return words

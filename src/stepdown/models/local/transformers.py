@@ -161,11 +161,11 @@ class TransformersEngine:
             picked = scores.gather(1, chosen.unsqueeze(1)).squeeze(1).tolist()
             for row, token, score in zip(rows, chosen.tolist(), picked, strict=True):
                 self._take(row, token, score)
-            going = [place for place, row in enumerate(rows) if not row.finish and not row.future.cancelled()]
+            going = [index for index, row in enumerate(rows) if not row.finish and not row.future.cancelled()]
             self._answer(rows)
             if len(going) < len(rows):
                 kept = self._torch.tensor(going, dtype=self._torch.long, device=self._device)
-                rows, chosen, mask = [rows[place] for place in going], chosen[kept], mask[kept]
+                rows, chosen, mask = [rows[index] for index in going], chosen[kept], mask[kept]
                 if rows:
                     cache.batch_select_indices(kept)
             tokens, mask = chosen.unsqueeze(1), self._torch.cat([mask, self._torch.ones_like(mask[:, :1])], 1)
@@ -193,9 +193,9 @@ class TransformersEngine:
 
     def _choose(self, rows: Sequence[_Row], scores: Any) -> Any:
         chosen = scores.argmax(-1)
-        for place, row in enumerate(rows):
+        for index, row in enumerate(rows):
             if row.sampling.temperature > 0:
-                chosen[place] = self._drawn(row, scores[place])
+                chosen[index] = self._drawn(row, scores[index])
         return chosen
 
     def _drawn(self, row: _Row, scores: Any) -> Any:

@@ -89,8 +89,8 @@ def generate(operations: Sequence[int], split: str, seed: int) -> Iterator[Probl
     """Yield distinct problems without end, the numbers of operations in turn; the same for the same arguments."""
     draw = Draw("wordsums", split, seed, *operations)
     seen: set[bytes] = set()
-    for place in count():
-        wanted = operations[place % len(operations)]
+    for index in count():
+        wanted = operations[index % len(operations)]
         while True:
             problem = draw_problem(draw, wanted, split)
             key = blake2b(problem.question.encode(), digest_size=8).digest()

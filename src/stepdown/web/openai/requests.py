@@ -163,11 +163,11 @@ def _answered(field: Answered | None, header: str) -> Answered | None:
 
 def _invalid(message: str) -> Refusal:
     found = _PLACE.search(message)
-    place = found[1] if found else ""
+    index = found[1] if found else ""
     if unknown := _UNKNOWN.search(_PLACE.sub("", message)):
-        return _unsupported(f"{place}.{unknown[1][:100]}")
+        return _unsupported(f"{index}.{unknown[1][:100]}")
     named = _FIELD.search(message)
-    return bad_request(_PLACE.sub("", message), place or (named[1] if named else None))
+    return bad_request(_PLACE.sub("", message), index or (named[1] if named else None))
 
 
 def _check(field: str, raw: msgspec.Raw) -> None:
@@ -194,7 +194,7 @@ def _conversation(turns: list[Turn]) -> tuple[Messages, str]:
     """Return the context and the problem: the last turn of a user's, behind which only system lines may stand."""
     if len(turns) > MOST_TURNS:
         raise bad_request(f"more than {MOST_TURNS} messages", "messages", "array_above_max_length")
-    messages = [_message(turn, place) for place, turn in enumerate(turns)]
+    messages = [_message(turn, index) for index, turn in enumerate(turns)]
     asked = next((at for at in range(len(messages) - 1, -1, -1) if messages[at].role != "system"), -1)
     if asked < 0 or messages[asked].role != "user" or not messages[asked].content.strip():
         raise bad_request("the last message must be a non-empty user message: it is the problem", "messages")
@@ -202,8 +202,8 @@ def _conversation(turns: list[Turn]) -> tuple[Messages, str]:
     return tuple(messages), question.content
 
 
-def _message(turn: Turn, place: int) -> Message:
-    where = f"messages[{place}]"
+def _message(turn: Turn, index: int) -> Message:
+    where = f"messages[{index}]"
     if turn.tool_calls or turn.function_call or turn.audio:
         raise bad_request("tool calls and audio are not supported", where, "unsupported_value")
     if turn.refusal or turn.name:

@@ -105,19 +105,19 @@ def compare(run_stats: RunStatsCache, store: Store, asked: CompareQuery) -> Comp
 
 def notes_on(report: Report) -> list[str]:
     """Return what in these runs does not compare, in words."""
-    place = {row.run: at for at, row in enumerate(report.rows, 1)}
+    number = {row.run: at for at, row in enumerate(report.rows, 1)}
     notes = []
     for row in report.rows:
         base = next((one for one in report.rows if one.run == row.baseline), None)
         if base is None:
             alone = len(report.rows) > 1 and all(row.run != one.baseline for one in report.rows)
-            notes += [f"Run {place[row.run]} shares no problem with another one here: no difference."] * alone
+            notes += [f"Run {number[row.run]} shares no problem with another one here: no difference."] * alone
             continue
         if not row.paired:
-            notes.append(f"Run {place[row.run]} shares no graded problem with run {place[base.run]}: no difference.")
+            notes.append(f"Run {number[row.run]} shares no graded problem with run {number[base.run]}: no difference.")
         elif row.paired < min(row.graded, base.graded) or row.total != base.total:
             notes.append(
-                f"Run {place[row.run]} and run {place[base.run]} share {row.paired:,} graded problems by question; "
+                f"Run {number[row.run]} and run {number[base.run]} share {row.paired:,} graded problems by question; "
                 "their difference is over these only."
             )
     if len({row.dataset for row in report.rows}) > 1:

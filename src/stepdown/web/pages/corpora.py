@@ -54,7 +54,7 @@ class CorpusQuery(msgspec.Struct, frozen=True):
     errors: dict[str, StepdownError] = {}
 
     @property
-    def place(self) -> str:
+    def page(self) -> str:
         """The address of the corpus's page."""
         return Folder(self.corpus).address
 
@@ -68,7 +68,7 @@ class CorpusQuery(msgspec.Struct, frozen=True):
         fields = {} if number is None else {"problem": str(number)}
         if self.filters:
             fields |= {"filters": " ".join(self.filters), "seed": str(self.seed)}
-        return f"{self.place}{'/counts' if counts else ''}?{urlencode(fields)}"
+        return f"{self.page}{'/counts' if counts else ''}?{urlencode(fields)}"
 
 
 class ShownProblem(msgspec.Struct, frozen=True):
@@ -142,7 +142,7 @@ def _query(request: Request) -> CorpusQuery:
 def _see(folder: Path, asked: CorpusQuery) -> tuple[Card, ShownProblem]:
     """Read one problem and judge its chains; runs in a thread."""
     card = read_card(folder)
-    places = _places(folder, card.fingerprint)
+    places = _problem_index(folder, card.fingerprint)
     errors = dict(asked.errors)
     try:
         number, found = _find(places, asked.problem)
@@ -179,7 +179,7 @@ def _find(places: ProblemIndex, asked: str) -> tuple[int, tuple[tuple[int, str],
 
 
 @lru_cache(maxsize=4)
-def _places(folder: Path, fingerprint: str) -> ProblemIndex:
+def _problem_index(folder: Path, fingerprint: str) -> ProblemIndex:
     card = read_card(folder)
     return index_problems(folder, card)
 

@@ -49,7 +49,7 @@ class Subject(msgspec.Struct, frozen=True):
         return self.attempts[0][1]
 
     @property
-    def place(self) -> tuple[int, int]:
+    def trace_key(self) -> tuple[int, int]:
         """The first sample's ordinal and sample."""
         return self.attempts[0][0], self.trace.sample
 
@@ -94,8 +94,8 @@ async def _shown(state: State, name: str, problem: str) -> dict[str, Any]:
             "lineage": lineage(subject),
             "remarks": annotations_by_trace(subject.run).get((problem, 0), []),
             "students": offers(store, state.config).models,
-            "copies": copies_of(subject.run, subject.place),
-            "copied_from": copied_from(subject.run, subject.place),
+            "copies": copies_of(subject.run, subject.trace_key),
+            "copied_from": copied_from(subject.run, subject.trace_key),
         }
 
     return await state.read(read)
@@ -343,8 +343,8 @@ def _queue(store: Store, name: str, *, at: str, student: str, state: State) -> d
     values = {"run": run, "queue": found, "gained": gains(run), "problems": problems, "at": shown, "done": done}
     if not shown:
         return values
-    place = problems.index(shown)
-    beside = ("".join(problems[max(0, place - 1) : place]), "".join(problems[place + 1 : place + 2]))
+    index = problems.index(shown)
+    beside = ("".join(problems[max(0, index - 1) : index]), "".join(problems[index + 1 : index + 2]))
     before = side_of(run, shown, state.prices)
     after = solved_again(run, shown, student or run.settings.student, state.prices)
     values |= _editing(read_subject(store, name, shown)) | {"beside": beside, "side": before, "before": before}

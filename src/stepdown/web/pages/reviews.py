@@ -42,8 +42,8 @@ async def show_reviews(request: Request) -> Response:
         return page(request, "parts/waiting.html", count=len(found), shown=asked.get("shown", ""))
     places = [(one.held.run, one.held.problem.id) for one in found]
     wanted = (asked.get("run", ""), asked.get("at", ""))
-    place = places.index(wanted) if wanted in places else 0
-    return page(request, "reviews.html", **_places(found, place))
+    index = places.index(wanted) if wanted in places else 0
+    return page(request, "reviews.html", **_review_view(found, index))
 
 
 async def post_review(request: Request) -> Response:
@@ -68,14 +68,14 @@ async def post_review(request: Request) -> Response:
 async def _again(request: Request, held: PendingReview, form: Mapping[str, str], error: FieldError) -> Response:
     """Show the form again as it was filled in, with what is wrong at its field."""
     found = await state_of(request).read(line)
-    place = next((at for at, one in enumerate(found) if one.held == held), 0)
+    index = next((at for at, one in enumerate(found) if one.held == held), 0)
     values = {"typed": typed_of(form), "errors": {error.field: error}}
-    return page(request, "reviews.html", status=400, **_places(found, place), **values)
+    return page(request, "reviews.html", status=400, **_review_view(found, index), **values)
 
 
-def _places(found: list[Waiting], place: int) -> dict[str, Any]:
-    beside = [found[at] if 0 <= at < len(found) else None for at in (place - 1, place + 1)]
-    return {"waiting": found, "place": place, "beside": beside, "shown": SHOWN}
+def _review_view(found: list[Waiting], index: int) -> dict[str, Any]:
+    beside = [found[at] if 0 <= at < len(found) else None for at in (index - 1, index + 1)]
+    return {"waiting": found, "place": index, "beside": beside, "shown": SHOWN}
 
 
 def _late(request: Request, form: Mapping[str, str], *, known: bool) -> Response:

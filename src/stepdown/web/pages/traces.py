@@ -132,8 +132,8 @@ def whole_text(trace: Trace, grades: tuple[Grade, ...]) -> str:
     """Return a trace as one plain text with nothing left out."""
     parts = [f"# {trace.problem.id}, sample {trace.sample}", asked(trace.problem), f"gold: {trace.problem.answer}"]
     parts += [f"## plan by {trace.plan.author}", trace.plan.text] if trace.plan else []
-    for place, call in enumerate(trace.calls, 1):
-        parts.append(f"## call {place}: {call.role}, {call.model}, {in_words(call.sampling)}")
+    for index, call in enumerate(trace.calls, 1):
+        parts.append(f"## call {index}: {call.role}, {call.model}, {in_words(call.sampling)}")
         parts += [f"### {message.role}\n{message.content}" for message in call.messages]
         parts += [f"### reasoning\n{call.reply.reasoning}"] if call.reply.reasoning else []
         parts.append(f"### reply\n{call.reply.text}")

@@ -171,10 +171,10 @@ class HostGuard:
         origin = headers.get("origin")
         if origin is None:
             return False
-        place = origin.lower().partition("://")[2]
+        host = origin.lower().partition("://")[2]
         # A proxy may ask under a name of its own, but its pages' origin is a name that was allowed.
         known = self.rules.hosts - LOOPBACK
-        return place != headers.get("host", "").lower() and _name(place) not in known
+        return host != headers.get("host", "").lower() and _name(host) not in known
 
 
 def _is_drawn_in(headers: Headers) -> bool:
@@ -183,11 +183,11 @@ def _is_drawn_in(headers: Headers) -> bool:
     return elsewhere and headers.get("sec-fetch-mode", "navigate") != "navigate"
 
 
-def _name(place: str) -> str:
+def _name(host: str) -> str:
     """Return the host's name of `name:port`, in small letters, without the brackets of IPv6; empty if there is none."""
     try:
-        parts = urlsplit(f"//{place}")
-        return (parts.hostname or "").rstrip(".") if parts.netloc == place and "@" not in place else ""
+        parts = urlsplit(f"//{host}")
+        return (parts.hostname or "").rstrip(".") if parts.netloc == host and "@" not in host else ""
     except ValueError:
         return ""
 

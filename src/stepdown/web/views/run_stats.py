@@ -95,8 +95,8 @@ class RunStatsCache:
 
     def _spending(self, run: Run, now: RunVersion) -> RunSpending:
         """Add to what is known only the calls paid for since."""
-        place = (str(run.store.path), run.id)
-        known = self._spent.get(place, RunSpending())
+        cache_key = (str(run.store.path), run.id)
+        known = self._spent.get(cache_key, RunSpending())
         if known.last < now.call:
             tokens, money, aborted = known.tokens, known.money, known.aborted
             for one in payments(run, after=known.last, until=now.call):
@@ -105,7 +105,7 @@ class RunStatsCache:
                 used = None if one.usage is None else one.calls * (one.usage.input + one.usage.output)
                 tokens = None if tokens is None or used is None else tokens + used
                 aborted += one.calls * one.left
-            known = self._spent[place] = RunSpending(now.call, tokens, money, aborted)
+            known = self._spent[cache_key] = RunSpending(now.call, tokens, money, aborted)
         return known
 
     def report(self, store: Store, names: Sequence[str], baseline: str = "") -> Report:
