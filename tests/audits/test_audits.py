@@ -152,6 +152,7 @@ def test_two_different_final_answers_contradict(text: str, different: bool) -> N
     assert contradicts(text.replace("\\n", "\n")) is different
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("letter", ["_", "1", "[", "not ", "\\", "the answer is ", "1+", "\\text{", "step 1 and ", " "])
 def test_hostile_text_takes_linear_time(letter: str) -> None:
     text = letter * (200_000 // len(letter))
@@ -239,6 +240,7 @@ def test_an_audit_prints_and_is_plain_json(store: Store) -> None:
 # -- the released traces (PAPERS: 0 to 3 % token matches, 8 to 10 % not assessable, 13 % and 29 % forbid solving)
 
 
+@pytest.mark.slow
 @pytest.mark.whole(*TRACES)
 def test_the_released_traces_show_the_known_shares(store: Store) -> None:
     paths = map(whole, TRACES)

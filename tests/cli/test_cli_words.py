@@ -170,6 +170,7 @@ def test_a_store_that_was_there_stays_though_it_is_empty(here: Path) -> None:
     assert [path.name for path in here.iterdir()] == ["stepdown.sqlite"]
 
 
+@pytest.mark.slow
 def test_closed_streams_are_told_by_the_code_alone() -> None:
     closed, silent = run("datasets", close=">&-"), run("run", "nosuch.jsonl", "--student", "a/b", close="2>&-")
     assert (closed.returncode, closed.stderr) == (BROKEN_PIPE, "")

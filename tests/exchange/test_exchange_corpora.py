@@ -230,6 +230,7 @@ def test_what_was_exported_comes_back_with_the_same_questions_and_texts(tmp_path
     assert [one.text.rpartition("\nAnswer: ")[2] for one in back] == [one.grade.found for one in there]
 
 
+@pytest.mark.slow
 @pytest.mark.whole("pools/quarel_train.jsonl.gz")
 def test_a_whole_pool_goes_out_as_messages_and_comes_back(tmp_path: Path) -> None:
     corpus = import_corpus(whole("pools/quarel_train.jsonl.gz"), tmp_path / "pool")

@@ -165,6 +165,7 @@ def prepared(path: Path, kind: str, folder: Path) -> list[dict[str, Any]]:
     return list(SFTTrainer(model, config, train_dataset=data, processing_class=tokenizer()).train_dataset)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("to", ["prompt-completion", "messages", "parquet"])
 def test_trl_prepares_each_form_with_the_chat_template(corpus: Corpus, tmp_path: Path, to: str) -> None:

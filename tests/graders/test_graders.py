@@ -201,6 +201,7 @@ def test_no_text_makes_a_grader_fail(text: str) -> None:
         assert grade(ROBE, text, name).grader == f"{name}@2"
 
 
+@pytest.mark.slow
 @pytest.mark.whole(*TRACES)
 def test_the_default_grader_agrees_with_the_hand_checked_verdicts() -> None:
     agreed: dict[str, list[bool]] = {}

@@ -88,6 +88,7 @@ def votes_for(ballots: list[Ballot]) -> list[str | None]:
     return [found if finish == "stop" else None for found, finish in ballots]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(elections())
 def test_report_study_contrast_pages_cascade_calibrate_and_the_filter_agree(

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from places import ROOT
 
 # In a process of its own: other tests keep the classes of the modules that they have loaded.
@@ -18,6 +20,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_every_room_can_be_imported_first() -> None:
     source = ROOT / "src"
     names = [f"stepdown.{path.parent.name}" for path in source.glob("stepdown/*/__init__.py")]

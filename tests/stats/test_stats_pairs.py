@@ -45,6 +45,7 @@ def outcomes(total: int, *shares: float) -> Iterator[tuple[tuple[int, ...], floa
                 yield some, math.exp(ways + sum(logs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("total", SIZES)
 def test_the_interval_of_a_difference_holds_it_in_93_of_100_studies(total: int) -> None:
     for discordance, split in product(DISCORDANCES, SPLITS):
