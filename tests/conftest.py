@@ -4,6 +4,7 @@ import gc
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,10 @@ from stepdown.store import Store
 # `pytest --hypothesis-profile=default`.
 settings.load_profile("ci")
 
+
+# huggingface_hub reads its environment once, at its first import: before any test has set a variable of it.
+with suppress(ImportError):
+    import huggingface_hub.constants  # noqa: F401
 
 # What a machine's own environment says of models, keys, addresses and proxies. Session fixtures still see it.
 SET_BY_THE_MACHINE = re.compile(r"STEPDOWN_.*|OLLAMA_HOST|.*(_API_KEY|_BASE_URL|_PROXY|_proxy)")
