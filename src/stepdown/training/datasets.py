@@ -120,7 +120,7 @@ def _prepare(
         trained=trained,
         held_out=held_out,
         dev=problems,
-        compares_dev=dev is None and not examples.objective.solves_dev and len(held_out) > 0,
+        compares_dev=dev is None and examples.objective.evaluate is not None and len(held_out) > 0,
         lessons=msgspec.structs.replace(_lessons(corpus, examples), unknown=met.unknown),
         met=met,
         notes=(*base.notes, words, *_shuffling(training)),

@@ -259,12 +259,12 @@ def _scorer(dataset: PreparedDataset, model: Any, tokenizer: Any, packed: Packed
     if not dataset.dev:
         return None
     objective = dataset.examples.objective
-    if dataset.compares_dev:
+    if dataset.compares_dev and (evaluate := objective.evaluate):
         held_out = dataset.held_out.tolist()
 
         def compare() -> dict[str, Any]:
             batches = packed.batches(held_out, tokens=training.tokens_per_pass)
-            return objective.evaluate(model, map(objective.collate, batches))
+            return evaluate(model, map(objective.collate, batches))
 
         return compare
     encoder = PromptEncoder(tokenizer, training)

@@ -1,6 +1,6 @@
 """What an objective is: the examples a corpus gives, how their rows are batched, and the loss."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -32,7 +32,7 @@ class Objective(Protocol):
     `content` is what its corpora hold (`Card.content`) and `target` what the student's card says is learned. An example
     has `width` completions, which always stay in the same batch. `rates` are its usual learning rates, for LoRA and
     for all weights. `reads_labels`: answers are read in the chains, and a corpus of which many have none is refused.
-    `solves_dev`: held-out problems are solved and graded to choose the checkpoint; otherwise `evaluate` compares.
+    `evaluate` compares held-out examples to choose the checkpoint; where it is None, problems are solved and graded.
 
     In the order in which a training calls them: `groups` and `example` (text, without a base), `begin` (the base before
     its first step), then for each batch `weight`, `collate` and `loss`, and now and then `evaluate`.
@@ -49,7 +49,6 @@ class Objective(Protocol):
     width: int
     rates: Rates
     reads_labels: bool
-    solves_dev: bool
 
     def groups(self, chains: Iterable[Chain]) -> Iterator[tuple[Chain, ...]]:
         """Stream the chains of each example, `width` of them. Raises `UsageError` for chains it cannot learn from."""
@@ -79,6 +78,7 @@ class Objective(Protocol):
         """Return the loss of a batch, summed over its examples; the trainer divides it by the weight of the step."""
         ...
 
-    def evaluate(self, model: Any, batches: Iterable[Batch]) -> dict[str, Any]:
-        """Return `right`, `graded` and `total` of held-out examples, and any further figures for the log."""
+    @property
+    def evaluate(self) -> Callable[[Any, Iterable[Batch]], dict[str, Any]] | None:
+        """Return what counts `right`, `graded` and `total` of held-out examples, and what else the log shows."""
         ...
