@@ -49,8 +49,10 @@ def test_sample_refuses_a_taken_place_before_it_asks(server: FaultyServer, capsy
     "given",
     [
         "--chains 30", "--chains 5", "--demos mine.jsonl", "--zero-shot", "--prompts default", "--temperature 0.5",
-        "--top-p 0.9", "--max-tokens 64", "--seed 0", "--without-logprobs", "--budget 1", "--max-tokens-total 9",
-        "--prices p.json", "--estimate", "--concurrency 4", "--timeout 9", "--store other.sqlite",
+        "--temperature 1", "--timeout 600", "--top-p 0.9", "--max-tokens 64", "--seed 0", "--without-logprobs", 
+        "--budget 1",
+        "--max-tokens-total 9", "--prices p.json", "--estimate", "--concurrency 4", "--timeout 9",
+        "--store other.sqlite",
     ],
 )  # fmt: skip
 def test_what_means_nothing_for_gold_solutions_is_refused_by_its_name(

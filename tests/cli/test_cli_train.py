@@ -4,26 +4,19 @@ import json
 import subprocess
 import sys
 from dataclasses import is_dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from command_line import write_sums
-from small_students import small_model, small_tokenizer
+from small_students import TRAINS, small_model, small_tokenizer
 from stepdown.cli import app, main
 from stepdown.corpus import Card, CorpusWriter
 from stepdown.models.weights.students import read_card
 from stepdown.types import Chain, Grade, Problem
 
-packages = ("torch", "transformers", "peft", "trl", "accelerate", "polars")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not all(map(find_spec, packages)), reason="needs the extra `train`"),
-    # peft, trl and transformers still call names that torch and they themselves have deprecated.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
-]
+pytestmark = [pytest.mark.slow, *TRAINS]
 QUICK = (
     "--base",
     "base",

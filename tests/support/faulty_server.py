@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
 
@@ -64,7 +64,14 @@ RETRY_AFTER = {"429-now": "0", "429-soon": "3", "429": "7", "429-tomorrow": "864
 HEADERS = {fault: {"Retry-After": seconds} for fault, seconds in RETRY_AFTER.items()}
 
 
-Served = TypeVar("Served", bound="FaultyServer")
+class Runs(Protocol):
+    """A server that runs in a thread of its own until it is stopped."""
+
+    async def run(self, started: threading.Event) -> None: ...
+    def stop(self) -> None: ...
+
+
+Served = TypeVar("Served", bound=Runs)
 
 
 class FaultyServer:

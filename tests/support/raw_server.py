@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from faulty_server import serving
+
 END = object()  # in a list of bytes: wait until the server is stopped, with the connection open
 
 
@@ -49,19 +51,15 @@ class RawServer:
         server.close()
         await asyncio.sleep(0)
 
+    def stop(self) -> None:
+        self.loop.call_soon_threadsafe(self.stopping.set)
+
 
 @contextmanager
 def raw_server(*responses: bytes | list[Any]) -> Iterator[RawServer]:
     """Serve in a thread of its own."""
-    server, started = RawServer(responses), threading.Event()
-    thread = threading.Thread(target=lambda: asyncio.run(server.run(started)), daemon=True)
-    thread.start()
-    assert started.wait(10), "the server starts within 10 s"
-    try:
+    with serving(RawServer(responses)) as server:
         yield server
-    finally:
-        server.loop.call_soon_threadsafe(server.stopping.set)
-        thread.join(10)
 
 
 def http(body: bytes, *heads: str, status: str = "200 OK", kind: str = "application/json") -> bytes:

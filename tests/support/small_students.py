@@ -2,14 +2,24 @@
 
 import asyncio
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
+
+import pytest
 
 from stepdown.models.local.loading import load_student
 from stepdown.models.weights.students import StudentCard
 from stepdown.training.students.folder import write_student
 from stepdown.types import Messages, Sampling
 
+_PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "polars")
+# What tests are marked with that train.
+TRAINS = [
+    pytest.mark.skipif(not all(map(find_spec, _PACKAGES)), reason="needs the extra `train`"),
+    # peft, trl and transformers still call names that torch and they themselves have deprecated.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+]
 TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import msgspec
 import pytest
 
 from small_lessons import DPO, chains, examples, logged, pair, pairs, same_weights
-from small_students import small_model
+from small_students import TRAINS, small_model
 from stepdown.corpus import REJECTED, Card, CorpusWriter, open_corpus
 from stepdown.errors import UnknownName, UsageError
 from stepdown.exchange import export_corpus
@@ -20,11 +19,7 @@ from stepdown.training.attention import use_block_diagonal_attention
 from stepdown.training.packing import PackedDataset
 from stepdown.types import Chain
 
-packages = ("torch", "transformers", "peft", "trl", "accelerate")
-pytestmark = [
-    pytest.mark.skipif(not all(map(find_spec, packages)), reason="needs the extra `train`"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
-]
+pytestmark = TRAINS
 
 
 @pytest.fixture(scope="module")

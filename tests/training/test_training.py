@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 
 from places import SUPPORT
 from small_lessons import FAST, chain, chains, examples, logged, losses, same_weights
-from small_students import small_model, small_tokenizer
+from small_students import TRAINS, small_model, small_tokenizer
 from stepdown.errors import UsageError
 from stepdown.models.weights.students import read_card
 from stepdown.training import TrainingProgress, train
@@ -26,12 +25,7 @@ from stepdown.training.packing import PackedDataset, count_micro_batches, shared
 from stepdown.training.sampling_order import sampling_order
 from stepdown.training.settings import evenly_spread
 
-packages = ("torch", "transformers", "peft", "trl", "accelerate")
-pytestmark = [
-    pytest.mark.skipif(not all(map(find_spec, packages)), reason="needs the extra `train`"),
-    # peft, trl and transformers still call names that torch and they themselves have deprecated.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
-]
+pytestmark = TRAINS
 
 
 @pytest.fixture(scope="module")

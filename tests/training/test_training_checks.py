@@ -1,7 +1,6 @@
 """What cannot teach, or cannot be a base, is refused before the first step, with numbers and a way out."""
 
 import pickle
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +8,14 @@ import msgspec
 import pytest
 
 from small_lessons import FAST, chain, chains, examples
-from small_students import small_model, small_tokenizer
+from small_students import TRAINS, small_model, small_tokenizer
 from stepdown.errors import EndpointRefused, UnknownName, UsageError
 from stepdown.training import Training, train
 from stepdown.training.bases import find_base, load_base
 from stepdown.training.examples import Examples
 from stepdown.types import Chain, Grade
 
-packages = ("torch", "transformers", "peft", "trl", "accelerate")
-pytestmark = [
-    pytest.mark.skipif(not all(map(find_spec, packages)), reason="needs the extra `train`"),
-    # peft, trl and transformers still call names that torch and they themselves have deprecated.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
-]
+pytestmark = TRAINS
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -13,18 +12,13 @@ import pytest
 
 from places import SUPPORT
 from small_lessons import DPO, FAST, FULL, chains, logged, pairs, same_weights
+from small_students import TRAINS
 from stepdown.errors import UsageError
 from stepdown.training import TrainingProgress, train
 from stepdown.training.packing import PackedDataset
 from stepdown.training.world import ALONE, World, check_gpus, check_launcher, join_world, launched
 
-packages = ("torch", "transformers", "peft", "trl", "accelerate")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not all(map(find_spec, packages)), reason="needs the extra `train`"),
-    # peft, trl and transformers still call names that torch and they themselves have deprecated.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
-]
+pytestmark = [pytest.mark.slow, *TRAINS]
 STOPPED = 4
 
 # Run in two processes: a whole training of each kind, one that a single process began, and one that is killed.

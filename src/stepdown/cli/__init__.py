@@ -14,6 +14,7 @@ from stepdown.cli.console.failures import BROKEN_PIPE, INTERNAL, describe_os_err
 from stepdown.cli.console.terminal import report, say, say_error, show_json
 from stepdown.cli.numbers import check_numbers
 from stepdown.cli.study_file import study_file
+from stepdown.cli.unused_options import note_typed
 from stepdown.errors import Interrupted, StepdownError, UsageError, closest
 from stepdown.events import Event, failure_of
 from stepdown.version import __version__
@@ -150,6 +151,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
 
 def _call(tokens: Sequence[str]) -> int:
     as_json = "--json" in tokens[: [*tokens, "--"].index("--")]
+    note_typed(tokens)
     try:
         command, bound, _ = app.parse_args(_split(tokens), exit_on_error=False, print_error=False)
         check_numbers([*bound.args, *bound.kwargs.values()])

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from stepdown.cli.downloads import download
 from stepdown.cli.required_extras import check_extras
-from stepdown.cli.unused_options import given, refuse
+from stepdown.cli.unused_options import changed_options, given, refuse
 from stepdown.errors import UsageError, blaming
 from stepdown.graders import judged_by, load_grader
 from stepdown.measuring import JudgeBudget, cached_model
@@ -113,7 +113,8 @@ def _check_effects(grid: GridSettings, sampling: RunSampling, methods: Sequence[
     planning = [method for method in methods if method.plan is not None]
     if not planning:
         taught = any(method.asks_teacher for method in methods)
-        unused = given(grid, "plans", "control")
+        # `--control none` and `--top-p 1` say what happens anyway, so they may stand in any command.
+        unused = given(grid, "plans") + changed_options(grid, "control")
         unused = unused if taught else given(grid, "teacher") + unused + given(sampling, *PLANNING)
         refuse(unused, f"{names} makes no plans", "add --method trace-of-thought, or leave it out")
     elif "teacher" not in grid.plans:
@@ -121,7 +122,9 @@ def _check_effects(grid: GridSettings, sampling: RunSampling, methods: Sequence[
         unused = [] if "own" in grid.plans else given(sampling, *PLANNING)
         refuse(unused, "this command writes no plans", "leave it out")
     if sampling.temperature == 0 and (not planning or sampling.teacher_temperature == 0):
-        refuse(given(sampling, "top_p"), "greedy decoding does not sample", "give --temperature, or leave it out")
+        refuse(
+            changed_options(sampling, "top_p"), "greedy decoding does not sample", "give --temperature, or leave it out"
+        )
     if not any(method.shows_examples for method in methods):
         refuse(given(grid, "demos"), f"{names} uses no demonstrations", "add --method few-shot, or leave it out")
 

@@ -7,9 +7,10 @@ import msgspec
 
 from stepdown.cli.console.terminal import say
 from stepdown.cli.run_summaries import Paid
+from stepdown.cli.unused_options import given, refuse
 from stepdown.measuring import JudgeBudget, judge_budget, limit_judge
 from stepdown.models import Prices
-from stepdown.settings import BudgetSettings
+from stepdown.settings import BudgetSettings, EndpointSettings
 from stepdown.store import Run
 from stepdown.text import count, money
 from stepdown.types import Role, Usage
@@ -21,6 +22,11 @@ class JudgeCost(msgspec.Struct, frozen=True):
     tokens: dict[Role, int] = {}
     cost: float | None = 0.0
     paid: Paid = Paid(0, 0.0)
+
+
+def refuse_unused(money: BudgetSettings, endpoint: EndpointSettings, way: str) -> None:
+    """Refuse what was given for a judge where no model judges; `way` is how to have one. Raises `UsageError`."""
+    refuse([*given(money), *given(endpoint)], "no judge model is used", f"give {way}, or leave it out")
 
 
 class Judging:

@@ -6,7 +6,7 @@ import msgspec
 
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import show
-from stepdown.reports import ROLES, ReportRow, plans_of
+from stepdown.reports import ROLES, ReportRow, method_of, plans_of
 from stepdown.runner import Contamination, LiveCounts
 from stepdown.text import DASH, count, duration, money, percent, short
 
@@ -108,8 +108,7 @@ def show_met(results: Sequence[Result]) -> None:
 
 
 def _names(one: Result) -> list[str]:
-    method = f"{one.method} ×{one.samples}" if one.samples > 1 else one.method
-    return [one.run, method, short(one.student), plans_of(one, one.planner)]
+    return [one.run, method_of(one), short(one.student), plans_of(one, one.planner)]
 
 
 def _figures(one: Result) -> list[str]:

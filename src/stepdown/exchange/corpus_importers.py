@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
 from stepdown.errors import BadRow, UsageError
 from stepdown.exchange import conversations, pools, scotd
 from stepdown.exchange.json_streams import Progress, find_objects, read_objects
-from stepdown.exchange.source import ChainSource, dataset_of
+from stepdown.exchange.source import ChainSource, dataset_of, digest_of
 from stepdown.types import Chain
 
 _KNOWN = (
@@ -66,7 +65,7 @@ def import_corpus(
         scratch=Path(out).expanduser().absolute().parent,
         seen=Counter(),
     )
-    card = Card(dataset=source.dataset, origin=f"{found.name}:{_digest(found)}", method=form.method)
+    card = Card(dataset=source.dataset, origin=f"{found.name}:{digest_of(found)}", method=form.method)
     with CorpusWriter(out, card=card, force=force) as writer:
         for group in form.read(source, progress=progress):
             source.seen[_NONE] += not group
@@ -86,11 +85,3 @@ def recognise(path: Path) -> Form:
         there = ", ".join(f"`{name}`" for name in row.fields)[:300] or "none"
         raise UsageError(f"`{path}` is of no known form: its first row has the columns {there}", _KNOWN)
     raise BadRow(path, 1, "the file", "at least one row, found none", _KNOWN)
-
-
-def _digest(path: Path) -> str:
-    digest = blake2b(digest_size=8)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

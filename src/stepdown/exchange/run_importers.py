@@ -10,6 +10,7 @@ import msgspec
 
 from stepdown.errors import BadRow, UsageError
 from stepdown.exchange import jsonl_runs, trace_of_thought_csv
+from stepdown.exchange.source import digest_of
 from stepdown.models import Prices
 from stepdown.runner import grade, open_store
 from stepdown.store import Annotation, DecidedReview, Run, Store, annotate, put_review
@@ -43,7 +44,7 @@ def import_traces(path: str | Path, *, store: Store | None = None) -> Run:
     first bad row of one that is; then nothing is written.
     """
     path, store = _find(path), store or open_store()
-    origin = f"{path.name}:{_digest(path)}"
+    origin = f"{path.name}:{digest_of(path)}"
     run = _earlier(store, origin) or (_import_lines if _is_jsonl(path) else _import_authors)(path, origin, store)
     return run if run.grader else grade(run)
 
@@ -57,14 +58,6 @@ def _find(path: str | Path) -> Path:
     if not found.stat().st_size:
         raise UsageError(f"`{path}` is empty", "fetch the file again, or name another")
     return found
-
-
-def _digest(path: Path) -> str:
-    digest = blake2b(digest_size=8)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _earlier(store: Store, origin: str) -> Run | None:

@@ -1,6 +1,7 @@
 """What a reader of foreign chains is given, and what it learns of the file beside the chains."""
 
 from collections import Counter
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,15 @@ class ChainSource(msgspec.Struct, frozen=True):
     def notes(self) -> tuple[str, ...]:
         """The sentences for the card, counts filled in, in the order they were first met."""
         return tuple(text.replace("{}", f"{count:,}") for text, count in self.seen.items() if count)
+
+
+def digest_of(path: Path) -> str:
+    """Return what tells a file's bytes from another's, by which an imported file is known again."""
+    digest = blake2b(digest_size=8)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 SPLITS = {"train": "train", "dev": "dev", "valid": "dev", "validation": "dev", "val": "dev", "test": "test"}

@@ -54,6 +54,6 @@ async def _readings(run: Run, graders: Sequence[Grader]) -> tuple[GraderReading,
 
 def _reading(name: str, verdicts: Counter[Verdict]) -> GraderReading:
     right, graded = verdicts["right"], verdicts["right"] + verdicts["wrong"]
-    low, high = wilson(right, graded) if graded else (0.0, 1.0)
+    low, high = wilson(right, graded)
     accuracy = right / graded if graded else None
     return GraderReading(name, right, graded, verdicts.total(), accuracy, low, high)

@@ -43,5 +43,5 @@ def plans_of(run: HasPlans, planner: str = "") -> str:
         source = run.teacher if way in ("", "teacher") else way
     else:
         source, note = planner or way, "recorded" if planner else ""
-    notes = (note, review, run.control)
-    return ", ".join([short(source) if source else DASH, *filter(None, notes)])
+    labels = (short(source) if source else "", note, review, run.control)
+    return ", ".join(filter(None, labels)) or DASH

@@ -86,7 +86,8 @@ def ask(
         unused = given(options, "teacher", "plan", "edit") + given(sampling, *PLANNING)
         refuse(unused, f"`{options.method}` has no plan", "choose another --method, or leave it out")
     elif options.plan is not None:
-        refuse(given(options, "teacher"), "with --plan no teacher is used", "leave one of them out")
+        unused = given(options, "teacher") + given(sampling, *PLANNING)
+        refuse(unused, "with --plan no teacher is used", "leave one of them out")
     check_extras((options.student, options.teacher))
     problem = problem_of(question, options.choices)
     plan = None if options.plan is None else read_plan(options.plan)

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from stepdown.cli.console.terminal import say, show_json
 from stepdown.cli.corpus_summaries import show_corpus, telling
 from stepdown.cli.options import CHOICE, Flag, OutputOptions
+from stepdown.cli.unused_options import given, refuse
 from stepdown.corpus import CARD, open_corpus
 from stepdown.errors import UsageError
 from stepdown.exchange import FORMATS, TUNING_FORMATS, export_corpus, export_run
@@ -95,13 +96,20 @@ def exports(source: str, /, *more: str, options: ExportOptions, output: OutputOp
         return _runs([store.run(one) for one in (source, *more)], options, as_json=output.json)
 
 
+def _refuse(options: ExportOptions, what: str, *unused: str) -> None:
+    """Refuse options that are for something else than what is exported. Raises `UsageError`."""
+    refuse(given(options, *unused), f"`--to {options.to}` writes {what}", "leave it out")
+
+
 def _student(folder: Path, options: ExportOptions, *, as_json: bool) -> int:
+    _refuse(options, "a student's weights", "target", "prompts", "prices")
     path = export_student(folder, options.out, to=options.to, kind=options.kind, force=options.force)
     _done(Exported(str(path), student=str(folder)), f"wrote {folder} to {path}", as_json=as_json)
     return 0
 
 
 def _corpus(folder: Path, options: ExportOptions, *, as_json: bool) -> int:
+    _refuse(options, "a corpus", "kind", "prices")
     corpus = open_corpus(folder)
     rows = export_corpus(
         corpus,
@@ -118,6 +126,9 @@ def _corpus(folder: Path, options: ExportOptions, *, as_json: bool) -> int:
 
 
 def _runs(runs: list[Run], options: ExportOptions, *, as_json: bool) -> int:
+    _refuse(options, "a run", "target", "prompts", "kind")
+    if options.to in CORPORA:
+        _refuse(options, "text without its cost", "prices")
     if options.to == "plans":
         show_corpus(write_plans(runs, options.out, force=options.force), as_json=as_json)
         return 0

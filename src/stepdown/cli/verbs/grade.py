@@ -14,7 +14,7 @@ from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
-from stepdown.cli.judge_costs import Judging
+from stepdown.cli.judge_costs import Judging, refuse_unused
 from stepdown.cli.options import CHOICE, Limit, OutputOptions
 from stepdown.cli.run_summaries import Paid
 from stepdown.cli.unused_options import given, refuse
@@ -100,9 +100,9 @@ def grade(
         A run's id, or its beginning.
     """
     if not judge_in(options.grader):
-        refuse(
-            [*given(spend), *given(endpoint)], "no judge model is used", "give --grader judge:MODEL, or leave it out"
-        )
+        refuse_unused(spend, endpoint, "--grader judge:MODEL")
+    if options.grader is not None:
+        refuse(given(options, "limit"), "one grader has no disagreements", "leave one of them out")
     with output.reopen() as store:
         found, players = store.run(run), Players(store, endpoint)
         graders = VIEWS if options.grader is None else (options.grader,)

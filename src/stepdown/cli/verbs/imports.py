@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.corpus_summaries import show_corpus, telling
 from stepdown.cli.options import CHOICE, Flag, OutputOptions
+from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
 from stepdown.exchange import import_corpus, import_traces
 from stepdown.store import Run
@@ -64,9 +65,10 @@ def imports(*files: Path, options: CorpusOptions = CORPUS, output: OutputOptions
     missing = [file for file in files if not file.exists()]
     if missing:
         raise UsageError(f"there is no file `{missing[0]}`", "correct the path; nothing was imported")
-    if options.out is None and options != CORPUS:
-        raise UsageError("`--dataset`, `--teacher` and `--force` apply to a corpus", "name its folder with --out")
-    if options.out is not None:
+    if options.out is None:
+        refuse(given(options), "without --out no corpus is written", "name its folder with --out, or leave it out")
+    else:
+        refuse(given(output, "store"), "a corpus is written, no run", "leave it out")
         return _corpus(files, options.out, options, as_json=output.json)
     with output.open() as store:
         for file in files:

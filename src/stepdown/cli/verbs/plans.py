@@ -14,6 +14,7 @@ from stepdown.cli.console.editor import edited, person
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
 from stepdown.cli.solve_again import solve_edited
+from stepdown.cli.unused_options import given, refuse
 from stepdown.cli.verbs.ask import read_plan, steps_of
 from stepdown.errors import UsageError
 from stepdown.files import check_target, write_whole
@@ -80,6 +81,8 @@ class PlanOptions:
             raise UsageError("--student and --prompts need --solve", "add --solve")
         if self.export is None and self.force:
             raise UsageError("--force needs --export", "add --export FILE")
+        if (self.show, self.edit, self.export) != (None, None, None):
+            refuse(given(self, "limit"), "nothing is listed", "leave it out")
 
 
 DEFAULTS, OUTPUT = PlanOptions(), OutputOptions()

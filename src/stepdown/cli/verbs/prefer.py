@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
-from stepdown.cli.judge_costs import Judging
+from stepdown.cli.judge_costs import Judging, refuse_unused
 from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
 from stepdown.cli.unused_options import given, refuse
 from stepdown.corpus import check_out
@@ -96,9 +96,11 @@ def prefer(
     if (options.judge is not None) + (options.to is not None) + bool(options.votes) != 1:
         raise UsageError("give exactly one way to compare", "--judge MODEL, --to FILE or --votes FILE")
     if options.judge is None:
-        refuse([*given(spend), *given(endpoint)], "no judge model is used", "give --judge MODEL, or leave it out")
+        refuse_unused(spend, endpoint, "--judge MODEL")
     if options.to is None and options.out is None:
         refuse(given(options, "force"), "nothing is written", "give --to FILE or --out CORPUS, or leave it out")
+    if options.votes:
+        refuse(given(options, "where", "limit", "seed"), "the files of votes say what is compared", "leave it out")
     if options.out is None:
         refuse(given(options, "allow"), "no corpus is written", "give --out CORPUS, or leave it out")
     with output.reopen() if options.judge is not None else output.read() as store:

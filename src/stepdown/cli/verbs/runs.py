@@ -7,7 +7,7 @@ import msgspec
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show_json
 from stepdown.cli.options import OutputOptions
-from stepdown.reports import plans_of
+from stepdown.reports import method_of, plans_of
 from stepdown.store import Run
 from stepdown.text import clipped, short
 
@@ -78,7 +78,5 @@ def listed(run: Run) -> ListedRun:
 def cells(one: ListedRun) -> tuple[str, ...]:
     """Return the cells of a run's line."""
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.created))
-    method = f"{one.method} ×{one.samples}" if one.samples > 1 else one.method
-    source = plans_of(one)
     figures = f"{one.right}/{one.graded}/{one.total}"
-    return one.run, date, clipped(one.dataset, 30), method, short(one.student), source, figures
+    return one.run, date, clipped(one.dataset, 30), method_of(one), short(one.student), plans_of(one), figures

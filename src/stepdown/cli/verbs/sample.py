@@ -14,7 +14,7 @@ from stepdown.cli.options import CHOICE, SETTINGS, Flag, OutputOptions
 from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.required_extras import check_extras
 from stepdown.cli.session import Session
-from stepdown.cli.unused_options import given
+from stepdown.cli.unused_options import given, refuse
 from stepdown.cli.verbs.run import finish, show_estimates
 from stepdown.corpus import Corpus, check_out
 from stepdown.errors import UsageError
@@ -134,18 +134,13 @@ def check_gold(
     output: OutputOptions,
 ) -> None:
     """Refuse what was given and means nothing where no model is asked. Raises `UsageError`."""
-    unused = [
-        name for name in ("chains", "demos", "zero_shot", "prompts") if getattr(options, name) not in (None, False)
-    ]
-    unused = [f"--{name.replace('_', '-')}" for name in unused]
+    unused = given(options, "chains", "demos", "zero_shot", "prompts")
     unused += [flag for group in (draws, spend, endpoint) for flag in given(group)]
-    unused += ["--store"] if output.store is not None else []
-    if unused:
-        names = ", ".join(f"`{flag}`" for flag in unused)
-        raise UsageError(
-            f"with `--teacher gold` no model is asked, so {names} would have no effect",
-            "leave it out, or name a model as the teacher; `-n` chooses how many problems",
-        )
+    refuse(
+        unused + given(output, "store"),
+        "with `--teacher gold` no model is asked",
+        "leave it out, or name a model as the teacher; `-n` chooses how many problems",
+    )
 
 
 def _write_gold(chosen: Problems, options: ChainOptions) -> Corpus:

@@ -12,6 +12,7 @@ from stepdown.audits import leaked
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, Limit, OutputOptions
 from stepdown.cli.stored_runs import ENDINGS, attempts_of
+from stepdown.cli.unused_options import given, refuse
 from stepdown.exchange import describe
 from stepdown.models import Prices
 from stepdown.prompts import asked
@@ -59,6 +60,8 @@ def traces(run: str, /, *, chosen: TraceOptions = ALL, output: OutputOptions = O
     run
         A run's id, or its beginning.
     """
+    if not output.json:
+        refuse(given(chosen, "prices"), "only --json gives what a trace cost", "add --json, or leave it out")
     with output.read() as store:
         found = store.run(run)
         prices, shown = Prices(chosen.prices), 0

@@ -34,6 +34,10 @@ class EditQueue(msgspec.Struct, frozen=True):
         return dict.fromkeys(self.wrong, ("its answer is wrong",))
 
 
+# A tenth of a minute, the least that the page shows.
+_LEAST_SECONDS = 6.0
+
+
 class Gains(msgspec.Struct, frozen=True):
     """What a person's edits have done to a run of `problems`; a problem solved again by its own student counts."""
 
@@ -45,8 +49,8 @@ class Gains(msgspec.Struct, frozen=True):
 
     @property
     def per_minute(self) -> float | None:
-        """Accuracy gained per minute, as a share of 1; None where no time was measured."""
-        if not self.seconds or not self.problems:
+        """Accuracy gained per minute, as a share of 1; None where the time is nothing to divide by."""
+        if self.seconds < _LEAST_SECONDS or not self.problems:
             return None
         return 60 * (self.fixed - self.broken) / self.problems / self.seconds
 

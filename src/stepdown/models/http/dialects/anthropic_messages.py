@@ -17,6 +17,7 @@ from stepdown.models.http.dialects.dialect import (
     EventDecoder,
     decode_error_event,
     listed_names,
+    model_name,
     objects_in,
     read_object,
 )
@@ -104,7 +105,9 @@ def _version_of(base: str) -> str:
 
 def _answer_of(message: dict[str, Any]) -> Answer:
     """Return the answer in a message; an error has `error` in place of `content`."""
-    answer = Answer(usage=read_usage(message.get("usage")), model=_name_of(message), error=message.get("error"))
+    answer = Answer(
+        usage=read_usage(message.get("usage")), model=model_name(message.get("model")), error=message.get("error")
+    )
     content = message.get("content")
     if content is not None:
         blocks = objects_in(content)
@@ -120,11 +123,6 @@ def _text_in(block: dict[str, Any]) -> str:
 
 def _thinking_in(block: dict[str, Any]) -> str:
     return text_of(block.get("thinking")) if block.get("type") in {"thinking", "thinking_delta"} else ""
-
-
-def _name_of(message: dict[str, Any]) -> str:
-    model = message.get("model")
-    return model[:200] if isinstance(model, str) else ""
 
 
 class _MessageEvents:
@@ -153,7 +151,7 @@ class _MessageEvents:
 
     def _start(self, message: dict[str, Any]) -> Answer:
         usage = read_usage(self._counted(message))
-        return Answer([AnswerChoice("")], usage=usage, model=_name_of(message))
+        return Answer([AnswerChoice("")], usage=usage, model=model_name(message.get("model")))
 
     def _counted(self, event: dict[str, Any]) -> dict[str, Any]:
         usage = _object(event.get("usage"))

@@ -141,6 +141,11 @@ def listed_names(raw: bytes, key: str, field: str) -> list[str]:
     return sorted(name for one in listed if isinstance(one, dict) and isinstance(name := one.get(field), str))
 
 
+def model_name(value: object) -> str:
+    """Return the name of the model that answered, where there is one."""
+    return value[:200] if isinstance(value, str) else ""
+
+
 def objects_in(value: object) -> list[dict[str, Any]]:
     """Return the objects in a list; none of what is no list."""
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

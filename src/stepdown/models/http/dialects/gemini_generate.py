@@ -17,6 +17,7 @@ from stepdown.models.http.dialects.dialect import (
     EventDecoder,
     decode_error_event,
     listed_names,
+    model_name,
     objects_in,
     read_object,
 )
@@ -128,9 +129,9 @@ def _decode_event(name: str, data: bytes) -> Answer:
 
 
 def _answer_of(response: dict[str, Any]) -> Answer:
-    model, feedback = response.get("modelVersion"), response.get("promptFeedback")
+    feedback = response.get("promptFeedback")
     answer = Answer(usage=read_usage(response.get("usageMetadata")), error=response.get("error"))
-    answer.model = model[:200] if isinstance(model, str) else ""
+    answer.model = model_name(response.get("modelVersion"))
     answer.choices = [_choice_of(one) for one in objects_in(response.get("candidates"))]
     if not answer.choices and isinstance(feedback, dict) and feedback.get("blockReason"):
         # Nothing was written, and asking again changes nothing.

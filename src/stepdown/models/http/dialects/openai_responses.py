@@ -16,6 +16,7 @@ from stepdown.models.http.dialects.dialect import (
     EventDecoder,
     decode_error_event,
     listed_names,
+    model_name,
     objects_in,
     read_object,
 )
@@ -89,9 +90,8 @@ OPENAI_RESPONSES = OpenAIResponses()
 
 
 def _answer_of(response: dict[str, Any]) -> Answer:
-    model = response.get("model")
     answer = Answer(usage=read_usage(response.get("usage")), error=response.get("error"))
-    answer.model = model[:200] if isinstance(model, str) else ""
+    answer.model = model_name(response.get("model"))
     if response.get("output") is not None:
         items = objects_in(response["output"])
         parts = [part for item in items for part in objects_in(item.get("content")) if item.get("type") == "message"]
