@@ -123,7 +123,8 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `usage` is None where the endpoint did not say. `logprob` is the mean log-probability of the
     reply's tokens (nats), None where not given. `reasoning` holds a reasoning model's separate
-    thoughts. `seconds` is wall time of the request, `cached` says that the store answered.
+    thoughts. `seconds` is wall time of the request, `cached` says that the store answered. `server` is the address of
+    the server that answered where the model is a fleet, which the store keeps beside the reply.
     """
 
     text: str
@@ -134,6 +135,7 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     cached: bool = False
     logprob: float | None = None
     reasoning: str = ""
+    server: str = ""
 
 
 class Call(msgspec.Struct, frozen=True, omit_defaults=True):

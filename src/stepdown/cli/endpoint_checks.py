@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+from contextlib import suppress
 
 import msgspec
 
 from stepdown.errors import StepdownError
-from stepdown.models import ADDRESSES, find_setting, load_endpoint
+from stepdown.models import ADDRESSES, FleetModel, ServerLook, configured_fleets, find_setting, load_endpoint
 from stepdown.models.http import LOCAL
+from stepdown.text import counted
 
 SECONDS = 2.0
 _WORDS = ("_API_KEY", "_BASE_URL")
@@ -16,7 +18,8 @@ _WORDS = ("_API_KEY", "_BASE_URL")
 class Reached(msgspec.Struct, frozen=True):
     """What is known of one endpoint; `models` is None where it did not answer, and `why` says why.
 
-    `key` names the variable that holds its key, "" if it is not set; the key itself is nowhere.
+    `key` names the variable that holds its key, "" if it is not set; the key itself is nowhere. `servers` are those of
+    a fleet, whose `models` are what all that answer offer.
     """
 
     name: str
@@ -24,6 +27,7 @@ class Reached(msgspec.Struct, frozen=True):
     key: str
     models: tuple[str, ...] | None = None
     why: str = ""
+    servers: tuple[ServerLook, ...] = ()
 
 
 def reach() -> list[Reached]:
@@ -33,7 +37,9 @@ def reach() -> list[Reached]:
 
 async def _reach() -> list[Reached]:
     named = [name for name in ADDRESSES if name in LOCAL or _is_set(name)] + others()
-    return list(await asyncio.gather(*map(_ask, named)))
+    with suppress(StepdownError):  # a file that cannot be read is said by each endpoint that it could name
+        named += [name if name in ADDRESSES else f"openai-api/{name}" for name in configured_fleets()]
+    return list(await asyncio.gather(*map(_ask, dict.fromkeys(named))))
 
 
 def _is_set(name: str) -> bool:
@@ -54,6 +60,8 @@ async def _ask(name: str) -> Reached:
         model = load_endpoint(f"{name}/any", timeout=SECONDS)
     except StepdownError as error:
         return Reached(name, ADDRESSES.get(name, ""), key, why=error.what)
+    if isinstance(model, FleetModel):
+        return await _look(name, key, model)
     try:
         async with asyncio.timeout(SECONDS):
             models = tuple(await model.models())
@@ -64,3 +72,17 @@ async def _ask(name: str) -> Reached:
         return Reached(name, model.endpoint.source, key, why=f"no answer within {SECONDS:g} s")
     finally:
         await model.close()
+
+
+async def _look(name: str, key: str, fleet: FleetModel) -> Reached:
+    """Return what is known of a fleet's servers."""
+    try:
+        looks = tuple(await fleet.look(SECONDS))
+    finally:
+        await fleet.close()
+    answered = [one for one in looks if one.models is not None]
+    shared = set.intersection(*(set(one.models or ()) for one in answered)) if answered else set()
+    at = f"{len(answered)} of {counted(len(looks), 'server')}"
+    if not answered:
+        return Reached(name, at, key, why=f"none of {counted(len(looks), 'server')} answers", servers=looks)
+    return Reached(name, at, key, tuple(sorted(shared)), servers=looks)

@@ -1,10 +1,15 @@
 """Who can answer: models behind endpoints, in this process, recorded or scripted."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from stepdown.errors import UsageError
 from stepdown.models.environment import Secret, find_setting, read_env_file
 from stepdown.models.http.connections import find_proxy
 from stepdown.models.http.endpoint_model import TIMEOUT, EndpointModel
 from stepdown.models.http.endpoints import ADDRESSES, find_endpoint
+from stepdown.models.http.fleets.fleet_model import FleetModel, ServerLook
+from stepdown.models.http.fleets.server_lists import configured_fleets, find_servers
 from stepdown.models.local.loading import load_local
 from stepdown.models.local.subprocess_model import SubprocessModel
 from stepdown.models.own_code import TAKEN, as_model, load_own
@@ -18,12 +23,15 @@ __all__ = [
     "FREE",
     "TAKEN",
     "EndpointModel",
+    "FleetModel",
     "Prices",
     "Rate",
     "RecordedModel",
     "ScriptedModel",
     "Secret",
+    "ServerLook",
     "as_model",
+    "configured_fleets",
     "find_setting",
     "index_replies",
     "load_endpoint",
@@ -40,6 +48,7 @@ def load_model(
     logprobs: bool = False,
     in_subprocess: bool = False,
     code: bool = False,
+    servers: Sequence[str] | Path | None = None,
 ) -> Model:
     """Return the model of a model string; nothing is sent yet.
 
@@ -51,7 +60,9 @@ def load_model(
     request. `logprobs` asks for log-probabilities. `in_subprocess` runs a model of this machine in a process of
     its own, whose engine cannot hold this one up. With `code` the name may also be a plugin's (`<plugin>/<model>`) or
     one of a file's (`my.py:model`), which runs that code: never for a name from elsewhere.
-    Load a model once per name: its limits are its own.
+    `servers` makes an endpoint's model a fleet: the base URLs of servers that all serve it, or a file of them, an
+    address a line, that is read again while it is used; several addresses with commas between in `<PROVIDER>_BASE_URL`,
+    or `[models.PROVIDER]` in `stepdown.toml`, do so too. Load a model once per name: its limits are its own.
 
     Raises `UsageError` for a name that leads nowhere and `MissingExtra` for an engine not installed.
     """
@@ -63,13 +74,22 @@ def load_model(
     model = load_local(name)
     if model is not None:
         return SubprocessModel(model) if in_subprocess else model
-    return load_endpoint(name, concurrency=concurrency, timeout=timeout, logprobs=logprobs)
+    return load_endpoint(name, concurrency=concurrency, timeout=timeout, logprobs=logprobs, servers=servers)
 
 
 def load_endpoint(
-    name: str, *, concurrency: int | None = None, timeout: float = TIMEOUT, logprobs: bool = False
-) -> EndpointModel:
-    """Return the model of a model string that an endpoint answers; options and errors are those of `load_model`."""
+    name: str,
+    *,
+    concurrency: int | None = None,
+    timeout: float = TIMEOUT,
+    logprobs: bool = False,
+    servers: Sequence[str] | Path | None = None,
+) -> EndpointModel | FleetModel:
+    """Return the model of a model string that an endpoint or a fleet answers; options and errors: see `load_model`."""
+    listed = find_servers(name, servers)
+    if listed is not None:
+        find_proxy(listed.addresses[0])
+        return FleetModel(name, listed, concurrency=concurrency, timeout=timeout, logprobs=logprobs)
     endpoint = find_endpoint(name)
     find_proxy(endpoint.url)  # one that cannot be used is refused before any call
     return EndpointModel(endpoint, concurrency=concurrency, timeout=timeout, logprobs=logprobs)

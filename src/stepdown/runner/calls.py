@@ -12,7 +12,7 @@ from stepdown.runner.deltas import Delta, Deltas
 from stepdown.runner.payment import Payment, looks
 from stepdown.runner.request import KeyedCall, Request
 from stepdown.runner.writer import Writer
-from stepdown.store import Store, StoredCall
+from stepdown.store import Store, StoredCall, unsigned
 from stepdown.types import Reply
 
 
@@ -191,7 +191,7 @@ class Calls:
         if await self.writer.put_calls([paid_of(pending.request, reply) for pending, reply in drawn]):
             return [reply for _, reply in drawn]
         stored = self.store.replies([pending.key for pending, _ in drawn])
-        beaten = [one for one in drawn if one[0].request.fresh and stored[one[0].key] != one[1]]
+        beaten = [one for one in drawn if one[0].request.fresh and stored[one[0].key] != unsigned(one[1])]
         for pending, _ in beaten:
             self._redraw(pending)
         if beaten:

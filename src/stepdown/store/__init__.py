@@ -26,6 +26,7 @@ from stepdown.store.records import (
     call_keys,
     problem_key,
     unfindable_key,
+    unsigned,
 )
 from stepdown.store.reviews import (
     DecidedReview,
@@ -118,5 +119,6 @@ __all__ = [
     "stored_annotations",
     "stored_reviews",
     "unfindable_key",
+    "unsigned",
     "verdict_changes",
 ]

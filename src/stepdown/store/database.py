@@ -16,7 +16,7 @@ from stepdown.store.connection import AGAIN, MEND, Locked, StoreConnection
 from stepdown.store.filesystem import WriterLock, file_identity, network_of
 from stepdown.store.integrity import faults
 from stepdown.store.opening import PATIENCE, open_to_read, open_to_write
-from stepdown.store.records import StoredCall, decode_reply, encode, problem_key, unfindable_key
+from stepdown.store.records import StoredCall, decode_reply, encode, problem_key, unfindable_key, unsigned
 from stepdown.store.schema import PAGE
 from stepdown.types import Problem, Reply, Usage
 
@@ -235,7 +235,16 @@ class Database:
         """
         now = time.time()
         rows = [
-            (p.key, p.model, p.source, encode((p.messages, p.sampling)), p.sample, encode(p.reply), p.run, now)
+            (
+                p.key,
+                p.model,
+                p.source,
+                encode((p.messages, p.sampling)),
+                p.sample,
+                encode(unsigned(p.reply)),
+                p.run,
+                now,
+            )
             for p in calls
         ]
         if not paid:

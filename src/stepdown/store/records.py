@@ -16,6 +16,7 @@ encode = msgspec.json.encode
 _MOST_WAYS = 64
 _WAYS: dict[tuple[type, bytes], list[bytes]] = {}
 Struct = TypeVar("Struct")
+Answered = TypeVar("Answered", bound="Reply | AbandonedReply")
 
 
 def damage_checked(decode: Callable[[bytes], Struct]) -> Callable[[bytes], Struct]:
@@ -53,6 +54,13 @@ class AbandonedReply(msgspec.Struct, frozen=True, tag_field="finish", tag="left"
     text: str
     model: str
     usage: Usage
+
+
+def unsigned(reply: Answered) -> Answered:
+    """Return a reply without the server that it is from, which the store keeps beside it."""
+    if isinstance(reply, Reply) and reply.server:
+        return msgspec.structs.replace(reply, server="")
+    return reply
 
 
 class StoredCall(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from stepdown.cli.options import OutputOptions
 from stepdown.cli.verbs.ask import STUDENT, TEACHER
 from stepdown.errors import StepdownError
 from stepdown.extras import EXTRAS, has, missing
+from stepdown.models import ServerLook
 from stepdown.models.weights import CATALOGUE, fetched, models_folder
 from stepdown.store import SCHEMA_VERSION, Store, default_path, network_of
 from stepdown.text import counted
@@ -159,7 +160,7 @@ def lines_of(found: Diagnosis) -> list[str]:
         *(_line(one.path is not None, one.size, f"stepdown models get {one.name}") for one in found.models),
         "",
         "endpoints",
-        *(_endpoint(one) for one in found.endpoints),
+        *(line for one in found.endpoints for line in (_endpoint(one), *map(_server, one.servers))),
         "",
         f"store {store.path}: {state}{_network(store)}",
         "",
@@ -178,6 +179,14 @@ def _line(good: bool, what: str, remedy: str) -> str:
 def _extra(one: Extra) -> str:
     absent = f" (missing: {', '.join(one.missing)})" if one.missing else ""
     return _line(not one.missing, f"{one.name}: {one.purpose}{absent}", f"pip install 'stepdown[{one.name}]'")
+
+
+def _server(one: ServerLook) -> str:
+    if one.models is None:
+        return _line(False, f"  {one.address}", one.why)
+    return _line(
+        True, f"  {one.address}: {counted(len(one.models), 'model')} in {1000 * (one.seconds or 0):.0f} ms", ""
+    )
 
 
 def _endpoint(one: Reached) -> str:

@@ -1,8 +1,8 @@
 """Models behind endpoints of any dialect, whole or streamed."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 TIMEOUT = 600.0
 _ADAPTATIONS = 9
+# How servers answer that have no list of models.
+_LISTS_NONE = {404, 405, 501}
 # Seconds for what follows the end of a stream's text: the usage, and the last word.
 _LINGER, _LAST = 15.0, 0.5
 
@@ -87,11 +89,12 @@ class EndpointModel:
 
         Raises `CallFailed` when this call is given up, `EndpointRefused` when every call would fail.
         """
-        at_once = n if "n" in self.endpoint.dialect.refusable - self.refused else 1
-        return await self.limits.call(partial(self._attempt, messages, sampling, at_once))
+        return await self.limits.call(partial(self.attempt, messages, sampling, n))
 
-    async def _attempt(self, messages: Messages, sampling: Sampling, n: int) -> list[Reply]:
-        return await self._adapting(partial(self._ask_once, messages, sampling, n))
+    async def attempt(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
+        """Return what one attempt brings, outside the limits; raises `Fault` where asking again may mend it."""
+        at_once = n if "n" in self.endpoint.dialect.refusable - self.refused else 1
+        return await self._adapting(partial(self._ask_once, messages, sampling, at_once))
 
     async def _ask_once(self, messages: Messages, sampling: Sampling, n: int) -> list[Reply]:
         started = perf_counter()
@@ -128,8 +131,8 @@ class EndpointModel:
             refused=self.refused,
         )
 
-    async def _open(self, messages: Messages, sampling: Sampling) -> "ClientResponse":
-        """Return the response of a stream that is still to be read."""
+    async def open_stream(self, messages: Messages, sampling: Sampling) -> "ClientResponse":
+        """Return the response of a stream that is still to be read, by one attempt outside the limits."""
         return await self._adapting(lambda: self._post(self._request(messages, sampling, stream=True)))
 
     async def _post(self, request: CompletionRequest) -> "ClientResponse":
@@ -172,7 +175,15 @@ class EndpointModel:
         `CallFailed`.
         """
         started = perf_counter()
-        response = await self.limits.call(partial(self._open, messages, sampling))
+        response = await self.limits.call(partial(self.open_stream, messages, sampling))
+        async with aclosing(self.read_stream(response, sampling, started)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def read_stream(
+        self, response: "ClientResponse", sampling: Sampling, started: float
+    ) -> AsyncGenerator[str | HiddenProgress | Reply, None]:
+        """Yield what `stream` does of a response that is open since `started` (by `perf_counter`)."""
         streamed, shown, sent = StreamedReply(), "", 0
         try:
             yield HiddenProgress()
@@ -218,25 +229,45 @@ class EndpointModel:
 
     async def models(self) -> list[str]:
         """Return the names of the models the endpoint offers; raises as `reply` does, after one attempt."""
+        try:
+            status, headers, raw = await self._get_models()
+            if status != 200:
+                raise read_failure(self.endpoint, status, headers, read_api_error(raw))
+            return self.endpoint.dialect.decode_models(raw)
+        except Fault as fault:
+            raise EndpointRefused(fault.reason, fault.hint) from None
+        except msgspec.DecodeError:
+            raise EndpointRefused(f"`{self.endpoint.source}` does not list its models", "name one yourself") from None
+
+    async def probe(self) -> list[str] | None:
+        """Return the names of the models the endpoint offers, None where it answers and lists none.
+
+        Raises `Fault` where it does not answer now, `EndpointRefused` where it refuses the key.
+        """
+        status, headers, raw = await self._get_models()
+        if status == 200 or status in _LISTS_NONE:
+            with suppress(msgspec.DecodeError):
+                return self.endpoint.dialect.decode_models(raw) if status == 200 else None
+            return None
+        failure = read_failure(self.endpoint, status, headers, read_api_error(raw))
+        if isinstance(failure, CallFailed):
+            return None
+        raise failure
+
+    async def _get_models(self) -> tuple[int, Mapping[str, str], bytes]:
+        """Return status, headers and body of the list of models; raises `Fault` where none comes."""
         import aiohttp
 
-        session, dialect = await self._session_here(), self.endpoint.dialect
-        url = dialect.models_address(self.endpoint.base)
+        session = await self._session_here()
+        url = self.endpoint.dialect.models_address(self.endpoint.base)
         try:
             async with session.get(url, proxy=self._proxy) as response:
                 raw, broken = await read_body(response)
                 if broken is not None:
                     raise broken
-                if response.status != 200:
-                    raise read_failure(self.endpoint, response.status, response.headers, read_api_error(raw))
-            return dialect.decode_models(raw)
-        except Fault as fault:
-            raise EndpointRefused(fault.reason, fault.hint) from None
-        except msgspec.DecodeError:
-            raise EndpointRefused(f"`{self.endpoint.source}` does not list its models", "name one yourself") from None
+                return response.status, response.headers, raw
         except (OSError, ValueError, aiohttp.ClientError) as error:
-            failure = self._read_break(error)
-            raise (EndpointRefused(failure.reason, failure.hint) if isinstance(failure, Fault) else failure) from None
+            raise self._read_break(error) from None
 
     async def close(self) -> None:
         """Close the connections; the next call opens new ones."""

@@ -98,28 +98,18 @@ def endpoint_at(address: str, model: str, *, name: str = "", key: str = "", dial
     )
 
 
-def find_endpoint(name: str) -> Endpoint:
-    """Return the endpoint of a model string such as `openai/gpt-4o`.
+def find_endpoint(name: str, address: str = "") -> Endpoint:
+    """Return the endpoint of a model string such as `openai/gpt-4o`, at another `address` where one is given.
 
     `<provider>/<model>` for a provider of the table, whose address `<PROVIDER>_BASE_URL` replaces;
     `openai-api/<name>/<model>` for any other, with `<NAME>_BASE_URL` and, if it wants one,
     `<NAME>_API_KEY`; `<dialect>/<name>/<model>` for another dialect of either, such as `openai-completions`.
     Raises `UnknownName` for another provider and `UsageError` for a missing model, address or key.
     """
-    provider, _, model = name.partition("/")
-    dialect = DIALECTS.get(provider) or dialect_of(provider)
-    if provider in ANY:
-        provider, _, model = model.partition("/")
-    elif provider not in ADDRESSES:
-        if meant := suggest(name):
-            raise UsageError(f"there is no model `{name}`: its provider is not said", f"did you mean `{meant}`?")
-        more = f"and there is no folder `{name}`" if model else "write `provider/model`, or the path of a student"
-        raise UnknownName("provider", provider, [*ADDRESSES, *ANY, "embedded"], more=more)
-    if not provider or not model:
-        raise UsageError(f"`{name}` names no model", "write `provider/model`, such as `ollama/llama3.2:1b`")
-    if provider == "azure":
+    provider, model, dialect = _split_name(name)
+    if provider == "azure" and not address:
         return _find_azure(name, model, dialect)
-    base = _find_address(name, provider)
+    base = address or _find_address(name, provider)
     variable = f"{_variable(provider)}_API_KEY"
     key = Secret(find_setting(variable))
     if not key and provider not in LOCAL and base == ADDRESSES.get(provider):
@@ -136,10 +126,37 @@ def find_endpoint(name: str) -> Endpoint:
     )
 
 
-def _find_address(name: str, provider: str) -> str:
+def _split_name(name: str) -> tuple[str, str, Dialect]:
+    """Return the provider, the model and the dialect of a model string; raises as `find_endpoint` does."""
+    provider, _, model = name.partition("/")
+    dialect = DIALECTS.get(provider) or dialect_of(provider)
+    if provider in ANY:
+        provider, _, model = model.partition("/")
+    elif provider not in ADDRESSES:
+        if meant := suggest(name):
+            raise UsageError(f"there is no model `{name}`: its provider is not said", f"did you mean `{meant}`?")
+        more = f"and there is no folder `{name}`" if model else "write `provider/model`, or the path of a student"
+        raise UnknownName("provider", provider, [*ADDRESSES, *ANY, "embedded"], more=more)
+    if not provider or not model:
+        raise UsageError(f"`{name}` names no model", "write `provider/model`, such as `ollama/llama3.2:1b`")
+    return provider, model, dialect
+
+
+def provider_of(name: str) -> str:
+    """Return the provider of a model string, `lab` of `openai-api/lab/model`; raises as `find_endpoint` does."""
+    return _split_name(name)[0]
+
+
+def address_of(provider: str) -> tuple[str, str]:
+    """Return the variable that names a provider's address, and what it says, "" where it is not set."""
     variable = f"{_variable(provider)}_BASE_URL"
-    if address := find_setting(variable):
-        return clean_address(address, variable)
+    return variable, find_setting(variable)
+
+
+def _find_address(name: str, provider: str) -> str:
+    variable, address = address_of(provider)
+    if address:
+        return clean_address(address.strip(", "), variable)
     if provider == "ollama" and (host := find_setting("OLLAMA_HOST")):
         return _ollama_address(host)
     if provider not in ADDRESSES:

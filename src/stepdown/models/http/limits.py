@@ -108,6 +108,36 @@ class Limits:
         finally:
             self._late.discard(retries)
 
+    async def once(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Return what `attempt` returns, in turn; whoever asks decides what follows its `Fault`."""
+        cuts = await self._enter(ahead=False)
+        try:
+            value = await attempt()
+        except Fault as fault:
+            self._slow_down(fault, cuts)
+            raise
+        else:
+            self._count_answer()
+            return value
+        finally:
+            self._leave()
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the width was given, and stays."""
+        return self._adaptive is None
+
+    def narrow(self) -> None:
+        """Take a fifth off the width, unless it is fixed: what is in flight waits too long."""
+        if self._adaptive:
+            self._cuts, self._since_cut = self._cuts + 1, 0
+            self.width = self._adaptive.cut(self.width)
+
+    @property
+    def pause(self) -> float:
+        """The seconds for which the endpoint has asked to be left alone; 0 for none."""
+        return max(0.0, self._until - self._clock())
+
     async def _call(self, attempt: Callable[[], Awaitable[T]], retries: "_Retries") -> T:
         while True:
             cuts = await self._enter(ahead=retries.count > 0)
@@ -191,9 +221,8 @@ class Limits:
         if fault.pause is not None:
             self._until = max(self._until, self._clock() + min(fault.pause, self.patience))
         fresh = cuts == self._cuts and self._since_cut >= _BETWEEN_CUTS
-        if self._adaptive and fresh and fault.kind in {"busy", "silent"}:
-            self._cuts, self._since_cut = self._cuts + 1, 0
-            self.width = self._adaptive.cut(self.width)
+        if fresh and fault.kind in {"busy", "silent"}:
+            self.narrow()
 
     def _next_wait(self, retries: "_Retries", fault: Fault) -> float:
         if fault.pause is not None and fault.pause > self.patience:

@@ -1,4 +1,4 @@
-"""What an endpoint is paid for beside the replies it gives: texts it broke off, answers that cannot be used."""
+"""What comes of attempts beside replies: texts broken off and paid for, and which server of a fleet failed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,3 +37,30 @@ def losses_to(note: Callable[[LostReply], None]) -> Iterator[None]:
         yield
     finally:
         _NOTED.reset(before)
+
+
+class ServerFault(msgspec.Struct, frozen=True):
+    """One attempt that failed at a server of a fleet, by its address, and why."""
+
+    server: str
+    reason: str
+
+
+_FAULTS: ContextVar[Callable[[ServerFault], None] | None] = ContextVar("stepdown_server_faults", default=None)
+
+
+def report_server_fault(server: str, reason: str) -> None:
+    """Note that an attempt failed at a server, for whoever counts in this task."""
+    note = _FAULTS.get()
+    if note is not None:
+        note(ServerFault(server, reason))
+
+
+@contextmanager
+def server_faults_to(note: Callable[[ServerFault], None]) -> Iterator[None]:
+    """Tell which servers fail in this task while the `with` lasts."""
+    before = _FAULTS.set(note)
+    try:
+        yield
+    finally:
+        _FAULTS.reset(before)

@@ -1,0 +1,1 @@
+"""A fleet: several servers of one model, asked as one."""

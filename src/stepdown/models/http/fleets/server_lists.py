@@ -1,0 +1,143 @@
+"""Which servers a fleet has: from a variable, from `stepdown.toml`, or from a file that may change while it is used."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from stepdown.errors import StepdownError, UsageError
+from stepdown.models.http.addresses import bare_address, clean_address
+from stepdown.models.http.endpoints import address_of, provider_of
+from stepdown.toml_files import read_toml
+
+CONFIG = "stepdown.toml"
+MOST_SERVERS = 4096
+_MOST_BYTES = 1 << 20
+_PORTS = {"http": 80, "https": 443}
+_HINT = "write one address a line, such as `http://HOST:8000/v1`"
+
+
+class ServerList(msgspec.Struct, frozen=True):
+    """The base URLs of a fleet's servers, and where they stand; `file` is read again as it changes."""
+
+    addresses: tuple[str, ...]
+    origin: str
+    file: Path | None = None
+
+
+class _Table(msgspec.Struct, frozen=True):
+    servers: tuple[str, ...] | None = None
+
+
+class _Config(msgspec.Struct, frozen=True):
+    models: dict[str, _Table] = {}
+
+
+def find_servers(name: str, given: Sequence[str] | Path | None = None) -> ServerList | None:
+    """Return the servers of a model string's fleet, None where it has one address.
+
+    They are `given` as addresses or as a file's path; or else stand, with commas between, in the variable that names
+    the provider's address; or else in `[models.PROVIDER]` of `stepdown.toml`. Raises `UsageError`.
+    """
+    if isinstance(given, Path):
+        return read_servers(given)
+    if given is not None:
+        return server_list(given, "`servers`")
+    provider = provider_of(name)
+    variable, address = address_of(provider)
+    parts = split_addresses(address)
+    if len(parts) > 1:
+        return server_list(parts, f"`{variable}`")
+    if address:
+        return None
+    return find_in_config(provider)
+
+
+def split_addresses(text: str) -> list[str]:
+    """Return the addresses in a text with commas between; one in a query parts only where another address follows."""
+    parts = re.split(r",\s*(?=https?://)" if "?" in text else ",", text)
+    return [one.strip() for one in parts if one.strip()]
+
+
+def find_in_config(provider: str, file: Path | None = None) -> ServerList | None:
+    """Return the servers that `[models.PROVIDER]` of a settings file names, None where it names none."""
+    path = file or Path(CONFIG)
+    if not path.is_file():
+        return None
+    table = read_toml(path, _Config, "", "docs/fleet.md shows what it may say").models.get(provider)
+    if table is None or table.servers is None:
+        return None
+    return server_list(table.servers, f"`[models.{provider}]` of `{path}`")
+
+
+def configured_fleets(file: Path | None = None) -> list[str]:
+    """Return the providers that a settings file names servers for. Raises `UsageError`."""
+    path = file or Path(CONFIG)
+    if not path.is_file():
+        return []
+    tables = read_toml(path, _Config, "", "docs/fleet.md shows what it may say").models
+    return [name for name, table in tables.items() if table.servers is not None]
+
+
+def read_servers(file: Path) -> ServerList:
+    """Return the servers in a file, an address a line; `#` begins a remark. Raises `UsageError`."""
+    origin = f"`{file}`"
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(_MOST_BYTES + 1)
+        lines = raw.decode("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UsageError(f"cannot read the servers in {origin}: {why}", _HINT) from error
+    if len(raw) > _MOST_BYTES:
+        raise UsageError(f"{origin} has over {_MOST_BYTES >> 20} MiB", _HINT)
+    found = (line.partition(" #")[0].strip() for line in lines)
+    return server_list([one for one in found if one and not one.startswith("#")], origin, file)
+
+
+def server_list(addresses: Iterable[str], origin: str, file: Path | None = None) -> ServerList:
+    """Return a list of servers that can be one. Raises `UsageError` for none, for no address and for one twice."""
+    cleaned: dict[str, str] = {}
+    for text in addresses:
+        address = _clean(text, origin)
+        first = cleaned.setdefault(_same(address), address)
+        if first is not address:
+            raise UsageError(f"{origin} has the server `{bare_address(address)}` twice", "name each server once")
+    if not cleaned:
+        raise UsageError(f"{origin} names no server", _HINT)
+    if len(cleaned) > MOST_SERVERS:
+        raise UsageError(f"{origin} names {len(cleaned):,} servers", f"one driver asks up to {MOST_SERVERS:,}")
+    return ServerList(tuple(cleaned.values()), origin, file)
+
+
+def _clean(text: str, origin: str) -> str:
+    try:
+        return clean_address(text, "server")
+    except StepdownError as error:
+        said = f"{origin} names the server `{bare_address(text)[:200]}`, which is no web address"
+        raise UsageError(said, _HINT) from error
+
+
+def _same(address: str) -> str:
+    """Return what two ways to write one address have in common: small letters in the host, its port said."""
+    parts = urlsplit(address)
+    return (
+        f"{parts.scheme}://{parts.hostname}:{parts.port or _PORTS[parts.scheme]}{parts.path.rstrip('/')}?{parts.query}"
+    )
+
+
+def choose_file(name: str, given: Sequence[str]) -> tuple[Path | None, bool]:
+    """Return the file that `--servers` gives for a model string, and whether it says for which provider it is.
+
+    `FILE` is for any provider, `PROVIDER=FILE` for that one, which goes first.
+    """
+    provider, plain = provider_of(name), list[str]()
+    for one in given:
+        before, mark, file = one.partition("=")
+        if not mark or Path(one).exists() or not re.fullmatch(r"[\w.-]+", before):
+            plain.append(one)
+        elif before == provider:
+            return Path(file), True
+    return (Path(plain[-1]), False) if plain else (None, False)
