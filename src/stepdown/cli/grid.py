@@ -9,6 +9,7 @@ from stepdown.errors import UsageError, blaming
 from stepdown.graders import judged_by, load_grader
 from stepdown.measuring import JudgeBudget, cached_model
 from stepdown.methods import COMPARED, load_method
+from stepdown.models import ServerFiles
 from stepdown.problems import Problems
 from stepdown.prompts import completes, load_demonstrations, with_demonstrations, with_stops
 from stepdown.runner import Plans, Task, load_model_or_run, load_plans, prompt_set_for
@@ -23,6 +24,7 @@ class Players:
     def __init__(self, store: Store, endpoint: EndpointSettings, *, logprobs: bool = False) -> None:
         self.store, self.endpoint, self.logprobs = store, endpoint, logprobs
         self.loaded: dict[str, Model] = {}
+        self._servers = ServerFiles(endpoint.servers)
 
     def load(self, name: str, option: str = "") -> Model:
         """Return the model of a model string, which an option of the command names. Raises `UsageError`."""
@@ -36,6 +38,7 @@ class Players:
                     timeout=given.timeout,
                     logprobs=self.logprobs,
                     code=True,
+                    servers=self._servers,
                 )
         return self.loaded[name]
 

@@ -9,7 +9,7 @@ from stepdown.models.http.connections import find_proxy
 from stepdown.models.http.endpoint_model import TIMEOUT, EndpointModel
 from stepdown.models.http.endpoints import ADDRESSES, find_endpoint
 from stepdown.models.http.fleets.fleet_model import FleetModel, ServerLook
-from stepdown.models.http.fleets.server_lists import configured_fleets, find_servers
+from stepdown.models.http.fleets.server_lists import ServerFiles, configured_fleets, find_in_config, find_servers
 from stepdown.models.local.loading import load_local
 from stepdown.models.local.subprocess_model import SubprocessModel
 from stepdown.models.own_code import TAKEN, as_model, load_own
@@ -29,15 +29,22 @@ __all__ = [
     "RecordedModel",
     "ScriptedModel",
     "Secret",
+    "ServerFiles",
     "ServerLook",
+    "Servers",
     "as_model",
     "configured_fleets",
+    "find_in_config",
     "find_setting",
     "index_replies",
     "load_endpoint",
     "load_model",
     "read_env_file",
 ]
+
+
+# The base URLs of a fleet, a file of them, or the files that one command is given.
+Servers = Sequence[str] | Path | ServerFiles | None
 
 
 def load_model(
@@ -48,7 +55,7 @@ def load_model(
     logprobs: bool = False,
     in_subprocess: bool = False,
     code: bool = False,
-    servers: Sequence[str] | Path | None = None,
+    servers: Servers = None,
 ) -> Model:
     """Return the model of a model string; nothing is sent yet.
 
@@ -83,7 +90,7 @@ def load_endpoint(
     concurrency: int | None = None,
     timeout: float = TIMEOUT,
     logprobs: bool = False,
-    servers: Sequence[str] | Path | None = None,
+    servers: Servers = None,
 ) -> EndpointModel | FleetModel:
     """Return the model of a model string that an endpoint or a fleet answers; options and errors: see `load_model`."""
     listed = find_servers(name, servers)

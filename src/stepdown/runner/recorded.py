@@ -1,6 +1,6 @@
 """`load_model`, and `recorded/RUN`, which replays a stored run."""
 
-from stepdown.models import RecordedModel, index_replies, load_model
+from stepdown.models import RecordedModel, Servers, index_replies, load_model
 from stepdown.models.http import TIMEOUT
 from stepdown.store import Run, Store
 from stepdown.types import Model
@@ -15,10 +15,11 @@ def load_model_or_run(
     logprobs: bool = False,
     in_subprocess: bool = False,
     code: bool = False,
+    servers: Servers = None,
 ) -> Model:
     """Return the model of a model string; `recorded/RUN` answers what that run of the store was answered.
 
-    `in_subprocess` and `code` are those of `load_model`.
+    `in_subprocess`, `code` and `servers` are those of `load_model`.
     """
     if name.startswith("recorded/"):
         return model_of_run(store.run(name.removeprefix("recorded/")))
@@ -29,6 +30,7 @@ def load_model_or_run(
         logprobs=logprobs,
         in_subprocess=in_subprocess,
         code=code,
+        servers=servers,
     )
 
 

@@ -141,12 +141,21 @@ class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: Annotated[
         Count | None,
         option(
-            "Keep this many requests in flight per model; adapted to the endpoint where not given.",
+            "Keep this many requests in flight per model (of a fleet, per server); adapted to what answers where not "
+            "given.",
             label="Calls at once per model",
             hint="empty: found by trying",
         ),
     ] = None
     timeout: Annotated[Seconds, option("Seconds that one request may take.")] = 600.0
+    servers: Annotated[
+        Names,
+        option(
+            "A file of servers that all serve the model, an address a line, asked as one fleet; it is read again as it "
+            "changes. `PROVIDER=FILE` where models of several providers are asked; may be given several times.",
+            shown=False,
+        ),
+    ] = ()
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):

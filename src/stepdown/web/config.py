@@ -1,18 +1,20 @@
 """What `stepdown.toml` says: models served by a name, data sets and students a page may offer."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from stepdown.errors import StepdownError, UsageError
 from stepdown.methods import load_method
+from stepdown.models import find_in_config
 from stepdown.settings import RunSampling, Share
 from stepdown.toml_files import read_toml
 from stepdown.types import GREEDY, Kind
 
 FILE = "stepdown.toml"
+_HINT = "docs/serving.md shows what it may say"
 
 
 class Served(RunSampling, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +64,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     students: tuple[str, ...] = ()
 
 
+def fleets_of(said: dict[str, Any]) -> list[str]:
+    """Return the names of tables of `[models]` that name a fleet's servers: they are no served methods."""
+    tables = said.get("models")
+    named = tables.items() if isinstance(tables, dict) else ()
+    return [name for name, table in named if isinstance(table, dict) and "servers" in table]
+
+
 def load_config(path: Path | None = None) -> Config:
     """Return what a file says, `stepdown.toml` in the working folder where none is named; it need not be there.
 
@@ -70,7 +79,17 @@ def load_config(path: Path | None = None) -> Config:
     file = path or Path(FILE)
     if path is None and not file.exists():
         return Config()
-    found = read_toml(file, Config, "", "docs/serving.md shows what it may say")
+    said = read_toml(file, dict[str, Any], "", _HINT)
+    for name in fleets_of(said):
+        find_in_config(name, file)
+        models = said["models"]
+        if more := models.pop(name).keys() - {"servers"}:
+            what = f"`[models.{name}]` of `{file}` names servers, and has `{min(more)}` too"
+            raise UsageError(what, "serve a method under another name; a fleet has `servers` alone")
+    try:
+        found = msgspec.convert(said, Config)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"cannot read `{file}`: {error}", _HINT) from error
     for name, served in found.models.items():
         try:
             served.check()

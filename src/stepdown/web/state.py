@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from stepdown.errors import StoreError
-from stepdown.models import Prices, Secret
+from stepdown.models import Prices, Secret, ServerFiles
 from stepdown.runner import Budget, Calls, load_model_or_run
 from stepdown.store import Locked, Store
 from stepdown.types import Model
@@ -29,8 +29,8 @@ class State:
     threads with a connection each, and what people do is written through `write`, in another: neither a slow page nor a
     locked file holds anybody else up. A file that cannot be written is shown all the same. `token` is empty where none
     is asked for, `person` who edits where a page does not say, `corpora` the folders the corpus pages may show, by
-    name. `jobs` are the runs this server started, and `leaving` is set when it ends: what answers
-    without end must stop then.
+    name, `servers` the files of the fleets it asks. `jobs` are the runs this server started, and `leaving` is set when
+    it ends: what answers without end must stop then.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class State:
         token: Secret | None = None,
         person: str = "person",
         corpora: tuple[Path, ...] = (),
+        servers: ServerFiles | None = None,
     ) -> None:
         self.path, self.config, self.person = path, config or Config(), person
         self.token = token or Secret("")
@@ -52,7 +53,9 @@ class State:
         self.store = _open(path)
         self.calls = Calls(self.store, budget=budget, abandon=True)
         self.models: dict[str, Model] = {}
+        self.servers = servers or ServerFiles()
         options = [f"--prices={prices.resolve()}"] if prices else []
+        options += self.servers.options
         self.jobs = RunJobs(path, options=options, token=self.token)
         self.run_stats = RunStatsCache(self.prices)
         self.leaving = asyncio.Event()
@@ -90,7 +93,7 @@ class State:
         Raises `UsageError` for a name that leads nowhere.
         """
         if name not in self.models:
-            self.models[name] = load_model_or_run(name, self.store, in_subprocess=True)
+            self.models[name] = load_model_or_run(name, self.store, in_subprocess=True, servers=self.servers)
         return self.models[name]
 
     async def close(self, *, grace: float = GRACE) -> None:

@@ -18,7 +18,7 @@ from stepdown.cli.from_settings import verb
 from stepdown.cli.options import CHOICE, OUTPUT, Flag, StorePath
 from stepdown.errors import UsageError
 from stepdown.extras import require
-from stepdown.models import Prices, Secret, find_setting
+from stepdown.models import Prices, Secret, ServerFiles, find_setting
 from stepdown.runner import Budget
 from stepdown.settings import BudgetSettings
 from stepdown.store import default_path
@@ -94,6 +94,9 @@ class ServedOptions:
         A file that names models, data sets and students; otherwise `stepdown.toml` here, if it is there.
     corpus
         A corpus' folder that the pages may show; may be given several times.
+    servers
+        A file of servers that all serve one model, asked as one fleet, read again as it changes; `PROVIDER=FILE` where
+        models of several providers are asked; may be given several times.
     prepare
         Load the models of the file's [models] at the start, not at their first request.
     """
@@ -101,6 +104,7 @@ class ServedOptions:
     store: StorePath = None
     config: Path | None = None
     corpus: Annotated[tuple[Path, ...], Parameter(show_default=False)] = ()
+    servers: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     prepare: Flag = False
 
     def folders(self) -> tuple[Path, ...]:
@@ -159,6 +163,7 @@ def _state(served: ServedOptions, spend: BudgetSettings, token: Secret) -> "Stat
         budget=Budget(Prices(spend.prices), money=spend.budget, tokens=spend.max_tokens_total),
         token=token,
         corpora=served.folders(),
+        servers=ServerFiles(served.servers, config=served.config),
     )
 
 

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from stepdown.errors import StepdownError, UsageError
+from stepdown.errors import StepdownError, UsageError, blaming
 from stepdown.models.http.addresses import bare_address, clean_address
 from stepdown.models.http.endpoints import address_of, provider_of
 from stepdown.toml_files import read_toml
 
-CONFIG = "stepdown.toml"
+CONFIG, OPTION = "stepdown.toml", "--servers"
 MOST_SERVERS = 4096
 _MOST_BYTES = 1 << 20
 _PORTS = {"http": 80, "https": 443}
@@ -35,12 +35,15 @@ class _Config(msgspec.Struct, frozen=True):
     models: dict[str, _Table] = {}
 
 
-def find_servers(name: str, given: Sequence[str] | Path | None = None) -> ServerList | None:
+def find_servers(name: str, given: "Sequence[str] | Path | ServerFiles | None" = None) -> ServerList | None:
     """Return the servers of a model string's fleet, None where it has one address.
 
-    They are `given` as addresses or as a file's path; or else stand, with commas between, in the variable that names
-    the provider's address; or else in `[models.PROVIDER]` of `stepdown.toml`. Raises `UsageError`.
+    They are `given` as addresses or as files; or else stand, with commas between, in the variable that names the
+    provider's address; or else in `[models.PROVIDER]` of `stepdown.toml`. Raises `UsageError`.
     """
+    config: Path | None = None
+    if isinstance(given, ServerFiles):
+        config, given = given.config, given.find(name)
     if isinstance(given, Path):
         return read_servers(given)
     if given is not None:
@@ -50,9 +53,7 @@ def find_servers(name: str, given: Sequence[str] | Path | None = None) -> Server
     parts = split_addresses(address)
     if len(parts) > 1:
         return server_list(parts, f"`{variable}`")
-    if address:
-        return None
-    return find_in_config(provider)
+    return None if address else find_in_config(provider, config)
 
 
 def split_addresses(text: str) -> list[str]:
@@ -128,16 +129,55 @@ def _same(address: str) -> str:
     )
 
 
-def choose_file(name: str, given: Sequence[str]) -> tuple[Path | None, bool]:
-    """Return the file that `--servers` gives for a model string, and whether it says for which provider it is.
+class ServerFiles:
+    """What one command is given by `--servers`, `FILE` or `PROVIDER=FILE`, and the settings file it goes by.
 
-    `FILE` is for any provider, `PROVIDER=FILE` for that one, which goes first.
+    A plain `FILE` is for the one provider that the command asks.
     """
-    provider, plain = provider_of(name), list[str]()
-    for one in given:
-        before, mark, file = one.partition("=")
-        if not mark or Path(one).exists() or not re.fullmatch(r"[\w.-]+", before):
-            plain.append(one)
-        elif before == provider:
-            return Path(file), True
-    return (Path(plain[-1]), False) if plain else (None, False)
+
+    def __init__(self, given: Sequence[str] = (), *, config: Path | None = None) -> None:
+        self.config = config
+        self._named: dict[str, Path] = {}
+        self._plain: Path | None = None
+        self._first = ""  # the model string that the plain file is for
+        for one in given:
+            self._add(one)
+
+    def _add(self, text: str) -> None:
+        provider, mark, file = text.partition("=")
+        named = bool(mark) and bool(re.fullmatch(r"[\w.-]+", provider)) and not Path(text).exists()
+        if provider in self._named if named else self._plain is not None:
+            raise UsageError(
+                f"`{text}` is a second file of servers", "write `PROVIDER=FILE` for each provider, once", option=OPTION
+            )
+        if named:
+            self._named[provider] = Path(file)
+        else:
+            self._plain = Path(text)
+        self.check()
+
+    def check(self) -> None:
+        """Refuse files that cannot be read as servers. Raises `UsageError`."""
+        for file in (*self._named.values(), *([self._plain] if self._plain else [])):
+            with blaming(OPTION):
+                read_servers(file)
+
+    @property
+    def options(self) -> list[str]:
+        """The options of a command line that give these files, from whatever folder it is run."""
+        named = [f"{OPTION}={name}={file.resolve()}" for name, file in self._named.items()]
+        return named + ([f"{OPTION}={self._plain.resolve()}"] if self._plain else [])
+
+    def find(self, name: str) -> Path | None:
+        """Return the file for a model string. Raises `UsageError` where a plain file is for another provider."""
+        provider = provider_of(name)
+        if provider in self._named or self._plain is None:
+            return self._named.get(provider)
+        self._first = self._first or name
+        if provider_of(self._first) != provider:
+            raise UsageError(
+                f"the servers in `{self._plain}` would be for `{self._first}` and for `{name}`",
+                f"say which: `--servers {provider_of(self._first)}={self._plain}`",
+                option=OPTION,
+            )
+        return self._plain
