@@ -64,9 +64,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     students: tuple[str, ...] = ()
 
 
-def fleets_of(said: dict[str, Any]) -> list[str]:
+def fleets_of(settings: dict[str, Any]) -> list[str]:
     """Return the names of tables of `[models]` that name a fleet's servers: they are no served methods."""
-    tables = said.get("models")
+    tables = settings.get("models")
     named = tables.items() if isinstance(tables, dict) else ()
     return [name for name, table in named if isinstance(table, dict) and "servers" in table]
 
@@ -79,15 +79,15 @@ def load_config(path: Path | None = None) -> Config:
     file = path or Path(FILE)
     if path is None and not file.exists():
         return Config()
-    said = read_toml(file, dict[str, Any], "", _HINT)
-    for name in fleets_of(said):
+    settings = read_toml(file, dict[str, Any], "", _HINT)
+    for name in fleets_of(settings):
         find_in_config(name, file)
-        models = said["models"]
+        models = settings["models"]
         if more := models.pop(name).keys() - {"servers"}:
             what = f"`[models.{name}]` of `{file}` names servers, and has `{min(more)}` too"
             raise UsageError(what, "serve a method under another name; a fleet has `servers` alone")
     try:
-        found = msgspec.convert(said, Config)
+        found = msgspec.convert(settings, Config)
     except msgspec.ValidationError as error:
         raise UsageError(f"cannot read `{file}`: {error}", _HINT) from error
     for name, served in found.models.items():
