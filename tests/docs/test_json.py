@@ -12,6 +12,7 @@ import pytest
 from places import ROOT
 from stepdown.cli import main
 from stepdown.measuring import Calibration
+from stepdown.store.merging import MergeResult
 from stepdown.training.studies import StudyFindings
 from written_earlier import ENVIRONMENT, NEWEST, OLDEST
 
@@ -58,7 +59,11 @@ COMMANDS = [
 # What takes a model or minutes, as an earlier version printed it: fields may have come since.
 EARLIER = [("corpus", "sample"), ("train", "train"), ("solved again", "plans"), ("prefer", "prefer")]
 # What no earlier store has: the values that are printed.
-PRINTED: dict[str, type[msgspec.Struct]] = {"calibrate": Calibration, "study": StudyFindings}
+PRINTED: dict[str, type[msgspec.Struct]] = {
+    "calibrate": Calibration,
+    "study": StudyFindings,
+    "store merge": MergeResult,
+}
 # One of these says what was exported.
 EITHER = {"export": {"rows", "run", "corpus", "student"}}
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
+from msgspec import structs
+
 from stepdown.cli.console.interrupts import LEASH, interruptible
 from stepdown.cli.console.progress import SpendingMeter, screen
 from stepdown.cli.console.review_prompt import ReviewPrompt
@@ -17,6 +19,7 @@ from stepdown.models import Prices
 from stepdown.reports import report
 from stepdown.runner import Budget, LiveCounts, ProgressCallback, Stop, Task, run_task
 from stepdown.settings import BudgetSettings
+from stepdown.store import check_shard, expected_problems
 from stepdown.types import Settings
 
 Follow = Callable[[Task, str], ProgressCallback]
@@ -55,6 +58,9 @@ class Session:
     def _settings(self) -> list[Settings]:
         """Refuse what cannot be right anywhere in the grid, and count what earlier commands spent on its runs."""
         settings = [task.settings() for task in self.tasks]
+        for task, one in zip(self.tasks, settings, strict=True):
+            if task.shard is not None:
+                check_shard(self.store, self.store.id_of(one), task.shard)
         for task in self.tasks:
             for model in (task.student, task.planner):
                 if model is not None:
@@ -110,5 +116,6 @@ class Session:
         paid = Paid(tokens - before[0], round(money - before[1], 10) if self.spending.known else None)
         run = self.store.open_run(settings)
         row, errors = report(run, prices=self.prices).rows[0], run.summary().errors
+        row = structs.replace(row, total=min(row.total, expected_problems(run)))
         why = self.stop.why.what if self.stop.why else None
         self.results.append(result_of(row, counts, paid, errors=errors, seconds=seconds, stopped=why))

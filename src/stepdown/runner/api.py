@@ -20,6 +20,7 @@ from stepdown.runner.options import (
     SolveOptions,
     as_grader,
     as_problems,
+    as_shard,
     check_options,
     problem_options,
     task_of,
@@ -27,7 +28,8 @@ from stepdown.runner.options import (
 from stepdown.runner.plans import Plans
 from stepdown.runner.run import ProgressCallback, RunOutcome, check_budget, grade_trace, run_task
 from stepdown.runner.task import Task
-from stepdown.store import Run, Store, default_path
+from stepdown.shards import Shard
+from stepdown.store import Run, Store, check_shard, default_path, put_shard
 from stepdown.types import Grade, Grader, Method, Plan, Problem, Trace
 
 DEFAULT_METHOD = "trace-of-thought"
@@ -174,30 +176,46 @@ async def solve_one(
     return trace
 
 
-def grade(run: Run | str, grader: Grader | str = "default", *, store: Store | str | Path | None = None) -> Run:
+def grade(
+    run: Run | str,
+    grader: Grader | str = "default",
+    *,
+    store: Store | str | Path | None = None,
+    shard: Shard | str | None = None,
+) -> Run:
     """Grade a run's stored solutions again and show these grades in its views; earlier graders' grades stay.
 
     A run may be given by its id, with the `store` that has it. No model is asked, but for a grader that is `judged_by`
-    one or named `judge:MODEL`: its replies are kept in the store. Raises `UnknownName`.
+    one or named `judge:MODEL`: its replies are kept in the store. Of a `shard` only its problems are graded. Raises
+    `UnknownName`.
     """
     found = as_store(store).run(run) if isinstance(run, str) else run
-    plain(grade_run(found, as_grader(grader, as_store(store) if isinstance(run, str) or store else run.store)))
+    reader = as_grader(grader, as_store(store) if isinstance(run, str) or store else run.store)
+    plain(grade_run(found, reader, shard=as_shard(shard)))
     return found
 
 
-async def grade_run(run: Run, grader: Grader) -> None:
-    """Grade every stored solution of a run, a page at a time.
+async def grade_run(run: Run, grader: Grader, *, shard: Shard | None = None) -> None:
+    """Grade every stored solution of a run, or of the problems of a shard, a page at a time.
 
     Raises what stops a judge, such as `BudgetReached`, once the grades of the page are kept.
     """
     grader = named(grader)
+    if shard is not None:
+        check_shard(run.store, run.id, shard, grader.name)
     waiting: list[tuple[int, Trace]] = []
+    problems, last = 0, -1
     for ordinal, trace, _ in run.rows(grader.name):
+        if shard is not None and not shard.holds(trace.problem):
+            continue
+        problems, last = problems + (ordinal != last), ordinal
         waiting.append((ordinal, trace))
         if len(waiting) == 64:
             await _grade_some(run, grader, waiting)
             waiting = []
     await _grade_some(run, grader, waiting)
+    if shard is not None:
+        put_shard(run, shard, problems, grader.name)
     run.grader = grader.name
 
 

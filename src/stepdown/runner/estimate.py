@@ -65,7 +65,7 @@ async def estimate(task: Task, store: Store, pricing: Pricing) -> Estimate:
     task.settings()
     dry = _DryCalls(store)
     attempts = Attempts(task, dry)
-    for problem in task.problems:
+    for problem in filter(task.takes, task.problems):
         first = attempts.attempt()
         try:
             plan = await attempts.plan(problem, first)

@@ -22,6 +22,7 @@ from stepdown.runner.recorded import load_model_or_run
 from stepdown.runner.reviews import Review
 from stepdown.runner.run import ProgressCallback
 from stepdown.runner.task import Task
+from stepdown.shards import Shard, parse_shard
 from stepdown.store import Run, Store
 from stepdown.types import GREEDY, Grader, Method, Model, Problem, Sampling
 
@@ -75,6 +76,8 @@ class ProblemOptions(TypedDict, total=False):
 class RunOptions(SolveOptions, ProblemOptions, total=False):
     """All that a run can be told."""
 
+    shard: Shard | str
+    """Solve this part of the problems only, such as `"2/3"`, by the hash of each question."""
     samples: int
     """Solutions drawn per problem, all by one plan; the majority decides."""
     budget: Budget | float
@@ -177,7 +180,13 @@ def task_of(
         teacher_sampling=with_stops(given.get("teacher_sampling", GREEDY), None, words, completes=completes(planner)),
         samples=given.get("samples", 1),
         review=given.get("review"),
+        shard=as_shard(given.get("shard")),
     )
+
+
+def as_shard(given: Shard | str | None) -> Shard | None:
+    """Return a shard, by its text where one is given. Raises `UsageError`."""
+    return parse_shard(given) if isinstance(given, str) else given
 
 
 def as_demonstrations(shown: Sequence[Demonstration] | str | Path) -> tuple[Demonstration, ...]:

@@ -14,7 +14,7 @@ from stepdown.runner.attempt import Attempts
 from stepdown.runner.budget import Budget
 from stepdown.runner.calls import Calls
 from stepdown.runner.task import Task
-from stepdown.store import Run, Store, StoredTrace
+from stepdown.store import Run, Store, StoredTrace, check_shard, put_shard
 from stepdown.types import Backoff, Grade, Grader, Model, Problem, Trace
 
 WATCH_SECONDS = 0.5
@@ -90,8 +90,12 @@ async def run_task(
     settings = task.settings()
     if budget is not None:
         check_budget(budget, task)
+    if task.shard is not None:
+        check_shard(store, store.id_of(settings), task.shard)
     run = store.open_run(settings)
     run.grader = task.grader.name
+    if task.shard is not None:
+        put_shard(run, task.shard, sum(map(task.shard.holds, task.problems)))
     workers = _Workers(task, Calls(store, budget=budget), run, stop or Stop())
     try:
         with rare_collections():
@@ -157,6 +161,8 @@ class _Workers:
             if ordinal == next_done:
                 next_done = next(done, None)
                 continue
+            if not self.task.takes(problem):
+                continue
             yield ordinal, problem, planned
 
     def _width(self) -> int:
@@ -196,6 +202,8 @@ class _Workers:
         self.counts.solved = done.total
         self.counts.right, self.counts.graded, self.counts.truncated = done.right, done.graded, done.truncated
         self.counts.cached = done.calls
+        if self.task.shard is not None:
+            self.counts.total = done.total + self.task.samples * sum(1 for _ in self._todo())
 
     def check_problems(self) -> None:
         """Refuse to call the run done if the problems that were solved are not those it is named by."""

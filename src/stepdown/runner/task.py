@@ -13,7 +13,8 @@ from stepdown.prompts import DEFAULT, PromptSet
 from stepdown.runner.controls import marked
 from stepdown.runner.plans import Plans
 from stepdown.runner.reviews import Review
-from stepdown.types import Grader, Method, Model, Role, Sampling, Settings
+from stepdown.shards import Shard
+from stepdown.types import Grader, Method, Model, Problem, Role, Sampling, Settings
 from stepdown.usercode import code_of, source_of
 
 
@@ -21,7 +22,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Problems, a method, and who plays which role. `samples` solutions are drawn per problem, all by one plan.
 
     `role` is what the solving model's calls count as: a teacher's, where its solutions are to become a corpus.
-    `review` is shown each plan before the student is, and returns the one to follow.
+    `review` is shown each plan before the student is, and returns the one to follow. Of a `shard` only its problems
+    are solved; its run is named by all of them, as the run is that the shards make together.
     """
 
     problems: Problems
@@ -36,6 +38,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     samples: int = 1
     role: Role = "student"
     review: Review | None = None
+    shard: Shard | None = None
 
     def __post_init__(self) -> None:
         for model in (self.student, self.teacher):
@@ -51,6 +54,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if self.plans.source not in {"teacher", "own"}:
             return None
         return self.teacher if self.plans.source == "teacher" else self.student
+
+    def takes(self, problem: Problem) -> bool:
+        """Whether a problem is to be solved: every one, or those of the shard."""
+        return self.shard is None or self.shard.holds(problem)
 
     def check(self) -> None:
         """Refuse a task that cannot be right, before any call."""

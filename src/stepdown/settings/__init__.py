@@ -9,6 +9,7 @@ from stepdown.settings.run import (
     ProblemSettings,
     RunBudgetSettings,
     RunSettings,
+    ShardSettings,
 )
 from stepdown.settings.sampling import (
     DRAWN,
@@ -35,6 +36,7 @@ __all__ = [
     "RunBudgetSettings",
     "RunSampling",
     "RunSettings",
+    "ShardSettings",
     "Share",
     "StudySampling",
     "arguments",

@@ -7,6 +7,7 @@ import msgspec
 
 from stepdown.settings.options import Count, Dollars, Offset, Seconds, Total, arguments, option, options_of
 from stepdown.settings.sampling import RunSampling
+from stepdown.shards import Shard, parse_shard
 from stepdown.types import Kind
 
 Names = tuple[str, ...]
@@ -100,6 +101,24 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
             group=SETTINGS,
         ),
     ] = 1
+
+
+class ShardSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of the problems this machine takes."""
+
+    group: ClassVar[str] = "Problems"
+    shard: Annotated[
+        str | None,
+        option(
+            "Take part `i/n` of the problems, such as `2/3`, chosen by the hash of each question: one part for each "
+            "machine, put together by `stepdown store merge`."
+        ),
+    ] = None
+
+    @property
+    def chosen(self) -> Shard | None:
+        """The part that is meant, None for all problems. Raises `UsageError`."""
+        return None if self.shard is None else parse_shard(self.shard)
 
 
 class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True):

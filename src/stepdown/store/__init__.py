@@ -4,7 +4,7 @@ A call is found again by what was asked (`call_key`), so no run, method or stude
 Readers page through traces by key, so a run of a million problems never lies in memory.
 """
 
-from stepdown.store import maintenance
+from stepdown.store import maintenance, merging
 from stepdown.store.annotations import Annotation, annotate, annotations_by_trace, stored_annotations
 from stepdown.store.call_claims import BEAT, Claim, Claims
 from stepdown.store.changes import ChangeKind, VerdictChange, VerdictChanges, verdict_changes
@@ -43,6 +43,7 @@ from stepdown.store.reviews import (
 )
 from stepdown.store.run import Run, Store
 from stepdown.store.schema import SCHEMA_VERSION
+from stepdown.store.shards import StoredShards, check_shard, expected_problems, put_shard, shards_of
 from stepdown.store.trace_search import (
     MOST,
     WHERE,
@@ -80,6 +81,7 @@ __all__ = [
     "Siblings",
     "Store",
     "StoredCall",
+    "StoredShards",
     "StoredTrace",
     "Summary",
     "TraceFilter",
@@ -93,6 +95,7 @@ __all__ = [
     "call_key",
     "call_keys",
     "carry_over",
+    "check_shard",
     "copied_from",
     "copies_of",
     "correct",
@@ -100,8 +103,10 @@ __all__ = [
     "decide_review",
     "default_path",
     "discard_if_empty",
+    "expected_problems",
     "grades_of",
     "maintenance",
+    "merging",
     "neighbours",
     "network_of",
     "payers",
@@ -110,11 +115,13 @@ __all__ = [
     "pending_reviews",
     "problem_key",
     "put_review",
+    "put_shard",
     "put_solved_again",
     "request_review",
     "review_decision",
     "run_version",
     "search_traces",
+    "shards_of",
     "siblings",
     "stored_annotations",
     "stored_reviews",

@@ -116,30 +116,36 @@ class Claims:
 
         A call in flight when its process died is answered and billed, for all anyone knows.
         """
-        db, now = self.store.db, time.time()
+        db = self.store.db
         for owner in owners:
             rows = db.execute(
-                "select key, model, run, input, output from claims where owner = ? and input + output > 0", (owner,)
+                "select key, owner, model, run, input, output from claims where owner = ?", (owner,)
             ).fetchall()
-            db.executemany(
-                _BOOK,
-                [
-                    (
-                        _estimate(key, owner),
-                        model,
-                        _NOTHING_ASKED,
-                        encode(AbandonedReply("", model, Usage(*bound))),
-                        run,
-                        now,
-                    )
-                    for key, model, run, *bound in rows
-                ],
-            )
+            book_dead(self.store, rows)
             db.execute("delete from claims where owner = ?", (owner,))
 
     def rise(self, keys: Sequence[bytes]) -> None:
         """Take back what others booked for calls of ours, which were thought lost and are answered after all."""
         self.store.db.executemany("delete from calls where key = ?", [(_estimate(key, self.owner),) for key in keys])
+
+
+def book_dead(store: Store, claims: Iterable[tuple[bytes, str, str, str, int, int]]) -> int:
+    """Book what calls may have cost that were in flight when their process died, given as (key, owner, model, run,
+    input, output), each once, however often it is told; return how many are new.
+    """
+    rows = [
+        (
+            _estimate(key, owner),
+            model,
+            _NOTHING_ASKED,
+            encode(AbandonedReply("", model, Usage(*bound))),
+            run,
+            time.time(),
+        )
+        for key, owner, model, run, *bound in claims
+        if sum(bound) > 0
+    ]
+    return store.db.executemany(_BOOK, rows).rowcount if rows else 0
 
 
 def _share(bound: Usage, index: int, draws: int) -> tuple[int, int]:

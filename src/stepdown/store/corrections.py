@@ -52,7 +52,7 @@ def _rule(run: Run, trace_key: tuple[int, int], ruled: Grade) -> bool:
     """Replace one grade of `GRADER+person` and make that the run's grader; False where there is none to replace."""
     first = run.grader.removesuffix(BY_PERSON)
     name = first + BY_PERSON
-    _spread(run, first, name)
+    spread(run, first, name)
     changed = run.store.db.execute(
         """update grades set verdict = ?, found = ?, why = ?
            where run = ? and ordinal = ? and sample = ? and grader = ?""",
@@ -63,7 +63,7 @@ def _rule(run: Run, trace_key: tuple[int, int], ruled: Grade) -> bool:
     return changed.rowcount == 1
 
 
-def _spread(run: Run, first: str, name: str) -> None:
+def spread(run: Run, first: str, name: str) -> None:
     """Copy a grader's grades under another name, but for traces that name has graded."""
     counted = "select count(*) from grades where run = ? and grader = ?"
     if run.store.value(counted, run.id, first) > run.store.value(counted, run.id, name):
@@ -79,7 +79,7 @@ def put_solved_again(run: Run, grades: Sequence[tuple[int, int, Grade]]) -> None
     with run.store.writing():
         run.put_grades(grades)
         if run.grader.endswith(BY_PERSON):
-            _spread(run, run.grader.removesuffix(BY_PERSON), run.grader)
+            spread(run, run.grader.removesuffix(BY_PERSON), run.grader)
 
 
 # -- runs derived from runs

@@ -62,6 +62,16 @@ def share_calls_among_processes(db: sqlite3.Connection) -> None:
     )
 
 
+def know_shards(db: sqlite3.Connection) -> None:
+    """Schema 4: which parts of a run, or of its grading by `work`, were begun here, and how many problems they hold."""
+    _all(
+        db,
+        """create table shards (run text not null, work text not null, number integer not null,
+           shards integer not null, problems integer not null,
+           primary key (run, work, shards, number)) without rowid""",
+    )
+
+
 def _all(db: sqlite3.Connection, *statements: str) -> None:
     for statement in statements:
         db.execute(statement)
@@ -72,6 +82,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     make_the_first_tables,
     keep_what_people_do,
     share_calls_among_processes,
+    know_shards,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 # From this schema on a file has all that is read; what came later is for those who write.

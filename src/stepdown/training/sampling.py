@@ -22,11 +22,13 @@ from stepdown.runner import (
     as_grader,
     as_model,
     as_problems,
+    as_shard,
     as_store,
     check_options,
     problem_options,
     run_one,
 )
+from stepdown.shards import Shard
 from stepdown.store import Run, Store
 from stepdown.training.contamination import refuse_tests
 from stepdown.types import Chain, Grade, Grader, Model, Problem, Sampling, Trace
@@ -83,6 +85,8 @@ class SampleOptions(ProblemOptions, total=False):
     """End a chain before any of these; the usual ones where not given."""
     store: Store | str | Path
     """Where calls and the run are kept."""
+    shard: Shard | str
+    """Sample this part of the problems only, such as `"2/3"`, by the hash of each question."""
     budget: Budget | float
     """A limit; a number is in US dollars, for this run with what it has cost before."""
     progress: ProgressCallback
@@ -125,14 +129,24 @@ def sample(
     )
     task = msgspec.structs.replace(task, grader=as_grader(options.get("grader", "default"), store))
     named = {"student"} if isinstance(teacher, str) else set[str]()
+    task = msgspec.structs.replace(task, shard=as_shard(options.get("shard")))
     run = run_one(task, store, budget=options.get("budget"), progress=options.get("progress"), named=named)
-    return write_chains(run, out, force=options.get("force", False), shown=shown)
+    return write_chains(run, out, force=options.get("force", False), shown=shown, shard=task.shard)
 
 
 def write_chains(
-    run: Run, out: str | Path, *, force: bool = False, licence: str = "", shown: Sequence[Demonstration] = ()
+    run: Run,
+    out: str | Path,
+    *,
+    force: bool = False,
+    licence: str = "",
+    shown: Sequence[Demonstration] = (),
+    shard: Shard | None = None,
 ) -> Corpus:
-    """Write the solutions of a run as a corpus of chains; `shown` are the demonstrations its teacher saw."""
+    """Write the solutions of a run, or of the problems of a shard, as a corpus of chains.
+
+    `shown` are the demonstrations its teacher saw.
+    """
     failed = run.summary().errors
     if len(run) == failed:
         raise UsageError(f"run `{run.id}` has no solution", "the same command tries again; `stepdown traces` says why")
@@ -141,7 +155,7 @@ def write_chains(
     behind = frozenset(question_key(one.question, one.choices) for one in shown)
     with CorpusWriter(out, card=_card(run, notes=notes, licence=licence), force=force, behind=behind) as corpus:
         for trace, grade in run.graded():
-            if trace.solution is not None:
+            if trace.solution is not None and (shard is None or shard.holds(trace.problem)):
                 versions.add(trace.calls[-1].reply.model)
                 corpus.add(chain_of(trace, grade))
         corpus.card = msgspec.structs.replace(corpus.card, versions=tuple(sorted(versions)))

@@ -21,7 +21,8 @@ from stepdown.cli.unused_options import given, refuse
 from stepdown.measuring import JudgeBudget
 from stepdown.reports import disagreements
 from stepdown.runner import grade_run
-from stepdown.settings import BudgetSettings, EndpointSettings
+from stepdown.settings import BudgetSettings, EndpointSettings, ShardSettings
+from stepdown.shards import Shard
 from stepdown.store import Run
 from stepdown.text import clipped, percent
 from stepdown.types import Grade, Role, Trace, Verdict
@@ -48,7 +49,8 @@ class GradeOptions:
     limit: Limit = None
 
 
-DEFAULTS, MONEY, ENDPOINT, OUTPUT = GradeOptions(), BudgetSettings(), EndpointSettings(), OutputOptions()
+DEFAULTS, SHARD, MONEY = GradeOptions(), ShardSettings(), BudgetSettings()
+ENDPOINT, OUTPUT = EndpointSettings(), OutputOptions()
 
 
 class Count(msgspec.Struct, frozen=True):
@@ -88,6 +90,7 @@ def grade(
     /,
     *,
     options: GradeOptions = DEFAULTS,
+    shard: ShardSettings = SHARD,
     spend: BudgetSettings = MONEY,
     endpoint: EndpointSettings = ENDPOINT,
     output: OutputOptions = OUTPUT,
@@ -99,6 +102,7 @@ def grade(
     run
         A run's id, or its beginning.
     """
+    part = shard.chosen
     if not judge_in(options.grader):
         refuse_unused(spend, endpoint, "--grader judge:MODEL")
     if options.grader is not None:
@@ -108,10 +112,10 @@ def grade(
         graders = VIEWS if options.grader is None else (options.grader,)
         judging = Judging(judge_in(options.grader), spend, found)
         with judging.budgeted() as budget:
-            asyncio.run(_grade(found, graders, players, budget, keep=options.grader is None))
+            asyncio.run(_grade(found, graders, players, budget, shard=part))
         names = [found.stored_grader(name) for name in graders] if options.grader is None else [found.grader]
-        counts = tuple(count(found, name) for name in names)
-        differing = differences(found, names) if len(names) > 1 else iter(())
+        counts = tuple(count(found, name, part) for name in names)
+        differing = differences(found, names, part) if len(names) > 1 else iter(())
         traces = len(found)
         if output.json:
             show_json(graded(found, counts, tuple(islice(differing, options.limit)), judging))
@@ -139,28 +143,36 @@ def graded(run: Run, counts: tuple[Count, ...], differing: tuple[Disagreement, .
     )
 
 
-async def _grade(run: Run, graders: tuple[str, ...], players: Players, budget: JudgeBudget, *, keep: bool) -> None:
-    """Grade by each; with `keep` the run's current grader stays, or becomes the default one where it had none."""
+async def _grade(
+    run: Run, graders: tuple[str, ...], players: Players, budget: JudgeBudget, *, shard: Shard | None
+) -> None:
+    """Grade by each; by `VIEWS` the run's current grader stays, or becomes the default one where it had none."""
     before = run.grader
     try:
         for name in graders:
-            await grade_run(run, players.grader(name, judging=budget))
+            await grade_run(run, players.grader(name, judging=budget), shard=shard)
     finally:
         await players.close()
-    if keep:
+    if graders == VIEWS:
         run.grader = before or run.stored_grader("default")
 
 
-def count(run: Run, grader: str) -> Count:
-    """Return a grader's verdicts over a run; `total` counts the traces its settings ask for."""
-    verdicts = Counter(grade.verdict for _, grade in run.graded(grader))
-    total = max(verdicts.total(), run.settings.count * run.settings.samples)
+def count(run: Run, grader: str, shard: Shard | None = None) -> Count:
+    """Return a grader's verdicts over a run; `total` counts the traces its settings ask for, or those of a shard."""
+    graded = run.graded(grader)
+    verdicts = Counter(grade.verdict for trace, grade in graded if shard is None or shard.holds(trace.problem))
+    asked = run.settings.count * run.settings.samples if shard is None else 0
+    total = max(verdicts.total(), asked)
     return Count(grader, verdicts["right"], verdicts["right"] + verdicts["wrong"], total)
 
 
-def differences(run: Run, graders: list[str]) -> Iterator[Disagreement]:
-    """Stream the traces on which stored grades differ."""
-    return (_difference(trace, grades) for trace, grades in disagreements(run, graders))
+def differences(run: Run, graders: list[str], shard: Shard | None = None) -> Iterator[Disagreement]:
+    """Stream the traces, of a shard or all, on which stored grades differ."""
+    return (
+        _difference(trace, grades)
+        for trace, grades in disagreements(run, graders)
+        if shard is None or shard.holds(trace.problem)
+    )
 
 
 def _difference(trace: Trace, grades: tuple[Grade, ...]) -> Disagreement:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
+from msgspec import structs
 
 from stepdown.cli.console.progress import titled
 from stepdown.cli.console.review_prompt import ReviewPrompt
@@ -27,13 +28,14 @@ from stepdown.settings import (
     ProblemSettings,
     RunBudgetSettings,
     RunSampling,
+    ShardSettings,
 )
 from stepdown.store import Store
 from stepdown.text import count, counted, money
 
 Review = Annotated[bool, Parameter(show_default=False, group=SETTINGS)]
 GRID = GridSettings()
-PROBLEMS, SAMPLING, MONEY = ProblemSettings(), RunSampling(), RunBudgetSettings()
+PROBLEMS, SAMPLING, MONEY, SHARD = ProblemSettings(), RunSampling(), RunBudgetSettings(), ShardSettings()
 ENDPOINT, OUTPUT = EndpointSettings(), OutputOptions()
 
 
@@ -44,6 +46,7 @@ def run(
     *,
     grid: GridSettings = GRID,
     problems: ProblemSettings = PROBLEMS,
+    shard: ShardSettings = SHARD,
     sampling: RunSampling = SAMPLING,
     spend: RunBudgetSettings = MONEY,
     endpoint: EndpointSettings = ENDPOINT,
@@ -59,11 +62,12 @@ def run(
     review
         Hold each plan for you before the student sees it, here and in the browser (`stepdown serve`).
     """
+    part = shard.chosen
     with blaming("DATASET"):
         chosen = load_chosen(problems, dataset)
     with output.open() as store:
         players = Players(store, endpoint)
-        tasks = tasks_of(chosen, grid, sampling, players)
+        tasks = [structs.replace(task, shard=part) for task in tasks_of(chosen, grid, sampling, players)]
         reviewer = ReviewPrompt(store) if review else None
         held = reviewer.reviewed(tasks) if reviewer else tasks
         if spend.estimate:

@@ -1,10 +1,12 @@
 """`stepdown sample`: chains of a teacher, as a corpus."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from msgspec import Struct, structs
 
 from stepdown.cli.console.terminal import say
 from stepdown.cli.corpus_summaries import show_corpus
@@ -22,7 +24,13 @@ from stepdown.extras import load_polars
 from stepdown.problems import Problems
 from stepdown.prompts import load_demonstrations
 from stepdown.runner import Task
-from stepdown.settings import BudgetSettings, ChainSampling, EndpointSettings, ProblemSettings, RunBudgetSettings
+from stepdown.settings import (
+    ChainSampling,
+    EndpointSettings,
+    ProblemSettings,
+    RunBudgetSettings,
+    ShardSettings,
+)
 from stepdown.training import CHAINS, GOLD, check_allowed, refuse_tests, sampling_task, write_chains, write_gold
 from stepdown.training import SAMPLING as DRAWN
 
@@ -68,7 +76,7 @@ class ChainOptions:
     allow: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
 
 
-DRAWS, PROBLEMS, MONEY = ChainSampling(), ProblemSettings(), RunBudgetSettings()
+DRAWS, PROBLEMS, MONEY, SHARD = ChainSampling(), ProblemSettings(), RunBudgetSettings(), ShardSettings()
 ENDPOINT, OUTPUT = EndpointSettings(), OutputOptions()
 
 
@@ -80,6 +88,7 @@ def sample(
     options: ChainOptions,
     draws: ChainSampling = DRAWS,
     problems: ProblemSettings = PROBLEMS,
+    shard: ShardSettings = SHARD,
     spend: RunBudgetSettings = MONEY,
     endpoint: EndpointSettings = ENDPOINT,
     output: OutputOptions = OUTPUT,
@@ -91,8 +100,9 @@ def sample(
     dataset
         A data set (its `train` split unless --split says otherwise), or a .jsonl, .json, .csv or .parquet file.
     """
+    part = shard.chosen
     if options.teacher == GOLD:
-        check_gold(options, draws, spend, endpoint, output)
+        check_gold(options, (draws, spend, endpoint, shard), output)
     load_polars()  # A corpus is parquet: nothing is asked that could not be written.
     check_out(options.out, force=options.force)
     if options.plans and options.teacher != GOLD:
@@ -119,6 +129,7 @@ def sample(
             sampling=draws.over(DRAWN),
             stops=draws.stops,
         )
+        task = structs.replace(task, shard=part)
         task.check()
         refuse_tests(chosen.dataset, chosen, allow=options.allow, store=store)
         if spend.estimate:
@@ -126,16 +137,10 @@ def sample(
         return _sample(task, Session([task], players, spend), options, as_json=output.json)
 
 
-def check_gold(
-    options: ChainOptions,
-    draws: ChainSampling,
-    spend: BudgetSettings,
-    endpoint: EndpointSettings,
-    output: OutputOptions,
-) -> None:
+def check_gold(options: ChainOptions, settings: Sequence[Struct], output: OutputOptions) -> None:
     """Refuse what was given and means nothing where no model is asked. Raises `UsageError`."""
     unused = given(options, "chains", "demos", "zero_shot", "prompts")
-    unused += [flag for group in (draws, spend, endpoint) for flag in given(group)]
+    unused += [flag for group in settings for flag in given(group)]
     refuse(
         unused + given(output, "store"),
         "with `--teacher gold` no model is asked",
@@ -154,6 +159,6 @@ def _sample(task: Task, session: Session, options: ChainOptions, *, as_json: boo
         return finish(session, as_json=as_json)
     run = session.store.run(session.results[0].run)
     shown = load_demonstrations(options.demos) if options.demos else ()
-    corpus = write_chains(run, options.out, force=options.force, licence=options.licence, shown=shown)
+    corpus = write_chains(run, options.out, force=options.force, licence=options.licence, shown=shown, shard=task.shard)
     show_corpus(corpus, as_json=as_json, run=session.results[0])
     return session.exit_code

@@ -1,18 +1,20 @@
-"""`stepdown store`: looking a store over, copying it while it is open, and making it smaller."""
+"""`stepdown store`: looking a store over, copying it while it is open, joining several, and making it smaller."""
 
 from pathlib import Path
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from stepdown.cli.console.terminal import say, show, show_json
-from stepdown.cli.options import Flag, OutputOptions
+from stepdown.cli.corpus_summaries import telling
+from stepdown.cli.options import Flag, Json, OutputOptions
 from stepdown.errors import StoreError
-from stepdown.store import maintenance
+from stepdown.store import maintenance, merging
 from stepdown.text import counted
 
 app = App(
     name="store",
-    help="Check a store, copy it while it is open, or make it smaller.",
+    help="Check a store, copy it while it is open, join several, or make it smaller.",
     default_parameter=Parameter(negative=()),
     help_format="plaintext",
     version_flags=(),
@@ -84,5 +86,54 @@ def compact(*, dry_run: Flag = False, output: OutputOptions = OUTPUT) -> int:
     return 0
 
 
-def _rows(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {table}" for table, count in counts.items())
+@app.command(help="Join stores into one, such as those of the shards of a run; what it has already stays.")
+def merge(
+    stores: Annotated[tuple[Path, ...], Parameter(negative=())],
+    /,
+    *,
+    into: Path,
+    separate: Flag = False,
+    dry_run: Flag = False,
+    json: Json = False,
+) -> int:
+    """Join stores into one; they are only read, and a merge that is ended leaves nothing half.
+
+    Parameters
+    ----------
+    stores
+        The stores to join.
+    into
+        The store they go into, made now if it is not there.
+    separate
+        Join what looks like shards of one run that were made by other settings as runs of their own.
+    dry_run
+        Only say what would come of it.
+    json
+        Write JSON to stdout, as docs/cli.md promises.
+    """
+    found = merging.merge(stores, into, separate=separate, dry=dry_run, progress=telling("merge"))
+    if json:
+        show_json(found)
+    else:
+        _show_merge(found)
+    return 0
+
+
+def _show_merge(found: merging.MergeResult) -> None:
+    would = "would bring" if found.dry_run else "brought"
+    for one in found.stores:
+        twice = f"; {counted(one.paid_twice, 'call')} was paid for elsewhere too" if one.paid_twice else ""
+        show(f"{one.store} {would} {_rows(one.added, show_all=False) or 'nothing new'}{twice}")
+    show(f"{found.into}: {_rows(found.rows)}")
+    for run in found.runs:
+        short = f", without {', '.join(run.missing[:10])}" if run.missing else ""
+        show(f"run {run.run}: {run.shards} of {run.of} shards{short}; {run.problems} of {run.total} problems")
+    for conflict in found.conflicts:
+        what = f"run {conflict.run}" + (f", problem {conflict.problem}" if conflict.problem else "")
+        say(f"{conflict.store}: {what}: {conflict.what}; what was there first stays")
+    if found.conflicting > len(found.conflicts):
+        say(f"and {found.conflicting - len(found.conflicts)} more conflicts")
+
+
+def _rows(counts: dict[str, int], *, show_all: bool = True) -> str:
+    return ", ".join(f"{count} {table}" for table, count in counts.items() if count or show_all)

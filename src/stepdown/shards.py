@@ -1,0 +1,47 @@
+"""A shard: one of several parts of the problems, chosen by what each asks, so that machines need not meet."""
+
+import re
+from hashlib import blake2b
+
+import msgspec
+
+from stepdown.errors import UsageError
+from stepdown.types import Problem
+
+MOST_SHARDS = 100_000
+_SHARD = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
+
+
+class Shard(msgspec.Struct, frozen=True, order=True):
+    """Part `number`, from 1, of a set of problems that is cut into `of` parts."""
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    def holds(self, problem: Problem) -> bool:
+        """Whether a problem is of this part: by 64 bits of the hash of its question and choices, modulo `of`.
+
+        Problems that ask the same are in the same part, so that no two machines pay for one prompt. What is hashed
+        must never change: machines of different versions would leave problems out.
+        """
+        asked = "\n".join((problem.question, *problem.choices)).encode(errors="replace")
+        return int.from_bytes(blake2b(asked, digest_size=8).digest(), "big") % self.of == self.number - 1
+
+
+def parse_shard(text: str) -> Shard:
+    """Return the shard of a text such as `2/3`. Raises `UsageError`."""
+    found = _SHARD.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(
+            f"`--shard` cannot be `{text[:40]}`", "give i/n, such as 1/3: the first of three parts", option="--shard"
+        )
+    number, of = map(int, found.groups())
+    if of > MOST_SHARDS:
+        raise UsageError(f"`{of}` shards are too many", f"cut into {MOST_SHARDS:,} at most", option="--shard")
+    if not 1 <= number <= of:
+        known = f"they are 1/{of} to {of}/{of}" if of > 1 else "there is 1/1 only" if of else "cut into 1 or more"
+        raise UsageError(f"there is no shard `{number}/{of}`", known, option="--shard")
+    return Shard(number, of)

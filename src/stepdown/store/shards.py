@@ -1,0 +1,88 @@
+"""Which shards of a run, or of its grading, a store has: what `store merge` needs to tell a whole run from a part."""
+
+import msgspec
+
+from stepdown.errors import UsageError
+from stepdown.shards import Shard
+from stepdown.store.run import Run, Store
+
+
+class StoredShards(msgspec.Struct, frozen=True):
+    """The shards of a run that were begun in this store: their numbers, of how many, and their problems.
+
+    `total` counts the problems of the whole run. Shards that no problem falls into need not be there.
+    """
+
+    of: int
+    numbers: tuple[int, ...]
+    problems: int
+    total: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every problem is of one of them."""
+        return self.problems >= self.total
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The shards that are not here, such as `2/3`; none where the others hold every problem."""
+        if self.complete:
+            return ()
+        return tuple(f"{number}/{self.of}" for number in range(1, self.of + 1) if number not in self.numbers)
+
+    def __str__(self) -> str:
+        return f"{len(self.numbers)} of {self.of} shards"
+
+
+def shards_of(run: Run, work: str = "") -> StoredShards | None:
+    """Return the shards of a run that its store has, None where it was never cut; `work` is a grader's name.
+
+    Raises `UsageError` where shards of several sizes are in one store, which no command makes.
+    """
+    rows = _rows(run.store, run.id, work)
+    if not rows:
+        return None
+    sizes = {of for _, of, _ in rows}
+    if len(sizes) > 1:
+        raise UsageError(f"run `{run.id}` has shards of {min(sizes)} and of {max(sizes)}", "run it without --shard")
+    return StoredShards(
+        rows[0][1], tuple(number for number, _, _ in rows), sum(one for _, _, one in rows), run.settings.count
+    )
+
+
+def check_shard(store: Store, run: str, shard: Shard, work: str = "") -> None:
+    """Raise `UsageError` where a store has shards of this run that are parts of another cut."""
+    for number, of, _ in _rows(store, run, work):
+        if of != shard.of:
+            raise UsageError(
+                f"the store has shard {number}/{of} of run `{run}`, and `{shard}` is of another cut",
+                f"give --shard i/{of}; without --shard the same command does all that is missing",
+                option="--shard",
+            )
+
+
+def put_shard(run: Run, shard: Shard, problems: int, work: str = "") -> None:
+    """Note that a shard with so many problems was begun here."""
+    with run.store.writing() as db:
+        db.execute(
+            "insert or replace into shards (run, work, number, shards, problems) values (?, ?, ?, ?, ?)",
+            (run.id, work, shard.number, shard.of, problems),
+        )
+
+
+def expected_problems(run: Run) -> int:
+    """Return how many problems this store is to have of a run: all, or those of its shards and what else is there."""
+    found = shards_of(run)
+    if found is None:
+        return run.settings.count
+    here = run.store.value("select count(distinct ordinal) from traces where run = ?", run.id)
+    return min(run.settings.count, max(found.problems, here))
+
+
+def _rows(store: Store, run: str, work: str) -> list[tuple[int, int, int]]:
+    # A store of an earlier schema that is read only has no such table, and no shards.
+    if not store.value("select count(*) from sqlite_master where name = 'shards'"):
+        return []
+    return store.db.execute(
+        "select number, shards, problems from shards where run = ? and work = ? order by shards, number", (run, work)
+    ).fetchall()
