@@ -4,6 +4,8 @@
 # pictures of the pages (Chromium).
 # PYTHON names the environment.
 PYTHON ?= python
+# Compiled files are kept even where the environment says not to: each test worker and child process reads them.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: check quick fix test data bench torture screenshots docs notebook
 
@@ -11,7 +13,7 @@ check:
 	$(PYTHON) -m ruff format --check src tests benchmarks docs
 	$(PYTHON) -m ruff check src tests benchmarks docs
 	$(PYTHON) -m mypy
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist worksteal
 
 fix:
 	$(PYTHON) -m ruff check --fix src tests benchmarks docs
@@ -19,10 +21,10 @@ fix:
 	$(PYTHON) docs/make_cli.py
 
 test:
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist worksteal
 
 quick:
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist worksteal -m "not slow"
 
 data:
 	PYTHONPATH=src:tests/support $(PYTHON) -m real_data

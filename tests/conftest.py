@@ -20,12 +20,16 @@ from stepdown.store import Store
 settings.load_profile("ci")
 
 
+# What a machine's own environment says of models, keys, addresses and proxies: tests run without, and only fetching
+# weights with it. Where weights lie is no matter of a test.
+SET_BY_THE_MACHINE = re.compile(
+    r"STEPDOWN_(?!CACHE$|WHEELS$).*|OLLAMA_HOST|HF_.*|.*(_API_KEY|_BASE_URL|_PROXY|_proxy)|NO_COLOR|COLUMNS"
+)
+MACHINE = {name: os.environ.pop(name) for name in list(os.environ) if SET_BY_THE_MACHINE.fullmatch(name)}
+
 # huggingface_hub reads its environment once, at its first import: before any test has set a variable of it.
 with suppress(ImportError):
     import huggingface_hub.constants  # noqa: F401
-
-# What a machine's own environment says of models, keys, addresses and proxies. Session fixtures still see it.
-SET_BY_THE_MACHINE = re.compile(r"STEPDOWN_.*|OLLAMA_HOST|.*(_API_KEY|_BASE_URL|_PROXY|_proxy)")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -49,19 +53,15 @@ def pytest_runtest_teardown() -> None:
     gc.collect()
 
 
-@pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run without any key, address, store or proxy of the machine's own."""
-    for variable in filter(SET_BY_THE_MACHINE.fullmatch, list(os.environ)):
-        monkeypatch.delenv(variable)
-
-
 @pytest.fixture(scope="session")
 def weights() -> Path:
-    try:
-        return fetch("smollm2-135m")
-    except EndpointRefused as refused:
-        pytest.skip(f"the weights cannot be had here: {refused.what}")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in MACHINE.items():
+            monkeypatch.setenv(name, value)
+        try:
+            return fetch("smollm2-135m")
+        except EndpointRefused as refused:
+            pytest.skip(f"the weights cannot be had here: {refused.what}")
 
 
 @pytest.fixture

@@ -267,11 +267,12 @@ def test_no_text_makes_reading_fail(text: str, kind: Kind) -> None:
         "\nQ: ",
     ],
 )
-def test_a_megabyte_of_anything_is_read_in_linear_time(kind: Kind, unit: str) -> None:
-    text = unit * (1_000_000 // len(unit))
+def test_a_long_text_of_anything_is_read_in_linear_time(kind: Kind, unit: str) -> None:
+    # Four steps for each pair of characters would take minutes.
+    text = unit * (200_000 // len(unit))
     began = time.process_time()
     conclusion(text, kind, ("red", "blue"))
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 0.5
 
 
 def test_votes_count_equal_answers_and_junk_never_votes() -> None:

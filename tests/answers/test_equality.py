@@ -117,14 +117,14 @@ def test_no_nesting_is_too_deep(opening: str, closing: str, depth: int) -> None:
 @pytest.mark.parametrize(
     "unit", ["cm ", "|x|<1 and ", "x<1 or ", "{1,", "(1,2),", r"\boxed{1},", r"\cup", "x=1,", r"\pm", "1,"]
 )
-def test_a_megabyte_is_compared_in_linear_time(unit: str) -> None:
-    text = unit * (1_000_000 // len(unit))
+def test_a_long_text_is_compared_in_linear_time(unit: str) -> None:
+    text = unit * (200_000 // len(unit))
     began = time.process_time()
     for cut in (len(text), 3_900):
         same_expression(text[:cut], text[:cut] + "x")
-    around(text, (500_000, 500_003))
+    around(text, (100_000, 100_003))
     last_boxes(text)
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 0.8
 
 
 @settings(max_examples=300)

@@ -50,9 +50,9 @@ def test_unwrapping_stays_inside_the_text_and_ends(text: str, brackets: bool) ->
 
 
 @pytest.mark.parametrize("unit", ["{", "}", "\\text{", "$", "**", "(", ")", "\x1b[", "\x1b]", "<b>", "</b>", " ", "`"])
-def test_a_megabyte_is_unwrapped_in_linear_time(unit: str) -> None:
-    text = unit * (1_000_000 // len(unit))
+def test_a_long_text_is_unwrapped_in_linear_time(unit: str) -> None:
+    text = unit * (200_000 // len(unit))
     began = time.process_time()
     unwrapped(text, brackets=True)
     sweep(text)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 0.4

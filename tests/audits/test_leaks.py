@@ -172,6 +172,6 @@ def test_an_answer_that_the_question_holds_leaks_only_where_it_is_called_the_ans
 )
 def test_a_hostile_plan_is_read_in_linear_time(piece: str) -> None:
     start = time.process_time()
-    leak(PENS, Plan(piece * (50_000 // len(piece)), "t"))
-    leak(LOG, Plan(piece * (50_000 // len(piece)), "t"))
-    assert time.process_time() - start < 10
+    for asked in (PENS, LOG):
+        leak(asked, Plan(piece * (12_000 // len(piece)), "t"))
+    assert time.process_time() - start < 2.5

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from command_line import PLAN, speak, write_sums
-from faulty_server import Body, FaultyServer, faulty_server
+from command_line import PLAN, Solved, solved_once, speak, stored_runs
+from faulty_server import Body, FaultyServer
 from real_data import TRACES, whole
 from stepdown.cli import main
 
@@ -25,14 +25,18 @@ def erring(body: Body) -> str:
     return "\x1b[2J\x1b]0;title\x07Answer: 99" if said == "Answer: 2" else said
 
 
+RUN = (
+    *("run", "sums.jsonl", "--method", "direct", "--method", "trace-of-thought"),
+    *("--student", "openai/student", "--teacher", "openai/teacher"),
+)
+
+
 class World:
     """A store with one run of each method, and what a command prints on it."""
 
     def __init__(self, server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:
         self.server, self.capsys = server, capsys
-        methods = ("--method", "direct", "--method", "trace-of-thought")
-        models = ("--student", "openai/student", "--teacher", "openai/teacher")
-        self.direct, self.traced = (one["run"] for one in self.json("run", "sums.jsonl", *methods, *models))
+        self.direct, self.traced = stored_runs()
 
     def text(self, *tokens: str, code: int = 0) -> str:
         assert main(tokens) == code
@@ -46,15 +50,15 @@ class World:
         return self.capsys.readouterr().err
 
 
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Solved]:
+    with solved_once(tmp_path_factory.mktemp("world"), RUN, speak=erring, count=4) as solved:
+        yield solved
+
+
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[World]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("STEPDOWN_STORE", raising=False)
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
-    write_sums(4)
-    with faulty_server(speak=erring) as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        yield World(server, capsys)
+def world(solved: Solved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> World:
+    return World(solved.copy_to(tmp_path, monkeypatch), capsys)
 
 
 def test_traces_have_the_contracts_fields(world: World) -> None:
@@ -265,7 +269,7 @@ def test_a_question_shows_the_plan_and_then_the_solution(world: World) -> None:
 def test_a_question_is_solved_by_ones_own_plan_without_a_teacher(world: World) -> None:
     Path("mine.txt").write_text("Count one on.\n")
     world.text("ask", "What is 7 plus one?", "--student", "openai/student", "--plan", "mine.txt")
-    assert [body["model"] for body in world.server.bodies].count("teacher") == 4
+    assert {body["model"] for body in world.server.bodies} == {"student"}
     assert "Count one on." in world.server.bodies[-1]["messages"][-1]["content"]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from command_line import write_sums
-from faulty_server import Body, FaultyServer, faulty_server
+from command_line import Solved, solved_once, stored_runs
+from faulty_server import Body, FaultyServer
 from stepdown.cli import main
 from stepdown.measuring import judge_budget
 from stepdown.prompts import judge_messages, prefer_messages
@@ -27,25 +27,21 @@ def answer(body: Body) -> str:
     return said[body["model"]]
 
 
+RUN = ("run", "sums.jsonl", "--method", "direct", "--student", "openai/one", "--student", "openai/other")
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Solved]:
+    with solved_once(tmp_path_factory.mktemp("judged"), RUN, speak=answer, count=6) as solved:
+        yield solved
+
+
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
+def server(solved: Solved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FaultyServer:
     """A server that plays two students and a judge, and a folder with a run of each student."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("STEPDOWN_STORE", "s.sqlite")
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
-    write_sums(6)
+    server = solved.copy_to(tmp_path, monkeypatch)
     Path("prices.json").write_text('{"openai/judge": {"input": 1000000, "output": 1000000}}')
-    with faulty_server(speak=answer) as started:
-        monkeypatch.setenv("OPENAI_BASE_URL", started.url)
-        students = ("--student", "openai/one", "--student", "openai/other")
-        assert main(["run", "sums.jsonl", "--method", "direct", *students]) in (0, 1)
-        started.bodies.clear()
-        yield started
-
-
-def runs() -> list[str]:
-    with Store("s.sqlite") as store:
-        return [run.id for run in store.runs()]
+    return server
 
 
 def bound(messages: Messages) -> int:
@@ -56,7 +52,7 @@ def bound(messages: Messages) -> int:
 
 def grading() -> tuple[list[str], int]:
     """The words that grade the first run by the judge, and what one of its calls may take."""
-    with Store("s.sqlite") as store:
+    with Store("stepdown.sqlite") as store:
         run = store.runs()[0]
         trace = next(run.traces())
         return ["grade", run.id, "--grader", "judge:openai/judge"], bound(judge_messages(trace.problem, "Answer: 1"))
@@ -64,10 +60,10 @@ def grading() -> tuple[list[str], int]:
 
 def preferring() -> tuple[list[str], int]:
     """The words that compare both runs by the judge, and what one of its calls may take."""
-    with Store("s.sqlite") as store:
+    with Store("stepdown.sqlite") as store:
         problem = next(store.runs()[0].traces()).problem
         messages = prefer_messages(problem, "Answer: 1", "Surely. Answer: 1")
-    return ["prefer", *runs(), "--where", "any", "--judge", "openai/judge"], bound(messages)
+    return ["prefer", *stored_runs(), "--where", "any", "--judge", "openai/judge"], bound(messages)
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -103,7 +99,7 @@ def test_what_judging_the_same_runs_has_cost_before_counts(verb: Verb, server: F
 def test_grades_given_before_the_budget_was_reached_are_kept(server: FaultyServer) -> None:
     words, one = grading()
     assert main([*words, *ONE_AT_A_TIME, "--max-tokens-total", str(one + CALL)]) == 3
-    with Store("s.sqlite") as store:
+    with Store("stepdown.sqlite") as store:
         run = store.runs()[0]
         kept = [grade.verdict for _, grade in run.graded("judge:openai/judge")]
         assert kept.count("right") == 2 and run.grader == "default@2"
@@ -140,7 +136,7 @@ def test_a_budget_in_money_does_not_take_an_earlier_judge_of_unknown_price_as_fr
 
 def test_what_a_judge_costs_is_not_its_runs_and_the_same_whoever_is_named_first(server: FaultyServer) -> None:
     assert main(preferring()[0]) in (0, 1)
-    with Store("s.sqlite") as store:
+    with Store("stepdown.sqlite") as store:
         first, second = store.runs()
         assert judge_budget(first, second) == judge_budget(second, first)
         assert len(list(store.paid([judge_budget(first, second).key]))) == 12
@@ -148,7 +144,7 @@ def test_what_a_judge_costs_is_not_its_runs_and_the_same_whoever_is_named_first(
 
 
 def test_without_a_judge_nothing_is_said_to_be_spent(server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["grade", runs()[0], "--grader", "strict", "--json"]) == 0
+    assert main(["grade", stored_runs()[0], "--grader", "strict", "--json"]) == 0
     shown = capsys.readouterr()
     found = json.loads(shown.out.splitlines()[-1])
     assert (found["tokens"], found["cost"], found["paid"]) == ({}, 0.0, {"tokens": 0, "cost": 0.0})

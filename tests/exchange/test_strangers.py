@@ -142,6 +142,7 @@ def test_a_broken_corpus_is_an_error_of_ours_or_a_corpus(name: str, tmp_path: Pa
     assert refused > 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"])
 def test_a_broken_model_folder_is_an_error_of_ours_or_a_model(name: str, tmp_path: Path) -> None:
     random, refused, loaded = Random(name), 0, 0
@@ -194,6 +195,7 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("load", [lambda folder: load_base(find_base(folder)), TransformersEngine])
 def test_code_in_a_model_folder_is_never_run(load: Callable[[Path], object], stranger: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="code of its own, which is never run"):
@@ -211,6 +213,7 @@ def test_a_folder_that_leads_to_another_models_weights_is_refused(tmp_path: Path
 # -- what is trained is kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyError("x"), AssertionError()])
 def test_a_student_is_kept_where_its_gguf_cannot_be_written(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -244,6 +247,7 @@ def test_a_score_that_is_no_number_is_none() -> None:
     assert draft.close({}, 1, 0).logprob is None
 
 
+@pytest.mark.slow
 def test_a_student_is_kept_where_its_curves_cannot_be_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ValueError("no picture")

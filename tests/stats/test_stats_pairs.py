@@ -6,10 +6,9 @@ from functools import cache
 from itertools import product
 
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats as oracle
-from scipy.optimize import minimize_scalar as oracle_minimum
 
 from stepdown.stats import (
     crossed_difference,
@@ -82,7 +81,7 @@ def test_at_the_ends_of_the_difference_the_score_is_196_standard_errors(better: 
             return -sum(count * math.log(one) for count, one in cells)
 
         bounds = max(0.0, -end) + 1e-9, (1 - end) / 2 - 1e-9
-        share = oracle_minimum(unlikely, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
+        share = scipy.optimize.minimize_scalar(unlikely, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
         error = math.sqrt(total * (2 * share + end - end**2))
         assert (better - worse - total * end) / error == pytest.approx(sign * 1.959964, abs=1e-3)
 
@@ -100,7 +99,7 @@ def test_at_the_ends_of_the_gain_the_score_is_196_standard_errors(
             return -sum(count * math.log(one) for count, one in cells)
 
         bounds = max(0.0, right * (ratio - 1) / ratio) + 1e-9, right * ratio / (1 + ratio) - 1e-9
-        share = oracle_minimum(unlikely, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
+        share = scipy.optimize.minimize_scalar(unlikely, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
         error = math.sqrt(total * ratio * (share + ratio * share - (ratio - 1) * right))
         assert (both + better - ratio * (both + worse)) / error == pytest.approx(sign * 1.959964, abs=1e-3)
 
@@ -141,7 +140,7 @@ def test_relative_gain_is_the_papers() -> None:
 
 @given(counts, counts)
 def test_mcnemar_is_the_binomial_test_of_the_discordant_pairs(better: int, worse: int) -> None:
-    expected = oracle.binomtest(better, better + worse).pvalue if better + worse else 1.0
+    expected = scipy.stats.binomtest(better, better + worse).pvalue if better + worse else 1.0
     assert mcnemar_exact(better, worse) == pytest.approx(expected, rel=1e-7)
 
 

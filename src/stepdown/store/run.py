@@ -309,14 +309,14 @@ class Store(Database):
 
         One from before there were usual stop sequences is the same run.
         """
-        if self.value("select count(*) from runs where id = ?", settings.id):
-            return settings.id
-        before = unstopped_run(settings)
+        own, before = settings.id, unstopped_run(settings)
+        if self.value("select count(*) from runs where id = ?", own):
+            return own
         forms = [*ways(settings), *(ways(before) if before else ())]
-        ids = [digest(form).hex()[: len(settings.id)] for form in forms]
+        ids = [digest(form).hex()[: len(own)] for form in forms]
         marks = ",".join("?" * len(ids))
         rows = self.db.execute(f"select id from runs where id in ({marks}) order by created, id limit 1", ids)
-        return next((str(name) for (name,) in rows), settings.id)
+        return next((str(name) for (name,) in rows), own)
 
     def open_run(self, settings: Settings) -> Run:
         """Return the run of these settings, made now if it is new."""
