@@ -40,12 +40,12 @@ class Row(msgspec.Struct, frozen=True):
 
     def text(self, column: str, what: str = "a text") -> str:
         """Return a column as text without outer blanks; raise `BadRow` where it holds none."""
-        found = plain(self.value(column))
-        if found is None:
+        value = plain(self.value(column))
+        if value is None:
             raise self.bad(column, f"{what}, found {shown(self.fields[column])}")
-        if not found:
+        if not value:
             raise self.bad(column, f"{what}, found nothing")
-        return found
+        return value
 
     def optional(self, column: str) -> str:
         """Return a column as text, empty where the row has none."""
@@ -77,16 +77,16 @@ def shown(value: object, width: int = 60) -> str:
 
 def find_file(path: str | Path) -> Path:
     """Return the path of a data file that is there; raise `UsageError` where it cannot be read as one."""
-    found = Path(path).expanduser()
-    if found.is_dir():
+    file = Path(path).expanduser()
+    if file.is_dir():
         raise UsageError(f"`{path}` is a directory", "name one file in it, such as `--data DIR/test.jsonl`")
-    if not found.is_file():
+    if not file.is_file():
         raise UsageError(f"there is no file `{path}`", "check the path; it counts from the current directory")
-    if found.suffix.lower() not in SUFFIXES:
+    if file.suffix.lower() not in SUFFIXES:
         raise UsageError(f"`{path}` is of no known kind", f"known kinds: {', '.join(SUFFIXES)}")
-    if not found.stat().st_size:
+    if not file.stat().st_size:
         raise UsageError(f"`{path}` is empty", "fetch the file again, or name another")
-    return found
+    return file
 
 
 def read_rows(path: Path) -> Rows:
@@ -152,19 +152,19 @@ def whole_or_lines(path: Path, lines: Iterator[tuple[int, str]]) -> Rows:
 def json_row(path: Path, number: int, line: str) -> Row:
     """Return one JSON line as a row; raise `BadRow` where it is cut off or no object."""
     try:
-        found = msgspec.json.decode(line)
+        fields = msgspec.json.decode(line)
     except (msgspec.DecodeError, RecursionError) as error:
         whole = "" if line.rstrip().endswith("}") else "; the line is cut off"
         hint = "NaN and Infinity are no JSON: leave out rows without a value" if _NO_JSON.search(line) else ""
         raise BadRow(path, number, "the row", f"one JSON object on the line ({error}{whole})", hint) from error
-    if not isinstance(found, dict):
-        raise BadRow(path, number, "the row", f"a JSON object, found {shown(found)}")
-    return Row(str(path), number, found)
+    if not isinstance(fields, dict):
+        raise BadRow(path, number, "the row", f"a JSON object, found {shown(fields)}")
+    return Row(str(path), number, fields)
 
 
-def is_keyed(found: object) -> bool:
+def is_keyed(value: object) -> bool:
     """Whether this is one object of rows keyed `0`, `1`..., as INK-USC's files are."""
-    return isinstance(found, dict) and isinstance(found.get("0"), dict)
+    return isinstance(value, dict) and isinstance(value.get("0"), dict)
 
 
 def held(found: object) -> list[Any]:
@@ -176,10 +176,10 @@ def held(found: object) -> list[Any]:
 def whole_rows(path: Path) -> Rows:
     """Read a file that is one JSON list of rows, or one object of them, and stream its rows."""
     try:
-        found = msgspec.json.decode("".join(decoded_lines(path)))
+        value = msgspec.json.decode("".join(decoded_lines(path)))
     except (msgspec.DecodeError, RecursionError) as error:
         raise BadRow(path, 1, "the file", f"one whole JSON value ({error})", "fetch the file again") from error
-    rows = list(found.values()) if is_keyed(found) else found if isinstance(found, list) else held(found)
+    rows = list(value.values()) if is_keyed(value) else value if isinstance(value, list) else held(value)
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise BadRow(path, number, "the row", f"a JSON object, found {shown(row)}")

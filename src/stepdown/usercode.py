@@ -104,16 +104,16 @@ def source_of(model: Model) -> str:
 
 def _code_now(model: object) -> str:
     """Return a model's code, read again only once something else was assigned to one of its attributes."""
-    held = tuple(getattr(model, "__dict__", {}).values())
+    values = tuple(getattr(model, "__dict__", {}).values())
     try:
         before, code = _SOURCES[model]
-        if len(before) == len(held) and all(one is other for one, other in zip(before, held, strict=True)):
+        if len(before) == len(values) and all(one is other for one, other in zip(before, values, strict=True)):
             return code
     except (KeyError, TypeError):  # a model that cannot be hashed is read each time
         pass
     code = code_of(model)
     with suppress(TypeError):
-        _SOURCES[model] = held, code
+        _SOURCES[model] = values, code
     return code
 
 
@@ -188,11 +188,11 @@ class _Reader:
             return ["error", name_of(kind), self.read(value.args)]
         if isinstance(value, re.Pattern):
             return ["pattern", self.read(value.pattern), value.flags]
-        held = getattr(value, "__dict__", {})
-        if value is not self.top and hasattr(value, "reply") and ("capabilities" in held or "script" in held):
-            known = None if "script" in held else held.get("capabilities")
+        members = getattr(value, "__dict__", {})
+        if value is not self.top and hasattr(value, "reply") and ("capabilities" in members or "script" in members):
+            known = None if "script" in members else members.get("capabilities")
             source = known.source if isinstance(known, Capabilities) else ""
-            return ["model", str(held.get("name", "")), source or "", self.read(held.get("script"))]
+            return ["model", str(members.get("name", "")), source or "", self.read(members.get("script"))]
         is_record = isinstance(value, msgspec.Struct) or hasattr(kind, "__dataclass_fields__")
         if not is_record and not self._is_read(kind):
             plain = kind.__module__ in sys.stdlib_module_names - {"itertools"} and " at 0x" not in repr(value)
@@ -260,8 +260,8 @@ def _held(value: object) -> Iterator[tuple[str, object]]:
 
 
 def _slots(kind: type) -> tuple[str, ...]:
-    found = kind.__dict__.get("__slots__", ())
-    return (found,) if isinstance(found, str) else tuple(found)
+    slots = kind.__dict__.get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
 def _changed_by(kind: type) -> tuple[set[str], set[str]]:
@@ -318,11 +318,11 @@ def _around(function: types.FunctionType) -> Iterator[tuple[str, object]]:
     for name in names:
         if name not in function.__globals__:
             continue
-        found = function.__globals__[name]
-        if not isinstance(found, types.ModuleType):
-            yield name, found
-        elif _is_program(found.__name__):
-            yield from ((f"{name}.{part}", getattr(found, part)) for part in names if hasattr(found, part))
+        value = function.__globals__[name]
+        if not isinstance(value, types.ModuleType):
+            yield name, value
+        elif _is_program(value.__name__):
+            yield from ((f"{name}.{part}", getattr(value, part)) for part in names if hasattr(value, part))
 
 
 # -- source text
@@ -334,10 +334,10 @@ def text_of(function: Callable[..., object]) -> str:
     try:
         lines, _ = inspect.findsource(code)
         whole = "".join(lines)
-        found = _segment(whole, code) if _is_of(code, whole) else ""
+        text = _segment(whole, code) if _is_of(code, whole) else ""
     except (OSError, SyntaxError, ValueError, TypeError, IndexError):
-        found = ""
-    return found or repr(_bytes(code))
+        text = ""
+    return text or repr(_bytes(code))
 
 
 def _bytes(code: types.CodeType) -> Any:

@@ -287,8 +287,8 @@ class _Reading:
             else:
                 raise Unreadable("exponent")
         value = complex(self.applied())
-        found = cmath.log(value) / cmath.log(base) if name == "log" else _FUNCTIONS[name](value)
-        return _power(found, exponent)
+        result = cmath.log(value) / cmath.log(base) if name == "log" else _FUNCTIONS[name](value)
+        return _power(result, exponent)
 
     def applied(self) -> Value:
         """Read what a function is applied to: `(x)`, `{x}`, or as in `\\sin 2x` the atoms that follow."""

@@ -116,10 +116,12 @@ def choice_closing(text: str, choices: tuple[str, ...]) -> Pick | None:
     picks: list[Pick] = []
     depth = 0
     for sentence in closing(text, enumerated=False):
-        found = _unreasoned(sentence.text, _unlisted(sentence.text, choices))
-        doubted = _doubted_of(sentence.text, found)
-        picks += [_weighed(sentence, one, depth, one in doubted) for one in found if not _denied(sentence.text, one)]
-        depth += bool(found)
+        last_picks = _unreasoned(sentence.text, _unlisted(sentence.text, choices))
+        doubted = _doubted_of(sentence.text, last_picks)
+        picks += [
+            _weighed(sentence, one, depth, one in doubted) for one in last_picks if not _denied(sentence.text, one)
+        ]
+        depth += bool(last_picks)
         if depth >= 6:
             break
     best = max(picks, key=lambda one: one.weight, default=None)
@@ -210,10 +212,10 @@ def _doubted(text: str, one: Pick) -> bool:
     return bool(_NEGATED.search(text, max(0, one.start - 40), one.start) or _REFUTED.match(text, one.end))
 
 
-def _unreasoned(text: str, found: list[Pick]) -> list[Pick]:
+def _unreasoned(text: str, picks: list[Pick]) -> list[Pick]:
     """Return the mentions outside a sentence's reasons, as in "the wood, because the dirt is bumpier", if any are."""
     reasons = [match.span() for match in _REASON.finditer(text)]
-    return [one for one in found if not any(start <= one.start < end for start, end in reasons)] or found
+    return [one for one in picks if not any(start <= one.start < end for start, end in reasons)] or picks
 
 
 def _tied(text: str, best: Pick, picks: list[Pick]) -> bool:
@@ -226,11 +228,11 @@ def _level(best: Pick, kept: list[Pick]) -> bool:
     return any(one.index != best.index and one.weight >= best.weight for one in kept)
 
 
-def _doubted_of(text: str, found: list[Pick]) -> set[Pick]:
+def _doubted_of(text: str, picks: list[Pick]) -> set[Pick]:
     """Return the mentions that a sentence speaks against, and those in a list with one: `A, B and C are not`."""
     doubted: set[Pick] = set()
     after: Pick | None = None
-    for one in sorted(found, key=lambda one: -one.start):
+    for one in sorted(picks, key=lambda one: -one.start):
         if _doubted(text, one) or (after in doubted and after and _LINK.fullmatch(text, one.end, after.start)):
             doubted.add(one)
         after = one
@@ -263,14 +265,14 @@ def _quoted(text: str, choices: tuple[str, ...]) -> list[Pick]:
     words = [(stem(match[0].strip("'-")), match.start(), match.end()) for match in _WORD.finditer(text)]
     words = [word for word in words if word[0] not in _EMPTY]
     stems = [word[0] for word in words]
-    found: list[Pick] = []
+    picks: list[Pick] = []
     for index in sorted(range(len(choices)), key=lambda index: -len(choices[index])):
         wanted = _stems(choices[index])
         for at in _starts(stems, wanted):
             start, end = words[at][1], words[at + len(wanted) - 1][2]
-            if not any(one.start <= start and end <= one.end for one in found):
-                found.append(Pick(index, start, end, 2.0 - at / 1000))
-    return found or _scattered(words, choices)
+            if not any(one.start <= start and end <= one.end for one in picks):
+                picks.append(Pick(index, start, end, 2.0 - at / 1000))
+    return picks or _scattered(words, choices)
 
 
 def _starts(stems: list[str], wanted: tuple[str, ...]) -> list[int]:

@@ -82,13 +82,13 @@ def _weighed_up(text: str, want: Asked, read: _Reader) -> Conclusion:
     denied: set[str] = set()
     depth, check = 0, last_check(text)
     for sentence in closing(text):
-        found = [_weighed(sentence, depth, *one) for one in read(sentence.text, want, denied)]
+        weighed = [_weighed(sentence, depth, *one) for one in read(sentence.text, want, denied)]
         if sentence.checking:
-            heading = not found and len(sentence.text) < 60
+            heading = not weighed and len(sentence.text) < 60
             candidates = [_lighter(one, one.line if heading else sentence.line) for one in candidates]
             depth = min(depth, any(one.cued for one in candidates))
-        candidates += found
-        depth += bool(found) and not sentence.checking
+        candidates += weighed
+        depth += bool(weighed) and not sentence.checking
         if depth >= _SENTENCES or (depth and sentence.start <= check and _settled(candidates, depth)):
             break
     if not candidates:
@@ -109,22 +109,22 @@ def _lighter(one: _Candidate, line: int) -> _Candidate:
     return msgspec.structs.replace(one, weight=one.weight - (2 * _LATER if one.line == line else _LATER / 2))
 
 
-def _weighed(sentence: Sentence, depth: int, weight: float, found: str, start: int, end: int) -> _Candidate:
+def _weighed(sentence: Sentence, depth: int, weight: float, answer: str, start: int, end: int) -> _Candidate:
     cued = sentence.cue is not None and sentence.cue <= start
     weight += sentence.bonus - _LATER * depth
     weight += 0 if not cued else 3 if (sentence.cue or 0) < 20 else 2
     weight -= 4 if start < sentence.aside else 0
     weight += 4 if sentence.final is not None and sentence.final <= start else 0
-    return _Candidate(weight, found, sentence.start + start, sentence.start + end, sentence.line, cued)
+    return _Candidate(weight, answer, sentence.start + start, sentence.start + end, sentence.line, cued)
 
 
 def _numbers_of(text: str, want: Asked, denied: set[str]) -> Iterable[tuple[float, str, int, int]]:
     """Weigh the numbers of a sentence; those it denies are collected, and count nothing further up either."""
-    found = numbers(text)
-    if all(one.value in want.given for one in found):
-        found = numbers(text, words=True)
-    alternatives = _alternatives(text, found)
-    for index, one in enumerate(found):
+    numbers_read = numbers(text)
+    if all(one.value in want.given for one in numbers_read):
+        numbers_read = numbers(text, words=True)
+    alternatives = _alternatives(text, numbers_read)
+    for index, one in enumerate(numbers_read):
         if one in alternatives:
             continue
         before, value = text[max(0, one.start - 40) : one.start], spelled(number_asked(one, want))
@@ -137,11 +137,11 @@ def _numbers_of(text: str, want: Asked, denied: set[str]) -> Iterable[tuple[floa
             yield weight, value, one.start, one.end
 
 
-def _alternatives(text: str, found: list[Number]) -> list[Number]:
+def _alternatives(text: str, numbers_read: list[Number]) -> list[Number]:
     """Return the numbers between which a sentence leaves it open: `5 or 6 apples`, not `5 hours or 300 minutes`."""
     out: list[Number] = []
     ratio = _RATIO.search(text)
-    for one, other in pairwise(found):
+    for one, other in pairwise(numbers_read):
         link = _OR.fullmatch(text, one.end, other.start) or (ratio and _TO.fullmatch(text, one.end, other.start))
         after = _NOUN.match(text, other.end)
         if not link or one.value in (other.value, other.value / 100) or COMPARED.search(text, 0, one.start):
@@ -153,18 +153,18 @@ def _alternatives(text: str, found: list[Number]) -> list[Number]:
 
 def _formulas_of(text: str, want: Asked, denied: set[str]) -> Iterable[tuple[float, str, int, int]]:
     for index, one in enumerate(_roots_joined(text, formulas(text, names=want.names))):
-        found = one.text if want.equation and one.equation else one.value
+        formula_text = one.text if want.equation and one.equation else one.value
         if DENIED.search(text, max(0, one.start - 40), one.start) or REFUTED.match(text, one.end):
             denied.add(key(one.value))
         weight = formula_weight(text, one, want)
         if weight is not None and key(one.value) not in denied:
-            yield weight + index / 10, found, one.start, one.end
+            yield weight + index / 10, formula_text, one.start, one.end
 
 
-def _roots_joined(text: str, found: list[Formula]) -> list[Formula]:
+def _roots_joined(text: str, formulas_read: list[Formula]) -> list[Formula]:
     """Take the values of one name, as in `x = 2 or x = -2`, for one formula that lists them."""
     out: list[Formula] = []
-    for one in found:
+    for one in formulas_read:
         last = out[-1] if out else None
         if last and _are_roots(text, last, one):
             whole, values = text[last.start : one.end], f"{last.value}, {one.value}"

@@ -45,11 +45,11 @@ def same_expression(one: str, other: str) -> bool | None:
     if not ones or not others:
         return False
     comparison = _Comparison()
-    found = comparison.same(ones, others)
-    for listed in () if found else _lists(one, other):
+    verdict = comparison.same(ones, others)
+    for listed in () if verdict else _lists(one, other):
         if comparison.same(*listed):
             return True
-    return found
+    return verdict
 
 
 def _lists(one: str, other: str) -> Iterator[tuple[str, str]]:
@@ -77,10 +77,10 @@ class _Comparison:
         verdict: bool | None = False
         for a in ones:
             for b in others:
-                found = self.compared(a, b, depth)
-                if found:
+                outcome = self.compared(a, b, depth)
+                if outcome:
                     return True
-                verdict = None if found is None else verdict
+                verdict = None if outcome is None else verdict
         return verdict
 
     def compared(self, one: Reading, other: Reading, depth: int) -> bool | None:
@@ -127,19 +127,19 @@ class _Comparison:
     def in_any_order(self, ones: Sequence[str], others: Sequence[str], depth: int) -> bool | None:
         rest, unsure = list(others), False
         for one in ones:
-            found = None
+            partner = None
             maybe = False
             for at, other in enumerate(rest):
                 verdict = self.same(one, other, depth + 1)
                 if verdict:
-                    found = at
+                    partner = at
                     break
                 maybe = maybe or verdict is None
-            if found is not None:
-                rest.pop(found)
+            if partner is not None:
+                rest.pop(partner)
             elif not maybe:
                 return False
-            unsure = unsure or found is None
+            unsure = unsure or partner is None
         return None if unsure else True
 
     def names(self, one: NamedValues, other: NamedValues, depth: int) -> bool | None:
@@ -192,13 +192,13 @@ def same_value(one: FormulaValue, other: FormulaValue) -> bool | None:
 
 def _rounded(decimal: str, value: Fraction | complex) -> bool:
     """Tell whether a decimal of four digits or more is a value rounded, which no decimal could say."""
-    found = _DECIMAL.fullmatch(decimal.replace(" ", ""))
-    if found is None or len(decimal.replace(".", "").strip("- 0")) < 4:
+    match = _DECIMAL.fullmatch(decimal.replace(" ", ""))
+    if match is None or len(decimal.replace(".", "").strip("- 0")) < 4:
         return False
     if isinstance(value, Fraction) and 10**40 % value.denominator == 0:
         return False
     apart = abs(complex(Fraction(decimal.replace(" ", ""))) - complex(value))
-    return bool(apart <= 0.51 / 10 ** min(len(found[1]), 300))
+    return bool(apart <= 0.51 / 10 ** min(len(match[1]), 300))
 
 
 def _unlike(one: Reading, other: Reading) -> bool | None:

@@ -102,11 +102,11 @@ def numbers(text: str, *, words: bool = False) -> list[Number]:
 def figures(text: str, *, words: bool = False) -> list[Number | Unread]:
     """Return the numbers of a text in order, and where digits are that cannot be read as one."""
     text = sweep(text)
-    found = list(_figures(text))
+    figures_read = list(_figures(text))
     if words:
         spelled_out = [Number(value, start, end, word=True) for value, start, end in worded(text)]
-        found = sorted([*found, *spelled_out], key=lambda one: one.start) if spelled_out else found
-    return _measured(text, found) if PARTED.search(text) else found
+        figures_read = sorted([*figures_read, *spelled_out], key=lambda one: one.start) if spelled_out else figures_read
+    return _measured(text, figures_read) if PARTED.search(text) else figures_read
 
 
 def spelled(value: Fraction) -> str:
@@ -137,10 +137,10 @@ def _figures(text: str) -> Iterator[Number | Unread]:
             yield Number(value, start, end, bool(match["money"]), bool(match["percent"]))
 
 
-def _measured(text: str, found: list[Number | Unread]) -> list[Number | Unread]:
+def _measured(text: str, figures_read: list[Number | Unread]) -> list[Number | Unread]:
     """Join the two numbers of `1 hour and 35 minutes` and of `18 dollars and 50 cents`."""
     out: list[Number | Unread] = []
-    for one in found:
+    for one in figures_read:
         last = out[-1] if out else None
         if isinstance(last, Number) and isinstance(one, Number) and one.start - last.end < 24 and not one.money:
             measure = joined(text, last, one)

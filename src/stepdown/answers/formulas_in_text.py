@@ -56,18 +56,18 @@ def formulas(sentence: str, names: frozenset[str] = frozenset()) -> list[Formula
     matches = [match for match in _NAME.finditer(sentence) if match[0] in names] if names else []
     if matches:
         return [_worded(match) for match in matches]
-    found, at = [], 0
+    formulas_read, at = [], 0
     for start, end, inner_start, inner_end in _marked(sentence):
-        found += _unmarked(sentence, at, start)
-        found.append(_formula(sentence, inner_start, inner_end))
+        formulas_read += _unmarked(sentence, at, start)
+        formulas_read.append(_formula(sentence, inner_start, inner_end))
         at = end
-    found += _unmarked(sentence, at, len(sentence))
-    found += [
+    formulas_read += _unmarked(sentence, at, len(sentence))
+    formulas_read += [
         Formula(sentence[one.start : one.end], one.start, one.end, str(one.value), word=True)
         for one in numbers(sentence, words=True)
         if one.word
     ]
-    return sorted((one for one in found if one.value), key=lambda one: one.start)
+    return sorted((one for one in formulas_read if one.value), key=lambda one: one.start)
 
 
 def around(text: str, span: tuple[int, int]) -> str:
@@ -116,7 +116,7 @@ def _mathematical(inner: str) -> bool:
 
 
 def _unmarked(sentence: str, start: int, end: int) -> list[Formula]:
-    found = []
+    formulas_read = []
     for match in _BARE.finditer(sentence, start, end):
         begin, stop = _trimmed(sentence, match.start(), match.end())
         text = sentence[begin:stop]
@@ -127,8 +127,8 @@ def _unmarked(sentence: str, start: int, end: int) -> list[Formula]:
             "s",
             "S",
         ):
-            found.append(_formula(sentence, begin, stop))
-    return found
+            formulas_read.append(_formula(sentence, begin, stop))
+    return formulas_read
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

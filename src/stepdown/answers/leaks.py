@@ -57,29 +57,31 @@ def leak(problem: Problem, plan: Plan) -> Leak:
     values = _numbers(marked.replace(MARK, " "), False)
     known = given(problem) | CONSTANTS
     computed = tuple(dict.fromkeys(marked[one.start : one.end] for one in values if abs(one.value) not in known))
-    held = _holds(_asked(problem), problem)
-    stated = _told(marked, problem, known, surely=held)
+    is_in_question = _holds(_question_of(problem), problem)
+    stated = _stated_in(marked, problem, known, surely=is_in_question)
     if stated is None:
-        return Leak(assessable=not held, computed=computed)
+        return Leak(assessable=not is_in_question, computed=computed)
     return Leak(gold=True, last_step=stated.last, computed=computed, quote=stated.quote)
 
 
 @lru_cache(maxsize=1024)
 def given(problem: Problem) -> frozenset[Fraction]:
     """Return the values a question gives, also spelled out, as shares of a hundred, and without sign."""
-    asked = _asked(problem)
-    values = {abs(one.value) for one in _numbers(asked, True)} | {Fraction(one) for one in _STANDING.findall(asked)}
+    question = _question_of(problem)
+    values = {abs(one.value) for one in _numbers(question, True)} | {
+        Fraction(one) for one in _STANDING.findall(question)
+    }
     return frozenset(values | {value / 100 for value in values} | {value * 100 for value in values})
 
 
 def gold_value(problem: Problem) -> Fraction | None:
     """Return the gold's value where it is a plain figure, None for a formula, a choice or a text."""
     gold = _plain(_formula(problem))
-    found = numbers(gold) if problem.kind != "choice" and _FIGURE.fullmatch(gold) else []
-    return found[0].value if found else None
+    values = numbers(gold) if problem.kind != "choice" and _FIGURE.fullmatch(gold) else []
+    return values[0].value if values else None
 
 
-def _told(text: str, problem: Problem, known: frozenset[Fraction], *, surely: bool) -> StatedAnswer | None:
+def _stated_in(text: str, problem: Problem, known: frozenset[Fraction], *, surely: bool) -> StatedAnswer | None:
     if problem.kind == "choice" and problem.choices:
         return states_choice(text, problem, surely=surely)
     value = gold_value(problem)
@@ -95,7 +97,7 @@ def _formula(problem: Problem) -> str:
     return gold[named.end() :] if named and "=" not in gold[named.end() :] else gold
 
 
-def _asked(problem: Problem) -> str:
+def _question_of(problem: Problem) -> str:
     return "\n".join((problem.question, *problem.choices)) if problem.kind != "choice" else problem.question
 
 

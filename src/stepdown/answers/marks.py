@@ -115,7 +115,7 @@ class Mark(msgspec.Struct, frozen=True):
 def marks(text: str) -> list[Mark]:
     """Return the marks of a text in the order of their places."""
     tail = max(0, len(text) - _TAIL)
-    found = [
+    matches = [
         *_boxes(text),
         *_tags(text, tail),
         *_fields(text, tail),
@@ -123,7 +123,7 @@ def marks(text: str) -> list[Mark]:
         *_lines(text, tail),
         *_headed(text),
     ]
-    return sorted(found, key=lambda one: (one.start, one.end))
+    return sorted(matches, key=lambda one: (one.start, one.end))
 
 
 def last_mark(text: str) -> Mark | None:
@@ -134,20 +134,20 @@ def last_mark(text: str) -> Mark | None:
 _STATED = ("statement", "final")
 
 
-def ranked(found: list[Mark]) -> Iterator[Mark]:
+def ranked(marks_found: list[Mark]) -> Iterator[Mark]:
     """Yield marks, the one that counts most first."""
-    strong = [one for one in found if one.name not in _STATED]
+    strong = [one for one in marks_found if one.name not in _STATED]
     firm = strong and strong[-1].name in ("box", "tag", "field", "hash")
     later = (
         []
         if firm
-        else [one for one in found if one.name in _STATED and one.start > strong[-1].start]
+        else [one for one in marks_found if one.name in _STATED and one.start > strong[-1].start]
         if strong
-        else found
+        else marks_found
     )
     yield from reversed(later)
     yield from reversed([one for one in strong if one not in later])
-    yield from reversed([one for one in found if one.name in _STATED and one not in later])
+    yield from reversed([one for one in marks_found if one.name in _STATED and one not in later])
 
 
 def ends_with_mark(text: str, start: int, end: int) -> bool:
@@ -237,8 +237,8 @@ def _lines_with(low: str) -> Iterator[tuple[int, int]]:
 
 def _lines(text: str, begin: int) -> Iterator[Mark]:
     lines = _telling(text, begin)
-    found = chain.from_iterable(_ANSWER.finditer(text, *line) for line in lines)
-    for match in deque(found, maxlen=_MOST):
+    matches = chain.from_iterable(_ANSWER.finditer(text, *line) for line in lines)
+    for match in deque(matches, maxlen=_MOST):
         groups = {name for name, value in match.groupdict().items() if value is not None}
         states = any(name.startswith("is") for name in groups)
         line = text.rfind("\n", max(0, match.start() - 200), match.start()) + 1

@@ -104,7 +104,7 @@ def several(text: str) -> bool:
 def readings(text: str) -> Iterator[Reading]:
     """Yield the ways in which an answer in one typography can be meant."""
     text = _builder(text)
-    if words := _clock(text) or _said(text):
+    if words := _clock(text) or _as_words(text):
         yield words
         if text.startswith(OPEN) or _SPOKEN.fullmatch(text):
             return
@@ -156,22 +156,22 @@ def _many(text: str) -> Iterator[Reading]:
         and not _AND.search(text)
         and any(re.search("[<>]|\\\\[lgn]e", p) for p in parts)
     ):
-        found = region("\\cup ".join(parts))
-        if found is not None:
-            yield found
+        joined = region("\\cup ".join(parts))
+        if joined is not None:
+            yield joined
     yield ListOfAnswers((unassigned(parts[0]), *parts[1:]) if names[0] else tuple(parts))
 
 
 def _joined(text: str) -> Iterator[Reading]:
     """Read inequalities that hold together: `x > 2 and x < 5`."""
     regions = [region(part) for part in _AND.split(text)]
-    found = regions[0]
+    joined = regions[0]
     for one in regions[1:]:
-        if found is None or one is None:
+        if joined is None or one is None:
             return
-        found = crossed(found, one)
-    if found is not None and len(regions) > 1:
-        yield found
+        joined = crossed(joined, one)
+    if joined is not None and len(regions) > 1:
+        yield joined
 
 
 def _grouped(text: str) -> list[str]:
@@ -236,15 +236,15 @@ def _related(text: str, *, alone: bool) -> Iterator[Reading]:
             yield NamedValues(tuple(zip(names, values, strict=True)))
     exact, _, about = text.partition("\\approx")
     text = exact.strip() or about.strip()
-    found = relation(text)
-    if found is None:
+    links = relation(text)
+    if links is None:
         if alone:
             yield from _values(text)
         return
-    if set(found.signs) != {"="}:
-        yield found
+    if set(links.signs) != {"="}:
+        yield links
         return
-    yield found
+    yield links
     bare = _QUANTITY.sub("", text, count=1) if _QUANTITY.match(text) else unassigned(text)
     if bare != text:
         rest = relation(bare)
@@ -257,8 +257,8 @@ def _related(text: str, *, alone: bool) -> Iterator[Reading]:
                 yield listing
         elif identity(rest):
             yield from _values(rest.sides[-1], name)
-    elif identity(found):
-        yield from _values(found.sides[-1])
+    elif identity(links):
+        yield from _values(links.sides[-1])
 
 
 def _values(text: str, named: str = "") -> Iterator[FormulaValue]:
@@ -270,10 +270,10 @@ def _values(text: str, named: str = "") -> Iterator[FormulaValue]:
 
 def _grid(text: str) -> Matrix | None:
     bare = text[1:-1].strip() if text[:1] in ("(", "[") and text[-1:] in (")", "]") else text
-    found = _MATRIX.fullmatch(text) or _MATRIX.fullmatch(bare)
-    if found:
-        rows = tuple(tuple(cell.strip() for cell in row.split("&")) for row in _rows(found[2]))
-        return Matrix(rows, bars=found[1] in ("vmatrix", "Vmatrix"))
+    match = _MATRIX.fullmatch(text) or _MATRIX.fullmatch(bare)
+    if match:
+        rows = tuple(tuple(cell.strip() for cell in row.split("&")) for row in _rows(match[2]))
+        return Matrix(rows, bars=match[1] in ("vmatrix", "Vmatrix"))
     if text.startswith("[[") and text.endswith("]]"):
         return Matrix(tuple(tuple(pieces(row[1:-1])) for row in pieces(text[1:-1])))
     return None
@@ -286,22 +286,22 @@ def _rows(text: str) -> list[str]:
 
 
 def _based(text: str) -> Based | None:
-    found = _BASED.fullmatch(text.strip())
-    if found is None or not any(sign.isdigit() for sign in found[1]):
+    match = _BASED.fullmatch(text.strip())
+    if match is None or not any(sign.isdigit() for sign in match[1]):
         return None
-    base = found[2] or found[3]
+    base = match[2] or match[3]
     base = _BASES.get(base, base)
-    return Based(found[1].upper().lstrip("0") or "0", base) if base.isdigit() else None
+    return Based(match[1].upper().lstrip("0") or "0", base) if base.isdigit() else None
 
 
-def _said(text: str) -> Words | None:
+def _as_words(text: str) -> Words | None:
     if not _WORDY.fullmatch(text.strip()) or _FUNCTIONS.search(text):
         return None
     bare = unmarked(text)
     if any(sign.isdigit() for sign in bare) and unit_off(text) != text:
         return None
-    found = numbers(bare, words=True)
-    if found and found[0].word and found[0].start == 0:
+    values = numbers(bare, words=True)
+    if values and values[0].word and values[0].start == 0:
         return None
     words = [word for word in _TOLD.findall(bare.casefold()) if word != "the"]
     if len(words) > 1 and words[0] in ("a", "an") and len(words[1]) > 2:
@@ -311,11 +311,11 @@ def _said(text: str) -> Words | None:
 
 
 def _clock(text: str) -> Words | None:
-    found = _CLOCK.fullmatch(unmarked(text))
-    if found is None:
+    match = _CLOCK.fullmatch(unmarked(text))
+    if match is None:
         return None
-    hour = int(found[1]) % 12 + 12 * (found[3] in "Pp") if found[3] else int(found[1])
-    return Words(f"{hour}:{found[2]}")
+    hour = int(match[1]) % 12 + 12 * (match[3] in "Pp") if match[3] else int(match[1])
+    return Words(f"{hour}:{match[2]}")
 
 
 def figure(text: str) -> str:

@@ -124,24 +124,28 @@ def _side(
     text = " " * start + text[start:end]
     every = figures(text, words=True)
     every = [one for one in every if not _LABEL.search(text, max(start, one.start - 20), one.start)]
-    found = [one for one in every if isinstance(one, Unread) or not one.word] or every
-    if not found:
+    candidates = [one for one in every if isinstance(one, Unread) or not one.word] or every
+    if not candidates:
         return _han(text, start, end)
-    if len(found) > 1:
-        found = _reduced(text, found, start)
-    if len(found) == 1:
-        return _alone(text, found[0], start, end, bounds)
-    values = {_share(one) for one in found if isinstance(one, Number)}
+    if len(candidates) > 1:
+        candidates = _reduced(text, candidates, start)
+    if len(candidates) == 1:
+        return _alone(text, candidates[0], start, end, bounds)
+    values = {_share(one) for one in candidates if isinstance(one, Number)}
     named = set(map(unit_name, nouns))
-    worked = any(_OPERATED.search(text[one.end : other.start]) for one, other in pairwise(found))
-    if len(values) == 1 and not worked and all(isinstance(one, Number) for one in found):
-        fit = [one for one in found if isinstance(one, Number) and (one.unit in named or _counts(text, one.end, nouns))]
-        same = [one for one in found if isinstance(one, Number) and one.percent == percent]
-        return next(iter(fit or same or found))
-    if not _listed(text, found):
+    worked = any(_OPERATED.search(text[one.end : other.start]) for one, other in pairwise(candidates))
+    if len(values) == 1 and not worked and all(isinstance(one, Number) for one in candidates):
+        fit = [
+            one
+            for one in candidates
+            if isinstance(one, Number) and (one.unit in named or _counts(text, one.end, nouns))
+        ]
+        same = [one for one in candidates if isinstance(one, Number) and one.percent == percent]
+        return next(iter(fit or same or candidates))
+    if not _listed(text, candidates):
         return None
-    counted = [one for one in found if _counts(text, one.end, nouns)]
-    return counted[0] if len(counted) == 1 else Unread(found[0].start, found[-1].end)
+    counted = [one for one in candidates if _counts(text, one.end, nouns)]
+    return counted[0] if len(counted) == 1 else Unread(candidates[0].start, candidates[-1].end)
 
 
 def _counts(text: str, end: int, nouns: frozenset[str]) -> bool:
@@ -159,9 +163,9 @@ def _han(text: str, start: int, end: int) -> Number | None:
     return None if value is None else Number(value, start, end, word=True)
 
 
-def _reduced(text: str, found: list[Number | Unread], start: int) -> list[Number | Unread]:
+def _reduced(text: str, candidates: list[Number | Unread], start: int) -> list[Number | Unread]:
     """Leave out what is denied, in brackets after the answer, or part of its reason."""
-    kept = [one for one in found if not DENIED.search(text, max(start, one.start - 40), one.start)] or found
+    kept = [one for one in candidates if not DENIED.search(text, max(start, one.start - 40), one.start)] or candidates
     outer = [one for one in kept if text.count("(", start, one.start) <= text.count(")", start, one.start)]
     kept = outer if outer and outer[0] is kept[0] else kept
     reason = _REASON.search(text, kept[0].end)
@@ -188,9 +192,9 @@ def _alone(text: str, one: Number | Unread, start: int, end: int, bounds: bool) 
     return Unread(one.start, one.end) if wrong else one
 
 
-def _listed(text: str, found: list[Number | Unread]) -> bool:
+def _listed(text: str, candidates: list[Number | Unread]) -> bool:
     """Tell whether figures stand as a list, a range or alternatives of one kind, or make up a formula."""
-    for one, other in pairwise(found):
+    for one, other in pairwise(candidates):
         between = text[one.end : other.start]
         if not (_LINK.fullmatch(between) or _UNIT.fullmatch(between) or _OPERATED.search(between)):
             return False

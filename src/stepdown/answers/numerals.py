@@ -106,7 +106,7 @@ def _runs(text: str) -> Iterator[re.Match[str]]:
 
 
 def _spelled(text: str, run: re.Match[str]) -> list[Worded]:
-    found: list[Worded] = []
+    words_read: list[Worded] = []
     one, joined, article, point = _Spelling(run.start()), False, False, False
     for match in _PART.finditer(text, run.start(), run.end()):
         word = match[0].lower()
@@ -124,18 +124,18 @@ def _spelled(text: str, run: re.Match[str]) -> list[Worded]:
             whole = word in _WORTH or word in SCALES
             if not (one.takes(word, joined) if whole else one.shares(word, joined, article)):
                 # What a share was refused to is an ordinal, such as `twenty fifth`.
-                found += [(one.value, one.start, one.end)] if one.begun and whole else []
+                words_read += [(one.value, one.start, one.end)] if one.begun and whole else []
                 one = _Spelling(match.start())
                 one.begun = whole and one.takes(word, False)
             one.end, joined, article, point = match.end(), False, False, False
     ordinal = _ORDINAL.match(text, one.end)
-    return [*found, (one.value, one.start, one.end)] if one.begun and not ordinal else found
+    return [*words_read, (one.value, one.start, one.end)] if one.begun and not ordinal else words_read
 
 
-def _mixed(text: str, found: list[Worded]) -> list[Worded]:
+def _mixed(text: str, words_read: list[Worded]) -> list[Worded]:
     """Add up `three and three quarters`."""
     out: list[Worded] = []
-    for one in found:
+    for one in words_read:
         last = out[-1] if out else None
         if last and 0 < one[0] < 1 and last[0].denominator == 1 and text[last[2] : one[1]] == " and ":
             out[-1] = (last[0] + one[0], last[1], one[2])

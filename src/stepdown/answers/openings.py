@@ -59,11 +59,11 @@ def given_away(text: str, problem: Problem, label: str) -> str | None:
     "Since the correct answer is B, ..." counts only where it states the label; "the given answer", "the answer key"
     and the like always do.
     """
-    shown = _SHOWN.search(text)
-    if shown is not None:
-        return shown[0]
-    found = (one for one in _PREMISE.finditer(text) if _states(one["rest"], problem, label))
-    return next((one[0][: one.start("rest") - one.start()] for one in found), None)
+    match = _SHOWN.search(text)
+    if match is not None:
+        return match[0]
+    premises = (one for one in _PREMISE.finditer(text) if _states(one["rest"], problem, label))
+    return next((one[0][: one.start("rest") - one.start()] for one in premises), None)
 
 
 def _states(rest: str, problem: Problem, label: str) -> bool:
@@ -72,8 +72,8 @@ def _states(rest: str, problem: Problem, label: str) -> bool:
     text = statement[0].split(",")[0] if statement else ""
     if "=" in text and len(numbers(text)) > 1:
         return False
-    found = conclusion(text, problem.kind, problem.choices, question=problem.question).found
-    return found is not None and same(problem.kind, found, label) is True
+    answer = conclusion(text, problem.kind, problem.choices, question=problem.question).found
+    return answer is not None and same(problem.kind, answer, label) is True
 
 
 def _spellings(problem: Problem, label: str) -> set[str]:

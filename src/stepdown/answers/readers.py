@@ -93,10 +93,10 @@ def _closing(text: str, kind: Kind, choices: tuple[str, ...], question: str) -> 
     return Conclusion(text[slice(*span)], span, text[slice(*span)][:80]) if span else Conclusion()
 
 
-def _boxes_joined(text: str, found: list[Mark]) -> list[Mark]:
+def _boxes_joined(text: str, boxes: list[Mark]) -> list[Mark]:
     """Take boxes that only `and` or a comma parts for one mark that holds them all."""
     out: list[Mark] = []
-    for one in found:
+    for one in boxes:
         last = out[-1] if out else None
         if last and last.name == one.name == "box":
             between = text[last.end + 1 : one.start]

@@ -34,13 +34,13 @@ LINE: Region = (Interval(-inf, inf, (False, False)),)
 def region(text: str) -> Region | None:
     """Read a union of intervals, sets of numbers and inequalities; None where there is anything else."""
     parts = pieces(text, "\\cup")
-    found: list[Interval] = []
+    intervals: list[Interval] = []
     for part in parts[:_MOST]:
         one = _part(unassigned(part) if "\\in " in part else part)
         if one is None:
             return None
-        found += one
-    return merged(found) if len(parts) <= _MOST else None
+        intervals += one
+    return merged(intervals) if len(parts) <= _MOST else None
 
 
 def solutions(one: Relation) -> Region | None:
@@ -49,7 +49,7 @@ def solutions(one: Relation) -> Region | None:
     if len(insides) == 1:
         return _unfolded(Relation(tuple(_ABSOLUTE.sub("y", side) for side in one.sides), one.signs), insides.pop())
     one = Relation(tuple(_APPLIED.sub("y", side) for side in one.sides), one.signs)
-    found: Region = LINE
+    region_left: Region = LINE
     names: frozenset[str] = frozenset()
     for left, sign, right in one.links:
         if left.replace(" ", "") == "-\\infty" or right.replace(" ", "") == "\\infty":
@@ -58,8 +58,8 @@ def solutions(one: Relation) -> Region | None:
         if solved is None:
             return None
         names |= letters(left) | letters(right)
-        found = crossed(found, solved)
-    return found if len(names) == 1 else None
+        region_left = crossed(region_left, solved)
+    return region_left if len(names) == 1 else None
 
 
 def _unfolded(one: Relation, inside: str) -> Region | None:
@@ -69,11 +69,14 @@ def _unfolded(one: Relation, inside: str) -> Region | None:
         return None
     slope: Bound = -line[0] if line[0] < 0 else line[0]
     root = line[1]
-    found = []
+    intervals = []
     for part in crossed(sizes, (Interval(Fraction(0), inf, (True, False)),)):
         low, high = part.low / slope, part.high / slope
-        found += [Interval(root + low, root + high, part.closed), Interval(root - high, root - low, part.closed[::-1])]
-    return merged(found)
+        intervals += [
+            Interval(root + low, root + high, part.closed),
+            Interval(root - high, root - low, part.closed[::-1]),
+        ]
+    return merged(intervals)
 
 
 def merged(parts: Sequence[Interval]) -> Region:
@@ -133,20 +136,20 @@ def _part(text: str) -> Region | None:
         return _points(points)
     if len(text) > 2 and text[0] in "([" and text[-1] in ")]":
         return _interval(text)
-    found = relation(text)
-    return solutions(found) if found is not None and set(found.signs) != {"="} else None
+    links = relation(text)
+    return solutions(links) if links is not None and set(links.signs) != {"="} else None
 
 
 def _without(text: str) -> Region | None:
     if not (text.startswith("\\{") and text.endswith("\\}")):
         return None
-    found: Region | None = LINE
+    allowed: Region | None = LINE
     for piece in pieces(text[2:-2]):
         bound = _bound(piece)
-        if bound is None or found is None:
+        if bound is None or allowed is None:
             return None
-        found = crossed(found, _holed(bound))
-    return found
+        allowed = crossed(allowed, _holed(bound))
+    return allowed
 
 
 def _points(bounds: Sequence[Bound | None]) -> Region | None:

@@ -25,10 +25,10 @@ class Relation(msgspec.Struct, frozen=True):
     @property
     def links(self) -> list[tuple[str, str, str]]:
         """Each pair of neighbours with its sign, `>` turned round to `<`."""
-        found = []
+        links_read = []
         for left, sign, right in zip(self.sides, self.signs, self.sides[1:], strict=False):
-            found.append((right, FLIPPED[sign], left) if sign[0] == ">" else (left, sign, right))
-        return found
+            links_read.append((right, FLIPPED[sign], left) if sign[0] == ">" else (left, sign, right))
+        return links_read
 
 
 def relation(text: str) -> Relation | None:

@@ -136,10 +136,12 @@ def states_number(
     """
     plain = text.replace(MARK, " ")
     every = numbers(plain, words=True)
-    found = [one for one in every if one.value == value and not _POWERED.search(plain, one.start, one.end)][:_MOST]
-    standings = [(one, _standing(text, one, question, value)) for one in found]
+    occurrences = [one for one in every if one.value == value and not _POWERED.search(plain, one.start, one.end)][
+        :_MOST
+    ]
+    standings = [(one, _standing(text, one, question, value)) for one in occurrences]
     ends = _last_step(text)
-    final = _last_calculated(text, every, known, ends[1]) if found else 0
+    final = _last_calculated(text, every, known, ends[1]) if occurrences else 0
     for one, standing in standings:
         if standing == "final" or (standing == "answer" and one.start >= ends[0]):
             return _told_at(text, one.start, one.end, ends)
@@ -221,13 +223,13 @@ def _names(before: str, question: str) -> bool:
     if head is None or _SUPPOSED.search(head["head"]):
         return False
     left = re.sub(r"[\s$*\\(),;:]|\bmust\b|\bshould\b|\bwill\b|\bhas to\b", "", head["head"])
-    asked = re.sub(r"[\s$*\\(),;:]", "", question).rstrip(".?!]}")
+    bare_question = re.sub(r"[\s$*\\(),;:]", "", question).rstrip(".?!]}")
     variables = {match[1] for match in _VARIABLE.finditer(question)}
     last = re.search(r"(?<![A-Za-z\\^])([A-Za-z])\$?\s?(?:must|should|will|has to)?\s?\Z", head["head"])
     if last is not None and last[1] in variables:
         return True
     tail = re.search(r"[\\\w^{}+*/-]+\Z", left[-60:])
-    return "=" in head["link"] and tail is not None and len(tail[0]) > 3 and asked.endswith(tail[0])
+    return "=" in head["link"] and tail is not None and len(tail[0]) > 3 and bare_question.endswith(tail[0])
 
 
 def _converts(text: str, one: Number, value: Fraction) -> bool:
@@ -257,21 +259,21 @@ def _inverted(plain: str, value: Fraction, question: str) -> Iterator[tuple[int,
     """
     if value.denominator != 1 or value < 0:
         return
-    asked = {int(digits) for digits in (*re.findall(r"\d{1,12}", question), *re.findall(r"\d", question))}
+    question_numbers = {int(digits) for digits in (*re.findall(r"\d{1,12}", question), *re.findall(r"\d", question))}
     gold = int(value)
     for match in _EQUATION.finditer(plain):
         right, made = int(match[3]), int(match[4])
         left = int(match[1]) if match[1].isdigit() else made
         others = {left, right, made} - {gold}
         trivial = gold in (0, 1) and match["sign"] != "^"
-        if gold in (left, right) and gold != made and others <= asked and not trivial:
+        if gold in (left, right) and gold != made and others <= question_numbers and not trivial:
             yield match.span()
     if not re.search(r"log|power|exponent|\^", question):
         return
     for one in numbers(plain, words=True):
         giving = _GIVING.match(plain, one.end) if one.value == value else None
         made = int(giving[1].replace("one", "1")) if giving else gold
-        if giving and made in asked - {gold} and _POWER.search(plain[max(0, one.start - _NEAR) : one.start]):
+        if giving and made in question_numbers - {gold} and _POWER.search(plain[max(0, one.start - _NEAR) : one.start]):
             yield one.start, giving.end(1)
 
 

@@ -42,13 +42,13 @@ class Measure(msgspec.Struct, frozen=True):
 
 def measure(text: str) -> Measure | None:
     """Return what a text measures, None without a unit of the table."""
-    found = _MEASURE.fullmatch(unmarked(text))
-    known = None if found is None else _known(found["unit"])
-    values = None if found is None or known is None else evaluate(found["value"].strip())
-    if found is None or known is None or values is None:
+    match = _MEASURE.fullmatch(unmarked(text))
+    known = None if match is None else _known(match["unit"])
+    values = None if match is None or known is None else evaluate(match["value"].strip())
+    if match is None or known is None or values is None:
         return None
-    before = {"sq": 2, "cu": 3}.get((found["before"] or "")[:2], 1)
-    power = int(found["power"] or before)
+    before = {"sq": 2, "cu": 3}.get((match["before"] or "")[:2], 1)
+    power = int(match["power"] or before)
     return Measure(known[0], power, tuple(value * known[1] ** power for value in values))
 
 

@@ -135,7 +135,7 @@ def unwrapped_span(text: str, start: int, end: int, *, brackets: bool = False) -
         if farewell := _FAREWELL.search(text, max(start, end - 200), end):
             end = farewell.start()
             continue
-        inner = _held(text, start, end, pairs) if end - start <= _LONGEST else None
+        inner = _inner_span(text, start, end, pairs) if end - start <= _LONGEST else None
         inner = inner or _untagged(text, start, end) or _stray(text, start, end)
         if inner is None:
             break
@@ -152,7 +152,7 @@ def _bared(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _held(text: str, start: int, end: int, pairs: tuple[tuple[str, str], ...]) -> tuple[int, int] | None:
+def _inner_span(text: str, start: int, end: int, pairs: tuple[tuple[str, str], ...]) -> tuple[int, int] | None:
     """Return what one command or one pair of marks holds that spans the whole."""
     command = _COMMAND.match(text, start, end)
     if command is not None and text[end - 1] == "}" and _spans(text, command.end(), end - 1, "{", "}"):

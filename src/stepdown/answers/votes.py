@@ -28,7 +28,7 @@ def groups(kind: Kind, answers: Sequence[str | None]) -> list[tuple[int, ...]]:
     of the first 24 groups, and is equal to it only where `same` is sure, so that the same answers always make the same
     groups.
     """
-    found: list[list[int]] = []
+    classes: list[list[int]] = []
     known: dict[Hashable, list[int]] = {}
     for index, answer in enumerate(answers):
         if not answer:
@@ -36,16 +36,16 @@ def groups(kind: Kind, answers: Sequence[str | None]) -> list[tuple[int, ...]]:
         key = stands_for(kind, answer)
         key = " ".join(answer.split()) if key is None else (key,)
         if key not in known:
-            group = _alike(answer, answers, found) if kind == "expression" else None
+            group = _alike(answer, answers, classes) if kind == "expression" else None
             if group is None:
-                found.append(group := [])
+                classes.append(group := [])
             known[key] = group
         known[key].append(index)
-    return [tuple(group) for group in found]
+    return [tuple(group) for group in classes]
 
 
-def _alike(answer: str, answers: Sequence[str | None], found: Sequence[list[int]]) -> list[int] | None:
-    firsts = ((one, answers[one[0]]) for one in found[:_MOST_COMPARED])
+def _alike(answer: str, answers: Sequence[str | None], classes: Sequence[list[int]]) -> list[int] | None:
+    firsts = ((one, answers[one[0]]) for one in classes[:_MOST_COMPARED])
     return next((one for one, first in firsts if first and same("expression", first, answer)), None)
 
 

@@ -79,8 +79,8 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values: the object `stepdown audit --json` prints."""
-        found: dict[str, Any] = msgspec.to_builtins(self)
-        return found
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        return fields
 
     def __str__(self) -> str:
         lines = [line for one in self.runs for line in (*_paragraph(one), "")]
@@ -198,12 +198,12 @@ def _paragraph(one: RunAudit) -> list[str]:
     return lines
 
 
-def _leak_lines(found: Leakage) -> list[str]:
+def _leak_lines(leaks: Leakage) -> list[str]:
     return [
-        f"  leakage   {found.leaked} of {found.plans} plans hold the answer ({found.last_step} in the last step), "
-        f"{found.not_assessable} not assessable; {found.computed} hold computed values",
-        f"            right / graded / total: {found.everything} with all plans, {found.without_leaked} without "
-        f"leaked ones, {found.clean} with plans known to be clean",
+        f"  leakage   {leaks.leaked} of {leaks.plans} plans hold the answer ({leaks.last_step} in the last step), "
+        f"{leaks.not_assessable} not assessable; {leaks.computed} hold computed values",
+        f"            right / graded / total: {leaks.everything} with all plans, {leaks.without_leaked} without "
+        f"leaked ones, {leaks.clean} with plans known to be clean",
     ]
 
 

@@ -104,10 +104,10 @@ def _hash(text: str) -> bytes:
 
 def count_by_student_and_plan(attempts: Iterable[GradedAttempt]) -> dict[bytes, dict[tuple[str, bytes], SolveCounts]]:
     """Return by question the outcomes of each (student, plan)."""
-    found: defaultdict[bytes, dict[tuple[str, bytes], SolveCounts]] = defaultdict(dict)
+    counts: defaultdict[bytes, dict[tuple[str, bytes], SolveCounts]] = defaultdict(dict)
     for attempt in attempts:
-        found[attempt.question].setdefault((attempt.student, attempt.plan), SolveCounts()).add(attempt)
-    return found
+        counts[attempt.question].setdefault((attempt.student, attempt.plan), SolveCounts()).add(attempt)
+    return counts
 
 
 def blame(attempt: GradedAttempt, crossing: Crossing) -> BlamedTrace:
@@ -150,8 +150,8 @@ def suggestions(attempts: Iterable[GradedAttempt], counts_by_question: Mapping[b
     for attempt in attempts:
         if attempt.plan != NO_PLAN:
             first.setdefault((attempt.question, attempt.plan), attempt)
-    found = (suggest(attempt, counts_by_question[attempt.question]) for attempt in first.values())
-    return sorted((one for one in found if one is not None), key=lambda one: (-one.score, one.run))
+    suggested = (suggest(attempt, counts_by_question[attempt.question]) for attempt in first.values())
+    return sorted((one for one in suggested if one is not None), key=lambda one: (-one.score, one.run))
 
 
 def suggest(attempt: GradedAttempt, crossing: Crossing) -> Suggestion | None:

@@ -45,22 +45,22 @@ def leaked(trace: Trace) -> bool:
 
 def leakage(graded: Iterable[tuple[Trace, Grade]]) -> Leakage:
     """Return the leaks over graded traces; a plan that several samples share counts once."""
-    found = Leakage()
+    counts = Leakage()
     for trace, grade in graded:
         if trace.plan is not None:
-            found = add_leak(found, leak(trace.problem, trace.plan), grade, first=trace.sample == 0)
-    return found
+            counts = add_leak(counts, leak(trace.problem, trace.plan), grade, first=trace.sample == 0)
+    return counts
 
 
-def add_leak(found: Leakage, one: Leak, grade: Grade, *, first: bool) -> Leakage:
+def add_leak(counts: Leakage, one: Leak, grade: Grade, *, first: bool) -> Leakage:
     """Return the leakage with one trace more, and one plan more where this is its `first` trace."""
     return Leakage(
-        plans=found.plans + first,
-        not_assessable=found.not_assessable + (first and not one.assessable),
-        leaked=found.leaked + (first and one.gold),
-        last_step=found.last_step + (first and one.last_step),
-        computed=found.computed + (first and bool(one.computed)),
-        everything=found.everything.plus(grade),
-        without_leaked=found.without_leaked if one.gold else found.without_leaked.plus(grade),
-        clean=found.clean.plus(grade) if one.assessable and not one.gold else found.clean,
+        plans=counts.plans + first,
+        not_assessable=counts.not_assessable + (first and not one.assessable),
+        leaked=counts.leaked + (first and one.gold),
+        last_step=counts.last_step + (first and one.last_step),
+        computed=counts.computed + (first and bool(one.computed)),
+        everything=counts.everything.plus(grade),
+        without_leaked=counts.without_leaked if one.gold else counts.without_leaked.plus(grade),
+        clean=counts.clean.plus(grade) if one.assessable and not one.gold else counts.clean,
     )

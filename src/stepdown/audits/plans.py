@@ -58,8 +58,8 @@ def blanks(text: str) -> Iterator[str]:
 
 def restating(question: str, text: str) -> Iterator[str]:
     """Give the question where at least 80 % of its runs of four words come again in the plan."""
-    asked, words = _runs(question), _runs(text)
-    if len(asked) >= RUN and len(asked & words) >= RESTATED * len(asked):
+    question_runs, words = _runs(question), _runs(text)
+    if len(question_runs) >= RUN and len(question_runs & words) >= RESTATED * len(question_runs):
         yield question
 
 

@@ -29,14 +29,14 @@ _ANSWER = re.compile(
 def termination_faults(trace: Trace) -> tuple[EndingKind, ...]:
     """Return what is wrong with how a trace ends; usually nothing."""
     text = trace.solution or ""
-    found: list[EndingKind] = []
+    kinds: list[EndingKind] = []
     if trace.truncated:
-        found.append("truncated")
+        kinds.append("truncated")
     if loops(text) or any(_output(call) >= RUNAWAY_TOKENS for call in trace.calls):
-        found.append("runaway")
+        kinds.append("runaway")
     if contradicts(text):
-        found.append("contradiction")
-    return tuple(found)
+        kinds.append("contradiction")
+    return tuple(kinds)
 
 
 def loops(text: str) -> bool:
@@ -67,8 +67,8 @@ def contradicts(text: str) -> bool:
 def _value(match: re.Match[str]) -> Fraction | None:
     text = match["mark"] or match["box"] or match["said"]
     # A sentence after the answer, or the next box, is not part of it.
-    found = numbers(re.split(r"\.\s|\\boxed", text)[0])
-    return found[0].value if len(found) == 1 else None
+    values = numbers(re.split(r"\.\s|\\boxed", text)[0])
+    return values[0].value if len(values) == 1 else None
 
 
 def _output(call: Call) -> int:

@@ -145,18 +145,18 @@ def main(tokens: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if is_broken_pipe(error):
             return BROKEN_PIPE
-        say_error(found := describe_os_error(error))
-        return found.exit_code
+        say_error(fault := describe_os_error(error))
+        return fault.exit_code
 
 
 def _call(tokens: Sequence[str]) -> int:
     as_json = "--json" in tokens[: [*tokens, "--"].index("--")]
-    note_typed(tokens)
     try:
+        note_typed(tokens)
         command, bound, _ = app.parse_args(_split(tokens), exit_on_error=False, print_error=False)
         check_numbers([*bound.args, *bound.kwargs.values()])
-        found = command(*bound.args, **bound.kwargs)
-        return found if isinstance(found, int) else 0
+        code = command(*bound.args, **bound.kwargs)
+        return code if isinstance(code, int) else 0
     except StepdownError as error:
         return report(error, as_json=as_json)
     except CycloptsError as error:

@@ -75,11 +75,11 @@ def show_corpus(
 
 def telling(words: str, unit: str = "rows") -> Callable[[int, int], None]:
     """Return a progress that says on stderr how far a pass over rows is, every two seconds."""
-    said = [monotonic()]
+    last_line = [monotonic()]
 
     def tell(done: int, total: int) -> None:
-        if monotonic() - said[0] >= _EVERY_SECONDS:
-            said[0] = monotonic()
+        if monotonic() - last_line[0] >= _EVERY_SECONDS:
+            last_line[0] = monotonic()
             say(f"{words}: {done:,} of {total:,} {unit}")
 
     return tell

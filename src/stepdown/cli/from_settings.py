@@ -63,8 +63,8 @@ def _as_dataclass(kind: type[msgspec.Struct]) -> type:
 def _parameter(one: Option) -> Parameter:
     names = [one.flag, one.short] if one.short else [one.flag]
     required = True if one.name in _REQUIRED and one.default == () else None
-    shown = None if one.shown else False
-    return Parameter(name=names, help=one.help, group=_GROUPS[one.group], required=required, show_default=shown)
+    show_default = None if one.shown else False
+    return Parameter(name=names, help=one.help, group=_GROUPS[one.group], required=required, show_default=show_default)
 
 
 def _settled(kind: type[msgspec.Struct], value: Any) -> msgspec.Struct:

@@ -78,7 +78,7 @@ def tasks_of(problems: Problems, grid: GridSettings, sampling: RunSampling, play
     with blaming("--plans"):
         planned = [load_plans(name, _control(control), find_run=players.store.run)
                    for name in dict.fromkeys(grid.plans) for control in dict.fromkeys(grid.control)]  # fmt: skip
-    shown = load_demonstrations(grid.demos) if grid.demos else ()
+    demonstrations = load_demonstrations(grid.demos) if grid.demos else ()
     tasks = []
     for student in dict.fromkeys(grid.student):
         for method in methods:
@@ -99,7 +99,7 @@ def tasks_of(problems: Problems, grid: GridSettings, sampling: RunSampling, play
                         teacher=writer,
                         plans=plans,
                         grader=players.grader(grid.grader),
-                        prompts=with_demonstrations(words, shown) if examples else words,
+                        prompts=with_demonstrations(words, demonstrations) if examples else words,
                         sampling=with_stops(drawn, stops, words, examples=examples, completes=completes(solver)),
                         teacher_sampling=with_stops(planned_by, None, words, completes=completes(planner)),
                         samples=grid.samples,

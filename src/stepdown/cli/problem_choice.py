@@ -9,7 +9,7 @@ def load_chosen(chosen: ProblemSettings, name: str, *, preferred: str = "") -> P
     """Return the chosen problems of a data set, of its `preferred` split unless one is named."""
     named = [one for one in datasets() if one.name == name and chosen.data is None]
     known = any(preferred in one.splits for one in named)
-    found = load_problems(
+    problems_found = load_problems(
         name,
         split=preferred if known and chosen.split is None else chosen.split,
         limit=chosen.limit,
@@ -20,8 +20,8 @@ def load_chosen(chosen: ProblemSettings, name: str, *, preferred: str = "") -> P
         code=True,
     )
     if not named:
-        say(_count_kinds(found))
-    return found
+        say(_count_kinds(problems_found))
+    return problems_found
 
 
 def _columns(chosen: ProblemSettings) -> Columns | None:

@@ -104,7 +104,7 @@ def show_results(results: Sequence[Result]) -> None:
 def show_met(results: Sequence[Result]) -> None:
     """Say which runs were tested on what their students were trained on, and what they scored without."""
     marked = ((one.run, one.contamination) for one in results if one.contamination)
-    show(*(f"{run}: {found}" for run, found in marked if str(found)))
+    show(*(f"{run}: {contamination}" for run, contamination in marked if str(contamination)))
 
 
 def _names(one: Result) -> list[str]:

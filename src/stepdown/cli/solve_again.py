@@ -45,15 +45,15 @@ def solve_edited(run: Run, problem: Problem, plan: Plan, *, student: str, prompt
     _show(run, asyncio.run(work()), plan, as_json=as_json)
 
 
-def _show(run: Run, found: Rerun, plan: Plan, *, as_json: bool) -> None:
-    trace, grade = found.after[0]
-    before, after = found.flip
+def _show(run: Run, rerun: Rerun, plan: Plan, *, as_json: bool) -> None:
+    trace, grade = rerun.after[0]
+    before, after = rerun.flip
     if as_json:
         solved = Solved(
             run=run.id,
             problem=trace.problem.id,
-            derived=found.run.id,
-            student=found.run.settings.student,
+            derived=rerun.run.id,
+            student=rerun.run.settings.student,
             before=before,
             after=after,
             found=grade.found,
@@ -62,7 +62,7 @@ def _show(run: Run, found: Rerun, plan: Plan, *, as_json: bool) -> None:
         )
         show_json(solved)
         return
-    for old, now in zip(found.before, found.after, strict=False):
+    for old, now in zip(rerun.before, rerun.after, strict=False):
         show("", f"{old[1].verdict} → {now[1].verdict}: {now[1].why}", (now[0].solution or "").strip())
-    samples = f" by {counted(len(found.after), 'sample')}" if len(found.after) > 1 else ""
-    say("", f"{before} → {after}{samples}; kept in run {found.run.id}: `stepdown report {run.id} {found.run.id}`")
+    samples = f" by {counted(len(rerun.after), 'sample')}" if len(rerun.after) > 1 else ""
+    say("", f"{before} → {after}{samples}; kept in run {rerun.run.id}: `stepdown report {run.id} {rerun.run.id}`")

@@ -71,15 +71,15 @@ def _exchange(row: Row) -> tuple[str, str, bool]:
 
 def _completed(row: Row) -> list[tuple[str, str]]:
     prompt, completion = row.value("prompt"), row.value("completion")
-    asked = [(ASKING[0], prompt)] if isinstance(prompt, str) else _turns(row, "prompt")
-    return asked + ([(ANSWERING[0], completion)] if isinstance(completion, str) else _turns(row, "completion"))
+    turns = [(ASKING[0], prompt)] if isinstance(prompt, str) else _turns(row, "prompt")
+    return turns + ([(ANSWERING[0], completion)] if isinstance(completion, str) else _turns(row, "completion"))
 
 
 def _turns(row: Row, column: str) -> list[tuple[str, str]]:
     value = row.value(column)
     if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
         raise row.bad(column, f"a list of turns, found {shown(value)}")
-    return [(_speaker(row, column, turn), _said(row, column, turn)) for turn in value]
+    return [(_speaker(row, column, turn), _content_of(row, column, turn)) for turn in value]
 
 
 def _speaker(row: Row, column: str, turn: Mapping[str, Any]) -> str:
@@ -89,7 +89,7 @@ def _speaker(row: Row, column: str, turn: Mapping[str, Any]) -> str:
     return role
 
 
-def _said(row: Row, column: str, turn: Mapping[str, Any]) -> str:
+def _content_of(row: Row, column: str, turn: Mapping[str, Any]) -> str:
     value = turn.get("content", turn.get("value"))
     if isinstance(value, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in value):
         value = "".join(str(part.get("text", "")) for part in value)
@@ -118,9 +118,9 @@ def _supposed(group: list[Chain]) -> Problem:
     lines = [line for chain in group if (line := _last(chain.text)) is not None]
     if problem.kind == "choice" or not lines:
         return problem
-    found = inline(problem.question, lines[0])
-    if found and all(inline(problem.question, one) for one in lines):
-        return msgspec.structs.replace(problem, question=found[0], choices=found[1], kind="choice")
+    choices = inline(problem.question, lines[0])
+    if choices and all(inline(problem.question, one) for one in lines):
+        return msgspec.structs.replace(problem, question=choices[0], choices=choices[1], kind="choice")
     if all(plain_number(one) is not None for one in lines):
         return msgspec.structs.replace(problem, kind="number")
     return problem

@@ -206,8 +206,8 @@ def _frame(part: list[Example]) -> Any:
     """Return examples as the three columns of turns; built flat, which is far faster than from nested objects."""
     polars = load_polars()
     pair = polars.struct("role", "content")
-    asked = [(at, turn.role, turn.content) for at, one in enumerate(part) for turn in one.question]
-    questions = polars.DataFrame(asked, schema=["at", "role", "content"], orient="row")
+    turns = [(at, turn.role, turn.content) for at, one in enumerate(part) for turn in one.question]
+    questions = polars.DataFrame(turns, schema=["at", "role", "content"], orient="row")
     prompts = questions.group_by("at", maintain_order=True).agg(pair.alias("prompt")).select("prompt")
     answers = polars.DataFrame({"role": ["assistant"] * len(part), "content": [one.completion for one in part]})
     completions = answers.select(pair.reshape((-1, 1)).arr.to_list().alias("completion"))

@@ -75,16 +75,16 @@ def _chains(row: Row) -> tuple[PoolChain, ...]:
 
 
 def _chain(problem: Problem, one: PoolChain, index: int, source: ChainSource) -> Chain:
-    found = _label(problem, one.pred)
-    source.seen[_UNREAD] += found is None
+    label = _label(problem, one.pred)
+    source.seen[_UNREAD] += label is None
     source.seen[_CONDITIONED] += one.gold_conditioned
-    why = "the pool has no label for it" if found is None else f"the pool's label is `{found[:80]}`"
+    why = "the pool has no label for it" if label is None else f"the pool's label is `{label[:80]}`"
     return Chain(
         problem,
         one.text,
         one.teacher or source.teacher,
         index,
-        Grade("right" if one.correct else "wrong", found, why, GRADER),
+        Grade("right" if one.correct else "wrong", label, why, GRADER),
         variant=one.variant,
         gold_conditioned=one.gold_conditioned,
     )

@@ -43,19 +43,19 @@ def listed(question: str) -> tuple[str, tuple[str, ...]] | None:
     starts = [at for at, line in enumerate(lines) if line.startswith("A. ")]
     if not starts or not 2 <= len(lines) - starts[-1] <= len(LETTERS):
         return None
-    found = [_LISTED.fullmatch(line) for line in lines[starts[-1] :]]
-    letters = "".join(match[1] for match in found if match)
-    if letters != LETTERS[: len(found)]:
+    matches = [_LISTED.fullmatch(line) for line in lines[starts[-1] :]]
+    letters = "".join(match[1] for match in matches if match)
+    if letters != LETTERS[: len(matches)]:
         return None
-    return "\n".join(lines[: starts[-1]]), tuple(match[2] for match in found if match)
+    return "\n".join(lines[: starts[-1]]), tuple(match[2] for match in matches if match)
 
 
 def inline(question: str, gold: str = "(A)") -> tuple[str, tuple[str, ...]] | None:
     """Return a question and the choices written into it, None without any or where the gold is no letter."""
-    found = split_inline(question) if _LETTER.fullmatch(gold) else None
-    if found is None or not found[0] or not all(found[1]):
+    parts = split_inline(question) if _LETTER.fullmatch(gold) else None
+    if parts is None or not parts[0] or not all(parts[1]):
         return None
-    return _HEADING.sub("", found[0]), found[1]
+    return _HEADING.sub("", parts[0]), parts[1]
 
 
 def label_of(text: str, choices: Sequence[str]) -> str | None:

@@ -50,14 +50,14 @@ def import_traces(path: str | Path, *, store: Store | None = None) -> Run:
 
 
 def _find(path: str | Path) -> Path:
-    found = Path(path).expanduser()
-    if found.is_dir():
+    file = Path(path).expanduser()
+    if file.is_dir():
         raise UsageError(f"`{path}` is a directory", f"name files in it, such as {path}/*.csv")
-    if not found.is_file():
+    if not file.is_file():
         raise UsageError(f"there is no file `{path}`", _FORMS)
-    if not found.stat().st_size:
+    if not file.stat().st_size:
         raise UsageError(f"`{path}` is empty", "fetch the file again, or name another")
-    return found
+    return file
 
 
 def _earlier(store: Store, origin: str) -> Run | None:
@@ -109,8 +109,8 @@ def _remarks(row: trace_of_thought_csv.CsvTrace) -> tuple[Annotation, ...]:
 
 def _import_lines(path: Path, origin: str, store: Store) -> Run:
     settings, places = None, set()
-    with closing(jsonl_runs.read_lines(path)) as found:
-        for number, line in found:
+    with closing(jsonl_runs.read_lines(path)) as lines:
+        for number, line in lines:
             settings = line.settings
             index = (line.ordinal, line.sample)
             if index in places:

@@ -73,15 +73,15 @@ def _chain(row: Row, source: ChainSource) -> tuple[str, Chain]:
         raise row.bad("the row", f"a chain as the released code of SCoTD writes it ({error})") from error
     problem = _problem(row, one, source.dataset)
     text = one.response.removesuffix(_END).rpartition(_LABEL)
-    found = _label(problem, text[2]) if text[1] else None
-    if one.score >= 0.5 and found is None:
+    label = _label(problem, text[2]) if text[1] else None
+    if one.score >= 0.5 and label is None:
         raise row.bad("response", f"a label behind `{_LABEL.strip()}`, since its score is 1")
-    source.seen[_NO_LABEL] += found is None
+    source.seen[_NO_LABEL] += label is None
     chain = Chain(
         problem,
         one.response.removesuffix(_END),
         source.teacher,
-        grade=Grade("right" if one.score >= 0.5 else "wrong", found, grader=GRADER),
+        grade=Grade("right" if one.score >= 0.5 else "wrong", label, grader=GRADER),
         logprob=_mean(one.token_probs),
         tokens=len(one.tokens) or None,
     )
@@ -89,13 +89,13 @@ def _chain(row: Row, source: ChainSource) -> tuple[str, Chain]:
 
 
 def _problem(row: Row, one: ScotdSample, dataset: str) -> Problem:
-    asked, mark, rest = one.prompt.rpartition(_A)
-    question = asked.rpartition(_END + _Q)[2].removeprefix(_Q).strip()
+    question_text, mark, rest = one.prompt.rpartition(_A)
+    question = question_text.rpartition(_END + _Q)[2].removeprefix(_Q).strip()
     if not mark or rest.strip() or not question:
         raise row.bad("prompt", f"a prompt that ends in `Q: ...` and `A:`, found {shown(one.prompt[-60:])}")
-    found = inline(question)
-    stem, choices = found or (question, ())
-    return Problem(f"{dataset}/{one.index}", stem, "", choices, "choice" if found else "text")
+    parts = inline(question)
+    stem, choices = parts or (question, ())
+    return Problem(f"{dataset}/{one.index}", stem, "", choices, "choice" if parts else "text")
 
 
 def _label(problem: Problem, text: str) -> str | None:

@@ -149,8 +149,8 @@ def read_problem(path: Path, line: int, row: CsvTrace, dataset: Dataset | None) 
         return gsm8k.read_problem(Row(str(path), line, {"question": question, "answer": gold}))
     if dataset == "math":
         return hendrycks_math.read_problem(Row(str(path), line, {"problem": question, "solution": gold}))
-    shown = row.delegation.input_text.partition(question)[2]
-    choices = tuple(text.strip() for _, text in _CHOICE.findall(shown))
+    tail = row.delegation.input_text.partition(question)[2]
+    choices = tuple(text.strip() for _, text in _CHOICE.findall(tail))
     return Problem(id="", question=question.strip(), answer=gold.strip(), choices=choices, kind="choice")
 
 
@@ -182,20 +182,20 @@ def _call(role: Role, model: str, text: PromptAndReply) -> Call:
 
 def wording_of(trace: Trace) -> tuple[str, str]:
     """Return (prompt set, method) whose words a trace's student was asked in, (`recorded`, its method) if none."""
-    asked = trace.calls[-1].messages[0].content
+    prompt = trace.calls[-1].messages[0].content
     for prompts in PROMPT_SETS.values():
         if trace.plan is not None:
-            if _says(prompts, TRACE_OF_THOUGHT, trace, asked):
+            if _says(prompts, TRACE_OF_THOUGHT, trace, prompt):
                 return prompts.name, TRACE_OF_THOUGHT.name
             continue
         for method in (DIRECT, CHAIN_OF_THOUGHT, PLAN_AND_SOLVE):
-            if _says(prompts, method, trace, asked):
+            if _says(prompts, method, trace, prompt):
                 return prompts.name, method.name
     return "recorded", trace.method
 
 
-def _says(prompts: PromptSet, method: Method, trace: Trace, asked: str) -> bool:
-    return prompts.render(method, Prompt("solve", trace.problem, trace.plan))[-1].content == asked.strip()
+def _says(prompts: PromptSet, method: Method, trace: Trace, prompt: str) -> bool:
+    return prompts.render(method, Prompt("solve", trace.problem, trace.plan))[-1].content == prompt.strip()
 
 
 def row_of(trace: Trace, prices: Prices) -> CsvTrace:

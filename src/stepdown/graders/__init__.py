@@ -90,8 +90,8 @@ def load_grader(name: str = "default", *, code: bool = False) -> Grader:
         kind = _KINDS.get(plain, problem.kind)
         if plain == "last-number" and kind not in NUMERIC:
             return Grade("ungraded", why=f"`{plain}` reads numbers, and this problem's kind is `{kind}`", grader=full)
-        found = read(solution, kind, problem.choices, question=problem.question)
-        return await _graded(problem, solution, found, kind, full)
+        conclusion_read = read(solution, kind, problem.choices, question=problem.question)
+        return await _graded(problem, solution, conclusion_read, kind, full)
 
     return _Named(full, grade)
 

@@ -26,9 +26,9 @@ def main() -> None:
         # A parent that was killed cannot kill its worker: the alarm does.
         if hasattr(signal, "alarm"):
             signal.alarm(_SECONDS)
-        gold, found = json.loads(line)
+        gold, answer = json.loads(line)
         try:
-            parsed = [parse(f"\\boxed{{{one}}}", parsing_timeout=None) for one in (gold, found)]
+            parsed = [parse(f"\\boxed{{{one}}}", parsing_timeout=None) for one in (gold, answer)]
             equal = bool(verify(*parsed, timeout_seconds=None)) if all(parsed) else None
         except (Exception, RecursionError):
             equal = None

@@ -9,10 +9,10 @@ NUMERIC: frozenset[Kind] = frozenset({"number", "expression"})
 def last_number(text: str, kind: Kind, choices: tuple[str, ...] = (), *, question: str = "") -> Conclusion:
     """Return the last number of a text, whatever it is; the signature is that of `answers.conclusion`."""
     assert kind in NUMERIC, "other kinds have no number to read"
-    found = numbers(text)
-    if not found:
+    values = numbers(text)
+    if not values:
         return Conclusion(how="no number")
-    last = found[-1]
+    last = values[-1]
     return Conclusion(spelled(last.value), (last.start, last.end), text[last.start : last.end])
 
 
@@ -22,9 +22,9 @@ def box_first(text: str, kind: Kind, choices: tuple[str, ...] = (), *, question:
     if not boxes:
         return conclusion(text, kind, choices, question=question)
     start, end = boxes[-1]
-    held = text[start:end]
+    inside = text[start:end]
     if kind == "expression":
-        return Conclusion(held, (start, end), held[:80])
-    found = conclusion(held, kind, choices, question=question)
-    where = found.where and (start + found.where[0], start + found.where[1])
-    return Conclusion(found.found, where, found.how)
+        return Conclusion(inside, (start, end), inside[:80])
+    read = conclusion(inside, kind, choices, question=question)
+    where = read.where and (start + read.where[0], start + read.where[1])
+    return Conclusion(read.found, where, read.how)

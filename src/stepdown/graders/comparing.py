@@ -22,18 +22,18 @@ _NEGATION = frozenset({"not", "no", "never", "n't", "neither", "nor"})
 Outcome = tuple[Verdict, str]
 
 
-async def compare(problem: Problem, found: str, kind: Kind, *, whole: tuple[str, ...] = ()) -> Outcome:
+async def compare(problem: Problem, answer: str, kind: Kind, *, whole: tuple[str, ...] = ()) -> Outcome:
     """Return the verdict on a found answer and why; `ungraded` where the gold cannot be read or time runs out.
 
     `whole` are longer readings of the same place (see `wholes`), for a gold that is an equation or a list.
     """
     if kind == "number":
-        return _numbers(problem, found)
+        return _numbers(problem, answer)
     if kind == "choice":
-        return _choices(problem, found)
+        return _choices(problem, answer)
     if kind == "text":
-        return _texts(problem.answer, found)
-    outcome = await _expressions(problem, found)
+        return _texts(problem.answer, answer)
+    outcome = await _expressions(problem, answer)
     if outcome[0] == "wrong" and whole:
         more = several(gold_of(problem, kind) or "")
         for one in (one for one in whole if more or _ABOUT.search(one)):
@@ -42,12 +42,12 @@ async def compare(problem: Problem, found: str, kind: Kind, *, whole: tuple[str,
     return outcome
 
 
-def wholes(solution: str, found: str, span: tuple[int, int]) -> tuple[str, ...]:
+def wholes(solution: str, answer: str, span: tuple[int, int]) -> tuple[str, ...]:
     """Return what an answer was read from where it is more: several boxes, or the whole of an equation or list."""
     boxes = last_boxes(solution)
     inside = len(boxes) > 1 and any(start <= span[0] and span[1] <= end for start, end in boxes)
     joined = ", ".join(solution[start:end] for start, end in boxes) if inside else ""
-    return tuple(one for one in (joined, around(solution, span)) if one and one != found)
+    return tuple(one for one in (joined, around(solution, span)) if one and one != answer)
 
 
 def gold_of(problem: Problem, kind: Kind) -> str | None:
@@ -68,19 +68,19 @@ def _gold(answer: str, kind: Kind, choices: tuple[str, ...]) -> str | None:
     return plain_text(answer) or None
 
 
-def _numbers(problem: Problem, found: str) -> Outcome:
+def _numbers(problem: Problem, answer: str) -> Outcome:
     gold = gold_of(problem, "number")
     if gold is None:
         return "ungraded", f"the gold `{problem.answer[:80]}` is not a number"
     # Both are spelled in the one form that a value has.
-    return _outcome(gold == found or number(gold) == number(found), found, gold)
+    return _outcome(gold == answer or number(gold) == number(answer), answer, gold)
 
 
-def _choices(problem: Problem, found: str) -> Outcome:
+def _choices(problem: Problem, answer: str) -> Outcome:
     gold = gold_of(problem, "choice")
     if gold is None:
         return "ungraded", f"the gold `{problem.answer[:80]}` is none of the choices"
-    return _outcome(gold == found, found, gold)
+    return _outcome(gold == answer, answer, gold)
 
 
 def _letter(answer: str, choices: tuple[str, ...]) -> str | None:
@@ -115,28 +115,28 @@ def _truth(text: list[str]) -> bool | None:
     return truths[0] if text[0] in _TRUTH or _NEGATION.isdisjoint(set(text) - {"no"}) else None
 
 
-async def _expressions(problem: Problem, found: str) -> Outcome:
+async def _expressions(problem: Problem, answer: str) -> Outcome:
     gold = gold_of(problem, "expression")
     if gold is None:
         return "ungraded", "the gold is empty"
-    if len(found) > _LONGEST:
+    if len(answer) > _LONGEST:
         return "wrong", f"the answer is longer than {_LONGEST} characters"
-    equal = same_expression(gold, found)
+    equal = same_expression(gold, answer)
     if equal is None:
         try:
-            equal = await workers.same(gold[:_LONGEST], found, seconds=_SECONDS)
+            equal = await workers.same(gold[:_LONGEST], answer, seconds=_SECONDS)
         except OutOfTime:
-            return "ungraded", f"`{found[:80]}` could not be compared with `{gold[:80]}` within {_SECONDS:g} s"
-    if equal and _FACTOR.search(problem.question) and _groups(found) < _groups(gold):
-        return "wrong", f"found `{found[:80]}`, which equals the gold `{gold[:80]}` but is not fully factored"
-    return _outcome(bool(equal), found, gold)
+            return "ungraded", f"`{answer[:80]}` could not be compared with `{gold[:80]}` within {_SECONDS:g} s"
+    if equal and _FACTOR.search(problem.question) and _groups(answer) < _groups(gold):
+        return "wrong", f"found `{answer[:80]}`, which equals the gold `{gold[:80]}` but is not fully factored"
+    return _outcome(bool(equal), answer, gold)
 
 
 def _groups(expression: str) -> int:
     return sum(int(match[1] or 1) for match in _GROUP.finditer(expression.replace("\\left", "").replace("\\right", "")))
 
 
-def _outcome(equal: bool, found: str, gold: str) -> Outcome:
+def _outcome(equal: bool, answer: str, gold: str) -> Outcome:
     if equal:
-        return "right", f"found `{found[:80]}`, the gold"
-    return "wrong", f"found `{found[:80]}`, the gold is `{gold[:80]}`"
+        return "right", f"found `{answer[:80]}`, the gold"
+    return "wrong", f"found `{answer[:80]}`, the gold is `{gold[:80]}`"

@@ -21,8 +21,8 @@ class CustomGrader(msgspec.Struct, frozen=True):
 
     async def __call__(self, problem: Problem, solution: str) -> Grade:
         """Return the grade under this name."""
-        found = self.inner(problem, solution)
-        grade = await found if inspect.isawaitable(found) else found
+        result = self.inner(problem, solution)
+        grade = await result if inspect.isawaitable(result) else result
         if not isinstance(grade, Grade):
             raise UsageError(
                 f"the grader `{self.name}` returned `{type(grade).__name__}`, not a `Grade`",

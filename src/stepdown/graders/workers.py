@@ -40,11 +40,11 @@ class Worker:
         )
         self._line(_STARTING)
 
-    def compare(self, gold: str, found: str, seconds: float) -> bool | None:
+    def compare(self, gold: str, answer: str, seconds: float) -> bool | None:
         """Return whether two answers are equal, None where one cannot be parsed; raise OutOfTime."""
         assert self.process.stdin is not None, "the process was started with a pipe"
         try:
-            self.process.stdin.write(json.dumps([gold, found]) + "\n")
+            self.process.stdin.write(json.dumps([gold, answer]) + "\n")
             self.process.stdin.flush()
         except OSError as error:
             raise OutOfTime from error
@@ -83,18 +83,18 @@ class Workers:
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(most)
 
-    async def same(self, gold: str, found: str, *, seconds: float = 5.0) -> bool | None:
+    async def same(self, gold: str, answer: str, *, seconds: float = 5.0) -> bool | None:
         """Compare without blocking the event loop; see `Worker.compare`."""
         if find_spec("math_verify") is None:
             raise MissingExtra("math-verify", "math", "comparing LaTeX expressions")
-        return await asyncio.to_thread(self.compare, gold, found, seconds)
+        return await asyncio.to_thread(self.compare, gold, answer, seconds)
 
-    def compare(self, gold: str, found: str, seconds: float = 5.0) -> bool | None:
+    def compare(self, gold: str, answer: str, seconds: float = 5.0) -> bool | None:
         """Compare on an idle worker, or on a new one."""
         with self._slots:
             worker = self._take()
             try:
-                verdict = worker.compare(gold, found, seconds)
+                verdict = worker.compare(gold, answer, seconds)
             except BaseException:
                 worker.close()
                 raise

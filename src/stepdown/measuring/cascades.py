@@ -163,7 +163,7 @@ def calibrate(cheap: Run, dear: Run, goal: Goal, *, holdout: float = 0.0, prices
     votes = cheap.settings.samples
     rows = tuple(_row(choosing, votes, agreeing) for agreeing in range(1, votes + 1))
     chosen = goal.choose(rows)
-    held = _row(checking, votes, chosen.agreeing) if chosen and checking else None
+    check = _row(checking, votes, chosen.agreeing) if chosen and checking else None
     return Calibration(
         cheap=cheap.id,
         dear=dear.id,
@@ -176,8 +176,8 @@ def calibrate(cheap: Run, dear: Run, goal: Goal, *, holdout: float = 0.0, prices
         goal=str(goal),
         rows=rows,
         chosen=chosen,
-        held=held,
-        warning=_warning(goal, rows, held),
+        held=check,
+        warning=_warning(goal, rows, check),
     )
 
 
@@ -301,12 +301,12 @@ def _cost_high(tried: Sequence[ProblemOutcome], on: Sequence[bool], cost: float)
     return cost + more * sum(known) / len(known)
 
 
-def _warning(goal: Goal, rows: Sequence[Threshold], held: Threshold | None) -> str:
+def _warning(goal: Goal, rows: Sequence[Threshold], check: Threshold | None) -> str:
     count = rows[0].total
     chosen = f"The threshold was chosen on these {count} problems, so its figures flatter it"
-    if held is None:
+    if check is None:
         return f"{chosen} a little; its bound is what they vouch for. --holdout 0.5 checks it on others."
-    told = f"{chosen}; the {held.total} problems held out had no part in the choice"
-    if goal.accuracy is not None and (held.accuracy or 0.0) < goal.accuracy:
-        return f"{told}, and on them it MISSES the goal: take more problems, or ask for less."
-    return f"{told}."
+    text = f"{chosen}; the {check.total} problems held out had no part in the choice"
+    if goal.accuracy is not None and (check.accuracy or 0.0) < goal.accuracy:
+        return f"{text}, and on them it MISSES the goal: take more problems, or ask for less."
+    return f"{text}."

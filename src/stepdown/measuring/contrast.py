@@ -64,30 +64,30 @@ def consistency(run: Run, contrast: Run, *, grader: str = "", contrast_grader: s
     """
     first = _by_problem(run, grader)
     partners = _by_problem(contrast, contrast_grader)
-    met = sorted(first.keys() & partners.keys())
-    if run.id == contrast.id or not met:
+    paired = sorted(first.keys() & partners.keys())
+    if run.id == contrast.id or not paired:
         raise UsageError(
             f"no problem of run `{contrast.id}` ({contrast.settings.dataset}) is a partner of one of run `{run.id}`"
             f" ({run.settings.dataset})",
             "partners have the same id after the data set's name, such as `imdb/dev/12` and `imdb/contrast/12`",
         )
-    verdicts = Counter((first[index][1], partners[index][1]) for index in met)
+    verdicts = Counter((first[index][1], partners[index][1]) for index in paired)
     return _counted(
         run,
         contrast,
         verdicts,
-        alone=len(first) + len(partners) - 2 * len(met),
-        alike=median(_alike(first[index][0], partners[index][0]) for index in met),
+        alone=len(first) + len(partners) - 2 * len(paired),
+        alike=median(_alike(first[index][0], partners[index][0]) for index in paired),
     )
 
 
 def _by_problem(run: Run, grader: str) -> dict[str, Answered]:
-    found: dict[str, Answered] = {}
+    by_id: dict[str, Answered] = {}
     for index, answered in _answers(run, grader):
-        if index in found:
+        if index in by_id:
             raise UsageError(f"two problems of run `{run.id}` end in `{index}`", "give each an id of its own")
-        found[index] = answered
-    return found
+        by_id[index] = answered
+    return by_id
 
 
 def _answers(run: Run, grader: str) -> Iterator[tuple[str, Answered]]:

@@ -107,8 +107,8 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values: the object `stepdown prefer --json` prints."""
-        found: dict[str, Any] = msgspec.to_builtins(self)
-        return found
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        return fields
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
@@ -143,15 +143,15 @@ def prefer(
     that each is paid for once, and within the budget of `judging`. Raises `UsageError` where nothing can be compared,
     before any call, `EndpointRefused` and `BudgetReached`; what was answered is kept.
     """
-    found = candidates(first, second, where)
-    chosen = found.draw(limit, seed)
+    pairs = candidates(first, second, where)
+    chosen = pairs.draw(limit, seed)
 
     async def work() -> list[Preference]:
-        asked = cached_model(judge, first.store, judging=judging or judge_budget(first, second))
+        cached = cached_model(judge, first.store, judging=judging or judge_budget(first, second))
         items, waiting = list[Preference](), iter(chosen)
         try:
             while some := list(islice(waiting, AT_ONCE)):
-                items += await _settled([_compare(asked, pair_of(first, second, one)) for one in some])
+                items += await _settled([_compare(cached, pair_of(first, second, one)) for one in some])
                 if progress is not None:
                     progress(len(items), len(chosen))
         finally:
@@ -162,7 +162,7 @@ def prefer(
     items = plain(work())
     twice = Counter(one.votes for one in items)
     position = position_bias(twice["first", "second"], twice["second", "first"])
-    counts = (len(found.ids), found.identical)
+    counts = (len(pairs.ids), pairs.identical)
     return summarize(first, second, items, by=f"judge:{judge.name}", where=where, counts=counts, position=position)
 
 
@@ -215,8 +215,8 @@ def digest(*texts: str) -> bytes:
 
 async def _settled(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """Return what works done at once came to; what stops one is raised when all have ended: no reply is lost."""
-    found, ended = await asyncio.gather(*works, return_exceptions=True), list[T]()
-    for one in found:
+    results, ended = await asyncio.gather(*works, return_exceptions=True), list[T]()
+    for one in results:
         if isinstance(one, BaseException):
             raise one
         ended.append(one)
@@ -225,9 +225,9 @@ async def _settled(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
 
 async def _compare(judge: Model, pair: SolutionPair) -> Preference:
     orders = ((pair.first, pair.second), (pair.second, pair.first))
-    shown, swapped = await _settled([_ask(judge, pair.problem, *order) for order in orders])
-    votes = (shown[0], _SWAPPED[swapped[0]])
-    why = shown[1] or swapped[1]
+    straight, swapped = await _settled([_ask(judge, pair.problem, *order) for order in orders])
+    votes = (straight[0], _SWAPPED[swapped[0]])
+    why = straight[1] or swapped[1]
     if None in votes:
         return Preference(pair.problem.id, None, votes, why)
     return Preference(pair.problem.id, votes[0] if votes[0] == votes[1] else "tie", votes)
@@ -239,16 +239,16 @@ async def _ask(judge: Model, problem: Problem, one: str, other: str) -> tuple[Pr
         replies = await judge.reply(prefer_messages(problem, one, other), Sampling(max_tokens=512))
     except CallFailed as error:
         return None, f"the judge did not answer: {error.what}"[:200]
-    said = verdict_of(replies[0].text)
-    return said, "" if said else f"the judge's reply `{replies[0].text.strip()[:80]}` is not a verdict"
+    verdict = verdict_of(replies[0].text)
+    return verdict, "" if verdict else f"the judge's reply `{replies[0].text.strip()[:80]}` is not a verdict"
 
 
 def verdict_of(text: str) -> Preferred | None:
     """Return what a judge's first or last line says in full (`A`, `B` or `tie`); None for anything else."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     ends = [line for line in (lines[0], lines[-1]) if len(line) <= _LONGEST] if lines else []
-    said = {_SAID[match[1].lower()] for match in map(_VERDICT.fullmatch, ends) if match}
-    return said.pop() if len(said) == 1 else None
+    verdicts = {_SAID[match[1].lower()] for match in map(_VERDICT.fullmatch, ends) if match}
+    return verdicts.pop() if len(verdicts) == 1 else None
 
 
 def position_bias(first: int, second: int) -> PositionBias:
@@ -293,23 +293,24 @@ def summarize(
     )
 
 
-def _lines(found: Preferences) -> Iterator[str]:
-    among = f", drawn from {found.eligible}" if found.eligible > found.pairs else ""
-    right = " that both runs have right" if found.where == "both-right" else ""
-    yield f"Preferred by {found.by}, on {found.pairs} problems{right}{among}"
-    wins = zip((found.won, found.lost), found.runs, found.methods, found.students, strict=True)
+def _lines(result: Preferences) -> Iterator[str]:
+    among = f", drawn from {result.eligible}" if result.eligible > result.pairs else ""
+    right = " that both runs have right" if result.where == "both-right" else ""
+    yield f"Preferred by {result.by}, on {result.pairs} problems{right}{among}"
+    wins = zip((result.won, result.lost), result.runs, result.methods, result.students, strict=True)
     yield from (f"  {won:>5}  {run}  {method}, {student}" for won, run, method, student in wins)
-    yield f"  {found.ties:>5}  ties, {found.split} of them because the verdicts did not agree"
-    yield f"  {found.unjudged:>5}  without a verdict"
-    if found.share is not None:
-        shares = f"{_percent(found.share)} % [{_percent(found.low)}, {_percent(found.high)}]"
-        yield f"{found.runs[0]} is preferred in {shares} of the {found.won + found.lost} decided; {_chance(found.p)}"
-    yield _bias_text(found.position, people=found.by == "people")
-    if found.agreement is not None:
-        yield _agreement(len(found.raters), found.agreement)
+    yield f"  {result.ties:>5}  ties, {result.split} of them because the verdicts did not agree"
+    yield f"  {result.unjudged:>5}  without a verdict"
+    if result.share is not None:
+        shares = f"{_percent(result.share)} % [{_percent(result.low)}, {_percent(result.high)}]"
+        decided = result.won + result.lost
+        yield f"{result.runs[0]} is preferred in {shares} of the {decided} decided; {_chance(result.p)}"
+    yield _bias_text(result.position, people=result.by == "people")
+    if result.agreement is not None:
+        yield _agreement(len(result.raters), result.agreement)
     yield "Share: of the decided, with the 95 % Wilson interval. p: exact binomial tests, two-sided; ties do not count."
-    if found.identical:
-        yield f"Not compared: {found.identical} problems on which both runs wrote the same text."
+    if result.identical:
+        yield f"Not compared: {result.identical} problems on which both runs wrote the same text."
 
 
 def _bias_text(bias: PositionBias, *, people: bool) -> str:
@@ -319,9 +320,9 @@ def _bias_text(bias: PositionBias, *, people: bool) -> str:
     return f"place: in both orders the judge preferred {places}; {_chance(bias.p)}"
 
 
-def _agreement(raters: int, found: Agreement) -> str:
-    alpha = "undefined" if found.alpha is None else f"{found.alpha:.2f}"
-    return f"{raters} raters agree in {_percent(found.share)} % of {found.pairs} pairs of votes; alpha {alpha}"
+def _agreement(raters: int, agreement: Agreement) -> str:
+    alpha = "undefined" if agreement.alpha is None else f"{agreement.alpha:.2f}"
+    return f"{raters} raters agree in {_percent(agreement.share)} % of {agreement.pairs} pairs of votes; alpha {alpha}"
 
 
 def _percent(share: float) -> str:

@@ -140,8 +140,8 @@ def read_votes(first: Run, second: Run, *paths: str | Path) -> Preferences:
     sides = Counter(vote.side for vote in cast)
     position = position_bias(sides["left"], sides["right"])
     counts = (len(items), 0)
-    found = summarize(first, second, items, by="people", where="", counts=counts, position=position)
-    return msgspec.structs.replace(found, raters=raters, agreement=agreement([one.votes for one in items]))
+    preferences = summarize(first, second, items, by="people", where="", counts=counts, position=position)
+    return msgspec.structs.replace(preferences, raters=raters, agreement=agreement([one.votes for one in items]))
 
 
 def _votes(first: Run, second: Run, path: Path, pairs: dict[str, SolutionPair]) -> Iterator[Vote]:
@@ -188,10 +188,10 @@ def _items(votes: Sequence[Vote], raters: Sequence[str]) -> list[Preference]:
     """Return a preference for each problem, with the votes in the raters' order."""
     by_problem: dict[str, dict[str, Preferred]] = {}
     for vote in votes:
-        said = by_problem.setdefault(vote.problem, {})
+        ratings = by_problem.setdefault(vote.problem, {})
         if vote.side:
-            said[vote.rater] = vote.preferred
-    return [_item_of(problem, said, raters) for problem, said in by_problem.items()]
+            ratings[vote.rater] = vote.preferred
+    return [_item_of(problem, ratings, raters) for problem, ratings in by_problem.items()]
 
 
 def _item_of(problem: str, verdicts: Mapping[str, Preferred], raters: Sequence[str]) -> Preference:

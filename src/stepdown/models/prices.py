@@ -113,10 +113,10 @@ def _look_up(model: str) -> Rate | None:
     if not name:
         return None
     try:
-        _, found = get_snapshot().find_provider_model(name, None, provider, None)
+        _, listed = get_snapshot().find_provider_model(name, None, provider, None)
     except LookupError:
         return None
-    return _convert_price(found.get_prices(datetime.now(UTC)))
+    return _convert_price(listed.get_prices(datetime.now(UTC)))
 
 
 def _convert_price(price: Any) -> Rate | None:

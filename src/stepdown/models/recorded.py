@@ -31,11 +31,13 @@ class RecordedModel(CustomModel):
 
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
         """Return the first n recorded replies; raises `CallFailed` where fewer are recorded."""
-        found = self._replies(messages) or self._replies(normalise(messages))
-        if len(found) >= n:
-            return list(found[:n])
-        if found:
-            raise CallFailed(f"`{self.name}` has {len(found)} replies to this prompt, not {n}", "ask for fewer samples")
+        replies = self._replies(messages) or self._replies(normalise(messages))
+        if len(replies) >= n:
+            return list(replies[:n])
+        if replies:
+            raise CallFailed(
+                f"`{self.name}` has {len(replies)} replies to this prompt, not {n}", "ask for fewer samples"
+            )
         raise CallFailed(
             f"`{self.name}` has no reply to `{messages[-1].content[:80]}`",
             "replay with the problems, prompts and plans it was recorded with",
@@ -62,8 +64,8 @@ class _Index:
 
     @property
     def version(self) -> str:
-        said = ([messages, [reply.text for reply in some]] for messages, some in self.exact.items())
-        return code_of(list(said))
+        texts = ([messages, [reply.text for reply in some]] for messages, some in self.exact.items())
+        return code_of(list(texts))
 
 
 def normalise(messages: Messages) -> Messages:

@@ -48,8 +48,8 @@ class ScriptedModel(CustomModel):
     @cached_property
     def capabilities(self) -> Capabilities:  # type: ignore[override]
         """What it is; its source stands for the script as it is at the first look."""
-        said = (self.version,) if self.version else (code_of(self.script), code_of(type(self)))
-        return Capabilities(source="/".join(filter(None, ("scripted", *said))), local=True, streams=True)
+        version = (self.version,) if self.version else (code_of(self.script), code_of(type(self)))
+        return Capabilities(source="/".join(filter(None, ("scripted", *version))), local=True, streams=True)
 
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
         """Return the next n lines of the script as replies."""

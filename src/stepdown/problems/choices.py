@@ -39,10 +39,10 @@ def cell_choices(cell: str) -> list[Any]:
     """Return the choices written in one CSV cell: a JSON list, or texts with `|` between them."""
     if cell.startswith("["):
         try:
-            found = msgspec.json.decode(cell)
+            value = msgspec.json.decode(cell)
         except (msgspec.DecodeError, RecursionError):
             return cell.split("|")
-        return found if isinstance(found, list) else [found]
+        return value if isinstance(value, list) else [value]
     return cell.split("|")
 
 
@@ -85,15 +85,15 @@ def split_inline(text: str) -> tuple[str, tuple[str, ...]] | None:
 
 def split_lines(text: str) -> tuple[str, tuple[str, ...]] | None:
     """Return a question and the choices that follow it on lines of their own, `A. x` or `B) y`, None without any."""
-    found: list[re.Match[str]] = []
+    matches: list[re.Match[str]] = []
     for match in _LINE.finditer(text):
-        if match[1].upper() == LETTERS[len(found)]:
-            found.append(match)
-    if len(found) < 2:
+        if match[1].upper() == LETTERS[len(matches)]:
+            matches.append(match)
+    if len(matches) < 2:
         return None
-    ends = [*(match.start() for match in found[1:]), len(text)]
-    choices = tuple(text[match.end() : end].strip() for match, end in zip(found, ends, strict=True))
-    return _HEADING.sub("", text[: found[0].start()]).strip(), tuple(
+    ends = [*(match.start() for match in matches[1:]), len(text)]
+    choices = tuple(text[match.end() : end].strip() for match, end in zip(matches, ends, strict=True))
+    return _HEADING.sub("", text[: matches[0].start()]).strip(), tuple(
         choice.removesuffix("Answer:").strip() for choice in choices
     )
 
@@ -101,8 +101,8 @@ def split_lines(text: str) -> tuple[str, tuple[str, ...]] | None:
 def mark_starts(text: str, marks: Sequence[str]) -> list[int]:
     """Return where the marks stand, each after the one before; of a mark that repeats, the last that fits."""
     count, after = 0, 0
-    while count < len(marks) and (found := text.find(marks[count], after)) >= 0:
-        count, after = count + 1, found + 3
+    while count < len(marks) and (start := text.find(marks[count], after)) >= 0:
+        count, after = count + 1, start + 3
     starts: list[int] = []
     before = len(text)
     for mark in reversed(marks[:count]):

@@ -92,10 +92,10 @@ def inline_choices(question: str, gold: str) -> tuple[str, tuple[str, ...], str]
     letter = gold.strip("().: ").upper()
     if len(letter) != 1 or letter not in LETTERS:
         return None
-    found = split_inline(question) or split_lines(question)
-    if found is None or not found[0] or not all(found[1]) or LETTERS.index(letter) >= len(found[1]):
+    parts = split_inline(question) or split_lines(question)
+    if parts is None or not parts[0] or not all(parts[1]) or LETTERS.index(letter) >= len(parts[1]):
         return None
-    return found[0], found[1], letter
+    return parts[0], parts[1], letter
 
 
 def row_choices(row: Row, column: str | None) -> tuple[str, ...]:

@@ -72,6 +72,6 @@ def plain_number(gold: str) -> str | None:
     if NUMBER.fullmatch(bare):
         return bare.replace(",", "")
     whole = gold.strip().strip("$").strip()
-    found = numbers(whole)
-    one = len(found) == 1 and (found[0].start, found[0].end) == (0, len(whole))
+    values = numbers(whole)
+    one = len(values) == 1 and (values[0].start, values[0].end) == (0, len(whole))
     return whole if one and number(whole) is not None and not _DATE.fullmatch(whole) else None

@@ -29,8 +29,8 @@ def kept_files(hub: HubFiles, split: str) -> list[Path]:
     home = os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser()
     cache = Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
     folder = cache / f"datasets--{hub.repo.replace('/', '--')}" / "snapshots" / hub.revision
-    found = [folder / name for name in hub.files.get(split, ())]
-    return found if all(path.is_file() for path in found) else []
+    files = [folder / name for name in hub.files.get(split, ())]
+    return files if all(path.is_file() for path in files) else []
 
 
 def fetch_file(hub: HubFiles, name: str) -> Path:

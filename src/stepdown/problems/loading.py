@@ -108,20 +108,20 @@ class Problems:
         Raises `BadRow` at the first row that is not what its format promises or that repeats an id, `UsageError`
         where there are no problems. Ids are kept as 8-byte hashes.
         """
-        seen: set[bytes] = set()
+        keys: set[bytes] = set()
         kinds: Counter[Kind] = Counter()
         fingerprint = Fingerprint()
         with closing(self.places()) as places:
             for index, problem in places:
                 key = blake2b(problem.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-                if key in seen:
+                if key in keys:
                     raise self.duplicate(index, problem.id)
-                seen.add(key)
+                keys.add(key)
                 fingerprint.add(problem)
                 kinds[problem.kind] += 1
-        if not seen:
+        if not keys:
             raise UsageError(f"there are no problems in `{self.dataset}`", "lower `--offset`, or name other data")
-        return ProblemSetSummary(count=len(seen), fingerprint=fingerprint.digits, kinds=dict(kinds))
+        return ProblemSetSummary(count=len(keys), fingerprint=fingerprint.digits, kinds=dict(kinds))
 
     def duplicate(self, index: FoundRow, identity: str) -> UsageError:
         """Return the error of an id that was seen before."""
@@ -235,8 +235,8 @@ def select_part(dataset: str, rows: Callable[[], Rows], read: Callable[[Row], Pr
     """Stream the problems of a part of some rows, each with its row and its full id."""
     offset, limit = part
     end = None if limit is None else offset + limit
-    with closing(rows()) as found:
-        for index, row in islice(enumerate(found), offset, end):
+    with closing(rows()) as rows_read:
+        for index, row in islice(enumerate(rows_read), offset, end):
             problem = read(row)
             own = problem.id.removeprefix(dataset.rpartition("/")[2] + "/") or str(index)
             if not own.isprintable():
@@ -246,17 +246,17 @@ def select_part(dataset: str, rows: Callable[[], Rows], read: Callable[[Row], Pr
 
 def known_split(about: Dataset, split: str | None) -> str:
     """Return a split's name in a data set, the first where none is named; `validation` is `dev`."""
-    found = about.splits[0] if split is None else {"validation": "dev"}.get(split, split)
-    if found not in about.splits:
-        raise UnknownName(f"split of `{about.name}`", found, about.splits)
-    return found
+    name = about.splits[0] if split is None else {"validation": "dev"}.get(split, split)
+    if name not in about.splits:
+        raise UnknownName(f"split of `{about.name}`", name, about.splits)
+    return name
 
 
 def split_of(path: Path, about: Dataset) -> str | None:
     """Return the one split a file's name speaks of (`train_rand_split.jsonl`), None where it speaks of none."""
     words = set(path.stem.lower().replace("-", "_").split("_"))
     spoken = {"dev" if word in ("valid", "validation", "val") else word for word in words}
-    found = [split for split in about.splits if split in spoken]
+    named = [split for split in about.splits if split in spoken]
     # A contrast set is also named after the split it was made from: `dev_contrast.tsv`.
-    found = ["contrast"] if "contrast" in found else found
-    return found[0] if len(found) == 1 else None
+    named = ["contrast"] if "contrast" in named else named
+    return named[0] if len(named) == 1 else None

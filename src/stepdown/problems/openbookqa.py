@@ -31,10 +31,10 @@ def read_official(row: Row, nested: Row, stem: str) -> Problem:
 def read_inline(row: Row) -> Problem:
     """Return the problem of a row whose question ends in `(a) x (b) y (c) z (d) w` (or in capitals)."""
     text = row.text("question", "a question")
-    found = split_inline(text)
-    if found is None or not found[0] or not all(found[1]):
+    parts = split_inline(text)
+    if parts is None or not parts[0] or not all(parts[1]):
         raise row.bad("question", f"a question with choices `(a) ... (b) ...` in it, found {shown(text)}")
-    question, choices = found
+    question, choices = parts
     gold = gold_letter(row, "answer", choices)
     return Problem(id=row.optional("id"), question=question, answer=gold, choices=choices, kind="choice")
 

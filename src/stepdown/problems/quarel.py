@@ -9,10 +9,10 @@ from stepdown.types import LETTERS, Problem
 def read_problem(row: Row) -> Problem:
     """Return a row's problem; the gold is `answer_index` (official, hub) or `answer` as `(A)` (INK-USC's copy)."""
     text = row.text("question", "a question")
-    found = split_inline(text)
-    if found is None or not found[0] or len(found[1]) != 2 or not all(found[1]):
+    parts = split_inline(text)
+    if parts is None or not parts[0] or len(parts[1]) != 2 or not all(parts[1]):
         raise row.bad("question", f"a question with `(A) ... (B) ...` in it, found {shown(text)}")
-    question, choices = found
+    question, choices = parts
     if "answer_index" not in row.fields:
         gold = gold_letter(row, "answer", choices)
     elif (index := row.text("answer_index", "0 or 1")) in ("0", "1"):

@@ -29,25 +29,25 @@ def load_demonstrations(path: str | Path) -> tuple[Demonstration, ...]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the demonstrations `{path}`: {error}", "give a .jsonl file in UTF-8") from error
-    found = tuple(_demonstration(path, number, line) for number, line in enumerate(lines, 1) if line.strip())
-    if not found:
+    demonstrations = tuple(_demonstration(path, number, line) for number, line in enumerate(lines, 1) if line.strip())
+    if not demonstrations:
         raise UsageError(f"`{path}` holds no demonstration", "write 4 to 10, one JSON object a line")
-    return found
+    return demonstrations
 
 
 def _demonstration(path: Path, number: int, line: str) -> Demonstration:
     try:
-        shown = msgspec.json.decode(line, type=Demonstration)
+        demonstration = msgspec.json.decode(line, type=Demonstration)
     except (msgspec.DecodeError, RecursionError) as error:
         raise BadRow(path, number, "the row", f"question, chain, answer, choices, kind ({error})") from error
     for name in ("question", "chain", "answer"):
-        if not getattr(shown, name).strip():
+        if not getattr(demonstration, name).strip():
             raise BadRow(path, number, name, "a text")
-    letters = LETTERS[: len(shown.choices)]
-    if shown.choices and shown.answer not in letters:
+    letters = LETTERS[: len(demonstration.choices)]
+    if demonstration.choices and demonstration.answer not in letters:
         raise BadRow(path, number, "answer", f"the letter of a choice, {', '.join(letters)}")
     # A row with choices is about a choice, whether it says so or not.
-    return msgspec.structs.replace(shown, kind="choice") if shown.choices else shown
+    return msgspec.structs.replace(demonstration, kind="choice") if demonstration.choices else demonstration
 
 
 def _number(question: str, chain: str, answer: str) -> Demonstration:

@@ -109,14 +109,14 @@ class PromptSet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def template(self, method: Method, name: str) -> str:
         """Return the words for a method's prompt: the set's, else the method's own. Raises `UsageError`."""
-        found = self.words.get(method.name, {}).get(name, method.prompts.get(name))
-        if found is None:
+        words = self.words.get(method.name, {}).get(name, method.prompts.get(name))
+        if words is None:
             known = ", ".join(f"`{one}`" for one in method.prompts) or "none"
             raise UsageError(
                 f"`{method.name}` has no words for its prompt `{name}`, only for {known}",
                 "put them into the method's `prompts`",
             )
-        return found
+        return words
 
     def render(self, method: Method, prompt: Prompt) -> Messages:
         """Return the messages of a method's prompt; demonstrations are earlier turns. Raises `UsageError`."""
@@ -134,18 +134,25 @@ class PromptSet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def _demonstrated(self, kind: Kind) -> Iterator[Message]:
         if not self.demonstrations:
             raise UsageError(f"the prompt set `{self.name}` has no demonstrations", "use `with_demonstrations`")
-        for shown in self.demonstrations:
-            if shown.kind == kind:
-                yield Message("user", asked(Problem("", shown.question, shown.answer, shown.choices, shown.kind)))
-                yield Message("assistant", demonstrated(shown))
+        for demonstration in self.demonstrations:
+            if demonstration.kind == kind:
+                yield Message(
+                    "user",
+                    asked(
+                        Problem(
+                            "", demonstration.question, demonstration.answer, demonstration.choices, demonstration.kind
+                        )
+                    ),
+                )
+                yield Message("assistant", demonstrated(demonstration))
 
     def planned_by(self, planner: "PromptSet", method: Method) -> "PromptSet":
         """Return this set, with another one's words for what the method asks its teacher."""
-        asked = {name: planner.template(method, name) for name, role in method.roles.items() if role == "teacher"}
+        templates = {name: planner.template(method, name) for name, role in method.roles.items() if role == "teacher"}
         return msgspec.structs.replace(
             self,
             name=f"{self.name}/{planner.name}",
-            words={**self.words, method.name: {**self.words.get(method.name, {}), **asked}},
+            words={**self.words, method.name: {**self.words.get(method.name, {}), **templates}},
             teacher_system=planner.teacher_system,
         )
 
@@ -167,6 +174,6 @@ def asked(problem: Problem) -> str:
     return "\n".join([problem.question, *lines])
 
 
-def demonstrated(shown: Demonstration) -> str:
+def demonstrated(demonstration: Demonstration) -> str:
     """Return a demonstration's chain with its answer line, as a teacher should write it."""
-    return f"{shown.chain}\nAnswer: {shown.answer}"
+    return f"{demonstration.chain}\nAnswer: {demonstration.answer}"

@@ -135,11 +135,11 @@ def _read(path: Path) -> PromptSet:
     fields = read_toml(path, dict[str, Any], "the prompt set", _NEEDED)
     try:
         flat = msgspec.convert({name: fields.pop(name) for name in FLAT if name in fields}, dict[str, str])
-        found = _with_words(msgspec.convert(fields, PromptSet), _words(**flat))
+        prompt_set = _with_words(msgspec.convert(fields, PromptSet), _words(**flat))
     except (msgspec.MsgspecError, RecursionError) as error:
         raise UsageError(f"cannot read the prompt set `{path}`: {error}", _NEEDED) from error
-    _check_names(found, path)
-    return found
+    _check_names(prompt_set, path)
+    return prompt_set
 
 
 def as_prompts(found: Found) -> PromptSet:

@@ -189,10 +189,10 @@ def grade(
     one or named `judge:MODEL`: its replies are kept in the store. Of a `shard` only its problems are graded. Raises
     `UnknownName`.
     """
-    found = as_store(store).run(run) if isinstance(run, str) else run
+    stored = as_store(store).run(run) if isinstance(run, str) else run
     reader = as_grader(grader, as_store(store) if isinstance(run, str) or store else run.store)
-    plain(grade_run(found, reader, shard=as_shard(shard)))
-    return found
+    plain(grade_run(stored, reader, shard=as_shard(shard)))
+    return stored
 
 
 async def grade_run(run: Run, grader: Grader, *, shard: Shard | None = None) -> None:

@@ -21,11 +21,11 @@ class ReplyCache:
         """
         keys = [request.key]
         if self.store.has_other_words():
-            asked = request.model.name, request.source, request.messages
-            keys += call_keys(*asked, request.sampling, request.draw)
+            parts = request.model.name, request.source, request.messages
+            keys += call_keys(*parts, request.sampling, request.draw)
             if (before := unstopped(request.sampling)) is not None:
-                keys += call_keys(*asked, before, request.draw)
-        found = self.store.first_reply(keys)
-        if found is None:
+                keys += call_keys(*parts, before, request.draw)
+        reply = self.store.first_reply(keys)
+        if reply is None:
             return None
-        return found[0], msgspec.structs.replace(found[1], cached=True)
+        return reply[0], msgspec.structs.replace(reply[1], cached=True)

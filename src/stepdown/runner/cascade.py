@@ -48,10 +48,10 @@ def agreed(problem: Problem, rows: Sequence[StoredTrace], threshold: float) -> S
 
     The group's share is of all samples drawn: junk, cut replies and failed calls never vote, and count against it.
     """
-    found = votes_of(problem, rows)
-    if found.index is None or found.votes / len(rows) + ROUNDING < threshold:
+    votes = votes_of(problem, rows)
+    if votes.index is None or votes.votes / len(rows) + ROUNDING < threshold:
         return None
-    return rows[found.index]
+    return rows[votes.index]
 
 
 def votes_of(problem: Problem, rows: Sequence[StoredTrace]) -> Majority:

@@ -61,20 +61,24 @@ def may_have_seen(settings: Settings) -> bool:
     Cheap to ask; where it says no, no trace need be read.
     """
     names = (settings.student, settings.teacher)
-    shown = shows_examples(settings) or settings.plans.partition("+")[0] not in ("", "teacher", "own", "gold")
-    return shown or any(name.startswith("recorded/") or find_folder(name) is not None for name in names if name)
+    demonstrates = shows_examples(settings) or settings.plans.partition("+")[0] not in ("", "teacher", "own", "gold")
+    return demonstrates or any(name.startswith("recorded/") or find_folder(name) is not None for name in names if name)
 
 
 def contamination_warnings(runs: Iterable[Run]) -> list[str]:
     """Return a line for each run that was asked what somebody behind it was trained on, or nobody knows of what."""
-    found = []
+    warnings = []
     for run in runs:
         lessons = TrainingOverlap(run)
         if lessons.may_meet:
-            met = {trace.problem.id for trace in run.traces() if lessons.meeting(trace)}
-            found += [f"run {run.id}: {len(met):,} of its problems were met by {', '.join(lessons.by)}"] if met else []
-            found += [f"run {run.id}: what {', '.join(lessons.unknown)} met is unknown"] if lessons.unknown else []
-    return found
+            overlap = {trace.problem.id for trace in run.traces() if lessons.meeting(trace)}
+            warnings += (
+                [f"run {run.id}: {len(overlap):,} of its problems were met by {', '.join(lessons.by)}"]
+                if overlap
+                else []
+            )
+            warnings += [f"run {run.id}: what {', '.join(lessons.unknown)} met is unknown"] if lessons.unknown else []
+    return warnings
 
 
 class TrainingOverlap:
@@ -102,12 +106,12 @@ class TrainingOverlap:
             self._lookup(author)
         names = {self.run.settings.student, self.run.settings.teacher, author}
         known = [(name, met) for name in sorted(names) if (met := self._met.get(name)) and met.keys]
-        asked = key(trace.problem) if known else 0
-        found = [name for name, met in known if asked in met.keys]
+        question = key(trace.problem) if known else 0
+        names_met = [name for name, met in known if question in met.keys]
         if self._shows_examples and trace.calls and shows(trace.calls[0].messages, trace.problem.question):
-            found.append(DEMONSTRATED)
-        self.by.update(found)
-        return found
+            names_met.append(DEMONSTRATED)
+        self.by.update(names_met)
+        return names_met
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -146,8 +150,8 @@ def _met(run: Run, name: str, depth: int = 0) -> SeenQuestions | None:
             other = run.store.run(name.removeprefix("recorded/"))
         except StepdownError:
             return SeenQuestions(unknown=(name,))
-        found = [_met(other, one, depth + 1) for one in (other.settings.student, other.settings.teacher) if one]
-        known = [one for one in found if one is not None]
+        others = [_met(other, one, depth + 1) for one in (other.settings.student, other.settings.teacher) if one]
+        known = [one for one in others if one is not None]
         return known[0].plus(known[1]) if len(known) > 1 else next(iter(known), None)
     try:
         # Whoever wrote plans that came from elsewhere is none of the run's own sources.

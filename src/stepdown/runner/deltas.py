@@ -46,8 +46,8 @@ class Deltas:
 
     def follow(self, request: Request, pending: PendingReply) -> None:
         """Add that a model was asked, and of a streamed request what the pending reply says, from its beginning."""
-        asked = Delta(request.role, "", request.sample)
-        self._sources.append(_Follower(asked, pending if request.stream else None, began=request.recorded))
+        first = Delta(request.role, "", request.sample)
+        self._sources.append(_Follower(first, pending if request.stream else None, began=request.recorded))
         pending.listeners.append(self._news)
         self._news.set()
 
@@ -61,10 +61,10 @@ class Deltas:
         while True:
             self._news.clear()
             closed = self._closed
-            found = [delta for source in self._sources for delta in source.read()]
-            if found or closed:
+            deltas = [delta for source in self._sources for delta in source.read()]
+            if deltas or closed:
                 self._sources = [source for source in self._sources if not source.ended]
-                return found
+                return deltas
             await self._news.wait()
 
 
@@ -80,10 +80,10 @@ class _Follower:
         return pending is None or (pending.reply.done() and self._read >= len(pending.deltas))
 
     def read(self) -> list[Delta]:
-        found = [] if self._began else [self._first]
+        deltas = [] if self._began else [self._first]
         self._began = True
         text = self._new() if self._pending is not None else ""
-        return [*found, msgspec.structs.replace(self._first, text=text)] if text else found
+        return [*deltas, msgspec.structs.replace(self._first, text=text)] if text else deltas
 
     def _new(self) -> str:
         """Return what was written since the last read; the whole text of a reply that was not streamed."""
@@ -110,8 +110,8 @@ async def streamed(
     task = asyncio.ensure_future(work(deltas))
     task.add_done_callback(lambda _: deltas.close())
     try:
-        while found := await deltas.read():
-            for delta in found:
+        while batch := await deltas.read():
+            for delta in batch:
                 yield delta
         yield task.result()
     finally:
@@ -123,7 +123,7 @@ async def streamed(
 async def finished(written: AsyncGenerator[Delta | T, None]) -> T:
     """Return what comes after all text, and read none of it."""
     async with aclosing(written):
-        async for found in written:
-            if not isinstance(found, Delta):
-                return found
+        async for delta in written:
+            if not isinstance(delta, Delta):
+                return delta
     raise AssertionError("what is written ends in a result")

@@ -161,7 +161,7 @@ def task_of(
     named = given.get("prompts", "")
     words = prompt_set_for(method, named, student, teacher, code=True) if isinstance(named, str) else named
     planner = student if plans.source == "own" else teacher
-    shown = as_demonstrations(given.get("demonstrations", ()))
+    demonstrations = as_demonstrations(given.get("demonstrations", ()))
     return Task(
         problems=problems,
         method=method,
@@ -169,7 +169,7 @@ def task_of(
         teacher=teacher,
         plans=plans,
         grader=as_grader(given.get("grader", "default"), store),
-        prompts=with_demonstrations(words, shown) if method.shows_examples else words,
+        prompts=with_demonstrations(words, demonstrations) if method.shows_examples else words,
         sampling=with_stops(
             given.get("sampling", GREEDY),
             given.get("stops"),
@@ -189,6 +189,6 @@ def as_shard(given: Shard | str | None) -> Shard | None:
     return parse_shard(given) if isinstance(given, str) else given
 
 
-def as_demonstrations(shown: Sequence[Demonstration] | str | Path) -> tuple[Demonstration, ...]:
+def as_demonstrations(demonstrations: Sequence[Demonstration] | str | Path) -> tuple[Demonstration, ...]:
     """Return demonstrations, by their file where one is named."""
-    return load_demonstrations(shown) if isinstance(shown, str | Path) else tuple(shown)
+    return load_demonstrations(demonstrations) if isinstance(demonstrations, str | Path) else tuple(demonstrations)

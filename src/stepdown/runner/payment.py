@@ -114,8 +114,8 @@ class Payment:
         request, samples = batch[0].request, [pending.request.sample for pending in batch]
         model, sampling = request.model, request.sampling
         if request.recorded:
-            found = await model.reply(request.messages, sampling, max(samples) + 1)
-            return [found[sample] for sample in samples]
+            drawn = await model.reply(request.messages, sampling, max(samples) + 1)
+            return [drawn[sample] for sample in samples]
         # A draw made alone, after others, must not be given the first draw's seed again.
         if sampling.seed is not None and samples[0]:
             sampling = msgspec.structs.replace(sampling, seed=sampling.seed + samples[0])

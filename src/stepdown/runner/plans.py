@@ -38,10 +38,10 @@ class Plans(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _find(self, problem: Problem, method: Method, ask: Ask, author: str) -> Plan:
         if self.recorded:
-            found = self.recorded.get(asked(problem)) or self.recorded.get(problem.question)
-            if found is None:
+            plan = self.recorded.get(asked(problem)) or self.recorded.get(problem.question)
+            if plan is None:
                 raise CallFailed(f"`{self.source}` has no plan for `{problem.id}`", "choose problems that it covers")
-            return found
+            return plan
         if self.source == "gold":
             if not problem.plan:
                 raise CallFailed(f"`{problem.id}` has no gold plan", "gold plans come with wordsums")

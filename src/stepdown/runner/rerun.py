@@ -67,8 +67,8 @@ async def solve_again(
     if plan.edited_from is not None and plan not in [edit.plan for edit in run.edits() if edit.problem == problem]:
         await run.store.apart(lambda store: store.run(run.id).put_edit(problem, plan, seconds=seconds))
     settings, rows = settings_again(run, task), list[StoredTrace]()
-    asked = stream_one(task, task.problems[0], FreshDraws(calls), run=run.store.id_of(settings), plan=plan)
-    async with aclosing(asked) as written:
+    deltas = stream_one(task, task.problems[0], FreshDraws(calls), run=run.store.id_of(settings), plan=plan)
+    async with aclosing(deltas) as written:
         async for one in written:
             if isinstance(one, StoredTrace):
                 rows.append(one)

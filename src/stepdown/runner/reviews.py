@@ -37,13 +37,13 @@ class StoredReview:
         """Return the plan as a person left it. Raises `CallFailed` for a problem they left, `Interrupted`."""
         held = self.store.run(run)
         request_review(held, problem, plan)
-        found = await self._wait(held, problem.id)
-        if found.decision == "left":
-            raise CallFailed(f"left by {found.plan.author}", "`stepdown plans` edits plans of a run")
-        return found.plan
+        decision = await self._wait(held, problem.id)
+        if decision.decision == "left":
+            raise CallFailed(f"left by {decision.plan.author}", "`stepdown plans` edits plans of a run")
+        return decision.plan
 
     async def _wait(self, run: Run, problem: str) -> ReviewDecision:
-        while (found := review_decision(run, problem)) is None:
+        while (decision := review_decision(run, problem)) is None:
             if self.stopped():
                 raise Interrupted
             self._decided.clear()
@@ -51,4 +51,4 @@ class StoredReview:
                 await asyncio.wait_for(self._decided.wait(), self.every)
             except TimeoutError:
                 continue
-        return found
+        return decision

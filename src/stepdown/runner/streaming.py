@@ -40,9 +40,9 @@ async def stream_one(
         return await attempts.rows(0, problem, problem, plan)
 
     async with aclosing(streamed(solve, roles=roles)) as written:
-        async for found in written:
-            if isinstance(found, Delta):
-                yield found
+        async for delta in written:
+            if isinstance(delta, Delta):
+                yield delta
                 continue
-            for row in found:
+            for row in delta:
                 yield row

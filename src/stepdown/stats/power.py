@@ -60,8 +60,8 @@ def sample_size(difference: float, discordance: float, alpha: float = 0.05, powe
         few, enough = enough, 2 * enough
     while enough - few > 1:
         middle = (few + enough) // 2
-        found = mcnemar_power(middle, discordance, difference, alpha) >= power
-        few, enough = (few, middle) if found else (middle, enough)
+        is_enough = mcnemar_power(middle, discordance, difference, alpha) >= power
+        few, enough = (few, middle) if is_enough else (middle, enough)
     return enough
 
 

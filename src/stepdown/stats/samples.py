@@ -35,13 +35,13 @@ def majority_at(k: int, right: tuple[int, ...], wrong: tuple[int, ...], silent: 
 
 def _wins(k: int, own: int, others: Sequence[int], silent: int) -> Counter[int]:
     """Count the draws in which a group has most votes, by how many other groups have as many."""
-    found: Counter[int] = Counter()
+    wins: Counter[int] = Counter()
     for votes in range(1, min(own, k) + 1):
         large = [size for size in others if size >= votes]
         rest = silent + sum(others) - sum(large)  # of these any number leaves the group in front
         for (drawn, ties), ways in _below(votes, k - votes, large).items():
-            found[ties] += comb(own, votes) * ways * comb(rest, k - votes - drawn)
-    return found
+            wins[ties] += comb(own, votes) * ways * comb(rest, k - votes - drawn)
+    return wins
 
 
 def _below(votes: int, room: int, groups: Sequence[int]) -> Counter[tuple[int, int]]:

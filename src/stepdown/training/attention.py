@@ -36,8 +36,8 @@ def attend_by_row(
     # A window narrower than a row is the mask's business.
     window = getattr(module, "sliding_window", None)
     if lengths is None or (window and max(lengths) > window):
-        found: tuple[Any, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
-        return found
+        attended: tuple[Any, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+        return attended
     attend = partial(
         torch.nn.functional.scaled_dot_product_attention,
         dropout_p=options.get("dropout", 0.0),

@@ -75,17 +75,17 @@ def find_base(name: str | Path, *, progress: Progress | None = None) -> BaseLoca
     return BaseLocation(text)
 
 
-def load_base(found: BaseLocation) -> Base:
+def load_base(location: BaseLocation) -> Base:
     """Load a base in fp32 with its tokenizer; one without a chat template is given the plain one, and a note says so.
 
     Raises `MissingExtra`, `UsageError` for what transformers cannot load, `EndpointRefused` for a hub name that is
     neither in the cache nor within reach.
     """
     transformers = load_transformers()
-    where: dict[str, Any] = {"gguf_file": found.gguf.name} if found.gguf else {}
-    index = str(found.gguf.resolve().parent) if found.gguf else str(found.folder or found.name)
+    where: dict[str, Any] = {"gguf_file": location.gguf.name} if location.gguf else {}
+    index = str(location.gguf.resolve().parent) if location.gguf else str(location.folder or location.name)
     options = {**where, "quantization_config": transformers.GgufConfig(dequantize=True)} if where else where
-    with _explained(found), quiet():
+    with _explained(location), quiet():
         tokenizer = transformers.AutoTokenizer.from_pretrained(index, **where, **NO_CODE)
         model = transformers.AutoModelForCausalLM.from_pretrained(
             index, dtype="float32", use_safetensors=None if where else True, **options, **NO_CODE
@@ -94,12 +94,12 @@ def load_base(found: BaseLocation) -> Base:
         # A folder of GGUF files is no name of the hub, where peft would ask for it at every checkpoint.
         model.name_or_path = ""
     if tokenizer.eos_token_id is None:
-        raise UsageError(f"the tokenizer of `{found.name}` has no end token", "a student must learn where to stop")
+        raise UsageError(f"the tokenizer of `{location.name}` has no end token", "a student must learn where to stop")
     notes = () if tokenizer.chat_template else ("the base has no chat template: a question is its text and a newline",)
     if notes:
         tokenizer.chat_template = PLAIN_TEMPLATE
-    source = found.source or str(getattr(model.config, "_commit_hash", "") or "")
-    return Base(location=found, model=model, tokenizer=tokenizer, source=source, notes=notes)
+    source = location.source or str(getattr(model.config, "_commit_hash", "") or "")
+    return Base(location=location, model=model, tokenizer=tokenizer, source=source, notes=notes)
 
 
 @contextmanager
@@ -114,16 +114,18 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _explained(found: BaseLocation) -> Iterator[None]:
-    with loading_folder(f"transformers cannot load the base `{found.name}`", "see that it is a causal language model"):
+def _explained(location: BaseLocation) -> Iterator[None]:
+    with loading_folder(
+        f"transformers cannot load the base `{location.name}`", "see that it is a causal language model"
+    ):
         try:
             yield
         except OSError as error:
-            if found.gguf or found.folder:
+            if location.gguf or location.folder:
                 raise
             offline = "HF_HUB_OFFLINE is set; " if os.environ.get("HF_HUB_OFFLINE") else ""
             raise EndpointRefused(
-                f"the base `{found.name}` is not in the cache and the hub did not give it "
+                f"the base `{location.name}` is not in the cache and the hub did not give it "
                 f"({offline}{error_line(error)})",
                 f"check the name, or use a base that needs no hub: {', '.join(f'`{name}`' for name in _CATALOGUED)}",
             ) from error

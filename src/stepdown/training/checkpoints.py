@@ -49,8 +49,8 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Return the steps that have a whole checkpoint, in order."""
-        found = (path.name.removeprefix(_STEP) for path in self.folder.glob(f"{_STEP}*"))
-        return sorted(int(step) for step in found if step.isdigit())
+        numbers = (path.name.removeprefix(_STEP) for path in self.folder.glob(f"{_STEP}*"))
+        return sorted(int(step) for step in numbers if step.isdigit())
 
     def partial(self) -> Path:
         """Return an empty folder to write the next checkpoint in."""

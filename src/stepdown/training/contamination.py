@@ -35,18 +35,18 @@ def refuse_tests(
     refuse_test_questions(dataset, {key(problem): problem.id for problem in problems}, store=store)
 
 
-def refuse_test_questions(dataset: str, asked: Mapping[int, str], *, store: Store | None = None) -> None:
+def refuse_test_questions(dataset: str, questions: Mapping[int, str], *, store: Store | None = None) -> None:
     """Raise `UsageError` where questions, by key with a problem's id, are there to test on."""
     _refuse_name(dataset)
-    for one in asked.values():
+    for one in questions.values():
         if is_test(one):
             raise _refused(f"the problem `{one}` is of a test split", "other problems")
     for name, keys in chain(at_hand(dataset), _tested(store)):
-        met = [asked[one] for one in asked.keys() & keys]
+        overlap = [questions[one] for one in questions.keys() & keys]
         # A known data set's own splits may share a question or two, which are its makers' to part.
-        if len(met) > (len(asked) // 100 if _is_known(dataset) else 0):
-            said = f"{len(met):,} of {len(asked):,} questions are questions of the test split `{name}`"
-            raise _refused(f"{said}, under other ids: {_named(met)}", "data without them")
+        if len(overlap) > (len(questions) // 100 if _is_known(dataset) else 0):
+            text = f"{len(overlap):,} of {len(questions):,} questions are questions of the test split `{name}`"
+            raise _refused(f"{text}, under other ids: {_named(overlap)}", "data without them")
 
 
 def _refuse_name(dataset: str) -> None:
@@ -61,13 +61,13 @@ def refuse_overlap(
 
     `named` is how `decontaminate` would be told of the test problems.
     """
-    met = [problem.id for problem in tested if key(problem) in trained]
-    if met and ALLOWED not in allow:
+    overlap = [problem.id for problem in tested if key(problem) in trained]
+    if overlap and ALLOWED not in allow:
         raise UsageError(
-            f"{len(met):,} problems of `{test}` ask what the corpus asks: {_named(met)}",
+            f"{len(overlap):,} problems of `{test}` ask what the corpus asks: {_named(overlap)}",
             f"take them out with `--keep decontaminate={named or test}`, or `--allow test`, which results then say",
         )
-    return met
+    return overlap
 
 
 def _is_known(dataset: str) -> bool:
@@ -77,17 +77,17 @@ def _is_known(dataset: str) -> bool:
 
 def _tested(store: Store | None) -> Iterator[tuple[str, Keys]]:
     """Stream what runs of a store on known test splits were asked, each set of problems once."""
-    seen: set[str] = set()
+    names: set[str] = set()
     for run in store.runs() if store is not None else ():
         settings = run.settings
-        if is_test(settings.dataset) and settings.problems not in seen:
-            seen.add(settings.problems)
+        if is_test(settings.dataset) and settings.problems not in names:
+            names.add(settings.problems)
             yield settings.dataset, keys_of(trace.problem for trace in run.traces())
 
 
 def _named(ids: Sequence[str]) -> str:
-    shown = ", ".join(f"`{one}`" for one in islice(sorted(ids), _SHOWN))
-    return shown if len(ids) <= _SHOWN else f"{shown} and {len(ids) - _SHOWN:,} more"
+    listed = ", ".join(f"`{one}`" for one in islice(sorted(ids), _SHOWN))
+    return listed if len(ids) <= _SHOWN else f"{listed} and {len(ids) - _SHOWN:,} more"
 
 
 def _refused(what: str, instead: str) -> UsageError:

@@ -112,7 +112,7 @@ def _prepare(
         raise UsageError("all problems of the corpus are dev problems", "give other dev problems, or more chains")
     words += f"; {len(problems):,} dev problems, {len(places):,} of them taken out of the corpus"
     report(TrainingProgress(seed=training.seed, words=words))
-    met = _met(corpus, base.location, examples, problems)
+    seen_questions = _met(corpus, base.location, examples, problems)
     return PreparedDataset(
         base=base.location,
         training=training,
@@ -121,8 +121,8 @@ def _prepare(
         held_out=held_out,
         dev=problems,
         compares_dev=dev is None and examples.objective.evaluate is not None and len(held_out) > 0,
-        lessons=msgspec.structs.replace(_lessons(corpus, examples), unknown=met.unknown),
-        met=met,
+        lessons=msgspec.structs.replace(_lessons(corpus, examples), unknown=seen_questions.unknown),
+        met=seen_questions,
         notes=(*base.notes, words, *_shuffling(training)),
         beside=_beside(base),
     )
@@ -172,10 +172,10 @@ def dataset_of(corpus: Iterable[Chain]) -> str:
 
 def _met(corpus: Iterable[Chain], base: BaseLocation, examples: Examples, dev: Sequence[Problem]) -> SeenQuestions:
     """Return what a student has met: what it is taught, what chooses its checkpoint, and what those behind it met."""
-    met = SeenQuestions(frozenset(examples.keys) | keys_of(dev)).plus(seen_by(base.name) or SeenQuestions())
+    seen_questions = SeenQuestions(frozenset(examples.keys) | keys_of(dev)).plus(seen_by(base.name) or SeenQuestions())
     if isinstance(corpus, Corpus):
-        return met.plus(SeenQuestions(corpus.behind, corpus.card.unknown))
-    return met.plus(questions_of_teachers(examples.survey.teachers))
+        return seen_questions.plus(SeenQuestions(corpus.behind, corpus.card.unknown))
+    return seen_questions.plus(questions_of_teachers(examples.survey.teachers))
 
 
 def _lessons(corpus: Iterable[Chain], examples: Examples) -> TrainingData:

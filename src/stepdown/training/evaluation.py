@@ -50,10 +50,10 @@ def _answer(places: list[int], dev: DevSet, model: Any, tokenizer: Any) -> list[
     prompts = [dev.prompts[index] for index in places]
     width, end = max(map(len, prompts)), tokenizer.eos_token_id
     tokens = torch.tensor([[end] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
-    seen = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
     written = model.generate(
         input_ids=tokens,
-        attention_mask=seen,
+        attention_mask=mask,
         max_new_tokens=dev.longest,
         do_sample=False,
         num_beams=1,

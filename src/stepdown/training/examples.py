@@ -127,8 +127,8 @@ class Examples:
         return index
 
     def _lowest(self, count: int) -> dict[int, Problem]:
-        found = sorted(self.candidates.items(), key=lambda item: dev_rank(item[1]))
-        return dict(found[:count])
+        ranked = sorted(self.candidates.items(), key=lambda item: dev_rank(item[1]))
+        return dict(ranked[:count])
 
     def completions_of(self, example: int) -> range:
         """Return the numbers of an example's completions."""
@@ -150,8 +150,8 @@ class Examples:
     def split(self, held_out: Iterable[int]) -> tuple[IntArray, IntArray]:
         """Return the numbers of the examples whose problems are not held out, and of those whose problems are."""
         numpy = load_numpy()
-        held = numpy.isin(self.owners, list(held_out))
-        return numpy.flatnonzero(~held), numpy.flatnonzero(held)
+        held_rows = numpy.isin(self.owners, list(held_out))
+        return numpy.flatnonzero(~held_rows), numpy.flatnonzero(held_rows)
 
     @property
     def fingerprint(self) -> str:

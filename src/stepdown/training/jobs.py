@@ -47,10 +47,10 @@ def command_identity(chains: str, base: BaseLocation, training: Training, dev: S
     It is this version's: another may read the same chains otherwise.
     """
     settings = msgspec.structs.replace(training, **INCIDENTAL)
-    asked = None if dev is None else [problem.id for problem in dev]
+    dev_ids = None if dev is None else [problem.id for problem in dev]
     prompts = load_prompts(training.prompts).fingerprint
     source = [base.name, base.source, _tokenizer_hashes(base.folder) if base.folder else []]
-    return fingerprint([__version__, settings, prompts, source, chains, asked]) if chains else ""
+    return fingerprint([__version__, settings, prompts, source, chains, dev_ids]) if chains else ""
 
 
 def _tokenizer_hashes(folder: Path) -> list[str]:

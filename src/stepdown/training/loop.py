@@ -88,12 +88,12 @@ def _check_corpus(corpus: Iterable[Chain], training: Training, dev: Sequence[Pro
         raise UsageError("each seed shuffles the chains anew, and a stream can be read only once", "give a list")
     if isinstance(corpus, Corpus):
         check_content(corpus, training)
-    found = "" if isinstance(corpus, Iterator) else check_chains(corpus, training)
+    digest = "" if isinstance(corpus, Iterator) else check_chains(corpus, training)
     if not isinstance(corpus, Iterator):
         refuse_tests(dataset_of(corpus), problems_of(corpus), allow=training.allow)
     if dev:
         refuse_tests(dev[0].id.rpartition("/")[0], dev, allow=training.allow)
-    return found
+    return digest
 
 
 class _Bases:

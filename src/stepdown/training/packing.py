@@ -116,13 +116,13 @@ def split_by_tokens(lengths: Sequence[int], groups: int) -> list[list[int]]:
 
     Groups depend on the lengths and their order only. Where there are fewer lengths than groups, some are empty.
     """
-    found: list[list[int]] = [[] for _ in range(groups)]
+    rows: list[list[int]] = [[] for _ in range(groups)]
     tokens = [0] * groups
     for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
         lightest = tokens.index(min(tokens))
-        found[lightest].append(index)
+        rows[lightest].append(index)
         tokens[lightest] += lengths[index]
-    return found
+    return rows
 
 
 def count_micro_batches(dataset: PackedDataset, *, tokens: int, world: int) -> int:

@@ -14,7 +14,7 @@ from stepdown.types import Chain
 
 
 def write_preferences(
-    first: Run, second: Run, found: Preferences, out: str | Path, *, force: bool = False, licence: str = ""
+    first: Run, second: Run, result: Preferences, out: str | Path, *, force: bool = False, licence: str = ""
 ) -> Corpus:
     """Write the pairs of two runs that have a verdict as a corpus, the preferred text of each before the other.
 
@@ -22,25 +22,25 @@ def write_preferences(
     are left out and counted in the card. `train` learns from the corpus with the objective `dpo`. Raises `UsageError`
     where no pair has a verdict, or `found` is of other runs.
     """
-    if found.runs != (first.id, second.id):
+    if result.runs != (first.id, second.id):
         raise UsageError(
-            f"the preferences are of runs {' and '.join(f'`{one}`' for one in found.runs)}",
+            f"the preferences are of runs {' and '.join(f'`{one}`' for one in result.runs)}",
             f"give those runs, in this order, not `{first.id}` and `{second.id}`",
         )
-    if not found.won + found.lost:
+    if not result.won + result.lost:
         raise UsageError(
-            f"none of {found.pairs} pairs has a verdict: {found.ties} ties, {found.unjudged} unjudged",
+            f"none of {result.pairs} pairs has a verdict: {result.ties} ties, {result.unjudged} unjudged",
             "compare more problems, or ask another judge; nothing was written",
         )
-    with CorpusWriter(out, card=_card(first, second, found, licence), force=force) as corpus:
-        for chosen, rejected in _pairs(first, second, found):
+    with CorpusWriter(out, card=_card(first, second, result, licence), force=force) as corpus:
+        for chosen, rejected in _pairs(first, second, result):
             corpus.add(chosen)
             corpus.add(rejected)
     return open_corpus(out)
 
 
-def _pairs(first: Run, second: Run, found: Preferences) -> Iterator[tuple[Chain, Chain]]:
-    for item in found.items:
+def _pairs(first: Run, second: Run, result: Preferences) -> Iterator[tuple[Chain, Chain]]:
+    for item in result.items:
         if item.preferred not in ("first", "second"):
             continue
         one, other = (_chain(run, item.problem) for run in (first, second))
@@ -59,23 +59,24 @@ def _chain(run: Run, problem: str) -> Chain:
     return Chain(trace.problem, trace.solution or "", run.settings.student, grade=grade)
 
 
-def _card(first: Run, second: Run, found: Preferences, licence: str) -> Card:
+def _card(first: Run, second: Run, result: Preferences, licence: str) -> Card:
     def common(one: str, other: str) -> str:
         return one if one == other else ""
 
     mine, other = first.settings, second.settings
-    among = f", {found.where}" if found.where else ""
+    among = f", {result.where}" if result.where else ""
     return Card(
         content="preference",
         dataset=mine.dataset,
-        origin=f"run {first.id} and run {second.id}, preferred by {found.by}{among}",
+        origin=f"run {first.id} and run {second.id}, preferred by {result.by}{among}",
         method=common(mine.method, other.method),
         prompt_set=common(mine.prompt_set, other.prompt_set),
         prompts=common(mine.prompts, other.prompts),
         sampling=mine.sampling if mine.sampling == other.sampling else None,
         licence=licence,
         notes=(
-            f"{found.won} times the text of run {first.id} is preferred, {found.lost} times that of run {second.id}",
-            f"left out: {found.ties} ties, {found.split} of them by verdicts that disagree; {found.unjudged} unjudged",
+            f"{result.won} times the text of run {first.id} is preferred, {result.lost} times that of run {second.id}",
+            f"left out: {result.ties} ties, {result.split} of them by verdicts that disagree; "
+            f"{result.unjudged} unjudged",
         ),
     )

@@ -114,14 +114,14 @@ def sample(
     check_options(dict(options), SampleOptions)
     check_out(Path(out), force=options.get("force", False))
     store = as_store(options.get("store"))
-    found = as_problems(problems, problem_options(options))
-    refuse_tests(found.dataset, found, allow=options.get("allow", ()), store=store)
-    shown = as_demonstrations(options.get("demonstrations", ()))
+    chosen = as_problems(problems, problem_options(options))
+    refuse_tests(chosen.dataset, chosen, allow=options.get("allow", ()), store=store)
+    demonstrations = as_demonstrations(options.get("demonstrations", ()))
     task = sampling_task(
-        found,
+        chosen,
         as_model(teacher, store),
         chains=chains,
-        demonstrations=shown,
+        demonstrations=demonstrations,
         zero_shot=options.get("zero_shot", False),
         prompts=options.get("prompts", "default"),
         sampling=options.get("sampling", SAMPLING),
@@ -131,7 +131,7 @@ def sample(
     named = {"student"} if isinstance(teacher, str) else set[str]()
     task = msgspec.structs.replace(task, shard=as_shard(options.get("shard")))
     run = run_one(task, store, budget=options.get("budget"), progress=options.get("progress"), named=named)
-    return write_chains(run, out, force=options.get("force", False), shown=shown, shard=task.shard)
+    return write_chains(run, out, force=options.get("force", False), demonstrations=demonstrations, shard=task.shard)
 
 
 def write_chains(
@@ -140,7 +140,7 @@ def write_chains(
     *,
     force: bool = False,
     licence: str = "",
-    shown: Sequence[Demonstration] = (),
+    demonstrations: Sequence[Demonstration] = (),
     shard: Shard | None = None,
 ) -> Corpus:
     """Write the solutions of a run, or of the problems of a shard, as a corpus of chains.
@@ -152,7 +152,7 @@ def write_chains(
         raise UsageError(f"run `{run.id}` has no solution", "the same command tries again; `stepdown traces` says why")
     notes = (f"{failed} draws failed and are left out",) if failed else ()
     versions: set[str] = set()
-    behind = frozenset(question_key(one.question, one.choices) for one in shown)
+    behind = frozenset(question_key(one.question, one.choices) for one in demonstrations)
     with CorpusWriter(out, card=_card(run, notes=notes, licence=licence), force=force, behind=behind) as corpus:
         for trace, grade in run.graded():
             if trace.solution is not None and (shard is None or shard.holds(trace.problem)):
@@ -272,17 +272,17 @@ def write_gold(
     content: Literal["plan", "chain"] = "plan" if plans else "chain"
     origin = f"gold {content}s of {problems.dataset}"
     card = Card(content=content, dataset=problems.dataset, origin=origin, licence=licence)
-    without = met = 0
+    without = overlap = 0
     with CorpusWriter(out, card=card, force=force) as corpus:
         for problem in problems:
-            met += 1
+            overlap += 1
             text = problem.plan if plans else problem.solution
             if not text.strip():
                 without += 1
                 continue
-            found = Grade("right", None if plans else problem.answer, "the data set's own", GOLD)
-            corpus.add(Chain(problem, text, GOLD, grade=found))
-        if without == met:
+            grade = Grade("right", None if plans else problem.answer, "the data set's own", GOLD)
+            corpus.add(Chain(problem, text, GOLD, grade=grade))
+        if without == overlap:
             what = f"`{problems.dataset}` has no gold {content}s"
             raise UsageError(what, "wordsums has both, gsm8k and math solutions")
         notes = (f"{without:,} problems without one are left out",) if without else ()

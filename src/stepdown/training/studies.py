@@ -68,11 +68,11 @@ class StudyGrid(msgspec.Struct, frozen=True, kw_only=True):
         """Return the cells in order, each once. Raises `UsageError` for a grid that has none."""
         if min(len(self.chains), len(self.by), len(self.targets)) == 0 or self.seeds < 1 or min(self.chains) < 0:
             raise UsageError("the grid has no cell", "give numbers of chains from 0 (all) on, and 1 seed or more")
-        found = (
+        grid = (
             Cell(1, self.by[0], target) if target == "label" else Cell(chains, by, target)
             for target, by, chains in product(self.targets, self.by, self.chains)
         )
-        return list(dict.fromkeys(msgspec.structs.replace(one, by="") if one.chains == ALL else one for one in found))
+        return list(dict.fromkeys(msgspec.structs.replace(one, by="") if one.chains == ALL else one for one in grid))
 
     def check(self) -> None:
         """Raise, before anything is trained or asked, where a cell cannot be: corpus, filters, targets.
@@ -177,8 +177,8 @@ def cell_score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> CellScore:
     known = _known(verdicts)
     table = _table(verdicts, known)
     low, high = crossed_interval(table)
-    met = contaminated_problems(runs) & set(known)
-    others = _table(verdicts, [one for one in known if one not in met])
+    contaminated = contaminated_problems(runs) & set(known)
+    others = _table(verdicts, [one for one in known if one not in contaminated])
     return CellScore(
         name=name or cell.name,
         chains=cell.chains,
@@ -191,26 +191,26 @@ def cell_score(cell: Cell, runs: Sequence[Run], *, name: str = "") -> CellScore:
         high=high,
         graded=len(known),
         total=max(len(verdicts[0]), runs[0].settings.count),
-        met=len(met),
+        met=len(contaminated),
         without=fmean(map(fmean, others)) if others[0] else None,
     )
 
 
 def contaminated_problems(runs: Sequence[Run]) -> set[str]:
     """Return the ids of problems that the lessons behind any of these runs met."""
-    found: set[str] = set()
+    ids: set[str] = set()
     for lessons in map(TrainingOverlap, runs):
         if lessons.may_meet:
-            found |= {trace.problem.id for trace in lessons.run.traces() if lessons.meeting(trace)}
-    return found
+            ids |= {trace.problem.id for trace in lessons.run.traces() if lessons.meeting(trace)}
+    return ids
 
 
-def contamination_lines(found: StudyFindings) -> list[str]:
+def contamination_lines(study: StudyFindings) -> list[str]:
     """Return a line for each score of which a part was trained on, with the mean without that."""
     return [
         f"{one.name}: {one.met:,} of {one.graded:,} problems were trained on; without them "
         + ("nothing is left" if one.without is None else f"{100 * one.without:.1f} %")
-        for one in (*found.before, *found.scores)
+        for one in (*study.before, *study.scores)
         if one.met
     ]
 
@@ -220,12 +220,12 @@ def compare_cells(runs: Mapping[Cell, Sequence[Run]]) -> tuple[CellComparison, .
 
     So N = 5 is tested against N = 1. Cells without such a one, or without a problem that all have graded, are left out.
     """
-    found = []
+    comparisons = []
     for cell, own in runs.items():
         other = _opposite(cell, [one for one, some in runs.items() if some])
         if other is not None and own:
-            found.append(_compared(cell, own, other, runs[other]))
-    tested = [one for one in found if one.problems]
+            comparisons.append(_compared(cell, own, other, runs[other]))
+    tested = [one for one in comparisons if one.problems]
     adjusted = holm([one.p for one in tested])
     return tuple(msgspec.structs.replace(one, p_holm=p) for one, p in zip(tested, adjusted, strict=True))
 
@@ -249,16 +249,16 @@ def _compared(cell: Cell, own: Sequence[Run], other: Cell, others: Sequence[Run]
     seeds = min(len(own), len(others))
     new, old = ([_verdicts(run) for run in runs[:seeds]] for runs in (own, others))
     known = _known([*new, *old])
-    found = crossed_difference(_table(new, known), _table(old, known))
+    difference = crossed_difference(_table(new, known), _table(old, known))
     return CellComparison(
         name=cell.name,
         against=other.name,
         seeds=seeds,
         problems=len(known),
-        difference=found.value,
-        low=found.low,
-        high=found.high,
-        p=found.p,
+        difference=difference.value,
+        low=difference.low,
+        high=difference.high,
+        p=difference.p,
     )
 
 
@@ -286,44 +286,44 @@ def add_score_to_card(folder: Path, run: Run) -> None:
     name, verdicts = run.settings.dataset, list(_verdicts(run).values())
     right, ungraded = verdicts.count("right"), verdicts.count("ungraded")
     total = max(len(verdicts), run.settings.count)
-    found = Tested(dataset=name, step=card.step, right=right, graded=len(verdicts) - ungraded, total=total)
+    tested = Tested(dataset=name, step=card.step, right=right, graded=len(verdicts) - ungraded, total=total)
     others = tuple(one for one in card.test if one.dataset != name)
-    write_card(folder, msgspec.structs.replace(card, test=(*others, found)))
+    write_card(folder, msgspec.structs.replace(card, test=(*others, tested)))
 
 
-def write_study(found: StudyFindings, out: Path) -> None:
+def write_study(study: StudyFindings, out: Path) -> None:
     """Write `study.json`, `study.md` and, where charts can be drawn, the N-curve `curve.png` into a folder.
 
     Each is there whole or not at all: the same command, with more seeds, writes them anew.
     """
     out.mkdir(parents=True, exist_ok=True)
-    encoded = msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"
-    for name, body in (("study.json", encoded), ("study.md", markdown(found).encode())):
+    encoded = msgspec.json.format(msgspec.json.encode(study), indent=2) + b"\n"
+    for name, body in (("study.json", encoded), ("study.md", markdown(study).encode())):
         with replacing(out / name, True) as part:
             part.write_bytes(body)
-    draw_scores(found.scores, out / "curve.png")
+    draw_scores(study.scores, out / "curve.png")
 
 
-def markdown(found: StudyFindings) -> str:
+def markdown(study: StudyFindings) -> str:
     """Return the table of a study as Markdown."""
     rows = [
         f"| {in_markdown(one.name)} | {len(one.runs)} | {' '.join(f'{100 * share:.1f}' for share in one.accuracies)} | "
         f"{100 * one.mean:.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}] | {one.graded}/{one.total} |"
-        for one in (*found.before, *found.scores)
+        for one in (*study.before, *study.scores)
     ]
     head = ["| students | seeds | right by seed, % | mean, 95 % interval | graded |", "|---|---:|---|---|---:|"]
     lines = [
-        f"# {in_markdown(found.base)} on {in_markdown(found.test)}",
+        f"# {in_markdown(study.base)} on {in_markdown(study.test)}",
         "",
         *head,
         *rows,
         "",
-        f"Intervals are {found.over}.",
+        f"Intervals are {study.over}.",
     ]
-    lines += [f"\n**{in_markdown(line)}**" for line in contamination_lines(found)]
-    if found.compared:
+    lines += [f"\n**{in_markdown(line)}**" for line in contamination_lines(study)]
+    if study.compared:
         lines += ["", "| students | against | problems | difference, 95 % interval | p | p (Holm) |"]
-        lines += ["|---|---|---:|---|---:|---:|", *map(_line, found.compared), "", TESTED]
+        lines += ["|---|---|---:|---|---:|---:|", *map(_line, study.compared), "", TESTED]
     return "\n".join(lines) + "\n"
 
 

@@ -73,11 +73,11 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Return the loss of a micro-batch as its part of the step's mean."""
-        found = self.objective.loss(model, inputs)
-        for name, figure in found.figures.items():
+        loss = self.objective.loss(model, inputs)
+        for name, figure in loss.figures.items():
             self.figures[name] = self.figures.get(name, 0.0) + figure / inputs["step_weight"]
         # DDP means the gradients over its processes; the loss is a sum over them.
-        return found.value * self.accelerator.num_processes / inputs["step_weight"]
+        return loss.value * self.accelerator.num_processes / inputs["step_weight"]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log the row of a step; transformers' own history, which every checkpoint would repeat, is left empty."""
@@ -97,8 +97,8 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step
         if step in self.scored and self.calls.score and self.world.is_first:
-            found = self.calls.score()
-            self._log({"step": step, "dev": found["right"] / found["total"], **found})
+            score = self.calls.score()
+            self._log({"step": step, "dev": score["right"] / score["total"], **score})
         if self.world.is_first:
             partial = str(self.checkpoints.partial())
             self.save_model(partial, _internal_call=True)

@@ -52,9 +52,9 @@ class World(msgspec.Struct, frozen=True):
             return value
         import torch
 
-        held: list[Any] = [value]
-        torch.distributed.broadcast_object_list(held)
-        agreed: Value = held[0]
+        values: list[Any] = [value]
+        torch.distributed.broadcast_object_list(values)
+        agreed: Value = values[0]
         return agreed
 
     def total(self, value: Any) -> float:
@@ -72,8 +72,8 @@ ALONE = World(1, 0, True)
 
 def launched() -> int:
     """Return how many processes a launcher started for this training; 1 without a launcher."""
-    said = (os.environ.get(name, "") for name in _SIZES)
-    return next((int(size) for size in said if size.isdecimal() and int(size)), 1)
+    numbers = (os.environ.get(name, "") for name in _SIZES)
+    return next((int(size) for size in numbers if size.isdecimal() and int(size)), 1)
 
 
 def check_launcher() -> None:

@@ -87,12 +87,12 @@ def load_config(path: Path | None = None) -> Config:
             what = f"`[models.{name}]` of `{file}` names servers, and has `{min(more)}` too"
             raise UsageError(what, "serve a method under another name; a fleet has `servers` alone")
     try:
-        found = msgspec.convert(settings, Config)
+        config = msgspec.convert(settings, Config)
     except msgspec.ValidationError as error:
         raise UsageError(f"cannot read `{file}`: {error}", _HINT) from error
-    for name, served in found.models.items():
+    for name, served in config.models.items():
         try:
             served.check()
         except StepdownError as error:
             raise UsageError(f"`[models.{name}]` of `{file}`: {error.what}", error.hint) from error
-    return found
+    return config

@@ -49,7 +49,7 @@ class State:
         self.token = token or Secret("")
         self.auth = TokenAuth(self.token)
         self.prices = Prices(prices)
-        self.corpora = {_shown(folder): folder for folder in corpora}
+        self.corpora = {_folder_name(folder): folder for folder in corpora}
         self.store = _open(path)
         self.calls = Calls(self.store, budget=budget, abandon=True)
         self.models: dict[str, Model] = {}
@@ -80,12 +80,12 @@ class State:
 
     def _own(self, *, reading: bool) -> Store:
         """Return this thread's store."""
-        found: Store | None = getattr(self._local, "store", None)
-        if found is None:
-            found = self._local.store = Store(self.path, reading=reading)
-            found.db.execute(f"pragma cache_size = -{CACHE_KIB}")
-            self._opened.append(found)
-        return found
+        store: Store | None = getattr(self._local, "store", None)
+        if store is None:
+            store = self._local.store = Store(self.path, reading=reading)
+            store.db.execute(f"pragma cache_size = -{CACHE_KIB}")
+            self._opened.append(store)
+        return store
 
     def load(self, name: str) -> Model:
         """Return the model of a model string, loaded once; one on this machine works in a process of its own.
@@ -140,6 +140,6 @@ def _open(path: Path) -> Store:
     return Store(path, reading=True)
 
 
-def _shown(folder: Path) -> str:
+def _folder_name(folder: Path) -> str:
     """Return a folder's name as pages and addresses can hold it: without control characters and broken ones."""
     return "".join(one if one.isprintable() else "?" for one in folder.name) or "corpus"

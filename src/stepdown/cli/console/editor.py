@@ -43,17 +43,17 @@ def _editor() -> list[str]:
     named = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if named:
         return shlex.split(named, posix=os.name != "nt")
-    found = next((name for name in ("sensible-editor", "nano", "vi", "notepad") if shutil.which(name)), None)
-    if found is None:
+    editor = next((name for name in ("sensible-editor", "nano", "vi", "notepad") if shutil.which(name)), None)
+    if editor is None:
         raise UsageError("there is no editor", _HINT)
-    return [found]
+    return [editor]
 
 
 def person() -> str:
     """Return who edits: the name git knows, else the login."""
     git = shutil.which("git")
     if git:
-        found = subprocess.run([git, "config", "user.name"], capture_output=True, text=True, check=False).stdout.strip()
-        if found:
-            return found
+        name = subprocess.run([git, "config", "user.name"], capture_output=True, text=True, check=False).stdout.strip()
+        if name:
+            return name
     return os.environ.get("USER") or os.environ.get("USERNAME") or "person"

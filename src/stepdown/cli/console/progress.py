@@ -84,18 +84,20 @@ class Lines:
 
     def follow(self, task: Task, label: str) -> Callable[[LiveCounts], None]:
         """Return what a run calls with its counts."""
-        meter, said, late = Meter(f"{label} {titled(task)}", self.spending), [time.monotonic(), -1.0], [0]
+        meter, last_shown, late = Meter(f"{label} {titled(task)}", self.spending), [time.monotonic(), -1.0], [0]
         self.spending.check(task)
 
         def update(counts: LiveCounts) -> None:
             now, share = time.monotonic(), counts.solved / max(1, counts.total)
             text = meter.text(counts)
-            due = now - said[0] >= EVERY_SECONDS or (share - said[1] >= EVERY_SHARE and now - said[0] >= 1)
+            due = now - last_shown[0] >= EVERY_SECONDS or (
+                share - last_shown[1] >= EVERY_SHARE and now - last_shown[0] >= 1
+            )
             times = counts.backoff.times if counts.backoff else 0
             late[0] = min(late[0], times)
-            due = due or (times > late[0] and now - said[0] >= BETWEEN_DELAYS)
-            if said[1] < 0 or due or counts.solved == counts.total:
-                said[:], late[0] = [now, share], times
+            due = due or (times > late[0] and now - last_shown[0] >= BETWEEN_DELAYS)
+            if last_shown[1] < 0 or due or counts.solved == counts.total:
+                last_shown[:], late[0] = [now, share], times
                 say(f"{meter.title}: {counts.solved}/{counts.total} · {text}")
 
         return update

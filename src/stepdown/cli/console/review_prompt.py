@@ -81,54 +81,54 @@ class ReviewPrompt:
                 await work
 
     async def _watch(self) -> None:
-        shown: PendingReview | None = None
+        current: PendingReview | None = None
         try:
             while sys.stdin.isatty():
-                held = next(iter(self._waiting()), None)
-                if held is None:
+                waiting = next(iter(self._waiting()), None)
+                if waiting is None:
                     await asyncio.sleep(EVERY / 5)
                     continue
-                await self._ask(held, again=held == shown)
-                shown = held
+                await self._ask(waiting, again=waiting == current)
+                current = waiting
         except StepdownError as error:
             self.stop(error)
 
     def _waiting(self) -> list[PendingReview]:
         return [] if self.stop.why else pending_reviews(self.store, self.run)
 
-    async def _ask(self, held: PendingReview, *, again: bool) -> None:
+    async def _ask(self, review: PendingReview, *, again: bool) -> None:
         others = len(self._waiting()) - 1
         if not again:
             more = f" · {others} more waiting" if others else ""
-            say("", f"{held.problem.id}{more}", asked(held.problem), "", f"plan by {held.plan.author}:",
-                *steps_of(held.plan), "")  # fmt: skip
+            say("", f"{review.problem.id}{more}", asked(review.problem), "", f"plan by {review.plan.author}:",
+                *steps_of(review.plan), "")  # fmt: skip
         say(_KEYS)
         while (key := await self.keyboard.line(EVERY)) is None:
-            if held not in self._waiting():
+            if review not in self._waiting():
                 say(*(["decided in another place"] if self.stop.why is None else []))
                 return
-        await self._obey(key, held)
+        await self._obey(key, review)
         self.review.look()
 
-    async def _obey(self, key: str, held: PendingReview) -> None:
+    async def _obey(self, key: str, review: PendingReview) -> None:
         if key == "q":
             self.stop(Interrupted())
         elif key == "l":
-            self._decide(held, "left", msgspec.structs.replace(held.plan, author=person()))
+            self._decide(review, "left", msgspec.structs.replace(review.plan, author=person()))
         elif key == "e":
-            await self._edit(held)
+            await self._edit(review)
         elif key == "":
-            self._decide(held, "accepted", held.plan)
+            self._decide(review, "accepted", review.plan)
 
-    async def _edit(self, held: PendingReview) -> None:
+    async def _edit(self, review: PendingReview) -> None:
         try:
             # In a thread: other problems go on while the person writes.
-            plan = await asyncio.to_thread(edited, held.plan, author=person(), about=asked(held.problem))
+            plan = await asyncio.to_thread(edited, review.plan, author=person(), about=asked(review.problem))
         except StepdownError as error:
             say_error(error)
             return
-        self._decide(held, "accepted" if plan == held.plan else "edited", plan)
+        self._decide(review, "accepted" if plan == review.plan else "edited", plan)
 
-    def _decide(self, held: PendingReview, decision: Decision, plan: Plan) -> None:
-        if not decide_review(self.store, (held.run, held.problem.id), decision=decision, plan=plan):
+    def _decide(self, review: PendingReview, decision: Decision, plan: Plan) -> None:
+        if not decide_review(self.store, (review.run, review.problem.id), decision=decision, plan=plan):
             say("somebody was first; their decision counts")

@@ -20,9 +20,9 @@ def audit(*runs: str, output: OutputOptions = OUTPUT) -> int:
     if not runs:
         raise UsageError("no run is given", "stepdown audit RUN...; `stepdown runs` lists them")
     with output.read() as store:
-        found = examine(*runs_of(store, runs))
+        findings = examine(*runs_of(store, runs))
     if output.json:
-        show_json(found.to_json())
+        show_json(findings.to_json())
     else:
-        show(str(found))
+        show(str(findings))
     return 0

@@ -61,30 +61,30 @@ def calibrate(cheap: str, dear: str, /, *, options: CalibrateOptions = DEFAULTS,
     with output.read() as store:
         runs = store.run(cheap), store.run(dear)
         say(*contamination_warnings(runs))
-        found = choose(*runs, goal, holdout=options.holdout, prices=Prices(options.prices))
+        calibration = choose(*runs, goal, holdout=options.holdout, prices=Prices(options.prices))
     if output.json:
-        show_json(found)
+        show_json(calibration)
     else:
-        show_calibration(found, options.name)
-    return 0 if found.chosen else 1
+        show_calibration(calibration, options.name)
+    return 0 if calibration.chosen else 1
 
 
-def show_calibration(found: Calibration, name: str) -> None:
+def show_calibration(calibration: Calibration, name: str) -> None:
     """Write every threshold, the choice and what serves it."""
-    note = f"threshold: the share of {found.votes} votes that must agree; below it the teacher is asked."
-    show_table("Thresholds", HEADER, [_cells(row) for row in found.rows], words=1, note=note)
-    if found.chosen is None:
-        say(f"none is {found.goal}", f"hint: {_hint(found)}")
+    note = f"threshold: the share of {calibration.votes} votes that must agree; below it the teacher is asked."
+    show_table("Thresholds", HEADER, [_cells(row) for row in calibration.rows], words=1, note=note)
+    if calibration.chosen is None:
+        say(f"none is {calibration.goal}", f"hint: {_hint(calibration)}")
         return
-    show("", f"Chosen: {found.chosen.threshold:g}, {found.goal}. {found.warning}")
-    if found.held is not None:
+    show("", f"Chosen: {calibration.chosen.threshold:g}, {calibration.goal}. {calibration.warning}")
+    if calibration.held is not None:
         show("")
-        show_table("The choice on problems held out", HEADER, [_cells(found.held)], words=1)
-    show("", found.to_toml(name))
+        show_table("The choice on problems held out", HEADER, [_cells(calibration.held)], words=1)
+    show("", calibration.to_toml(name))
 
 
-def _hint(found: Calibration) -> str:
-    best = max(found.rows, key=lambda row: row.low)
+def _hint(calibration: Calibration) -> str:
+    best = max(calibration.rows, key=lambda row: row.low)
     reached = f"these {best.graded} problems vouch for {percent(best.low)} % at most (threshold {best.threshold:g})"
     return f"{reached}; run both on more problems, ask for less, or take a better teacher"
 

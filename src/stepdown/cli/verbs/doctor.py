@@ -77,12 +77,12 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
 def doctor(*, output: OutputOptions = OUTPUT) -> int:
     """Say what is installed, which models can be reached, what is missing and how to get it; 0 if the demo can run."""
-    found = look(output.store)
+    diagnosis = look(output.store)
     if output.json:
-        show_json(found)
+        show_json(diagnosis)
     else:
-        show(*lines_of(found))
-    return 0 if found.ready else 1
+        show(*lines_of(diagnosis))
+    return 0 if diagnosis.ready else 1
 
 
 def look(store: Path | None) -> Diagnosis:
@@ -145,26 +145,27 @@ def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def lines_of(found: Diagnosis) -> list[str]:
+def lines_of(diagnosis: Diagnosis) -> list[str]:
     """Return the findings as a person reads them."""
-    engines = ", ".join(f"{name} {number}" for name, number in found.engines.items()) or "none"
-    store = found.store
+    engines = ", ".join(f"{name} {number}" for name, number in diagnosis.engines.items()) or "none"
+    store = diagnosis.store
     state = store.why or (f"schema {store.schema}, {counted(store.runs, 'run')}" if store.exists else "not there yet")
     return [
-        f"stepdown {found.stepdown} · Python {found.python} · SQLite {found.sqlite} · {found.machine}",
+        f"stepdown {diagnosis.stepdown} · Python {diagnosis.python} · SQLite {diagnosis.sqlite} · {diagnosis.machine}",
         "",
         "extras",
-        *(_extra(one) for one in found.extras),
+        *(_extra(one) for one in diagnosis.extras),
         "",
-        f"models for this machine (in {found.models_folder}, {found.free_bytes / 1e9:.1f} GB free; engines: {engines})",
-        *(_line(one.path is not None, one.size, f"stepdown models get {one.name}") for one in found.models),
+        f"models for this machine (in {diagnosis.models_folder}, {diagnosis.free_bytes / 1e9:.1f} GB free; "
+        f"engines: {engines})",
+        *(_line(one.path is not None, one.size, f"stepdown models get {one.name}") for one in diagnosis.models),
         "",
         "endpoints",
-        *(line for one in found.endpoints for line in (_endpoint(one), *map(_server, one.servers))),
+        *(line for one in diagnosis.endpoints for line in (_endpoint(one), *map(_server, one.servers))),
         "",
         f"store {store.path}: {state}{_network(store)}",
         "",
-        "`stepdown demo` can run here" if found.ready else f"`stepdown demo` cannot run here: {found.why}",
+        "`stepdown demo` can run here" if diagnosis.ready else f"`stepdown demo` cannot run here: {diagnosis.why}",
     ]
 
 

@@ -120,8 +120,8 @@ def _corpus(folder: Path, options: ExportOptions, *, as_json: bool) -> int:
         force=options.force,
         progress=telling("export"),
     )
-    said = f"wrote {counted(rows, 'example')} of {folder} to {options.out}"
-    _done(Exported(str(options.out), rows, corpus=str(folder)), said, as_json=as_json)
+    text = f"wrote {counted(rows, 'example')} of {folder} to {options.out}"
+    _done(Exported(str(options.out), rows, corpus=str(folder)), text, as_json=as_json)
     return 0
 
 
@@ -139,8 +139,8 @@ def _runs(runs: list[Run], options: ExportOptions, *, as_json: bool) -> int:
         raise UsageError(f"`{options.to}` is a format for corpora", "first `stepdown export RUN --to corpus`")
     prices = Prices(options.prices)
     rows = export_run(runs[0], options.to, options.out, force=options.force, prices=prices, code=True)
-    said = f"wrote {counted(rows, 'trace')} of run {runs[0].id} to {options.out}"
-    _done(Exported(str(options.out), rows, run=runs[0].id), said, as_json=as_json)
+    text = f"wrote {counted(rows, 'trace')} of run {runs[0].id} to {options.out}"
+    _done(Exported(str(options.out), rows, run=runs[0].id), text, as_json=as_json)
     return 0
 
 

@@ -97,11 +97,11 @@ def _corpus(files: tuple[Path, ...], out: Path, options: CorpusOptions, *, as_js
 
 def show_imported(run: Run, file: Path) -> None:
     """Say which run a file became."""
-    settings, found = run.settings, run.summary()
-    share = percent(found.right / found.graded if found.graded else None)
-    show(f"{run.id}  {file.name}: {found.total} traces of {settings.method} on {settings.dataset}, student "
-         f"{settings.student}, plans by {settings.teacher or 'nobody'}; {found.right} of {found.graded} right, "
+    settings, summary = run.settings, run.summary()
+    share = percent(summary.right / summary.graded if summary.graded else None)
+    show(f"{run.id}  {file.name}: {summary.total} traces of {settings.method} on {settings.dataset}, student "
+         f"{settings.student}, plans by {settings.teacher or 'nobody'}; {summary.right} of {summary.graded} right, "
          f"{share} % ({run.grader})")  # fmt: skip
-    if found.graded < found.total:
-        ungraded = counted(found.total - found.graded, "trace")
+    if summary.graded < summary.total:
+        ungraded = counted(summary.total - summary.graded, "trace")
         say(f"ungraded: {ungraded}; `stepdown traces {run.id} --where ungraded` says why")

@@ -38,15 +38,15 @@ def models(*, json: Json = False) -> int:
     json
         Write JSON to stdout.
     """
-    found = reach()
+    reached = reach()
     if json:
-        for one in [*catalogue(), *offered(found)]:
+        for one in [*catalogue(), *offered(reached)]:
             show_json(one)
         return 0
     rows = [(one.model, "here" if one.here else "not here", one.note) for one in catalogue()]
     note = "Get one with `stepdown models get NAME`; first use gets it too."
     show_table("Models for this machine", ("model", "", "what"), rows, words=3, note=note)
-    for endpoint in found:
+    for endpoint in reached:
         show("", headline(endpoint), *(f"  {endpoint.name}/{model}" for model in endpoint.models or ()))
     return 0
 
@@ -68,9 +68,9 @@ def catalogue() -> list[ReachableModel]:
     ]
 
 
-def offered(found: list[Reached]) -> list[ReachableModel]:
+def offered(reached: list[Reached]) -> list[ReachableModel]:
     """Return the models that endpoints offer."""
-    return [ReachableModel(f"{one.name}/{model}", True) for one in found for model in one.models or ()]
+    return [ReachableModel(f"{one.name}/{model}", True) for one in reached for model in one.models or ()]
 
 
 @app.command(help="Get models of the catalogue for this machine; each is checked by its SHA-256.",

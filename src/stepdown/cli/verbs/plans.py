@@ -98,13 +98,13 @@ def plans(run: str, /, *, options: PlanOptions = DEFAULTS, output: OutputOptions
     """
     options.check()
     with output.reopen() if options.edit is not None else output.read() as store:
-        found = store.run(run)
+        stored = store.run(run)
         if options.edit is not None:
-            change(found, options, output)
+            change(stored, options, output)
         elif options.export is not None:
-            export(found, options, output)
+            export(stored, options, output)
         else:
-            show_plans(found, options, as_json=output.json)
+            show_plans(stored, options, as_json=output.json)
     return 0
 
 
@@ -126,8 +126,8 @@ def listed(run: Run) -> Iterator[tuple[Problem, Plan]]:
 
 def show_plans(run: Run, options: PlanOptions, *, as_json: bool) -> None:
     """List the plans of a run, or show one problem's with its edits."""
-    found = [find(run, options.show)] if options.show is not None else listed(run)
-    for index, (problem, plan) in enumerate(found):
+    pairs = [find(run, options.show)] if options.show is not None else listed(run)
+    for index, (problem, plan) in enumerate(pairs):
         if options.limit is not None and index >= options.limit:
             break
         if as_json:

@@ -60,13 +60,13 @@ def taken(kind: str) -> Collection[str]:
 
 def known() -> list[Plugin]:
     """Return every plugin there is, by kind, each loaded once."""
-    found = []
+    states = []
     for kind in KINDS:
-        seen = dict.fromkeys(taken(kind), "stepdown itself")
+        owners = dict.fromkeys(taken(kind), "stepdown itself")
         for one in installed(kind):
-            found.append(Plugin(kind, one.name, one.package, one.reference, _error(one, seen.get(one.name, ""))))
-            seen.setdefault(one.name, one.package)
-    return found
+            states.append(Plugin(kind, one.name, one.package, one.reference, _error(one, owners.get(one.name, ""))))
+            owners.setdefault(one.name, one.package)
+    return states
 
 
 def _error(one: Installed, owner: str) -> str:
@@ -87,16 +87,16 @@ def plugins(*, json: Json = False) -> int:
     json
         Write JSON to stdout.
     """
-    found = known()
+    states = known()
     if json:
-        for one in found:
+        for one in states:
             show_json(one)
         return 0
-    rows = [(one.kind, one.name, one.package, one.reference) for one in found if not one.error]
+    rows = [(one.kind, one.name, one.package, one.reference) for one in states if not one.error]
     note = "Packages add them by entry points, `stepdown.methods` and so on; docs/extending.md shows how."
     if rows:
         show_table("Plugins", ("kind", "name", "package", "object"), rows, words=4, note=note)
     else:
         say("there are no plugins", note)
-    say(*(f"left out: {one.kind} `{one.name}` of {one.package}: {one.error}" for one in found if one.error))
+    say(*(f"left out: {one.kind} `{one.name}` of {one.package}: {one.error}" for one in states if one.error))
     return 0

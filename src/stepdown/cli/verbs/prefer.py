@@ -112,18 +112,18 @@ def prefer(
         check_corpus(first, options, store)
         judging = Judging(options.judge or "", spend, first, second)
         if options.judge is None:
-            found = read_votes(first, second, *options.votes)
+            preferences = read_votes(first, second, *options.votes)
         else:
-            found = judged((first, second), judging, options, Players(store, endpoint))
+            preferences = judged((first, second), judging, options, Players(store, endpoint))
         if options.out is not None:
-            corpus = write_preferences(first, second, found, options.out, force=options.force)
+            corpus = write_preferences(first, second, preferences, options.out, force=options.force)
             say(f"wrote {counted(corpus.card.problems, 'pair')} to {options.out}; "
                 f"next: `stepdown train {options.out} --objective dpo --base M --out DIR`")  # fmt: skip
     if output.json:
-        show_json(found.to_json() | msgspec.to_builtins(judging.spent))
+        show_json(preferences.to_json() | msgspec.to_builtins(judging.spent))
     else:
-        show(str(found))
-    return int(found.unjudged > 0)
+        show(str(preferences))
+    return int(preferences.unjudged > 0)
 
 
 def check_corpus(run: Run, options: PreferOptions, store: Store) -> None:

@@ -72,7 +72,7 @@ def report(*runs: str, options: ReportOptions = DEFAULTS, output: OutputOptions 
         if not groups:
             raise UsageError(f"the store `{store.path}` has no runs", "make one with `stepdown run` or `stepdown demo`")
         prices = Prices(options.prices)
-        found = [
+        reports_made = [
             compare(
                 *group,
                 baseline=base,
@@ -84,9 +84,9 @@ def report(*runs: str, options: ReportOptions = DEFAULTS, output: OutputOptions 
             for group in groups
         ]
     if options.html is not None:
-        _write(found, options.html)
+        _write(reports_made, options.html)
     else:
-        show_reports(found, options, as_json=output.json)
+        show_reports(reports_made, options, as_json=output.json)
     return 0
 
 
@@ -111,18 +111,18 @@ def _dataset(run: Run) -> str:
     return run.settings.dataset
 
 
-def show_reports(found: list[Report], options: ReportOptions, *, as_json: bool) -> None:
+def show_reports(reports: list[Report], options: ReportOptions, *, as_json: bool) -> None:
     """Write reports to stdout, one line of JSON for each, or one after another."""
-    for index, one in enumerate(found):
+    for index, one in enumerate(reports):
         if as_json:
             show_json(one.to_json())
         else:
             show(*([""] if index else []), one.to_markdown().rstrip() if options.md else str(one))
 
 
-def _write(found: list[Report], file: Path) -> None:
+def _write(reports: list[Report], file: Path) -> None:
     """Write the page of a report. Raises `UsageError` where there are several, or it cannot be written."""
-    if len(found) > 1:
-        sets = ", ".join(f"`{one.rows[0].dataset}`" for one in found)
+    if len(reports) > 1:
+        sets = ", ".join(f"`{one.rows[0].dataset}`" for one in reports)
         raise UsageError(f"the runs are on {sets}, and a page compares runs on the same problems", "name the runs")
-    say(f"wrote {write_page(found[0], file)}")
+    say(f"wrote {write_page(reports[0], file)}")

@@ -35,17 +35,15 @@ class ListedRun(msgspec.Struct, frozen=True):
 
 def runs(*, output: OutputOptions = OUTPUT) -> int:
     """List the runs of the store, oldest first."""
-    found = []
+    rows = []
     if output.store_path.exists():
         with output.read() as store:
-            found = [listed(run) for run in store.runs()]
+            rows = [listed(run) for run in store.runs()]
     if output.json:
-        for one in found:
+        for one in rows:
             show_json(one)
-    elif found:
-        show_table(
-            "Runs", _HEADER, map(cells, found), words=6, note=f"Counts are of traces. Store: {output.store_path}"
-        )
+    elif rows:
+        show_table("Runs", _HEADER, map(cells, rows), words=6, note=f"Counts are of traces. Store: {output.store_path}")
     else:
         say(f"there are no runs in {output.store_path}; `stepdown demo` makes some")
     return 0

@@ -158,7 +158,9 @@ def _sample(task: Task, session: Session, options: ChainOptions, *, as_json: boo
         say("no corpus is written yet; the same command goes on from here")
         return finish(session, as_json=as_json)
     run = session.store.run(session.results[0].run)
-    shown = load_demonstrations(options.demos) if options.demos else ()
-    corpus = write_chains(run, options.out, force=options.force, licence=options.licence, shown=shown, shard=task.shard)
+    demonstrations = load_demonstrations(options.demos) if options.demos else ()
+    corpus = write_chains(
+        run, options.out, force=options.force, licence=options.licence, demonstrations=demonstrations, shard=task.shard
+    )
     show_corpus(corpus, as_json=as_json, run=session.results[0])
     return session.exit_code

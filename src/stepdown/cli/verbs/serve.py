@@ -63,15 +63,15 @@ class AddressOptions:
         """Return the token. Raises `UsageError` where there must be one and is none, or it is easily guessed."""
         from stepdown.web.security import SHORTEST
 
-        found = Secret(secrets.token_urlsafe(24) if self.token else find_setting(TOKEN))
-        if not found and not _is_here(self.host):
+        token = Secret(secrets.token_urlsafe(24) if self.token else find_setting(TOKEN))
+        if not token and not _is_here(self.host):
             raise UsageError(
                 f"`--host {self.host}` is reachable from other machines, and no token is set",
                 f"set {TOKEN}, or add --token to be given one; 127.0.0.1 needs none",
             )
-        if found and len(found.reveal()) < SHORTEST:
+        if token and len(token.reveal()) < SHORTEST:
             raise UsageError(f"{TOKEN} is easily guessed", f"give {SHORTEST} characters or more, or use --token")
-        return found
+        return token
 
     def rules(self) -> "AccessRules":
         """Return who is let in."""
@@ -109,20 +109,20 @@ class ServedOptions:
 
     def folders(self) -> tuple[Path, ...]:
         """Return the corpora's folders. Raises `UsageError` for one that is not there, and for two of one name."""
-        found: dict[str, Path] = {}
+        paths: dict[str, Path] = {}
         for folder in self.corpus:
             if not folder.is_dir():
                 raise UsageError(
                     f"there is no corpus `{folder}`", "give the folder that `stepdown sample` or `keep` wrote"
                 )
             path = folder.resolve()
-            other = found.setdefault(path.name, path)
+            other = paths.setdefault(path.name, path)
             if other != path:
                 raise UsageError(
                     f"`{other}` and `{path}` have the same name, by which pages name a corpus",
                     "rename one of the folders",
                 )
-        return tuple(found.values())
+        return tuple(paths.values())
 
 
 ADDRESS, SERVED, SPENDING = AddressOptions(), ServedOptions(), BudgetSettings()
@@ -195,7 +195,7 @@ def _tell(address: str, reach: AddressOptions, state: "State") -> None:
 def _is_here(host: str) -> bool:
     """Whether only this machine can reach an address; a name counts by every address it stands for."""
     try:
-        places = {found[4][0] for found in socket.getaddrinfo(host, None)} if host else set()
+        places = {address[4][0] for address in socket.getaddrinfo(host, None)} if host else set()
     except OSError:
         places = set()
     return bool(places) and all(ip_address(str(path).partition("%")[0]).is_loopback for path in places)

@@ -25,24 +25,24 @@ OUTPUT = OutputOptions()
 @app.default
 def store(*, output: OutputOptions = OUTPUT) -> int:
     """Say what the store holds, without a look at every row."""
-    found = maintenance.summarize_store(output.there())
+    summary = maintenance.summarize_store(output.there())
     if output.json:
-        show_json(found)
+        show_json(summary)
     else:
-        show(f"{found.store}: {_rows(found.rows)}; {found.bytes / 1e6:,.1f} MB, schema {found.schema}")
+        show(f"{summary.store}: {_rows(summary.rows)}; {summary.bytes / 1e6:,.1f} MB, schema {summary.schema}")
     return 0
 
 
 @app.command(help="Look through every page and row of the store; 0 if all is sound, else 5.")
 def check(*, output: OutputOptions = OUTPUT) -> int:
     """Look through every page and row of the store; 0 if all is sound, else 5."""
-    found = maintenance.check(output.there())
+    faults = maintenance.check(output.there())
     if output.json:
-        show_json(found)
+        show_json(faults)
     else:
-        show(f"{found.store}: {_rows(found.rows)}", *(f"  {fault}" for fault in found.faults))
-        say("it is sound" if found.sound else "it is damaged; `stepdown store copy NEW` saves what can be read")
-    return 0 if found.sound else StoreError.exit_code
+        show(f"{faults.store}: {_rows(faults.rows)}", *(f"  {fault}" for fault in faults.faults))
+        say("it is sound" if faults.sound else "it is damaged; `stepdown store copy NEW` saves what can be read")
+    return 0 if faults.sound else StoreError.exit_code
 
 
 @app.command(help="Copy the store to a file, also while others write it; of a damaged one, what can be read.")
@@ -76,13 +76,13 @@ def compact(*, dry_run: Flag = False, output: OutputOptions = OUTPUT) -> int:
     dry_run
         Only say what would be dropped.
     """
-    found = maintenance.compact(output.there(), dry=dry_run)
+    saved = maintenance.compact(output.there(), dry=dry_run)
     if output.json:
-        show_json(found)
+        show_json(saved)
         return 0
-    say(f"{'would drop' if dry_run else 'dropped'} {_rows(found.dropped)}")
-    if found.after is not None:
-        say(f"{found.store}: {found.before / 1e6:,.1f} MB before, {found.after / 1e6:,.1f} MB now")
+    say(f"{'would drop' if dry_run else 'dropped'} {_rows(saved.dropped)}")
+    if saved.after is not None:
+        say(f"{saved.store}: {saved.before / 1e6:,.1f} MB before, {saved.after / 1e6:,.1f} MB now")
     return 0
 
 

@@ -165,17 +165,17 @@ def study(
             add_score_to_card(folder, runs[cell][-1])
             # After each student that was asked now, so that a study that is stopped leaves the table of what it has.
             if number == total or any(result.calls for result in session.results):
-                found = StudyFindings(
+                findings = StudyFindings(
                     base=options.base,
                     test=test.dataset,
                     before=tuple(before),
                     scores=tuple(cell_score(one, some) for one, some in runs.items() if some),
                     compared=compare_cells(runs),
                 )
-                write_study(found, grid.out)
-    show_findings(found, as_json=output.json)
+                write_study(findings, grid.out)
+    show_findings(findings, as_json=output.json)
     say(f"students, table and curve lie in {grid.out}")
-    return int(any(one.graded < one.total for one in (*found.before, *found.scores)))
+    return int(any(one.graded < one.total for one in (*findings.before, *findings.scores)))
 
 
 def check_apart(corpus: Corpus, test: Problems, settings: TrainingOptions, *, named: str) -> None:
@@ -185,9 +185,9 @@ def check_apart(corpus: Corpus, test: Problems, settings: TrainingOptions, *, na
     """
     prepared, name = corpus.prepared(), test.dataset
     trained = prepared.questions | prepared.behind
-    met = refuse_overlap(trained, test, name, named=named, allow=settings.allow)
-    if met:
-        say(f"{len(met):,} problems of `{name}` are trained on; the scores without them stand beside")
+    overlap = refuse_overlap(trained, test, name, named=named, allow=settings.allow)
+    if overlap:
+        say(f"{len(overlap):,} problems of `{name}` are trained on; the scores without them stand beside")
 
 
 def _student(grid: StudyGrid, cell: Cell, seed: int, base: str, settings: TrainingOptions) -> Path:
@@ -229,23 +229,25 @@ def _before(base: str, test: Problems, sampling: RunSampling, store: Store) -> I
         yield cell_score(Cell(0, "", method), [run], name=f"before, {method}")
 
 
-def show_findings(found: StudyFindings, *, as_json: bool) -> None:
+def show_findings(findings: StudyFindings, *, as_json: bool) -> None:
     """Write the table of a study."""
     if as_json:
-        show_json(found)
+        show_json(findings)
         return
     header = ("students", "seeds", "right by seed, %", "mean %", "interval", "graded")
     rows = [
         (one.name, str(len(one.runs)), " ".join(percent(share) for share in one.accuracies), percent(one.mean),
          f"[{percent(one.low)}, {percent(one.high)}]", f"{one.graded}/{one.total}")
-        for one in (*found.before, *found.scores)
+        for one in (*findings.before, *findings.scores)
     ]  # fmt: skip
-    show_table("Study", header, rows, words=1, note=f"{found.test}, base {found.base}. interval: 95 %, {found.over}.")
-    show(*contamination_lines(found))
-    if found.compared:
+    show_table(
+        "Study", header, rows, words=1, note=f"{findings.test}, base {findings.base}. interval: 95 %, {findings.over}."
+    )
+    show(*contamination_lines(findings))
+    if findings.compared:
         tested = ("students", "against", "seeds", "problems", "difference", "p", "p (Holm)")
         show("")
-        show_table("Tested", tested, map(_compared_cells, found.compared), words=2, note=TESTED)
+        show_table("Tested", tested, map(_compared_cells, findings.compared), words=2, note=TESTED)
 
 
 def _compared_cells(one: CellComparison) -> tuple[str, ...]:

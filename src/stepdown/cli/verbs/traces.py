@@ -63,16 +63,16 @@ def traces(run: str, /, *, chosen: TraceOptions = ALL, output: OutputOptions = O
     if not output.json:
         refuse(given(chosen, "prices"), "only --json gives what a trace cost", "add --json, or leave it out")
     with output.read() as store:
-        found = store.run(run)
-        prices, shown = Prices(chosen.prices), 0
-        for trace, grade in islice(select(found, chosen), chosen.limit):
-            shown += 1
+        stored = store.run(run)
+        prices, number = Prices(chosen.prices), 0
+        for trace, grade in islice(select(stored, chosen), chosen.limit):
+            number += 1
             if output.json:
-                show_json(describe(found.id, trace, grade, prices))
+                show_json(describe(stored.id, trace, grade, prices))
             else:
                 show(block(trace, grade), "")
-        if not shown:
-            say(f"run {found.id} has no such trace")
+        if not number:
+            say(f"run {stored.id} has no such trace")
     return 0
 
 

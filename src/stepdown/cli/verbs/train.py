@@ -146,16 +146,16 @@ class StudentOptions:
         is_file = Path(self.dev).suffix or Path(self.dev).exists()
         name, _, split = (self.dev, "", "") if is_file else self.dev.partition("/")
         chosen = ProblemSettings(limit=count or None, split=split or None, data=self.data)
-        found = load_chosen(chosen, name, preferred="dev")
-        if self.data is None and found.dataset.split("/")[1:2] == ["test"]:
+        dev = load_chosen(chosen, name, preferred="dev")
+        if self.data is None and dev.dataset.split("/")[1:2] == ["test"]:
             splits = next(one.splits for one in datasets() if one.name == name)
             others = ", ".join(f"`--dev {name}/{one}`" for one in splits if one != "test")
             raise UsageError(
-                f"`{found.dataset}` would choose the checkpoint, but it is a test split",
+                f"`{dev.dataset}` would choose the checkpoint, but it is a test split",
                 f"{others or 'leave out --dev'}{', or leave out --dev' if others else ''}: problems are held out then",
             )
-        found.check()
-        return found
+        dev.check()
+        return dev
 
 
 TRAINING = TrainingOptions()
@@ -241,7 +241,7 @@ def show_student(folder: Path, *, as_json: bool) -> None:
 def following() -> Callable[[TrainingProgress], None]:
     """Return what says on stderr how far a training is: every ten seconds, and at each evaluation."""
     began: dict[int, tuple[float, int]] = {}
-    said = [0.0]
+    last_line = [0.0]
 
     def tell(now: TrainingProgress) -> None:
         if not is_first():
@@ -250,9 +250,9 @@ def following() -> Callable[[TrainingProgress], None]:
             say(now.words)
             return
         start, first = began.setdefault(now.seed, (monotonic(), now.step))
-        if monotonic() - said[0] < _EVERY_SECONDS and now.dev is None and now.step != now.steps:
+        if monotonic() - last_line[0] < _EVERY_SECONDS and now.dev is None and now.step != now.steps:
             return
-        said[0] = monotonic()
+        last_line[0] = monotonic()
         paid = (monotonic() - start) / max(1, now.step - first)
         left = duration(paid * (now.steps - now.step)) if now.step > first else ""
         figures = (

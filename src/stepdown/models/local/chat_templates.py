@@ -105,9 +105,9 @@ def template_of(tokenizer: Any, name: object) -> ChatTemplate:
     return ChatTemplate(source, name, words)
 
 
-def _kill(held: "list[subprocess.Popen[bytes]]") -> None:
-    while held:
-        process = held.pop()
+def _kill(processes: "list[subprocess.Popen[bytes]]") -> None:
+    while processes:
+        process = processes.pop()
         process.kill()
         process.communicate()
 

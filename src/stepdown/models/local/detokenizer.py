@@ -57,13 +57,13 @@ async def stream_from_thread(
         pieces.put_nowait("")
 
     outcome.add_done_callback(end)
-    said = 0
+    length = 0
     try:
         while piece := await pieces.get():
-            said += len(piece)
+            length += len(piece)
             yield piece
         reply = outcome.result()[0]
-        if rest := reply.text[said:]:
+        if rest := reply.text[length:]:
             yield rest
         yield reply
     finally:

@@ -90,8 +90,8 @@ class EmbeddedModel(CustomModel):
         _check(sampling, 1)
         engine = await asyncio.shield(asyncio.wrap_future(self._share()))
         started = perf_counter()
-        async with aclosing(engine.stream(messages, sampling, draw_seeds(sampling.seed, 1)[0])) as told:
-            async for piece in told:
+        async with aclosing(engine.stream(messages, sampling, draw_seeds(sampling.seed, 1)[0])) as pieces:
+            async for piece in pieces:
                 yield piece if isinstance(piece, str) else self._named(piece, started)
 
     def _named(self, reply: Reply, started: float) -> Reply:

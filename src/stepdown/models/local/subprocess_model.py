@@ -217,6 +217,6 @@ class _Process:
             self._last.extend(line.decode(errors="replace").rstrip() for line in lines)
 
     def _exit_error(self, number: int) -> Failed:
-        said = " / ".join(line for line in self._last if line) or f"exit status {self._popen.returncode}"
-        what = f"the process of `{self._name}` ended ({said})"
+        last_lines = " / ".join(line for line in self._last if line) or f"exit status {self._popen.returncode}"
+        what = f"the process of `{self._name}` ended ({last_lines})"
         return Failed(number, "EndpointRefused", what, "the next call starts it again")

@@ -70,8 +70,13 @@ def render(made: ImmutableSandboxedEnvironment, wish: dict[str, Any]) -> dict[st
         template = made.from_string(wish["template"])
         parts, size = [], 0
         # Templates tell `none` from what is undefined.
-        told = {"messages": wish["messages"], "tools": None, "documents": None, "add_generation_prompt": wish["begins"]}
-        for part in template.generate(wish["words"] | told):
+        variables = {
+            "messages": wish["messages"],
+            "tools": None,
+            "documents": None,
+            "add_generation_prompt": wish["begins"],
+        }
+        for part in template.generate(wish["words"] | variables):
             parts.append(part)
             size += len(part)
             if size > MOST_CHARACTERS:

@@ -268,12 +268,12 @@ def loading_folder(what: str, hint: str) -> Iterator[None]:
 @contextmanager
 def without_bars(logging: Any) -> Iterator[None]:
     """Leave out transformers' own progress bars, which are on for the whole process or not at all."""
-    shown = logging.is_progress_bar_enabled()
+    enabled = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if enabled:
             logging.enable_progress_bar()
 
 

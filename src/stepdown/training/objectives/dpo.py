@@ -59,8 +59,8 @@ class DirectPreferenceOptimization:
     def example(self, chains: tuple[Chain, ...]) -> TrainingExample:
         """Return both texts, with the question that the student will be asked."""
         problem = chains[0].problem
-        method, asked = self._asks
-        question = self._prompts.render(method, Prompt(asked, problem))
+        method, prompt = self._asks
+        question = self._prompts.render(method, Prompt(prompt, problem))
         return TrainingExample(problem, question, tuple(chain.text.strip() for chain in chains))
 
     def begin(self, model: Any, batches: Iterable[Batch]) -> None:
@@ -69,8 +69,8 @@ class DirectPreferenceOptimization:
 
         with torch.no_grad():
             for batch in batches:
-                found = completion_logprobs(model, on_device(batch, model.device))
-                self._base.update(zip(batch["rows"], found.tolist(), strict=True))
+                logprobs = completion_logprobs(model, on_device(batch, model.device))
+                self._base.update(zip(batch["rows"], logprobs.tolist(), strict=True))
 
     def weight(self, lengths: Sequence[int]) -> int:
         """Return 1: the loss of a step is a mean over pairs."""
@@ -103,9 +103,9 @@ class DirectPreferenceOptimization:
         was_training = model.training
         model.eval()
         with torch.no_grad():
-            found = [self.margins(model, on_device(batch, model.device)) for batch in batches]
+            scores = [self.margins(model, on_device(batch, model.device)) for batch in batches]
         model.train(was_training)
-        margins = torch.cat(found)
+        margins = torch.cat(scores)
         total = len(margins)
         return {
             "right": int((margins > 0).sum()),

@@ -33,8 +33,8 @@ class SupervisedFineTuning:
 
     def example(self, chains: tuple[Chain, ...]) -> TrainingExample | None:
         """Return a chain in the form of the target; None where no label can be read in it."""
-        found = target(chains[0], self.target, prompts=self._prompts, seed=self.seed)
-        return None if found is None else TrainingExample(chains[0].problem, found.question, (found.completion,))
+        text = target(chains[0], self.target, prompts=self._prompts, seed=self.seed)
+        return None if text is None else TrainingExample(chains[0].problem, text.question, (text.completion,))
 
     def begin(self, model: Any, batches: Iterable[Batch]) -> None:
         """Need nothing of the base."""

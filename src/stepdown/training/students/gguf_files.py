@@ -82,8 +82,8 @@ def _check_architecture(config: dict[str, Any]) -> str:
         "a scaled rope": rope.get("rope_type", "default") != "default",
         f"an activation `{config.get('hidden_act')}`": config.get("hidden_act", "silu") != "silu",
     }
-    for oddity, found in oddities.items():
-        if found:
+    for oddity, is_there in oddities.items():
+        if is_there:
             raise CannotConvert(f"{oddity} is not written as GGUF here")
     return architecture
 
@@ -105,10 +105,10 @@ def _names_of(architecture: str, layers: int) -> Callable[[str], str]:
     names = get_tensor_name_map(arch, layers)
 
     def name(own: str) -> str:
-        found: str | None = names.get_name(own, try_suffixes=(".weight", ".bias"))
-        if found is None:
+        known: str | None = names.get_name(own, try_suffixes=(".weight", ".bias"))
+        if known is None:
             raise CannotConvert(f"the tensor `{own}` has no name in GGUF")
-        return found
+        return known
 
     return name
 

@@ -41,6 +41,6 @@ def check_prompts(folder: Path, tokenizer: Any) -> None:
 
 def _compare(probe: str, text: str, tokenizer: Any, engine: Any) -> None:
     wanted = tokenizer(text, add_special_tokens=False)["input_ids"]
-    found = engine.encode(text, add_special_tokens=False).input_ids.data[0].tolist()
-    if found != wanted:
+    tokens = engine.encode(text, add_special_tokens=False).input_ids.data[0].tolist()
+    if tokens != wanted:
         raise CannotConvert(f"OpenVINO reads {probe[:SHOWN]!r} as other tokens than those of the training")

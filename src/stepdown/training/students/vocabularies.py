@@ -121,13 +121,13 @@ def _special(folder: Path, numbers: dict[str, int]) -> Values:
     path = folder / "tokenizer_config.json"
     config = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     names = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
-    found = {}
+    tokens = {}
     for field, name in names.items():
         token = config.get(field)
         text = token.get("content") if isinstance(token, dict) else token
         if text in numbers:
-            found[f"tokenizer.ggml.{name}_token_id"] = GgufValue(numbers[text], UINT32)
-    return found
+            tokens[f"tokenizer.ggml.{name}_token_id"] = GgufValue(numbers[text], UINT32)
+    return tokens
 
 
 def template_of(folder: Path) -> Values:

@@ -34,8 +34,8 @@ def is_program(scope: Scope) -> bool:
 def error_body(status: int, what: str, *, code: str = "") -> bytes:
     """Return OpenAI's error object as JSON."""
     kind = "server_error" if status >= 500 else "invalid_request_error"
-    said = {"message": what, "type": kind, "param": None, "code": code or _CODES.get(status)}
-    return msgspec.json.encode({"error": said})
+    fields = {"message": what, "type": kind, "param": None, "code": code or _CODES.get(status)}
+    return msgspec.json.encode({"error": fields})
 
 
 def error_object(status: int, what: str, headers: Mapping[str, str] | None = None, *, code: str = "") -> Response:

@@ -78,12 +78,12 @@ class ReadForm(msgspec.Struct, frozen=True):
 def offers(store: Store, config: Config) -> Offers:
     """Return what a form may say beside this store and configuration."""
     settings = [run.settings for run in store.runs()]
-    seen = {name for one in settings for name in (one.student, one.teacher) if _is_reachable(name)}
+    used = {name for one in settings for name in (one.student, one.teacher) if _is_reachable(name)}
     known = {about.name: tuple(about.splits) for about in datasets()}
     return Offers(
         config=config,
         datasets=known | {name: (one.split,) if one.split else () for name, one in config.datasets.items()},
-        models=tuple(sorted({*_named(config), *seen, *(f"embedded/{one.name}" for one in CATALOGUE)})),
+        models=tuple(sorted({*_named(config), *used, *(f"embedded/{one.name}" for one in CATALOGUE)})),
         runs=tuple(one.id for one in reversed(settings) if one.plans),
     )
 

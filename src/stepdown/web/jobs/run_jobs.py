@@ -81,8 +81,8 @@ class RunJob:
     @property
     def delays(self) -> dict[str, Backoff]:
         """By run, what keeps its requests waiting now."""
-        found = {run: one.backoff for run, one in self.progress.items()} if self.is_live else {}
-        return {run: backoff for run, backoff in found.items() if backoff is not None}
+        backoffs = {run: one.backoff for run, one in self.progress.items()} if self.is_live else {}
+        return {run: backoff for run, backoff in backoffs.items() if backoff is not None}
 
 
 class RunJobs:
@@ -118,17 +118,17 @@ class RunJobs:
         process = await self._spawn(self._command(settings, "--estimate"))
         try:
             async with asyncio.timeout(_ESTIMATE_SECONDS):
-                said, _ = await process.communicate()
+                output, _ = await process.communicate()
         except TimeoutError:
             raise UsageError("the estimate takes too long", "take fewer problems") from None
         finally:
             if process.returncode is None:
                 _signal(process, signal.SIGKILL, group=True)
                 await process.wait()
-        events = [_read_event(line, self.token) for line in said.splitlines()] if process.returncode else []
+        events = [_read_event(line, self.token) for line in output.splitlines()] if process.returncode else []
         if process.returncode:
             raise _refusal(next((one.error for one in events if one.error), None))
-        return [msgspec.json.decode(line, type=Costing) for line in said.splitlines()]
+        return [msgspec.json.decode(line, type=Costing) for line in output.splitlines()]
 
     async def start(self, settings: RunSettings) -> RunJob:
         """Start a command that could be right. Raises `UsageError`: refused by its estimate, or too many at once."""
@@ -261,17 +261,17 @@ async def _keep_lines(stream: asyncio.StreamReader, job: RunJob, token: Secret) 
     while part := await stream.read(1 << 16):
         *lines, rest = (rest + part).replace(b"\r", b"\n").split(b"\n")
         rest = rest[-LENGTH:]
-        job.lines.extend(_shown(line, token) for line in lines[-LINES:] if line)
+        job.lines.extend(_printable(line, token) for line in lines[-LINES:] if line)
     if rest:
-        job.lines.append(_shown(rest, token))
+        job.lines.append(_printable(rest, token))
 
 
-def _shown(line: bytes, token: Secret) -> str:
+def _printable(line: bytes, token: Secret) -> str:
     return clean(scrub(line.decode("utf-8", "replace"), token))[:LENGTH]
 
 
-def _refusal(found: Failure | None) -> UsageError:
+def _refusal(failure: Failure | None) -> UsageError:
     """Return the error that a command ended with."""
-    if found is None:
+    if failure is None:
         return UsageError("the command failed without saying why", "where the server was started, the terminal may")
-    return UsageError(found.message, found.hint, option=found.option)
+    return UsageError(failure.message, failure.hint, option=failure.option)

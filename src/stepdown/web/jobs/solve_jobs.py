@@ -33,12 +33,12 @@ class SolveJob:
         """Whether nothing more comes."""
         return self.work is not None and self.work.done()
 
-    def take(self, found: Delta | Rerun) -> None:
+    def take(self, update: Delta | Rerun) -> None:
         """Add what a student has written, of several samples the first one's, or the result."""
-        if isinstance(found, Rerun):
-            self.result = found
-        elif found.sample == 0:
-            self.text += found.text
+        if isinstance(update, Rerun):
+            self.result = update
+        elif update.sample == 0:
+            self.text += update.text
 
     async def end(self) -> None:
         """Wait until nothing more comes."""
@@ -74,7 +74,7 @@ class SolveJobs:
         try:
             solving = solve_again(run, one.problem, plan=plan, student=student, calls=self.state.calls, seconds=seconds)
             async with aclosing(solving) as written:
-                async for found in written:
-                    one.take(found)
+                async for update in written:
+                    one.take(update)
         except StepdownError as error:
             one.error = error

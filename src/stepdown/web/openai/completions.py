@@ -49,8 +49,8 @@ class Exchange:
     @property
     def plan(self) -> str:
         """The plan as it was written, both plans of a cascade that went on to its teacher."""
-        asked = self.rows[0].trace.calls if self.rows else ()
-        return "\n\n".join(call.reply.text for call in asked if call.role == "teacher")
+        calls = self.rows[0].trace.calls if self.rows else ()
+        return "\n\n".join(call.reply.text for call in calls if call.role == "teacher")
 
     def check(self) -> None:
         """Refuse what cannot be right, before any call. Raises `Refusal`."""

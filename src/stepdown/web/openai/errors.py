@@ -77,10 +77,10 @@ def failed(error: StepdownError, link: Mapping[str, str] | None = None) -> Refus
     `link` is the header that leads to the trace, where there is one.
     """
     if isinstance(error, PromptTooLong):
-        wrong = Wrong(_said(error), param="messages", code="context_length_exceeded")
+        wrong = Wrong(_message_of(error), param="messages", code="context_length_exceeded")
         return Refusal(400, wrong, link)
     status, kind, code, headers = _meaning(error)
-    return Refusal(status, Wrong(_said(error), kind, code=code), {**headers, **(link or {})})
+    return Refusal(status, Wrong(_message_of(error), kind, code=code), {**headers, **(link or {})})
 
 
 def _meaning(error: StepdownError) -> tuple[int, str, str | None, Mapping[str, str]]:
@@ -96,7 +96,7 @@ def _meaning(error: StepdownError) -> tuple[int, str, str | None, Mapping[str, s
     return 502, "api_error", "upstream_failed", NO_RETRY
 
 
-def _said(error: StepdownError) -> str:
+def _message_of(error: StepdownError) -> str:
     # What is to be done about a failed call is said to who runs a command, not to a client.
     if isinstance(error, CallFailed):
         return scrub(error.what)

@@ -162,8 +162,8 @@ def _answered(field: Answered | None, header: str) -> Answered | None:
 
 
 def _invalid(message: str) -> Refusal:
-    found = _PLACE.search(message)
-    index = found[1] if found else ""
+    match = _PLACE.search(message)
+    index = match[1] if match else ""
     if unknown := _UNKNOWN.search(_PLACE.sub("", message)):
         return _unsupported(f"{index}.{unknown[1][:100]}")
     named = _FIELD.search(message)
@@ -195,10 +195,10 @@ def _conversation(turns: list[Turn]) -> tuple[Messages, str]:
     if len(turns) > MOST_TURNS:
         raise bad_request(f"more than {MOST_TURNS} messages", "messages", "array_above_max_length")
     messages = [_message(turn, index) for index, turn in enumerate(turns)]
-    asked = next((at for at in range(len(messages) - 1, -1, -1) if messages[at].role != "system"), -1)
-    if asked < 0 or messages[asked].role != "user" or not messages[asked].content.strip():
+    last = next((at for at in range(len(messages) - 1, -1, -1) if messages[at].role != "system"), -1)
+    if last < 0 or messages[last].role != "user" or not messages[last].content.strip():
         raise bad_request("the last message must be a non-empty user message: it is the problem", "messages")
-    question = messages.pop(asked)
+    question = messages.pop(last)
     return tuple(messages), question.content
 
 

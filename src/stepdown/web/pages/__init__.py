@@ -67,7 +67,7 @@ def page(request: Request, template: str, /, *, status: int = 200, **values: Any
     this browser has kept: `person`, who edits, and `student`, chosen for the run.
     """
     if status >= 400 and is_program(request.scope):
-        return error_object(status, _said(values))
+        return error_object(status, _problem_text(values))
     state = state_of(request)
     known = {
         "here": request.url.path,
@@ -109,12 +109,12 @@ def status_of(error: StepdownError) -> int:
     return next((status for kind, status in statuses if isinstance(error, kind)), 400)
 
 
-def _said(values: Mapping[str, Any]) -> str:
+def _problem_text(values: Mapping[str, Any]) -> str:
     """Return in one line what a page says is wrong: its error, and what is wrong with each field of its form."""
     error = values.get("error") or values.get("refused")
-    said = [f"{error.what}; {error.hint}".removesuffix("; ")] if isinstance(error, StepdownError) else []
-    said += [error] if isinstance(error, str) else []
-    return "; ".join(said + [f"{field}: {what}" for field, what in dict(values.get("errors") or {}).items()])
+    lines = [f"{error.what}; {error.hint}".removesuffix("; ")] if isinstance(error, StepdownError) else []
+    lines += [error] if isinstance(error, str) else []
+    return "; ".join(lines + [f"{field}: {what}" for field, what in dict(values.get("errors") or {}).items()])
 
 
 async def form_of(request: Request) -> Mapping[str, str]:

@@ -38,9 +38,9 @@ class CompareQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     def address(self, **more: object) -> str:
         """The part of an address after `?` that asks the same, changed in what is given."""
-        told = {"baseline": self.baseline, "pair": self.pair, "kind": self.kind, **more}
+        fields = {"baseline": self.baseline, "pair": self.pair, "kind": self.kind, **more}
         pairs = [("run", run) for run in self.runs]
-        return urlencode([pair for pair in [*pairs, *told.items()] if pair[1]])
+        return urlencode([pair for pair in [*pairs, *fields.items()] if pair[1]])
 
 
 class Drawn(msgspec.Struct, frozen=True):
@@ -86,18 +86,18 @@ def query_of(request: Request) -> CompareQuery:
     raise UnknownName("kind of flip", kind, get_args(ChangeKind))
 
 
-def compare(run_stats: RunStatsCache, store: Store, asked: CompareQuery) -> ComparedRun:
+def compare(run_stats: RunStatsCache, store: Store, query: CompareQuery) -> ComparedRun:
     """Return the runs asked for, compared. Raises `UnknownName`."""
     offered = tuple(store.runs()[::-1][:OFFERED])
-    if not asked.runs:
+    if not query.runs:
         return ComparedRun(offered=offered)
-    report = run_stats.report(store, asked.runs, asked.baseline)
+    report = run_stats.report(store, query.runs, query.baseline)
     _, (charts, missing) = run_stats.remember(("charts", id(report)), lambda: (report, charts_in(report)))
     return ComparedRun(
         offered=offered,
         report=report,
         notes=tuple(notes_on(report)),
-        turnings=_turnings(run_stats, store, report, asked),
+        turnings=_turnings(run_stats, store, report, query),
         charts=charts,
         missing=missing,
     )
@@ -135,20 +135,20 @@ def charts_in(report: Report) -> tuple[tuple[Drawn, ...], MissingExtra | None]:
         return (), missing
     titles = list(charts.charts_of(report))
     known = {"accuracy": "95 %", "cost": "against right", "steps": "number of steps", "tokens": "tokens spent"}
-    found = [(name, next((title for title in titles if known[name] in title), "")) for name in CHARTS]
-    return tuple(Drawn(name, title, _words(name, title, report)) for name, title in found if title), None
+    titled = [(name, next((title for title in titles if known[name] in title), "")) for name in CHARTS]
+    return tuple(Drawn(name, title, _words(name, title, report)) for name, title in titled if title), None
 
 
 def _words(name: str, title: str, report: Report) -> str:
     if name not in ("accuracy", "cost"):
         return f"{title}, for each run."
-    told = [
+    lines = [
         f"{at} {method_of(row)}, {figures.short(row.student)}: {figures.percent(row.accuracy)} % right"
         + (f" for {figures.money(row.cost)} and {_tokens(row)}" if name == "cost" else _interval(row))
         for at, row in enumerate(report.rows, 1)
         if row.accuracy is not None
     ]
-    return f"{title}. {'; '.join(told)}."
+    return f"{title}. {'; '.join(lines)}."
 
 
 def _interval(row: ReportRow) -> str:
@@ -160,35 +160,35 @@ def _tokens(row: ReportRow) -> str:
     return f"{figures.count(sum(known) if len(known) == len(row.tokens) else None)} tokens"
 
 
-def _turnings(run_stats: RunStatsCache, store: Store, report: Report, asked: CompareQuery) -> Turnings | None:
-    rows = [row for row in report.rows if row.baseline and row.run.startswith(asked.pair)]
+def _turnings(run_stats: RunStatsCache, store: Store, report: Report, query: CompareQuery) -> Turnings | None:
+    rows = [row for row in report.rows if row.baseline and row.run.startswith(query.pair)]
     if not rows:
         return None
     row = rows[0]
     before, after = store.run(row.baseline), store.run(row.run)
-    found = _flips(run_stats, before, after, asked)
-    return Turnings(row=row, flips=found, pages=max(1, -(-found.total // FLIPS)))
+    changes = _flips(run_stats, before, after, query)
+    return Turnings(row=row, flips=changes, pages=max(1, -(-changes.total // FLIPS)))
 
 
-def _flips(run_stats: RunStatsCache, before: Run, after: Run, asked: CompareQuery) -> VerdictChanges:
+def _flips(run_stats: RunStatsCache, before: Run, after: Run, query: CompareQuery) -> VerdictChanges:
     """Return a page of what turned: from the store where both runs are on one set of problems, else by a pass."""
     alone = before.settings.samples == after.settings.samples == 1
     if not (alone and before.settings.problems == after.settings.problems):
-        found = run_stats.remember(
+        changes = run_stats.remember(
             ("turns", before.id, run_version(before), after.id, run_version(after)),
             lambda: all_verdict_changes(before, after),
         )
-        if found.paired or not alone:
-            return found.some(asked.kind, offset=(asked.at - 1) * FLIPS, count=FLIPS)
-    return verdict_changes(before, after, kind=asked.kind, offset=(asked.at - 1) * FLIPS, count=FLIPS)
+        if changes.paired or not alone:
+            return changes.some(query.kind, offset=(query.at - 1) * FLIPS, count=FLIPS)
+    return verdict_changes(before, after, kind=query.kind, offset=(query.at - 1) * FLIPS, count=FLIPS)
 
 
 async def show_compare(request: Request) -> Response:
     """Answer with the runs asked for side by side, and a form to choose them."""
-    state, asked = state_of(request), query_of(request)
-    compared = await state.read(lambda store: compare(state.run_stats, store, asked))
+    state, query = state_of(request), query_of(request)
+    compared = await state.read(lambda store: compare(state.run_stats, store, query))
     return page(
-        request, "compare.html", seen=compared, asked=asked, report=compared.report,
+        request, "compare.html", seen=compared, asked=query, report=compared.report,
         method_of=method_of, plans_of=plans_of, figures=figures,
         names=names_of(compared.report.rows) if compared.report else {},
     )  # fmt: skip
@@ -196,13 +196,13 @@ async def show_compare(request: Request) -> Response:
 
 async def show_chart(request: Request) -> Response:
     """Answer with a chart as svg, in ink for a light or a dark page."""
-    state, asked = state_of(request), query_of(request)
+    state, query = state_of(request), query_of(request)
     name, scheme = request.path_params["name"], request.query_params.get("scheme", "light")
     if name not in CHARTS or scheme not in _INK:
         raise UnknownName("chart", name, CHARTS)
 
     def work(store: Store) -> str:
-        report = state.run_stats.report(store, asked.runs, asked.baseline)
+        report = state.run_stats.report(store, query.runs, query.baseline)
         drawn = state.run_stats.remember(("chart", name, id(report)), lambda: (report, draw(name, report)))[1]
         return drawn.replace("currentColor", _INK[scheme])
 

@@ -102,15 +102,22 @@ def _folder(name: str, path: Path) -> Folder:
 async def show_corpus(request: Request) -> Response:
     """Show one problem of a corpus, its chains side by side."""
     try:
-        asked = _query(request)
+        query = _query(request)
         folder = _path(request)
-        card, seen = await asyncio.to_thread(_see, folder, asked)
+        card, shown_problem = await asyncio.to_thread(_see, folder, query)
     except StepdownError as error:
         return wrong(request, error)
-    if len(seen.found) == 1:
-        return RedirectResponse(asked.address(seen.found[0][0]), status_code=303)
-    values = {"card": card, "seen": seen, "asked": asked, "known": FILTERS, "shown": SHOWN, "errors": seen.errors}
-    return page(request, "corpus.html", status=400 if seen.errors else 200, **values)
+    if len(shown_problem.found) == 1:
+        return RedirectResponse(query.address(shown_problem.found[0][0]), status_code=303)
+    values = {
+        "card": card,
+        "seen": shown_problem,
+        "asked": query,
+        "known": FILTERS,
+        "shown": SHOWN,
+        "errors": shown_problem.errors,
+    }
+    return page(request, "corpus.html", status=400 if shown_problem.errors else 200, **values)
 
 
 def _path(request: Request) -> Path:
@@ -139,43 +146,43 @@ def _query(request: Request) -> CorpusQuery:
     )
 
 
-def _see(folder: Path, asked: CorpusQuery) -> tuple[Card, ShownProblem]:
+def _see(folder: Path, query: CorpusQuery) -> tuple[Card, ShownProblem]:
     """Read one problem and judge its chains; runs in a thread."""
     card = read_card(folder)
     places = _problem_index(folder, card.fingerprint)
-    errors = dict(asked.errors)
+    errors = dict(query.errors)
     try:
-        number, found = _find(places, asked.problem)
+        number, matches = _find(places, query.problem)
     except UsageError as error:
-        errors["problem"], number, found = error, 0, ()
+        errors["problem"], number, matches = error, 0, ()
     group = places.read(number)
-    seen = ShownProblem(number + 1, [(chain, None) for chain in group], len(places), len(group), found, errors=errors)
+    page = ShownProblem(number + 1, [(chain, None) for chain in group], len(places), len(group), matches, errors=errors)
     if "filters" in errors:
-        return card, seen
+        return card, page
     try:
-        view, seconds = _view(folder, card, asked)
+        view, seconds = _view(folder, card, query)
         judged = view.judged(group)
     except StepdownError as error:
-        return card, msgspec.structs.replace(seen, errors=errors | {"filters": error})
+        return card, msgspec.structs.replace(page, errors=errors | {"filters": error})
     kept = sum(dropped is None for _, dropped in judged)
     if len(judged) > SHOWN:
         judged.sort(key=lambda one: one[1] is not None)
-    return card, msgspec.structs.replace(seen, chains=judged, kept=kept, seconds=seconds)
+    return card, msgspec.structs.replace(page, chains=judged, kept=kept, seconds=seconds)
 
 
-def _find(places: ProblemIndex, asked: str) -> tuple[int, tuple[tuple[int, str], ...]]:
+def _find(places: ProblemIndex, text: str) -> tuple[int, tuple[tuple[int, str], ...]]:
     """Return the number of a problem from 0, or of the first that words find, with all found; raise `UsageError`."""
-    if asked.isascii() and asked.isdecimal():
-        if not 1 <= int(asked) <= len(places):
-            raise UsageError(f"there is no problem {asked[:12]}", f"they are numbered from 1 to {len(places):,}")
-        return int(asked) - 1, ()
-    at = places.find(asked)
+    if text.isascii() and text.isdecimal():
+        if not 1 <= int(text) <= len(places):
+            raise UsageError(f"there is no problem {text[:12]}", f"they are numbered from 1 to {len(places):,}")
+        return int(text) - 1, ()
+    at = places.find(text)
     if at is not None:
         return at, ()
-    found = places.search(asked)
-    if not found:
-        raise UsageError(f"no question or id contains `{asked[:80]}`", "try fewer words, or a number")
-    return found[0], tuple((number + 1, places.ids[number]) for number in found)
+    numbers = places.search(text)
+    if not numbers:
+        raise UsageError(f"no question or id contains `{text[:80]}`", "try fewer words, or a number")
+    return numbers[0], tuple((number + 1, places.ids[number]) for number in numbers)
 
 
 @lru_cache(maxsize=4)
@@ -184,19 +191,19 @@ def _problem_index(folder: Path, fingerprint: str) -> ProblemIndex:
     return index_problems(folder, card)
 
 
-def _view(folder: Path, card: Card, asked: CorpusQuery) -> tuple[Corpus, float | None]:
+def _view(folder: Path, card: Card, query: CorpusQuery) -> tuple[Corpus, float | None]:
     """Return the corpus under the filters, ready to judge, and how long they took to see it, None where none had to.
 
     Raises `UsageError` for a filter that would open a file or load a model.
     """
-    for text in asked.filters:
+    for text in query.filters:
         if text.partition("=")[0] == "decontaminate" or ":diverse:" in text:
             way = f"`stepdown keep {folder.name} {text} --out kept` does, and the corpus it writes can be shown here"
             raise UsageError(f"`{text}` reads a file or loads a model, which pages do not do", way)
-    if not any(load_filter(text, content=card.content).prepare for text in asked.filters):
-        return Corpus(folder, card).keep(*asked.filters, seed=asked.seed), None
+    if not any(load_filter(text, content=card.content).prepare for text in query.filters):
+        return Corpus(folder, card).keep(*query.filters, seed=query.seed), None
     with _preparing:
-        return _prepared(folder, card.fingerprint, asked.filters, asked.seed)
+        return _prepared(folder, card.fingerprint, query.filters, query.seed)
 
 
 @lru_cache(maxsize=4)
@@ -208,33 +215,33 @@ def _prepared(folder: Path, fingerprint: str, filters: tuple[str, ...], seed: in
 async def count_corpus(request: Request) -> Response:
     """Count what each filter keeps of the whole corpus; the page grows while the corpus is read."""
     try:
-        asked, folder = _query(request), _path(request)
-        for error in asked.errors.values():
+        query, folder = _query(request), _path(request)
+        for error in query.errors.values():
             return wrong(request, error)
         card = read_card(folder)
-        view, _ = await asyncio.to_thread(_view, folder, card, asked)
+        view, _ = await asyncio.to_thread(_view, folder, card, query)
     except StepdownError as error:
         return wrong(request, error)
-    frame = page(request, "counts.html", asked=asked, card=card, here_goes=_HERE)
+    frame = page(request, "counts.html", asked=query, card=card, here_goes=_HERE)
     head, _, tail = bytes(frame.body).decode().partition(_HERE)
     return StreamingResponse(_counts(view, head, tail), media_type="text/html")
 
 
 async def _counts(view: Corpus, head: str, tail: str) -> AsyncIterator[str]:
     yield head
-    shown: Any = templates().get_template("parts/counts.html").module
+    module: Any = templates().get_template("parts/counts.html").module
     counts = view.counted()
     kept: tuple[Selection, ...] = ()
-    told = monotonic()
+    sent_at = monotonic()
     try:
-        while found := await asyncio.to_thread(next, counts, None):
-            done, kept = found
-            if done == view.card.chains or monotonic() - told >= _TOLD_SECONDS:
-                told = monotonic()
-                yield shown.progress(done, view.card.chains)
-        yield shown.table(kept)
+        while page := await asyncio.to_thread(next, counts, None):
+            done, kept = page
+            if done == view.card.chains or monotonic() - sent_at >= _TOLD_SECONDS:
+                sent_at = monotonic()
+                yield module.progress(done, view.card.chains)
+        yield module.table(kept)
     except StepdownError as error:
-        yield shown.refused(error)
+        yield module.refused(error)
     yield tail
 
 

@@ -119,8 +119,8 @@ async def events(request: Request) -> Response:
 async def rows(request: Request) -> Response:
     """Answer with the rows of the list of runs as JSON, for a page that cannot listen; 204 where they are as `seen`."""
     live: Live = request.app.state.live
-    found = await live.rows(request.query_params.get("seen", ""))
-    return Response(status_code=204) if found is None else JSONResponse({"seen": found[0], "rows": found[1]})
+    page = await live.rows(request.query_params.get("seen", ""))
+    return Response(status_code=204) if page is None else JSONResponse({"seen": page[0], "rows": page[1]})
 
 
 ROUTES: list[BaseRoute] = [

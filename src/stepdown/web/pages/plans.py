@@ -84,10 +84,10 @@ def read_subject(store: Store, name: str, problem: str) -> Subject:
 
 async def show_plan(request: Request) -> Response:
     """Show the editor of a plan, with the plan's lineage."""
-    return page(request, "plan.html", **await _shown(state_of(request), *place_of(request)))
+    return page(request, "plan.html", **await _plan_page(state_of(request), *place_of(request)))
 
 
-async def _shown(state: State, name: str, problem: str) -> dict[str, Any]:
+async def _plan_page(state: State, name: str, problem: str) -> dict[str, Any]:
     def read(store: Store) -> dict[str, Any]:
         subject = read_subject(store, name, problem)
         return _editing(subject) | {
@@ -142,7 +142,7 @@ async def post_plan(request: Request) -> Response:
     try:
         answer = await _kept_or_solved(request, subject, form)
     except FieldError as error:
-        values = await _shown(state, name, problem) | {"plan": Plan(form.get("steps", "")[:_LONGEST], "")}
+        values = await _plan_page(state, name, problem) | {"plan": Plan(form.get("steps", "")[:_LONGEST], "")}
         values |= {"typed": typed_of(form), "errors": {error.field: error}, "base": begun_with(subject, form)}
         return page(request, "plan.html", status=400, **values)
     return keep(answer, form, run=name, person=state.person, student=subject.run.settings.student)
@@ -168,14 +168,14 @@ def overtaken(subject: Subject, form: Mapping[str, str]) -> int | None:
     begun, newest = begun_with(subject, form), len(subject.plans) - 1
     if begun >= newest:
         return None
-    said = Plan(form.get("steps", ""), "").steps
+    steps = Plan(form.get("steps", ""), "").steps
     known = (subject.plans[begun].steps, subject.plans[newest].steps)
-    return newest if said and said not in known and known[0] != known[1] else None
+    return newest if steps and steps not in known and known[0] != known[1] else None
 
 
 async def _tell_newer(request: Request, subject: Subject, form: Mapping[str, str], base: int) -> Response:
     """Show what somebody else made of the plan meanwhile, with what was typed in the fields; nothing is kept."""
-    values = await _shown(state_of(request), subject.run.id, subject.trace.problem.id)
+    values = await _plan_page(state_of(request), subject.run.id, subject.trace.problem.id)
     values |= {"plan": Plan(form["steps"][:_LONGEST], ""), "typed": typed_of(form), "base": base}
     return page(request, "plan.html", status=409, theirs=subject.plans[base], **values)
 
@@ -225,14 +225,14 @@ def begun_with(subject: Subject, form: Mapping[str, str]) -> int:
 
 def revised(begun: Plan, form: Mapping[str, str], *, person: str) -> Plan:
     """Return a plan as a form's fields `steps`, `author` and `why` leave it. Raises `FieldError`."""
-    shown = "\n".join(begun.steps)
-    said = form.get("steps", shown)
-    steps = Plan(said, "").steps
-    if steps == Plan(shown, "").steps:
+    before = "\n".join(begun.steps)
+    after = form.get("steps", before)
+    steps = Plan(after, "").steps
+    if steps == Plan(before, "").steps:
         return begun
     if not steps:
         raise FieldError("steps", UsageError("the plan has no steps", "write one step a line"))
-    if len(steps) > MOST_STEPS or len(said) > _LONGEST:
+    if len(steps) > MOST_STEPS or len(after) > _LONGEST:
         most = f"at most {MOST_STEPS} steps and {_LONGEST:,} characters"
         raise FieldError("steps", UsageError("the plan is too long", most))
     return begun.edit(*steps, author=author_of(form, person), why=words_of(form, "why"))
@@ -298,18 +298,18 @@ async def post_annotation(request: Request) -> Response:
     state, (name, problem) = state_of(request), place_of(request)
     form = await form_of(request)
     _, trace, _ = _sample(state.store, name, problem, form)
-    said = [form.get(field, "").strip()[:_LONGEST] for field in ("delegation", "answer")]
-    remarks = Annotation(said[0], said[1], author=author_of(form, state.person))
+    texts = [form.get(field, "").strip()[:_LONGEST] for field in ("delegation", "answer")]
+    remarks = Annotation(texts[0], texts[1], author=author_of(form, state.person))
     await state.write(lambda store: annotate(store.run(name), problem, annotation=remarks, sample=trace.sample))
     return keep(_back(form, _trace_at(name, trace)), form, person=state.person)
 
 
 def _sample(store: Store, name: str, problem: str, form: Mapping[str, str]) -> tuple[int, Trace, Grade]:
     wanted = form.get("sample") or "0"
-    found = [one for one in read_subject(store, name, problem).attempts if str(one[1].sample) == wanted]
-    if not found:
+    attempts = [one for one in read_subject(store, name, problem).attempts if str(one[1].sample) == wanted]
+    if not attempts:
         raise UnknownName("sample", wanted[:20], [])
-    return found[0]
+    return attempts[0]
 
 
 def _trace_at(run: str, trace: Trace) -> str:
@@ -337,17 +337,17 @@ async def show_queue(request: Request) -> Response:
 
 def _queue(store: Store, name: str, *, at: str, student: str, state: State) -> dict[str, Any]:
     run = store.run(name)
-    found = edit_queue(state.run_stats, run)
-    problems, done = list(found.reasons), {edit.problem for edit in run.edits()}
-    shown = at if at in found.reasons else next((one for one in problems if one not in done), "".join(problems[:1]))
-    values = {"run": run, "queue": found, "gained": gains(run), "problems": problems, "at": shown, "done": done}
-    if not shown:
+    queue = edit_queue(state.run_stats, run)
+    problems, done = list(queue.reasons), {edit.problem for edit in run.edits()}
+    problem = at if at in queue.reasons else next((one for one in problems if one not in done), "".join(problems[:1]))
+    values = {"run": run, "queue": queue, "gained": gains(run), "problems": problems, "at": problem, "done": done}
+    if not problem:
         return values
-    index = problems.index(shown)
+    index = problems.index(problem)
     beside = ("".join(problems[max(0, index - 1) : index]), "".join(problems[index + 1 : index + 2]))
-    before = side_of(run, shown, state.prices)
-    after = solved_again(run, shown, student or run.settings.student, state.prices)
-    values |= _editing(read_subject(store, name, shown)) | {"beside": beside, "side": before, "before": before}
+    before = side_of(run, problem, state.prices)
+    after = solved_again(run, problem, student or run.settings.student, state.prices)
+    values |= _editing(read_subject(store, name, problem)) | {"beside": beside, "side": before, "before": before}
     values |= {"students": offers(store, state.config).models, "after": after}
     return values | {"changes": changes(before.steps, after.steps)} if before and after else values
 

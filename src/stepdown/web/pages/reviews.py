@@ -29,53 +29,55 @@ class Waiting(msgspec.Struct, frozen=True):
 
 def line(store: Store) -> list[Waiting]:
     """Return all plans that wait, oldest first."""
-    return [Waiting(held, urlencode({"run": held.run, "at": held.problem.id})) for held in pending_reviews(store)]
+    return [
+        Waiting(review, urlencode({"run": review.run, "at": review.problem.id})) for review in pending_reviews(store)
+    ]
 
 
 async def show_reviews(request: Request) -> Response:
     """Show the plan that has waited longest, or the one asked for, and the others in line."""
-    asked = request.query_params
-    found = await state_of(request).read(line)
-    if asked.get("count") == str(len(found)):
+    query = request.query_params
+    waiting = await state_of(request).read(line)
+    if query.get("count") == str(len(waiting)):
         return Response(status_code=204)  # nothing to say: htmx leaves the page as it is
-    if "count" in asked:
-        return page(request, "parts/waiting.html", count=len(found), shown=asked.get("shown", ""))
-    places = [(one.held.run, one.held.problem.id) for one in found]
-    wanted = (asked.get("run", ""), asked.get("at", ""))
+    if "count" in query:
+        return page(request, "parts/waiting.html", count=len(waiting), shown=query.get("shown", ""))
+    places = [(one.held.run, one.held.problem.id) for one in waiting]
+    wanted = (query.get("run", ""), query.get("at", ""))
     index = places.index(wanted) if wanted in places else 0
-    return page(request, "reviews.html", **_review_view(found, index))
+    return page(request, "reviews.html", **_review_view(waiting, index))
 
 
 async def post_review(request: Request) -> Response:
     """Keep what a person decided on a held plan, and show the next one."""
     state, (run, problem) = state_of(request), place_of(request)
     form = await form_of(request)
-    held = next((one for one in pending_reviews(state.store, run) if one.problem.id == problem), None)
-    if held is None:
+    review = next((one for one in pending_reviews(state.store, run) if one.problem.id == problem), None)
+    if review is None:
         return _late(request, form, known=any(one.id == run for one in state.store.runs()))
     try:
-        plan = revised(held.plan, form, person=state.person)
+        plan = revised(review.plan, form, person=state.person)
     except FieldError as error:
-        return await _again(request, held, form, error)
-    decision = _decision(form.get("decision", ""), changed=plan != held.plan)
+        return await _again(request, review, form, error)
+    decision = _decision(form.get("decision", ""), changed=plan != review.plan)
     if decision == "left":
-        plan = msgspec.structs.replace(held.plan, author=author_of(form, state.person))
+        plan = msgspec.structs.replace(review.plan, author=author_of(form, state.person))
     if not await state.write(lambda store: decide_review(store, (run, problem), decision=decision, plan=plan)):
         return _late(request, form, known=True)
     return keep(RedirectResponse("/reviews", status_code=303), form, person=state.person)
 
 
-async def _again(request: Request, held: PendingReview, form: Mapping[str, str], error: FieldError) -> Response:
+async def _again(request: Request, review: PendingReview, form: Mapping[str, str], error: FieldError) -> Response:
     """Show the form again as it was filled in, with what is wrong at its field."""
-    found = await state_of(request).read(line)
-    index = next((at for at, one in enumerate(found) if one.held == held), 0)
+    waiting = await state_of(request).read(line)
+    index = next((at for at, one in enumerate(waiting) if one.held == review), 0)
     values = {"typed": typed_of(form), "errors": {error.field: error}}
-    return page(request, "reviews.html", status=400, **_review_view(found, index), **values)
+    return page(request, "reviews.html", status=400, **_review_view(waiting, index), **values)
 
 
-def _review_view(found: list[Waiting], index: int) -> dict[str, Any]:
-    beside = [found[at] if 0 <= at < len(found) else None for at in (index - 1, index + 1)]
-    return {"waiting": found, "place": index, "beside": beside, "shown": SHOWN}
+def _review_view(waiting: list[Waiting], index: int) -> dict[str, Any]:
+    beside = [waiting[at] if 0 <= at < len(waiting) else None for at in (index - 1, index + 1)]
+    return {"waiting": waiting, "place": index, "beside": beside, "shown": SHOWN}
 
 
 def _late(request: Request, form: Mapping[str, str], *, known: bool) -> Response:

@@ -85,15 +85,15 @@ class ShownRun(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
 
 
-def list_runs(run_stats: RunStatsCache, store: Store, asked: RunQuery, at: int = 1) -> Listing:
+def list_runs(run_stats: RunStatsCache, store: Store, query: RunQuery, at: int = 1) -> Listing:
     """Return a page of the runs asked for, newest first."""
     runs = store.runs()[::-1]
-    found = [run for run in runs if asked.holds(run)]
-    pages = max(1, -(-len(found) // RUNS))
+    matching = [run for run in runs if query.holds(run)]
+    pages = max(1, -(-len(matching) // RUNS))
     at = min(at, pages)
     return Listing(
-        entries=tuple(run_stats.summarize(run) for run in found[(at - 1) * RUNS : at * RUNS]),
-        found=len(found),
+        entries=tuple(run_stats.summarize(run) for run in matching[(at - 1) * RUNS : at * RUNS]),
+        found=len(matching),
         total=len(runs),
         at=at,
         pages=pages,
@@ -157,11 +157,11 @@ def _fragment(state: State, listing: Listing) -> str:
 async def show_runs(request: Request) -> Response:
     """Answer with the list of runs."""
     state, given = state_of(request), request.query_params
-    asked = RunQuery(*(given.get(one, "")[:_LONGEST_WORDS] for one in RunQuery.__struct_fields__))
+    query = RunQuery(*(given.get(one, "")[:_LONGEST_WORDS] for one in RunQuery.__struct_fields__))
     at = number(request, "page")
-    listing = await state.read(lambda store: list_runs(state.run_stats, store, asked, at))
-    plain = asked == RunQuery() and at == 1
-    return page(request, "runs.html", listing=listing, asked=asked, plain=plain, figures=figures, age=age)
+    listing = await state.read(lambda store: list_runs(state.run_stats, store, query, at))
+    plain = query == RunQuery() and at == 1
+    return page(request, "runs.html", listing=listing, asked=query, plain=plain, figures=figures, age=age)
 
 
 def chosen_of(request: Request) -> TraceFilter:
@@ -182,21 +182,21 @@ async def show_run(request: Request) -> Response:
     """Answer with one run: its settings and figures, and a page of its traces."""
     state, chosen, at = state_of(request), chosen_of(request), number(request, "page")
     name = request.path_params["run"]
-    seen = await state.read(lambda store: _see(state.run_stats, store.run(name), chosen, at))
+    shown_run = await state.read(lambda store: _see(state.run_stats, store.run(name), chosen, at))
     return page(
-        request, "run.html", seen=seen, chosen=chosen, query=query, figures=figures, age=age,
-        facts=facts(seen.entry.settings), words_most=MOST, where_names=WHERE,
+        request, "run.html", seen=shown_run, chosen=chosen, query=query, figures=figures, age=age,
+        facts=facts(shown_run.entry.settings), words_most=MOST, where_names=WHERE,
     )  # fmt: skip
 
 
 def _see(run_stats: RunStatsCache, run: Run, chosen: TraceFilter, at: int) -> ShownRun:
-    found = search_traces(run, chosen, offset=(at - 1) * TRACES, count=TRACES)
+    traces = search_traces(run, chosen, offset=(at - 1) * TRACES, count=TRACES)
     return ShownRun(
         entry=run_stats.summarize(run),
         counts=run_stats.remember(("counts", run.id, run_version(run)), lambda: counts(run)),
-        page=found,
+        page=traces,
         at=at,
-        pages=max(1, -(-found.total // TRACES)),
+        pages=max(1, -(-traces.total // TRACES)),
         graders=tuple(run.graders()),
         met=_met(run_stats, run),
         waiting=pending_review_counts(run.store).get(run.id, 0),
@@ -214,8 +214,8 @@ def _met(run_stats: RunStatsCache, run: Run) -> str:
 async def show_audit(request: Request) -> Response:
     """Answer with what to know before trusting a run; a long run takes a while to be read."""
     state, name = state_of(request), request.path_params["run"]
-    run, found = await state.read(lambda store: _audit(state.run_stats, store.run(name)))
-    return page(request, "audit.html", run=run, audit=found, one=found.runs[0], figures=figures)
+    run, findings = await state.read(lambda store: _audit(state.run_stats, store.run(name)))
+    return page(request, "audit.html", run=run, audit=findings, one=findings.runs[0], figures=figures)
 
 
 def _audit(run_stats: RunStatsCache, run: Run) -> tuple[str, Audit]:

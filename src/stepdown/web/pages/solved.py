@@ -19,8 +19,8 @@ from stepdown.web.views.edit_queue import changes, gains, side_of
 
 def solve_jobs_of(request: Request) -> SolveJobs:
     """Return the problems that this server solves again."""
-    found: SolveJobs = request.app.state.solve_jobs
-    return found
+    jobs: SolveJobs = request.app.state.solve_jobs
+    return jobs
 
 
 async def show_solved(request: Request) -> Response:

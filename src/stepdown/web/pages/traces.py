@@ -153,12 +153,12 @@ async def show_trace(request: Request) -> Response:
     def work(store: Store) -> Shown:
         return describe(store.run(name), state.prices, problem, int(given), chosen)
 
-    shown = await state.read(work)
+    view = await state.read(work)
     if request.query_params.get("text"):
-        return _plain(whole_text(shown.trace, shown.grades))
-    parts = _editing(shown)
+        return _plain(whole_text(view.trace, view.grades))
+    parts = _editing(view)
     return page(
-        request, "trace.html", shown=shown, chosen=chosen, query=query, came=came_from(request), figures=figures,
+        request, "trace.html", shown=view, chosen=chosen, query=query, came=came_from(request), figures=figures,
         sampled=in_words, method_of=method_of, plans_of=plans_of, **parts,
     )  # fmt: skip
 
@@ -169,18 +169,18 @@ def came_from(request: Request) -> int | str:
     return at if at > 1 else ""
 
 
-def _editing(shown: Shown) -> dict[str, Any]:
+def _editing(page: Shown) -> dict[str, Any]:
     """What the forms on plan, verdict and remarks need: the newest plan, and its number among those there were."""
     return {
-        "run": shown.run,
-        "trace": shown.trace,
-        "grade": shown.grade,
-        "problem": shown.trace.problem,
-        "plan": shown.edits[-1].plan if shown.edits else shown.trace.plan,
-        "base": len(shown.edits) - (shown.trace.plan is None),
-        "remarks": shown.remarks,
-        "copies": shown.copies,
-        "copied_from": shown.copied_from,
+        "run": page.run,
+        "trace": page.trace,
+        "grade": page.grade,
+        "problem": page.trace.problem,
+        "plan": page.edits[-1].plan if page.edits else page.trace.plan,
+        "base": len(page.edits) - (page.trace.plan is None),
+        "remarks": page.remarks,
+        "copies": page.copies,
+        "copied_from": page.copied_from,
     }
 
 

@@ -221,8 +221,8 @@ class TokenGuard:
     def _is_let_in(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)
         if is_endpoint(scope):
-            scheme, _, said = headers.get("authorization", "").partition(" ")
-            return scheme.lower() == "bearer" and self.auth.verify(said.strip())
+            scheme, _, token = headers.get("authorization", "").partition(" ")
+            return scheme.lower() == "bearer" and self.auth.verify(token.strip())
         if scope["path"] == "/login" or scope["path"].startswith("/static/"):
             return True
         return self.auth.verify_session(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))

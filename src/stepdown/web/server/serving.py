@@ -201,15 +201,15 @@ class Server(uvicorn.Server):
 def bind(host: str, port: int) -> socket.socket:
     """Return a socket bound to an address; port 0 is any free one. Raises `UsageError`."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         # Named as TCP, or asyncio leaves small packets waiting for the client's acknowledgement (40 ms).
-        bound = socket.socket(found[0], found[1], socket.IPPROTO_TCP)
+        bound = socket.socket(address[0], address[1], socket.IPPROTO_TCP)
     except (OSError, OverflowError) as error:
         raise UsageError(f"cannot bind to `{host}` port `{port}`: {error}", "try --host 127.0.0.1") from error
     try:
         if sys.platform != "win32":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(found[4])
+        bound.bind(address[4])
         bound.listen(2048)
     except OSError as error:
         bound.close()

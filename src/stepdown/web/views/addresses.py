@@ -11,7 +11,7 @@ BACK = "back"  # the field of a form that says where its page was
 _MOST = 4000
 
 
-def address(run: str, room: Room, problem: str, /, **asked: object) -> str:
+def address(run: str, room: Room, problem: str, /, **parameters: object) -> str:
     """Return the address of a problem's page in a run, with what is asked of it; empty values are left out.
 
     The id stands in the path where it can. A browser takes `.` and `..` out of a path, even written `%2e`, and the
@@ -20,7 +20,7 @@ def address(run: str, room: Room, problem: str, /, **asked: object) -> str:
     base = f"/reviews/{quote(run, safe='')}" if room == "reviews" else f"/runs/{quote(run, safe='')}/{room}"
     plain = bool(problem) and problem.isprintable() and not {".", ".."} & set(problem.split("/"))
     pairs = [] if plain else [("problem", problem)]
-    pairs += [(name, str(value)) for name, value in asked.items() if value not in ("", None)]
+    pairs += [(name, str(value)) for name, value in parameters.items() if value not in ("", None)]
     query = urlencode(pairs, errors="replace")
     return f"{base}/{quote(problem, safe='/', errors='replace') if plain else ''}" + (f"?{query}" if query else "")
 

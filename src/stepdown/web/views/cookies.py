@@ -13,8 +13,8 @@ _YEAR = 365 * 24 * 3600
 
 def kept(request: Request, name: str) -> str:
     """Return what a browser has kept under a name, empty where it is nothing that can be read."""
-    found = unquote(request.cookies.get(name, ""))[: _LONGEST[name]]
-    return found if found.isprintable() else ""
+    value = unquote(request.cookies.get(name, ""))[: _LONGEST[name]]
+    return value if value.isprintable() else ""
 
 
 def keep(answer: Response, form: Mapping[str, str], *, run: str = "", person: str = "", student: str = "") -> Response:

@@ -87,14 +87,14 @@ class Change(msgspec.Struct, frozen=True):
 
 def changes(before: tuple[str, ...], after: tuple[str, ...]) -> list[Change]:
     """Return how one list of steps becomes another, in order."""
-    found: list[Change] = []
+    steps: list[Change] = []
     for kind, first, last, start, end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if kind == "equal":
-            found += [Change("same", step) for step in before[first:last]]
+            steps += [Change("same", step) for step in before[first:last]]
         else:
-            found += [Change("gone", step) for step in before[first:last]]
-            found += [Change("new", step) for step in after[start:end]]
-    return found
+            steps += [Change("gone", step) for step in before[first:last]]
+            steps += [Change("new", step) for step in after[start:end]]
+    return steps
 
 
 def side_of(run: Run, problem: str, prices: Prices) -> Side | None:
@@ -126,13 +126,13 @@ def solved_again(run: Run, problem: str, student: str, prices: Prices) -> Side |
     That of the student, where it has solved by one; a run that took over what was solved before holds it as a copy.
     """
     plans = [edit.plan for edit in run.edits() if edit.problem == problem]
-    found = []
+    pairs = []
     for one in derived_from(run):
         attempts = one.attempts(problem)
         if attempts and attempts[0][1].plan in plans:
             ranked = (one.settings.student == student, plans.index(attempts[0][1].plan), one.created)
-            found.append((ranked, one))
-    return side_of(max(found, key=lambda pair: pair[0])[1], problem, prices) if found else None
+            pairs.append((ranked, one))
+    return side_of(max(pairs, key=lambda pair: pair[0])[1], problem, prices) if pairs else None
 
 
 def edit_queue(run_stats: RunStatsCache, run: Run) -> EditQueue:
@@ -161,8 +161,8 @@ def _edit_queue(run: Run, others: list[Run]) -> EditQueue:
     if len(run) > MOST_TRACES:
         note = f"This run is too long to be audited while a page waits: stepdown audit {run.id} lists what it suggests."
         return EditQueue((), wrong, note)
-    found = audit(run, *others)
-    return EditQueue(tuple(one for one in found.edits if one.run == run.id), wrong)
+    findings = audit(run, *others)
+    return EditQueue(tuple(one for one in findings.edits if one.run == run.id), wrong)
 
 
 def gains(run: Run) -> Gains:

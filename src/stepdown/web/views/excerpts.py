@@ -33,14 +33,14 @@ def excerpt(text: str, where: tuple[int, int] | None = None) -> Excerpt:
         return Excerpt(text[:start], text[start:end], after, left_out=max(0, len(text) - LONGEST))
     begin = max(start - _AROUND, LONGEST)
     tail = text[end : end + _AROUND]
-    shown = LONGEST + end - begin + len(tail)
+    length = LONGEST + end - begin + len(tail)
     return Excerpt(
         text[begin:start] if start > begin else "",
         text[max(start, begin) : end],
         tail,
         lead=text[:LONGEST],
         gap=begin > LONGEST,
-        left_out=len(text) - shown,
+        left_out=len(text) - length,
     )
 
 
