@@ -12,7 +12,7 @@ _TRAINING = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "
 EXTRAS = {
     "embedded": ("models in this process", ("openvino_genai", "xllamacpp", "gguf")),
     "math": ("grading LaTeX expressions", ("math_verify",)),
-    "data": ("corpora and other parquet files", ("polars",)),
+    "data": ("corpora and other parquet files", ("polars", "numpy")),
     "report": ("charts in html reports", ("altair", "vl_convert")),
     "hub": ("data sets and weights from the hub", ("huggingface_hub", "polars")),
     "web": ("the web app", ("starlette", "uvicorn", "jinja2")),
@@ -44,3 +44,11 @@ def load_polars() -> Any:
         return import_module("polars")
     except ImportError as error:
         raise MissingExtra("polars", "data", "reading parquet files") from error
+
+
+def load_numpy() -> Any:
+    """Return the numpy module; raise `MissingExtra` where it is not installed."""
+    try:
+        return import_module("numpy")
+    except ImportError as error:
+        raise MissingExtra("numpy", "data", "selecting chains") from error

@@ -1,10 +1,8 @@
 """The folder of a corpus: parquet parts that are written once and read as streams, with bounded memory."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from contextlib import ExitStack, contextmanager
-from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,22 +10,21 @@ from typing import Any, Self
 import msgspec
 
 from stepdown.corpus.card import CARD, Card, write_card
-from stepdown.corpus.parquet_rows import Row, chains_of, check_rows, frame_of, row_of, schema, unicode_row
+from stepdown.corpus.parquet_rows import chains_of, check_rows, schema
+from stepdown.corpus.part_writer import ROWS, PartCounts, PartWriter, ProblemOrder
+from stepdown.corpus.selection import ChainTable
 from stepdown.errors import UsageError
 from stepdown.extras import load_polars
 from stepdown.files import replacing_folder
 from stepdown.models.weights import SeenQuestions as Lessons
 from stepdown.models.weights import seen_by
-from stepdown.questions import FILE, NONE, Keys, key, keys_of, read_keys, write_keys
+from stepdown.questions import FILE, NONE, Keys, keys_of, read_keys, write_keys
 from stepdown.types import Chain, Problem
 from stepdown.untrusted import reading
 
-# A part is closed when it has this many rows, or texts of this many characters.
-ROWS = 25_000
-_CHARACTERS = 50_000_000
 BEHIND = "behind.bin"
 _PART = re.compile(r"part-(\d{5,})\.parquet")
-_AGAIN = "copy the folder again from where it came, or make the corpus anew"
+AGAIN = "copy the folder again from where it came, or make the corpus anew"
 
 
 class CorpusWriter:
@@ -46,19 +43,13 @@ class CorpusWriter:
         load_polars()
         self.out = Path(out).expanduser().resolve()
         check_out(self.out, force=force)
-        self.card, self._most = card, rows
+        self.card, self._most, self._behind = card, rows, behind
         self._stack = ExitStack()
-        self._rows: list[Row] = []
-        self._parts = self._characters = self._graded = self._right = 0
-        self._teachers: Counter[str] = Counter()
-        self._graders: set[str] = set()
-        self._met, self._behind, self._questions = ProblemOrder(), behind, set[int]()
-        self._hash = blake2b(digest_size=16)
-        self._encode = msgspec.json.Encoder().encode
 
     def __enter__(self) -> Self:
         with self._writing():
             self._folder = self._stack.enter_context(replacing_folder(self.out))
+            self._parts = PartWriter(self._folder, rows=self._most)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -77,85 +68,43 @@ class CorpusWriter:
 
     def add(self, chain: Chain) -> None:
         """Add a chain; raise `UsageError` where its problem comes back after another, or has the same id as it."""
-        row = row_of(chain)
-        if self._met.meet(chain.problem):
-            self._questions.add(key(chain.problem))
-        try:
-            self._hash.update(self._encode(row))
-        except UnicodeEncodeError:
-            row = unicode_row(row)
-            self._hash.update(self._encode(row))
-        self._rows.append(row)
-        self._teachers[row[8]] += 1
-        self._characters += len(chain.text) + len(chain.problem.question)
-        if chain.grade.verdict != "ungraded":
-            self._graded += 1
-            self._right += chain.grade.verdict == "right"
-        if chain.grade.grader:
-            self._graders.add(row[13])
-        if len(self._rows) >= self._most or self._characters >= _CHARACTERS:
-            self._flush()
+        self._parts.add(chain)
 
-    def _flush(self) -> None:
-        polars = load_polars()
-        path = self._folder / f"part-{self._parts:05}.parquet"
-        try:
-            frame_of(self._rows).write_parquet(path, compression="zstd")
-        except (OSError, polars.exceptions.ComputeError) as error:
-            raise UsageError(f"cannot write `{path}`: {error}", "is the disk full? nothing is left of it") from error
-        self._rows.clear()
-        self._parts, self._characters = self._parts + 1, 0
+    def add_table(self, table: ChainTable) -> None:
+        """Add whole problems, which no problem before them was; what is written is what `add` writes of their chains.
+
+        Raises `UsageError` where a problem comes back.
+        """
+        self._parts.add_table(table)
 
     def _close(self) -> None:
-        if self._rows:
-            self._flush()
-        if not self._parts:
+        self._parts.close()
+        if not self._parts.counts.chains:
             raise UsageError(f"nothing was written to `{self.out}`: there is no chain", "a corpus has at least one")
-        lessons = questions_of_teachers(self._teachers)
-        behind = self._behind | lessons.keys
-        self.card = msgspec.structs.replace(
-            self.card,
-            questions=len(self._questions),
-            behind=len(behind),
-            unknown=tuple(dict.fromkeys((*self.card.unknown, *lessons.unknown))),
-            teachers=dict(sorted(self._teachers.items())),
-            problems=self._met.count,
-            chains=self._teachers.total(),
-            right=self._right,
-            graded=self._graded,
-            graders=tuple(sorted(self._graders)),
-            fingerprint=self._hash.hexdigest(),
-        )
-        write_card(self._folder, self.card)
-        write_keys(self._folder / FILE, self._questions)
-        if behind:
-            write_keys(self._folder / BEHIND, behind)
+        self.card = complete(self._folder, self.card, self._parts.counts, self._parts.questions, self._behind)
 
 
-class ProblemOrder:
-    """The problems that were met so far, by hash (8 bytes each), and the one that is at hand."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._problem: Problem | None = None
-        self._hashes: set[int] = set()
-
-    def meet(self, problem: Problem) -> bool:
-        """Tell whether this is another problem than before; raise `UsageError` where it comes back or has changed."""
-        before = self._problem
-        if problem is before:
-            return False
-        self._problem = problem
-        if before is not None and problem.id == before.id:
-            if problem != before:
-                raise UsageError(f"two problems have the id `{problem.id}`", "give each problem an id of its own")
-            return False
-        self.count += 1
-        self._hashes.add(hash(problem.id))
-        if len(self._hashes) < self.count:
-            what = f"the chains of the problem `{problem.id}` do not lie together"
-            raise UsageError(what, "sort the chains by problem first")
-        return True
+def complete(folder: Path, card: Card, counts: PartCounts, questions: Set[int], behind: Keys) -> Card:
+    """Put beside the parts of a corpus its card, with their counts filled in, and its questions; return the card."""
+    lessons = questions_of_teachers(counts.teachers)
+    behind |= lessons.keys
+    card = msgspec.structs.replace(
+        card,
+        questions=write_keys(folder / FILE, questions),
+        behind=len(behind),
+        unknown=tuple(dict.fromkeys((*card.unknown, *lessons.unknown))),
+        teachers=counts.teachers,
+        problems=counts.problems,
+        chains=counts.chains,
+        right=counts.right,
+        graded=counts.graded,
+        graders=tuple(sorted(counts.graders)),
+        fingerprint=counts.fingerprint,
+    )
+    write_card(folder, card)
+    if behind:
+        write_keys(folder / BEHIND, behind)
+    return card
 
 
 def questions_of_teachers(teachers: Iterable[str]) -> Lessons:
@@ -187,26 +136,26 @@ def parts_of(folder: Path, card: Card) -> list[Path]:
     paths = sorted(path for path in folder.glob("part-*.parquet") if _PART.fullmatch(path.name))
     for number, path in enumerate(paths):
         if path.name != f"part-{number:05}.parquet":
-            raise UsageError(f"`{folder / f'part-{number:05}.parquet'}` is missing", _AGAIN)
+            raise UsageError(f"`{folder / f'part-{number:05}.parquet'}` is missing", AGAIN)
     if not paths or not card.chains:
-        raise UsageError(f"the corpus `{folder}` is empty", _AGAIN)
+        raise UsageError(f"the corpus `{folder}` is empty", AGAIN)
     count = sum(_rows_of(path) for path in paths)
     if count != card.chains:
-        raise UsageError(f"`{folder}` holds {count:,} chains, but its card says {card.chains:,}", _AGAIN)
+        raise UsageError(f"`{folder}` holds {count:,} chains, but its card says {card.chains:,}", AGAIN)
     return paths
 
 
 def _rows_of(path: Path) -> int:
     """Return how many rows a part has, by its footer; raise `UsageError` where it is no part of a corpus."""
     polars = load_polars()
-    with reading(f"`{path}` is no whole parquet file", _AGAIN):
+    with reading(f"`{path}` is no whole parquet file", AGAIN):
         there = polars.read_parquet_schema(path)
         count: int = polars.scan_parquet(path, glob=False).select(polars.len()).collect().item()
     for name, dtype in schema().items():
         if name not in there:
             raise UsageError(f"`{path}` has no column `{name}`", f"its columns: {', '.join(there)[:500]}")
         if there[name] != dtype:
-            raise UsageError(f"the column `{name}` of `{path}` is {there[name]}, not {dtype}", _AGAIN)
+            raise UsageError(f"the column `{name}` of `{path}` is {there[name]}, not {dtype}", AGAIN)
     return count
 
 
@@ -220,25 +169,25 @@ def read_groups(folder: Path, card: Card) -> Iterator[list[Chain]]:
             group = []
         group.append(chain)
     if met.count != card.problems:
-        raise UsageError(f"`{folder}` holds {met.count:,} problems, but its card says {card.problems:,}", _AGAIN)
+        raise UsageError(f"`{folder}` holds {met.count:,} problems, but its card says {card.problems:,}", AGAIN)
     yield group
 
 
 def _read_chains(folder: Path, card: Card) -> Iterator[Chain]:
     last: Problem | None = None
     for part in parts_of(folder, card):
-        for start, frame in _frames(part):
-            with reading(f"`{part}` cannot be read", _AGAIN):
+        for start, frame in frames_of(part):
+            with reading(f"`{part}` cannot be read", AGAIN):
                 check_rows(frame, part, start)
                 chains = chains_of(frame, last)
             last = chains[-1].problem
             yield from chains
 
 
-def _frames(part: Path) -> Iterator[tuple[int, Any]]:
+def frames_of(part: Path) -> Iterator[tuple[int, Any]]:
     """Read a part by at most `ROWS` rows at a time, each with the number of its first row, from 1."""
     polars = load_polars()
     for start in range(0, _rows_of(part), ROWS):
-        with reading(f"`{part}` cannot be read", _AGAIN):
+        with reading(f"`{part}` cannot be read", AGAIN):
             frame = polars.scan_parquet(part, glob=False).select(*schema()).slice(start, ROWS).collect()
         yield start + 1, frame

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from stepdown.corpus.card import Card
-from stepdown.corpus.folder import ROWS, parts_of
+from stepdown.corpus.folder import parts_of
 from stepdown.corpus.parquet_rows import chains_of, check_rows, schema
+from stepdown.corpus.part_writer import ROWS
 from stepdown.errors import UsageError
 from stepdown.extras import load_polars
 from stepdown.types import Chain

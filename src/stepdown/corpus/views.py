@@ -3,64 +3,22 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from stepdown.corpus.card import Card, Selection, read_card
 from stepdown.corpus.folder import BEHIND, CorpusWriter, parts_of, questions_of, read_groups
-from stepdown.corpus.selection import Filter, load_filter
+from stepdown.corpus.problem_tables import read_tables
+from stepdown.corpus.selection import ChainTable, Filter, load_filter
+from stepdown.corpus.steps import Step, StepCounter
 from stepdown.errors import UsageError
 from stepdown.questions import NONE, Keys, keys_of, read_keys
 from stepdown.types import Chain
 
 Progress = Callable[[int, int], None]
 _TOLD_EVERY = 5_000
-
-
-class _Step(msgspec.Struct, frozen=True):
-    """A filter of a view, with its seed."""
-
-    filter: Filter
-    seed: int
-
-
-class _Tally:
-    """A filter at work, with counts of what came in and what it kept."""
-
-    def __init__(self, step: _Step) -> None:
-        self.step = step
-        self._chains_in = self._chains_kept = self._problems_in = self._problems_kept = 0
-
-    def sift(self, groups: Iterator[list[Chain]]) -> Iterator[list[Chain]]:
-        """Stream the groups of which something is kept."""
-        for group in groups:
-            kept = self.take(group)
-            if kept:
-                yield kept
-
-    def take(self, group: list[Chain]) -> list[Chain]:
-        """Return what is kept of a group."""
-        kept = list(self.step.filter.keep(group))
-        self._chains_in += len(group)
-        self._chains_kept += len(kept)
-        self._problems_in += 1
-        self._problems_kept += bool(kept)
-        return kept
-
-    @property
-    def kept(self) -> Selection:
-        """What the filter let through so far."""
-        one = self.step.filter
-        return Selection(
-            filter=one.name,
-            definition=one.definition,
-            chains_in=self._chains_in,
-            chains_kept=self._chains_kept,
-            problems_in=self._problems_in,
-            problems_kept=self._problems_kept,
-            report=one.report() if one.report else "",
-            seed=self.step.seed,
-        )
+Rows = TypeVar("Rows", list[Chain], ChainTable)
 
 
 class Corpus:
@@ -69,7 +27,7 @@ class Corpus:
     `card` is the folder's card: of a view, it tells what the view was taken from. Made by `open_corpus`.
     """
 
-    def __init__(self, path: Path, card: Card, steps: tuple[_Step, ...] = ()) -> None:
+    def __init__(self, path: Path, card: Card, steps: tuple[Step, ...] = ()) -> None:
         self.path, self.card, self._steps = path, card, steps
 
     def __repr__(self) -> str:
@@ -110,6 +68,18 @@ class Corpus:
             groups = tally.sift(groups)
         return groups
 
+    def tables(self) -> Iterator[ChainTable]:
+        """Stream many problems at a time, as columns: `table.frame` is a polars frame, a row for each chain.
+
+        Raises `UsageError` for a filter of one's own, which needs chains.
+        """
+        counters = self._tallies(None)
+        for counter in counters:
+            if not counter.step.filter.columns:
+                what = f"`{counter.step.filter.name}` is a filter of chains, not of columns"
+                raise UsageError(what, "stream the view by `groups`")
+        return _sifted_tables(counters, self._read_tables(None))
+
     def keep(self, *filters: str | Filter, seed: int = 0, code: bool = False) -> "Corpus":
         """Return a view that keeps only what these filters keep, one after the other; nothing is read yet.
 
@@ -120,7 +90,7 @@ class Corpus:
         def load(one: str | Filter) -> Filter:
             return load_filter(one, seed=seed, content=self.card.content, code=code) if isinstance(one, str) else one
 
-        steps = tuple(_Step(load(one), seed) for one in filters)
+        steps = tuple(Step(load(one), seed) for one in filters)
         return Corpus(self.path, self.card, self._steps + steps)
 
     def prepared(self, progress: Progress | None = None) -> "Corpus":
@@ -165,40 +135,48 @@ class Corpus:
         card = msgspec.structs.replace(self.card, kept_from=self.card.fingerprint)
         with CorpusWriter(out, card=card, force=force, behind=self.behind) as writer:
             tallies = self._tallies(progress)
-            groups = self._read(progress)
-            for tally in tallies:
-                groups = tally.sift(groups)
-            for group in groups:
-                for chain in group:
-                    writer.add(chain)
+            if all(tally.step.filter.columns for tally in tallies):
+                for table in _sifted_tables(tallies, self._read_tables(progress)):
+                    writer.add_table(table)
+            else:
+                groups = self._read(progress)
+                for tally in tallies:
+                    groups = tally.sift(groups)
+                for group in groups:
+                    for chain in group:
+                        writer.add(chain)
             kept = tuple(tally.kept for tally in tallies)
             _refuse_empty(kept)
             writer.card = msgspec.structs.replace(card, selection=(*card.selection, *kept))
         return open_corpus(out)
 
-    def _tallies(self, progress: Progress | None) -> list[_Tally]:
+    def _tallies(self, progress: Progress | None) -> list[StepCounter]:
         """Make the filters ready, each on what those before it keep."""
-        ready: list[_Step] = []
+        ready: list[Step] = []
         for step in self._steps:
             if step.filter.prepare:
                 before = tuple(ready)
-                step = _Step(step.filter.prepare(partial(self._sifted, before, progress)), step.seed)
+                step = Step(step.filter.prepare(partial(self._sifted, before, progress)), step.seed)
             ready.append(step)
-        return [_Tally(step) for step in ready]
+        return [StepCounter(step) for step in ready]
 
-    def _sifted(self, steps: tuple[_Step, ...], progress: Progress | None) -> Iterator[list[Chain]]:
+    def _sifted(self, steps: tuple[Step, ...], progress: Progress | None) -> Iterator[list[Chain]]:
         groups = self._read(progress)
         for step in steps:
-            groups = _Tally(step).sift(groups)
+            groups = StepCounter(step).sift(groups)
         return groups
 
     def _read(self, progress: Progress | None) -> Iterator[list[Chain]]:
         groups = read_groups(self.path, self.card)
         return groups if progress is None else _told(groups, self.card.chains, progress)
 
+    def _read_tables(self, progress: Progress | None) -> Iterator[ChainTable]:
+        tables = read_tables(self.path, self.card)
+        return tables if progress is None else _told(tables, self.card.chains, progress)
 
-def _told(groups: Iterator[list[Chain]], total: int, progress: Progress) -> Iterator[list[Chain]]:
-    """Stream groups and tell how many rows are read, now and then."""
+
+def _told(groups: Iterator[Rows], total: int, progress: Progress) -> Iterator[Rows]:
+    """Stream groups or tables and tell how many rows are read, now and then."""
     done = reported = 0
     for group in groups:
         done += len(group)
@@ -207,6 +185,13 @@ def _told(groups: Iterator[list[Chain]], total: int, progress: Progress) -> Iter
             progress(done, total)
         yield group
     progress(done, total)
+
+
+def _sifted_tables(counters: list[StepCounter], tables: Iterator[ChainTable]) -> Iterator[ChainTable]:
+    for table in tables:
+        for counter in counters:
+            table = counter.take_table(table)
+        yield table
 
 
 def _refuse_empty(kept: tuple[Selection, ...]) -> None:

@@ -31,7 +31,7 @@ def diverse(request: FilterSpec, count: int, model: str = "") -> Filter:
 
     def prepare(groups: Groups) -> Filter:
         embedded = _embedded(model)
-        return Filter(ready.name, ready.definition, lambda group: spread(group, count, request.seed, embedded))
+        return request.filter(ready.definition, lambda group: spread(group, count, request.seed, embedded))
 
     return Filter(ready.name, ready.definition, unprepared, prepare)
 

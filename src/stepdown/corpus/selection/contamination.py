@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, Groups, unprepared
+from stepdown.corpus.selection.tables import by_problem
 from stepdown.problems import Problems, load_problems
 from stepdown.questions import key, words
 from stepdown.tabular import SUFFIXES
@@ -107,7 +108,7 @@ def _ready(request: FilterSpec, dataset: str, held: NgramIndex) -> Filter:
         rest = [f"and {len(gone) - len(examples):,} more"] if len(gone) > len(examples) else []
         return "\n".join([head, *examples, *rest])
 
-    return Filter(request.text, _definition(dataset, held.size), keep, report=report)
+    return Filter(request.text, _definition(dataset, held.size), keep, report=report, columns=by_problem(keep))
 
 
 def _runs(text: list[str], size: int) -> Iterator[list[str]]:

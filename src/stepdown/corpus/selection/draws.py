@@ -1,11 +1,15 @@
 """The filter `per-problem=K`: so many chains of each problem, at random, likely, short, long or diverse ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Literal, get_args
 
+from stepdown.corpus.parquet_rows import chains_of
 from stepdown.corpus.selection.clusters import diverse
-from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, rank
+from stepdown.corpus.selection.filters import RANKED, Filter, FilterSpec, Group, rank, rank_of
+from stepdown.corpus.selection.tables import ChainTable, Columns, Mask, word_count
 from stepdown.errors import UsageError
+from stepdown.extras import load_polars
 from stepdown.types import Chain
 
 How = Literal["random", "diverse", "likely", "short", "long"]
@@ -35,6 +39,7 @@ def per_problem(request: FilterSpec) -> Filter:
         f"up to {count} chains of each problem, {_DEFINITIONS[how]} (Li et al. 2023, section 3.3); a smaller number"
         " keeps some of the same",
         lambda group: _first(group, count, order),
+        _by_columns(how, request.seed, count),
     )
 
 
@@ -60,3 +65,32 @@ def _order(how: str, seed: int) -> Order:
 def _first(group: Group, count: int, order: Order) -> Group:
     keys = [(order(chain), at) for at, chain in enumerate(group)]
     return [group[at] for at in sorted(at for _, at in sorted(keys)[:count])]
+
+
+def _by_columns(how: str, seed: int, count: int) -> Columns:
+    """Order only the chains of problems that have more than `count`."""
+
+    def mask(table: ChainTable) -> Mask:
+        stay, before = list[int](), _before(table, how)
+        identity = list(zip(*table.lists(*RANKED), strict=True))
+        for start, end in pairwise(table.bounds()):
+            rows: Iterable[int] = range(start, end)
+            if end - start > count:
+                keys = sorted((before[row], rank_of(seed, *identity[row]), row) for row in rows)
+                rows = sorted(row for _, _, row in keys[:count])
+            stay += rows
+        return table.choose(stay)
+
+    return mask
+
+
+def _before(table: ChainTable, how: str) -> Sequence[float]:
+    """Return what chains are ordered by before chance decides, smallest first."""
+    polars = load_polars()
+    if how == "random":
+        return [0] * len(table)
+    if how == "likely":
+        lacking = table.frame.filter(polars.col("logprob").is_null())
+        return [-likelihood(chain) for chain in chains_of(lacking[:1])] or (-table.frame["logprob"]).to_list()
+    words: list[int] = table.frame.select(word_count() * (1 if how == "short" else -1)).to_series().to_list()
+    return words

@@ -1,6 +1,9 @@
 """The filter `distinct`: one of each chain of a problem, and of those that say nearly the same."""
 
 from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, words
+from stepdown.corpus.selection.resemblance import may_resemble
+from stepdown.corpus.selection.tables import ChainTable, Columns, Mask
+from stepdown.extras import load_polars
 
 _NEAR = 0.8
 Shingles = frozenset[tuple[str, ...]]
@@ -16,6 +19,7 @@ def distinct(request: FilterSpec) -> Filter:
             "the first of a problem's chains of one label that are equal without case, punctuation and blanks"
             " (distinct reasoning paths: Yuan et al. 2023)",
             lambda group: _distinct(group, None),
+            _by_columns(None),
         )
     near = request.share(request.value) if request.value else _NEAR
     return request.filter(
@@ -23,6 +27,7 @@ def distinct(request: FilterSpec) -> Filter:
         f" least {near:g} of their runs of three words (distinct reasoning paths: Yuan et al. 2023; resemblance of"
         " shingles: Broder 1997)",
         lambda group: _distinct(group, near),
+        _by_columns(near),
     )
 
 
@@ -33,14 +38,43 @@ def _distinct(group: Group, near: float | None) -> Group:
     stay = []
     for chain in group:
         label = (chain.grade.found, chain.grade.verdict)
-        text = words(chain.text)
-        exact = (label, *text)
-        if exact in seen:
-            continue
-        seen.add(exact)
-        if near is None or _is_new(_shingles(text), kept.setdefault(label, []), near):
+        if _is_other(words(chain.text), label, seen, kept, near):
             stay.append(chain)
     return stay
+
+
+def _by_columns(near: float | None) -> Columns:
+    """Compare only those that may resemble one another; all others stay and displace none."""
+
+    def mask(table: ChainTable) -> Mask:
+        polars = load_polars()
+        may = polars.Series("may", may_resemble(table, 1.0 if near is None else near))
+        stays = (~may).to_list()
+        groups = table.group.filter(may).to_list()
+        columns = (table.frame.filter(may)[name].to_list() for name in ("found", "verdict", "text"))
+        before, seen, kept = None, set[tuple[object, ...]](), dict[object, list[Shingles]]()
+        for row, group, found, verdict, text in zip(may.arg_true().to_list(), groups, *columns, strict=True):
+            if group != before:
+                before, seen, kept = group, set(), {}
+            stays[row] = _is_other(words(text), (found, verdict), seen, kept, near)
+        return polars.Series("stays", stays, dtype=polars.Boolean)
+
+    return mask
+
+
+def _is_other(
+    text: list[str],
+    label: tuple[str | None, str],
+    seen: set[tuple[object, ...]],
+    kept: dict[object, list[Shingles]],
+    near: float | None,
+) -> bool:
+    """Tell whether a chain differs enough from those of its label before it, and note it."""
+    exact = (label, *text)
+    if exact in seen:
+        return False
+    seen.add(exact)
+    return near is None or _is_new(_shingles(text), kept.setdefault(label, []), near)
 
 
 def _shingles(text: list[str]) -> Shingles:

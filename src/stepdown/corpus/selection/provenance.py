@@ -5,6 +5,8 @@ from fnmatch import fnmatchcase
 
 from stepdown.answers import given_away, leak, opens_with
 from stepdown.corpus.selection.filters import Filter, FilterSpec, only
+from stepdown.corpus.selection.tables import by_name, expression
+from stepdown.extras import load_polars
 from stepdown.types import Chain, Plan
 
 
@@ -12,7 +14,9 @@ def teacher(request: FilterSpec) -> Filter:
     """Return the filter that keeps one teacher's chains."""
     fits = pattern(request.value)
     return request.filter(
-        f"chains by the teacher `{request.value}` (`*` stands for any characters)", only(lambda one: fits(one.teacher))
+        f"chains by the teacher `{request.value}` (`*` stands for any characters)",
+        only(lambda one: fits(one.teacher)),
+        by_name("teacher", fits),
     )
 
 
@@ -20,7 +24,9 @@ def variant(request: FilterSpec) -> Filter:
     """Return the filter that keeps chains made in one way."""
     fits = pattern(request.value)
     return request.filter(
-        f"chains of the variant `{request.value}` (`*` stands for any characters)", only(lambda one: fits(one.variant))
+        f"chains of the variant `{request.value}` (`*` stands for any characters)",
+        only(lambda one: fits(one.variant)),
+        by_name("variant", fits),
     )
 
 
@@ -30,6 +36,7 @@ def no_gold_conditioned(request: FilterSpec) -> Filter:
         "chains whose teacher did not see the gold answer: reasons found afterwards need not lead to an answer"
         " (rationalization: Zelikman et al. 2022)",
         only(lambda chain: not chain.gold_conditioned),
+        expression(lambda: ~load_polars().col("gold_conditioned")),
     )
 
 

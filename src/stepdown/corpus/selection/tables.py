@@ -1,0 +1,109 @@
+"""A part's chains as a table of columns, and rules over it, which make no object of a chain."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+from stepdown.corpus.parquet_rows import chains_of
+from stepdown.extras import load_polars
+from stepdown.types import Chain
+
+# A polars series of booleans, true for the rows that stay.
+Mask = Any
+Columns = Callable[["ChainTable"], Mask]
+_GROUP = "group"
+
+
+class ChainTable:
+    """Whole problems as a polars frame, in order: a row for each chain, and a number for each problem."""
+
+    def __init__(self, frame: Any, group: Any = None) -> None:
+        polars = load_polars()
+        if group is None:
+            group = (frame["problem"] != frame["problem"].shift(1)).fill_null(value=True).cum_sum().cast(polars.Int64)
+        self.frame, self.group = frame, group.alias(_GROUP)
+
+    def __len__(self) -> int:
+        return int(self.frame.height)
+
+    @property
+    def problems(self) -> int:
+        """How many problems there are."""
+        return int(self.starts.sum())
+
+    @cached_property
+    def starts(self) -> Mask:
+        """True for the first row of each problem."""
+        return (self.group != self.group.shift(1)).fill_null(value=True)
+
+    @cached_property
+    def chains(self) -> list[Chain]:
+        """The rows as chains."""
+        return chains_of(self.frame)
+
+    def keep(self, mask: Mask) -> "ChainTable":
+        """Return the table of the rows that stay."""
+        return self if mask.all() else ChainTable(self.frame.filter(mask), self.group.filter(mask))
+
+    def bounds(self) -> list[int]:
+        """Return where each problem starts, and the end."""
+        return [*self.starts.arg_true().to_list(), len(self)]
+
+    def lists(self, *names: str) -> list[list[Any]]:
+        """Return columns as lists."""
+        return [self.frame[name].to_list() for name in names]
+
+    def choose(self, rows: Sequence[int]) -> Mask:
+        """Return the mask that is true for rows by number."""
+        polars = load_polars()
+        chosen = polars.Series("row", rows, dtype=polars.UInt32)
+        return polars.int_range(0, len(self), eager=True, dtype=polars.UInt32).is_in(chosen.implode())
+
+
+def expression(make: Callable[[], Any]) -> Columns:
+    """Return the rule that a polars expression over the columns is, which is made when polars is there."""
+    return lambda table: table.frame.select(make().alias("stays")).to_series()
+
+
+def by_chains(keep: Callable[[Sequence[Chain]], Sequence[Chain]]) -> Columns:
+    """Return the rule of a function of one problem's chains, which returns some of them."""
+
+    def mask(table: ChainTable) -> Mask:
+        bounds, chains, stay = table.bounds(), table.chains, list[int]()
+        for start, end in pairwise(bounds):
+            group = chains[start:end]
+            kept = {id(chain) for chain in keep(group)}
+            stay += (start + at for at, chain in enumerate(group) if id(chain) in kept)
+        return table.choose(stay)
+
+    return mask
+
+
+def by_problem(keep: Callable[[Sequence[Chain]], Sequence[Chain]]) -> Columns:
+    """Return the rule of a function that keeps a problem whole or not at all, by what the problem is."""
+
+    def mask(table: ChainTable) -> Mask:
+        polars = load_polars()
+        firsts = chains_of(table.frame.filter(table.starts))
+        stays = polars.Series("stays", [bool(keep([chain])) for chain in firsts], dtype=polars.Boolean)
+        return stays.gather(table.starts.cast(polars.Int64).cum_sum() - 1)
+
+    return mask
+
+
+def by_name(column: str, fits: Callable[[str], bool]) -> Columns:
+    """Return the rule that a name in a column fits; it is asked once for each name."""
+
+    def mask(table: ChainTable) -> Mask:
+        polars = load_polars()
+        names = polars.Series([name for name in table.frame[column].unique() if fits(name)], dtype=polars.String)
+        return table.frame[column].is_in(names.implode())
+
+    return mask
+
+
+def word_count() -> Any:
+    """Return the expression of how many words between blanks a chain has, as `str.split` parts them."""
+    # Python counts four control characters among the blanks that Unicode's property leaves out.
+    return load_polars().col("text").str.count_matches(r"[^\s\x1c-\x1f]+").cast(load_polars().Int64)
