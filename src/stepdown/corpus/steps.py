@@ -9,7 +9,7 @@ from stepdown.corpus.selection import ChainTable, Filter
 from stepdown.types import Chain
 
 
-class Step(msgspec.Struct, frozen=True):
+class FilterStep(msgspec.Struct, frozen=True):
     """A filter of a view, with its seed."""
 
     filter: Filter
@@ -19,7 +19,7 @@ class Step(msgspec.Struct, frozen=True):
 class StepCounter:
     """A filter at work, with counts of what came in and what it kept."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: FilterStep) -> None:
         self.step = step
         self._chains_in = self._chains_kept = self._problems_in = self._problems_kept = 0
 

@@ -11,7 +11,7 @@ from stepdown.corpus.card import Card, Selection, read_card
 from stepdown.corpus.folder import BEHIND, CorpusWriter, parts_of, questions_of, read_groups
 from stepdown.corpus.problem_tables import read_tables
 from stepdown.corpus.selection import ChainTable, Filter, load_filter
-from stepdown.corpus.steps import Step, StepCounter
+from stepdown.corpus.steps import FilterStep, StepCounter
 from stepdown.errors import UsageError
 from stepdown.questions import NONE, Keys, keys_of, read_keys
 from stepdown.types import Chain
@@ -27,7 +27,7 @@ class Corpus:
     `card` is the folder's card: of a view, it tells what the view was taken from. Made by `open_corpus`.
     """
 
-    def __init__(self, path: Path, card: Card, steps: tuple[Step, ...] = ()) -> None:
+    def __init__(self, path: Path, card: Card, steps: tuple[FilterStep, ...] = ()) -> None:
         self.path, self.card, self._steps = path, card, steps
 
     def __repr__(self) -> str:
@@ -90,7 +90,7 @@ class Corpus:
         def load(one: str | Filter) -> Filter:
             return load_filter(one, seed=seed, content=self.card.content, code=code) if isinstance(one, str) else one
 
-        steps = tuple(Step(load(one), seed) for one in filters)
+        steps = tuple(FilterStep(load(one), seed) for one in filters)
         return Corpus(self.path, self.card, self._steps + steps)
 
     def prepared(self, progress: Progress | None = None) -> "Corpus":
@@ -152,15 +152,15 @@ class Corpus:
 
     def _tallies(self, progress: Progress | None) -> list[StepCounter]:
         """Make the filters ready, each on what those before it keep."""
-        ready: list[Step] = []
+        ready: list[FilterStep] = []
         for step in self._steps:
             if step.filter.prepare:
                 before = tuple(ready)
-                step = Step(step.filter.prepare(partial(self._sifted, before, progress)), step.seed)
+                step = FilterStep(step.filter.prepare(partial(self._sifted, before, progress)), step.seed)
             ready.append(step)
         return [StepCounter(step) for step in ready]
 
-    def _sifted(self, steps: tuple[Step, ...], progress: Progress | None) -> Iterator[list[Chain]]:
+    def _sifted(self, steps: tuple[FilterStep, ...], progress: Progress | None) -> Iterator[list[Chain]]:
         groups = self._read(progress)
         for step in steps:
             groups = StepCounter(step).sift(groups)
