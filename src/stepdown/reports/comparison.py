@@ -14,7 +14,7 @@ from stepdown.reports.report_rows import ReportRow, adjusted, report_row
 from stepdown.reports.report_value import Profile, Report
 from stepdown.reports.variations import variations
 from stepdown.runner import contamination_warnings
-from stepdown.store import Run
+from stepdown.store import Run, servers_of
 from stepdown.text import counted
 from stepdown.types import Grade, Pricing, Trace
 
@@ -71,6 +71,7 @@ def report(
         flips={name: tuple(one.flips) for name, one in tallies.items() if one.flips},
         consistencies=consistencies,
         sensitivities=tuple(sensitivity(run) for run in table) if sensitive else (),
+        servers={run.id: found for run in table if len(found := tuple(servers_of(run))) > 1},
     )
 
 

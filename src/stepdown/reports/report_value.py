@@ -10,7 +10,9 @@ from stepdown.reports.counts import Flip
 from stepdown.reports.measures import contrast_tables, sensitivity_table
 from stepdown.reports.plan_sharing import Sharing
 from stepdown.reports.report_rows import ReportRow
+from stepdown.reports.server_tables import server_tables
 from stepdown.reports.tables import Table, as_markdown, as_text, tables_of, wrapped
+from stepdown.store import ServerFigures
 from stepdown.types import Settings
 
 VERSION = 1
@@ -28,6 +30,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     `baseline` is the id of the run that every other row is compared with, None where each student
     has its own (a row's `baseline` says which). `settings`, `profiles` and `flips` are by run id.
+    `servers` has the servers of runs that asked more than one, by run id.
     `consistencies` are of the rows that were compared with a run on their contrast set, `sensitivities` of the rows
     whose solutions were also read by other graders.
     """
@@ -42,13 +45,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     flips: dict[str, tuple[Flip, ...]]
     consistencies: tuple[Consistency, ...] = ()
     sensitivities: tuple[Sensitivity, ...] = ()
+    servers: dict[str, tuple[ServerFigures, ...]] = {}
 
     @property
     def tables(self) -> list[Table]:
         """The tables that say something about these runs."""
         row_number = {row.run: number for number, row in enumerate(self.rows, 1)}
         read = [sensitivity_table(self.sensitivities, row_number)] if self.sensitivities else []
-        return [*tables_of(self.rows), *contrast_tables(self.consistencies, row_number), *read]
+        asked = server_tables(self.servers, row_number)
+        return [*tables_of(self.rows), *contrast_tables(self.consistencies, row_number), *read, *asked]
 
     def __str__(self) -> str:
         """Aligned tables for a terminal of 100 columns."""
@@ -58,12 +63,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return "\n\n".join(parts)
 
     def to_json(self) -> dict[str, Any]:
-        """Return `{rows, baseline, consistencies, sensitivities, version}` of plain values, as `--json` promises."""
+        """Return `{rows, baseline, consistencies, sensitivities, servers, version}`, plain, as `--json` promises."""
         return {
             "rows": msgspec.to_builtins(self.rows),
             "baseline": self.baseline,
             "consistencies": msgspec.to_builtins(self.consistencies),
             "sensitivities": msgspec.to_builtins(self.sensitivities),
+            "servers": [
+                {"run": run, **msgspec.to_builtins(one)} for run, servers in self.servers.items() for one in servers
+            ],
             "version": VERSION,
         }
 

@@ -8,7 +8,7 @@ from itertools import chain, repeat
 import msgspec
 
 from stepdown.errors import BudgetReached, CallFailed, PromptTooLong
-from stepdown.models.http import LostReply, losses_to, report_loss
+from stepdown.models.http import LostReply, losses_to, report_loss, server_faults_to
 from stepdown.runner.accounts import Account
 from stepdown.runner.budget import Budget, Reservation, aborted_bound, usage_bound
 from stepdown.runner.coalescing import PendingReply
@@ -81,7 +81,8 @@ class Payment:
         """Return the replies to a request, at least one, and settle what was reserved for it."""
         used: list[Usage] | None = []
         try:
-            with losses_to(partial(self._lose, batch[0])):
+            failed = partial(self.writer.put_server_fault, batch[0].request.run)
+            with losses_to(partial(self._lose, batch[0])), server_faults_to(failed):
                 replies = await self._draw(batch)
             known = [reply.usage for reply in replies if reply.usage is not None]
             used = known if len(known) == len(replies) else None

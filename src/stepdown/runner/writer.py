@@ -2,14 +2,16 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
 
 from stepdown.errors import StoreError
+from stepdown.models.http import ServerFault
 from stepdown.runner.accounts import Account, Room
-from stepdown.store import BEAT, PATIENCE, Claim, Claims, Locked, Run, Store, StoredCall, StoredTrace
+from stepdown.store import BEAT, PATIENCE, Claim, Claims, Locked, Run, Store, StoredCall, StoredTrace, put_server_faults
 from stepdown.types import Grade, Usage
 
 # Seconds between two tries at a file that another process is writing to.
@@ -38,6 +40,7 @@ class Writer:
         self._calls: list[StoredCall] = []
         self._rows: list[tuple[Run, StoredTrace, Grade]] = []
         self._dropped: list[bytes] = []
+        self._faults: Counter[tuple[str, str, str]] = Counter()
         self._claim_requests: list[ClaimRequest] = []
         self._held: set[bytes] = set()
         self._waiting: list[asyncio.Future[bool]] = []
@@ -95,6 +98,11 @@ class Writer:
             self._dropped += held
             self._soon()
 
+    def put_server_fault(self, run: str, fault: ServerFault) -> None:
+        """Count an attempt that failed at a server of a fleet, with the next transaction."""
+        self._faults[run, fault.server, fault.reason] += 1
+        self._soon()
+
     def put_trace(self, run: Run, row: StoredTrace, grade: Grade) -> None:
         """Keep a graded trace with the next transaction."""
         self._rows.append((run, row, grade))
@@ -107,7 +115,7 @@ class Writer:
             self._heartbeat.cancel()
             self._heartbeat = None
         try:
-            if self._calls or self._rows or self._dropped or self._loop is not None:
+            if self._calls or self._rows or self._dropped or self._faults or self._loop is not None:
                 await self._commits()
             self._store.check_same_file()
         except StoreError:
@@ -163,17 +171,20 @@ class Writer:
 
     def _flush(self) -> bool:
         """Commit everything that waits, or nothing; False if the store had some of the calls already."""
-        if not (self._calls or self._rows or self._dropped or self._claim_requests):
+        if not (self._calls or self._rows or self._dropped or self._claim_requests or self._faults):
             return True
         with self._store.writing(wait=False):
             new = self._store.put_calls(self._calls, paid=True)
             self._settle([call.key for call in self._calls if call.key in self._held])
             self._claim_all()
             self._put_rows()
+            if self._faults:
+                put_server_faults(self._store, self._faults)
         every = new == len(self._calls)
         self._held.difference_update([call.key for call in self._calls], self._dropped)
         self._held.update(*(wanted.ours for wanted in self._claim_requests))
         self._calls, self._rows, self._dropped, self._claim_requests = [], [], [], []
+        self._faults.clear()
         return every
 
     def _settle(self, answered: list[bytes]) -> None:

@@ -43,6 +43,7 @@ from stepdown.store.reviews import (
 )
 from stepdown.store.run import Run, Store
 from stepdown.store.schema import SCHEMA_VERSION
+from stepdown.store.servers import ServerFigures, put_server_faults, servers_of
 from stepdown.store.shards import StoredShards, check_shard, expected_problems, put_shard, shards_of
 from stepdown.store.trace_search import (
     MOST,
@@ -78,6 +79,7 @@ __all__ = [
     "ReviewDecision",
     "Run",
     "RunVersion",
+    "ServerFigures",
     "Siblings",
     "Store",
     "StoredCall",
@@ -115,12 +117,14 @@ __all__ = [
     "pending_reviews",
     "problem_key",
     "put_review",
+    "put_server_faults",
     "put_shard",
     "put_solved_again",
     "request_review",
     "review_decision",
     "run_version",
     "search_traces",
+    "servers_of",
     "shards_of",
     "siblings",
     "stored_annotations",

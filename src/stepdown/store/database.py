@@ -16,14 +16,14 @@ from stepdown.store.connection import AGAIN, MEND, Locked, StoreConnection
 from stepdown.store.filesystem import WriterLock, file_identity, network_of
 from stepdown.store.integrity import faults
 from stepdown.store.opening import PATIENCE, open_to_read, open_to_write
-from stepdown.store.records import StoredCall, decode_reply, encode, problem_key, unfindable_key, unsigned
+from stepdown.store.records import StoredCall, decode_reply, encode, problem_key, signed_reply, unfindable_key
 from stepdown.store.schema import PAGE
 from stepdown.types import Problem, Reply, Usage
 
 T = TypeVar("T")
 _LOOK = 10.0  # seconds for finding out whether an error comes of damage
-_PUT_CALL = """insert or ignore into calls (key, model, source, request, sample, reply, run, created)
-               values (?, ?, ?, ?, ?, ?, ?, ?)"""
+_PUT_CALL = """insert or ignore into calls (key, model, source, request, sample, reply, run, created, server)
+               values (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 def default_path() -> Path:
@@ -235,16 +235,7 @@ class Database:
         """
         now = time.time()
         rows = [
-            (
-                p.key,
-                p.model,
-                p.source,
-                encode((p.messages, p.sampling)),
-                p.sample,
-                encode(unsigned(p.reply)),
-                p.run,
-                now,
-            )
+            (p.key, p.model, p.source, encode((p.messages, p.sampling)), p.sample, *signed_reply(p.reply, p.run, now))
             for p in calls
         ]
         if not paid:

@@ -16,8 +16,9 @@ Row = tuple[Any, ...]
 PAGE_ROWS = 1_000
 # How the keys begin of payments whose call the other store answers otherwise: nobody finds a call by such a key.
 _LATER = b"\xffSDm"
-_CALL = "key, model, source, request, sample, reply, run, created"
+_CALL = "key, model, source, request, sample, reply, run, created, server"
 _TRACE = "run, ordinal, sample, problem, plan, calls, solution, error, truncated, usage, extra"
+_FAULT = "run, server, reason, count"
 _GRADE = "run, ordinal, sample, grader, verdict, found, why"
 
 
@@ -87,14 +88,22 @@ class RowMerge:
     def calls(self) -> None:
         """Join the calls. One that both stores paid for answers as `target` has it, and the other payment is kept."""
         for page in self._pages("calls", _CALL, "rowid"):
-            rows = [(*row[:6], self._run(row[6]), row[7]) for row in page]
+            rows = [(*row[:6], self._run(row[6]), *row[7:]) for row in page]
             rows = [row for row in rows if not (row[0].startswith(_LATER) and self._is_there(row))]
             if self._insert("calls", _CALL, rows) < len(rows):
                 self._keep_later(rows)
 
+    def server_faults(self) -> None:
+        """Join what failed at servers. Merging again counts nothing twice, so the larger of two counts stays."""
+        self.target.db.executemany(
+            f"""insert into server_faults ({_FAULT}) values (?, ?, ?, ?)
+                on conflict (run, server, reason) do update set count = max(count, excluded.count)""",
+            [(self._run(row[0]), *row[1:]) for row in self.source.db.execute(f"select {_FAULT} from server_faults")],
+        )
+
     def _is_there(self, row: Row) -> bool:
         """Whether `target` has a later payment under the call's own key."""
-        key, model, source, request, sample, *payment = row
+        key, model, source, request, sample, *payment = row[:8]
         for usual in call_keys(model, source, *decode_request(request), sample):
             found = self.target.db.execute("select reply, run, created from calls where key = ?", (usual,)).fetchone()
             if found == tuple(payment):
@@ -108,7 +117,7 @@ class RowMerge:
             for key, *payment in self.target.calls("key, reply, run, created", [row[0] for row in rows])
         }
         for row in rows:
-            key, payment = row[0], row[5:]
+            key, payment = row[0], row[5:8]
             # What was left has a key of its own: it is the same payment, whenever it was booked.
             if found[key] == payment or _decode_ending(payment[0]).finish == "left":
                 continue

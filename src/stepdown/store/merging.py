@@ -168,6 +168,7 @@ class _Merging:
             graders = merge_runs(rows)
             rows.problems()
             rows.calls()
+            rows.server_faults()
             rows.traces()
             rows.grades()
             merge_people(rows)

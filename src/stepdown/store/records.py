@@ -63,6 +63,11 @@ def unsigned(reply: Answered) -> Answered:
     return reply
 
 
+def signed_reply(reply: Reply | AbandonedReply, run: str, created: float) -> tuple[bytes, str, float, str | None]:
+    """Return the last columns of a call: its reply, run and moment, and the server that the reply is from."""
+    return encode(unsigned(reply)), run, created, (reply.server or None) if isinstance(reply, Reply) else None
+
+
 class StoredCall(msgspec.Struct, frozen=True):
     """An answered call with the key it is found by, the source that answered and the run that paid.
 

@@ -72,6 +72,17 @@ def know_shards(db: sqlite3.Connection) -> None:
     )
 
 
+def keep_which_server_answered(db: sqlite3.Connection) -> None:
+    """Schema 5: which server of a fleet answered a call (null where there is no fleet), and what failed at each."""
+    _all(
+        db,
+        "alter table calls add column server text",
+        "create index calls_of_servers on calls (run, server) where server is not null",
+        """create table server_faults (run text not null, server text not null, reason text not null,
+           count integer not null, primary key (run, server, reason)) without rowid""",
+    )
+
+
 def _all(db: sqlite3.Connection, *statements: str) -> None:
     for statement in statements:
         db.execute(statement)
@@ -83,10 +94,12 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     keep_what_people_do,
     share_calls_among_processes,
     know_shards,
+    keep_which_server_answered,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
-# From this schema on a file has all that is read; what came later is for those who write.
+# From this schema on a file has all that is read; what came later is for those who write, or looked for first.
 READABLE = 2
+SERVERS_SINCE = MIGRATIONS.index(keep_which_server_answered) + 1
 
 
 # Tokens of one trace beyond these are no count: a store of 0.1.0 may hold what a faulty endpoint said.

@@ -2,6 +2,6 @@
 
 from stepdown.models.http.endpoint_model import TIMEOUT
 from stepdown.models.http.endpoints import ANY, LOCAL
-from stepdown.models.http.lost_replies import LostReply, losses_to, report_loss
+from stepdown.models.http.lost_replies import LostReply, ServerFault, losses_to, report_loss, server_faults_to
 
-__all__ = ["ANY", "LOCAL", "TIMEOUT", "LostReply", "losses_to", "report_loss"]
+__all__ = ["ANY", "LOCAL", "TIMEOUT", "LostReply", "ServerFault", "losses_to", "report_loss", "server_faults_to"]

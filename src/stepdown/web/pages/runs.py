@@ -17,6 +17,7 @@ from stepdown.store import (
     MOST,
     WHERE,
     Run,
+    ServerFigures,
     Store,
     TraceFilter,
     TracePage,
@@ -25,6 +26,7 @@ from stepdown.store import (
     pending_review_counts,
     run_version,
     search_traces,
+    servers_of,
 )
 from stepdown.text import figures
 from stepdown.types import Settings
@@ -83,6 +85,7 @@ class ShownRun(msgspec.Struct, frozen=True, kw_only=True):
     graders: tuple[str, ...]
     met: str = ""
     waiting: int = 0
+    servers: tuple[ServerFigures, ...] = ()
 
 
 def list_runs(run_stats: RunStatsCache, store: Store, query: RunQuery, at: int = 1) -> Listing:
@@ -200,6 +203,7 @@ def _see(run_stats: RunStatsCache, run: Run, chosen: TraceFilter, at: int) -> Sh
         graders=tuple(run.graders()),
         met=_met(run_stats, run),
         waiting=pending_review_counts(run.store).get(run.id, 0),
+        servers=run_stats.remember(("servers", run.id, run_version(run)), lambda: tuple(servers_of(run))),
     )
 
 
