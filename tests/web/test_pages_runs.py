@@ -12,7 +12,7 @@ from stepdown.reports import report
 from stepdown.store import AbandonedReply, Store, StoredCall
 from stepdown.store.reviews import request_review
 from stepdown.text import figures
-from stepdown.types import GREEDY, Message, Plan, Usage
+from stepdown.types import GREEDY, Message, Plan, Reply, Usage
 from stepdown.web.pages.runs import RUNS, RunQuery, list_runs, live
 from stepdown.web.state import State
 
@@ -44,6 +44,18 @@ def test_what_a_run_paid_for_calls_that_were_left_is_shown_as_an_estimate(store:
     store.put_calls([StoredCall(bytes(16), "ollama/small", "", (Message("user", "?"),), GREEDY, 0, left, run.id)])
     assert ">≈ 457<" in get(site).text
     assert "1 call left by who asked, or broken, before the end" in get(f"{site}/runs/{run.id}").text
+
+
+def test_the_servers_of_a_fleet_have_a_row_each(store: Store, site: str) -> None:
+    run = put_run(store, "r")
+    assert "Servers" not in get(f"{site}/runs/{run.id}").text
+    for number, server in enumerate(("http://a:8000/v1", "http://<b>/v1")):
+        reply = Reply("4", "small", server=server, seconds=0.25)
+        asked = (Message("user", str(number)),)
+        store.put_calls([StoredCall(bytes([number] * 16), "vllm/small", "", asked, GREEDY, 0, reply, run.id)])
+    text = get(f"{site}/runs/{run.id}").text
+    assert "Servers: 2" in text and "http://a:8000/v1" in text and ">0.25<" in text
+    assert "http://&lt;b&gt;/v1" in text
 
 
 def test_a_run_that_waits_for_a_person_says_so_and_leads_there(store: Store, site: str) -> None:
