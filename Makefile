@@ -16,9 +16,10 @@ check:
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist worksteal
 
 fix:
-	$(PYTHON) -m ruff check --fix src tests benchmarks docs
+	$(PYTHON) -m ruff check --fix --exit-zero -q src tests benchmarks docs
 	$(PYTHON) -m ruff format src tests benchmarks docs
 	$(PYTHON) docs/make_cli.py
+	$(PYTHON) -m ruff check src tests benchmarks docs
 
 test:
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist worksteal

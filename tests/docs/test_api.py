@@ -22,6 +22,11 @@ def test_every_public_name_is_explained_once() -> None:
     assert sorted(PARTS[1::2]) == sorted(name for name in stepdown.__all__ if name[0] != "_")
 
 
+@pytest.mark.parametrize(("name", "text"), list(zip(PARTS[1::2], PARTS[2::2], strict=True)))
+def test_the_example_of_a_public_name_uses_it(name: str, text: str) -> None:
+    assert re.search(rf"\b{name}\b", examples(text))
+
+
 def test_every_example_prints_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STEPDOWN_STORE", str(tmp_path / "api.sqlite"))

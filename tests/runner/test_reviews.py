@@ -19,7 +19,7 @@ from stepdown.errors import Interrupted
 from stepdown.graders import load_grader
 from stepdown.models import ScriptedModel
 from stepdown.runner import RunOutcome, Stop, Task, run_task
-from stepdown.runner.reviews import StoredReview
+from stepdown.runner.held_plans import StoredReview
 from stepdown.store import Store
 from stepdown.store.reviews import PendingReview, decide_review, pending_reviews
 from worlds import TRACED, solver, student, sums, teacher

@@ -19,7 +19,7 @@ from stepdown.audits.blame import (
     suggestions,
 )
 from stepdown.audits.leakage import Leakage, Share, add_leak, leakage, leaked
-from stepdown.audits.plans import FaultKind, PlanFault, faults
+from stepdown.audits.plan_faults import FaultKind, PlanFault, faults
 from stepdown.audits.termination import EndingKind, contradicts, loops, termination_faults
 from stepdown.errors import UsageError
 from stepdown.store import BY_PERSON, Run

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from stepdown.audits.plans import FaultKind
+from stepdown.audits.plan_faults import FaultKind
 from stepdown.types import Grade, Trace, Verdict
 
 Blame = Literal["truncation", "grader", "student", "plan", "unknown"]

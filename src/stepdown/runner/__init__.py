@@ -13,16 +13,7 @@ from stepdown.runner.api import (
     solve,
     solve_one,
 )
-from stepdown.runner.budget import Budget
-from stepdown.runner.cached_model import CachedModel
-from stepdown.runner.calls import Calls
-from stepdown.runner.cascade import VOTING, Cascade, stream_cascade
-from stepdown.runner.contamination import Contamination, TrainingOverlap, contamination_warnings, may_have_seen
-from stepdown.runner.controls import CONTROLS
-from stepdown.runner.deltas import ROLES, Delta, finished
-from stepdown.runner.estimate import Estimate, estimate
-from stepdown.runner.fresh import Fresh, FreshDraws
-from stepdown.runner.options import (
+from stepdown.runner.api_options import (
     ProblemOptions,
     RunOptions,
     SolveOptions,
@@ -35,12 +26,21 @@ from stepdown.runner.options import (
     problem_options,
     task_of,
 )
-from stepdown.runner.plans import PlanRow, Plans, load_plans
+from stepdown.runner.budget import Budget
+from stepdown.runner.cached_model import CachedModel
+from stepdown.runner.calls import Calls
+from stepdown.runner.cascade import VOTING, Cascade, stream_cascade
+from stepdown.runner.contamination import Contamination, TrainingOverlap, contamination_warnings, may_have_seen
+from stepdown.runner.controls import CONTROLS
+from stepdown.runner.deltas import ROLES, Delta, finished
+from stepdown.runner.estimate import Estimate, estimate
+from stepdown.runner.fresh import Fresh, FreshDraws
+from stepdown.runner.held_plans import EVERY, StoredReview
+from stepdown.runner.plan_sources import PlanRow, Plans, load_plans
 from stepdown.runner.prompt_choice import prompt_set_for, trained_on
 from stepdown.runner.recorded import load_model_or_run, model_of_run
 from stepdown.runner.request import Request
 from stepdown.runner.rerun import Rerun, solve_again
-from stepdown.runner.reviews import EVERY, StoredReview
 from stepdown.runner.run import LiveCounts, ProgressCallback, RunOutcome, Stop, grade_trace, rare_collections, run_task
 from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task

@@ -12,10 +12,7 @@ from stepdown.errors import CallFailed, StepdownError
 from stepdown.graders import named
 from stepdown.models import Prices
 from stepdown.problems import Problems
-from stepdown.runner.attempt import Attempts
-from stepdown.runner.budget import Budget
-from stepdown.runner.calls import Calls
-from stepdown.runner.options import (
+from stepdown.runner.api_options import (
     RunOptions,
     SolveOptions,
     as_grader,
@@ -25,7 +22,10 @@ from stepdown.runner.options import (
     problem_options,
     task_of,
 )
-from stepdown.runner.plans import Plans
+from stepdown.runner.attempt import Attempts
+from stepdown.runner.budget import Budget
+from stepdown.runner.calls import Calls
+from stepdown.runner.plan_sources import Plans
 from stepdown.runner.run import ProgressCallback, RunOutcome, check_budget, grade_trace, run_task
 from stepdown.runner.task import Task
 from stepdown.shards import Shard

@@ -11,11 +11,11 @@ from stepdown.errors import CallFailed, UnknownName, UsageError
 from stepdown.graders import load_grader, majority_grade
 from stepdown.methods import load_method
 from stepdown.prompts import PROMPT_SETS, PromptSet, load_prompts
+from stepdown.runner.api_options import as_problems
 from stepdown.runner.calls import Calls
 from stepdown.runner.deltas import Delta
 from stepdown.runner.fresh import FreshDraws
-from stepdown.runner.options import as_problems
-from stepdown.runner.plans import Plans
+from stepdown.runner.plan_sources import Plans
 from stepdown.runner.prompt_choice import trained_on
 from stepdown.runner.run import grade_trace
 from stepdown.runner.streaming import stream_one

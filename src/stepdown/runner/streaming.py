@@ -8,7 +8,7 @@ import msgspec
 from stepdown.runner.attempt import Attempts
 from stepdown.runner.calls import Asker
 from stepdown.runner.deltas import ROLES, Delta, Deltas, streamed
-from stepdown.runner.plans import Plans
+from stepdown.runner.plan_sources import Plans
 from stepdown.runner.task import Task
 from stepdown.store import StoredTrace
 from stepdown.types import Messages, Plan, Problem, Role

@@ -11,8 +11,8 @@ from stepdown.methods import code_of_method
 from stepdown.problems import Problems, ProblemSetSummary
 from stepdown.prompts import DEFAULT, PromptSet
 from stepdown.runner.controls import marked
-from stepdown.runner.plans import Plans
-from stepdown.runner.reviews import Review
+from stepdown.runner.held_plans import Review
+from stepdown.runner.plan_sources import Plans
 from stepdown.shards import Shard
 from stepdown.types import Grader, Method, Model, Problem, Role, Sampling, Settings
 from stepdown.usercode import code_of, source_of

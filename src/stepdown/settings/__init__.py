@@ -1,7 +1,7 @@
 """What a run is, declared once: the command line, the form, `stepdown.toml` and `/v1` derive from it."""
 
 from stepdown.settings.options import Option, Share, arguments, check, options_of
-from stepdown.settings.run import (
+from stepdown.settings.run_settings import (
     FORM,
     BudgetSettings,
     EndpointSettings,

@@ -16,10 +16,10 @@ from stepdown.prompts import Demonstration, PromptSet, completes, load_demonstra
 from stepdown.runner.budget import Budget
 from stepdown.runner.cached_model import CachedModel
 from stepdown.runner.calls import Calls
-from stepdown.runner.plans import Plans, load_plans
+from stepdown.runner.held_plans import Review
+from stepdown.runner.plan_sources import Plans, load_plans
 from stepdown.runner.prompt_choice import prompt_set_for
 from stepdown.runner.recorded import load_model_or_run
-from stepdown.runner.reviews import Review
 from stepdown.runner.run import ProgressCallback
 from stepdown.runner.task import Task
 from stepdown.shards import Shard, parse_shard
