@@ -22,13 +22,18 @@ class Shard(msgspec.Struct, frozen=True, order=True):
         return f"{self.number}/{self.of}"
 
     def holds(self, problem: Problem) -> bool:
-        """Whether a problem is of this part: by 64 bits of the hash of its question and choices, modulo `of`.
+        """Whether a problem is of this part: by `problem_hash`, modulo `of`."""
+        return problem_hash(problem) % self.of == self.number - 1
 
-        Problems that ask the same are in the same part, so that no two machines pay for one prompt. What is hashed
-        must never change: machines of different versions would leave problems out.
-        """
-        asked = "\n".join((problem.question, *problem.choices)).encode(errors="replace")
-        return int.from_bytes(blake2b(asked, digest_size=8).digest(), "big") % self.of == self.number - 1
+
+def problem_hash(problem: Problem) -> int:
+    """Return 64 bits of the hash of a problem's question and choices.
+
+    Problems that ask the same are in the same part, so that no two machines pay for one prompt. What is hashed must
+    never change: machines of different versions would leave problems out.
+    """
+    asked = "\n".join((problem.question, *problem.choices)).encode(errors="replace")
+    return int.from_bytes(blake2b(asked, digest_size=8).digest(), "big")
 
 
 def parse_shard(text: str) -> Shard:

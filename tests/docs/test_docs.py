@@ -15,7 +15,7 @@ from stepdown.web.config import load_config
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Verbs that have commands of their own.
-GROUPS = {"store", "corpus"}
+GROUPS = {"store"}
 OPTION = re.compile(r"(?<!\S)(--[a-z][a-z-]+)")
 
 

@@ -3,8 +3,10 @@
 from stepdown.corpus.card import CARD, CHOSEN, REJECTED, Card, Content, Selection, read_card
 from stepdown.corpus.folder import CorpusWriter, check_out, questions_of_teachers
 from stepdown.corpus.majority_labels import with_majority_labels
+from stepdown.corpus.merging import merge_corpora
 from stepdown.corpus.parquet_rows import unicode_value
 from stepdown.corpus.problem_index import ProblemIndex, index_problems
+from stepdown.corpus.shard_places import ShardWriter, note_of
 from stepdown.corpus.targets import TARGETS, Example, label, target
 from stepdown.corpus.views import Corpus, open_corpus
 
@@ -20,9 +22,12 @@ __all__ = [
     "Example",
     "ProblemIndex",
     "Selection",
+    "ShardWriter",
     "check_out",
     "index_problems",
     "label",
+    "merge_corpora",
+    "note_of",
     "open_corpus",
     "questions_of_teachers",
     "read_card",

@@ -66,6 +66,11 @@ class CorpusWriter:
         except OSError as error:
             raise UsageError(f"cannot write `{self.out}`: {error}", "name a folder that can be written") from error
 
+    @property
+    def folder(self) -> Path:
+        """Where its files lie until all are there; what is put beside them comes with them."""
+        return self._folder
+
     def add(self, chain: Chain) -> None:
         """Add a chain; raise `UsageError` where its problem comes back after another, or has the same id as it."""
         self._parts.add(chain)

@@ -11,9 +11,11 @@ from stepdown.corpus.card import Card, Selection, read_card
 from stepdown.corpus.folder import BEHIND, CorpusWriter, parts_of, questions_of, read_groups
 from stepdown.corpus.problem_tables import read_tables
 from stepdown.corpus.selection import ChainTable, Filter, load_filter
+from stepdown.corpus.shard_places import ShardWriter, note_of, read_places
 from stepdown.corpus.steps import FilterStep, StepCounter
 from stepdown.errors import UsageError
 from stepdown.questions import NONE, Keys, keys_of, read_keys
+from stepdown.shards import Shard
 from stepdown.types import Chain
 
 Progress = Callable[[int, int], None]
@@ -126,29 +128,52 @@ class Corpus:
                 yield done, tuple(tally.kept for tally in tallies)
         yield done, tuple(tally.kept for tally in tallies)
 
-    def write(self, out: str | Path, *, force: bool = False, progress: Progress | None = None) -> "Corpus":
+    def write(
+        self,
+        out: str | Path,
+        *,
+        force: bool = False,
+        progress: Progress | None = None,
+        shard: Shard | None = None,
+    ) -> "Corpus":
         """Write this view as a corpus of its own and return that, with what each filter kept on its card.
 
         `progress` gets the rows read and all there are; a filter that must see the corpus first makes one more
-        pass. Raises `UsageError`, also where nothing is kept; then nothing is left.
+        pass, over the whole of it also where only the problems of a `shard` are written. Raises `UsageError`, also
+        where nothing is kept; then nothing is left.
         """
         card = msgspec.structs.replace(self.card, kept_from=self.card.fingerprint)
+        cut = None if shard is None else self._cut(shard)
         with CorpusWriter(out, card=card, force=force, behind=self.behind) as writer:
             tallies = self._tallies(progress)
-            if all(tally.step.filter.columns for tally in tallies):
+            if cut is None and all(tally.step.filter.columns for tally in tallies):
                 for table in _sifted_tables(tallies, self._read_tables(progress)):
                     writer.add_table(table)
             else:
-                groups = self._read(progress)
+                groups = self._read(progress) if cut is None else cut.choose(self._read(progress))
                 for tally in tallies:
                     groups = tally.sift(groups)
                 for group in groups:
+                    if cut is not None:
+                        cut.keep()
                     for chain in group:
                         writer.add(chain)
             kept = tuple(tally.kept for tally in tallies)
             _refuse_empty(kept)
+            if cut is not None:
+                cut.refuse_empty()
             writer.card = msgspec.structs.replace(card, selection=(*card.selection, *kept))
+            if cut is not None:
+                cut.write(writer.folder)
+                writer.card = msgspec.structs.replace(writer.card, notes=(*card.notes, note_of(cut.shard)))
         return open_corpus(out)
+
+    def _cut(self, shard: Shard) -> ShardWriter:
+        if (found := read_places(self.path)) is not None:
+            raise UsageError(
+                f"`{self.path}` is shard {found.shard} of a corpus", "join its shards first: `stepdown store merge`"
+            )
+        return ShardWriter(shard, selections=len(self.card.selection))
 
     def _tallies(self, progress: Progress | None) -> list[StepCounter]:
         """Make the filters ready, each on what those before it keep."""

@@ -76,7 +76,7 @@ class ProblemOptions(TypedDict, total=False):
 class RunOptions(SolveOptions, ProblemOptions, total=False):
     """All that a run can be told."""
 
-    shard: Shard | str
+    shard: Shard | str | None
     """Solve this part of the problems only, such as `"2/3"`, by the hash of each question."""
     samples: int
     """Solutions drawn per problem, all by one plan; the majority decides."""

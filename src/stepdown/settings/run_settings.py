@@ -110,8 +110,8 @@ class ShardSettings(msgspec.Struct, frozen=True, kw_only=True):
     shard: Annotated[
         str | None,
         option(
-            "Take part `i/n` of the problems, such as `2/3`, chosen by the hash of each question: one part for each "
-            "machine, put together by `stepdown store merge`."
+            "Take part `i/n` of the problems, such as `2/3`, by the hash of each question; `stepdown store merge` "
+            "joins what the parts wrote."
         ),
     ] = None
 

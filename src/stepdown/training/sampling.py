@@ -1,12 +1,12 @@
 """From runs to corpora: the chains a teacher wrote, or the plans that students followed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Unpack
 
 import msgspec
 
-from stepdown.corpus import Card, Corpus, CorpusWriter, check_out, open_corpus
+from stepdown.corpus import Card, Corpus, CorpusWriter, ShardWriter, check_out, note_of, open_corpus
 from stepdown.errors import UsageError
 from stepdown.graders import load_grader
 from stepdown.methods import CHAIN_OF_THOUGHT, FEW_SHOT
@@ -85,7 +85,7 @@ class SampleOptions(ProblemOptions, total=False):
     """End a chain before any of these; the usual ones where not given."""
     store: Store | str | Path
     """Where calls and the run are kept."""
-    shard: Shard | str
+    shard: Shard | str | None
     """Sample this part of the problems only, such as `"2/3"`, by the hash of each question."""
     budget: Budget | float
     """A limit; a number is in US dollars, for this run with what it has cost before."""
@@ -148,18 +148,43 @@ def write_chains(
     `shown` are the demonstrations its teacher saw.
     """
     failed = run.summary().errors
-    if len(run) == failed:
+    if len(run) == failed and shard is None:
         raise UsageError(f"run `{run.id}` has no solution", "the same command tries again; `stepdown traces` says why")
     notes = (f"{failed} draws failed and are left out",) if failed else ()
     versions: set[str] = set()
     behind = frozenset(question_key(one.question, one.choices) for one in demonstrations)
     with CorpusWriter(out, card=_card(run, notes=notes, licence=licence), force=force, behind=behind) as corpus:
-        for trace, grade in run.graded():
-            if trace.solution is not None and (shard is None or shard.holds(trace.problem)):
+        rows = run.rows() if shard is None else _shard_rows(run, shard, corpus)
+        for _, trace, grade in rows:
+            if trace.solution is not None:
                 versions.add(trace.calls[-1].reply.model)
                 corpus.add(chain_of(trace, grade))
         corpus.card = msgspec.structs.replace(corpus.card, versions=tuple(sorted(versions)))
     return open_corpus(out)
+
+
+def _shard_rows(run: Run, shard: Shard, corpus: CorpusWriter) -> Iterator[tuple[int, Trace, Grade]]:
+    """Stream the rows of a shard's problems, and write beside the corpus where they stand in the whole."""
+    writer = ShardWriter(shard)
+    problems, failed, last, placed = 0, 0, -1, -1
+    for row in run.rows():
+        ordinal, trace, _ = row
+        if not shard.holds(trace.problem):
+            continue
+        problems, last = problems + (ordinal != last), ordinal
+        failed += trace.solution is None
+        if trace.solution is not None and placed != ordinal:
+            placed = ordinal
+            writer.keep(ordinal)
+        yield row
+    if not problems:
+        raise UsageError(
+            f"shard {shard} holds none of the {run.settings.count:,} problems",
+            "it may be left out where the others are joined",
+        )
+    writer.write(corpus.folder, total=run.settings.count, problems=problems)
+    left = (f"{failed} draws failed and are left out",) if failed else ()
+    corpus.card = msgspec.structs.replace(corpus.card, notes=(*left, note_of(shard)))
 
 
 def chain_of(trace: Trace, grade: Grade) -> Chain:

@@ -8,10 +8,15 @@ from cyclopts import Parameter
 
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.corpus_summaries import show_corpus, telling
+from stepdown.cli.from_settings import verb
 from stepdown.cli.options import CHOICE, Flag, Json
 from stepdown.corpus import Corpus, open_corpus
+from stepdown.settings import ShardSettings
+
+SHARD = ShardSettings()
 
 
+@verb
 def keep(
     corpus: Path,
     /,
@@ -19,6 +24,7 @@ def keep(
     out: Annotated[Path, Parameter(group=CHOICE)],
     seed: Annotated[int, Parameter(group=CHOICE)] = 0,
     force: Annotated[Flag, Parameter(group=CHOICE)] = False,
+    shard: ShardSettings = SHARD,
     json: Json = False,
 ) -> int:
     """Keep the chains that pass all filters.
@@ -38,9 +44,11 @@ def keep(
     json
         Write JSON to stdout, as docs/cli.md promises.
     """
+    part = shard.chosen
     source = open_corpus(corpus)
     began = monotonic()
-    kept = source.keep(*filters, seed=seed, code=True).write(out, force=force, progress=telling("keep"))
+    view = source.keep(*filters, seed=seed, code=True)
+    kept = view.write(out, force=force, progress=telling("keep"), shard=part)
     seconds = monotonic() - began
     if not json:
         show_selection(kept, len(source.card.selection))

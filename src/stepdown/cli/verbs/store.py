@@ -6,9 +6,11 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from stepdown.cli.console.terminal import say, show, show_json
-from stepdown.cli.corpus_summaries import telling
+from stepdown.cli.corpus_summaries import show_corpus, telling
 from stepdown.cli.options import Flag, Json, OutputOptions
-from stepdown.errors import StoreError
+from stepdown.cli.unused_options import refuse
+from stepdown.corpus import merge_corpora
+from stepdown.errors import StoreError, UsageError
 from stepdown.store import maintenance, merging
 from stepdown.text import counted
 
@@ -86,31 +88,43 @@ def compact(*, dry_run: Flag = False, output: OutputOptions = OUTPUT) -> int:
     return 0
 
 
-@app.command(help="Join stores into one, such as those of the shards of a run; what it has already stays.")
+@app.command(help="Join stores into one, or the corpora of all shards; of a store, what it has already stays.")
 def merge(
     stores: Annotated[tuple[Path, ...], Parameter(negative=())],
     /,
     *,
     into: Path,
     separate: Flag = False,
+    force: Flag = False,
     dry_run: Flag = False,
     json: Json = False,
 ) -> int:
-    """Join stores into one; they are only read, and a merge that is ended leaves nothing half.
+    """Join stores into one, or the corpora of all shards; they are only read, and a merge that is ended leaves nothing.
 
     Parameters
     ----------
     stores
-        The stores to join.
+        The stores to join; or the folders that `sample --shard` or `keep --shard` wrote.
     into
-        The store they go into, made now if it is not there.
+        The store they go into, made now if it is not there; or the corpus to write.
     separate
         Join what looks like shards of one run that were made by other settings as runs of their own.
+    force
+        Replace a corpus that is there.
     dry_run
         Only say what would come of it.
     json
         Write JSON to stdout, as docs/cli.md promises.
     """
+    folders = [path for path in stores if path.is_dir()]
+    if folders:
+        if len(folders) < len(stores):
+            raise UsageError(f"`{folders[0]}` is a folder and others are files", "join stores, or corpora")
+        unused = [flag for flag, given in (("--separate", separate), ("--dry-run", dry_run)) if given]
+        refuse(unused, "corpora are joined", "leave it out")
+        show_corpus(merge_corpora(folders, into, force=force, progress=telling("merge")), as_json=json)
+        return 0
+    refuse(["--force"] * force, "a store that is there is joined into", "leave it out")
     found = merging.merge(stores, into, separate=separate, dry=dry_run, progress=telling("merge"))
     if json:
         show_json(found)
@@ -122,7 +136,7 @@ def merge(
 def _show_merge(found: merging.MergeResult) -> None:
     would = "would bring" if found.dry_run else "brought"
     for one in found.stores:
-        twice = f"; {counted(one.paid_twice, 'call')} was paid for elsewhere too" if one.paid_twice else ""
+        twice = f"; {counted(one.paid_twice, 'call')} paid for elsewhere too" if one.paid_twice else ""
         show(f"{one.store} {would} {_rows(one.added, show_all=False) or 'nothing new'}{twice}")
     show(f"{found.into}: {_rows(found.rows)}")
     for run in found.runs:
