@@ -67,6 +67,7 @@ def main() -> None:
             found += rows("pipeline.py", url)
     found += rows("grading.py") + rows("corpus.py") + rows("embedded.py")
     found += rows("sampling.py") + rows("training.py") + rows("resume.py")
+    found += rows("estimate.py")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with (HERE / "results.jsonl").open("a") as kept:
         for row in found:

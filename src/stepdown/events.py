@@ -52,8 +52,25 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     progress: RunProgress | None = None
 
 
-class Costing(msgspec.Struct, frozen=True):
-    """What a run would take: a line of `run --estimate --json`; costs are None where a price is unknown."""
+class CostingConstant(msgspec.Struct, frozen=True):
+    """A number that an estimate rests on, from so many `measured` requests of the store, assumed where that is 0."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    measured: int
+    note: str
+
+
+class Costing(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run would take: a line of `run --estimate --json`; costs are None where a price is unknown.
+
+    `calls_low` to `calls_high` are to be sent, in `requests`; `width` of these are in flight on `servers`. `seconds` is
+    wall time. `corpus_bytes` is None where no corpus is written, `within_budget`, the share of its cost or tokens that
+    the budget allows, where there is no limit. `left_out` says what is not in it.
+    """
 
     run: str
     method: str
@@ -64,6 +81,27 @@ class Costing(msgspec.Struct, frozen=True):
     tokens: dict[Role, int]
     cost: float | None
     most: float | None
+    calls_low: int
+    calls_high: int
+    requests: int
+    tokens_low: int
+    tokens_high: int
+    cost_low: float | None
+    cost_high: float | None
+    seconds: float
+    seconds_low: float
+    seconds_high: float
+    store_bytes: int
+    store_bytes_low: int
+    store_bytes_high: int
+    corpus_bytes: int | None
+    corpus_bytes_low: int | None
+    corpus_bytes_high: int | None
+    width: int
+    servers: int
+    within_budget: float | None
+    constants: list[CostingConstant]
+    left_out: list[str]
 
 
 def failure_of(error: StepdownError, code: int | None = None) -> Failure:

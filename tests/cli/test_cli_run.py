@@ -197,6 +197,19 @@ def test_an_estimate_sends_and_writes_nothing(server: FaultyServer, capsys: pyte
     assert main(["runs", "--json"]) == 0 and not capsys.readouterr().out
 
 
+def test_an_estimate_says_how_far_the_budget_goes_and_what_it_rests_on(
+    server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    estimate = (*DIRECT, *STUDENT, "--concurrency", "2", "--max-tokens-total", "900", "--estimate")
+    assert run(*estimate, "--json") == 0
+    (found,) = results(capsys)
+    assert 0 < found["within_budget"] < 1 and found["width"] == 2
+    assert found["seconds_low"] < found["seconds"] < found["seconds_high"]
+    assert run(*estimate) == 0
+    page = capsys.readouterr().out
+    assert "in budget" in page and "What it rests on" in page and "speed of `openai/student` as student" in page
+
+
 def test_ctrl_c_finishes_what_was_begun_and_the_same_command_goes_on(
     server: FaultyServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

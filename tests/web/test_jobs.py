@@ -132,6 +132,7 @@ def test_an_estimate_shows_calls_and_sends_none(open_desk: Callable[..., Desk]) 
     status, page, _ = desk.post("/jobs", **FORM | {"do": "estimate"})
     assert status == 200 and 'id="costings"' in page and "--student=openai-api/here/student" in page
     assert not desk.endpoint.bodies and f'value="{STUDENT}"' in page
+    assert "What it rests on" in page and "Work of the driver on a reply" in page and ">assumed<" in page
 
 
 def test_a_run_is_stopped_by_the_page_and_keeps_what_was_answered(open_desk: Callable[..., Desk]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stepdown.errors import UsageError
+from stepdown.models.capacity import Capacity, capacity_of
 from stepdown.models.environment import Secret, find_setting, read_env_file
 from stepdown.models.http.connections import find_proxy
 from stepdown.models.http.endpoint_model import TIMEOUT, EndpointModel
@@ -22,6 +23,7 @@ __all__ = [
     "ADDRESSES",
     "FREE",
     "TAKEN",
+    "Capacity",
     "EndpointModel",
     "FleetModel",
     "Prices",
@@ -33,6 +35,7 @@ __all__ = [
     "ServerLook",
     "Servers",
     "as_model",
+    "capacity_of",
     "configured_fleets",
     "find_in_config",
     "find_setting",

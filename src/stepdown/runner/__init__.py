@@ -28,6 +28,7 @@ from stepdown.runner.api_options import (
 )
 from stepdown.runner.budget import Budget
 from stepdown.runner.cached_model import CachedModel
+from stepdown.runner.call_profiles import Constant, Estimated
 from stepdown.runner.calls import Calls
 from stepdown.runner.cascade import VOTING, Cascade, stream_cascade
 from stepdown.runner.contamination import Contamination, TrainingOverlap, contamination_warnings, may_have_seen
@@ -55,9 +56,11 @@ __all__ = [
     "CachedModel",
     "Calls",
     "Cascade",
+    "Constant",
     "Contamination",
     "Delta",
     "Estimate",
+    "Estimated",
     "Fresh",
     "FreshDraws",
     "LiveCounts",

@@ -1,26 +1,56 @@
-"""What a task would cost, said before anything is sent."""
+"""What a task would take, said before anything is sent: calls, tokens, bytes, seconds and money, with bounds.
+
+Calls come from a dry run, tokens and latencies from the store's calls of the same model where it has some, and wall
+time from a simulation. Every number that is not known stands among the `constants`, measured or assumed.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
-from stepdown.errors import CallFailed
-from stepdown.runner.attempt import Attempts
-from stepdown.runner.cache import ReplyCache
-from stepdown.runner.deltas import Deltas
-from stepdown.runner.request import KeyedCall, Request
+from stepdown.models import Capacity, capacity_of
+from stepdown.runner.call_profiles import LEAST_MEASURED, CallProfile, Constant, Estimated, mean_of, profile_of
+from stepdown.runner.planned_calls import (
+    FEW_PARTS,
+    MANY_PARTS,
+    MOST_DRAWS,
+    PARTS,
+    DryCalls,
+    PlannedProblem,
+    PlannedRequest,
+    plan_problem,
+    shapes_of,
+)
+from stepdown.runner.simulation import SimulatedCaller, simulate
+from stepdown.runner.sizes import corpus_bytes, store_bytes
 from stepdown.runner.task import Task
 from stepdown.store import Store
-from stepdown.types import Pricing, Reply, Role, Usage
+from stepdown.types import Model, Pricing, Problem, Role, Usage
 
-# English text and arithmetic hold about this many characters a token in today's tokenizers.
-CHARACTERS_PER_TOKEN = 4
-TYPICAL_TOKENS: dict[Role, int] = {"teacher": 120, "student": 250, "judge": 4}
+# Seconds that the driving process works on one reply: storing, grading, the next request; on one core of 2026.
+DRIVER = Constant("work of the driver on a reply", 0.0008, 0.0003, 0.004, "seconds")
+START = Constant("start of the command", 1.0, 0.0, 5.0, "seconds")
+LOADING = Constant("loading of weights", 30.0, 2.0, 120.0, "seconds")
+# What the simulation leaves out, such as the turns of an event loop, as a share of the time.
+SIMULATION = Constant("real against simulated time", 1.0, 0.9, 1.2)
+# Prompts that hold earlier replies, against those with replies of usual length.
+HELD = Constant("length of prompts that hold earlier replies", 1.0, 0.8, 1.2)
+_SEEDS = range(3)
+_PROBED = 20
+LEFT_OUT = (
+    "429 and other faults, and the calls that are asked again for them",
+    "latency that grows with the load: it is taken from calls at whatever load those had",
+)
 
 
-class Estimate(msgspec.Struct, frozen=True):
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """Calls a task would make, those the store answers already, the tokens of the rest by role, and US dollars.
 
     `cost` takes replies of typical length, `most` replies as long as `max_tokens` allows; None where a price is
-    unknown. The length of a plan that is not written yet is typical too.
+    unknown. The length of a plan that is not written yet is typical too. `asked` are the calls to be sent, in so many
+    `requests`; `seconds` is wall time, `width` how many requests are in flight, over all `servers`. `corpus` bytes are
+    None where the task writes none. `left_out` says what the model does not know.
     """
 
     calls: int
@@ -28,61 +58,235 @@ class Estimate(msgspec.Struct, frozen=True):
     tokens: dict[Role, Usage]
     cost: float | None
     most: float | None
+    asked: Estimated
+    requests: int
+    all_tokens: Estimated
+    dollars: Estimated | None
+    seconds: Estimated
+    store: Estimated
+    corpus: Estimated | None
+    width: int
+    servers: int
+    constants: tuple[Constant, ...]
+    left_out: tuple[str, ...]
 
 
-class _DryCalls:
-    """Answers each request by the store, or else by a text of typical length; nothing is sent."""
+class _Totals:
+    """Sums over problems: requests by profile with their tokens and dollars for the lower bound, the value, the upper.
 
-    def __init__(self, store: Store) -> None:
-        self._cache = ReplyCache(store)
-        self.sent = self.found = 0
-        self.typical: dict[tuple[Role, str], Usage] = {}
-        self.longest: dict[str, Usage] = {}
+    The prompt of a request for several draws counts once, for the upper bound of a guess and for `most` with each draw.
+    """
 
-    async def ask(self, request: Request, deltas: Deltas | None = None) -> KeyedCall:
-        """Return a call and its key, as `Calls.ask` does."""
-        found = self._cache.find(request)
-        if found is None:
-            return request.key, request.call(self._send(request))
-        self.found += 1
-        return found[0], request.call(found[1])
+    def __init__(self, profiles: Sequence[CallProfile], pricing: Pricing) -> None:
+        self.profiles, self.pricing = profiles, pricing
+        self.usage = [[[0.0, 0.0] for _ in range(3)] for _ in profiles]
+        self.dollars: list[float | None] = [0.0, 0.0, 0.0, 0.0]
 
-    def _send(self, request: Request) -> Reply:
-        self.sent += 1
-        model, limit = request.model.name, request.sampling.max_tokens
-        length = min(TYPICAL_TOKENS[request.role], limit)
-        size = sum(len(message.content) for message in request.messages) // CHARACTERS_PER_TOKEN
-        typical, longest = self.typical.get((request.role, model), Usage()), self.longest.get(model, Usage())
-        self.typical[request.role, model] = Usage(typical.input + size, typical.output + length)
-        self.longest[model] = Usage(longest.input + size, longest.output + limit)
-        # A list, so that a method that goes on by the parts of a reply asks about some.
-        text = "".join(f"{number}. {'x' * (length * CHARACTERS_PER_TOKEN // 3 - 4)}\n" for number in (1, 2, 3))
-        return Reply(text, model)
+    def add(self, one: PlannedRequest) -> None:
+        """Add a request."""
+        profile = self.profiles[one.profile]
+        reads = (1, 1, one.draws if profile.guess else 1) if profile.several else (one.draws,) * 3
+        ratios = (profile.per_token.high, profile.per_token.value, profile.per_token.low)
+        lengths = (profile.output.low, profile.output.value, profile.output.high)
+        usages = [
+            (one.characters / ratio * times * (held if one.holds_replies else 1), min(length, one.limit) * one.draws)
+            for times, ratio, length, held in zip(reads, ratios, lengths, (HELD.low, 1.0, HELD.high), strict=True)
+        ]
+        for sums, (read, written) in zip(self.usage[one.profile], usages, strict=True):
+            sums[0] += read
+            sums[1] += written
+        most = (one.characters / profile.per_token.value * one.draws, float(one.limit * one.draws))
+        for index, (read, written) in enumerate([*usages, most]):
+            self.dollars[index] = self._added(self.dollars[index], profile.model, read, written, one.draws)
+
+    def bounds(self, scale: float) -> tuple[Estimated | None, float | None]:
+        """Return the dollars with their bounds, and the most they can be; None where a price is unknown."""
+        low, value, high, most = self.dollars
+        known = None if low is None or value is None or high is None else Estimated(low, value, high).times(scale)
+        return known, None if most is None else most * scale
+
+    def _added(self, before: float | None, model: str, read: float, written: float, draws: int) -> float | None:
+        # A price may depend on the length of one call, so calls are priced one by one.
+        price = self.pricing.cost(model, Usage(round(read / draws), round(written / draws)))
+        return None if before is None or price is None else before + price * draws
 
 
 async def estimate(task: Task, store: Store, pricing: Pricing) -> Estimate:
-    """Read the problems once and add up what their calls would take; nothing is sent or written."""
-    task.settings()
-    dry = _DryCalls(store)
-    attempts = Attempts(task, dry)
+    """Read the problems once and say what their calls would take; nothing is sent or written."""
+    count = task.settings().count
+    models = _callers(task)
+    profiles = {who: profile_of(task, store, who[0], model) for who, model in models.items()}
+    every = list(profiles.values())
+    dry, totals = DryCalls(store, profiles), _Totals(every, pricing)
+    step = max(1, -(-count * task.samples // MOST_DRAWS))
+    problems: list[PlannedProblem] = []
+    total = 0
     for problem in filter(task.takes, task.problems):
-        first = attempts.attempt()
-        try:
-            plan = await attempts.plan(problem, first)
-        except CallFailed:
+        total += 1
+        if (total - 1) % step:
             continue
-        for sample in range(task.samples):
-            await attempts.solve(0, problem, plan, attempts.attempt(sample))
+        planned = await plan_problem(task, dry, problem)
+        if planned is not None:
+            problems.append(planned)
+            for request in planned.requests:
+                totals.add(request)
+    scale = total / -(-total // step) if total else 1.0
+    parts = await _parts(task, profiles, problems)
+    return _estimate(task, models, every, problems, totals, scale=scale, parts=parts)
+
+
+def _callers(task: Task) -> dict[tuple[Role, str], Model]:
+    """Return who is asked in which role."""
+    found: dict[tuple[Role, str], Model] = {}
+    if task.planner is not None:
+        found["teacher", task.planner.name] = task.planner
+    found[task.role, task.student.name] = task.student
+    return found
+
+
+async def _parts(
+    task: Task, profiles: dict[tuple[Role, str], CallProfile], problems: Sequence[PlannedProblem]
+) -> tuple[Estimated, int]:
+    """Return the factor on calls of a method that goes on by the parts of a reply, and the problems that say it.
+
+    It is 1 for any other method.
+    """
+    alone = msgspec.structs.replace(task, samples=1)
+    some: list[Problem] = list(islice(task.problems, _PROBED))
+    counts = []
+    for parts in (FEW_PARTS, PARTS, MANY_PARTS):
+        dry = DryCalls(None, profiles, parts=parts)
+        planned = [await plan_problem(alone, dry, problem) for problem in some]
+        counts.append(sum(one.calls for one in planned if one))
+    low, usual, high = counts
+    if not 0 < low < usual < high:
+        return Estimated(1.0, 1.0, 1.0), 0
+    done = [one.calls / task.samples for one in problems if one.cached == one.calls]
+    if len(done) < LEAST_MEASURED:
+        return Estimated(low / usual, 1.0, high / usual), 0
+    mean, error = mean_of(done)
+    return Estimated(mean - error, mean, mean + error).times(len(some) / usual), len(done)
+
+
+def _estimate(
+    task: Task,
+    models: dict[tuple[Role, str], Model],
+    profiles: Sequence[CallProfile],
+    problems: Sequence[PlannedProblem],
+    totals: _Totals,
+    *,
+    scale: float,
+    parts: tuple[Estimated, int],
+) -> Estimate:
+    calls, cached = (sum(getattr(one, name) for one in problems) for name in ("calls", "cached"))
+    requests = [request for one in problems for request in one.requests]
+    factor, asked = parts[0], calls - cached
+    sums = [[sum(usage[bound]) * scale for usage in totals.usage] for bound in range(3)]
+    tokens = Estimated(*(sum(some) for some in sums))
+    dollars, most = totals.bounds(scale)
+    paid = _by_parts(dollars, factor) if dollars else None
+    capacities = {model.name: capacity_of(model) for model in models.values()}
+    seconds = _seconds(profiles, problems, capacities, scale)
     return Estimate(
-        calls=dry.sent + dry.found,
-        cached=dry.found,
-        tokens={role: usage for (role, _), usage in dry.typical.items()},
-        cost=_cost(pricing, [(model, usage) for (_, model), usage in dry.typical.items()]),
-        most=_cost(pricing, list(dry.longest.items())),
+        calls=round((cached + asked * factor.value) * scale),
+        cached=round(cached * scale),
+        tokens=_by_role(profiles, totals, scale),
+        cost=paid.value if paid else None,
+        most=None if most is None else most * factor.high,
+        asked=_by_parts(Estimated(asked, asked, asked).times(scale), factor),
+        requests=round(len(requests) * scale * factor.value),
+        all_tokens=_by_parts(tokens, factor),
+        dollars=paid,
+        seconds=_by_parts(seconds, factor),
+        store=_by_parts(store_bytes(task, profiles, problems).times(scale), factor),
+        corpus=corpus_bytes(profiles, task, problems).times(scale) if task.role == "teacher" else None,
+        width=sum(one.width * one.servers for one in capacities.values()),
+        servers=sum(one.servers for one in capacities.values()),
+        constants=tuple(_constants(task, profiles, capacities, parts, held=any(one.holds_replies for one in requests))),
+        left_out=_left_out(task, scale),
     )
 
 
-def _cost(pricing: Pricing, usages: list[tuple[str, Usage]]) -> float | None:
-    costs = [pricing.cost(model, usage) for model, usage in usages]
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None
+def _by_role(profiles: Sequence[CallProfile], totals: _Totals, scale: float) -> dict[Role, Usage]:
+    found: dict[Role, Usage] = {}
+    for profile, usage in zip(profiles, totals.usage, strict=True):
+        read, written = (round(one * scale) for one in usage[1])
+        before = found.get(profile.role, Usage())
+        if read or written:
+            found[profile.role] = Usage(before.input + read, before.output + written)
+    return found
+
+
+def _by_parts(found: Estimated, parts: Estimated) -> Estimated:
+    return Estimated(found.low * parts.low, found.value * parts.value, found.high * parts.high)
+
+
+def _left_out(task: Task, scale: float) -> tuple[str, ...]:
+    judged = ("the calls of the judge",) if task.grader.name.startswith("judge:") else ()
+    reviewed = ("the time that people take to review plans",) if task.review is not None else ()
+    between = (f"what lies between every {scale:.0f}th problem, the ones that were looked at",) if scale > 1 else ()
+    return (*LEFT_OUT, *judged, *reviewed, *between)
+
+
+def _seconds(
+    profiles: Sequence[CallProfile],
+    problems: Sequence[PlannedProblem],
+    capacities: dict[str, Capacity],
+    scale: float,
+) -> Estimated:
+    """Return the wall time: simulated for both bounds and the value, with what the simulation leaves out."""
+    if not any(one.requests for one in problems):
+        return Estimated(START.low, START.value, START.high)
+    load = max(
+        (LOADING.value, LOADING.low, LOADING.high) if one.loads else (0.0, 0.0, 0.0) for one in capacities.values()
+    )
+    loading = Estimated(load[1], load[0], load[2])
+    found = []
+    for bound in ("low", "value", "high"):
+        callers = [_caller(one, capacities[one.model], bound) for one in profiles]
+        several = [one.several and not (one.guess and bound == "high") for one in profiles]
+        shapes = {shape: max(1, round(count * scale)) for shape, count in shapes_of(problems, several).items()}
+        driver = getattr(DRIVER, bound)
+        found.append([simulate(shapes, callers, driver=driver, seed=seed).seconds for seed in _SEEDS])
+    return Estimated(
+        min(found[0]) * SIMULATION.low + START.low + loading.low,
+        sorted(found[1])[1] * SIMULATION.value + START.value + loading.value,
+        max(found[2]) * SIMULATION.high + START.high + loading.high,
+    )
+
+
+def _caller(profile: CallProfile, capacity: Capacity, bound: str) -> SimulatedCaller:
+    # At worst an endpoint whose width is found by trying never bears more than it begins with.
+    widest = capacity.width if bound == "high" else capacity.widest
+    latency = profile.latency(getattr(profile.scales, bound))
+    return SimulatedCaller(profile.model, latency, capacity.width, widest, capacity.servers)
+
+
+def _constants(
+    task: Task,
+    profiles: Sequence[CallProfile],
+    capacities: dict[str, Capacity],
+    parts: tuple[Estimated, int],
+    *,
+    held: bool,
+) -> Iterator[Constant]:
+    """Stream all that an estimate rests on."""
+    for profile in profiles:
+        yield from profile.constants
+        if profile.guess and task.samples > 1:
+            yield Constant(
+                f"draws of a prompt in one request of `{profile.model}`: all, or at worst one", 1.0, 0.0, 1.0
+            )
+    for name, one in capacities.items():
+        widest = float(one.widest * one.servers)
+        note = "found by trying" if one.widest > one.width else ""
+        yield Constant(f"width of `{name}`", float(one.width * one.servers), float(one.width), widest, "calls", 0, note)
+        if one.loads:
+            yield LOADING
+    factor, measured = parts
+    if factor.low < factor.high:
+        name = "calls of a method that goes on by the parts of a reply, against three parts"
+        yield Constant(name, factor.value, factor.low, factor.high, "", measured)
+    if held:
+        yield HELD
+    yield from (DRIVER, START, SIMULATION)

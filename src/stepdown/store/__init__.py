@@ -14,6 +14,7 @@ from stepdown.store.database import default_path
 from stepdown.store.derived import carry_over
 from stepdown.store.empty_files import discard_if_empty
 from stepdown.store.filesystem import network_of
+from stepdown.store.measurements import MeasuredRequest, measured_requests
 from stepdown.store.opening import PATIENCE
 from stepdown.store.provenance import Siblings, grades_of, payers, siblings
 from stepdown.store.records import (
@@ -75,6 +76,7 @@ __all__ = [
     "Decision",
     "Edit",
     "Locked",
+    "MeasuredRequest",
     "PendingReview",
     "ReviewDecision",
     "Run",
@@ -108,6 +110,7 @@ __all__ = [
     "expected_problems",
     "grades_of",
     "maintenance",
+    "measured_requests",
     "merging",
     "neighbours",
     "network_of",

@@ -14,6 +14,7 @@ from stepdown.text.figures import (
     percent,
     points,
     short,
+    size,
 )
 from stepdown.text.safety import clean, error_line, in_markdown, json_line
 from stepdown.text.sse import DONE, EventReader, EventTooLarge, comment, event
@@ -41,4 +42,5 @@ __all__ = [
     "percent",
     "points",
     "short",
+    "size",
 ]

@@ -27,12 +27,22 @@ def chance(p: float | None) -> str:
 
 
 def count(number: int | None) -> str:
-    """Write a number of tokens: `842`, `24.1 k`, `3.20 M`."""
+    """Write a number of tokens: `842`, `24.1 k`, `3.20 M`, `48.6 G`."""
     if number is None:
         return UNKNOWN
     if number < 10_000:
         return str(number)
-    return f"{number / 1000:.1f} k" if number < 999_950 else f"{number / 1_000_000:.2f} M"
+    if number < 999_950:
+        return f"{number / 1000:.1f} k"
+    return f"{number / 1e6:.2f} M" if number < 9_999_500_000 else f"{number / 1e9:.1f} G"
+
+
+def size(number: float) -> str:
+    """Write a number of bytes: `842 B`, `24 kB`, `3.2 MB`, `114 GB`."""
+    names = ("B", "kB", "MB", "GB", "TB")
+    power = next((power for power in range(len(names)) if number < 999.5 * 1000**power), len(names) - 1)
+    scaled = number / 1000**power
+    return f"{scaled:.1f} {names[power]}" if scaled < 9.95 and power else f"{scaled:,.0f} {names[power]}"
 
 
 def counted(number: int, noun: str) -> str:
@@ -50,10 +60,12 @@ def money(dollars: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write seconds as `12 s`, `3.4 min` or `1.2 h`."""
+    """Write seconds as `12 s`, `3.4 min`, `1.2 h` or `4.5 days`."""
     if seconds < 100:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    if seconds < 6000:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 360_000 else f"{seconds / 86_400:.1f} days"
 
 
 def clipped(name: str, width: int) -> str:

@@ -1,16 +1,13 @@
 """`stepdown run`: solve and grade a data set, one setting or a grid of them."""
 
-import asyncio
-from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
 from msgspec import structs
 
-from stepdown.cli.console.progress import titled
 from stepdown.cli.console.review_prompt import ReviewPrompt
-from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import report, say, show_json
+from stepdown.cli.estimates import show_estimates
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players, tasks_of
 from stepdown.cli.options import SETTINGS, OutputOptions
@@ -18,11 +15,7 @@ from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.run_summaries import show_results
 from stepdown.cli.session import Session
 from stepdown.errors import blaming
-from stepdown.events import Costing
-from stepdown.models import Prices
-from stepdown.runner import Estimate, Task, estimate
 from stepdown.settings import (
-    BudgetSettings,
     EndpointSettings,
     GridSettings,
     ProblemSettings,
@@ -30,8 +23,7 @@ from stepdown.settings import (
     RunSampling,
     ShardSettings,
 )
-from stepdown.store import Store
-from stepdown.text import count, counted, money
+from stepdown.text import counted
 
 Review = Annotated[bool, Parameter(show_default=False, group=SETTINGS)]
 GRID = GridSettings()
@@ -99,39 +91,3 @@ def finish(session: Session, *, as_json: bool) -> int:
         remedy = f"`stepdown traces {short[0].run} --where ungraded` says why, and the same command tries them again"
         say(f"ungraded: {counted(ungraded, 'problem')}; {remedy}")
     return session.exit_code
-
-
-def show_estimates(
-    tasks: list[Task], store: Store, spend: BudgetSettings, *, as_json: bool, runs: Sequence[str] = ()
-) -> int:
-    """Say what tasks would take, under their own runs' ids or these; nothing is sent or written."""
-    prices, ids = Prices(spend.prices), runs or [store.id_of(task.settings()) for task in tasks]
-    costings = [
-        _costing(run, task, asyncio.run(estimate(task, store, prices))) for run, task in zip(ids, tasks, strict=True)
-    ]
-    if as_json:
-        for costing in costings:
-            show_json(costing)
-        return 0
-    rows = [
-        (str(index), titled(task), str(one.calls - one.cached), str(one.cached), count(sum(one.tokens.values())),
-         money(one.cost), money(one.most))
-        for index, (task, one) in enumerate(zip(tasks, costings, strict=True), 1)
-    ]  # fmt: skip
-    note = "cost: with replies of typical length; most: with replies as long as allowed. Runs may share calls."
-    show_table("Estimate", ("#", "run", "calls", "cached", "tokens", "cost", "most"), rows, words=2, note=note)
-    return 0
-
-
-def _costing(run: str, task: Task, found: Estimate) -> Costing:
-    return Costing(
-        run=run,
-        method=task.method.name,
-        student=task.student.name,
-        teacher=task.planner.name if task.planner else "",
-        calls=found.calls,
-        cached=found.cached,
-        tokens={role: usage.input + usage.output for role, usage in found.tokens.items()},
-        cost=found.cost,
-        most=found.most,
-    )

@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 
 from stepdown.cli.console.terminal import say
 from stepdown.cli.corpus_summaries import show_corpus
+from stepdown.cli.estimates import show_estimates
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
 from stepdown.cli.options import CHOICE, SETTINGS, Flag, OutputOptions
@@ -17,7 +18,7 @@ from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.required_extras import check_extras
 from stepdown.cli.session import Session
 from stepdown.cli.unused_options import given, refuse
-from stepdown.cli.verbs.run import finish, show_estimates
+from stepdown.cli.verbs.run import finish
 from stepdown.corpus import Corpus, check_out
 from stepdown.errors import UsageError
 from stepdown.extras import load_polars

@@ -9,7 +9,7 @@ from math import ceil
 from typing import Literal, TypeVar
 
 from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, StepdownError
-from stepdown.models.http.concurrency import START, AdaptiveConcurrency
+from stepdown.models.http.concurrency import MOST, START, AdaptiveConcurrency
 from stepdown.types import Backoff
 
 T = TypeVar("T")
@@ -87,6 +87,11 @@ class Limits:
         self._answered = False
         self._reason = ""
         self._late: set[_Retries] = set()
+
+    @property
+    def widest(self) -> int:
+        """How many calls it may come to allow at once."""
+        return MOST if self._adaptive else self.width
 
     @property
     def backoff(self) -> Backoff | None:

@@ -82,6 +82,11 @@ async def _form(
         errors=form.errors,
         refused=refused,
         costings=costings,
+        figures=figures,
+        constants={
+            (one.name, one.value, one.measured): one for each in costings or () for one in each.constants
+        }.values(),
+        left_out=tuple(dict.fromkeys(line for each in costings or () for line in each.left_out)),
         command=shlex.join(["stepdown", *command_of(form.settings)]) if form.settings else "",
     )
 
