@@ -46,6 +46,15 @@ def question_key(question: str, choices: Sequence[str] = ()) -> int:
     return int.from_bytes(blake2b(" ".join(text).encode(errors="replace"), digest_size=_SIZE).digest(), "big")
 
 
+def pairing_key(problem: Problem) -> int:
+    """Return the 56 bits by which a problem of one run is paired with that of another: its question, letter by letter.
+
+    Blanks do not count; its choices do.
+    """
+    asked = " ".join("\n".join((problem.question, *problem.choices)).split())
+    return int.from_bytes(blake2b(asked.encode(errors="surrogatepass"), digest_size=7).digest())
+
+
 def keys_of(problems: Iterable[Problem]) -> Keys:
     """Return what stands for each of some questions."""
     return frozenset(map(key, problems))

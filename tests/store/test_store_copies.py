@@ -143,3 +143,14 @@ def test_the_verb_says_what_it_did_in_json(store: Store, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["rows"]["calls"] == 2
     assert main(["store", "compact", "--dry-run", *where]) == 0
     assert json.loads(capsys.readouterr().out)["after"] is None
+
+
+def test_a_check_makes_missing_summaries_and_mends_wrong_ones(store: Store) -> None:
+    run = solve(store)
+    run.refresh()
+    with store.writing() as db:
+        db.execute("update summaries set rights = 7 where kind = 'grades last-word@1'")
+        db.execute("delete from summaries where kind = 'traces'")
+    assert run.tally().rights == 7, "what is kept is believed"
+    assert check(store.path).summaries == {"sound": 0, "made": 1, "mended": 1}
+    assert run.tally() == (20, 20, 0) and check(store.path).summaries["sound"] == 2

@@ -1,6 +1,6 @@
 """What tokens cost, in US dollars."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import isfinite
@@ -73,6 +73,16 @@ class Prices:
         if rate == FREE:
             return 0.0
         return None if rate is None or usage is None or not usage.possible else rate.cost(usage)
+
+    def costs(self, model: str, usages: Sequence[tuple[int, int, int]]) -> list[float | None]:
+        """Return `cost` of many calls of one model, given as (input, output, cached) tokens that are possible."""
+        rate = self.rate(model)
+        if rate is None or rate == FREE:
+            return [0.0 if rate else None] * len(usages)
+        if rate.tiers:
+            return [rate.cost(Usage(*one)) for one in usages]
+        fresh, written, known = rate.input, rate.output, rate.input if rate.cached is None else rate.cached
+        return [((given - had) * fresh + had * known + wrote * written) / 1_000_000 for given, wrote, had in usages]
 
 
 def read_prices(file: Path) -> Mapping[str, Rate]:

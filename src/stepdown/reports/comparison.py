@@ -8,12 +8,13 @@ from stepdown.errors import UsageError
 from stepdown.measuring import Consistency, consistency, sensitivity
 from stepdown.methods import DIRECT
 from stepdown.models import Prices
-from stepdown.reports.counts import ReportCounts, Verdicts, count_run
+from stepdown.reports.block_counts import count_blocks
+from stepdown.reports.counts import ReportCounts, Verdicts, count_traces
 from stepdown.reports.plan_sharing import sharings
 from stepdown.reports.report_rows import ReportRow, adjusted, report_row
 from stepdown.reports.report_value import Profile, Report
 from stepdown.reports.variations import variations
-from stepdown.runner import contamination_warnings
+from stepdown.runner import contamination_warnings, may_have_seen
 from stepdown.store import Run, servers_of
 from stepdown.text import counted
 from stepdown.types import Grade, Pricing, Trace
@@ -146,7 +147,9 @@ def _tallies(
     for run in sorted(table, key=lambda run: run.id not in bases):
         base = against[run.id]
         before: Verdicts = done[base].by_problem if base else {}
-        done[run.id] = count_run(run, prices, grader=run.stored_grader(grader), before=before, keep=not base)
+        # What a run's models have met is asked of its texts.
+        count = count_traces if may_have_seen(run.settings) else count_blocks
+        done[run.id] = count(run, prices, grader=run.stored_grader(grader), before=before, keep=not base)
     return {run.id: done[run.id] for run in table}
 
 

@@ -1,14 +1,14 @@
-"""What one pass over a run counts, with a page of traces in memory and a few bytes per problem."""
+"""What a report counts of a run, and counting it by one pass over its traces, with a page of them in memory."""
 
 from collections import Counter
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 import msgspec
 
 from stepdown.answers import groups
 from stepdown.graders import Attempts, majority_grade, verdict_of, votes_of
+from stepdown.questions import pairing_key
 from stepdown.runner import TrainingOverlap
 from stepdown.stats import majority_at, pass_at
 from stepdown.store import Run
@@ -84,12 +84,13 @@ class ReportCounts:
             right = grade.verdict == "right"
             self.steps[len(trace.plan.steps) if trace.plan else 0, right] += 1
             self.sizes[1 << max(0, tokens // len(attempts) - 1).bit_length(), right] += 1
-            self._share(attempts)
+            self.share(attempts)
         if key in before:
             self._pair(before[key], trace.problem, grade)
         return grade.verdict
 
-    def _share(self, attempts: Attempts) -> None:
+    def share(self, attempts: Attempts) -> None:
+        """Count a graded problem by what its samples give."""
         graded = [grade.verdict == "right" for _, grade in attempts if grade.verdict != "ungraded"]
         self.shares[sum(graded) / len(graded)] += 1
         for k in sizes_of(len(graded)):
@@ -116,10 +117,13 @@ class ReportCounts:
         return sum(_tokens(call) or 0 for call in own)
 
 
-def count_run(
+def count_traces(
     run: Run, prices: Pricing, *, grader: str = "", before: Verdicts | None = None, keep: bool = False
 ) -> ReportCounts:
-    """Count a run in one pass, paired with `before` by question; `keep` keeps verdicts for others to pair with."""
+    """Count a run in one pass, paired with `before` by question; `keep` keeps verdicts for others to pair with.
+
+    It is what `count_blocks` does from the store's summaries where the traces themselves need not be read.
+    """
     lessons = TrainingOverlap(run)
     counts, seen = ReportCounts(lessons=lessons), set[int]()
     for attempts in run.by_problem(grader):
@@ -148,8 +152,7 @@ def _parties(attempts: Attempts) -> tuple[tuple[int, ...], tuple[int, ...], int]
 
 def key_of(problem: Problem, seen: Container[int]) -> int:
     """Return by what a problem is paired with that of another run: its question; again the same, in their order."""
-    words = " ".join("\n".join((problem.question, *problem.choices)).split())
-    key = int.from_bytes(blake2b(words.encode(errors="surrogatepass"), digest_size=7).digest())
+    key = pairing_key(problem)
     while key in seen:
         key += 1
     return key

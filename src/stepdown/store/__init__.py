@@ -14,6 +14,7 @@ from stepdown.store.database import default_path
 from stepdown.store.derived import carry_over
 from stepdown.store.empty_files import discard_if_empty
 from stepdown.store.filesystem import network_of
+from stepdown.store.grade_blocks import VERDICTS, GradeBlock, answers_of
 from stepdown.store.measurements import MeasuredRequest, measured_requests
 from stepdown.store.opening import PATIENCE
 from stepdown.store.provenance import Siblings, grades_of, payers, siblings
@@ -46,6 +47,8 @@ from stepdown.store.run import Run, Store
 from stepdown.store.schema import SCHEMA_VERSION
 from stepdown.store.servers import ServerFigures, put_server_faults, servers_of
 from stepdown.store.shards import StoredShards, check_shard, expected_problems, put_shard, shards_of
+from stepdown.store.summaries import Tally
+from stepdown.store.trace_blocks import RoleCalls, Shape, TraceBlock, unpacked
 from stepdown.store.trace_search import (
     MOST,
     WHERE,
@@ -66,6 +69,7 @@ __all__ = [
     "PATIENCE",
     "SCHEMA_VERSION",
     "SOURCE",
+    "VERDICTS",
     "WHERE",
     "AbandonedReply",
     "Annotation",
@@ -75,19 +79,24 @@ __all__ = [
     "DecidedReview",
     "Decision",
     "Edit",
+    "GradeBlock",
     "Locked",
     "MeasuredRequest",
     "PendingReview",
     "ReviewDecision",
+    "RoleCalls",
     "Run",
     "RunVersion",
     "ServerFigures",
+    "Shape",
     "Siblings",
     "Store",
     "StoredCall",
     "StoredShards",
     "StoredTrace",
     "Summary",
+    "Tally",
+    "TraceBlock",
     "TraceFilter",
     "TracePage",
     "TraceSummary",
@@ -96,6 +105,7 @@ __all__ = [
     "Where",
     "annotate",
     "annotations_by_trace",
+    "answers_of",
     "call_key",
     "call_keys",
     "carry_over",
@@ -133,6 +143,7 @@ __all__ = [
     "stored_annotations",
     "stored_reviews",
     "unfindable_key",
+    "unpacked",
     "unsigned",
     "verdict_changes",
 ]

@@ -60,6 +60,7 @@ def _rule(run: Run, trace_key: tuple[int, int], ruled: Grade) -> bool:
     )
     if changed.rowcount:
         run.grader = name
+        run.store.open_blocks.touch(run.id, trace_key[:1])
     return changed.rowcount == 1
 
 

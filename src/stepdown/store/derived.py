@@ -87,5 +87,6 @@ def _copy(first: Run, derived: str, stopped: Callable[[], bool]) -> None:
         with store.writing() as db:
             for statement in (_STALE, _WIDOWED, _TRACES, _GRADES):
                 db.execute(statement, {"first": first.id, "derived": derived, "start": start, "step": step})
+            store.open_blocks.touch(derived, range(start, start + step))
         start = store.value(following, first.id, start + step)
         time.sleep((time.monotonic() - began) / 2)

@@ -15,6 +15,7 @@ from stepdown.store.integrity import ROWS, fault_of, faults
 from stepdown.store.opening import connect, open_to_read, open_to_write
 from stepdown.store.owners import lives
 from stepdown.store.run import Store
+from stepdown.store.summaries import SummaryCheck, mend
 
 _STEP = 512  # pages a backup copies before it lets writers in
 # Beside the tables that are looked at: what people said of them, which nothing names.
@@ -31,12 +32,17 @@ class StoreSummary(msgspec.Struct, frozen=True):
 
 
 class CheckResult(msgspec.Struct, frozen=True):
-    """What `check` found: the rows of each table, and what is wrong."""
+    """What `check` found: the rows of each table, and what is wrong.
+
+    `summaries` counts the blocks' summaries that were `sound`, missing and `made`, or wrong and `mended`; it is empty
+    where the store is damaged or cannot be written.
+    """
 
     store: str
     sound: bool
     rows: dict[str, int]
     faults: tuple[str, ...]
+    summaries: dict[str, int] = {}
 
 
 class CopyResult(msgspec.Struct, frozen=True):
@@ -66,10 +72,20 @@ def summarize_store(path: Path) -> StoreSummary:
 
 
 def check(path: Path) -> CheckResult:
-    """Look through a whole store. Raises `StoreError` for a file that cannot be opened as one."""
+    """Look through a whole store, and make its summaries anew. Raises `StoreError` for a file that cannot be opened."""
     with Store(path, reading=True) as store:
         found = tuple(faults(store.db))
-        return CheckResult(str(path), not found, _counts(store.db), found)
+        result = CheckResult(str(path), not found, _counts(store.db), found)
+    return result if found else msgspec.structs.replace(result, summaries=_mended(path))
+
+
+def _mended(path: Path) -> dict[str, int]:
+    try:
+        with Store(path) as store:
+            found = [mend(store, run.id)._asdict() for run in store.runs()]
+    except StoreError:
+        return {}
+    return {name: sum(one[name] for one in found) for name in SummaryCheck._fields}
 
 
 def _counts(db: StoreConnection) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -10,6 +11,7 @@ from stepdown.identity import digest, ways
 from stepdown.prompts import unstopped_run
 from stepdown.store.connection import MEND
 from stepdown.store.database import Database
+from stepdown.store.grade_blocks import GradeBlock
 from stepdown.store.records import (
     Edit,
     StoredCall,
@@ -26,8 +28,11 @@ from stepdown.store.records import (
     trace_of,
 )
 from stepdown.store.schema import PAGE, impossible, usage_sums
+from stepdown.store.summaries import OpenBlocks, Tally, columns_of, refresh, tally
+from stepdown.store.trace_blocks import TraceBlock
 from stepdown.types import Grade, Plan, Problem, Role, Settings, Trace, Usage
 
+LAST_ORDINAL = (1 << 63) - 1  # SQLite's largest whole number
 # Indexes lead from the id to the ordinal and from there to the trace, however long the run is.
 _OF_PROBLEM = """and traces.ordinal in (select ordinal from traces as named where named.run = ? and named.problem in
                  (select key from problems where id = ?))"""
@@ -64,6 +69,7 @@ class Run:
                    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 [(self.id, *trace_columns(row)) for row in rows],
             )
+            self.store.open_blocks.touch(self.id, (row.ordinal for row in rows))
 
     def put_graded(self, graded: Sequence[tuple[StoredTrace, Grade]]) -> None:
         """Keep traces with their grades; a failure replaces no solution, which another process has found meanwhile."""
@@ -104,13 +110,20 @@ class Run:
 
     def put_grades(self, grades: Iterable[tuple[int, int, Grade]]) -> None:
         """Keep grades given as (ordinal, sample, grade); other graders' grades of the same trace stay."""
-        rows = ((self.id, ordinal, sample, g.grader, g.verdict, g.found, g.why) for ordinal, sample, g in grades)
+        ordinals = set[int]()
+
+        def rows() -> Iterator[tuple[object, ...]]:
+            for ordinal, sample, one in grades:
+                ordinals.add(ordinal)
+                yield self.id, ordinal, sample, one.grader, one.verdict, one.found, one.why
+
         with self.store.writing() as db:
             db.executemany(
                 """insert or replace into grades (run, ordinal, sample, grader, verdict, found, why)
                    values (?, ?, ?, ?, ?, ?, ?)""",
-                rows,
+                rows(),
             )
+            self.store.open_blocks.touch(self.id, ordinals)
 
     def put_edit(self, problem: str, plan: Plan, *, seconds: float | None = None, created: float | None = None) -> None:
         """Keep a person's plan for a problem of this run, and how long they took; earlier edits stay.
@@ -165,10 +178,12 @@ class Run:
         samples = groupby(self.graded(grader), key=lambda attempt: attempt[0].problem.id)
         return (list(some) for _, some in samples)
 
-    def rows(self, grader: str = "") -> Iterator[tuple[int, Trace, Grade]]:
-        """Stream (ordinal, trace, grade), a page of rows in memory at a time."""
-        name, after = grader or self.grader, (-1, -1)
-        while page := self._page(name, after):
+    def rows(
+        self, grader: str = "", *, first: int = -1, last: int = LAST_ORDINAL
+    ) -> Iterator[tuple[int, Trace, Grade]]:
+        """Stream (ordinal, trace, grade) from a `first` ordinal to a `last`, a page of rows in memory at a time."""
+        name, after = grader or self.grader, (first, -1)
+        while page := self._page(name, after, last):
             calls = self._calls_of(page)
             for row in page:
                 yield row[0], trace_of(row, calls, self.settings.method), grade_of(row, name)
@@ -251,6 +266,18 @@ class Run:
             yield from groups.items()
             after += PAGE
 
+    def tally(self) -> Tally:
+        """Count the run's traces by the current grader: what `summary` does, without what calls used."""
+        return tally(self.store, self.id, self.grader)
+
+    def columns(self, grader: str = "") -> Iterator[tuple[TraceBlock, GradeBlock]]:
+        """Stream the traces as columns of numbers with a grader's verdicts (the current one's if empty), by blocks."""
+        return columns_of(self.store, self.id, grader or self.grader)
+
+    def refresh(self) -> int:
+        """Keep a summary of each block of the run that has none, and return how many were made."""
+        return refresh(self.store, self.id)
+
     def summary(self) -> Summary:
         """Count the run's traces by the current grader, without loading them."""
         db = self.store.db
@@ -278,8 +305,9 @@ class Run:
         ).fetchone()
         return None if unknown else Usage(*counts)
 
-    def _page(self, grader: str, after: tuple[int, int]) -> list[Any]:
-        return self._select("and (traces.ordinal, traces.sample) > (?, ?)", grader, *after)
+    def _page(self, grader: str, after: tuple[int, int], last: int) -> list[Any]:
+        where = "and (traces.ordinal, traces.sample) > (?, ?) and traces.ordinal <= ?"
+        return self._select(where, grader, *after, last)
 
     def _select(self, where: str, grader: str, *values: object) -> list[Any]:
         return self.store.db.execute(
@@ -303,6 +331,17 @@ class Store(Database):
     `reading` opens one that is there, wherever it lies, and never changes it. `journal` is `wal`, or on a network file
     system, whose locks are not to be relied on, `delete`, with one process that writes at a time.
     """
+
+    @cached_property
+    def open_blocks(self) -> OpenBlocks:
+        """The blocks of its runs that were written to here and wait to be summarized."""
+        return OpenBlocks(self)
+
+    def close(self) -> None:
+        """Summarize what was written and close the file; everything committed stays."""
+        if not self.reading and "open_blocks" in self.__dict__:
+            self.open_blocks.close()
+        super().close()
 
     def id_of(self, settings: Settings) -> str:
         """Return the id of these settings' run: that of one that is there, in whatever form its sampling was written.

@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 APPLICATION_ID = 0x53544550  # "STEP", so that another program's database is not taken for a store
 PAGE = 256
+# A block is 512 ordinals of a run, with all their samples. The triggers of every store there is hold these words.
+BLOCK_BITS = 9
+OF_TRACES, OF_AUDIT, OF_GRADES = "traces", "audit", "grades "
 # A commit reaches the system, not the disk: a killed process loses nothing, a power cut at most the last commits.
 PRAGMAS = ("synchronous = normal", "temp_store = memory", "wal_autocheckpoint = 4000")
 
@@ -83,6 +86,31 @@ def keep_which_server_answered(db: sqlite3.Connection) -> None:
     )
 
 
+def keep_summaries(db: sqlite3.Connection) -> None:
+    """Schema 6: what a look at a block of a run's traces, or of a grader's grades of them, counts; see `summaries`.
+
+    Triggers drop a block's summaries with any write to it, whichever version of this program writes. They hold where
+    `insert or replace` deletes without a trigger of its own: what is put in its stead fires one.
+    """
+    _all(
+        db,
+        """create table summaries (run text not null, kind text not null, block integer not null, version text not null,
+           traces integer not null, rights integer not null, wrongs integer not null, body blob not null,
+           primary key (run, kind, block)) without rowid""",
+        *(
+            f"""create trigger {table}_{event} after {event} on {table} begin
+                {" ".join(_dropping(table, row) for row in rows)} end"""
+            for table in ("traces", "grades")
+            for event, rows in (("insert", ("new",)), ("update", ("old", "new")), ("delete", ("old",)))
+        ),
+    )
+
+
+def _dropping(table: str, row: str) -> str:
+    kinds = f"kind in ('{OF_TRACES}', '{OF_AUDIT}')" if table == "traces" else f"kind = '{OF_GRADES}' || {row}.grader"
+    return f"delete from summaries where run = {row}.run and {kinds} and block = {row}.ordinal >> {BLOCK_BITS};"
+
+
 def _all(db: sqlite3.Connection, *statements: str) -> None:
     for statement in statements:
         db.execute(statement)
@@ -95,6 +123,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     share_calls_among_processes,
     know_shards,
     keep_which_server_answered,
+    keep_summaries,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 # From this schema on a file has all that is read; what came later is for those who write, or looked for first.

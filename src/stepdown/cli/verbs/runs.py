@@ -54,7 +54,7 @@ _HEADER = ("run", "date", "problems", "method", "student", "plans", "right/grade
 
 def listed(run: Run) -> ListedRun:
     """Return what the list says of a run."""
-    settings, summary = run.settings, run.summary()
+    settings, tally = run.settings, run.tally()
     return ListedRun(
         run=run.id,
         created=run.created,
@@ -65,9 +65,9 @@ def listed(run: Run) -> ListedRun:
         plans=settings.plans,
         control=settings.control,
         samples=settings.samples,
-        right=summary.right,
-        graded=summary.graded,
-        total=max(settings.count * settings.samples, summary.total),
+        right=tally.rights,
+        graded=tally.rights + tally.wrongs,
+        total=max(settings.count * settings.samples, tally.traces),
         grader=run.grader,
         origin=settings.origin,
     )

@@ -43,6 +43,8 @@ def check(*, output: OutputOptions = OUTPUT) -> int:
         show_json(faults)
     else:
         show(f"{faults.store}: {_rows(faults.rows)}", *(f"  {fault}" for fault in faults.faults))
+        if made := _summaries(faults.summaries):
+            show(f"  {made}")
         say("it is sound" if faults.sound else "it is damaged; `stepdown store copy NEW` saves what can be read")
     return 0 if faults.sound else StoreError.exit_code
 
@@ -151,3 +153,9 @@ def _show_merge(found: merging.MergeResult) -> None:
 
 def _rows(counts: dict[str, int], *, show_all: bool = True) -> str:
     return ", ".join(f"{count} {table}" for table, count in counts.items() if count or show_all)
+
+
+def _summaries(counts: dict[str, int]) -> str:
+    """Return what was done to summaries, for whoever waits for reports; nothing where all were as they must be."""
+    told = {"made": "missing summaries are made", "mended": "wrong summaries are mended"}
+    return ", ".join(f"{counts[name]:,} {words}" for name, words in told.items() if counts.get(name))

@@ -1,0 +1,106 @@
+"""The samples of each problem from the store's summaries, as what a vote needs; texts are read where it needs them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+
+from stepdown.graders import Attempts
+from stepdown.store import VERDICTS, GradeBlock, Run, Shape, TraceBlock, answers_of, unpacked
+from stepdown.types import GREEDY, Call, Grade, Problem, Reply, Trace, Verdict
+
+TraceKey = tuple[int, int]
+
+
+class Sampled(msgspec.Struct, frozen=True):
+    """A problem's samples: `attempts` say of each what a vote asks, `shape` is the first one's, `tokens` are of all."""
+
+    trace_key: TraceKey
+    question: int
+    shape: Shape
+    tokens: int
+    attempts: Attempts
+
+
+def verdicts_of(block: TraceBlock, grades: GradeBlock) -> list[Verdict]:
+    """Return the verdict on each trace of a block; one without a grade is ungraded."""
+    found = [VERDICTS[code] for code in grades.verdicts]
+    return found if _aligned(block, grades) else _by_trace(block, grades, found, "ungraded")
+
+
+def problems_of(run: Run, grader: str, *, each: Callable[[TraceBlock], None]) -> Iterator[Sampled]:
+    """Stream the problems of a run in its order; `each` block is given away as it comes."""
+    samples = (sample for columns in run.columns(grader) for sample in _samples(*columns, each=each))
+    for _, some in groupby(samples, key=itemgetter(0)):
+        rows = list(some)
+        attempts: Attempts = [(_light(shape), _grade(verdict, found)) for *_, shape, _, verdict, found in rows]
+        _, question, trace_key, shape, *_ = rows[0]
+        if len(rows) > 1 and _asks_texts(attempts):
+            attempts = full_attempts(run, grader, trace_key)
+        yield Sampled(trace_key, question, shape, sum(row[4] for row in rows), attempts)
+
+
+def full_attempts(run: Run, grader: str, trace_key: TraceKey) -> Attempts:
+    """Return the samples of the problem whose first trace is at (ordinal, sample), read whole."""
+    found: list[tuple[Trace, Grade]] = []
+    for ordinal, trace, grade in run.rows(grader, first=trace_key[0]):
+        if (ordinal, trace.sample) < trace_key:
+            continue
+        if found and trace.problem.id != found[0][0].problem.id:
+            break
+        found.append((trace, grade))
+    return found
+
+
+def _samples(block: TraceBlock, grades: GradeBlock, *, each: Callable[[TraceBlock], None]) -> Iterator[tuple[Any, ...]]:
+    """Stream (id, question, trace key, shape, tokens, verdict, found)."""
+    each(block)
+    answers = answers_of(grades)
+    found = answers if _aligned(block, grades) else _by_trace(block, grades, answers, None)
+    yield from zip(
+        unpacked("q", block.ids),
+        unpacked("q", block.questions),
+        zip(unpacked("q", block.ordinals), unpacked("q", block.samples), strict=True),
+        [block.shapes[place] for place in unpacked("I", block.shape)],
+        unpacked("q", block.tokens),
+        verdicts_of(block, grades),
+        found,
+        strict=True,
+    )
+
+
+def _aligned(block: TraceBlock, grades: GradeBlock) -> bool:
+    return block.ordinals == grades.ordinals and block.samples == grades.samples
+
+
+def _by_trace(block: TraceBlock, grades: GradeBlock, values: Sequence[Any], default: Any) -> list[Any]:
+    known = dict(zip(_keys(grades), values, strict=True))
+    return [known.get(key, default) for key in _keys(block)]
+
+
+def _keys(block: TraceBlock | GradeBlock) -> Iterator[TraceKey]:
+    return zip(unpacked("q", block.ordinals), unpacked("q", block.samples), strict=True)
+
+
+def _asks_texts(attempts: Attempts) -> bool:
+    """Whether a vote would read solutions: no grade of a trace that did not fail names an answer."""
+    tried = [(trace, grade) for trace, grade in attempts if trace.error is None]
+    return not any(grade.found for _, grade in tried) and not all(trace.cut for trace, _ in tried)
+
+
+@cache
+def _cut_or_whole(cut: bool) -> tuple[Call, ...]:
+    return (Call("student", "", (), GREEDY, Reply("", "", finish="length" if cut else "stop")),)
+
+
+def _light(shape: Shape) -> Trace:
+    """Return a trace of which only what a vote asks is so: its problem's kind, whether it failed or was cut."""
+    problem = Problem("", "", "", kind=shape.kind)
+    return Trace(problem, "", None, _cut_or_whole(shape.cut), None, "failed" if shape.failed else None)
+
+
+def _grade(verdict: Verdict, found: str | None) -> Grade:
+    return Grade(verdict, found)

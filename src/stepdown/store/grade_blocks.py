@@ -1,0 +1,57 @@
+"""A grader's verdicts on a block of traces, as columns."""
+
+from typing import get_args
+
+import msgspec
+
+from stepdown.errors import StoreError
+from stepdown.store.connection import MEND
+from stepdown.store.database import Database
+from stepdown.store.schema import BLOCK_BITS
+from stepdown.store.trace_blocks import packed, unpacked
+from stepdown.types import Verdict
+
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+_CODES = {verdict: code for code, verdict in enumerate(VERDICTS)}
+
+
+class GradeBlock(msgspec.Struct, array_like=True):
+    """Verdicts by ordinal and sample, as places in `VERDICTS`; `found` holds places in `answers`, -1 for none."""
+
+    ordinals: bytes
+    samples: bytes
+    verdicts: bytes
+    found: bytes
+    answers: bytes
+
+
+encode_grades = msgspec.msgpack.Encoder().encode
+decode_grades = msgspec.msgpack.Decoder(GradeBlock).decode
+_decode_answers = msgspec.msgpack.Decoder(list[str]).decode
+
+
+def block_of_grades(store: Database, run: str, block: int, grader: str) -> GradeBlock:
+    """Return the columns of a block, read from its rows."""
+    rows = store.db.execute(
+        """select ordinal, sample, verdict, found from grades
+           where run = ? and ordinal between ? and ? and grader = ? order by ordinal, sample""",
+        (run, block << BLOCK_BITS, (block + 1 << BLOCK_BITS) - 1, grader),
+    ).fetchall()
+    unknown = next((row[2] for row in rows if row[2] not in _CODES), None)
+    if unknown is not None:
+        raise StoreError(f"the store `{store.path}` is damaged: `{unknown!r:.50}` is no verdict", MEND)
+    answers: dict[str, int] = {}
+    found = [-1 if row[3] is None else answers.setdefault(row[3], len(answers)) for row in rows]
+    return GradeBlock(
+        ordinals=packed("q", (row[0] for row in rows)),
+        samples=packed("q", (row[1] for row in rows)),
+        verdicts=bytes(_CODES[row[2]] for row in rows),
+        found=packed("i", found),
+        answers=encode_grades(list(answers)),
+    )
+
+
+def answers_of(grades: GradeBlock) -> list[str | None]:
+    """Return the answer that was read in each trace, None for none."""
+    answers: list[str | None] = [*_decode_answers(grades.answers), None]
+    return [answers[place] for place in unpacked("i", grades.found)]
