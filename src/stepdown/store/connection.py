@@ -8,6 +8,8 @@ from stepdown.errors import StoreError
 
 # What SQLite says of a file whose bytes are not as it wrote them; the last is of a table, column or JSON that is gone.
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT", "SQLITE_ERROR", "SQLITE_MISMATCH")
+# What the words of a damaged file's error may raise instead: they quote its bytes.
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 _LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
 # Where the folder or disk, not the file, is what SQLite cannot write to.
 _UNWRITABLE = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_PERM", "SQLITE_AUTH")
@@ -34,31 +36,31 @@ class StoreCursor(sqlite3.Cursor):
     def execute(self, statement: str, values: Any = ()) -> Self:  # noqa: D102
         try:
             return super().execute(statement, values)
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise explained(error, self.connection) from error
 
     def executemany(self, statement: str, rows: Iterable[Any]) -> Self:  # noqa: D102
         try:
             return super().executemany(statement, rows)
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise explained(error, self.connection) from error
 
     def __next__(self) -> Any:
         try:
             return super().__next__()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise explained(error, self.connection) from error
 
     def fetchone(self) -> Any:  # noqa: D102
         try:
             return super().fetchone()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise explained(error, self.connection) from error
 
     def fetchall(self) -> list[Any]:  # noqa: D102
         try:
             return super().fetchall()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise explained(error, self.connection) from error
 
 
@@ -77,7 +79,7 @@ class StoreConnection(sqlite3.Connection):
         return StoreCursor(self).executemany(statement, rows)
 
 
-def explained(error: sqlite3.Error, db: sqlite3.Connection) -> Exception:
+def explained(error: Exception, db: sqlite3.Connection) -> Exception:
     """Return the error as it is to be raised: ours, but for a mistake of this program's own."""
     if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
         return error
