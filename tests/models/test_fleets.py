@@ -150,7 +150,8 @@ def test_a_stream_is_opened_elsewhere_where_one_server_fails_and_says_who_answer
 
 
 def test_a_server_that_hangs_loses_its_calls_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stepdown.models.http.fleets.fleet_server._SUSPECT", 0.05)
+    monkeypatch.setattr("stepdown.models.http.fleets.fleet_server._SUSPECT_AT_FIRST", 0.05)
+    monkeypatch.setattr("stepdown.models.http.fleets.fleet_server._SOONEST", 0.05)
     monkeypatch.setattr("stepdown.models.http.fleets.tending.TICK", 0.02)
     monkeypatch.setattr("stepdown.models.http.fleets.tending.PROBE_SECONDS", 0.1)
     hung, well = FleetServerHere(["hang"] * 9, lists=1), FleetServerHere()

@@ -31,7 +31,7 @@ T = TypeVar("T")
 TIMEOUT = 600.0
 _ADAPTATIONS = 9
 # How servers answer that have no list of models.
-_LISTS_NONE = {404, 405, 501}
+_LISTS_NONE = {501}
 # Seconds for what follows the end of a stream's text: the usage, and the last word.
 _LINGER, _LAST = 15.0, 0.5
 
@@ -240,19 +240,20 @@ class EndpointModel:
             raise EndpointRefused(f"`{self.endpoint.source}` does not list its models", "name one yourself") from None
 
     async def probe(self) -> list[str] | None:
-        """Return the names of the models the endpoint offers, None where it answers and lists none.
+        """Return the names of the models the endpoint offers, None where it answers and does not say.
 
-        Raises `Fault` where it does not answer now, `EndpointRefused` where it refuses the key.
+        Raises `Fault` where it does not answer now, `EndpointRefused` where it cannot be reached as it is addressed.
         """
         status, headers, raw = await self._get_models()
-        if status == 200 or status in _LISTS_NONE:
+        if status == 200:
             with suppress(msgspec.DecodeError):
-                return self.endpoint.dialect.decode_models(raw) if status == 200 else None
+                return self.endpoint.dialect.decode_models(raw)
             return None
         failure = read_failure(self.endpoint, status, headers, read_api_error(raw))
-        if isinstance(failure, CallFailed):
-            return None
-        raise failure
+        # Whoever may not list the models, or has no such list, may be asked all the same.
+        if isinstance(failure, Fault) and status not in _LISTS_NONE:
+            raise failure
+        return None
 
     async def _get_models(self) -> tuple[int, Mapping[str, str], bytes]:
         """Return status, headers and body of the list of models; raises `Fault` where none comes."""

@@ -15,7 +15,8 @@ T = TypeVar("T")
 MOST_FAULTS = 3  # one after another, and a server is set aside
 _SOONEST, _LATEST = 0.5, 30.0
 _LONGEST_REST = 30.0
-_SUSPECT = 3.0
+# Seconds of silence after which a server is asked whether it lives: one that has answered before, one that never has.
+_SUSPECT, _SUSPECT_AT_FIRST = 10.0, 60.0
 _RECENT = 8  # answers over which the usual time is taken
 
 
@@ -87,9 +88,10 @@ class FleetServer:
         return self._clock() - self._came if self._leashes else 0.0
 
     @property
-    def is_suspect(self) -> bool:
+    def is_silent(self) -> bool:
         """Whether it has been silent for longer than its own answers explain."""
-        return not self.checking and self.silence > max(_SUSPECT, 4 * self.slowest)
+        least = _SUSPECT if self.usual else _SUSPECT_AT_FIRST
+        return self.silence > max(least, 4 * self.slowest)
 
     async def ask(self, work: Callable[[EndpointModel], Awaitable[T]]) -> T:
         """Return what one attempt brings; raises `Fault` also for a call that it lost when it was abandoned."""

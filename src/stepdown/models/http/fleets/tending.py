@@ -19,8 +19,8 @@ TICK = 0.25
 PROBE_SECONDS = 5.0
 _POLL = 1.0
 _BETWEEN_LINES = 5.0
-# A server that takes so many times as long as the others is narrowed, then set aside; one that is silent for so many
-# times as long as any answer took has lost its calls.
+# A server that takes so many times as long as the others is narrowed, then set aside; so is one that answers no call
+# for so many times as long as any answer took.
 _SLOW, _STALLED = 10, 10
 _SLOW_SECONDS, _SLOW_AWAY, _STALL_SECONDS = 1.0, 10.0, 60.0
 _LISTED = 8
@@ -100,11 +100,10 @@ class Tending:
         self._read_again()
         scale = max((one.slowest for one in self.turns.servers), default=0.0)
         for server in self.turns.servers:
-            if server.is_due or server.is_suspect:
+            if server.is_due or (server.is_silent and server.usable and not server.checking):
                 self._start(self._check(server))
-            elif scale and server.usable and server.stall > max(_STALL_SECONDS, _STALLED * scale):
+            elif server.usable and scale and server.stall > max(_STALL_SECONDS, _STALLED * scale):
                 self.set_aside(server, f"no call was answered for {server.stall:.0f} s")
-                server.abandon()
         self._slow_down()
         self._drain()
         self.turns.fill_all()
@@ -131,8 +130,9 @@ class Tending:
         if server.aside:
             if not away:
                 self._tell(server, f"`{server.address}` is set aside: {server.why} ({self._left()})")
-            # Its calls are asked elsewhere.
-            server.abandon()
+            elif server.is_silent and self.turns.usable:
+                # Silent twice: its calls are asked elsewhere.
+                server.abandon()
             return
         if names is not None and self.model not in names:
             server.set_aside(f"it does not serve `{self.model}`, but {_some(names)}", refused=True)
