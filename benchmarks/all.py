@@ -68,6 +68,7 @@ def main() -> None:
     found += rows("grading.py") + rows("corpus.py") + rows("embedded.py")
     found += rows("sampling.py") + rows("training.py") + rows("resume.py")
     found += rows("estimate.py")
+    found += rows("fleet.py", "--quick")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with (HERE / "results.jsonl").open("a") as kept:
         for row in found:
