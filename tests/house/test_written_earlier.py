@@ -139,6 +139,7 @@ def test_a_corpus_is_the_corpus_it_was(earlier: Written, capsys: pytest.CaptureF
     assert (now["fingerprint"], now["chains"]) == (before["fingerprint"], before["chains"])
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("version", ["0.1.0", "9.9.9"])
 def test_a_student_that_is_there_is_not_trained_again(

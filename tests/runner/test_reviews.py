@@ -163,6 +163,7 @@ class Terminal:
         return self.process.wait(20)
 
 
+@pytest.mark.slow
 def test_the_terminal_shows_each_plan_and_takes_enter_and_an_edit(folder: Path) -> None:
     terminal = Terminal(*RUN, "--json")
     shown = terminal.until("q stop:")
@@ -176,6 +177,7 @@ def test_the_terminal_shows_each_plan_and_takes_enter_and_an_edit(folder: Path) 
     assert sorted(plans) == sorted([PLAN, "1. Just add."])
 
 
+@pytest.mark.slow
 def test_a_problem_may_be_left_in_the_terminal_and_q_stops(folder: Path) -> None:
     terminal = Terminal(*RUN)
     terminal.until("q stop:")
@@ -188,6 +190,7 @@ def test_a_problem_may_be_left_in_the_terminal_and_q_stops(folder: Path) -> None
         assert len(pending_reviews(store)) == 1
 
 
+@pytest.mark.slow
 def test_what_is_decided_elsewhere_is_not_asked_in_the_terminal(folder: Path) -> None:
     terminal = Terminal(*RUN)
     terminal.until("q stop:")
@@ -201,6 +204,7 @@ def test_what_is_decided_elsewhere_is_not_asked_in_the_terminal(folder: Path) ->
     assert terminal.end() == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_waiting_run_cleanly(folder: Path) -> None:
     terminal = Terminal(*RUN)
     terminal.until("q stop:")

@@ -10,9 +10,10 @@ import aiohttp
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
+from prompt_server import PromptPages
 from stepdown.web.app import make_app
 from stepdown.web.security.rules import AccessRules
-from stepdown.web.server.serving import ConnectionLimits, Server, address_of, bind, make_server
+from stepdown.web.server.serving import ConnectionLimits, address_of, bind, make_server
 from stepdown.web.state import State
 
 
@@ -48,15 +49,14 @@ def served(
     more: Sequence[BaseRoute] = (),
 ) -> Iterator[str]:
     """Serve a state, made in the server's own loop, with further routes; yields the address."""
-    bound, listening, servers = bind("127.0.0.1", 0), threading.Event(), list[Server]()
+    bound, listening, servers = bind("127.0.0.1", 0), threading.Event(), list[PromptPages]()
 
     async def work() -> None:
         state = make()
         app: Starlette = make_app(state, rules=rules)
         app.router.routes[:0] = more
-        servers.append(
-            make_server(app, state, limits=limits or ConnectionLimits(grace_seconds=1), listening=listening.set)
-        )
+        limited = make_server(app, state, limits=limits or ConnectionLimits(grace_seconds=1), listening=listening.set)
+        servers.append(PromptPages(limited.config, state, listening.set))
         await servers[0].serve([bound])
         await state.close()
 

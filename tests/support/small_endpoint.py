@@ -15,6 +15,7 @@ from openai import OpenAI
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from prompt_server import PromptServer
 from stepdown.custom import CustomModel
 from stepdown.runner import Budget, plain
 from stepdown.store import Store
@@ -75,7 +76,7 @@ def endpoint(
     """Serve in a thread of its own, so that plain and asynchronous clients can both be tested."""
     listener = socket.create_server(("127.0.0.1", 0))
     made: list[Endpoint] = []
-    servers: list[uvicorn.Server] = []
+    servers: list[PromptServer] = []
     begun = threading.Event()
 
     async def serve() -> None:
@@ -84,7 +85,7 @@ def endpoint(
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         made.append(Endpoint(url, state, asyncio.get_running_loop()))
         options = uvicorn.Config(app_of(state, most), log_level="critical", timeout_graceful_shutdown=1)
-        servers.append(uvicorn.Server(options))
+        servers.append(PromptServer(options))
         begun.set()
         await servers[0].serve([listener])
 
