@@ -16,6 +16,7 @@ EXTRAS = {
     "report": ("charts in html reports", ("altair", "vl_convert")),
     "hub": ("data sets and weights from the hub", ("huggingface_hub", "polars")),
     "web": ("the web app", ("starlette", "uvicorn", "jinja2")),
+    "ray": ("models and computing on every node of a Ray cluster", ("ray",)),
     "train": ("training students, serving those without a model.gguf", _TRAINING),
 }
 

@@ -164,6 +164,21 @@ def test_a_study_trains_and_tests_its_grid_and_does_nothing_twice(capsys: pytest
     assert card is not None and [one.total for one in card.test] == [3]
 
 
+def scores(out: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(Path(out, "study.json").read_text())["scores"]
+    return [{name: value for name, value in one.items() if name != "runs"} for one in found]
+
+
+def test_a_study_of_four_students_on_two_workers_is_the_serial_one() -> None:
+    write_study("study.toml", **FILE)
+    assert main(["study", "study.toml", "--out", "serial", "--seeds", "2"]) in (0, 1)
+    assert main(["study", "study.toml", "--out", "two", "--seeds", "2", "--jobs", "2"]) in (0, 1)
+    weights = sorted(path.relative_to("serial") for path in Path("serial").rglob("model.safetensors"))
+    assert len(weights) == 4
+    assert all(Path("serial", one).read_bytes() == Path("two", one).read_bytes() for one in weights)
+    assert scores("two") == scores("serial")
+
+
 COUNTING = """
 import sys
 from stepdown.cli import app, main

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import aclosing
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,8 +48,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def test_it_is_known_by_what_its_model_is_known_by(weights: Path, tmp_path: Path) -> None:
     here = load_embedded(NAME)
     with Store(tmp_path / "s.sqlite") as store:
-        apart = load_model_or_run(NAME, store, in_subprocess=True)
-        assert isinstance(load_model_or_run("openai-api/here/m", store, in_subprocess=True), EndpointModel)
+        load = partial(load_model, in_subprocess=True)
+        apart = load_model_or_run(NAME, store, load=load)
+        assert isinstance(load_model_or_run("openai-api/here/m", store, load=load), EndpointModel)
     assert isinstance(apart, SubprocessModel) and apart.capabilities.local
     assert [apart.name, apart.capabilities, apart.width] == [here.name, here.capabilities, here.width]
     assert (apart.engine, apart.process_id) == (here.engine, None)

@@ -1,6 +1,7 @@
 """A grid of runs asked for in one command: methods x students x teachers x plans, as tasks."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from stepdown.cli.downloads import download
 from stepdown.cli.required_extras import check_extras
@@ -9,7 +10,7 @@ from stepdown.errors import UsageError, blaming
 from stepdown.graders import judged_by, load_grader
 from stepdown.measuring import JudgeBudget, cached_model
 from stepdown.methods import COMPARED, load_method
-from stepdown.models import ServerFiles
+from stepdown.models import ServerFiles, load_model
 from stepdown.problems import Problems
 from stepdown.prompts import completes, load_demonstrations, with_demonstrations, with_stops
 from stepdown.runner import Plans, Task, load_model_or_run, load_plans, prompt_set_for
@@ -30,17 +31,24 @@ class Players:
         """Return the model of a model string, which an option of the command names. Raises `UsageError`."""
         if name not in self.loaded:
             given = self.endpoint
+            load = partial(
+                load_model,
+                concurrency=given.concurrency,
+                timeout=given.timeout,
+                logprobs=self.logprobs,
+                code=True,
+                servers=self._servers,
+                on=given.on or "",
+            )
             with blaming(option):
-                self.loaded[name] = load_model_or_run(
-                    name,
-                    self.store,
-                    concurrency=given.concurrency,
-                    timeout=given.timeout,
-                    logprobs=self.logprobs,
-                    code=True,
-                    servers=self._servers,
-                )
+                self.loaded[name] = load_model_or_run(name, self.store, load=load)
         return self.loaded[name]
+
+    def check_place(self) -> None:
+        """Refuse `--on` where it would change nothing. Raises `UsageError`."""
+        if self.endpoint.on and not any(model.capabilities.local for model in self.loaded.values()):
+            names = ", ".join(f"`{name}`" for name in self.loaded)
+            refuse(["--on"], f"{names} is no model of this machine", "calls to a server need no cluster: leave it out")
 
     def grader(self, name: str, *, judging: JudgeBudget | None = None) -> Grader:
         """Return a grader by name; `judge:MODEL` asks a model, and pays for each judgement once, within the budget."""

@@ -57,6 +57,7 @@ class Session:
 
     def _settings(self) -> list[Settings]:
         """Refuse what cannot be right anywhere in the grid, and count what earlier commands spent on its runs."""
+        self.players.check_place()
         settings = [task.settings() for task in self.tasks]
         for task, one in zip(self.tasks, settings, strict=True):
             if task.shard is not None:

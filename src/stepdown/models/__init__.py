@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stepdown.errors import UsageError
 from stepdown.models.capacity import Capacity, capacity_of
+from stepdown.models.cluster import ClusterModel
 from stepdown.models.environment import Secret, find_setting, read_env_file
 from stepdown.models.http.connections import find_proxy
 from stepdown.models.http.endpoint_model import TIMEOUT, EndpointModel
@@ -18,6 +19,7 @@ from stepdown.models.prices import FREE, Prices, Rate
 from stepdown.models.recorded import RecordedModel, index_replies
 from stepdown.models.scripted import ScriptedModel
 from stepdown.types import Model
+from stepdown.workers import check_place
 
 __all__ = [
     "ADDRESSES",
@@ -59,6 +61,7 @@ def load_model(
     in_subprocess: bool = False,
     code: bool = False,
     servers: Servers = None,
+    on: str = "",
 ) -> Model:
     """Return the model of a model string; nothing is sent yet.
 
@@ -68,20 +71,24 @@ def load_model(
     `.gguf` file, a student folder or any model folder for a model in this process. `concurrency` fixes how
     many calls are under way at once, which is found by trying otherwise. `timeout` is in seconds per
     request. `logprobs` asks for log-probabilities. `in_subprocess` runs a model of this machine in a process of
-    its own, whose engine cannot hold this one up. With `code` the name may also be a plugin's (`<plugin>/<model>`) or
-    one of a file's (`my.py:model`), which runs that code: never for a name from elsewhere.
+    its own, whose engine cannot hold this one up; `on="ray"` runs it on every node of the Ray cluster.
+    With `code` the name may also be a plugin's (`<plugin>/<model>`) or one of a file's (`my.py:model`), which runs
+    that code: never for a name from elsewhere.
     `servers` makes an endpoint's model a fleet: the base URLs of servers that all serve it, or a file of them, an
     address a line, that is read again while it is used; several addresses with commas between in `<PROVIDER>_BASE_URL`,
     or `[models.PROVIDER]` in `stepdown.toml`, do so too. Load a model once per name: its limits are its own.
 
     Raises `UsageError` for a name that leads nowhere and `MissingExtra` for an engine not installed.
     """
+    check_place(on)
     if concurrency is not None and concurrency < 1:
         raise UsageError(f"a concurrency of `{concurrency}` would send nothing", "give 1 or more")
     own = load_own(name) if code else None
     if own is not None:
         return own
     model = load_local(name)
+    if model is not None and on:
+        return ClusterModel(model)
     if model is not None:
         return SubprocessModel(model) if in_subprocess else model
     return load_endpoint(name, concurrency=concurrency, timeout=timeout, logprobs=logprobs, servers=servers)

@@ -4,7 +4,6 @@ from stepdown.runner.api import (
     as_store,
     close_models,
     grade,
-    grade_run,
     open_store,
     plain,
     run,
@@ -36,6 +35,7 @@ from stepdown.runner.controls import CONTROLS
 from stepdown.runner.deltas import ROLES, Delta, finished
 from stepdown.runner.estimate import Estimate, estimate
 from stepdown.runner.fresh import Fresh, FreshDraws
+from stepdown.runner.grading import grade_by_workers, grade_run
 from stepdown.runner.held_plans import EVERY, StoredReview
 from stepdown.runner.plan_sources import PlanRow, Plans, load_plans
 from stepdown.runner.prompt_choice import prompt_set_for, trained_on
@@ -90,6 +90,7 @@ __all__ = [
     "estimate",
     "finished",
     "grade",
+    "grade_by_workers",
     "grade_run",
     "grade_trace",
     "load_model_or_run",

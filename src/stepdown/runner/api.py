@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar, Unpack, cast
 
 from stepdown.errors import CallFailed, StepdownError
-from stepdown.graders import named
 from stepdown.models import Prices
 from stepdown.problems import Problems
 from stepdown.runner.api_options import (
@@ -25,12 +24,13 @@ from stepdown.runner.api_options import (
 from stepdown.runner.attempt import Attempts
 from stepdown.runner.budget import Budget
 from stepdown.runner.calls import Calls
+from stepdown.runner.grading import grade_run
 from stepdown.runner.plan_sources import Plans
-from stepdown.runner.run import ProgressCallback, RunOutcome, check_budget, grade_trace, run_task
+from stepdown.runner.run import ProgressCallback, RunOutcome, check_budget, run_task
 from stepdown.runner.task import Task
 from stepdown.shards import Shard
-from stepdown.store import Run, Store, check_shard, default_path, put_shard
-from stepdown.types import Grade, Grader, Method, Plan, Problem, Trace
+from stepdown.store import Run, Store, default_path
+from stepdown.types import Grader, Method, Plan, Problem, Trace
 
 DEFAULT_METHOD = "trace-of-thought"
 T = TypeVar("T")
@@ -193,39 +193,6 @@ def grade(
     reader = as_grader(grader, as_store(store) if isinstance(run, str) or store else run.store)
     plain(grade_run(stored, reader, shard=as_shard(shard)))
     return stored
-
-
-async def grade_run(run: Run, grader: Grader, *, shard: Shard | None = None) -> None:
-    """Grade every stored solution of a run, or of the problems of a shard, a page at a time.
-
-    Raises what stops a judge, such as `BudgetReached`, once the grades of the page are kept.
-    """
-    grader = named(grader)
-    if shard is not None:
-        check_shard(run.store, run.id, shard, grader.name)
-    waiting: list[tuple[int, Trace]] = []
-    problems, last = 0, -1
-    for ordinal, trace, _ in run.rows(grader.name):
-        if shard is not None and not shard.holds(trace.problem):
-            continue
-        problems, last = problems + (ordinal != last), ordinal
-        waiting.append((ordinal, trace))
-        if len(waiting) == 64:
-            await _grade_some(run, grader, waiting)
-            waiting = []
-    await _grade_some(run, grader, waiting)
-    if shard is not None:
-        put_shard(run, shard, problems, grader.name)
-    run.grader = grader.name
-
-
-async def _grade_some(run: Run, grader: Grader, some: list[tuple[int, Trace]]) -> None:
-    grades = await asyncio.gather(*(grade_trace(grader, trace) for _, trace in some), return_exceptions=True)
-    places = list(zip(some, grades, strict=True))
-    run.put_grades((ordinal, trace.sample, one) for (ordinal, trace), one in places if isinstance(one, Grade))
-    for one in grades:
-        if isinstance(one, BaseException):
-            raise one
 
 
 async def close_models(task: Task, *, named: Collection[str] = ()) -> None:

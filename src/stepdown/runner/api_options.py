@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -11,6 +12,7 @@ import msgspec
 from stepdown.errors import UsageError
 from stepdown.graders import judged_by, load_grader
 from stepdown.methods import load_method
+from stepdown.models import load_model
 from stepdown.problems import Columns, Problems, load_problems
 from stepdown.prompts import Demonstration, PromptSet, completes, load_demonstrations, with_demonstrations, with_stops
 from stepdown.runner.budget import Budget
@@ -27,6 +29,7 @@ from stepdown.store import Run, Store
 from stepdown.types import GREEDY, Grader, Method, Model, Problem, Sampling
 
 JUDGE = "judge:"
+_load = partial(load_model, code=True)
 
 
 class SolveOptions(TypedDict, total=False):
@@ -104,7 +107,7 @@ def problem_options(given: ProblemOptions) -> ProblemOptions:
 
 def as_model(given: Model | str, store: Store) -> Model:
     """Return a model, by its name where a name is given. Raises `UsageError`."""
-    return load_model_or_run(given, store, code=True) if isinstance(given, str) else given
+    return load_model_or_run(given, store, load=_load) if isinstance(given, str) else given
 
 
 def as_grader(given: Grader | str, store: Store) -> Grader:
@@ -112,7 +115,7 @@ def as_grader(given: Grader | str, store: Store) -> Grader:
     if not isinstance(given, str):
         return given
     if given.startswith(JUDGE):
-        return judged_by(CachedModel(load_model_or_run(given.removeprefix(JUDGE), store, code=True), Calls(store)))
+        return judged_by(CachedModel(load_model_or_run(given.removeprefix(JUDGE), store, load=_load), Calls(store)))
     return load_grader(given, code=True)
 
 

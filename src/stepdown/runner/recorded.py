@@ -1,37 +1,20 @@
 """`load_model`, and `recorded/RUN`, which replays a stored run."""
 
-from stepdown.models import RecordedModel, Servers, index_replies, load_model
-from stepdown.models.http import TIMEOUT
+from collections.abc import Callable
+
+from stepdown.models import RecordedModel, index_replies, load_model
 from stepdown.store import Run, Store
 from stepdown.types import Model
 
 
-def load_model_or_run(
-    name: str,
-    store: Store,
-    *,
-    concurrency: int | None = None,
-    timeout: float = TIMEOUT,
-    logprobs: bool = False,
-    in_subprocess: bool = False,
-    code: bool = False,
-    servers: Servers = None,
-) -> Model:
+def load_model_or_run(name: str, store: Store, *, load: Callable[[str], Model] = load_model) -> Model:
     """Return the model of a model string; `recorded/RUN` answers what that run of the store was answered.
 
-    `in_subprocess`, `code` and `servers` are those of `load_model`.
+    `load` is `load_model` with the options of one's own.
     """
     if name.startswith("recorded/"):
         return model_of_run(store.run(name.removeprefix("recorded/")))
-    return load_model(
-        name,
-        concurrency=concurrency,
-        timeout=timeout,
-        logprobs=logprobs,
-        in_subprocess=in_subprocess,
-        code=code,
-        servers=servers,
-    )
+    return load(name)
 
 
 def model_of_run(run: Run) -> RecordedModel:

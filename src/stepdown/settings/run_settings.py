@@ -1,7 +1,7 @@
 """What a run is: which problems, which methods and models, how text is drawn, what it may cost."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -175,6 +175,10 @@ class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True):
             shown=False,
         ),
     ] = ()
+    on: Annotated[
+        Literal["ray"] | None,
+        option("Hold each model of this machine on every node of a Ray cluster (docs/ray.md)."),
+    ] = None
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):

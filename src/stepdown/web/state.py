@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from stepdown.errors import StoreError
-from stepdown.models import Prices, Secret, ServerFiles
+from stepdown.models import Prices, Secret, ServerFiles, load_model
 from stepdown.runner import Budget, Calls, load_model_or_run
 from stepdown.store import Locked, Store
 from stepdown.types import Model
@@ -20,6 +20,22 @@ from stepdown.web.views.run_stats import RunStatsCache
 T = TypeVar("T")
 READERS = 2
 CACHE_KIB = 32_768
+
+
+class ModelPlaces:
+    """Where a server's models are: `servers` of an endpoint's, and `on` a cluster those of this kind of machine."""
+
+    def __init__(self, servers: ServerFiles | None = None, *, on: str = "") -> None:
+        self.servers, self.on = servers or ServerFiles(), on
+
+    @property
+    def options(self) -> list[str]:
+        """The options of a command line that say so."""
+        return self.servers.options + ([f"--on={self.on}"] if self.on else [])
+
+    def load(self, name: str) -> Model:
+        """Return the model of a model string; one of this machine works in a process of its own, or on a cluster."""
+        return load_model(name, in_subprocess=True, servers=self.servers, on=self.on)
 
 
 class State:
@@ -43,7 +59,7 @@ class State:
         token: Secret | None = None,
         person: str = "person",
         corpora: tuple[Path, ...] = (),
-        servers: ServerFiles | None = None,
+        places: ModelPlaces | None = None,
     ) -> None:
         self.path, self.config, self.person = path, config or Config(), person
         self.token = token or Secret("")
@@ -53,9 +69,8 @@ class State:
         self.store = _open(path)
         self.calls = Calls(self.store, budget=budget, abandon=True)
         self.models: dict[str, Model] = {}
-        self.servers = servers or ServerFiles()
-        options = [f"--prices={prices.resolve()}"] if prices else []
-        options += self.servers.options
+        self.places = places or ModelPlaces()
+        options = ([f"--prices={prices.resolve()}"] if prices else []) + self.places.options
         self.jobs = RunJobs(path, options=options, token=self.token)
         self.run_stats = RunStatsCache(self.prices)
         self.leaving = asyncio.Event()
@@ -88,12 +103,12 @@ class State:
         return store
 
     def load(self, name: str) -> Model:
-        """Return the model of a model string, loaded once; one on this machine works in a process of its own.
+        """Return the model of a model string, loaded once.
 
         Raises `UsageError` for a name that leads nowhere.
         """
         if name not in self.models:
-            self.models[name] = load_model_or_run(name, self.store, in_subprocess=True, servers=self.servers)
+            self.models[name] = load_model_or_run(name, self.store, load=self.places.load)
         return self.models[name]
 
     async def close(self, *, grace: float = GRACE) -> None:

@@ -1,7 +1,36 @@
 """One function over many items: here, in processes of this machine, or on a cluster."""
 
-from stepdown.workers.opening import open_workers
-from stepdown.workers.pool import SerialPool, WorkerLost, WorkerPool
+from stepdown.workers.opening import RAY, check_place, open_workers
+from stepdown.workers.pool import TRIES, SerialPool, WorkerLost, WorkerPool
 from stepdown.workers.processes import ProcessPool
+from stepdown.workers.ray_cluster import (
+    ADDRESS,
+    ClusterNode,
+    Versions,
+    connect,
+    difference,
+    nodes,
+    other_versions,
+    versions,
+)
+from stepdown.workers.ray_pool import RayPool
 
-__all__ = ["ProcessPool", "SerialPool", "WorkerLost", "WorkerPool", "open_workers"]
+__all__ = [
+    "ADDRESS",
+    "RAY",
+    "TRIES",
+    "ClusterNode",
+    "ProcessPool",
+    "RayPool",
+    "SerialPool",
+    "Versions",
+    "WorkerLost",
+    "WorkerPool",
+    "check_place",
+    "connect",
+    "difference",
+    "nodes",
+    "open_workers",
+    "other_versions",
+    "versions",
+]

@@ -1,22 +1,37 @@
 """From `--jobs` and `--on` to a pool of workers."""
 
-from stepdown.errors import MissingExtra, UnknownName, UsageError
+import os
+
+from stepdown.errors import UnknownName, UsageError
 from stepdown.workers.pool import SerialPool, WorkerPool
 from stepdown.workers.processes import ProcessPool
+from stepdown.workers.ray_pool import RayPool
 
-PLACES = ("ray",)
+RAY = "ray"
 
 
-def open_workers(jobs: int = 1, on: str = "", *, threads: int = 1) -> WorkerPool:
-    """Return workers for a `with`: this thread for one job, else `jobs` processes, each of `threads` threads.
+def check_place(on: str) -> None:
+    """Raise `UnknownName` for a place to work on that is none; "" is this machine."""
+    if on not in ("", RAY):
+        error = UnknownName("place to work on", on, [RAY])
+        error.option = "--on"
+        raise error
 
-    `on="ray"` takes the cluster's cores instead, and `jobs` of them at most where it is over 1. Processes start when
-    they are first needed. Raises `UsageError` for `jobs` under 1, `UnknownName`, and `MissingExtra` without ray.
+
+def open_workers(jobs: int = 1, on: str = "", *, whole: bool = False) -> WorkerPool:
+    """Return workers for a `with`: this thread for one job, else `jobs` processes of this machine.
+
+    `on="ray"` takes all cores of the cluster instead, or `jobs` of them at most where it is over 1. A worker has one
+    thread; `whole` gives each what a training wants: here its share of the cores, on a cluster a node's cores, or a
+    graphics card and its share of them. Processes start when they are first needed, a cluster is joined now. Raises
+    `UsageError` for `jobs` under 1, `UnknownName`, `MissingExtra` without ray, and `EndpointRefused` where no cluster
+    answers.
     """
     if jobs < 1:
         raise UsageError(f"`{jobs}` jobs would do nothing", "give 1 or more", option="--jobs")
-    if on and on not in PLACES:
-        raise UnknownName("place to work on", on, PLACES)
-    if on:
-        raise MissingExtra("ray", "ray", "working on a cluster")
-    return SerialPool() if jobs == 1 else ProcessPool(jobs, threads=threads)
+    check_place(on)
+    if on == RAY:
+        return RayPool(most=0 if jobs == 1 else jobs, whole=whole)
+    if jobs == 1:
+        return SerialPool()
+    return ProcessPool(jobs, threads=max(1, (os.cpu_count() or 1) // jobs) if whole else 1)

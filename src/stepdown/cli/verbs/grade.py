@@ -15,12 +15,12 @@ from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
 from stepdown.cli.judge_costs import Judging, refuse_unused
-from stepdown.cli.options import CHOICE, Limit, OutputOptions
+from stepdown.cli.options import CHOICE, Jobs, Limit, OutputOptions, WorkOptions
 from stepdown.cli.run_summaries import Paid
 from stepdown.cli.unused_options import given, refuse
 from stepdown.measuring import JudgeBudget
 from stepdown.reports import disagreements
-from stepdown.runner import grade_run
+from stepdown.runner import grade_by_workers, grade_run
 from stepdown.settings import BudgetSettings, EndpointSettings, ShardSettings
 from stepdown.shards import Shard
 from stepdown.store import Run
@@ -43,10 +43,13 @@ class GradeOptions:
         `text`, `expression` or `judge:MODEL`. Without it, strict, default and lenient are set side by side.
     limit
         List at most this many disagreements (20; in JSON, all).
+    jobs
+        Grade in this many processes; a judge's calls run at once without.
     """
 
     grader: Annotated[str | None, Parameter(name="--grader")] = None
     limit: Limit = None
+    jobs: Jobs = 1
 
 
 DEFAULTS, SHARD, MONEY = GradeOptions(), ShardSettings(), BudgetSettings()
@@ -104,7 +107,9 @@ def grade(
     """
     part = shard.chosen
     if not judge_in(options.grader):
-        refuse_unused(spend, endpoint, "--grader judge:MODEL")
+        refuse_unused(spend, msgspec.structs.replace(endpoint, on=None), "--grader judge:MODEL")
+    else:
+        refuse(given(options, "jobs"), "a judge's calls run at once", "leave it out, or give --concurrency")
     if options.grader is not None:
         refuse(given(options, "limit"), "one grader has no disagreements", "leave one of them out")
     with output.reopen() as store:
@@ -112,7 +117,10 @@ def grade(
         graders = VIEWS if options.grader is None else (options.grader,)
         judging = Judging(judge_in(options.grader), spend, found)
         with judging.budgeted() as budget:
-            asyncio.run(_grade(found, graders, players, budget, shard=part))
+            if options.jobs > 1 or (endpoint.on and not judging.judge):
+                _grade_by_workers(found, graders, WorkOptions(jobs=options.jobs, on=endpoint.on), shard=part)
+            else:
+                asyncio.run(_grade(found, graders, players, budget, shard=part))
         names = [found.stored_grader(name) for name in graders] if options.grader is None else [found.grader]
         counts = tuple(count(found, name, part) for name in names)
         differing = differences(found, names, part) if len(names) > 1 else iter(())
@@ -153,6 +161,19 @@ async def _grade(
             await grade_run(run, players.grader(name, judging=budget), shard=shard)
     finally:
         await players.close()
+    _keep_current(run, graders, before)
+
+
+def _grade_by_workers(run: Run, graders: tuple[str, ...], work: WorkOptions, *, shard: Shard | None) -> None:
+    """Do what `_grade` does by workers, for graders that ask no model."""
+    before = run.grader
+    with work.open() as pool:
+        for name in graders:
+            grade_by_workers(run, name, pool, shard=shard)
+    _keep_current(run, graders, before)
+
+
+def _keep_current(run: Run, graders: tuple[str, ...], before: str) -> None:
     if graders == VIEWS:
         run.grader = before or run.stored_grader("default")
 

@@ -7,7 +7,7 @@ import webbrowser
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -22,6 +22,7 @@ from stepdown.models import Prices, Secret, ServerFiles, find_setting
 from stepdown.runner import Budget
 from stepdown.settings import BudgetSettings
 from stepdown.store import default_path
+from stepdown.workers import connect
 
 if TYPE_CHECKING:
     from stepdown.web import State
@@ -99,6 +100,8 @@ class ServedOptions:
         models of several providers are asked; may be given several times.
     prepare
         Load the models of the file's [models] at the start, not at their first request.
+    on
+        Hold each model of this machine on every node of a Ray cluster (docs/ray.md).
     """
 
     store: StorePath = None
@@ -106,6 +109,7 @@ class ServedOptions:
     corpus: Annotated[tuple[Path, ...], Parameter(show_default=False)] = ()
     servers: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     prepare: Flag = False
+    on: Literal["ray"] | None = None
 
     def folders(self) -> tuple[Path, ...]:
         """Return the corpora's folders. Raises `UsageError` for one that is not there, and for two of one name."""
@@ -132,6 +136,9 @@ ADDRESS, SERVED, SPENDING = AddressOptions(), ServedOptions(), BudgetSettings()
 def serve(*, reach: AddressOptions = ADDRESS, served: ServedOptions = SERVED, spend: BudgetSettings = SPENDING) -> int:
     """Serve the pages and the endpoint until Ctrl-C."""
     require(["web"], "`stepdown serve`")
+    if served.on:
+        # Before anybody waits for an answer: joining a cluster takes seconds, and may be refused.
+        connect()
     token = reach.secret()
     asyncio.run(_serve(reach, served, spend, token))
     say("ended")
@@ -154,7 +161,7 @@ async def _serve(reach: AddressOptions, served: ServedOptions, spend: BudgetSett
 
 
 def _state(served: ServedOptions, spend: BudgetSettings, token: Secret) -> "State":
-    from stepdown.web import State, load_config
+    from stepdown.web import ModelPlaces, State, load_config
 
     return State(
         served.store or default_path(),
@@ -163,7 +170,7 @@ def _state(served: ServedOptions, spend: BudgetSettings, token: Secret) -> "Stat
         budget=Budget(Prices(spend.prices), money=spend.budget, tokens=spend.max_tokens_total),
         token=token,
         corpora=served.folders(),
-        servers=ServerFiles(served.servers, config=served.config),
+        places=ModelPlaces(ServerFiles(served.servers, config=served.config), on=served.on or ""),
     )
 
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players, tasks_of
-from stepdown.cli.options import CHOICE, OutputOptions
+from stepdown.cli.options import CHOICE, OutputOptions, WorkOptions
 from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.session import Session
 from stepdown.cli.verbs.train import TRAINING, TrainingOptions, following
@@ -47,6 +49,7 @@ from stepdown.training import (
     train,
     write_study,
 )
+from stepdown.workers import SerialPool, WorkerPool
 
 
 @Parameter(name="*", group=CHOICE)
@@ -113,7 +116,8 @@ def draw_tests(solving: StudySampling) -> RunSampling:
     return chosen(solving.sampling())
 
 
-OPTIONS, PROBLEMS, SOLVING, OUTPUT = StudyOptions(), ProblemSettings(), StudySampling(), OutputOptions()
+OPTIONS, PROBLEMS, SOLVING = StudyOptions(), ProblemSettings(), StudySampling()
+WORK, OUTPUT = WorkOptions(), OutputOptions()
 
 
 @verb
@@ -125,6 +129,7 @@ def study(
     settings: TrainingOptions = TRAINING,
     problems: ProblemSettings = PROBLEMS,
     solving: StudySampling = SOLVING,
+    work: WorkOptions = WORK,
     output: OutputOptions = OUTPUT,
 ) -> int:
     """Train and test a grid of students on views of one corpus.
@@ -152,13 +157,11 @@ def study(
     named = f"{options.test}={problems.data}" if problems.data else options.test
     check_apart(open_corpus(source).keep(*options.keep), test, settings, named=named)
     base = _asked(options.base) if options.before else ""
-    with output.open() as store:
+    with output.open() as store, work.open(whole=True) as pool:
         before = list(_before(base, test, sampling, store)) if base else []
         runs: dict[Cell, list[Run]] = {cell: [] for cell in cells}
         total = len(cells) * grid.seeds
-        for number, (cell, seed) in enumerate(grid.places(), 1):
-            say(f"{number}/{total}: {cell.name}, seed {seed}")
-            folder = _student(grid, cell, seed, options.base, settings)
+        for number, (cell, folder) in enumerate(_trained(grid, options.base, settings, pool, on=work.on), 1):
             grid_options = GridSettings(method=(cell.method,), student=(str(folder),), samples=solving.samples)
             session = _solve(test, grid_options, sampling, store)
             runs[cell] += _runs(session)
@@ -190,11 +193,37 @@ def check_apart(corpus: Corpus, test: Problems, settings: TrainingOptions, *, na
         say(f"{len(overlap):,} problems of `{name}` are trained on; the scores without them stand beside")
 
 
-def _student(grid: StudyGrid, cell: Cell, seed: int, base: str, settings: TrainingOptions) -> Path:
-    """Return the student of a place, trained now if it is not there; one of other settings is refused."""
-    view, folder = grid.view(cell, seed), grid.folder(cell, seed)
+def _trained(
+    grid: StudyGrid, base: str, settings: TrainingOptions, pool: WorkerPool, *, on: str | None
+) -> Iterator[tuple[Cell, Path]]:
+    """Stream the cells in the order of the grid's places with their students, of which workers train many at once."""
+    places, quiet = list(grid.places()), not isinstance(pool, SerialPool)
+    shared = msgspec.structs.replace(grid, corpus=grid.corpus.resolve(), out=grid.out.resolve()) if on else grid
+    if on and Path(base).exists():
+        base = str(Path(base).resolve())
+
+    def announced() -> Iterator[tuple[Cell, int]]:
+        for number, (cell, seed) in enumerate(places, 1):
+            say(f"{number}/{len(places)}: {cell.name}, seed {seed}")
+            yield cell, seed
+
+    train_one = partial(_student, shared, base, settings, quiet)
+    students = pool.map(train_one, announced(), name=lambda place: f"{place[0].name}, seed {place[1]}")
+    for (cell, seed), _ in zip(places, students, strict=True):
+        folder = grid.folder(cell, seed)
+        if not folder.is_dir():
+            raise UsageError(
+                f"a node wrote `{folder}` on a disk of its own", "give an --out that lies at one path on every node"
+            )
+        yield cell, folder
+
+
+def _student(grid: StudyGrid, base: str, settings: TrainingOptions, quiet: bool, place: tuple[Cell, int]) -> None:
+    """Train the student of a place, if it is not there; one of other settings is refused."""
+    cell, seed = place
     chosen = settings.training(cell.target, seed=seed)
-    return train(view, base=base, out=folder, training=chosen, progress=following())[0]
+    progress = None if quiet else following()
+    train(grid.view(cell, seed), base=base, out=grid.folder(cell, seed), training=chosen, progress=progress)
 
 
 def _solve(test: Problems, grid: GridSettings, sampling: RunSampling, store: Store) -> Session:

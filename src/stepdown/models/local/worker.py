@@ -73,6 +73,12 @@ decode_command = msgspec.json.Decoder(Command).decode
 decode_response = msgspec.json.Decoder(Response).decode
 
 
+def failed(number: int, error: StepdownError) -> Failed:
+    """Return the response that a command ended in an error."""
+    kind = next(name for name, kind in ERRORS.items() if isinstance(error, kind))
+    return Failed(number, kind, error.what, error.hint)
+
+
 class ModelWorker:
     """Answers commands with one model, many at once; `answers` is the pipe to the parent."""
 
@@ -98,8 +104,7 @@ class ModelWorker:
         try:
             replies = await self._ask(command) if isinstance(command, Generate) else await self._prepare()
         except StepdownError as error:
-            kind = next(name for name, kind in ERRORS.items() if isinstance(error, kind))
-            self._send(Failed(command.number, kind, error.what, error.hint))
+            self._send(failed(command.number, error))
         else:
             self._send(Finished(command.number, replies))
 

@@ -1,0 +1,61 @@
+"""A Ray cluster of several nodes on this machine's loopback addresses, which asks for a token."""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+# Ray turns 127.0.0.1 into the address by which others reach this machine.
+HOST = "127.0.0.2"
+_SMALL = 80 * 2**20
+
+
+class LoopbackCluster:
+    """The cluster and its nodes by name; `add` and `remove` change it while it runs."""
+
+    def __init__(self, cluster: Any) -> None:
+        self._cluster = cluster
+        self.nodes: dict[str, Any] = {}
+
+    @property
+    def address(self) -> str:
+        return str(self._cluster.address)
+
+    def add(self, name: str, **environment: str) -> None:
+        """Start a node of one core."""
+        self.nodes[name] = self._cluster.add_node(
+            num_cpus=1, node_name=name, node_ip_address=HOST, object_store_memory=_SMALL, env_vars=environment or None
+        )
+
+    def remove(self, name: str) -> None:
+        """Kill a node: nothing on it has time to end."""
+        self._cluster.remove_node(self.nodes.pop(name), allow_graceful=False)
+
+
+@contextmanager
+def loopback_cluster(*names: str, **environment: str) -> Iterator[LoopbackCluster]:
+    """Run a cluster whose driver's node has no core, with a node of each name; its address is in RAY_ADDRESS."""
+    before = dict(os.environ)
+    folder = Path(tempfile.mkdtemp(prefix="r"))
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16), "RAY_TMPDIR": str(folder)}
+    os.environ |= {"RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"} | environment
+    ray: Any = import_module("ray")
+    cluster_of: Any = import_module("ray.cluster_utils").Cluster
+
+    head = {"num_cpus": 0, "node_name": "head", "node_ip_address": HOST, "object_store_memory": _SMALL}
+    made = cluster_of(initialize_head=True, head_node_args=head | {"include_dashboard": False})
+    try:
+        cluster = LoopbackCluster(made)
+        os.environ["RAY_ADDRESS"] = cluster.address
+        for name in names:
+            cluster.add(name)
+        yield cluster
+    finally:
+        ray.shutdown()
+        made.shutdown()
+        os.environ.clear()
+        os.environ |= before
