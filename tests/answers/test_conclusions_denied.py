@@ -46,3 +46,18 @@ def test_yes_and_no_are_read_in_other_languages(yes: str, no: str) -> None:
 def test_the_values_of_one_unknown_are_read_together(text: str) -> None:
     assert verdict("expression", r"\pm 2", text) == "right"
     assert verdict("expression", "2", text) == "wrong"
+
+
+@pytest.mark.parametrize(
+    "text", ["It might be 7, but actually it is 8.", "That is 7... no wait, it is 8.", "7, wait, no: 8."]
+)
+def test_a_number_taken_back_gives_way_to_what_replaces_it(text: str) -> None:
+    assert verdict("number", "8", text) == "right"
+    assert verdict("number", "7", text) == "wrong"
+    assert verdict("number", "7", "It is 7, actually.") == "right"
+
+
+@pytest.mark.parametrize("text", ["It can't be B.", "It cannot be B.", "It couldn't be B.", "It must not be B."])
+def test_a_choice_that_cannot_be_is_no_answer(text: str) -> None:
+    assert verdict("choice", "B", "It must be B.", ("dog", "cat")) == "right"
+    assert verdict("choice", "B", text, ("dog", "cat")) == "wrong"

@@ -40,7 +40,8 @@ _LABELLED = re.compile(
 )
 # What denies a choice, right before it or right after it, and what only speaks against it.
 _NOT_IT = re.compile(
-    r"(?:\b(?:is|are|was|were|be|answer|choice|option)(?: not|n't)|\A\W*not|\bnot (?:option|choice)|\bneither"
+    r"(?:\b(?:is|are|was|were|be|answer|choice|option|could|would|should|must|may|might)(?: not|n't)"
+    r"|\bcan(?:'t| ?not)|\A\W*not|\bnot (?:option|choice)|\bneither"
     r"|\bnor|\brule out|"
     r"\beliminate|\brather than|\binstead of|\bunlike)\s+(?:\w+\s+)?[\"'(*]*\Z",
     re.IGNORECASE,

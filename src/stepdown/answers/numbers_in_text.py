@@ -34,11 +34,13 @@ COMPARED = re.compile(
     r"\s*(?:or equal to\s+)?[\"'(*$`\\]*\Z",
     re.IGNORECASE | re.ASCII,
 )
-# What takes a number back right after it: `25 is wrong`, `18? No`.
+# What takes a number back right after it: `25 is wrong`, `18? No`, `7, but actually it is 8`.
 REFUTED = re.compile(
     r"[\"'*)$`}]{0,4}(?:\s(?:(?:is|was|are|were|seems|would be)\s(?:\w+ly\s)?(?:wrong|incorrect|false)\b"
     r"|(?:(?:is|was|are|were|could|would)(?:n't| not)|can(?:'t|not| not))\s(?:be\s)?"
-    r"(?:right|correct|possible|it|the (?:\w+ )?(?:answer|solution|result))\b)|\?\s{1,2}(?:no|nope|wrong|not)\b)",
+    r"(?:right|correct|possible|it|the (?:\w+ )?(?:answer|solution|result))\b)|\?\s{1,2}(?:no|nope|wrong|not)\b"
+    r"|(?:\s[a-z]{1,15})?(?:[,;.…—–]|\.\.\.){0,2}\s(?:but\s)?(?:no,?\s(?:wait|sorry|actually)|wait,?\sno|scratch that"
+    r"|(?<=but\s)(?:actually|really|in fact)(?=,?\s\w)))",
     re.IGNORECASE | re.ASCII,
 )
 BOUNDED = re.compile(
