@@ -32,8 +32,8 @@ def problem_hash(problem: Problem) -> int:
     Problems that ask the same are in the same part, so that no two machines pay for one prompt. What is hashed must
     never change: machines of different versions would leave problems out.
     """
-    asked = "\n".join((problem.question, *problem.choices)).encode(errors="replace")
-    return int.from_bytes(blake2b(asked, digest_size=8).digest(), "big")
+    question = "\n".join((problem.question, *problem.choices)).encode(errors="replace")
+    return int.from_bytes(blake2b(question, digest_size=8).digest(), "big")
 
 
 def parse_shard(text: str) -> Shard:

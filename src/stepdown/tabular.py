@@ -42,7 +42,7 @@ class Row(msgspec.Struct, frozen=True):
         """Return a column as text without outer blanks; raise `BadRow` where it holds none."""
         value = plain(self.value(column))
         if value is None:
-            raise self.bad(column, f"{what}, found {shown(self.fields[column])}")
+            raise self.bad(column, f"{what}, found {clip_value(self.fields[column])}")
         if not value:
             raise self.bad(column, f"{what}, found nothing")
         return value
@@ -69,7 +69,7 @@ def plain(value: object) -> str | None:
     return str(value).strip() if isinstance(value, str | int | float) else None
 
 
-def shown(value: object, width: int = 60) -> str:
+def clip_value(value: object, width: int = 60) -> str:
     """Return a value in backticks, cut to a width that fits a message."""
     text = repr(value)
     return f"`{text if len(text) <= width else text[: width - 3] + '...'}`"
@@ -158,7 +158,7 @@ def json_row(path: Path, number: int, line: str) -> Row:
         hint = "NaN and Infinity are no JSON: leave out rows without a value" if _NO_JSON.search(line) else ""
         raise BadRow(path, number, "the row", f"one JSON object on the line ({error}{whole})", hint) from error
     if not isinstance(fields, dict):
-        raise BadRow(path, number, "the row", f"a JSON object, found {shown(fields)}")
+        raise BadRow(path, number, "the row", f"a JSON object, found {clip_value(fields)}")
     return Row(str(path), number, fields)
 
 
@@ -182,7 +182,7 @@ def whole_rows(path: Path) -> Rows:
     rows = list(value.values()) if is_keyed(value) else value if isinstance(value, list) else held(value)
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
-            raise BadRow(path, number, "the row", f"a JSON object, found {shown(row)}")
+            raise BadRow(path, number, "the row", f"a JSON object, found {clip_value(row)}")
         yield Row(str(path), number, row)
 
 
@@ -201,7 +201,7 @@ def headed_rows(path: Path, reader: Any) -> Rows:
         return
     names = [name.strip() for name in header]
     if len(set(names)) < len(names):
-        raise BadRow(path, 1, "the header", f"a name of its own for each column, found {shown(names)}")
+        raise BadRow(path, 1, "the header", f"a name of its own for each column, found {clip_value(names)}")
     line = reader.line_num + 1
     while (cells := next_cells(path, reader)) is not None:
         if cells and len(cells) != len(names):
@@ -228,7 +228,7 @@ def parquet_rows(path: Path, batch: int = 10_000) -> Rows:
     polars = load_polars()
 
     def broken(text: str) -> BadRow:
-        return BadRow(path, 1, "the file", f"a parquet file ({shown(text, 120)})", "fetch the file again")
+        return BadRow(path, 1, "the file", f"a parquet file ({clip_value(text, 120)})", "fetch the file again")
 
     with reading("", "", make=broken):
         frame = polars.scan_parquet(path, glob=False)

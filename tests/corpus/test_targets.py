@@ -9,7 +9,7 @@ from stepdown.corpus import TARGETS, Example, target
 from stepdown.corpus.targets import label, rationale
 from stepdown.errors import UnknownName
 from stepdown.methods import CHAIN_OF_THOUGHT
-from stepdown.prompts import SCOTD, asked, load_prompts
+from stepdown.prompts import SCOTD, load_prompts, question_text
 from stepdown.types import Chain, Grade, Kind, Message, Problem, Prompt, Verdict
 
 EGGS = Problem("made/1", "How many eggs does she sell a week?", "63")
@@ -81,7 +81,7 @@ def test_the_words_of_scotd_close_with_a_choice_in_brackets() -> None:
 
 def test_the_question_is_what_a_run_asks_its_student() -> None:
     example = target(chain(STEPS, "B", problem=MAT))
-    assert example is not None and example.question == (Message("user", asked(MAT)),)
+    assert example is not None and example.question == (Message("user", question_text(MAT)),)
     words = load_prompts("default")
     assert (target(chain(STEPS), prompts=words) or example).question == words.render(
         CHAIN_OF_THOUGHT, Prompt("solve", EGGS)

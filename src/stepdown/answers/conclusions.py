@@ -12,11 +12,11 @@ from itertools import pairwise
 
 import msgspec
 
-from stepdown.answers.asked import Asked
 from stepdown.answers.figures import Number, numbers, spelled
 from stepdown.answers.formulas_in_text import Formula, formulas, key
 from stepdown.answers.measures import unit_name
 from stepdown.answers.numbers_in_text import COMPARED, DENIED, REFUTED
+from stepdown.answers.question_form import QuestionForm
 from stepdown.answers.sentences import Sentence, closing, last_check
 from stepdown.answers.weights import formula_weight, number_weight
 
@@ -56,20 +56,20 @@ class _Candidate(msgspec.Struct, frozen=True):
     cued: bool
 
 
-_Reader = Callable[[str, Asked, set[str]], Iterable[tuple[float, str, int, int]]]
+_Reader = Callable[[str, QuestionForm, set[str]], Iterable[tuple[float, str, int, int]]]
 
 
-def number_closing(text: str, want: Asked) -> Conclusion:
+def number_closing(text: str, want: QuestionForm) -> Conclusion:
     """Return the number that a text's closing sentences conclude with."""
     return _weighed_up(text, want, _numbers_of)
 
 
-def formula_closing(text: str, want: Asked) -> Conclusion:
+def formula_closing(text: str, want: QuestionForm) -> Conclusion:
     """Return the expression, list, interval or name that a text's closing sentences conclude with."""
     return _weighed_up(text, want, _formulas_of)
 
 
-def number_asked(one: Number, want: Asked) -> Fraction:
+def number_asked(one: Number, want: QuestionForm) -> Fraction:
     """Return a number in the unit that is asked for: `50%` as a half where a probability is."""
     if one.percent and want.share and not want.percent:
         return one.value / 100
@@ -77,7 +77,7 @@ def number_asked(one: Number, want: Asked) -> Fraction:
     return one.larger if asked_larger and one.larger is not None else one.value
 
 
-def _weighed_up(text: str, want: Asked, read: _Reader) -> Conclusion:
+def _weighed_up(text: str, want: QuestionForm, read: _Reader) -> Conclusion:
     candidates: list[_Candidate] = []
     denied: set[str] = set()
     depth, check = 0, last_check(text)
@@ -118,7 +118,7 @@ def _weighed(sentence: Sentence, depth: int, weight: float, answer: str, start: 
     return _Candidate(weight, answer, sentence.start + start, sentence.start + end, sentence.line, cued)
 
 
-def _numbers_of(text: str, want: Asked, denied: set[str]) -> Iterable[tuple[float, str, int, int]]:
+def _numbers_of(text: str, want: QuestionForm, denied: set[str]) -> Iterable[tuple[float, str, int, int]]:
     """Weigh the numbers of a sentence; those it denies are collected, and count nothing further up either."""
     numbers_read = numbers(text)
     if all(one.value in want.given for one in numbers_read):
@@ -151,7 +151,7 @@ def _alternatives(text: str, numbers_read: list[Number]) -> list[Number]:
     return out
 
 
-def _formulas_of(text: str, want: Asked, denied: set[str]) -> Iterable[tuple[float, str, int, int]]:
+def _formulas_of(text: str, want: QuestionForm, denied: set[str]) -> Iterable[tuple[float, str, int, int]]:
     for index, one in enumerate(_roots_joined(text, formulas(text, names=want.names))):
         formula_text = one.text if want.equation and one.equation else one.value
         if DENIED.search(text, max(0, one.start - 40), one.start) or REFUTED.match(text, one.end):

@@ -3,13 +3,13 @@
 import re
 from itertools import islice
 
-from stepdown.answers.asked import Asked
 from stepdown.answers.choices import SeveralChoices, choice_held, letter
 from stepdown.answers.conclusions import Conclusion, formula_closing, number_asked, number_closing
 from stepdown.answers.equality import same_expression
 from stepdown.answers.figures import Number, Unread, figures, numbers, spelled
 from stepdown.answers.marks import Mark
 from stepdown.answers.numbers_in_text import DENIED, stated
+from stepdown.answers.question_form import QuestionForm
 from stepdown.answers.texts import text_held
 from stepdown.answers.unwrapping import plain_signs, unwrapped_span
 from stepdown.types import Kind
@@ -49,7 +49,7 @@ _ADVERB = re.compile(
 _MATHEMATICS = re.compile(r"\$[^$]{0,2000}\$|\\\([^\n]{0,2000}?\\\)|\\(?:text|mathrm|mbox)\{[^{}]{0,200}\}")
 
 
-def held_answer(text: str, mark: Mark, kind: Kind, choices: tuple[str, ...], want: Asked) -> Conclusion | None:
+def held_answer(text: str, mark: Mark, kind: Kind, choices: tuple[str, ...], want: QuestionForm) -> Conclusion | None:
     """Return what a mark's words conclude, also nothing at all; None where they are no answer and it is no mark."""
     if kind == "number":
         return _number_held(text, mark, want)
@@ -74,7 +74,7 @@ def _text_held(text: str) -> Conclusion | None:
     return Conclusion(plain_signs(text[slice(*span)]), span, text[slice(*span)][:80])
 
 
-def _number_held(text: str, mark: Mark, want: Asked) -> Conclusion | None:
+def _number_held(text: str, mark: Mark, want: QuestionForm) -> Conclusion | None:
     one = stated(text, bounds=want.bounds, percent=want.percent, nouns=want.nouns)
     if isinstance(one, Number):
         return _number(text, one, want)
@@ -89,11 +89,11 @@ def _number_held(text: str, mark: Mark, want: Asked) -> Conclusion | None:
     return Conclusion() if firm or _REFUSED.search(text) else None
 
 
-def _number(text: str, one: Number, want: Asked) -> Conclusion:
+def _number(text: str, one: Number, want: QuestionForm) -> Conclusion:
     return Conclusion(spelled(number_asked(one, want)), (one.start, one.end), text[one.start : one.end].strip()[:80])
 
 
-def _formula_held(text: str, mark: Mark, want: Asked) -> Conclusion | None:
+def _formula_held(text: str, mark: Mark, want: QuestionForm) -> Conclusion | None:
     plain = plain_signs(text)
     start, end = unwrapped_span(plain, 0, len(plain))
     if mark.name != "box" and start < end:
@@ -120,7 +120,7 @@ def _bare(outside: str, name: str) -> bool:
     return len(words) <= (3 if name in ("statement", "final") else 8) and not _VERB.search(outside)
 
 
-def _held_sentence(text: str, end: int, want: Asked) -> Conclusion | None:
+def _held_sentence(text: str, end: int, want: QuestionForm) -> Conclusion | None:
     read = formula_closing(text[:end], want)
     return read if read.found is not None else None
 
@@ -134,7 +134,7 @@ def _come_to(text: str, start: int, end: int) -> int:
     return at + len(text[at:end]) - len(text[at:end].lstrip(" $"))
 
 
-def _exact(text: str, start: int, end: int, want: Asked) -> tuple[int, int]:
+def _exact(text: str, start: int, end: int, want: QuestionForm) -> tuple[int, int]:
     """Leave out a second spelling of one value, as in `1/2 or 0.5`, and an approximation unless rounding is asked."""
     if end - start > _SHORT:
         return start, end

@@ -107,7 +107,7 @@ class Mark(msgspec.Struct, frozen=True):
     name: str
     value: str | None = None
 
-    def said(self, text: str) -> str:
+    def content_in(self, text: str) -> str:
         """Return what the mark holds."""
         return text[self.start : self.end] if self.value is None else self.value
 

@@ -3,13 +3,13 @@
 import re
 from itertools import islice
 
-from stepdown.answers.asked import asked
 from stepdown.answers.choices import choice_alone, choice_closing, letter
 from stepdown.answers.conclusions import Conclusion, formula_closing, number_closing
 from stepdown.answers.equality import same_expression
 from stepdown.answers.extents import own
 from stepdown.answers.holding import held_answer
 from stepdown.answers.marks import Mark, marks, ranked
+from stepdown.answers.question_form import question_form
 from stepdown.answers.texts import text_closing
 from stepdown.answers.unwrapping import plain_signs
 from stepdown.types import Kind
@@ -68,9 +68,9 @@ def marked(text: str, kind: Kind, choices: tuple[str, ...], question: str) -> Co
 def _marked(
     text: str, kind: Kind, choices: tuple[str, ...], question: str
 ) -> tuple[Mark, Conclusion] | tuple[None, None]:
-    want = asked(question, symbols=kind == "expression")
+    want = question_form(question, symbols=kind == "expression")
     for mark in islice(ranked(_boxes_joined(text, marks(text))), _MOST):
-        read = held_answer(mark.said(text), mark, kind, choices, want)
+        read = held_answer(mark.content_in(text), mark, kind, choices, want)
         if read is None:
             continue
         if mark.value is not None or read.where is None:
@@ -82,9 +82,9 @@ def _marked(
 
 def _closing(text: str, kind: Kind, choices: tuple[str, ...], question: str) -> Conclusion:
     if kind == "number":
-        return number_closing(text, asked(question, symbols=False))
+        return number_closing(text, question_form(question, symbols=False))
     if kind == "expression":
-        return formula_closing(text, asked(question))
+        return formula_closing(text, question_form(question))
     if kind == "choice":
         pick = choice_closing(text, choices) or choice_alone(text, choices)
         where = (pick.start, pick.end) if pick else None
@@ -102,8 +102,12 @@ def _boxes_joined(text: str, boxes: list[Mark]) -> list[Mark]:
             between = text[last.end + 1 : one.start]
             head = between[: max(0, between.rfind("\\"))]
             if len(between) < 40 and _BOX_LINK.fullmatch(head):
-                same = same_expression(last.said(text), one.said(text))
-                out[-1] = one if same else Mark(last.start, one.end, "box", f"{last.said(text)}, {one.said(text)}")
+                same = same_expression(last.content_in(text), one.content_in(text))
+                out[-1] = (
+                    one
+                    if same
+                    else Mark(last.start, one.end, "box", f"{last.content_in(text)}, {one.content_in(text)}")
+                )
                 continue
         out.append(one)
     return out

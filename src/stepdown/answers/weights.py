@@ -9,9 +9,9 @@ mended afterwards (`benchmarks/grading.py` prints the agreement).
 
 import re
 
-from stepdown.answers.asked import Asked
 from stepdown.answers.figures import Number
 from stepdown.answers.formulas_in_text import Formula, key
+from stepdown.answers.question_form import QuestionForm
 from stepdown.answers.words import stem
 
 _STATING = frozenset(
@@ -70,7 +70,7 @@ _COMMAND = re.compile(r"\\[a-zA-Z]+(?:\{[a-z ]*\})?|(?<=\d) ?[a-z]+$")
 _INTERVAL = re.compile(r"[(\[].*,.*[)\]]|\\le|\\ge|[<>≤≥]")
 
 
-def number_weight(text: str, one: Number, index: int, want: Asked) -> float | None:
+def number_weight(text: str, one: Number, index: int, want: QuestionForm) -> float | None:
     """Weigh the index-th number of a sentence; None where it only labels, as in `step 4`.
 
     Of several statements the first is the likelier answer, of several results of a calculation the last.
@@ -91,7 +91,7 @@ def number_weight(text: str, one: Number, index: int, want: Asked) -> float | No
     return weight + _suited(one, before, after, counted, want)
 
 
-def formula_weight(text: str, one: Formula, want: Asked) -> float | None:
+def formula_weight(text: str, one: Formula, want: QuestionForm) -> float | None:
     """Weigh a formula of a sentence; None where it only labels."""
     before, after = text[max(0, one.start - 40) : one.start], text[one.end : one.end + 60]
     head = before.rstrip("$`({ *\\")
@@ -139,7 +139,7 @@ def _operand(head: str, after: str) -> float:
     return weight
 
 
-def _suited(one: Number, before: str, after: str, counted: bool, want: Asked) -> float:
+def _suited(one: Number, before: str, after: str, counted: bool, want: QuestionForm) -> float:
     money = one.money or (want.money and _COINS.match(after) is not None)
     weight = 3.0 * money if want.money else -2.0 * one.money
     weight += 3 if want.percent and one.percent else 0
@@ -150,13 +150,13 @@ def _suited(one: Number, before: str, after: str, counted: bool, want: Asked) ->
     return weight - (2 if before.count("(") > before.count(")") else 0)
 
 
-def _counts(after: str, want: Asked) -> bool:
+def _counts(after: str, want: QuestionForm) -> bool:
     """Tell whether the words after a number are what the question counts."""
     match = _UNIT.match(after.lower()) if want.nouns else None
     return match is not None and not want.nouns.isdisjoint(stem(word) for word in match[1].split())
 
 
-def _shared(text: str, start: int, end: int, want: Asked) -> int:
+def _shared(text: str, start: int, end: int, want: QuestionForm) -> int:
     """Count the words of the question, four at most, in the clause around a number."""
     begin = max(0, start - 100)
     for match in _CLAUSE.finditer(text, begin, start):
@@ -167,7 +167,7 @@ def _shared(text: str, start: int, end: int, want: Asked) -> int:
     return min(4, len(words & want.words))
 
 
-def _shaped(value: str, want: Asked) -> float:
+def _shaped(value: str, want: QuestionForm) -> float:
     """Weigh whether a value has the shape the question asks for: an interval, an expression, a plain number."""
     if want.interval:
         return 4.0 if _INTERVAL.search(value) else -8.0

@@ -63,7 +63,7 @@ def _as_dataclass(kind: type[msgspec.Struct]) -> type:
 def _parameter(one: Option) -> Parameter:
     names = [one.flag, one.short] if one.short else [one.flag]
     required = True if one.name in _REQUIRED and one.default == () else None
-    show_default = None if one.shown else False
+    show_default = None if one.show_default else False
     return Parameter(name=names, help=one.help, group=_GROUPS[one.group], required=required, show_default=show_default)
 
 

@@ -15,7 +15,7 @@ from stepdown.exchange.source import ChainSource
 from stepdown.graders import load_grader
 from stepdown.problems import plain_number
 from stepdown.runner import plain
-from stepdown.tabular import Row, shown
+from stepdown.tabular import Row, clip_value
 from stepdown.types import Chain, Grade, Grader, Problem
 
 ASKING, ANSWERING = ("user", "human"), ("assistant", "gpt", "model")
@@ -78,14 +78,14 @@ def _completed(row: Row) -> list[tuple[str, str]]:
 def _turns(row: Row, column: str) -> list[tuple[str, str]]:
     value = row.value(column)
     if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
-        raise row.bad(column, f"a list of turns, found {shown(value)}")
+        raise row.bad(column, f"a list of turns, found {clip_value(value)}")
     return [(_speaker(row, column, turn), _content_of(row, column, turn)) for turn in value]
 
 
 def _speaker(row: Row, column: str, turn: Mapping[str, Any]) -> str:
     role = turn.get("role", turn.get("from"))
     if not isinstance(role, str):
-        raise row.bad(column, f"turns with `role` or `from`, found {shown(turn)}")
+        raise row.bad(column, f"turns with `role` or `from`, found {clip_value(turn)}")
     return role
 
 
@@ -96,7 +96,7 @@ def _content_of(row: Row, column: str, turn: Mapping[str, Any]) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise row.bad(column, f"turns of text, found {shown(value)}")
+        raise row.bad(column, f"turns of text, found {clip_value(value)}")
     return value
 
 

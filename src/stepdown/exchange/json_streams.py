@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 import msgspec
 
 from stepdown.errors import BadRow, UsageError
-from stepdown.tabular import Row, parquet_rows, refuse_encoding, shown
+from stepdown.tabular import Row, clip_value, parquet_rows, refuse_encoding
 
 # Told the bytes of the file that are read, and all there are.
 Progress = Callable[[int, int], None]
@@ -50,10 +50,10 @@ def read_objects(path: Path, *, progress: Progress | None = None) -> Iterator[Ro
             yield from parquet_rows(path)
             return
         rows = _zipped_rows(path, raw) if start[:2] == b"\x1f\x8b" else _rows(path, raw)
-        yield from rows if progress is None else _told(rows, raw, path.stat().st_size, progress)
+        yield from rows if progress is None else _with_progress(rows, raw, path.stat().st_size, progress)
 
 
-def _told(rows: Iterator[Row], raw: IO[bytes], size: int, progress: Progress) -> Iterator[Row]:
+def _with_progress(rows: Iterator[Row], raw: IO[bytes], size: int, progress: Progress) -> Iterator[Row]:
     for count, row in enumerate(rows, 1):
         yield row
         if count % _TOLD_EVERY == 0:
@@ -112,7 +112,7 @@ def _lenient(line: bytes) -> object:
 
 def _checked(path: Path, number: int, found: object) -> Row:
     if not isinstance(found, dict):
-        raise BadRow(path, number, "the row", f"a JSON object, found {shown(found)}", _CUT)
+        raise BadRow(path, number, "the row", f"a JSON object, found {clip_value(found)}", _CUT)
     return Row(str(path), number, found)
 
 

@@ -16,7 +16,7 @@ from stepdown.exchange.grouping import external_group_by
 from stepdown.exchange.json_streams import Progress, read_objects
 from stepdown.exchange.question_parsing import inline, label_of
 from stepdown.exchange.source import ChainSource
-from stepdown.tabular import Row, shown
+from stepdown.tabular import Row, clip_value
 from stepdown.types import Chain, Grade, Problem
 
 GRADER = "scotd"
@@ -92,7 +92,7 @@ def _problem(row: Row, one: ScotdSample, dataset: str) -> Problem:
     question_text, mark, rest = one.prompt.rpartition(_A)
     question = question_text.rpartition(_END + _Q)[2].removeprefix(_Q).strip()
     if not mark or rest.strip() or not question:
-        raise row.bad("prompt", f"a prompt that ends in `Q: ...` and `A:`, found {shown(one.prompt[-60:])}")
+        raise row.bad("prompt", f"a prompt that ends in `Q: ...` and `A:`, found {clip_value(one.prompt[-60:])}")
     parts = inline(question)
     stem, choices = parts or (question, ())
     return Problem(f"{dataset}/{one.index}", stem, "", choices, "choice" if parts else "text")

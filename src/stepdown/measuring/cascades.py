@@ -12,7 +12,7 @@ from stepdown.errors import UsageError
 from stepdown.graders import Attempts, majority_grade, votes_of
 from stepdown.methods import METHODS
 from stepdown.models import Prices
-from stepdown.prompts import PROMPT_SETS, asked
+from stepdown.prompts import PROMPT_SETS, question_text
 from stepdown.stats import wilson
 from stepdown.store import Run
 from stepdown.types import Kind, Pricing, Settings, Verdict
@@ -236,10 +236,10 @@ def held_out(question: str, share: float) -> bool:
 
 
 def _tried(cheap: Run, dear: Run, prices: Pricing) -> Iterator[ProblemOutcome]:
-    answers = {asked(attempts[0][0].problem): _figures(attempts, prices) for attempts in dear.by_problem()}
+    answers = {question_text(attempts[0][0].problem): _figures(attempts, prices) for attempts in dear.by_problem()}
     for attempts in cheap.by_problem():
         problem = attempts[0][0].problem
-        question = asked(problem)
+        question = question_text(problem)
         if question not in answers:
             continue
         votes, verdict, cost, tokens = _figures(attempts, prices)

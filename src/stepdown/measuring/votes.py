@@ -25,9 +25,9 @@ from stepdown.measuring.preferences import (
     position_bias,
     summarize,
 )
-from stepdown.prompts import asked
+from stepdown.prompts import question_text
 from stepdown.store import Run
-from stepdown.tabular import Row, find_file, read_rows, shown
+from stepdown.tabular import Row, clip_value, find_file, read_rows
 
 SIDES = ("left", "right", "tie")
 
@@ -91,7 +91,7 @@ def _item(first: Run, second: Run, problem: str, seed: int) -> VoteItem:
     turned = digest(str(seed), problem, "side")[0] % 2 == 1
     left, right = (pair.second, pair.first) if turned else (pair.first, pair.second)
     return VoteItem(
-        _name(first, second, pair, turned=turned), problem, asked(pair.problem), left.strip(), right.strip()
+        _name(first, second, pair, turned=turned), problem, question_text(pair.problem), left.strip(), right.strip()
     )
 
 
@@ -152,7 +152,7 @@ def _votes(first: Run, second: Run, path: Path, pairs: dict[str, SolutionPair]) 
                 pairs[problem] = _pair(first, second, row, problem)
             side = row.optional("vote").casefold()
             if side not in ("", *SIDES):
-                raise row.bad("vote", f"`left`, `right`, `tie` or nothing, found {shown(side)}")
+                raise row.bad("vote", f"`left`, `right`, `tie` or nothing, found {clip_value(side)}")
             yield Vote(problem, row.optional("rater") or path.stem, _left(first, second, row, pairs[problem]), side)
 
 
@@ -161,7 +161,7 @@ def _pair(first: Run, second: Run, row: Row, problem: str) -> SolutionPair:
         return pair_of(first, second, problem)
     except UnknownName as error:
         hint = "name the two runs that the task was written of"
-        raise row.bad("problem", f"a problem of both runs, found {shown(problem)}", hint) from error
+        raise row.bad("problem", f"a problem of both runs, found {clip_value(problem)}", hint) from error
 
 
 def _left(first: Run, second: Run, row: Row, pair: SolutionPair) -> Preferred:
@@ -171,7 +171,7 @@ def _left(first: Run, second: Run, row: Row, pair: SolutionPair) -> Preferred:
     if item == _name(first, second, pair, turned=True):
         return "second"
     hint = "name the two runs that the task was written of; texts that were solved anew are another task"
-    raise row.bad("item", f"an item of runs `{first.id}` and `{second.id}`, found {shown(item)}", hint)
+    raise row.bad("item", f"an item of runs `{first.id}` and `{second.id}`, found {clip_value(item)}", hint)
 
 
 def _check_once(votes: Sequence[Vote]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from stepdown.tabular import Row, plain, shown
+from stepdown.tabular import Row, clip_value, plain
 from stepdown.types import LETTERS
 
 _LINE = re.compile(r"^[ \t]*\(?([A-Z])[.):][ \t]+", re.MULTILINE)
@@ -28,10 +28,10 @@ def read_choices(row: Row, column: str, value: Any) -> tuple[tuple[str, ...], tu
         labels = [one.get("label") for one in value] if all(isinstance(one, dict) for one in value) else None
     texts = tuple(plain(one) or "" for one in listed or ())
     if not 2 <= len(texts) <= len(LETTERS) or not all(texts):
-        raise row.bad(column, f"2 to 26 choices, each with a text, found {shown(value)}")
+        raise row.bad(column, f"2 to 26 choices, each with a text, found {clip_value(value)}")
     names = tuple(plain(label) or "" for label in labels or LETTERS[: len(texts)])
     if len(names) != len(texts) or len(set(names)) < len(names):
-        raise row.bad(column, f"one label for each choice, found {shown(names)}")
+        raise row.bad(column, f"one label for each choice, found {clip_value(names)}")
     return texts, names
 
 
@@ -58,11 +58,11 @@ def gold_letter(row: Row, column: str, choices: Sequence[str], labels: Sequence[
         by_label = counted(gold, len(choices))
     if by_label is not None and by_text is not None and by_label != by_text:
         raise row.bad(
-            column, f"a gold that is not both a letter or place and another choice's text, found {shown(gold)}"
+            column, f"a gold that is not both a letter or place and another choice's text, found {clip_value(gold)}"
         )
     index = by_label if by_label is not None else by_text
     if index is None:
-        raise row.bad(column, f"one of {', '.join(names)}, or the text of a choice, found {shown(gold)}")
+        raise row.bad(column, f"one of {', '.join(names)}, or the text of a choice, found {clip_value(gold)}")
     return LETTERS[index]
 
 

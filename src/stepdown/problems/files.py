@@ -8,7 +8,7 @@ from stepdown.errors import UnknownName
 from stepdown.problems.choices import cell_choices, gold_letter, read_choices, split_inline, split_lines
 from stepdown.problems.golds import kind_of, missing, plain_number, there, worked
 from stepdown.problems.shapes import known_reader
-from stepdown.tabular import Row, plain, shown
+from stepdown.tabular import Row, clip_value, plain
 from stepdown.types import LETTERS, Kind, Problem
 
 QUESTIONS = (
@@ -83,7 +83,7 @@ def gold_of(row: Row, column: str, kind: Kind | None) -> tuple[str, str]:
         return value.strip(), ""
     gold, solution = worked(there(row, column, "a gold answer"))
     if missing(gold):
-        raise row.bad(column, f"a gold answer, found {shown(gold)} at the end of a solution")
+        raise row.bad(column, f"a gold answer, found {clip_value(gold)} at the end of a solution")
     return gold, solution
 
 

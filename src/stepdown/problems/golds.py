@@ -4,7 +4,7 @@ import re
 from math import isnan
 
 from stepdown.answers import boxed, number, numbers
-from stepdown.tabular import Row, plain, shown
+from stepdown.tabular import Row, clip_value, plain
 from stepdown.types import Kind
 
 NUMBER = re.compile(r"-?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?")
@@ -34,7 +34,7 @@ def there(row: Row, column: str, what: str) -> str:
     value = row.value(column)
     if missing(value) and plain(value):
         hint = "leave out rows without one; a gold that is this very word needs `--kind text`"
-        raise row.bad(column, f"{what}, found {shown(value)}, which says that there is none", hint)
+        raise row.bad(column, f"{what}, found {clip_value(value)}, which says that there is none", hint)
     return row.text(column, what)
 
 

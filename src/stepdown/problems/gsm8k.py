@@ -3,7 +3,7 @@
 import re
 
 from stepdown.problems.benchmarks import Benchmark, Dataset, HubFiles
-from stepdown.tabular import Row, shown
+from stepdown.tabular import Row, clip_value
 from stepdown.types import Problem
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -14,7 +14,7 @@ def read_problem(row: Row) -> Problem:
     solution, mark, gold = row.text("answer", "a solution that ends in `#### N`").rpartition("####")
     number = gold.strip().replace(",", "")
     if not mark or not NUMBER.fullmatch(number):
-        raise row.bad("answer", f"a solution that ends in `#### N`, found {shown(mark + gold)}")
+        raise row.bad("answer", f"a solution that ends in `#### N`, found {clip_value(mark + gold)}")
     question = row.text("question", "a question")
     return Problem(id="", question=question, answer=number, solution=solution.strip())
 

@@ -27,7 +27,7 @@ from stepdown.problems import (
 from stepdown.problems.benchmarks import Benchmark, Dataset
 from stepdown.problems.files import Columns, read_problem
 from stepdown.problems.hub import fetch_files
-from stepdown.tabular import SUFFIXES, Row, Rows, find_file, read_rows, shown
+from stepdown.tabular import SUFFIXES, Row, Rows, clip_value, find_file, read_rows
 from stepdown.types import Kind, Problem
 
 BENCHMARKS = {
@@ -240,7 +240,7 @@ def select_part(dataset: str, rows: Callable[[], Rows], read: Callable[[Row], Pr
             problem = read(row)
             own = problem.id.removeprefix(dataset.rpartition("/")[2] + "/") or str(index)
             if not own.isprintable():
-                raise row.bad("id", f"an id that can be printed, found {shown(own)}")
+                raise row.bad("id", f"an id that can be printed, found {clip_value(own)}")
             yield row, msgspec.structs.replace(problem, id=f"{dataset}/{own}")
 
 

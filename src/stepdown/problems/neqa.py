@@ -2,7 +2,7 @@
 
 from stepdown.problems.benchmarks import Benchmark, Dataset, HubFiles
 from stepdown.problems.choices import counted, read_choices
-from stepdown.tabular import Row, shown
+from stepdown.tabular import Row, clip_value
 from stepdown.types import LETTERS, Problem
 
 
@@ -15,10 +15,10 @@ def read_problem(row: Row) -> Problem:
     question, first, rest = body.partition("\nA.")
     one, second, two = rest.partition("\nB.")
     if not (first and second and question.strip()):
-        raise row.bad("prompt", f"`Question: ...`, `A. ...` and `B. ...` on lines, found {shown(prompt)}")
+        raise row.bad("prompt", f"`Question: ...`, `A. ...` and `B. ...` on lines, found {clip_value(prompt)}")
     index = row.text("answer_index", "0 or 1")
     if index not in ("0", "1"):
-        raise row.bad("answer_index", f"0 or 1, found {shown(index)}")
+        raise row.bad("answer_index", f"0 or 1, found {clip_value(index)}")
     choices = (one.strip(), two.strip())
     return Problem(id="", question=question.strip(), answer=LETTERS[int(index)], choices=choices, kind="choice")
 
@@ -28,7 +28,7 @@ def read_authors(row: Row) -> Problem:
     choices, _ = read_choices(row, "choices", row.value("choices"))
     index = counted(row.text("answer", "the gold's place, from 0"), len(choices))
     if index is None:
-        raise row.bad("answer", f"a place from 0 to {len(choices) - 1}, found {shown(row.fields['answer'])}")
+        raise row.bad("answer", f"a place from 0 to {len(choices) - 1}, found {clip_value(row.fields['answer'])}")
     question = row.text("question", "a question")
     return Problem(id="", question=question, answer=LETTERS[index], choices=choices, kind="choice")
 

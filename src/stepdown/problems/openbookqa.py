@@ -2,7 +2,7 @@
 
 from stepdown.problems.benchmarks import Benchmark, Dataset, HubFiles
 from stepdown.problems.choices import gold_letter, read_choices, split_inline
-from stepdown.tabular import Row, shown
+from stepdown.tabular import Row, clip_value
 from stepdown.types import LETTERS, Problem
 
 LLM_ADAPTERS = "Please choose the correct answer to the question:"
@@ -33,7 +33,7 @@ def read_inline(row: Row) -> Problem:
     text = row.text("question", "a question")
     parts = split_inline(text)
     if parts is None or not parts[0] or not all(parts[1]):
-        raise row.bad("question", f"a question with choices `(a) ... (b) ...` in it, found {shown(text)}")
+        raise row.bad("question", f"a question with choices `(a) ... (b) ...` in it, found {clip_value(text)}")
     question, choices = parts
     gold = gold_letter(row, "answer", choices)
     return Problem(id=row.optional("id"), question=question, answer=gold, choices=choices, kind="choice")
@@ -51,7 +51,7 @@ def read_instruction(row: Row) -> Problem:
         if not more:
             break
     if not question.strip() or len(choices) < 2 or not all(choices):
-        raise row.bad("instruction", f"a question and `Answer1: ... Answer2: ...`, found {shown(text)}")
+        raise row.bad("instruction", f"a question and `Answer1: ... Answer2: ...`, found {clip_value(text)}")
     labels = [f"answer{number}" for number in range(1, len(choices) + 1)]
     gold = gold_letter(row, "answer", choices, labels)
     return Problem(id="", question=question.strip(), answer=gold, choices=tuple(choices), kind="choice")

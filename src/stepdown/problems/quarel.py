@@ -2,7 +2,7 @@
 
 from stepdown.problems.benchmarks import Benchmark, Dataset, HubFiles
 from stepdown.problems.choices import gold_letter, split_inline
-from stepdown.tabular import Row, shown
+from stepdown.tabular import Row, clip_value
 from stepdown.types import LETTERS, Problem
 
 
@@ -11,14 +11,14 @@ def read_problem(row: Row) -> Problem:
     text = row.text("question", "a question")
     parts = split_inline(text)
     if parts is None or not parts[0] or len(parts[1]) != 2 or not all(parts[1]):
-        raise row.bad("question", f"a question with `(A) ... (B) ...` in it, found {shown(text)}")
+        raise row.bad("question", f"a question with `(A) ... (B) ...` in it, found {clip_value(text)}")
     question, choices = parts
     if "answer_index" not in row.fields:
         gold = gold_letter(row, "answer", choices)
     elif (index := row.text("answer_index", "0 or 1")) in ("0", "1"):
         gold = LETTERS[int(index)]
     else:
-        raise row.bad("answer_index", f"0 or 1, found {shown(index)}")
+        raise row.bad("answer_index", f"0 or 1, found {clip_value(index)}")
     return Problem(id=row.optional("id"), question=question, answer=gold, choices=choices, kind="choice")
 
 

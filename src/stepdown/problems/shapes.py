@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from stepdown.problems import commonsenseqa, hendrycks_math, imdb, neqa, openbookqa, quarel, svamp
 from stepdown.problems.choices import gold_letter
 from stepdown.problems.golds import plain_number
-from stepdown.tabular import Fields, Row, shown
+from stepdown.tabular import Fields, Row, clip_value
 from stepdown.types import LETTERS, Kind, Problem
 
 Reader = Callable[[Row], Problem]
@@ -41,7 +41,7 @@ def read_aqua(row: Row) -> Problem:
     """Return the problem of an AQuA row (Ling et al., ACL 2017): `options` as `A)21`, the letter in `correct`."""
     options = row.value("options")
     if not isinstance(options, list | tuple) or not all(isinstance(one, str) and _LABEL.match(one) for one in options):
-        raise row.bad("options", f"choices such as `A)21`, found {shown(options)}")
+        raise row.bad("options", f"choices such as `A)21`, found {clip_value(options)}")
     choices = tuple(_LABEL.sub("", one, count=1).strip() for one in options)
     gold = gold_letter(row, "correct", choices)
     question, why = row.text("question", "a question"), row.optional("rationale")
@@ -72,7 +72,7 @@ def named_choices(question: Sequence[str], choices: Sequence[str], gold: str, fi
         texts = tuple(row.text(name, "the text of a choice") for name in choices)
         index = row.text(gold, "the gold's number")
         if not index.isdecimal() or not first <= int(index) < first + len(texts):
-            raise row.bad(gold, f"a number from {first} to {first + len(texts) - 1}, found {shown(index)}")
+            raise row.bad(gold, f"a number from {first} to {first + len(texts) - 1}, found {clip_value(index)}")
         text = " ".join(row.text(name, "a text") for name in question)
         letter = LETTERS[int(index) - first]
         return Problem(id=row.optional("id"), question=text, answer=letter, choices=texts, kind="choice")
@@ -84,7 +84,7 @@ def read_hellaswag(row: Row) -> Problem:
     """Return the problem of a HellaSwag row (Zellers et al., ACL 2019): `endings`, the gold counted from 0."""
     endings = row.value("endings")
     if not isinstance(endings, list | tuple) or not all(isinstance(one, str) for one in endings):
-        raise row.bad("endings", f"a list of texts, found {shown(endings)}")
+        raise row.bad("endings", f"a list of texts, found {clip_value(endings)}")
     columns = {f"ending{index}": text for index, text in enumerate(endings)}
     widened = Row(row.file, row.line, {**row.fields, **columns})
     return named_choices(("ctx",), tuple(columns), "label", 0)(widened)

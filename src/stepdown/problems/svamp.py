@@ -3,7 +3,7 @@
 import re
 
 from stepdown.problems.benchmarks import Benchmark, Dataset, HubFiles
-from stepdown.tabular import Row, shown
+from stepdown.tabular import Row, clip_value
 from stepdown.types import Problem
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -13,7 +13,7 @@ def read_problem(row: Row) -> Problem:
     """Return a row's problem: `Body` and `Question` joined by a blank, `Equation` as the worked solution."""
     gold = row.text("Answer", "a number")
     if not NUMBER.fullmatch(gold):
-        raise row.bad("Answer", f"a number, found {shown(gold)}")
+        raise row.bad("Answer", f"a number, found {clip_value(gold)}")
     question = f"{row.text('Body', 'a text')} {row.text('Question', 'a question')}"
     return Problem(id=row.optional("ID"), question=question, answer=gold, solution=row.optional("Equation"))
 

@@ -3,7 +3,7 @@
 from stepdown.prompts.demonstrations import DEMONSTRATIONS, load_demonstrations, with_demonstrations
 from stepdown.prompts.generic_steps import GENERIC_STEPS, GENERIC_WORDS
 from stepdown.prompts.judging import JUDGE, PREFER, judge_messages, prefer_messages
-from stepdown.prompts.prompt_set import Demonstration, PromptSet, asked, demonstrated
+from stepdown.prompts.prompt_set import Demonstration, PromptSet, demonstrated, question_text
 from stepdown.prompts.sets import CODE, DEFAULT, PAPER, PROMPT_SETS, SCOTD, STUDENT, TRACES, as_prompts, load_prompts
 from stepdown.prompts.stops import MOST, completes, unstopped, unstopped_run, with_stops
 
@@ -24,13 +24,13 @@ __all__ = [
     "Demonstration",
     "PromptSet",
     "as_prompts",
-    "asked",
     "completes",
     "demonstrated",
     "judge_messages",
     "load_demonstrations",
     "load_prompts",
     "prefer_messages",
+    "question_text",
     "unstopped",
     "unstopped_run",
     "with_demonstrations",

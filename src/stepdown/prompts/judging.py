@@ -2,7 +2,7 @@
 
 import re
 
-from stepdown.prompts.prompt_set import asked, filled
+from stepdown.prompts.prompt_set import filled, question_text
 from stepdown.types import Message, Messages, Problem
 
 JUDGE = (
@@ -26,7 +26,7 @@ _DASHES = re.compile("-+")
 
 def judge_messages(problem: Problem, solution: str) -> Messages:
     """Return the question a judge model is asked about one solution."""
-    values = {"question": asked(problem), "gold": problem.answer, "solution": solution}
+    values = {"question": question_text(problem), "gold": problem.answer, "solution": solution}
     return (Message("user", filled(JUDGE, values)),)
 
 
@@ -34,5 +34,5 @@ def prefer_messages(problem: Problem, first: str, second: str) -> Messages:
     """Return the question about two solutions, `first` shown as A; no text can close the fence around it."""
     longest = max(map(len, _DASHES.findall(f"{first}\n{second}")), default=0)
     fence = "-" * max(5, longest + 1)
-    values = {"question": asked(problem), "fence": fence, "first": first.strip(), "second": second.strip()}
+    values = {"question": question_text(problem), "fence": fence, "first": first.strip(), "second": second.strip()}
     return (Message("user", filled(PREFER, values)),)

@@ -125,7 +125,7 @@ class PromptSet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         values = {**prompt.values, "steps": steps, "ending": self.endings.get(prompt.problem.kind, "")}
         system = self.teacher_system if method.roles.get(prompt.name) == "teacher" else self.system
         turns = [Message("system", system)] if system else []
-        text = filled(template, {**values, "question": asked(prompt.problem)})
+        text = filled(template, {**values, "question": question_text(prompt.problem)})
         if method.shows_examples:
             turns += self._demonstrated(prompt.problem.kind)
         # A question after demonstrations keeps the space around it, as in the keys of calls that were paid for.
@@ -138,7 +138,7 @@ class PromptSet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             if demonstration.kind == kind:
                 yield Message(
                     "user",
-                    asked(
+                    question_text(
                         Problem(
                             "", demonstration.question, demonstration.answer, demonstration.choices, demonstration.kind
                         )
@@ -168,7 +168,7 @@ def filled(template: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
 
 
-def asked(problem: Problem) -> str:
+def question_text(problem: Problem) -> str:
     """Return the question with its lettered choices below it."""
     lines = [f"{letter}. {choice}" for letter, choice in zip(LETTERS, problem.choices, strict=False)]
     return "\n".join([problem.question, *lines])

@@ -122,16 +122,16 @@ def _baseline(run: Run, table: Sequence[Run], given: Run | None) -> str:
 def _crossed(table: Sequence[Run], against: dict[str, str], tallies: dict[str, ReportCounts]) -> dict[str, str]:
     """Return baselines for runs that neither have one nor are one: the first one with problems of theirs."""
     bases = {base for base in against.values() if base}
-    found: dict[str, str] = {}
+    plan_runs: dict[str, str] = {}
     for index, run in enumerate(table):
         if against[run.id] or run.id in bases:
             continue
-        heads = [one.id for one in table[:index] if not against[one.id] and one.id not in found]
+        heads = [one.id for one in table[:index] if not against[one.id] and one.id not in plan_runs]
         heads += [one.id for one in table[index + 1 :] if one.id in bases]
         mine = tallies[run.id].by_problem.keys()
         shared = [one for one in heads if not mine.isdisjoint(tallies[one].by_problem)]
-        found |= {run.id: shared[0]} if shared else {}
-    return found
+        plan_runs |= {run.id: shared[0]} if shared else {}
+    return plan_runs
 
 
 def _tallies(

@@ -7,13 +7,13 @@ from stepdown.reports.tables import Table
 from stepdown.text import between, chance, percent, points
 
 
-def contrast_tables(found: Sequence[Consistency], row_number: dict[str, int]) -> list[Table]:
+def contrast_tables(results: Sequence[Consistency], row_number: dict[str, int]) -> list[Table]:
     """Return the table of contrast sets, none where there are none; `row_number` numbers the runs of the report."""
-    if not found:
+    if not results:
         return []
     header = ("#", "contrast run", "pairs", "% right", "% changed right", "change", "p", "% both right")
-    rows = tuple(_cells(one, row_number[one.run]) for one in found)
-    return [Table("Contrast sets", header, rows, 2, " ".join([_NOTE, *map(_apart, found)]))]
+    rows = tuple(_cells(one, row_number[one.run]) for one in results)
+    return [Table("Contrast sets", header, rows, 2, " ".join([_NOTE, *map(_apart, results)]))]
 
 
 _NOTE = (
@@ -49,10 +49,10 @@ def _apart(one: Consistency) -> str:
     return f"{text}, {percent(one.alike)} % of words shared{' (are these the same rows?)' if unlike else ''}."
 
 
-def sensitivity_table(found: Sequence[Sensitivity], row_number: dict[str, int]) -> Table:
+def sensitivity_table(results: Sequence[Sensitivity], row_number: dict[str, int]) -> Table:
     """Return one row for each run, numbered as in the report's first table."""
-    names = [reading.grader.partition("@")[0] for reading in found[0].readings]
-    rows = tuple((str(row_number.get(one.run, "")), *map(_cell, one.readings)) for one in found)
+    names = [reading.grader.partition("@")[0] for reading in results[0].readings]
+    rows = tuple((str(row_number.get(one.run, "")), *map(_cell, one.readings)) for one in results)
     note = (
         "Per cent right of the graded, the same stored solutions read by each grader; `-`: it does not read this kind."
     )

@@ -83,8 +83,8 @@ def _flips(report: Report) -> list[str]:
     for index, row in enumerate(report.rows, 1):
         flips = report.flips.get(row.run, ())
         if flips:
-            shown = f", the first {SHOWN_FLIPS}" if row.worse > len(flips) else ""
-            parts.append(f"<h3>{index} {escape(row.method)}: {row.worse} lost against run {row.baseline}{shown}</h3>")
+            note = f", the first {SHOWN_FLIPS}" if row.worse > len(flips) else ""
+            parts.append(f"<h3>{index} {escape(row.method)}: {row.worse} lost against run {row.baseline}{note}</h3>")
             parts.append(_flip_table(flips))
     return parts
 

@@ -37,7 +37,7 @@ class Sharing(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """Say it in three sentences."""
-        return " ".join((_paid(self), _asked(self), _verdict(self))).strip()
+        return " ".join((_paid(self), _prompt_note(self), _verdict(self))).strip()
 
 
 def sharings(rows: Sequence[ReportRow], settings: Mapping[str, Settings]) -> tuple[Sharing, ...]:
@@ -110,7 +110,7 @@ def _paid(shared: Sharing) -> str:
     return f"`{shared.teacher}` planned {shared.problems} problems of {shared.dataset} once ({price}); {whom}."
 
 
-def _asked(shared: Sharing) -> str:
+def _prompt_note(shared: Sharing) -> str:
     if not shared.asked:
         return (
             "Whether that pays off cannot be said: no run here asks the teacher itself "

@@ -28,8 +28,8 @@ class Table(msgspec.Struct, frozen=True):
 def tables_of(rows: Sequence[ReportRow]) -> list[Table]:
     """Return the tables that say something about these rows; the first column numbers them."""
     row_number = {row.run: str(number) for number, row in enumerate(rows, 1)}
-    found = [_rights(rows), _met(rows), *_variations(rows), _differences(rows, row_number)]
-    found += [_singles(rows), _draws(rows), _edits(rows), _spendings(rows)]
+    tables = [_rights(rows), _contamination_table(rows), *_variations(rows), _differences(rows, row_number)]
+    tables += [_singles(rows), _draws(rows), _edits(rows), _spendings(rows)]
     return [
         msgspec.structs.replace(
             table,
@@ -37,7 +37,7 @@ def tables_of(rows: Sequence[ReportRow]) -> list[Table]:
             rows=tuple((row_number[name], *cells) for name, *cells in table.rows),
             numbers=table.numbers + 1,
         )
-        for table in found
+        for table in tables
         if table.rows
     ]
 
@@ -77,14 +77,17 @@ def _setting(name: str) -> Callable[[ReportRow], str]:
     return lambda row: clipped(row.differs.get(name, DASH), 60)
 
 
-def _met(rows: Sequence[ReportRow]) -> Table:
+def _contamination_table(rows: Sequence[ReportRow]) -> Table:
     """What lessons met: a table only where a run was tested on its own lessons, or where nobody knows."""
     marked = [row for row in rows if row.contamination and (row.contamination.met or row.contamination.unknown)]
     columns: list[Column] = [
-        ("met by", lambda row: clipped(", ".join(short(one) for one in _found(row).by) or DASH, 40)),
-        ("unknown", lambda row: clipped(", ".join(short(one) for one in _found(row).unknown) or DASH, 40)),
-        ("problems met", lambda row: f"{_found(row).met:,}"),
-        ("without them: right/graded/total", lambda row: "{0.right}/{0.graded}/{0.total}".format(_found(row))),
+        ("met by", lambda row: clipped(", ".join(short(one) for one in _overlap_of(row).by) or DASH, 40)),
+        ("unknown", lambda row: clipped(", ".join(short(one) for one in _overlap_of(row).unknown) or DASH, 40)),
+        ("problems met", lambda row: f"{_overlap_of(row).met:,}"),
+        (
+            "without them: right/graded/total",
+            lambda row: "{0.right}/{0.graded}/{0.total}".format(_overlap_of(row)),
+        ),
         ("% right", _accuracy_without),
     ]
     note = (
@@ -94,16 +97,16 @@ def _met(rows: Sequence[ReportRow]) -> Table:
     return _grid("Tested on what was trained on", marked, columns, words=2, note=note)
 
 
-def _found(row: ReportRow) -> Contamination:
+def _overlap_of(row: ReportRow) -> Contamination:
     assert row.contamination is not None, "only marked rows are shown"
     return row.contamination
 
 
 def _accuracy_without(row: ReportRow) -> str:
-    found = _found(row)
-    if found.accuracy is None:
+    contamination = _overlap_of(row)
+    if contamination.accuracy is None:
         return DASH
-    return percent(found.accuracy) + between(percent(found.low), percent(found.high))
+    return percent(contamination.accuracy) + between(percent(contamination.low), percent(contamination.high))
 
 
 def _differences(rows: Sequence[ReportRow], row_number: dict[str, str]) -> Table:

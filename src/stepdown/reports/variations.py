@@ -29,14 +29,14 @@ def variations(settings: Sequence[Settings], firsts: Sequence[str]) -> list[dict
     as its teacher's sampling where it has none, is a dash, and makes no difference.
     """
     parts = [
-        _told(one) | ({"first problem": first} if first else {}) for one, first in zip(settings, firsts, strict=True)
+        _facts(one) | ({"first problem": first} if first else {}) for one, first in zip(settings, firsts, strict=True)
     ]
     names = list(dict.fromkeys(name for one in parts for name in one))
     differing = [name for name in names if name not in _IN_COLUMNS and _differs(name, parts)]
     return [{name: one.get(name, DASH) for name in differing} for one in parts]
 
 
-def _told(settings: Settings) -> dict[str, str]:
+def _facts(settings: Settings) -> dict[str, str]:
     """Return every setting as words, those of a sampling one by one."""
     found: dict[str, str] = {}
     for name, value in msgspec.structs.asdict(settings).items():

@@ -23,8 +23,8 @@ class AllVerdictChanges(msgspec.Struct, frozen=True):
 
     def some(self, kind: ChangeKind, *, offset: int, count: int) -> VerdictChanges:
         """Return `count` of one kind from `offset` on."""
-        found = [one for one in self.turned if (one.before, one.after) in _KINDS[kind]]
-        return VerdictChanges(tuple(found[offset : offset + count]), len(found), by_id=False)
+        chosen = [one for one in self.turned if (one.before, one.after) in _KINDS[kind]]
+        return VerdictChanges(tuple(chosen[offset : offset + count]), len(chosen), by_id=False)
 
 
 def all_verdict_changes(before: Run, after: Run) -> AllVerdictChanges:

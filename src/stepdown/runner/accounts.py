@@ -37,8 +37,8 @@ class Account:
             return "fits"
         self._claims.bury_all()
         self._read()
-        held = {key for key, *_ in self._claims.held(self._budget.covers)}
-        return "waits" if held - ours else "over"
+        claimed = {key for key, *_ in self._claims.held(self._budget.covers)}
+        return "waits" if claimed - ours else "over"
 
     def reached(self) -> BudgetReached:
         """Return the error that says what all have spent."""

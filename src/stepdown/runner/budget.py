@@ -96,21 +96,21 @@ class Budget:
         self._held.append(wanted)
         return wanted
 
-    def settle(self, held: Reservation, usages: list[Usage] | None) -> None:
+    def settle(self, reservation: Reservation, usages: list[Usage] | None) -> None:
         """Replace a reservation by what was used: nothing by a call that failed.
 
         None, where the endpoint does not say, is taken for all of it.
         """
-        self._release(held)
+        self._release(reservation)
         if usages is None:
-            self.spent_money += held.money
-            self.spent_tokens += held.tokens
-            self.priced = self.priced and self.pricing.cost(held.model, Usage(1, 1)) is not None
+            self.spent_money += reservation.money
+            self.spent_tokens += reservation.tokens
+            self.priced = self.priced and self.pricing.cost(reservation.model, Usage(1, 1)) is not None
         for usage in usages or ():
-            self.add(held.model, usage)
+            self.add(reservation.model, usage)
 
-    def _release(self, held: Reservation) -> None:
-        self._held.remove(held)
+    def _release(self, reservation: Reservation) -> None:
+        self._held.remove(reservation)
         waiting, self._waiting = self._waiting, []
         for turn in waiting:
             if not turn.done():
@@ -123,8 +123,8 @@ class Budget:
     def _fits(self, wanted: Reservation) -> bool:
         if self.money is None and self.tokens is None:
             return True
-        money = self.spent_money + sum(held.money for held in self._held) + wanted.money
-        tokens = self.spent_tokens + sum(held.tokens for held in self._held) + wanted.tokens
+        money = self.spent_money + sum(reservation.money for reservation in self._held) + wanted.money
+        tokens = self.spent_tokens + sum(reservation.tokens for reservation in self._held) + wanted.tokens
         return self.allows(money, tokens)
 
     def reached(self, wanted: Reservation) -> BudgetReached:

@@ -51,33 +51,33 @@ class Payment:
         bound = usage_bound(request.messages, request.sampling, 1)
         claims = [Claim(pending.key, pending.request.run, request.model.name) for pending in batch]
         for pause in looks():
-            held = await self._reserve(request, bound, len(batch))
+            reservation = await self._reserve(request, bound, len(batch))
             try:
                 wanted = await self.writer.claim(claims, bound, self._account)
             except BaseException:
-                self._settle(held, [])
+                self._settle(reservation, [])
                 raise
             if wanted.room == "fits":
                 break
-            self._settle(held, [])
-            if wanted.room == "over" and self.budget and held:
-                raise self.budget.reached(held)
+            self._settle(reservation, [])
+            if wanted.room == "over" and self.budget and reservation:
+                raise self.budget.reached(reservation)
             await asyncio.sleep(pause)
         if not wanted.ours:
-            self._settle(held, [])
+            self._settle(reservation, [])
         others = [pending for pending in batch if pending.key not in wanted.ours]
-        return Claimed([pending for pending in batch if pending.key in wanted.ours], others, held)
+        return Claimed([pending for pending in batch if pending.key in wanted.ours], others, reservation)
 
     async def _reserve(self, request: Request, bound: Usage, draws: int) -> Reservation | None:
         if self.budget is None:
             return None
         return await self.budget.reserve(request.model.name, Usage(bound.input, bound.output * draws))
 
-    def _settle(self, held: Reservation | None, used: list[Usage] | None) -> None:
-        if self.budget and held:
-            self.budget.settle(held, used)
+    def _settle(self, reservation: Reservation | None, used: list[Usage] | None) -> None:
+        if self.budget and reservation:
+            self.budget.settle(reservation, used)
 
-    async def pay(self, batch: Batch, held: Reservation | None) -> list[Reply]:
+    async def pay(self, batch: Batch, reservation: Reservation | None) -> list[Reply]:
         """Return the replies to a request, at least one, and settle what was reserved for it."""
         used: list[Usage] | None = []
         try:
@@ -91,7 +91,7 @@ class Payment:
                 used = [self._keep_aborted(batch[0])]
             raise
         finally:
-            self._settle(held, used)
+            self._settle(reservation, used)
         return replies
 
     def _lose(self, pending: PendingReply, spent: LostReply) -> None:

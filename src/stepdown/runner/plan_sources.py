@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from stepdown.errors import BadRow, CallFailed, UnknownName, UsageError, closest
-from stepdown.prompts import asked
+from stepdown.prompts import question_text
 from stepdown.runner.controls import CONTROLS, controlled, marked
 from stepdown.store import Run
 from stepdown.types import Ask, Method, Plan, Problem, fingerprint
@@ -38,7 +38,7 @@ class Plans(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _find(self, problem: Problem, method: Method, ask: Ask, author: str) -> Plan:
         if self.recorded:
-            plan = self.recorded.get(asked(problem)) or self.recorded.get(problem.question)
+            plan = self.recorded.get(question_text(problem)) or self.recorded.get(problem.question)
             if plan is None:
                 raise CallFailed(f"`{self.source}` has no plan for `{problem.id}`", "choose problems that it covers")
             return plan
@@ -65,7 +65,7 @@ def load_plans(name: str = "teacher", control: str = "", *, find_run: Callable[[
         recorded = dict(_read(path))
     elif find_run is not None:
         run = _run_named(name, find_run)
-        name, recorded = f"recorded/{run.id}", dict((asked(p), plan) for p, plan in run.plans())
+        name, recorded = f"recorded/{run.id}", dict((question_text(p), plan) for p, plan in run.plans())
     else:
         raise UnknownName("source of plans", name, SOURCES)
     if not recorded:

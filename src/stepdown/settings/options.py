@@ -34,15 +34,15 @@ def option(
     phrase: str = "",
     short: str = "",
     group: str = "",
-    shown: bool = True,
+    show_default: bool = True,
 ) -> Meta:
     """Return the description of a setting, to stand in its annotation.
 
     `label` is its name in a form, which leaves out settings without one, and `hint` stands beside it there; `phrase`
-    says a value in a sentence (`at most {:,} tokens`). `short`, `group` and `shown` are for the help of the command
-    line: a second name, another group than the struct's, and whether the default is shown.
+    says a value in a sentence (`at most {:,} tokens`). `short`, `group` and `show_default` are for the help of the
+    command line: a second name, another group than the struct's, and whether the default is shown.
     """
-    extra = {"hint": hint, "phrase": phrase, "short": short, "group": group, "shown": shown}
+    extra = {"hint": hint, "phrase": phrase, "short": short, "group": group, "show_default": show_default}
     return Meta(title=label, description=text, extra=extra)
 
 
@@ -59,7 +59,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     phrase: str = ""
     short: str = ""
     group: str = ""
-    shown: bool = True
+    show_default: bool = True
     choices: tuple[str, ...] = ()
     many: bool = False
     optional: bool = False
@@ -105,8 +105,8 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     def check(self, value: object) -> None:
         """Raise `UsageError` for a value that cannot be, in the words of the command line."""
         if not self.accepts(value):
-            shown = f"{value:g}" if isinstance(value, float) else str(value)
-            raise UsageError(f"`{self.flag}` cannot be `{shown[:80]}`", f"give {self.expected}", option=self.flag)
+            text = f"{value:g}" if isinstance(value, float) else str(value)
+            raise UsageError(f"`{self.flag}` cannot be `{text[:80]}`", f"give {self.expected}", option=self.flag)
 
     def parse(self, text: str) -> Any:
         """Return the value that a form's text stands for, None for an empty one. Raises `UsageError`."""
@@ -126,8 +126,8 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
         """Return a value as a sentence says it, such as `temperature 0.7`."""
         if self.phrase:
             return self.phrase.format(value)
-        shown = f"{value:g}" if isinstance(value, float) else repr(list(value)) if isinstance(value, tuple) else value
-        return f"{self.name.replace('_', ' ')} {shown}"
+        text = f"{value:g}" if isinstance(value, float) else repr(list(value)) if isinstance(value, tuple) else value
+        return f"{self.name.replace('_', ' ')} {text}"
 
 
 @cache

@@ -62,7 +62,7 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
             "`recorded/RUN`."
         ),
     ] = ()
-    teacher: Annotated[Names, option("The model that writes plans.", shown=False)] = ()
+    teacher: Annotated[Names, option("The model that writes plans.", show_default=False)] = ()
     plans: Annotated[
         Names,
         option("Where plans come from: `teacher`, `own` (the student's), `gold`, a run's id or a .jsonl file."),
@@ -150,7 +150,9 @@ class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True):
 class RunBudgetSettings(BudgetSettings, frozen=True, kw_only=True):
     """What it may cost, or would."""
 
-    estimate: Annotated[bool, option("Report what the command would cost, send nothing and exit.", shown=False)] = False
+    estimate: Annotated[
+        bool, option("Report what the command would cost, send nothing and exit.", show_default=False)
+    ] = False
 
 
 class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +174,7 @@ class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True):
         option(
             "A file of servers that all serve the model, an address a line, asked as one fleet; it is read again as it "
             "changes. `PROVIDER=FILE` where models of several providers are asked; may be given several times.",
-            shown=False,
+            show_default=False,
         ),
     ] = ()
     on: Annotated[

@@ -105,7 +105,7 @@ class ChainSampling(Reproducible, frozen=True, kw_only=True):
         bool,
         option(
             "Do not ask an endpoint for log-probabilities, where it refuses them; `per-problem=K:likely` needs them.",
-            shown=False,
+            show_default=False,
         ),
     ] = False
 
@@ -138,6 +138,6 @@ def chosen(sampling: Sampling) -> RunSampling:
 def in_words(sampling: Sampling) -> str:
     """Return how a model draws its text, such as `temperature 0.7, top_p 1, at most 512 tokens, seed 3`."""
     options, usual = options_of(RunSampling), Sampling()
-    said = [(options[name], getattr(sampling, name)) for name in Sampling.__struct_fields__
+    settings = [(options[name], getattr(sampling, name)) for name in Sampling.__struct_fields__
             if name in _ALWAYS or getattr(sampling, name) != getattr(usual, name)]  # fmt: skip
-    return ", ".join(one.words(value) for one, value in said)
+    return ", ".join(one.words(value) for one, value in settings)

@@ -79,7 +79,7 @@ class StudyGrid(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises `UsageError` and `UnknownName`.
         """
-        learned = {name: said for name, said in TARGETS.items() if name != "plan"}
+        learned = {name: learned_text for name, learned_text in TARGETS.items() if name != "plan"}
         for target in self.targets:
             if target not in learned:
                 raise UnknownName("target of a study", target, learned)

@@ -13,7 +13,7 @@ from stepdown.cli.console.editor import edited, person
 from stepdown.cli.console.terminal import say, say_error
 from stepdown.cli.verbs.ask import steps_of
 from stepdown.errors import Interrupted, StepdownError, UsageError
-from stepdown.prompts import asked
+from stepdown.prompts import question_text
 from stepdown.runner import EVERY, Stop, StoredReview, Task
 from stepdown.store import Decision, PendingReview, Store, decide_review, pending_reviews
 from stepdown.types import Plan
@@ -100,7 +100,7 @@ class ReviewPrompt:
         others = len(self._waiting()) - 1
         if not again:
             more = f" · {others} more waiting" if others else ""
-            say("", f"{review.problem.id}{more}", asked(review.problem), "", f"plan by {review.plan.author}:",
+            say("", f"{review.problem.id}{more}", question_text(review.problem), "", f"plan by {review.plan.author}:",
                 *steps_of(review.plan), "")  # fmt: skip
         say(_KEYS)
         while (key := await self.keyboard.line(EVERY)) is None:
@@ -123,7 +123,7 @@ class ReviewPrompt:
     async def _edit(self, review: PendingReview) -> None:
         try:
             # In a thread: other problems go on while the person writes.
-            plan = await asyncio.to_thread(edited, review.plan, author=person(), about=asked(review.problem))
+            plan = await asyncio.to_thread(edited, review.plan, author=person(), about=question_text(review.problem))
         except StepdownError as error:
             say_error(error)
             return

@@ -19,7 +19,7 @@ from stepdown.cli.verbs.ask import read_plan, steps_of
 from stepdown.errors import UsageError
 from stepdown.files import check_target, write_whole
 from stepdown.problems import datasets
-from stepdown.prompts import PROMPT_SETS, asked
+from stepdown.prompts import PROMPT_SETS, question_text
 from stepdown.runner import PlanRow
 from stepdown.settings import arguments, chosen
 from stepdown.store import Run
@@ -135,7 +135,7 @@ def show_plans(run: Run, options: PlanOptions, *, as_json: bool) -> None:
         elif options.show is None:
             show(f"{problem.id} · {len(plan.steps)} steps{lineage(plan)}", *steps_of(plan), "")
         else:
-            show(asked(problem), "", f"plan by {plan.author}:", *steps_of(plan))
+            show(question_text(problem), "", f"plan by {plan.author}:", *steps_of(plan))
             show(*history(run, problem))
 
 
@@ -152,7 +152,7 @@ def find(run: Run, problem: str) -> tuple[Problem, Plan]:
 def row_of(run: Run, problem: Problem, plan: Plan) -> ListedPlan:
     """Return a plan as a line of JSON."""
     return ListedPlan(
-        question=asked(problem),
+        question=question_text(problem),
         plan=plan.text,
         author=plan.author,
         problem=problem.id,
@@ -188,7 +188,7 @@ def change(run: Run, options: PlanOptions, output: OutputOptions) -> None:
     problem, plan = find(run, options.edit)
     author = options.author or person()
     if options.steps is None:
-        new = edited(plan, author=author, why=options.why, about=asked(problem))
+        new = edited(plan, author=author, why=options.why, about=question_text(problem))
     else:
         steps = read_plan(options.steps).steps
         new = plan if steps == plan.steps else plan.edit(*steps, author=author, why=options.why)

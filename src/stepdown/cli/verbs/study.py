@@ -156,7 +156,7 @@ def study(
     test.check()
     named = f"{options.test}={problems.data}" if problems.data else options.test
     check_apart(open_corpus(source).keep(*options.keep), test, settings, named=named)
-    base = _asked(options.base) if options.before else ""
+    base = _model_string(options.base) if options.before else ""
     with output.open() as store, work.open(whole=True) as pool:
         before = list(_before(base, test, sampling, store)) if base else []
         runs: dict[Cell, list[Run]] = {cell: [] for cell in cells}
@@ -240,7 +240,7 @@ def _runs(session: Session) -> list[Run]:
     return [session.store.run(result.run) for result in session.results]
 
 
-def _asked(base: str) -> str:
+def _model_string(base: str) -> str:
     """Return the model string of an untrained base. Raises `UsageError` for one that only the hub has."""
     if base.startswith("embedded/") or Path(base).exists():
         return base

@@ -15,7 +15,7 @@ from stepdown.cli.stored_runs import ENDINGS, attempts_of
 from stepdown.cli.unused_options import given, refuse
 from stepdown.exchange import describe
 from stepdown.models import Prices
-from stepdown.prompts import asked
+from stepdown.prompts import question_text
 from stepdown.store import Run
 from stepdown.types import Grade, Trace
 
@@ -100,7 +100,7 @@ def block(trace: Trace, grade: Grade) -> str:
     sample = f" · sample {trace.sample}" if trace.sample else ""
     cut = f" · {ENDINGS[trace.ending]}" if trace.truncated else ""
     head = f"── {trace.problem.id}{sample} · {grade.verdict}{cut}"
-    parts = [head, asked(trace.problem)]
+    parts = [head, question_text(trace.problem)]
     if trace.plan is not None:
         edited = ", edited" if trace.plan.edited_from is not None else ""
         parts.append(f"plan ({trace.plan.author}{edited}):\n{trace.plan.text.strip()}")

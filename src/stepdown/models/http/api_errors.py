@@ -79,9 +79,9 @@ def api_error_of(value: Any, depth: int = 0) -> ApiError:
         if isinstance(inside, dict | list) or (inside and not value.get("message")):
             return _completed(api_error_of(inside, depth + 1), value)
     if not isinstance(value, dict):
-        return ApiError(message=_said(value))
+        return ApiError(message=_as_text(value))
     message = value.get("message") or value.get("msg") or value.get("reason")
-    return _completed(ApiError(message=_said(message) if message else _said(value)), value)
+    return _completed(ApiError(message=_as_text(message) if message else _as_text(value)), value)
 
 
 def _completed(error: ApiError, value: dict[str, Any]) -> ApiError:
@@ -96,7 +96,7 @@ def _completed(error: ApiError, value: dict[str, Any]) -> ApiError:
     )
 
 
-def _said(value: object) -> str:
+def _as_text(value: object) -> str:
     if value is None:
         return ""
     return (value if isinstance(value, str) else str(value)[:_MOST])[:_MOST]

@@ -184,14 +184,14 @@ class EndpointModel:
         self, response: "ClientResponse", sampling: Sampling, started: float
     ) -> AsyncGenerator[str | HiddenProgress | Reply, None]:
         """Yield what `stream` does of a response that is open since `started` (by `perf_counter`)."""
-        streamed, shown, sent = StreamedReply(), "", 0
+        streamed, text, sent = StreamedReply(), "", 0
         try:
             yield HiddenProgress()
             async for events in self._events(response, streamed):
                 before = streamed.hidden
-                shown += "".join(map(streamed.add, events))
-                end = complete_up_to(shown, sampling.stop) if sampling.stop else len(shown)
-                if piece := shown[sent:end]:
+                text += "".join(map(streamed.add, events))
+                end = complete_up_to(text, sampling.stop) if sampling.stop else len(text)
+                if piece := text[sent:end]:
                     sent = end
                     yield piece
                 if streamed.hidden > before:

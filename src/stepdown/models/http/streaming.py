@@ -116,9 +116,9 @@ class StreamedReply:
             raise too_big("a reply")
         self._reasoning.append(choice.reasoning)
         self._texts.append(piece)
-        shown = self._visible.add(piece)
-        self.hidden += _size(choice.reasoning) + max(0, _size(piece) - _size(shown))
-        return shown
+        text = self._visible.add(piece)
+        self.hidden += _size(choice.reasoning) + max(0, _size(piece) - _size(text))
+        return text
 
     def whole(self) -> Answer:
         """Return the answer as one that was not streamed would be."""

@@ -78,8 +78,8 @@ class LlamaEngine:
         request = self._request(await asyncio.to_thread(self._template.render, messages), sampling, [seed])
         asking = loop.run_in_executor(self._pool, self._ask, request, gone, say)
         try:
-            async with aclosing(stream_from_thread(pieces, asking)) as told:
-                async for piece in told:
+            async with aclosing(stream_from_thread(pieces, asking)) as deltas:
+                async for piece in deltas:
                     yield piece
         finally:
             gone.set()

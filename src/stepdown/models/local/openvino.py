@@ -110,8 +110,8 @@ class OpenVinoEngine:
         pieces: asyncio.Queue[str] = asyncio.Queue()
         speech = _Speech(Detokenizer(self._decode, sampling.stop), lambda piece: _post(loop, pieces.put_nowait, piece))
         self._put(_Job(messages, sampling, [seed], future, loop, speech))
-        async with aclosing(stream_from_thread(pieces, future)) as told:
-            async for piece in told:
+        async with aclosing(stream_from_thread(pieces, future)) as deltas:
+            async for piece in deltas:
                 yield piece
 
     def _put(self, job: _Job) -> None:

@@ -51,7 +51,7 @@ class RunQuery(msgspec.Struct, frozen=True):
         """Whether a run is one of these; words may stand in its id or anywhere in its settings."""
         settings, pairs = run.settings, ((one, getattr(self, one)) for one in ("dataset", "method", "student"))
         text = f"{run.id} {' '.join(value for _, value in facts(settings))}".casefold()
-        return all(not asked or getattr(settings, one) == asked for one, asked in pairs) and all(
+        return all(not wanted or getattr(settings, one) == wanted for one, wanted in pairs) and all(
             word in text for word in self.words.casefold().split()
         )
 

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from stepdown.audits import EndingKind, Leak, PlanFault, faults, leak, termination_faults
 from stepdown.errors import UnknownName
 from stepdown.models import Prices
-from stepdown.prompts import asked
+from stepdown.prompts import question_text
 from stepdown.reports import method_of, plans_of
 from stepdown.settings import in_words
 from stepdown.store import (
@@ -130,7 +130,11 @@ def _calls(run: Run, trace: Trace, paid_by: list[str], prices: Prices) -> Iterat
 
 def whole_text(trace: Trace, grades: tuple[Grade, ...]) -> str:
     """Return a trace as one plain text with nothing left out."""
-    parts = [f"# {trace.problem.id}, sample {trace.sample}", asked(trace.problem), f"gold: {trace.problem.answer}"]
+    parts = [
+        f"# {trace.problem.id}, sample {trace.sample}",
+        question_text(trace.problem),
+        f"gold: {trace.problem.answer}",
+    ]
     parts += [f"## plan by {trace.plan.author}", trace.plan.text] if trace.plan else []
     for index, call in enumerate(trace.calls, 1):
         parts.append(f"## call {index}: {call.role}, {call.model}, {in_words(call.sampling)}")

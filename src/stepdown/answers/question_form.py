@@ -52,7 +52,7 @@ _NAMED = re.compile(
 _PLAIN = frozenset({"The", "Which", "Who", "Whose", "What", "Where", "When", "How", "If", "Each", "Express", "Figure"})
 
 
-class Asked(msgspec.Struct, frozen=True):
+class QuestionForm(msgspec.Struct, frozen=True):
     """What a question wants: stems of the nouns it counts, whether money or a percentage, and the numbers it gives."""
 
     nouns: frozenset[str] = frozenset()
@@ -73,14 +73,14 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=4096)
-def asked(question: str, *, symbols: bool = True) -> Asked:
+def question_form(question: str, *, symbols: bool = True) -> QuestionForm:
     """Read a question; the last sentence that asks decides. `symbols` also reads what only an expression needs."""
     clause = _clause(question)
     nouns: list[str] = []
     for match in _MANY.finditer(clause):
         nouns += [stem(word) for word in re.findall(r"[A-Za-z]+", match[1] or match[2] or match[3])]
     marks = formulas(question[:20_000]) if symbols else ()
-    return Asked(
+    return QuestionForm(
         nouns=frozenset(noun for noun in nouns if noun not in _STOP),
         money="how many" not in clause.lower().replace("how many dollars", "") and _asks_money(clause, question),
         percent=bool(re.search(r"percent|%", clause, re.IGNORECASE)),
