@@ -97,6 +97,7 @@ def test_different_graders_in_one_table_are_pointed_out(store: Store) -> None:
         ("", "own+reviewed", "", "own, reviewed"),
         (BIG, "edited/0123456789ab", "Ann", "big, edited"),
         ("", "edited/0123456789ab", BIG, "big, edited"),
+        ("", "edited/0123456789ab", "", "edited"),
         ("", "0123456789ab", BIG, "big, recorded"),
         ("", "", "", "–"),
     ],

@@ -43,5 +43,6 @@ def plans_of(run: HasPlans, planner: str = "") -> str:
         source = run.teacher if way in ("", "teacher") else way
     else:
         source, note = planner or way, "recorded" if planner else ""
-    labels = (short(source) if source else "", note, review, run.control)
-    return ", ".join(filter(None, labels)) or DASH
+    # Of plans that were edited by the run's own name for them, nothing says who wrote them first.
+    writer = short(source) if source else "" if note else DASH
+    return ", ".join(filter(None, (writer, note, review, run.control)))
