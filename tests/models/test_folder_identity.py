@@ -10,7 +10,7 @@ import pytest
 
 from small_lessons import FAST, chains, write_base
 from stepdown.models.local.loading import load_student
-from stepdown.models.weights.folder_identity import device, said_beside
+from stepdown.models.weights.folder_identity import device, identity_settings
 from stepdown.training.bases import find_base, load_base
 from stepdown.training.datasets import prepare_datasets
 from written_earlier import OLDEST
@@ -52,7 +52,7 @@ def test_a_changed_word_beside_the_weights_is_another_source(name: str, values: 
 
 def test_what_agrees_with_the_config_is_said_already(folder: Path) -> None:
     before = source(folder)
-    assert said_beside(folder) == [] and before == "7d4e2ff2ba9de348/transformers"
+    assert identity_settings(folder) == [] and before == "7d4e2ff2ba9de348/transformers"
     change(folder / "generation_config.json", eos_token_id=[2], transformers_version="9")
     change(folder / "tokenizer_config.json", model_max_length=5, eos_token={"content": "<|im_end|>"})
     (folder / "README.md").write_text("another text")

@@ -24,8 +24,8 @@ _TUPLE_OF_NAMES = re.compile(r"\(([^()=]{1,60})\)\s*=\s*(\(.*\))")
 _BUILDER = re.compile(r"\\\{\s*[a-zA-Z](?:\s*\\in\s*\\reals)?\s*[|:]\s*(.*)\\\}")
 _MEMBER = re.compile(r"^[a-zA-Z](?:_\{?\w{1,9}\}?)?\s?\\in(?![a-z])\s*")
 # A word, not a product of letters such as `xyz`.
-_TOLD = re.compile(r"[\w$%]+")
-_SPOKEN = re.compile(r"[A-Za-z]{4,}|(?=[A-Za-z]*[eiouEIOU])[A-Za-z]{3}")
+_BARE_WORD = re.compile(r"[\w$%]+")
+_READABLE = re.compile(r"[A-Za-z]{4,}|(?=[A-Za-z]*[eiouEIOU])[A-Za-z]{3}")
 _MATRIX = re.compile(
     r"\\begin\s*\{([bBpvV]?matrix|array|smallmatrix)\}\s*(?:\{[lcr|\s]*\})?((?:(?!\\begin).)*)\\end\s*\{\1\}"
 )
@@ -106,7 +106,7 @@ def readings(text: str) -> Iterator[Reading]:
     text = _builder(text)
     if words := _clock(text) or _as_words(text):
         yield words
-        if text.startswith(OPEN) or _SPOKEN.fullmatch(text):
+        if text.startswith(OPEN) or _READABLE.fullmatch(text):
             return
     if based := _based(text):
         yield based
@@ -303,7 +303,7 @@ def _as_words(text: str) -> Words | None:
     values = numbers(bare, words=True)
     if values and values[0].word and values[0].start == 0:
         return None
-    words = [word for word in _TOLD.findall(bare.casefold()) if word != "the"]
+    words = [word for word in _BARE_WORD.findall(bare.casefold()) if word != "the"]
     if len(words) > 1 and words[0] in ("a", "an") and len(words[1]) > 2:
         words = words[1:]
     shown_text = "".join(words)

@@ -10,7 +10,7 @@ _ONES = (
 )  # fmt: skip
 _TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fourty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80,
          "ninety": 90}  # fmt: skip
-_WORTH = {word: value for value, word in enumerate(_ONES)} | _TENS
+_VALUES = {word: value for value, word in enumerate(_ONES)} | _TENS
 SCALES = {
     "hundred": 10**2, "thousand": 10**3, "lakh": 10**5, "million": 10**6, "crore": 10**7, "billion": 10**9,
     "trillion": 10**12, "百": 10**2, "千": 10**3, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8,
@@ -19,7 +19,7 @@ _SHARES = {
     "half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
     "ninth": 9, "tenth": 10, "twelfth": 12, "hundredth": 100, "thousandth": 1000,
 }  # fmt: skip
-_WORD = "|".join(sorted([*_WORTH, *(scale for scale in SCALES if scale.isascii())], key=len, reverse=True))
+_WORD = "|".join(sorted([*_VALUES, *(scale for scale in SCALES if scale.isascii())], key=len, reverse=True))
 _SHARE = "|".join(sorted(_SHARES, key=len, reverse=True))
 _RUN = re.compile(
     rf"(?i:(?<![A-Za-z'])(?:(?:minus|negative)[ ])?(?:an?[ ](?=hundred|thousand|million|billion|{_SHARE}))?"
@@ -27,7 +27,7 @@ _RUN = re.compile(
     rf"(?:(?:[ ]and[ ]an?[ ]|[ ]and[ ]|-and-|[ ]?-[ ]?|[ ])(?:{_WORD}|{_SHARE}|point)s?(?![A-Za-z]))*s?(?![A-Za-z]))"
 )
 _PART = re.compile(r"[A-Za-z]+")
-_NAMES = frozenset({*_WORTH, *SCALES, *_SHARES})
+_NAMES = frozenset({*_VALUES, *SCALES, *_SHARES})
 _FIRST = _NAMES | {f"{name}s" for name in _NAMES} | {"minus", "negative", "a", "an"}
 _ORDINAL = re.compile(r"-(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)(?![A-Za-z])", re.IGNORECASE)
 
@@ -55,7 +55,7 @@ class _Spelling:
             return False
         if word in SCALES:
             return self._scaled(SCALES[word])
-        value = _WORTH[word]
+        value = _VALUES[word]
         fits = self.group % 100 == 0 or (self.tens and 0 < value < 10)
         if fits and (value or not self.begun):
             self.group, self.begun, self.scaled, self.tens = self.group + value, True, False, word in _TENS
@@ -118,10 +118,10 @@ def _spelled(text: str, run: re.Match[str]) -> list[Worded]:
             joined = True
         elif word == "point":
             point = True
-        elif point and 0 <= _WORTH.get(word, -1) < 10:
-            one.digits, one.end = one.digits + str(_WORTH[word]), match.end()
+        elif point and 0 <= _VALUES.get(word, -1) < 10:
+            one.digits, one.end = one.digits + str(_VALUES[word]), match.end()
         else:
-            whole = word in _WORTH or word in SCALES
+            whole = word in _VALUES or word in SCALES
             if not (one.takes(word, joined) if whole else one.shares(word, joined, article)):
                 # What a share was refused to is an ordinal, such as `twenty fifth`.
                 words_read += [(one.value, one.start, one.end)] if one.begun and whole else []

@@ -144,7 +144,7 @@ def states_number(
     final = _last_calculated(text, every, known, ends[1]) if occurrences else 0
     for one, standing in standings:
         if standing == "final" or (standing == "answer" and one.start >= ends[0]):
-            return _told_at(text, one.start, one.end, ends)
+            return _stated_at(text, one.start, one.end, ends)
     if surely:
         return None
     worked_on = max((one.start for one, standing in standings if standing == "operand"), default=-1)
@@ -155,8 +155,8 @@ def states_number(
         if not tells or one.start < worked_on or _converts(text, one, value):
             continue
         if not common or abs(value) > 12 or final <= one.start < ends[1]:
-            return _told_at(text, one.start, one.end, ends)
-    return next((_told_at(text, *span, ends) for span in _inverted(plain, value, question)), None)
+            return _stated_at(text, one.start, one.end, ends)
+    return next((_stated_at(text, *span, ends) for span in _inverted(plain, value, question)), None)
 
 
 def states_formula(text: str, gold: str, *, surely: bool) -> StatedAnswer | None:
@@ -174,7 +174,7 @@ def states_formula(text: str, gold: str, *, surely: bool) -> StatedAnswer | None
             continue
         if part and (re.search(r"[-+*/^_(]\s?\Z", ahead) or re.match(r"\s?[-+*/^(]|\)\s?[-+*/^(]", behind)):
             continue
-        return _told_at(text, *match.span(), _last_step(text))
+        return _stated_at(text, *match.span(), _last_step(text))
     return None
 
 
@@ -193,11 +193,11 @@ def states_choice(text: str, problem: Problem, *, surely: bool) -> StatedAnswer 
         if _CHOSEN.search(text[max(0, start - _NEAR) : start].replace(MARK, "\n")) or _ANSWER.search(
             _before(text, start)
         ):
-            return _told_at(text, start, end, ends)
+            return _stated_at(text, start, end, ends)
     others = [one for at, one in enumerate(choices) if at != index and one]
     alone = not any(re.search(rf"(?<!\w){re.escape(one)}(?!\w)", shown_text) for one in others)
     bound = surely or any(choices[index] in pair for pair in _OPPOSITES)
-    return _told_at(text, *stated[-1], ends) if stated and alone and not bound else None
+    return _stated_at(text, *stated[-1], ends) if stated and alone and not bound else None
 
 
 def _standing(text: str, one: Number, question: str, value: Fraction) -> Standing:
@@ -284,7 +284,7 @@ def _last_step(text: str) -> tuple[int, int]:
     return start, closing.start() if closing else len(text)
 
 
-def _told_at(text: str, start: int, end: int, ends: tuple[int, int]) -> StatedAnswer:
+def _stated_at(text: str, start: int, end: int, ends: tuple[int, int]) -> StatedAnswer:
     line = text[text.rfind("\n", 0, start) + 1 : end].replace(MARK, "").strip()
     return StatedAnswer(line[-120:], start >= ends[0])
 

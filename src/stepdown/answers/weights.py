@@ -44,7 +44,7 @@ _GIVING = re.compile(
 _OPERATING = re.compile(
     r"\b(?:divid|multiply|multipli|subtract|add|doubl|tripl|halv)(?:e|ed|ing|es|s|y|ies)?(?: the)?\Z", re.IGNORECASE
 )
-_SPOKEN = re.compile(r"\s*(?:[a-zA-Z/]+\s){0,2}(?:divided by|multiplied by|times|minus|plus)\s\$?\d")
+_OPERATION = re.compile(r"\s*(?:[a-zA-Z/]+\s){0,2}(?:divided by|multiplied by|times|minus|plus)\s\$?\d")
 _LAST_WORD = re.compile(r"([A-Za-z]+|#)(?:\s+of)?\Z")
 _OPERAND_AFTER = re.compile(
     r"(?!\s?(?:and|or)\s)\s*(?:[a-zA-Z]+\s){0,4}[a-zA-Z]*(?:/[a-zA-Z]+)?\s*(?:\([^()]{0,60}\)\s*)?(?:[a-zA-Z]+\s)?"
@@ -132,7 +132,7 @@ def _operand(head: str, after: str) -> float:
         weight -= 5
     elif (
         _OPERATING.search(head)
-        or _SPOKEN.match(after)
+        or _OPERATION.match(after)
         or (head.endswith("-") and head[-2:-1].isspace() and len(head) > 2)
     ):
         weight -= 4

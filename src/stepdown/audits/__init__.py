@@ -100,12 +100,12 @@ def audit(*runs: Run) -> Audit:
         raise UsageError("there is no run to audit", "name one or more; `stepdown runs` lists them")
     tallies = [_Tally(run) for run in {run.id: run for run in runs}.values()]
     attempts = [attempt for tally in tallies for attempt in tally.read()]
-    crossings = count_by_student_and_plan(attempts)
-    cases = tuple(blame(one, crossings[one.question]) for one in attempts if one.verdict == "wrong")
+    counts_by_question = count_by_student_and_plan(attempts)
+    cases = tuple(blame(one, counts_by_question[one.question]) for one in attempts if one.verdict == "wrong")
     return Audit(
         runs=tuple(tally.found(cases) for tally in tallies),
         cases=cases,
-        edits=tuple(suggestions(attempts, crossings)),
+        edits=tuple(suggestions(attempts, counts_by_question)),
     )
 
 

@@ -52,10 +52,10 @@ class _Tenths:
     """Says every tenth of a download in a line of its own."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.said = name, 0
+        self.name, self.shown_tenth = name, 0
 
     def tell(self, words: str, done: int, total: int) -> None:
         tenth = 10 * done // max(1, total)
-        if tenth > self.said:
-            self.said = tenth
+        if tenth > self.shown_tenth:
+            self.shown_tenth = tenth
             say(f"{self.name}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")

@@ -20,10 +20,10 @@ def with_majority_labels(chains: Iterable[Chain]) -> Iterator[Chain]:
         groups: dict[str, list[Chain]] = {}
         for chain in chains:
             groups.setdefault(chain.problem.id, []).append(chain)
-        elections = {
+        labelled = {
             id(chain): one for group in groups.values() for chain, one in zip(group, _elect(group), strict=True)
         }
-        yield from (elections[id(chain)] for chain in chains)
+        yield from (labelled[id(chain)] for chain in chains)
         return
     for _, some in groupby(chains, key=lambda chain: chain.problem.id):
         yield from _elect(list(some))

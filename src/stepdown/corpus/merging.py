@@ -17,7 +17,7 @@ from stepdown.errors import UsageError
 from stepdown.questions import NONE
 from stepdown.types import Chain
 
-_TOLD_EVERY = 5_000
+_REPORTED_EVERY = 5_000
 # What all shards of one corpus have alike.
 _ALIKE = (
     "content",
@@ -52,7 +52,7 @@ def merge_corpora(
             for chain in group:
                 writer.add(chain)
             done += len(group)
-            if progress is not None and done - reported >= _TOLD_EVERY:
+            if progress is not None and done - reported >= _REPORTED_EVERY:
                 reported = done
                 progress(done, total)
     return open_corpus(out)

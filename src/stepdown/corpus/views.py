@@ -19,7 +19,7 @@ from stepdown.shards import Shard
 from stepdown.types import Chain
 
 Progress = Callable[[int, int], None]
-_TOLD_EVERY = 5_000
+_REPORTED_EVERY = 5_000
 Rows = TypeVar("Rows", list[Chain], ChainTable)
 
 
@@ -123,7 +123,7 @@ class Corpus:
             done += len(group)
             for tally in tallies:
                 group = tally.take(group) if group else group
-            if done - reported >= _TOLD_EVERY:
+            if done - reported >= _REPORTED_EVERY:
                 reported = done
                 yield done, tuple(tally.kept for tally in tallies)
         yield done, tuple(tally.kept for tally in tallies)
@@ -193,19 +193,19 @@ class Corpus:
 
     def _read(self, progress: Progress | None) -> Iterator[list[Chain]]:
         groups = read_groups(self.path, self.card)
-        return groups if progress is None else _told(groups, self.card.chains, progress)
+        return groups if progress is None else _with_progress(groups, self.card.chains, progress)
 
     def _read_tables(self, progress: Progress | None) -> Iterator[ChainTable]:
         tables = read_tables(self.path, self.card)
-        return tables if progress is None else _told(tables, self.card.chains, progress)
+        return tables if progress is None else _with_progress(tables, self.card.chains, progress)
 
 
-def _told(groups: Iterator[Rows], total: int, progress: Progress) -> Iterator[Rows]:
+def _with_progress(groups: Iterator[Rows], total: int, progress: Progress) -> Iterator[Rows]:
     """Stream groups or tables and tell how many rows are read, now and then."""
     done = reported = 0
     for group in groups:
         done += len(group)
-        if done - reported >= _TOLD_EVERY:
+        if done - reported >= _REPORTED_EVERY:
             reported = done
             progress(done, total)
         yield group

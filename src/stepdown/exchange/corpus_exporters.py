@@ -17,7 +17,7 @@ from stepdown.types import Chain, Message, Messages
 
 # Told the chains that are read, and all there are.
 Progress = Callable[[int, int], None]
-_TOLD_EVERY = 5_000
+_REPORTED_EVERY = 5_000
 # Rows of one part of a parquet file.
 PART = 10_000
 # OpenAI refuses files of fewer examples.
@@ -94,7 +94,7 @@ def _examples(corpus: Corpus, target: str, prompts: PromptSet, progress: Progres
         if example is not None:
             rows += 1
             yield _checked(example, chain)
-        if progress is not None and count % _TOLD_EVERY == 0:
+        if progress is not None and count % _REPORTED_EVERY == 0:
             progress(count, total)
     if not rows:
         raise UsageError(f"no chain of `{corpus.name}` can be trained on", "choose milder filters, or another target")

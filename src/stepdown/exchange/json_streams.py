@@ -17,7 +17,7 @@ from stepdown.tabular import Row, clip_value, parquet_rows, refuse_encoding
 
 # Told the bytes of the file that are read, and all there are.
 Progress = Callable[[int, int], None]
-_TOLD_EVERY = 1_000
+_REPORTED_EVERY = 1_000
 _BLOCK = 1 << 20
 # No object of an array is larger (characters): beyond it the array is taken for broken.
 _LARGEST = 1 << 26
@@ -56,7 +56,7 @@ def read_objects(path: Path, *, progress: Progress | None = None) -> Iterator[Ro
 def _with_progress(rows: Iterator[Row], raw: IO[bytes], size: int, progress: Progress) -> Iterator[Row]:
     for count, row in enumerate(rows, 1):
         yield row
-        if count % _TOLD_EVERY == 0:
+        if count % _REPORTED_EVERY == 0:
             progress(raw.tell(), size)
     progress(size, size)
 

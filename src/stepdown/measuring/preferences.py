@@ -25,7 +25,7 @@ Preferred = Literal["first", "second", "tie"]
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
 _SWAPPED: dict[Preferred | None, Preferred | None] = {"first": "second", "second": "first", "tie": "tie", None: None}
-_SAID: dict[str, Preferred] = {"a": "first", "b": "second", "tie": "tie"}
+_VERDICTS: dict[str, Preferred] = {"a": "first", "b": "second", "tie": "tie"}
 _VERDICT = re.compile(r"[\W_]*(?:(?:answer|verdict)\s*:[\W_]*)?(?:solution\s)?(a|b|tie)[\W_]*", re.IGNORECASE)
 _LONGEST = 40  # characters of a line that may be a verdict
 
@@ -247,7 +247,7 @@ def verdict_of(text: str) -> Preferred | None:
     """Return what a judge's first or last line says in full (`A`, `B` or `tie`); None for anything else."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     ends = [line for line in (lines[0], lines[-1]) if len(line) <= _LONGEST] if lines else []
-    verdicts = {_SAID[match[1].lower()] for match in map(_VERDICT.fullmatch, ends) if match}
+    verdicts = {_VERDICTS[match[1].lower()] for match in map(_VERDICT.fullmatch, ends) if match}
     return verdicts.pop() if len(verdicts) == 1 else None
 
 

@@ -255,8 +255,8 @@ def known_split(about: Dataset, split: str | None) -> str:
 def split_of(path: Path, about: Dataset) -> str | None:
     """Return the one split a file's name speaks of (`train_rand_split.jsonl`), None where it speaks of none."""
     words = set(path.stem.lower().replace("-", "_").split("_"))
-    spoken = {"dev" if word in ("valid", "validation", "val") else word for word in words}
-    named = [split for split in about.splits if split in spoken]
+    splits = {"dev" if word in ("valid", "validation", "val") else word for word in words}
+    named = [split for split in about.splits if split in splits]
     # A contrast set is also named after the split it was made from: `dev_contrast.tsv`.
     named = ["contrast"] if "contrast" in named else named
     return named[0] if len(named) == 1 else None

@@ -102,14 +102,14 @@ def _tokens(
     who: str, found: Sequence[MeasuredRequest], typical: int, most: int
 ) -> tuple[Estimated, Estimated, Constant, Constant]:
     """Return characters of a token, tokens of a reply, and both as constants."""
-    told = [(one.characters, one.input) for one in found if one.input]
+    sizes = [(one.characters, one.input) for one in found if one.input]
     lengths = [reply.usage.output for one in found for reply in one.replies if reply.usage]
     per_token = Estimated(3.0, float(CHARACTERS_PER_TOKEN), 5.0)
-    if len(told) >= LEAST_MEASURED:
-        ratio = sum(size for size, _ in told) / sum(tokens for _, tokens in told)
+    if len(sizes) >= LEAST_MEASURED:
+        ratio = sum(size for size, _ in sizes) / sum(tokens for _, tokens in sizes)
         per_token = Estimated(ratio * 0.97, ratio, ratio * 1.03)
     else:
-        told = []
+        sizes = []
     output = Estimated(typical * 0.3, float(typical), min(typical * 3.0, float(most)))
     if len(lengths) >= LEAST_MEASURED:
         mean, error = mean_of(lengths)
@@ -119,7 +119,7 @@ def _tokens(
     return (
         per_token,
         output,
-        _constant(f"characters of a token, {who}", per_token, "characters", len(told)),
+        _constant(f"characters of a token, {who}", per_token, "characters", len(sizes)),
         _constant(f"reply of {who}", output, "tokens", len(lengths)),
     )
 

@@ -118,10 +118,10 @@ def _differences(one: Settings, other: Settings) -> str:
     for name in one.__struct_fields__:
         values = getattr(one, name), getattr(other, name)
         if values[0] != values[1]:
-            found.append(f"`{name}`: `{_said(values[0])}` and `{_said(values[1])}`")
+            found.append(f"`{name}`: `{_as_text(values[0])}` and `{_as_text(values[1])}`")
     return "; ".join(found[:_MOST_NAMED]) or "how they are written"
 
 
-def _said(value: object) -> str:
+def _as_text(value: object) -> str:
     plain = structs.asdict(value) if isinstance(value, msgspec.Struct) else value
     return f"{plain}"[:60]

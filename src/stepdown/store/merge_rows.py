@@ -121,7 +121,7 @@ class RowMerge:
             # What was left has a key of its own: it is the same payment, whenever it was booked.
             if found[key] == payment or _decode_ending(payment[0]).finish == "left":
                 continue
-            later = _LATER + blake2b(encode((key.hex(), *map(_said, payment))), digest_size=12).digest()
+            later = _LATER + blake2b(encode((key.hex(), *map(_plain_value, payment))), digest_size=12).digest()
             self.twice += 1
             self._insert("calls", _CALL, [(later, *row[1:])])
             self._move(key, later)
@@ -258,5 +258,5 @@ class RowMerge:
         self.conflict(key[0], self._id_of(problem[0]) if problem else "", f"graded differently by {key[3]}")
 
 
-def _said(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else value

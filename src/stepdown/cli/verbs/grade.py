@@ -225,6 +225,6 @@ def show_counts(run: Run, counts: tuple[Count, ...], differing: Iterator[Disagre
 
 
 def _cells(one: Disagreement) -> list[str]:
-    said = [f"{verdict}: {one.found[grader] or 'nothing'}" for grader, verdict in one.verdicts.items()]
+    cells = [f"{verdict}: {one.found[grader] or 'nothing'}" for grader, verdict in one.verdicts.items()]
     label = f"{one.problem} #{one.sample}" if one.sample else one.problem
-    return [label, clipped(one.gold, 20), *(clipped(text, 24) for text in said)]
+    return [label, clipped(one.gold, 20), *(clipped(text, 24) for text in cells)]

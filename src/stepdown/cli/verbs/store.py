@@ -157,5 +157,5 @@ def _rows(counts: dict[str, int], *, show_all: bool = True) -> str:
 
 def _summaries(counts: dict[str, int]) -> str:
     """Return what was done to summaries, for whoever waits for reports; nothing where all were as they must be."""
-    told = {"made": "missing summaries are made", "mended": "wrong summaries are mended"}
-    return ", ".join(f"{counts[name]:,} {words}" for name, words in told.items() if counts.get(name))
+    texts = {"made": "missing summaries are made", "mended": "wrong summaries are mended"}
+    return ", ".join(f"{counts[name]:,} {words}" for name, words in texts.items() if counts.get(name))

@@ -25,14 +25,14 @@ Order = Callable[[Chain], tuple[float, int]]
 def per_problem(request: FilterSpec) -> Filter:
     """Return the filter that keeps up to K chains of each problem.
 
-    For one seed and one manner the chains of a smaller K are among those of a larger one.
+    For one seed and one way of choosing, the chains of a smaller K are among those of a larger one.
     """
-    amount, *manner = request.value.split(":", 2)
+    amount, *options = request.value.split(":", 2)
     count = request.whole(amount)
-    how = manner[0] if manner else "random"
+    how = options[0] if options else "random"
     if how == "diverse":
-        return diverse(request, count, manner[1] if len(manner) > 1 else "")
-    if how not in _DEFINITIONS or len(manner) > 1:
+        return diverse(request, count, options[1] if len(options) > 1 else "")
+    if how not in _DEFINITIONS or len(options) > 1:
         raise request.refused(f"a number and one of {', '.join(get_args(How))}", "such as `per-problem=5:likely`")
     order = _order(how, request.seed)
     return request.filter(

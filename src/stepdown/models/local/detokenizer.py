@@ -18,7 +18,7 @@ class Detokenizer:
 
     def __init__(self, decode: Callable[[list[int]], str], stops: Sequence[str] = ()) -> None:
         self._decode, self._stops = decode, [stop for stop in stops if stop]
-        self._settled, self._said = "", 0
+        self._settled, self._sent = "", 0
         self._pending: list[int] = []
 
     def add(self, tokens: Sequence[int]) -> str:
@@ -29,8 +29,8 @@ class Detokenizer:
         if len(self._pending) >= 2 * SETTLING:
             self._settle(pending)
         end = complete_up_to(text.rstrip("\ufffd"), self._stops)
-        piece = text[self._said : end]
-        self._said = max(self._said, end)
+        piece = text[self._sent : end]
+        self._sent = max(self._sent, end)
         return piece
 
     def _settle(self, pending: str) -> None:

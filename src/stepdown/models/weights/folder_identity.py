@@ -26,10 +26,10 @@ def folder_hash(folder: Path) -> str:
     files = sorted(folder.glob("*.safetensors"))
     words = [folder / file for file in ("tokenizer.json", "chat_template.jinja", "config.json")]
     hashes = [known_hash(file) for file in [*files, *words, *vocabulary_files(folder)] if file.exists()]
-    return fingerprint([*hashes, *said_beside(folder)])
+    return fingerprint([*hashes, *identity_settings(folder)])
 
 
-def said_beside(folder: Path) -> list[str]:
+def identity_settings(folder: Path) -> list[str]:
     """Return, sorted, what the small files say otherwise than config.json and tokenizer.json; mostly nothing."""
     config, tokens = _object(folder / "config.json"), _object(folder / "tokenizer_config.json")
     ends = _numbers(config.get("eos_token_id"))

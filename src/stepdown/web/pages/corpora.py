@@ -22,7 +22,7 @@ from stepdown.types import Chain
 from stepdown.web.pages import page, state_of, templates, wrong
 
 SHOWN = 60
-_MOST_FILTERS, _LONGEST, _TOLD_SECONDS = 12, 500, 1.0
+_MOST_FILTERS, _LONGEST, _SHOWN_SECONDS = 12, 500, 1.0
 _HERE = "(the counts go here)"
 _preparing = Lock()
 
@@ -236,7 +236,7 @@ async def _counts(view: Corpus, head: str, tail: str) -> AsyncIterator[str]:
     try:
         while page := await asyncio.to_thread(next, counts, None):
             done, kept = page
-            if done == view.card.chains or monotonic() - sent_at >= _TOLD_SECONDS:
+            if done == view.card.chains or monotonic() - sent_at >= _SHOWN_SECONDS:
                 sent_at = monotonic()
                 yield module.progress(done, view.card.chains)
         yield module.table(kept)

@@ -217,12 +217,12 @@ def _fit(value: dict[str, Any]) -> ChatCompletion:
 
 
 def _fit_choice(value: dict[str, Any]) -> ChatChoice:
-    message, delta = _fit_spoken(value.get("message")), _fit_spoken(value.get("delta"))
+    message, delta = _fit_message(value.get("message")), _fit_message(value.get("delta"))
     rest = {name: value.get(name) for name in ("text", "index", "finish_reason", "usage", "error")}
     return ChatChoice(message=message, delta=delta, logprobs=_fit_logprobs(value.get("logprobs")), **rest)
 
 
-def _fit_spoken(value: Any) -> ChatMessage | None:
+def _fit_message(value: Any) -> ChatMessage | None:
     if isinstance(value, dict):
         return ChatMessage(**{name: value.get(name) for name in ChatMessage.__struct_fields__})
     return None if value is None else ChatMessage(content=value)

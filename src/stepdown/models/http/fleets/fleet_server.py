@@ -33,7 +33,7 @@ class FleetServer:
         self.in_flight = self.streams = 0
         self.why, self.refused, self.leaving, self.checking = "not asked yet", False, False, False
         self.usual = self.slowest = 0.0
-        self.said = 0.0  # when a person was last told of it
+        self.reported = 0.0  # when a person was last told of it
         self._clock, self._trial, self._faults = clock, False, 0
         self._since = self._again = self._rest = 0.0
         self._sign = self._came = 0.0

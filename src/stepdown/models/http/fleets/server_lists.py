@@ -117,8 +117,8 @@ def _clean(text: str, origin: str) -> str:
     try:
         return clean_address(text, "server")
     except StepdownError as error:
-        said = f"{origin} names the server `{bare_address(text)[:200]}`, which is no web address"
-        raise UsageError(said, _HINT) from error
+        what = f"{origin} names the server `{bare_address(text)[:200]}`, which is no web address"
+        raise UsageError(what, _HINT) from error
 
 
 def _same(address: str) -> str:

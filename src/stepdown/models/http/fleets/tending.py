@@ -233,8 +233,8 @@ class Tending:
 
     def _tell(self, server: FleetServer, text: str) -> None:
         now = self._clock()
-        if not server.said or now - server.said >= _BETWEEN_LINES:
-            server.said = now
+        if not server.reported or now - server.reported >= _BETWEEN_LINES:
+            server.reported = now
             LOG.warning("fleet `%s`: %s", self.name, text)
 
     def _different(self, offered: dict[FleetServer, list[str]]) -> EndpointRefused:
