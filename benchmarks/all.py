@@ -69,6 +69,7 @@ def main() -> None:
     found += rows("sampling.py") + rows("training.py") + rows("resume.py")
     found += rows("estimate.py")
     found += rows("fleet.py", "--quick")
+    found += rows("merging.py")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with (HERE / "results.jsonl").open("a") as kept:
         for row in found:
