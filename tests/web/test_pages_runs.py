@@ -9,7 +9,8 @@ from run_pages import HOSTILE, problem, put, put_run
 from served import get
 from stepdown.models import Prices
 from stepdown.reports import report
-from stepdown.store import AbandonedReply, Store, StoredCall
+from stepdown.shards import Shard
+from stepdown.store import AbandonedReply, Store, StoredCall, put_shard
 from stepdown.store.reviews import request_review
 from stepdown.text import figures
 from stepdown.types import GREEDY, Message, Plan, Reply, Usage
@@ -44,6 +45,17 @@ def test_what_a_run_paid_for_calls_that_were_left_is_shown_as_an_estimate(store:
     store.put_calls([StoredCall(bytes(16), "ollama/small", "", (Message("user", "?"),), GREEDY, 0, left, run.id)])
     assert ">≈ 457<" in get(site).text
     assert "1 call left by who asked, or broken, before the end" in get(f"{site}/runs/{run.id}").text
+
+
+def test_a_run_whose_other_shards_are_elsewhere_says_which(store: Store, site: str) -> None:
+    run = put_run(store, "rrw")
+    total = run.settings.count
+    assert "shards" not in get(site).text
+    put_shard(run, Shard(1, 3), 1)
+    text = get(f"{site}/runs/{run.id}").text
+    assert "1 of 3 shards" in get(site).text and "without 2/3, 3/3" in text and f"1 of {total} problems" in text
+    put_shard(run, Shard(3, 3), total - 1)
+    assert "of 3 shards" not in get(site).text + get(f"{site}/runs/{run.id}").text
 
 
 def test_the_servers_of_a_fleet_have_a_row_each(store: Store, site: str) -> None:

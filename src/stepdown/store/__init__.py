@@ -46,7 +46,7 @@ from stepdown.store.reviews import (
 from stepdown.store.run import Run, Store
 from stepdown.store.schema import SCHEMA_VERSION
 from stepdown.store.servers import ServerFigures, put_server_faults, servers_of
-from stepdown.store.shards import StoredShards, check_shard, expected_problems, put_shard, shards_of
+from stepdown.store.shards import StoredShards, check_shard, cut_runs, expected_problems, put_shard, shards_of
 from stepdown.store.summaries import Tally
 from stepdown.store.trace_blocks import RoleCalls, Shape, TraceBlock, unpacked
 from stepdown.store.trace_search import (
@@ -114,6 +114,7 @@ __all__ = [
     "copies_of",
     "correct",
     "counts",
+    "cut_runs",
     "decide_review",
     "default_path",
     "discard_if_empty",

@@ -50,6 +50,21 @@ def shards_of(run: Run, work: str = "") -> StoredShards | None:
     )
 
 
+def cut_runs(store: Store) -> dict[str, StoredShards]:
+    """Return, by id, the runs of which only some shards are in this store."""
+    if not _has_table(store):
+        return {}
+    rows = store.db.execute(
+        """select run, shards, number, problems, json_extract(settings, '$.count')
+           from shards join runs on id = run where work = '' order by 1, 2, 3"""
+    )
+    found: dict[str, StoredShards] = {}
+    for run, of, number, problems, total in rows:
+        before = found.get(run, StoredShards(of, (), 0, total))
+        found[run] = StoredShards(of, (*before.numbers, number), before.problems + problems, total)
+    return {run: one for run, one in found.items() if not one.complete}
+
+
 def check_shard(store: Store, run: str, shard: Shard, work: str = "") -> None:
     """Raise `UsageError` where a store has shards of this run that are parts of another cut."""
     for number, of, _ in _rows(store, run, work):
@@ -80,9 +95,13 @@ def expected_problems(run: Run) -> int:
 
 
 def _rows(store: Store, run: str, work: str) -> list[tuple[int, int, int]]:
-    # A store of an earlier schema that is read only has no such table, and no shards.
-    if not store.value("select count(*) from sqlite_master where name = 'shards'"):
+    if not _has_table(store):
         return []
     return store.db.execute(
         "select number, shards, problems from shards where run = ? and work = ? order by shards, number", (run, work)
     ).fetchall()
+
+
+def _has_table(store: Store) -> bool:
+    """Whether there is a table of shards; a store of an earlier schema that is only read has none."""
+    return bool(store.value("select count(*) from sqlite_master where name = 'shards'"))

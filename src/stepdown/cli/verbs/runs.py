@@ -8,14 +8,17 @@ from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show_json
 from stepdown.cli.options import OutputOptions
 from stepdown.reports import method_of, plans_of
-from stepdown.store import Run
+from stepdown.store import Run, StoredShards, cut_runs
 from stepdown.text import clipped, short
 
 OUTPUT = OutputOptions()
 
 
 class ListedRun(msgspec.Struct, frozen=True):
-    """A line of `runs --json`; counts are of traces, `total` those the settings ask for, `created` in unix seconds."""
+    """A line of `runs --json`; counts are of traces, `total` those the settings ask for, `created` in unix seconds.
+
+    `shards` says of a run which parts of it are here (`1 of 3 shards`), and is empty where the others are too.
+    """
 
     run: str
     created: float
@@ -31,6 +34,7 @@ class ListedRun(msgspec.Struct, frozen=True):
     total: int
     grader: str
     origin: str
+    shards: str = ""
 
 
 def runs(*, output: OutputOptions = OUTPUT) -> int:
@@ -38,7 +42,8 @@ def runs(*, output: OutputOptions = OUTPUT) -> int:
     rows = []
     if output.store_path.exists():
         with output.read() as store:
-            rows = [listed(run) for run in store.runs()]
+            cut = cut_runs(store)
+            rows = [listed(run, cut.get(run.id)) for run in store.runs()]
     if output.json:
         for one in rows:
             show_json(one)
@@ -52,7 +57,7 @@ def runs(*, output: OutputOptions = OUTPUT) -> int:
 _HEADER = ("run", "date", "problems", "method", "student", "plans", "right/graded/total")
 
 
-def listed(run: Run) -> ListedRun:
+def listed(run: Run, cut: StoredShards | None = None) -> ListedRun:
     """Return what the list says of a run."""
     settings, tally = run.settings, run.tally()
     return ListedRun(
@@ -70,11 +75,12 @@ def listed(run: Run) -> ListedRun:
         total=max(settings.count * settings.samples, tally.traces),
         grader=run.grader,
         origin=settings.origin,
+        shards=str(cut or ""),
     )
 
 
 def cells(one: ListedRun) -> tuple[str, ...]:
     """Return the cells of a run's line."""
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.created))
-    figures = f"{one.right}/{one.graded}/{one.total}"
+    figures = f"{one.right}/{one.graded}/{one.total}" + (f", {one.shards}" if one.shards else "")
     return one.run, date, clipped(one.dataset, 30), method_of(one), short(one.student), plans_of(one), figures

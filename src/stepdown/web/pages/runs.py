@@ -19,10 +19,12 @@ from stepdown.store import (
     Run,
     ServerFigures,
     Store,
+    StoredShards,
     TraceFilter,
     TracePage,
     Where,
     counts,
+    cut_runs,
     pending_review_counts,
     run_version,
     search_traces,
@@ -72,6 +74,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     methods: tuple[str, ...]
     students: tuple[str, ...]
     waiting: dict[str, int] = {}
+    cut: dict[str, StoredShards] = {}
 
 
 class ShownRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +88,7 @@ class ShownRun(msgspec.Struct, frozen=True, kw_only=True):
     graders: tuple[str, ...]
     met: str = ""
     waiting: int = 0
+    cut: StoredShards | None = None
     servers: tuple[ServerFigures, ...] = ()
 
 
@@ -104,6 +108,7 @@ def list_runs(run_stats: RunStatsCache, store: Store, query: RunQuery, at: int =
         methods=_choices(run.settings.method for run in runs),
         students=_choices(run.settings.student for run in runs),
         waiting=pending_review_counts(store),
+        cut=cut_runs(store),
     )
 
 
@@ -203,6 +208,7 @@ def _see(run_stats: RunStatsCache, run: Run, chosen: TraceFilter, at: int) -> Sh
         graders=tuple(run.graders()),
         met=_met(run_stats, run),
         waiting=pending_review_counts(run.store).get(run.id, 0),
+        cut=cut_runs(run.store).get(run.id),
         servers=run_stats.remember(("servers", run.id, run_version(run)), lambda: tuple(servers_of(run))),
     )
 
