@@ -13,7 +13,7 @@ from stepdown.models.http.fleets.fleet_server import FleetServer
 from stepdown.models.http.fleets.server_lists import server_list
 from stepdown.models.http.fleets.tending import Tending
 from stepdown.models.http.fleets.turns import Turns
-from stepdown.models.http.limits import Fault
+from stepdown.models.http.limits import RetryableError
 
 ADDRESSES = tuple(f"http://127.0.0.1:{port}/v1" for port in (1, 2, 3))
 
@@ -42,14 +42,14 @@ def time() -> FakeTime:
 @pytest.mark.parametrize(("kind", "times"), [("unreachable", 1), ("silent", 1), ("broken", 3)])
 def test_a_server_is_set_aside_after_so_many_faults(time: FakeTime, kind: str, times: int) -> None:
     server = server_at(ADDRESSES[0], time)
-    found = [server.note_fault(Fault("?", kind=kind)) for _ in range(times)]  # type: ignore[arg-type]
+    found = [server.note_fault(RetryableError("?", kind=kind)) for _ in range(times)]  # type: ignore[arg-type]
     assert found == [False] * (times - 1) + [True]
 
 
 def test_an_answer_between_faults_keeps_a_server(time: FakeTime) -> None:
     server = server_at(ADDRESSES[0], time)
     for _ in range(5):
-        assert not server.note_fault(Fault("500"))
+        assert not server.note_fault(RetryableError("500"))
         server.note_answer(0.1)
 
 
@@ -80,12 +80,12 @@ def test_a_fault_of_the_first_call_after_it_was_back_sets_a_server_aside_again(t
     server = server_at(ADDRESSES[0], time)
     server.set_aside("gone")
     server.rejoin()
-    assert server.note_fault(Fault("500"))
+    assert server.note_fault(RetryableError("500"))
 
 
 def test_a_busy_server_gets_no_call_for_as_long_as_it_asks(time: FakeTime) -> None:
     server = server_at(ADDRESSES[0], time)
-    assert not server.note_fault(Fault("429", kind="busy", pause=7.0))
+    assert not server.note_fault(RetryableError("429", kind="busy", pause=7.0))
     assert server.room == 0
     time.now += 7.1
     assert server.room == 16

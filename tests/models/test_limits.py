@@ -9,7 +9,7 @@ import pytest
 
 from fake_time import FakeTime, make_limits
 from stepdown.errors import CallFailed, EndpointRefused
-from stepdown.models.http.limits import Fault, Limits
+from stepdown.models.http.limits import Limits, RetryableError
 from stepdown.models.http.retry_after import read_duration, read_retry_after
 
 
@@ -33,7 +33,7 @@ class Endpoint:
 
     async def attempt(self) -> str:
         if len(self.flying) >= self.refuse_above:
-            raise Fault("429", kind="busy")
+            raise RetryableError("429", kind="busy")
         turn = asyncio.get_running_loop().create_future()
         self.flying.append(turn)
         await turn
@@ -97,7 +97,9 @@ def test_busy_cuts_the_width_to_80_percent_once_per_window_in_flight() -> None:
 
         async def attempt() -> str:
             await gate.wait()
-            raise CallFailed("over") if limits.width < 16 and not limits._waiting else Fault("429", kind="busy")
+            raise (
+                CallFailed("over") if limits.width < 16 and not limits._waiting else RetryableError("429", kind="busy")
+            )
 
         calls = [asyncio.create_task(limits.call(attempt)) for _ in range(10)]
         await asyncio.sleep(0)
@@ -118,7 +120,7 @@ def test_width_settles_under_what_the_endpoint_refuses() -> None:
 def test_given_concurrency_stays_as_it_is() -> None:
     time = FakeTime()
     limits = make_limits(time, concurrency=3)
-    run_call(limits, *[Fault("429", kind="busy")] * 3)
+    run_call(limits, *[RetryableError("429", kind="busy")] * 3)
     drive(limits, Endpoint(time), 50)
     assert limits.width == 3
 
@@ -176,7 +178,7 @@ def test_retry_after_pauses_the_whole_endpoint() -> None:
     async def main() -> tuple[list[str], list[float]]:
         time = FakeTime()
         limits = make_limits(time, concurrency=1)
-        calls = [limits.call(failing(Fault("429", kind="busy", pause=20))), limits.call(failing())]
+        calls = [limits.call(failing(RetryableError("429", kind="busy", pause=20))), limits.call(failing())]
         return await asyncio.gather(*calls), time.slept
 
     assert asyncio.run(main()) == (["fine", "fine"], [20.0])
@@ -184,47 +186,49 @@ def test_retry_after_pauses_the_whole_endpoint() -> None:
 
 def test_waits_between_attempts_double_up_to_30_seconds() -> None:
     time = FakeTime()
-    run_call(make_limits(time), *(Fault(f"{number}") for number in range(9)))
+    run_call(make_limits(time), *(RetryableError(f"{number}") for number in range(9)))
     assert time.slept == [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
 def test_a_call_is_given_up_after_ten_attempts_with_the_last_reason() -> None:
     limits = make_limits(FakeTime())
     with pytest.raises(CallFailed, match="in 10 attempts; the last: fault 9"):
-        run_call(limits, *(Fault(f"fault {number}") for number in range(20)))
+        run_call(limits, *(RetryableError(f"fault {number}") for number in range(20)))
 
 
 def test_a_call_is_given_up_when_it_would_wait_over_300_seconds() -> None:
     time = FakeTime()
     with pytest.raises(CallFailed, match="429"):
-        run_call(make_limits(time), *[Fault("429", kind="busy", pause=90)] * 20)
+        run_call(make_limits(time), *[RetryableError("429", kind="busy", pause=90)] * 20)
     assert sum(time.slept) <= 300
 
 
 def test_a_longer_pause_than_that_ends_the_run_at_once() -> None:
     with pytest.raises(EndpointRefused, match="pause of 86400 s"):
-        run_call(make_limits(FakeTime()), Fault("429", kind="busy", pause=86400))
+        run_call(make_limits(FakeTime()), RetryableError("429", kind="busy", pause=86400))
 
 
 def test_an_identical_server_error_five_times_in_a_row_is_permanent() -> None:
     with pytest.raises(CallFailed, match="in 5 attempts; the last: 500"):
-        run_call(make_limits(FakeTime()), *[Fault("500", mark="500")] * 20)
+        run_call(make_limits(FakeTime()), *[RetryableError("500", mark="500")] * 20)
 
 
 def test_different_server_errors_in_between_start_the_count_again() -> None:
-    faults = [Fault("500", mark="500")] * 4 + [Fault("dropped")] + [Fault("500", mark="500")] * 4
+    faults = (
+        [RetryableError("500", mark="500")] * 4 + [RetryableError("dropped")] + [RetryableError("500", mark="500")] * 4
+    )
     assert run_call(make_limits(FakeTime()), *faults) == "fine"
 
 
 def test_three_time_outs_end_a_call() -> None:
     with pytest.raises(CallFailed, match="in 3 attempts"):
-        run_call(make_limits(FakeTime()), *[Fault("no reply", kind="silent")] * 20)
+        run_call(make_limits(FakeTime()), *[RetryableError("no reply", kind="silent")] * 20)
 
 
 def test_an_endpoint_that_never_answered_and_cannot_be_reached_is_refused_in_seconds() -> None:
     time = FakeTime()
     with pytest.raises(EndpointRefused, match="nothing listens"):
-        run_call(make_limits(time), *[Fault("nothing listens", kind="unreachable", hint="start it")] * 20)
+        run_call(make_limits(time), *[RetryableError("nothing listens", kind="unreachable", hint="start it")] * 20)
     assert sum(time.slept) < 5
 
 
@@ -232,9 +236,9 @@ def test_an_endpoint_that_never_answered_is_refused_after_five_calls_failed_alik
     limits = make_limits(FakeTime())
     for _ in range(4):
         with pytest.raises(CallFailed):
-            run_call(limits, *[Fault("500", mark="500")] * 5)
+            run_call(limits, *[RetryableError("500", mark="500")] * 5)
     with pytest.raises(EndpointRefused, match="5 calls in a row alike: 500"):
-        run_call(limits, *[Fault("500", mark="500")] * 5)
+        run_call(limits, *[RetryableError("500", mark="500")] * 5)
 
 
 def test_an_endpoint_that_has_answered_is_given_more_patience() -> None:
@@ -242,9 +246,9 @@ def test_an_endpoint_that_has_answered_is_given_more_patience() -> None:
     run_call(limits)
     for _ in range(63):
         with pytest.raises(CallFailed):
-            run_call(limits, *[Fault("500", mark="500")] * 5)
+            run_call(limits, *[RetryableError("500", mark="500")] * 5)
     with pytest.raises(EndpointRefused):
-        run_call(limits, *[Fault("500", mark="500")] * 5)
+        run_call(limits, *[RetryableError("500", mark="500")] * 5)
 
 
 def test_refused_prompts_do_not_end_a_run_that_has_had_answers() -> None:

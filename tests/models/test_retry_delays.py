@@ -16,7 +16,7 @@ from stepdown.errors import CallFailed, PromptTooLong
 from stepdown.events import Event
 from stepdown.models import EndpointModel, Prices
 from stepdown.models.http.endpoints import endpoint_at
-from stepdown.models.http.limits import Fault, Limits
+from stepdown.models.http.limits import Limits, RetryableError
 from stepdown.runner import Budget, LiveCounts, Task, run_task
 from stepdown.store import Store
 from stepdown.types import Backoff, Messages, Reply, Sampling
@@ -53,13 +53,13 @@ def seen_delays(*outcomes: Exception | None) -> list[tuple[int, int, int] | None
 
 
 def test_limits_say_what_calls_wait_for_until_the_next_answer() -> None:
-    busy = Fault("429: slow down", kind="busy", pause=0.0, status=429)
+    busy = RetryableError("429: slow down", kind="busy", pause=0.0, status=429)
     assert seen_delays(busy, busy) == [None, (429, 0, 1), (429, 0, 2), None]
 
 
-@pytest.mark.parametrize("last", [PromptTooLong("too long"), CallFailed("no"), Fault("tomorrow", pause=9e9)])
+@pytest.mark.parametrize("last", [PromptTooLong("too long"), CallFailed("no"), RetryableError("tomorrow", pause=9e9)])
 def test_a_call_that_is_given_up_waits_no_longer(last: Exception) -> None:
-    assert seen_delays(Fault("broken"), last) == [None, (0, 0, 1), None]
+    assert seen_delays(RetryableError("broken"), last) == [None, (0, 0, 1), None]
 
 
 def test_a_delay_says_how_many_seconds_are_left() -> None:
@@ -72,7 +72,7 @@ def test_a_delay_says_how_many_seconds_are_left() -> None:
 
     async def attempt() -> None:
         if len(seen) < 2:
-            raise Fault("nothing listens", kind="unreachable")
+            raise RetryableError("nothing listens", kind="unreachable")
 
     limits = Limits("m", clock=time.clock, sleep=sleep, chance=lambda: 1.0)
     asyncio.run(limits.call(attempt))

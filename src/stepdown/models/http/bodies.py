@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from stepdown.models.http.limits import Fault
+from stepdown.models.http.limits import RetryableError
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
@@ -13,13 +13,13 @@ MOST_BYTES = 32 << 20
 MOST_STREAMED = 256 << 20
 
 
-def too_big(what: str, most: int = MOST_BYTES) -> Fault:
+def too_big(what: str, most: int = MOST_BYTES) -> RetryableError:
     """Return the fault of what is longer than anybody reads."""
-    return Fault(f"{what} of over {most >> 20} MiB", mark="too big", paid=True)
+    return RetryableError(f"{what} of over {most >> 20} MiB", mark="too big", paid=True)
 
 
 async def read_body(response: "ClientResponse") -> tuple[bytes, Exception | None]:
-    """Return the body, and what broke it off; raises `Fault` for one of over 32 MiB.
+    """Return the body, and what broke it off; raises `RetryableError` for one of over 32 MiB.
 
     A body that broke off may be whole all the same: a server may be wrong about its length.
     """
@@ -42,7 +42,7 @@ async def read_body(response: "ClientResponse") -> tuple[bytes, Exception | None
 
 
 async def stream_body(response: "ClientResponse") -> AsyncIterator[bytes]:
-    """Yield the body as it comes; raises `Fault` after 256 MiB."""
+    """Yield the body as it comes; raises `RetryableError` after 256 MiB."""
     size = 0
     async for chunk in response.content.iter_any():
         size += len(chunk)

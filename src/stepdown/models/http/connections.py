@@ -8,7 +8,7 @@ from stepdown.errors import EndpointRefused, UsageError
 from stepdown.models.environment import unquoted
 from stepdown.models.http.addresses import bare_address, split_address
 from stepdown.models.http.endpoints import Endpoint
-from stepdown.models.http.limits import Fault
+from stepdown.models.http.limits import RetryableError
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -48,19 +48,19 @@ def read_break(endpoint: Endpoint, error: Exception, timeout: float) -> Exceptio
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         return EndpointRefused(f"the proxy on the way to {at} does not answer", "mend `HTTPS_PROXY`, or set `NO_PROXY`")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return Fault(f"no address is known for {at}", kind="unreachable", hint=hint)
+        return RetryableError(f"no address is known for {at}", kind="unreachable", hint=hint)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return Fault(f"nothing listens at {at}", kind="unreachable", hint=hint)
+        return RetryableError(f"nothing listens at {at}", kind="unreachable", hint=hint)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return Fault(f"no connection to {at} within {CONNECT_TIMEOUT:g} s", kind="unreachable", hint=hint)
+        return RetryableError(f"no connection to {at} within {CONNECT_TIMEOUT:g} s", kind="unreachable", hint=hint)
     if isinstance(error, TimeoutError):
-        return Fault(f"no reply within {timeout:g} s", kind="silent")
+        return RetryableError(f"no reply within {timeout:g} s", kind="silent")
     if isinstance(error, aiohttp.ClientPayloadError):
-        return Fault("the body of the reply was cut off")
+        return RetryableError("the body of the reply was cut off")
     if isinstance(error, ValueError):
         what = f"no request can be sent to {at} ({type(error).__name__})"
         return EndpointRefused(what, "mend the base URL or the key")
-    return Fault(f"the connection was dropped ({type(error).__name__})")
+    return RetryableError(f"the connection was dropped ({type(error).__name__})")
 
 
 def find_proxy(address: str) -> str | None:

@@ -16,7 +16,7 @@ from stepdown.models.http.connections import find_proxy, open_session, read_brea
 from stepdown.models.http.dialects.dialect import Answer, CompletionRequest
 from stepdown.models.http.endpoints import Endpoint
 from stepdown.models.http.http_errors import read_failure
-from stepdown.models.http.limits import Fault, Limits
+from stepdown.models.http.limits import Limits, RetryableError
 from stepdown.models.http.outcomes import FieldRefused, close_stream, read_answer, read_refusal, reading_answer
 from stepdown.models.http.replies import read_replies
 from stepdown.models.http.streaming import StreamedReply, read_events
@@ -92,7 +92,7 @@ class EndpointModel:
         return await self.limits.call(partial(self.attempt, messages, sampling, n))
 
     async def attempt(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
-        """Return what one attempt brings, outside the limits; raises `Fault` where asking again may mend it."""
+        """Return what one attempt brings, outside the limits; raises `RetryableError` where another may succeed."""
         at_once = n if "n" in self.endpoint.dialect.refusable - self.refused else 1
         return await self._adapting(partial(self._ask_once, messages, sampling, at_once))
 
@@ -222,9 +222,9 @@ class EndpointModel:
             with suppress(OSError, ValueError, aiohttp.ClientError):
                 # The end of the body lets the connection be used again.
                 await asyncio.wait_for(response.content.readany(), _LAST)
-        except (OSError, ValueError, aiohttp.ClientError, Fault) as error:
+        except (OSError, ValueError, aiohttp.ClientError, RetryableError) as error:
             if not reply.finished:
-                reason = error.reason if isinstance(error, Fault) else type(error).__name__
+                reason = error.reason if isinstance(error, RetryableError) else type(error).__name__
                 raise CallFailed(f"the stream of `{self.name}` broke: {reason}", "ask again") from None
 
     async def models(self) -> list[str]:
@@ -234,7 +234,7 @@ class EndpointModel:
             if status != 200:
                 raise read_failure(self.endpoint, status, headers, read_api_error(raw))
             return self.endpoint.dialect.decode_models(raw)
-        except Fault as fault:
+        except RetryableError as fault:
             raise EndpointRefused(fault.reason, fault.hint) from None
         except msgspec.DecodeError:
             raise EndpointRefused(f"`{self.endpoint.source}` does not list its models", "name one yourself") from None
@@ -242,7 +242,8 @@ class EndpointModel:
     async def probe(self) -> list[str] | None:
         """Return the names of the models the endpoint offers, None where it answers and does not say.
 
-        Raises `Fault` where it does not answer now, `EndpointRefused` where it cannot be reached as it is addressed.
+        Raises `RetryableError` where it does not answer now, `EndpointRefused` where it cannot be reached at its
+        address.
         """
         status, headers, raw = await self._get_models()
         if status == 200:
@@ -251,12 +252,12 @@ class EndpointModel:
             return None
         failure = read_failure(self.endpoint, status, headers, read_api_error(raw))
         # Whoever may not list the models, or has no such list, may be asked all the same.
-        if isinstance(failure, Fault) and status not in _LISTS_NONE:
+        if isinstance(failure, RetryableError) and status not in _LISTS_NONE:
             raise failure
         return None
 
     async def _get_models(self) -> tuple[int, Mapping[str, str], bytes]:
-        """Return status, headers and body of the list of models; raises `Fault` where none comes."""
+        """Return status, headers and body of the list of models; raises `RetryableError` where none comes."""
         import aiohttp
 
         session = await self._session_here()

@@ -7,7 +7,7 @@ from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, Stepdown
 from stepdown.models.http.api_errors import ApiError, api_error_of
 from stepdown.models.http.context_length import is_overflow
 from stepdown.models.http.endpoints import Endpoint
-from stepdown.models.http.limits import Fault
+from stepdown.models.http.limits import RetryableError
 from stepdown.models.http.retry_after import read_retry_after
 
 _QUOTE = 200
@@ -42,7 +42,7 @@ _TEMPLATE_STATUSES = {400, 422, 500, 501}
 
 
 def read_failure(endpoint: Endpoint, status: int, headers: Mapping[str, str], error: ApiError) -> Exception:
-    """Return the `Fault` (asking again may mend it), `CallFailed` or `EndpointRefused` for a status that is not 200."""
+    """Return the `RetryableError`, `CallFailed` or `EndpointRefused` of a status that is not 200."""
     text = quote(endpoint, error.message)
     reason = f"{status}: {text}" if text else f"{status}"
     if is_overflow(status, error):
@@ -50,11 +50,11 @@ def read_failure(endpoint: Endpoint, status: int, headers: Mapping[str, str], er
     if status in _BUSY and not _is_spent(status, error):
         pause = read_retry_after(headers)
         mark = reason if status >= 500 and pause is None else ""
-        return Fault(reason, kind="busy", pause=pause, mark=mark, status=status)
+        return RetryableError(reason, kind="busy", pause=pause, mark=mark, status=status)
     if status >= 500:
-        return Fault(reason, mark=reason, status=status)
+        return RetryableError(reason, mark=reason, status=status)
     if status in _PASSING:
-        return Fault(reason, status=status)
+        return RetryableError(reason, status=status)
     return _refusal(endpoint, status, error, reason)
 
 
@@ -65,7 +65,7 @@ def read_error(endpoint: Endpoint, error: object, headers: Mapping[str, str]) ->
         return too_long(endpoint, quote(endpoint, found.message))
     if found.status:
         return read_failure(endpoint, found.status, headers, found)
-    return Fault(f"200 with an error: {quote(endpoint, found.message)}")
+    return RetryableError(f"200 with an error: {quote(endpoint, found.message)}")
 
 
 def too_long(endpoint: Endpoint, reason: str) -> PromptTooLong:

@@ -29,8 +29,8 @@ _BETWEEN_CUTS = 8
 _AGAIN = "the same command asks only for what is missing"
 
 
-class Fault(Exception):
-    """One attempt went wrong in a way that asking again may mend.
+class RetryableError(Exception):
+    """One attempt failed, and another may succeed.
 
     `kind` is `busy` (429, 503), `silent` (time-out), `unreachable` (no connection) or `broken`.
     `pause` is the wait in seconds the endpoint asked for. `mark` tells identical server errors
@@ -103,7 +103,7 @@ class Limits:
         return Backoff(self.name, late.reason, late.status, seconds, late.count)
 
     async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Return what `attempt` returns, in turn and retried while it raises `Fault`.
+        """Return what `attempt` returns, in turn and retried while it raises `RetryableError`.
 
         Raises `CallFailed` when the call is given up and `EndpointRefused` when every call fails alike.
         """
@@ -114,11 +114,11 @@ class Limits:
             self._late.discard(retries)
 
     async def once(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Return what `attempt` returns, in turn; whoever asks decides what follows its `Fault`."""
+        """Return what `attempt` returns, in turn; whoever asks decides what follows its `RetryableError`."""
         cuts = await self._enter(ahead=False)
         try:
             value = await attempt()
-        except Fault as fault:
+        except RetryableError as fault:
             self._slow_down(fault, cuts)
             raise
         else:
@@ -148,7 +148,7 @@ class Limits:
             cuts = await self._enter(ahead=retries.count > 0)
             try:
                 value = await attempt()
-            except Fault as fault:
+            except RetryableError as fault:
                 self._slow_down(fault, cuts)
                 wait = self._next_wait(retries, fault)
                 retries.until = max(self._until, self._clock() + wait)
@@ -222,14 +222,14 @@ class Limits:
         if self._adaptive:
             self.width = self._adaptive.count(self.width, self._clock)
 
-    def _slow_down(self, fault: Fault, cuts: int) -> None:
+    def _slow_down(self, fault: RetryableError, cuts: int) -> None:
         if fault.pause is not None:
             self._until = max(self._until, self._clock() + min(fault.pause, self.patience))
         fresh = cuts == self._cuts and self._since_cut >= _BETWEEN_CUTS
         if fresh and fault.kind in {"busy", "silent"}:
             self.narrow()
 
-    def _next_wait(self, retries: "_Retries", fault: Fault) -> float:
+    def _next_wait(self, retries: "_Retries", fault: RetryableError) -> float:
         if fault.pause is not None and fault.pause > self.patience:
             raise EndpointRefused(
                 f"`{self.name}` asks for a pause of {fault.pause:.0f} s: {fault.reason}",
@@ -264,7 +264,7 @@ class _Retries:
         self._waited = self.until = 0.0
         self.status = 0
 
-    def wait_after(self, fault: Fault, *, answered: bool) -> float | None:
+    def wait_after(self, fault: RetryableError, *, answered: bool) -> float | None:
         """Return the seconds to wait before the next attempt, None when there shall be none."""
         self._count(fault)
         if self._exhausted(fault, answered=answered):
@@ -277,7 +277,7 @@ class _Retries:
         self._waited += waited
         return wait if self._waited <= self._limits.patience else None
 
-    def _count(self, fault: Fault) -> None:
+    def _count(self, fault: RetryableError) -> None:
         self.count += 1
         self.reason, self.status = fault.reason, fault.status
         self._silent += fault.kind == "silent"
@@ -286,7 +286,7 @@ class _Retries:
         self._identical = self._identical + 1 if fault.mark and fault.mark == self._mark else 1
         self._mark = fault.mark
 
-    def _exhausted(self, fault: Fault, *, answered: bool) -> bool:
+    def _exhausted(self, fault: RetryableError, *, answered: bool) -> bool:
         return (
             self.count - self._busy >= self._limits.attempts
             or self._busy >= _BUSY_ATTEMPTS

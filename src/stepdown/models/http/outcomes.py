@@ -11,7 +11,7 @@ from stepdown.models.http.dialects.dialect import Answer, AnswerChoice, Completi
 from stepdown.models.http.endpoints import Endpoint
 from stepdown.models.http.finish_reasons import WHOLE, read_finish
 from stepdown.models.http.http_errors import find_refused_field, quote, read_error, read_failure
-from stepdown.models.http.limits import Fault
+from stepdown.models.http.limits import RetryableError
 from stepdown.models.http.lost_replies import report_loss
 from stepdown.models.http.replies import texts_of
 from stepdown.models.http.streaming import Events, StreamedReply
@@ -29,13 +29,13 @@ class FieldRefused(Exception):
 
 @contextmanager
 def reading_answer(what: str) -> Iterator[None]:
-    """Turn whatever reading an endpoint's words raises into a `Fault`: no list of exceptions is ever whole."""
+    """Turn whatever reading an endpoint's words raises into a `RetryableError`: no list of exceptions is ever whole."""
     try:
         yield
-    except (StepdownError, Fault, FieldRefused):
+    except (StepdownError, RetryableError, FieldRefused):
         raise
     except Exception as error:
-        raise Fault(f"{what} that cannot be read ({type(error).__name__})") from error
+        raise RetryableError(f"{what} that cannot be read ({type(error).__name__})") from error
 
 
 def read_refusal(
@@ -70,12 +70,12 @@ def read_answer(
         raise FieldRefused(field, failure) if field else failure
     if not choices:
         _report_loss(answer)
-        raise Fault("a reply with no choices", paid=answer.usage is not None)
+        raise RetryableError("a reply with no choices", paid=answer.usage is not None)
     kept = [choice for choice in choices if read_finish(choice.finish) != "broken"]
     if not kept:
         _report_loss(answer)
         reason = quote(endpoint, str(choices[0].finish))
-        raise Fault(f"the endpoint broke the reply off (`{reason}`)", paid=True)
+        raise RetryableError(f"the endpoint broke the reply off (`{reason}`)", paid=True)
     answer.choices = kept
     return answer, len(choices)
 
@@ -100,8 +100,8 @@ def _decode(endpoint: Endpoint, raw: bytes, broken: Exception | None) -> Answer:
         if broken is not None:
             raise broken from None
         if raw.lstrip()[:1] == b"<":
-            raise Fault("200 with a web page in place of JSON", mark="html") from None
-        raise Fault(f"malformed JSON in the reply ({str(error)[:200]})") from None
+            raise RetryableError("200 with a web page in place of JSON", mark="html") from None
+        raise RetryableError(f"malformed JSON in the reply ({str(error)[:200]})") from None
 
 
 def _decode_stream(endpoint: Endpoint, raw: bytes) -> Answer:
@@ -123,7 +123,7 @@ def close_stream(endpoint: Endpoint, reply: StreamedReply, headers: Mapping[str,
     name = f"the stream of `{endpoint.name}`"
     if reply.error and not _is_whole(choice):
         failure = read_error(endpoint, reply.error, headers)
-        if isinstance(failure, Fault):
+        if isinstance(failure, RetryableError):
             raise CallFailed(f"{name} ended in an error: {failure.reason}", "ask again")
         raise failure
     if not reply.begun or not reply.finished:

@@ -8,7 +8,7 @@ import msgspec
 from stepdown.models.http.bodies import MOST_BYTES, too_big
 from stepdown.models.http.dialects.dialect import Answer, AnswerChoice, EventDecoder
 from stepdown.models.http.finish_reasons import is_given
-from stepdown.models.http.limits import Fault
+from stepdown.models.http.limits import RetryableError
 from stepdown.models.thinking import VisibleText
 from stepdown.text import EventReader, EventTooLarge
 from stepdown.types import Usage
@@ -17,7 +17,7 @@ from stepdown.types import Usage
 async def read_events(chunks: AsyncIterator[bytes], decode: EventDecoder) -> AsyncIterator[list[Answer]]:
     """Yield the events that came together; after the last one nothing is read.
 
-    Raises `msgspec.DecodeError` for an event that cannot be read, and `limits.Fault` for one without end.
+    Raises `msgspec.DecodeError` for an event that cannot be read, and `limits.RetryableError` for one without end.
     """
     events = Events(decode)
     async for chunk in chunks:
@@ -41,7 +41,7 @@ def _gather(events: Iterator[Answer]) -> tuple[list[Answer], Exception | None]:
             found.append(event)
             if event.last:
                 break
-    except (msgspec.DecodeError, Fault) as error:
+    except (msgspec.DecodeError, RetryableError) as error:
         return found, error
     return found, None
 
@@ -49,7 +49,7 @@ def _gather(events: Iterator[Answer]) -> tuple[list[Answer], Exception | None]:
 class Events:
     """The events in a stream of bytes that comes in pieces cut anywhere; a plain body is one event and the last.
 
-    Raises `limits.Fault` for an event without end.
+    Raises `limits.RetryableError` for an event without end.
     """
 
     def __init__(self, decode: EventDecoder) -> None:

@@ -15,7 +15,7 @@ from stepdown.models.http.endpoints import Endpoint, find_endpoint, provider_of
 from stepdown.models.http.fleets.fleet_server import FleetServer
 from stepdown.models.http.fleets.server_lists import ServerList
 from stepdown.models.http.fleets.tending import Tending
-from stepdown.models.http.limits import Fault, Limits
+from stepdown.models.http.limits import Limits, RetryableError
 from stepdown.models.http.lost_replies import report_server_fault
 from stepdown.types import Backoff, Capabilities, HiddenProgress, Messages, Reply, Sampling
 
@@ -172,7 +172,7 @@ class FleetModel:
             found = await server.ask(work)
             server.note_answer(perf_counter() - started)
             return found
-        except Fault as fault:
+        except RetryableError as fault:
             self._note_fault(server, fault)
             raise _elsewhere(server, fault) from None
         except CallFailed:
@@ -183,11 +183,11 @@ class FleetModel:
             self.tending.set_aside(server, refusal.what, refused=True)
             if not self._turns.usable and all(one.refused for one in self.servers):
                 raise self.tending.none_left() from None
-            raise _elsewhere(server, Fault(refusal.what, hint=refusal.hint)) from None
+            raise _elsewhere(server, RetryableError(refusal.what, hint=refusal.hint)) from None
         finally:
             self._turns.give_back(server)
 
-    def _note_fault(self, server: FleetServer, fault: Fault) -> None:
+    def _note_fault(self, server: FleetServer, fault: RetryableError) -> None:
         report_server_fault(server.address, fault.reason)
         if server.usable and server.note_fault(fault):
             self.tending.set_aside(server, fault.reason)
@@ -200,7 +200,7 @@ async def _look(server: FleetServer, seconds: float) -> ServerLook:
     try:
         async with asyncio.timeout(seconds):
             names = await server.model.probe()
-    except Fault as fault:
+    except RetryableError as fault:
         return ServerLook(server.address, why=fault.reason)
     except StepdownError as error:
         return ServerLook(server.address, why=error.what)
@@ -220,10 +220,10 @@ def fleet_source(endpoint: Endpoint) -> str:
     return f"fleet/{provider_of(endpoint.name)}{bare.source}"
 
 
-def _elsewhere(server: FleetServer, fault: Fault) -> Fault:
+def _elsewhere(server: FleetServer, fault: RetryableError) -> RetryableError:
     """Return a server's fault as the call's: it is asked elsewhere at once, and waiting is the server's affair."""
     kind = fault.kind if fault.kind in {"busy", "silent"} else "broken"
-    return Fault(
+    return RetryableError(
         f"{fault.reason} (`{server.address}`)",
         kind=kind,
         pause=0.0,

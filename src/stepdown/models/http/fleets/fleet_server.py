@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from stepdown.models.http.addresses import bare_address
 from stepdown.models.http.endpoint_model import EndpointModel
-from stepdown.models.http.limits import PATIENCE, Fault
+from stepdown.models.http.limits import PATIENCE, RetryableError
 
 T = TypeVar("T")
 
@@ -94,7 +94,7 @@ class FleetServer:
         return self.silence > max(least, 4 * self.slowest)
 
     async def ask(self, work: Callable[[EndpointModel], Awaitable[T]]) -> T:
-        """Return what one attempt brings; raises `Fault` also for a call that it lost when it was abandoned."""
+        """Return what one attempt brings; raises `RetryableError` for a call lost as it was abandoned, too."""
         try:
             with self._leashed() as leash:
                 async with leash:
@@ -102,7 +102,7 @@ class FleetServer:
         except TimeoutError:
             if not leash.expired():
                 raise
-            raise Fault(f"it stopped answering ({self.why})") from None
+            raise RetryableError(f"it stopped answering ({self.why})") from None
 
     @contextmanager
     def _leashed(self) -> Iterator[asyncio.Timeout]:
@@ -132,7 +132,7 @@ class FleetServer:
         """Take in that it answers, if not a call."""
         self._sign = self._clock()
 
-    def note_fault(self, fault: Fault) -> bool:
+    def note_fault(self, fault: RetryableError) -> bool:
         """Take in a failed attempt; return whether it is to be set aside for it."""
         now = self._sign = self._came = self._clock()
         self._faults += 1
@@ -155,7 +155,7 @@ class FleetServer:
         self.why, self.refused, self._trial, self._faults = "", False, bool(self._since), 0
 
     def abandon(self) -> None:
-        """Take its calls back: each raises `Fault`, and is asked elsewhere."""
+        """Take its calls back: each raises `RetryableError`, and is asked elsewhere."""
         now = asyncio.get_running_loop().time()
         for leash in list(self._leashes):
             if not leash.expired():

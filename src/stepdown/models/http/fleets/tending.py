@@ -12,7 +12,7 @@ from stepdown.errors import EndpointRefused, StepdownError, UsageError
 from stepdown.models.http.fleets.fleet_server import FleetServer
 from stepdown.models.http.fleets.server_lists import ServerList, read_servers
 from stepdown.models.http.fleets.turns import Turns
-from stepdown.models.http.limits import PATIENCE, Fault
+from stepdown.models.http.limits import PATIENCE, RetryableError
 
 LOG = logging.getLogger("stepdown.fleet")
 TICK = 0.25
@@ -149,7 +149,7 @@ class Tending:
                 names = await server.model.probe()
         except TimeoutError:
             server.set_aside(f"no answer within {PROBE_SECONDS:g} s")
-        except Fault as fault:
+        except RetryableError as fault:
             server.set_aside(fault.reason)
         except StepdownError as error:
             server.set_aside(error.what, refused=True)
