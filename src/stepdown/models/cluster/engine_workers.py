@@ -140,14 +140,23 @@ class EngineWorkers:
             return
 
     async def _loaded(self, worker: EngineWorker) -> Loaded:
-        differing = worker.actor.versions_differ.remote(tuple(versions()))
-        found = await asyncio.wait_for(_answer(differing), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            found = await self._differing(worker)
         if found:
             return Loaded(refused=found)
         loaded: Loaded = await worker.actor.load.remote(self.spec)
         if loaded.missing:
             loaded = await worker.actor.load.remote(self.spec, await self._send())
         return loaded
+
+    async def _differing(self, worker: EngineWorker) -> str:
+        """Return in which version a node differs, once its process is there: Ray may be starting it again."""
+        while True:
+            try:
+                found: str = await worker.actor.versions_differ.remote(tuple(versions()))
+                return found
+            except self._ray.exceptions.RayActorError:
+                await asyncio.sleep(LOOK / 4)
 
     async def _send(self) -> list[SentFile]:
         """Return the files in the object store, put there once."""
@@ -168,10 +177,6 @@ class EngineWorkers:
         for task in worker.tasks - {asyncio.current_task()}:
             task.cancel()
         self._ray.kill(worker.actor)
-
-
-async def _answer(reference: Any) -> Any:
-    return await reference
 
 
 def cards(found: list[ClusterNode]) -> int:
