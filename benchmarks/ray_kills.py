@@ -25,7 +25,6 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests" / "support"))
 
-from command_line import write_sums  # noqa: E402
 from loopback_cluster import LoopbackCluster, loopback_cluster  # noqa: E402
 from small_students import small_student  # noqa: E402
 from stepdown.graders import load_grader  # noqa: E402
@@ -96,7 +95,7 @@ def kill_worker(model: ClusterModel) -> int:
 
 
 def node_killer(cluster: LoopbackCluster) -> Callable[[ClusterModel], int]:
-    """Return what kills the oldest node, whoever works there, and starts another."""
+    """Return what kills the oldest node but the first, whoever works there, and starts another."""
 
     def kill(model: ClusterModel) -> int:
         flying = max(model.in_flight.values())
@@ -174,7 +173,9 @@ def verdicts(row: Row) -> Iterator[tuple[str, bool]]:
 
 
 def measure(folder: Path, kills: int) -> Iterator[Row]:
-    write_sums(BATCH * (kills + 1) * 10, folder)
+    # All of one length: where a batch is padded, roundings decide between words of equal chance.
+    rows = [{"question": f"What is {n} plus one?", "answer": str(n + 1)} for n in range(100_000, 120_000)]
+    (folder / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (small_student(folder / "student") / "model.gguf").unlink()
     with loopback_cluster(*NODES) as cluster:
         yield drivers_killed(folder, kills)

@@ -38,7 +38,7 @@ class LoopbackCluster:
 
 @contextmanager
 def loopback_cluster(*names: str, **environment: str) -> Iterator[LoopbackCluster]:
-    """Run a cluster whose driver's node has no core, with a node of each name; its address is in RAY_ADDRESS."""
+    """Run a cluster of a node of each name, the first of which nobody kills; its address is in RAY_ADDRESS."""
     before = dict(os.environ)
     folder = Path(tempfile.mkdtemp(prefix="r"))
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16), "RAY_TMPDIR": str(folder)}
@@ -46,12 +46,12 @@ def loopback_cluster(*names: str, **environment: str) -> Iterator[LoopbackCluste
     ray: Any = import_module("ray")
     cluster_of: Any = import_module("ray.cluster_utils").Cluster
 
-    head = {"num_cpus": 0, "node_name": "head", "node_ip_address": HOST, "object_store_memory": _SMALL}
+    head = {"num_cpus": 1, "node_name": names[0], "node_ip_address": HOST, "object_store_memory": _SMALL}
     made = cluster_of(initialize_head=True, head_node_args=head | {"include_dashboard": False})
     try:
         cluster = LoopbackCluster(made)
         os.environ["RAY_ADDRESS"] = cluster.address
-        for name in names:
+        for name in names[1:]:
             cluster.add(name)
         yield cluster
     finally:
