@@ -70,6 +70,7 @@ def main() -> None:
     found += rows("estimate.py")
     found += rows("fleet.py", "--quick")
     found += rows("merging.py")
+    found += rows("ray_kills.py", "--quick")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with (HERE / "results.jsonl").open("a") as kept:
         for row in found:
