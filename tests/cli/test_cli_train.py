@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from command_line import write_sums
+from corpora import write_corpus
 from small_students import TRAINS, small_model, small_tokenizer
 from stepdown.cli import app, main
-from stepdown.corpus import Card, CorpusWriter
+from stepdown.corpus import Card
 from stepdown.models.weights.students import read_card
 from stepdown.types import Chain, Grade, Problem
 
@@ -37,12 +38,12 @@ FILE = STUDY | {"batch": 4, "evaluations": 0, "max_tokens": 8, "targets": ["chai
 FILE |= {"allow": "test"}
 
 
-def write_corpus(out: Path, text: str, card: Card) -> None:
-    with CorpusWriter(out, card=card) as corpus:
-        for n in range(8):
-            problem = Problem(f"sums/train/{n}", f"What is {n} plus one?", str(n + 1))
-            found = None if card.content == "plan" else problem.answer
-            corpus.add(Chain(problem, text.format(n), "teacher", 0, Grade("right", found)))
+def write_texts(out: Path, text: str, card: Card) -> None:
+    problems = (Problem(f"sums/train/{n}", f"What is {n} plus one?", str(n + 1)) for n in range(8))
+    grades = ((one, Grade("right", None if card.content == "plan" else one.answer)) for one in problems)
+    write_corpus(
+        out, (Chain(one, text.format(n), "teacher", 0, grade) for n, (one, grade) in enumerate(grades)), card=card
+    )
 
 
 def write_study(file: str, **values: Any) -> None:
@@ -55,8 +56,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("work")
     small_model().save_pretrained(folder / "base")
     small_tokenizer().save_pretrained(folder / "base")
-    write_corpus(folder / "chains", "Take {0} and add one.", Card(dataset="sums/train"))
-    write_corpus(folder / "plans", "1. Take the number.", Card(dataset="sums/train", content="plan"))
+    write_texts(folder / "chains", "Take {0} and add one.", Card(dataset="sums/train"))
+    write_texts(folder / "plans", "1. Take the number.", Card(dataset="sums/train", content="plan"))
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(folder)
         assert main(["train", "chains", *QUICK, "--out", "student"]) == 0

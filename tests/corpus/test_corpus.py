@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corpora import write_corpus
 from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
 from stepdown.corpus.card import readme
 from stepdown.corpus.parquet_rows import frame_of, row_of
@@ -42,10 +43,7 @@ def some(problems: int = 3, chains: int = 4) -> list[Chain]:
 def written(
     folder: Path, chains: Iterable[Chain], *, name: str = "corpus", force: bool = False, rows: int = 25
 ) -> Corpus:
-    with CorpusWriter(folder / name, card=CARD, force=force, rows=rows) as writer:
-        for one in chains:
-            writer.add(one)
-    return open_corpus(folder / name)
+    return write_corpus(folder / name, chains, card=CARD, force=force, rows=rows)
 
 
 def damaged(folder: Path, **columns: object) -> Path:

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from corpora import write_corpus
 from stepdown.cli import main
-from stepdown.corpus import Card, CorpusWriter
+from stepdown.corpus import Card
 from stepdown.corpus.card import read_card, write_card
 from stepdown.types import Chain, Grade, Problem
 
@@ -44,10 +45,7 @@ def chains(labels: str) -> list[Chain]:
 
 
 def write(labels: str = "ABAB") -> Path:
-    with CorpusWriter("bad", card=Card(dataset="p/train")) as writer:
-        for chain in chains(labels):
-            writer.add(chain)
-    return Path("bad")
+    return write_corpus(Path("bad"), chains(labels), card=Card(dataset="p/train")).path
 
 
 def rewrite(change: Callable[[Any], Any]) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from corpora import write_corpus
 from real_data import CUTS
 from stepdown.answers.openings import given_away, opens_with
-from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
+from stepdown.corpus import Card, Corpus
 from stepdown.corpus.selection import Filter, load_filter
 from stepdown.corpus.selection.open_endedness import bigrams, quintiles
 from stepdown.errors import UsageError
@@ -223,11 +224,8 @@ def test_a_list_of_a_hundred_thousand_answers_is_read_in_no_time() -> None:
 
 
 def written(folder: Path, groups: Groups, **card: str) -> Corpus:
-    with CorpusWriter(folder, card=msgspec.convert({"dataset": "sums/train", **card}, Card)) as writer:
-        for group in groups:
-            for chain in group:
-                writer.add(chain)
-    return open_corpus(folder)
+    made = msgspec.convert({"dataset": "sums/train", **card}, Card)
+    return write_corpus(folder, (chain for group in groups for chain in group), card=made)
 
 
 def test_plans_that_hold_the_gold_leak_in_a_corpus_of_plans_only(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
+from corpora import write_corpus
+from stepdown.corpus import Card, Corpus
 from stepdown.corpus.selection import ChainTable, Filter, load_filter
 from stepdown.corpus.selection.resemblance import may_resemble
 from stepdown.types import Chain, Finish, Grade, Problem
@@ -46,10 +47,7 @@ def chains(draw: some.DrawFn) -> list[Chain]:
 
 
 def write(folder: Path, some_chains: list[Chain]) -> Corpus:
-    with CorpusWriter(folder, card=Card(dataset="made"), force=True, rows=5) as writer:
-        for chain in some_chains:
-            writer.add(chain)
-    return open_corpus(folder)
+    return write_corpus(folder, some_chains, card=Card(dataset="made"), force=True, rows=5)
 
 
 def by_objects(name: str) -> Filter:

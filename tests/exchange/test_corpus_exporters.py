@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
+from corpora import write_corpus
+from stepdown.corpus import Card, Corpus
 from stepdown.errors import StepdownError, UnknownName, UsageError
 from stepdown.exchange import TUNING_FORMATS, export_corpus
 from stepdown.types import Chain, Grade, Problem
@@ -21,11 +22,10 @@ TEMPLATE = (
 
 
 def corpus_of(folder: Path, count: int = 12) -> Corpus:
-    with CorpusWriter(folder, card=Card(dataset="d/train")) as writer:
-        for place in range(count):
-            problem = Problem(f"d/train/{place}", f"Which is {place}?", "B", ("up\u2028", "down"), "choice")
-            writer.add(Chain(problem, f"Step {place}.\n\nSo it is (b).", "t", grade=Grade("right", "B", grader="pool")))
-    return open_corpus(folder)
+    asked = (Problem(f"d/train/{n}", f"Which is {n}?", "B", ("up\u2028", "down"), "choice") for n in range(count))
+    grade = Grade("right", "B", grader="pool")
+    chains = (Chain(one, f"Step {n}.\n\nSo it is (b).", "t", grade=grade) for n, one in enumerate(asked))
+    return write_corpus(folder, chains, card=Card(dataset="d/train"))
 
 
 @pytest.fixture
@@ -70,10 +70,9 @@ def test_a_system_line_of_the_prompts_goes_first_in_every_form(corpus: Corpus, t
 
 def test_a_chain_without_a_label_is_left_out(tmp_path: Path) -> None:
     problem = Problem("d/0", "Who?", "Ann", kind="text")
-    with CorpusWriter(tmp_path / "corpus", card=Card(dataset="d")) as writer:
-        writer.add(Chain(problem, "Hm.", "t", grade=Grade("wrong")))
-        writer.add(Chain(problem, "Ann.", "t", 1, Grade("right", "Ann")))
-    assert export_corpus(open_corpus(tmp_path / "corpus"), "messages", tmp_path / "out.jsonl") == 1
+    chains = [Chain(problem, "Hm.", "t", grade=Grade("wrong")), Chain(problem, "Ann.", "t", 1, Grade("right", "Ann"))]
+    corpus = write_corpus(tmp_path / "corpus", chains, card=Card(dataset="d"))
+    assert export_corpus(corpus, "messages", tmp_path / "out.jsonl") == 1
 
 
 def test_the_entry_for_llama_factory_is_added_beside_the_others(corpus: Corpus, tmp_path: Path) -> None:

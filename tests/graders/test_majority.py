@@ -17,7 +17,8 @@ from stepdown.reports import report
 from stepdown.runner.cascade import votes_of
 from stepdown.store import Run, Store, StoredTrace
 from stepdown.training.studies import Cell, cell_score
-from stepdown.types import Call, Chain, Finish, Grade, Kind, Plan, Problem, Reply, Sampling, Settings, Trace, Verdict
+from stepdown.types import Call, Chain, Finish, Grade, Kind, Plan, Problem, Reply, Sampling, Trace, Verdict
+from stored_runs import keep_run
 
 HALVES = (r"\frac12", "0.5", r"\frac{1}{2}", "3", "3")
 NAMES = {"1/2": "a", "3": "b"}
@@ -45,19 +46,11 @@ def attempt(problem: Problem, ballot: Ballot, sample: int = 0) -> tuple[Trace, G
     return trace, Grade("right" if right else "wrong", found, "", "default@2")
 
 
-def a_run(store: Store, problem: Problem, ballots: list[Ballot], *, teacher: str = "small", name: str = "p") -> Run:
-    run = store.open_run(
-        Settings(
-            dataset=name, problems=name, count=1, method="trace-of-thought", student="s", teacher=teacher,
-            plans="teacher", samples=len(ballots), sampling=Sampling(0.7 if len(ballots) > 1 else 0.0),
-        )
-    )  # fmt: skip
-    for sample, ballot in enumerate(ballots):
-        trace, grade = attempt(problem, ballot, sample)
-        run.put_trace(0, trace, source=run.id)
-        run.put_grades([(0, sample, grade)])
-    run.grader = "default@2"
-    return run
+def voted(store: Store, problem: Problem, ballots: list[Ballot], *, teacher: str = "small", name: str = "p") -> Run:
+    rows = [[attempt(problem, ballot, sample) for sample, ballot in enumerate(ballots)]]
+    return keep_run(store, rows, dataset=name, problems=name, method="trace-of-thought", student="s", teacher=teacher,
+                    plans="teacher", samples=len(ballots),
+                    sampling=Sampling(0.7 if len(ballots) > 1 else 0.0))  # fmt: skip
 
 
 @st.composite
@@ -71,8 +64,8 @@ def elections(draw: st.DrawFn) -> tuple[Kind, list[Ballot]]:
 def in_every_report(problem: Problem, ballots: list[Ballot], folder: Path) -> set[Verdict | bool]:
     """The verdict of a vote by report, study, contrast and calibrate."""
     with Store(folder / "s.sqlite") as store:
-        run, dear = a_run(store, problem, ballots), a_run(store, problem, [(None, "stop")], teacher="large")
-        contrast = a_run(store, problem, [("0", "stop")], name="q")
+        run, dear = voted(store, problem, ballots), voted(store, problem, [(None, "stop")], teacher="large")
+        contrast = voted(store, problem, [("0", "stop")], name="q")
         cheap = calibrate(run, dear, Goal(accuracy=0.5)).rows[0]
         never = not any(votes_for(ballots))  # then the cascade goes on to the teacher, who is wrong here too
         found = [

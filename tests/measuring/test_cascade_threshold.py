@@ -13,39 +13,36 @@ from stepdown.cli import main
 from stepdown.errors import UsageError
 from stepdown.measuring.cascades import Goal, calibrate, check_runs, held_out
 from stepdown.store import Run, Store
-from stepdown.types import Call, Grade, Message, Plan, Problem, Reply, Sampling, Settings, Trace, Usage
+from stepdown.types import Call, Grade, Message, Plan, Problem, Reply, Sampling, Trace, Usage
 from stepdown.web.config import Config
+from stored_runs import keep_run
 
 PRICES = '{"openai/small": {"input": 1, "output": 1}, "openai/large": {"input": 100, "output": 100}, '
 PRICES += '"openai/student": {"input": 1, "output": 1}}'
 
 
-def put(run: Run, number: int, answers: Sequence[str], planner: str) -> None:
-    """Keep a problem whose gold is its number, answered so by as many samples."""
-    problem = Problem(f"sums/{number}", f"What is {number}?", str(number))
-    sampling, asked = run.settings.sampling, (Message("user", f"plan {number}"),)
+def attempts(number: int, answers: Sequence[str], planner: str) -> list[tuple[Trace, Grade]]:
+    """Samples that answer a problem whose gold is its number, by a plan of the planner's."""
+    problem, asked = Problem(f"sums/{number}", f"What is {number}?", str(number)), (Message("user", f"plan {number}"),)
     plan = Call("teacher", planner, asked, Sampling(), Reply("1. Think.", planner, Usage(10, 10)))
+    found = []
     for sample, answer in enumerate(answers):
         said = Reply(f"Answer: {answer}", "student", Usage(10, 10))
-        call = Call("student", "openai/student", (Message("user", str(number)),), sampling, said, sample)
+        call = Call("student", "openai/student", (Message("user", str(number)),), drawn(answers), said, sample)
         trace = Trace(problem, "trace-of-thought", Plan("1. Think.", planner), (plan, call), said.text, sample=sample)
-        run.put_trace(number, trace, source=run.id)
-        verdict = Grade("right" if answer == str(number) else "wrong", answer, "", "default@2")
-        run.put_grades([(number, sample, verdict)])
+        found.append((trace, Grade("right" if answer == str(number) else "wrong", answer, "", "default@2")))
+    return found
 
 
-def a_run(store: Store, rows: Sequence[Sequence[str]], planner: str, *, student: str = "openai/student") -> Run:
-    samples = len(rows[0])
-    run = store.open_run(
-        Settings(
-            dataset="sums", problems="0" * 32, count=len(rows), method="trace-of-thought", student=student,
-            teacher=planner, plans="teacher", samples=samples, sampling=Sampling(0.7 if samples > 1 else 0.0),
-        )
-    )  # fmt: skip
-    for number, answers in enumerate(rows):
-        put(run, number, answers, planner)
-    run.grader = "default@2"
-    return run
+def drawn(answers: Sequence[str]) -> Sampling:
+    return Sampling(0.7 if len(answers) > 1 else 0.0)
+
+
+def planned(store: Store, rows: Sequence[Sequence[str]], planner: str, *, student: str = "openai/student") -> Run:
+    """A run of as many samples as each row has answers."""
+    made = [attempts(number, answers, planner) for number, answers in enumerate(rows)]
+    return keep_run(store, made, dataset="sums", method="trace-of-thought", student=student, teacher=planner,
+                    plans="teacher", samples=len(rows[0]), sampling=drawn(rows[0]))  # fmt: skip
 
 
 def two_runs(store: Store, times: int = 1) -> tuple[Run, Run]:
@@ -57,7 +54,7 @@ def two_runs(store: Store, times: int = 1) -> tuple[Run, Run]:
     for n in range(0, 4 * times, 4):
         cheap += [(f"{n}",) * 4, ("-9",) * 4, (f"{n + 2}", f"{n + 2}", "-8", "-7"), ("-8", f"{n + 3}", "-7", "-6")]
     dear = [(str(n),) for n in range(4 * times)]
-    return a_run(store, cheap, "openai/small"), a_run(store, dear, "openai/large")
+    return planned(store, cheap, "openai/small"), planned(store, dear, "openai/large")
 
 
 def test_every_threshold_has_its_accuracy_and_share_escalated(store: Store) -> None:
@@ -92,7 +89,7 @@ def test_of_twenty_problems_a_goal_that_is_just_missed_is_hardly_ever_said_to_be
         # Each threshold is right 78 times of 100 in truth, and sure of every answer.
         cheap = [(str(n) if draw.random() < 0.78 else "-1",) * 3 for n in range(20)]
         with Store(tmp_path / f"{number}.sqlite") as store:
-            runs = a_run(store, cheap, "openai/small"), a_run(store, [("0",)] * 20, "openai/large")
+            runs = planned(store, cheap, "openai/small"), planned(store, [("0",)] * 20, "openai/large")
             chosen += calibrate(*runs, Goal(accuracy=0.8)).chosen is not None
     assert chosen <= 3
 
@@ -115,7 +112,7 @@ def test_an_unknown_price_is_no_price_to_choose_by(store: Store) -> None:
 
 def test_problems_held_out_have_no_part_in_the_choice(store: Store) -> None:
     rows = [(str(n), str(n), "x") for n in range(60)]
-    cheap, dear = a_run(store, rows, "openai/small"), a_run(store, [(str(n),) for n in range(60)], "openai/large")
+    cheap, dear = planned(store, rows, "openai/small"), planned(store, [(str(n),) for n in range(60)], "openai/large")
     found = calibrate(cheap, dear, Goal(accuracy=0.8), holdout=0.5)
     assert found.held and found.held.total + found.rows[0].total == 60
     assert found.held.total == sum(held_out(f"What is {n}?", 0.5) for n in range(60))
@@ -124,7 +121,7 @@ def test_problems_held_out_have_no_part_in_the_choice(store: Store) -> None:
 
 def test_runs_that_are_no_cascade_are_refused(store: Store) -> None:
     cheap, dear = two_runs(store)
-    other = a_run(store, [("0",)], "openai/large", student="openai/other")
+    other = planned(store, [("0",)], "openai/large", student="openai/other")
     for first, second, why in ((dear, cheap, "one sample"), (cheap, cheap, "several"), (cheap, other, "two students")):
         with pytest.raises(UsageError, match=why):
             calibrate(first, second, Goal(accuracy=0.5))

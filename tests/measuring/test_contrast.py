@@ -12,22 +12,18 @@ from stepdown.measuring import consistency
 from stepdown.problems import load_problems
 from stepdown.reports import report, write_page
 from stepdown.store import Run, Store
-from stepdown.types import Grade, Problem, Settings, Trace, Verdict
+from stepdown.types import Grade, Problem, Trace
+from stored_runs import LETTERS, keep_run
 
-VERDICTS: dict[str, Verdict] = {"r": "right", "w": "wrong", "-": "ungraded"}
 
-
-def a_run(store: Store, verdicts: str, split: str, *, start: int = 0, words: str = "How is film number") -> Run:
-    dataset, grader = f"films/{split}", "default@2"
-    run = store.open_run(
-        Settings(dataset=dataset, problems="0" * 32, count=len(verdicts), method="direct", student="openai/student")
-    )
-    for n in range(len(verdicts)):
-        problem = Problem(f"{dataset}/{n + start}", f"{words} {n}?", "A")
-        run.put_trace(n, Trace(problem, "direct", solution="A"))
-    run.put_grades((n, 0, Grade(VERDICTS[letter], "A", "", grader)) for n, letter in enumerate(verdicts))
-    run.grader = grader
-    return run
+def films(store: Store, verdicts: str, split: str, *, start: int = 0, words: str = "How is film number") -> Run:
+    """A run on as many films as there are letters."""
+    rows = [
+        [(Trace(Problem(f"films/{split}/{n + start}", f"{words} {n}?", "A"), "direct", solution="A"),
+          Grade(LETTERS[letter], "A", "", "default@2"))]
+        for n, letter in enumerate(verdicts)
+    ]  # fmt: skip
+    return keep_run(store, rows, dataset=f"films/{split}")
 
 
 # -- data
@@ -102,7 +98,7 @@ def test_real_contrast_rows_pair_and_differ_in_their_gold() -> None:
 
 
 def test_consistency_counts_pairs_of_which_both_are_right(store: Store) -> None:
-    found = consistency(a_run(store, "rrrw", "dev"), a_run(store, "rrww", "contrast"))
+    found = consistency(films(store, "rrrw", "dev"), films(store, "rrww", "contrast"))
     assert (found.pairs, found.both, found.right, found.contrast_right) == (4, 2, 3, 2)
     assert (found.consistency, found.accuracy, found.contrast_accuracy) == (0.5, 0.75, 0.5)
     assert (found.consistency_low, found.consistency_high) == pytest.approx((0.150, 0.850), abs=1e-3)
@@ -110,33 +106,33 @@ def test_consistency_counts_pairs_of_which_both_are_right(store: Store) -> None:
 
 
 def test_a_pair_with_an_ungraded_side_is_left_out_and_counted(store: Store) -> None:
-    found = consistency(a_run(store, "rr-r", "dev"), a_run(store, "r-rw", "contrast"))
+    found = consistency(films(store, "rr-r", "dev"), films(store, "r-rw", "contrast"))
     assert (found.pairs, found.both, found.ungraded) == (2, 1, 2)
 
 
 def test_problems_without_a_partner_are_counted(store: Store) -> None:
-    found = consistency(a_run(store, "rrr", "dev"), a_run(store, "rrr", "contrast", start=2))
+    found = consistency(films(store, "rrr", "dev"), films(store, "rrr", "contrast", start=2))
     assert (found.pairs, found.alone) == (1, 4)
 
 
 def test_runs_without_a_common_id_are_no_pair(store: Store) -> None:
     with pytest.raises(UsageError, match="no problem of run"):
-        consistency(a_run(store, "rr", "dev"), a_run(store, "rr", "contrast", start=7))
+        consistency(films(store, "rr", "dev"), films(store, "rr", "contrast", start=7))
 
 
 def test_pairs_of_other_words_are_doubted(store: Store) -> None:
-    runs = (a_run(store, "rr", "dev"), a_run(store, "rw", "contrast", words="What colour has lamp"))
+    runs = (films(store, "rr", "dev"), films(store, "rw", "contrast", words="What colour has lamp"))
     assert (consistency(*runs).alike or 0) < 0.5
     assert "are these the same rows?" in str(report(runs[0], contrast=[runs[1]]))
 
 
 def test_pairs_none_of_which_is_graded_have_no_share(store: Store) -> None:
-    found = consistency(a_run(store, "--", "dev"), a_run(store, "rr", "contrast"))
+    found = consistency(films(store, "--", "dev"), films(store, "rr", "contrast"))
     assert (found.pairs, found.consistency, found.accuracy, found.ungraded) == (0, None, None, 2)
 
 
 def test_a_report_shows_consistency_beside_both_accuracies(store: Store) -> None:
-    runs = (a_run(store, "rrrw", "dev"), a_run(store, "rrww", "contrast"))
+    runs = (films(store, "rrrw", "dev"), films(store, "rrww", "contrast"))
     made = report(runs[0], contrast=[runs[1]])
     assert "75.0 [30.1, 95.4]  50.0 [15.0, 85.0]" in str(made)
     assert "**Contrast sets**" in made.to_markdown()
@@ -144,29 +140,29 @@ def test_a_report_shows_consistency_beside_both_accuracies(store: Store) -> None
 
 
 def test_each_run_has_a_contrast_run_of_its_own(store: Store) -> None:
-    runs = (a_run(store, "rr", "dev"), a_run(store, "rr", "contrast"))
+    runs = (films(store, "rr", "dev"), films(store, "rr", "contrast"))
     with pytest.raises(UsageError, match="1 run and 2 runs on contrast sets do not pair"):
         report(runs[0], contrast=[runs[1], runs[1]])
 
 
 def test_a_grader_that_graded_neither_is_unknown(store: Store) -> None:
     with pytest.raises(UnknownName, match="strict"):
-        report(a_run(store, "rr", "dev"), contrast=[a_run(store, "rr", "contrast")], grader="strict")
+        report(films(store, "rr", "dev"), contrast=[films(store, "rr", "contrast")], grader="strict")
 
 
 def test_the_verb_report_takes_a_contrast_run(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    ids = (a_run(store, "rw", "dev").id, a_run(store, "rr", "contrast").id)
+    ids = (films(store, "rw", "dev").id, films(store, "rr", "contrast").id)
     assert main(["report", ids[0], "--contrast", ids[1], "--store", str(store.path), "--json"]) == 0
     one = json.loads(capsys.readouterr().out)["consistencies"][0]
     assert (one["run"], one["contrast"], one["both"], one["pairs"]) == (*ids, 1, 2)
 
 
 def test_a_contrast_run_needs_a_run_it_belongs_to(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    contrast = a_run(store, "rr", "contrast")
+    contrast = films(store, "rr", "contrast")
     assert main(["report", "--contrast", contrast.id, "--store", str(store.path)]) == 2
     assert "compares with a run" in capsys.readouterr().err
 
 
 def test_the_page_has_the_contrast_table(store: Store, tmp_path: Path) -> None:
-    made = report(a_run(store, "rr", "dev"), contrast=[a_run(store, "rw", "contrast")])
+    made = report(films(store, "rr", "dev"), contrast=[films(store, "rw", "contrast")])
     assert "<caption>Contrast sets</caption>" in write_page(made, tmp_path / "page.html").read_text()

@@ -16,27 +16,26 @@ from stepdown.measuring.votes import agreement, read_votes, write_votes
 from stepdown.models import ScriptedModel
 from stepdown.prompts import prefer_messages
 from stepdown.store import Run, Store
-from stepdown.types import Grade, Messages, Problem, Sampling, Settings, Trace, Verdict
+from stepdown.types import Grade, Messages, Problem, Sampling, Trace
+from stored_runs import LETTERS, keep_run
 
-VERDICTS: dict[str, Verdict] = {"r": "right", "w": "wrong", "-": "ungraded"}
 GOOD, BAD = "Add one to it, because the question says so. Answer: 1", "It is so. Answer: 1"
 Vote = Callable[[str, str], str]
 
 
-def a_run(store: Store, student: str, text: str, verdicts: str = "rrrr", *, dataset: str = "sums/test") -> Run:
-    count, grader = len(verdicts), "default@2"
-    settings = Settings(dataset=dataset, problems="0" * 32, count=count, method="direct", student=student)
-    run = store.open_run(settings)
-    for n in range(count):
-        problem = Problem(f"{dataset}/{n}", f"What is {n} plus one?", str(n + 1))
-        run.put_trace(n, Trace(problem, "direct", solution=text.replace("{n}", str(n))))
-    run.put_grades((n, 0, Grade(VERDICTS[letter], "1", "", grader)) for n, letter in enumerate(verdicts))
-    run.grader = grader
-    return run
+def sums_run(store: Store, student: str, text: str, verdicts: str = "rrrr", *, dataset: str = "sums/test") -> Run:
+    """A run that solves each sum with the same text, in which `{n}` is its number."""
+    rows = [
+        [(Trace(Problem(f"{dataset}/{n}", f"What is {n} plus one?", str(n + 1)), "direct",
+                solution=text.replace("{n}", str(n))),
+          Grade(LETTERS[letter], "1", "", "default@2"))]
+        for n, letter in enumerate(verdicts)
+    ]  # fmt: skip
+    return keep_run(store, rows, dataset=dataset, student=student)
 
 
 def two_runs(store: Store, first: str = "rrrr", second: str = "rrrr") -> tuple[Run, Run]:
-    return a_run(store, "openai/good", GOOD, first), a_run(store, "openai/bad", BAD, second)
+    return sums_run(store, "openai/good", GOOD, first), sums_run(store, "openai/bad", BAD, second)
 
 
 def judge_who(vote: Vote) -> ScriptedModel:
@@ -145,7 +144,7 @@ def test_no_text_can_leave_its_fence() -> None:
 
 
 def test_texts_that_are_the_same_are_not_compared(store: Store) -> None:
-    first, second = a_run(store, "a", "As {n}. Answer: 1"), a_run(store, "b", "As 0. Answer: 1")
+    first, second = sums_run(store, "a", "As {n}. Answer: 1"), sums_run(store, "b", "As 0. Answer: 1")
     found = prefer(first, second, judge=judge_who(lambda one, other: "tie"))
     assert (found.pairs, found.identical) == (3, 1)
 
@@ -160,8 +159,8 @@ def test_texts_that_are_the_same_are_not_compared(store: Store) -> None:
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_any_call(change: Any, message: str, store: Store) -> None:
-    first = a_run(store, "openai/good", GOOD)
-    second = a_run(store, **{"student": "openai/bad", "text": BAD, **change})
+    first = sums_run(store, "openai/good", GOOD)
+    second = sums_run(store, **{"student": "openai/bad", "text": BAD, **change})
     judge = judge_who(likes_reasons)
     with pytest.raises(UsageError, match=message):
         prefer(first, second, judge=judge)
@@ -286,7 +285,7 @@ def test_a_rater_votes_once_on_an_item(store: Store) -> None:
 
 def test_a_page_shows_hostile_texts_as_text(store: Store, tmp_path: Path) -> None:
     hostile = "</pre><script>alert({n})</script>{{items}}"
-    runs = (a_run(store, "openai/good", hostile), a_run(store, "openai/bad", BAD))
+    runs = (sums_run(store, "openai/good", hostile), sums_run(store, "openai/bad", BAD))
     write_votes(*runs, tmp_path / "task.html")
     page = (tmp_path / "task.html").read_text()
     assert page.count("<script>") == 1 and page.count("&lt;script&gt;alert") == 4

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
+from chat_calls import chat_model
 from faulty_server import STATUSES, Body, faulty_server
 from small_endpoint import NAME, Slow, broken_off, endpoint, post_json
 from stepdown.errors import CallFailed, PromptTooLong
 from stepdown.models import EndpointModel, ScriptedModel
 from stepdown.models.http.api_errors import ApiError
 from stepdown.models.http.context_length import is_overflow
-from stepdown.models.http.endpoints import endpoint_at
-from stepdown.models.http.limits import Limits
 from stepdown.models.local.worker import ERRORS
 from stepdown.store import Store
 from stepdown.types import HiddenProgress, Message, Reply, Sampling
@@ -25,19 +24,11 @@ ASKED: dict[str, Any] = {"model": NAME, "messages": [{"role": "user", "content":
 LONG = ("400-long", "400-long-code", "400-long-llamacpp", "400-long-vllm", "400-long-ollama")
 
 
-async def no_sleep(seconds: float) -> None:
-    """Wait for nothing, so that retries take no time."""
-
-
-def chat_model(url: str, name: str = "openai/student") -> EndpointModel:
-    return EndpointModel(endpoint_at(url, "m", name=name), limits=Limits(name, sleep=no_sleep))
-
-
 def ask(url: str, times: int = 1) -> list[BaseException | object]:
     """Ask one after another for replies, and return them or why there are none."""
 
     async def work() -> list[BaseException | object]:
-        model, found = chat_model(url), list[BaseException | object]()
+        model, found = chat_model(url, name="openai/student"), list[BaseException | object]()
         for _ in range(times):
             found += await asyncio.gather(model.reply(ASK, Sampling()), return_exceptions=True)
         await model.close()

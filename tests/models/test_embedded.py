@@ -1,7 +1,7 @@
 """A real model in this process follows its reference, keeps its promises, and shares its engine."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from chat_calls import run
 from stepdown.errors import MissingExtra, PromptTooLong, UnknownName, UsageError
 from stepdown.models.local.embedded import EmbeddedModel, draw_seeds
 from stepdown.models.local.llamacpp import LlamaEngine
@@ -55,10 +56,6 @@ def listen(model: EmbeddedModel, text: str, sampling: Sampling) -> list[str | Re
         return [piece async for piece in model.stream((Message("user", text),), sampling)]
 
     return run(work())
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(asyncio.wait_for(work, 300))
 
 
 @pytest.mark.parametrize(("question", "text", "logprob"), [CAT, COUNT])

@@ -6,15 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
+from chat_calls import run
 from stepdown.errors import EndpointRefused, PromptTooLong, UsageError
 from stepdown.models import EndpointModel, load_model
 from stepdown.models.local.embedded import EmbeddedModel
@@ -39,10 +40,6 @@ def model(weights: Path) -> Iterator[SubprocessModel]:
     run(model.prepare())
     yield model
     run(model.close())
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(asyncio.wait_for(work, 300))
 
 
 def test_it_is_known_by_what_its_model_is_known_by(weights: Path, tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from stepdown.stats import clustered_interval, gain_interval, holm, mcnemar_exac
 from stepdown.store import Run, Store
 from stepdown.text.figures import short
 from stepdown.types import Call, Grade, Message, Plan, Problem, Reply, Role, Sampling, Settings, Trace, Usage, Verdict
+from stored_runs import LETTERS, USUAL, keep_run
 
 SMALL, BIG = "embedded/small", "openai/big"
-VERDICTS: dict[str, Verdict] = {"r": "right", "w": "wrong", "-": "ungraded"}
 
 
 class Dollars:
@@ -24,15 +24,12 @@ class Dollars:
         return None if usage is None or model == "dear" else (usage.input + usage.output) / 1000
 
 
-def a_run(store: Store, verdicts: str, method: str = "direct", **settings: object) -> Run:
+def lettered(store: Store, verdicts: str, method: str = "direct", **settings: object) -> Run:
     """A run over one problem per letter: r right, w wrong, - ungraded; `10` output tokens per reply."""
-    asked = {"student": SMALL, "problems": "p", "count": len(verdicts), "dataset": "sums/test"} | settings
-    run = store.open_run(Settings(method=method, **asked))  # type: ignore[arg-type]
-    for ordinal, letter in enumerate(verdicts):
-        run.put_trace(ordinal, a_trace(run.settings, ordinal))
-        grade(run, ordinal, VERDICTS[letter])
-    run.grader = "default@2"
-    return run
+    made = replace(USUAL, method=method, problems="p", **{"student": SMALL, "count": len(verdicts)} | settings)
+    graded = enumerate(verdicts)
+    rows = [[(a_trace(made, n), a_grade(n, LETTERS[letter]))] for n, letter in graded]
+    return keep_run(store, rows, settings=made, count=made.count)
 
 
 def a_trace(settings: Settings, ordinal: int, sample: int = 0, plan: Plan | None = None) -> Trace:
@@ -51,20 +48,24 @@ def a_call(role: Role, model: str, words: str, sample: int = 0) -> Call:
     )
 
 
-def grade(run: Run, ordinal: int, verdict: Verdict, found: str | None = None, sample: int = 0) -> None:
+def a_grade(ordinal: int, verdict: Verdict, found: str | None = None) -> Grade:
     found = found or {"right": str(ordinal + 1), "wrong": "99", "ungraded": None}[verdict]
-    run.put_grades([(ordinal, sample, Grade(verdict, found, "read", "default@2"))])
+    return Grade(verdict, found, "read", "default@2")
+
+
+def grade(run: Run, ordinal: int, verdict: Verdict, found: str | None = None, sample: int = 0) -> None:
+    run.put_grades([(ordinal, sample, a_grade(ordinal, verdict, found))])
 
 
 def test_a_row_counts_right_graded_and_total_apart(store: Store) -> None:
-    [row] = report(a_run(store, "rrw-r", count=7)).rows
+    [row] = report(lettered(store, "rrw-r", count=7)).rows
     assert (row.right, row.graded, row.total, row.ungraded) == (3, 4, 7, 3)
     assert row.accuracy == 0.75
     assert (row.low, row.high) == wilson(3, 4)
 
 
 def test_nothing_graded_has_no_accuracy(store: Store) -> None:
-    made = report(a_run(store, "--"))
+    made = report(lettered(store, "--"))
     assert made.rows[0].accuracy is None
     assert "0/0 of 2" in str(made) and "[0.0" not in str(made)
 
@@ -78,11 +79,11 @@ def test_a_time_nobody_measured_is_unknown(store: Store) -> None:
 
 
 def test_a_run_that_sent_nothing_cost_nothing(store: Store) -> None:
-    assert report(a_run(store, "", count=3)).rows[0].cost == 0
+    assert report(lettered(store, "", count=3)).rows[0].cost == 0
 
 
 def test_different_graders_in_one_table_are_pointed_out(store: Store) -> None:
-    strict, usual = a_run(store, "r"), a_run(store, "r", "chain-of-thought")
+    strict, usual = lettered(store, "r"), lettered(store, "r", "chain-of-thought")
     strict.put_grades([(0, 0, Grade("right", "1", grader="strict@2"))])
     strict.grader = "strict@2"
     assert "do not compare" in report(strict, usual).caption
@@ -119,8 +120,8 @@ def test_recorded_plans_are_named_by_who_wrote_them(store: Store) -> None:
 
 
 def test_a_comparison_is_over_the_problems_both_have_graded(store: Store) -> None:
-    before = a_run(store, "rrwwww-r")
-    after = a_run(store, "rwrrrwr-", "chain-of-thought")
+    before = lettered(store, "rrwwww-r")
+    after = lettered(store, "rwrrrwr-", "chain-of-thought")
     row = report(after, baseline=before, prices=Dollars()).rows[1]
     assert (row.paired, row.better, row.worse) == (6, 3, 1)
     assert row.difference == pytest.approx(2 / 6)
@@ -131,8 +132,10 @@ def test_a_comparison_is_over_the_problems_both_have_graded(store: Store) -> Non
 
 
 def test_holm_adjusts_over_the_table(store: Store) -> None:
-    runs = [a_run(store, "w" * 12, "direct")]
-    runs += [a_run(store, verdicts, f"{verdicts.count('r')}") for verdicts in ("r" * 12, "r" * 6 + "w" * 6, "w" * 12)]
+    runs = [lettered(store, "w" * 12, "direct")]
+    runs += [
+        lettered(store, verdicts, f"{verdicts.count('r')}") for verdicts in ("r" * 12, "r" * 6 + "w" * 6, "w" * 12)
+    ]
     rows = report(*runs).rows
     ps = [mcnemar_exact(better, 0) for better in (12, 6, 0)]
     assert [row.p for row in rows] == [None, *ps]
@@ -140,10 +143,10 @@ def test_holm_adjusts_over_the_table(store: Store) -> None:
 
 
 def test_without_a_baseline_each_student_has_its_direct_or_first_run(store: Store) -> None:
-    first = a_run(store, "rw", "chain-of-thought")
-    direct = a_run(store, "rw", "direct")
-    other = a_run(store, "rw", "plan-and-solve", student="other")
-    later = a_run(store, "rw", "trace-of-thought", student="other")
+    first = lettered(store, "rw", "chain-of-thought")
+    direct = lettered(store, "rw", "direct")
+    other = lettered(store, "rw", "plan-and-solve", student="other")
+    later = lettered(store, "rw", "trace-of-thought", student="other")
     made = report(first, direct, other, later)
     assert [row.baseline for row in made.rows] == [direct.id, "", "", other.id]
     assert made.baseline is None
@@ -151,21 +154,21 @@ def test_without_a_baseline_each_student_has_its_direct_or_first_run(store: Stor
 
 
 def test_a_baseline_of_one_student_is_not_the_baseline_of_all(store: Store) -> None:
-    alone = report(a_run(store, "rw"), a_run(store, "rr", "chain-of-thought"))
-    beside = report(*(store.run(row.run) for row in alone.rows), a_run(store, "rr", student=BIG))
+    alone = report(lettered(store, "rw"), lettered(store, "rr", "chain-of-thought"))
+    beside = report(*(store.run(row.run) for row in alone.rows), lettered(store, "rr", student=BIG))
     assert (alone.baseline, beside.baseline) == (alone.rows[0].run, None)
     assert [bool(row.baseline) for row in beside.rows] == [False, True, False]
 
 
 def test_a_given_baseline_comes_first_and_is_named(store: Store) -> None:
-    first, second = a_run(store, "rw"), a_run(store, "rr", "chain-of-thought", student="other")
+    first, second = lettered(store, "rw"), lettered(store, "rr", "chain-of-thought", student="other")
     made = report(second, first, baseline=first)
     assert [row.run for row in made.rows] == [first.id, second.id]
     assert made.baseline == first.id == made.rows[1].baseline
 
 
 def test_pairs_are_found_by_question_whatever_the_ids(store: Store) -> None:
-    before = a_run(store, "rw")
+    before = lettered(store, "rw")
     after = store.open_run(Settings(dataset="file", problems="q", count=1, method="direct", student=SMALL))
     trace = Trace(Problem("file/7", "How many is 1  and one?\n", "2"), "direct", solution="2")
     after.put_trace(0, trace)
@@ -203,7 +206,7 @@ def test_samples_are_graded_by_vote_and_once_each(store: Store) -> None:
 
 
 def test_tokens_and_money_are_by_role_and_per_right_answer(store: Store) -> None:
-    run = a_run(store, "rrw", "trace-of-thought", teacher=BIG)
+    run = lettered(store, "rrw", "trace-of-thought", teacher=BIG)
     [row] = report(run, prices=Dollars()).rows
     assert row.tokens == {"teacher": 300, "student": 300}
     assert row.costs == pytest.approx({"teacher": 0.3, "student": 0.0})
@@ -212,14 +215,14 @@ def test_tokens_and_money_are_by_role_and_per_right_answer(store: Store) -> None
 
 
 def test_unknown_money_is_unknown_and_never_nothing(store: Store) -> None:
-    made = report(a_run(store, "r", student="dear"), prices=Dollars())
+    made = report(lettered(store, "r", student="dear"), prices=Dollars())
     assert made.rows[0].cost is None
     assert "unknown" in str(made)
     assert "$0" not in str(made)
 
 
 def test_truncated_traces_have_their_own_column(store: Store) -> None:
-    run = a_run(store, "rw")
+    run = lettered(store, "rw")
     cut = Reply("…", SMALL, Usage(1, 1), finish="length")
     run.put_trace(
         0, Trace(a_trace(run.settings, 0).problem, "direct", calls=(Call("student", SMALL, (), Sampling(), cut),))
@@ -229,7 +232,7 @@ def test_truncated_traces_have_their_own_column(store: Store) -> None:
 
 
 def test_edited_plans_are_counted_apart(store: Store) -> None:
-    run = a_run(store, "rrw", "trace-of-thought", teacher=BIG)
+    run = lettered(store, "rrw", "trace-of-thought", teacher=BIG)
     run.put_trace(0, a_trace(run.settings, 0, plan=Plan("1. Halve.", BIG).edit("Double.")))
     grade(run, 0, "right")
     edits = report(run, prices=Dollars()).rows[0].edits
@@ -237,8 +240,8 @@ def test_edited_plans_are_counted_apart(store: Store) -> None:
 
 
 def test_plans_break_even_where_their_price_is_saved(store: Store) -> None:
-    traced = a_run(store, "rr", "trace-of-thought", teacher=BIG)
-    asked = a_run(store, "rr", "direct", student=BIG)
+    traced = lettered(store, "rr", "trace-of-thought", teacher=BIG)
+    asked = lettered(store, "rr", "direct", student=BIG)
     [sharing] = report(traced, asked, prices=Dollars()).sharing
     assert [sharing.cost, sharing.asked_cost] == pytest.approx([0.2, 0.2])
     assert sharing.asked == asked.id
@@ -248,33 +251,34 @@ def test_plans_break_even_where_their_price_is_saved(store: Store) -> None:
 
 def test_imported_runs_had_plans_of_their_own(store: Store) -> None:
     runs = [
-        a_run(store, "rr", "trace-of-thought", teacher=BIG, student=name, origin=f"{name}.csv") for name in ("a", "b")
+        lettered(store, "rr", "trace-of-thought", teacher=BIG, student=name, origin=f"{name}.csv")
+        for name in ("a", "b")
     ]
     assert [one.students for one in report(*runs, prices=Dollars()).sharing] == [("a",), ("b",)]
 
 
 def test_sharing_names_the_run_that_is_missing(store: Store) -> None:
-    made = report(a_run(store, "r", "trace-of-thought", teacher=BIG), prices=Dollars())
+    made = report(lettered(store, "r", "trace-of-thought", teacher=BIG), prices=Dollars())
     assert f"chain-of-thought with `{BIG}` as its student" in str(made.sharing[0])
     assert "When shared plans pay off" in made.to_markdown()
 
 
 def test_a_dear_student_never_breaks_even(store: Store) -> None:
-    traced = a_run(store, "rr", "trace-of-thought", teacher=BIG, student="openai/mid")
-    asked = a_run(store, "rr", "direct", student=BIG)
+    traced = lettered(store, "rr", "trace-of-thought", teacher=BIG, student="openai/mid")
+    asked = lettered(store, "rr", "direct", student=BIG)
     [sharing] = report(traced, asked, prices=Dollars()).sharing
     assert sharing.break_even is None
     assert "never" in str(sharing)
 
 
 def test_free_teachers_are_compared_by_tokens(store: Store) -> None:
-    traced = a_run(store, "rr", "trace-of-thought", teacher=SMALL)
-    [sharing] = report(traced, a_run(store, "rr"), prices=Dollars()).sharing
+    traced = lettered(store, "rr", "trace-of-thought", teacher=SMALL)
+    [sharing] = report(traced, lettered(store, "rr"), prices=Dollars()).sharing
     assert (sharing.unit, sharing.break_even) == ("tokens", 2)
 
 
 def test_another_grader_gives_another_view(store: Store) -> None:
-    run = a_run(store, "rr")
+    run = lettered(store, "rr")
     run.put_grades([(0, 0, Grade("wrong", "x", grader="strict@2")), (1, 0, Grade("right", "2", grader="strict@2"))])
     assert report(run, grader="strict").rows[0].right == 1
     assert [trace.problem.id for trace, _ in disagreements(run)] == ["sums/test/0"]
@@ -284,7 +288,7 @@ def test_another_grader_gives_another_view(store: Store) -> None:
 
 def test_disagreements_need_two_graders(store: Store) -> None:
     with pytest.raises(UsageError, match="grades of 1 of"):
-        list(disagreements(a_run(store, "r")))
+        list(disagreements(lettered(store, "r")))
 
 
 def test_a_report_of_nothing_says_what_to_do() -> None:
@@ -293,7 +297,7 @@ def test_a_report_of_nothing_says_what_to_do() -> None:
 
 
 def test_json_is_the_contract(store: Store) -> None:
-    made = report(a_run(store, "rw"), a_run(store, "rr", "chain-of-thought")).to_json()
+    made = report(lettered(store, "rw"), lettered(store, "rr", "chain-of-thought")).to_json()
     promised = "run method student teacher plans right graded total accuracy low high relative_gain"
     promised += " difference difference_low difference_high p p_holm tokens cost"
     assert " ".join(made["rows"][0]).startswith(promised)
@@ -303,12 +307,12 @@ def test_json_is_the_contract(store: Store) -> None:
 
 def test_text_fits_a_terminal_however_long_the_names(store: Store) -> None:
     names = {"student": "hub/" + "student" * 6, "teacher": "hub/" + "teacher" * 6}
-    made = report(a_run(store, "rw", **names), a_run(store, "rr", "trace-of-thought", **names), prices=Dollars())
+    made = report(lettered(store, "rw", **names), lettered(store, "rr", "trace-of-thought", **names), prices=Dollars())
     assert max(map(len, str(made).splitlines())) <= 100
 
 
 def test_markdown_keeps_its_columns_whatever_the_names(store: Store) -> None:
-    text = report(a_run(store, "rw", student="a|b\nc")).to_markdown()
+    text = report(lettered(store, "rw", student="a|b\nc")).to_markdown()
     lines = [line for line in text.splitlines() if line.startswith("| 1 |")]
     assert "a\\|b c" in lines[0]
 

@@ -11,31 +11,26 @@ from stepdown.reports.variations import variations
 from stepdown.stats import majority_at, pass_at
 from stepdown.store import Run, Store
 from stepdown.types import Call, Grade, Message, Problem, Reply, Sampling, Settings, Trace, Usage
+from stored_runs import keep_run
 
 PLAIN = Settings(
     dataset="d/test", problems="ab" * 16, count=4, method="direct", student="s", sources=("http://one/v1",)
 )
 
 
-def a_run(store: Store, settings: Settings, found: Sequence[Sequence[str | None]], *, first: int = 0) -> Run:
+def answered(store: Store, settings: Settings, found: Sequence[Sequence[str | None]], *, first: int = 0) -> Run:
     """A run whose problem number n is answered by `found[n]`, one answer per sample; the gold is the number."""
-    run = store.open_run(settings)
-    for number, answers in enumerate(found):
+
+    def attempt(number: int, sample: int, answer: str | None) -> tuple[Trace, Grade]:
         problem = Problem(f"d/test/{first + number}", f"What is {first + number}?", str(number))
-        for sample, answer in enumerate(answers):
-            call = Call(
-                "student",
-                "s",
-                (Message("user", f"{settings.id} {number}"),),
-                Sampling(),
-                Reply("", "s", Usage(1, 1)),
-                sample,
-            )
-            run.put_trace(number, Trace(problem, settings.method, None, (call,), "text", sample=sample))
-            right = answer is not None and float(answer) == number
-            run.put_grades([(number, sample, Grade("right" if right else "wrong", answer, "", "g@1"))])
-    run.grader = "g@1"
-    return run
+        asked, reply = (Message("user", f"{settings.id} {number}"),), Reply("", "s", Usage(1, 1))
+        call = Call("student", "s", asked, Sampling(), reply, sample)
+        right = answer is not None and float(answer) == number
+        trace = Trace(problem, settings.method, None, (call,), "text", sample=sample)
+        return trace, Grade("right" if right else "wrong", answer, "", "g@1")
+
+    rows = [[attempt(n, *one) for one in enumerate(answers)] for n, answers in enumerate(found)]
+    return keep_run(store, rows, settings=settings, count=settings.count, grader="g@1")
 
 
 def forms(made: Report, folder: Path) -> list[str]:
@@ -70,7 +65,7 @@ def test_runs_alike_say_in_which_setting_they_differ(
 
 
 def test_an_offset_shows_in_the_first_problem(store: Store, tmp_path: Path) -> None:
-    runs = [a_run(store, replace(PLAIN, problems=str(first) * 32), [["0"]] * 4, first=first) for first in (0, 4)]
+    runs = [answered(store, replace(PLAIN, problems=str(first) * 32), [["0"]] * 4, first=first) for first in (0, 4)]
     made = report(*runs)
     assert [row.differs for row in made.rows] == [{"first problem": f"d/test/{first}"} for first in (0, 4)]
     assert all("d/test/4" in form for form in forms(made, tmp_path))
@@ -87,7 +82,7 @@ def test_no_password_of_an_address_is_shown() -> None:
 
 
 def test_every_form_has_the_ids_of_its_runs_and_what_differs(store: Store, tmp_path: Path) -> None:
-    seeds = [a_run(store, replace(PLAIN, sampling=Sampling(seed=seed)), [["0"]] * 4) for seed in (1, 2)]
+    seeds = [answered(store, replace(PLAIN, sampling=Sampling(seed=seed)), [["0"]] * 4) for seed in (1, 2)]
     made = report(*seeds)
     assert [row["run"] for row in table(made, "Right answers")] == [run.id for run in seeds]
     assert [row["seed"] for row in table(made, "Settings in which the runs differ")] == ["1", "2"]
@@ -96,10 +91,10 @@ def test_every_form_has_the_ids_of_its_runs_and_what_differs(store: Store, tmp_p
 
 
 def test_a_run_that_did_not_end_shows_how_many_problems_there_are(store: Store, tmp_path: Path) -> None:
-    made = report(a_run(store, replace(PLAIN, count=50), [["0"], ["1"], ["9"]]))
+    made = report(answered(store, replace(PLAIN, count=50), [["0"], ["1"], ["9"]]))
     assert table(made, "Right answers")[0]["right/graded"] == "2/3 of 50"
     assert all("2/3 of 50" in form for form in forms(made, tmp_path)[:3]) and made.rows[0].total == 50
-    ended = report(a_run(store, replace(PLAIN, count=2), [["0"], ["9"]]))
+    ended = report(answered(store, replace(PLAIN, count=2), [["0"], ["9"]]))
     assert table(ended, "Right answers")[0]["right/graded"] == "1/2"
 
 
@@ -109,7 +104,9 @@ def test_many_settings_and_long_addresses_fit_a_terminal(store: Store) -> None:
         sources=("http://a.very.long.name.of.a.server.example:65535/and/a/path/v1",), samples=2,
     )  # fmt: skip
     made = report(
-        a_run(store, PLAIN, [["0"]]), a_run(store, other, [["0", "0"]]), a_run(store, replace(other, count=6), [])
+        answered(store, PLAIN, [["0"]]),
+        answered(store, other, [["0", "0"]]),
+        answered(store, replace(other, count=6), []),
     )
     assert max(map(len, str(made).splitlines())) <= 100
 
@@ -118,8 +115,8 @@ def test_many_settings_and_long_addresses_fit_a_terminal(store: Store) -> None:
 
 
 def test_a_gain_without_an_end_and_nothing_detectable_are_said(store: Store) -> None:
-    before = a_run(store, replace(PLAIN, count=12), [["0"], *[["-1"]] * 11])
-    after = a_run(store, replace(PLAIN, method="m", count=12), [[str(n) if n < 5 else "-1"] for n in range(12)])
+    before = answered(store, replace(PLAIN, count=12), [["0"], *[["-1"]] * 11])
+    after = answered(store, replace(PLAIN, method="m", count=12), [[str(n) if n < 5 else "-1"] for n in range(12)])
     made = report(before, after)
     [row] = table(made, "Against the baseline")
     assert (row["gain %"], row["detectable"]) == ("+400.0 [+3.3, ∞]", "none")
@@ -129,7 +126,7 @@ def test_a_gain_without_an_end_and_nothing_detectable_are_said(store: Store) -> 
 
 def test_a_baseline_with_nothing_right_has_no_gain_but_its_lower_end(store: Store) -> None:
     before, after = (
-        a_run(store, replace(PLAIN, method=method), [[answer.format(n)] for n in range(4)])
+        answered(store, replace(PLAIN, method=method), [[answer.format(n)] for n in range(4)])
         for method, answer in (("direct", "-1"), ("m", "{}"))
     )
     [row] = table(report(before, after), "Against the baseline")
@@ -141,7 +138,7 @@ def test_a_baseline_with_nothing_right_has_no_gain_but_its_lower_end(store: Stor
 
 def test_k_samples_are_the_mean_over_all_choices_of_k(store: Store, tmp_path: Path) -> None:
     answers: list[list[str | None]] = [["0", "0", "7", "8"], ["1", "9", "9.0", None]]
-    made = report(a_run(store, replace(PLAIN, count=2, samples=4), answers))
+    made = report(answered(store, replace(PLAIN, count=2, samples=4), answers))
     row = made.rows[0]
     assert [(one.k, one.problems) for one in row.pass_at] == [(k, 2) for k in (1, 2, 4)]
     assert [one.share for one in row.pass_at] == pytest.approx(
@@ -155,12 +152,12 @@ def test_k_samples_are_the_mean_over_all_choices_of_k(store: Store, tmp_path: Pa
 
 
 def test_problems_with_fewer_samples_than_k_are_left_out_of_it(store: Store) -> None:
-    row = report(a_run(store, replace(PLAIN, count=2, samples=4), [["0"] * 4, ["1"] * 3])).rows[0]
+    row = report(answered(store, replace(PLAIN, count=2, samples=4), [["0"] * 4, ["1"] * 3])).rows[0]
     assert [(one.k, one.problems) for one in row.pass_at] == [(1, 2), (2, 2), (3, 1), (4, 1)]
 
 
 def test_votes_are_compared_as_votes_and_the_table_says_so(store: Store) -> None:
     drawn = replace(PLAIN, samples=3, sampling=Sampling(0.7))
-    runs = [a_run(store, replace(drawn, method=name), [["0", "0.0", "5"]] * 4) for name in ("direct", "m")]
+    runs = [answered(store, replace(drawn, method=name), [["0", "0.0", "5"]] * 4) for name in ("direct", "m")]
     made = report(*runs)
     assert made.rows[1].paired == 4 and "one pair per problem" in " ".join(str(made).split())

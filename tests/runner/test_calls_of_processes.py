@@ -16,17 +16,10 @@ from stepdown.store import Run, Store, StoredTrace
 from stepdown.store.call_claims import LEASE, Claim, Claims
 from stepdown.store.owners import Owner, lives
 from stepdown.types import GREEDY, Grade, Message, Messages, Model, Reply, Sampling, Trace, Usage
-from worlds import DIRECT, LastWord, student, sums
+from worlds import DIRECT, Cents, LastWord, student, sums
 
 PROMPT = (Message("user", "What is 2 plus one?"),)
 BOUND = Usage(10, 100)
-
-
-class Cents:
-    """One cent per output token."""
-
-    def cost(self, model: str, usage: Usage | None) -> float | None:
-        return None if usage is None else usage.output / 100
 
 
 def claim(store: Store, key: bytes = b"k" * 16, run: str = "run", bound: Usage = BOUND) -> tuple[Claims, set[bytes]]:

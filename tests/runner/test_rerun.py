@@ -21,8 +21,8 @@ from stepdown.runner.rerun import Rerun, solve_again
 from stepdown.store import Run, Store
 from stepdown.store.corrections import copied_from, copies_of, correct
 from stepdown.store.derived import carry_over
-from stepdown.types import Model, Plan, Sampling, Settings
-from worlds import P1, TRACED, LastWord, follower, sums, teacher
+from stepdown.types import Model, Plan, Sampling
+from worlds import P1, TRACED, LastWord, derived, follower, sums, teacher
 
 
 def scripted(name: str = "student") -> ScriptedModel:
@@ -156,10 +156,6 @@ def test_a_person_who_is_corrected_does_not_change_what_another_student_said(fir
     other = again(first, plan, scripted("other")).run
     correct(first, (1, 0), verdict="right", author="Ann")
     assert verdicts(other) == ["wrong"]
-
-
-def derived(of: Run) -> Settings:
-    return msgspec.structs.replace(of.settings, plans=f"edited/{of.id}")
 
 
 def test_a_derived_run_is_not_in_the_store_until_it_is_whole(first: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ from stepdown.errors import BudgetReached, CallFailed, EndpointRefused, Stepdown
 from stepdown.models import ScriptedModel
 from stepdown.runner import Budget, Plans, RunOutcome, Stop, Task, as_problems, load_plans, model_of_run, run_task
 from stepdown.store import Store
-from stepdown.types import Capabilities, Messages, Model, Problem, Reply, Sampling, Usage
-from worlds import DIRECT, TRACED, LastWord, solver, student, sums, teacher
+from stepdown.types import Capabilities, Messages, Model, Problem, Reply, Sampling
+from worlds import DIRECT, TRACED, Cents, LastWord, solver, student, sums, teacher
 
 
 def go(task: Task, store: Store, budget: Budget | None = None, stop: Stop | None = None) -> RunOutcome:
@@ -157,13 +157,6 @@ def test_shuffled_plans_belong_to_the_next_problem(store: Store) -> None:
     outcome = go(traced(3, student(), teacher=big, plans=Plans(control="shuffled")), store)
     texts = [trace.plan.text for trace in outcome.run.traces() if trace.plan]
     assert texts == ["1. About 1.", "1. About 2.", "1. About 0."]
-
-
-class Cents:
-    """One cent per output token."""
-
-    def cost(self, model: str, usage: Usage | None) -> float | None:
-        return None if usage is None or model == "mystery" else usage.output / 100
 
 
 def test_a_budget_is_never_passed_and_a_larger_one_goes_on(store: Store) -> None:

@@ -29,7 +29,7 @@ from stepdown.runner import (
 )
 from stepdown.store import Store, StoredCall, call_key
 from stepdown.types import Call, Message, Messages, Model, Problem, Reply, Sampling, Usage
-from worlds import DIRECT, TRACED, LastWord, student, sums, teacher
+from worlds import DIRECT, TRACED, Cents, LastWord, student, sums, teacher
 
 WARM = Sampling(temperature=0.7)
 PROMPT = (Message("user", "What is 2 plus one?"),)
@@ -43,13 +43,6 @@ class OneByOne(ScriptedModel):
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
         self.seeds = [*getattr(self, "seeds", []), sampling.seed]
         return await super().reply(messages, sampling, 1)
-
-
-class Cents:
-    """One cent per output token."""
-
-    def cost(self, model: str, usage: Usage | None) -> float | None:
-        return None if usage is None else usage.output / 100
 
 
 def samples(model: ScriptedModel, count: int, sampling: Sampling = WARM, *, problems: int = 1) -> Task:

@@ -14,8 +14,8 @@ from stepdown.runner.rerun import solve_again
 from stepdown.store import Run, Store
 from stepdown.store.corrections import correct
 from stepdown.store.derived import carry_over
-from stepdown.types import Messages, Plan, Sampling, Settings
-from worlds import sums, teacher
+from stepdown.types import Messages, Plan, Sampling
+from worlds import derived, sums, teacher
 
 
 class Student:
@@ -43,10 +43,6 @@ def careful(of: Run, number: int) -> Plan:
     plan = of.trace(f"sums/test/{number}").plan
     assert plan is not None, "every problem of this run has a plan"
     return plan.edit("Add one with care.", author="Ann")
-
-
-def derived(of: Run) -> Settings:
-    return msgspec.structs.replace(of.settings, plans=f"edited/{of.id}")
 
 
 def outcomes(of: Run) -> list[tuple[str | None, str]]:

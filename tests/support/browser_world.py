@@ -6,8 +6,9 @@ from threading import Event
 
 import stepdown as sd
 from command_line import write_sums
+from corpora import write_corpus
 from faulty_server import Body
-from stepdown.corpus import Card, CorpusWriter
+from stepdown.corpus import Card
 from stepdown.store import Store
 from stepdown.types import Chain, Grade, Problem
 
@@ -54,10 +55,8 @@ def make_world(folder: Path) -> None:
         for name in ("hostile", "other"):
             model = sd.ScriptedModel(lambda messages, sampling, sample: HOSTILE, f"openai/{name}")
             sd.run(problems, "trace-of-thought", student=model, teacher=model, store=store)
-    with CorpusWriter(folder / "pears", card=Card(dataset="made/train", licence="CC0", origin=HOSTILE)) as writer:
-        for number in range(5):
-            for sample in range(4):
-                writer.add(_chain(number, sample))
+    chains = (_chain(number, sample) for number in range(5) for sample in range(4))
+    write_corpus(folder / "pears", chains, card=Card(dataset="made/train", licence="CC0", origin=HOSTILE))
 
 
 def _chain(number: int, sample: int) -> Chain:

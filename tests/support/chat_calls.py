@@ -1,8 +1,8 @@
 """Chat models of a local server, and one question to them, whole or as a stream."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from stepdown.models import EndpointModel
 from stepdown.models.http.dialects import Dialect
@@ -13,7 +13,13 @@ from stepdown.types import GREEDY, HiddenProgress, Message, Reply, Sampling
 
 KEY = "sk-very-secret"
 ASK = (Message("system", "Be brief."), Message("user", "2 + 2?"))
+T = TypeVar("T")
 COUNTS = {"prompt_tokens": 9, "completion_tokens": 5}
+
+
+def run(work: Coroutine[Any, Any, T], seconds: float = 300) -> T:
+    """Run to the end, which a model that hangs does not reach."""
+    return asyncio.run(asyncio.wait_for(work, seconds))
 
 
 async def no_sleep(seconds: float) -> None:

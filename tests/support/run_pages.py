@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from stepdown.store import Run, Store
-from stepdown.types import GREEDY, Call, Grade, Kind, Message, Plan, Problem, Reply, Settings, Trace, Usage, Verdict
+from stepdown.types import GREEDY, Call, Grade, Kind, Message, Plan, Problem, Reply, Trace, Usage, Verdict
+from stored_runs import LETTERS, keep_run
 
 HOSTILE = (
     '</pre><script>window.hurt=1</script><img src=x onerror="window.hurt=1">![beacon](http://example.invalid/b.png) '
     "\\(\\def\\a{\\a\\a}\\a\\) $$\\href{javascript:alert(1)}{x}$$"
 )
-LETTERS: dict[str, Verdict] = {"r": "right", "w": "wrong", "-": "ungraded"}
 
 
 def problem(number: int, *, question: str = "", kind: Kind = "number") -> Problem:
@@ -32,23 +32,27 @@ def put_run(
     store: Store, verdicts: str, *, method: str = "direct", samples: int = 1, dataset: str = "sums/test", **named: str
 ) -> Run:
     """Keep a run whose traces, one for each letter, are right (r), wrong (w) or failed (-)."""
-    count = len(verdicts) // samples
-    settings = Settings(
-        dataset=dataset, problems=dataset, count=count, method=method, samples=samples,
+    rows: list[list[tuple[Trace, Grade | None]]] = [[] for _ in range(len(verdicts) // samples)]
+    for place, letter in enumerate(verdicts):
+        number, sample = divmod(place, samples)
+        rows[number].append(graded(problem(number), LETTERS[letter], sample))
+    return keep_run(
+        store, rows, dataset=dataset, problems=dataset, method=method, samples=samples,
         student=named.get("student", "ollama/small"), teacher=named.get("teacher", ""),
     )  # fmt: skip
-    run = store.open_run(settings)
-    for place, letter in enumerate(verdicts):
-        put(run, divmod(place, samples), problem(place // samples), LETTERS[letter], source=settings.id)
-    run.grader = "default@2"
-    return run
+
+
+def graded(asked: Problem, verdict: Verdict, sample: int = 0) -> tuple[Trace, Grade]:
+    """Return a trace of this verdict and the grade that gives it."""
+    found = asked.answer if verdict == "right" else "0"
+    one = trace(asked, f"So she has {found}.\nAnswer: {found}", sample=sample)
+    if verdict == "ungraded":
+        one = Trace(asked, "direct", error="the endpoint said no", sample=sample)
+    return one, Grade(verdict, found, f"found {found}, gold {asked.answer}", "default@2")
 
 
 def put(run: Run, place: Sequence[int], asked: Problem, verdict: Verdict, *, source: str = "") -> None:
     """Keep one trace of this verdict."""
-    found = asked.answer if verdict == "right" else "0"
-    one = trace(asked, f"So she has {found}.\nAnswer: {found}", sample=place[1])
-    if verdict == "ungraded":
-        one = Trace(asked, "direct", error="the endpoint said no", sample=place[1])
+    one, grade = graded(asked, verdict, place[1])
     run.put_trace(place[0], one, source=source)
-    run.put_grades([(place[0], place[1], Grade(verdict, found, f"found {found}, gold {asked.answer}", "default@2"))])
+    run.put_grades([(place[0], place[1], grade)])

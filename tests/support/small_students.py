@@ -1,6 +1,7 @@
 """Students of a few thousand random weights, made in a second, for tests."""
 
 import asyncio
+import shutil
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,3 +97,8 @@ def texts(folder: Path, engine: str, asked: Sequence[Messages], sampling: Sampli
         return [reply.text for [reply] in replies]
 
     return asyncio.run(together())
+
+
+def copied(folder: Path, tmp_path: Path) -> Path:
+    """Copy a student's folder, for a test to spoil."""
+    return Path(shutil.copytree(folder, tmp_path / "copy"))

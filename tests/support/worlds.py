@@ -2,10 +2,13 @@
 
 import re
 
+import msgspec
+
 from stepdown.methods import load_method
 from stepdown.models import ScriptedModel
 from stepdown.problems import Problems
-from stepdown.types import Grade, Messages, Problem, Reply, Sampling, Usage
+from stepdown.store import Run
+from stepdown.types import Grade, Messages, Problem, Reply, Sampling, Settings, Usage
 
 P1 = "sums/test/1"
 
@@ -42,6 +45,18 @@ class LastWord:
     async def __call__(self, problem: Problem, solution: str) -> Grade:
         found = solution.split()[-1] if solution.split() else None
         return Grade("right" if found == problem.answer else "wrong", found, "the last word", self.name)
+
+
+class Cents:
+    """One cent per output token; what `mystery` costs is unknown."""
+
+    def cost(self, model: str, usage: Usage | None) -> float | None:
+        return None if usage is None or model == "mystery" else usage.output / 100
+
+
+def derived(of: Run) -> Settings:
+    """The settings of what is solved again by edits of a run."""
+    return msgspec.structs.replace(of.settings, plans=f"edited/{of.id}")
 
 
 TRACED = load_method("trace-of-thought")

@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from corpora import write_corpus
 from small_lessons import FAST, chain, chains, examples, write_base
 from stepdown.cli import main
-from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
+from stepdown.corpus import Card, Corpus, open_corpus
 from stepdown.corpus.folder import BEHIND
 from stepdown.corpus.majority_labels import with_majority_labels
 from stepdown.errors import UsageError
@@ -28,10 +29,11 @@ TESTS = [
 
 
 def written(out: Path, problems: Sequence[Problem], *, dataset: str = "mine", teacher: str = "t") -> Corpus:
-    with CorpusWriter(out, card=Card(dataset=dataset)) as writer:
-        for one in problems:
-            writer.add(Chain(one, f"So {one.answer}.\nAnswer: {one.answer}", teacher, grade=Grade("right", one.answer)))
-    return open_corpus(out)
+    chains = (
+        Chain(one, f"So {one.answer}.\nAnswer: {one.answer}", teacher, grade=Grade("right", one.answer))
+        for one in problems
+    )
+    return write_corpus(out, chains, card=Card(dataset=dataset))
 
 
 # -- questions

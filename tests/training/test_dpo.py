@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from corpora import write_corpus
 from small_lessons import DPO, chains, examples, logged, pair, pairs, same_weights
 from small_students import TRAINS, small_model
-from stepdown.corpus import REJECTED, Card, CorpusWriter, open_corpus
+from stepdown.corpus import REJECTED, Card, open_corpus
 from stepdown.errors import UnknownName, UsageError
 from stepdown.exchange import export_corpus
 from stepdown.models.weights import read_card
@@ -109,9 +110,7 @@ def test_settings_that_no_objective_has_are_refused(tmp_path: Path) -> None:
 def corpora(tmp_path: Path) -> Path:
     for name, content, some in (("chains", "chain", chains(3)), ("pairs", "preference", pairs(3))):
         card = msgspec.convert({"dataset": "sums", "content": content}, Card)
-        with CorpusWriter(tmp_path / name, card=card) as writer:
-            for one in some:
-                writer.add(one)
+        write_corpus(tmp_path / name, some, card=card)
     return tmp_path
 
 

@@ -11,18 +11,17 @@ from stepdown.measuring import Preference, write_votes
 from stepdown.measuring.preferences import Preferred, position_bias, summarize
 from stepdown.store import Run, Store
 from stepdown.training import write_preferences
-from stepdown.types import Problem, Settings, Trace
+from stepdown.types import Problem, Trace
+from stored_runs import keep_run
 
 
 def two_runs(store: Store, dataset: str = "sums/train") -> tuple[Run, Run]:
-    found = []
-    for student, text in (("openai/good", "Add one, because it says so."), ("openai/bad", "It is so.")):
-        run = store.open_run(Settings(dataset=dataset, problems="0" * 32, count=3, method="direct", student=student))
-        for n in range(3):
-            problem = Problem(f"{dataset}/{n}", f"What is {n} plus one?", str(n + 1))
-            run.put_trace(n, Trace(problem, "direct", solution=f"{text} Answer: {n + 1}"))
-        found.append(run)
-    return found[0], found[1]
+    def solved(student: str, text: str) -> Run:
+        problems = [Problem(f"{dataset}/{n}", f"What is {n} plus one?", str(n + 1)) for n in range(3)]
+        rows = [[(Trace(one, "direct", solution=f"{text} Answer: {one.answer}"), None)] for one in problems]
+        return keep_run(store, rows, dataset=dataset, student=student, grader="")
+
+    return solved("openai/good", "Add one, because it says so."), solved("openai/bad", "It is so.")
 
 
 def preferred(*verdicts: Preferred | None) -> list[Preference]:

@@ -21,11 +21,6 @@ def wavering(messages: Messages, sampling: Sampling, sample: int) -> str:
     return solver(messages, sampling, sample) if sample % 4 else "Answer: 0"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return sd.open_store(tmp_path / "store.sqlite")
-
-
 def traced(store: Store, script: str | None = None) -> Run:
     player = ScriptedModel(lambda messages, sampling, sample: script, "weak") if script else student()
     return sd.run(sums(3), "trace-of-thought", student=player, teacher=teacher(), store=store)

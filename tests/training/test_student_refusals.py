@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from small_students import small_student
+from small_students import copied, small_student
 from stepdown.errors import UsageError
 from stepdown.models import load_model
 from stepdown.models.weights.students import WEIGHTS
@@ -25,10 +25,6 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield small_student(tmp_path_factory.mktemp("students") / "x")
-
-
-def copied(folder: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(folder, tmp_path / "copy"))
 
 
 def test_a_folder_of_seeds_names_its_students(folder: Path, tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
 """A student folder is written whole, says what it is, and is served as it was trained."""
 
 import asyncio
-import shutil
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -10,7 +9,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import pytest
 
-from small_students import LINES, small_model, small_student, small_tokenizer, texts
+from chat_calls import run
+from small_students import LINES, copied, small_model, small_student, small_tokenizer, texts
 from stepdown.errors import CallFailed, PromptTooLong, UnknownName, UsageError
 from stepdown.models import load_model
 from stepdown.models.local.loading import load_student
@@ -31,10 +31,6 @@ T = TypeVar("T")
 QUESTION = (Message("user", LINES[0]),)
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(asyncio.wait_for(work, 120))
-
-
 def ask(folder: Path, *, engine: str, messages: Messages = QUESTION, sampling: Sampling, n: int = 1) -> list[Reply]:
     async def reply() -> list[Reply]:
         model = load_student(str(folder), engine=engine)
@@ -52,10 +48,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     log.write_text('{"step": 1, "loss": 2.5}\n{"step": 2, "loss": 1.5, "dev": 0.25}\n{"step": 3, "lo')
     card = StudentCard(base="small", seed=4, steps=2, step=2)
     yield write_student(root / "x", small_model(), tokenizer=small_tokenizer(), card=card, log=log)
-
-
-def copied(folder: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(folder, tmp_path / "copy"))
 
 
 def test_a_student_folder_holds_all_of_it_and_nothing_lies_beside(folder: Path) -> None:

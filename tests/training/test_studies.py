@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 import stepdown as sd
-from stepdown.corpus import Card, CorpusWriter
+from corpora import write_corpus
+from stepdown.corpus import Card
 from stepdown.corpus.card import read_card, write_card
 from stepdown.errors import CallFailed, UnknownName, UsageError
 from stepdown.models import ScriptedModel
@@ -36,18 +37,14 @@ SCORE = CellScore(
 def grid(tmp_path: Path, **changed: object) -> StudyGrid:
     folder = tmp_path / "corpus"
     if not folder.exists():
-        with CorpusWriter(folder, card=Card(dataset="p/train")) as writer:
-            for place in range(4):
-                problem = Problem(f"p/{place}", f"What is {place}?", str(place))
-                for sample in range(6):
-                    text = f"Thought {sample}.\nAnswer: {place}"
-                    writer.add(Chain(problem, text, "t", sample, Grade("right", str(place))))
+        problems = [Problem(f"p/{place}", f"What is {place}?", str(place)) for place in range(4)]
+        chains = (
+            Chain(one, f"Thought {sample}.\nAnswer: {one.answer}", "t", sample, Grade("right", one.answer))
+            for one in problems
+            for sample in range(6)
+        )
+        write_corpus(folder, chains, card=Card(dataset="p/train"))
     return msgspec.structs.replace(StudyGrid(corpus=folder, out=tmp_path / "out"), **changed)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return sd.open_store(tmp_path / "store.sqlite")
 
 
 def solved(store: Store, right: set[int], *, failed: int = -1, count: int = 6, name: str = "s") -> Run:

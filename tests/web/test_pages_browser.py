@@ -15,7 +15,7 @@ pytest.importorskip("uvicorn")
 
 from playwright.sync_api import Browser, Page, expect
 
-from browser import PATIENCE, Scheme, chromium, serving, violations, watched
+from browser import Scheme, serving, violations, watched
 from browser_world import Players, make_world
 from faulty_server import faulty_server
 from stepdown.store import Store
@@ -90,13 +90,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         with serving(folder, *STORE, "--corpus", "pears", **variables) as url:
             yield Site(url, folder, players, variables, names, wrong)
         players.gate.set()
-
-
-@pytest.fixture(scope="module")
-def browser(site: Site) -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE)
-    with chromium() as started:
-        yield started
 
 
 def fill_form(page: Page, student: str) -> None:

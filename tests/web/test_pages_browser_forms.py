@@ -10,7 +10,7 @@ pytest.importorskip("uvicorn")
 
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
-from browser import PATIENCE, chromium
+from browser import PATIENCE
 from served import served
 from stepdown.measuring.votes import write_votes
 from stepdown.models import ScriptedModel
@@ -26,13 +26,6 @@ pytestmark = pytest.mark.slow
 STUDENT = "openai/student"
 TOKEN = "a-token-of-enough-letters"
 TYPED = "Add one with care."
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE)
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

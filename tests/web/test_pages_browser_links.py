@@ -10,7 +10,7 @@ pytest.importorskip("uvicorn")
 
 from playwright.sync_api import Browser, Page, expect
 
-from browser import PATIENCE, chromium, violations, watched
+from browser import violations, watched
 from run_pages import put_run
 from served import served
 from stepdown.models import ScriptedModel
@@ -84,13 +84,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]
         put_run(store, "rw")
     with served(state) as address:
         yield address, first.id
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE)
-    with chromium() as started:
-        yield started
 
 
 def trace_at(page: Page, site: str, run_id: str, name: str) -> None:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corpora import write_corpus
 from served import Answer, get, served
-from stepdown.corpus import Card, Corpus, CorpusWriter, index_problems, open_corpus
+from stepdown.corpus import Card, index_problems
 from stepdown.errors import UsageError
 from stepdown.types import Chain, Grade, Problem
 from stepdown.web.state import State
@@ -31,19 +32,12 @@ def chain(number: int, sample: int, text: str = "") -> Chain:
     return Chain(problem(number), text, "big" if sample % 2 else "large", sample, grade, -0.25 * sample, 12 + sample)
 
 
-def written(folder: Path, chains: list[Chain], rows: int = 7) -> Corpus:
-    with CorpusWriter(folder, card=CARD, rows=rows) as writer:
-        for one in chains:
-            writer.add(one)
-    return open_corpus(folder)
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("pages")
     chains = [chain(number, sample) for number in range(30) for sample in range(4)]
     chains[1] = chain(0, 1, HOSTILE)
-    written(folder / "pears", chains)
+    write_corpus(folder / "pears", chains, card=CARD, rows=7)
     (folder / "broken").mkdir()
     given = (folder / "pears", folder / "broken")
     with served(lambda: State(folder / "pages.sqlite", corpora=given)) as url:
@@ -115,7 +109,9 @@ def test_a_filter_that_must_see_the_corpus_says_how_long_it_took(site: str) -> N
 
 
 def test_the_counts_are_those_that_keep_writes(site: str, tmp_path: Path) -> None:
-    made = written(tmp_path / "pears", [chain(number, sample) for number in range(30) for sample in range(4)])
+    made = write_corpus(
+        tmp_path / "pears", [chain(number, sample) for number in range(30) for sample in range(4)], card=CARD, rows=7
+    )
     kept = made.keep("right", "per-problem=2").write(tmp_path / "kept").card.selection
     text = get(f"{site}/corpora/pears/counts?filters=right+per-problem%3D2").text
     assert "120 of 120 read" in text
@@ -143,13 +139,15 @@ def test_places_give_the_same_groups_as_reading_the_whole(
     tmp_path_factory: pytest.TempPathFactory, counts: list[int], rows: int
 ) -> None:
     chains = [chain(number, sample) for number, count in enumerate(counts) for sample in range(count)]
-    corpus = written(tmp_path_factory.mktemp("places") / "c", chains, rows)
+    corpus = write_corpus(tmp_path_factory.mktemp("places") / "c", chains, card=CARD, rows=rows)
     places = index_problems(corpus.path, corpus.card)
     assert [places.read(number) for number in range(len(places))] == list(corpus.groups())
 
 
 def test_a_judged_group_keeps_what_the_view_keeps(tmp_path: Path) -> None:
-    corpus = written(tmp_path / "c", [chain(number, sample) for number in range(6) for sample in range(4)])
+    corpus = write_corpus(
+        tmp_path / "c", [chain(number, sample) for number in range(6) for sample in range(4)], card=CARD, rows=7
+    )
     view = corpus.keep("right", "teachers=big,large=1:1", "per-problem=2").prepared()
     judged = [one for group in corpus.groups() for one in view.judged(group)]
     assert [one for one, dropped in judged if dropped is None] == list(view)
@@ -157,6 +155,6 @@ def test_a_judged_group_keeps_what_the_view_keeps(tmp_path: Path) -> None:
 
 
 def test_places_refuse_a_corpus_that_is_not_what_its_card_says(tmp_path: Path) -> None:
-    corpus = written(tmp_path / "c", [chain(0, 0), chain(1, 0)])
+    corpus = write_corpus(tmp_path / "c", [chain(0, 0), chain(1, 0)], card=CARD, rows=7)
     with pytest.raises(UsageError, match="its card says 3"):
         index_problems(corpus.path, msgspec.structs.replace(corpus.card, problems=3))

@@ -1,0 +1,31 @@
+"""Runs that a test writes down trace by trace: settings, and of each problem's samples the trace and its grade."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from stepdown.store import Run, Store
+from stepdown.types import Grade, Settings, Trace, Verdict
+
+LETTERS: dict[str, Verdict] = {"r": "right", "w": "wrong", "-": "ungraded"}
+USUAL = Settings(dataset="sums/test", problems="0" * 32, count=1, method="direct", student="openai/student")
+
+
+def keep_run(
+    store: Store,
+    rows: Iterable[Iterable[tuple[Trace, Grade | None]]],
+    *,
+    settings: Settings = USUAL,
+    grader: str = "default@2",
+    **changes: Any,
+) -> Run:
+    """Keep a run of these settings but for what changes; its problems are as many as there are rows, if not said."""
+    problems = [list(row) for row in rows]
+    run = store.open_run(msgspec.structs.replace(settings, **{"count": len(problems)} | changes))
+    for ordinal, samples in enumerate(problems):
+        for trace, _ in samples:
+            run.put_trace(ordinal, trace, source=run.id)
+        run.put_grades([(ordinal, trace.sample, grade) for trace, grade in samples if grade is not None])
+    run.grader = grader
+    return run
