@@ -22,6 +22,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple
 
 from stepdown.graders import load_grader
 from stepdown.methods import load_method
@@ -100,10 +102,19 @@ async def worked(task: Task, store: Path, budget: Budget | None = None) -> RunOu
             await close_models(task)
 
 
-def answers(folder: Path) -> list[tuple[int, float, str]]:
-    """Return what the servers' logs say: port, moment and prompt of every answer."""
+class Answered(NamedTuple):
+    """A line of a server's log."""
+
+    port: int
+    at: float
+    prompt: str
+    took: float
+
+
+def answers(folder: Path) -> list[Answered]:
+    """Return what the servers' logs say they answered."""
     lines = [line.split() for log in folder.glob("*.log") for line in log.read_text().splitlines()]
-    return [(int(port), float(at), prompt) for port, at, prompt in lines]
+    return [Answered(int(port), float(at), prompt, float(took)) for port, at, prompt, took in lines]
 
 
 class Trouble:
@@ -141,10 +152,17 @@ class Trouble:
         alive = {DIES: self.seconds / 4, HANGS: self.seconds / 2, LATE: self.seconds * 5 / 8}
         return round(sum(rate * alive.get(number, self.seconds) for number, rate in enumerate(self.rates)))
 
-    def possible(self, begin: float, end: float) -> float:
-        """Return how many calls the servers could answer between two moments, each while it was alive."""
-        spans = ((max(begin, self.begins[number]), min(end, self.ends.get(number, end))) for number in range(len(MS)))
-        return sum(rate * max(0.0, until - since) for rate, (since, until) in zip(self.rates, spans, strict=True))
+    def possible(self, told: list[Answered], begin: float, end: float) -> float:
+        """Return how many calls the servers could answer between two moments, each while it was alive.
+
+        The rates are those at which they worked: what was told them, but for what a busy machine makes of it.
+        """
+        possible = 0.0
+        for number, port in enumerate(self.ports):
+            took = [one.took for one in told if one.port == port]
+            alive = min(end, self.ends.get(number, end)) - max(begin, self.begins[number])
+            possible += SLOTS / fmean(took) * max(0.0, alive)
+        return possible
 
 
 def in_trouble(folder: Path, seconds: float, slower: float) -> dict[str, object]:
@@ -170,18 +188,18 @@ def in_trouble(folder: Path, seconds: float, slower: float) -> dict[str, object]
         stopped = asyncio.run(worked(more, folder / "fleet.sqlite", tight)).stopped
         bought = len(answers(folder)) - len(told)
         asyncio.run(worked(more, folder / "fleet.sqlite"))
-    after, last = answers(folder), max(at for _, at, _ in told)
+    after, last = answers(folder), max(one.at for one in told)
     until = last - 2 * trouble.ms[-1] / 1000 - 0.5
-    possible = trouble.possible(began, until)
-    joined = min((at for port, at, _ in told if port == trouble.ports[LATE]), default=last)
+    possible = trouble.possible(told, began, until)
+    joined = min(one.at for one in told if one.port == trouble.ports[LATE])
+    done = sum(one.at <= until for one in told)
     return {
         "benchmark": "fleet-trouble", "seconds": round(last - began, 1), "answered": len(told),
         "sum_of_rates": round(possible / (until - began), 1),
-        "rate": round(sum(at <= until for _, at, _ in told) / (until - began), 1),
-        "share": round(sum(at <= until for _, at, _ in told) / possible, 3),
-        "share_with_ends": round(len(told) / trouble.possible(began, last), 3),
+        "rate": round(done / (until - began), 1), "share": round(done / possible, 3),
+        "share_with_ends": round(len(told) / trouble.possible(told, began, last), 3),
         "late_joined_s": round(joined - trouble.begins[LATE], 1),
-        "asked_again": len(after) - len({prompt for _, _, prompt in after}), "all": len(after) == count + MORE,
+        "asked_again": len(after) - len({one.prompt for one in after}), "all": len(after) == count + MORE,
         "spent": round(most.spent_money, 6), "answered_cost": round(len(told) * CALL, 6),
         "stopped_by": type(stopped).__name__, "tight_budget": tight.money,
         "tight_spent": round(tight.spent_money, 6), "tight_cost": round(bought * CALL, 6),

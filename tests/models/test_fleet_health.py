@@ -31,7 +31,7 @@ def servers(time: FakeTime, *, concurrency: int | None = None) -> list[FleetServ
 
 def tending_of(some: Sequence[FleetServer], time: FakeTime) -> Tending:
     made = dict(zip(ADDRESSES, some, strict=True))
-    return Tending("vllm", "small", server_list(ADDRESSES, "`a list`"), made.__getitem__, time.clock)
+    return Tending("vllm/small", "small", server_list(ADDRESSES, "`a list`"), made.__getitem__, time.clock)
 
 
 @pytest.fixture

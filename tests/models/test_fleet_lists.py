@@ -113,7 +113,7 @@ def follow(file: Path, text: str) -> tuple[Tending, list[str]]:
         await tending.close()
         return stay
 
-    tending = Tending("vllm", "small", read_servers(file), make, time.clock)
+    tending = Tending("vllm/small", "small", read_servers(file), make, time.clock)
     return tending, asyncio.run(watch())
 
 
@@ -138,7 +138,7 @@ def test_a_server_with_calls_under_way_leaves_only_after_them(file: Path) -> Non
     server = FleetServer(EndpointModel(find_endpoint("vllm/small", A)), time.clock)
     server.rejoin()
     server.in_flight = 1
-    tending = Tending("vllm", "small", read_servers(file), lambda address: server, time.clock)
+    tending = Tending("vllm/small", "small", read_servers(file), lambda address: server, time.clock)
     server.leaving = True
     assert server.room == 0
     tending._drain()

@@ -115,7 +115,7 @@ def test_a_server_that_lists_no_models_takes_part() -> None:
 
 def test_servers_that_refuse_the_key_end_the_run_once_all_have() -> None:
     servers = FleetServerHere(["401"] * 9), FleetServerHere(["401"] * 9)
-    with fleet_of(*servers) as addresses, pytest.raises(EndpointRefused, match="no server of the fleet `vllm`"):
+    with fleet_of(*servers) as addresses, pytest.raises(EndpointRefused, match="no server of the fleet `vllm/small`"):
         ask(load_fleet(addresses))
 
 

@@ -65,7 +65,7 @@ class FleetModel:
             streams=True,
             connects=True,
         )
-        self.tending = Tending(provider_of(name), endpoint.model, listed, make)
+        self.tending = Tending(name, endpoint.model, listed, make)
         self._turns = self.tending.turns
         # Gives up a call that fails wherever it is asked; how many are under way is each server's affair.
         self._retries = Limits(name, concurrency=_UNBOUNDED)

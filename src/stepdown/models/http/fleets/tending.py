@@ -27,7 +27,7 @@ _LISTED = 8
 
 
 class Tending:
-    """Looks after the servers of a fleet in one event loop; `model` is what the fleet's endpoint calls its model."""
+    """Looks after the servers of a fleet in one event loop; `name` is its model string, `model` as servers list it."""
 
     def __init__(
         self,
