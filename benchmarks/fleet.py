@@ -173,23 +173,33 @@ def in_trouble(folder: Path, seconds: float, slower: float) -> dict[str, object]
     most = Budget(Prices(prices), money=1000.0)
     tight = Budget(Prices(prices), money=round(MORE / 2 * CALL, 2))
 
-    async def first() -> float:
-        making, began = asyncio.create_task(trouble.make()), time.time()
-        await worked(task_of(write_problems(folder, count), trouble.ports), folder / "fleet.sqlite", most)
+    waited: list[float] = []  # the moments at which calls waited for a server: as long as there is work, they do
+
+    async def last_wait(task: Task) -> None:
+        assert isinstance(task.student, FleetModel)
+        while True:
+            await asyncio.sleep(0.02)
+            waited[:] = [time.time()] if task.student.waiting else waited
+
+    async def first() -> tuple[float, float]:
+        task = task_of(write_problems(folder, count), trouble.ports)
+        making, watching = asyncio.create_task(trouble.make()), asyncio.create_task(last_wait(task))
+        began = time.time()
+        await worked(task, folder / "fleet.sqlite", most)
         await making
-        return began
+        watching.cancel()
+        return began, waited[-1]
 
     with trouble.stack:
         for number in set(range(len(MS))) - {LATE}:
             trouble.start(number)
-        began = asyncio.run(first())
+        began, until = asyncio.run(first())
         told = answers(folder)
         more = task_of(write_problems(folder, count + MORE), trouble.ports)
         stopped = asyncio.run(worked(more, folder / "fleet.sqlite", tight)).stopped
         bought = len(answers(folder)) - len(told)
         asyncio.run(worked(more, folder / "fleet.sqlite"))
     after, last = answers(folder), max(one.at for one in told)
-    until = last - 2 * trouble.ms[-1] / 1000 - 0.5
     possible = trouble.possible(told, began, until)
     joined = min(one.at for one in told if one.port == trouble.ports[LATE])
     done = sum(one.at <= until for one in told)

@@ -83,6 +83,11 @@ class FleetModel:
         return self._turns.servers
 
     @property
+    def waiting(self) -> int:
+        """How many calls wait for a server that has room."""
+        return self._turns.waiting
+
+    @property
     def width(self) -> int:
         """How many calls the servers may have at once now."""
         now = time.monotonic()

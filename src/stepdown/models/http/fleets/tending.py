@@ -72,6 +72,7 @@ class Tending:
     def forget_loop(self) -> None:
         """Start anew in another event loop."""
         self._tasks.clear()
+        self._none_since = None
         self.turns.forget_loop()
 
     # -- while calls go on

@@ -25,6 +25,11 @@ class Turns:
         """The servers that take part now."""
         return [one for one in self.servers if one.usable]
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a server."""
+        return len(self._waiting)
+
     async def take(self, avoid: FleetServer | None = None) -> FleetServer:
         """Return a server that has room, which this call takes up; `avoid` is where it failed."""
         server = None if self._waiting and avoid is None else self._least(avoid)
