@@ -43,7 +43,7 @@ class _Counting:
             attempts = full_attempts(self.run, self.grader, trace_key)
             problem, grade = attempts[0][0].problem, majority_grade(attempts)
             self.counts.flips.append(Flip(problem.id, problem.question, problem.answer, grade.found, grade.why))
-        first = next(self.run.rows(self.grader), None)
+        first = next(self.run.rows(self.grader, page=1), None)
         self.counts.first = first[1].problem.id if first else ""
         return self.counts
 

@@ -13,6 +13,7 @@ from stepdown.store import VERDICTS, GradeBlock, Run, Shape, TraceBlock, answers
 from stepdown.types import GREEDY, Call, Grade, Problem, Reply, Trace, Verdict
 
 TraceKey = tuple[int, int]
+_FEW = 16  # rows read at once where one problem is looked for
 
 
 class Sampled(msgspec.Struct, frozen=True):
@@ -31,7 +32,7 @@ def verdicts_of(block: TraceBlock, grades: GradeBlock) -> list[Verdict]:
     return found if _aligned(block, grades) else _by_trace(block, grades, found, "ungraded")
 
 
-def problems_of(run: Run, grader: str, *, each: Callable[[TraceBlock], None]) -> Iterator[Sampled]:
+def problems_of(run: Run, grader: str, *, each: Callable[[TraceBlock], None] | None = None) -> Iterator[Sampled]:
     """Stream the problems of a run in its order; `each` block is given away as it comes."""
     samples = (sample for columns in run.columns(grader) for sample in _samples(*columns, each=each))
     for _, some in groupby(samples, key=itemgetter(0)):
@@ -46,7 +47,7 @@ def problems_of(run: Run, grader: str, *, each: Callable[[TraceBlock], None]) ->
 def full_attempts(run: Run, grader: str, trace_key: TraceKey) -> Attempts:
     """Return the samples of the problem whose first trace is at (ordinal, sample), read whole."""
     found: list[tuple[Trace, Grade]] = []
-    for ordinal, trace, grade in run.rows(grader, first=trace_key[0]):
+    for ordinal, trace, grade in run.rows(grader, first=trace_key[0], page=_FEW):
         if (ordinal, trace.sample) < trace_key:
             continue
         if found and trace.problem.id != found[0][0].problem.id:
@@ -55,15 +56,18 @@ def full_attempts(run: Run, grader: str, trace_key: TraceKey) -> Attempts:
     return found
 
 
-def _samples(block: TraceBlock, grades: GradeBlock, *, each: Callable[[TraceBlock], None]) -> Iterator[tuple[Any, ...]]:
+def _samples(
+    block: TraceBlock, grades: GradeBlock, *, each: Callable[[TraceBlock], None] | None
+) -> Iterator[tuple[Any, ...]]:
     """Stream (id, question, trace key, shape, tokens, verdict, found)."""
-    each(block)
+    if each is not None:
+        each(block)
     answers = answers_of(grades)
     found = answers if _aligned(block, grades) else _by_trace(block, grades, answers, None)
     yield from zip(
         unpacked("q", block.ids),
         unpacked("q", block.questions),
-        zip(unpacked("q", block.ordinals), unpacked("q", block.samples), strict=True),
+        trace_keys(block),
         [block.shapes[place] for place in unpacked("I", block.shape)],
         unpacked("q", block.tokens),
         verdicts_of(block, grades),
@@ -77,11 +81,12 @@ def _aligned(block: TraceBlock, grades: GradeBlock) -> bool:
 
 
 def _by_trace(block: TraceBlock, grades: GradeBlock, values: Sequence[Any], default: Any) -> list[Any]:
-    known = dict(zip(_keys(grades), values, strict=True))
-    return [known.get(key, default) for key in _keys(block)]
+    known = dict(zip(trace_keys(grades), values, strict=True))
+    return [known.get(key, default) for key in trace_keys(block)]
 
 
-def _keys(block: TraceBlock | GradeBlock) -> Iterator[TraceKey]:
+def trace_keys(block: TraceBlock | GradeBlock) -> Iterator[TraceKey]:
+    """Stream (ordinal, sample) of each row."""
     return zip(unpacked("q", block.ordinals), unpacked("q", block.samples), strict=True)
 
 

@@ -1,53 +1,103 @@
 """Problems whose verdict differs between two runs, paired by question as in a report, by vote where they vote."""
 
+from array import array
+from collections.abc import Iterator
+from operator import eq
+
 import msgspec
 
 from stepdown.graders import majority_grade
-from stepdown.reports.counts import key_of
-from stepdown.store import ChangeKind, Run, VerdictChange, VerdictChanges
-from stepdown.types import Verdict
+from stepdown.reports.sampled_blocks import TraceKey, full_attempts, problems_of, trace_keys, verdicts_of
+from stepdown.store import ChangeKind, Run, VerdictChange, VerdictChanges, unpacked
+from stepdown.types import Grade, Problem, Verdict
 
 _LONGEST = 300  # characters of a question that are kept
-_KINDS: dict[ChangeKind, set[tuple[Verdict, Verdict]]] = {
-    "won": {("wrong", "right")},
-    "lost": {("right", "wrong")},
-    "any": {("wrong", "right"), ("right", "wrong")},
-}
+_KINDS: dict[ChangeKind, set[Verdict]] = {"won": {"right"}, "lost": {"wrong"}, "any": {"right", "wrong"}}
+Judged = tuple[int, TraceKey, Verdict]
 
 
 class AllVerdictChanges(msgspec.Struct, frozen=True):
-    """All problems that turned between two runs, in the order of the second, and how many both have graded."""
+    """All problems that turned between two runs, in the order of the second, and how many both have graded.
 
-    turned: tuple[VerdictChange, ...]
+    `places` has four numbers for each: ordinal and sample of its first trace in either run; `turned` what it is now.
+    """
+
+    places: "array[int]"
+    turned: tuple[Verdict, ...]
     paired: int
 
-    def some(self, kind: ChangeKind, *, offset: int, count: int) -> VerdictChanges:
-        """Return `count` of one kind from `offset` on."""
-        chosen = [one for one in self.turned if (one.before, one.after) in _KINDS[kind]]
-        return VerdictChanges(tuple(chosen[offset : offset + count]), len(chosen), by_id=False)
+    def some(self, kind: ChangeKind, *, before: Run, after: Run, offset: int, count: int) -> VerdictChanges:
+        """Return `count` of one kind from `offset` on; their texts are read from the two runs."""
+        found = [index for index, verdict in enumerate(self.turned) if verdict in _KINDS[kind]]
+        places = (self.places[4 * index : 4 * index + 4] for index in found[offset : offset + count])
+        some = (_change(_read(before, (place[0], place[1])), _read(after, (place[2], place[3]))) for place in places)
+        return VerdictChanges(tuple(some), len(found), by_id=False)
+
+
+def _change(before: tuple[Problem, Grade], after: tuple[Problem, Grade]) -> VerdictChange:
+    (first, was), (problem, grade) = before, after
+    return VerdictChange(
+        problem=first.id,
+        other=problem.id,
+        question=problem.question[:_LONGEST],
+        gold=problem.answer,
+        before=was.verdict,
+        after=grade.verdict,
+        found_before=was.found,
+        found_after=grade.found,
+    )
 
 
 def all_verdict_changes(before: Run, after: Run) -> AllVerdictChanges:
-    """Return what turned between two runs, in one pass over each; a problem of several samples by their vote."""
-    known: dict[int, tuple[str, Verdict, str | None]] = {}
-    for attempts in before.by_problem():
-        grade = majority_grade(attempts)
-        known[key_of(attempts[0][0].problem, known)] = (attempts[0][0].problem.id, grade.verdict, grade.found)
-    seen: dict[int, None] = {}
-    turned, paired = [], 0
-    for attempts in after.by_problem():
-        problem, grade = attempts[0][0].problem, majority_grade(attempts)
-        key = key_of(problem, seen)
-        seen[key] = None
-        name, verdict, found = known.get(key, ("", "ungraded", None))
-        if "ungraded" in (verdict, grade.verdict):
+    """Return what turned between two runs, by their summaries; a problem of several samples by their vote."""
+    known: dict[int, int] = {}
+    places, verdicts = array("q"), list[Verdict]()
+    for number, (question, trace_key, verdict) in enumerate(_judged(before)):
+        known[_next_free(question, known)] = number
+        places.extend(trace_key)
+        verdicts.append(verdict)
+    seen: dict[int, int] = {}
+    found, turned, paired = array("q"), list[Verdict](), 0
+    for question, trace_key, verdict in _judged(after):
+        key = _next_free(question, seen)
+        seen[key] = 0
+        number = known.get(key, -1)
+        if number < 0 or "ungraded" in (verdict, verdicts[number]):
             continue
         paired += 1
-        if verdict != grade.verdict:
-            turned.append(
-                VerdictChange(
-                    problem=name, other=problem.id, question=problem.question[:_LONGEST], gold=problem.answer,
-                    before=verdict, after=grade.verdict, found_before=found, found_after=grade.found,
-                )
-            )  # fmt: skip
-    return AllVerdictChanges(tuple(turned), paired)
+        if verdict != verdicts[number]:
+            found.extend((*places[2 * number : 2 * number + 2], *trace_key))
+            turned.append(verdict)
+    return AllVerdictChanges(found, tuple(turned), paired)
+
+
+def _next_free(key: int, taken: dict[int, int]) -> int:
+    while key in taken:
+        key += 1
+    return key
+
+
+def _judged(run: Run) -> Iterator[Judged]:
+    """Stream (question, first trace, verdict) of a run's problems."""
+    if run.settings.samples == 1 and _all_single(run):
+        for block, grades in run.columns():
+            yield from zip(unpacked("q", block.questions), trace_keys(block), verdicts_of(block, grades), strict=True)
+        return
+    for one in problems_of(run, ""):
+        yield one.question, one.trace_key, majority_grade(one.attempts).verdict
+
+
+def _all_single(run: Run) -> bool:
+    """Whether no trace has the problem of the one before it, so that none is another sample."""
+    last = None
+    for block, _ in run.columns():
+        ids = unpacked("q", block.ids)
+        if (ids and ids[0] == last) or any(map(eq, ids, ids[1:])):
+            return False
+        last = ids[-1] if ids else last
+    return True
+
+
+def _read(run: Run, trace_key: TraceKey) -> tuple[Problem, Grade]:
+    attempts = full_attempts(run, "", trace_key)
+    return attempts[0][0].problem, majority_grade(attempts)

@@ -32,7 +32,6 @@ from stepdown.store.summaries import OpenBlocks, Tally, columns_of, refresh, tal
 from stepdown.store.trace_blocks import TraceBlock
 from stepdown.types import Grade, Plan, Problem, Role, Settings, Trace, Usage
 
-LAST_ORDINAL = (1 << 63) - 1  # SQLite's largest whole number
 # Indexes lead from the id to the ordinal and from there to the trace, however long the run is.
 _OF_PROBLEM = """and traces.ordinal in (select ordinal from traces as named where named.run = ? and named.problem in
                  (select key from problems where id = ?))"""
@@ -178,16 +177,15 @@ class Run:
         samples = groupby(self.graded(grader), key=lambda attempt: attempt[0].problem.id)
         return (list(some) for _, some in samples)
 
-    def rows(
-        self, grader: str = "", *, first: int = -1, last: int = LAST_ORDINAL
-    ) -> Iterator[tuple[int, Trace, Grade]]:
-        """Stream (ordinal, trace, grade) from a `first` ordinal to a `last`, a page of rows in memory at a time."""
+    def rows(self, grader: str = "", *, first: int = -1, page: int = PAGE) -> Iterator[tuple[int, Trace, Grade]]:
+        """Stream (ordinal, trace, grade) from a `first` ordinal on, a `page` of rows in memory at a time."""
         name, after = grader or self.grader, (first, -1)
-        while page := self._page(name, after, last):
-            calls = self._calls_of(page)
-            for row in page:
+        where = "and (traces.ordinal, traces.sample) > (?, ?)"
+        while rows := self._select(where, name, *after, most=page):
+            calls = self._calls_of(rows)
+            for row in rows:
                 yield row[0], trace_of(row, calls, self.settings.method), grade_of(row, name)
-            after = page[-1][:2]
+            after = rows[-1][:2]
 
     def trace(self, problem: str, sample: int = 0) -> Trace:
         """Return the trace of one problem id. Raises `UnknownName`."""
@@ -305,17 +303,13 @@ class Run:
         ).fetchone()
         return None if unknown else Usage(*counts)
 
-    def _page(self, grader: str, after: tuple[int, int], last: int) -> list[Any]:
-        where = "and (traces.ordinal, traces.sample) > (?, ?) and traces.ordinal <= ?"
-        return self._select(where, grader, *after, last)
-
-    def _select(self, where: str, grader: str, *values: object) -> list[Any]:
+    def _select(self, where: str, grader: str, *values: object, most: int = PAGE) -> list[Any]:
         return self.store.db.execute(
             f"""select traces.ordinal, traces.sample, body, plan, calls, solution, error, verdict, found, why
                 from traces join problems on problems.key = traces.problem
                 left join grades on grades.run = traces.run and grades.ordinal = traces.ordinal
                      and grades.sample = traces.sample and grader = ?
-                where traces.run = ? {where} order by traces.ordinal, traces.sample limit {PAGE}""",
+                where traces.run = ? {where} order by traces.ordinal, traces.sample limit {most:d}""",
             (grader, self.id, *values),
         ).fetchall()
 

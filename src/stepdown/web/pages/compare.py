@@ -171,15 +171,13 @@ def _turnings(run_stats: RunStatsCache, store: Store, report: Report, query: Com
 
 
 def _flips(run_stats: RunStatsCache, before: Run, after: Run, query: CompareQuery) -> VerdictChanges:
-    """Return a page of what turned: from the store where both runs are on one set of problems, else by a pass."""
-    alone = before.settings.samples == after.settings.samples == 1
-    if not (alone and before.settings.problems == after.settings.problems):
-        changes = run_stats.remember(
-            ("turns", before.id, run_version(before), after.id, run_version(after)),
-            lambda: all_verdict_changes(before, after),
-        )
-        if changes.paired or not alone:
-            return changes.some(query.kind, offset=(query.at - 1) * FLIPS, count=FLIPS)
+    """Return a page of what turned: paired by question as in the table, or by id where no question is shared."""
+    changes = run_stats.remember(
+        ("turns", before.id, run_version(before), after.id, run_version(after)),
+        lambda: all_verdict_changes(before, after),
+    )
+    if changes.paired or not before.settings.samples == after.settings.samples == 1:
+        return changes.some(query.kind, before=before, after=after, offset=(query.at - 1) * FLIPS, count=FLIPS)
     return verdict_changes(before, after, kind=query.kind, offset=(query.at - 1) * FLIPS, count=FLIPS)
 
 
