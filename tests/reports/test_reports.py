@@ -5,9 +5,9 @@ from msgspec.structs import replace
 
 from stepdown.errors import UnknownName, UsageError
 from stepdown.reports import disagreements, report
-from stepdown.reports.labels import plans_of
 from stepdown.stats import clustered_interval, gain_interval, holm, mcnemar_exact, paired_interval, wilson
 from stepdown.store import Run, Store
+from stepdown.text import plans_of
 from stepdown.text.figures import short
 from stepdown.types import Call, Grade, Message, Plan, Problem, Reply, Role, Sampling, Settings, Trace, Usage, Verdict
 from stored_runs import LETTERS, USUAL, keep_run

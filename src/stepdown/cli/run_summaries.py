@@ -6,9 +6,9 @@ import msgspec
 
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import show
-from stepdown.reports import ROLES, ReportRow, method_of, plans_of
+from stepdown.reports import ROLES, ReportRow
 from stepdown.runner import Contamination, LiveCounts
-from stepdown.text import DASH, count, duration, money, percent, short
+from stepdown.text import DASH, count, duration, method_of, money, percent, plans_of, short
 
 VERSION = 1
 

@@ -3,13 +3,11 @@
 from stepdown.graders import majority_grade
 from stepdown.reports.comparison import disagreements, report
 from stepdown.reports.counts import Flip
-from stepdown.reports.labels import method_of, plans_of
 from stepdown.reports.pages import write_page
 from stepdown.reports.plan_sharing import Sharing
 from stepdown.reports.report_rows import ROLES, Edits, ReportRow
 from stepdown.reports.report_value import Profile, Report
 from stepdown.reports.row_names import names_of
-from stepdown.reports.tables import Table, as_text
 from stepdown.reports.verdict_changes import all_verdict_changes
 
 __all__ = [
@@ -20,14 +18,10 @@ __all__ = [
     "Report",
     "ReportRow",
     "Sharing",
-    "Table",
     "all_verdict_changes",
-    "as_text",
     "disagreements",
     "majority_grade",
-    "method_of",
     "names_of",
-    "plans_of",
     "report",
     "write_page",
 ]

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from stepdown.measuring import Consistency, GraderReading, Sensitivity
-from stepdown.reports.tables import Table
-from stepdown.text import between, chance, percent, points
+from stepdown.text import Table, between, chance, percent, points
 
 
 def contrast_tables(results: Sequence[Consistency], row_number: dict[str, int]) -> list[Table]:

@@ -10,9 +10,8 @@ from stepdown.errors import MissingExtra
 from stepdown.files import write_whole
 from stepdown.reports.counts import SHOWN_FLIPS, Flip
 from stepdown.reports.report_value import Report
-from stepdown.reports.tables import as_html
 from stepdown.settings import in_words
-from stepdown.text import clipped
+from stepdown.text import as_html, clipped
 from stepdown.types import Settings
 
 TRACE_OF_THOUGHT = """@inproceedings{mcdonald-emami-2024-trace,

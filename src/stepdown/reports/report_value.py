@@ -11,8 +11,9 @@ from stepdown.reports.measures import contrast_tables, sensitivity_table
 from stepdown.reports.plan_sharing import Sharing
 from stepdown.reports.report_rows import ReportRow
 from stepdown.reports.server_tables import server_tables
-from stepdown.reports.tables import Table, as_markdown, as_text, tables_of, wrapped
+from stepdown.reports.tables import tables_of
 from stepdown.store import ServerFigures
+from stepdown.text import Table, as_markdown, as_text, wrapped
 from stepdown.types import Settings
 
 VERSION = 1

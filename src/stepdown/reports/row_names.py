@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from stepdown.reports.labels import method_of, plans_of
 from stepdown.reports.report_rows import ReportRow
-from stepdown.text import DASH, clipped, short
+from stepdown.text import DASH, clipped, method_of, plans_of, short
 
 _MOST = 3  # settings in a name beside the columns; the table of settings has them all
 _COLUMNS: dict[str, Callable[[ReportRow], str]] = {

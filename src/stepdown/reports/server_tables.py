@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from stepdown.reports.tables import Table
 from stepdown.store import ServerFigures
-from stepdown.text import DASH, clipped
+from stepdown.text import DASH, Table, clipped
 
 _NOTE = (
     "Of the calls that the run paid for. rate: calls per second while it had any; p50, p95: seconds of its answers. "

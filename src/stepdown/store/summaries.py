@@ -43,9 +43,15 @@ class Kind(NamedTuple):
 
 
 def tally(store: Database, run: str, grader: str) -> Tally:
-    """Count a run's traces and a grader's verdicts without a look at each."""
+    """Count a run's traces and a grader's verdicts without a look at each, or by the store's indexes."""
     traces, grades = (_tally(store, run, kind) for kind in (_of_traces(store, run), _of_grades(store, run, grader)))
-    return Tally(traces.traces, grades.rights, grades.wrongs)
+    if traces and grades:
+        return Tally(traces.traces, grades.rights, grades.wrongs)
+    verdicts = "select count(*) from grades where run = ? and grader = ? and verdict = ?"
+    return Tally(
+        store.value("select count(*) from traces indexed by traces_cut where run = ?", run),
+        *(store.value(verdicts, run, grader, verdict) for verdict in ("right", "wrong")),
+    )
 
 
 def columns_of(store: Database, run: str, grader: str) -> Iterator[tuple[TraceBlock, GradeBlock]]:
@@ -166,9 +172,12 @@ def _of_grades(store: Database, run: str, grader: str) -> Kind:
     return Kind(OF_GRADES + grader, "grades", make)
 
 
-def _tally(store: Database, run: str, kind: Kind) -> Tally:
-    known = _kept(store, run, kind)
-    some = [known.get(block) or kind.make(block)[0] for block in _blocks(store, run, kind.table)]
+def _tally(store: Database, run: str, kind: Kind) -> Tally | None:
+    """Add up the counts of a run's blocks; None where many have no summary."""
+    known, blocks = _kept(store, run, kind), list(_blocks(store, run, kind.table))
+    if sum(block not in known for block in blocks) > _MOST_OPEN:
+        return None
+    some = [known.get(block) or kind.make(block)[0] for block in blocks]
     return Tally(*map(sum, zip(*some, strict=True))) if some else Tally(0, 0, 0)
 
 

@@ -1,4 +1,4 @@
-"""Text on its way out: figures for people, hostile text made safe to show, server-sent events."""
+"""Text on its way out: figures and tables for people, hostile text made safe to show, server-sent events."""
 
 from stepdown.text import figures
 from stepdown.text.figures import (
@@ -16,8 +16,10 @@ from stepdown.text.figures import (
     short,
     size,
 )
+from stepdown.text.labels import method_of, plans_of
 from stepdown.text.safety import clean, error_line, in_markdown, json_line
 from stepdown.text.sse import DONE, EventReader, EventTooLarge, comment, event
+from stepdown.text.tables import Table, as_html, as_markdown, as_text, wrapped
 
 __all__ = [
     "DASH",
@@ -25,6 +27,10 @@ __all__ = [
     "UNKNOWN",
     "EventReader",
     "EventTooLarge",
+    "Table",
+    "as_html",
+    "as_markdown",
+    "as_text",
     "between",
     "chance",
     "clean",
@@ -38,9 +44,12 @@ __all__ = [
     "figures",
     "in_markdown",
     "json_line",
+    "method_of",
     "money",
     "percent",
+    "plans_of",
     "points",
     "short",
     "size",
+    "wrapped",
 ]

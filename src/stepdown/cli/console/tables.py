@@ -5,8 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from stepdown.cli.console.terminal import show
-from stepdown.reports import Table, as_text
-from stepdown.text import clean
+from stepdown.text import Table, as_text, clean
 
 _NARROW, _PIPED, _WIDE = 60, 120, 160
 

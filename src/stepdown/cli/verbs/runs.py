@@ -7,9 +7,8 @@ import msgspec
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show_json
 from stepdown.cli.options import OutputOptions
-from stepdown.reports import method_of, plans_of
 from stepdown.store import Run, StoredShards, cut_runs
-from stepdown.text import clipped, short
+from stepdown.text import clipped, method_of, plans_of, short
 
 OUTPUT = OutputOptions()
 

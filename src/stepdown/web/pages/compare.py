@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import MissingExtra, UnknownName, UsageError
-from stepdown.reports import Report, ReportRow, all_verdict_changes, method_of, names_of, plans_of
+from stepdown.reports import Report, ReportRow, all_verdict_changes, names_of
 from stepdown.store import ChangeKind, Run, Store, VerdictChanges, run_version, verdict_changes
-from stepdown.text import figures
+from stepdown.text import figures, method_of, plans_of
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import number
 from stepdown.web.views.run_stats import RunStatsCache

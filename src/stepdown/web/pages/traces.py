@@ -12,7 +12,6 @@ from stepdown.audits import EndingKind, Leak, PlanFault, faults, leak, terminati
 from stepdown.errors import UnknownName
 from stepdown.models import Prices
 from stepdown.prompts import question_text
-from stepdown.reports import method_of, plans_of
 from stepdown.settings import in_words
 from stepdown.store import (
     Annotation,
@@ -30,7 +29,7 @@ from stepdown.store import (
     payers,
     siblings,
 )
-from stepdown.text import figures
+from stepdown.text import figures, method_of, plans_of
 from stepdown.types import Call, Grade, Trace
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import chosen_of, number, query

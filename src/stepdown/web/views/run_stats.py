@@ -8,10 +8,10 @@ from typing import TypeVar
 import msgspec
 
 from stepdown.models import Prices
-from stepdown.reports import Report, method_of, plans_of, report
+from stepdown.reports import Report, report
 from stepdown.stats import wilson
 from stepdown.store import Run, RunVersion, Store, payments, run_version
-from stepdown.text import short
+from stepdown.text import method_of, plans_of, short
 from stepdown.types import Settings
 
 T = TypeVar("T")

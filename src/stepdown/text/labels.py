@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from stepdown.text import DASH, short
+from stepdown.text.figures import DASH, short
 
 
 class HasSamples(Protocol):
