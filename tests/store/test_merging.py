@@ -111,6 +111,8 @@ def test_merging_the_same_store_again_changes_nothing(parts: list[Path], tmp_pat
 def test_an_incomplete_set_is_said(parts: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["store", "merge", *map(str, parts[:2]), "--into", str(tmp_path / "all")]) == 0
     assert "2 of 3 shards, without 3/3" in capsys.readouterr().out
+    with Store(tmp_path / "all") as joined:
+        assert "this store has 2 of 3 shards" in report(run_of(joined)).caption
     assert main(["store", "merge", str(parts[2]), "--into", str(tmp_path / "all"), "--json"]) == 0
     [said] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(one["missing"], one["problems"], one["total"]) for one in said["runs"]] == [([], COUNT, COUNT)]
@@ -310,6 +312,21 @@ def test_a_store_that_a_living_process_asks_for_is_refused_and_a_dead_ones_calls
         merge(parts, tmp_path / "all")
     with Store(tmp_path / "all") as joined:
         assert list(joined.paid([run.id])).count(("student", Usage(10, 20))) == 1
+
+
+def test_a_store_that_another_process_makes_meanwhile_is_not_replaced(parts: list[Path], tmp_path: Path) -> None:
+    into = tmp_path / "all"
+
+    def make(done: int, total: int) -> None:
+        if not into.exists():
+            shutil.copy(parts[0], into)
+
+    with pytest.raises(StoreError, match="another process has made"):
+        merge(parts, into, progress=make)
+    assert dump(into) == dump(parts[0])
+    merge(parts, into)
+    with Store(into) as joined:
+        assert len(run_of(joined)) == COUNT
 
 
 def test_a_damaged_store_leaves_nothing_behind(parts: list[Path], tmp_path: Path) -> None:

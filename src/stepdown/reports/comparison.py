@@ -15,7 +15,7 @@ from stepdown.reports.report_rows import ReportRow, adjusted, report_row
 from stepdown.reports.report_value import Profile, Report
 from stepdown.reports.variations import variations
 from stepdown.runner import contamination_warnings, may_have_seen
-from stepdown.store import Run, servers_of
+from stepdown.store import Run, cut_runs, servers_of
 from stepdown.text import counted
 from stepdown.types import Grade, Pricing, Trace
 
@@ -64,7 +64,11 @@ def report(
         baseline=alone[0] if len(alone) == 1 < len(table) else None,
         grader=graders,
         caption=" ".join(
-            [_caption(rows, graders, baseline), *(f"On contrast {one}." for one in contamination_warnings(contrast))]
+            [
+                _caption(rows, graders, baseline),
+                *_cuts(table),
+                *(f"On contrast {one}." for one in contamination_warnings(contrast)),
+            ]
         ),
         sharing=sharings(rows, settings),
         settings=settings,
@@ -151,6 +155,13 @@ def _tallies(
         count = count_traces if may_have_seen(run.settings) else count_blocks
         done[run.id] = count(run, prices, grader=run.stored_grader(grader), before=before, keep=not base)
     return {run.id: done[run.id] for run in table}
+
+
+def _cuts(runs: Sequence[Run]) -> Iterator[str]:
+    """Say of which runs the store has some shards only."""
+    for run in runs:
+        if found := cut_runs(run.store).get(run.id):
+            yield f"Of run {run.id} this store has {found} ({found.problems:,} of {found.total:,} problems)."
 
 
 def _caption(rows: Sequence[ReportRow], grader: str, given: Run | None) -> str:

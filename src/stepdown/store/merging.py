@@ -138,10 +138,13 @@ def _opened(into: Path, dry: bool) -> Iterator[Store]:
         with folder_beside(into) as folder, Store(folder / "tried.sqlite", journal="delete") as store:
             yield store
     else:
-        with replacing(into, False) as part, Store(part, journal="delete") as store:
-            # Nobody sees the file before it is whole and on the disk.
-            store.db.execute("pragma synchronous = off").close()
-            yield store
+        with replacing(into, False) as part:
+            with Store(part, journal="delete") as store:
+                # Nobody sees the file before it is whole and on the disk.
+                store.db.execute("pragma synchronous = off").close()
+                yield store
+            if into.exists():
+                raise StoreError(f"another process has made `{into}` meanwhile", "the same command joins into that one")
 
 
 class _Merging:
