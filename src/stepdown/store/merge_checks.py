@@ -6,14 +6,14 @@ from itertools import combinations
 from pathlib import Path
 
 import msgspec
-from msgspec import structs
 
 from stepdown.errors import StoreError, UsageError
+from stepdown.settings import in_words
 from stepdown.store.connection import WAIT
 from stepdown.store.owners import lives, process_of
 from stepdown.store.run import Run, Store
 from stepdown.store.schema import SCHEMA_VERSION
-from stepdown.types import Settings
+from stepdown.types import Sampling, Settings
 
 _MOST_NAMED = 3
 
@@ -123,5 +123,4 @@ def _differences(one: Settings, other: Settings) -> str:
 
 
 def _as_text(value: object) -> str:
-    plain = structs.asdict(value) if isinstance(value, msgspec.Struct) else value
-    return f"{plain}"[:60]
+    return in_words(value) if isinstance(value, Sampling) else f"{value}"[:60]

@@ -81,6 +81,8 @@ def finish(session: Session, *, as_json: bool) -> int:
         if graded:
             ids = " ".join(graded)
             say("", f"next: `stepdown report {ids}`, `stepdown traces {graded[-1]} --where wrong -n 3`")
+        if shard := session.tasks[0].shard:
+            say(f"this is shard {shard}: `stepdown store merge STORES --into STORE` joins it with the others")
     left = len(session.tasks) - len(session.results)
     if session.stopped is not None:
         say(*([f"{left} of {counted(len(session.tasks), 'run')} not begun"] if left else []))
