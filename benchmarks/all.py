@@ -65,7 +65,7 @@ def main() -> None:
     else:
         with server() as url:
             found += rows("pipeline.py", url)
-    found += rows("grading.py") + rows("corpus.py") + rows("embedded.py")
+    found += rows("grading.py") + rows("corpus.py") + rows("chains.py") + rows("embedded.py")
     found += rows("sampling.py") + rows("training.py") + rows("resume.py")
     found += rows("estimate.py")
     found += rows("fleet.py", "--quick")

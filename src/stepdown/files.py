@@ -1,5 +1,6 @@
 """Files and folders that are written whole or not at all, and the cleaning up after writers that were killed."""
 
+import fcntl
 import os
 import platform
 import re
@@ -15,9 +16,11 @@ from hashlib import blake2b
 from pathlib import Path
 
 from stepdown.errors import UsageError
+from stepdown.workers import WorkerLost
 
 # What a process of another machine left is only taken for left when it is this old, in seconds.
 _ABANDONED = 24 * 3600.0
+_LOCK = ".lock"
 _LONGEST = 60  # characters of a file's name in that of its unfinished form
 _LEFT = re.compile(r"\.stepdown-([0-9a-f]{6})-(\d{1,10})-[0-9a-z_-]+")
 
@@ -49,21 +52,74 @@ def replacing_folder(out: Path) -> Iterator[Path]:
     Whoever calls has checked that what is at `out` may go; it goes only when the new folder stands. Raises `OSError`.
     """
     sweep(out)
-    part, old = _unfinished(out), out.with_name(f".{out.name}.old-{os.getpid()}")
+    part = _unfinished(out)
     try:
         part.mkdir(parents=True)
         yield part
-        if out.exists():
-            out.rename(old)
-        try:
-            part.rename(out)
-        except OSError:
-            if old.exists():
-                old.rename(out)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
+        _swap(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def resumable_folder(out: Path, key: str) -> Iterator[Path]:
+    """Give a folder to fill that takes the place of `out`, as `replacing_folder` does, and outlives a kill.
+
+    Whoever fills it for the same `key` finds what was done before; for another key it is begun anew. An error removes
+    it, but for workers that died and for an interruption. Raises `UsageError` where another process fills it.
+    """
+    sweep(out)
+    part = out.with_name(f".{out.name[:_LONGEST]}.stepdown-work-{key}")
+    part.mkdir(parents=True, exist_ok=True)
+    with locked(part / _LOCK, f"another process writes `{out}`"):
+        for left in out.parent.glob(f".{_escaped(out.name[:_LONGEST])}.stepdown-work-*"):
+            if left != part and not is_locked(left / _LOCK):
+                _remove(left)
+        try:
+            yield part
+            (part / _LOCK).unlink()
+            _swap(part, out)
+        except Exception as error:
+            if not isinstance(error, WorkerLost):
+                shutil.rmtree(part, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold a lock file, which the system frees when this process ends; raise `UsageError` where another holds it."""
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(what, "wait for it, or name another place") from error
+        yield
+
+
+def is_locked(path: Path) -> bool:
+    """Whether another process holds a lock file."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _swap(part: Path, out: Path) -> None:
+    """Put a folder that is filled in the place of another, or of none."""
+    old = out.with_name(f".{out.name}.old-{os.getpid()}")
+    if out.exists():
+        out.rename(old)
+    try:
+        part.rename(out)
+    except OSError:
+        if old.exists():
+            old.rename(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

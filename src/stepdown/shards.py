@@ -29,8 +29,8 @@ class Shard(msgspec.Struct, frozen=True, order=True):
 def problem_hash(problem: Problem) -> int:
     """Return 64 bits of the hash of a problem's question and choices.
 
-    Problems that ask the same are in the same part, so that no two machines pay for one prompt. What is hashed must
-    never change: machines of different versions would leave problems out.
+    Problems that ask the same have the same, so that no two machines pay for one prompt. What is hashed must never
+    change: machines of different versions would leave problems out, and corpora would be split otherwise.
     """
     question = "\n".join((problem.question, *problem.choices)).encode(errors="replace")
     return int.from_bytes(blake2b(question, digest_size=8).digest(), "big")

@@ -19,6 +19,7 @@ CHOICE, SETTINGS, PROBLEMS, SAMPLING, MONEY, ENDPOINT, WORK, OUTPUT = (
     for position, name in enumerate(("What", "Settings", "Problems", "Sampling", "Money", "Endpoint", "Work", "Output"))
 )
 Limit = Annotated[int | None, Parameter(name=["--limit", "-n"], validator=Number(gte=1))]
+Buckets = Annotated[int | None, Parameter(validator=Number(gte=1), group=CHOICE)]
 Jobs = Annotated[int, Parameter(name=["--jobs", "-j"], validator=Number(gte=1), group=WORK)]
 On = Annotated[Literal["ray"] | None, Parameter(name="--on", group=WORK)]
 Flag = Annotated[bool, Parameter(show_default=False)]

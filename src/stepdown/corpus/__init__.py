@@ -1,12 +1,14 @@
 """Corpora of teachers' chains: folders of parquet parts with a card, lazily filtered views, and targets to train on."""
 
-from stepdown.corpus.card import CARD, CHOSEN, REJECTED, Card, Content, Selection, read_card
+from stepdown.corpus.card import CARD, CHOSEN, REJECTED, Bucket, Card, Content, Selection, read_card
 from stepdown.corpus.folder import CorpusWriter, check_out, questions_of_teachers
 from stepdown.corpus.majority_labels import with_majority_labels
 from stepdown.corpus.merging import merge_corpora
 from stepdown.corpus.parquet_rows import unicode_value
 from stepdown.corpus.problem_index import ProblemIndex, index_problems
+from stepdown.corpus.selection import ChainTable, table_of
 from stepdown.corpus.shard_places import ShardWriter, note_of
+from stepdown.corpus.split_writing import write_split
 from stepdown.corpus.targets import TARGETS, Example, label, target
 from stepdown.corpus.views import Corpus, open_corpus
 
@@ -15,7 +17,9 @@ __all__ = [
     "CHOSEN",
     "REJECTED",
     "TARGETS",
+    "Bucket",
     "Card",
+    "ChainTable",
     "Content",
     "Corpus",
     "CorpusWriter",
@@ -31,7 +35,9 @@ __all__ = [
     "open_corpus",
     "questions_of_teachers",
     "read_card",
+    "table_of",
     "target",
     "unicode_value",
     "with_majority_labels",
+    "write_split",
 ]

@@ -34,6 +34,18 @@ class Selection(msgspec.Struct, frozen=True):
     seed: int = 0
 
 
+class Bucket(msgspec.Struct, frozen=True):
+    """The problems of one hash in a corpus that is split by problem; its `parts` follow those of the bucket before.
+
+    `fingerprint` is 32 hexadecimal digits over its rows, as JSON, in their order.
+    """
+
+    parts: int
+    problems: int
+    chains: int
+    fingerprint: str
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a corpus.
 
@@ -42,7 +54,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     each model string wrote and `versions` the model names that endpoints returned. `prompts` is the fingerprint of
     `prompt_set`. `right` of the `graded` chains are right. `edits` counts chains a person changed. `kept_from` is the
     fingerprint of the corpus that `selection` was applied to last; `fingerprint` is 32 hexadecimal digits over the
-    rows, as JSON, in their order. `questions` counts the different questions, whose hashes lie in `questions.bin`
+    rows, as JSON, in their order, or, where `buckets` says that it is split by problem, over those of its buckets.
+    `questions` counts the different questions, whose hashes lie in `questions.bin`
     (None in corpora of 0.1.0, which have no such file), `behind` those that its teachers were trained on or were shown
     as demonstrations, in `behind.bin`; `unknown` names teachers that were trained on nobody knows what. The writer
     fills the counts, `teachers`, `graders`, `unknown` and `fingerprint`.
@@ -72,6 +85,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     questions: int | None = None
     behind: int = 0
     unknown: tuple[str, ...] = ()
+    buckets: tuple[Bucket, ...] = ()
 
     @property
     def row(self) -> str:
@@ -140,6 +154,7 @@ def _facts(card: Card) -> list[tuple[str, str]]:
         ("licence", in_markdown(card.licence, 2_000)),
         ("kept from", in_markdown(card.kept_from)),
         ("fingerprint", in_markdown(card.fingerprint)),
+        ("split by problem into", f"{len(card.buckets):,} buckets" if card.buckets else ""),
         ("questions", "unknown" if card.questions is None else f"{card.questions:,} different ones"),
         ("questions its teachers met", f"{card.behind:,}" if card.behind else ""),
         ("trained on what nobody knows", ", ".join(map(in_markdown, card.unknown))),

@@ -1,7 +1,7 @@
 """The folder of a corpus: parquet parts that are written once and read as streams, with bounded memory."""
 
 import re
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -86,16 +86,18 @@ class CorpusWriter:
         self._parts.close()
         if not self._parts.counts.chains:
             raise UsageError(f"nothing was written to `{self.out}`: there is no chain", "a corpus has at least one")
-        self.card = complete(self._folder, self.card, self._parts.counts, self._parts.questions, self._behind)
+        card = msgspec.structs.replace(self.card, buckets=())
+        questions = write_keys(self._folder / FILE, self._parts.questions)
+        self.card = complete(self._folder, card, self._parts.counts, questions, self._behind)
 
 
-def complete(folder: Path, card: Card, counts: PartCounts, questions: Set[int], behind: Keys) -> Card:
-    """Put beside the parts of a corpus its card, with their counts filled in, and its questions; return the card."""
+def complete(folder: Path, card: Card, counts: PartCounts, questions: int, behind: Keys) -> Card:
+    """Put beside the parts of a corpus and its questions its card, with their counts filled in; return the card."""
     lessons = questions_of_teachers(counts.teachers)
     behind |= lessons.keys
     card = msgspec.structs.replace(
         card,
-        questions=write_keys(folder / FILE, questions),
+        questions=questions,
         behind=len(behind),
         unknown=tuple(dict.fromkeys((*card.unknown, *lessons.unknown))),
         teachers=counts.teachers,

@@ -65,6 +65,8 @@ def unicode_value(value: Any) -> Any:
 def frame_of(rows: Sequence[Row]) -> Any:
     """Return rows as a polars frame."""
     polars = load_polars()
+    if not rows:
+        return polars.DataFrame(schema=schema())
     columns = dict(zip(schema(), zip(*rows, strict=True), strict=True))
     choices = columns.pop("choices")
     # Lists are slow to build; the chains of one problem, and most problems of a data set, have the same.

@@ -25,20 +25,34 @@ def read_tables(folder: Path, card: Card) -> Iterator[ChainTable]:
 
 def tables_of(parts: Iterable[Path]) -> Iterator[ChainTable]:
     """Stream the problems of some parts that follow one another; a problem may reach over several of them."""
-    polars, met = load_polars(), set[int]()
-    left: Any = None
+    met, waiting = set[int](), None
     for part in parts:
         for start, frame in frames_of(part):
             with reading(f"`{part}` cannot be read", AGAIN):
                 check_rows(frame, part, start)
-                table = ChainTable(frame if left is None else polars.concat([left, frame]))
-                _check_ids(table.frame, table.starts)
-                last = table.starts.arg_true()[-1]
-            left = table.frame[last:]
-            if last:
-                yield _met(ChainTable(table.frame[:last]), met)
-    if left is not None:
-        yield _met(ChainTable(left), met)
+                if waiting is not None and waiting["problem"][-1] == frame["problem"][0]:
+                    # The last problem that waits goes on: it waits for the rest of it.
+                    whole, frame = _cut(waiting, frame)
+                    yield from _checked(whole, met)
+                elif waiting is not None:
+                    yield from _checked(waiting, met)
+            waiting = frame
+    if waiting is not None:
+        yield from _checked(waiting, met)
+
+
+def _cut(waiting: Any, frame: Any) -> tuple[Any, Any]:
+    """Return the problems of a frame that are whole, and its last one together with the next frame."""
+    last = (waiting["problem"] != waiting["problem"][-1]).arg_true()
+    start = last[-1] + 1 if len(last) else 0
+    return waiting[:start], load_polars().concat([waiting[start:], frame])
+
+
+def _checked(frame: Any, met: set[int]) -> Iterator[ChainTable]:
+    if len(frame):
+        table = ChainTable(frame)
+        _check_ids(frame, table.starts)
+        yield _met(table, met)
 
 
 def _check_ids(frame: Any, starts: Any) -> None:

@@ -2,21 +2,27 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from stepdown.corpus.buckets import assemble, sifted_tables
 from stepdown.corpus.card import Card, Selection, read_card
-from stepdown.corpus.folder import BEHIND, CorpusWriter, parts_of, questions_of, read_groups
+from stepdown.corpus.folder import BEHIND, CorpusWriter, check_out, parts_of, questions_of, read_groups
 from stepdown.corpus.problem_tables import read_tables
-from stepdown.corpus.selection import ChainTable, Filter, load_filter
+from stepdown.corpus.selection import ChainTable, Filter
 from stepdown.corpus.shard_places import ShardWriter, note_of, read_places
-from stepdown.corpus.steps import FilterStep, StepCounter
+from stepdown.corpus.split_writing import keep_buckets, keep_into, prepare_steps, tasks_of, write_split
+from stepdown.corpus.steps import FilterStep, StepCounter, selection_of, step_of
 from stepdown.errors import UsageError
+from stepdown.files import resumable_folder
 from stepdown.questions import NONE, Keys, keys_of, read_keys
 from stepdown.shards import Shard
 from stepdown.types import Chain
+from stepdown.version import __version__
+from stepdown.workers import SerialPool, WorkerPool
 
 Progress = Callable[[int, int], None]
 _REPORTED_EVERY = 5_000
@@ -80,7 +86,7 @@ class Corpus:
             if not counter.step.filter.columns:
                 what = f"`{counter.step.filter.name}` is a filter of chains, not of columns"
                 raise UsageError(what, "stream the view by `groups`")
-        return _sifted_tables(counters, self._read_tables(None))
+        return sifted_tables(self._read_tables(None), counters)
 
     def keep(self, *filters: str | Filter, seed: int = 0, code: bool = False) -> "Corpus":
         """Return a view that keeps only what these filters keep, one after the other; nothing is read yet.
@@ -89,10 +95,10 @@ class Corpus:
         what is no filter.
         """
 
-        def load(one: str | Filter) -> Filter:
-            return load_filter(one, seed=seed, content=self.card.content, code=code) if isinstance(one, str) else one
-
-        steps = tuple(FilterStep(load(one), seed) for one in filters)
+        steps = tuple(
+            step_of(one, seed, self.card.content, code=code) if isinstance(one, str) else FilterStep(one, seed)
+            for one in filters
+        )
         return Corpus(self.path, self.card, self._steps + steps)
 
     def prepared(self, progress: Progress | None = None) -> "Corpus":
@@ -135,19 +141,28 @@ class Corpus:
         force: bool = False,
         progress: Progress | None = None,
         shard: Shard | None = None,
+        workers: WorkerPool | None = None,
+        buckets: int = 0,
     ) -> "Corpus":
         """Write this view as a corpus of its own and return that, with what each filter kept on its card.
 
         `progress` gets the rows read and all there are; a filter that must see the corpus first makes one more
-        pass, over the whole of it also where only the problems of a `shard` are written. Raises `UsageError`, also
-        where nothing is kept; then nothing is left.
+        pass, over the whole of it also where only the problems of a `shard` are written. A corpus that is split by
+        problem stays so but for a shard of it, and `buckets` splits one; then `workers` fill its buckets, each alone,
+        and what a killed process filled is not filled again. Raises `UsageError`, also where nothing is kept; then
+        nothing is left.
         """
-        card = msgspec.structs.replace(self.card, kept_from=self.card.fingerprint)
+        card = msgspec.structs.replace(self.card, kept_from=self.card.fingerprint, buckets=())
         cut = None if shard is None else self._cut(shard)
+        if cut is None and (buckets or self.card.buckets):
+            self._write_split(
+                Path(out), card, buckets or len(self.card.buckets), force, workers or SerialPool(), progress
+            )
+            return open_corpus(out)
         with CorpusWriter(out, card=card, force=force, behind=self.behind) as writer:
             tallies = self._tallies(progress)
             if cut is None and all(tally.step.filter.columns for tally in tallies):
-                for table in _sifted_tables(tallies, self._read_tables(progress)):
+                for table in sifted_tables(self._read_tables(progress), tallies):
                     writer.add_table(table)
             else:
                 groups = self._read(progress) if cut is None else cut.choose(self._read(progress))
@@ -175,13 +190,43 @@ class Corpus:
             )
         return ShardWriter(shard, selections=len(self.card.selection))
 
+    def _write_split(
+        self, out: Path, card: Card, buckets: int, force: bool, pool: WorkerPool, progress: Progress | None
+    ) -> None:
+        key = self._work_key()
+        if buckets != len(self.card.buckets):
+            feed = partial(self._feed, card, progress)
+            write_split(out, feed, buckets=buckets, key=key, force=force, pool=pool, behind=self.behind)
+            return
+        target = out.expanduser().resolve()
+        check_out(target, force=force)
+        with resumable_folder(target, f"{key}-keep") as work:
+            steps = prepare_steps(self.path, self.card, self._steps, pool)
+            made = keep_buckets(work, tasks_of(self.path, self.card, steps), pool, progress)
+            kept = [selection_of(step, [one.steps[at] for one in made]) for at, step in enumerate(steps)]
+            _refuse_empty(kept)
+            assemble(work, msgspec.structs.replace(card, selection=(*card.selection, *kept)), made, self.behind)
+
+    def _feed(self, card: Card, progress: Progress | None, take: Callable[[ChainTable], None]) -> Card:
+        counters = self._tallies(progress)
+        keep_into(take, self._read_tables(progress), counters)
+        kept = tuple(counter.kept for counter in counters)
+        _refuse_empty(kept)
+        return msgspec.structs.replace(card, selection=(*card.selection, *kept))
+
+    def _work_key(self) -> str:
+        """Return what stands for this view, so that the work on it can be gone on with."""
+        steps = [(step.filter.name, step.filter.definition, step.seed) for step in self._steps]
+        body = msgspec.json.encode([__version__, self.card.fingerprint, self.card.chains, steps])
+        return blake2b(body, digest_size=8).hexdigest()
+
     def _tallies(self, progress: Progress | None) -> list[StepCounter]:
         """Make the filters ready, each on what those before it keep."""
         ready: list[FilterStep] = []
         for step in self._steps:
             if step.filter.prepare:
                 before = tuple(ready)
-                step = FilterStep(step.filter.prepare(partial(self._sifted, before, progress)), step.seed)
+                step = FilterStep(step.filter.prepare(partial(self._sifted, before, progress)), step.seed, None)
             ready.append(step)
         return [StepCounter(step) for step in ready]
 
@@ -212,14 +257,7 @@ def _with_progress(groups: Iterator[Rows], total: int, progress: Progress) -> It
     progress(done, total)
 
 
-def _sifted_tables(counters: list[StepCounter], tables: Iterator[ChainTable]) -> Iterator[ChainTable]:
-    for table in tables:
-        for counter in counters:
-            table = counter.take_table(table)
-        yield table
-
-
-def _refuse_empty(kept: tuple[Selection, ...]) -> None:
+def _refuse_empty(kept: Sequence[Selection]) -> None:
     for one in kept:
         if one.chains_in and not one.chains_kept:
             what = f"no chain is left: `{one.filter}` kept none of {one.chains_in:,}"

@@ -17,6 +17,7 @@ from stepdown.problems import plain_number
 from stepdown.runner import plain
 from stepdown.tabular import Row, clip_value
 from stepdown.types import Chain, Grade, Grader, Problem
+from stepdown.workers import SerialPool, WorkerPool
 
 ASKING, ANSWERING = ("user", "human"), ("assistant", "gpt", "model")
 # Problems graded in one go.
@@ -30,7 +31,9 @@ def fits(fields: Mapping[str, Any]) -> bool:
     return "messages" in fields or "conversations" in fields or {"prompt", "completion"} <= fields.keys()
 
 
-def read_conversations(source: ChainSource, *, progress: Progress | None = None) -> Iterator[list[Chain]]:
+def read_conversations(
+    source: ChainSource, *, progress: Progress | None = None, workers: WorkerPool | None = None
+) -> Iterator[list[Chain]]:
     """Stream chains, one problem at a time: the last answer of each row is a chain for the question before it.
 
     Rows with the same question are one problem. Its gold is the column `answer`, and then the default grader grades
@@ -40,9 +43,9 @@ def read_conversations(source: ChainSource, *, progress: Progress | None = None)
     chains = (_chain(row, source) for row in read_objects(source.path, progress=progress))
     groups = enumerate(external_group_by(chains, source.scratch))
     settled = (_settled(group, f"{source.dataset}/{index}") for index, group in groups)
-    grader = load_grader()
-    while page := list(islice(settled, PAGE)):
-        for group in plain(_graded(page, grader)):
+    pages = iter(lambda: list(islice(settled, PAGE)), [])
+    for page in (workers or SerialPool()).map(grade_page, pages, name=_first_problem):
+        for group in page:
             source.seen[_NO_LABEL] += sum(chain.grade.found is None for chain in group)
             yield group
 
@@ -129,6 +132,15 @@ def _supposed(group: list[Chain]) -> Problem:
 def _last(text: str) -> str | None:
     index = final_line(text)
     return text[slice(*index)].strip() or None if index else None
+
+
+def grade_page(groups: list[list[Chain]]) -> list[list[Chain]]:
+    """Return the chains of some problems with the default grader's verdicts, or ungraded where no gold is known."""
+    return plain(_graded(groups, load_grader()))
+
+
+def _first_problem(groups: list[list[Chain]]) -> str:
+    return groups[0][0].problem.id
 
 
 async def _graded(groups: Iterable[list[Chain]], grader: Grader) -> list[list[Chain]]:

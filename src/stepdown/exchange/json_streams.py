@@ -5,10 +5,10 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 
 import msgspec
 
@@ -21,6 +21,8 @@ _REPORTED_EVERY = 1_000
 _BLOCK = 1 << 20
 # No object of an array is larger (characters): beyond it the array is taken for broken.
 _LARGEST = 1 << 26
+_GZIP, _BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
+Piece = TypeVar("Piece")
 _GAP = re.compile(r"[\s,]*")
 _CUT = "fetch the file again: it ends too early or was changed on the way"
 
@@ -49,11 +51,52 @@ def read_objects(path: Path, *, progress: Progress | None = None) -> Iterator[Ro
         if start == b"PAR1":
             yield from parquet_rows(path)
             return
-        rows = _zipped_rows(path, raw) if start[:2] == b"\x1f\x8b" else _rows(path, raw)
+        rows = _zipped_rows(path, raw) if start[:2] == _GZIP else _rows(path, raw)
         yield from rows if progress is None else _with_progress(rows, raw, path.stat().st_size, progress)
 
 
-def _with_progress(rows: Iterator[Row], raw: IO[bytes], size: int, progress: Progress) -> Iterator[Row]:
+def is_lines(path: Path) -> bool:
+    """Whether a file, plain or gzip, has an object on each line: neither an array nor parquet."""
+    with path.open("rb") as raw:
+        start = raw.read(4)
+        if start == b"PAR1":
+            return False
+        raw.seek(0)
+        body = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if start[:2] == _GZIP else raw
+        with suppress(EOFError, gzip.BadGzipFile, zlib.error):
+            while block := body.read(_BLOCK):
+                if found := block.removeprefix(_BOM).lstrip():
+                    return found.startswith(b"{")
+    return False
+
+
+def read_lines(path: Path, *, progress: Progress | None = None) -> Iterator[tuple[int, bytes]]:
+    """Stream the lines of a file that `is_lines`, numbered from 1, without blank ones; raises as `read_objects`."""
+    with path.open("rb") as raw:
+        zipped = raw.read(2) == _GZIP
+        raw.seek(0)
+        lines = _unzipped_lines(path, raw) if zipped else _lines(raw)
+        yield from lines if progress is None else _with_progress(lines, raw, path.stat().st_size, progress)
+
+
+def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    for number, line in enumerate(file, 1):
+        body = line.removeprefix(_BOM) if number == 1 else line
+        if not body.isspace() and body:
+            yield number, body
+
+
+def _unzipped_lines(path: Path, raw: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    number = 0
+    try:
+        with gzip.GzipFile(fileobj=raw) as body:
+            for number, line in _lines(cast(IO[bytes], body)):
+                yield number, line
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise BadRow(path, number + 1, "the file", f"a whole gzip file ({error})", _CUT) from error
+
+
+def _with_progress(rows: Iterator[Piece], raw: IO[bytes], size: int, progress: Progress) -> Iterator[Piece]:
     for count, row in enumerate(rows, 1):
         yield row
         if count % _REPORTED_EVERY == 0:
@@ -81,15 +124,16 @@ def _rows(path: Path, file: IO[bytes]) -> Iterator[Row]:
                 yield from _array_rows(path, text)
             return
         if body:
-            yield _row(path, blanks + 1, body)
+            yield row_of_line(path, blanks + 1, body)
             break
         blanks += 1
     for number, line in enumerate(file, blanks + 2):
         if line.strip():
-            yield _row(path, number, line)
+            yield row_of_line(path, number, line)
 
 
-def _row(path: Path, number: int, line: bytes) -> Row:
+def row_of_line(path: Path, number: int, line: bytes) -> Row:
+    """Return a line as a row; raise `BadRow` where it is no JSON object."""
     try:
         found: object = msgspec.json.decode(line)
     except UnicodeDecodeError as error:

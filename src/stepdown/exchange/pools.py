@@ -1,17 +1,22 @@
 """Pools of teachers' chains: one problem on a line with all its chains, each with the label its makers read in it."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache, partial
 from typing import Any
 
 import msgspec
 
 from stepdown.answers import conclusion, same
+from stepdown.corpus import ChainTable, table_of
 from stepdown.exchange.json_streams import Progress, read_objects
+from stepdown.exchange.line_batches import LineBatch, batches
 from stepdown.exchange.question_parsing import gold_in, inline, label_of, read_problem
-from stepdown.exchange.source import ChainSource
+from stepdown.exchange.source import NONE, ChainSource
 from stepdown.problems import plain_number
 from stepdown.tabular import Row
 from stepdown.types import Chain, Grade, Problem
+from stepdown.workers import WorkerPool
 
 GRADER = "pool"
 # Problems whose first chain our own reader reads too, to tell on the card how far the two agree.
@@ -48,13 +53,61 @@ def read_pool(source: ChainSource, *, progress: Progress | None = None) -> Itera
     for index, row in enumerate(read_objects(source.path, progress=progress)):
         own = row.optional("id") or str(index)
         if hash(own) in ids:
-            raise row.bad("id", f"an id of its own, but `{own}` came before")
+            raise row.bad("id", _own(own))
         ids.add(hash(own))
-        problem = msgspec.structs.replace(_problem(row), id=f"{source.dataset}/{own}")
-        chains = [_chain(problem, one, index, source) for index, one in enumerate(_chains(row))]
-        if len(ids) <= COMPARED and chains:
-            _compare(chains[0], source)
-        yield chains
+        yield _chains_of(row, index, own, source)
+
+
+class PoolTables(msgspec.Struct, frozen=True):
+    """What a worker reads in some lines of a pool: the chains, each row's line and id, and what is to be said of it."""
+
+    table: ChainTable
+    ids: list[tuple[int, str]]
+    seen: Counter[str]
+
+
+def read_pool_tables(
+    source: ChainSource, workers: WorkerPool, *, progress: Progress | None = None
+) -> Iterator[ChainTable]:
+    """Stream the chains of a pool that has an object on each line as tables, read by workers; as `read_pool` does."""
+    ids: set[int] = set()
+    tasks = ((source.fresh, batch) for batch in batches(source.path, progress=progress))
+    for found in workers.map(read_lines_of_pool, tasks, name=lambda task: str(task[1])):
+        for line, own in found.ids:
+            if hash(own) in ids:
+                raise Row(str(source.path), line, {}).bad("id", _own(own))
+            ids.add(hash(own))
+        for sentence, count in found.seen.items():
+            source.seen[sentence] += count
+        yield found.table
+
+
+def read_lines_of_pool(task: tuple[ChainSource, LineBatch]) -> PoolTables:
+    """Read some lines of a pool; raise `BadRow` at the first that is no row of one."""
+    (source, batch), ids, rows = task, list[tuple[int, str]](), list[Chain]()
+    for index, row in enumerate(batch.rows(), batch.index):
+        own = row.optional("id") or str(index)
+        ids.append((row.line, own))
+        rows += _chains_of(row, index, own, source)
+    return PoolTables(table_of(rows), ids, source.seen)
+
+
+def _own(identity: str) -> str:
+    return f"an id of its own, but `{identity}` came before"
+
+
+def _chains_of(row: Row, index: int, own: str, source: ChainSource) -> list[Chain]:
+    problem = msgspec.structs.replace(_problem(row), id=f"{source.dataset}/{own}")
+    # Most chains of a problem have one label, and what it stands for takes long to find.
+    label_of_text = cache(partial(_label, problem))
+    chains = [
+        _chain(problem, one, at, source, label_of_text("" if one.pred is None else str(one.pred).strip()))
+        for at, one in enumerate(_chains(row))
+    ]
+    if index < COMPARED and chains:
+        _compare(chains[0], source)
+    source.seen[NONE] += not chains
+    return chains
 
 
 def _problem(row: Row) -> Problem:
@@ -74,8 +127,7 @@ def _chains(row: Row) -> tuple[PoolChain, ...]:
         raise row.bad("chains", f"chains with `text` and `correct` ({error})") from error
 
 
-def _chain(problem: Problem, one: PoolChain, index: int, source: ChainSource) -> Chain:
-    label = _label(problem, one.pred)
+def _chain(problem: Problem, one: PoolChain, index: int, source: ChainSource, label: str | None) -> Chain:
     source.seen[_UNREAD] += label is None
     source.seen[_CONDITIONED] += one.gold_conditioned
     why = "the pool has no label for it" if label is None else f"the pool's label is `{label[:80]}`"
@@ -90,8 +142,7 @@ def _chain(problem: Problem, one: PoolChain, index: int, source: ChainSource) ->
     )
 
 
-def _label(problem: Problem, pred: str | int | float | None) -> str | None:
-    text = "" if pred is None else str(pred).strip()
+def _label(problem: Problem, text: str) -> str | None:
     if problem.kind == "choice":
         return label_of(text, problem.choices)
     if problem.kind == "number":

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import msgspec
 
+# Of each form: what is said of problems without chains.
+NONE = "{} problems had no chain: they are left out"
+
 
 class ChainSource(msgspec.Struct, frozen=True):
     """A file of chains: `dataset` names its problems, `teacher` wrote the chains that name none.
@@ -19,6 +22,11 @@ class ChainSource(msgspec.Struct, frozen=True):
     teacher: str
     scratch: Path
     seen: Counter[str]
+
+    @property
+    def fresh(self) -> "ChainSource":
+        """This source with nothing seen, for a worker."""
+        return msgspec.structs.replace(self, seen=Counter())
 
     @property
     def notes(self) -> tuple[str, ...]:

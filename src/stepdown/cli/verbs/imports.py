@@ -8,14 +8,15 @@ from cyclopts import Parameter
 
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.corpus_summaries import show_corpus, telling
-from stepdown.cli.options import CHOICE, Flag, OutputOptions
+from stepdown.cli.options import CHOICE, Buckets, Flag, OutputOptions, WorkOptions
 from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
 from stepdown.exchange import import_corpus, import_traces
 from stepdown.store import Run
 from stepdown.text import counted, percent
+from stepdown.workers import WorkerPool
 
-OUTPUT = OutputOptions()
+OUTPUT, WORK = OutputOptions(), WorkOptions()
 
 
 class Imported(msgspec.Struct, frozen=True):
@@ -41,18 +42,23 @@ class CorpusOptions:
         With --out: who wrote chains that do not say.
     force
         With --out: replace a corpus that is there.
+    buckets
+        With --out: split the corpus by problem into so many buckets, for `keep --jobs`.
     """
 
     out: Path | None = None
     dataset: str = ""
     teacher: str = "unknown"
     force: Flag = False
+    buckets: Buckets = None
 
 
 CORPUS = CorpusOptions()
 
 
-def imports(*files: Path, options: CorpusOptions = CORPUS, output: OutputOptions = OUTPUT) -> int:
+def imports(
+    *files: Path, options: CorpusOptions = CORPUS, work: WorkOptions = WORK, output: OutputOptions = OUTPUT
+) -> int:
     """Read trace files into runs, or with --out a file of chains into a corpus.
 
     Parameters
@@ -66,10 +72,15 @@ def imports(*files: Path, options: CorpusOptions = CORPUS, output: OutputOptions
     if missing:
         raise UsageError(f"there is no file `{missing[0]}`", "correct the path; nothing was imported")
     if options.out is None:
-        refuse(given(options), "without --out no corpus is written", "name its folder with --out, or leave it out")
+        refuse(
+            (*given(options), *given(work)),
+            "without --out no corpus is written",
+            "name its folder with --out, or leave it out",
+        )
     else:
         refuse(given(output, "store"), "a corpus is written, no run", "leave it out")
-        return _corpus(files, options.out, options, as_json=output.json)
+        with work.open() as workers:
+            return _corpus(files, options.out, options, workers, as_json=output.json)
     with output.open() as store:
         for file in files:
             run = import_traces(file, store=store)
@@ -80,7 +91,7 @@ def imports(*files: Path, options: CorpusOptions = CORPUS, output: OutputOptions
     return 0
 
 
-def _corpus(files: tuple[Path, ...], out: Path, options: CorpusOptions, *, as_json: bool) -> int:
+def _corpus(files: tuple[Path, ...], out: Path, options: CorpusOptions, workers: WorkerPool, *, as_json: bool) -> int:
     if len(files) > 1:
         raise UsageError(f"`{out}` can hold one file's chains", "import each file into a corpus of its own")
     corpus = import_corpus(
@@ -90,6 +101,8 @@ def _corpus(files: tuple[Path, ...], out: Path, options: CorpusOptions, *, as_js
         teacher=options.teacher,
         force=options.force,
         progress=telling("import", "bytes"),
+        workers=workers,
+        buckets=options.buckets or 0,
     )
     show_corpus(corpus, as_json=as_json)
     return 0

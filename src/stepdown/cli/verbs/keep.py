@@ -7,13 +7,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from stepdown.cli.console.tables import show_table
+from stepdown.cli.console.terminal import say
 from stepdown.cli.corpus_summaries import show_corpus, telling
 from stepdown.cli.from_settings import verb
-from stepdown.cli.options import CHOICE, Flag, Json
+from stepdown.cli.options import CHOICE, Buckets, Flag, Json, WorkOptions
 from stepdown.corpus import Corpus, open_corpus
+from stepdown.errors import UsageError
 from stepdown.settings import ShardSettings
 
-SHARD = ShardSettings()
+SHARD, WORK = ShardSettings(), WorkOptions()
 
 
 @verb
@@ -24,7 +26,9 @@ def keep(
     out: Annotated[Path, Parameter(group=CHOICE)],
     seed: Annotated[int, Parameter(group=CHOICE)] = 0,
     force: Annotated[Flag, Parameter(group=CHOICE)] = False,
+    buckets: Buckets = None,
     shard: ShardSettings = SHARD,
+    work: WorkOptions = WORK,
     json: Json = False,
 ) -> int:
     """Keep the chains that pass all filters.
@@ -41,14 +45,21 @@ def keep(
         The seed of filters that choose at random.
     force
         Replace a corpus that is there.
+    buckets
+        Split the corpus by problem into so many buckets, which workers fill at once: 64 for tens of millions of chains.
     json
         Write JSON to stdout, as docs/cli.md promises.
     """
     part = shard.chosen
+    if part is not None and (buckets or work.parallel):
+        raise UsageError("a shard is kept by one process, in one piece", "leave out --buckets, --jobs and --on")
     source = open_corpus(corpus)
+    if work.parallel and not (buckets or source.card.buckets):
+        say(f"`{corpus}` is not split by problem, so one process filters it: `--buckets 64` splits what is kept")
     began = monotonic()
     view = source.keep(*filters, seed=seed, code=True)
-    kept = view.write(out, force=force, progress=telling("keep"), shard=part)
+    with work.open() as workers:
+        kept = view.write(out, force=force, progress=telling("keep"), shard=part, workers=workers, buckets=buckets or 0)
     seconds = monotonic() - began
     if not json:
         show_selection(kept, len(source.card.selection))

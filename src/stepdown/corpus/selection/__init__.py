@@ -19,13 +19,13 @@ from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, Groups
 from stepdown.corpus.selection.mixes import short_to_long, teachers
 from stepdown.corpus.selection.open_endedness import open_ended
 from stepdown.corpus.selection.provenance import no_gold_conditioned, no_leak, teacher, variant
-from stepdown.corpus.selection.tables import ChainTable
+from stepdown.corpus.selection.tables import ChainTable, table_of
 from stepdown.corpus.selection.verdicts import agreed, everything, parses, right, wrong
 from stepdown.errors import UnknownName, UsageError
 from stepdown.plugins import Found, find, names
 from stepdown.usercode import code_of
 
-__all__ = ["FILTERS", "ChainTable", "Filter", "Group", "Groups", "as_filter", "load_filter"]
+__all__ = ["FILTERS", "ChainTable", "Filter", "Group", "Groups", "as_filter", "load_filter", "table_of"]
 
 
 class _Entry(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from math import log, sqrt
 
-from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, Groups, rank, unprepared, words
+from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, rank, words
 from stepdown.errors import UsageError
 
 Matrix = list[list[float]]
@@ -29,11 +29,11 @@ def diverse(request: FilterSpec, count: int, model: str = "") -> Filter:
             f"pip install sentence-transformers, or `per-problem={count}:diverse`, which needs nothing",
         )
 
-    def prepare(groups: Groups) -> Filter:
+    def ready_with_model(_: Sequence[object]) -> Filter:
         embedded = _embedded(model)
         return request.filter(ready.definition, lambda group: spread(group, count, request.seed, embedded))
 
-    return Filter(ready.name, ready.definition, unprepared, prepare)
+    return request.surveyed(ready.definition, ready_with_model)
 
 
 def spread(group: Group, count: int, seed: int, likeness: Likeness) -> Group:

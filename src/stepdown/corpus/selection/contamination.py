@@ -1,11 +1,12 @@
 """The filter `decontaminate`: problems that an evaluation set holds too, in whole or in a run of words, go."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import msgspec
 
-from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, Groups, unprepared
+from stepdown.corpus.selection.filters import Filter, FilterSpec, Group
 from stepdown.corpus.selection.tables import by_problem
 from stepdown.problems import Problems, load_problems
 from stepdown.questions import key, words
@@ -45,10 +46,12 @@ def decontaminate(request: FilterSpec) -> Filter:
     length = request.whole(size) if size else None
     evaluation = _evaluation(request, value)
 
-    def prepare(groups: Groups) -> Filter:
-        return _ready(request, evaluation.dataset, index(evaluation, length))
+    @cache
+    def held() -> NgramIndex:
+        return index(evaluation, length)
 
-    return Filter(request.text, _definition(evaluation.dataset, length or "N"), unprepared, prepare)
+    definition = _definition(evaluation.dataset, length or "N")
+    return request.surveyed(definition, lambda _: _ready(request, evaluation.dataset, held()))
 
 
 def _definition(dataset: str, size: int | str) -> str:
@@ -100,15 +103,24 @@ def _ready(request: FilterSpec, dataset: str, held: NgramIndex) -> Filter:
                 examples.append(f"`{group[0].problem.id}`: {why}")
         return [] if why else group
 
-    def report() -> str:
+    def report(hands: Sequence[tuple[int, list[str]]] = ()) -> str:
+        count = sum(one for one, _ in hands) if hands else len(gone)
+        shown = [line for _, lines in hands for line in lines][:_EXAMPLES] if hands else examples
         rule = (
             f"equal to one of the {held.count:,} problems of {dataset}, or {held.size} words in a row shared with one"
         )
-        head = f"{len(gone):,} {'problem' if len(gone) == 1 else 'problems'} went: {rule}"
-        rest = [f"and {len(gone) - len(examples):,} more"] if len(gone) > len(examples) else []
-        return "\n".join([head, *examples, *rest])
+        head = f"{count:,} {'problem' if count == 1 else 'problems'} went: {rule}"
+        rest = [f"and {count - len(shown):,} more"] if count > len(shown) else []
+        return "\n".join([head, *shown, *rest])
 
-    return Filter(request.text, _definition(dataset, held.size), keep, report=report, columns=by_problem(keep))
+    return Filter(
+        request.text,
+        _definition(dataset, held.size),
+        keep,
+        report=report,
+        columns=by_problem(keep),
+        notes=lambda: (len(gone), list(examples)),
+    )
 
 
 def _runs(text: list[str], size: int) -> Iterator[list[str]]:

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from stepdown.corpus.parquet_rows import chains_of
 from stepdown.corpus.selection.clusters import diverse
-from stepdown.corpus.selection.filters import RANKED, Filter, FilterSpec, Group, rank, rank_of
+from stepdown.corpus.selection.filters import RANKED, Filter, FilterSpec, Group, digest_of, rank
 from stepdown.corpus.selection.tables import ChainTable, Columns, Mask, word_count
 from stepdown.errors import UsageError
 from stepdown.extras import load_polars
@@ -76,7 +76,7 @@ def _by_columns(how: str, seed: int, count: int) -> Columns:
         for start, end in pairwise(table.bounds()):
             rows: Iterable[int] = range(start, end)
             if end - start > count:
-                keys = sorted((before[row], rank_of(seed, *identity[row]), row) for row in rows)
+                keys = sorted((before[row], digest_of(seed, *identity[row]), row) for row in rows)
                 rows = sorted(row for _, _, row in keys[:count])
             stay += rows
         return table.choose(stay)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
@@ -15,10 +16,21 @@ Group = Sequence[Chain]
 Groups = Callable[[], Iterator[Group]]
 Keep = Callable[[Group], Group]
 
-# The columns of a chain that `rank_of` takes, in its order.
+# The columns of a chain that `digest_of` takes, in its order.
 RANKED = ("problem", "teacher", "variant", "sample", "text")
 # Figures whole (`2,125.50`), words, and the signs that change what a calculation says; `**` only makes bold.
 _WORD = re.compile(r"[^\W_]+(?:[.,:][^\W_]+)*|[+/=<>^%×÷−-]|(?<!\*)\*(?!\*)")
+
+
+class FirstPass(msgspec.Struct, frozen=True):
+    """How a filter sees a corpus that lies in several hands.
+
+    `count` returns what some problems add up to, as plain values, and `ready` the filter of all counts in their order;
+    without `count` it needs none.
+    """
+
+    ready: Callable[[Sequence[Any]], "Filter"]
+    count: Callable[[Iterator[Group]], Any] | None = None
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -27,16 +39,19 @@ class Filter(msgspec.Struct, frozen=True):
     `name` is the text it was asked for by, `definition` one sentence with its source. `keep` takes all chains of one
     problem and returns those that stay, in order; none where the problem goes. A filter that must see the corpus
     first has `prepare`, which takes a function that streams the groups anew at each call and returns the ready
-    filter. `report` tells, after the pass, what went and why. `columns` is the same rule over a table of many
-    problems, for speed; a filter of one's own has none.
+    filter; `survey` is the same for a corpus in several hands. `report` tells, after the pass, what went and why, of
+    the `notes` of all hands, or of its own. `columns` is the same rule over a table of many problems, for speed; a
+    filter of one's own has none.
     """
 
     name: str
     definition: str
     keep: Keep
     prepare: Callable[[Groups], "Filter"] | None = None
-    report: Callable[[], str] | None = None
+    report: Callable[..., str] | None = None
     columns: Columns | None = None
+    survey: FirstPass | None = None
+    notes: Callable[[], Any] | None = None
 
 
 class FilterSpec(msgspec.Struct, frozen=True):
@@ -55,6 +70,19 @@ class FilterSpec(msgspec.Struct, frozen=True):
     def filter(self, definition: str, keep: Keep, columns: Columns | None = None) -> Filter:
         """Return a filter that is ready at once, of a function that makes no chains; `columns` is that over a table."""
         return Filter(self.text, definition, keep, columns=columns or by_chains(keep))
+
+    def surveyed(
+        self,
+        definition: str,
+        ready: Callable[[Sequence[Any]], Filter],
+        count: Callable[[Iterator[Group]], Any] | None = None,
+    ) -> Filter:
+        """Return a filter that sees the corpus first: `ready` makes it of what `count` returns of all problems."""
+
+        def prepare(groups: Groups) -> Filter:
+            return ready([count(groups())] if count else [])
+
+        return Filter(self.text, definition, unprepared, prepare, survey=FirstPass(ready, count))
 
     def whole(self, text: str, least: int = 1) -> int:
         """Return a value as a whole number; raise `UsageError` where it is none or less than `least`."""
@@ -102,10 +130,11 @@ def rank(seed: int, chain: Chain) -> int:
     It depends on the seed and on the chain itself, so that no other chain and no other problem changes it, and the
     first of any number of chains are also among the first of more.
     """
-    return rank_of(seed, chain.problem.id, chain.teacher, chain.variant, chain.sample, chain.text)
+    key = chain.problem.id, chain.teacher, chain.variant, chain.sample, chain.text
+    return int.from_bytes(digest_of(seed, *key))
 
 
-def rank_of(seed: int, problem: str, teacher: str, variant: str, sample: int, text: str) -> int:
-    """Return the `rank` of a chain by its columns `RANKED`."""
+def digest_of(seed: int, problem: str, teacher: str, variant: str, sample: int, text: str) -> bytes:
+    """Return the `rank` of a chain by its columns `RANKED`, as bytes, which are in the same order."""
     key = f"{seed}\0{problem}\0{teacher}\0{variant}\0{sample}\0{text}"
-    return int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()

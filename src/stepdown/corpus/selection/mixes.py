@@ -1,10 +1,11 @@
 """Filters that hold a ratio over the whole corpus: short to long chains, one teacher's to another's."""
 
+import itertools
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median_low
 
-from stepdown.corpus.selection.filters import Filter, FilterSpec, Groups, Keep, only, rank, unprepared
+from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, Keep, only, rank
 from stepdown.corpus.selection.provenance import pattern
 from stepdown.errors import UsageError
 from stepdown.types import Chain
@@ -22,13 +23,24 @@ def short_to_long(request: FilterSpec) -> Filter:
         " at most the corpus's median number of words (after Li et al. 2025, who mix two teachers: `teachers=`)"
     )
 
-    def prepare(groups: Groups) -> Filter:
-        middle = median_low(array("L", (_length(chain) for group in groups() for chain in group)) or [0])
+    def count(groups: Iterator[Group]) -> "tuple[array[int], array[int]]":
+        lengths, ranks = array("L"), array("Q")
+        for group in groups:
+            lengths.extend(map(_length, group))
+            ranks.extend(rank(request.seed, chain) for chain in group)
+        return lengths, ranks
+
+    def ready(seen: "Sequence[tuple[array[int], array[int]]]") -> Filter:
+        middle = median_low(array("L", (one for lengths, _ in seen for one in lengths)) or [0])
+        drawn = [array("Q"), array("Q")]
+        for lengths, ranks in seen:
+            for length, place in zip(lengths, ranks, strict=True):
+                drawn[length > middle].append(place)
         part: Part = lambda chain: int(_length(chain) > middle)  # noqa: E731
         names = (f"a chain of at most {middle} words", f"a chain of more than {middle} words")
-        return request.filter(definition, _mixed(request, groups, part, ratio, names))
+        return request.filter(definition, _mixed(request, drawn, part, ratio, names))
 
-    return Filter(request.text, definition, unprepared, prepare)
+    return request.surveyed(definition, ready, count)
 
 
 def teachers(request: FilterSpec) -> Filter:
@@ -50,21 +62,27 @@ def teachers(request: FilterSpec) -> Filter:
     def part(chain: Chain) -> int | None:
         return next((at for at, fit in enumerate(fits) if fit(chain.teacher)), None)
 
-    def prepare(groups: Groups) -> Filter:
+    def count(groups: Iterator[Group]) -> "list[array[int]]":
+        drawn = [array("Q") for _ in ratio]
+        for group in groups:
+            for chain in group:
+                at = part(chain)
+                if at is not None:
+                    drawn[at].append(rank(request.seed, chain))
+        return drawn
+
+    def ready(seen: "Sequence[list[array[int]]]") -> Filter:
         wanted = tuple(f"a chain of a teacher `{name}`" for name in names)
-        return request.filter(definition, _mixed(request, groups, part, ratio, wanted))
+        drawn = [array("Q", itertools.chain.from_iterable(one[at] for one in seen)) for at in range(len(ratio))]
+        return request.filter(definition, _mixed(request, drawn, part, ratio, wanted))
 
-    return Filter(request.text, definition, unprepared, prepare)
+    return request.surveyed(definition, ready, count)
 
 
-def _mixed(request: FilterSpec, groups: Groups, part: Part, ratio: tuple[int, ...], names: tuple[str, ...]) -> Keep:
+def _mixed(
+    request: FilterSpec, drawn: "list[array[int]]", part: Part, ratio: tuple[int, ...], names: tuple[str, ...]
+) -> Keep:
     """Return the function that keeps of each part its first in the seeded order, as many as the ratio allows."""
-    drawn = [array("Q") for _ in ratio]
-    for group in groups():
-        for chain in group:
-            at = part(chain)
-            if at is not None:
-                drawn[at].append(rank(request.seed, chain))
     whole = min(len(one) // share for one, share in zip(drawn, ratio, strict=True))
     if not whole:
         raise _too_few(request, drawn, ratio, names)

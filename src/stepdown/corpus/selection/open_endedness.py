@@ -1,10 +1,12 @@
 """The filter `open-ended`: more chains for problems whose chains differ more."""
 
+import itertools
 from array import array
 from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, Groups, rank, unprepared, words
+from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, rank, words
 
 _AMOUNTS = (1, 3, 5, 7, 9)
 
@@ -16,11 +18,15 @@ def open_ended(request: FilterSpec) -> Filter:
         " distinct pairs of adjacent words in their chains (Li et al. 2023, section 3.3)"
     )
 
-    def prepare(groups: Groups) -> Filter:
-        bounds = quintiles(array("Q", (bigrams(group) for group in groups() if group)))
+    def ready(seen: Sequence["array[int]"]) -> Filter:
+        bounds = quintiles(array("Q", itertools.chain.from_iterable(seen)))
         return request.filter(definition, lambda group: _keep(group, bounds, request.seed))
 
-    return Filter(request.text, definition, unprepared, prepare)
+    return request.surveyed(definition, ready, _count)
+
+
+def _count(groups: Iterator[Group]) -> "array[int]":
+    return array("Q", (bigrams(group) for group in groups if group))
 
 
 def bigrams(group: Group) -> int:

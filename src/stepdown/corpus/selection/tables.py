@@ -1,11 +1,11 @@
 """A part's chains as a table of columns, and rules over it, which make no object of a chain."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from stepdown.corpus.parquet_rows import chains_of
+from stepdown.corpus.parquet_rows import chains_of, frame_of, row_of, unicode_row
 from stepdown.extras import load_polars
 from stepdown.types import Chain
 
@@ -46,6 +46,11 @@ class ChainTable:
         """Return the table of the rows that stay."""
         return self if mask.all() else ChainTable(self.frame.filter(mask), self.group.filter(mask))
 
+    def groups(self) -> Iterator[list[Chain]]:
+        """Stream the chains of one problem at a time."""
+        for start, end in pairwise(self.bounds()):
+            yield self.chains[start:end]
+
     def bounds(self) -> list[int]:
         """Return where each problem starts, and the end."""
         return [*self.starts.arg_true().to_list(), len(self)]
@@ -59,6 +64,15 @@ class ChainTable:
         polars = load_polars()
         chosen = polars.Series("row", rows, dtype=polars.UInt32)
         return polars.int_range(0, len(self), eager=True, dtype=polars.UInt32).is_in(chosen.implode())
+
+
+def table_of(chains: Sequence[Chain]) -> ChainTable:
+    """Return the table of whole problems' chains; raise `UsageError` for what no corpus can hold."""
+    rows = [row_of(chain) for chain in chains]
+    try:
+        return ChainTable(frame_of(rows))
+    except UnicodeEncodeError:
+        return ChainTable(frame_of(list(map(unicode_row, rows))))
 
 
 def expression(make: Callable[[], Any]) -> Columns:
