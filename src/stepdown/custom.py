@@ -47,7 +47,7 @@ def check_model(model: object) -> None:
     missing += ["reply"] * (isinstance(model, CustomModel) and type(model).reply is CustomModel.reply)
     if missing:
         raise UsageError(
-            f"`{kind}` is no model: it has no {', '.join(f'`{name}`' for name in missing)}",
+            f"`{kind}` is not a model: it has no {', '.join(f'`{name}`' for name in missing)}",
             "derive its class from `stepdown.CustomModel` and give it a `name` and an async `reply`",
         )
     if (

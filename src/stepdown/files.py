@@ -156,7 +156,7 @@ def check_target(out: Path, force: bool) -> Path:
     if stat.S_ISDIR(mode):
         raise UsageError(f"`{out}` is a directory", "name a file")
     if not stat.S_ISREG(mode):
-        raise UsageError(f"`{out}` is no regular file, and is not replaced", "name a file")
+        raise UsageError(f"`{out}` is not a regular file, so it is not replaced", "name a file")
     if not force:
         raise UsageError(f"`{out}` is there already", "give another name, or --force to replace it")
     return target

@@ -83,7 +83,7 @@ def find_file(path: str | Path) -> Path:
     if not file.is_file():
         raise UsageError(f"there is no file `{path}`", "check the path; it counts from the current directory")
     if file.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"`{path}` is of no known kind", f"known kinds: {', '.join(SUFFIXES)}")
+        raise UsageError(f"`{path}` is not of a known kind", f"known kinds: {', '.join(SUFFIXES)}")
     if not file.stat().st_size:
         raise UsageError(f"`{path}` is empty", "fetch the file again, or name another")
     return file

@@ -128,7 +128,7 @@ def test_tuning_data_is_not_made_of_a_run_directly(server: FaultyServer, capsys:
     [
         (("export", "corpora/none", "--to", "messages", "--out", "x.jsonl"), "there is no corpus `corpora/none`"),
         (("export", "several", "--to", "gguf", "--out", "x.gguf"), "name one of them: `several/seed-0`"),
-        (("export", "none", "--to", "gguf", "--out", "x.gguf"), "`none` is no model"),
+        (("export", "none", "--to", "gguf", "--out", "x.gguf"), "`none` is not a model"),
         (("import", "sums.jsonl"), "`stepdown import FILE --out CORPUS`"),
         (("import", "sums.jsonl", "--teacher", "openai/gpt-4o"), "name its folder with --out"),
         (("run", "sums.jsonl", "--student", "students/none"), "there is no folder `students/none`"),

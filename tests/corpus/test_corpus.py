@@ -202,7 +202,7 @@ def test_a_corpus_that_is_there_is_replaced_only_by_force(tmp_path: Path) -> Non
 def test_a_folder_that_is_no_corpus_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "thesis.tex").write_text("dear")
-    with pytest.raises(UsageError, match="is no corpus"):
+    with pytest.raises(UsageError, match="is not a corpus"):
         CorpusWriter(tmp_path / "corpus", card=CARD, force=True)
 
 
@@ -269,7 +269,7 @@ def test_a_corpus_whose_problems_lie_apart_is_refused_while_reading(tmp_path: Pa
 def test_a_truncated_part_is_refused_on_opening(tmp_path: Path) -> None:
     part = written(tmp_path, some()).path / "part-00000.parquet"
     part.write_bytes(part.read_bytes()[:-40])
-    with pytest.raises(UsageError, match="is no whole parquet file"):
+    with pytest.raises(UsageError, match="is not a whole parquet file"):
         open_corpus(part.parent)
 
 

@@ -96,7 +96,7 @@ def no_choice() -> None:
 BROKEN: dict[Callable[[], None], tuple[str, ...]] = {
     empty: ("`bad` is empty", "hint:"),
     no_part: ("`bad` is empty", "hint:"),
-    truncated: ("part-00000.parquet` is no whole parquet file", "hint:"),
+    truncated: ("part-00000.parquet` is not a whole parquet file", "hint:"),
     no_gold: ("part-00000.parquet` line 4", "column `answer`", "a gold answer", "hint:"),
     no_gold_at_all: ("part-00000.parquet` line 4", "column `answer`", "a gold answer", "hint:"),
     no_choice: ("part-00000.parquet` line 4", "column `choices`", "hint:"),

@@ -277,7 +277,7 @@ def test_a_bad_file_is_refused_by_its_place_and_leaves_nothing(tmp_path: Path, c
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-@pytest.mark.parametrize(("body", "expected"), [(b"", "is empty"), (b'{"a": 1}', "of no known form.*`a`")])
+@pytest.mark.parametrize(("body", "expected"), [(b"", "is empty"), (b'{"a": 1}', "not of a known form.*`a`")])
 def test_a_file_without_chains_is_refused(tmp_path: Path, body: bytes, expected: str) -> None:
     (tmp_path / "c.jsonl").write_bytes(body)
     with pytest.raises(UsageError, match=expected):

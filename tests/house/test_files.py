@@ -112,4 +112,4 @@ def test_a_page_of_a_report_replaces_no_device(tmp_path: Path, capsys: pytest.Ca
     fill(tmp_path / "s.sqlite", 2)
     (tmp_path / "out").symlink_to("/dev/null")
     assert main(["report", "--html", str(tmp_path / "out"), "--store", str(tmp_path / "s.sqlite")]) == 2
-    assert "no regular file" in capsys.readouterr().err
+    assert "not a regular file" in capsys.readouterr().err

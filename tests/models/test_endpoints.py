@@ -110,7 +110,7 @@ def test_an_address_without_a_scheme_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_folder_without_a_model_is_no_provider(tmp_path: Path) -> None:
     (tmp_path / "students" / "smol").mkdir(parents=True)
-    with pytest.raises(UsageError, match="is no model"):
+    with pytest.raises(UsageError, match="is not a model"):
         load_model("students/smol")
 
 

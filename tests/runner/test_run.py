@@ -210,7 +210,7 @@ class Undecided(CustomModel):
 @pytest.mark.parametrize(
     "model, what",
     [
-        (Unready(), "`Unready` is no model: it has no `capabilities`, `width`, `backoff`, `prepare`, `reply`"),
+        (Unready(), "`Unready` is not a model: it has no `capabilities`, `width`, `backoff`, `prepare`, `reply`"),
         (CustomModel(), "it has no `name`, `reply`\n"),
         (Undecided(), "`Undecided` has a `stream` that its capabilities deny"),
     ],

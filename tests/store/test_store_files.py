@@ -197,7 +197,7 @@ def test_flipped_bits_are_no_traceback(seed: int, tmp_path: Path, capsys: pytest
 def test_what_is_no_regular_file_is_no_store(make: Callable[[Path], object], tmp_path: Path) -> None:
     make(tmp_path / "s.sqlite")
     for reading in (True, False):
-        with pytest.raises(StoreError, match="no regular file"):
+        with pytest.raises(StoreError, match="not a regular file"):
             Store(tmp_path / "s.sqlite", reading=reading)
 
 

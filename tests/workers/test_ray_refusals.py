@@ -63,4 +63,4 @@ def test_a_cluster_is_refused_where_no_model_is_of_this_machine(
     write_sums(2)
     grid = ["--student", "openai-api/here/m", "--method", "direct", "--on", "ray"]
     assert main(["run", "sums.jsonl", *grid]) == 2
-    assert "`openai-api/here/m` is no model of this machine" in capsys.readouterr().err
+    assert "`openai-api/here/m` is not a model of this machine" in capsys.readouterr().err

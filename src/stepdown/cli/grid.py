@@ -48,7 +48,9 @@ class Players:
         """Refuse `--on` where it would change nothing. Raises `UsageError`."""
         if self.endpoint.on and not any(model.capabilities.local for model in self.loaded.values()):
             names = ", ".join(f"`{name}`" for name in self.loaded)
-            refuse(["--on"], f"{names} is no model of this machine", "calls to a server need no cluster: leave it out")
+            refuse(
+                ["--on"], f"{names} is not a model of this machine", "calls to a server need no cluster: leave it out"
+            )
 
     def grader(self, name: str, *, judging: JudgeBudget | None = None) -> Grader:
         """Return a grader by name; `judge:MODEL` asks a model, and pays for each judgement once, within the budget."""

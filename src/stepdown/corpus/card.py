@@ -105,7 +105,7 @@ def read_card(folder: Path) -> Card:
     if not folder.is_dir():
         raise UsageError(f"`{folder}` is a file, not a corpus folder", "`stepdown import FILE --out corpus/` makes one")
     if not path.is_file():
-        raise UsageError(f"`{folder}` is no corpus: it has no `{CARD}`", "name the folder that holds it")
+        raise UsageError(f"`{folder}` is not a corpus: it has no `{CARD}`", "name the folder that holds it")
     with reading(f"cannot read the card `{path}`", "take it from where the corpus came"):
         body = path.read_bytes()
         version = msgspec.json.decode(body, type=_Versioned).version

@@ -32,7 +32,7 @@ class CorpusWriter:
 
     The folder appears under its name at a clean exit, with the card's counts filled in; at an error nothing is left.
     `card` may be replaced before the exit. A part has at most `rows` chains; those of one problem must come together.
-    With `force` a corpus that is there is replaced at the end; a folder that is no corpus never is. `behind` are the
+    With `force` a corpus that is there is replaced at the end; a folder that is not a corpus never is. `behind` are the
     questions that whoever wrote the chains was shown; what its teachers were trained on, if they are students of ours,
     is added. Raises `UsageError`, `MissingExtra`.
     """
@@ -133,7 +133,7 @@ def check_out(out: Path, *, force: bool) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / CARD).is_file():
-        raise UsageError(f"`{out}` is there and is no corpus", "name another folder: this one is not touched")
+        raise UsageError(f"`{out}` is there and is not a corpus", "name another folder: this one is not touched")
     if not force:
         raise UsageError(f"the corpus `{out}` is there already", "name another folder, or replace it with `--force`")
 
@@ -155,7 +155,7 @@ def parts_of(folder: Path, card: Card) -> list[Path]:
 def _rows_of(path: Path) -> int:
     """Return how many rows a part has, by its footer; raise `UsageError` where it is no part of a corpus."""
     polars = load_polars()
-    with reading(f"`{path}` is no whole parquet file", AGAIN):
+    with reading(f"`{path}` is not a whole parquet file", AGAIN):
         there = polars.read_parquet_schema(path)
         count: int = polars.scan_parquet(path, glob=False).select(polars.len()).collect().item()
     for name, dtype in schema().items():

@@ -63,7 +63,8 @@ def _opened(path: Path) -> Part:
     places = read_places(path)
     if places is None:
         raise UsageError(
-            f"`{path}` is no shard of a corpus", "join what `sample --shard` and `keep --shard` wrote; then filter it"
+            f"`{path}` is not a shard of a corpus",
+            "join what `sample --shard` and `keep --shard` wrote; then filter it",
         )
     if len(places.places) != corpus.card.problems:
         raise UsageError(f"`{path}` has places for other problems than its own", "copy the folder again, whole")

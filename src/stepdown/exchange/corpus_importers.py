@@ -122,5 +122,5 @@ def recognise(path: Path) -> Form:
             if form.fits(row.fields):
                 return form
         there = ", ".join(f"`{name}`" for name in row.fields)[:300] or "none"
-        raise UsageError(f"`{path}` is of no known form: its first row has the columns {there}", _KNOWN)
+        raise UsageError(f"`{path}` is not of a known form: its first row has the columns {there}", _KNOWN)
     raise BadRow(path, 1, "the file", "at least one row, found none", _KNOWN)

@@ -127,7 +127,7 @@ def _judged(text: str, name: str) -> Grade:
         return Grade("right", why=f"the judge said `{text.strip()[:80]}`", grader=name)
     if verdicts == {"wrong"}:
         return Grade("wrong", why=f"the judge said `{text.strip()[:80]}`", grader=name)
-    return Grade("ungraded", why=f"the judge's reply `{text.strip()[:80]}` is no verdict", grader=name)
+    return Grade("ungraded", why=f"the judge's reply `{text.strip()[:80]}` is not a verdict", grader=name)
 
 
 async def _graded(problem: Problem, solution: str, read: Conclusion, kind: Kind, name: str) -> Grade:

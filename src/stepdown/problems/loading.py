@@ -151,7 +151,9 @@ def load_problems(
     `MissingExtra`; a bad row is met by `check` or by iterating.
     """
     if offset < 0 or (limit is not None and limit < 1):
-        raise UsageError(f"limit `{limit}` from offset `{offset}` is no part of a data set", "limit >= 1, offset >= 0")
+        raise UsageError(
+            f"limit `{limit}` from offset `{offset}` is not a part of a data set", "limit >= 1, offset >= 0"
+        )
     part = (offset, limit)
     if data is not None and columns is not None:
         return load_file(name, split, part, find_file(data), columns)

@@ -36,7 +36,7 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True):
         if self.dear.method.plan is None:
             raise UsageError(f"`{self.dear.method.name}` has no plan to cascade", "use trace-of-thought")
         if self.cheap.samples < 2:
-            raise UsageError(f"`{self.cheap.samples}` votes cannot disagree", "take 2 votes or more, such as 5")
+            raise UsageError(f"`{self.cheap.samples}` votes cannot disagree", "use at least 2, such as 5")
         if not 0 < self.threshold <= 1:
             raise UsageError(f"a threshold of `{self.threshold:g}`", "give a share of the votes above 0, up to 1")
         self.cheap.check()

@@ -59,7 +59,7 @@ def check_file(path: Path) -> None:
             "give another place with --store PATH or STEPDOWN_STORE",
         ) from error
     if not stat.S_ISREG(found.st_mode):
-        raise StoreError(f"`{path}` is no regular file", "give another place with --store PATH or STEPDOWN_STORE")
+        raise StoreError(f"`{path}` is not a regular file", "give another place with --store PATH or STEPDOWN_STORE")
 
 
 def file_identity(path: str) -> tuple[int, int] | None:

@@ -39,7 +39,7 @@ def block_of_grades(store: Database, run: str, block: int, grader: str) -> Grade
     ).fetchall()
     unknown = next((row[2] for row in rows if row[2] not in _CODES), None)
     if unknown is not None:
-        raise StoreError(f"the store `{store.path}` is damaged: `{unknown!r:.50}` is no verdict", MEND)
+        raise StoreError(f"the store `{store.path}` is damaged: `{unknown!r:.50}` is not a verdict", MEND)
     answers: dict[str, int] = {}
     found = [-1 if row[3] is None else answers.setdefault(row[3], len(answers)) for row in rows]
     return GradeBlock(

@@ -74,7 +74,7 @@ def _checked(db: StoreConnection, path: Path) -> StoreConnection:
         db.execute("pragma query_only = 1").close()
         version = _version(db, path)
         if not version:
-            raise StoreError(f"`{path}` is no store: it is empty", _ELSEWHERE)
+            raise StoreError(f"`{path}` is not a store: it is empty", _ELSEWHERE)
         if version >= READABLE:
             _check_tables(db, path)
             return db
@@ -106,7 +106,7 @@ def connect(path: Path, mode: str, *, named: Path | None = None) -> StoreConnect
 
 
 def _version(db: StoreConnection, path: Path) -> int:
-    """Return the schema of a store, 0 for an empty file. Raises `StoreError` for what is no store of ours."""
+    """Return the schema of a store, 0 for an empty file. Raises `StoreError` for what is not a store of ours."""
     # In this order: another process may make the tables, together with the owner's mark, at any moment.
     empty = not _value(db, "select count(*) from sqlite_master")
     owner, version = _value(db, "pragma application_id"), _value(db, "pragma user_version")

@@ -369,7 +369,7 @@ class Store(Database):
     def _moment(self, created: object) -> float:
         if isinstance(created, float):
             return created
-        raise StoreError(f"the store `{self.path}` is damaged: `{created!r:.50}` is no moment", MEND)
+        raise StoreError(f"the store `{self.path}` is damaged: `{created!r:.50}` is not a time", MEND)
 
     def run(self, name: str) -> Run:
         """Return the run with this id, or the only one whose id begins so. Raises `UnknownName`."""

@@ -166,7 +166,7 @@ def problems_of(chains: Iterable[Chain]) -> Iterator[Problem]:
 
 
 def dataset_of(corpus: Iterable[Chain]) -> str:
-    """Return the name of a corpus's data set, empty where it is no corpus folder's."""
+    """Return the name of a corpus's data set, empty where it is not a corpus folder's."""
     return corpus.card.dataset if isinstance(corpus, Corpus) else ""
 
 

@@ -171,7 +171,7 @@ def _no_model(folder: Path) -> UsageError:
         return UsageError(f"`{folder}` holds {len(students)} students, not one", f"name one of them: {listed}")
     if (folder / "adapter_config.json").is_file():
         return UsageError(f"`{folder}` is an adapter without its base", "merge it into the base first")
-    return UsageError(f"`{folder}` is no model: it has no config.json", "give a student folder or a .gguf file")
+    return UsageError(f"`{folder}` is not a model: it has no config.json", "give a student folder or a .gguf file")
 
 
 def check_safetensors(path: Path) -> None:

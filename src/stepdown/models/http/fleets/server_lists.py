@@ -90,7 +90,7 @@ def read_servers(file: Path) -> ServerList:
             raw = opened.read(_MOST_BYTES + 1)
         lines = raw.decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise UsageError(f"cannot read the servers in {origin}: {why}", _HINT) from error
     if len(raw) > _MOST_BYTES:
         raise UsageError(f"{origin} has over {_MOST_BYTES >> 20} MiB", _HINT)
