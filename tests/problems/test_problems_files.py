@@ -198,7 +198,7 @@ def test_files_that_cannot_be_data_are_refused_at_once(tmp_path: Path) -> None:
     for name, said in [
         (empty, "is empty"),
         (str(tmp_path), "a directory"),
-        (other, "no known kind"),
+        (other, "not of a known kind"),
         ("no", "no file"),
     ]:
         with pytest.raises(UsageError, match=said):
