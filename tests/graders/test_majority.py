@@ -21,7 +21,6 @@ from stepdown.types import Call, Chain, Finish, Grade, Kind, Plan, Problem, Repl
 from stored_runs import keep_run
 
 HALVES = (r"\frac12", "0.5", r"\frac{1}{2}", "3", "3")
-NAMES = {"1/2": "a", "3": "b"}
 Ballot = tuple[str | None, Finish]
 # Each answer in some of its spellings; None is a reply that concludes nothing.
 SPELLINGS: dict[Kind, list[tuple[str, ...]]] = {

@@ -8,10 +8,9 @@ from stepdown.errors import BadRow, CallFailed, UnknownName, UsageError
 from stepdown.methods import load_method
 from stepdown.runner import Plans, load_plans, plain
 from stepdown.runner.run import paired
-from stepdown.types import Plan, Problem, Prompt, Role
+from stepdown.types import Problem, Prompt, Role
 from worlds import sums
 
-PLAN = Plan("1. Take the 12 eggs.\n2. Halve 12 and add 3.5. Do not solve it yet.\n3. Don't solve the problem.", "big")
 TRACED = load_method("trace-of-thought")
 
 

@@ -15,7 +15,6 @@ from faulty_server import Body, Fault, FaultyServer, say_fine, serving
 THOUGHT, WORDS = "Two and two.", ("The answer ", "is 4.")
 TEXT = "".join(WORDS)
 Event = tuple[str, Body]
-UNCOUNTED = {"output_tokens": 1, "output_tokens_details": None}
 
 
 def message(stop: str = "end_turn") -> Body:

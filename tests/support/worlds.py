@@ -8,7 +8,7 @@ from stepdown.methods import load_method
 from stepdown.models import ScriptedModel
 from stepdown.problems import Problems
 from stepdown.store import Run
-from stepdown.types import Grade, Messages, Problem, Reply, Sampling, Settings, Usage
+from stepdown.types import Grade, Messages, Problem, Sampling, Settings, Usage
 
 P1 = "sums/test/1"
 
@@ -31,10 +31,6 @@ def student(name: str = "student") -> ScriptedModel:
 
 def teacher(name: str = "teacher") -> ScriptedModel:
     return ScriptedModel(lambda messages, sampling, sample: "1. Take the number.\n2. Add one to it.", name)
-
-
-def long_reply(text: str, *, output: int) -> Reply:
-    return Reply(text, "student", Usage(input=10, output=output))
 
 
 class LastWord:
