@@ -179,3 +179,19 @@ def test_every_public_name_can_be_loaded() -> None:
     import stepdown
 
     assert [name for name in stepdown.__all__ if getattr(stepdown, name) is None] == []
+
+
+def subjects(name: str) -> list[str]:
+    return [word.removesuffix("s") for word in name.split("_")]
+
+
+def test_tests_mirror_the_rooms() -> None:
+    of_the_whole = {"house", "docs"}
+    folders = {path.parent for path in (ROOT / "tests").rglob("test_*.py")}
+    for folder in (path for path in folders if path.name not in of_the_whole):
+        room = SRC / folder.name
+        files_of = [room, *room.rglob("*.py"), *(path for path in room.rglob("*") if path.is_dir())]
+        known = {word for path in files_of for word in subjects(path.stem)}
+        assert room.is_dir() or room.with_suffix(".py").exists(), f"there is no room {folder.name}"
+        odd = [path.name for path in folder.glob("test_*.py") if subjects(path.stem)[1] not in known]
+        assert odd == [], "a test file's name begins with its subject: a word of a source file of its room"
