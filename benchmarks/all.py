@@ -67,7 +67,7 @@ def main() -> None:
             found += rows("pipeline.py", url)
     found += rows("grading.py") + rows("corpus.py") + rows("chains.py") + rows("embedded.py")
     found += rows("sampling.py") + rows("training.py") + rows("resume.py")
-    found += rows("estimate.py")
+    found += rows("estimate.py") + rows("deaths.py")
     found += rows("fleet.py", "--quick")
     found += rows("merging.py")
     found += rows("ray_kills.py", "--quick")

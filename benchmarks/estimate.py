@@ -1,9 +1,12 @@
 """What `--estimate` says against what a run then takes, on local servers; and the simulation against scripted models.
 
-python benchmarks/estimate.py [--quick] [--only WORDS] [--json]
+python benchmarks/estimate.py [--quick] [--only WORDS] [--plan] [--json]
 
 Each setting runs some problems first, as a user would, so that the store has tokens and latencies; then the estimate
-for more problems, and the real run, must agree: calls, tokens, dollars, seconds and bytes within the bounds.
+for more problems, and the real run, must agree: calls, tokens, dollars, seconds and bytes within the bounds. `--plan`
+prints the plan of docs/scale.md for 1,000,000 problems x 30 chains: tokens and bytes of 200 word sums, simulated time,
+and the constants that `--estimate` assumes of a model it has never asked; then those of a scripted model, asked of 50
+problems before, whose latencies are drawn from the same distributions. The servers of the fleets are never contacted.
 """
 
 import argparse
@@ -25,12 +28,13 @@ from all import free_port, wait_for
 from stepdown.custom import CustomModel
 from stepdown.graders import load_grader
 from stepdown.methods import load_method
-from stepdown.models import load_model
+from stepdown.models import Prices, load_model
 from stepdown.problems import load_problems
 from stepdown.runner import Estimate, Estimated, Task, close_models, estimate, run_task
 from stepdown.runner.estimate import DRIVER, SIMULATION
 from stepdown.runner.simulation import SimulatedCaller, simulate
 from stepdown.store import Store
+from stepdown.text import duration, money, size
 from stepdown.training import sampling_task, write_chains
 from stepdown.types import Capabilities, Messages, Reply, Sampling, Usage
 
@@ -125,7 +129,7 @@ async def measure(setting: Setting, folder: Path) -> tuple[Estimate, dict[str, f
     task = task_of(setting, setting.problems)
     with Store(path) as store:
         found, before = await estimate(task, store, Price()), paid(store)
-    size, began = size_of(folder), time.perf_counter()
+    before_size, began = size_of(folder), time.perf_counter()
     with Store(path) as store:
         outcome = await run_task(task, store)
         seconds = time.perf_counter() - began
@@ -136,7 +140,7 @@ async def measure(setting: Setting, folder: Path) -> tuple[Estimate, dict[str, f
             write_chains(outcome.run, folder / "corpus")
             corpus = size_of(folder / "corpus")
     calls, tokens, dollars = (new - old for new, old in zip(after, before, strict=True))
-    grown = size_of(folder) - size - corpus
+    grown = size_of(folder) - before_size - corpus
     return found, {
         "calls": calls,
         "tokens": tokens,
@@ -229,6 +233,79 @@ def simulated() -> Iterator[dict[str, object]]:
             }  # fmt: skip
 
 
+# Who is asked, requests in flight per server, servers. Fourteen requests of 30 draws, of which a third are still written
+# at any moment, at 60 tokens per second each, are the 9,000 tokens per second that a large run had of one H100
+# (FinePhrase: 486 G tokens in 612 GPU-days).
+PLANS = (
+    ("openai/gpt-4o-mini", 64, 1),
+    ("openai/gpt-4o-mini", 512, 1),
+    ("vllm/Qwen/Qwen3-8B", 14, 1),
+    ("vllm/Qwen/Qwen3-8B", 14, 8),
+    ("vllm/Qwen/Qwen3-8B", 14, 64),
+)
+
+
+def plan() -> None:
+    """Print the plan as a table."""
+    os.environ["OPENAI_API_KEY"] = "none"
+    print("| model | servers x requests | requests | tokens out + in | money | time | GPU-hours | store | corpus |")
+    print("|:---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for name, flight, count in PLANS:
+        addresses = [f"http://127.0.0.1:{9000 + index}/v1" for index in range(count)] if "vllm" in name else None
+        model = load_model(name, concurrency=flight, servers=addresses)
+        task = sampling_task(load_problems("wordsums", split="train", limit=200), model, chains=30)
+        with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "plan.sqlite") as store:
+            one = asyncio.run(estimate(task, store, Prices(), of=1_000_000))
+        print_plan(name, f"{count} x {flight}", one, count if addresses else 0)
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "plan.sqlite") as store:
+        first, more = (
+            sampling_task(
+                load_problems("wordsums", split="train", limit=limit, offset=offset), Chains(14 * 64), chains=30
+            )
+            for limit, offset in ((50, 0), (200, 50))
+        )
+        began = time.process_time()
+        asyncio.run(run_task(first, store))
+        print(f"a chain took {(time.process_time() - began) / 1500 * 1e6:.0f} us of the driver's CPU", file=sys.stderr)
+        print_plan("scripted, measured", "64 x 14", asyncio.run(estimate(more, store, Prices(), of=1_000_000)), 64)
+
+
+class Chains(CustomModel):
+    """A scripted model that says it took half a second, and a sixtieth of one for each token of its longest reply."""
+
+    capabilities = Capabilities(source="chains", local=True)
+
+    def __init__(self, width: int) -> None:
+        self.name, self.width, self.random = "scripted/chains", width, random.Random(1)
+
+    async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
+        lengths = [round(106 * self.random.lognormvariate(0, 0.5)) for _ in range(n)]
+        seconds = 0.5 * self.random.lognormvariate(0, 0.3) + max(lengths) / 60
+        prompt = sum(len(message.content) for message in messages) // 4 // n
+        texts = [" ".join(str(self.random.randrange(1000)) for _ in range(length)) for length in lengths]
+        return [
+            Reply(f"{text}\nAnswer: 7", self.name, Usage(prompt, length), seconds=seconds)
+            for text, length in zip(texts, lengths, strict=True)
+        ]
+
+
+def print_plan(name: str, where: str, one: Estimate, cards: int) -> None:
+    tokens, taken = one.tokens["teacher"], one.seconds
+    assert one.dollars is not None and one.corpus is not None, "prices are known, and chains become a corpus"
+    cells = (
+        f"`{name}`",
+        where,
+        f"{one.requests:,}",
+        f"{tokens.output / 1e9:.1f} G + {tokens.input / 1e9:.1f} G",
+        f"{money(one.cost)} ({money(one.dollars.low)} to {money(one.dollars.high)})" if one.cost else "–",
+        f"{duration(taken.value)} ({duration(taken.low)} to {duration(taken.high)})",
+        f"{cards * taken.value / 3600:,.0f}" if cards else "–",
+        f"{size(one.store.value)} ({size(one.store.low)} to {size(one.store.high)})",
+        f"{size(one.corpus.value)} ({size(one.corpus.low)} to {size(one.corpus.high)})",
+    )
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
 def show(rows: Sequence[dict[str, object]]) -> None:
     print(f"{'setting':<38} {'figure':<9} {'low':>12} {'estimate':>12} {'high':>12} {'real':>12}  within")
     for row in rows:
@@ -246,7 +323,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default="", help="settings whose names have this in them")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--plan", action="store_true")
     options = parser.parse_args()
+    if options.plan:
+        return plan()
     chosen = SETTINGS[:1] + SETTINGS[5:6] if options.quick else SETTINGS
     rows = [*settings([one for one in chosen if options.only in one.name]), *([] if options.only else simulated())]
     if options.json:

@@ -29,7 +29,7 @@ from stepdown.store import Store
 from stepdown.types import Model, Pricing, Problem, Role, Usage
 
 # Seconds that the driving process works on one reply: storing, grading, the next request; on one core of 2026.
-DRIVER = Constant("work of the driver on a reply", 0.0008, 0.0003, 0.004, "seconds")
+DRIVER = Constant("work of the driver on a reply", 0.0005, 0.0003, 0.004, "seconds")
 START = Constant("start of the command", 1.0, 0.0, 5.0, "seconds")
 LOADING = Constant("loading of weights", 30.0, 2.0, 120.0, "seconds")
 # What the simulation leaves out, such as the turns of an event loop, as a share of the time.
@@ -111,8 +111,11 @@ class _Totals:
         return None if before is None or price is None else before + price * draws
 
 
-async def estimate(task: Task, store: Store, pricing: Pricing) -> Estimate:
-    """Read the problems once and say what their calls would take; nothing is sent or written."""
+async def estimate(task: Task, store: Store, pricing: Pricing, *, of: int | None = None) -> Estimate:
+    """Read the problems once and say what their calls would take; nothing is sent or written.
+
+    With `of` they are a sample of so many, and it is those that are estimated.
+    """
     count = task.settings().count
     models = _callers(task)
     profiles = {who: profile_of(task, store, who[0], model) for who, model in models.items()}
@@ -130,7 +133,7 @@ async def estimate(task: Task, store: Store, pricing: Pricing) -> Estimate:
             problems.append(planned)
             for request in planned.requests:
                 totals.add(request)
-    scale = total / -(-total // step) if total else 1.0
+    scale = (of or total) / -(-total // step) if total else 1.0
     parts = await _parts(task, profiles, problems)
     return _estimate(task, models, every, problems, totals, scale=scale, parts=parts)
 
@@ -224,7 +227,7 @@ def _by_parts(found: Estimated, parts: Estimated) -> Estimated:
 def _left_out(task: Task, scale: float) -> tuple[str, ...]:
     judged = ("the calls of the judge",) if task.grader.name.startswith("judge:") else ()
     reviewed = ("the time that people take to review plans",) if task.review is not None else ()
-    between = (f"what lies between every {scale:.0f}th problem, the ones that were looked at",) if scale > 1 else ()
+    between = (f"what sets the problems apart of which one in {scale:.0f} was looked at",) if scale > 1 else ()
     return (*LEFT_OUT, *judged, *reviewed, *between)
 
 

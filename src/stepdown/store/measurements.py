@@ -9,8 +9,10 @@ from stepdown.store.records import decode_call_entries, decode_reply, decode_req
 from stepdown.store.run import Run, Store
 from stepdown.types import Effort, Message, Reply, Role
 
-# Traces that are looked at of one run, spread evenly over it, and requests that are enough.
-_TRACES, ENOUGH = 256, 256
+# Problems that are looked at of one run, spread evenly over it, and requests that are enough.
+_PROBLEMS, ENOUGH = 256, 256
+# Fewer where each has many samples, but as many as make a sample of requests.
+_LEAST, _DRAWS = 64, 1024
 _RUNS = 20
 
 
@@ -73,7 +75,8 @@ def _requests(run: Run, model: str, source: str, role: Role, effort: Effort | No
 
 def _calls(run: Run, model: str, source: str, role: Role) -> Iterator[tuple[bytes, bytes]]:
     last = run.store.value("select coalesce(max(ordinal), -1) from traces where run = ?", run.id)
-    step = max(1, (last + 1) * run.settings.samples // _TRACES)
+    wanted = max(_LEAST, min(_PROBLEMS, _DRAWS // run.settings.samples))
+    step = -(-(last + 1) // wanted) or 1
     keys: dict[bytes, None] = {}
     for ordinal in range(0, last + 1, step):
         rows = run.store.db.execute("select calls from traces where run = ? and ordinal = ?", (run.id, ordinal))
