@@ -233,8 +233,8 @@ def simulated() -> Iterator[dict[str, object]]:
             }  # fmt: skip
 
 
-# Who is asked, requests in flight per server, servers. Fourteen requests of 30 draws, a third of which are still written
-# at any moment, at 60 tokens per second each, are the 9,000 tokens per second that a large run had of one H100
+# Who is asked, requests in flight per server, servers. 14 requests of 30 draws, a third of which are still written at
+# any moment, at 60 tokens per second each, are the 9,000 tokens per second that a large run had of one H100
 # (FinePhrase: 486 G tokens in 612 GPU-days).
 PLANS = (
     ("openai/gpt-4o-mini", 64, 1),
