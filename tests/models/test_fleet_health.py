@@ -1,11 +1,13 @@
 """When a server of a fleet is set aside, narrowed, tried again, and given calls."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 import pytest
 
 from fake_time import FakeTime
+from fleet_world import load_fleet
 from stepdown.errors import EndpointRefused
 from stepdown.models import EndpointModel
 from stepdown.models.http.endpoints import find_endpoint
@@ -166,3 +168,29 @@ def test_calls_that_wait_are_refused_after_no_server_has_answered_for_five_minut
 
     with pytest.raises(EndpointRefused, match=r"127\.0\.0\.1:1/v1`: it is gone; .*2/v1`: it is gone"):
         asyncio.run(wait())
+
+
+def test_of_a_flood_of_changes_some_are_said_and_the_rest_counted(
+    time: FakeTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    tending = tending_of(servers(time), time)
+    with caplog.at_level(logging.WARNING):
+        for server in [server_at(f"http://127.0.0.1:{port}/v1", time) for port in range(4, 30)]:
+            tending._tell(server, "it is gone")
+        assert len(caplog.records) == 10
+        time.now += 11
+        tending._tell(server_at(ADDRESSES[0], time), "it is back")
+    assert "it is back; 16 more such lines were left out" in caplog.text
+
+
+def test_a_time_out_after_this_process_was_held_up_is_no_fault_of_a_server(time: FakeTime) -> None:
+    fleet = load_fleet(ADDRESSES)
+    fleet.tending._clock = time.clock
+    server = fleet.servers[0]
+    server.rejoin()
+    fleet.tending._stalled_until = time.now + 1
+    fleet._note_fault(server, RetryableError("no connection within 15 s", kind="unreachable"))
+    assert server.usable
+    time.now += 2
+    fleet._note_fault(server, RetryableError("no connection within 15 s", kind="unreachable"))
+    assert not server.usable

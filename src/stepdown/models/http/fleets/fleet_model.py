@@ -194,7 +194,8 @@ class FleetModel:
 
     def _note_fault(self, server: FleetServer, fault: RetryableError) -> None:
         report_server_fault(server.address, fault.reason)
-        if server.usable and server.note_fault(fault):
+        blameless = fault.kind in {"unreachable", "silent"} and self.tending.has_stalled
+        if server.usable and not blameless and server.note_fault(fault):
             self.tending.set_aside(server, fault.reason)
         elif server.rest:
             asyncio.get_running_loop().call_later(server.rest + 0.001, self._turns.fill, server)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from statistics import median
@@ -24,6 +25,10 @@ _BETWEEN_LINES = 5.0
 _SLOW, _STALLED = 10, 10
 _SLOW_SECONDS, _SLOW_AWAY, _STALL_SECONDS = 1.0, 10.0, 60.0
 _LISTED = 8
+# This process was not on its processor for so long: what timed out then, and for a while after, is no server's fault.
+_STALL, _AFTER_STALL = 1.0, 20.0
+# Lines about servers that a person is told within some seconds; of a flood the rest are counted.
+_MOST_LINES, _LINE_SECONDS = 10, 10.0
 
 
 class Tending:
@@ -43,6 +48,9 @@ class Tending:
         self.turns.servers = list(self._known.values())
         self._tasks: set[asyncio.Task[None]] = set()
         self._none_since: float | None = None
+        self._stalled_until = 0.0
+        self._lines: deque[float] = deque(maxlen=_MOST_LINES)
+        self._left_out = 0
         self._polled, self._read, self._seen = 0.0, _signature(listed), _signature(listed)
 
     # -- at the start and at the end
@@ -51,6 +59,9 @@ class Tending:
         """Ask every server for its models. Raises `EndpointRefused` where none answers, or two serve other models."""
         servers = self.turns.servers
         answers = await asyncio.gather(*(self._probe(one) for one in servers))
+        if not self.turns.usable:
+            # Perhaps it is this machine that is slow.
+            answers = await asyncio.gather(*(self._probe(one, 3 * PROBE_SECONDS) for one in servers))
         offered = {one: names for one, names in zip(servers, answers, strict=True) if one.usable and names is not None}
         if offered and not all(self.model in names for names in offered.values()):
             raise self._different(offered)
@@ -86,6 +97,11 @@ class Tending:
         if not self.turns.usable and all(one.refused for one in self.turns.servers):
             self.turns.refuse(self.none_left())
 
+    @property
+    def has_stalled(self) -> bool:
+        """Whether this process was held up a moment ago, so that a time-out says nothing of a server."""
+        return self._clock() < self._stalled_until
+
     def none_left(self) -> EndpointRefused:
         """Return the error of a fleet none of whose servers answers, with each one's reason."""
         away = [one for one in self.turns.servers if not one.leaving]
@@ -118,7 +134,10 @@ class Tending:
 
     async def _tend(self) -> None:
         while True:
+            began = self._clock()
             await asyncio.sleep(TICK)
+            if (now := self._clock()) - began > TICK + _STALL:
+                self._stalled_until = now + _AFTER_STALL
             try:
                 self.look()
             except Exception as error:  # whatever it is: calls must go on
@@ -142,14 +161,15 @@ class Tending:
             self._tell(server, f"`{server.address}` takes part ({self._left()})")
         self.turns.fill(server)
 
-    async def _probe(self, server: FleetServer) -> list[str] | None:
+    async def _probe(self, server: FleetServer, seconds: float | None = None) -> list[str] | None:
         """Return the models a server lists, None where it lists none; one that does not answer is set aside."""
-        server.checking = True
+        server.checking, seconds = True, PROBE_SECONDS if seconds is None else seconds
         try:
-            async with asyncio.timeout(PROBE_SECONDS):
+            async with asyncio.timeout(seconds):
                 names = await server.model.probe()
         except TimeoutError:
-            server.set_aside(f"no answer within {PROBE_SECONDS:g} s")
+            if server.aside or not self.has_stalled:
+                server.set_aside(f"no answer within {seconds:g} s")
         except RetryableError as fault:
             server.set_aside(fault.reason)
         except StepdownError as error:
@@ -234,9 +254,16 @@ class Tending:
 
     def _tell(self, server: FleetServer, text: str) -> None:
         now = self._clock()
-        if not server.reported or now - server.reported >= _BETWEEN_LINES:
-            server.reported = now
-            LOG.warning("fleet `%s`: %s", self.name, text)
+        if server.reported and now - server.reported < _BETWEEN_LINES:
+            return
+        server.reported = now
+        if len(self._lines) == _MOST_LINES and now - self._lines[0] < _LINE_SECONDS:
+            self._left_out += 1
+            return
+        self._lines.append(now)
+        more = f"; {self._left_out} more such lines were left out" if self._left_out else ""
+        self._left_out = 0
+        LOG.warning("fleet `%s`: %s%s", self.name, text, more)
 
     def _different(self, offered: dict[FleetServer, list[str]]) -> EndpointRefused:
         wrong = [f"`{one.address}` has {_some(names)}" for one, names in offered.items() if self.model not in names]
