@@ -71,20 +71,16 @@ def run_with(model: Model, folder: Path, name: str, problems: int) -> Texts:
         return solutions(asyncio.run(run_task(task(model, folder, problems), store)).run)
 
 
-class Killer(threading.Thread):
-    """Kills while a run goes on, each time that enough prompts are in flight and all workers are back."""
+class Running(threading.Thread):
+    """A run in a thread of its own: only a main thread may start nodes."""
 
-    def __init__(self, model: ClusterModel, kill: Callable[[ClusterModel], int], kills: int) -> None:
+    def __init__(self, model: ClusterModel, folder: Path, name: str, problems: int) -> None:
         super().__init__(daemon=True)
-        self.model, self._kill, self._kills = model, kill, kills
-        self.flying = self.done = 0
+        self._arguments = (model, folder, name, problems)
+        self.solutions: Texts = {}
 
     def run(self) -> None:
-        while self.done < self._kills:
-            time.sleep(LOOK)
-            if len(self.model.in_flight) == len(NODES) and max(self.model.in_flight.values()):
-                self.flying += self._kill(self.model)
-                self.done += 1
+        self.solutions = run_with(*self._arguments)
 
 
 def kill_worker(model: ClusterModel) -> int:
@@ -98,10 +94,11 @@ def node_killer(cluster: LoopbackCluster) -> Callable[[ClusterModel], int]:
     """Return what kills the oldest node but the first, whoever works there, and starts another."""
 
     def kill(model: ClusterModel) -> int:
-        flying = max(model.in_flight.values())
+        # It may be given more until it is dead: at most twice what its engine takes at once.
+        flying = 2 * model.width // len(model.in_flight)
         oldest = next(iter(cluster.nodes))
         cluster.remove(oldest)
-        cluster.add(f"after-{oldest}")
+        cluster.add(f"{oldest}-again")
         return flying
 
     return kill
@@ -109,15 +106,20 @@ def node_killer(cluster: LoopbackCluster) -> Callable[[ClusterModel], int]:
 
 def killed(kind: str, model: ClusterModel, kill: Callable[[ClusterModel], int], folder: Path, kills: int) -> Row:
     """Run batch after batch of new problems until there were so many kills."""
-    killer, count, before, found = Killer(model, kill, kills), 0, model.repeated, Texts()
-    began = time.monotonic()
-    killer.start()
-    while killer.is_alive():
+    done, count, before, flying, began = 0, 0, model.repeated, 0, time.monotonic()
+    while done < kills:
         count += BATCH
-        found = run_with(model, folder, f"{kind}.sqlite", count)
+        running = Running(model, folder, f"{kind}.sqlite", count)
+        running.start()
+        while running.is_alive():
+            time.sleep(LOOK)
+            if done < kills and len(model.in_flight) == len(NODES) and max(model.in_flight.values()):
+                flying += kill(model)
+                done += 1
+        found = running.solutions
     return {
-        "benchmark": f"ray-{kind}-killed", "kills": killer.done, "problems": count, "answered": len(found),
-        "asked_again": model.repeated - before, "in_flight": killer.flying,
+        "benchmark": f"ray-{kind}-killed", "kills": done, "problems": count, "answered": len(found),
+        "asked_again": model.repeated - before, "in_flight": flying,
         "same": found == plain(folder, count), "seconds": round(time.monotonic() - began, 1),
     }  # fmt: skip
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from platform import python_version
 
 import pytest
 
@@ -13,13 +14,15 @@ import worker_functions as asked
 from loopback_cluster import LoopbackCluster, loopback_cluster
 from places import ROOT
 from small_students import small_student
-from stepdown.errors import BadRow, UsageError
+from stepdown.errors import BadRow
 from stepdown.models import load_model
 from stepdown.models.cluster import ClusterModel
 from stepdown.models.cluster.engine_actor import EngineActor, EngineSpec
 from stepdown.models.cluster.weight_files import receive, send
 from stepdown.types import Message, Model, Sampling
-from stepdown.workers import connect, open_workers
+from stepdown.version import __version__
+from stepdown.workers import Versions, connect, open_workers, other_versions
+from stepdown.workers.ray_pool import perform_on_node
 
 pytestmark = [
     pytest.mark.slow,
@@ -145,16 +148,21 @@ def test_what_a_killed_task_did_is_done_again(
     assert capfd.readouterr().out == ""
 
 
-def test_a_node_of_another_version_is_refused_by_name(
+def test_a_node_of_another_version_is_left_out_by_name(
     cluster: LoopbackCluster, model: ClusterModel, tmp_path: Path
 ) -> None:
     shutil.copytree(ROOT / "src" / "stepdown", tmp_path / "stepdown")
     version = tmp_path / "stepdown" / "version.py"
     version.write_text(version.read_text().replace("0.1.0", "0.0.9"))
     cluster.add("older", PYTHONPATH=str(tmp_path))
-    with open_workers(on="ray") as pool, pytest.raises(UsageError, match=r"`older` has stepdown `0\.0\.9` and not"):
-        list(pool.map(asked.square, range(24)))
     assert asyncio.run(refused(model, "older")) == "stepdown `0.0.9` and not `0.1.0`"
+
+
+def test_tasks_refuse_a_node_of_other_versions_by_name(cluster: LoopbackCluster) -> None:
+    connect()
+    found = perform_on_node(Versions("9.9.9", python_version()), [], 1, b"")
+    assert isinstance(found, tuple)
+    assert other_versions(*found).what == f"the node `first` has stepdown `{__version__}` and not `9.9.9`"
 
 
 async def refused(model: ClusterModel, node: str) -> str:
