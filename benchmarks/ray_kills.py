@@ -33,6 +33,7 @@ from stepdown.methods import load_method  # noqa: E402
 from stepdown.models import load_model  # noqa: E402
 from stepdown.models.cluster import ClusterModel  # noqa: E402
 from stepdown.problems import load_problems  # noqa: E402
+from stepdown.prompts import load_prompts  # noqa: E402
 from stepdown.runner import Task, run_task  # noqa: E402
 from stepdown.store import Run, Store  # noqa: E402
 from stepdown.types import Model, Sampling  # noqa: E402
@@ -49,14 +50,18 @@ def task(model: Model, folder: Path, problems: int) -> Task:
         method=load_method("direct"),
         student=model,
         grader=load_grader("default"),
+        prompts=load_prompts("student"),
         sampling=Sampling(max_tokens=TOKENS),
     )
 
 
 def calls(path: Path) -> Calls:
-    """Return the stored calls, whole, by key; none of a store that is being made."""
+    """Return the stored replies, whole, by key; none of a store that is being made.
+
+    What was in flight when a driver died is stored too, by the next one, without a source: as calls that gave no reply.
+    """
     with closing(sqlite3.connect(path)) as store, suppress(sqlite3.OperationalError):
-        return dict(store.execute("select key, reply from calls").fetchall())
+        return dict(store.execute("select key, reply from calls where source != ''").fetchall())
     return {}
 
 
