@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,8 +26,10 @@ gc.disable()
 # What a machine's own environment says of models, keys, addresses and proxies: tests run without, and only fetching
 # weights with it. Where weights lie is no matter of a test.
 SET_BY_THE_MACHINE = re.compile(
-    r"STEPDOWN_(?!CACHE$|WHEELS$).*|OLLAMA_HOST|HF_.*|.*(_API_KEY|_BASE_URL|_PROXY|_proxy)|NO_COLOR|COLUMNS"
+    r"STEPDOWN_(?!CACHE$|WHEELS$).*|OLLAMA_HOST|HF_.*|.*(_API_KEY|_BASE_URL|_PROXY|_proxy)"
+    r"|NO_COLOR|FORCE_COLOR|COLUMNS|(LOCAL_)?(RANK|WORLD_SIZE)|(ACCELERATE|SLURM)_.*"
 )
+PATH = list[str]()
 MACHINE = {name: os.environ.pop(name) for name in list(os.environ) if SET_BY_THE_MACHINE.fullmatch(name)}
 
 # huggingface_hub reads its environment once, at its first import: before any test has set a variable of it.
@@ -52,11 +55,14 @@ def pytest_report_header() -> str:
 def pytest_runtest_setup() -> None:
     # What is there before a test is not looked through again after it, which makes the collection quick.
     gc.freeze()
+    PATH[:] = sys.path
 
 
 def pytest_runtest_teardown() -> None:
     # A file or connection left open fails the test that left it, not whichever runs when garbage is next collected.
     gc.collect()
+    # Code of a user's file leaves its folder there.
+    sys.path[:] = PATH
 
 
 @pytest.fixture(scope="session")

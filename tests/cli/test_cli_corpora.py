@@ -1,11 +1,10 @@
 """`sample`, `keep`, `export` and `import` on corpora: from a teacher's endpoint to a file another tool tunes on."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from command_line import last_printed
 from faulty_server import FaultyServer
 from stepdown.cli import main
 from stepdown.corpus import open_corpus
@@ -17,16 +16,11 @@ def sample(chains: int, out: str, *options: str) -> int:
     return main(["sample", "sums.jsonl", *TEACHER, "--chains", str(chains), "--out", out, *options])
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
-    return found
-
-
 def test_sample_writes_a_corpus_and_says_what_it_holds(
     server: FaultyServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert sample(4, "corpus", "--json") == 0
-    found = said(capsys)
+    found = last_printed(capsys)
     assert (found["problems"], found["chains"], found["right"]) == (6, 24, 24)
     assert found["run"]["calls"] == 24 and found["run"]["tokens"].keys() == {"teacher"}
 
@@ -35,7 +29,7 @@ def test_sampling_more_chains_pays_only_for_the_missing_ones(
     server: FaultyServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert sample(4, "four") == sample(6, "six", "--json") == 0
-    found = said(capsys)["run"]
+    found = last_printed(capsys)["run"]
     assert (found["calls"], found["cached"]) == (12, 24)
 
 
@@ -75,7 +69,7 @@ def test_gold_solutions_are_a_corpus_with_the_licence_it_was_given(
     server: FaultyServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gold = ["sample", "wordsums", "-n", "4", "--teacher", "gold", "--out", "gold", "--licence", "CC0", "--json"]
-    assert main(gold) == 0 and said(capsys)["chains"] == 4
+    assert main(gold) == 0 and last_printed(capsys)["chains"] == 4
     assert open_corpus("gold").card.licence == "CC0"
 
 
@@ -89,7 +83,7 @@ def test_keep_writes_a_view_and_tells_what_each_filter_kept(
 ) -> None:
     assert sample(4, "corpus") == main(["keep", "corpus", "right", "per-problem=1", "--out", "kept"]) == 0
     assert main(["keep", "corpus", "right", "per-problem=1", "--out", "again", "--json"]) == 0
-    found = said(capsys)
+    found = last_printed(capsys)
     assert found["chains"] == 6 and [one["chains_kept"] for one in found["selection"]] == [24, 6]
     assert found["fingerprint"] == open_corpus("kept").card.fingerprint
 
@@ -105,21 +99,21 @@ def test_a_filter_there_is_not_is_refused_before_anything_is_written(
 def test_a_corpus_goes_out_as_messages_and_comes_back(server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert sample(2, "corpus") == main(["export", "corpus", "--to", "messages", "--out", "chats.jsonl"]) == 0
     assert main(["import", "chats.jsonl", "--out", "back", "--json"]) == 0
-    found = said(capsys)
+    found = last_printed(capsys)
     assert (found["problems"], found["chains"]) == (6, 12)
 
 
 def test_runs_become_a_corpus_of_plans(server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["run", "sums.jsonl", "--student", "openai/student", "--teacher", "openai/teacher", "--json"]
     assert main(asked) == 0
-    assert main(["export", said(capsys)["run"], "--to", "plans", "--out", "plans", "--json"]) == 0
-    found = said(capsys)
+    assert main(["export", last_printed(capsys)["run"], "--to", "plans", "--out", "plans", "--json"]) == 0
+    found = last_printed(capsys)
     assert (found["content"], found["chains"], found["right"]) == ("plan", 6, 6)
 
 
 def test_tuning_data_is_not_made_of_a_run_directly(server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "sums.jsonl", "--student", "openai/student", "--method", "direct", "--json"]) == 0
-    assert main(["export", said(capsys)["run"], "--to", "messages", "--out", "x.jsonl"]) == 2
+    assert main(["export", last_printed(capsys)["run"], "--to", "messages", "--out", "x.jsonl"]) == 2
     assert "--to corpus" in capsys.readouterr().err
 
 

@@ -1,24 +1,15 @@
 """`--shard` and `store merge` on the command line: what is refused before anything is sent, and what is said."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from command_line import write_sums
+from command_line import printed, write_sums
 from faulty_server import FaultyServer
-from stepdown.cli import main
 
 RUN = ("run", "sums.jsonl", "--method", "direct", "--student", "openai/student")
 SAMPLE = ("sample", "sums.jsonl", "--teacher", "openai/student", "--out", "chains", "--allow", "test")
 COUNT = 6
-
-
-def printed(capsys: pytest.CaptureFixture[str], *tokens: str, code: int = 0) -> list[dict[str, Any]]:
-    capsys.readouterr()
-    assert main([*tokens, "--json"]) == code
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "a/b"])
@@ -27,7 +18,7 @@ def test_a_shard_that_cannot_be_is_refused_before_anything_is_sent_or_written(
     verb: str, shard: str, server: FaultyServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     commands = {"run": RUN, "sample": SAMPLE, "grade": ("grade", "abc"), "keep": ("keep", "chains", "--out", "kept")}
-    [said] = printed(capsys, *commands[verb], "--shard", shard, code=2)
+    [said] = printed(capsys, *commands[verb], "--shard", shard, codes=(2,))
     assert said["error"]["option"] == "--shard" and f"`{shard}`" in said["error"]["message"]
     assert [path.name for path in tmp_path.iterdir()] == ["sums.jsonl"] and server.bodies == []
 
@@ -51,13 +42,13 @@ def test_shards_of_other_data_are_refused_with_what_differs(
     printed(capsys, *RUN, "--shard", "1/2", "--store", "1.sqlite")
     write_sums(COUNT + 1)
     printed(capsys, *RUN, "--shard", "2/2", "--store", "2.sqlite")
-    [said] = printed(capsys, "store", "merge", "1.sqlite", "2.sqlite", "--into", "all.sqlite", code=2)
+    [said] = printed(capsys, "store", "merge", "1.sqlite", "2.sqlite", "--into", "all.sqlite", codes=(2,))
     assert "differ in `problems`" in said["error"]["message"] and not Path("all.sqlite").exists()
 
 
 def test_what_would_have_no_effect_is_refused(server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:
-    [said] = printed(capsys, *SAMPLE[:2], "--teacher", "gold", "--out", "gold", "--shard", "1/2", code=2)
+    [said] = printed(capsys, *SAMPLE[:2], "--teacher", "gold", "--out", "gold", "--shard", "1/2", codes=(2,))
     assert "`--shard` would have no effect" in said["error"]["message"]
     printed(capsys, *RUN, "--shard", "1/2")
-    [said] = printed(capsys, "store", "merge", "stepdown.sqlite", "--into", "all.sqlite", "--force", code=2)
+    [said] = printed(capsys, "store", "merge", "stepdown.sqlite", "--into", "all.sqlite", "--force", codes=(2,))
     assert "`--force` would have no effect" in said["error"]["message"] and not Path("all.sqlite").exists()

@@ -3,11 +3,10 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from command_line import Solved, solved_once, stored_runs
+from command_line import Solved, last_printed, solved_once, stored_runs
 from faulty_server import Body, FaultyServer
 from stepdown.cli import main
 from stepdown.measuring import judge_budget
@@ -66,11 +65,6 @@ def preferring() -> tuple[list[str], int]:
     return ["prefer", *stored_runs(), "--where", "any", "--judge", "openai/judge"], bound(messages)
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
-
-
 @pytest.mark.parametrize(("verb", "calls"), [(grading, 6), (preferring, 12)])
 def test_a_judge_stops_with_3_and_a_larger_budget_goes_on(
     verb: Verb, calls: int, server: FaultyServer, capsys: pytest.CaptureFixture[str]
@@ -83,7 +77,7 @@ def test_a_judge_stops_with_3_and_a_larger_budget_goes_on(
     assert "the budget is reached" in shown.err and "budget_reached" in shown.out and len(server.bodies) == 3
     assert f"judge: {3 * CALL} tokens · $39.00" in shown.err
     assert main([*words, "--budget", "1000000"]) in (0, 1)
-    found = said(capsys)
+    found = last_printed(capsys)
     assert (found["tokens"], found["cost"], len(server.bodies)) == ({"judge": calls * CALL}, calls * CALL, calls)
     assert found["paid"] == {"tokens": (calls - 3) * CALL, "cost": (calls - 3) * CALL}
 
@@ -157,5 +151,5 @@ def test_a_judge_of_unknown_price_has_tokens_and_no_cost(
     words, _ = grading()
     capsys.readouterr()
     assert main([*words, "--json"]) == 0
-    found = said(capsys)
+    found = last_printed(capsys)
     assert (found["tokens"], found["cost"], found["paid"]["cost"]) == ({"judge": 6 * CALL}, None, None)

@@ -1,6 +1,5 @@
 """What earlier versions wrote is read by this one: the same ids, nothing asked again, the same figures."""
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,9 @@ import msgspec
 import pytest
 
 import stepdown as sd
+from command_line import printed
 from served import served
 from small_endpoint import post_json
-from stepdown.cli import main
 from stepdown.models.weights.students import read_card
 from stepdown.store import Store, call_key
 from stepdown.store.annotations import annotations_by_trace
@@ -40,13 +39,6 @@ def earlier(written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return written
 
 
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:
-    """Run a command and return what it prints."""
-    capsys.readouterr()
-    assert main([*words, "--json"]) in (0, 1), capsys.readouterr().err
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
 @BOTH
 def test_every_run_and_every_call_is_known_by_the_id_it_was_written_under(earlier: Written) -> None:
     read = msgspec.json.Decoder(tuple[Messages, Sampling]).decode
@@ -65,7 +57,7 @@ def test_every_run_and_every_call_is_known_by_the_id_it_was_written_under(earlie
 def test_the_same_commands_find_their_runs_and_ask_nobody(earlier: Written, capsys: pytest.CaptureFixture[str]) -> None:
     changed = {}
     for before in (one for written, one in AGAIN if written is earlier):
-        now = said(capsys, *before["command"])
+        now = printed(capsys, *before["command"], codes=(0, 1))
         if [one["run"] for one in now] != [one["run"] for one in before["said"]] or any(
             one["calls"] or one["errors"] or not one["cached"] for one in now
         ):
@@ -79,7 +71,7 @@ def test_a_control_that_does_something_else_is_another_run_by_the_same_plans(
     control: str, earlier: Written, capsys: pytest.CaptureFixture[str]
 ) -> None:
     [before] = [one for written, one in RUNS if written is OLDEST and control in one["command"]]
-    [now] = said(capsys, *before["command"], "--estimate")
+    [now] = printed(capsys, *before["command"], "--estimate")
     assert now["run"] != before["said"][0]["run"] and now["cached"] >= 3
     with Store("store.sqlite") as store:
         assert store.run(before["said"][0]["run"]).settings.control == control
@@ -102,7 +94,7 @@ def test_a_program_finds_its_runs_and_asks_nobody(earlier: Written) -> None:
 
 @BOTH
 def test_a_report_says_the_figures_it_said(earlier: Written, capsys: pytest.CaptureFixture[str]) -> None:
-    now, before = said(capsys, "report"), earlier.said_by("report")
+    now, before = printed(capsys, "report"), earlier.said_by("report")
     rows, earlier_rows = ([row for one in some for row in one["rows"]] for some in (now, before))
     figures, earlier_figures = ([{name: row[name] for name in LIKE_BEFORE} for row in some]
                                 for some in (rows, earlier_rows))  # fmt: skip
@@ -129,13 +121,13 @@ def test_what_people_did_is_there(earlier: Written) -> None:
 @pytest.mark.parametrize("name", ["traces.csv", "traces.jsonl"])
 def test_a_trace_file_is_the_run_it_was(name: str, earlier: Written, capsys: pytest.CaptureFixture[str]) -> None:
     [before] = [one for one in earlier.said_by("import") if one.get("file") == name]
-    assert said(capsys, "import", name) == [before]
+    assert printed(capsys, "import", name) == [before]
 
 
 @BOTH
 def test_a_corpus_is_the_corpus_it_was(earlier: Written, capsys: pytest.CaptureFixture[str]) -> None:
     before, *_ = earlier.said_by("keep")
-    [now] = said(capsys, "keep", "corpus", "right", "distinct", "--out", "again")
+    [now] = printed(capsys, "keep", "corpus", "right", "distinct", "--out", "again")
     assert (now["fingerprint"], now["chains"]) == (before["fingerprint"], before["chains"])
 
 
@@ -147,7 +139,7 @@ def test_a_student_that_is_there_is_not_trained_again(
 ) -> None:
     monkeypatch.setattr("stepdown.training.jobs.__version__", version)
     [before] = [one for one in earlier.commands(again=True) if one["command"][0] == "train"]
-    [now] = said(capsys, *before["command"])
+    [now] = printed(capsys, *before["command"], codes=(0, 1))
     assert now["card"]["weights"] == before["said"][0]["card"]["weights"]
     card = read_card(Path("student"))
     assert card is not None and card.training["identity"] == before["said"][0]["card"]["training"]["identity"]
@@ -158,7 +150,7 @@ def test_a_student_that_is_there_is_not_trained_again(
 
 @pytest.mark.parametrize("written", [NEWEST])
 def test_every_figure_of_a_report_is_what_it_was(earlier: Written, capsys: pytest.CaptureFixture[str]) -> None:
-    now, before = said(capsys, "report", "--prices", "prices.json"), earlier.said_by("report")
+    now, before = printed(capsys, "report", "--prices", "prices.json"), earlier.said_by("report")
     rows, earlier_rows = ({row["run"]: row for one in some for row in one["rows"]} for some in (now, before))
     assert len(rows) > 30 and rows == earlier_rows
 
@@ -172,7 +164,8 @@ PASSING = {"corpus", "seconds", "rows_per_second"}
 def test_a_command_without_an_id_of_its_own_prints_what_it_printed(
     before: dict[str, Any], earlier: Written, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    now = said(capsys, *(f"{word}-again" if word in ("kept", "some", "chats") else word for word in before["command"]))
+    again = [f"{word}-again" if word in ("kept", "some", "chats") else word for word in before["command"]]
+    now = printed(capsys, *again)
     assert len(now) == len(before["said"]) == 1
     assert {name: now[0].get(name) for name in before["said"][0].keys() - PASSING} == {
         name: value for name, value in before["said"][0].items() if name not in PASSING
@@ -182,7 +175,7 @@ def test_a_command_without_an_id_of_its_own_prints_what_it_printed(
 @pytest.mark.parametrize("written", [NEWEST])
 def test_a_judge_is_not_asked_twice(earlier: Written, capsys: pytest.CaptureFixture[str]) -> None:
     [before] = [one for one in earlier.commands(again=False) if one["command"][0] == "prefer"]
-    [now] = said(capsys, *before["command"])
+    [now] = printed(capsys, *before["command"], codes=(0, 1))
     # One of the four pairs is no more: a person took back a verdict after it was judged.
     assert now["paid"]["tokens"] == 0 and now["pairs"] == 3
     assert all(one in before["said"][0]["items"] for one in now["items"])

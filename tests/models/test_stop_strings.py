@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import stepdown as sd
-from command_line import speak, write_sums
-from faulty_server import Body, FaultyServer, faulty_server
+from command_line import speak, sums_at_hand
+from faulty_server import Body, FaultyServer
 from stepdown.cli import main
 from stepdown.models import ScriptedModel
 from stepdown.prompts import DEFAULT, load_prompts
@@ -61,12 +61,7 @@ def test_a_run_with_stops_of_its_own_is_another_run(tmp_path: Path) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("STEPDOWN_STORE", raising=False)
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
-    write_sums(1)
-    with faulty_server(speak=_completed) as started:
-        monkeypatch.setenv("OPENAI_BASE_URL", started.url)
+    with sums_at_hand(tmp_path, monkeypatch, count=1, speak=_completed) as started:
         yield started
 
 

@@ -1,7 +1,6 @@
 """The example package, installed and used; files of one's own; what is broken; and who may not name code."""
 
 import importlib
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from command_line import printed
 from places import ROOT
 from stepdown import plugins
 from stepdown.cli import main
@@ -70,16 +70,11 @@ def extra(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     renewed()
 
 
-def said(capsys: pytest.CaptureFixture[str], *argv: str) -> list[dict[str, object]]:
-    assert main([*argv, "--json"]) == 0
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
 @pytest.mark.slow
 def test_every_kind_is_listed_and_what_is_broken_is_named_and_left_out(
     extra: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = said(capsys, "plugins")
+    found = printed(capsys, "plugins")
     assert {one["kind"] for one in found if not one["error"]} == set(plugins.KINDS)
     broken = {one["name"]: str(one["error"]) for one in found if one["error"]}
     assert "No module named 'nowhere_at_all'" in broken["lost"] and "SystemExit: 3" in broken["leaves"]
@@ -102,25 +97,25 @@ def test_a_broken_plugin_that_is_asked_for_says_why(extra: Path) -> None:
 def test_method_student_data_and_grader_of_a_package_make_a_run(
     extra: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    [first] = said(capsys, *RUN)
+    [first] = printed(capsys, *RUN)
     assert (first["right"], first["total"], first["dataset"]) == (3, 3, "doubles")
     with Store(extra / "stepdown.sqlite") as store:
         [run] = store.runs()
         assert run.settings.code and run.grader.startswith("last-line@") and len(run.grader.split("@")[1]) == 8
         assert run.settings.sources[0].startswith("code/")
-    assert said(capsys, *RUN, "--prompts", "terse")[0]["run"] != first["run"]
+    assert printed(capsys, *RUN, "--prompts", "terse")[0]["run"] != first["run"]
 
 
 @pytest.mark.slow
 def test_a_run_is_written_by_an_exporter_and_chains_are_kept_by_a_filter(
     extra: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    [run] = said(capsys, *RUN)
+    [run] = printed(capsys, *RUN)
     assert main(["export", str(run["run"]), "--to", "markdown", "--out", "run.md"]) == 0
     assert Path("run.md").read_text().splitlines()[2] == "| doubles/0 | right | 0 |"
     assert main(["export", str(run["run"]), "--to", "corpus", "--out", "chains"]) == 0
     capsys.readouterr()
-    [kept] = said(capsys, "keep", "chains", "brief=9", "--out", "kept")
+    [kept] = printed(capsys, "keep", "chains", "brief=9", "--out", "kept")
     assert kept["chains"] == 3 and str(kept["selection"]).count("brief@") == 1
 
 
@@ -172,11 +167,11 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_everything_of_a_run_may_come_from_a_file(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    [first] = said(capsys, *OWN, "--prompts", "my.py:words")
+    [first] = printed(capsys, *OWN, "--prompts", "my.py:words")
     assert (first["right"], first["total"], first["method"], first["student"]) == (1, 2, "solve", "mine")
     (mine / "my.py").write_text(MINE.replace("It is 4", "It is 5"))
     plugins._module.cache_clear()
-    [other] = said(capsys, *OWN, "--prompts", "my.py:words")
+    [other] = printed(capsys, *OWN, "--prompts", "my.py:words")
     assert other["run"] != first["run"], "another code is another run"
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import stepdown as sd
-from command_line import PLAN, speak, write_sums
-from faulty_server import FaultyServer, faulty_server
+from command_line import PLAN, sums_at_hand
+from faulty_server import FaultyServer
 from stepdown.errors import BudgetReached, UsageError
 from stepdown.plugins import find
 from stepdown.runner import RunOptions
@@ -21,10 +21,7 @@ PRICES = '{"openai/student": {"input": 1000000, "output": 1000000}}'
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
-    monkeypatch.chdir(tmp_path)
-    write_sums(4)
-    with faulty_server(speak=speak) as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    with sums_at_hand(tmp_path, monkeypatch, count=4) as server:
         yield server
 
 

@@ -13,7 +13,7 @@ from stepdown.store import Store, measured_requests
 from stepdown.training import sampling_task
 from stepdown.types import Messages, Reply, Sampling, Usage
 from stepdown.usercode import source_of
-from worlds import DIRECT, TRACED, LastWord, student, sums, teacher
+from worlds import TRACED, LastWord, direct, student, sums, teacher
 
 LENGTHS = (40, 60, 80)
 
@@ -31,17 +31,8 @@ def slow(width: int = 4) -> ScriptedModel:
     return ScriptedModel(timed, "slow", width=width, version="1")
 
 
-def direct(count: int, model: ScriptedModel) -> Task:
-    return Task(problems=sums(count), method=DIRECT, student=model, grader=LastWord())
-
-
 def estimated(task: Task, store: Store, prices: Prices | None = None) -> Estimate:
     return asyncio.run(estimate(task, store, prices or Prices()))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return sd.open_store(tmp_path / "store.sqlite")
 
 
 @pytest.fixture

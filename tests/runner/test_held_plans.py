@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import PLAN, speak, write_sums
-from faulty_server import faulty_server
+from command_line import PLAN, sums_at_hand
 from stepdown.cli import main
 from stepdown.errors import Interrupted
 from stepdown.graders import load_grader
@@ -121,14 +120,11 @@ def test_a_stop_while_plans_wait_ends_the_run_and_the_next_one_goes_on(store: St
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with two problems, and a server that answers."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in (("OPENAI_API_KEY", "k"), ("STEPDOWN_STORE", "s.sqlite"), ("NO_COLOR", "1")):
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("STEPDOWN_STORE", "s.sqlite")
+    monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("EDITOR", f"{sys.executable} -c \"import sys; open(sys.argv[1], 'w').write('Just add.')\"")
     monkeypatch.delenv("VISUAL", raising=False)
-    write_sums(2)
-    with faulty_server(speak=speak) as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    with sums_at_hand(tmp_path, monkeypatch, count=2):
         yield tmp_path
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from command_line import speak, write_sums
-from faulty_server import faulty_server
+from command_line import sums_at_hand
 from stepdown.cli import main
 from stepdown.errors import CallFailed, Interrupted, UnknownName, UsageError
 from stepdown.models import ScriptedModel
@@ -242,12 +241,8 @@ def test_a_grader_of_ones_own_is_not_guessed(store: Store) -> None:
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The id of a run of two problems in a folder of its own, while the server that solved them answers."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OPENAI_API_KEY", "k")
     monkeypatch.setenv("STEPDOWN_STORE", "s.sqlite")
-    write_sums(2)
-    with faulty_server(speak=speak) as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    with sums_at_hand(tmp_path, monkeypatch, count=2):
         words = ("--method", "trace-of-thought", "--student", "openai/student", "--teacher", "openai/teacher")
         assert main(["run", "sums.jsonl", *words]) == 0
         Path("steps.txt").write_text("Just add.")

@@ -13,15 +13,11 @@ from stepdown.models import ScriptedModel
 from stepdown.runner import Budget, Plans, RunOutcome, Stop, Task, as_problems, load_plans, model_of_run, run_task
 from stepdown.store import Store
 from stepdown.types import Capabilities, Messages, Model, Problem, Reply, Sampling
-from worlds import DIRECT, TRACED, Cents, LastWord, solver, student, sums, teacher
+from worlds import DIRECT, TRACED, Cents, LastWord, direct, solver, student, sums, teacher
 
 
 def go(task: Task, store: Store, budget: Budget | None = None, stop: Stop | None = None) -> RunOutcome:
     return asyncio.run(run_task(task, store, budget=budget, stop=stop))
-
-
-def direct(count: int, small: ScriptedModel) -> Task:
-    return Task(problems=sums(count), method=DIRECT, student=small, grader=LastWord())
 
 
 def traced(count: int, small: Model, **changes: object) -> Task:

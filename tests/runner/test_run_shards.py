@@ -11,13 +11,13 @@ from stepdown.runner.run import RunOutcome
 from stepdown.shards import Shard, parse_shard
 from stepdown.store import Run, Store, expected_problems, shards_of
 from stepdown.types import Problem
-from worlds import DIRECT, LastWord, student, sums
+from worlds import direct, student, sums
 
 COUNT = 20
 
 
 def task(shard: Shard | None = None) -> Task:
-    return Task(problems=sums(COUNT), method=DIRECT, student=student(), grader=LastWord(), shard=shard)
+    return direct(COUNT, student(), shard=shard)
 
 
 def solve(store: Store, shard: Shard | None = None) -> RunOutcome:

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from command_line import speak, write_sums
-from faulty_server import FaultyServer, faulty_server
+from command_line import sums_at_hand
+from faulty_server import FaultyServer
 from stepdown.cli import main
 from stepdown.errors import UsageError
 from stepdown.settings import FORM, PLANNING, RunSampling, RunSettings, arguments, check, in_words, options_of
@@ -26,11 +26,7 @@ ASKED = {"model": "m", "messages": [{"role": "user", "content": "?"}], "reasonin
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
     """An endpoint, and a working folder with a problem in it."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
-    write_sums(1)
-    with faulty_server(speak=speak) as started:
-        monkeypatch.setenv("OPENAI_BASE_URL", started.url)
+    with sums_at_hand(tmp_path, monkeypatch, count=1) as started:
         yield started
 
 

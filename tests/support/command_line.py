@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -63,6 +63,31 @@ def solved_once(folder: Path, command: Sequence[str], *, speak: Speak, count: in
             set_endpoint(server, monkeypatch)
             assert main(command) in (0, 1) and server.bodies
         yield Solved(folder, server, speak)
+
+
+@contextmanager
+def sums_at_hand(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, count: int, speak: Speak = speak
+) -> Iterator[FaultyServer]:
+    """Work in a folder with so many sums, while a server answers for `openai/...`."""
+    monkeypatch.chdir(folder)
+    write_sums(count)
+    with faulty_server(speak=speak) as server:
+        set_endpoint(server, monkeypatch)
+        yield server
+
+
+def printed(capsys: pytest.CaptureFixture[str], *tokens: str, codes: Sequence[int] = (0,)) -> list[dict[str, Any]]:
+    """Run a command and return the objects that it prints."""
+    capsys.readouterr()
+    assert main([*tokens, "--json"]) in codes, capsys.readouterr().err
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def last_printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Return the last object that commands have printed."""
+    found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return found
 
 
 def set_endpoint(server: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,16 @@
 """Small real things that several tests share: problems, models and tasks."""
 
 import re
+from typing import Any
 
 import msgspec
 
 from stepdown.methods import load_method
 from stepdown.models import ScriptedModel
 from stepdown.problems import Problems
+from stepdown.runner import Task
 from stepdown.store import Run
-from stepdown.types import Grade, Messages, Problem, Sampling, Settings, Usage
+from stepdown.types import Grade, Messages, Model, Problem, Sampling, Settings, Usage
 
 P1 = "sums/test/1"
 
@@ -57,6 +59,11 @@ def derived(of: Run) -> Settings:
 
 TRACED = load_method("trace-of-thought")
 DIRECT = load_method("direct")
+
+
+def direct(count: int, model: Model, **settings: Any) -> Task:
+    """Return the task of solving so many sums in one call each."""
+    return Task(problems=sums(count), method=DIRECT, student=model, grader=LastWord(), **settings)
 
 
 def follower(messages: Messages, sampling: Sampling, sample: int) -> str:
