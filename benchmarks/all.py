@@ -71,6 +71,7 @@ def main() -> None:
     found += rows("fleet.py", "--quick")
     found += rows("merging.py")
     found += rows("ray_kills.py", "--quick")
+    found += rows("large.py")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with (HERE / "results.jsonl").open("a") as kept:
         for row in found:
