@@ -3,7 +3,8 @@
 python benchmarks/large.py [--full] [--traces N] [--store FILE] [--json]
 
 By default five runs of 20,000 traces, over which each bar is what an empty store takes (measured here, and a tenth of
-it for noise) and a tenth of the rest; `--full` makes the million (minutes, and 1.4 GB in a temporary folder), over which the bars are issue 11's.
+it for noise) and a tenth of the rest; `--full` makes the million (minutes, and 1.4 GB in a temporary folder), over
+which the bars are issue 11's.
 With `--store` the store is kept and found again. Whole processes are timed, as a person waits for them, wall and
 processor: a busy neighbour lengthens the first. The bars are for a quiet machine.
 """

@@ -2,18 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import msgspec
 
 from stepdown.answers import Leak, leak
+from stepdown.audits.audited_blocks import audited, keep_audits
 from stepdown.audits.blame import (
     BLAMES,
+    NO_PLAN,
     Blame,
     BlamedTrace,
     GradedAttempt,
     Suggestion,
-    attempt_of,
     blame,
     count_by_student_and_plan,
     suggestions,
@@ -22,8 +24,8 @@ from stepdown.audits.leakage import Leakage, Share, add_leak, leakage, leaked
 from stepdown.audits.plan_faults import FaultKind, PlanFault, faults
 from stepdown.audits.termination import EndingKind, contradicts, loops, termination_faults
 from stepdown.errors import UsageError
-from stepdown.store import BY_PERSON, Run
-from stepdown.types import Grade, Trace, Verdict
+from stepdown.store import BY_PERSON, Run, verdicts_of
+from stepdown.types import Grade, Verdict
 
 __all__ = [
     "Audit",
@@ -41,6 +43,7 @@ __all__ = [
     "contradicts",
     "cross",
     "faults",
+    "keep_audits",
     "leak",
     "leakage",
     "leaked",
@@ -121,24 +124,32 @@ class _Tally:
 
     def read(self) -> Iterator[GradedAttempt]:
         """Stream the run's attempts, counting each trace."""
-        second = _others_right(self.run)
-        for (trace, grade), right in zip(self.run.graded(), second, strict=True):
-            yield self._count(trace, grade, right)
-
-    def _count(self, trace: Trace, grade: Grade, right: bool) -> GradedAttempt:
-        self.traces += 1
-        ends = termination_faults(trace)
-        self.endings.update(ends)
-        one = attempt_of(self.run.id, self.run.settings.student, trace, grade)
-        doubtful = right and grade.verdict == "wrong"
-        cut = "truncated" in ends or "runaway" in ends
-        if trace.plan is None:
-            return msgspec.structs.replace(one, doubtful=doubtful, cut=cut)
-        first, gives = trace.sample == 0, leak(trace.problem, trace.plan)
-        self.leakage = add_leak(self.leakage, gives, grade, first=first)
-        kinds = tuple(fault.kind for fault in faults(trace.problem, trace.plan))
-        self.faults.update(kinds if first else ())
-        return msgspec.structs.replace(one, doubtful=doubtful, cut=cut, faults=kinds, leaked=gives.gold)
+        leaks: Counter[tuple[Leak, bool, Verdict]] = Counter()
+        judged = zip(audited(self.run), _verdicts(self.run, ""), _others_right(self.run), strict=True)
+        for one, verdict, right in judged:
+            self.traces += 1
+            if one.endings:
+                self.endings.update(one.endings)
+            if one.plan != NO_PLAN:
+                leaks[one.leak, one.sample == 0, verdict] += 1
+                if one.faults and one.sample == 0:
+                    self.faults.update(one.faults)
+            yield GradedAttempt(
+                run=self.run.id,
+                problem=one.problem,
+                sample=one.sample,
+                question=one.question,
+                student=self.run.settings.student,
+                plan=one.plan,
+                author=one.author,
+                verdict=verdict,
+                doubtful=right and verdict == "wrong",
+                cut="truncated" in one.endings or "runaway" in one.endings,
+                faults=one.faults,
+                leaked=one.leak.gold,
+            )
+        for (gives, first, verdict), number in leaks.items():
+            self.leakage = add_leak(self.leakage, gives, Grade(verdict), first=first, number=number)
 
     def found(self, cases: tuple[BlamedTrace, ...]) -> RunAudit:
         """Return what was counted, with the blame for this run's wrong traces."""
@@ -171,17 +182,12 @@ def second_graders(run: Run) -> list[str]:
 
 def _others_right(run: Run) -> Iterator[bool]:
     """Stream for each trace whether another grader than the run's current one, reading blind too, calls it right."""
-    others = second_graders(run)
-    if not others:
-        yield from (False for _ in range(len(run)))
-        return
-    verdicts: list[Iterator[Verdict]] = [_verdicts(run, name) for name in others]
-    for some in zip(*verdicts, strict=True):
-        yield "right" in some
+    others = [_verdicts(run, name) for name in second_graders(run)]
+    return ("right" in some for some in zip(*others, strict=True)) if others else repeat(False, run.tally().traces)
 
 
 def _verdicts(run: Run, grader: str) -> Iterator[Verdict]:
-    return (grade.verdict for _, grade in run.graded(grader))
+    return (verdict for columns in run.columns(grader) for verdict in verdicts_of(*columns))
 
 
 def _paragraph(one: RunAudit) -> list[str]:

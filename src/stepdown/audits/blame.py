@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from stepdown.audits.plan_faults import FaultKind
-from stepdown.types import Grade, Trace, Verdict
+from stepdown.types import Verdict
 
 Blame = Literal["truncation", "grader", "student", "plan", "unknown"]
 BLAMES: tuple[Blame, ...] = ("truncation", "grader", "student", "plan", "unknown")
@@ -84,21 +84,8 @@ class SolveCounts(msgspec.Struct):
 Crossing = Mapping[tuple[str, bytes], SolveCounts]
 
 
-def attempt_of(run: str, student: str, trace: Trace, grade: Grade) -> GradedAttempt:
-    """Return a trace's attempt, before graders and endings are looked at."""
-    return GradedAttempt(
-        run=run,
-        problem=trace.problem.id,
-        sample=trace.sample,
-        question=_hash(trace.problem.question),
-        student=student,
-        plan=_hash(trace.plan.text) if trace.plan else NO_PLAN,
-        author=trace.plan.author if trace.plan else "",
-        verdict=grade.verdict,
-    )
-
-
-def _hash(text: str) -> bytes:
+def hash_of_text(text: str) -> bytes:
+    """Return the fingerprint of a question or a plan; blanks around it do not count."""
     return blake2b(text.strip().encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 

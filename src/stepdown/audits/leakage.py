@@ -15,11 +15,10 @@ class Share(msgspec.Struct, frozen=True):
     graded: int = 0
     total: int = 0
 
-    def plus(self, grade: Grade) -> "Share":
-        """Return the share with one grade more."""
-        return Share(
-            self.right + (grade.verdict == "right"), self.graded + (grade.verdict != "ungraded"), self.total + 1
-        )
+    def plus(self, grade: Grade, number: int = 1) -> "Share":
+        """Return the share with a number of like grades more."""
+        right, graded = grade.verdict == "right", grade.verdict != "ungraded"
+        return Share(self.right + number * right, self.graded + number * graded, self.total + number)
 
     def __str__(self) -> str:
         return f"{self.right} / {self.graded} / {self.total}"
@@ -52,15 +51,16 @@ def leakage(graded: Iterable[tuple[Trace, Grade]]) -> Leakage:
     return counts
 
 
-def add_leak(counts: Leakage, one: Leak, grade: Grade, *, first: bool) -> Leakage:
-    """Return the leakage with one trace more, and one plan more where this is its `first` trace."""
+def add_leak(found: Leakage, one: Leak, grade: Grade, *, first: bool, number: int = 1) -> Leakage:
+    """Return the leakage with a number of like traces more, and as many plans where these are their `first` traces."""
+    plans = number if first else 0
     return Leakage(
-        plans=counts.plans + first,
-        not_assessable=counts.not_assessable + (first and not one.assessable),
-        leaked=counts.leaked + (first and one.gold),
-        last_step=counts.last_step + (first and one.last_step),
-        computed=counts.computed + (first and bool(one.computed)),
-        everything=counts.everything.plus(grade),
-        without_leaked=counts.without_leaked if one.gold else counts.without_leaked.plus(grade),
-        clean=counts.clean.plus(grade) if one.assessable and not one.gold else counts.clean,
+        plans=found.plans + plans,
+        not_assessable=found.not_assessable + (0 if one.assessable else plans),
+        leaked=found.leaked + (plans if one.gold else 0),
+        last_step=found.last_step + (plans if one.last_step else 0),
+        computed=found.computed + (plans if one.computed else 0),
+        everything=found.everything.plus(grade, number),
+        without_leaked=found.without_leaked if one.gold else found.without_leaked.plus(grade, number),
+        clean=found.clean.plus(grade, number) if one.assessable and not one.gold else found.clean,
     )

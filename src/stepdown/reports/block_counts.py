@@ -8,9 +8,9 @@ from operator import add, eq
 from stepdown.graders import majority_grade
 from stepdown.models import Prices
 from stepdown.reports.counts import SHOWN_FLIPS, Flip, ReportCounts, RoleSpending, Verdicts
-from stepdown.reports.sampled_blocks import Sampled, full_attempts, problems_of, verdicts_of
+from stepdown.reports.sampled_blocks import Sampled, full_attempts, problems_of
 from stepdown.runner import TrainingOverlap
-from stepdown.store import GradeBlock, RoleCalls, Run, TraceBlock, unpacked
+from stepdown.store import GradeBlock, RoleCalls, Run, TraceBlock, unpacked, verdicts_of
 from stepdown.types import Pricing, Usage, Verdict
 
 

@@ -1,6 +1,6 @@
 """The samples of each problem from the store's summaries, as what a vote needs; texts are read where it needs them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import groupby
 from operator import itemgetter
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from stepdown.graders import Attempts
-from stepdown.store import VERDICTS, GradeBlock, Run, Shape, TraceBlock, answers_of, unpacked
+from stepdown.store import GradeBlock, Run, Shape, TraceBlock, answers_of, trace_keys, unpacked, verdicts_of
 from stepdown.types import GREEDY, Call, Grade, Problem, Reply, Trace, Verdict
 
 TraceKey = tuple[int, int]
@@ -24,12 +24,6 @@ class Sampled(msgspec.Struct, frozen=True):
     shape: Shape
     tokens: int
     attempts: Attempts
-
-
-def verdicts_of(block: TraceBlock, grades: GradeBlock) -> list[Verdict]:
-    """Return the verdict on each trace of a block; one without a grade is ungraded."""
-    found = [VERDICTS[code] for code in grades.verdicts]
-    return found if _aligned(block, grades) else _by_trace(block, grades, found, "ungraded")
 
 
 def problems_of(run: Run, grader: str, *, each: Callable[[TraceBlock], None] | None = None) -> Iterator[Sampled]:
@@ -62,8 +56,6 @@ def _samples(
     """Stream (id, question, trace key, shape, tokens, verdict, found)."""
     if each is not None:
         each(block)
-    answers = answers_of(grades)
-    found = answers if _aligned(block, grades) else _by_trace(block, grades, answers, None)
     yield from zip(
         unpacked("q", block.ids),
         unpacked("q", block.questions),
@@ -71,23 +63,9 @@ def _samples(
         [block.shapes[place] for place in unpacked("I", block.shape)],
         unpacked("q", block.tokens),
         verdicts_of(block, grades),
-        found,
+        answers_of(block, grades),
         strict=True,
     )
-
-
-def _aligned(block: TraceBlock, grades: GradeBlock) -> bool:
-    return block.ordinals == grades.ordinals and block.samples == grades.samples
-
-
-def _by_trace(block: TraceBlock, grades: GradeBlock, values: Sequence[Any], default: Any) -> list[Any]:
-    known = dict(zip(trace_keys(grades), values, strict=True))
-    return [known.get(key, default) for key in trace_keys(block)]
-
-
-def trace_keys(block: TraceBlock | GradeBlock) -> Iterator[TraceKey]:
-    """Stream (ordinal, sample) of each row."""
-    return zip(unpacked("q", block.ordinals), unpacked("q", block.samples), strict=True)
 
 
 def _asks_texts(attempts: Attempts) -> bool:

@@ -7,8 +7,8 @@ from operator import eq
 import msgspec
 
 from stepdown.graders import majority_grade
-from stepdown.reports.sampled_blocks import TraceKey, full_attempts, problems_of, trace_keys, verdicts_of
-from stepdown.store import ChangeKind, Run, VerdictChange, VerdictChanges, unpacked
+from stepdown.reports.sampled_blocks import TraceKey, full_attempts, problems_of
+from stepdown.store import ChangeKind, Run, VerdictChange, VerdictChanges, trace_keys, unpacked, verdicts_of
 from stepdown.types import Grade, Problem, Verdict
 
 _LONGEST = 300  # characters of a question that are kept

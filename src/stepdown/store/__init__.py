@@ -14,7 +14,7 @@ from stepdown.store.database import default_path
 from stepdown.store.derived import carry_over
 from stepdown.store.empty_files import discard_if_empty
 from stepdown.store.filesystem import network_of
-from stepdown.store.grade_blocks import VERDICTS, GradeBlock, answers_of
+from stepdown.store.grade_blocks import VERDICTS, GradeBlock, answers_of, trace_keys, verdicts_of
 from stepdown.store.measurements import MeasuredRequest, measured_requests
 from stepdown.store.opening import PATIENCE
 from stepdown.store.provenance import Siblings, grades_of, payers, siblings
@@ -44,10 +44,10 @@ from stepdown.store.reviews import (
     stored_reviews,
 )
 from stepdown.store.run import Run, Store
-from stepdown.store.schema import SCHEMA_VERSION
+from stepdown.store.schema import BLOCK_BITS, SCHEMA_VERSION
 from stepdown.store.servers import ServerFigures, put_server_faults, servers_of
 from stepdown.store.shards import StoredShards, check_shard, cut_runs, expected_problems, put_shard, shards_of
-from stepdown.store.summaries import Tally
+from stepdown.store.summaries import Tally, blocks_of, keep_audit, kept_audit
 from stepdown.store.trace_blocks import RoleCalls, Shape, TraceBlock, unpacked
 from stepdown.store.trace_search import (
     MOST,
@@ -64,6 +64,7 @@ from stepdown.store.versions import RunVersion, payments, run_version
 
 __all__ = [
     "BEAT",
+    "BLOCK_BITS",
     "BY_PERSON",
     "MOST",
     "PATIENCE",
@@ -106,6 +107,7 @@ __all__ = [
     "annotate",
     "annotations_by_trace",
     "answers_of",
+    "blocks_of",
     "call_key",
     "call_keys",
     "carry_over",
@@ -120,6 +122,8 @@ __all__ = [
     "discard_if_empty",
     "expected_problems",
     "grades_of",
+    "keep_audit",
+    "kept_audit",
     "maintenance",
     "measured_requests",
     "merging",
@@ -143,8 +147,10 @@ __all__ = [
     "siblings",
     "stored_annotations",
     "stored_reviews",
+    "trace_keys",
     "unfindable_key",
     "unpacked",
     "unsigned",
     "verdict_changes",
+    "verdicts_of",
 ]

@@ -17,7 +17,7 @@ from stepdown.store.filesystem import WriterLock, file_identity, network_of
 from stepdown.store.integrity import faults
 from stepdown.store.opening import PATIENCE, open_to_read, open_to_write
 from stepdown.store.records import StoredCall, decode_reply, encode, problem_key, signed_reply, unfindable_key
-from stepdown.store.schema import PAGE
+from stepdown.store.schema import PAGE, SCHEMA_VERSION
 from stepdown.types import Problem, Reply, Usage
 
 T = TypeVar("T")
@@ -91,6 +91,10 @@ class Database:
         except StoreError:
             return False
         return True
+
+    def is_current(self) -> bool:
+        """Whether the file's schema is today's, so that opening it to write changes nothing."""
+        return self.value("pragma user_version") == SCHEMA_VERSION
 
     def close(self) -> None:
         """Close the file; everything committed stays."""

@@ -1,6 +1,7 @@
 """A grader's verdicts on a block of traces, as columns."""
 
-from typing import get_args
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import msgspec
 
@@ -8,7 +9,7 @@ from stepdown.errors import StoreError
 from stepdown.store.connection import MEND
 from stepdown.store.database import Database
 from stepdown.store.schema import BLOCK_BITS
-from stepdown.store.trace_blocks import packed, unpacked
+from stepdown.store.trace_blocks import TraceBlock, packed, unpacked
 from stepdown.types import Verdict
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -51,7 +52,24 @@ def block_of_grades(store: Database, run: str, block: int, grader: str) -> Grade
     )
 
 
-def answers_of(grades: GradeBlock) -> list[str | None]:
-    """Return the answer that was read in each trace, None for none."""
+def verdicts_of(block: TraceBlock, grades: GradeBlock) -> list[Verdict]:
+    """Return the verdict on each trace of a block; one without a grade is ungraded."""
+    return _by_trace(block, grades, [VERDICTS[code] for code in grades.verdicts], "ungraded")
+
+
+def answers_of(block: TraceBlock, grades: GradeBlock) -> list[str | None]:
+    """Return the answer that was read in each trace of a block, None for none."""
     answers: list[str | None] = [*_decode_answers(grades.answers), None]
-    return [answers[place] for place in unpacked("i", grades.found)]
+    return _by_trace(block, grades, [answers[place] for place in unpacked("i", grades.found)], None)
+
+
+def _by_trace(block: TraceBlock, grades: GradeBlock, values: list[Any], default: Any) -> list[Any]:
+    if block.ordinals == grades.ordinals and block.samples == grades.samples:
+        return values
+    known = dict(zip(trace_keys(grades), values, strict=True))
+    return [known.get(key, default) for key in trace_keys(block)]
+
+
+def trace_keys(block: TraceBlock | GradeBlock) -> Iterator[tuple[int, int]]:
+    """Stream (ordinal, sample) of each row."""
+    return zip(unpacked("q", block.ordinals), unpacked("q", block.samples), strict=True)

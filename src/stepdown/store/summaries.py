@@ -12,7 +12,7 @@ from typing import NamedTuple
 from stepdown.errors import StoreError
 from stepdown.store.database import Database
 from stepdown.store.grade_blocks import VERDICTS, GradeBlock, block_of_grades, decode_grades, encode_grades
-from stepdown.store.schema import BLOCK_BITS, OF_GRADES, OF_TRACES
+from stepdown.store.schema import BLOCK_BITS, OF_AUDIT, OF_GRADES, OF_TRACES
 from stepdown.store.trace_blocks import TraceBlock, block_of_traces, decode_block, encode_block
 
 # Raised whenever a block's columns are others than before; summaries of another version are made anew.
@@ -93,6 +93,9 @@ def mend(store: Database, run: str) -> SummaryCheck:
             groundless = [(run, kind.name, block) for block in _kept(store, run, kind).keys() - blocks]
             db.executemany("delete from summaries where run = ? and kind = ? and block = ?", groundless)
             found["mended"] += len(groundless)
+    with store.writing() as db:
+        # Only an audit can say what is right of these: the next one makes them.
+        db.execute("delete from summaries where run = ? and kind = ?", (run, OF_AUDIT))
     return SummaryCheck(found["sound"], found["made"], found["mended"])
 
 
@@ -104,6 +107,24 @@ def _mend(store: Database, run: str, kind: Kind, block: int) -> str:
             return "sound"
         _keep(store, run, kind, block)
     return "made" if known is None else "mended"
+
+
+def blocks_of(store: Database, run: str) -> list[int]:
+    """Return the blocks of a run that have traces, in order."""
+    return list(_blocks(store, run, "traces"))
+
+
+def kept_audit(store: Database, run: str, block: int, version: str) -> bytes | None:
+    """Return what an audit of this version found in a block, None where it has to be found."""
+    chosen = "select body from summaries where run = ? and kind = ? and block = ? and version = ?"
+    row = store.db.execute(chosen, (run, OF_AUDIT, block, version)).fetchone() if _has_table(store) else None
+    return bytes(row[0]) if row else None
+
+
+def keep_audit(store: Database, run: str, block: int, *, version: str, make: Callable[[], bytes]) -> None:
+    """Keep what an audit finds in a block; it is made in the transaction, so that it is of the rows that are there."""
+    with store.writing() as db:
+        db.execute(_PUT, (run, OF_AUDIT, block, version, 0, 0, 0, make()))
 
 
 class OpenBlocks:

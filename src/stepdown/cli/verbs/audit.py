@@ -1,6 +1,7 @@
 """`stepdown audit`: what to know before trusting a run."""
 
 from stepdown.audits import audit as examine
+from stepdown.audits import keep_audits
 from stepdown.cli.console.terminal import show, show_json
 from stepdown.cli.options import OutputOptions
 from stepdown.cli.stored_runs import runs_of
@@ -20,7 +21,9 @@ def audit(*runs: str, output: OutputOptions = OUTPUT) -> int:
     if not runs:
         raise UsageError("no run is given", "stepdown audit RUN...; `stepdown runs` lists them")
     with output.read() as store:
-        findings = examine(*runs_of(store, runs))
+        chosen = runs_of(store, runs)
+        keep_audits(output.store_path, chosen)
+        findings = examine(*chosen)
     if output.json:
         show_json(findings.to_json())
     else:
