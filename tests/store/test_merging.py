@@ -25,8 +25,10 @@ from stepdown.store import (
     correct,
     decide_review,
     payers,
+    put_server_faults,
     request_review,
     review_decision,
+    servers_of,
 )
 from stepdown.store.call_claims import Claim, Claims
 from stepdown.store.maintenance import check
@@ -106,6 +108,17 @@ def test_merging_the_same_store_again_changes_nothing(parts: list[Path], tmp_pat
     again = merge([*parts, parts[0], tmp_path / "all"], tmp_path / "all")
     assert dump(tmp_path / "all") == before and len(again.stores) == 3
     assert not any(sum(one.added.values()) + one.paid_twice for one in again.stores)
+
+
+def test_what_failed_at_servers_is_summed_over_shards_and_counted_once(parts: list[Path], tmp_path: Path) -> None:
+    for path in parts:
+        with Store(path) as store:
+            put_server_faults(store, {(run_of(store).id, "http://a/v1", "500"): 2})
+    merge(parts[:2], tmp_path / "all")
+    for _ in range(2):
+        merge(parts, tmp_path / "all")
+    with Store(tmp_path / "all") as joined:
+        assert [one.errors for one in servers_of(run_of(joined))] == [6]
 
 
 def test_an_incomplete_set_is_said(parts: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -94,12 +94,22 @@ class RowMerge:
                 self._keep_later(rows)
 
     def server_faults(self) -> None:
-        """Join what failed at servers. Merging again counts nothing twice, so the larger of two counts stays."""
-        self.target.db.executemany(
-            f"""insert into server_faults ({_FAULT}) values (?, ?, ?, ?)
-                on conflict (run, server, reason) do update set count = max(count, excluded.count)""",
-            [(self._run(row[0]), *row[1:]) for row in self.source.db.execute(f"select {_FAULT} from server_faults")],
+        """Join what failed at servers: of shards that are new here the sum, else the larger of two counts.
+
+        So merging again counts nothing twice. The notes of which shards are here must be joined later than this.
+        """
+        ours, theirs = (
+            {(name, number) for name, number in store.db.execute("select run, number from shards where work = ''")}
+            for store in (self.target, self.source)
         )
+        new = {name for run, number in theirs if ((name := self._run(run)), number) not in ours}
+        for run, *row in self.source.db.execute(f"select {_FAULT} from server_faults").fetchall():
+            both = "count + excluded.count" if self._run(run) in new else "max(count, excluded.count)"
+            self._put(
+                f"""insert into server_faults ({_FAULT}) values (?, ?, ?, ?)
+                    on conflict (run, server, reason) do update set count = {both}""",
+                (self._run(run), *row),
+            )
 
     def _is_there(self, row: Row) -> bool:
         """Whether `target` has a later payment under the call's own key."""
