@@ -194,3 +194,10 @@ def test_a_time_out_after_this_process_was_held_up_is_no_fault_of_a_server(time:
     time.now += 2
     fleet._note_fault(server, RetryableError("no connection within 15 s", kind="unreachable"))
     assert not server.usable
+
+
+def test_how_long_a_stream_takes_to_open_says_nothing_of_a_servers_speed(time: FakeTime) -> None:
+    server = server_at(ADDRESSES[0], time)
+    server.note_answer(5.0)
+    server.note_answer(None)
+    assert (server.usual, server.slowest) == (5.0, 5.0)

@@ -135,7 +135,7 @@ class FleetModel:
     ) -> AsyncGenerator[str | HiddenProgress | Reply, None]:
         """Yield what an endpoint's `stream` does, of one server; opening it is tried elsewhere, not what follows."""
         started = perf_counter()
-        server, response = await self._call(lambda model: model.open_stream(messages, sampling))
+        server, response = await self._call(lambda model: model.open_stream(messages, sampling), timed=False)
         server.streams += 1
         try:
             async with aclosing(server.model.read_stream(response, sampling, started)) as pieces:
@@ -158,24 +158,29 @@ class FleetModel:
             self.tending.forget_loop()
         await self.tending.close()
 
-    async def _call(self, work: Callable[[EndpointModel], Awaitable[T]]) -> tuple[FleetServer, T]:
-        """Return what a server brings, and which; asked again elsewhere as long as an attempt fails."""
+    async def _call(
+        self, work: Callable[[EndpointModel], Awaitable[T]], *, timed: bool = True
+    ) -> tuple[FleetServer, T]:
+        """Return what a server brings, and which; asked again elsewhere as long as an attempt fails.
+
+        `timed`: how long it takes says how fast the server is, as the opening of a stream does not.
+        """
         await self.prepare()
         failed: FleetServer | None = None
 
         async def attempt() -> tuple[FleetServer, T]:
             nonlocal failed
             server = failed = await self._turns.take(failed)
-            return server, await self._attempt(server, work)
+            return server, await self._attempt(server, work, timed=timed)
 
         return await self._retries.call(attempt)
 
-    async def _attempt(self, server: FleetServer, work: Callable[[EndpointModel], Awaitable[T]]) -> T:
+    async def _attempt(self, server: FleetServer, work: Callable[[EndpointModel], Awaitable[T]], *, timed: bool) -> T:
         """Return what one attempt at a server brings; what goes wrong is counted as the server's, and raised."""
         started = perf_counter()
         try:
             found = await server.ask(work)
-            server.note_answer(perf_counter() - started)
+            server.note_answer(perf_counter() - started if timed else None)
             return found
         except RetryableError as fault:
             self._note_fault(server, fault)

@@ -115,13 +115,14 @@ class FleetServer:
         finally:
             self._leashes.discard(leash)
 
-    def note_answer(self, seconds: float) -> None:
-        """Take in an answer: it is well."""
+    def note_answer(self, seconds: float | None) -> None:
+        """Take in an answer, and how long it took where that says how fast the server is."""
         self._sign = self._clock()
         self._came, self._answers = self._sign, self._answers + 1
-        self.usual += (seconds - self.usual) / (_RECENT if self.usual and not self._trial else 1)
+        if seconds is not None:
+            self.usual += (seconds - self.usual) / (_RECENT if self.usual and not self._trial else 1)
+            self.slowest = max(seconds, self.slowest * 0.98)
         self._faults, self._trial, self._since = 0, False, 0.0
-        self.slowest = max(seconds, self.slowest * 0.98)
 
     def is_judged(self) -> bool:
         """Whether it has answered since this was last asked, and often enough to be compared."""
