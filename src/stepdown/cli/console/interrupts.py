@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM during a run: the first lets it finish what it began, the second stops at once."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -20,11 +21,20 @@ _STDIN, _STDERR = 0, 2
 
 @contextmanager
 def interruptible(stop: Stop) -> Iterator[None]:
-    """Turn the first signal into a stop and any further one into `KeyboardInterrupt`, inside the `with`."""
+    """Turn the first signal into a stop and any further one into `KeyboardInterrupt`, inside the `with`.
+
+    Raised in the middle of asyncio's own work it would leave tasks that wait for ever: so the second signal cancels
+    every task, and only a third is raised where it finds the program.
+    """
+    signals = 0
 
     def heed(number: int, frame: FrameType | None) -> None:
+        nonlocal signals
+        signals += 1
         if stop.why is not None:
-            raise KeyboardInterrupt
+            if signals > 2 or not _cancel_tasks():
+                raise KeyboardInterrupt
+            return
         stop(Interrupted())
         # Not through the stream: the signal may have come in the middle of a write to it.
         with suppress(OSError):
@@ -35,9 +45,21 @@ def interruptible(stop: Stop) -> Iterator[None]:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
         yield
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _cancel_tasks() -> bool:
+    """Cancel all tasks of this thread's event loop as soon as it is free to; False where none runs."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
+    return True
 
 
 def _end_with_stdin() -> None:
