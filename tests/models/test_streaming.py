@@ -71,8 +71,6 @@ def gathered(stream: bytes, size: int) -> tuple[str, StreamedReply]:
     found, reply, text = Events(OPENAI_CHAT.event_decoder()), StreamedReply(), ""
     for at in range(0, len(stream), size):
         text += "".join(map(reply.add, list(found.add(stream[at : at + size]))))
-        if reply.finished and text.endswith("4.") and at + size < len(stream) and size == len(stream):
-            break
     return text + "".join(map(reply.add, list(found.end()))), reply
 
 
