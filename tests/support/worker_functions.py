@@ -16,6 +16,10 @@ def process_id(_: int) -> int:
     return os.getpid()
 
 
+def folder(_: int) -> str:
+    return os.getcwd()
+
+
 def threads(_: int) -> str:
     return os.environ.get("OMP_NUM_THREADS", "")
 

@@ -22,7 +22,7 @@ from stepdown.models.cluster.weight_files import receive, send
 from stepdown.types import Message, Model, Sampling
 from stepdown.version import __version__
 from stepdown.workers import Versions, connect, open_workers, other_versions
-from stepdown.workers.ray_pool import perform_on_node
+from stepdown.workers.ray_pool import Surroundings, perform_on_node
 
 pytestmark = [
     pytest.mark.slow,
@@ -135,6 +135,7 @@ def test_other_weights_are_refused(student: Path) -> None:
 def test_tasks_come_back_in_order_with_errors_that_name_their_item(cluster: LoopbackCluster) -> None:
     with open_workers(on="ray") as pool:
         assert list(pool.map(asked.square, range(12))) == [number * number for number in range(12)]
+        assert set(pool.map(asked.folder, range(3))) == {os.getcwd()}
         with pytest.raises(BadRow, match=r"line 7.*\(on `3`\)"):
             list(pool.map(asked.refuse_three, range(5)))
 
@@ -160,7 +161,7 @@ def test_a_node_of_another_version_is_left_out_by_name(
 
 def test_tasks_refuse_a_node_of_other_versions_by_name(cluster: LoopbackCluster) -> None:
     connect()
-    found = perform_on_node(Versions("9.9.9", python_version()), [], 1, b"")
+    found = perform_on_node(Versions("9.9.9", python_version()), Surroundings([], "", 1), b"")
     assert isinstance(found, tuple)
     assert other_versions(*found).what == f"the node `first` has stepdown `{__version__}` and not `9.9.9`"
 

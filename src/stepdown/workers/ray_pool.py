@@ -5,8 +5,9 @@ import pickle
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from stepdown.errors import EndpointRefused
 from stepdown.text import clipped
@@ -32,6 +33,14 @@ from stepdown.workers.ray_cluster import (
 )
 
 _LONGEST = 200
+
+
+class Surroundings(NamedTuple):
+    """What a task finds as in the driver's process: where modules are looked for, the working folder, its cores."""
+
+    path: list[str]
+    folder: str
+    cores: int
 
 
 class RayPool(Closing):
@@ -69,7 +78,12 @@ class RayPool(Closing):
                 for item in islice(source, max(0, ahead - len(begun))):
                     work = WorkItem(function, item, name_of(item, name))
                     pickled = pickle.dumps(work, pickle.HIGHEST_PROTOCOL)
-                    begun.append((self._task.remote(versions(), sys.path, self._cores, pickled), work.name))
+                    begun.append(
+                        (
+                            self._task.remote(versions(), Surroundings(sys.path, os.getcwd(), self._cores), pickled),
+                            work.name,
+                        )
+                    )
                 if not begun:
                     return
                 outcome = self._outcome(*begun[0])
@@ -95,14 +109,17 @@ class RayPool(Closing):
         return outcome
 
 
-def perform_on_node(driver: Versions, path: list[str], cores: int, pickled: bytes) -> bytes | tuple[str, str]:
+def perform_on_node(driver: Versions, around: Surroundings, pickled: bytes) -> bytes | tuple[str, str]:
     """Do an item on a node of the driver's versions; on another return its id and in what it differs."""
     found = difference(versions(), Versions(*driver))
     if found:
         return node_here(), found
     # Last: a node's own installation, whose versions were compared, comes before what the driver has beside it.
-    sys.path += [one for one in path if one not in sys.path]
-    os.environ.setdefault("POLARS_MAX_THREADS", str(cores))
+    sys.path += [one for one in around.path if one not in sys.path]
+    os.environ.setdefault("POLARS_MAX_THREADS", str(around.cores))
+    # A path that was given as it is from the driver's folder means the same file on a disk that nodes share.
+    with suppress(OSError):
+        os.chdir(around.folder)
     return perform_pickled(pickled)
 
 
