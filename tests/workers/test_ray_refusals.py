@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from command_line import write_sums
+from stepdown import run
 from stepdown.cli import main
 from stepdown.errors import EndpointRefused, MissingExtra, UsageError
+from stepdown.models import ScriptedModel
+from stepdown.store import Store
 from stepdown.workers import Versions, difference, open_workers
 
 
@@ -64,3 +67,14 @@ def test_a_cluster_is_refused_where_no_model_is_of_this_machine(
     grid = ["--student", "openai-api/here/m", "--method", "direct", "--on", "ray"]
     assert main(["run", "sums.jsonl", *grid]) == 2
     assert "`openai-api/here/m` is not a model of this machine" in capsys.readouterr().err
+
+
+def test_grading_without_a_judge_asks_the_cluster(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    with Store(tmp_path / "s.sqlite") as store:
+        model = ScriptedModel(["7"] * 3, "student", version="1")
+        found = run("wordsums", "direct", student=model, limit=3, store=store)
+    assert main(["grade", found.id, "--on", "ray", "--store", str(tmp_path / "s.sqlite")]) == 2
+    assert "Ray Client" in capsys.readouterr().err

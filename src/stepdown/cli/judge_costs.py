@@ -24,9 +24,13 @@ class JudgeCost(msgspec.Struct, frozen=True):
     paid: Paid = Paid(0, 0.0)
 
 
-def refuse_unused(money: BudgetSettings, endpoint: EndpointSettings, way: str) -> None:
-    """Refuse what was given for a judge where no model judges; `way` is how to have one. Raises `UsageError`."""
-    refuse([*given(money), *given(endpoint)], "no judge model is used", f"give {way}, or leave it out")
+def refuse_unused(money: BudgetSettings, endpoint: EndpointSettings, way: str, *, used: str = "") -> None:
+    """Refuse what was given for a judge where no model judges; `way` is how to have one. Raises `UsageError`.
+
+    `used` is an option that does something without a judge too.
+    """
+    unused = [flag for flag in (*given(money), *given(endpoint)) if flag != used]
+    refuse(unused, "no judge model is used", f"give {way}, or leave it out")
 
 
 class Judging:

@@ -107,7 +107,7 @@ def grade(
     """
     part = shard.chosen
     if not judge_in(options.grader):
-        refuse_unused(spend, msgspec.structs.replace(endpoint, on=None), "--grader judge:MODEL")
+        refuse_unused(spend, endpoint, "--grader judge:MODEL", used="--on")
     else:
         refuse(given(options, "jobs"), "a judge's calls run at once", "leave it out, or give --concurrency")
     if options.grader is not None:
