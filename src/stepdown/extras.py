@@ -17,6 +17,7 @@ EXTRAS = {
     "hub": ("data sets and weights from the hub", ("huggingface_hub", "polars")),
     "web": ("the web app", ("starlette", "uvicorn", "jinja2")),
     "ray": ("models and computing on every node of a Ray cluster", ("ray",)),
+    "cloud": ("corpora in object stores: `s3://`, `gs://`, `hf://`", ("fsspec", "s3fs", "gcsfs", "huggingface_hub")),
     "train": ("training students, serving those without a model.gguf", _TRAINING),
 }
 

@@ -48,7 +48,7 @@ def show_corpus(
     if as_json:
         show_json(
             Held(
-                corpus=str(corpus.path),
+                corpus=corpus.address or str(corpus.path),
                 content=card.content,
                 dataset=card.dataset,
                 problems=card.problems,
@@ -67,7 +67,8 @@ def show_corpus(
         )
         return
     share = percent(card.right / card.graded if card.graded else None)
-    show(f"{corpus.path}: {counted(card.chains, card.row)} for {counted(card.problems, 'problem')} of "
+    place = corpus.address or corpus.path
+    show(f"{place}: {counted(card.chains, card.row)} for {counted(card.problems, 'problem')} of "
          f"{card.dataset}; {card.right} of {card.graded} right, {share} %")  # fmt: skip
     if rate is not None:
         say(f"{read:,} rows in {seconds:.1f} s, {rate:,.0f} rows a second")

@@ -6,6 +6,7 @@ from stepdown.corpus.majority_labels import with_majority_labels
 from stepdown.corpus.merging import merge_corpora
 from stepdown.corpus.parquet_rows import unicode_value
 from stepdown.corpus.problem_index import ProblemIndex, index_problems
+from stepdown.corpus.remote import write_remote
 from stepdown.corpus.selection import ChainTable, table_of
 from stepdown.corpus.shard_places import ShardWriter, note_of
 from stepdown.corpus.split_writing import write_split
@@ -39,5 +40,6 @@ __all__ = [
     "target",
     "unicode_value",
     "with_majority_labels",
+    "write_remote",
     "write_split",
 ]

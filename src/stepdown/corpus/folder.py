@@ -18,12 +18,13 @@ from stepdown.extras import load_polars
 from stepdown.files import replacing_folder
 from stepdown.models.weights import SeenQuestions as Lessons
 from stepdown.models.weights import seen_by
+from stepdown.object_stores import address_of
 from stepdown.questions import FILE, NONE, Keys, keys_of, read_keys, write_keys
 from stepdown.types import Chain, Problem
 from stepdown.untrusted import reading
 
 BEHIND = "behind.bin"
-_PART = re.compile(r"part-(\d{5,})\.parquet")
+PART = re.compile(r"part-(\d{5,})\.parquet")
 AGAIN = "copy the folder again from where it came, or make the corpus anew"
 
 
@@ -41,6 +42,9 @@ class CorpusWriter:
         self, out: str | Path, *, card: Card, force: bool = False, rows: int = ROWS, behind: Keys = NONE
     ) -> None:
         load_polars()
+        if address := address_of(out):
+            hint = f"write it here, then `stepdown keep FOLDER all --out {address}`"
+            raise UsageError(f"`{address}` is an address: this command writes a folder", hint)
         self.out = Path(out).expanduser().resolve()
         check_out(self.out, force=force)
         self.card, self._most, self._behind = card, rows, behind
@@ -140,7 +144,7 @@ def check_out(out: Path, *, force: bool) -> None:
 
 def parts_of(folder: Path, card: Card) -> list[Path]:
     """Return the parts of a corpus in order; raise `UsageError` where one is missing, cut off or of another shape."""
-    paths = sorted(path for path in folder.glob("part-*.parquet") if _PART.fullmatch(path.name))
+    paths = sorted(path for path in folder.glob("part-*.parquet") if PART.fullmatch(path.name))
     for number, path in enumerate(paths):
         if path.name != f"part-{number:05}.parquet":
             raise UsageError(f"`{folder / f'part-{number:05}.parquet'}` is missing", AGAIN)

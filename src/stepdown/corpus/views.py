@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,12 +12,14 @@ from stepdown.corpus.buckets import assemble, sifted_tables
 from stepdown.corpus.card import Card, Selection, read_card
 from stepdown.corpus.folder import BEHIND, CorpusWriter, check_out, parts_of, questions_of, read_groups
 from stepdown.corpus.problem_tables import read_tables
+from stepdown.corpus.remote import local_copy, write_remote
 from stepdown.corpus.selection import ChainTable, Filter
 from stepdown.corpus.shard_places import ShardWriter, note_of, read_places
 from stepdown.corpus.split_writing import keep_buckets, keep_into, prepare_steps, tasks_of, write_split
 from stepdown.corpus.steps import FilterStep, StepCounter, selection_of, step_of
 from stepdown.errors import UsageError
 from stepdown.files import resumable_folder
+from stepdown.object_stores import address_of
 from stepdown.questions import NONE, Keys, keys_of, read_keys
 from stepdown.shards import Shard
 from stepdown.types import Chain
@@ -32,11 +34,12 @@ Rows = TypeVar("Rows", list[Chain], ChainTable)
 class Corpus:
     """The chains of a corpus folder, streamed from disk, or a lazily filtered view of them.
 
-    `card` is the folder's card: of a view, it tells what the view was taken from. Made by `open_corpus`.
+    `card` is the folder's card: of a view, it tells what the view was taken from. `address` is where the folder is a
+    copy of, for one in an object store. Made by `open_corpus`.
     """
 
-    def __init__(self, path: Path, card: Card, steps: tuple[FilterStep, ...] = ()) -> None:
-        self.path, self.card, self._steps = path, card, steps
+    def __init__(self, path: Path, card: Card, steps: tuple[FilterStep, ...] = (), *, address: str = "") -> None:
+        self.path, self.card, self._steps, self.address = path, card, steps, address
 
     def __repr__(self) -> str:
         kept = "".join(f".keep({step.filter.name!r})" for step in self._steps)
@@ -152,6 +155,10 @@ class Corpus:
         and what a killed process filled is not filled again. Raises `UsageError`, also where nothing is kept; then
         nothing is left.
         """
+        if address := address_of(out):
+            options: dict[str, Any] = {"progress": progress, "shard": shard, "workers": workers, "buckets": buckets}
+            write_remote(address, lambda folder: self.write(folder, force=True, **options), force=force)
+            return open_corpus(address)
         card = msgspec.structs.replace(self.card, kept_from=self.card.fingerprint, buckets=())
         cut = None if shard is None else self._cut(shard)
         if cut is None and (buckets or self.card.buckets):
@@ -267,9 +274,11 @@ def _refuse_empty(kept: Sequence[Selection]) -> None:
 def open_corpus(path: str | Path) -> Corpus:
     """Open a corpus folder; its card, its parts' footers, columns and counts are checked, its rows when they are read.
 
+    One in an object store (`s3://`, `gs://`, `hf://`) is copied into the cache first, but for what is there already.
     Raises `UsageError` where something is missing, cut off or of another shape, `MissingExtra` without polars.
     """
-    folder = Path(path).expanduser()
+    address = address_of(path) or ""
+    folder = local_copy(address) if address else Path(path).expanduser()
     card = read_card(folder)
     parts_of(folder, card)
-    return Corpus(folder, card)
+    return Corpus(folder, card, address=address)

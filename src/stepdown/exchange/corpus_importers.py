@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
-from stepdown.corpus import Card, ChainTable, Corpus, CorpusWriter, open_corpus, table_of, write_split
+from stepdown.corpus import Card, ChainTable, Corpus, CorpusWriter, open_corpus, table_of, write_remote, write_split
 from stepdown.errors import BadRow, UsageError
 from stepdown.exchange import conversations, pools, scotd
 from stepdown.exchange.json_streams import Progress, find_objects, is_lines, read_objects
 from stepdown.exchange.source import ChainSource, dataset_of, digest_of
+from stepdown.object_stores import address_of, cache_folder, fetched
 from stepdown.types import Chain
 from stepdown.version import __version__
 from stepdown.workers import SerialPool, WorkerPool
@@ -67,6 +68,14 @@ def import_corpus(
     corpus by problem; `workers` read the lines of a pool, grade conversations and fill buckets. Raises `UsageError`
     for a file of no known form and `BadRow` for the first bad row; then nothing is left.
     """
+    options: dict[str, Any] = {"dataset": dataset, "teacher": teacher, "progress": progress, "workers": workers}
+    if address := address_of(path):
+        with fetched(address, cache_folder(), progress=progress) as copy:
+            return import_corpus(copy, out, force=force, buckets=buckets, **options)
+    if address := address_of(out):
+        options["buckets"] = buckets
+        write_remote(address, lambda folder: import_corpus(path, folder, force=True, **options), force=force)
+        return open_corpus(address)
     found = find_objects(path)
     form = recognise(found)
     source = ChainSource(

@@ -15,6 +15,7 @@ from stepdown.errors import UsageError
 from stepdown.exchange import FORMATS, TUNING_FORMATS, export_corpus, export_run
 from stepdown.models import Prices
 from stepdown.models.weights import WEIGHTS, check_folder
+from stepdown.object_stores import address_of
 from stepdown.store import Run
 from stepdown.text import counted
 from stepdown.training import export_student, write_chains, write_plans
@@ -85,7 +86,7 @@ def exports(source: str, /, *more: str, options: ExportOptions, output: OutputOp
         )
     if (folder / WEIGHTS).is_file():
         return _student(folder, options, as_json=output.json)
-    if (folder / CARD).is_file():
+    if address_of(source) or (folder / CARD).is_file():
         return _corpus(folder, options, as_json=output.json)
     if options.to in TUNING_FORMATS and options.to not in FORMATS and (folder.is_dir() or "/" in source):
         raise UsageError(f"there is no corpus `{folder}`", "`stepdown sample`, `keep` or `import` makes one")

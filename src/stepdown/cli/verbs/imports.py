@@ -12,6 +12,7 @@ from stepdown.cli.options import CHOICE, Buckets, Flag, OutputOptions, WorkOptio
 from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
 from stepdown.exchange import import_corpus, import_traces
+from stepdown.object_stores import address_of
 from stepdown.store import Run
 from stepdown.text import counted, percent
 from stepdown.workers import WorkerPool
@@ -68,7 +69,7 @@ def imports(
     """
     if not files:
         raise UsageError("no file is given", "stepdown import FILE...")
-    missing = [file for file in files if not file.exists()]
+    missing = [file for file in files if not (options.out and address_of(file)) and not file.exists()]
     if missing:
         raise UsageError(f"there is no file `{missing[0]}`", "correct the path; nothing was imported")
     if options.out is None:

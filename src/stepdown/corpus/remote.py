@@ -1,0 +1,36 @@
+"""Corpora in object stores: read from a copy in the cache, written here and then copied whole, the card last."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from stepdown.corpus.card import CARD, README
+from stepdown.corpus.folder import BEHIND, PART
+from stepdown.object_stores import cache_folder, check_folder, copy_of, fetch_folder, put_folder
+from stepdown.questions import FILE
+
+_FILES = {CARD, README, BEHIND, FILE}
+
+
+def local_copy(address: str) -> Path:
+    """Return the folder of a corpus in a store, copied into the cache; raises as `fetch_folder`."""
+    return fetch_folder(address, cache_folder(), last=CARD)
+
+
+def write_remote(address: str, write: Callable[[Path], object], *, force: bool = False) -> Path:
+    """Write a corpus in the cache by `write`, copy it to an address, and return the copy that stays here.
+
+    Where it is killed on the way there is no card at the address, so no corpus. Raises `UsageError`, `MissingExtra`.
+    """
+    check_folder(address, last=CARD, ours=_is_ours, force=force)
+    folder = copy_of(address, cache_folder())
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists() and not (folder / CARD).is_file():
+        shutil.rmtree(folder)
+    write(folder)
+    put_folder(folder, address, last=CARD)
+    return folder
+
+
+def _is_ours(name: str) -> bool:
+    return name in _FILES or PART.fullmatch(name) is not None
