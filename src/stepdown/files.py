@@ -1,6 +1,5 @@
 """Files and folders that are written whole or not at all, and the cleaning up after writers that were killed."""
 
-import fcntl
 import os
 import platform
 import re
@@ -88,6 +87,8 @@ def resumable_folder(out: Path, key: str) -> Iterator[Path]:
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
     """Hold a lock file, which the system frees when this process ends; raise `UsageError` where another holds it."""
+    import fcntl
+
     with path.open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -98,6 +99,8 @@ def locked(path: Path, what: str) -> Iterator[None]:
 
 def is_locked(path: Path) -> bool:
     """Whether another process holds a lock file."""
+    import fcntl
+
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

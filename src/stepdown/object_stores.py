@@ -1,6 +1,5 @@
 """Files and folders in object stores, by address (`s3://bucket/folder`, `gs://`, `hf://`), copied here and back."""
 
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -8,8 +7,6 @@ from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-from platformdirs import user_cache_path
 
 from stepdown.errors import MissingExtra, UsageError
 from stepdown.extras import has
@@ -81,13 +78,6 @@ def fetch_folder(address: str, cache: Path, *, last: str, progress: Progress | N
         for name in {file.name for file in copy.iterdir()} - listed.keys():
             (copy / name).unlink()
     return copy
-
-
-def cache_folder() -> Path:
-    """Return where copies are kept: `corpora` in `STEPDOWN_CACHE`, else in `stepdown` in the user's cache folder."""
-    given = os.environ.get("STEPDOWN_CACHE")
-    cache = Path(given).expanduser() if given else user_cache_path("stepdown", appauthor=False, opinion=False)
-    return cache / "corpora"
 
 
 def copy_of(address: str, cache: Path) -> Path:

@@ -6,7 +6,7 @@ from stepdown.corpus.majority_labels import with_majority_labels
 from stepdown.corpus.merging import merge_corpora
 from stepdown.corpus.parquet_rows import unicode_value
 from stepdown.corpus.problem_index import ProblemIndex, index_problems
-from stepdown.corpus.remote import write_remote
+from stepdown.corpus.remote import copies_folder, write_remote
 from stepdown.corpus.selection import ChainTable, table_of
 from stepdown.corpus.shard_places import ShardWriter, note_of
 from stepdown.corpus.split_writing import write_split
@@ -29,6 +29,7 @@ __all__ = [
     "Selection",
     "ShardWriter",
     "check_out",
+    "copies_folder",
     "index_problems",
     "label",
     "merge_corpora",

@@ -6,15 +6,21 @@ from pathlib import Path
 
 from stepdown.corpus.card import CARD, README
 from stepdown.corpus.folder import BEHIND, PART
-from stepdown.object_stores import cache_folder, check_folder, copy_of, fetch_folder, put_folder
+from stepdown.models.weights import models_folder
+from stepdown.object_stores import check_folder, copy_of, fetch_folder, put_folder
 from stepdown.questions import FILE
 
 _FILES = {CARD, README, BEHIND, FILE}
 
 
+def copies_folder() -> Path:
+    """Return where copies of corpora are kept: `corpora` in `STEPDOWN_CACHE`, beside the weights."""
+    return models_folder().parent / "corpora"
+
+
 def local_copy(address: str) -> Path:
     """Return the folder of a corpus in a store, copied into the cache; raises as `fetch_folder`."""
-    return fetch_folder(address, cache_folder(), last=CARD)
+    return fetch_folder(address, copies_folder(), last=CARD)
 
 
 def write_remote(address: str, write: Callable[[Path], object], *, force: bool = False) -> Path:
@@ -23,7 +29,7 @@ def write_remote(address: str, write: Callable[[Path], object], *, force: bool =
     Where it is killed on the way there is no card at the address, so no corpus. Raises `UsageError`, `MissingExtra`.
     """
     check_folder(address, last=CARD, ours=_is_ours, force=force)
-    folder = copy_of(address, cache_folder())
+    folder = copy_of(address, copies_folder())
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists() and not (folder / CARD).is_file():
         shutil.rmtree(folder)

@@ -9,12 +9,22 @@ from typing import Any
 
 import msgspec
 
-from stepdown.corpus import Card, ChainTable, Corpus, CorpusWriter, open_corpus, table_of, write_remote, write_split
+from stepdown.corpus import (
+    Card,
+    ChainTable,
+    Corpus,
+    CorpusWriter,
+    copies_folder,
+    open_corpus,
+    table_of,
+    write_remote,
+    write_split,
+)
 from stepdown.errors import BadRow, UsageError
 from stepdown.exchange import conversations, pools, scotd
 from stepdown.exchange.json_streams import Progress, find_objects, is_lines, read_objects
 from stepdown.exchange.source import ChainSource, dataset_of, digest_of
-from stepdown.object_stores import address_of, cache_folder, fetched
+from stepdown.object_stores import address_of, fetched
 from stepdown.types import Chain
 from stepdown.version import __version__
 from stepdown.workers import SerialPool, WorkerPool
@@ -70,7 +80,7 @@ def import_corpus(
     """
     options: dict[str, Any] = {"dataset": dataset, "teacher": teacher, "progress": progress, "workers": workers}
     if address := address_of(path):
-        with fetched(address, cache_folder(), progress=progress) as copy:
+        with fetched(address, copies_folder(), progress=progress) as copy:
             return import_corpus(copy, out, force=force, buckets=buckets, **options)
     if address := address_of(out):
         options["buckets"] = buckets
