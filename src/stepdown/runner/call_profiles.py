@@ -190,9 +190,9 @@ def _draws(found: Sequence[MeasuredRequest], *, can: bool) -> tuple[bool, bool]:
 
 
 def mean_of(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and half of its 95 % interval, which is never narrower than 3 % of it."""
+    """Return the mean and three of its standard errors, which are never taken for less than 3 % of it."""
     mean = fmean(values)
-    return mean, max(0.03 * mean, 1.96 * stdev(values) / sqrt(len(values)))
+    return mean, max(0.03 * mean, 3 * stdev(values) / sqrt(len(values)))
 
 
 def _compressed(texts: Sequence[str]) -> float | None:
