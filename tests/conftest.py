@@ -61,6 +61,9 @@ def pytest_runtest_setup() -> None:
 def pytest_runtest_teardown() -> None:
     # A file or connection left open fails the test that left it, not whichever runs when garbage is next collected.
     gc.collect()
+
+
+def pytest_runtest_logfinish() -> None:
     # Code of a user's file leaves its folder there.
     sys.path[:] = PATH
 
