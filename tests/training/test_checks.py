@@ -82,6 +82,7 @@ def test_a_pickle_is_no_base_whatever_its_name(base: Path, tmp_path: Path) -> No
             train(chains(), base=folder, out=tmp_path / "x", training=FAST)
 
 
+@pytest.mark.slow
 def test_a_hub_name_out_of_reach_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(EndpointRefused, match="`nobody/nothing` is not in the cache") as refused:
