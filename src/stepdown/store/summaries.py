@@ -111,7 +111,7 @@ def _mend(store: Database, run: str, kind: Kind, block: int) -> str:
 
 def blocks_of(store: Database, run: str) -> list[int]:
     """Return the blocks of a run that have traces, in order."""
-    return list(_blocks(store, run, "traces"))
+    return _blocks(store, run, "traces")
 
 
 def kept_audit(store: Database, run: str, block: int, version: str) -> bytes | None:
@@ -195,7 +195,7 @@ def _of_grades(store: Database, run: str, grader: str) -> Kind:
 
 def _tally(store: Database, run: str, kind: Kind) -> Tally | None:
     """Add up the counts of a run's blocks; None where many have no summary."""
-    known, blocks = _kept(store, run, kind), list(_blocks(store, run, kind.table))
+    known, blocks = _kept(store, run, kind), _blocks(store, run, kind.table)
     if sum(block not in known for block in blocks) > _MOST_OPEN:
         return None
     some = [known.get(block) or kind.make(block)[0] for block in blocks]
@@ -225,11 +225,16 @@ def _has_table(store: Database) -> bool:
     return store.value("pragma user_version") >= _SINCE
 
 
-def _blocks(store: Database, run: str, table: str) -> Iterator[int]:
-    """Stream the blocks of a run in which a table has rows, in order."""
-    following = f"select min(ordinal) from {table} where run = ? and ordinal >= ?"
-    (first,) = store.db.execute(f"select min(ordinal) from {table} where run = ?", (run,)).fetchone()
-    while first is not None:
-        block = first >> BLOCK_BITS
-        yield block
-        (first,) = store.db.execute(following, (run, block + 1 << BLOCK_BITS)).fetchone()
+def _blocks(store: Database, run: str, table: str) -> list[int]:
+    """Return the blocks of a run in which a table has rows, in order, by leaps from one to the next."""
+    rows = store.db.execute(
+        f"""with recursive firsts (ordinal) as (
+                select min(ordinal) from {table} where run = ?1
+                union all
+                select (select min({table}.ordinal) from {table} where run = ?1
+                        and {table}.ordinal >= (firsts.ordinal >> {BLOCK_BITS}) + 1 << {BLOCK_BITS})
+                from firsts where firsts.ordinal is not null)
+            select ordinal >> {BLOCK_BITS} from firsts where ordinal is not null""",
+        (run,),
+    )
+    return [block for (block,) in rows]
