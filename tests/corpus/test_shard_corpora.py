@@ -115,7 +115,7 @@ def test_shards_that_are_missing_twice_there_or_of_another_cut_are_refused(world
     assert "parts of different cuts" in refused([one, tmp_path / "half"], tmp_path / "out")
     sampled(tmp_path, "again", Shard(2, 3))
     assert "are both shard 2/3" in refused([one, two, three, tmp_path / "again"], tmp_path / "out")
-    assert "no shard of a corpus" in refused([one, world / "whole"], tmp_path / "out")
+    assert "is not a shard of a corpus" in refused([one, world / "whole"], tmp_path / "out")
 
 
 def test_shards_of_other_settings_or_filters_are_refused(world: Path, tmp_path: Path) -> None:

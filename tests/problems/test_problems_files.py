@@ -231,7 +231,7 @@ def test_any_file_may_take_any_name_when_its_columns_are_named(tmp_path: Path) -
 
 @pytest.mark.parametrize("part", [{"limit": 0}, {"limit": -1}, {"offset": -1}])
 def test_a_part_that_cannot_be_is_refused(part: dict[str, int]) -> None:
-    with pytest.raises(UsageError, match="no part of a data set"):
+    with pytest.raises(UsageError, match="is not a part of a data set"):
         load_problems("wordsums", **part)  # type: ignore[arg-type]
 
 
