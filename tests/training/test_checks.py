@@ -90,6 +90,7 @@ def test_a_hub_name_out_of_reach_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "`smollm2-135m`" in refused.value.hint
 
 
+@pytest.mark.slow
 def test_a_base_without_a_template_gets_the_plain_one_and_says_so(tmp_path: Path) -> None:
     small_model().save_pretrained(tmp_path)
     small_tokenizer(template=None).save_pretrained(tmp_path)
