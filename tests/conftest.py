@@ -36,12 +36,18 @@ MACHINE = {name: os.environ.pop(name) for name in list(os.environ) if SET_BY_THE
 with suppress(ImportError):
     import huggingface_hub.constants  # noqa: F401
 
+# Files whose tests share what takes long to make: a cluster of three nodes.
+SHARED_SETUP = {"test_ray.py"}
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out tests of whole published files that are not on this machine; `make data` fetches what it can."""
     names = {item: [name for mark in item.iter_markers("whole") for name in mark.args] for item in items}
     config.hook.pytest_deselected(items=[item for item in items if not all(map(here, names[item]))])
     items[:] = [item for item in items if all(map(here, names[item]))]
+    # Two workers of `--dist worksteal` begin with a half each and take from the end of the other's: what shares a
+    # costly fixture must not lie there.
+    items.sort(key=lambda item: item.path.name not in SHARED_SETUP)
 
 
 def pytest_collection_finish() -> None:

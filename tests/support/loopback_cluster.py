@@ -12,6 +12,8 @@ from typing import Any
 # Ray turns 127.0.0.1 into the address by which others reach this machine.
 HOST = "127.0.0.2"
 _SMALL = 80 * 2**20
+# Ray reads its token once in a process.
+TOKEN = secrets.token_hex(16)
 
 
 class LoopbackCluster:
@@ -41,7 +43,7 @@ def loopback_cluster(*names: str, **environment: str) -> Iterator[LoopbackCluste
     """Run a cluster of a node of each name, the first of which nobody kills; its address is in RAY_ADDRESS."""
     before = dict(os.environ)
     folder = Path(tempfile.mkdtemp(prefix="r"))
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16), "RAY_TMPDIR": str(folder)}
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_TMPDIR": str(folder)}
     os.environ |= {"RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"} | environment
     ray: Any = import_module("ray")
     cluster_of: Any = import_module("ray.cluster_utils").Cluster

@@ -41,7 +41,7 @@ def test_a_path_that_leads_nowhere_is_no_provider(tmp_path: Path) -> None:
 
 
 def test_an_adapter_alone_and_an_empty_folder_are_no_models(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no model"):
+    with pytest.raises(UsageError, match="is not a model"):
         load_model(str(tmp_path))
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(UsageError, match="adapter without its base"):
