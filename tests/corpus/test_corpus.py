@@ -81,6 +81,7 @@ def corpora(draw: st.DrawFn) -> list[Chain]:
     return chains
 
 
+@pytest.mark.slow
 @given(corpora())
 @settings(max_examples=40)
 def test_what_is_read_is_what_was_written(tmp_path_factory: pytest.TempPathFactory, chains: list[Chain]) -> None:

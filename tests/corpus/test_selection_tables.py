@@ -59,6 +59,7 @@ def test_every_filter_has_a_rule_over_columns(name: str) -> None:
     assert load_filter(name).columns is not None
 
 
+@pytest.mark.slow
 @MANY
 @given(made=chains(), name=some.sampled_from(FILTERS), then=some.sampled_from(FILTERS))
 def test_columns_and_chains_keep_the_same(made: list[Chain], name: str, then: str, tmp_path: Path) -> None:
@@ -68,6 +69,7 @@ def test_columns_and_chains_keep_the_same(made: list[Chain], name: str, then: st
     assert [chain for table in tables for chain in table.chains] == expected
 
 
+@pytest.mark.slow
 @MANY
 @given(made=chains())
 def test_both_ways_write_the_same_corpus(made: list[Chain], tmp_path: Path) -> None:

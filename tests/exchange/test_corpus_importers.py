@@ -86,6 +86,7 @@ def test_a_chain_whose_teacher_saw_the_gold_says_so(tmp_path: Path) -> None:
     assert next(iter(imported(lines(tmp_path / "pool.jsonl", [row])))).gold_conditioned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "problems", "chains", "right"),
     [

@@ -71,6 +71,7 @@ def read(path: Path) -> list[list[str]]:
 TWO = [trace("What is 9 plus 9?", "9+9=18\n#### 18"), trace("What is 7 plus 3?", "7+3=10\n#### 10")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.whole(name)) for name in TRACES])
 def test_every_released_file_comes_back_cell_by_cell(name: str, store: Store, tmp_path: Path) -> None:
     out, path = tmp_path / "out.csv", whole(name)

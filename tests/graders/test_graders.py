@@ -167,6 +167,7 @@ def test_the_event_loop_goes_on_while_a_worker_compares(two_workers: Workers) ->
     assert asyncio.run(ticks()) > 5
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_ends_its_worker_and_the_next_comparison_has_a_new_one(two_workers: Workers) -> None:
     with pytest.raises(OutOfTime):
         asyncio.run(two_workers.same("4", "9^{9^{9^{9^{9}}}}!+\\sum_{n=1}^{10^{9}}\\frac{1}{n}", seconds=0.01))

@@ -53,6 +53,7 @@ def test_every_run_and_every_call_is_known_by_the_id_it_was_written_under(earlie
     assert len(keys) == len(earlier.facts["calls"]) > 150 and sum(key != one for key, one in keys.items()) == 1
 
 
+@pytest.mark.slow
 @BOTH
 def test_the_same_commands_find_their_runs_and_ask_nobody(earlier: Written, capsys: pytest.CaptureFixture[str]) -> None:
     changed = {}

@@ -163,6 +163,7 @@ def test_a_contrast_run_needs_a_run_it_belongs_to(store: Store, capsys: pytest.C
     assert "compares with a run" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_page_has_the_contrast_table(store: Store, tmp_path: Path) -> None:
     made = report(films(store, "rr", "dev"), contrast=[films(store, "rw", "contrast")])
     assert "<caption>Contrast sets</caption>" in write_page(made, tmp_path / "page.html").read_text()

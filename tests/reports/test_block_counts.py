@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
@@ -123,6 +124,7 @@ def check_run(run: Run, before: dict[int, Any]) -> None:
         assert counted(run, count_blocks, grader, before) == counted(run, count_traces, grader, before)
 
 
+@pytest.mark.slow
 @given(seed=some.integers(0, 1 << 16), steps=some.lists(some.sampled_from(STEPS), min_size=5, max_size=9))
 @settings(max_examples=25, deadline=None)
 def test_after_any_history_summaries_are_a_recount(seed: int, steps: list[Any]) -> None:

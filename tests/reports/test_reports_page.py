@@ -100,6 +100,7 @@ def test_the_page_says_settings_and_both_papers(page: str, made: Report) -> None
     assert "2306.14050" in page
 
 
+@pytest.mark.slow
 def test_each_chart_draws_what_it_says(made: Report) -> None:
     assert len(charts_of(made)) == 4
     for chart in (accuracy_chart(made), cost_chart(made), steps_chart(made), tokens_chart(made)):

@@ -158,6 +158,7 @@ async def ask_once(calls: Calls, model: Model) -> tuple[bytes, Call]:
         await calls.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["half a pair \ud83d", "a \0 in it", "x" * 10_000_000, ""])
 def test_no_text_of_a_model_stops_a_run(store: Store, text: str) -> None:
     model = ScriptedModel(lambda *_: text, "m")

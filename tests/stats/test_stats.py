@@ -14,6 +14,7 @@ from stepdown.stats.distributions import beyond, student_quantile
 counts = st.integers(0, 400)
 
 
+@pytest.mark.slow
 @given(counts, counts)
 def test_wilson_agrees_with_scipy(right: int, wrong: int) -> None:
     if not right + wrong:

@@ -189,6 +189,7 @@ def test_a_student_of_the_first_version_is_unknown_and_so_is_what_it_teaches(stu
 # -- dev problems, and labels
 
 
+@pytest.mark.slow
 def test_dev_problems_are_taken_out_of_the_corpus_by_question(tmp_path: Path) -> None:
     dev = [msgspec.structs.replace(chain(number).problem, id=f"elsewhere/{number}") for number in range(4)]
     found = examples(write_base(tmp_path / "base"), chains())
@@ -197,6 +198,7 @@ def test_dev_problems_are_taken_out_of_the_corpus_by_question(tmp_path: Path) ->
     assert not held_out & {found.problem_of[place] for place in found.split(held_out)[0]}
 
 
+@pytest.mark.slow
 def test_held_out_questions_are_not_trained_on_under_another_id(tmp_path: Path) -> None:
     replace = msgspec.structs.replace
     twins = [replace(one, problem=replace(one.problem, id=f"b/{one.problem.id}")) for one in chains()]

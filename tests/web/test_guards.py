@@ -271,6 +271,7 @@ HEAD = b"Host: localhost\r\n"
 QUICK = ConnectionLimits(head_seconds=0.3, request_seconds=0.6, idle_seconds=1, reader_seconds=0.4, head_bytes=2000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "answer"),
     [

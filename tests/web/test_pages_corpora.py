@@ -133,6 +133,7 @@ def test_a_path_in_the_name_leads_nowhere(site: str) -> None:
 sizes = st.lists(st.integers(1, 7), min_size=1, max_size=6)
 
 
+@pytest.mark.slow
 @given(sizes, st.integers(2, 5))
 @settings(max_examples=10)
 def test_places_give_the_same_groups_as_reading_the_whole(

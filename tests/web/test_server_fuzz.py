@@ -112,6 +112,7 @@ POSTED = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=250, suppress_health_check=list(HealthCheck))
 @given(
     method=st.sampled_from(["GET", "POST", "GET", "POST", "HEAD", "PUT"]),
