@@ -11,26 +11,35 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
 SHARED_SERVER = HERE.parents[1] / "shared" / "tools" / "mock_openai.mjs"
 
 
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody has, all different."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
 def free_port() -> int:
-    with socket.socket() as some:
-        some.bind(("127.0.0.1", 0))
-        return int(some.getsockname()[1])
+    [port] = free_ports(1)
+    return port
 
 
 def wait_for(port: int) -> None:
-    for _ in range(100):
+    """Return once something listens at a port of this machine; ends the benchmark after twenty seconds without."""
+    for _ in range(400):
         with socket.socket() as some:
             if some.connect_ex(("127.0.0.1", port)) == 0:
                 return
-        time.sleep(0.1)
-    raise SystemExit("the local server did not start")
+        time.sleep(0.05)
+    raise SystemExit("a server did not start")
 
 
 @contextmanager

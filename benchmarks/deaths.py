@@ -25,6 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from all import free_port, wait_for
@@ -196,37 +197,18 @@ def fleet_server_hung(here: Setting) -> None:
     here.finish(process)
 
 
-def connections_cut(here: Setting) -> None:
+def over_wire(here: Setting, *, dead: float, cut: bool, timeout: int | None = None) -> None:
+    """Let the network between driver and server be silent for so many seconds, and then cut the connections or not."""
     wire = Wire(here.serve().port)
     here.addresses[:] = [wire.address]
+    here.more = ["--timeout", str(timeout)] if timeout else here.more
     process = here.start()
     here.wait(100)
-    wire.cut()
-    here.finish(process)
-
-
-def network_gone(here: Setting) -> None:
-    wire = Wire(here.serve().port)
-    here.addresses[:] = [wire.address]
-    here.more = ["--timeout", "4"]
-    process = here.start()
-    here.wait(100)
-    wire.dead = True
-    time.sleep(3)
+    wire.dead = dead > 0
+    time.sleep(dead)
     wire.dead = False
-    wire.cut()
-    here.finish(process)
-
-
-def network_silent(here: Setting) -> None:
-    wire = Wire(here.serve().port)
-    here.addresses[:] = [wire.address]
-    here.more = ["--timeout", "3"]
-    process = here.start()
-    here.wait(100)
-    wire.dead = True
-    time.sleep(4)
-    wire.dead = False
+    if cut:
+        wire.cut()
     here.finish(process)
 
 
@@ -278,9 +260,9 @@ DEATHS: dict[str, Callable[[Setting], None]] = {
     "the only server, killed, back after 2 s": server_killed,
     "one server of three, killed": fleet_server_killed,
     "one server of three, stopped without a word": fleet_server_hung,
-    "all connections, cut": connections_cut,
-    "the network, dead for 3 s, then reset": network_gone,
-    "the network, dead for 4 s; a time-out of 3 s": network_silent,
+    "all connections, cut": partial(over_wire, dead=0.0, cut=True),
+    "the network, dead for 3 s, then reset": partial(over_wire, dead=3.0, cut=True, timeout=4),
+    "the network, dead for 4 s; a time-out of 3 s": partial(over_wire, dead=4.0, cut=False, timeout=3),
     "the provider, before it takes 5 % of the calls": provider_drops,
     "the provider, after it answered 5 % of the calls": provider_loses,
     "the store's disk, full; more room, the command again": disk_full,

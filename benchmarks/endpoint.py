@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -23,24 +22,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
+from all import free_port, wait_for
 
 MODEL = "trace-of-thought/openai/teacher->openai/student"
 Ask = Callable[[str], Awaitable[tuple[float, float]]]
-
-
-def free_port() -> int:
-    with socket.socket() as some:
-        some.bind(("127.0.0.1", 0))
-        return int(some.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as some:
-            if some.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise SystemExit("a server did not start")
 
 
 @contextmanager

@@ -14,7 +14,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
+
+from all import free_ports, wait_for
 
 from stepdown.graders import load_grader
 from stepdown.methods import load_method
@@ -41,24 +42,6 @@ PRICE = {NAME: {"input": 2.0, "output": 8.0}}
 CALL = 100 * 2e-6 + 10 * 8e-6
 MORE = 1000  # calls of the second and third command
 BAR_RATE, BAR_IDEAL = 0.95, 0.9
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody has, all different."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-
-
-def wait_for(port: int) -> None:
-    for _ in range(400):
-        with socket.socket() as some:
-            if some.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise SystemExit("a server did not start")
 
 
 @contextmanager
