@@ -12,7 +12,12 @@ from stepdown.errors import UsageError
 from stepdown.models import EndpointModel, ServerFiles, load_endpoint, load_model
 from stepdown.models.http.endpoints import find_endpoint
 from stepdown.models.http.fleets.fleet_server import FleetServer
-from stepdown.models.http.fleets.server_lists import find_servers, read_servers, split_addresses
+from stepdown.models.http.fleets.server_lists import (
+    find_servers,
+    read_servers,
+    server_list,
+    split_addresses,
+)
 from stepdown.models.http.fleets.tending import Tending
 from stepdown.web import load_config
 
@@ -37,6 +42,14 @@ def test_a_file_that_cannot_be_a_list_is_refused(file: Path, raw: bytes) -> None
     file.write_bytes(raw)
     with pytest.raises(UsageError, match=r"servers\.txt"):
         read_servers(file)
+
+
+@pytest.mark.parametrize(
+    "again", ["HTTP://127.0.0.1:1/v1", "http://localhost:1/v1/", "http://localhost.:01/v1/chat/completions"]
+)
+def test_one_server_is_known_by_each_way_to_write_its_address(again: str) -> None:
+    with pytest.raises(UsageError, match="twice"):
+        server_list([A, again], "`list`")
 
 
 def test_a_comma_in_a_query_parts_nothing_but_before_another_address() -> None:

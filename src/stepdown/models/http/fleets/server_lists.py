@@ -122,11 +122,11 @@ def _clean(text: str, origin: str) -> str:
 
 
 def _same(address: str) -> str:
-    """Return what two ways to write one address have in common: small letters in the host, its port said."""
+    """Return what two ways to write one address have in common: its host as names are compared, its port said."""
     parts = urlsplit(address)
-    return (
-        f"{parts.scheme}://{parts.hostname}:{parts.port or _PORTS[parts.scheme]}{parts.path.rstrip('/')}?{parts.query}"
-    )
+    host = (parts.hostname or "").rstrip(".")
+    host = "127.0.0.1" if host == "localhost" else host
+    return f"{parts.scheme}://{host}:{parts.port or _PORTS[parts.scheme]}{parts.path.rstrip('/')}?{parts.query}"
 
 
 class ServerFiles:
