@@ -249,6 +249,14 @@ def test_plans_break_even_where_their_price_is_saved(store: Store) -> None:
     assert "cheaper from 2 uses" in str(sharing)
 
 
+def test_runs_that_have_not_reached_all_are_compared_by_the_problem(store: Store) -> None:
+    traced = lettered(store, "rr", "trace-of-thought", teacher=BIG, count=9)
+    asked = lettered(store, "r", "direct", student=BIG, count=9)
+    [sharing] = report(traced, asked, prices=Dollars()).sharing
+    assert (sharing.problems, sharing.cost, sharing.asked_cost) == (2, 0.2, 0.2)
+    assert "planned 2 problems" in str(sharing)
+
+
 def test_imported_runs_had_plans_of_their_own(store: Store) -> None:
     runs = [
         lettered(store, "rr", "trace-of-thought", teacher=BIG, student=name, origin=f"{name}.csv")

@@ -44,7 +44,7 @@ def sharings(rows: Sequence[ReportRow], settings: Mapping[str, Settings]) -> tup
     """Return one sharing for each teacher and set of plans among the rows."""
     groups: dict[tuple[str, ...], list[ReportRow]] = defaultdict(list)
     for row in rows:
-        if row.teacher and "teacher" in row.tokens:
+        if row.teacher and "teacher" in row.tokens and row.planned:
             of = settings[row.run]
             # A run of a file (`origin`) had plans of its own, whatever else its teacher wrote for these problems.
             groups[row.teacher, of.problems, of.prompts, repr(of.teacher_sampling), of.origin].append(row)
@@ -52,32 +52,38 @@ def sharings(rows: Sequence[ReportRow], settings: Mapping[str, Settings]) -> tup
 
 
 def _sharing(group: Sequence[ReportRow], rows: Iterable[ReportRow]) -> Sharing:
-    largest = max(group, key=lambda row: row.total)
+    largest = max(group, key=lambda row: row.planned)
     shared = Sharing(
         teacher=largest.teacher,
         dataset=largest.dataset,
-        problems=largest.total,
+        problems=largest.planned,
         students=tuple(sorted({row.student for row in group})),
         tokens=largest.tokens["teacher"],
         cost=largest.costs["teacher"],
-        student_cost=_mean([row.costs.get("student") for row in group]),
+        student_cost=_mean([_use(row, largest.planned) for row in group]),
     )
     own = [row for row in rows if _answers_itself(row, shared)]
     return _compared(shared, min(own, key=_price)) if own else shared
 
 
+def _use(row: ReportRow, problems: int) -> float | None:
+    """Return what a student's use of the plans costs for so many problems, where its run may not have reached all."""
+    cost = row.costs.get("student")
+    return cost and cost * problems / row.planned
+
+
 def _answers_itself(row: ReportRow, shared: Sharing) -> bool:
-    alone = row.method in (DIRECT.name, CHAIN_OF_THOUGHT.name) and row.samples == 1 and row.total > 0
+    alone = row.method in (DIRECT.name, CHAIN_OF_THOUGHT.name) and row.samples == 1 and row.graded > 0
     return alone and row.student == shared.teacher and row.dataset == shared.dataset
 
 
 def _price(row: ReportRow) -> tuple[float, float]:
     tokens = row.tokens.get("student")
-    return (row.cost or 0) / row.total, (tokens or 0) / row.total
+    return (row.cost or 0) / row.graded, (tokens or 0) / row.graded
 
 
 def _compared(shared: Sharing, own: ReportRow) -> Sharing:
-    scale = shared.problems / own.total
+    scale = shared.problems / own.graded
     tokens = own.tokens.get("student")
     asked_cost = None if own.cost is None else own.cost * scale
     asked_tokens = None if tokens is None else tokens * scale

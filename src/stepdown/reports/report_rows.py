@@ -59,7 +59,8 @@ class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
     `relative_gain_high` is None where it has no end, since the baseline may have nothing right. `differs` has the
     settings in which the table's rows differ. `tokens` and `costs` (USD) are by role, `cost` and
     `cost_per_right` in USD, `seconds` summed over replies (an imported file does not say), `truncated` of
-    `attempts` traces. `planner` wrote the plans, or most of them, `plans` and `control` say how they came here.
+    `attempts` traces. `planned` problems have a plan, `planner` wrote the plans, or most of
+    them, `plans` and `control` say how they came here.
     `contamination` tells of problems that a student's lessons met, None where nothing that ran can have met any.
     """
 
@@ -100,6 +101,7 @@ class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
     maj_at: tuple[OfSamples, ...] = ()
     differs: dict[str, str] = {}
     attempts: int
+    planned: int = 0
     truncated: int
     ungraded: int
     seconds: float | None
@@ -135,6 +137,7 @@ def report_row(run: Run, tally: ReportCounts, *, baseline: str = "") -> ReportRo
         planner=_planner(tally, settings.control),
         samples=settings.samples,
         attempts=tally.attempts,
+        planned=tally.authors.total(),
         truncated=tally.truncated,
         ungraded=total - graded,
         seconds=tally.seconds or None,
