@@ -9,7 +9,7 @@ import pytest
 from fake_time import FakeTime, make_limits
 from faulty_server import faulty_server
 from stepdown.cli.console import progress
-from stepdown.cli.console.progress import SpendingMeter, screen
+from stepdown.cli.console.progress import Entry, SpendingMeter, screen
 from stepdown.cli.progress_lines import ProgressLines
 from stepdown.custom import CustomModel
 from stepdown.errors import CallFailed, PromptTooLong
@@ -131,7 +131,7 @@ def test_a_run_tells_of_a_delay_while_nothing_else_happens(tmp_path: Path) -> No
 def said_lines(capsys: pytest.CaptureFixture[str], *delays: Backoff | None) -> list[str]:
     """Return the lines that a run's progress writes for these delays, after its first."""
     task = Task(problems=sums(9), method=DIRECT, student=student(), grader=LastWord())
-    follow = screen(SpendingMeter(Budget(Prices()))).follow(task, "1/1")
+    follow = screen(SpendingMeter(Budget(Prices())), {"run": Entry(task, 9)}).update
     for delay in (None, *delays):
         follow(LiveCounts("run", 9, backoff=delay))
     return capsys.readouterr().err.splitlines()[1:]

@@ -7,7 +7,7 @@ import pytest
 from stepdown.errors import BadRow, CallFailed, UnknownName, UsageError
 from stepdown.methods import load_method
 from stepdown.runner import Plans, load_plans, plain
-from stepdown.runner.run import paired
+from stepdown.runner.live_run import paired
 from stepdown.types import Problem, Prompt, Role
 from worlds import sums
 

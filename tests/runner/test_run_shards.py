@@ -7,7 +7,7 @@ import pytest
 
 from stepdown.errors import UsageError
 from stepdown.runner import Task, estimate, grade, run_task
-from stepdown.runner.run import RunOutcome
+from stepdown.runner.live_run import RunOutcome
 from stepdown.shards import Shard, parse_shard
 from stepdown.store import Run, Store, expected_problems, shards_of
 from stepdown.types import Problem

@@ -122,7 +122,8 @@ def _show_time(costings: Sequence[Costing]) -> None:
         rows.append(("all", f"{sum(one.requests for one in costings):,}", "", duration(seconds),
                      between(duration(low), duration(high)).strip(), size(store), "", "–"))  # fmt: skip
     left_out = "; ".join(dict.fromkeys(line for one in costings for line in one.left_out))
-    note = f"time: simulated, one run after another; store, corpus: what is added. Not in it: {left_out}."
+    alone = "each run alone; together they take at most the sum"
+    note = f"time: simulated, {alone}; store, corpus: what is added. Not in it: {left_out}."
     names = ("#", "requests", "at once", "time", "between", "store", "between", "corpus")
     show_table("Time and space", names, rows, words=1, note=note)
 

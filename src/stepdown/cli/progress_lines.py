@@ -16,10 +16,10 @@ _WINDOW = 30.0  # seconds over which the rate is taken
 
 
 class ProgressLines:
-    """The lines of one run: one a second at most, and at once where a backoff begins or ends."""
+    """The lines of one run: one in `every` seconds at most, and at once where a backoff begins or ends."""
 
-    def __init__(self, store: Store, settings: Settings, prices: Prices) -> None:
-        self.store, self.settings, self.prices = store, settings, prices
+    def __init__(self, store: Store, settings: Settings, prices: Prices, *, every: float = 1.0) -> None:
+        self.store, self.settings, self.prices, self.every = store, settings, prices, every
         self._pace: deque[tuple[float, int]] = deque()
         self._due, self._sent = 0.0, RunProgress(run="", total=0)
 
@@ -30,7 +30,7 @@ class ProgressLines:
             return
         self._sent = self._progress(counts, now)
         # Long runs take a while to be counted; their calls must not wait for that.
-        self._due = time.monotonic() + max(1.0, 10 * (time.monotonic() - now))
+        self._due = time.monotonic() + max(self.every, 10 * (time.monotonic() - now))
         # A server that was killed hears nothing; the run ends with its stdin.
         with suppress(OSError):
             show_json(Event(progress=self._sent))

@@ -3,13 +3,13 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 from msgspec import structs
 
 from stepdown.cli.console.interrupts import LEASH, interruptible
-from stepdown.cli.console.progress import SpendingMeter, screen
+from stepdown.cli.console.progress import Entry, SpendingMeter, screen
 from stepdown.cli.console.review_prompt import ReviewPrompt
 from stepdown.cli.grid import Players
 from stepdown.cli.progress_lines import ProgressLines
@@ -17,31 +17,44 @@ from stepdown.cli.run_summaries import Paid, Result, result_of
 from stepdown.errors import StepdownError
 from stepdown.models import Prices
 from stepdown.reports import report
-from stepdown.runner import Budget, LiveCounts, ProgressCallback, Stop, Task, run_task
+from stepdown.runner import Budget, LiveCounts, ProgressCallback, Stop, Task, run_together
 from stepdown.settings import BudgetSettings
 from stepdown.store import check_shard, expected_problems
 from stepdown.types import Settings
 
-Follow = Callable[[Task, str], ProgressCallback]
+# Lines of progress a second to the server that started the command, over all runs: each reads its run's figures.
+MOST_LINES = 10
 
 
 class Session:
-    """Runs tasks one after another within one budget; `results` and `stopped` say what became of them.
+    """Runs tasks at once within one budget; `results` and `stopped` say what became of them.
 
-    At a `reviewer` a person decides on each plan while a run goes on.
+    At a `reviewer` a person decides on each plan while a run goes on: then one task runs after another. `watch` is told
+    the counts of a run as they grow, beside the `screen`.
     """
 
     def __init__(
-        self, tasks: Sequence[Task], players: Players, money: BudgetSettings, *, reviewer: ReviewPrompt | None = None
+        self,
+        tasks: Sequence[Task],
+        players: Players,
+        money: BudgetSettings,
+        *,
+        reviewer: ReviewPrompt | None = None,
+        watch: ProgressCallback | None = None,
     ) -> None:
-        self.reviewer = reviewer
+        self.reviewer, self.watch = reviewer, watch
         self.tasks, self.players, self.store = tasks, players, players.store
         self.prices = Prices(money.prices)
         self.budget = Budget(self.prices, money=money.budget, tokens=money.max_tokens_total)
         self.spending = SpendingMeter(self.budget)
         self.stop = reviewer.stop if reviewer else Stop()
         self.results: list[Result] = []
+        self.seconds = 0.0
         self.settings = self._settings()
+        self.entries = self._entries()
+        self.screen = screen(self.spending, self.entries, talking=reviewer is not None)
+        self._counts: dict[str, LiveCounts] = {}
+        self._lines: dict[str, ProgressLines] = {}
 
     @property
     def stopped(self) -> StepdownError | None:
@@ -55,8 +68,11 @@ class Session:
             return self.stopped.exit_code
         return int(any(result.graded < result.total for result in self.results))
 
-    def _settings(self) -> list[Settings]:
-        """Refuse what cannot be right anywhere in the grid, and count what earlier commands spent on its runs."""
+    def _settings(self) -> dict[str, Settings]:
+        """Refuse what cannot be right anywhere in the grid, and count what earlier commands spent on its runs.
+
+        Returns the settings of each run by its id in the store, in the order of the tasks.
+        """
         self.players.check_place()
         settings = [task.settings() for task in self.tasks]
         for task, one in zip(self.tasks, settings, strict=True):
@@ -68,55 +84,67 @@ class Session:
                     self.budget.check(model.name)
         # Two tasks of one setting (a method named twice by other words) are one run.
         self.tasks = list({one.id: task for one, task in zip(settings, self.tasks, strict=True)}.values())
-        known = {one.id: one for one in settings}
-        self.budget.covers = tuple(map(self.store.id_of, known.values()))
+        known = {self.store.id_of(one): one for one in settings}
+        self.budget.covers = tuple(known)
         for model_name, usage in self.store.paid(self.budget.covers):
             self.budget.add(model_name, usage)
-        return list(known.values())
+        return known
+
+    def _entries(self) -> dict[str, Entry]:
+        return {
+            run: Entry(task, settings.count * settings.samples)
+            for (run, settings), task in zip(self.settings.items(), self.tasks, strict=True)
+        }
 
     def work(self) -> None:
         """Run all tasks; what was answered is kept whatever happens."""
         self.players.fetch()
-        with interruptible(self.stop), screen(self.spending, talking=self.reviewer is not None) as view:
-            asyncio.run(self._work(view.follow))
+        began = time.monotonic()
+        with interruptible(self.stop), self.screen:
+            asyncio.run(self._work())
+        self.seconds = time.monotonic() - began
+        for run in self.settings:
+            if run in self._counts:
+                self._keep(run, self._counts[run])
 
-    async def _work(self, follow: Follow) -> None:
+    async def _work(self) -> None:
+        together = [[task] for task in self.tasks] if self.reviewer else [list(self.tasks)]
         try:
-            for position, (task, settings) in enumerate(zip(self.tasks, self.settings, strict=True), 1):
-                await self._run(task, settings, follow(task, f"{position}/{len(self.tasks)}"))
+            for tasks in together:
+                await self._run(tasks)
                 if self.stop.why is not None:
                     break
         finally:
             await self.players.close()
 
-    async def _run(self, task: Task, settings: Settings, progress: ProgressCallback) -> None:
-        run = self.store.id_of(settings)
-        spent, began, last = self._spent(), time.monotonic(), [LiveCounts(run, 0)]
-        sent = ProgressLines(self.store, settings, self.prices) if os.environ.get(LEASH) else None
-
-        def follow(counts: LiveCounts) -> None:
-            last[0] = counts
-            progress(counts)
-            if sent is not None:
-                sent.update(counts)
-
+    async def _run(self, tasks: Sequence[Task]) -> None:
+        asking = [self.store.id_of(task.settings()) for task in tasks if task.review]
         try:
-            async with self.reviewer.asking(run) if self.reviewer and task.review else nullcontext():
-                await run_task(task, self.store, budget=self.budget, progress=follow, stop=self.stop)
+            async with self.reviewer.asking(asking[0]) if self.reviewer and asking else nullcontext():
+                await run_together(tasks, self.store, budget=self.budget, progress=self._follow, stop=self.stop)
         except StepdownError as error:
             self.stop(error)
-        if sent is not None:
-            sent.update(last[0], last=True)
-        self._keep(settings, last[0], spent, time.monotonic() - began)
+        for run, lines in self._lines.items():
+            lines.update(self._counts[run], last=True)
 
-    def _spent(self) -> tuple[int, float]:
-        return self.budget.spent_tokens, self.budget.spent_money
+    def _follow(self, counts: LiveCounts) -> None:
+        run = counts.run
+        self._counts[run] = counts
+        self.screen.update(counts)
+        if os.environ.get(LEASH):
+            if run not in self._lines:
+                every = max(1.0, len(self.settings) / MOST_LINES)
+                self._lines[run] = ProgressLines(self.store, self.settings[run], self.prices, every=every)
+            self._lines[run].update(counts)
+        if self.watch is not None:
+            self.watch(counts)
 
-    def _keep(self, settings: Settings, counts: LiveCounts, before: tuple[int, float], seconds: float) -> None:
-        tokens, money = self._spent()
-        paid = Paid(tokens - before[0], round(money - before[1], 10) if self.spending.known else None)
-        run = self.store.open_run(settings)
+    def _keep(self, name: str, counts: LiveCounts) -> None:
+        spent = self.budget.by_run[name]
+        known = self.spending.knows(self.entries[name].task)
+        paid = Paid(spent.tokens, round(spent.money, 10) if known else None)
+        run = self.store.open_run(self.settings[name])
         row, errors = report(run, prices=self.prices).rows[0], run.summary().errors
         row = structs.replace(row, total=min(row.total, expected_problems(run)))
         why = self.stop.why.what if self.stop.why else None
-        self.results.append(result_of(row, counts, paid, errors=errors, seconds=seconds, stopped=why))
+        self.results.append(result_of(row, counts, paid, errors=errors, seconds=counts.seconds, stopped=why))

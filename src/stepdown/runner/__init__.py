@@ -37,14 +37,16 @@ from stepdown.runner.estimate import Estimate, estimate
 from stepdown.runner.fresh import Fresh, FreshDraws
 from stepdown.runner.grading import grade_by_workers, grade_run
 from stepdown.runner.held_plans import EVERY, StoredReview
+from stepdown.runner.live_run import LiveCounts, RunOutcome, grade_trace
 from stepdown.runner.plan_sources import PlanRow, Plans, load_plans
 from stepdown.runner.prompt_choice import prompt_set_for, trained_on
 from stepdown.runner.recorded import load_model_or_run, model_of_run
 from stepdown.runner.request import Request
 from stepdown.runner.rerun import Rerun, solve_again
-from stepdown.runner.run import LiveCounts, ProgressCallback, RunOutcome, Stop, grade_trace, rare_collections, run_task
+from stepdown.runner.run import rare_collections, run_task, run_together
 from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task
+from stepdown.runner.together import ProgressCallback, Stop
 from stepdown.types import Pricing
 
 __all__ = [
@@ -106,6 +108,7 @@ __all__ = [
     "run_one",
     "run_task",
     "run_tasks",
+    "run_together",
     "solve",
     "solve_again",
     "solve_one",

@@ -25,9 +25,11 @@ from stepdown.runner.attempt import Attempts
 from stepdown.runner.budget import Budget
 from stepdown.runner.calls import Calls
 from stepdown.runner.grading import grade_run
+from stepdown.runner.live_run import RunOutcome
 from stepdown.runner.plan_sources import Plans
-from stepdown.runner.run import ProgressCallback, RunOutcome, check_budget, run_task
+from stepdown.runner.run import check_budget, run_task, run_together
 from stepdown.runner.task import Task
+from stepdown.runner.together import ProgressCallback
 from stepdown.shards import Shard
 from stepdown.store import Run, Store, default_path
 from stepdown.types import Grader, Method, Plan, Problem, Trace
@@ -112,19 +114,20 @@ def _budget(given: Budget | float | None, task: Task, store: Store) -> Budget | 
 
 
 def run_tasks(tasks: Iterable[Task], store: Store, *, progress: ProgressCallback | None = None) -> list[RunOutcome]:
-    """Run tasks one after another, then close their models. Raises why a task stopped."""
+    """Run tasks at once, as `run_together` does, then close their models. Raises why they stopped."""
+    every = list(tasks)
 
     async def work() -> list[RunOutcome]:
-        outcomes = []
-        for task in tasks:
-            try:
-                outcomes.append(await run_task(task, store, progress=progress))
-            finally:
+        try:
+            return await run_together(every, store, progress=progress)
+        finally:
+            for task in every:
                 await close_models(task)
-            _raise(outcomes[-1].stopped)
-        return outcomes
 
-    return plain(work())
+    outcomes = plain(work())
+    for outcome in outcomes:
+        _raise(outcome.stopped)
+    return outcomes
 
 
 def solve(

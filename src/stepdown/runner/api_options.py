@@ -22,8 +22,8 @@ from stepdown.runner.held_plans import Review
 from stepdown.runner.plan_sources import Plans, load_plans
 from stepdown.runner.prompt_choice import prompt_set_for
 from stepdown.runner.recorded import load_model_or_run
-from stepdown.runner.run import ProgressCallback
 from stepdown.runner.task import Task
+from stepdown.runner.together import ProgressCallback
 from stepdown.shards import Shard, parse_shard
 from stepdown.store import Run, Store
 from stepdown.types import GREEDY, Grader, Method, Model, Problem, Sampling

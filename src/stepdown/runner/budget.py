@@ -1,6 +1,7 @@
 """A budget in money and tokens that holds: what a call may cost is reserved before it is sent."""
 
 import asyncio
+from collections import defaultdict
 
 import msgspec
 
@@ -14,11 +15,19 @@ ROUNDING = 1e-9
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """What a call may cost at most, and the model that would be paid."""
+    """What a call may cost at most, the model that would be paid, and the run that pays."""
 
     model: str
     money: float
     tokens: int
+    run: str = ""
+
+
+class Spent(msgspec.Struct):
+    """US dollars and tokens."""
+
+    money: float = 0.0
+    tokens: int = 0
 
 
 def usage_bound(messages: Messages, sampling: Sampling, n: int) -> Usage:
@@ -40,7 +49,8 @@ class Budget:
     in flight, `BudgetReached` is raised. So spending never passes a limit, and stops within one call of it.
     `covers` are the runs it is for, if it is for runs: what any process pays or reserves for them counts, as an
     `Account` sees to; `everyone` is what all have spent on them, in dollars and tokens, when that was last looked up.
-    `priced` says whether `spent_money` is all of it: a call whose price is unknown counts nothing there.
+    `priced` says whether `spent_money` is all of it: a call whose price is unknown counts nothing there. `by_run` is
+    what calls of this budget's own cost each run, without what earlier commands spent.
     """
 
     def __init__(self, pricing: Pricing, *, money: float | None = None, tokens: int | None = None) -> None:
@@ -48,6 +58,7 @@ class Budget:
         self.spent_money, self.spent_tokens, self.priced = 0.0, 0, True
         self.covers: tuple[str, ...] = ()
         self.everyone: tuple[float, int] = (0.0, 0)
+        self.by_run: defaultdict[str, Spent] = defaultdict(Spent)
         self._held: list[Reservation] = []
         self._waiting: list[asyncio.Future[None]] = []
 
@@ -63,30 +74,36 @@ class Budget:
         """Whether calls of this model would have to be counted: any tokens, or tokens that are not free."""
         return self.tokens is not None or (self.money is not None and self.pricing.cost(model, Usage(1, 1)) != 0.0)
 
-    def add(self, model: str, usage: Usage | None) -> None:
-        """Count spending of an earlier command."""
+    def add(self, model: str, usage: Usage | None, run: str | None = None) -> None:
+        """Count spending, of an earlier command unless a run is named."""
         cost = self.pricing.cost(model, usage)
-        self.spent_money += cost or 0.0
         self.priced = self.priced and cost is not None
-        self.spent_tokens += usage.input + usage.output if usage else 0
+        self._count(cost or 0.0, usage.input + usage.output if usage else 0, run)
 
-    def lose(self, model: str, usage: Usage) -> None:
+    def _count(self, money: float, tokens: int, run: str | None) -> None:
+        self.spent_money += money
+        self.spent_tokens += tokens
+        if run is not None:
+            self.by_run[run].money += money
+            self.by_run[run].tokens += tokens
+
+    def lose(self, model: str, usage: Usage, run: str = "") -> None:
         """Count what an attempt took that gave no reply, while the next one is reserved for the same call.
 
         Raises `BudgetReached` where what is reserved no longer fits beside it.
         """
-        self.add(model, usage)
+        self.add(model, usage, run)
         if not self._fits(Reservation(model, 0.0, 0)):
             raise self.reached(Reservation(model, 0.0, 0))
 
-    async def reserve(self, model: str, bound: Usage) -> Reservation:
+    async def reserve(self, model: str, bound: Usage, run: str = "") -> Reservation:
         """Hold what a call may use at most; waits while calls in flight may still free enough.
 
         Raises `BudgetReached`, and `UsageError` where the budget is in money and the model's price is unknown.
         """
         self.check(model)
         price = self.pricing.cost(model, bound)
-        wanted = Reservation(model, price or 0.0, bound.input + bound.output)
+        wanted = Reservation(model, price or 0.0, bound.input + bound.output, run)
         while not self._fits(wanted):
             if not self._held:
                 raise self.reached(wanted)
@@ -103,11 +120,10 @@ class Budget:
         """
         self._release(reservation)
         if usages is None:
-            self.spent_money += reservation.money
-            self.spent_tokens += reservation.tokens
+            self._count(reservation.money, reservation.tokens, reservation.run)
             self.priced = self.priced and self.pricing.cost(reservation.model, Usage(1, 1)) is not None
         for usage in usages or ():
-            self.add(reservation.model, usage)
+            self.add(reservation.model, usage, reservation.run)
 
     def _release(self, reservation: Reservation) -> None:
         self._held.remove(reservation)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+import msgspec
+
 from stepdown.runner.budget import Budget
 from stepdown.runner.cache import ReplyCache
 from stepdown.runner.coalescing import PendingReplies, PendingReply
@@ -30,7 +32,8 @@ class Calls:
     A call that another process has in flight on the same store is waited for; one whose process has died is asked
     here. What a budget covers is counted over all processes.
 
-    `sent` counts requests that went to a model, `found` those the store answered. A request keeps running after its
+    `sent` counts requests that went to a model, `found` those the store answered; a reply that another run pays for
+    counts as answered by the store, though it is still in flight. A request keeps running after its
     last caller is cancelled, and is stored, unless `abandon`; a streamed one is ended. An aborted stream is paid for
     by an estimate.
     """
@@ -44,7 +47,11 @@ class Calls:
     @property
     def sent(self) -> int:
         """The draws that went to a model."""
-        return self._payment.sent
+        return self._payment.sent.total()
+
+    def sent_for(self, run: str) -> int:
+        """Return how many draws that a run pays for went to a model."""
+        return self._payment.sent[run]
 
     async def ask(self, request: Request, deltas: Deltas | None = None) -> KeyedCall:
         """Return the call and its key. Raises what the model and the budget raise.
@@ -67,6 +74,8 @@ class Calls:
             reply = await asyncio.shield(pending.reply)
         finally:
             self._leave(pending)
+        if pending.request.run != request.run:
+            reply = msgspec.structs.replace(reply, cached=True)
         return pending.key, request.call(reply)
 
     # -- cache

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from stepdown.graders import load_grader, named
-from stepdown.runner.run import grade_trace
+from stepdown.runner.live_run import grade_trace
 from stepdown.shards import Shard
 from stepdown.store import Run, check_shard, put_shard
 from stepdown.types import Grade, Grader, Trace

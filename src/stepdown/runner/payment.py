@@ -1,6 +1,7 @@
 """Payment: a request is claimed, reserved within the budget, sent, and settled whatever comes of it."""
 
 import asyncio
+from collections import Counter
 from contextlib import aclosing, suppress
 from functools import partial
 from itertools import chain, repeat
@@ -36,10 +37,11 @@ class Claimed(msgspec.Struct):
 
 
 class Payment:
-    """Sends requests within a budget; `sent` counts the draws that went to a model."""
+    """Sends requests within a budget; `sent` counts the draws that went to a model, by the run that pays."""
 
     def __init__(self, writer: Writer, budget: Budget | None) -> None:
-        self.writer, self.budget, self.sent = writer, budget, 0
+        self.writer, self.budget = writer, budget
+        self.sent: Counter[str] = Counter()
         self._account = Account.of(writer.claims, budget)
 
     async def claim(self, batch: Batch) -> Claimed:
@@ -71,7 +73,7 @@ class Payment:
     async def _reserve(self, request: Request, bound: Usage, draws: int) -> Reservation | None:
         if self.budget is None:
             return None
-        return await self.budget.reserve(request.model.name, Usage(bound.input, bound.output * draws))
+        return await self.budget.reserve(request.model.name, Usage(bound.input, bound.output * draws), request.run)
 
     def _settle(self, reservation: Reservation | None, used: list[Usage] | None) -> None:
         if self.budget and reservation:
@@ -100,7 +102,7 @@ class Payment:
         usage = spent.usage or aborted_bound(request.messages, request.sampling, len(text.encode()))
         self.writer.put_failed(aborted(request, text, usage), self._account)
         if self.budget:
-            self.budget.lose(request.model.name, usage)
+            self.budget.lose(request.model.name, usage, request.run)
 
     def _keep_aborted(self, pending: PendingReply) -> Usage:
         """Store the partial reply of an aborted stream and return the most it can have used."""
@@ -111,7 +113,7 @@ class Payment:
 
     async def _draw(self, batch: Batch) -> list[Reply]:
         """Ask for these draws of a prompt and return the first of them, at least one."""
-        self.sent += len(batch)
+        self.sent.update(pending.request.run for pending in batch)
         request, samples = batch[0].request, [pending.request.sample for pending in batch]
         model, sampling = request.model, request.sampling
         if request.recorded:
@@ -125,7 +127,7 @@ class Payment:
         replies = await model.reply(request.messages, sampling, len(samples))
         if not replies:
             raise no_reply(request)
-        self.sent -= max(0, len(samples) - len(replies))
+        self.sent.subtract(pending.request.run for pending in batch[len(replies) :])
         # The replies that are wanted are there, whatever the others cost.
         with suppress(BudgetReached):
             for surplus in replies[len(samples) :]:

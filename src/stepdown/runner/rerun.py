@@ -15,9 +15,9 @@ from stepdown.runner.api_options import as_problems
 from stepdown.runner.calls import Calls
 from stepdown.runner.deltas import Delta
 from stepdown.runner.fresh import FreshDraws
+from stepdown.runner.live_run import grade_trace
 from stepdown.runner.plan_sources import Plans
 from stepdown.runner.prompt_choice import trained_on
-from stepdown.runner.run import grade_trace
 from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task
 from stepdown.store import BY_PERSON, SOURCE, Run, Store, StoredTrace, carry_over, put_solved_again

@@ -2,9 +2,11 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+import msgspec
 
 from stepdown.cli.console.terminal import is_lively, say
 from stepdown.runner import Budget, LiveCounts, Task
@@ -31,6 +33,13 @@ def titled(task: Task) -> str:
     return clean(" · ".join(clipped(part, 44) for part in parts))
 
 
+class Entry(msgspec.Struct, frozen=True):
+    """A run that is to be followed: its task, and how many traces it will have."""
+
+    task: Task
+    total: int
+
+
 class SpendingMeter:
     """What a command has spent so far, in words; money is unknown where a price is."""
 
@@ -40,8 +49,12 @@ class SpendingMeter:
 
     def check(self, task: Task) -> None:
         """Look whether the prices of a task's models are known."""
+        self.known = self.known and self.knows(task)
+
+    def knows(self, task: Task) -> bool:
+        """Whether the prices of a task's models are known."""
         models = [model.name for model in (task.student, task.planner) if model]
-        self.known = self.known and all(self.budget.pricing.cost(name, Usage(1, 1)) is not None for name in models)
+        return all(self.budget.pricing.cost(name, Usage(1, 1)) is not None for name in models)
 
     def __str__(self) -> str:
         spent = money(self.budget.spent_money) if self.known else "cost unknown"
@@ -55,26 +68,95 @@ class Meter:
         self.title, self.spending = title, spending
         self.began: int | None = None
 
+    def begun(self, counts: LiveCounts) -> Self:
+        """Return itself, which counts its rate from the first counts it is shown."""
+        self.began = counts.solved if self.began is None else self.began
+        return self
+
+    def line(self, counts: LiveCounts) -> str:
+        """Return everything on one line."""
+        return f"{self.title}: {counts.solved}/{counts.total} · {self.text(counts)}"
+
     def text(self, counts: LiveCounts) -> str:
         """Return right so far, the time left, rate, tokens and money; what matters most stands first."""
-        self.began = counts.solved if self.began is None else self.began
-        rate = (counts.solved - self.began) / counts.seconds if counts.seconds > 0 else 0.0
+        rate = (counts.solved - (self.began or 0)) / counts.seconds if counts.seconds > 0 else 0.0
         waiting = counts.total - counts.solved
         left = f" · {duration(waiting / rate)} left" if rate and waiting else ""
+        return f"{self.short_text(counts)}{left} · {_paced(rate)} · {self.spending}"
+
+    def short_text(self, counts: LiveCounts) -> str:
+        """Return what keeps it waiting, right so far, and what failed."""
         failed = f" · {counts.errors} failed" if counts.errors else ""
         delayed = f"{clean(counts.backoff.text)} · " if counts.backoff else ""
-        return f"{delayed}right {counts.right}/{counts.graded}{failed}{left} · {_paced(rate)} · {self.spending}"
+        return f"{delayed}right {counts.right}/{counts.graded}{failed}"
+
+
+def meters_of(spending: SpendingMeter, entries: Mapping[str, Entry]) -> dict[str, Meter]:
+    """Return the meter of each run by its id, titled with its place among them."""
+    for entry in entries.values():
+        spending.check(entry.task)
+    titles = {run: f"{at}/{len(entries)} {titled(entry.task)}" for at, (run, entry) in enumerate(entries.items(), 1)}
+    return {run: Meter(title, spending) for run, title in titles.items()}
 
 
 def _paced(rate: float) -> str:
     return f"{rate:.1f}/s" if rate >= 1 or not rate else f"{60 * rate:.1f}/min"
 
 
-class Lines:
-    """Plain lines, every ten seconds and every tenth of a run, but at most one a second; sooner as delays grow."""
+class Overall:
+    """What all runs of a command have come to, as if they were one."""
 
-    def __init__(self, spending: SpendingMeter) -> None:
-        self.spending = spending
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self.totals = {run: entry.total for run, entry in entries.items()}
+        self.counts: dict[str, LiveCounts] = {}
+
+    def put(self, counts: LiveCounts) -> None:
+        """Take in the counts of one run."""
+        self.counts[counts.run] = counts
+        self.totals[counts.run] = counts.total
+
+    @property
+    def sums(self) -> LiveCounts:
+        """The counts of all runs together; those that have not begun count with the problems they have."""
+        runs = self.counts.values()
+        solved, right, graded, errors = (sum(getattr(one, name) for one in runs) for name in _SUMMED)
+        backoff = min((one.backoff for one in runs if one.backoff), key=lambda one: one.seconds, default=None)
+        return LiveCounts(
+            "", sum(self.totals.values()), solved, right, graded, errors=errors, backoff=backoff,
+            started=min(one.started for one in runs),
+        )  # fmt: skip
+
+
+_SUMMED = ("solved", "right", "graded", "errors")
+
+
+class _Pace:
+    """When a plain line is due: every ten seconds and every tenth, but at most one a second; sooner as delays grow."""
+
+    def __init__(self) -> None:
+        self.last, self.share, self.late = time.monotonic(), -1.0, 0
+
+    def is_due(self, counts: LiveCounts) -> bool:
+        """Whether a line with these counts is to be shown now; if so, the next one is not due for a while."""
+        now, share = time.monotonic(), counts.solved / max(1, counts.total)
+        spent, times = now - self.last, counts.backoff.times if counts.backoff else 0
+        self.late = min(self.late, times)
+        due = spent >= EVERY_SECONDS or (share - self.share >= EVERY_SHARE and spent >= 1)
+        due = due or (times > self.late and spent >= BETWEEN_DELAYS)
+        if self.share >= 0 and not due and counts.solved < counts.total:
+            return False
+        self.last, self.share, self.late = now, share, times
+        return True
+
+
+class Lines:
+    """Plain lines: of one run as it moves; of several, one line for all as they move, and one for each that ends."""
+
+    def __init__(self, spending: SpendingMeter, entries: Mapping[str, Entry]) -> None:
+        self.meters, self.pace = meters_of(spending, entries), _Pace()
+        self.overall = Overall(entries) if len(entries) > 1 else None
+        self.all_meter = Meter(f"all {len(entries)} runs", spending)
+        self._look = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -82,33 +164,38 @@ class Lines:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Leave the lines as they are."""
 
-    def follow(self, task: Task, label: str) -> Callable[[LiveCounts], None]:
-        """Return what a run calls with its counts."""
-        meter, last_shown, late = Meter(f"{label} {titled(task)}", self.spending), [time.monotonic(), -1.0], [0]
-        self.spending.check(task)
+    def update(self, counts: LiveCounts) -> None:
+        """Take in the counts of a run."""
+        meter = self.meters[counts.run].begun(counts)
+        if self.overall is None:
+            if self.pace.is_due(counts):
+                say(meter.line(counts))
+            return
+        self.overall.put(counts)
+        if counts.solved == counts.total:
+            say(meter.line(counts))
+        if time.monotonic() < self._look:
+            return
+        self._look = time.monotonic() + 1
+        sums = self.overall.sums
+        if sums.solved < sums.total and self.pace.is_due(sums):
+            say(self.all_meter.begun(sums).line(sums))
 
-        def update(counts: LiveCounts) -> None:
-            now, share = time.monotonic(), counts.solved / max(1, counts.total)
-            text = meter.text(counts)
-            due = now - last_shown[0] >= EVERY_SECONDS or (
-                share - last_shown[1] >= EVERY_SHARE and now - last_shown[0] >= 1
-            )
-            times = counts.backoff.times if counts.backoff else 0
-            late[0] = min(late[0], times)
-            due = due or (times > late[0] and now - last_shown[0] >= BETWEEN_DELAYS)
-            if last_shown[1] < 0 or due or counts.solved == counts.total:
-                last_shown[:], late[0] = [now, share], times
-                say(f"{meter.title}: {counts.solved}/{counts.total} · {text}")
-
-        return update
+    def aside(self, write: Callable[[], None]) -> None:
+        """Let something else be written."""
+        write()
 
 
 class Bars:
-    """A bar per run, redrawn in place."""
+    """A bar per run, and one for all where there are several, redrawn in place."""
 
-    def __init__(self, spending: SpendingMeter) -> None:
-        self.spending = spending
-        self.screen = bars()
+    def __init__(self, spending: SpendingMeter, entries: Mapping[str, Entry]) -> None:
+        self.meters, self.screen = meters_of(spending, entries), bars()
+        self.overall = Overall(entries) if len(entries) > 1 else None
+        self.all_meter = Meter(f"all {len(entries)} runs", spending)
+        self.crowded = len(entries) + 2 > self.screen.console.height
+        self._bars: dict[str, TaskID] = {}
+        self._drawn: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         self.screen.start()
@@ -117,21 +204,37 @@ class Bars:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.screen.stop()
 
-    def follow(self, task: Task, label: str) -> Callable[[LiveCounts], None]:
-        """Return what a run calls with its counts."""
-        meter = Meter(f"{label} {titled(task)}", self.spending)
-        self.spending.check(task)
-        room = max(16, self.screen.console.width // 4)
-        bar: TaskID = self.screen.add_task(clipped(meter.title, room), total=None, figures="")
-        drawn = [0.0]
+    def update(self, counts: LiveCounts) -> None:
+        """Take in the counts of a run; where there are more runs than lines, those that have ended leave."""
+        meter = self.meters[counts.run].begun(counts)
+        if self.overall is None:
+            self._draw("", meter, counts, meter.text)
+            return
+        self.overall.put(counts)
+        if time.monotonic() - self._drawn.get("", 0.0) > _REDRAW or counts.solved == counts.total:
+            sums = self.overall.sums
+            self._draw("", self.all_meter.begun(sums), sums, self.all_meter.text)
+        self._draw(counts.run, meter, counts, meter.short_text)
 
-        def update(counts: LiveCounts) -> None:
-            text = meter.text(counts)
-            if time.monotonic() - drawn[0] > _REDRAW or counts.solved == counts.total:
-                drawn[0] = time.monotonic()
-                self.screen.update(bar, completed=counts.solved, total=counts.total, figures=text)
+    def _draw(self, name: str, meter: Meter, counts: LiveCounts, text: Callable[[LiveCounts], str]) -> None:
+        if name not in self._bars:
+            room = max(16, self.screen.console.width // 4)
+            self._bars[name] = self.screen.add_task(clipped(meter.title, room), total=None, figures="")
+        done = counts.solved == counts.total
+        if time.monotonic() - self._drawn.get(name, 0.0) > _REDRAW or done:
+            self._drawn[name] = time.monotonic()
+            self.screen.update(
+                self._bars[name], completed=counts.solved, total=counts.total, figures=text(counts),
+                visible=not (done and name and self.crowded),
+            )  # fmt: skip
 
-        return update
+    def aside(self, write: Callable[[], None]) -> None:
+        """Let something else be written above the bars."""
+        self.screen.live.transient = True
+        self.screen.stop()
+        self.screen.live.transient = False
+        write()
+        self.screen.start()
 
 
 def bars() -> "Progress":
@@ -147,6 +250,6 @@ def bars() -> "Progress":
     return Progress(names, *wide, counts, figures, console=console)
 
 
-def screen(spending: SpendingMeter, *, talking: bool = False) -> Lines | Bars:
+def screen(spending: SpendingMeter, entries: Mapping[str, Entry], *, talking: bool = False) -> Lines | Bars:
     """Return what shows progress on this stderr: plain lines while a person is `talking` to the command there."""
-    return Bars(spending) if is_lively(sys.stderr) and not talking else Lines(spending)
+    return Bars(spending, entries) if is_lively(sys.stderr) and not talking else Lines(spending, entries)

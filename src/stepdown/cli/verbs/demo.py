@@ -1,5 +1,7 @@
 """`stepdown demo`: the main job on this machine, with real models and no key."""
 
+import asyncio
+import sys
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,6 +16,7 @@ from stepdown.cli.verbs.ask import STUDENT, TEACHER
 from stepdown.cli.verbs.run import finish
 from stepdown.cli.verbs.traces import block
 from stepdown.reports import report
+from stepdown.runner import LiveCounts
 from stepdown.settings import BudgetSettings, EndpointSettings, GridSettings, ProblemSettings, RunSampling
 from stepdown.store import Run, Store
 from stepdown.types import Grade, Trace
@@ -21,6 +24,7 @@ from stepdown.types import Grade, Trace
 DATASET = "wordsums"
 # Room for every step of a word sum; a small model that rambles on is cut here.
 MAX_TOKENS = 400
+_MOMENT = 0.1
 
 
 @Parameter(name="*", group=CHOICE)
@@ -56,26 +60,53 @@ def demo(*, options: DemoOptions = DEFAULTS, output: OutputOptions = OUTPUT) -> 
         say(f"{options.limit} generated word sums, four methods; teacher {options.teacher}, student {options.student}; "
             f"store {store.path}")  # fmt: skip
         session = Session(tasks_of(problems, grid, sampling, players), players, BudgetSettings())
+        story = Story(store, session)
+        session.watch = None if output.json else story.follow
         session.work()
         if session.stopped is None and not output.json:
-            show_story(store, session)
+            story.end()
             return session.exit_code
         return finish(session, as_json=output.json)
 
 
-def show_story(store: Store, session: Session) -> None:
-    """Write one worked example, the report, and what it took."""
-    runs = [store.run(result.run) for result in session.results]
-    example = worked_example(runs[-1], runs[0])
-    if example is not None:
-        show(f"One problem, by {runs[-1].settings.method}:", "", block(*example), "")
-    show(str(report(*runs, prices=session.prices)))
-    calls, cached = (sum(getattr(result, name) for result in session.results) for name in ("calls", "cached"))
-    seconds = sum(result.seconds for result in session.results)
-    show("", f"{calls} calls in {seconds:.0f} s; {cached} calls were answered by the store.")
-    ids = " ".join(run.id for run in runs)
-    say("", f"next: `stepdown traces {runs[-1].id} --where wrong`, `stepdown report {ids} --html report.html`, "
-        f"`stepdown plans {runs[-1].id}`")  # fmt: skip
+class Story:
+    """Writes one worked example of the last run as soon as there is one, at the end the report and what it took."""
+
+    def __init__(self, store: Store, session: Session) -> None:
+        self.store, self.session = store, session
+        self.plain, *_, self.run = session.settings
+        self.shown = self.due = False
+
+    def follow(self, counts: LiveCounts) -> None:
+        """Look for the example once a problem of the last run is right."""
+        if counts.run == self.run and counts.right and not (self.shown or self.due):
+            self.due = True
+            # What was graded now is in the store a moment later.
+            asyncio.get_running_loop().call_later(_MOMENT, self._look)
+
+    def _look(self) -> None:
+        self.due = False
+        if self.store.run(self.run).summary().right:
+            self.session.screen.aside(self._tell)
+
+    def _tell(self) -> None:
+        run = self.store.run(self.run)
+        example = worked_example(run, self.store.run(self.plain))
+        if example is not None and not self.shown:
+            self.shown = True
+            show(f"One problem, by {run.settings.method}:", "", block(*example), "")
+            sys.stdout.flush()
+
+    def end(self) -> None:
+        """Write the example if there was none before, the report and what it took."""
+        self._tell()
+        results, runs = self.session.results, [self.store.run(run) for run in self.session.settings]
+        show(str(report(*runs, prices=self.session.prices)))
+        calls, cached = (sum(getattr(result, name) for result in results) for name in ("calls", "cached"))
+        show("", f"{calls} calls in {self.session.seconds:.0f} s; {cached} calls were answered by the store.")
+        ids = " ".join(run.id for run in runs)
+        say("", f"next: `stepdown traces {runs[-1].id} --where wrong`, `stepdown report {ids} --html report.html`, "
+            f"`stepdown plans {runs[-1].id}`")  # fmt: skip
 
 
 def worked_example(run: Run, plain: Run) -> tuple[Trace, Grade] | None:

@@ -1,0 +1,204 @@
+"""Several runs at once: one pool of workers takes their problems, those of earlier runs first."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from stepdown.errors import BudgetReached, Interrupted, StepdownError
+from stepdown.runner.calls import Calls
+from stepdown.runner.live_run import LiveCounts, LiveRun, Place, models_of
+from stepdown.runner.task import Task
+from stepdown.store import Store
+from stepdown.types import Model
+
+WATCH_SECONDS = 0.5
+
+ProgressCallback = Callable[[LiveCounts], None]
+
+
+class Stop:
+    """A request to take no new problem; those begun are finished and kept."""
+
+    def __init__(self) -> None:
+        self.why: StepdownError | None = None
+
+    def __call__(self, why: StepdownError) -> None:
+        """Ask the run to stop; the first reason counts."""
+        self.why = self.why or why
+
+
+class _Entry:
+    """A task in its place among the others; `live` once its run has begun, `exhausted` once none of it is left."""
+
+    def __init__(self, task: Task, earlier: Sequence["_Entry"]) -> None:
+        self.task = task
+        self.models = models_of(task)
+        self.asks = frozenset(map(id, self.models))
+        self.ahead = [one for one in earlier if one.asks & self.asks]
+        self.live: LiveRun | None = None
+        self.under_way, self.exhausted = 0, False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all its problems have been solved."""
+        return self.exhausted and not self.under_way
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another problem may be begun."""
+        under_way = self.under_way + sum(one.under_way for one in self.ahead)
+        return under_way < twice_the_width(self.models)
+
+
+class Together:
+    """The runs of several tasks, which share calls, workers and a stop.
+
+    A run is given another problem while fewer attempts than twice its models' widths are under way in it and in the
+    earlier runs that ask one of these models. So the first runs are filled first, later ones take what room they
+    leave, runs on other models go on beside them, and what is in flight is bounded over all. No two tasks may be of one
+    run.
+    """
+
+    def __init__(
+        self, tasks: Sequence[Task], store: Store, calls: Calls, stop: Stop, progress: ProgressCallback
+    ) -> None:
+        self.store, self.calls, self.stop, self.progress = store, calls, stop, progress
+        self.entries: list[_Entry] = []
+        for task in tasks:
+            self.entries.append(_Entry(task, self.entries))
+        self.waiting = list(self.entries)
+        self.error: StepdownError | None = None
+
+    @property
+    def begun(self) -> list[LiveRun | None]:
+        """The run of each task, None for one that has not begun."""
+        return [entry.live for entry in self.entries]
+
+    async def work(self) -> None:
+        """Solve what is to be solved; the first run begins in any case.
+
+        Raises the first error of a run, once the others have kept what they began.
+        """
+        for entry in self.entries[:1]:
+            self._begin(entry)
+        watching = asyncio.create_task(self._watch())
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._fill(group)
+        except ExceptionGroup as errors:
+            # One reason is enough: the others are the same, or its consequence.
+            raise errors.exceptions[0] from None
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        for live in filter(None, self.begun):
+            live.end()
+        if self.error is not None:
+            raise self.error
+
+    async def _watch(self) -> None:
+        """Tell of a delay as it changes: while calls wait for an endpoint there is no other news."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for live in self.begun:
+                if live is not None and live.counts.ended is None and live.note_backoff():
+                    self.progress(live.counts)
+
+    # -- which problem is next
+
+    def _fill(self, group: asyncio.TaskGroup) -> None:
+        """Start as many workers as there are problems that have room."""
+        while (job := self._next()) is not None:
+            group.create_task(self._worker(group, *job))
+
+    def _next(self) -> tuple[_Entry, LiveRun, Place] | None:
+        """Return the first problem that has room, begun; None where there is none, or all are to stop."""
+        full: set[frozenset[int]] = set()
+        for entry in list(self.waiting):
+            if self.stop.why is not None:
+                return None
+            if entry.asks in full:
+                continue
+            if not entry.has_room:
+                full.add(entry.asks)  # later runs on the same models have no more
+                continue
+            try:
+                found = self._take(entry)
+            except StepdownError as error:
+                self._fail(entry, error)
+                return None
+            if found is not None:
+                return found
+        return None
+
+    def _take(self, entry: _Entry) -> tuple[_Entry, LiveRun, Place] | None:
+        live = entry.live or self._begin(entry)
+        place = live.take()
+        if place is not None:
+            entry.under_way += 1
+            return entry, live, place
+        entry.exhausted = True
+        self.waiting.remove(entry)
+        self._end_if_done(entry, live)
+        return None
+
+    def _begin(self, entry: _Entry) -> LiveRun:
+        entry.live = LiveRun(entry.task, self.store, self.calls)
+        self.progress(entry.live.counts)
+        return entry.live
+
+    # -- one problem
+
+    async def _worker(self, group: asyncio.TaskGroup, entry: _Entry, live: LiveRun, place: Place) -> None:
+        """Solve a problem and then whatever is next, of this run or another."""
+        while True:
+            await self._solve(entry, live, place)
+            job = self._next()
+            if job is None:
+                return
+            entry, live, place = job
+            self._fill(group)
+
+    async def _solve(self, entry: _Entry, live: LiveRun, place: Place) -> None:
+        worker = asyncio.current_task()
+        assert worker is not None, "workers are tasks"
+        live.workers.add(worker)
+        try:
+            await self._keep(live, place)
+        except StepdownError as error:
+            self._fail(entry, error)
+        finally:
+            live.workers.discard(worker)
+            entry.under_way -= 1
+        self._end_if_done(entry, live)
+
+    async def _keep(self, live: LiveRun, place: Place) -> None:
+        try:
+            rows = await live.solve(place)
+        except (BudgetReached, Interrupted) as why:
+            self.stop(why)
+            return
+        await live.keep(rows)
+        self.progress(live.counts)
+
+    def _end_if_done(self, entry: _Entry, live: LiveRun) -> None:
+        if not entry.is_done:
+            return
+        live.end()
+        if self.stop.why is None:
+            try:
+                live.check_problems()
+            except StepdownError as error:
+                self._fail(entry, error)
+
+    def _fail(self, entry: _Entry, error: StepdownError) -> None:
+        """End a run: what it has in flight is dropped, and the others take no new problem."""
+        self.error = self.error or error
+        self.stop(error)
+        for worker in entry.live.workers if entry.live else ():
+            if worker is not asyncio.current_task():
+                worker.cancel()
+
+
+def twice_the_width(models: Sequence[Model]) -> int:
+    """Return twice what the models take at once, so that storing and grading never leave one idle."""
+    return 2 * sum(model.width for model in models)

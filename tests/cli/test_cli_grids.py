@@ -1,0 +1,90 @@
+"""A grid of runs in one command: its calls at once, what it says while they go on, and how it stops and goes on."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from command_line import speak, stored_runs, write_sums
+from faulty_server import Body, FaultyServer
+from stepdown.cli import main
+from stepdown.cli.grid import Players
+from stepdown.cli.session import Session
+from stepdown.cli.verbs.demo import Story
+from stepdown.custom import CustomModel
+from stepdown.runner import Task
+from stepdown.settings import BudgetSettings, EndpointSettings
+from stepdown.store import Store
+from stepdown.types import Capabilities, Messages, Reply, Sampling
+from worlds import TRACED, LastWord, direct, student, sums, teacher
+
+DIRECT, COT = ("--method", "direct"), ("--method", "chain-of-thought")
+STUDENT, OTHER, TEACHER = (
+    ("--student", "openai/student"),
+    ("--student", "openai/other"),
+    ("--teacher", "openai/teacher"),
+)
+
+
+def run(*options: str) -> int:
+    return main(["run", "sums.jsonl", *options])
+
+
+def test_without_a_terminal_all_runs_of_a_grid_have_a_line_and_each_that_ends(
+    server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*DIRECT, *STUDENT, *OTHER) == 0
+    said = capsys.readouterr().err
+    assert "all 2 runs: 0/12 · right 0/0" in said
+    assert [
+        said.count(f"{place} direct · openai/{name}: 6/6") for place, name in (("1/2", "student"), ("2/2", "other"))
+    ] == [1, 1]
+
+
+def test_ctrl_c_stops_a_grid_and_the_same_command_asks_for_the_rest(
+    server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_sums(60)
+
+    def interrupting(body: Body) -> str:
+        if len(server.bodies) == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+        return speak(body)
+
+    server.speak = interrupting
+    grid = (*DIRECT, *COT, *STUDENT, *OTHER, "--concurrency", "2")
+    assert run(*grid) == 130
+    assert "2 of 4 runs not begun" in capsys.readouterr().err and 9 <= len(server.bodies) < 60
+    assert run(*grid) == 0
+    assert len(server.bodies) == 240 and len(stored_runs()) == 4
+
+
+class Held(CustomModel):
+    """Answers only once something is so."""
+
+    name, width = "held", 4
+    capabilities = Capabilities(source="held")
+
+    def __init__(self, until: Callable[[], bool]) -> None:
+        self.until = until
+
+    async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
+        while not self.until():
+            await asyncio.sleep(0)
+        return [Reply(text="Answer: 0", model=self.name)] * n
+
+
+def test_the_demo_writes_its_example_while_other_problems_are_under_way(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = Held(lambda: story.shown)
+    traced = Task(problems=sums(3), method=TRACED, student=student(), teacher=teacher(), grader=LastWord())
+    session = Session([direct(3, held), traced], Players(store, EndpointSettings()), BudgetSettings())
+    story = Story(store, session)
+    session.watch = story.follow
+    session.work()
+    assert capsys.readouterr().out.count("One problem, by trace-of-thought:") == 1
+    story.end()
+    assert "One problem" not in (page := capsys.readouterr().out) and "calls in" in page
