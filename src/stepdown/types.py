@@ -190,7 +190,7 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
         return Usage(*(sum(getattr(usage, name) for usage in known) for name in Usage.__struct_fields__))
 
 
-class Grade(msgspec.Struct, frozen=True, omit_defaults=True):
+class Grade(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a grader concluded: `found` is the answer it read in the text, `why` one line a person can check."""
 
     verdict: Verdict
@@ -199,7 +199,7 @@ class Grade(msgspec.Struct, frozen=True, omit_defaults=True):
     grader: str = ""
 
 
-class Chain(msgspec.Struct, frozen=True, omit_defaults=True):
+class Chain(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One text that a teacher wrote for a problem: a chain of thought, or in a corpus of plans a plan, with its grade.
 
     `text` is verbatim. `grade.found` is the answer read in it (its label); of a plan, `right` means that at least

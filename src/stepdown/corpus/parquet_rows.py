@@ -1,9 +1,12 @@
 """Chains as rows of a table and back: one flat row per chain, with its problem's columns repeated."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import is_not
 from pathlib import Path
 from typing import Any, get_args
+
+import msgspec
 
 from stepdown.errors import BadRow, UsageError
 from stepdown.extras import load_polars
@@ -15,6 +18,7 @@ CHAIN = (
     "gold_conditioned",
 )  # fmt: skip
 OPTIONAL = ("found", "logprob", "tokens")
+_WIDTH = len(PROBLEM)
 Row = tuple[Any, ...]
 
 
@@ -67,14 +71,33 @@ def frame_of(rows: Sequence[Row]) -> Any:
     polars = load_polars()
     if not rows:
         return polars.DataFrame(schema=schema())
-    columns = dict(zip(schema(), zip(*rows, strict=True), strict=True))
-    choices = columns.pop("choices")
-    # Lists are slow to build; the chains of one problem, and most problems of a data set, have the same.
-    places = {one: index for index, one in enumerate(dict.fromkeys(choices))}
-    lists = polars.Series("choices", list(map(list, places)), dtype=schema()["choices"])
-    series = [polars.Series(name, values, dtype=schema()[name]) for name, values in columns.items()]
-    frame = polars.DataFrame([*series, lists.gather([places[one] for one in choices])])
-    return frame.select(schema().keys())
+    # What a problem is stands once in memory and is gathered for its chains; most chains follow one of their problem.
+    firsts, at, before = list[Row](), list[int](), rows[0]
+    for row in rows:
+        if not firsts or any(map(is_not, row[:_WIDTH], before)):
+            firsts.append(row)
+        at.append(len(firsts) - 1)
+        before = row
+    problems = polars.DataFrame(_series(PROBLEM, list(zip(*firsts, strict=True))[:_WIDTH]))
+    chains = _series(CHAIN, list(zip(*rows, strict=True))[_WIDTH:])
+    return polars.DataFrame([*problems[at].get_columns(), *chains])
+
+
+def _series(names: Sequence[str], columns: Sequence[Sequence[Any]]) -> list[Any]:
+    """Return columns as polars series."""
+    polars, types = load_polars(), schema()
+    return [
+        polars.Series(name, map(list, values) if name == "choices" else values, dtype=types[name])
+        for name, values in zip(names, columns, strict=True)
+    ]
+
+
+def encode_rows(rows: Iterable[Row]) -> bytes:
+    """Return rows as JSON, one after the other, over which a corpus's fingerprint is taken."""
+    body, encode = bytearray(), msgspec.json.Encoder().encode_into
+    for row in rows:
+        encode(row, body, -1)
+    return bytes(body)
 
 
 def chains_of(frame: Any, before: Problem | None = None) -> list[Chain]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from stepdown.corpus.parquet_rows import Row, frame_of, problems_of, row_of, rows_of, unicode_row
+from stepdown.corpus.parquet_rows import Row, frame_of, problems_of, row_of, unicode_row
 from stepdown.corpus.selection import ChainTable
 from stepdown.errors import UsageError
 from stepdown.extras import load_polars
@@ -101,8 +101,7 @@ class PartWriter:
             self._met.meet(problem)
             self._questions.add(key(problem))
         self._count(table.frame)
-        for row in rows_of(table.frame):
-            self._hash.update(self._encode(row))
+        self._hash.update(table.encoded)
         if self._rows:
             self._frames.append(frame_of(self._rows))
             self._rows = []

@@ -97,7 +97,7 @@ def import_corpus(
     )
     card = Card(dataset=source.dataset, origin=f"{found.name}:{digest_of(found)}", method=form.method)
     pool = workers or SerialPool()
-    feed = partial(_feed, card, form, source, partial(_tables, form, source, pool, progress))
+    feed = partial(_feed, card, form, source, partial(_tables, form, source, pool, progress, encoded=not buckets))
     if buckets:
         key = blake2b(f"{__version__}\0{card.origin}\0{source.dataset}\0{teacher}".encode(), digest_size=8).hexdigest()
         write_split(Path(out), feed, buckets=buckets, key=key, force=force, pool=pool)
@@ -120,10 +120,12 @@ def _feed(
     return msgspec.structs.replace(card, notes=notes)
 
 
-def _tables(form: Form, source: ChainSource, pool: WorkerPool, progress: Progress | None) -> Iterator[ChainTable]:
-    """Stream a file's problems, many at a time."""
+def _tables(
+    form: Form, source: ChainSource, pool: WorkerPool, progress: Progress | None, *, encoded: bool
+) -> Iterator[ChainTable]:
+    """Stream a file's problems, many at a time; `encoded` where what writes them takes a fingerprint of all."""
     if form.read_tables and is_lines(source.path):
-        yield from form.read_tables(source, pool, progress=progress)
+        yield from form.read_tables(source, pool, progress=progress, encoded=encoded)
         return
     waiting: list[Chain] = []
     for group in form.read(source, progress=progress, **({"workers": pool} if form.works else {})):

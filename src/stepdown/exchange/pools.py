@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -28,7 +28,7 @@ _AGREED = "in {} of those chains it reads the pool's label"
 _BLIND = "in {} of those chains it finds no answer: the label is not in the text"
 
 
-class PoolChain(msgspec.Struct, frozen=True):
+class PoolChain(msgspec.Struct, frozen=True, gc=False):
     """A chain of a pool: `pred` is the label its makers read, None where they read none."""
 
     text: str
@@ -67,12 +67,13 @@ class PoolTables(msgspec.Struct, frozen=True):
 
 
 def read_pool_tables(
-    source: ChainSource, workers: WorkerPool, *, progress: Progress | None = None
+    source: ChainSource, workers: WorkerPool, *, progress: Progress | None = None, encoded: bool = True
 ) -> Iterator[ChainTable]:
     """Stream the chains of a pool that has an object on each line as tables, read by workers; as `read_pool` does."""
     ids: set[int] = set()
     tasks = ((source.fresh, batch) for batch in batches(source.path, progress=progress))
-    for found in workers.map(read_lines_of_pool, tasks, name=lambda task: str(task[1])):
+    read = partial(read_lines_of_pool, encoded=encoded)
+    for found in workers.map(read, tasks, name=lambda task: str(task[1])):
         for line, own in found.ids:
             if hash(own) in ids:
                 raise Row(str(source.path), line, {}).bad("id", _own(own))
@@ -82,14 +83,14 @@ def read_pool_tables(
         yield found.table
 
 
-def read_lines_of_pool(task: tuple[ChainSource, LineBatch]) -> PoolTables:
+def read_lines_of_pool(task: tuple[ChainSource, LineBatch], *, encoded: bool = True) -> PoolTables:
     """Read some lines of a pool; raise `BadRow` at the first that is no row of one."""
     (source, batch), ids, rows = task, list[tuple[int, str]](), list[Chain]()
     for index, row in enumerate(batch.rows(), batch.index):
         own = row.optional("id") or str(index)
         ids.append((row.line, own))
         rows += _chains_of(row, index, own, source)
-    return PoolTables(table_of(rows), ids, source.seen)
+    return PoolTables(table_of(rows, encoded=encoded), ids, source.seen)
 
 
 def _own(identity: str) -> str:
@@ -98,14 +99,22 @@ def _own(identity: str) -> str:
 
 def _chains_of(row: Row, index: int, own: str, source: ChainSource) -> list[Chain]:
     problem = msgspec.structs.replace(_problem(row), id=f"{source.dataset}/{own}")
-    # Most chains of a problem have one label, and what it stands for takes long to find.
-    label_of_text = cache(partial(_label, problem))
-    chains = [
-        _chain(problem, one, at, source, label_of_text("" if one.pred is None else str(one.pred).strip()))
-        for at, one in enumerate(_chains(row))
-    ]
-    if index < COMPARED and chains:
-        _compare(chains[0], source)
+    chains, grades = list[Chain](), dict[tuple[str, bool], Grade]()
+    for at, one in enumerate(_chains(row)):
+        read = "" if one.pred is None else str(one.pred).strip()
+        # Most chains of a problem have one label, and what it stands for takes long to find.
+        grade = grades.get((read, one.correct))
+        if grade is None:
+            grade = grades[read, one.correct] = _grade(problem, read, correct=one.correct)
+        teacher = one.teacher or source.teacher
+        chains.append(
+            Chain(problem, one.text, teacher, at, grade, None, None, "stop", one.variant, one.gold_conditioned)
+        )
+    if chains:
+        source.seen[_UNREAD] += sum(chain.grade.found is None for chain in chains)
+        source.seen[_CONDITIONED] += sum(chain.gold_conditioned for chain in chains)
+        if index < COMPARED:
+            _compare(chains[0], source)
     source.seen[NONE] += not chains
     return chains
 
@@ -127,19 +136,10 @@ def _chains(row: Row) -> tuple[PoolChain, ...]:
         raise row.bad("chains", f"chains with `text` and `correct` ({error})") from error
 
 
-def _chain(problem: Problem, one: PoolChain, index: int, source: ChainSource, label: str | None) -> Chain:
-    source.seen[_UNREAD] += label is None
-    source.seen[_CONDITIONED] += one.gold_conditioned
+def _grade(problem: Problem, read: str, *, correct: bool) -> Grade:
+    label = _label(problem, read)
     why = "the pool has no label for it" if label is None else f"the pool's label is `{label[:80]}`"
-    return Chain(
-        problem,
-        one.text,
-        one.teacher or source.teacher,
-        index,
-        Grade("right" if one.correct else "wrong", label, why, GRADER),
-        variant=one.variant,
-        gold_conditioned=one.gold_conditioned,
-    )
+    return Grade("right" if correct else "wrong", label, why, GRADER)
 
 
 def _label(problem: Problem, text: str) -> str | None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
-from stepdown.corpus.parquet_rows import chains_of, frame_of, row_of, unicode_row
+from stepdown.corpus.parquet_rows import chains_of, encode_rows, frame_of, row_of, rows_of, unicode_row
 from stepdown.extras import load_polars
 from stepdown.types import Chain
 
@@ -16,13 +17,28 @@ _GROUP = "group"
 
 
 class ChainTable:
-    """Whole problems as a polars frame, in order: a row for each chain, and a number for each problem."""
+    """Whole problems as a polars frame, in order: a row for each chain, and a number for each problem.
 
-    def __init__(self, frame: Any, group: Any = None) -> None:
+    `encoded` are the rows by `encode_rows`, where whoever made the table has them.
+    """
+
+    def __init__(self, frame: Any, group: Any = None, encoded: bytes = b"") -> None:
         polars = load_polars()
         if group is None:
             group = (frame["problem"] != frame["problem"].shift(1)).fill_null(value=True).cum_sum().cast(polars.Int64)
         self.frame, self.group = frame, group.alias(_GROUP)
+        self._encoded = encoded
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Polars' own pickles take three times as long.
+        body = BytesIO()
+        self.frame.with_columns(self.group).write_ipc(body, compat_level=load_polars().CompatLevel.newest())
+        return _unpickled, (body.getvalue(), self._encoded)
+
+    @property
+    def encoded(self) -> bytes:
+        """The rows as JSON, one after the other, over which a corpus's fingerprint is taken."""
+        return self._encoded or encode_rows(rows_of(self.frame))
 
     def __len__(self) -> int:
         return int(self.frame.height)
@@ -66,13 +82,23 @@ class ChainTable:
         return polars.int_range(0, len(self), eager=True, dtype=polars.UInt32).is_in(chosen.implode())
 
 
-def table_of(chains: Sequence[Chain]) -> ChainTable:
-    """Return the table of whole problems' chains; raise `UsageError` for what no corpus can hold."""
+def table_of(chains: Sequence[Chain], *, encoded: bool = False) -> ChainTable:
+    """Return the table of whole problems' chains; raise `UsageError` for what no corpus can hold.
+
+    `encoded` has the table carry its rows' JSON, for a writer in another process.
+    """
     rows = [row_of(chain) for chain in chains]
     try:
-        return ChainTable(frame_of(rows))
+        frame = frame_of(rows)
     except UnicodeEncodeError:
-        return ChainTable(frame_of(list(map(unicode_row, rows))))
+        rows = list(map(unicode_row, rows))
+        frame = frame_of(rows)
+    return ChainTable(frame, encoded=encode_rows(rows) if encoded else b"")
+
+
+def _unpickled(body: bytes, encoded: bytes) -> ChainTable:
+    frame = load_polars().read_ipc(BytesIO(body))
+    return ChainTable(frame.drop(_GROUP), frame[_GROUP], encoded)
 
 
 def expression(make: Callable[[], Any]) -> Columns:
