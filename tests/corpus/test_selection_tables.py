@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from corpora import write_corpus
 from stepdown.corpus import Card, Corpus
 from stepdown.corpus.selection import ChainTable, Filter, load_filter
-from stepdown.corpus.selection.resemblance import may_resemble
+from stepdown.corpus.selection.resemblance import WordTable
 from stepdown.types import Chain, Finish, Grade, Problem
 
 FILTERS = (
@@ -86,4 +86,4 @@ def test_most_chains_that_resemble_none_are_not_compared(tmp_path: Path) -> None
     texts = [" ".join(f"word{number}{at}" for at in range(20)) for number in range(9)]
     made = [Chain(problem, text, "ann", at) for at, text in enumerate([*texts, texts[3] + " end"])]
     (table,) = write(tmp_path / "all", made).tables()
-    assert isinstance(table, ChainTable) and may_resemble(table, 0.8).nonzero()[0].tolist() == [3, 9]
+    assert isinstance(table, ChainTable) and WordTable(table).may_resemble(0.8).nonzero()[0].tolist() == [3, 9]

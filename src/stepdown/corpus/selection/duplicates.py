@@ -1,12 +1,15 @@
 """The filter `distinct`: one of each chain of a problem, and of those that say nearly the same."""
 
+from collections.abc import Hashable
+from typing import Any
+
 from stepdown.corpus.selection.filters import Filter, FilterSpec, Group, words
-from stepdown.corpus.selection.resemblance import may_resemble
+from stepdown.corpus.selection.resemblance import WordTable
 from stepdown.corpus.selection.tables import ChainTable, Columns, Mask
 from stepdown.extras import load_polars
 
 _NEAR = 0.8
-Shingles = frozenset[tuple[str, ...]]
+Shingles = frozenset[Any]
 
 
 def distinct(request: FilterSpec) -> Filter:
@@ -33,12 +36,13 @@ def distinct(request: FilterSpec) -> Filter:
 
 def _distinct(group: Group, near: float | None) -> Group:
     """Compare only chains of one label and verdict, so that no wrong chain displaces a right one."""
-    seen: set[tuple[object, ...]] = set()
+    seen: set[Hashable] = set()
     kept: dict[object, list[Shingles]] = {}
     stay = []
     for chain in group:
         label = (chain.grade.found, chain.grade.verdict)
-        if _is_other(words(chain.text), label, seen, kept, near):
+        text = tuple(words(chain.text))
+        if _is_other(text, _shingles(text), label, seen, kept, near):
             stay.append(chain)
     return stay
 
@@ -47,38 +51,38 @@ def _by_columns(near: float | None) -> Columns:
     """Compare only those that may resemble one another; all others stay and displace none."""
 
     def mask(table: ChainTable) -> Mask:
-        polars = load_polars()
-        may = polars.Series("may", may_resemble(table, 1.0 if near is None else near))
-        stays = (~may).to_list()
-        groups = table.group.filter(may).to_list()
-        columns = (table.frame.filter(may)[name].to_list() for name in ("found", "verdict", "text"))
-        before, seen, kept = None, set[tuple[object, ...]](), dict[object, list[Shingles]]()
-        for row, group, found, verdict, text in zip(may.arg_true().to_list(), groups, *columns, strict=True):
+        polars, texts = load_polars(), WordTable(table)
+        found = texts.may_resemble(1.0 if near is None else near)
+        stays, rows = (~found).tolist(), found.nonzero()[0]
+        groups = table.group.gather(rows).to_list()
+        labels = table.frame[rows].select("found", "verdict").iter_rows()
+        before, seen, kept = None, set[Hashable](), dict[object, list[Shingles]]()
+        for row, group, label, (text, runs) in zip(rows.tolist(), groups, labels, texts.texts(rows), strict=True):
             if group != before:
                 before, seen, kept = group, set(), {}
-            stays[row] = _is_other(words(text), (found, verdict), seen, kept, near)
+            stays[row] = _is_other(text, runs, label, seen, kept, near)
         return polars.Series("stays", stays, dtype=polars.Boolean)
 
     return mask
 
 
 def _is_other(
-    text: list[str],
+    text: Hashable,
+    runs: Shingles,
     label: tuple[str | None, str],
-    seen: set[tuple[object, ...]],
+    seen: set[Hashable],
     kept: dict[object, list[Shingles]],
     near: float | None,
 ) -> bool:
     """Tell whether a chain differs enough from those of its label before it, and note it."""
-    exact = (label, *text)
-    if exact in seen:
+    if (label, text) in seen:
         return False
-    seen.add(exact)
-    return near is None or _is_new(_shingles(text), kept.setdefault(label, []), near)
+    seen.add((label, text))
+    return near is None or _is_new(runs, kept.setdefault(label, []), near)
 
 
-def _shingles(text: list[str]) -> Shingles:
-    return frozenset(zip(text, text[1:], text[2:], strict=False)) if len(text) > 2 else frozenset([tuple(text)])
+def _shingles(text: tuple[str, ...]) -> Shingles:
+    return frozenset(zip(text, text[1:], text[2:], strict=False)) if len(text) > 2 else frozenset([text])
 
 
 def _is_new(one: Shingles, others: list[Shingles], near: float) -> bool:
