@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,12 @@ def test_methods_students_and_teachers_make_a_grid(server: FaultyServer, capsys:
 def test_students_share_the_plans_of_a_grid(server: FaultyServer) -> None:
     assert run(*TRACED, *STUDENT, "--student", "openai/other", *TEACHER) == 0
     assert [body["model"] for body in server.bodies].count("teacher") == 6
+
+
+def test_what_an_audit_will_find_is_kept_when_the_run_ends(server: FaultyServer) -> None:
+    assert run(*TRACED, *STUDENT, *TEACHER) == 0
+    with closing(sqlite3.connect("stepdown.sqlite")) as db:
+        assert db.execute("select count(*) from summaries where kind = 'audit'").fetchone() == (1,)
 
 
 def test_the_same_command_again_sends_nothing(server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from stepdown.answers.equality import same_expression
 from stepdown.answers.formulas_in_text import around, formulas
 from stepdown.answers.instructions import ENUMERATOR, MENTION, bare, forbidding, without_forbidding
 from stepdown.answers.latex import boxed, canonical, last_boxes
-from stepdown.answers.leaks import Leak, given, leak
+from stepdown.answers.leaks import Leak, is_given, leak
 from stepdown.answers.meanings import several
 from stepdown.answers.numbers_in_text import Number, number, numbers, spelled
 from stepdown.answers.openings import given_away, opens_with
@@ -39,11 +39,11 @@ __all__ = [
     "final_line",
     "forbidding",
     "formulas",
-    "given",
     "given_away",
     "gold_expression",
     "gold_number",
     "groups",
+    "is_given",
     "last_boxes",
     "leak",
     "letter",

@@ -6,6 +6,7 @@ A figure is read to its end, whatever groups its digits, or not at all: `12:30`,
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 
 import msgspec
 
@@ -99,6 +100,12 @@ def numbers(text: str, *, words: bool = False) -> list[Number]:
     return [one for one in figures(text, words=words) if isinstance(one, Number)]
 
 
+@lru_cache(maxsize=1024)
+def numbers_of(text: str, *, words: bool) -> tuple[Number, ...]:
+    """Return what `numbers` does, for texts that are asked about again."""
+    return numbers_of(text, words=False) if words and not worded(sweep(text)) else tuple(numbers(text, words=words))
+
+
 def figures(text: str, *, words: bool = False) -> list[Number | Unread]:
     """Return the numbers of a text in order, and where digits are that cannot be read as one."""
     text = sweep(text)
@@ -126,7 +133,7 @@ def _figures(text: str) -> Iterator[Number | Unread]:
         start, end = match.span()
         digits = match[0]
         if digits.isdigit() and match.lastgroup == "whole":
-            value: Fraction | None = Fraction(int(digits))
+            value: Fraction | None = _whole(digits)
         else:
             value = None if match["unread"] else _value(match)
         if value is None or (text[start - 1 : start] == ":" and text[start - 2 : start - 1].isdigit()):
@@ -135,6 +142,11 @@ def _figures(text: str) -> Iterator[Number | Unread]:
             yield Number(value, start, end)
         else:
             yield Number(value, start, end, bool(match["money"]), bool(match["percent"]))
+
+
+@lru_cache(maxsize=4096)
+def _whole(digits: str) -> Fraction:
+    return Fraction(int(digits))
 
 
 def _measured(text: str, figures_read: list[Number | Unread]) -> list[Number | Unread]:

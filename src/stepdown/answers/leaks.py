@@ -2,12 +2,13 @@
 
 import re
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
+from math import gcd
 
 import msgspec
 
+from stepdown.answers.figures import numbers, numbers_of
 from stepdown.answers.instructions import ENUMERATOR, MARK, MENTION
-from stepdown.answers.numbers_in_text import Number, numbers
 from stepdown.answers.statements import StatedAnswer, states_choice, states_formula, states_number
 from stepdown.types import LETTERS, Plan, Problem
 
@@ -54,39 +55,53 @@ def leak(problem: Problem, plan: Plan) -> Leak:
     """
     marked = MENTION.sub(" ", ENUMERATOR.sub(MARK, plan.text.replace(MARK, " ")))
     marked = _BOLD.sub("  ", _BULLET.sub(" ", marked))
-    values = _numbers(marked.replace(MARK, " "), False)
-    known = given(problem) | CONSTANTS
-    computed = tuple(dict.fromkeys(marked[one.start : one.end] for one in values if abs(one.value) not in known))
+    values = numbers_of(marked.replace(MARK, " "), words=False)
+    computed = tuple(dict.fromkeys(marked[one.start : one.end] for one in values if not _is_known(problem, one.value)))
     is_in_question = _holds(_question_of(problem), problem)
-    stated = _stated_in(marked, problem, known, surely=is_in_question)
+    stated = _stated_in(marked, problem, surely=is_in_question)
     if stated is None:
         return Leak(assessable=not is_in_question, computed=computed)
     return Leak(gold=True, last_step=stated.last, computed=computed, quote=stated.quote)
 
 
+def is_given(problem: Problem, value: Fraction) -> bool:
+    """Whether a question gives a value, also spelled out, as a share of a hundred, or with the other sign."""
+    known, (top, bottom) = _ratios_of(problem), abs(value).as_integer_ratio()
+    above, below = gcd(100, bottom), gcd(100, top)
+    ratios = (top, bottom), (100 // above * top, bottom // above), (top // below, 100 // below * bottom)
+    return not known.isdisjoint(ratios)
+
+
 @lru_cache(maxsize=1024)
-def given(problem: Problem) -> frozenset[Fraction]:
-    """Return the values a question gives, also spelled out, as shares of a hundred, and without sign."""
+def _ratios_of(problem: Problem) -> frozenset[tuple[int, int]]:
+    """Return the values that stand in a question, without sign, in lowest terms."""
     question = _question_of(problem)
-    values = {abs(one.value) for one in _numbers(question, True)} | {
-        Fraction(one) for one in _STANDING.findall(question)
-    }
-    return frozenset(values | {value / 100 for value in values} | {value * 100 for value in values})
+    read = {abs(one.value).as_integer_ratio() for one in numbers_of(question, words=True)}
+    return frozenset(read | {(int(one), 1) for one in _STANDING.findall(question)})
 
 
+def _is_known(problem: Problem, value: Fraction) -> bool:
+    return abs(value) in CONSTANTS or is_given(problem, value)
+
+
+@lru_cache(maxsize=1024)
 def gold_value(problem: Problem) -> Fraction | None:
     """Return the gold's value where it is a plain figure, None for a formula, a choice or a text."""
+    if problem.kind != "choice" and problem.answer.isascii() and problem.answer.isdigit() and len(problem.answer) < 13:
+        return Fraction(int(problem.answer))
     gold = _plain(_formula(problem))
     values = numbers(gold) if problem.kind != "choice" and _FIGURE.fullmatch(gold) else []
     return values[0].value if values else None
 
 
-def _stated_in(text: str, problem: Problem, known: frozenset[Fraction], *, surely: bool) -> StatedAnswer | None:
+def _stated_in(text: str, problem: Problem, *, surely: bool) -> StatedAnswer | None:
     if problem.kind == "choice" and problem.choices:
         return states_choice(text, problem, surely=surely)
     value = gold_value(problem)
     if value is not None:
-        return states_number(text, value, problem.question, known=known, common=abs(value) in CONSTANTS, surely=surely)
+        common = abs(value) in CONSTANTS
+        is_known = partial(_is_known, problem)
+        return states_number(text, value, problem.question, is_known=is_known, common=common, surely=surely)
     return states_formula(_unwrapped(text), _unwrapped(_formula(problem)).strip(), surely=surely)
 
 
@@ -105,18 +120,13 @@ def _holds(text: str, problem: Problem) -> bool:
     """Whether a question states the gold: the same value, else the same formula, choice or text."""
     value = gold_value(problem)
     if value is not None:
-        standing = any(Fraction(one) == value for one in _STANDING.findall(text))
-        return standing or any(one.value == value for one in _numbers(text, True))
+        standing = value.denominator == 1 and value.numerator in map(int, _STANDING.findall(text))
+        return standing or any(one.value == value for one in numbers_of(text, words=True))
     if problem.kind == "choice" and problem.choices:
         index = LETTERS.find(problem.answer[:1].upper())
         return 0 <= index < len(problem.choices) and problem.choices[index].casefold() in text.casefold()
     gold = _plain(_formula(problem))
     return bool(gold) and gold in _plain(text)
-
-
-@lru_cache(maxsize=1024)
-def _numbers(text: str, words: bool) -> tuple[Number, ...]:
-    return tuple(numbers(text, words=words))
 
 
 def _plain(formula: str) -> str:

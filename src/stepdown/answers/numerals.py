@@ -28,7 +28,8 @@ _RUN = re.compile(
 )
 _PART = re.compile(r"[A-Za-z]+")
 _NAMES = frozenset({*_VALUES, *SCALES, *_SHARES})
-_FIRST = _NAMES | {f"{name}s" for name in _NAMES} | {"minus", "negative", "a", "an"}
+_SPELLED = _NAMES | {f"{name}s" for name in _NAMES}
+_FIRST = _SPELLED | {"minus", "negative", "a", "an"}
 _ORDINAL = re.compile(r"-(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)(?![A-Za-z])", re.IGNORECASE)
 
 Worded = tuple[Fraction, int, int]
@@ -91,6 +92,9 @@ class _Spelling:
 
 def worded(text: str) -> list[Worded]:
     """Return the numbers spelled in English words, each with its first place and the one after its last."""
+    # Most texts have none of these words, one of which every run holds.
+    if _SPELLED.isdisjoint(map(str.lower, _PART.findall(text))):
+        return []
     return [one for run in _runs(text) for one in _mixed(text, _spelled(text, run))]
 
 

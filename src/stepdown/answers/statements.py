@@ -1,15 +1,15 @@
 """How a text speaks of a value: tells it as a result, or calculates with it, converts by it, counts it off."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import islice
 from typing import Literal
 
 import msgspec
 
+from stepdown.answers.figures import Number, numbers_of
 from stepdown.answers.instructions import MARK
-from stepdown.answers.numbers_in_text import Number, numbers
 from stepdown.types import LETTERS, Problem
 
 _NEAR, _AFTER, _MOST = 160, 48, 500
@@ -127,21 +127,21 @@ Standing = Literal["final", "answer", "result", "operand", "other"]
 
 
 def states_number(
-    text: str, value: Fraction, question: str, *, known: frozenset[Fraction], common: bool, surely: bool
+    text: str, value: Fraction, question: str, *, is_known: Callable[[Fraction], bool], common: bool, surely: bool
 ) -> StatedAnswer | None:
     """Return where a text tells a value as a result, None where it does not.
 
     A `common` value, such as 1 or 12, must be the result that the steps end with; `surely` asks for words that call it
-    the answer. `known` are the values that the question gives and everybody knows.
+    the answer. `is_known` says of a value whether the question gives it or everybody knows it.
     """
     plain = text.replace(MARK, " ")
-    every = numbers(plain, words=True)
+    every = numbers_of(plain, words=True)
     occurrences = [one for one in every if one.value == value and not _POWERED.search(plain, one.start, one.end)][
         :_MOST
     ]
     standings = [(one, _standing(text, one, question, value)) for one in occurrences]
     ends = _last_step(text)
-    final = _last_calculated(text, every, known, ends[1]) if occurrences else 0
+    final = _last_calculated(text, every, is_known, ends[1]) if occurrences else 0
     for one, standing in standings:
         if standing == "final" or (standing == "answer" and one.start >= ends[0]):
             return _stated_at(text, one.start, one.end, ends)
@@ -245,9 +245,9 @@ def _converts(text: str, one: Number, value: Fraction) -> bool:
     return len(kinds) > 1 or (beside is not None and _PAIRED.search(after[:40]) is not None and len(kinds) > 0)
 
 
-def _last_calculated(text: str, every: list[Number], known: frozenset[Fraction], end: int) -> int:
+def _last_calculated(text: str, every: Sequence[Number], is_known: Callable[[Fraction], bool], end: int) -> int:
     """Return where the last result stands that nobody gave, outside of a closing remark; 0 where there is none."""
-    news = (one for one in reversed(every) if one.start < end and not one.word and abs(one.value) not in known)
+    news = (one for one in reversed(every) if one.start < end and not one.word and not is_known(one.value))
     made = (one.start for one in islice(news, _MOST) if _RESULT.search(_before(text, one.start)))
     return next(made, 0)
 
@@ -259,8 +259,11 @@ def _inverted(plain: str, value: Fraction, question: str) -> Iterator[tuple[int,
     """
     if value.denominator != 1 or value < 0:
         return
-    question_numbers = {int(digits) for digits in (*re.findall(r"\d{1,12}", question), *re.findall(r"\d", question))}
     gold = int(value)
+    powered = re.search(r"log|power|exponent|\^", question)
+    if not powered and plain.isascii() and str(gold) not in plain:
+        return
+    question_numbers = {int(digits) for digits in (*re.findall(r"\d{1,12}", question), *re.findall(r"\d", question))}
     for match in _EQUATION.finditer(plain):
         right, made = int(match[3]), int(match[4])
         left = int(match[1]) if match[1].isdigit() else made
@@ -268,9 +271,9 @@ def _inverted(plain: str, value: Fraction, question: str) -> Iterator[tuple[int,
         trivial = gold in (0, 1) and match["sign"] != "^"
         if gold in (left, right) and gold != made and others <= question_numbers and not trivial:
             yield match.span()
-    if not re.search(r"log|power|exponent|\^", question):
+    if not powered:
         return
-    for one in numbers(plain, words=True):
+    for one in numbers_of(plain, words=True):
         giving = _GIVING.match(plain, one.end) if one.value == value else None
         made = int(giving[1].replace("one", "1")) if giving else gold
         if giving and made in question_numbers - {gold} and _POWER.search(plain[max(0, one.start - _NEAR) : one.start]):

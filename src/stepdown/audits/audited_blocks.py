@@ -1,6 +1,12 @@
-"""What an audit finds in each trace, whoever graded it, kept in the store by blocks so that it is found once."""
+"""What an audit finds in each trace, whoever graded it, kept in the store by blocks so that it is found once.
 
-from collections.abc import Iterator
+It is found as soon as a command has written a run, so that nobody waits for it when the run is audited.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from hashlib import blake2b
 from itertools import takewhile
@@ -16,8 +22,14 @@ from stepdown.audits.termination import EndingKind, termination_faults
 from stepdown.errors import StoreError
 from stepdown.store import BLOCK_BITS, Run, Store, blocks_of, keep_audit, kept_audit
 from stepdown.types import Trace
+from stepdown.workers import open_workers
 
 NO_LEAK = Leak()
+_HASH_BYTES = 8
+# Fewer blocks for each process are sooner looked at here than another process has begun.
+_WORTH_A_PROCESS = 16
+Progress = Callable[[int, int], None]
+_Part = tuple[int, tuple[str, ...]]  # a block, and runs of which it is looked at
 
 
 class AuditedTrace(msgspec.Struct, frozen=True, array_like=True):
@@ -40,28 +52,63 @@ _decode = msgspec.msgpack.Decoder(list[AuditedTrace]).decode
 def audited(run: Run) -> Iterator[AuditedTrace]:
     """Stream what is found in a run's traces, in its order; what is kept of a block is not looked for again."""
     for block in blocks_of(run.store, run.id):
-        kept = kept_audit(run.store, run.id, block, version())
-        yield from _decode(kept) if kept else _look(run, block)
+        kept = _kept(run, block)
+        yield from _look(run, block) if kept is None else _decode(kept)
 
 
-def keep_audits(path: Path, runs: list[Run]) -> None:
-    """Keep what is found in runs, where it is not kept yet; a store that cannot be written is left as it is."""
-    missing = [(run.id, _missing(run)) for run in runs if run.store.is_current()]
-    if not any(blocks for _, blocks in missing):
-        return
-    try:
-        with Store(path) as store:
-            for name, blocks in missing:
-                run = store.run(name)
-                for block in blocks:
-                    keep_audit(store, name, block, version=version(), make=partial(_found, run, block))
-    except StoreError:
-        return
+def keep_audits(path: Path, runs: Iterable[str], *, progress: Progress | None = None) -> None:
+    """Keep what is found in runs, where it is not kept yet, and go on where an earlier look was ended.
+
+    Much is looked for by as many processes as there are cores. `progress` gets the traces that were looked at, to the
+    next 512, and how many there are to look at. A store that cannot be written is left as it is.
+    """
+    with suppress(StoreError):
+        with Store(path, reading=True) as store:
+            missing = _missing(store, runs) if store.is_current() else []
+        if missing:
+            _keep(path, missing, progress or (lambda done, total: None))
 
 
-def _missing(run: Run) -> list[int]:
-    blocks = blocks_of(run.store, run.id)
-    return [block for block in blocks if kept_audit(run.store, run.id, block, version()) is None]
+def _keep(path: Path, missing: Sequence[_Part], progress: Progress) -> None:
+    jobs = max(1, min(os.cpu_count() or 1, len(missing) // _WORTH_A_PROCESS))
+    done, total = 0, sum(len(runs) for _, runs in missing) << BLOCK_BITS
+    with open_workers(jobs) as workers, Store(path) as store:
+        for start in range(0, len(missing), jobs):
+            parts = missing[start : start + jobs]
+            # While nobody else may write, so that what is found is of the traces that are there when it is kept.
+            with store.writing():
+                for (block, runs), bodies in zip(parts, workers.map(partial(_find, path), parts), strict=True):
+                    for run, found in zip(runs, bodies, strict=True):
+                        keep_audit(store, run, block, version=version(), found=found)
+            done += sum(len(runs) for _, runs in parts) << BLOCK_BITS
+            progress(done, total)
+
+
+def _missing(store: Store, runs: Iterable[str]) -> list[_Part]:
+    """Return the blocks of which nothing is kept, each with its runs, which share problems and plans."""
+    missing = defaultdict[int, list[str]](list)
+    for run in map(store.run, runs):
+        for block in blocks_of(store, run.id):
+            if _kept(run, block) is None:
+                missing[block].append(run.id)
+    return [(block, tuple(names)) for block, names in sorted(missing.items())]
+
+
+def _find(path: Path, part: _Part) -> list[bytes]:
+    block, runs = part
+    with Store(path, reading=True) as store:
+        return [_sealed(_encode(_look(store.run(run), block))) for run in runs]
+
+
+def _sealed(body: bytes) -> bytes:
+    return blake2b(body, digest_size=_HASH_BYTES).digest() + body
+
+
+def _kept(run: Run, block: int) -> bytes | None:
+    """Return what is kept of a block; None where that is nothing, or damaged."""
+    kept = kept_audit(run.store, run.id, block, version()) or b""
+    body = kept[_HASH_BYTES:]
+    return body if kept and _sealed(body) == kept else None
 
 
 @cache
@@ -69,10 +116,6 @@ def version() -> str:
     """Return what stands for the code that finds: another version of it finds anew."""
     files = [file for place in (__file__, answers.__file__) for file in sorted(Path(place).parent.glob("*.py"))]
     return blake2b(b"".join(file.read_bytes() for file in files), digest_size=8).hexdigest()
-
-
-def _found(run: Run, block: int) -> bytes:
-    return _encode(_look(run, block))
 
 
 def _look(run: Run, block: int) -> list[AuditedTrace]:

@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
+from itertools import islice
+from math import ceil
 from typing import Literal
 
 import msgspec
 
-from stepdown.answers import bare, forbidding, given, leak, numbers
+from stepdown.answers import bare, forbidding, is_given, leak, numbers
 from stepdown.types import Plan, Problem
 
 FaultKind = Literal["forbids solving", "leaves blanks", "restates the question", "solves"]
@@ -20,13 +22,15 @@ _BLANK = re.compile(
     r"|\bfill in the blanks?\b",
     re.IGNORECASE,
 )
+# One of these stands in every blank but `fill in the blank`.
+_SIGNS_OF_BLANKS = ("__", "[", "\\", "???")
 _OPERAND = r"\(?\\?\$?\d[\d.,]{0,15}%?(?:[ ][A-Za-z]{2,12})?\)?"
 _WORKED = re.compile(
     rf"(?<![\w.]){_OPERAND}[ ]{{0,2}}(?:[-+*/×÷−]|x|divided by|times|plus|minus|\\times|\\div)[ ]{{0,2}}{_OPERAND}"
     r"[ ]{0,2}(?:=|≈|equals|is)[ ]{0,2}\\?\$?(?P<result>-?\d[\d.,]{0,15})(?![\w(])",
     re.IGNORECASE,
 )
-_WORD = re.compile(r"\w+")
+_DIGIT, _WORD = re.compile(r"\d"), re.compile(r"\w+")
 RUN = 4
 RESTATED = 0.8
 
@@ -53,21 +57,29 @@ def faults(problem: Problem, plan: Plan) -> tuple[PlanFault, ...]:
 
 def blanks(text: str) -> Iterator[str]:
     """Stream the lines with a blank for the student to fill in."""
-    return (_line_of(text, match.start()) for match in _BLANK.finditer(text))
+    if text.isascii() and not any(sign in text for sign in _SIGNS_OF_BLANKS) and "fill in" not in text.lower():
+        return
+    yield from (_line_of(text, match.start()) for match in _BLANK.finditer(text))
 
 
 def restating(question: str, text: str) -> Iterator[str]:
     """Give the question where at least 80 % of its runs of four words come again in the plan."""
-    question_runs, words = _runs(question), _runs(text)
-    if len(question_runs) >= RUN and len(question_runs & words) >= RESTATED * len(question_runs):
+    runs, words = _runs(question), f" {' '.join(_WORD.findall(text.lower()))} "
+    missing = (1 for run in runs if run not in words)
+    # As soon as too many are missing, the others need not be looked for.
+    most = len(runs) - ceil(RESTATED * len(runs))
+    if len(runs) >= RUN and sum(islice(missing, most + 1)) <= most:
         yield question
 
 
 def solving(problem: Problem, plan: Plan) -> Iterator[str]:
     """Stream the calculations a plan carries out itself, if it does two, or its last step if that has the answer."""
-    worked = list(_WORKED.finditer(bare(plan.text)))
-    known = given(problem) if len(worked) >= 2 else frozenset()
-    results = [match[0] for match in worked if not _values(match["result"]) & known]
+    # A calculation has three numbers.
+    several = len(_DIGIT.findall(plan.text)) >= 6
+    worked = list(_WORKED.finditer(bare(plan.text))) if several else []
+    if len(worked) >= 2:
+        worked = [match for match in worked if not any(is_given(problem, one) for one in _values(match["result"]))]
+    results = [match[0] for match in worked]
     if len(results) >= 2:
         yield from results
     elif leak(problem, plan).last_step:
@@ -78,9 +90,10 @@ def _values(result: str) -> set[Fraction]:
     return {abs(one.value) for one in numbers(result.rstrip(".,"))}
 
 
-def _runs(text: str) -> set[tuple[str, ...]]:
+def _runs(text: str) -> set[str]:
+    """Return the runs of so many words, with a blank before and after each word."""
     words = _WORD.findall(text.lower())
-    return {tuple(words[at : at + RUN]) for at in range(len(words) - RUN + 1)}
+    return {f" {' '.join(words[at : at + RUN])} " for at in range(len(words) - RUN + 1)}
 
 
 def _line_of(text: str, at: int) -> str:

@@ -60,7 +60,11 @@ def _periods(tail: str) -> Iterator[int]:
 
 def contradicts(text: str) -> bool:
     """Whether a text's last 400 characters state two answers of different value."""
-    values = {value for match in _ANSWER.finditer(text[-ENDING:]) if (value := _value(match)) is not None}
+    ending = text[-ENDING:]
+    shown = ending.lower()
+    if ending.isascii() and sum(map(shown.count, ("answer", "boxed{", "####"))) < 2:
+        return False
+    values = {value for match in _ANSWER.finditer(ending) if (value := _value(match)) is not None}
     return len(values) > 1
 
 

@@ -1,8 +1,5 @@
 """What verbs say of a corpus: the object of `--json`, and a few lines for people."""
 
-from collections.abc import Callable
-from time import monotonic
-
 import msgspec
 
 from stepdown.cli.console.terminal import say, show, show_json
@@ -11,7 +8,6 @@ from stepdown.corpus import Corpus, Selection
 from stepdown.text import counted, percent
 
 VERSION = 1
-_EVERY_SECONDS = 2.0
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,15 +68,3 @@ def show_corpus(
          f"{card.dataset}; {card.right} of {card.graded} right, {share} %")  # fmt: skip
     if rate is not None:
         say(f"{read:,} rows in {seconds:.1f} s, {rate:,.0f} rows a second")
-
-
-def telling(words: str, unit: str = "rows") -> Callable[[int, int], None]:
-    """Return a progress that says on stderr how far a pass over rows is, every two seconds."""
-    last_line = [monotonic()]
-
-    def tell(done: int, total: int) -> None:
-        if monotonic() - last_line[0] >= _EVERY_SECONDS:
-            last_line[0] = monotonic()
-            say(f"{words}: {done:,} of {total:,} {unit}")
-
-    return tell

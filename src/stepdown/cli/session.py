@@ -8,13 +8,15 @@ from contextlib import nullcontext
 
 from msgspec import structs
 
+from stepdown.audits import keep_audits
 from stepdown.cli.console.interrupts import LEASH, interruptible
+from stepdown.cli.console.passes import telling
 from stepdown.cli.console.progress import Entry, SpendingMeter, screen
 from stepdown.cli.console.review_prompt import ReviewPrompt
 from stepdown.cli.grid import Players
 from stepdown.cli.progress_lines import ProgressLines
 from stepdown.cli.run_summaries import Paid, Result, result_of
-from stepdown.errors import StepdownError
+from stepdown.errors import Interrupted, StepdownError
 from stepdown.models import Prices
 from stepdown.reports import report
 from stepdown.runner import Budget, LiveCounts, ProgressCallback, Stop, Task, run_together
@@ -106,6 +108,9 @@ class Session:
         for run in self.settings:
             if run in self._counts:
                 self._keep(run, self._counts[run])
+        if not isinstance(self.stopped, Interrupted):
+            written = [result.run for result in self.results]
+            keep_audits(self.store.path, written, progress=telling("leaks and faults", "traces"))
 
     async def _work(self) -> None:
         together = [[task] for task in self.tasks] if self.reviewer else [list(self.tasks)]

@@ -20,7 +20,9 @@ from stepdown.store.merge_checks import (
 from stepdown.store.merge_people import book_lost_calls, merge_people, merge_runs, merge_shards, settle_graders
 from stepdown.store.merge_rows import RowMerge
 from stepdown.store.run import Store
+from stepdown.store.schema import BLOCK_BITS
 from stepdown.store.shards import shards_of
+from stepdown.store.summaries import blocks_of, refresh
 
 Progress = Callable[[int, int], None]
 MOST_CONFLICTS = 20
@@ -102,6 +104,7 @@ def merge(
             found.append(merging.result(into, tuple(joined), dry=dry))
             if dry:
                 raise _Dropped
+            merging.summarize()
     return found[0]
 
 
@@ -121,7 +124,8 @@ def _check(stores: Sequence[Path], into: Path, *, separate: bool) -> int:
             check_version(store)
             refuse_living(store)
             parts += parts_of(store)
-            total += sum(store.value(f"select count(*) from {table}") for table in _READ)
+            # Traces are read once more for what summaries count.
+            total += sum(store.value(f"select count(*) from {table}") for table in (*_READ, "traces"))
     check_cuts(parts)
     if not separate:
         check_same_settings(parts)
@@ -181,8 +185,14 @@ class _Merging:
             source.db.execute("rollback")
         return MergedStore(str(path), {table: rows.added[table] for table in sorted(rows.added)}, rows.twice)
 
+    def summarize(self) -> None:
+        """Make the summaries that reports of the runs read."""
+        for run in self.target.runs():
+            for block in blocks_of(self.target, run.id):
+                self._advance((refresh(self.target, run.id, only=(block,)) > 0) << BLOCK_BITS)
+
     def _advance(self, rows: int) -> None:
-        self._done += rows
+        self._done = min(self._total, self._done + rows)
         self._progress(self._done, self._total)
 
     def result(self, into: Path, stores: tuple[MergedStore, ...], *, dry: bool) -> MergeResult:

@@ -94,8 +94,9 @@ def mend(store: Database, run: str) -> SummaryCheck:
             db.executemany("delete from summaries where run = ? and kind = ? and block = ?", groundless)
             found["mended"] += len(groundless)
     with store.writing() as db:
-        # Only an audit can say what is right of these: the next one makes them.
-        db.execute("delete from summaries where run = ? and kind = ?", (run, OF_AUDIT))
+        # What an audit kept of blocks that are there only an audit can judge: what it keeps has a hash of its own.
+        there = f"(select ordinal >> {BLOCK_BITS} from traces where run = ?1)"
+        db.execute(f"delete from summaries where run = ?1 and kind = ?2 and block not in {there}", (run, OF_AUDIT))
     return SummaryCheck(found["sound"], found["made"], found["mended"])
 
 
@@ -121,10 +122,10 @@ def kept_audit(store: Database, run: str, block: int, version: str) -> bytes | N
     return bytes(row[0]) if row else None
 
 
-def keep_audit(store: Database, run: str, block: int, *, version: str, make: Callable[[], bytes]) -> None:
-    """Keep what an audit finds in a block; it is made in the transaction, so that it is of the rows that are there."""
+def keep_audit(store: Database, run: str, block: int, *, version: str, found: bytes) -> None:
+    """Keep what an audit found in a block, in the transaction of the caller that began before it was looked for."""
     with store.writing() as db:
-        db.execute(_PUT, (run, OF_AUDIT, block, version, 0, 0, 0, make()))
+        db.execute(_PUT, (run, OF_AUDIT, block, version, 0, 0, 0, found))
 
 
 class OpenBlocks:

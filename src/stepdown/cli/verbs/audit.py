@@ -2,6 +2,7 @@
 
 from stepdown.audits import audit as examine
 from stepdown.audits import keep_audits
+from stepdown.cli.console.passes import telling
 from stepdown.cli.console.terminal import show, show_json
 from stepdown.cli.options import OutputOptions
 from stepdown.cli.stored_runs import runs_of
@@ -22,7 +23,7 @@ def audit(*runs: str, output: OutputOptions = OUTPUT) -> int:
         raise UsageError("no run is given", "stepdown audit RUN...; `stepdown runs` lists them")
     with output.read() as store:
         chosen = runs_of(store, runs)
-        keep_audits(output.store_path, chosen)
+        keep_audits(output.store_path, [run.id for run in chosen], progress=telling("audit", "traces"))
         findings = examine(*chosen)
     if output.json:
         show_json(findings.to_json())

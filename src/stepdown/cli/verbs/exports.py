@@ -6,8 +6,9 @@ from pathlib import Path
 import msgspec
 from cyclopts import Parameter
 
+from stepdown.cli.console.passes import telling
 from stepdown.cli.console.terminal import say, show_json
-from stepdown.cli.corpus_summaries import show_corpus, telling
+from stepdown.cli.corpus_summaries import show_corpus
 from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.cli.unused_options import given, refuse
 from stepdown.corpus import CARD, open_corpus

@@ -6,8 +6,10 @@ from pathlib import Path
 import msgspec
 from cyclopts import Parameter
 
+from stepdown.audits import keep_audits
+from stepdown.cli.console.passes import telling
 from stepdown.cli.console.terminal import say, show, show_json
-from stepdown.cli.corpus_summaries import show_corpus, telling
+from stepdown.cli.corpus_summaries import show_corpus
 from stepdown.cli.options import CHOICE, Buckets, Flag, OutputOptions, WorkOptions
 from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
@@ -85,6 +87,7 @@ def imports(
     with output.open() as store:
         for file in files:
             run = import_traces(file, store=store)
+            keep_audits(output.store_path, [run.id], progress=telling("leaks and faults", "traces"))
             if output.json:
                 show_json(Imported(run.id, str(file), len(run)))
             else:

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from stepdown.cli.console.passes import telling
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say
-from stepdown.cli.corpus_summaries import show_corpus, telling
+from stepdown.cli.corpus_summaries import show_corpus
 from stepdown.cli.from_settings import verb
 from stepdown.cli.options import CHOICE, Buckets, Flag, Json, WorkOptions
 from stepdown.corpus import Corpus, open_corpus

@@ -5,13 +5,15 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from stepdown.audits import keep_audits
+from stepdown.cli.console.passes import telling
 from stepdown.cli.console.terminal import say, show, show_json
-from stepdown.cli.corpus_summaries import show_corpus, telling
+from stepdown.cli.corpus_summaries import show_corpus
 from stepdown.cli.options import Flag, Json, OutputOptions
 from stepdown.cli.unused_options import refuse
 from stepdown.corpus import merge_corpora
 from stepdown.errors import StoreError, UsageError
-from stepdown.store import maintenance, merging
+from stepdown.store import Store, maintenance, merging
 from stepdown.text import counted
 
 app = App(
@@ -39,6 +41,8 @@ def store(*, output: OutputOptions = OUTPUT) -> int:
 def check(*, output: OutputOptions = OUTPUT) -> int:
     """Look through every page and row of the store; 0 if all is sound, else 5."""
     faults = maintenance.check(output.there())
+    if faults.sound:
+        _keep_audits(output.there())
     if output.json:
         show_json(faults)
     else:
@@ -128,11 +132,20 @@ def merge(
         return 0
     refuse(["--force"] * force, "a store that is there is joined into", "leave it out")
     found = merging.merge(stores, into, separate=separate, dry=dry_run, progress=telling("merge"))
+    if not dry_run:
+        _keep_audits(into)
     if json:
         show_json(found)
     else:
         _show_merge(found)
     return 0
+
+
+def _keep_audits(path: Path) -> None:
+    """Keep what audits of a store's runs will find."""
+    with Store(path, reading=True) as store:
+        runs = [run.id for run in store.runs()]
+    keep_audits(path, runs, progress=telling("leaks and faults", "traces"))
 
 
 def _show_merge(found: merging.MergeResult) -> None:
