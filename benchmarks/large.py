@@ -131,8 +131,7 @@ def find(path: Path, runs: list[str]) -> dict[str, object]:
 def processor_seconds() -> float:
     """Return the seconds of processor that this process and those it began have used."""
     return sum(
-        one.ru_utime + one.ru_stime
-        for one in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        one.ru_utime + one.ru_stime for one in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     )
 
 

@@ -102,6 +102,12 @@ def test_shards_become_the_run_that_would_have_been_made_at_once(
     assert check(tmp_path / "all").sound
 
 
+def test_what_reports_count_is_counted_when_stores_are_joined(parts: list[Path], tmp_path: Path) -> None:
+    merge(parts, tmp_path / "all.sqlite")
+    with Store(tmp_path / "all.sqlite") as joined:
+        assert joined.value("select count(*) from summaries") and [run.refresh() for run in joined.runs()] == [0]
+
+
 def test_merging_the_same_store_again_changes_nothing(parts: list[Path], tmp_path: Path) -> None:
     merge(parts, tmp_path / "all")
     before = dump(tmp_path / "all")

@@ -27,7 +27,7 @@ from stepdown.workers import open_workers
 NO_LEAK = Leak()
 _HASH_BYTES = 8
 # Fewer blocks for each process are sooner looked at here than another process has begun.
-_WORTH_A_PROCESS = 16
+_LEAST_BLOCKS = 16
 Progress = Callable[[int, int], None]
 _Part = tuple[int, tuple[str, ...]]  # a block, and runs of which it is looked at
 
@@ -70,7 +70,7 @@ def keep_audits(path: Path, runs: Iterable[str], *, progress: Progress | None = 
 
 
 def _keep(path: Path, missing: Sequence[_Part], progress: Progress) -> None:
-    jobs = max(1, min(os.cpu_count() or 1, len(missing) // _WORTH_A_PROCESS))
+    jobs = max(1, min(os.cpu_count() or 1, len(missing) // _LEAST_BLOCKS))
     done, total = 0, sum(len(runs) for _, runs in missing) << BLOCK_BITS
     with open_workers(jobs) as workers, Store(path) as store:
         for start in range(0, len(missing), jobs):
