@@ -131,15 +131,57 @@ def test_shards_of_other_settings_or_filters_are_refused(world: Path, tmp_path: 
     assert "differ in `licence`: `` and `other`" in refused(kept, tmp_path / "out")
 
 
-def test_a_shard_is_not_cut_again_and_one_without_problems_says_so(world: Path, tmp_path: Path) -> None:
+def test_a_shard_is_not_cut_again_and_none_without_problems_is_sampled(world: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is shard 1/3 of a corpus"):
         open_corpus(parts(world)[0]).keep("all").write(tmp_path / "out", shard=Shard(1, 2))
     empty = next(shard for number in range(1, 200) if not any(map((shard := Shard(number, 199)).holds, sums(COUNT))))
     with pytest.raises(UsageError, match=f"shard {empty} holds none of the {COUNT} problems"):
         sampled(tmp_path, "none", empty)
-    with pytest.raises(UsageError, match=f"shard {empty} holds none"):
-        open_corpus(world / "whole").write(tmp_path / "out", shard=empty)
     assert not (tmp_path / "out").exists() and not (tmp_path / "none").exists()
+
+
+MANY = [Shard(number, 31) for number in range(1, 32)]
+
+
+def test_kept_shards_that_hold_nothing_are_empty_corpora_that_join(world: Path, tmp_path: Path) -> None:
+    view = open_corpus(world / "whole").keep("right", "per-problem=2")
+    kept = [view.write(tmp_path / f"{shard.number}", shard=shard) for shard in MANY]
+    empty = [one.path for one in kept if not one.card.chains]
+    assert 1 < len(empty) < len(MANY)
+    with pytest.raises(UsageError, match="of a corpus and holds no chain"):
+        open_corpus(empty[0])
+    assert f"{len(empty)} of 31 shards are given" in refused(empty, tmp_path / "out")
+    merge_corpora([one.path for one in kept], tmp_path / "joined")
+    assert files(tmp_path / "joined") == files(view.write(tmp_path / "all").path)
+
+
+@pytest.mark.parametrize(("before", "buckets"), [(6, 0), (0, 4), (6, 4)])
+def test_kept_shards_of_a_split_corpus_become_the_split_selection_byte_by_byte(
+    before: int, buckets: int, world: Path, tmp_path: Path
+) -> None:
+    source = open_corpus(world / "whole").write(tmp_path / "source", buckets=before)
+    view = source.keep(*FILTERS)
+    for number in range(1, 5):
+        view.write(tmp_path / f"part{number}", shard=Shard(number, 4), buckets=buckets)
+    merge_corpora([tmp_path / f"part{number}" for number in range(1, 5)], tmp_path / "joined")
+    assert files(tmp_path / "joined") == files(view.write(tmp_path / "all", buckets=buckets).path)
+    assert len(open_corpus(tmp_path / "joined").card.buckets) == (buckets or before)
+
+
+@pytest.mark.slow
+def test_a_shard_is_kept_by_workers_to_the_same_bytes(world: Path, tmp_path: Path) -> None:
+    split = str(open_corpus(world / "whole").write(tmp_path / "split", buckets=4).path)
+    for jobs in ("1", "2"):
+        words = ["right", "--shard", "2/3", "--jobs", jobs, "--out", str(tmp_path / f"by {jobs}")]
+        assert main(["keep", split, *words]) == 0
+    assert files(tmp_path / "by 1") == files(tmp_path / "by 2") and PLACES in files(tmp_path / "by 1")
+
+
+def test_shards_of_other_splits_are_refused(world: Path, tmp_path: Path) -> None:
+    view = open_corpus(world / "whole").keep("right")
+    for number, buckets in ((1, 3), (2, 4)):
+        view.write(tmp_path / f"{number}", shard=Shard(number, 2), buckets=buckets)
+    assert "has 3 buckets and" in refused([tmp_path / "1", tmp_path / "2"], tmp_path / "out")
 
 
 def test_a_broken_file_of_places_is_refused(tmp_path: Path) -> None:

@@ -117,6 +117,21 @@ def test_what_a_kill_left_is_not_taken_for_other_filters(split: Corpus, tmp_path
     assert {chain.grade.verdict for chain in kept} == {"wrong"} and not left_over(tmp_path)
 
 
+def test_what_a_kill_left_is_not_taken_for_other_data_of_a_filter(split: Corpus, tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    held = tmp_path / "held.jsonl"
+    held.write_text('{"question": "What is 3 and 3?", "answer": "6"}\n')
+    with pytest.raises(KeyboardInterrupt):
+        split.keep(f"decontaminate={held}").write(tmp_path / "kept", progress=stop)
+    assert left_over(tmp_path)
+    lines = [f'{{"question": "What is {number} and {number}?", "answer": "6"}}\n' for number in range(30)]
+    held.write_text("".join(lines))
+    kept = split.keep(f"decontaminate={held}").write(tmp_path / "kept")
+    assert kept.card.problems == 10 and not left_over(tmp_path)
+
+
 def test_an_error_leaves_nothing(split: Corpus, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no chain is left"):
         split.keep("right", "wrong").write(tmp_path / "kept")

@@ -8,7 +8,7 @@ from stepdown.corpus.parquet_rows import unicode_value
 from stepdown.corpus.problem_index import ProblemIndex, index_problems
 from stepdown.corpus.remote import copies_folder, write_remote
 from stepdown.corpus.selection import ChainTable, table_of
-from stepdown.corpus.shard_places import ShardWriter, note_of
+from stepdown.corpus.shard_places import ShardPlaces, note_of
 from stepdown.corpus.split_writing import write_split
 from stepdown.corpus.targets import TARGETS, Example, label, target
 from stepdown.corpus.views import Corpus, open_corpus
@@ -27,7 +27,7 @@ __all__ = [
     "Example",
     "ProblemIndex",
     "Selection",
-    "ShardWriter",
+    "ShardPlaces",
     "check_out",
     "copies_folder",
     "index_problems",

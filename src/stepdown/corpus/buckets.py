@@ -1,7 +1,7 @@
 """A corpus split by problem: buckets that any number of workers fill, each alone, and that make one corpus."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from stepdown.corpus.folder import AGAIN, complete, parts_of
 from stepdown.corpus.parquet_rows import problems_of
 from stepdown.corpus.part_writer import PartCounts, PartWriter
 from stepdown.corpus.problem_tables import tables_of
-from stepdown.corpus.selection import ChainTable
+from stepdown.corpus.selection import ChainTable, table_of
+from stepdown.corpus.shard_places import ShardCut, read_places
 from stepdown.corpus.steps import StepCounter, StepCounts
 from stepdown.errors import UsageError
 from stepdown.extras import load_numpy, load_polars
@@ -22,16 +23,23 @@ from stepdown.shards import problem_hash
 from stepdown.types import Chain, Problem
 
 MOST = 4_096
+# Rows of a table that is made of chains.
+_TABLE = 5_000
 # Rows that wait before they are sorted into their buckets' files.
 _WAITING = 200_000
 
 
 class FilledBucket(msgspec.Struct, frozen=True):
-    """A bucket that lies in a folder of work: its parts' counts, and what each filter let through."""
+    """A bucket that lies in a folder of work: its parts' counts, and what each filter let through.
+
+    Of a shard, `problems` are those of the bucket before a filter, and `places` where those written stand in the whole.
+    """
 
     number: int
     counts: PartCounts
     steps: tuple[StepCounts, ...] = ()
+    problems: int = 0
+    places: tuple[int, ...] = ()
 
 
 def bucket_of(problem: Problem, count: int) -> int:
@@ -54,16 +62,26 @@ def parts_by_bucket(folder: Path, card: Card) -> list[list[Path]]:
     return [[next(rest) for _ in range(one.parts)] for one in card.buckets]
 
 
-def fill(work: Path, number: int, tables: Iterable[ChainTable], counters: Sequence[StepCounter] = ()) -> FilledBucket:
-    """Write what filters keep of some tables as a bucket into a folder of work, whole or not at all."""
+def fill(
+    work: Path,
+    number: int,
+    tables: Iterator[ChainTable],
+    counters: Sequence[StepCounter] = (),
+    cut: ShardCut | None = None,
+) -> FilledBucket:
+    """Write what filters keep of some tables, or of a shard of them, as a bucket into a folder of work, whole or not
+    at all.
+    """
     writer = PartWriter(work, name=_name(number))
-    write_kept(writer, tables, counters)
+    keep_into(writer.add_table, tables, counters, cut)
     writer.close()
     keys = load_numpy().array(sorted(writer.questions), dtype=">u8")
     keys.tofile(work / f"{_name(number)}.keys")
-    filled = FilledBucket(number, writer.counts, tuple(counter.counts for counter in counters))
-    write_whole(work / f"{_name(number)}.json", msgspec.json.encode(filled))
-    return filled
+    done = FilledBucket(number, writer.counts, tuple(counter.counts for counter in counters))
+    if cut is not None:
+        done = msgspec.structs.replace(done, problems=cut.problems, places=tuple(cut.places(0).places))
+    write_whole(work / f"{_name(number)}.json", msgspec.json.encode(done))
+    return done
 
 
 def filled(work: Path, number: int) -> FilledBucket | None:
@@ -77,18 +95,39 @@ def filled(work: Path, number: int) -> FilledBucket | None:
     return found if there and (work / f"{_name(number)}.keys").is_file() else None
 
 
-def write_kept(writer: "PartWriter", tables: Iterable[ChainTable], counters: Sequence[StepCounter]) -> None:
-    """Write what filters keep of tables; chains become objects only where a filter has no rule for columns."""
+def keep_into(
+    take: Callable[[ChainTable], None],
+    tables: Iterator[ChainTable],
+    counters: Sequence[StepCounter] = (),
+    cut: ShardCut | None = None,
+) -> None:
+    """Give on what filters keep of tables, or of a shard of them; chains become objects only where a filter has no rule
+    for columns.
+    """
+    if cut is not None:
+        tables = cut.choose(tables)
     if all(counter.step.filter.columns for counter in counters):
-        for table in sifted_tables(tables, counters):
-            writer.add_table(table)
-        return
-    for group in sifted_groups((group for table in tables for group in table.groups()), counters):
-        for chain in group:
-            writer.add(chain)
+        kept = sifted_tables(tables, counters)
+    else:
+        kept = tables_of_groups(sifted_groups((group for table in tables for group in table.groups()), counters))
+    for table in kept:
+        if cut is not None:
+            cut.note(table)
+        take(table)
 
 
-def sifted_tables(tables: Iterable[ChainTable], counters: Sequence[StepCounter]) -> Iterator[ChainTable]:
+def tables_of_groups(groups: Iterator[list[Chain]]) -> Iterator[ChainTable]:
+    """Stream chains of one problem at a time as tables of many."""
+    waiting: list[Chain] = []
+    for group in groups:
+        waiting += group
+        if len(waiting) >= _TABLE:
+            yield table_of(waiting)
+            waiting = []
+    yield table_of(waiting)
+
+
+def sifted_tables(tables: Iterator[ChainTable], counters: Sequence[StepCounter]) -> Iterator[ChainTable]:
     """Stream what filters that have rules for columns keep."""
     for table in tables:
         for counter in counters:
@@ -149,7 +188,7 @@ def fill_from_files(task: tuple[Path, int]) -> FilledBucket:
 def assemble(work: Path, card: Card, buckets: Sequence[FilledBucket], behind: Keys) -> Card:
     """Make a corpus of the filled buckets in a folder of work, which is then one; return its card."""
     counts = _sum(buckets)
-    if not counts.chains:
+    if not counts.chains and read_places(work) is None:
         raise UsageError("nothing was written: there is no chain", "a corpus has at least one")
     number = 0
     for one in buckets:
@@ -190,9 +229,8 @@ def _write_questions(folder: Path, files: Sequence[Path]) -> int:
 
 def _buckets(table: ChainTable, count: int) -> object:
     polars = load_polars()
-    numbers = [bucket_of(one, count) for one in problems_of(table.frame.filter(table.starts))]
-    each = polars.Series("bucket", numbers, dtype=polars.Int32)
-    return each.gather(table.starts.cast(polars.Int64).cum_sum() - 1)
+    numbers = [bucket_of(one, count) for one in problems_of(table.firsts)]
+    return polars.Series("bucket", numbers, dtype=polars.Int32).gather(table.numbers)
 
 
 def _name(number: int) -> str:

@@ -13,6 +13,7 @@ from stepdown.corpus.card import CARD, Card, write_card
 from stepdown.corpus.parquet_rows import chains_of, check_rows, schema
 from stepdown.corpus.part_writer import ROWS, PartCounts, PartWriter, ProblemOrder
 from stepdown.corpus.selection import ChainTable
+from stepdown.corpus.shard_places import read_places
 from stepdown.errors import UsageError
 from stepdown.extras import load_polars
 from stepdown.files import replacing_folder
@@ -32,6 +33,7 @@ class CorpusWriter:
     """Writes a new corpus folder: `with CorpusWriter(out, card=card) as writer: writer.add(chain)`.
 
     The folder appears under its name at a clean exit, with the card's counts filled in; at an error nothing is left.
+    Only a shard's, with its file of places in `folder`, may be empty.
     `card` may be replaced before the exit. A part has at most `rows` chains; those of one problem must come together.
     With `force` a corpus that is there is replaced at the end; a folder that is not a corpus never is. `behind` are the
     questions that whoever wrote the chains was shown; what its teachers were trained on, if they are students of ours,
@@ -88,7 +90,7 @@ class CorpusWriter:
 
     def _close(self) -> None:
         self._parts.close()
-        if not self._parts.counts.chains:
+        if not self._parts.counts.chains and read_places(self._folder) is None:
             raise UsageError(f"nothing was written to `{self.out}`: there is no chain", "a corpus has at least one")
         card = msgspec.structs.replace(self.card, buckets=())
         questions = write_keys(self._folder / FILE, self._parts.questions)
@@ -148,6 +150,9 @@ def parts_of(folder: Path, card: Card) -> list[Path]:
     for number, path in enumerate(paths):
         if path.name != f"part-{number:05}.parquet":
             raise UsageError(f"`{folder / f'part-{number:05}.parquet'}` is missing", AGAIN)
+    if not card.chains and (shard := read_places(folder)):
+        hint = "`stepdown store merge` joins it with the others"
+        raise UsageError(f"`{folder}` is shard {shard.shard} of a corpus and holds no {card.row}", hint)
     if not paths or not card.chains:
         raise UsageError(f"the corpus `{folder}` is empty", AGAIN)
     count = sum(_rows_of(path) for path in paths)

@@ -1,6 +1,7 @@
 """The corpora of shards joined into the one that would have been written at once."""
 
 import re
+from array import array
 from collections.abc import Iterator, Sequence
 from heapq import merge
 from itertools import pairwise
@@ -9,15 +10,18 @@ from pathlib import Path
 
 import msgspec
 
+from stepdown.corpus.buckets import FilledBucket, assemble, fill, parts_by_bucket, tables_of_groups
 from stepdown.corpus.card import Card, Selection
-from stepdown.corpus.folder import CorpusWriter
+from stepdown.corpus.folder import CorpusWriter, check_out
+from stepdown.corpus.problem_tables import tables_of
+from stepdown.corpus.selection import ChainTable
 from stepdown.corpus.shard_places import ShardPlaces, note_of, read_places
-from stepdown.corpus.views import Corpus, Progress, open_corpus
+from stepdown.corpus.views import Corpus, Progress, open_corpus, open_shard
 from stepdown.errors import UsageError
-from stepdown.questions import NONE
+from stepdown.files import replacing_folder
+from stepdown.questions import NONE, Keys
 from stepdown.types import Chain
 
-_REPORTED_EVERY = 5_000
 # What all shards of one corpus have alike.
 _ALIKE = (
     "content",
@@ -45,21 +49,63 @@ def merge_corpora(
     twice or was made otherwise than the others; then nothing is written.
     """
     parts = _checked([_opened(path) for path in dict.fromkeys(one.resolve() for one in sources)])
-    total, done, reported = sum(corpus.card.chains for corpus, _ in parts), 0, 0
+    told = _Told(sum(corpus.card.chains for corpus, _ in parts), progress)
     behind = NONE.union(*(corpus.behind for corpus, _ in parts))
+    if parts[0][0].card.buckets:
+        _join_split(parts, out, force=force, behind=behind, told=told)
+        return open_corpus(out)
     with CorpusWriter(out, card=_joined(parts), force=force, behind=behind) as writer:
-        for _, group in merge(*map(_placed, parts), key=itemgetter(0)):
-            for chain in group:
-                writer.add(chain)
-            done += len(group)
-            if progress is not None and done - reported >= _REPORTED_EVERY:
-                reported = done
-                progress(done, total)
+        for table in _in_order([(places.places, corpus.groups()) for corpus, places in parts if corpus.card.chains]):
+            writer.add_table(table)
+            told.count(table)
     return open_corpus(out)
 
 
+class _Told:
+    """Counts the rows that are written for a progress."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._total, self._progress, self._done = total, progress, 0
+
+    def count(self, table: ChainTable) -> None:
+        self._done += len(table)
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+def _join_split(parts: Sequence[Part], out: Path, *, force: bool, behind: Keys, told: _Told) -> None:
+    """Join the shards of a split corpus bucket by bucket, as no problem lies in another one in the whole."""
+    target, made = out.expanduser().resolve(), list[FilledBucket]()
+    check_out(target, force=force)
+    files = [parts_by_bucket(corpus.path, corpus.card) if corpus.card.chains else [] for corpus, _ in parts]
+    done = [0] * len(parts)
+    with replacing_folder(target) as folder:
+        for number in range(len(parts[0][0].card.buckets)):
+            rows = []
+            for at, (corpus, places) in enumerate(parts):
+                count = corpus.card.buckets[number].problems
+                if count:
+                    groups = (group for table in tables_of(files[at][number]) for group in table.groups())
+                    rows.append((places.places[done[at] : done[at] + count], groups))
+                    done[at] += count
+            made.append(fill(folder, number, _counted(_in_order(rows), told)))
+        assemble(folder, _joined(parts), made, behind)
+
+
+def _counted(tables: Iterator[ChainTable], told: _Told) -> Iterator[ChainTable]:
+    for table in tables:
+        told.count(table)
+        yield table
+
+
+def _in_order(parts: Sequence[tuple["array[int]", Iterator[list[Chain]]]]) -> Iterator[ChainTable]:
+    """Stream the chains of several shards in the order of the places of their problems."""
+    placed = merge(*(zip(places, groups, strict=True) for places, groups in parts), key=itemgetter(0))
+    yield from tables_of_groups(group for _, group in placed)
+
+
 def _opened(path: Path) -> Part:
-    corpus = open_corpus(path)
+    corpus = open_shard(path)
     places = read_places(path)
     if places is None:
         raise UsageError(
@@ -90,6 +136,11 @@ def _checked(parts: list[Part]) -> list[Part]:
                     f"`{first.path}` and `{corpus.path}` differ in `{name}`: `{one}` and `{other}`",
                     "make all shards by the same command from the same data",
                 )
+        if len(first.card.buckets) != len(corpus.card.buckets):
+            raise UsageError(
+                f"`{first.path}` has {len(first.card.buckets)} buckets and `{corpus.path}` {len(corpus.card.buckets)}",
+                "make all shards by the same command from the same data",
+            )
         if [(one.filter, one.seed) for one in first.card.selection] != [
             (one.filter, one.seed) for one in corpus.card.selection
         ]:
@@ -102,11 +153,6 @@ def _checked(parts: list[Part]) -> list[Part]:
             "give all of them; a shard that holds no problem has no corpus and may be left out",
         )
     return parts
-
-
-def _placed(part: Part) -> Iterator[tuple[int, list[Chain]]]:
-    corpus, places = part
-    return zip(places.places, corpus.groups(), strict=True)
 
 
 def _joined(parts: Sequence[Part]) -> Card:

@@ -97,7 +97,7 @@ class PartWriter:
 
         Raises `UsageError` where a problem comes back.
         """
-        for problem in problems_of(table.frame.filter(table.starts)):
+        for problem in problems_of(table.firsts):
             self._met.meet(problem)
             self._questions.add(key(problem))
         self._count(table.frame)

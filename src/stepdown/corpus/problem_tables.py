@@ -65,7 +65,7 @@ def _check_ids(frame: Any, starts: Any) -> None:
 
 def _met(table: ChainTable, met: set[int]) -> ChainTable:
     """Note the problems of a table by hash; raise `UsageError` where one was met before."""
-    for name in table.frame.filter(table.starts)["problem"]:
+    for name in table.firsts["problem"]:
         one = hash(name)
         if one in met:
             what = f"the chains of the problem `{name}` do not lie together"

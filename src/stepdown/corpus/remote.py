@@ -6,11 +6,12 @@ from pathlib import Path
 
 from stepdown.corpus.card import CARD, README
 from stepdown.corpus.folder import BEHIND, PART
+from stepdown.corpus.shard_places import PLACES
 from stepdown.models.weights import models_folder
 from stepdown.object_stores import check_folder, copy_of, fetch_folder, put_folder
 from stepdown.questions import FILE
 
-_FILES = {CARD, README, BEHIND, FILE}
+_FILES = {CARD, README, BEHIND, FILE, PLACES}
 
 
 def copies_folder() -> Path:

@@ -2,15 +2,18 @@
 
 from array import array
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from sys import byteorder
 
 import msgspec
 
+from stepdown.corpus.parquet_rows import problems_of
+from stepdown.corpus.selection import ChainTable
 from stepdown.errors import UsageError
+from stepdown.extras import load_polars
 from stepdown.files import write_whole
-from stepdown.shards import Shard
-from stepdown.types import Chain
+from stepdown.shards import Shard, problem_hash
 
 PLACES = "places.bin"
 _HEAD = 5
@@ -28,48 +31,61 @@ class ShardPlaces(msgspec.Struct, frozen=True):
     selections: int
     places: "array[int]"
 
-
-class ShardWriter:
-    """Chooses the problems of a shard from groups of chains, and notes the places of those that are written."""
-
-    def __init__(self, shard: Shard, *, selections: int = 0) -> None:
-        self.shard, self._selections = shard, selections
-        self._total = self._problems = self._at = 0
-        self._places = array("Q")
-
-    def choose(self, groups: Iterator[list[Chain]]) -> Iterator[list[Chain]]:
-        """Stream the groups of the shard, of all groups there are."""
-        for self._at, group in enumerate(groups):
-            self._total += 1
-            if self.shard.holds(group[0].problem):
-                self._problems += 1
-                yield group
-
-    def refuse_empty(self) -> None:
-        """Raise `UsageError` where the shard holds no problem."""
-        if not self._problems:
-            raise UsageError(
-                f"shard {self.shard} holds none of the {self._total:,} problems",
-                "it may be left out where the others are joined",
-            )
-
-    def keep(self, place: int | None = None) -> None:
-        """Note that the problem at hand is written, at this place of the whole, or where `choose` has just met it."""
-        self._places.append(self._at if place is None else place)
-
-    def write(self, folder: Path, *, total: int | None = None, problems: int | None = None) -> None:
-        """Write the file into the folder of a corpus; `total` and `problems` where `choose` has not counted them."""
-        head = [
-            self.shard.number,
-            self.shard.of,
-            self._total if total is None else total,
-            self._problems if problems is None else problems,
-            self._selections,
-        ]
-        numbers = array("Q", head) + self._places
+    def write(self, folder: Path) -> None:
+        """Write the file into the folder of a corpus."""
+        head = [self.shard.number, self.shard.of, self.total, self.problems, self.selections]
+        numbers = array("Q", head) + self.places
         if byteorder == "little":
             numbers.byteswap()
         write_whole(folder / PLACES, numbers.tobytes())
+
+
+class ShardCut:
+    """Takes a shard's problems out of tables, and notes where those that are written stand in the whole.
+
+    Where the whole is split into `buckets`, its places follow the buckets, though the tables do not.
+    """
+
+    def __init__(self, shard: Shard, *, buckets: int = 1) -> None:
+        self.shard = shard
+        self._totals, self._problems = [0] * buckets, 0
+        self._places = [array("Q") for _ in range(buckets)]
+        # The bucket and the place in it of each problem that is not known to be written, by its id.
+        self._open: dict[str, tuple[int, int]] = {}
+
+    def choose(self, tables: Iterator[ChainTable]) -> Iterator[ChainTable]:
+        """Stream of all tables what is of the shard."""
+        polars = load_polars()
+        for table in tables:
+            holds = [self._meet(problem.id, problem_hash(problem)) for problem in problems_of(table.firsts)]
+            yield table.keep(polars.Series("holds", holds, dtype=polars.Boolean).gather(table.numbers))
+
+    def _meet(self, name: str, hashed: int) -> bool:
+        bucket = hashed % len(self._totals)
+        mine = hashed % self.shard.of == self.shard.number - 1
+        if mine:
+            self._open[name] = bucket, self._totals[bucket]
+            self._problems += 1
+        self._totals[bucket] += 1
+        return mine
+
+    def note(self, table: ChainTable) -> None:
+        """Note that the problems of a table are written."""
+        for name in table.firsts["problem"]:
+            bucket, place = self._open.pop(name)
+            self._places[bucket].append(place)
+
+    @property
+    def problems(self) -> int:
+        """The problems of the shard so far."""
+        return self._problems
+
+    def places(self, selections: int) -> ShardPlaces:
+        """Return what was noted; of the card's selections, so many are of before the cut."""
+        noted = array("Q")
+        for start, places in zip(accumulate(self._totals, initial=0), self._places, strict=False):
+            noted.extend(start + place for place in places)
+        return ShardPlaces(self.shard, sum(self._totals), self._problems, selections, noted)
 
 
 def note_of(shard: Shard) -> str:
@@ -86,7 +102,7 @@ def read_places(folder: Path) -> ShardPlaces | None:
         return None
     except OSError as error:
         raise UsageError(f"cannot read `{path}`: {error.strerror}", "copy the folder again, whole") from error
-    if len(body) % _SIZE or len(body) <= _HEAD * _SIZE:
+    if len(body) % _SIZE or len(body) < _HEAD * _SIZE:
         raise UsageError(f"`{path}` is cut off", "copy the folder again, whole")
     numbers = array("Q", body)
     if byteorder == "little":

@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from stepdown.corpus.buckets import assemble, sifted_tables
+from stepdown.corpus.buckets import assemble, keep_into, sifted_tables
 from stepdown.corpus.card import Card, Selection, read_card
 from stepdown.corpus.folder import BEHIND, CorpusWriter, check_out, parts_of, questions_of, read_groups
 from stepdown.corpus.problem_tables import read_tables
 from stepdown.corpus.remote import local_copy, write_remote
 from stepdown.corpus.selection import ChainTable, Filter
-from stepdown.corpus.shard_places import ShardWriter, note_of, read_places
-from stepdown.corpus.split_writing import keep_buckets, keep_into, prepare_steps, tasks_of, write_split
+from stepdown.corpus.shard_places import ShardCut, note_of, read_places
+from stepdown.corpus.split_writing import keep_buckets, places_of, prepare_steps, tasks_of, write_split
 from stepdown.corpus.steps import FilterStep, StepCounter, selection_of, step_of
 from stepdown.errors import UsageError
 from stepdown.files import resumable_folder
@@ -151,80 +151,72 @@ class Corpus:
 
         `progress` gets the rows read and all there are; a filter that must see the corpus first makes one more
         pass, over the whole of it also where only the problems of a `shard` are written. A corpus that is split by
-        problem stays so but for a shard of it, and `buckets` splits one; then `workers` fill its buckets, each alone,
-        and what a killed process filled is not filled again. Raises `UsageError`, also where nothing is kept; then
+        problem stays so, and `buckets` splits one; then `workers` fill its buckets, each alone, and what a killed
+        process filled is not filled again. Raises `UsageError`, also where nothing is kept but of a shard; then
         nothing is left.
         """
         if address := address_of(out):
             options: dict[str, Any] = {"progress": progress, "shard": shard, "workers": workers, "buckets": buckets}
             write_remote(address, lambda folder: self.write(folder, force=True, **options), force=force)
             return open_corpus(address)
-        card = msgspec.structs.replace(self.card, kept_from=self.card.fingerprint, buckets=())
-        cut = None if shard is None else self._cut(shard)
-        if cut is None and (buckets or self.card.buckets):
-            self._write_split(
-                Path(out), card, buckets or len(self.card.buckets), force, workers or SerialPool(), progress
-            )
-            return open_corpus(out)
-        with CorpusWriter(out, card=card, force=force, behind=self.behind) as writer:
-            tallies = self._tallies(progress)
-            if cut is None and all(tally.step.filter.columns for tally in tallies):
-                for table in sifted_tables(self._read_tables(progress), tallies):
-                    writer.add_table(table)
-            else:
-                groups = self._read(progress) if cut is None else cut.choose(self._read(progress))
-                for tally in tallies:
-                    groups = tally.sift(groups)
-                for group in groups:
-                    if cut is not None:
-                        cut.keep()
-                    for chain in group:
-                        writer.add(chain)
-            kept = tuple(tally.kept for tally in tallies)
-            _refuse_empty(kept)
-            if cut is not None:
-                cut.refuse_empty()
-            writer.card = msgspec.structs.replace(card, selection=(*card.selection, *kept))
-            if cut is not None:
-                cut.write(writer.folder)
-                writer.card = msgspec.structs.replace(writer.card, notes=(*card.notes, note_of(cut.shard)))
-        return open_corpus(out)
+        if shard is not None and (found := read_places(self.path)) is not None:
+            what = f"`{self.path}` is shard {found.shard} of a corpus"
+            raise UsageError(what, "join its shards first: `stepdown store merge`")
+        if buckets or self.card.buckets:
+            pool = workers or SerialPool()
+            self._write_split(Path(out), buckets or len(self.card.buckets), force, pool, progress, shard)
+        else:
+            card, cut = self._card(shard), None if shard is None else ShardCut(shard)
+            with CorpusWriter(out, card=card, force=force, behind=self.behind) as writer:
+                writer.card = self._feed(card, progress, cut, writer.add_table)
+                if cut is not None:
+                    cut.places(len(self.card.selection)).write(writer.folder)
+        return open_corpus(out) if shard is None else open_shard(Path(out))
 
-    def _cut(self, shard: Shard) -> ShardWriter:
-        if (found := read_places(self.path)) is not None:
-            raise UsageError(
-                f"`{self.path}` is shard {found.shard} of a corpus", "join its shards first: `stepdown store merge`"
-            )
-        return ShardWriter(shard, selections=len(self.card.selection))
+    def _card(self, shard: Shard | None) -> Card:
+        notes = self.card.notes if shard is None else (*self.card.notes, note_of(shard))
+        return msgspec.structs.replace(self.card, kept_from=self.card.fingerprint, buckets=(), notes=notes)
 
     def _write_split(
-        self, out: Path, card: Card, buckets: int, force: bool, pool: WorkerPool, progress: Progress | None
+        self, out: Path, buckets: int, force: bool, pool: WorkerPool, progress: Progress | None, shard: Shard | None
     ) -> None:
-        key = self._work_key()
+        card, key, before = self._card(shard), self._work_key(shard), len(self.card.selection)
         if buckets != len(self.card.buckets):
-            feed = partial(self._feed, card, progress)
-            write_split(out, feed, buckets=buckets, key=key, force=force, pool=pool, behind=self.behind)
+            cut = None if shard is None else ShardCut(shard, buckets=buckets)
+            feed = partial(self._feed, card, progress, cut)
+            beside = None if cut is None else lambda work: cut.places(before).write(work)
+            write_split(out, feed, buckets=buckets, key=key, force=force, pool=pool, behind=self.behind, beside=beside)
             return
         target = out.expanduser().resolve()
         check_out(target, force=force)
         with resumable_folder(target, f"{key}-keep") as work:
             steps = prepare_steps(self.path, self.card, self._steps, pool)
-            made = keep_buckets(work, tasks_of(self.path, self.card, steps), pool, progress)
+            made = keep_buckets(work, tasks_of(self.path, self.card, steps, shard), pool, progress)
             kept = [selection_of(step, [one.steps[at] for one in made]) for at, step in enumerate(steps)]
-            _refuse_empty(kept)
+            if shard is None:
+                _refuse_empty(kept)
+            else:
+                places_of(shard, self.card, made).write(work)
             assemble(work, msgspec.structs.replace(card, selection=(*card.selection, *kept)), made, self.behind)
 
-    def _feed(self, card: Card, progress: Progress | None, take: Callable[[ChainTable], None]) -> Card:
+    def _feed(
+        self, card: Card, progress: Progress | None, cut: ShardCut | None, take: Callable[[ChainTable], None]
+    ) -> Card:
         counters = self._tallies(progress)
-        keep_into(take, self._read_tables(progress), counters)
+        keep_into(take, self._read_tables(progress), counters, cut)
         kept = tuple(counter.kept for counter in counters)
-        _refuse_empty(kept)
+        if cut is None:
+            _refuse_empty(kept)
         return msgspec.structs.replace(card, selection=(*card.selection, *kept))
 
-    def _work_key(self) -> str:
+    def _work_key(self, shard: Shard | None) -> str:
         """Return what stands for this view, so that the work on it can be gone on with."""
-        steps = [(step.filter.name, step.filter.definition, step.seed) for step in self._steps]
-        body = msgspec.json.encode([__version__, self.card.fingerprint, self.card.chains, steps])
+        filters = [step.filter for step in self._steps]
+        steps = [
+            (one.name, one.definition, step.seed, one.reads() if one.reads else "")
+            for one, step in zip(filters, self._steps, strict=True)
+        ]
+        body = msgspec.json.encode([__version__, self.card.fingerprint, self.card.chains, steps, str(shard)])
         return blake2b(body, digest_size=8).hexdigest()
 
     def _tallies(self, progress: Progress | None) -> list[StepCounter]:
@@ -282,3 +274,9 @@ def open_corpus(path: str | Path) -> Corpus:
     card = read_card(folder)
     parts_of(folder, card)
     return Corpus(folder, card, address=address)
+
+
+def open_shard(path: Path) -> Corpus:
+    """Open the corpus of a shard, which may be empty; raises as `open_corpus`."""
+    card = read_card(path)
+    return open_corpus(path) if card.chains or read_places(path) is None else Corpus(path, card)

@@ -1,12 +1,13 @@
 """From runs to corpora: the chains a teacher wrote, or the plans that students followed."""
 
+from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Unpack
 
 import msgspec
 
-from stepdown.corpus import Card, Corpus, CorpusWriter, ShardWriter, check_out, note_of, open_corpus
+from stepdown.corpus import Card, Corpus, CorpusWriter, ShardPlaces, check_out, note_of, open_corpus
 from stepdown.errors import UsageError
 from stepdown.graders import load_grader
 from stepdown.methods import CHAIN_OF_THOUGHT, FEW_SHOT
@@ -165,7 +166,7 @@ def write_chains(
 
 def _shard_rows(run: Run, shard: Shard, corpus: CorpusWriter) -> Iterator[tuple[int, Trace, Grade]]:
     """Stream the rows of a shard's problems, and write beside the corpus where they stand in the whole."""
-    writer = ShardWriter(shard)
+    places = array("Q")
     problems, failed, last, placed = 0, 0, -1, -1
     for row in run.rows():
         ordinal, trace, _ = row
@@ -175,14 +176,14 @@ def _shard_rows(run: Run, shard: Shard, corpus: CorpusWriter) -> Iterator[tuple[
         failed += trace.solution is None
         if trace.solution is not None and placed != ordinal:
             placed = ordinal
-            writer.keep(ordinal)
+            places.append(ordinal)
         yield row
     if not problems:
         raise UsageError(
             f"shard {shard} holds none of the {run.settings.count:,} problems",
             "it may be left out where the others are joined",
         )
-    writer.write(corpus.folder, total=run.settings.count, problems=problems)
+    ShardPlaces(shard, run.settings.count, problems, 0, places).write(corpus.folder)
     left = (f"{failed} draws failed and are left out",) if failed else ()
     corpus.card = msgspec.structs.replace(corpus.card, notes=(*left, note_of(shard)))
 

@@ -13,7 +13,6 @@ from stepdown.cli.corpus_summaries import show_corpus
 from stepdown.cli.from_settings import verb
 from stepdown.cli.options import CHOICE, Buckets, Flag, Json, WorkOptions
 from stepdown.corpus import Corpus, open_corpus
-from stepdown.errors import UsageError
 from stepdown.settings import ShardSettings
 
 SHARD, WORK = ShardSettings(), WorkOptions()
@@ -52,8 +51,6 @@ def keep(
         Write JSON to stdout, as docs/cli.md promises.
     """
     part = shard.chosen
-    if part is not None and (buckets or work.parallel):
-        raise UsageError("a shard is kept by one process, in one piece", "leave out --buckets, --jobs and --on")
     source = open_corpus(corpus)
     if work.parallel and not (buckets or source.card.buckets):
         say(f"`{corpus}` is not split by problem, so one process filters it: `--buckets 64` splits what is kept")
@@ -64,6 +61,8 @@ def keep(
     seconds = monotonic() - began
     if not json:
         show_selection(kept, len(source.card.selection))
+    if not kept.card.chains:
+        say(f"shard {part} keeps nothing: its corpus is empty, and `store merge` takes it with the others")
     show_corpus(kept, as_json=json, read=source.card.chains, seconds=seconds)
     return 0
 

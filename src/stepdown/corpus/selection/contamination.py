@@ -8,7 +8,7 @@ import msgspec
 
 from stepdown.corpus.selection.filters import Filter, FilterSpec, Group
 from stepdown.corpus.selection.tables import by_problem
-from stepdown.problems import Problems, load_problems
+from stepdown.problems import Fingerprint, Problems, load_problems
 from stepdown.questions import key, words
 from stepdown.tabular import SUFFIXES
 from stepdown.types import Problem
@@ -51,7 +51,15 @@ def decontaminate(request: FilterSpec) -> Filter:
         return index(evaluation, length)
 
     definition = _definition(evaluation.dataset, length or "N")
-    return request.surveyed(definition, lambda _: _ready(request, evaluation.dataset, held()))
+    found = request.surveyed(definition, lambda _: _ready(request, evaluation.dataset, held()))
+    return msgspec.structs.replace(found, reads=lambda: _fingerprint(evaluation))
+
+
+def _fingerprint(problems: Problems) -> str:
+    found = Fingerprint()
+    for problem in problems:
+        found.add(problem)
+    return found.digits
 
 
 def _definition(dataset: str, size: int | str) -> str:

@@ -41,7 +41,7 @@ class Filter(msgspec.Struct, frozen=True):
     first has `prepare`, which takes a function that streams the groups anew at each call and returns the ready
     filter; `survey` is the same for a corpus in several hands. `report` tells, after the pass, what went and why, of
     the `notes` of all hands, or of its own. `columns` is the same rule over a table of many problems, for speed; a
-    filter of one's own has none.
+    filter of one's own has none. `reads` returns what stands for the data that it reads beside the corpus.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Filter(msgspec.Struct, frozen=True):
     columns: Columns | None = None
     survey: FirstPass | None = None
     notes: Callable[[], Any] | None = None
+    reads: Callable[[], str] | None = None
 
 
 class FilterSpec(msgspec.Struct, frozen=True):

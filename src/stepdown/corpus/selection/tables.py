@@ -48,6 +48,16 @@ class ChainTable:
         """How many problems there are."""
         return int(self.starts.sum())
 
+    @property
+    def firsts(self) -> Any:
+        """The frame of each problem's first row."""
+        return self.frame.filter(self.starts)
+
+    @property
+    def numbers(self) -> Any:
+        """The number of each row's problem, from 0, as a series."""
+        return self.starts.cast(load_polars().Int64).cum_sum() - 1
+
     @cached_property
     def starts(self) -> Mask:
         """True for the first row of each problem."""
@@ -125,9 +135,8 @@ def by_problem(keep: Callable[[Sequence[Chain]], Sequence[Chain]]) -> Columns:
 
     def mask(table: ChainTable) -> Mask:
         polars = load_polars()
-        firsts = chains_of(table.frame.filter(table.starts))
-        stays = polars.Series("stays", [bool(keep([chain])) for chain in firsts], dtype=polars.Boolean)
-        return stays.gather(table.starts.cast(polars.Int64).cum_sum() - 1)
+        stays = [bool(keep([chain])) for chain in chains_of(table.firsts)]
+        return polars.Series("stays", stays, dtype=polars.Boolean).gather(table.numbers)
 
     return mask
 
