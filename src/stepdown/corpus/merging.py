@@ -49,19 +49,19 @@ def merge_corpora(
     twice or was made otherwise than the others; then nothing is written.
     """
     parts = _checked([_opened(path) for path in dict.fromkeys(one.resolve() for one in sources)])
-    told = _Told(sum(corpus.card.chains for corpus, _ in parts), progress)
+    counter = _RowCounter(sum(corpus.card.chains for corpus, _ in parts), progress)
     behind = NONE.union(*(corpus.behind for corpus, _ in parts))
     if parts[0][0].card.buckets:
-        _join_split(parts, out, force=force, behind=behind, told=told)
+        _join_split(parts, out, force=force, behind=behind, counter=counter)
         return open_corpus(out)
     with CorpusWriter(out, card=_joined(parts), force=force, behind=behind) as writer:
         for table in _in_order([(places.places, corpus.groups()) for corpus, places in parts if corpus.card.chains]):
             writer.add_table(table)
-            told.count(table)
+            counter.count(table)
     return open_corpus(out)
 
 
-class _Told:
+class _RowCounter:
     """Counts the rows that are written for a progress."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
@@ -73,7 +73,7 @@ class _Told:
             self._progress(self._done, self._total)
 
 
-def _join_split(parts: Sequence[Part], out: Path, *, force: bool, behind: Keys, told: _Told) -> None:
+def _join_split(parts: Sequence[Part], out: Path, *, force: bool, behind: Keys, counter: _RowCounter) -> None:
     """Join the shards of a split corpus bucket by bucket, as no problem lies in another one in the whole."""
     target, made = out.expanduser().resolve(), list[FilledBucket]()
     check_out(target, force=force)
@@ -88,13 +88,13 @@ def _join_split(parts: Sequence[Part], out: Path, *, force: bool, behind: Keys, 
                     groups = (group for table in tables_of(files[at][number]) for group in table.groups())
                     rows.append((places.places[done[at] : done[at] + count], groups))
                     done[at] += count
-            made.append(fill(folder, number, _counted(_in_order(rows), told)))
+            made.append(fill(folder, number, _counted(_in_order(rows), counter)))
         assemble(folder, _joined(parts), made, behind)
 
 
-def _counted(tables: Iterator[ChainTable], told: _Told) -> Iterator[ChainTable]:
+def _counted(tables: Iterator[ChainTable], counter: _RowCounter) -> Iterator[ChainTable]:
     for table in tables:
-        told.count(table)
+        counter.count(table)
         yield table
 
 
