@@ -78,6 +78,7 @@ def main() -> None:
     found += rows("sampling.py") + rows("training.py") + rows("resume.py")
     found += rows("estimate.py") + rows("deaths.py")
     found += rows("fleet.py", "--quick")
+    found += rows("grid.py", "--demo")
     found += rows("merging.py")
     found += rows("ray_kills.py", "--quick")
     found += rows("large.py")

@@ -1,8 +1,9 @@
-"""A small OpenAI-compatible server at no latency, for measuring clients where the shared one is not at hand.
+"""A small OpenAI-compatible server, at no latency or a fixed one, for measuring clients.
 
-python benchmarks/server.py PORT
+python benchmarks/server.py PORT [MS]
 """
 
+import asyncio
 import json
 import sys
 
@@ -11,8 +12,13 @@ from aiohttp import web
 TEXT = "Let us work through it. " + "so we add the parts " * 8 + "\n\nAnswer: 42"
 
 
+LATENCY = web.AppKey("latency", float)
+
+
 async def answer(request: web.Request) -> web.Response:
     body = json.loads(await request.read())
+    if latency := request.app[LATENCY]:
+        await asyncio.sleep(latency)
     choices = [
         {"index": index, "message": {"role": "assistant", "content": TEXT}, "finish_reason": "stop"}
         for index in range(body.get("n") or 1)
@@ -24,6 +30,7 @@ async def answer(request: web.Request) -> web.Response:
 
 def main() -> None:
     app = web.Application()
+    app[LATENCY] = float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.0
     app.router.add_post("/v1/chat/completions", answer)
     web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None)
 

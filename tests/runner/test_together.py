@@ -160,3 +160,18 @@ def test_tasks_of_a_program_run_at_once_and_none_is_nothing(store: Store) -> Non
     outcomes = run_tasks([direct(4, small), direct(4, small, sampling=Sampling(max_tokens=7))], store)
     assert [outcome.counts.right for outcome in outcomes] == [4, 4] and small.most == 8
     assert run_tasks([], store) == []
+
+
+def test_a_run_with_a_head_start_has_a_problem_right_before_the_others_ask(store: Store) -> None:
+    model, rights = Watched(width=32), list[tuple[str, int]]()
+    tasks = [direct(8, model, sampling=Sampling(max_tokens=most)) for most in (50, 60, 70)]
+    outcomes = together(tasks, store, first=2, progress=lambda counts: rights.append((counts.run, counts.right)))
+    *_, lead = [outcome.run.id for outcome in outcomes]
+    assert rights.index((lead, 1)) < min(at for at, (run, right) in enumerate(rights) if run != lead and right)
+    assert [run.id for run in store.runs()] == [outcome.run.id for outcome in outcomes]
+
+
+def test_a_head_start_ends_where_nothing_is_right(store: Store) -> None:
+    wrong = ScriptedModel(lambda *_: "Answer: none", "wrong")
+    outcomes = together([direct(6, student()), direct(6, wrong)], store, first=1)
+    assert [outcome.counts.right for outcome in outcomes] == [6, 0]

@@ -32,7 +32,7 @@ class Session:
     """Runs tasks at once within one budget; `results` and `stopped` say what became of them.
 
     At a `reviewer` a person decides on each plan while a run goes on: then one task runs after another. `watch` is told
-    the counts of a run as they grow, beside the `screen`.
+    the counts of a run as they grow, beside the `screen`; the task at `first` gets a head start.
     """
 
     def __init__(
@@ -42,9 +42,10 @@ class Session:
         money: BudgetSettings,
         *,
         reviewer: ReviewPrompt | None = None,
-        watch: ProgressCallback | None = None,
+        first: int | None = None,
     ) -> None:
-        self.reviewer, self.watch = reviewer, watch
+        self.reviewer, self.first = reviewer, first
+        self.watch: ProgressCallback | None = None
         self.tasks, self.players, self.store = tasks, players, players.store
         self.prices = Prices(money.prices)
         self.budget = Budget(self.prices, money=money.budget, tokens=money.max_tokens_total)
@@ -126,7 +127,9 @@ class Session:
         asking = [self.store.id_of(task.settings()) for task in tasks if task.review]
         try:
             async with self.reviewer.asking(asking[0]) if self.reviewer and asking else nullcontext():
-                await run_together(tasks, self.store, budget=self.budget, progress=self._follow, stop=self.stop)
+                await run_together(
+                    tasks, self.store, budget=self.budget, progress=self._follow, stop=self.stop, first=self.first
+                )
         except StepdownError as error:
             self.stop(error)
         for run, lines in self._lines.items():

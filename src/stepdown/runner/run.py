@@ -38,11 +38,13 @@ async def run_together(
     budget: Budget | None = None,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
+    first: int | None = None,
 ) -> list[RunOutcome]:
     """Run tasks at once within one budget, and return what became of those that began, in the order of the tasks.
 
     The calls of all share each model's limit, earlier tasks first; a call that several want is made once. `progress`
-    is told the counts of one run at a time. Raises as `run_task` does, once the others have kept what they began.
+    is told the counts of one run at a time; the run of the task at `first` gets a head start. Raises as `run_task`
+    does, once the others have kept what they began.
     """
     for task in tasks:
         settings = task.settings()
@@ -55,7 +57,8 @@ async def run_together(
         if outcomes and stop.why is not None:
             break
         calls = Calls(store, budget=budget)
-        runs = Together([tasks[at] for at in places], store, calls, stop, progress or (lambda counts: None))
+        follow, lead = progress or (lambda counts: None), places.index(first) if first in places else None
+        runs = Together([tasks[at] for at in places], store, calls, stop, follow, first=lead)
         try:
             with rare_collections():
                 await runs.work()

@@ -43,6 +43,13 @@ class _Entry:
         return self.exhausted and not self.under_way
 
     @property
+    def is_at_its_start(self) -> bool:
+        """Whether none of its problems is right yet, and less than half of them are solved."""
+        if self.live is None or self.is_done:
+            return not self.is_done
+        return not self.live.counts.right and 2 * self.live.counts.solved < self.live.counts.total
+
+    @property
     def has_room(self) -> bool:
         """Whether another problem may be begun."""
         under_way = self.under_way + sum(one.under_way for one in self.ahead)
@@ -55,17 +62,26 @@ class Together:
     A run is given another problem while fewer attempts than twice its models' widths are under way in it and in the
     earlier runs that ask one of these models. So the first runs are filled first, later ones take what room they
     leave, runs on other models go on beside them, and what is in flight is bounded over all. No two tasks may be of one
-    run.
+    run. The run at the place `first`, if any, has a head start: others wait until a problem of it is right or half of
+    them are solved.
     """
 
     def __init__(
-        self, tasks: Sequence[Task], store: Store, calls: Calls, stop: Stop, progress: ProgressCallback
+        self,
+        tasks: Sequence[Task],
+        store: Store,
+        calls: Calls,
+        stop: Stop,
+        progress: ProgressCallback,
+        *,
+        first: int | None = None,
     ) -> None:
         self.store, self.calls, self.stop, self.progress = store, calls, stop, progress
         self.entries: list[_Entry] = []
         for task in tasks:
             self.entries.append(_Entry(task, self.entries))
         self.waiting = list(self.entries)
+        self.leader = None if first is None else self.entries[first]
         self.error: StepdownError | None = None
 
     @property
@@ -74,11 +90,11 @@ class Together:
         return [entry.live for entry in self.entries]
 
     async def work(self) -> None:
-        """Solve what is to be solved; the first run begins in any case.
+        """Solve what is to be solved; the first run, and those before one with a head start, begin in any case.
 
         Raises the first error of a run, once the others have kept what they began.
         """
-        for entry in self.entries[:1]:
+        for entry in self.entries[: 1 + (self.entries.index(self.leader) if self.leader else 0)]:
             self._begin(entry)
         watching = asyncio.create_task(self._watch())
         try:
@@ -112,8 +128,10 @@ class Together:
 
     def _next(self) -> tuple[_Entry, LiveRun, Place] | None:
         """Return the first problem that has room, begun; None where there is none, or all are to stop."""
+        if self.leader is not None and not self.leader.is_at_its_start:
+            self.leader = None
         full: set[frozenset[int]] = set()
-        for entry in list(self.waiting):
+        for entry in [one for one in self.waiting if self.leader in {None, one}]:
             if self.stop.why is not None:
                 return None
             if entry.asks in full:

@@ -59,7 +59,9 @@ def demo(*, options: DemoOptions = DEFAULTS, output: OutputOptions = OUTPUT) -> 
         problems = load_chosen(ProblemSettings(limit=options.limit, split="test"), DATASET)
         say(f"{options.limit} generated word sums, four methods; teacher {options.teacher}, student {options.student}; "
             f"store {store.path}")  # fmt: skip
-        session = Session(tasks_of(problems, grid, sampling, players), players, BudgetSettings())
+        tasks = tasks_of(problems, grid, sampling, players)
+        # The example is of the last run, which teacher and student work on in turn: it would be the last to come.
+        session = Session(tasks, players, BudgetSettings(), first=len(tasks) - 1)
         story = Story(store, session)
         session.watch = None if output.json else story.follow
         session.work()
