@@ -68,8 +68,9 @@ class Costing(msgspec.Struct, frozen=True, kw_only=True):
     """What a run would take: a line of `run --estimate --json`; costs are None where a price is unknown.
 
     `calls_low` to `calls_high` are to be sent, in `requests`; `width` of these are in flight on `servers`. `seconds` is
-    wall time. `corpus_bytes` is None where no corpus is written, `within_budget`, the share of its cost or tokens that
-    the budget allows, where there is no limit. `left_out` says what is not in it.
+    wall time of the run alone, `grid_seconds` that of all runs of the command at once. `corpus_bytes` is None where no
+    corpus is written, `within_budget`, the share of its cost or tokens that the budget allows, where there is no limit.
+    `left_out` says what is not in it.
     """
 
     run: str
@@ -91,6 +92,9 @@ class Costing(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     seconds_low: float
     seconds_high: float
+    grid_seconds: float
+    grid_seconds_low: float
+    grid_seconds_high: float
     store_bytes: int
     store_bytes_low: int
     store_bytes_high: int

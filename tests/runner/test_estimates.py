@@ -8,7 +8,7 @@ import pytest
 
 import stepdown as sd
 from stepdown.models import Prices, ScriptedModel
-from stepdown.runner import Estimate, Estimated, Task, estimate, run_task
+from stepdown.runner import Estimate, Estimated, Task, estimate, run_task, time_together
 from stepdown.store import Store, measured_requests
 from stepdown.training import sampling_task
 from stepdown.types import Messages, Reply, Sampling, Usage
@@ -141,3 +141,11 @@ def together() -> ScriptedModel:
         "together",
         version="1",
     )
+
+
+def test_runs_at_once_share_a_models_turns_and_take_no_longer_on_another_model(store: Store) -> None:
+    one, same = (estimated(direct(60, student(), sampling=Sampling(max_tokens=most)), store) for most in (99, 98))
+    other = estimated(direct(60, student("other")), store)
+    alone, both, apart = one.seconds.value, time_together([one, same]).value, time_together([one, other]).value
+    assert 1.5 * alone < both < alone + same.seconds.value
+    assert alone <= apart < 1.5 * max(alone, other.seconds.value)

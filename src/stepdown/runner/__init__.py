@@ -33,7 +33,7 @@ from stepdown.runner.cascade import VOTING, Cascade, stream_cascade
 from stepdown.runner.contamination import Contamination, TrainingOverlap, contamination_warnings, may_have_seen
 from stepdown.runner.controls import CONTROLS
 from stepdown.runner.deltas import ROLES, Delta, finished
-from stepdown.runner.estimate import Estimate, estimate
+from stepdown.runner.estimate import Estimate, estimate, time_together
 from stepdown.runner.fresh import Fresh, FreshDraws
 from stepdown.runner.grading import grade_by_workers, grade_run
 from stepdown.runner.held_plans import EVERY, StoredReview
@@ -115,5 +115,6 @@ __all__ = [
     "stream_cascade",
     "stream_one",
     "task_of",
+    "time_together",
     "trained_on",
 ]

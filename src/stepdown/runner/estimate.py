@@ -20,23 +20,15 @@ from stepdown.runner.planned_calls import (
     PlannedProblem,
     PlannedRequest,
     plan_problem,
-    shapes_of,
 )
-from stepdown.runner.simulation import SimulatedCaller, simulate
 from stepdown.runner.sizes import corpus_bytes, store_bytes
 from stepdown.runner.task import Task
+from stepdown.runner.wall_time import DRIVER, LOADING, SIMULATION, START, Workload, wall_time, workload_of
 from stepdown.store import Store
 from stepdown.types import Model, Pricing, Problem, Role, Usage
 
-# Seconds that the driving process works on one reply: storing, grading, the next request; on one core of 2026.
-DRIVER = Constant("work of the driver on a reply", 0.0005, 0.0003, 0.004, "seconds")
-START = Constant("start of the command", 1.0, 0.0, 5.0, "seconds")
-LOADING = Constant("loading of weights", 30.0, 2.0, 120.0, "seconds")
-# What the simulation leaves out, such as the turns of an event loop, as a share of the time.
-SIMULATION = Constant("real against simulated time", 1.0, 0.9, 1.2)
 # Prompts that hold earlier replies, against those with replies of usual length.
 HELD = Constant("length of prompts that hold earlier replies", 1.0, 0.8, 1.2)
-_SEEDS = range(3)
 _PROBED = 20
 LEFT_OUT = (
     "429 and other faults, and the calls that are asked again for them",
@@ -50,7 +42,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     `cost` takes replies of typical length, `most` replies as long as `max_tokens` allows; None where a price is
     unknown. The length of a plan that is not written yet is typical too. `asked` are the calls to be sent, in so many
     `requests`; `seconds` is wall time, `width` how many requests are in flight, over all `servers`. `corpus` bytes are
-    None where the task writes none. `left_out` says what the model does not know.
+    None where the task writes none. `left_out` says what the model does not know, `workload` is what the wall time is
+    simulated of.
     """
 
     calls: int
@@ -69,6 +62,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     servers: int
     constants: tuple[Constant, ...]
     left_out: tuple[str, ...]
+    workload: Workload
 
 
 class _Totals:
@@ -189,7 +183,7 @@ def _estimate(
     dollars, most = totals.bounds(scale)
     paid = _by_parts(dollars, factor) if dollars else None
     capacities = {model.name: capacity_of(model) for model in models.values()}
-    seconds = _seconds(profiles, problems, capacities, scale)
+    workload = workload_of(profiles, problems, capacities, scale=scale, parts=factor)
     return Estimate(
         calls=round((cached + asked * factor.value) * scale),
         cached=round(cached * scale),
@@ -200,14 +194,20 @@ def _estimate(
         requests=round(len(requests) * scale * factor.value),
         all_tokens=_by_parts(tokens, factor),
         dollars=paid,
-        seconds=_by_parts(seconds, factor),
+        seconds=wall_time([workload]),
         store=_by_parts(store_bytes(task, profiles, problems).times(scale), factor),
         corpus=corpus_bytes(profiles, task, problems).times(scale) if task.role == "teacher" else None,
         width=sum(one.width * one.servers for one in capacities.values()),
         servers=sum(one.servers for one in capacities.values()),
         constants=tuple(_constants(task, profiles, capacities, parts, held=any(one.holds_replies for one in requests))),
         left_out=_left_out(task, scale),
+        workload=workload,
     )
+
+
+def time_together(estimates: Sequence[Estimate]) -> Estimated:
+    """Return the wall time of all of them at once; a call that several would make is in it as often."""
+    return wall_time([one.workload for one in estimates])
 
 
 def _by_role(profiles: Sequence[CallProfile], totals: _Totals, scale: float) -> dict[Role, Usage]:
@@ -229,40 +229,6 @@ def _left_out(task: Task, scale: float) -> tuple[str, ...]:
     reviewed = ("the time that people take to review plans",) if task.review is not None else ()
     between = (f"what sets the problems apart of which one in {scale:.0f} was looked at",) if scale > 1 else ()
     return (*LEFT_OUT, *judged, *reviewed, *between)
-
-
-def _seconds(
-    profiles: Sequence[CallProfile],
-    problems: Sequence[PlannedProblem],
-    capacities: dict[str, Capacity],
-    scale: float,
-) -> Estimated:
-    """Return the wall time: simulated for both bounds and the value, with what the simulation leaves out."""
-    if not any(one.requests for one in problems):
-        return Estimated(START.low, START.value, START.high)
-    load = max(
-        (LOADING.value, LOADING.low, LOADING.high) if one.loads else (0.0, 0.0, 0.0) for one in capacities.values()
-    )
-    loading = Estimated(load[1], load[0], load[2])
-    found = []
-    for bound in ("low", "value", "high"):
-        callers = [_caller(one, capacities[one.model], bound) for one in profiles]
-        several = [one.several and not (one.guess and bound == "high") for one in profiles]
-        shapes = {shape: max(1, round(count * scale)) for shape, count in shapes_of(problems, several).items()}
-        driver = getattr(DRIVER, bound)
-        found.append([simulate(shapes, callers, driver=driver, seed=seed).seconds for seed in _SEEDS])
-    return Estimated(
-        min(found[0]) * SIMULATION.low + START.low + loading.low,
-        sorted(found[1])[1] * SIMULATION.value + START.value + loading.value,
-        max(found[2]) * SIMULATION.high + START.high + loading.high,
-    )
-
-
-def _caller(profile: CallProfile, capacity: Capacity, bound: str) -> SimulatedCaller:
-    # At worst an endpoint whose width is found by trying never bears more than it begins with.
-    widest = capacity.width if bound == "high" else capacity.widest
-    latency = profile.latency(getattr(profile.scales, bound))
-    return SimulatedCaller(profile.model, latency, capacity.width, widest, capacity.servers)
 
 
 def _constants(
