@@ -10,6 +10,7 @@ import pytest
 
 from small_lessons import FAST, chains, write_base
 from stepdown.models.local.loading import load_student
+from stepdown.models.local.places import stored_dtype
 from stepdown.models.weights.folder_identity import device, identity_settings
 from stepdown.training.bases import find_base, load_base
 from stepdown.training.datasets import prepare_datasets
@@ -71,8 +72,19 @@ def test_a_graphics_card_is_another_source(folder: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert device() == ""
     here = source(folder)
-    monkeypatch.setattr("stepdown.models.local.loading.device", lambda: "cuda")
-    assert source(folder) == f"{here}/cuda"
+    monkeypatch.setattr("stepdown.models.local.places.device", lambda: "cuda")
+    assert source(folder) == f"{here}/cuda/float16"
+    (folder / "config.json").write_text(json.dumps({"torch_dtype": "float32"}))
+    assert source(folder).endswith("/transformers/cuda/float32")
+
+
+def test_the_dtype_of_weights_is_that_of_the_config_or_else_their_own(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["dtype"], stored_dtype(folder)) == ("float16", "float16")
+    change(folder / "config.json", dtype="bfloat16")
+    assert stored_dtype(folder) == "bfloat16"
+    change(folder / "config.json", dtype=None)
+    assert stored_dtype(folder) == "float16"
 
 
 @pytest.mark.slow

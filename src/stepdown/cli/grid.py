@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from stepdown.cli.console.terminal import say
 from stepdown.cli.downloads import download
 from stepdown.cli.required_extras import check_extras
 from stepdown.cli.unused_options import changed_options, given, refuse
@@ -59,8 +60,12 @@ class Players:
         return load_grader(name, code=True)
 
     def fetch(self) -> None:
-        """Get the weights of embedded models that are not here yet."""
+        """Get the weights of embedded models that are not here yet, and say which models a graphics card computes."""
         download(self.loaded)
+        for name, model in self.loaded.items():
+            engine, _, place = (model.capabilities.source or "").partition("/")[2].partition("/")
+            if model.capabilities.local and place:
+                say(f"{name}: {engine} on {place.replace('/', ', ')}")
 
     async def close(self) -> None:
         """Let all models drop their connections."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from stepdown.extras import has, require
-from stepdown.models.local import PACKAGES
+from stepdown.models.local import PACKAGES, serves_by_transformers
 from stepdown.problems import Problems
 
 
@@ -11,7 +11,7 @@ def check_extras(models: Iterable[str], problems: Problems | None = None, *, mor
     """Raise `MissingExtra`, naming everything at once, where models, graders or `more` need what is not installed."""
     needed = list(more)
     embedded = any(name.startswith("embedded/") or name.endswith(".gguf") for name in models)
-    if embedded and not any(map(has, PACKAGES.values())):
+    if embedded and not any(map(has, PACKAGES.values())) and not serves_by_transformers():
         needed.append("embedded")
     # Read through only where it matters: a paid reply whose grade cannot be had would be the first to say so.
     if problems is not None and not has("math_verify") and any(one.kind == "expression" for one in problems):

@@ -17,6 +17,7 @@ from stepdown.cli.verbs.ask import STUDENT, TEACHER
 from stepdown.errors import StepdownError
 from stepdown.extras import EXTRAS, has, missing
 from stepdown.models import ServerLook
+from stepdown.models.local import card_name
 from stepdown.models.weights import CATALOGUE, fetched, models_folder
 from stepdown.store import SCHEMA_VERSION, Store, default_path, network_of
 from stepdown.text import counted
@@ -58,7 +59,10 @@ class StoreState(msgspec.Struct, frozen=True):
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """What `doctor --json` says; `ready` tells whether `stepdown demo` can run here, as soon as it has its models."""
+    """What `doctor --json` says; `ready` tells whether `stepdown demo` can run here, as soon as it has its models.
+
+    `card` is the graphics card that models of this machine are computed on, "" where that is the CPU.
+    """
 
     stepdown: str
     python: str
@@ -69,6 +73,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[Local, ...]
     models_folder: str
     free_bytes: int
+    card: str
     endpoints: tuple[Reached, ...]
     store: StoreState
     ready: bool
@@ -101,6 +106,7 @@ def look(store: Path | None) -> Diagnosis:
         models=models,
         models_folder=str(models_folder()),
         free_bytes=free,
+        card=card_name(),
         endpoints=tuple(reach()),
         store=state,
         ready=not why,
@@ -158,6 +164,7 @@ def lines_of(diagnosis: Diagnosis) -> list[str]:
         "",
         f"models for this machine (in {diagnosis.models_folder}, {diagnosis.free_bytes / 1e9:.1f} GB free; "
         f"engines: {engines})",
+        _line(True, f"computed on {diagnosis.card or 'the CPU'}", ""),
         *(_line(one.path is not None, one.size, f"stepdown models get {one.name}") for one in diagnosis.models),
         "",
         "endpoints",

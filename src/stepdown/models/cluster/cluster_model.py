@@ -15,6 +15,7 @@ from stepdown.models.cluster.dispatch import Dispatcher
 from stepdown.models.cluster.engine_actor import EngineSpec
 from stepdown.models.cluster.engine_workers import EngineWorkers, cards, places
 from stepdown.models.local.embedded import EmbeddedModel
+from stepdown.models.local.places import place_of
 from stepdown.models.local.worker import ERRORS, Failed, Generate
 from stepdown.types import Backoff, Messages, Reply, Sampling
 from stepdown.workers import connect, nodes
@@ -147,4 +148,7 @@ class _Running:
 def _source(model: EmbeddedModel) -> str:
     """Return where the cluster's workers answer from: on graphics cards where it has any, whatever this machine has."""
     digest, engine = (model.capabilities.source or "").split("/")[:2]
-    return "/".join([digest, engine, "cuda"] if model.engine == "transformers" and cards(nodes()) else [digest, engine])
+    place = ""
+    if model.engine == "transformers" and cards(nodes()):
+        place = place_of(Path(model.name).expanduser(), on="cuda").source
+    return "/".join(filter(None, (digest, engine, place)))

@@ -3,6 +3,16 @@
 from stepdown.models.local.chat_templates import template_of
 from stepdown.models.local.loading import PACKAGES
 from stepdown.models.local.openvino import import_genai
+from stepdown.models.local.places import card_name, serves_by_transformers
 from stepdown.models.local.transformers import NO_CODE, loading_folder, without_bars
 
-__all__ = ["NO_CODE", "PACKAGES", "import_genai", "loading_folder", "template_of", "without_bars"]
+__all__ = [
+    "NO_CODE",
+    "PACKAGES",
+    "card_name",
+    "import_genai",
+    "loading_folder",
+    "serves_by_transformers",
+    "template_of",
+    "without_bars",
+]

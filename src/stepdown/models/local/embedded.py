@@ -15,6 +15,7 @@ import msgspec
 
 from stepdown.custom import CustomModel
 from stepdown.errors import UsageError
+from stepdown.models.local.places import WIDTHS
 from stepdown.models.weights.cache import models_folder
 from stepdown.models.weights.gguf import read_header
 from stepdown.types import Capabilities, Messages, Reply, Sampling, fingerprint
@@ -23,7 +24,10 @@ from stepdown.types import Capabilities, Messages, Reply, Sampling, fingerprint
 class Engine(Protocol):
     """What runs a model: `width` replies at once, one reply per seed, `close` frees it."""
 
-    width: int
+    @property
+    def width(self) -> int:
+        """How many replies are written at once at most."""
+        ...
 
     async def draw(self, messages: Messages, sampling: Sampling, seeds: Sequence[int]) -> list[Reply]:
         """Return one reply per seed."""
@@ -41,12 +45,12 @@ class Engine(Protocol):
 class EmbeddedModel(CustomModel):
     """A model in this process; all of one file and engine share one engine, whatever event loop asks.
 
-    `source` is the start of the weights' SHA-256 with the engine's name, and its `device` unless that is the CPU, since
-    what computes otherwise writes otherwise; `width` is how many replies at once make the engine fast. With a seed the
-    n draws of a call differ and the same call, made alone, draws them again; without a seed every draw is new.
-    `Reply.usage` counts the prompt for each draw, and as `cached` where another draw of the call had read it. `prompts`
-    names the prompt set it was trained on, "" if none. `find_path` finds a GGUF file, or for the engine `transformers`
-    a folder.
+    `source` is the start of the weights' SHA-256 with the engine's name, and its `device` (`cuda/bfloat16`) unless that
+    is the CPU, since what computes otherwise writes otherwise; `width` is how many replies at once make the engine
+    fast. With a seed the n draws of a call differ and the same call, made alone, draws them again; without a seed every
+    draw is new. `Reply.usage` counts the prompt for each draw, and as `cached` where another draw of the call had read
+    it. `prompts` names the prompt set it was trained on, "" if none. `find_path` finds a GGUF file, or for the engine
+    `transformers` a folder too.
     """
 
     def __init__(
@@ -62,7 +66,7 @@ class EmbeddedModel(CustomModel):
         self.name, self.engine = name, engine
         self._source = "/".join(filter(None, (digest[:16], engine, device)))
         self.capabilities = Capabilities(source=self._source, local=True, streams=True, prompts=prompts)
-        self.width = {"openvino": 32, "llamacpp": 8, "transformers": 16}[engine]
+        self.width = {"openvino": 32, "llamacpp": 8}.get(engine) or WIDTHS[device.partition("/")[0] or "cpu"]
         self._find_path = find_path
         self._shared = False
 

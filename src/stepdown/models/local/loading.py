@@ -9,16 +9,18 @@ from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.models.http.endpoints import ADDRESSES, ANY
 from stepdown.models.local.embedded import EmbeddedModel
 from stepdown.models.local.openvino import ARCHITECTURES
+from stepdown.models.local.places import gguf_place, place_of, serves_by_transformers
 from stepdown.models.weights.cache import known_hash
 from stepdown.models.weights.catalogue import find_weights
 from stepdown.models.weights.downloads import fetch
-from stepdown.models.weights.folder_identity import device, folder_hash
+from stepdown.models.weights.folder_identity import folder_hash
 from stepdown.models.weights.gguf import Header, read_header, require_gguf
 from stepdown.models.weights.sources import Progress
 from stepdown.models.weights.students import GGUF, StudentCard, check_folder, read_card
 
 # The package that each engine for GGUF files needs.
 PACKAGES = {"openvino": "openvino_genai", "llamacpp": "xllamacpp"}
+ENGINES = (*PACKAGES, "transformers")
 
 
 def load_local(name: str) -> EmbeddedModel | None:
@@ -44,36 +46,48 @@ def load_embedded(name: str | Path, *, engine: str = "", progress: Progress | No
 
     Nothing heavy happens before the first reply or `prepare`: then weights that are not there are fetched
     (`progress` as in `catalogue.fetch`; plain lines on stderr without it) and the engine is loaded.
-    `engine` or STEPDOWN_ENGINE forces `openvino` or `llamacpp`; otherwise it is OpenVINO where it is
-    installed and knows the architecture. The model's own chat template is applied as it is, default system
-    line included; a file without one gets the messages' texts, a blank line between them.
+    `engine` or STEPDOWN_ENGINE forces `openvino`, `llamacpp` or `transformers`; otherwise it is transformers where
+    there is a graphics card, else OpenVINO where it is installed and knows the architecture. The model's own chat
+    template is applied as it is, default system line included; a file without one gets the messages' texts, a blank
+    line between them.
     Raises `UnknownName`, `UsageError` (no such file, not a GGUF file) and `MissingExtra`.
     """
     name = str(name)
     forced = engine or os.environ.get("STEPDOWN_ENGINE", "")
-    if forced and forced not in PACKAGES:
-        raise UnknownName("engine", forced, PACKAGES)
+    if forced and forced not in ENGINES:
+        raise UnknownName("engine", forced, ENGINES)
     if name.endswith(".gguf"):
         path = require_gguf(Path(name).expanduser())
         kind = choose_engine(forced, read_header(path))
-        return EmbeddedModel(name, lambda: path, engine=kind, digest=known_hash(path))
+        return EmbeddedModel(name, lambda: path, engine=kind, digest=known_hash(path), device=_gguf_device(kind))
     weights = find_weights(name.removeprefix("embedded/"))
 
     def find_path() -> Path:
         return fetch(weights.name, progress=progress or _say_on_stderr)
 
     kind = choose_engine(forced, None)
-    return EmbeddedModel(f"embedded/{weights.name}", find_path, engine=kind, digest=weights.sha256)
+    name = f"embedded/{weights.name}"
+    return EmbeddedModel(name, find_path, engine=kind, digest=weights.sha256, device=_gguf_device(kind))
+
+
+def _gguf_device(engine: str) -> str:
+    return gguf_place().source if engine == "transformers" else ""
 
 
 def choose_engine(forced: str, header: Header | None) -> str:
-    """Return the engine for a GGUF file; a header of None is a catalogue model's, which both engines know."""
+    """Return the engine for a GGUF file; a header of None is a catalogue model's, which all engines know."""
     installed = [engine for engine, package in PACKAGES.items() if find_spec(package)]
+    if forced == "transformers":
+        if not find_spec("transformers"):
+            raise MissingExtra("transformers", "train", "the engine `transformers`")
+        return forced
     if forced:
         if forced not in installed:
             raise MissingExtra(PACKAGES[forced], "embedded", f"the engine `{forced}`")
         return forced
     known = header is None or (header.architecture in ARCHITECTURES and header.tokenizer == "gpt2")
+    if known and not forced and serves_by_transformers():
+        return "transformers"
     if "openvino" in installed and known:
         return "openvino"
     if "llamacpp" in installed:
@@ -89,8 +103,8 @@ def _say_on_stderr(words: str, done: int, total: int) -> None:
 def load_student(name: str, *, engine: str = "") -> EmbeddedModel:
     """Return the model of a student folder, or of any model folder in transformers' form; nothing is loaded yet.
 
-    It is served from model.gguf where there is one and an engine for it, else by transformers; `engine` or
-    STEPDOWN_ENGINE forces `openvino`, `llamacpp` or `transformers`. `prompts` of the model is the card's.
+    Without a graphics card it is served from model.gguf where there is one and an engine for it, else by transformers;
+    `engine` or STEPDOWN_ENGINE forces `openvino`, `llamacpp` or `transformers`. `prompts` of the model is the card's.
     Raises `UsageError` for what `check_folder` and `read_card` refuse and `MissingExtra` without any engine.
     """
     folder = Path(name).expanduser()
@@ -102,20 +116,20 @@ def load_student(name: str, *, engine: str = "") -> EmbeddedModel:
         path = folder / GGUF
         return EmbeddedModel(name, lambda: path, engine=kind, digest=known_hash(path), prompts=prompts)
     digest = folder_hash(folder)
-    return EmbeddedModel(name, lambda: folder, engine=kind, digest=digest, prompts=prompts, device=device())
+    place = place_of(folder).source
+    return EmbeddedModel(name, lambda: folder, engine=kind, digest=digest, prompts=prompts, device=place)
 
 
 def _engine_of(folder: Path, card: StudentCard | None, forced: str) -> str:
-    known = [*PACKAGES, "transformers"]
-    if forced and forced not in known:
-        raise UnknownName("engine", forced, known)
+    if forced and forced not in ENGINES:
+        raise UnknownName("engine", forced, ENGINES)
     gguf = folder / GGUF
     if forced in PACKAGES and not gguf.exists():
         why = (card.gguf if card else "") or "only a student folder may have one"
         raise UsageError(
             f"`{folder}` has no model.gguf for the engine `{forced}` ({why})", "unset STEPDOWN_ENGINE to serve it"
         )
-    fast = gguf.exists() and any(find_spec(package) for package in PACKAGES.values())
+    fast = gguf.exists() and any(map(find_spec, PACKAGES.values())) and not serves_by_transformers()
     if forced != "transformers" and (forced or fast):
         return choose_engine(forced, read_header(gguf))
     if not find_spec("transformers"):
