@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,7 @@ def test_a_model_with_a_sliding_window_writes_the_same_beside_others(tmp_path: P
     engine.close()
 
 
+@pytest.mark.skipif(not find_spec("openvino_genai"), reason="needs the extra `embedded`")
 def test_a_student_is_served_by_transformers_where_there_is_a_card(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -186,13 +186,15 @@ def test_a_student_is_freed_before_the_next_is_trained(base: Path, tmp_path: Pat
     assert counted == [(0, 1), (0, 1), (1, 1), (1, 1)] and alive() == 0
 
 
-def test_a_transformers_that_scales_the_loss_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from transformers import Trainer
+def test_libraries_that_scale_the_loss_themselves_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from trl import SFTTrainer
 
     from stepdown.training.trainer import check_scaling
 
     check_scaling()
-    monkeypatch.delattr(Trainer, "loss_is_scaled_for_ga")
+    for one in SFTTrainer.__mro__:
+        if "loss_is_scaled_for_ga" in vars(one):
+            monkeypatch.delattr(one, "loss_is_scaled_for_ga")
     with pytest.raises(UsageError, match="divides a loss"):
         check_scaling()
 

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import torch
 import transformers
+import trl
 from datasets import Dataset
-from transformers import PrinterCallback, Trainer, TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from stepdown.errors import UsageError
@@ -146,11 +147,14 @@ class _Steps(TrainerCallback):  # type: ignore[misc]
 
 
 def check_scaling() -> None:
-    """Raise `UsageError` for a transformers that would divide the loss by the micro-batches of a step once more."""
-    if not hasattr(Trainer, "loss_is_scaled_for_ga"):
+    """Raise `UsageError` for libraries that would divide the loss by the micro-batches of a step once more.
+
+    Transformers before 5.19 do not know the attribute; TRL from 1.16 on says it to them in their own words.
+    """
+    if not hasattr(SFTTrainer, "loss_is_scaled_for_ga"):
         raise UsageError(
-            f"transformers `{transformers.__version__}` divides a loss that is a mean already",
-            "`pip install 'transformers>=5.19'`",
+            f"transformers `{transformers.__version__}` with trl `{trl.__version__}` divides a loss that is a mean already",
+            "`pip install 'trl>=1.16' 'transformers>=5.17'`",
         )
 
 

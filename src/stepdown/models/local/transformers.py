@@ -11,7 +11,7 @@ from typing import Any
 from stepdown.errors import CallFailed, MissingExtra, PromptTooLong, UsageError
 from stepdown.models.local.chat_templates import template_of
 from stepdown.models.local.draws import RowDraw
-from stepdown.models.local.places import WIDTHS, place_of
+from stepdown.models.local.places import WIDTHS, Place, place_of
 from stepdown.models.stop_strings import cut_at_stop
 from stepdown.types import Messages, Reply, Sampling
 from stepdown.untrusted import reading
@@ -26,13 +26,13 @@ class TransformersEngine:
     has ended leaves. Each draw is drawn by numbers of its own, so that a seed repeats it whatever shares its steps, but
     for roundings. Where memory runs out, `width` is halved, and what was under way goes on in smaller batches.
     On a CPU it computes in float32, on a card in the dtype of the weights. Log-probabilities are those at temperature
-    1. Loading takes seconds and blocks.
+    1. Loading takes seconds and blocks. `place` is by default what `place_of` says.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, place: Place | None = None) -> None:
         self.path = folder
         self._torch, transformers = _import_libraries(folder)
-        place = place_of(folder)
+        place = place or place_of(folder)
         hint = "the folder needs config.json, model.safetensors and tokenizer.json of one model"
         bars = without_bars(transformers.utils.logging) if folder.is_dir() else redirect_stderr(StringIO())
         with loading_folder(f"transformers cannot load `{folder}`", hint), bars:
