@@ -195,7 +195,7 @@ def test_libraries_that_scale_the_loss_themselves_are_refused(monkeypatch: pytes
     for one in SFTTrainer.__mro__:
         if "loss_is_scaled_for_ga" in vars(one):
             monkeypatch.delattr(one, "loss_is_scaled_for_ga")
-    with pytest.raises(UsageError, match="divides a loss"):
+    with pytest.raises(UsageError, match="divides a mean loss"):
         check_scaling()
 
 

@@ -153,7 +153,7 @@ def check_scaling() -> None:
     """
     if not hasattr(SFTTrainer, "loss_is_scaled_for_ga"):
         raise UsageError(
-            f"transformers `{transformers.__version__}` with trl `{trl.__version__}` divides a loss that is a mean already",
+            f"transformers `{transformers.__version__}` with trl `{trl.__version__}` divides a mean loss once more",
             "`pip install 'trl>=1.16' 'transformers>=5.17'`",
         )
 
