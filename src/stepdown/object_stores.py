@@ -15,6 +15,8 @@ from stepdown.untrusted import reading
 
 # What each scheme needs; fsspec itself comes with each of them.
 SCHEMES = {"s3": "s3fs", "gs": "gcsfs", "hf": "huggingface_hub"}
+# What the hub holds beside models, whose addresses name no kind.
+_KINDS = ("datasets", "spaces", "buckets")
 # A path that was an address has lost one of its slashes.
 _ADDRESS = re.compile(rf"({'|'.join(SCHEMES)}):/+([^/].*)")
 _HINT = "check the address and the credentials, which are those of the store's own tools (docs/corpora_at_scale.md)"
@@ -35,6 +37,8 @@ def _opened(address: str) -> tuple[Any, str]:
             raise MissingExtra(module, "cloud", f"`{address}`")
     with reading(f"cannot open `{address}`", _HINT):
         store, path = import_module("fsspec").core.url_to_fs(address, use_listings_cache=False)
+        # The hub's keeps lists all the same.
+        store.invalidate_cache()
     return store, path
 
 
@@ -126,13 +130,20 @@ def put_folder(folder: Path, address: str, *, last: str, progress: Progress | No
 
 def _listed(store: Any, path: str) -> Sequence[dict[str, Any]]:
     """Return what lies in a folder; nothing where there is none, though its bucket must be there."""
-    store.invalidate_cache()
     try:
         found: list[dict[str, Any]] = store.ls(path, detail=True)
     except FileNotFoundError:
-        store.ls(path.partition("/")[0], detail=False)
+        store.ls(_root(store, path), detail=False)
         return []
     return [one for one in found if one["name"] != path]
+
+
+def _root(store: Any, path: str) -> str:
+    """Return the part of a path that must be there: a bucket, or the hub's repository."""
+    parts = path.split("/")
+    if store.protocol != "hf":
+        return parts[0]
+    return "/".join(parts[: 3 if parts[0] in _KINDS else 2])
 
 
 def _fetch(store: Any, path: str, address: str, target: Path, progress: Progress | None = None) -> None:
