@@ -3,8 +3,9 @@
 python benchmarks/oldest.py [--newest] [--folder build/oldest] [--keep]
 
 It makes a virtual environment (7 GB: torch of that age brings CUDA's libraries), installs what `dependencies` and the
-extra `train` name, each at its lower bound (`--newest`: at its newest), prints the versions, and runs tests of training,
-of going on after a kill, of DPO, of two processes and of serving. Minutes; no GPU. The folder is removed, unless `--keep`.
+extra `train` name, each at its lower bound (`--newest`: at its newest), prints the versions, and runs tests of
+training, of going on after a kill, of DPO, of two processes and of serving. Minutes; no GPU. The folder is removed
+then, unless `--keep`.
 """
 
 import argparse
