@@ -90,11 +90,11 @@ class Together:
         return [entry.live for entry in self.entries]
 
     async def work(self) -> None:
-        """Solve what is to be solved; the first run, and those before one with a head start, begin in any case.
+        """Solve what is to be solved; the first run begins in any case.
 
         Raises the first error of a run, once the others have kept what they began.
         """
-        for entry in self.entries[: 1 + (self.entries.index(self.leader) if self.leader else 0)]:
+        for entry in self.entries[:1]:
             self._begin(entry)
         watching = asyncio.create_task(self._watch())
         try:
@@ -160,9 +160,14 @@ class Together:
         return None
 
     def _begin(self, entry: _Entry) -> LiveRun:
-        entry.live = LiveRun(entry.task, self.store, self.calls)
-        self.progress(entry.live.counts)
-        return entry.live
+        """Begin a run after those before it, so that the store has all in the order of their tasks."""
+        live = entry.live
+        for one in self.entries[: self.entries.index(entry) + 1]:
+            if one.live is None:
+                live = one.live = LiveRun(one.task, self.store, self.calls)
+                self.progress(live.counts)
+        assert live is not None, "the last one is this"
+        return live
 
     # -- one problem
 

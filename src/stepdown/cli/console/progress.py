@@ -194,7 +194,13 @@ class Bars:
         self.overall = Overall(entries) if len(entries) > 1 else None
         self.all_meter = Meter(f"all {len(entries)} runs", spending)
         self.crowded = len(entries) + 2 > self.screen.console.height
-        self._bars: dict[str, TaskID] = {}
+        titles = {"": self.all_meter.title} if self.overall else {}
+        titles |= {run: meter.title for run, meter in self.meters.items()}
+        room = max(16, self.screen.console.width // 4)
+        self._bars: dict[str, TaskID] = {
+            name: self.screen.add_task(clipped(title, room), total=None, figures="", visible=False)
+            for name, title in titles.items()
+        }
         self._drawn: dict[str, float] = {}
 
     def __enter__(self) -> Self:
@@ -208,18 +214,15 @@ class Bars:
         """Take in the counts of a run; where there are more runs than lines, those that have ended leave."""
         meter = self.meters[counts.run].begun(counts)
         if self.overall is None:
-            self._draw("", meter, counts, meter.text)
+            self._draw(counts.run, counts, meter.text)
             return
         self.overall.put(counts)
         if time.monotonic() - self._drawn.get("", 0.0) > _REDRAW or counts.solved == counts.total:
             sums = self.overall.sums
-            self._draw("", self.all_meter.begun(sums), sums, self.all_meter.text)
-        self._draw(counts.run, meter, counts, meter.short_text)
+            self._draw("", sums, self.all_meter.begun(sums).text)
+        self._draw(counts.run, counts, meter.short_text)
 
-    def _draw(self, name: str, meter: Meter, counts: LiveCounts, text: Callable[[LiveCounts], str]) -> None:
-        if name not in self._bars:
-            room = max(16, self.screen.console.width // 4)
-            self._bars[name] = self.screen.add_task(clipped(meter.title, room), total=None, figures="")
+    def _draw(self, name: str, counts: LiveCounts, text: Callable[[LiveCounts], str]) -> None:
         done = counts.solved == counts.total
         if time.monotonic() - self._drawn.get(name, 0.0) > _REDRAW or done:
             self._drawn[name] = time.monotonic()

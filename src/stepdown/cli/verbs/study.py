@@ -253,8 +253,9 @@ def _model_string(base: str) -> str:
 
 def _before(base: str, test: Problems, sampling: RunSampling, store: Store) -> Iterator[CellScore]:
     """Test the base as it is: asked plainly step by step, and after demonstrations, as the paper did."""
-    for method in ("chain-of-thought", "few-shot"):
-        (run,) = _runs(_solve(test, GridSettings(method=(method,), student=(base,)), sampling, store))
+    methods = ("chain-of-thought", "few-shot")
+    runs = _runs(_solve(test, GridSettings(method=methods, student=(base,)), sampling, store))
+    for method, run in zip(methods, runs, strict=True):
         yield cell_score(Cell(0, "", method), [run], name=f"before, {method}")
 
 
