@@ -59,6 +59,8 @@ def own(text: str, question: str = "") -> tuple[int, int]:
 
 
 def _turned(text: str, begin: int) -> int:
+    if "<" not in text and "[" not in text:
+        return len(text)
     for match in _TURN.finditer(text, begin):
         if not text[begin : match.start()].isspace() and match.start() > begin:
             return match.start()

@@ -163,6 +163,8 @@ def _boxes(text: str) -> list[Mark]:
 
 
 def _tags(text: str, begin: int) -> Iterator[Mark]:
+    if "<" not in text and "[" not in text:
+        return
     opened: tuple[int, str] | None = None
     for match in _TAG.finditer(text, begin):
         name = (match["angle"] or match["square"]).lower()
@@ -176,6 +178,8 @@ def _tags(text: str, begin: int) -> Iterator[Mark]:
 
 
 def _fields(text: str, begin: int) -> Iterator[Mark]:
+    if ":" not in text:
+        return
     for match in _FIELD.finditer(text, begin):
         decoded = _decoded(match["value"].strip())
         words = ", ".join(map(str, decoded)) if isinstance(decoded, list) else str(decoded)
@@ -193,6 +197,8 @@ def _decoded(value: str) -> object:
 
 
 def _hashes(text: str, begin: int) -> Iterator[Mark]:
+    if "####" not in text:
+        return
     for match in _HASHES.finditer(text, begin):
         if match["rest"].strip():
             yield Mark(match.start("rest"), match.end("rest"), "hash")

@@ -2,9 +2,7 @@
 
 import re
 from fractions import Fraction
-from functools import lru_cache
-
-import msgspec
+from functools import cached_property, lru_cache
 
 from stepdown.answers.figures import numbers
 from stepdown.answers.formulas_in_text import formulas, key
@@ -49,62 +47,127 @@ _LETTER = re.compile(
 _NAMED = re.compile(
     r"(?:who|whose|which (?:student|person|child|player|friend|team|city|day|month|of the following))\b", re.IGNORECASE
 )
+_GAP = re.compile(r"[.?!]\s+")
+_WORD = re.compile(r"[A-Za-z]+")
+_LONG_WORD = re.compile(r"[A-Za-z']{3,}")
+_PERCENT = re.compile(r"percent|%", re.IGNORECASE)
 _PLAIN = frozenset({"The", "Which", "Who", "Whose", "What", "Where", "When", "How", "If", "Each", "Express", "Figure"})
 
 
-class QuestionForm(msgspec.Struct, frozen=True):
-    """What a question wants: stems of the nouns it counts, whether money or a percentage, and the numbers it gives."""
+class QuestionForm:
+    """What a question wants; the last sentence that asks decides.
 
-    nouns: frozenset[str] = frozenset()
-    money: bool = False
-    percent: bool = False
-    given: frozenset[Fraction] = frozenset()
-    formulas: frozenset[str] = frozenset()
-    names: frozenset[str] = frozenset()
-    words: frozenset[str] = frozenset()
-    targets: frozenset[str] = frozenset()
-    equation: bool = False
-    interval: bool = False
-    expressive: bool = False
-    rounded: bool = False
-    bounds: bool = False
-    share: bool = False
-    letter: str = ""
+    Each is read when it is first looked at: most answers are found by two or three of them. `symbols` also reads what
+    only an expression needs.
+    """
+
+    def __init__(self, question: str, *, symbols: bool = True) -> None:
+        self._question, self._symbols = question, symbols
+
+    @cached_property
+    def _clause(self) -> str:
+        return _clause(self._question)
+
+    @cached_property
+    def nouns(self) -> frozenset[str]:
+        """The stems of the nouns that it counts."""
+        counted = (match[1] or match[2] or match[3] for match in _MANY.finditer(self._clause))
+        stems = (stem(word) for words in counted for word in _WORD.findall(words))
+        return frozenset(noun for noun in stems if noun not in _STOP)
+
+    @cached_property
+    def money(self) -> bool:
+        """Whether it asks for money."""
+        many = "how many" in self._clause.lower().replace("how many dollars", "")
+        return not many and _asks_money(self._clause, self._question)
+
+    @cached_property
+    def percent(self) -> bool:
+        """Whether it asks for a percentage."""
+        return bool(_PERCENT.search(self._clause))
+
+    @cached_property
+    def given(self) -> frozenset[Fraction]:
+        """The numbers that it gives."""
+        return frozenset(one.value for one in numbers(self._question[:20_000], words=True))
+
+    @cached_property
+    def formulas(self) -> frozenset[str]:
+        """The formulas that it gives, and their values."""
+        marks = formulas(self._question[:20_000]) if self._symbols else ()
+        return frozenset(key(text) for one in marks for text in (one.text, one.value))
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The stems of the words of the sentence that asks."""
+        return frozenset(stem(word) for word in _LONG_WORD.findall(self._clause)) - _STOP
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names among which it asks for one."""
+        return _names(self._clause, self._question) if self._symbols else frozenset()
+
+    @cached_property
+    def targets(self) -> frozenset[str]:
+        """The formulas of the sentence that asks."""
+        return frozenset(key(one.text) for one in (formulas(self._clause[-2000:]) if self._symbols else ()))
+
+    @property
+    def equation(self) -> bool:
+        """Whether it asks for an equation."""
+        return self._symbols and bool(_EQUATION.search(self._clause))
+
+    @property
+    def interval(self) -> bool:
+        """Whether it asks for interval notation."""
+        return self._symbols and "interval notation" in self._question
+
+    @property
+    def expressive(self) -> bool:
+        """Whether it asks for an expression that is no number."""
+        return self._symbols and bool(_EXPRESSIVE.search(self._question))
+
+    @property
+    def rounded(self) -> bool:
+        """Whether it asks for a rounded value."""
+        return self._symbols and bool(_ROUNDED.search(self._question))
+
+    @cached_property
+    def bounds(self) -> bool:
+        """Whether it asks for a least or greatest value."""
+        return bool(_BOUNDS.search(self._clause))
+
+    @cached_property
+    def share(self) -> bool:
+        """Whether it asks for a probability, a ratio or a fraction."""
+        return bool(_SHARE.search(self._clause))
+
+    @cached_property
+    def letter(self) -> str:
+        """The letter whose value it asks for, "" for none."""
+        found = _LETTER.search(self._clause)
+        return found[1] if found else ""
 
 
 @lru_cache(maxsize=4096)
 def question_form(question: str, *, symbols: bool = True) -> QuestionForm:
-    """Read a question; the last sentence that asks decides. `symbols` also reads what only an expression needs."""
-    clause = _clause(question)
-    nouns: list[str] = []
-    for match in _MANY.finditer(clause):
-        nouns += [stem(word) for word in re.findall(r"[A-Za-z]+", match[1] or match[2] or match[3])]
-    marks = formulas(question[:20_000]) if symbols else ()
-    return QuestionForm(
-        nouns=frozenset(noun for noun in nouns if noun not in _STOP),
-        money="how many" not in clause.lower().replace("how many dollars", "") and _asks_money(clause, question),
-        percent=bool(re.search(r"percent|%", clause, re.IGNORECASE)),
-        given=frozenset(one.value for one in numbers(question[:20_000], words=True)),
-        formulas=frozenset(key(text) for one in marks for text in (one.text, one.value)),
-        words=frozenset(stem(word) for word in re.findall(r"[A-Za-z']{3,}", clause)) - _STOP,
-        names=_names(clause, question) if symbols else frozenset(),
-        targets=frozenset(key(one.text) for one in (formulas(clause[-2000:]) if symbols else ())),
-        equation=symbols and bool(_EQUATION.search(clause)),
-        interval=symbols and "interval notation" in question,
-        expressive=symbols and bool(_EXPRESSIVE.search(question)),
-        rounded=symbols and bool(_ROUNDED.search(question)),
-        bounds=bool(_BOUNDS.search(clause)),
-        share=bool(_SHARE.search(clause)),
-        letter=letter[1] if (letter := _LETTER.search(clause)) else "",
-    )
+    """Return what a question wants, the same object for the same question."""
+    return QuestionForm(question, symbols=symbols)
 
 
 def _clause(question: str) -> str:
-    sentences = re.split(r"(?<=[.?!])\s+", question[-20_000:].strip())
-    asking = [one for one in sentences if "?" in one] or [one for one in sentences if _ASKS.search(one)]
-    clause = (asking or sentences)[-1]
-    at = [match.start() for match in _ASKS.finditer(clause)]
-    return clause[at[0] :] if at else clause
+    """Return the last sentence that asks, from the word that does, or the last of all."""
+    text = question[-20_000:].strip()
+    at = text.rfind("?")
+    if at >= 0:
+        begin = max((gap.end() for gap in _GAP.finditer(text, 0, at)), default=0)
+        end = _GAP.search(text, at)
+        clause = text[begin : end.start() + 1 if end else len(text)]
+    else:
+        sentences = re.split(r"(?<=[.?!])\s+", text)
+        clause = next((one for one in reversed(sentences) if _ASKS.search(one)), sentences[-1])
+    asks = _ASKS.search(clause)
+    return clause[asks.start() :] if asks else clause
 
 
 def _names(clause: str, question: str) -> frozenset[str]:
