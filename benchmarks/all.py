@@ -69,11 +69,7 @@ def rows(script: str, *arguments: str) -> list[dict[str, object]]:
 
 def main() -> None:
     found = rows("startup.py")
-    if len(sys.argv) > 1:
-        found += rows("pipeline.py", sys.argv[1])
-    else:
-        with server() as url:
-            found += rows("pipeline.py", url)
+    found += rows("pipeline.py", *sys.argv[1:2])
     found += rows("grading.py") + rows("corpus.py") + rows("chains.py") + rows("embedded.py")
     found += rows("sampling.py") + rows("training.py") + rows("resume.py")
     found += rows("estimate.py") + rows("deaths.py")

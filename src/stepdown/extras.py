@@ -1,5 +1,6 @@
 """The optional parts of an installation: what each is for, what shows that it is there, and what a command lacks."""
 
+import sys
 from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
@@ -7,6 +8,8 @@ from typing import Any
 
 from stepdown.errors import MissingExtra
 
+# Windows has no uvloop, and goes without.
+_FAST = () if sys.platform == "win32" else ("uvloop",)
 _TRAINING = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "polars", "gguf")
 # What each extra is for, and the modules that show it is installed.
 EXTRAS = {
@@ -16,6 +19,7 @@ EXTRAS = {
     "report": ("charts in html reports", ("altair", "vl_convert")),
     "hub": ("data sets and weights from the hub", ("huggingface_hub", "polars")),
     "web": ("the web app", ("starlette", "uvicorn", "jinja2")),
+    "fast": ("calls that take less of a processor", _FAST),
     "ray": ("models and computing on every node of a Ray cluster", ("ray",)),
     "cloud": ("corpora in object stores: `s3://`, `gs://`, `hf://`", ("fsspec", "s3fs", "gcsfs", "huggingface_hub")),
     "train": ("training students, serving those without a model.gguf", _TRAINING),

@@ -14,7 +14,7 @@ FLOORS = {
     **dict.fromkeys(
         (
             *("types", "errors", "extras", "files", "identity", "usercode", "version", "text", "tabular", "untrusted"),
-            *("prompts", "answers", "questions", "settings", "events", "toml_files", "shards"),
+            *("prompts", "answers", "questions", "settings", "events", "toml_files", "shards", "loops"),
         ),
         0,
     ),

@@ -1,6 +1,5 @@
 """One command's runs from the first call to the last: budget, progress, interruptions, and what became of each."""
 
-import asyncio
 import os
 import time
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from stepdown.cli.grid import Players
 from stepdown.cli.progress_lines import ProgressLines
 from stepdown.cli.run_summaries import Paid, Result, result_of
 from stepdown.errors import Interrupted, StepdownError
+from stepdown.loops import run_loop
 from stepdown.models import Prices
 from stepdown.reports import report
 from stepdown.runner import Budget, LiveCounts, ProgressCallback, Stop, Task, run_together
@@ -104,7 +104,7 @@ class Session:
         self.players.fetch()
         began = time.monotonic()
         with interruptible(self.stop), self.screen:
-            asyncio.run(self._work())
+            run_loop(self._work())
         self.seconds = time.monotonic() - began
         for run in self.settings:
             if run in self._counts:

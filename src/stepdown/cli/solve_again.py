@@ -1,11 +1,10 @@
 """A plan's problem solved again from the command line: who solves, and what came of it."""
 
-import asyncio
-
 import msgspec
 
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.grid import Players
+from stepdown.loops import run_loop
 from stepdown.runner import Calls, Rerun, finished, solve_again
 from stepdown.settings import EndpointSettings
 from stepdown.store import Run
@@ -42,7 +41,7 @@ def solve_edited(run: Run, problem: Problem, plan: Plan, *, student: str, prompt
             await players.close()
 
     say(f"solving with {model.name} ...")
-    _show(run, asyncio.run(work()), plan, as_json=as_json)
+    _show(run, run_loop(work()), plan, as_json=as_json)
 
 
 def _show(run: Run, rerun: Rerun, plan: Plan, *, as_json: bool) -> None:

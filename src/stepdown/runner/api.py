@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, Unpack, cast
 
 from stepdown.errors import CallFailed, StepdownError
+from stepdown.loops import run_loop
 from stepdown.models import Prices
 from stepdown.problems import Problems
 from stepdown.runner.api_options import (
@@ -43,9 +44,9 @@ def plain(work: Coroutine[Any, Any, T]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return run_loop(work)
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
+        return pool.submit(run_loop, work).result()
 
 
 def open_store(path: str | Path | None = None) -> Store:

@@ -9,7 +9,7 @@ from itertools import chain, repeat
 import msgspec
 
 from stepdown.errors import BudgetReached, CallFailed, PromptTooLong
-from stepdown.models.http import LostReply, losses_to, report_loss, server_faults_to
+from stepdown.models.http import LostReply, losses_to, report_loss
 from stepdown.runner.accounts import Account
 from stepdown.runner.budget import Budget, Reservation, aborted_bound, usage_bound
 from stepdown.runner.coalescing import PendingReply
@@ -84,7 +84,7 @@ class Payment:
         used: list[Usage] | None = []
         try:
             failed = partial(self.writer.put_server_fault, batch[0].request.run)
-            with losses_to(partial(self._lose, batch[0])), server_faults_to(failed):
+            with losses_to(partial(self._lose, batch[0]), failed):
                 replies = await self._draw(batch)
             known = [reply.usage for reply in replies if reply.usage is not None]
             used = known if len(known) == len(replies) else None

@@ -1,6 +1,5 @@
 """`stepdown grade`: stored solutions graded again."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from stepdown.cli.judge_costs import Judging, refuse_unused
 from stepdown.cli.options import CHOICE, Jobs, Limit, OutputOptions, WorkOptions
 from stepdown.cli.run_summaries import Paid
 from stepdown.cli.unused_options import given, refuse
+from stepdown.loops import run_loop
 from stepdown.measuring import JudgeBudget
 from stepdown.reports import disagreements
 from stepdown.runner import grade_by_workers, grade_run
@@ -120,7 +120,7 @@ def grade(
             if options.jobs > 1 or (endpoint.on and not judging.judge):
                 _grade_by_workers(found, graders, WorkOptions(jobs=options.jobs, on=endpoint.on), shard=part)
             else:
-                asyncio.run(_grade(found, graders, players, budget, shard=part))
+                run_loop(_grade(found, graders, players, budget, shard=part))
         names = [found.stored_grader(name) for name in graders] if options.grader is None else [found.grader]
         counts = tuple(count(found, name, part) for name in names)
         differing = differences(found, names, part) if len(names) > 1 else iter(())
