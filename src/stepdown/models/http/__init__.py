@@ -3,7 +3,7 @@
 from stepdown.models.http.concurrency import AdaptiveConcurrency
 from stepdown.models.http.endpoint_model import TIMEOUT
 from stepdown.models.http.endpoints import ANY, LOCAL
-from stepdown.models.http.lost_replies import LostReply, ServerFault, losses_to, report_loss, server_faults_to
+from stepdown.models.http.lost_replies import LostReply, ServerFault, losses_to, report_loss
 
 __all__ = [
     "ANY",
@@ -14,5 +14,4 @@ __all__ = [
     "ServerFault",
     "losses_to",
     "report_loss",
-    "server_faults_to",
 ]

@@ -1,6 +1,7 @@
 """Web addresses: read, checked and joined."""
 
 import re
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from stepdown.errors import UsageError
@@ -47,6 +48,7 @@ def split_address(address: str) -> SplitResult:
     return parts
 
 
+@lru_cache(maxsize=1024)
 def join_address(base: str, path: str) -> str:
     """Return the address with a path added before its query."""
     parts = urlsplit(base)

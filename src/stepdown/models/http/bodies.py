@@ -1,12 +1,9 @@
 """The bytes of a response, within bounds that hold after they were decompressed."""
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
 
+from stepdown.models.http.connections import Response
 from stepdown.models.http.limits import RetryableError
-
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse
 
 # A reply of 128,000 tokens with a log-probability each has some 15 MiB; a stream has 300 bytes around each token.
 MOST_BYTES = 32 << 20
@@ -18,7 +15,7 @@ def too_big(what: str, most: int = MOST_BYTES) -> RetryableError:
     return RetryableError(f"{what} of over {most >> 20} MiB", mark="too big", paid=True)
 
 
-async def read_body(response: "ClientResponse") -> tuple[bytes, Exception | None]:
+async def read_body(response: Response) -> tuple[bytes, Exception | None]:
     """Return the body, and what broke it off; raises `RetryableError` for one of over 32 MiB.
 
     A body that broke off may be whole all the same: a server may be wrong about its length.
@@ -27,7 +24,7 @@ async def read_body(response: "ClientResponse") -> tuple[bytes, Exception | None
 
     parts, size, whole = list[bytes](), 0, False
     try:
-        async for chunk in response.content.iter_any():
+        while chunk := await response.read():
             parts.append(chunk)
             size += len(chunk)
             if size > MOST_BYTES:
@@ -41,10 +38,10 @@ async def read_body(response: "ClientResponse") -> tuple[bytes, Exception | None
     return b"".join(parts), None
 
 
-async def stream_body(response: "ClientResponse") -> AsyncIterator[bytes]:
+async def stream_body(response: Response) -> AsyncIterator[bytes]:
     """Yield the body as it comes; raises `RetryableError` after 256 MiB."""
     size = 0
-    async for chunk in response.content.iter_any():
+    while chunk := await response.read():
         size += len(chunk)
         if size > MOST_STREAMED:
             raise too_big("a stream", MOST_STREAMED)

@@ -1,7 +1,9 @@
 """Connections to an endpoint: how they are opened, through which proxy, and what it means when they break."""
 
+import socket
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from stepdown.errors import EndpointRefused, UsageError
@@ -11,30 +13,101 @@ from stepdown.models.http.endpoints import Endpoint
 from stepdown.models.http.limits import RetryableError
 
 if TYPE_CHECKING:
-    from aiohttp import ClientSession
+    from aiohttp import ClientResponse, ClientSession
 
-CONNECT_TIMEOUT = 15.0
+CONNECT_TIMEOUT, IDLE_TIMEOUT = 15.0, 30.0
 
 
-def open_session(endpoint: Endpoint, timeout: float) -> "ClientSession":
+class Response(Protocol):
+    """A response whose body is still to be read."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The head, by names in any case."""
+        ...
+
+    async def read(self) -> bytes:
+        """Return the next bytes of the body, none at its end."""
+        ...
+
+    def close(self) -> None:
+        """Drop the connection, whatever more comes."""
+        ...
+
+
+class Session(Protocol):
+    """Kept-alive connections to an address. What breaks is raised as `OSError`, `ValueError` or aiohttp's errors."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        ...
+
+    async def post(self, url: str, data: bytes) -> Response:
+        """Return a response whose body is still to be read."""
+        ...
+
+    async def get(self, url: str) -> Response:
+        """Return a response whose body is still to be read."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class _Response:
+    def __init__(self, response: "ClientResponse") -> None:
+        self.status, self.headers = response.status, response.headers
+        self.read, self.close = response.content.readany, response.close
+
+
+class _Session:
+    def __init__(self, session: "ClientSession", proxy: str | None) -> None:
+        self._session, self._proxy = session, proxy
+        self.close = session.close
+
+    @property
+    def closed(self) -> bool:
+        return self._session.closed
+
+    async def post(self, url: str, data: bytes) -> _Response:
+        return _Response(await self._session.post(url, data=data, allow_redirects=False, proxy=self._proxy))
+
+    async def get(self, url: str) -> _Response:
+        return _Response(await self._session.get(url, allow_redirects=False, proxy=self._proxy))
+
+
+def open_session(endpoint: Endpoint, timeout: float) -> Session:
     """Return a session for an endpoint; `timeout` is in seconds per request.
 
     A user and password in the address are what is sent: one request carries one authorization, and whoever wrote
-    them there meant this address.
+    them there meant this address. Raises `UsageError` for a proxy of the environment that is none.
     """
     import aiohttp
 
+    proxy = find_proxy(endpoint.url)
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_TIMEOUT),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT),
+        headers=_headers(endpoint),
+    )
+    return _Session(session, proxy)
+
+
+def _headers(endpoint: Endpoint) -> dict[str, str]:
     headers = {"Content-Type": "application/json", "User-Agent": "stepdown", **endpoint.dialect.headers}
     header = endpoint.key_header or endpoint.dialect.key_header
     is_bearer = header == "Authorization"
     if endpoint.key and not (is_bearer and "@" in urlsplit(endpoint.base).netloc):
         headers[header] = ("Bearer " if is_bearer else "") + endpoint.key.reveal()
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT),
-        headers=headers,
-    )
+    return headers
 
 
 def read_break(endpoint: Endpoint, error: Exception, timeout: float) -> Exception:
@@ -47,9 +120,9 @@ def read_break(endpoint: Endpoint, error: Exception, timeout: float) -> Exceptio
         return EndpointRefused(f"the certificate of {at} is not accepted", "mend the address or the certificate")
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         return EndpointRefused(f"the proxy on the way to {at} does not answer", "mend `HTTPS_PROXY`, or set `NO_PROXY`")
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
+    if isinstance(error, aiohttp.ClientConnectorDNSError | socket.gaierror):
         return RetryableError(f"no address is known for {at}", kind="unreachable", hint=hint)
-    if isinstance(error, aiohttp.ClientConnectorError):
+    if isinstance(error, aiohttp.ClientConnectorError | ConnectionRefusedError):
         return RetryableError(f"nothing listens at {at}", kind="unreachable", hint=hint)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return RetryableError(f"no connection to {at} within {CONNECT_TIMEOUT:g} s", kind="unreachable", hint=hint)

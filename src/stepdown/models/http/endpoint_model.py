@@ -5,14 +5,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, suppress
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from stepdown.errors import CallFailed, EndpointRefused
 from stepdown.models.http.api_errors import read_api_error
 from stepdown.models.http.bodies import read_body, stream_body
-from stepdown.models.http.connections import find_proxy, open_session, read_break
+from stepdown.models.http.connections import Response, Session, open_session, read_break
 from stepdown.models.http.dialects.dialect import Answer, CompletionRequest
 from stepdown.models.http.endpoints import Endpoint
 from stepdown.models.http.http_errors import read_failure
@@ -22,9 +22,6 @@ from stepdown.models.http.replies import read_replies
 from stepdown.models.http.streaming import StreamedReply, read_events
 from stepdown.models.stop_strings import complete_up_to
 from stepdown.types import Backoff, Capabilities, HiddenProgress, Messages, Reply, Sampling
-
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
 
 T = TypeVar("T")
 
@@ -64,9 +61,8 @@ class EndpointModel:
         self.limits = limits or Limits(endpoint.name, concurrency=concurrency)
         self.refused: frozenset[str] = frozenset()
         self._timeout, self._logprobs = timeout, logprobs
-        self._session: ClientSession | None = None
+        self._session: Session | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._proxy: str | None = None
 
     def __repr__(self) -> str:
         return f"ChatModel(name={self.name!r}, source={self.endpoint.source!r})"
@@ -131,11 +127,11 @@ class EndpointModel:
             refused=self.refused,
         )
 
-    async def open_stream(self, messages: Messages, sampling: Sampling) -> "ClientResponse":
+    async def open_stream(self, messages: Messages, sampling: Sampling) -> Response:
         """Return the response of a stream that is still to be read, by one attempt outside the limits."""
         return await self._adapting(lambda: self._post(self._request(messages, sampling, stream=True)))
 
-    async def _post(self, request: CompletionRequest) -> "ClientResponse":
+    async def _post(self, request: CompletionRequest) -> Response:
         """Return a response of a good status whose body is still to be read."""
         import aiohttp
 
@@ -143,7 +139,7 @@ class EndpointModel:
         url = endpoint.dialect.address(endpoint.base, endpoint.model, stream=request.stream)
         body = endpoint.dialect.encode(request)
         try:
-            response = await session.post(url, data=body, allow_redirects=False, proxy=self._proxy)
+            response = await session.post(url, body)
         except (OSError, ValueError, aiohttp.ClientError) as error:
             raise self._read_break(error) from None
         if 200 <= response.status < 300:
@@ -155,13 +151,12 @@ class EndpointModel:
     def _read_break(self, error: Exception) -> Exception:
         return read_break(self.endpoint, error, self._timeout)
 
-    async def _session_here(self) -> "ClientSession":
+    async def _session_here(self) -> Session:
         loop = asyncio.get_running_loop()
         if self._session is not None and self._loop is loop and not self._session.closed:
             return self._session
         if self._session is not None and self._loop is not None and self._loop.is_closed():
             await self._session.close()
-        self._proxy = find_proxy(self.endpoint.url)
         self._loop, self._session = loop, open_session(self.endpoint, self._timeout)
         return self._session
 
@@ -181,7 +176,7 @@ class EndpointModel:
                 yield piece
 
     async def read_stream(
-        self, response: "ClientResponse", sampling: Sampling, started: float
+        self, response: Response, sampling: Sampling, started: float
     ) -> AsyncGenerator[str | HiddenProgress | Reply, None]:
         """Yield what `stream` does of a response that is open since `started` (by `perf_counter`)."""
         streamed, text, sent = StreamedReply(), "", 0
@@ -204,7 +199,7 @@ class EndpointModel:
             yield rest
         yield reply
 
-    async def _events(self, response: "ClientResponse", reply: StreamedReply) -> AsyncIterator[list[Answer]]:
+    async def _events(self, response: Response, reply: StreamedReply) -> AsyncIterator[list[Answer]]:
         """Yield a stream's events; what breaks after its text has ended is nothing to the reply."""
         import aiohttp
 
@@ -221,7 +216,7 @@ class EndpointModel:
         except StopAsyncIteration:
             with suppress(OSError, ValueError, aiohttp.ClientError):
                 # The end of the body lets the connection be used again.
-                await asyncio.wait_for(response.content.readany(), _LAST)
+                await asyncio.wait_for(response.read(), _LAST)
         except (OSError, ValueError, aiohttp.ClientError, RetryableError) as error:
             if not reply.finished:
                 reason = error.reason if isinstance(error, RetryableError) else type(error).__name__
@@ -263,11 +258,11 @@ class EndpointModel:
         session = await self._session_here()
         url = self.endpoint.dialect.models_address(self.endpoint.base)
         try:
-            async with session.get(url, proxy=self._proxy) as response:
-                raw, broken = await read_body(response)
-                if broken is not None:
-                    raise broken
-                return response.status, response.headers, raw
+            response = await session.get(url)
+            raw, broken = await read_body(response)
+            if broken is not None:
+                raise broken
+            return response.status, response.headers, raw
         except (OSError, ValueError, aiohttp.ClientError) as error:
             raise self._read_break(error) from None
 

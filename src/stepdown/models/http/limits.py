@@ -111,7 +111,8 @@ class Limits:
         try:
             return await self._call(attempt, retries)
         finally:
-            self._late.discard(retries)
+            if retries.count:
+                self._late.discard(retries)
 
     async def once(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Return what `attempt` returns, in turn; whoever asks decides what follows its `RetryableError`."""

@@ -29,16 +29,6 @@ def report_loss(text: str, usage: Usage | None) -> None:
         note(LostReply(text, usage))
 
 
-@contextmanager
-def losses_to(note: Callable[[LostReply], None]) -> Iterator[None]:
-    """Tell what models spend in this task while the `with` lasts."""
-    before = _NOTED.set(note)
-    try:
-        yield
-    finally:
-        _NOTED.reset(before)
-
-
 class ServerFault(msgspec.Struct, frozen=True):
     """One attempt that failed at a server of a fleet, by its address, and why."""
 
@@ -57,10 +47,11 @@ def report_server_fault(server: str, reason: str) -> None:
 
 
 @contextmanager
-def server_faults_to(note: Callable[[ServerFault], None]) -> Iterator[None]:
-    """Tell which servers fail in this task while the `with` lasts."""
-    before = _FAULTS.set(note)
+def losses_to(loss: Callable[[LostReply], None], fault: Callable[[ServerFault], None] | None = None) -> Iterator[None]:
+    """Tell what models spend on no reply in this task while the `with` lasts, and which servers fail."""
+    before = _NOTED.set(loss), _FAULTS.set(fault)
     try:
         yield
     finally:
-        _FAULTS.reset(before)
+        _NOTED.reset(before[0])
+        _FAULTS.reset(before[1])
