@@ -9,7 +9,7 @@ from typing import Any
 from stepdown.errors import MissingExtra
 
 # Windows has no uvloop, and goes without.
-_FAST = () if sys.platform == "win32" else ("uvloop",)
+_FAST = ("httptools",) if sys.platform == "win32" else ("httptools", "uvloop")
 _TRAINING = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "polars", "gguf")
 # What each extra is for, and the modules that show it is installed.
 EXTRAS = {

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from stepdown.models.http.connections import Response
+from stepdown.models.http.connections import HttpResponse
 from stepdown.models.http.limits import RetryableError
 
 # A reply of 128,000 tokens with a log-probability each has some 15 MiB; a stream has 300 bytes around each token.
@@ -15,7 +15,7 @@ def too_big(what: str, most: int = MOST_BYTES) -> RetryableError:
     return RetryableError(f"{what} of over {most >> 20} MiB", mark="too big", paid=True)
 
 
-async def read_body(response: Response) -> tuple[bytes, Exception | None]:
+async def read_body(response: HttpResponse) -> tuple[bytes, Exception | None]:
     """Return the body, and what broke it off; raises `RetryableError` for one of over 32 MiB.
 
     A body that broke off may be whole all the same: a server may be wrong about its length.
@@ -38,7 +38,7 @@ async def read_body(response: Response) -> tuple[bytes, Exception | None]:
     return b"".join(parts), None
 
 
-async def stream_body(response: Response) -> AsyncIterator[bytes]:
+async def stream_body(response: HttpResponse) -> AsyncIterator[bytes]:
     """Yield the body as it comes; raises `RetryableError` after 256 MiB."""
     size = 0
     while chunk := await response.read():

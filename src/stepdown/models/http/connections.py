@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from stepdown.errors import EndpointRefused, UsageError
+from stepdown.extras import has
 from stepdown.models.environment import unquoted
 from stepdown.models.http.addresses import bare_address, split_address
 from stepdown.models.http.endpoints import Endpoint
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT, IDLE_TIMEOUT = 15.0, 30.0
 
 
-class Response(Protocol):
+class HttpResponse(Protocol):
     """A response whose body is still to be read."""
 
     @property
@@ -40,7 +41,7 @@ class Response(Protocol):
         ...
 
 
-class Session(Protocol):
+class HttpSession(Protocol):
     """Kept-alive connections to an address. What breaks is raised as `OSError`, `ValueError` or aiohttp's errors."""
 
     @property
@@ -48,11 +49,11 @@ class Session(Protocol):
         """Whether it was closed."""
         ...
 
-    async def post(self, url: str, data: bytes) -> Response:
+    async def post(self, url: str, data: bytes) -> HttpResponse:
         """Return a response whose body is still to be read."""
         ...
 
-    async def get(self, url: str) -> Response:
+    async def get(self, url: str) -> HttpResponse:
         """Return a response whose body is still to be read."""
         ...
 
@@ -83,20 +84,26 @@ class _Session:
         return _Response(await self._session.get(url, allow_redirects=False, proxy=self._proxy))
 
 
-def open_session(endpoint: Endpoint, timeout: float) -> Session:
-    """Return a session for an endpoint; `timeout` is in seconds per request.
+def open_session(endpoint: Endpoint, timeout: float, *, direct: bool = True) -> HttpSession:
+    """Return a session for an endpoint in this event loop; `timeout` is in seconds per request.
+
+    A plain HTTP address without a proxy is asked by `DirectSession` where `direct` and the extra `fast` allow it.
 
     A user and password in the address are what is sent: one request carries one authorization, and whoever wrote
     them there meant this address. Raises `UsageError` for a proxy of the environment that is none.
     """
+    headers, proxy = _headers(endpoint), find_proxy(endpoint.url)
+    if direct and proxy is None and urlsplit(endpoint.url).scheme == "http" and has("httptools"):
+        from stepdown.models.http.direct import DirectSession
+
+        return DirectSession(headers, timeout=timeout, connect=CONNECT_TIMEOUT, idle=IDLE_TIMEOUT)
     import aiohttp
 
-    proxy = find_proxy(endpoint.url)
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_TIMEOUT),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT),
-        headers=_headers(endpoint),
+        headers=headers,
     )
     return _Session(session, proxy)
 

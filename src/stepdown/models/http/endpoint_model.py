@@ -12,7 +12,7 @@ import msgspec
 from stepdown.errors import CallFailed, EndpointRefused
 from stepdown.models.http.api_errors import read_api_error
 from stepdown.models.http.bodies import read_body, stream_body
-from stepdown.models.http.connections import Response, Session, open_session, read_break
+from stepdown.models.http.connections import HttpResponse, HttpSession, open_session, read_break
 from stepdown.models.http.dialects.dialect import Answer, CompletionRequest
 from stepdown.models.http.endpoints import Endpoint
 from stepdown.models.http.http_errors import read_failure
@@ -61,7 +61,7 @@ class EndpointModel:
         self.limits = limits or Limits(endpoint.name, concurrency=concurrency)
         self.refused: frozenset[str] = frozenset()
         self._timeout, self._logprobs = timeout, logprobs
-        self._session: Session | None = None
+        self._session: HttpSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
@@ -127,11 +127,11 @@ class EndpointModel:
             refused=self.refused,
         )
 
-    async def open_stream(self, messages: Messages, sampling: Sampling) -> Response:
+    async def open_stream(self, messages: Messages, sampling: Sampling) -> HttpResponse:
         """Return the response of a stream that is still to be read, by one attempt outside the limits."""
         return await self._adapting(lambda: self._post(self._request(messages, sampling, stream=True)))
 
-    async def _post(self, request: CompletionRequest) -> Response:
+    async def _post(self, request: CompletionRequest) -> HttpResponse:
         """Return a response of a good status whose body is still to be read."""
         import aiohttp
 
@@ -151,7 +151,7 @@ class EndpointModel:
     def _read_break(self, error: Exception) -> Exception:
         return read_break(self.endpoint, error, self._timeout)
 
-    async def _session_here(self) -> Session:
+    async def _session_here(self) -> HttpSession:
         loop = asyncio.get_running_loop()
         if self._session is not None and self._loop is loop and not self._session.closed:
             return self._session
@@ -176,7 +176,7 @@ class EndpointModel:
                 yield piece
 
     async def read_stream(
-        self, response: Response, sampling: Sampling, started: float
+        self, response: HttpResponse, sampling: Sampling, started: float
     ) -> AsyncGenerator[str | HiddenProgress | Reply, None]:
         """Yield what `stream` does of a response that is open since `started` (by `perf_counter`)."""
         streamed, text, sent = StreamedReply(), "", 0
@@ -199,7 +199,7 @@ class EndpointModel:
             yield rest
         yield reply
 
-    async def _events(self, response: Response, reply: StreamedReply) -> AsyncIterator[list[Answer]]:
+    async def _events(self, response: HttpResponse, reply: StreamedReply) -> AsyncIterator[list[Answer]]:
         """Yield a stream's events; what breaks after its text has ended is nothing to the reply."""
         import aiohttp
 

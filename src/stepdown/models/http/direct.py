@@ -1,0 +1,320 @@
+"""Connections to plain HTTP addresses without what most of aiohttp's time goes into; httptools reads the responses.
+
+For calls to servers of one's own, by the thousand a second: no TLS, no proxy, no redirects, no cookies, one response
+at a time on each connection. It raises what aiohttp raises, so that whoever asks need not know which it is.
+"""
+
+import asyncio
+import socket
+import time
+import zlib
+from base64 import b64encode
+from collections import deque
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import cast
+
+from aiohttp import ClientPayloadError, ConnectionTimeoutError, ServerDisconnectedError
+from httptools import HttpParserError, HttpResponseParser
+from multidict import CIMultiDict
+from yarl import URL
+
+# A head longer than this is none. Of a body that nobody reads so much waits here, then the sender has to.
+_MOST_HEAD, _MOST_WAITING = 64 << 10, 256 << 10
+_PIECE = 1 << 20  # bytes that are decompressed at a time
+_FRAMES = {"content-length", "transfer-encoding"}
+_COMPRESSED = {"gzip", "x-gzip", "deflate"}
+
+
+class DirectSession:
+    """Kept-alive connections to one address, in one event loop; `timeout`, `connect` and `idle` are in seconds."""
+
+    def __init__(self, headers: Mapping[str, str], *, timeout: float, connect: float, idle: float) -> None:
+        self._head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._timeout, self._connect, self._idle = timeout, connect, idle
+        self._loop = asyncio.get_running_loop()
+        self._free: list[_Connection] = []
+        self._all: set[_Connection] = set()
+        self.closed = False
+
+    async def post(self, url: str, data: bytes) -> "DirectResponse":
+        """Return a response whose body is still to be read."""
+        return await self._sent("POST", url, data)
+
+    async def get(self, url: str) -> "DirectResponse":
+        """Return a response whose body is still to be read."""
+        return await self._sent("GET", url, b"")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self.closed = True
+        if not self._loop.is_closed():
+            for connection in list(self._all):
+                connection.abort()
+            await asyncio.sleep(0)
+        self._free.clear()
+
+    async def _sent(self, method: str, url: str, data: bytes) -> "DirectResponse":
+        target, opening = _target(method, url)
+        until = self._loop.time() + self._timeout
+        connection = self._kept() or await self._connected(target)
+        response = connection.begin(until)
+        head = f"{opening}{self._head}Content-Length: {len(data)}\r\n\r\n".encode()
+        connection.write(head + data)
+        try:
+            await response.opened()
+        except BaseException:
+            connection.abort()
+            raise
+        return response
+
+    def _kept(self) -> "_Connection | None":
+        while self._free:
+            connection = self._free.pop()
+            if connection.is_open and time.monotonic() - connection.since < self._idle:
+                return connection
+            connection.abort()
+        return None
+
+    async def _connected(self, target: URL) -> "_Connection":
+        if target.raw_host is None or target.port is None:
+            raise ValueError("an address without a host")
+        try:
+            async with asyncio.timeout(min(self._connect, self._timeout)):
+                _, connection = await self._loop.create_connection(
+                    lambda: _Connection(self._free, self._all), target.raw_host, target.port
+                )
+        except TimeoutError:
+            raise ConnectionTimeoutError() from None
+        except socket.gaierror:
+            raise
+        except OSError as error:
+            # Whatever the system calls it: there is no connection, and so nothing was sent.
+            raise ConnectionRefusedError(str(error)) from None
+        return connection
+
+
+@lru_cache(maxsize=4096)
+def _target(method: str, url: str) -> tuple[URL, str]:
+    """Return where a request goes, and the first lines of its head. Raises `ValueError`."""
+    target = URL(url)
+    opening = f"{method} {target.raw_path_qs} HTTP/1.1\r\nHost: {target.host_port_subcomponent}\r\nAccept: */*\r\n"
+    if target.user is not None or target.password is not None:
+        named = b64encode(f"{target.user or ''}:{target.password or ''}".encode()).decode()
+        opening += f"Authorization: Basic {named}\r\n"
+    return target, f"{opening}Accept-Encoding: gzip, deflate\r\n"
+
+
+class DirectResponse:
+    """A response whose body is still to be read."""
+
+    def __init__(self, connection: "_Connection", until: float) -> None:
+        self.status, self.headers = 0, CIMultiDict[str]()
+        self._connection: _Connection | None = connection
+        self._loop = asyncio.get_running_loop()
+        self._parts: deque[bytes] = deque()
+        self._waiting, self._over = 0, False
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._inflate: zlib._Decompress | None = None
+        self._timer = self._loop.call_at(until, self.fail, TimeoutError())
+
+    async def opened(self) -> None:
+        """Return once the head has come."""
+        while not self.status:
+            if self._error is not None:
+                raise self._error
+            await self._more()
+        if self.headers.get("content-encoding", "").lower() in _COMPRESSED:
+            self._inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+
+    async def read(self) -> bytes:
+        """Return the next bytes of the body, none at its end."""
+        if self._inflate is None:
+            return await self._next()
+        while chunk := self._inflate.unconsumed_tail or await self._next():
+            if piece := self._inflated(chunk):
+                return piece
+        return b""
+
+    def close(self) -> None:
+        """Drop the connection, whatever more comes."""
+        self._timer.cancel()
+        if self._connection is not None:
+            self._connection.abort()
+
+    async def _next(self) -> bytes:
+        while not self._parts:
+            if self._error is not None:
+                raise self._error
+            if self._over:
+                return b""
+            await self._more()
+        part = self._parts.popleft()
+        self._waiting -= len(part)
+        if self._connection is not None and self._waiting < _MOST_WAITING:
+            self._connection.resume()
+        return part
+
+    def _inflated(self, chunk: bytes) -> bytes:
+        assert self._inflate is not None, "the body is compressed"
+        try:
+            return self._inflate.decompress(chunk, _PIECE)
+        except zlib.error as error:
+            raise ClientPayloadError(str(error)) from None
+
+    async def _more(self) -> None:
+        self._waiter = self._loop.create_future()
+        await self._waiter
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # -- called by the connection
+
+    def begin(self, status: int, headers: CIMultiDict[str]) -> None:
+        """Take in the head."""
+        self.status, self.headers = status, headers
+        self._wake()
+
+    def add(self, part: bytes) -> bool:
+        """Take in bytes of the body; return whether the sender should wait."""
+        self._parts.append(part)
+        self._waiting += len(part)
+        self._wake()
+        return self._waiting > _MOST_WAITING
+
+    def end(self) -> None:
+        """Take in that the body is whole: its connection is another's."""
+        self._over, self._connection = True, None
+        self._timer.cancel()
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """Take in that no more will come."""
+        connection, self._connection = self._connection, None
+        if not self._over:
+            self._over, self._error = True, error
+            self._timer.cancel()
+            self._wake()
+        if connection is not None:
+            connection.abort()
+
+
+class _Connection(asyncio.Protocol):
+    """One connection with at most one response under way; `since` is when it last became free (`time.monotonic`)."""
+
+    def __init__(self, free: "list[_Connection]", every: "set[_Connection]") -> None:
+        self._free, self._every = free, every
+        self._parser = HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._response: DirectResponse | None = None
+        self.since = 0.0
+        self._paused = self._stray = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._headers = CIMultiDict[str]()
+        self._size, self._in_head, self._framed = 0, True, False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be written to."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def begin(self, until: float) -> DirectResponse:
+        """Return the response to the request that is written next, to be whole until a moment by the loop's clock."""
+        self._reset()
+        self._response = DirectResponse(self, until)
+        return self._response
+
+    def write(self, data: bytes) -> None:
+        """Send a request."""
+        assert self._transport is not None, "it is connected"
+        self._transport.write(data)
+
+    def resume(self) -> None:
+        """Let more of the body come."""
+        if self._paused and self._transport is not None and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Drop it."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- called by the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own are no subclass
+        self._every.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserError as error:
+            self._break(str(error))
+            return
+        if self._stray:
+            self.abort()
+        elif self._in_head and self._size > _MOST_HEAD:
+            self._break("a head without end")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._every.discard(self)
+        self._transport = None
+        response = self._response
+        if response is None:
+            return
+        if not self._in_head and not self._framed:
+            self._response = None
+            response.end()
+        else:
+            self._break("closed")
+
+    def _break(self, why: str) -> None:
+        response, self._response = self._response, None
+        if response is not None:
+            response.fail(ServerDisconnectedError(why) if self._in_head else ClientPayloadError(why))
+        self.abort()
+
+    # -- called by the parser
+
+    def on_message_begin(self) -> None:
+        self._stray = self._response is None  # something that nobody asked for
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        text = name.decode("latin-1")
+        self._framed = self._framed or text.lower() in _FRAMES
+        self._headers.add(text, value.decode(errors="surrogateescape"))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._headers = CIMultiDict[str]()
+        elif self._response is not None:
+            self._in_head = False
+            self._response.begin(status, self._headers)
+
+    def on_body(self, body: bytes) -> None:
+        if self._response is not None and self._response.add(body) and self.is_open and not self._paused:
+            assert self._transport is not None, "it is open"
+            self._paused = True
+            self._transport.pause_reading()
+
+    def on_message_complete(self) -> None:
+        if self._in_head:  # a status before the one that counts, such as 100
+            return
+        response, self._response = self._response, None
+        if response is not None:
+            response.end()
+        self.resume()
+        if self._parser.should_keep_alive() and self.is_open:
+            self.since = time.monotonic()
+            self._free.append(self)
+        else:
+            self.abort()
