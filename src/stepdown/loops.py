@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import Coroutine
+from importlib import import_module
 from typing import Any, TypeVar
+
+from stepdown.extras import has
 
 T = TypeVar("T")
 
 
 def run_loop(work: Coroutine[Any, Any, T]) -> T:
     """Return what a coroutine returns, as `asyncio.run` does."""
-    try:
-        import uvloop
-    except ImportError:  # an optional speed-up, which Windows has not
-        return asyncio.run(work)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    factory = import_module("uvloop").new_event_loop if has("uvloop") else None
+    with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(work)

@@ -109,7 +109,8 @@ class DirectResponse:
     """A response whose body is still to be read."""
 
     def __init__(self, connection: "_Connection", until: float) -> None:
-        self.status, self.headers = 0, CIMultiDict[str]()
+        self.status = 0
+        self.headers: CIMultiDict[str] = CIMultiDict()
         self._connection: _Connection | None = connection
         self._loop = asyncio.get_running_loop()
         self._parts: deque[bytes] = deque()
@@ -216,7 +217,7 @@ class _Connection(asyncio.Protocol):
         self._reset()
 
     def _reset(self) -> None:
-        self._headers = CIMultiDict[str]()
+        self._headers: CIMultiDict[str] = CIMultiDict()
         self._size, self._in_head, self._framed = 0, True, False
 
     @property
@@ -295,7 +296,7 @@ class _Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         if status < 200:
-            self._headers = CIMultiDict[str]()
+            self._headers = CIMultiDict()
         elif self._response is not None:
             self._in_head = False
             self._response.begin(status, self._headers)
