@@ -76,7 +76,7 @@ def main() -> None:
     found += rows("fleet.py", "--quick")
     found += rows("grid.py", "--demo")
     found += rows("merging.py")
-    found += rows("ray_kills.py", "--quick")
+    found += rows("ray_kills.py", "--quick") + rows("ray_study.py")
     found += rows("large.py")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with (HERE / "results.jsonl").open("a") as kept:

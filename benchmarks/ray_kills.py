@@ -1,11 +1,13 @@
 """Workers, nodes and drivers of a Ray cluster killed in mid-run: what is lost, and what is asked again.
 
-python benchmarks/ray_kills.py [--kills 2] [--quick] [--json]     the bar's own size: --kills 20
+python benchmarks/ray_kills.py [--kills 2] [--kind worker node driver] [--kept FILE] [--quick] [--json]
 
-Three nodes on this machine hold a student of random weights. Per kind, so many kills: a worker's process, and a node,
-each while a run goes on (bars: every problem has its answer, the texts are those of a run without kills, and no more
-prompts were sent again than were in flight at the kills); and the process of `stepdown run` itself, which is then
-started again until it ends (bars: what was stored is still there, word for word, and was not sent again).
+Three nodes on this machine hold a student of random weights. Each kill has a run of its own, at a moment of its own:
+the process of the worker that has most to do; the node that has, which is started again; the process of `stepdown run`,
+after which the same command is given again. Bars, for every kill: what was stored stays, word for word; every problem
+has its answer, which is that of a run without kills; a worker's or a node's death repeats no more prompts than it can
+hold; a driver's repeats what was in flight, which the store has booked, and leaves no actor. `--kept` appends each kill
+to a file as it is done, and goes on with what is there: the bar's own size is --kills 20.
 """
 
 import argparse
@@ -22,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from random import Random
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests" / "support"))
@@ -38,172 +41,238 @@ from stepdown.runner import Task, run_task  # noqa: E402
 from stepdown.store import Run, Store  # noqa: E402
 from stepdown.types import Model, Sampling  # noqa: E402
 
-NODES, LOOK, WAIT, TOKENS, BATCH = ("first", "second", "third"), 0.05, 120.0, 32, 300
-Texts = dict[str, str]
-Calls = dict[bytes, bytes]
+KINDS, NODES = ("worker", "node", "driver"), ("first", "second", "third")
+LOOK, WAIT, TOKENS, PROBLEMS = 0.01, 180.0, 32, 300
 Row = dict[str, object]
 
 
-def task(model: Model, folder: Path, problems: int) -> Task:
-    return Task(
-        problems=load_problems(str(folder / "sums.jsonl"), limit=problems),
-        method=load_method("direct"),
-        student=model,
-        grader=load_grader("default"),
-        prompts=load_prompts("student"),
-        sampling=Sampling(max_tokens=TOKENS),
-    )
+class Setting:
+    """The folder with problems, a student and the texts it answers without kills; the cluster, and the model on it."""
 
+    def __init__(self, folder: Path, cluster: LoopbackCluster) -> None:
+        self.folder, self.cluster = folder, cluster
+        self.student, self.problems = folder / "student", folder / "sums.jsonl"
+        # All of one length: where a batch is padded, roundings decide between words of equal chance.
+        rows = [
+            {"question": f"What is {n} plus one?", "answer": str(n + 1)} for n in range(100_000, 100_000 + PROBLEMS)
+        ]
+        self.problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        small_student(self.student)
+        self.expected = self.texts(load_model(str(self.student)), folder / "plain.sqlite")
+        self._model: ClusterModel | None = None
 
-def calls(path: Path) -> Calls:
-    """Return the stored replies, whole, by key; none of a store that is being made.
+    @property
+    def model(self) -> ClusterModel:
+        if self._model is None:
+            found = load_model(str(self.student), on="ray")
+            assert isinstance(found, ClusterModel)
+            self._model = found
+        return self._model
 
-    What was in flight when a driver died is stored too, by the next one, without a source: as calls that gave no reply.
-    """
-    with closing(sqlite3.connect(path)) as store, suppress(sqlite3.OperationalError):
-        return dict(store.execute("select key, reply from calls where source != ''").fetchall())
-    return {}
+    def texts(self, model: Model, path: Path) -> dict[str, str]:
+        task = Task(
+            problems=load_problems(str(self.problems)),
+            method=load_method("direct"),
+            student=model,
+            grader=load_grader("default"),
+            prompts=load_prompts("student"),
+            sampling=Sampling(max_tokens=TOKENS),
+        )
+        with Store(path) as store:
+            return solutions(asyncio.run(run_task(task, store)).run)
 
-
-def solutions(run: Run) -> Texts:
-    """Return the solutions of a run, by problem."""
-    return {trace.problem.id: trace.solution for trace in run.traces() if trace.solution is not None}
-
-
-def run_with(model: Model, folder: Path, name: str, problems: int) -> Texts:
-    """Run, and return the solutions; what the store has from a run of fewer problems is not asked again."""
-    with Store(folder / name) as store:
-        return solutions(asyncio.run(run_task(task(model, folder, problems), store)).run)
+    def close(self) -> None:
+        if self._model is not None:
+            asyncio.run(self._model.close())
+            self._model = None
 
 
 class Running(threading.Thread):
     """A run in a thread of its own: only a main thread may start nodes."""
 
-    def __init__(self, model: ClusterModel, folder: Path, name: str, problems: int) -> None:
+    def __init__(self, here: Setting, path: Path) -> None:
         super().__init__(daemon=True)
-        self._arguments = (model, folder, name, problems)
-        self.solutions: Texts = {}
+        self._here, self._path = here, path
+        self.solutions: dict[str, str] = {}
 
     def run(self) -> None:
-        self.solutions = run_with(*self._arguments)
+        self.solutions = self._here.texts(self._here.model, self._path)
 
 
-def kill_worker(model: ClusterModel) -> int:
-    process, flying = max(model.in_flight.items(), key=lambda one: one[1])
-    with suppress(ProcessLookupError):
-        os.kill(process, signal.SIGKILL)
-    return flying
+def solutions(run: Run) -> dict[str, str]:
+    """Return the solutions of a run, by problem."""
+    return {trace.problem.id: trace.solution for trace in run.traces() if trace.solution is not None}
 
 
-def node_killer(cluster: LoopbackCluster) -> Callable[[ClusterModel], int]:
-    """Return what kills the oldest node but the first, whoever works there, and starts another."""
+def calls(path: Path, *, left: bool = False) -> dict[bytes, bytes]:
+    """Return the stored replies, whole, by key; none of a store that is being made.
 
-    def kill(model: ClusterModel) -> int:
-        # It may be given more until it is dead: at most twice what its engine takes at once.
-        flying = 2 * model.width // len(model.in_flight)
-        oldest = next(iter(cluster.nodes))
-        cluster.remove(oldest)
-        cluster.add(f"{oldest}-again")
-        return flying
-
-    return kill
+    What was in flight when a driver died is stored by the next one as calls that gave no reply, without a source: those
+    are what is `left`.
+    """
+    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
+        return dict(store.execute(f"select key, reply from calls where (source = '') = {left:d}").fetchall())
+    return {}
 
 
-def killed(kind: str, model: ClusterModel, kill: Callable[[ClusterModel], int], folder: Path, kills: int) -> Row:
-    """Run batch after batch of new problems until there were so many kills."""
-    done, count, before, flying, began = 0, 0, model.repeated, 0, time.monotonic()
-    while done < kills:
-        count += BATCH
-        running = Running(model, folder, f"{kind}.sqlite", count)
-        running.start()
-        while running.is_alive():
-            time.sleep(LOOK)
-            if done < kills and len(model.in_flight) == len(NODES) and max(model.in_flight.values()):
-                flying += kill(model)
-                done += 1
-        found = running.solutions
+def wait(happened: Callable[[], bool], what: str) -> float:
+    """Return after how many seconds it happened."""
+    began = time.monotonic()
+    while not happened():
+        assert time.monotonic() < began + WAIT, f"never came: {what}"
+        time.sleep(LOOK)
+    return round(time.monotonic() - began, 2)
+
+
+def kill_worker(here: Setting, worker: int) -> None:
+    os.kill(worker, signal.SIGKILL)
+
+
+def kill_node(here: Setting, worker: int) -> None:
+    """Kill the node of a worker with all its processes, and start another."""
+    name = here.model.nodes[worker]
+    here.cluster.remove(name)
+    here.cluster.add(f"{name.split('+')[0]}+{time.monotonic_ns()}")
+
+
+def busiest(here: Setting, kind: str) -> int:
+    """Return the process of the worker that has most to do; the head is no node to kill."""
+    there = {one: flying for one, flying in here.model.in_flight.items() if flying}
+    if kind == "node":
+        nodes = here.model.nodes
+        there = {one: flying for one, flying in there.items() if nodes.get(one, NODES[0]) != NODES[0]}
+    return max(there, key=lambda one: there[one], default=0)
+
+
+def held(here: Setting, kind: str, number: int) -> Row:
+    """Run all problems on the cluster, and kill a worker or its node when so many replies are stored."""
+    moment, path = Random(f"{kind} {number}").randrange(8, PROBLEMS * 2 // 3), here.folder / f"{kind}{number}.sqlite"
+    asyncio.run(here.model.prepare())
+    wait(lambda: len(here.model.in_flight) == len(NODES), "three workers")
+    repeated, most = here.model.repeated, 2 * here.model.width // len(NODES)
+    running = Running(here, path)
+    running.start()
+    wait(lambda: not running.is_alive() or (len(calls(path)) >= moment and busiest(here, kind) > 0), "the moment")
+    worker = busiest(here, kind)
+    flying, kept = here.model.in_flight[worker], calls(path)
+    (kill_node if kind == "node" else kill_worker)(here, worker)
+    running.join()
     return {
-        "benchmark": f"ray-{kind}-killed", "kills": done, "problems": count, "answered": len(found),
-        "asked_again": model.repeated - before, "in_flight": flying,
-        "same": found == plain(folder, count), "seconds": round(time.monotonic() - began, 1),
+        "in_flight": flying, "may_repeat": most, "asked_again": here.model.repeated - repeated,
+        "answered": len(running.solutions), **compared(here, kept, path, running.solutions),
     }  # fmt: skip
 
 
-def plain(folder: Path, problems: int) -> Texts:
-    """Return the solutions of a run of the same problems in this process."""
-    return run_with(load_model(str(folder / "student")), folder, "plain.sqlite", problems)
-
-
-def drivers_killed(folder: Path, kills: int) -> Row:
-    """Kill `stepdown run` each time it has stored something more, then let it end."""
-    path, problems = folder / "driver.sqlite", BATCH * (kills + 1)
-    command = [sys.executable, "-m", "stepdown", "run", str(folder / "sums.jsonl"), "-n", str(problems)]
-    command += ["--method", "direct", "--student", str(folder / "student"), "--max-tokens", str(TOKENS)]
-    command += ["--on", "ray", "--json", "--store", str(path)]
-    began, done, lost = time.monotonic(), 0, 0
-    while done < kills:
-        before = calls(path)
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        deadline = time.monotonic() + WAIT
-        while process.poll() is None and len(calls(path)) < len(before) + 8 and time.monotonic() < deadline:
-            time.sleep(LOOK)
-        process.kill()
-        process.communicate()
-        done += 1
-        lost += not before.items() <= calls(path).items()
-    stored = calls(path)
+def driven(here: Setting, kind: str, number: int) -> Row:
+    """Kill `stepdown run` when so many replies are stored, and give the same command again."""
+    moment, path = Random(f"{kind} {number}").randrange(8, PROBLEMS * 2 // 3), here.folder / f"{kind}{number}.sqlite"
+    command = [sys.executable, "-m", "stepdown", "run", str(here.problems), "--method", "direct"]
+    command += ["--student", str(here.student), "--max-tokens", str(TOKENS), "--on", "ray", "--json"]
+    command += ["--store", str(path)]
+    here.close()
+    wait(lambda: not here.cluster.actors(), "no actor of others")
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait(lambda: first.poll() is not None or len(calls(path)) >= moment, "the moment")
+    actors = here.cluster.actors()
+    first.kill()
+    first.wait()
+    kept = calls(path)
+    assert actors and len(kept) < PROBLEMS, "it was in mid-run"
+    gone = wait(
+        lambda: not here.cluster.actors().keys() & actors.keys() and not any(map(alive, actors.values())), "end"
+    )
     ended = subprocess.run(command, capture_output=True, text=True)
     [found] = map(json.loads, ended.stdout.splitlines())
     with Store(path, reading=True) as store:
         texts = solutions(store.run(found["run"]))
+    flying = len(calls(path, left=True))
     return {
-        "benchmark": "ray-driver-killed", "kills": done, "problems": problems, "stored_before_last": len(stored),
-        "lost": lost + (not stored.items() <= calls(path).items()), "sent_by_last": found["calls"],
-        "in_all": len(calls(path)), "same": texts == plain(folder, problems),
-        "seconds": round(time.monotonic() - began, 1),
+        "in_flight": flying, "may_repeat": flying, "asked_again": found["calls"] - (PROBLEMS - len(kept) - flying),
+        "answered": len(texts), "actors": len(actors), "actors_gone_s": gone, **compared(here, kept, path, texts),
     }  # fmt: skip
 
 
-def verdicts(row: Row) -> Iterator[tuple[str, bool]]:
-    """Yield the bars of a row and whether they are met."""
-    kind, kills = str(row["benchmark"]).split("-")[1], row["kills"]
-    if kind == "driver":
-        sent, rest = int(str(row["sent_by_last"])), int(str(row["in_all"])) - int(str(row["stored_before_last"]))
-        yield f"{kills} drivers killed: {row['lost']} answers lost, bar 0", row["lost"] == 0
-        yield f"{sent} calls sent by the last driver for the {rest} that were not stored, bar equal", sent == rest
-    else:
-        lost = int(str(row["problems"])) - int(str(row["answered"]))
-        again, flying = int(str(row["asked_again"])), int(str(row["in_flight"]))
-        yield f"{kills} {kind}s killed: {lost} of {row['problems']} problems without an answer, bar 0", lost == 0
-        yield f"{again} prompts asked again, bar at most the {flying} in flight at the kills", again <= flying
-    yield "texts as without kills", bool(row["same"])
+def alive(process: int) -> bool:
+    """Whether a process is there, and no zombie."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
-def measure(folder: Path, kills: int) -> Iterator[Row]:
-    # All of one length: where a batch is padded, roundings decide between words of equal chance.
-    rows = [{"question": f"What is {n} plus one?", "answer": str(n + 1)} for n in range(100_000, 120_000)]
-    (folder / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (small_student(folder / "student") / "model.gguf").unlink()
-    with loopback_cluster(*NODES) as cluster:
-        yield drivers_killed(folder, kills)
-        model = load_model(str(folder / "student"), on="ray")
-        assert isinstance(model, ClusterModel)
-        yield killed("worker", model, kill_worker, folder, kills)
-        yield killed("node", model, node_killer(cluster), folder, kills)
-        asyncio.run(model.close())
+def compared(here: Setting, kept: dict[bytes, bytes], path: Path, texts: dict[str, str]) -> Row:
+    """Return how many replies were stored at the kill and are lost now, and whether the texts are as they must be."""
+    lost = len(kept.items() - calls(path).items())
+    return {"stored": len(kept), "lost": lost, "same": texts == here.expected}
+
+
+def faults_of(row: Row) -> list[str]:
+    """Return what of one kill is not as it must be."""
+    wrong = [] if row["lost"] == 0 else [f"{row['lost']} stored replies lost"]
+    if row["answered"] != PROBLEMS:
+        wrong.append(f"{row['answered']} of {PROBLEMS} answered")
+    if not row["same"]:
+        wrong.append("other texts")
+    again, most = int(str(row["asked_again"])), int(str(row["may_repeat"]))
+    if again > most:
+        wrong.append(f"{again} asked again of {most}")
+    return wrong
+
+
+def summary(kind: str, rows: list[Row]) -> Row:
+    def total(name: str) -> int:
+        return sum(int(str(row[name])) for row in rows)
+
+    wrong = {f"{kind} {row['number']}": faults_of(row) for row in rows if faults_of(row)}
+    return {
+        "benchmark": f"ray-{kind}-killed", "kills": len(rows), "problems": PROBLEMS * len(rows),
+        "answered": total("answered"), "stored_at_kill": total("stored"), "lost": total("lost"),
+        "in_flight": total("in_flight"), "asked_again": total("asked_again"), "may_repeat": total("may_repeat"),
+        "same": sum(bool(row["same"]) for row in rows), "met": not wrong, "wrong": wrong,
+        "seconds": round(sum(float(str(row["seconds"])) for row in rows)),
+    }  # fmt: skip
+
+
+def measure(kinds: list[str], kills: int, rows: list[Row]) -> Iterator[Row]:
+    """Yield a row for each kill that is not among the rows yet."""
+    missing = {kind: set(range(kills)) - {row["number"] for row in rows if row["kind"] == kind} for kind in kinds}
+    if not any(missing.values()):
+        return
+    with tempfile.TemporaryDirectory() as name:
+        os.environ["STEPDOWN_CACHE"] = f"{name}/cache"
+        with loopback_cluster(*NODES) as cluster:
+            here = Setting(Path(name), cluster)
+            try:
+                for kind in kinds:
+                    for number in sorted(missing[kind], key=str):
+                        began = time.monotonic()
+                        row = (driven if kind == "driver" else held)(here, kind, int(str(number)))
+                        seconds = round(time.monotonic() - began, 1)
+                        yield {"kind": kind, "number": number, **row, "seconds": seconds}
+            finally:
+                here.close()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=2)
+    parser.add_argument("--kind", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--kept", type=Path)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        for row in measure(Path(name), 1 if chosen.quick else chosen.kills):
-            print(json.dumps(row) if chosen.json else "  ".join(f"{key}={value}" for key, value in row.items()))
-            for text, met in verdicts(row):
-                print(f"{'met' if met else 'MISSED'}: {text}", file=sys.stderr if chosen.json else sys.stdout)
+    lines = chosen.kept.read_text().splitlines() if chosen.kept and chosen.kept.exists() else []
+    rows: list[Row] = list(map(json.loads, lines))
+    for row in measure(list(chosen.kind), 1 if chosen.quick else chosen.kills, rows):
+        rows.append(row)
+        print(json.dumps(row), "; ".join(faults_of(row)), file=sys.stderr, flush=True)
+        if chosen.kept:
+            with chosen.kept.open("a") as kept:
+                kept.write(json.dumps(row) + "\n")
+    found = [summary(kind, [row for row in rows if row["kind"] == kind]) for kind in chosen.kind]
+    for row in found:
+        print(json.dumps(row) if chosen.json else "  ".join(f"{key}={value}" for key, value in row.items()))
+    met = sum(bool(row["met"]) for row in found)
+    print(f"bars: {met} of {len(found)} kinds met", file=sys.stderr if chosen.json else sys.stdout)
 
 
 if __name__ == "__main__":

@@ -27,15 +27,34 @@ class LoopbackCluster:
     def address(self) -> str:
         return str(self._cluster.address)
 
-    def add(self, name: str, **environment: str) -> None:
-        """Start a node of one core."""
+    def add(self, name: str, *, cards: int = 0, **environment: str) -> None:
+        """Start a node of one core, or of cards, which are in Ray's books alone, with a core each."""
         self.nodes[name] = self._cluster.add_node(
-            num_cpus=1, node_name=name, node_ip_address=HOST, object_store_memory=_SMALL, env_vars=environment or None
+            num_cpus=max(1, cards),
+            num_gpus=cards,
+            node_name=name,
+            node_ip_address=HOST,
+            object_store_memory=_SMALL,
+            env_vars=environment or None,
         )
 
     def remove(self, name: str) -> None:
         """Kill a node: nothing on it has time to end."""
         self._cluster.remove_node(self.nodes.pop(name), allow_graceful=False)
+
+    @contextmanager
+    def joined(self, name: str, *, cards: int = 0, **environment: str) -> Iterator[None]:
+        """Have a further node for a while."""
+        self.add(name, cards=cards, **environment)
+        try:
+            yield
+        finally:
+            self.remove(name)
+
+    def actors(self) -> dict[str, int]:
+        """The actors that are not dead, of any driver, by Ray's id: their processes, 0 of one that has none yet."""
+        table = self._cluster.global_state.actor_table(None)
+        return {name: one.get("Pid") or 0 for name, one in table.items() if one["State"] != "DEAD"}
 
 
 @contextmanager

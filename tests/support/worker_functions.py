@@ -20,6 +20,11 @@ def folder(_: int) -> str:
     return os.getcwd()
 
 
+def card(_: int) -> str:
+    """The graphics card that Ray gave this process."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "")
+
+
 def threads(_: int) -> str:
     return os.environ.get("OMP_NUM_THREADS", "")
 

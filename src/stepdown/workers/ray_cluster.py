@@ -164,10 +164,16 @@ def _refusal(address: str, error: Exception) -> StepdownError:
             f"the Ray cluster at `{address}` has other versions: {text}",
             "install the same Python and ray here as there",
         )
+    token = f"{_MODE}=token and {_TOKEN}, or the file ~/.ray/auth_token"
     if "uthentication" in text or "token" in text.lower():
         return EndpointRefused(
-            f"the Ray cluster at `{address}` refuses this process: {text}",
-            f"give its token: {_MODE}=token and {_TOKEN}, or the file ~/.ray/auth_token",
+            f"the Ray cluster at `{address}` refuses this process: {text}", f"give its token: {token}"
+        )
+    if address and "Failed to connect" in text:
+        # Something listens there, or it would not have been tried. To another token Ray does not say more.
+        return EndpointRefused(
+            f"what listens at `{address}` does not let this process in: {text}",
+            f"it may be no Ray cluster, or one with another token; give its: {token}",
         )
     where = f"at `{address}`" if address else "on this machine"
     return EndpointRefused(f"no Ray cluster {where}: {text}", "`ray status` says what is wrong with it")

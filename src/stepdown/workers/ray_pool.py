@@ -53,16 +53,20 @@ class RayPool(Closing):
 
     def __init__(self, *, most: int = 0, whole: bool = False) -> None:
         self._ray = connect()
-        self._most, (self._cores, cards) = most, _share(nodes()) if whole else (1, 0)
+        self._most, (self._cores, self._cards) = most, _share(nodes()) if whole else (1, 0)
         self._task = self._ray.remote(perform_on_node).options(
-            num_cpus=self._cores, num_gpus=cards, max_retries=TRIES - 1, scheduling_strategy="SPREAD"
+            num_cpus=self._cores, num_gpus=self._cards, max_retries=TRIES - 1, scheduling_strategy="SPREAD"
         )
 
     @property
     def width(self) -> int:
         """How many items the nodes that are there now work on at once."""
-        found = max(1, sum(node.cpus // self._cores for node in nodes()))
+        found = max(1, sum(self._places(node) for node in nodes()))
         return min(found, self._most) if self._most else found
+
+    def _places(self, node: ClusterNode) -> int:
+        cores = node.cpus // self._cores
+        return min(cores, node.gpus // self._cards) if self._cards else cores
 
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item], *, name: Callable[[Item], str] = str

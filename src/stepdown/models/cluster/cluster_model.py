@@ -65,6 +65,11 @@ class ClusterModel(CustomModel):
         return {one.process: one.in_flight for one in self._running.workers.ready} if self._running else {}
 
     @property
+    def nodes(self) -> dict[int, str]:
+        """The name of the node that each worker that is ready is on, by its process there."""
+        return {one.process: one.node.name for one in self._running.workers.ready} if self._running else {}
+
+    @property
     def refused(self) -> dict[str, str]:
         """The nodes that were left out, by name, and why."""
         return {node.name: why for node, why in self._running.workers.refused.items()} if self._running else {}

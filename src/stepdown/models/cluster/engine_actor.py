@@ -13,10 +13,12 @@ from stepdown.models.cluster.weight_files import SentFile, receive
 from stepdown.models.local.embedded import EmbeddedModel
 from stepdown.models.local.loading import load_local
 from stepdown.models.local.worker import Failed, Finished, Generate, failed
+from stepdown.text import clipped
 from stepdown.workers import Versions, connect, difference, versions
 
 encode = msgspec.msgpack.encode
 decode_message = msgspec.msgpack.Decoder(list[Generate]).decode
+_LONGEST = 200
 decode_answer = msgspec.msgpack.Decoder(list[Finished | Failed]).decode
 
 
@@ -55,12 +57,16 @@ class EngineActor:
             model = await asyncio.to_thread(_find, spec, files)
             if model is None:
                 return Loaded(missing=True)
-            if model.capabilities.source != spec.source:
-                found = model.capabilities.source
-                return Loaded(refused=f"other weights at `{spec.name}`: `{found}` and not `{spec.source}`")
+            found = model.capabilities.source or ""
+            if found != spec.source:
+                return Loaded(refused=_other(found, spec))
             await model.prepare()
         except StepdownError as error:
             return Loaded(refused=error.what)
+        except Exception as error:
+            # What an engine raises where it cannot be had is its own: of its library, of memory, of a driver.
+            traceback.print_exc()
+            return Loaded(refused=f"its engine does not load: {type(error).__name__}: {clipped(str(error), _LONGEST)}")
         self.model = model
         return Loaded(width=model.width, process=os.getpid())
 
@@ -82,6 +88,13 @@ async def _answer(model: EmbeddedModel, asked: Generate) -> Finished | Failed:
         return failed(asked.number, error)
     except Exception:
         _end()
+
+
+def _other(found: str, spec: EngineSpec) -> str:
+    """Return in words why a model from another source is not the one wanted."""
+    if found.partition("/")[0] == spec.source.partition("/")[0]:
+        return f"it would answer from `{found}` and not `{spec.source}`: another device serves `{spec.name}` there"
+    return f"other weights at `{spec.name}`: `{found}` and not `{spec.source}`"
 
 
 def _end() -> NoReturn:

@@ -126,12 +126,12 @@ class EngineWorkers:
                 loaded = await self._loaded(worker)
             except TimeoutError:
                 loaded = Loaded(refused=f"no cores or card became free in {PATIENCE:.0f} s")
-            except self._ray.exceptions.RayError as error:
+            except self._ray.exceptions.RayError:
                 worker.deaths += 1
                 if worker.deaths < TRIES:
                     await asyncio.sleep(LOOK / 2)
                     continue
-                loaded = Loaded(refused=f"its worker died {TRIES} times while loading: {clipped(str(error), _LONGEST)}")
+                loaded = Loaded(refused=f"its worker died {TRIES} times while loading, most likely for its memory")
             if loaded.refused:
                 self._refuse(worker, loaded.refused)
             else:
@@ -150,12 +150,15 @@ class EngineWorkers:
         return loaded
 
     async def _differing(self, worker: EngineWorker) -> str:
-        """Return in which version a node differs, once its process is there: Ray may be starting it again."""
+        """Return in what a node differs, once its process is there: Ray may be starting it again."""
         while True:
             try:
                 found: str = await worker.actor.versions_differ.remote(tuple(versions()))
                 return found
-            except self._ray.exceptions.RayActorError:
+            except self._ray.exceptions.RayActorError as error:
+                if getattr(error, "actor_init_failed", False):
+                    # Ray starts again what died, not what could not begin: most likely stepdown is not installed.
+                    return f"a worker that does not start: {clipped(str(error).splitlines()[-1], _LONGEST)}"
                 await asyncio.sleep(LOOK / 4)
 
     async def _send(self) -> list[SentFile]:
