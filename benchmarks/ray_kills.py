@@ -234,7 +234,9 @@ def summary(kind: str, rows: list[Row]) -> Row:
 
 def measure(kinds: list[str], kills: int, rows: list[Row]) -> Iterator[Row]:
     """Yield a row for each kill that is not among the rows yet."""
-    missing = {kind: set(range(kills)) - {row["number"] for row in rows if row["kind"] == kind} for kind in kinds}
+    missing = {
+        kind: set(range(kills)) - {int(str(row["number"])) for row in rows if row["kind"] == kind} for kind in kinds
+    }
     if not any(missing.values()):
         return
     with tempfile.TemporaryDirectory() as name:
@@ -243,9 +245,9 @@ def measure(kinds: list[str], kills: int, rows: list[Row]) -> Iterator[Row]:
             here = Setting(Path(name), cluster)
             try:
                 for kind in kinds:
-                    for number in sorted(missing[kind], key=str):
+                    for number in sorted(missing[kind]):
                         began = time.monotonic()
-                        row = (driven if kind == "driver" else held)(here, kind, int(str(number)))
+                        row = (driven if kind == "driver" else held)(here, kind, number)
                         seconds = round(time.monotonic() - began, 1)
                         yield {"kind": kind, "number": number, **row, "seconds": seconds}
             finally:
