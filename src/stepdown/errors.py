@@ -9,6 +9,7 @@ StepdownError
 │   └── PromptTooLong   its prompt, or prompt and reply, do not fit the model's context
 ├── EndpointRefused     key, model or endpoint refused: every further call would fail too   exit 4
 ├── BudgetReached       the next call would go over the budget                 exit 3
+├── WorkerLost          every process that took a part of the work died of it   exit 5
 ├── Interrupted         a person or the system asked to stop                   exit 130
 └── FileError           a file or the disk refuses, perhaps after calls were sent   exit 5
     └── StoreError      the store cannot be read or written
@@ -121,6 +122,18 @@ class Interrupted(StepdownError):
 
     def __init__(self) -> None:
         super().__init__("interrupted", "everything answered is kept; the same command goes on from here")
+
+
+class WorkerLost(StepdownError):
+    """Every worker that took an item died of it: killed by the system, most likely for its memory."""
+
+    exit_code = 5
+
+    def __init__(self, item: str, times: int) -> None:
+        super().__init__(
+            f"the worker on `{item}` died `{times}` times",
+            "the system kills what takes too much memory: give fewer --jobs, or make the parts smaller",
+        )
 
 
 class FileError(StepdownError):

@@ -14,8 +14,7 @@ from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
-from stepdown.errors import UsageError
-from stepdown.workers import WorkerLost
+from stepdown.errors import UsageError, WorkerLost
 
 # What a process of another machine left is only taken for left when it is this old, in seconds.
 _ABANDONED = 24 * 3600.0

@@ -14,7 +14,7 @@ FLOORS = {
     **dict.fromkeys(
         (
             *("types", "errors", "extras", "files", "identity", "usercode", "version", "text", "tabular", "untrusted"),
-            *("prompts", "answers", "questions", "settings", "events", "toml_files", "shards", "loops"),
+            *("prompts", "answers", "questions", "settings", "events", "toml_files", "shards", "loops", "usual_stops"),
         ),
         0,
     ),
@@ -104,9 +104,12 @@ def reached_past_a_face(path: Path, known: Mapping[str, Path]) -> Iterator[str]:
 
 def bound_in(face: Path, name: str) -> bool:
     """Whether a face itself defines or imports a name."""
+    body = tree_of(face).body
+    # What stands under `if TYPE_CHECKING` is loaded when it is first imported.
+    nodes = [*body, *(inner for node in body if isinstance(node, ast.If) for inner in node.body)]
     return any(
         name in {getattr(node, "name", "")} | {alias.asname or alias.name for alias in getattr(node, "names", [])}
-        for node in tree_of(face).body
+        for node in nodes
     )
 
 

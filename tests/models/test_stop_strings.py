@@ -10,11 +10,11 @@ from command_line import speak, sums_at_hand
 from faulty_server import Body, FaultyServer
 from stepdown.cli import main
 from stepdown.models import ScriptedModel
-from stepdown.prompts import DEFAULT, load_prompts
-from stepdown.prompts.stops import ANOTHER, BLANK, with_stops
+from stepdown.prompts import DEFAULT, load_prompts, with_stops
 from stepdown.runner import run_tasks
 from stepdown.training.sampling import sampling_task
 from stepdown.types import GREEDY, Sampling
+from stepdown.usual_stops import ANOTHER, BLANK
 from worlds import solver, sums
 
 

@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from stepdown.cli.comma_lists import split_lists
 from stepdown.cli.console.failures import BROKEN_PIPE, INTERNAL, describe_os_error, is_broken_pipe, report_fault
-from stepdown.cli.console.terminal import report, say, say_error, show_json
+from stepdown.cli.console.terminal import report, say, say_error, show, show_json
 from stepdown.cli.numbers import check_numbers
 from stepdown.cli.study_file import study_file
 from stepdown.cli.unused_options import note_typed
@@ -151,6 +151,9 @@ def main(tokens: Sequence[str] | None = None) -> int:
 
 def _call(tokens: Sequence[str]) -> int:
     as_json = "--json" in tokens[: [*tokens, "--"].index("--")]
+    if list(tokens) == ["--version"]:
+        show(__version__)  # as it does below, without loading what draws help
+        return 0
     try:
         note_typed(tokens)
         command, bound, _ = app.parse_args(_split(tokens), exit_on_error=False, print_error=False)

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from stepdown.errors import UsageError
 from stepdown.store import Store, default_path, discard_if_empty
-from stepdown.workers import WorkerPool, open_workers
 
 # Groups of options in the order that help shows them.
 CHOICE, SETTINGS, PROBLEMS, SAMPLING, MONEY, ENDPOINT, WORK, OUTPUT = (
@@ -20,37 +19,9 @@ CHOICE, SETTINGS, PROBLEMS, SAMPLING, MONEY, ENDPOINT, WORK, OUTPUT = (
 )
 Limit = Annotated[int | None, Parameter(name=["--limit", "-n"], validator=Number(gte=1))]
 Buckets = Annotated[int | None, Parameter(validator=Number(gte=1), group=CHOICE)]
-Jobs = Annotated[int, Parameter(name=["--jobs", "-j"], validator=Number(gte=1), group=WORK)]
-On = Annotated[Literal["ray"] | None, Parameter(name="--on", group=WORK)]
 Flag = Annotated[bool, Parameter(show_default=False)]
 Json = Annotated[bool, Parameter(name="--json", show_default=False, group=OUTPUT)]
 StorePath = Annotated[Path | None, Parameter(name="--store")]
-
-
-@Parameter(name="*", group=WORK)
-@dataclass(frozen=True, kw_only=True)
-class WorkOptions:
-    """Who does the work.
-
-    Parameters
-    ----------
-    jobs
-        Work in this many processes; with `--on ray`, on at most so many parts at once, or on all cores where not given.
-    on
-        Work on all nodes of a Ray cluster (docs/ray.md).
-    """
-
-    jobs: Jobs = 1
-    on: On = None
-
-    @property
-    def parallel(self) -> bool:
-        """Whether anybody but this process works."""
-        return self.jobs > 1 or self.on is not None
-
-    def open(self, *, whole: bool = False) -> WorkerPool:
-        """Return the workers for a `with`, each with a share of a machine where `whole`; raises as `open_workers`."""
-        return open_workers(self.jobs, self.on or "", whole=whole)
 
 
 @Parameter(name="*", group=OUTPUT)

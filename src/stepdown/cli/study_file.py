@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from cyclopts import App, ArgumentCollection
-from cyclopts.config import Dict
 
 from stepdown.errors import UsageError
 from stepdown.toml_files import read_toml
@@ -26,5 +25,8 @@ def study_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollectio
     if corpus.endswith(".toml"):
         raise UsageError(f"the corpus of `{path}` is another study, `{corpus}`", "name a corpus folder")
     source.tokens = [source.tokens[0].evolve(value=corpus)]
+    # One command reads such a file, and every command this module.
+    from cyclopts.config import Dict
+
     # By no command: cyclopts leaves out keys that are called like one of the app's, and `keep` is a verb.
     Dict(given, source=str(path))(app, (), arguments)

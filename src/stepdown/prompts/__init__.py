@@ -5,7 +5,7 @@ from stepdown.prompts.generic_steps import GENERIC_STEPS, GENERIC_WORDS
 from stepdown.prompts.judging import JUDGE, PREFER, judge_messages, prefer_messages
 from stepdown.prompts.prompt_set import Demonstration, PromptSet, demonstrated, question_text
 from stepdown.prompts.sets import CODE, DEFAULT, PAPER, PROMPT_SETS, SCOTD, STUDENT, TRACES, as_prompts, load_prompts
-from stepdown.prompts.stops import MOST, completes, unstopped, unstopped_run, with_stops
+from stepdown.prompts.stops import MOST, completes, with_stops
 
 __all__ = [
     "CODE",
@@ -31,8 +31,6 @@ __all__ = [
     "load_prompts",
     "prefer_messages",
     "question_text",
-    "unstopped",
-    "unstopped_run",
     "with_demonstrations",
     "with_stops",
 ]

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from stepdown.prompts import unstopped
 from stepdown.runner.request import Request
 from stepdown.store import Store, call_keys
 from stepdown.types import Reply
+from stepdown.usual_stops import unstopped
 
 
 class ReplyCache:

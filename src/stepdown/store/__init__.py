@@ -4,7 +4,8 @@ A call is found again by what was asked (`call_key`), so no run, method or stude
 Readers page through traces by key, so a run of a million problems never lies in memory.
 """
 
-from stepdown.store import maintenance, merging
+from typing import TYPE_CHECKING
+
 from stepdown.store.annotations import Annotation, annotate, annotations_by_trace, stored_annotations
 from stepdown.store.call_claims import BEAT, Claim, Claims
 from stepdown.store.changes import ChangeKind, VerdictChange, VerdictChanges, verdict_changes
@@ -61,6 +62,10 @@ from stepdown.store.trace_search import (
     search_traces,
 )
 from stepdown.store.versions import RunVersion, payments, run_version
+
+if TYPE_CHECKING:
+    # Loaded by who imports them: most commands neither check nor join stores.
+    from stepdown.store import maintenance, merging
 
 __all__ = [
     "BEAT",

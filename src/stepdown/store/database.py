@@ -1,6 +1,5 @@
 """The store's file: opening it safely, its transactions, and the calls and problems that all runs share."""
 
-import asyncio
 import os
 import sqlite3
 import time
@@ -114,6 +113,9 @@ class Database:
         def there() -> T:
             with type(self)(self.path, reading=self.reading, journal=self.journal) as database:
                 return work(database)
+
+        # Most commands only read, and can do without its import.
+        import asyncio
 
         return await asyncio.to_thread(there)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from stepdown.errors import StoreError, UnknownName, UsageError
 from stepdown.identity import digest, ways
-from stepdown.prompts import unstopped_run
 from stepdown.store.connection import MEND
 from stepdown.store.database import Database
 from stepdown.store.grade_blocks import GradeBlock
@@ -31,6 +30,7 @@ from stepdown.store.schema import PAGE, impossible, usage_sums
 from stepdown.store.summaries import OpenBlocks, Tally, columns_of, refresh, tally
 from stepdown.store.trace_blocks import TraceBlock
 from stepdown.types import Grade, Plan, Problem, Role, Settings, Trace, Usage
+from stepdown.usual_stops import unstopped_run
 
 # Indexes lead from the id to the ordinal and from there to the trace, however long the run is.
 _OF_PROBLEM = """and traces.ordinal in (select ordinal from traces as named where named.run = ? and named.problem in

@@ -19,6 +19,7 @@ from stepdown.store.trace_blocks import TraceBlock, block_of_traces, decode_bloc
 VERSION = "1"
 _SINCE = 6  # the first schema that has the table; an older file is read without it
 _MOST_OPEN = 8  # blocks that a run may be writing to at once before the first of them is summarized
+_LAST_BLOCK = 1 << 62 - BLOCK_BITS
 _PUT = """insert or replace into summaries (run, kind, block, version, traces, rights, wrongs, body)
           values (?, ?, ?, ?, ?, ?, ?, ?)"""
 
@@ -196,10 +197,11 @@ def _of_grades(store: Database, run: str, grader: str) -> Kind:
 
 def _tally(store: Database, run: str, kind: Kind) -> Tally | None:
     """Add up the counts of a run's blocks; None where many have no summary."""
-    known, blocks = _kept(store, run, kind), _blocks(store, run, kind.table)
-    if sum(block not in known for block in blocks) > _MOST_OPEN:
+    known = _kept(store, run, kind)
+    missing = _blocks_between(store, run, kind.table, known)
+    if len(missing) > _MOST_OPEN:
         return None
-    some = [known.get(block) or kind.make(block)[0] for block in blocks]
+    some = [*known.values(), *(kind.make(block)[0] for block in missing)]
     return Tally(*map(sum, zip(*some, strict=True))) if some else Tally(0, 0, 0)
 
 
@@ -226,16 +228,28 @@ def _has_table(store: Database) -> bool:
     return store.value("pragma user_version") >= _SINCE
 
 
-def _blocks(store: Database, run: str, table: str) -> list[int]:
-    """Return the blocks of a run in which a table has rows, in order, by leaps from one to the next."""
+def _blocks_between(store: Database, run: str, table: str, known: Iterable[int]) -> list[int]:
+    """Return the blocks in which a table has rows beside some known ones; of these no page is read.
+
+    In a file that is not in memory each look at a block is a page, somewhere.
+    """
+    found, first = list[int](), 0
+    for block in (*sorted(known), _LAST_BLOCK):
+        found += _blocks(store, run, table, first=first, end=block) if first < block else []
+        first = block + 1
+    return found
+
+
+def _blocks(store: Database, run: str, table: str, *, first: int = 0, end: int = _LAST_BLOCK) -> list[int]:
+    """Return the blocks from a first one on in which a table has rows of a run, in order, by leaps to the next."""
     rows = store.db.execute(
         f"""with recursive firsts (ordinal) as (
-                select min(ordinal) from {table} where run = ?1
+                select min(ordinal) from {table} where run = ?1 and ordinal >= ?2 and ordinal < ?3
                 union all
-                select (select min({table}.ordinal) from {table} where run = ?1
+                select (select min({table}.ordinal) from {table} where run = ?1 and {table}.ordinal < ?3
                         and {table}.ordinal >= (firsts.ordinal >> {BLOCK_BITS}) + 1 << {BLOCK_BITS})
                 from firsts where firsts.ordinal is not null)
             select ordinal >> {BLOCK_BITS} from firsts where ordinal is not null""",
-        (run,),
+        (run, first << BLOCK_BITS, end << BLOCK_BITS),
     )
     return [block for (block,) in rows]

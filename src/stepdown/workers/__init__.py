@@ -1,7 +1,8 @@
 """One function over many items: here, in processes of this machine, or on a cluster."""
 
+from stepdown.errors import WorkerLost
 from stepdown.workers.opening import RAY, check_place, open_workers
-from stepdown.workers.pool import TRIES, SerialPool, WorkerLost, WorkerPool
+from stepdown.workers.pool import TRIES, SerialPool, WorkerPool
 from stepdown.workers.processes import ProcessPool
 from stepdown.workers.ray_cluster import (
     ADDRESS,

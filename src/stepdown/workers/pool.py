@@ -4,25 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from stepdown.errors import StepdownError
 from stepdown.workers.outcomes import WorkItem, name_of, perform, result_of
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 # How often one item is begun before its worker's death is taken for the item's fault.
 TRIES = 3
-
-
-class WorkerLost(StepdownError):
-    """Every worker that took an item died of it: killed by the system, most likely for its memory."""
-
-    exit_code = 5
-
-    def __init__(self, item: str) -> None:
-        super().__init__(
-            f"the worker on `{item}` died `{TRIES}` times",
-            "the system kills what takes too much memory: give fewer --jobs, or make the parts smaller",
-        )
 
 
 class WorkerPool(Protocol):

@@ -13,9 +13,10 @@ from contextlib import suppress
 from itertools import islice
 from queue import SimpleQueue
 
+from stepdown.errors import WorkerLost
 from stepdown.workers.child import HEAD, read_frame
 from stepdown.workers.outcomes import WorkError, WorkItem, WorkResult, check_function, name_of, result_of
-from stepdown.workers.pool import TRIES, Closing, Item, Result, WorkerLost
+from stepdown.workers.pool import TRIES, Closing, Item, Result
 
 # How libraries are told to keep to so many threads; those that are not loaded do not mind.
 _THREADS = ("OMP", "MKL", "OPENBLAS", "POLARS_MAX", "RAYON", "NUMEXPR")
@@ -109,7 +110,7 @@ class ProcessPool(Closing):
                     if child is not None:
                         self._busy.pop(child, None)
                 self._idle.put(child)
-        raise WorkerLost(work.name)
+        raise WorkerLost(work.name, TRIES)
 
 
 class _Child:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple
 
-from stepdown.errors import EndpointRefused
+from stepdown.errors import EndpointRefused, WorkerLost
 from stepdown.text import clipped
 from stepdown.workers.outcomes import (
     WorkError,
@@ -20,7 +20,7 @@ from stepdown.workers.outcomes import (
     perform_pickled,
     result_of,
 )
-from stepdown.workers.pool import TRIES, Closing, Item, Result, WorkerLost
+from stepdown.workers.pool import TRIES, Closing, Item, Result
 from stepdown.workers.ray_cluster import (
     ClusterNode,
     Versions,
@@ -102,7 +102,7 @@ class RayPool(Closing):
         try:
             answer = self._ray.get(reference)
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError) as error:
-            raise WorkerLost(item) from error
+            raise WorkerLost(item, TRIES) from error
         except errors.RayError as error:
             raise EndpointRefused(
                 f"Ray gave `{item}` up: {clipped(str(error), _LONGEST)}", "`ray status` says what the cluster has"

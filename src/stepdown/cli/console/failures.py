@@ -2,8 +2,6 @@
 
 import errno
 import os
-import tempfile
-import traceback
 from pathlib import Path
 
 from stepdown.errors import FileError, StepdownError
@@ -30,6 +28,9 @@ def describe_os_error(error: OSError) -> FileError:
 
 def report_fault(error: Exception) -> StepdownError:
     """Return a fault of ours in one line; its traceback goes into a file, which the hint names."""
+    import tempfile
+    import traceback
+
     what = f"stepdown has a fault: {type(error).__name__}: {' '.join(str(error).split())}"[:_LONGEST]
     details = f"stepdown {__version__}\n{''.join(traceback.format_exception(error))}"
     try:

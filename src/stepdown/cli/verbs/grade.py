@@ -14,9 +14,10 @@ from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
 from stepdown.cli.judge_costs import Judging, refuse_unused
-from stepdown.cli.options import CHOICE, Jobs, Limit, OutputOptions, WorkOptions
+from stepdown.cli.options import CHOICE, Limit, OutputOptions
 from stepdown.cli.run_summaries import Paid
 from stepdown.cli.unused_options import given, refuse
+from stepdown.cli.work_options import Jobs, WorkOptions
 from stepdown.loops import run_loop
 from stepdown.measuring import JudgeBudget
 from stepdown.reports import disagreements

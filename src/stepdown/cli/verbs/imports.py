@@ -10,8 +10,9 @@ from stepdown.audits import keep_audits
 from stepdown.cli.console.passes import telling
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.corpus_summaries import show_corpus
-from stepdown.cli.options import CHOICE, Buckets, Flag, OutputOptions, WorkOptions
+from stepdown.cli.options import CHOICE, Buckets, Flag, OutputOptions
 from stepdown.cli.unused_options import given, refuse
+from stepdown.cli.work_options import WorkOptions
 from stepdown.errors import UsageError
 from stepdown.exchange import import_corpus, import_traces
 from stepdown.object_stores import address_of

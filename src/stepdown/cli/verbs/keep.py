@@ -11,7 +11,8 @@ from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say
 from stepdown.cli.corpus_summaries import show_corpus
 from stepdown.cli.from_settings import verb
-from stepdown.cli.options import CHOICE, Buckets, Flag, Json, WorkOptions
+from stepdown.cli.options import CHOICE, Buckets, Flag, Json
+from stepdown.cli.work_options import WorkOptions
 from stepdown.corpus import Corpus, open_corpus
 from stepdown.settings import ShardSettings
 

@@ -13,10 +13,11 @@ from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players, tasks_of
-from stepdown.cli.options import CHOICE, OutputOptions, WorkOptions
+from stepdown.cli.options import CHOICE, OutputOptions
 from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.session import Session
 from stepdown.cli.verbs.train import TRAINING, TrainingOptions, following
+from stepdown.cli.work_options import WorkOptions
 from stepdown.corpus import Corpus, open_corpus
 from stepdown.errors import UsageError
 from stepdown.models.weights import CATALOGUE
