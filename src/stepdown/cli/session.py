@@ -143,7 +143,7 @@ class Session:
             if run not in self._lines:
                 every = max(1.0, len(self.settings) / MOST_LINES)
                 self._lines[run] = ProgressLines(self.store, self.settings[run], self.prices, every=every)
-            self._lines[run].update(counts)
+            self._lines[run].update(counts, last=counts.solved >= counts.total)
         if self.watch is not None:
             self.watch(counts)
 

@@ -109,8 +109,9 @@ class LiveRun:
             self.counts.total = done.total + self.task.samples * sum(1 for _ in self._todo())
 
     def note_backoff(self) -> bool:
-        """Look what keeps the models' calls waiting; True where that has changed."""
-        before, found = self.counts.backoff, [model.backoff for model in self.models if model.backoff is not None]
+        """Look what keeps the models' calls waiting, while there are any; True where that has changed."""
+        waiting = self.models if self.counts.solved < self.counts.total else []
+        before, found = self.counts.backoff, [model.backoff for model in waiting if model.backoff is not None]
         self.counts.backoff = min(found, key=lambda one: one.seconds, default=None)
         return self.counts.backoff != before
 
