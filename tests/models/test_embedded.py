@@ -220,7 +220,7 @@ def test_models_of_one_file_share_one_engine_across_event_loops(model: EmbeddedM
 
 
 def test_the_weights_and_the_engine_are_part_of_a_calls_identity(model: EmbeddedModel, fallback: EmbeddedModel) -> None:
-    assert model.capabilities.source == "b179c9523d0e6a0f/openvino"
+    assert model.capabilities.source == "b179c9523d0e6a0f/openvino-int8"
     assert fallback.capabilities.source == "b179c9523d0e6a0f/llamacpp"
     assert model.capabilities.local and model.width == 32
 

