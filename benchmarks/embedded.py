@@ -1,27 +1,31 @@
-"""Tokens per second of a model in this process, against its engine alone in the same run.
+"""A model in this process: the file as it is against OpenVINO's own format, in turns in one run; and their answers.
 
-Run: python benchmarks/embedded.py [--model smollm2-135m] [--json]. Both sides write the same number of
-tokens from the same prompts, in turns; tokens per second are counted over the whole time, reading of the
-prompts included. A first round is thrown away.
+Run: python benchmarks/embedded.py [--quick] [--model qwen2.5-coder-0.5b] [--json]: tokens per second at 1, 8 and 32 at
+once, of the wall clock and of each second of processor time (which other work on the machine moves less), and seconds
+to load. "before" is the GGUF file as it is, "now" the form that is chosen without STEPDOWN_ENGINE. Reading of the
+prompts is included; the best of several rounds counts. --quick leaves out the load of the 1.5B and takes two rounds.
+
+python benchmarks/embedded.py --answers PROBLEMS [--limit 100] [--store FILE] asks both forms the same problems (a name
+such as wordsums/test, or a file) by chain-of-thought and reports them in pairs; the same command goes on after a kill.
 """
 
 import argparse
 import asyncio
 import json
-import resource
-from collections.abc import Awaitable, Callable
-from functools import partial
-from time import perf_counter
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import stepdown as sd
 from stepdown.models.local.embedded import EmbeddedModel
 from stepdown.models.local.loading import load_embedded
-from stepdown.types import Message, Messages, Reply, Sampling
+from stepdown.types import Message, Messages, Sampling
 
-WIDTHS = (1, 4, 8)
-DRAWS = 30
+BARS = {1: 1.4, 8: 2.0, 32: 1.5}
+LOAD_BAR, LOADED = 4.0, "qwen2.5-coder-1.5b"
+FORMS = {"before": "openvino-gguf", "now": "openvino"}
 TOKENS = 64
-ROUNDS = 3
 
 
 def prompts_for(count: int) -> list[Messages]:
@@ -29,106 +33,96 @@ def prompts_for(count: int) -> list[Messages]:
     return [(Message("user", question.format(n + 3, n + 4)),) for n in range(count)]
 
 
-async def ask_all(model: EmbeddedModel, count: int) -> int:
-    """Write `count` replies at once through `EmbeddedModel`; return the tokens written."""
-    sampling = Sampling(max_tokens=TOKENS)
+async def ask_all(model: EmbeddedModel, count: int, tokens: int) -> int:
+    """Write `count` replies at once; return the tokens written."""
+    sampling = Sampling(max_tokens=tokens)
     replies = await asyncio.gather(*(model.reply(prompt, sampling) for prompt in prompts_for(count)))
-    return count_tokens([reply for [reply] in replies])
+    return sum(reply.usage.output for [reply] in replies if reply.usage)
 
 
-async def draw_many(model: EmbeddedModel, count: int) -> int:
-    return count_tokens(
-        await model.reply(prompts_for(1)[0], Sampling(temperature=1.0, max_tokens=TOKENS, seed=1), count)
-    )
-
-
-def count_tokens(replies: list[Reply]) -> int:
-    return sum(reply.usage.output for reply in replies if reply.usage)
-
-
-def step_alone(pipeline: Any, count: int) -> int:
-    """Write `count` replies at once with nothing but the pipeline; return the tokens written."""
-    return run_alone(pipeline, [(prompt, {}) for prompt in prompts_for(count)])
-
-
-def step_draws_alone(pipeline: Any, count: int) -> int:
-    drawn = {"do_sample": True, "temperature": 1.0, "rng_seed": 1, "num_return_sequences": count}
-    return run_alone(pipeline, [(prompts_for(1)[0], drawn)])
-
-
-def run_alone(pipeline: Any, requests: list[tuple[Messages, dict[str, Any]]]) -> int:
-    import openvino_genai
-
-    tokenizer, handles = pipeline.get_tokenizer(), []
-    for number, (prompt, settings) in enumerate(requests):
-        config = openvino_genai.GenerationConfig(max_new_tokens=TOKENS, logprobs=1, **settings)
-        config.set_eos_token_id(tokenizer.get_eos_token_id())
-        text = tokenizer.apply_chat_template([{"role": "user", "content": prompt[0].content}], True)
-        inputs = tokenizer.encode(text, add_special_tokens=False).input_ids
-        handles.append(pipeline.add_request(1_000_000 + number, inputs, config))
-    while pipeline.has_non_finished_requests():
-        pipeline.step()
-    return sum(len(output.generated_ids) for handle in handles for output in handle.read_all())
-
-
-class Rate:
-    """Tokens and seconds summed over rounds."""
-
-    def __init__(self) -> None:
-        self.tokens, self.seconds = 0, 0.0
-
-    def time(self, work: Callable[[], int]) -> None:
-        started = perf_counter()
-        self.tokens += work()
-        self.seconds += perf_counter() - started
-
-    async def time_async(self, work: Callable[[], Awaitable[int]]) -> None:
-        started = perf_counter()
-        self.tokens += await work()
-        self.seconds += perf_counter() - started
-
-    @property
-    def value(self) -> float:
-        return self.tokens / self.seconds
-
-
-async def compare(model: EmbeddedModel) -> list[dict[str, Any]]:
-    """Measure both sides in turns, so that a busy neighbour slows both alike."""
-    pipeline = model._share().result()._pipeline  # type: ignore[attr-defined]
+async def measure(models: dict[str, EmbeddedModel], rounds: int, tokens: int) -> list[dict[str, Any]]:
+    """Measure the forms in turns, so that a busy neighbour slows both alike."""
     rows = []
-    for case, count in [*(("at once", width) for width in WIDTHS), ("draws of one prompt", DRAWS)]:
-        ours, alone = (ask_all, step_alone) if case == "at once" else (draw_many, step_draws_alone)
-        through, bare = Rate(), Rate()
-        await ours(model, count)
-        for _ in range(ROUNDS):
-            await through.time_async(partial(ours, model, count))
-            bare.time(partial(alone, pipeline, count))
-        ratio = through.value / bare.value
-        rows.append({"case": case, "count": count, "stepdown": through.value, "alone": bare.value, "ratio": ratio})
+    for count, bar in BARS.items():
+        best = {form: [0.0, 0.0] for form in models}
+        for _ in range(rounds):
+            for form, model in models.items():
+                started, spent = time.perf_counter(), time.process_time()
+                written = await ask_all(model, count, tokens)
+                rates = written / (time.perf_counter() - started), written / (time.process_time() - spent)
+                best[form] = [max(pair) for pair in zip(best[form], rates, strict=True)]
+        (before, before_cpu), (now, now_cpu) = best["before"], best["now"]
+        row = {"at_once": count, "before": before, "now": now, "ratio": now / before, "bar": bar}
+        rows.append({**row, "ratio_cpu": now_cpu / before_cpu, "met": now / before >= bar})
     return rows
+
+
+def seconds_to_load(name: str, form: str) -> float:
+    model = load_embedded(name, engine=form)
+    started = time.perf_counter()
+    asyncio.run(model.prepare())
+    took = time.perf_counter() - started
+    asyncio.run(model.close())
+    return took
+
+
+def loads(name: str, rounds: int) -> dict[str, Any]:
+    """Return the least seconds to load each form; the first load of each converts what is not converted yet."""
+    for form in FORMS.values():
+        seconds_to_load(name, form)
+    found = {form: min(seconds_to_load(name, engine) for _ in range(rounds)) for form, engine in FORMS.items()}
+    bar: dict[str, Any] = {"bar": LOAD_BAR, "met": found["now"] <= LOAD_BAR} if name == LOADED else {}
+    return {"load": name, **found, "ratio": found["before"] / found["now"], **bar}
+
+
+def answers(model: str, problems: str, limit: int, store: str, tokens: int) -> None:
+    """Ask both forms the same problems and print the report of the pairs."""
+    load: Callable[[str], Any] = lambda form: load_embedded(model, engine=form)  # noqa: E731
+    runs = {}
+    for count in sorted({min(50, limit), limit}):
+        for form, engine in FORMS.items():
+            taken = sd.load_problems(problems, limit=count)
+            sampling = sd.Sampling(max_tokens=tokens)
+            runs[form] = sd.run(taken, "chain-of-thought", student=load(engine), store=store, sampling=sampling)
+        print(sd.report(runs["now"], baseline=runs["before"]), flush=True)
+
+
+def show(rows: list[dict[str, Any]], model: str) -> None:
+    print(f"{model}, {TOKENS} tokens a reply; before: the GGUF file as it is")
+    for row in rows:
+        bar = f"   bar {row['bar']}: {'met' if row['met'] else 'MISSED'}" if "bar" in row else ""
+        if "load" in row:
+            what = f"load of {row['load']}, s"
+            print(f"{what:32}{row['before']:9.1f}{row['now']:9.1f}   x {row['ratio']:.2f}{bar}")
+        else:
+            what = f"tokens/s, {row['at_once']} at once"
+            cpu = f"   (of processor time x {row['ratio_cpu']:.2f})"
+            print(f"{what:32}{row['before']:9.1f}{row['now']:9.1f}   x {row['ratio']:.2f}{bar}{cpu}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--model", default="qwen2.5-coder-0.5b")
+    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true", help="one object per line")
+    parser.add_argument("--answers", metavar="PROBLEMS", default="")
+    parser.add_argument("--limit", type=int, default=100)
+    parser.add_argument("--max-tokens", type=int, default=320)
+    parser.add_argument("--store", default=str(Path("embedded-answers.sqlite")))
     options = parser.parse_args()
-    model = load_embedded(options.model, engine="openvino")
-    started = perf_counter()
-    asyncio.run(model.prepare())
-    loaded = perf_counter() - started
-    rows = asyncio.run(compare(model))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if options.answers:
+        answers(options.model, options.answers, options.limit, options.store, options.max_tokens)
+        return
+    rows = [loads(options.model if options.quick else LOADED, 1 if options.quick else 2)]
+    models = {form: load_embedded(options.model, engine=engine) for form, engine in FORMS.items()}
+    rows += asyncio.run(measure(models, 2 if options.quick else 3, TOKENS // 2 if options.quick else TOKENS))
+    for model in models.values():
+        asyncio.run(model.close())
     if options.json:
         for row in rows:
             print(json.dumps({"benchmark": "embedded", "model": options.model, "tokens": TOKENS, **row}))
     else:
-        print(f"{options.model}: loaded in {loaded:.1f} s, at most {memory:,.0f} MB resident, {TOKENS} tokens a reply")
-        print(f"{'':24}{'stepdown':>12}{'engine alone':>14}{'ratio':>8}   (tokens per second)")
-        for row in rows:
-            label = f"{row['count']} {row['case']}"
-            print(f"{label:24}{row['stepdown']:12,.0f}{row['alone']:14,.0f}{row['ratio']:8.2f}")
-    asyncio.run(model.close())
+        show(rows, options.model)
 
 
 if __name__ == "__main__":
