@@ -117,13 +117,14 @@ def write_llama(path: Path, kind: str, *, architecture: str = "llama") -> Path:
 
     words, width = 96, 128
     writer = gguf.GGUFWriter(path, architecture)
-    for add, value in (
+    settings: list[tuple[Any, Any]] = [
         (writer.add_context_length, 256), (writer.add_embedding_length, width), (writer.add_block_count, 1),
         (writer.add_feed_forward_length, 256), (writer.add_head_count, 4), (writer.add_head_count_kv, 4),
         (writer.add_layer_norm_rms_eps, 1e-5), (writer.add_rope_freq_base, 1e4), (writer.add_rope_dimension_count, 32),
         (writer.add_file_type, int(gguf.LlamaFileType.MOSTLY_Q8_0)), (writer.add_tokenizer_model, "gpt2"),
         (writer.add_tokenizer_pre, "default"), (writer.add_eos_token_id, 0), (writer.add_bos_token_id, 0),
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for add, value in settings:
         add(value)
     writer.add_token_list(["<end>", *(chr(33 + number) for number in range(93)), "ab", "cd"])
     writer.add_token_types([3] + [1] * (words - 1))
