@@ -2,12 +2,15 @@
 # browsers, training, weights). `make data` fetches published files that some tests read whole. `make bench` prints every
 # figure of the docs, `make torture` tries hard what must hold (LONG=--long: for hours), `make screenshots` takes the
 # pictures of the pages (Chromium).
+# `make gpu` shows what a graphics card gives (DEVICE=cpu: every line at toy size; PARTS="serving scotd": these alone),
+# `make oldest` tries the lowest versions that are allowed.
 # PYTHON names the environment.
 PYTHON ?= python
+DEVICE ?= cuda
 # Compiled files are kept even where the environment says not to: each test worker and child process reads them.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: check quick fix test data bench torture screenshots docs notebook
+.PHONY: check quick fix test data bench gpu oldest torture screenshots docs notebook
 
 check:
 	$(PYTHON) -m ruff format --check src tests benchmarks docs
@@ -32,6 +35,12 @@ data:
 
 bench:
 	$(PYTHON) benchmarks/all.py
+
+gpu:
+	$(PYTHON) benchmarks/gpu.py --device $(DEVICE) $(addprefix --part ,$(PARTS))
+
+oldest:
+	$(PYTHON) benchmarks/oldest.py
 
 torture:
 	PYTHONPATH=benchmarks $(PYTHON) benchmarks/torture.py $(LONG)

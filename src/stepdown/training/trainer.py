@@ -198,6 +198,9 @@ def on_one_device(config: SFTConfig) -> SFTConfig:
     Trainer would copy the model to each (`nn.DataParallel`) and hand each a part of a micro-batch, which has none.
     """
     config._n_gpu = min(config.n_gpu, 1)
+    if config.device.type == "cpu":
+        # One of several processes is on `cpu:0`, where transformers 5.17 cannot load an optimiser's state.
+        config._setup_devices = torch.device("cpu")
     return config
 
 
