@@ -162,6 +162,17 @@ def test_a_card_whose_buckets_are_others_is_told(split: Corpus, tmp_path: Path) 
         open_corpus(split.path).keep("right").write(tmp_path / "kept")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_error_names_the_part_it_was_in(jobs: int, split: Corpus, tmp_path: Path) -> None:
+    last = sorted(split.path.glob("part-*.parquet"))[-1]
+    body = last.read_bytes()
+    last.write_bytes(body[:4] + bytes(len(body) // 2) + body[4 + len(body) // 2 :])
+    with open_workers(jobs) as workers, pytest.raises(UsageError, match=rf"{last.name}.*\(on `bucket {BUCKETS - 1}`\)"):
+        split.keep("right").write(tmp_path / "kept", workers=workers)
+    assert not left_over(tmp_path) and not (tmp_path / "kept").exists()
+
+
 def test_a_split_corpus_is_split_otherwise(split: Corpus, tmp_path: Path) -> None:
     other = split.write(tmp_path / "other", buckets=3)
     assert len(other.card.buckets) == 3 and sorted_chains(other) == sorted_chains(split)
