@@ -94,7 +94,7 @@ def test_another_config_of_the_base_is_another_training(tmp_path: Path) -> None:
 
     def identities() -> tuple[str, str]:
         one = next(prepare_datasets(chains(6, 1), load_base(find_base(base)), training, None, lambda _: None))
-        return one.identity, one.earlier_identity
+        return one.identity, one.earlier_identities[0]
 
     before = identities()
     change(base / "config.json", rms_norm_eps=0.1)

@@ -20,7 +20,7 @@ from stepdown.training.attention import rows_are_independent, use_block_diagonal
 from stepdown.training.bases import find_base, load_base
 from stepdown.training.checkpoints import Checkpoints, best_step
 from stepdown.training.evaluation import DevSet, score_dev
-from stepdown.training.loop import add_adapter
+from stepdown.training.model_setup import add_adapter
 from stepdown.training.packing import PackedDataset, count_micro_batches, shared_start, split_by_tokens
 from stepdown.training.sampling_order import sampling_order
 from stepdown.training.settings import evenly_spread

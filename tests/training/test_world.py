@@ -20,8 +20,16 @@ from stepdown.training.world import ALONE, World, check_gpus, check_launcher, jo
 
 pytestmark = [pytest.mark.slow, *TRAINS]
 STOPPED = 4
+TORCHRUN = (
+    *("torch.distributed.run", "--nproc_per_node", "2", "--local_addr", "127.0.0.1", "--rdzv_backend", "c10d"),
+    *("--rdzv_endpoint", "127.0.0.1:0"),
+)
+ACCELERATE = (
+    *("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"),
+    *("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
+)
 
-# Run in two processes: a whole training of each kind, one that a single process began, and one that is killed.
+# Run in two processes: whole trainings, one that a single process began, and one that is killed.
 CHILD = """
 import os, sys
 sys.path.insert(0, {support!r})
@@ -34,8 +42,8 @@ folder = Path({folder!r})
 def kill(told):
     if told.step == {stopped}:
         os.kill(os.getpid(), 9)
-trainings = [("lora", FAST, None), ("full", FULL, None), ("dpo", DPO, None), ("begun", FAST, None)]
-for name, settings, progress in [*trainings, ("killed", FAST, kill)]:
+for name in sys.argv[1:]:
+    settings, progress = {{"full": FULL, "dpo": DPO}}.get(name, FAST), kill if name == "killed" else None
     corpus = pairs() if name == "dpo" else chains()
     train(corpus, base={base!r}, out=folder / name, training=settings, progress=progress)
     assert PartialState().num_processes == 2, PartialState()
@@ -64,20 +72,29 @@ def together(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         train(chains(), base=base, out=folder / "begun", training=FAST, progress=stop)
     script = folder / "child.py"
     script.write_text(CHILD.format(support=str(SUPPORT), folder=str(folder), base=str(base), stopped=STOPPED))
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--local_addr", "127.0.0.1"]
-    launch += ["--rdzv_backend", "c10d", "--rdzv_endpoint", "127.0.0.1:0", str(script)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(launch, capture_output=True, text=True, env=environment, timeout=300)
+    whole = launch_two([*TORCHRUN, str(script), "full", "dpo"])
+    killed = launch_two([*ACCELERATE, str(script), "lora", "begun", "killed"])
     there = {path.name for path in folder.glob("*-of-*")}
-    assert there == {f"{name}-of-{rank}" for name in ("lora", "full", "dpo", "begun") for rank in (0, 1)}, done.stderr
-    assert done.returncode != 0 and (folder / ".killed.training").exists() and not (folder / "killed").exists()
+    names = ("lora", "full", "dpo", "begun")
+    assert there == {f"{name}-of-{rank}" for name in names for rank in (0, 1)}, whole.stderr + killed.stderr
+    assert whole.returncode == 0 != killed.returncode
+    assert (folder / ".killed.training").exists() and not (folder / "killed").exists()
     return folder
+
+
+def launch_two(command: list[str]) -> subprocess.CompletedProcess[str]:
+    # `accelerate launch --cpu` starts one process, whatever number it is given.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    return subprocess.run(
+        [sys.executable, "-m", *command], capture_output=True, text=True, env=environment, timeout=300
+    )
 
 
 @pytest.mark.parametrize("name", ["lora", "full", "dpo"])
 def test_two_processes_train_the_student_of_one(name: str, alone: Path, together: Path) -> None:
     one, two = (logged(folder / name / "log.jsonl") for folder in (alone, together))
     assert len(one) == FAST.steps and two == pytest.approx(one, abs=1e-5)
+    assert logged(alone / name / "log.jsonl", "dev") == logged(together / name / "log.jsonl", "dev")
     assert logged(alone / name / "log.jsonl", "tokens") == logged(together / name / "log.jsonl", "tokens")
     assert same_weights(alone / name, together / name, apart=1e-2)
 
@@ -134,7 +151,7 @@ def test_a_step_counted_for_another_number_of_processes_is_never_trained(base: P
     from stepdown.training.bases import find_base, load_base
     from stepdown.training.checkpoints import Checkpoints
     from stepdown.training.examples import Examples
-    from stepdown.training.loop import order_of
+    from stepdown.training.model_setup import order_of
     from stepdown.training.trainer import StudentTrainer, TrainerCallbacks
 
     loaded = load_base(find_base(base))

@@ -28,6 +28,8 @@ from stepdown.text import error_line
 from stepdown.types import fingerprint
 
 LIBRARIES = ("accelerate", "datasets", "peft", "torch", "transformers", "trl")
+# ggml's number of tensors in bf16.
+_GGML_BF16 = 30
 _CATALOGUED = {weights.name: weights.licence for weights in CATALOGUE}
 
 
@@ -42,13 +44,18 @@ class BaseLocation(msgspec.Struct, frozen=True):
 
 
 class Base(msgspec.Struct, frozen=True):
-    """A base that is loaded in fp32: `model` and `tokenizer` of transformers, and notes for the card."""
+    """A base that is loaded in fp32: `model` and `tokenizer` of transformers, and notes for the card.
+
+    `dtype` is what its students are stored in: `bfloat16` where the base is, whose range float16 does not have, else
+    `float16`.
+    """
 
     location: BaseLocation
     model: Any
     tokenizer: Any
     source: str
     notes: tuple[str, ...] = ()
+    dtype: str = "float16"
 
 
 def find_base(name: str | Path, *, progress: Progress | None = None) -> BaseLocation:
@@ -99,7 +106,18 @@ def load_base(location: BaseLocation) -> Base:
     if notes:
         tokenizer.chat_template = PLAIN_TEMPLATE
     source = location.source or str(getattr(model.config, "_commit_hash", "") or "")
-    return Base(location=location, model=model, tokenizer=tokenizer, source=source, notes=notes)
+    dtype = "bfloat16" if _is_in_bf16(location, index) else "float16"
+    return Base(location=location, model=model, tokenizer=tokenizer, source=source, notes=notes, dtype=dtype)
+
+
+def _is_in_bf16(location: BaseLocation, index: str) -> bool:
+    """Tell whether a base's weights are stored in bf16, by what it says of itself."""
+    if location.gguf is not None:
+        return any(tensor.kind == _GGML_BF16 for tensor in read_header(location.gguf).tensors)
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(index, **NO_CODE)
+    return str(getattr(config, "dtype", None)).endswith("bfloat16")
 
 
 @contextmanager

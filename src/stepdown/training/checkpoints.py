@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,15 @@ class Checkpoints:
         self.folder = out.with_name(f".{out.name}.training")
         self.log = self.folder / LOG
 
-    def begin(self, identity: str, *, force: bool = False) -> None:
-        """Make the folder, or go on with it; raise `UsageError` where another training was interrupted in it."""
+    def begin(self, identity: str, *, also: Collection[str] = (), force: bool = False) -> None:
+        """Make the folder, or go on with it; raise `UsageError` where another training was interrupted in it.
+
+        `also` are identities that earlier versions gave the same training.
+        """
         mark = self.folder / IDENTITY
         known = mark.read_text() if mark.exists() else None
+        if known is not None and known in also:
+            return
         if known not in (None, identity) and not force:
             raise UsageError(
                 f"another training was interrupted in `{self.folder}`",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
+from typing import Any
 
 import msgspec
 
@@ -18,7 +19,7 @@ from stepdown.training.settings import Training
 from stepdown.types import Chain, Problem, fingerprint
 
 # What may differ between a command and its repetition without making it another training.
-INCIDENTAL = {"allow": (), "checkpoints": 1}
+INCIDENTAL: dict[str, Any] = {"allow": (), "checkpoints": 1, "tokens_per_pass": 1024, "checkpointing": False}
 
 
 class TrainingProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,20 +67,30 @@ class PreparedDataset(msgspec.Struct, frozen=True, kw_only=True):
         """Hash of everything that determines the trained weights.
 
         `beside` is what the base says that its source does not: the hash of a folder's config, the revision of a hub
-        name. 0.1.0 left it out, so `earlier_identity` is that of its students.
+        name. 0.1.0 left it out, so `earlier_identities` are those of its students.
         """
-        return fingerprint([*self._determining, list(self.beside)]) if self.beside else self.earlier_identity
+        return self._identity(INCIDENTAL["tokens_per_pass"], self.beside)
 
     @property
-    def earlier_identity(self) -> str:
+    def identities(self) -> tuple[str, str]:
+        """The identity, and as it was when the tokens of a pass were a part of it."""
+        return self.identity, self._identity(self._tokens, self.beside)
+
+    @property
+    def earlier_identities(self) -> tuple[str, str]:
         """The same without what the base says beside its weights."""
-        return fingerprint(self._determining)
+        return self._identity(INCIDENTAL["tokens_per_pass"], ()), self._identity(self._tokens, ())
 
     @property
-    def _determining(self) -> list[object]:
-        settings = msgspec.structs.replace(self.training, **INCIDENTAL)
+    def _tokens(self) -> int:
+        given = self.training.tokens_per_pass
+        return INCIDENTAL["tokens_per_pass"] if given is None else given
+
+    def _identity(self, tokens: int, beside: tuple[str, ...]) -> str:
+        settings = msgspec.structs.replace(self.training, **{**INCIDENTAL, "tokens_per_pass": tokens})
         dev = [problem.id for problem in self.dev]
-        return [settings, self.base.name, self.base.source, self.examples.fingerprint, dev]
+        determining = [settings, self.base.name, self.base.source, self.examples.fingerprint, dev]
+        return fingerprint([*determining, list(beside)] if beside else determining)
 
 
 def prepare_datasets(

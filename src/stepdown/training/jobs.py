@@ -79,7 +79,7 @@ def is_same_student(job: Job, dataset: PreparedDataset) -> bool:
     card = read_card(job.out) if job.out.exists() else None
     if card is None or job.force:
         return False
-    same = {dataset.identity, *([dataset.earlier_identity] if card.stepdown == "0.1.0" else [])}
+    same = {*dataset.identities, *(dataset.earlier_identities if card.stepdown == "0.1.0" else ())}
     if card.training.get("identity") not in same:
         raise UsageError(f"`{job.out}` is a student of another training", "choose another folder, or `--force`")
     return True

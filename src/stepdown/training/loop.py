@@ -2,7 +2,6 @@
 
 import gc
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import msgspec
 from stepdown.corpus import Corpus
 from stepdown.errors import UsageError
 from stepdown.models.weights import StudentCard, StudentScore
-from stepdown.training.attention import rows_are_independent, use_block_diagonal_attention
 from stepdown.training.bases import Base, BaseLocation, check_libraries, find_base, load_base, quiet
 from stepdown.training.checkpoints import Checkpoints, LogRow, best_step
 from stepdown.training.checks import check_chains, check_content
@@ -25,15 +23,14 @@ from stepdown.training.datasets import (
     problems_of,
 )
 from stepdown.training.evaluation import DevSet, score_dev
-from stepdown.training.examples import Examples, dev_rank
+from stepdown.training.examples import dev_rank
 from stepdown.training.jobs import Job, command_identity, is_same_student, is_there, report_there, student_folders
+from stepdown.training.model_setup import ReadyModel, add_adapter, begin_objective, computing, make_ready, runs_in_bf16
 from stepdown.training.objectives import learning_rate, load_objective
-from stepdown.training.packing import PackedDataset, count_micro_batches, shared_start
 from stepdown.training.prompt_encoder import PromptEncoder
-from stepdown.training.sampling_order import IntArray, sampling_order
 from stepdown.training.settings import Training
 from stepdown.training.students.folder import write_student
-from stepdown.training.world import ALONE, World, check_launcher, device_of, join_world, launched
+from stepdown.training.world import ALONE, World, check_launcher, join_world, launched
 from stepdown.types import Chain, Problem
 
 
@@ -122,21 +119,24 @@ def _train_one(job: Job, dataset: PreparedDataset, bases: _Bases) -> Path:
     if world.agree(is_same_student(job, dataset)):
         return report_there(job)
     if world.is_first:
-        checkpoints.begin(dataset.identity, force=job.force)
-        for words in _device_notes(world):
+        checkpoints.begin(dataset.identity, also=dataset.identities, force=job.force)
+        for words in _device_notes(world, job.training):
             job.report(TrainingProgress(seed=job.training.seed, words=words))
     base = bases.take()
-    packed, notes = _pack(base.model, dataset, job.training, world)
-    _begin(base.model, packed, dataset, job.training, world)
+    ready = make_ready(base, dataset, job.training, world)
+    if world.is_first:
+        job.report(TrainingProgress(seed=job.training.seed, words=ready.words))
+    begin_objective(ready, dataset, world)
     world.wait()
-    trainer = _trainer(job, dataset, base, packed, checkpoints, world)
+    trainer = _trainer(job, dataset, base, ready, checkpoints, world)
     trainer.resume()
     if world.is_first:
-        card = _card(dataset, base, job.training, checkpoints.rows())
+        card = _card(dataset, base, ready.training, checkpoints.rows())
         known = {**card.training, "identity": dataset.identity, "command": job.command}
-        _write(job, trainer, base, msgspec.structs.replace(card, notes=card.notes + notes, training=known), dataset)
+        card = msgspec.structs.replace(card, notes=card.notes + ready.notes, training=known)
+        _write(job, trainer, base, card, dataset)
     world.wait()
-    del trainer, base, packed
+    del trainer, base, ready
     _free()
     return job.out
 
@@ -147,9 +147,12 @@ def _check_scaling() -> None:
     check_scaling()
 
 
-def _device_notes(world: World) -> list[str]:
+def _device_notes(world: World, training: Training) -> list[str]:
     """Return what is to be said of the processes and devices of a training, nothing where there is nothing odd."""
     import torch
+
+    if not world.cpu and training.precision == "auto" and not runs_in_bf16("auto") and torch.cuda.is_available():
+        return ["this GPU has no instructions for bf16: fp32 is computed in"]
 
     visible = 0 if world.cpu else torch.cuda.device_count()
     if world.size > 1:
@@ -168,110 +171,51 @@ def _free() -> None:
         torch.cuda.empty_cache()
 
 
-def order_of(examples: Examples, trained: IntArray, training: Training) -> IntArray:
-    """Return the examples of each step: the order of a training, a function of corpus, settings and seed."""
-    owners = examples.owners[trained].tolist()
-    order = sampling_order(
-        owners, visits=training.visits, steps=training.steps, batch=training.batch, seed=training.seed
-    )
-    return trained[order]
-
-
-def _pack(
-    model: Any, dataset: PreparedDataset, training: Training, world: World
-) -> tuple[PackedDataset, tuple[str, ...]]:
-    """Split the steps into micro-batches; a model that cannot keep rows apart gets one row in each."""
-    if training.batch % world.size:
-        raise UsageError(
-            f"a batch of `{training.batch}` rows cannot be shared by {world.size} processes", "give a multiple of them"
-        )
-    examples, order = dataset.examples, order_of(dataset.examples, dataset.trained, training)
-    tokens, notes = training.tokens_per_pass, tuple[str, ...]()
-    use_block_diagonal_attention(model)
-    # A window is counted from each token: what stands before all rows could lie outside of it.
-    windowed = getattr(model.config.get_text_config(), "sliding_window", None)
-    packed = PackedDataset(examples, order, 1, shared=0 if windowed else shared_start(examples))
-    if not rows_are_independent(model, packed):
-        packed = PackedDataset(examples, order, 1)
-        if not rows_are_independent(model, packed):
-            if examples.objective.width > 1:
-                raise UsageError(
-                    f"`{dataset.base.name}` does not keep packed rows apart, as `{training.objective}` needs it to",
-                    "use another base",
-                )
-            tokens, notes = 0, ("this architecture does not keep packed rows apart: each row was a pass of its own",)
-    packed.micro_batches = count_micro_batches(packed, tokens=tokens, world=world.size)
-    return packed, notes
-
-
-def _begin(model: Any, packed: PackedDataset, dataset: PreparedDataset, training: Training, world: World) -> None:
-    """Let the objective see the untrained base, computed as in the training to come."""
-    import torch
-
-    from stepdown.training.trainer import runs_in_bf16
-
-    device = device_of(world)
-    chosen = sorted({*packed.order.ravel().tolist(), *dataset.held_out.tolist()})
-    with torch.autocast(device.type, torch.bfloat16, enabled=runs_in_bf16(training.precision)):
-        batches = packed.batches(chosen, tokens=training.tokens_per_pass)
-        dataset.examples.objective.begin(model.to(device), batches)
-
-
 def _trainer(
-    job: Job, dataset: PreparedDataset, base: Base, packed: PackedDataset, checkpoints: Checkpoints, world: World
+    job: Job, dataset: PreparedDataset, base: Base, ready: ReadyModel, checkpoints: Checkpoints, world: World
 ) -> Any:
-    """Return the trainer of one student, with its adapter on the base."""
-    import torch
-
+    """Return the trainer of one student."""
     from stepdown.training.trainer import StudentTrainer, TrainerCallbacks
 
-    training = job.training
-    torch.manual_seed(training.seed)
-    model = base.model if training.full else add_adapter(base.model, training)
-    if training.compile:
-        for name, module in model.named_modules():
+    if ready.training.compile:
+        for name, module in ready.model.named_modules():
             if name.endswith(".mlp"):
                 module.compile(dynamic=True)
     calls = TrainerCallbacks(
         log=lambda row: _log(job, checkpoints, row),
-        score=_scorer(dataset, model, base.tokenizer, packed, training),
+        score=_scorer(dataset, base.tokenizer, ready, world),
+        say=lambda words: job.report(TrainingProgress(seed=job.training.seed, words=words)),
     )
-    return StudentTrainer(model, base.tokenizer, packed, training, checkpoints=checkpoints, calls=calls, world=world)
-
-
-def add_adapter(model: Any, training: Training) -> Any:
-    """Return a base with a fresh LoRA adapter on all linear layers but the head; only the adapter is trained."""
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(
-        r=training.rank,
-        lora_alpha=training.alpha,
-        lora_dropout=training.dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
+    return StudentTrainer(
+        ready.model, base.tokenizer, ready.packed, ready.training, checkpoints=checkpoints, calls=calls, world=world
     )
-    with quiet():
-        return get_peft_model(model, config)
 
 
-def _scorer(dataset: PreparedDataset, model: Any, tokenizer: Any, packed: PackedDataset, training: Training) -> Any:
-    """Return what gives the dev scores of a model under training; None without dev problems."""
+def _scorer(dataset: PreparedDataset, tokenizer: Any, ready: ReadyModel, world: World) -> Any:
+    """Return what gives this process's part of the dev scores of a model under training; None without dev problems."""
     if not dataset.dev:
         return None
-    objective = dataset.examples.objective
+    objective, training = dataset.examples.objective, ready.training
     if dataset.compares_dev and (evaluate := objective.evaluate):
         held_out = dataset.held_out.tolist()
 
         def compare() -> dict[str, Any]:
-            batches = packed.batches(held_out, tokens=training.tokens_per_pass)
-            return evaluate(model, map(objective.collate, batches))
+            batches = ready.packed.batches(held_out, tokens=training.tokens_per_pass or 0)
+            with computing(ready.model, training):
+                return evaluate(ready.model, map(objective.collate, batches)) if world.is_first else {}
 
         return compare
     encoder = PromptEncoder(tokenizer, training)
     completions = dataset.examples.completions
     longest = max(completions.length(index) for index in range(len(completions)))
     dev = DevSet(dataset.dev, tuple(encoder.evaluated(problem) for problem in dataset.dev), longest)
-    return partial(score_dev, dev, model, tokenizer)
+
+    def solve() -> dict[str, Any]:
+        with computing(ready.model, training):
+            found = score_dev(dev.share(world.rank, world.size), ready.model, tokenizer)
+        return {name: int(world.total(count)) for name, count in found.items()}
+
+    return solve
 
 
 def _log(job: Job, checkpoints: Checkpoints, row: LogRow) -> None:
@@ -312,17 +256,19 @@ def _card(dataset: PreparedDataset, base: Base, training: Training, rows: Sequen
         seconds=done["seconds"],
         licence=dataset.base.licence,
         notes=dataset.notes,
+        dtype=base.dtype if base.dtype != "float16" else "",
     )
 
 
 def _write(job: Job, trainer: Any, base: Base, card: StudentCard, dataset: PreparedDataset) -> None:
     """Write the student with the weights of the chosen step; what was kept to resume from is no longer needed."""
     trainer.take(card.step)
-    base.model.set_attn_implementation("sdpa")
+    model = _in_fp32(trainer.model, base.location, job.training)
+    model.set_attn_implementation("sdpa")
     with quiet():
         write_student(
             job.out,
-            trainer.model,
+            model,
             tokenizer=base.tokenizer,
             card=card,
             base=base.location.gguf,
@@ -331,3 +277,14 @@ def _write(job: Job, trainer: Any, base: Base, card: StudentCard, dataset: Prepa
             met=dataset.met.keys,
         )
     trainer.checkpoints.end()
+
+
+def _in_fp32(model: Any, location: BaseLocation, training: Training) -> Any:
+    """Return a student whose adapter can be merged in fp32: where its base was trained with in bf16, on a fresh one."""
+    if training.full or not runs_in_bf16(training.precision):
+        return model
+    learned = {name: weight.cpu() for name, weight in model.state_dict().items() if "lora_" in name}
+    fresh = add_adapter(load_base(location).model, training)
+    missing = fresh.load_state_dict(learned, strict=False).unexpected_keys
+    assert not missing, missing
+    return fresh

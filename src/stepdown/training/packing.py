@@ -30,6 +30,26 @@ class PackedDataset:
         batch = self.examples.objective.collate(self.lay([chosen[index] for index in group]))
         return batch | {"step_weight": sum(map(self.weight, chosen))}
 
+    def examples_in(self, batch: Batch) -> int:
+        """Return how many examples a batch holds."""
+        return len(batch["rows"]) // self.examples.objective.width
+
+    def longest_in(self, batch: Batch) -> int:
+        """Return the tokens of the longest example of a batch."""
+        width = self.examples.objective.width
+        return max(self.tokens(row // width) for row in batch["rows"])
+
+    def parts_of(self, batch: Batch, parts: int) -> Iterator[Batch]:
+        """Stream a micro-batch in parts of about equal tokens, each as it would be alone."""
+        if parts == 1:
+            yield batch
+            return
+        width = self.examples.objective.width
+        chosen = [row // width for row in batch["rows"][::width]]
+        for group in split_by_tokens([self.tokens(example) for example in chosen], min(parts, len(chosen))):
+            part = self.examples.objective.collate(self.lay([chosen[index] for index in group]))
+            yield part | {"step_weight": batch["step_weight"]}
+
     def weight(self, example: int) -> int:
         """Return what an example counts in the mean over its step."""
         examples = self.examples

@@ -13,9 +13,10 @@ from transformers import PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from stepdown.errors import UsageError
-from stepdown.training.attention import use_block_diagonal_attention
+from stepdown.training.attention import ATTENTION, MASKED, use_block_diagonal_attention
 from stepdown.training.bases import quiet
 from stepdown.training.checkpoints import Checkpoints, LogRow, best_step
+from stepdown.training.model_setup import runs_in_bf16
 from stepdown.training.objectives import learning_rate
 from stepdown.training.packing import PackedDataset
 from stepdown.training.settings import Training, evenly_spread
@@ -23,10 +24,14 @@ from stepdown.training.world import ALONE, TIMEOUT, World
 
 
 class TrainerCallbacks(msgspec.Struct, frozen=True):
-    """What a trainer calls: `log` takes a row of the log, `score` gives the dev scores, None without a dev set."""
+    """What a trainer calls: `log` takes a row of the log, `score` gives the dev scores, None without a dev set.
+
+    `say` takes what is to be said while it trains.
+    """
 
     log: Callable[[LogRow], None]
     score: Callable[[], dict[str, Any]] | None = None
+    say: Callable[[str], None] = lambda words: None
 
 
 class StudentTrainer(SFTTrainer):  # type: ignore[misc]
@@ -51,7 +56,9 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         self.saved = self.scored | {*evenly_spread(training.checkpoints, training.steps)}
         self.seen, self.spent, self.started = 0, 0.0, perf_counter()
         self.figures: dict[str, Any] = {}
-        use_block_diagonal_attention(model)
+        self.parts, self.done = 1, 0
+        if model.config._attn_implementation not in (ATTENTION, MASKED):
+            use_block_diagonal_attention(model)
         with quiet():
             super().__init__(
                 model=model,
@@ -69,6 +76,63 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         share, left = divmod(self.dataset.micro_batches, self.world.size)
         counted = (self.args.world_size, self.accelerator.num_processes, self.args.gradient_accumulation_steps, left)
         assert counted == (self.world.size, self.world.size, share, 0), f"{counted} is not {self.world} with {share}"
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
+        """Return the loss of a micro-batch, its gradients added to those of its step.
+
+        Where memory is short, the step's gradients are thrown away and computed anew in passes of half as many
+        examples: the order of training and the loss do not depend on how a step is split.
+        """
+        self.done += 1
+        short = False
+        while True:
+            try:
+                if short:
+                    self._compute_again(model)
+                return self._in_parts(model, inputs, self.parts)
+            except torch.OutOfMemoryError as error:
+                self._split_further(inputs, error)
+                short = True
+
+    def _in_parts(self, model: Any, inputs: dict[str, Any], parts: int) -> Any:
+        """Return the loss of a micro-batch, computed in some parts, with its figures."""
+        figures, total = dict(self.figures), 0.0
+        try:
+            for part in self.dataset.parts_of(inputs, parts):
+                total = total + super().training_step(model, part)
+        except torch.OutOfMemoryError:
+            self.figures = figures
+            raise
+        return total
+
+    def _split_further(self, inputs: dict[str, Any], error: Exception) -> None:
+        """Halve the passes from here on; raise `UsageError` where they hold one example, or other processes wait."""
+        short = f"the device is out of memory ({(str(error).splitlines() or [''])[0][:200]})"
+        way = "" if self.training.checkpointing else "`--checkpointing`, "
+        if self.world.size > 1:
+            fewer = max((self.training.tokens_per_pass or 2) // 2, 1)
+            raise UsageError(
+                f"{short}, and the other processes have begun to add up gradients",
+                f"repeat the command with `--tokens-per-pass {fewer}`: it goes on from the last checkpoint",
+            ) from error
+        if self.parts >= self.dataset.examples_in(inputs):
+            raise UsageError(
+                f"{short} on `{self.dataset.longest_in(inputs):,}` tokens, the smallest pass there is",
+                f"{way}a smaller `--max-length` or base; the same command goes on from the last checkpoint",
+            ) from error
+        self.parts *= 2
+        self.calls.say(f"{short}: passes are split into {self.parts} from here on, which changes nothing else")
+
+    def _compute_again(self, model: Any) -> None:
+        """Compute the gradients of the step under way anew, up to the micro-batch that failed."""
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        model.zero_grad()
+        figures = dict(self.figures)
+        first = self.state.global_step * self.dataset.micro_batches
+        for place in range(first, first + self.done - 1):
+            self._in_parts(model, self.dataset[place], self.parts)
+        self.figures = figures
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -97,9 +161,10 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step
-        if step in self.scored and self.calls.score and self.world.is_first:
+        if step in self.scored and self.calls.score:
             score = self.calls.score()
-            self._log({"step": step, "dev": score["right"] / score["total"], **score})
+            if self.world.is_first:
+                self._log({"step": step, "dev": score["right"] / score["total"], **score})
         if self.world.is_first:
             partial = str(self.checkpoints.partial())
             self.save_model(partial, _internal_call=True)
@@ -139,6 +204,7 @@ class _Steps(TrainerCallback):  # type: ignore[misc]
         self.trainer = trainer
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.trainer.done = 0
         torch.manual_seed((args.seed << 32) + (args.process_index << 24) + state.global_step)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
@@ -174,7 +240,8 @@ def config_of(training: Training, checkpoints: Checkpoints, dataset: PackedDatas
         bf16=runs_in_bf16(training.precision),
         use_cpu=world.cpu,
         ddp_timeout=int(TIMEOUT.total_seconds()),
-        gradient_checkpointing=False,
+        gradient_checkpointing=training.checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
         train_sampling_strategy="sequential",
@@ -202,13 +269,3 @@ def on_one_device(config: SFTConfig) -> SFTConfig:
         # One of several processes is on `cpu:0`, where transformers 5.17 cannot load an optimiser's state.
         config._setup_devices = torch.device("cpu")
     return config
-
-
-def runs_in_bf16(precision: str) -> bool:
-    """Tell whether to compute in bf16: as asked, or for `auto` where the device has instructions for it."""
-    if precision != "auto":
-        return precision == "bf16"
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # Without them a CPU converts at every product: measured 3.5 times slower than fp32 (AVX-512 without AMX).
-    return bool(torch.cpu._is_amx_tile_supported())

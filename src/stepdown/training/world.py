@@ -11,7 +11,7 @@ import msgspec
 
 from stepdown.errors import UsageError
 
-# The first process alone scores dev problems and writes the student while the others wait: an hour for a large one.
+# The first process alone writes the student while the others wait: an hour for a large one.
 TIMEOUT = timedelta(hours=4)
 # What accelerate, torchrun and MPI say of how many processes they started.
 _SIZES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
@@ -36,7 +36,7 @@ class World(msgspec.Struct, frozen=True):
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the process that scores, writes and tells."""
+        """Whether this is the process that writes and tells."""
         return self.rank == 0
 
     def wait(self) -> None:
@@ -65,6 +65,16 @@ class World(msgspec.Struct, frozen=True):
         if self.size > 1:
             torch.distributed.all_reduce(whole)
         return float(whole)
+
+    def least(self, value: int) -> int:
+        """Return the least of the processes' numbers in all of them."""
+        if self.size == 1:
+            return value
+        import torch
+
+        values: list[Any] = [None] * self.size
+        torch.distributed.all_gather_object(values, value)
+        return int(min(values))
 
 
 ALONE = World(1, 0, True)

@@ -56,8 +56,12 @@ class TrainingOptions:
         Train all weights instead of LoRA's.
     max_length
         The longest question with its chain, in tokens.
+    tokens_per_pass
+        Tokens computed at once; where not given, as many as fit a GPU's free memory, 1,024 on a CPU. Changes no result.
+    checkpointing
+        Keep a tenth of the memory of a pass and compute it twice; changes no result.
     precision
-        `auto`, `fp32` or `bf16`.
+        `auto`: bf16 where the device has instructions for it, else fp32; or `fp32` or `bf16`.
     compile
         Compile the model first: minutes at the start, faster steps.
     evaluations
@@ -82,6 +86,8 @@ class TrainingOptions:
     rank: int = DEFAULTS.rank
     full: Flag = False
     max_length: int = DEFAULTS.max_length
+    tokens_per_pass: int | None = None
+    checkpointing: Flag = False
     precision: Literal["auto", "fp32", "bf16"] = DEFAULTS.precision
     compile: Flag = False
     evaluations: int = DEFAULTS.evaluations

@@ -60,7 +60,8 @@ class StudentCard(msgspec.Struct, frozen=True, kw_only=True):
     training's settings by name. `dev` are the dev scores by step, of which `step` was chosen of `steps`;
     `test` are scores of runs. `tokens` were seen in `seconds` of training. `stepdown` is the version that
     wrote it. `weights` is the SHA-256 of model.safetensors, `gguf` the reason why there is no model.gguf ("" if
-    there is one). `write_student` fills `stepdown`, `weights` and `gguf`.
+    there is one), `dtype` what the weights are stored in ("": float16). `write_student` fills `stepdown`, `weights`
+    and `gguf`.
     """
 
     version: int = 1
@@ -82,6 +83,7 @@ class StudentCard(msgspec.Struct, frozen=True, kw_only=True):
     stepdown: str = ""
     weights: str = ""
     gguf: str = ""
+    dtype: str = ""
 
 
 def read_card(folder: Path) -> StudentCard | None:

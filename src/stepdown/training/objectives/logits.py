@@ -10,7 +10,7 @@ from stepdown.training.objectives.objective import Batch
 def target_logits(model: Any, batch: Batch) -> Any:
     """Return the logits (targets, vocabulary), in fp32, that predict the batch's `targets` in their order."""
     kept = batch["kept"]
-    options = {"logits_to_keep": kept} if _selects_logits(_inner_type(model)) else {}
+    options = {"logits_to_keep": kept} if selects_logits(model) else {}
     logits = model(
         input_ids=batch["input_ids"],
         position_ids=batch["position_ids"],
@@ -34,7 +34,17 @@ def on_device(batch: Batch, device: Any) -> Batch:
     return {name: value.to(device) if hasattr(value, "to") else value for name, value in batch.items()}
 
 
-def _inner_type(model: Any) -> type:
+def selects_logits(model: Any) -> bool:
+    """Tell whether a model can compute the logits of some places alone."""
+    return _selects_logits(_inner_type(model))
+
+
+def cache_name(model: Any) -> str:
+    """Return by which name a model takes its keys and values: later versions of transformers have another one."""
+    return "cache" if "cache" in signature(_inner_type(model).forward).parameters else "past_key_values"
+
+
+def _inner_type(model: Any) -> Any:
     # DDP and peft wrap the model whose forward counts.
     inner = getattr(model, "module", model)
     return type(inner.get_base_model() if hasattr(inner, "get_base_model") else inner)

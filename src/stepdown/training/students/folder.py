@@ -37,17 +37,17 @@ def write_student(
 ) -> Path:
     """Write the student folder `out` and return its path; it appears whole or not at all.
 
-    `model` is a trained transformers model, or a peft model, whose adapter is kept in `adapter/` and then merged
-    **in place**: it is spent afterwards, and its weights are float16. `tokenizer` carries the chat template used in
-    training; without one it gets `PLAIN_TEMPLATE`. `base` is the GGUF file that the base was read from, whose
+    `model` is a trained transformers model, or a peft model, whose adapter is kept in `adapter/` and then merged **in
+    place**: it is spent afterwards, and its weights are of the card's `dtype`. `tokenizer` carries the chat template
+    used in training; without one it gets `PLAIN_TEMPLATE`. `base` is the GGUF file that the base was read from, whose
     tokenizer and settings model.gguf then copies; None for a base from a folder or the hub. `log` is a file of JSON
     lines, each with `step` and any of `loss`, `dev` (share right, 0 to 1), `tokens_per_second`. `force` replaces a
-    student that is there; a folder that is no student never is. `met` stands for the questions it was
-    trained on, kept in `questions.bin`. What cannot be had (GGUF, curves) is left out, and the card says why.
+    student that is there; a folder that is no student never is. `met` stands for the questions it was trained on, kept
+    in `questions.bin`. What cannot be had (GGUF, curves) is left out, and the card says why.
     Raises `UsageError` where `out` is taken or cannot be written, and for weights that are not numbers.
     """
     with _fresh(Path(out), force=force) as folder:
-        _save_model(model, folder)
+        _save_model(model, folder, card.dtype or "float16")
         _save_tokenizer(tokenizer, folder)
         notes = list(card.notes)
         if log is not None:
@@ -139,16 +139,18 @@ def _fresh(out: Path, *, force: bool) -> Iterator[Path]:
         raise UsageError(f"cannot write `{out}`: {error}", "name a folder that can be written") from error
 
 
-def _save_model(model: Any, folder: Path) -> None:
+def _save_model(model: Any, folder: Path, dtype: str) -> None:
     """Write config and merged weights, and a peft model's adapter as it is."""
+    import torch
+
     if hasattr(model, "merge_and_unload"):
         model.save_pretrained(folder / "adapter", save_embedding_layers=False)
         model = model.merge_and_unload()
-    model = model.half()
+    model = model.to(getattr(torch, dtype))
     broken = [name for name, weight in model.state_dict().items() if not bool(weight.isfinite().all())]
     if broken:
         raise UsageError(
-            f"the weights `{broken[0]}` are not numbers that float16 can hold: the training ran away",
+            f"the weights `{broken[0]}` are not numbers that {dtype} can hold: the training ran away",
             "lower the learning rate, or take an earlier checkpoint",
         )
     # One file, whatever the size: its hash is the student's identity.

@@ -20,6 +20,7 @@ from stepdown.training.students.vocabularies import CannotConvert, GgufValue, Va
 # ggml's numbers of tensor kinds, and llama.cpp's of files that are mostly of one kind.
 F32, F16, Q8_0, BLOCK = 0, 1, 8, 32
 FILE_TYPES = {F16: 1, Q8_0: 7}
+LARGEST_F16 = 65504.0
 ARCHITECTURES = frozenset({"llama", "qwen2"})
 
 
@@ -51,7 +52,8 @@ def write_gguf(folder: Path, target: Path, *, base: Path | None = None) -> None:
 
         weights = stack.enter_context(safe_open(folder / WEIGHTS, "np"))
         names = _names_of(architecture, int(config["num_hidden_layers"]))
-        pieces = [_piece(weights, own, names(own), config) for own in weights.keys()]  # noqa: SIM118
+        wide = _in_bf16(folder / WEIGHTS)
+        pieces = [_piece(weights, own, names(own), config, wide) for own in weights.keys()]  # noqa: SIM118
         if reader is not None:
             pieces += _others(reader, {piece.name for piece in pieces})
         _write(target, values, pieces, kind=F16)
@@ -113,16 +115,31 @@ def _names_of(architecture: str, layers: int) -> Callable[[str], str]:
     return name
 
 
-def _piece(weights: Any, own: str, name: str, config: dict[str, Any]) -> TensorChunk:
+def _in_bf16(path: Path) -> Callable[[str], Any]:
+    """Return what reads a tensor of bf16, which numpy does not know."""
+
+    def read(own: str) -> Any:
+        from safetensors import safe_open
+
+        with safe_open(path, "pt") as weights:
+            array = weights.get_tensor(own).float().numpy()
+        if abs(array).max(initial=0) > LARGEST_F16:
+            raise CannotConvert(f"`{own}` has numbers that F16 cannot hold")
+        return array
+
+    return read
+
+
+def _piece(weights: Any, own: str, name: str, config: dict[str, Any], wide: Callable[[str], Any]) -> TensorChunk:
     """Return a tensor of transformers as GGUF has it."""
     dtype = weights.get_slice(own).get_dtype()
-    if dtype not in ("F16", "F32"):
-        raise CannotConvert(f"its weights are {dtype}, not F16 or F32")
+    if dtype not in ("F16", "BF16", "F32"):
+        raise CannotConvert(f"its weights are {dtype}, not F16, BF16 or F32")
     shape = tuple(weights.get_slice(own).get_shape())
     heads = _heads(own, config) if config["model_type"] == "llama" else 0
 
     def read() -> Any:
-        array = weights.get_tensor(own)
+        array = wide(own) if dtype == "BF16" else weights.get_tensor(own)
         return _permuted(array, heads) if heads else array
 
     return TensorChunk(name, shape, F16 if len(shape) > 1 else F32, read)

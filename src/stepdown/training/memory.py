@@ -1,0 +1,150 @@
+"""What a training needs of memory: asked before the first step, and the tokens of a pass that fit what is free."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from stepdown.errors import UsageError
+from stepdown.training.objectives.logits import target_logits
+from stepdown.training.objectives.objective import Batch
+
+# On a CPU a longer pass is no faster, and needs more memory; on a GPU launches cost more than the products of 1,024.
+ON_CPU, MOST = 1024, 32 * 1024
+# What allocators and kernels need besides (a judgement: nothing here counts the parts that lie between blocks).
+USABLE = 0.85
+# Logits in 16 bits, in fp32, their log-softmax and its gradient, for each word of the vocabulary.
+BYTES_OF_A_LOGIT = 16
+GRADIENT, ADAM, AUTOCAST = 4, 8, 2
+
+
+class MemoryNeeds(msgspec.Struct, frozen=True):
+    """Bytes that a training needs beside the weights that are loaded.
+
+    `state` are gradients, Adam's moments and cast weights, `each` is what a token of a pass keeps for the gradients,
+    with its share of the logits; `longest` is the longest example, the smallest pass there is, in tokens.
+    """
+
+    state: int
+    each: float
+    longest: int
+
+    @property
+    def least(self) -> int:
+        """The bytes of the smallest pass, with the state."""
+        return self.state + round(self.each * self.longest)
+
+    def tokens(self, free: int, *, device: str) -> int:
+        """Return how many tokens a pass holds where so many bytes are free."""
+        if device == "cpu":
+            return ON_CPU
+        fitting = int((free * USABLE - self.state) / self.each)
+        rounded = fitting if fitting < ON_CPU else fitting // ON_CPU * ON_CPU
+        return min(max(rounded, self.longest, 1), MOST)
+
+
+def free_memory(device: Any) -> int:
+    """Return the bytes that a training may use on a device: of a GPU what is free there, else of the machine."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        return int(torch.cuda.mem_get_info(device)[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def check_state(model: Any, free: int, *, bf16: bool, moved: bool) -> int:
+    """Return the bytes of gradients, Adam's moments and cast weights, before any is allocated.
+
+    `moved`: the weights are still to be moved to where `free` bytes are free. Raises `UsageError` where those are too
+    few.
+    """
+    sizes = [(one.numel(), one.element_size(), one.requires_grad) for one in model.parameters()]
+    trained = sum(count for count, _, learns in sizes if learns)
+    state: int = trained * (GRADIENT + ADAM + AUTOCAST * bf16)
+    weights = moved * sum(count * size for count, size, _ in sizes)
+    if weights + state > free:
+        raise UsageError(
+            f"this training needs `{in_gigabytes(weights + state)}` before its first pass, and "
+            f"`{in_gigabytes(free)}` are free: weights {in_gigabytes(weights)}, gradients and Adam's moments of "
+            f"{trained:,} weights {in_gigabytes(state)}",
+            "leave out `--full`, or take a smaller base" if trained > sum(sizes_of(model)) / 2 else "a smaller base",
+        )
+    return state
+
+
+def sizes_of(model: Any) -> list[int]:
+    """Return how many numbers each weight of a model holds."""
+    return [one.numel() for one in model.parameters()]
+
+
+def check_longest(needs: MemoryNeeds, free: int, *, checkpointing: bool) -> None:
+    """Raise `UsageError` where the longest example does not fit beside gradients and moments."""
+    if needs.least <= free:
+        return
+    ways = "" if checkpointing else "`--checkpointing`, which computes twice and keeps a tenth; "
+    raise UsageError(
+        f"the longest example has `{needs.longest:,}` tokens, which need `{in_gigabytes(needs.least)}` with gradients "
+        f"and Adam's moments ({in_gigabytes(needs.state)}), and `{in_gigabytes(free)}` are free",
+        f"{ways}a smaller `--max-length`, a smaller base{', or leave out `--full`' * (needs.state > needs.least / 2)}",
+    )
+
+
+def measure_needs(
+    model: Any, batches: tuple[Batch, Batch], *, state: int, longest: int, checkpointing: bool
+) -> MemoryNeeds:
+    """Return the needs of a training from what two passes, a short and a longer one, keep for their gradients.
+
+    With `checkpointing` a block keeps its input alone, and one block at a time is computed again.
+    """
+    tokens = [one["input_ids"].shape[1] for one in batches]
+    kept = [_kept(model, one) for one in batches]
+    more = tokens[1] - tokens[0]
+    each = (kept[1] - kept[0]) / more if more > 0 else kept[1] / tokens[1]
+    config = model.config.get_text_config()
+    share = len(batches[1]["targets"]) / tokens[1]
+    # Of the logits their log-softmax, in fp32, is among what was kept.
+    blocks = max(each - share * config.vocab_size * 4, 0.0)
+    if checkpointing:
+        layers = config.num_hidden_layers
+        blocks = blocks / layers + layers * config.hidden_size * 4
+    return MemoryNeeds(state, max(blocks + share * config.vocab_size * BYTES_OF_A_LOGIT, 1.0), longest)
+
+
+def _kept(model: Any, batch: Batch) -> int:
+    """Return the bytes that a pass keeps for its gradients, other than weights."""
+    import torch
+
+    weights = {one.untyped_storage().data_ptr() for one in (*model.parameters(), *model.buffers())}
+    kept: dict[int, int] = {}
+
+    def note(saved: Any) -> Any:
+        storage = saved.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return saved
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
+        loss = torch.nn.functional.cross_entropy(target_logits(model, batch), batch["targets"], reduction="sum")
+    del loss
+    return sum(kept.values())
+
+
+def in_gigabytes(count: float) -> str:
+    """Return bytes for people, such as `3.2 GB`."""
+    return f"{count / 1e9:,.1f} GB"
+
+
+@contextmanager
+def explained_shortage(training_hint: str) -> Iterator[None]:
+    """Raise `UsageError` with a way out for a device that is out of memory."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        first = str(error).splitlines()[0] if str(error) else "no memory left"
+        raise UsageError(f"the device is out of memory ({first})", training_hint) from error

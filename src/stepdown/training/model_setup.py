@@ -1,0 +1,198 @@
+"""A base made ready to be trained: its dtype, adapter and device, its rows packed, and what fits its memory."""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import msgspec
+
+from stepdown.errors import UsageError
+from stepdown.training.attention import rows_are_independent, use_block_diagonal_attention, window_of
+from stepdown.training.bases import Base, quiet
+from stepdown.training.datasets import PreparedDataset
+from stepdown.training.examples import Examples
+from stepdown.training.memory import (
+    MemoryNeeds,
+    check_longest,
+    check_state,
+    free_memory,
+    in_gigabytes,
+    measure_needs,
+)
+from stepdown.training.objectives.logits import on_device
+from stepdown.training.packing import PackedDataset, count_micro_batches, shared_start
+from stepdown.training.sampling_order import IntArray, sampling_order
+from stepdown.training.settings import Training
+from stepdown.training.world import World, device_of
+
+
+class ReadyModel(msgspec.Struct, frozen=True):
+    """A model on its device with its rows packed; `training` has the tokens of a pass that were chosen.
+
+    `words` say how it is trained, `notes` what is to be kept on the card.
+    """
+
+    model: Any
+    packed: PackedDataset
+    training: Training
+    words: str
+    notes: tuple[str, ...] = ()
+
+
+def make_ready(base: Base, dataset: PreparedDataset, training: Training, world: World) -> ReadyModel:
+    """Return a base ready to be trained. Raises `UsageError` where it does not fit the memory that is free."""
+    import torch
+
+    if training.batch % world.size:
+        raise UsageError(
+            f"a batch of `{training.batch}` rows cannot be shared by {world.size} processes", "give a multiple of them"
+        )
+    torch.manual_seed(training.seed)
+    model = adapted(base.model, training)
+    device = device_of(world)
+    state = check_state(model, free_memory(device), bf16=runs_in_bf16(training.precision), moved=device.type != "cpu")
+    model.to(device)
+    with computing(model, training):
+        packed, notes = _pack(model, dataset, training)
+        needs = _needs(model, packed, training, state)
+    free = free_memory(device)
+    check_longest(needs, free, checkpointing=training.checkpointing)
+    tokens = training.tokens_per_pass
+    if notes:
+        tokens = 0
+    elif tokens is None:
+        tokens = world.least(needs.tokens(free, device=device.type))
+    packed.micro_batches = count_micro_batches(packed, tokens=tokens, world=world.size)
+    chosen = msgspec.structs.replace(training, tokens_per_pass=tokens)
+    return ReadyModel(model, packed, chosen, _words(model, packed, needs, free, chosen), notes)
+
+
+def adapted(model: Any, training: Training) -> Any:
+    """Return a base as it is trained: whole in fp32, or frozen, in bf16 where that is computed in, with an adapter."""
+    if training.full:
+        return model
+    in_bf16 = runs_in_bf16(training.precision)
+    if in_bf16:
+        to_bf16(model)
+    model = add_adapter(model, training)
+    for module in model.modules() if in_bf16 else ():
+        if hasattr(module, "lora_A"):
+            # Autocast casts the adapter's weights; peft would first cast every input to fp32.
+            module.cast_input_dtype_enabled = False
+    return model
+
+
+def to_bf16(model: Any) -> None:
+    """Store a model's weights in bf16; buffers, such as the frequencies of positions, stay as they are."""
+    import torch
+
+    for weight in model.parameters():
+        weight.data = weight.data.to(torch.bfloat16)
+
+
+def add_adapter(model: Any, training: Training) -> Any:
+    """Return a base with a fresh LoRA adapter on all linear layers but the head; only the adapter is trained."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=training.rank,
+        lora_alpha=training.alpha,
+        lora_dropout=training.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    with quiet():
+        return get_peft_model(model, config)
+
+
+def runs_in_bf16(precision: str) -> bool:
+    """Tell whether to compute in bf16: as asked, or for `auto` where the device has instructions for it.
+
+    Raises `UsageError` where bf16 is asked of a GPU that would emulate it.
+    """
+    import torch
+
+    if torch.cuda.is_available() and precision != "fp32":
+        able = bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        if precision == "bf16" and not able:
+            raise UsageError(
+                "this GPU has no instructions for bf16, and would emulate it many times slower", "`--precision fp32`"
+            )
+        return able
+    # Without them a CPU converts at every product: measured 3.5 times slower than fp32 (AVX-512 without AMX).
+    return precision == "bf16" or (precision == "auto" and bool(torch.cpu._is_amx_tile_supported()))
+
+
+def computing(model: Any, training: Training) -> AbstractContextManager[None]:
+    """Return a context in which a model computes as it is trained: under autocast where that is in bf16."""
+    import torch
+
+    enabled = runs_in_bf16(training.precision)
+    context: AbstractContextManager[None] = torch.autocast(model.device.type, torch.bfloat16, enabled=enabled)
+    return context
+
+
+def begin_objective(ready: ReadyModel, dataset: PreparedDataset, world: World) -> None:
+    """Let the objective see the untrained base, computed as in the training to come: a fresh adapter adds nothing."""
+    chosen = sorted({*ready.packed.order.ravel().tolist(), *dataset.held_out.tolist()})
+    was_training = ready.model.training
+    ready.model.eval()
+    with computing(ready.model, ready.training):
+        batches = ready.packed.batches(chosen, tokens=ready.training.tokens_per_pass or 0)
+        dataset.examples.objective.begin(ready.model, batches)
+    ready.model.train(was_training)
+
+
+def order_of(examples: Examples, trained: IntArray, training: Training) -> IntArray:
+    """Return the examples of each step: the order of a training, a function of corpus, settings and seed."""
+    owners = examples.owners[trained].tolist()
+    order = sampling_order(
+        owners, visits=training.visits, steps=training.steps, batch=training.batch, seed=training.seed
+    )
+    return trained[order]
+
+
+def _pack(model: Any, dataset: PreparedDataset, training: Training) -> tuple[PackedDataset, tuple[str, ...]]:
+    """Pack the rows of all steps; a note says so where a model cannot keep them apart, and gets one row in a pass."""
+    examples, order = dataset.examples, order_of(dataset.examples, dataset.trained, training)
+    use_block_diagonal_attention(model)
+    # A window is counted from each token: what stands before all rows could lie outside of it. On CUDA rows that share
+    # nothing are one launch of flash attention.
+    apart = window_of(model) or model.device.type == "cuda"
+    packed = PackedDataset(examples, order, 1, shared=0 if apart else shared_start(examples))
+    if rows_are_independent(model, packed):
+        return packed, ()
+    use_block_diagonal_attention(model, masked=True)
+    packed = PackedDataset(examples, order, 1)
+    if rows_are_independent(model, packed):
+        return packed, ()
+    if examples.objective.width > 1:
+        raise UsageError(
+            f"`{dataset.base.name}` does not keep packed rows apart, as `{training.objective}` needs it to",
+            "use another base",
+        )
+    return packed, ("this architecture does not keep packed rows apart: each row was a pass of its own",)
+
+
+def _needs(model: Any, packed: PackedDataset, training: Training, state: int) -> MemoryNeeds:
+    """Return what a training needs of memory, measured by a pass of the shortest example of step 1 and one of two."""
+    shortest = sorted(packed.order[0].tolist(), key=packed.tokens)[:2]
+    batches = (packed.lay(shortest[:1]), packed.lay(shortest))
+    longest = max(packed.tokens(example) for example in set(packed.order.ravel().tolist()))
+    on = tuple(on_device(one, model.device) for one in batches)
+    was_training = model.training
+    model.train()
+    needs = measure_needs(model, (on[0], on[1]), state=state, longest=longest, checkpointing=training.checkpointing)
+    model.train(was_training)
+    return needs
+
+
+def _words(model: Any, packed: PackedDataset, needs: MemoryNeeds, free: int, training: Training) -> str:
+    """Return how a training computes, and what it needs of the memory that is free, in a sentence."""
+    tokens = training.tokens_per_pass
+    each = f"{tokens:,} tokens" if tokens else "one example"
+    most = needs.state + needs.each * (max(tokens or 0, needs.longest))
+    return (
+        f"computes in {'bf16' if runs_in_bf16(training.precision) else 'fp32'} on {model.device.type}, "
+        f"{packed.micro_batches} passes of about {each} to a step; the largest needs about {in_gigabytes(most)} "
+        f"of {in_gigabytes(free)} that are free"
+    )

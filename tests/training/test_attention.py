@@ -1,0 +1,97 @@
+"""Packed rows are attended to alike by every kernel, and no mask is built that nobody reads."""
+
+from typing import Any
+
+import pytest
+
+from small_students import TRAINS, small_model
+from stepdown.training.attention import (
+    Kernel,
+    attend_padded,
+    attend_rows,
+    choose_kernel,
+    has_varlen,
+    use_block_diagonal_attention,
+)
+
+pytestmark = [pytest.mark.slow, *TRAINS]
+ROWS = [(0, 7), (0, 5, 9, 2), (3, 5, 9, 2), (4, 6), (0, 1, 1)]
+
+
+def parts(tokens: int) -> list[Any]:
+    import torch
+
+    torch.manual_seed(0)
+    return [torch.randn(1, heads, tokens, 8, requires_grad=True) for heads in (4, 2, 2)]
+
+
+def attended_alone(lengths: tuple[int, ...]) -> Any:
+    """Each row with the shared start, by a mask of its own: what every kernel must come to."""
+    import torch
+
+    query, key, value = parts(sum(lengths))
+    row_of = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    sees = (row_of[:, None] == row_of) | (row_of == 0)
+    mask = sees & torch.ones_like(sees).tril()
+    whole = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, enable_gqa=True)
+    return gradients(whole.transpose(1, 2), [query, key, value])
+
+
+def gradients(output: Any, of: list[Any]) -> list[Any]:
+    import torch
+
+    weights = torch.linspace(-1, 1, output.numel()).view_as(output)
+    return [output, *torch.autograd.grad((output * weights).sum(), of)]
+
+
+@pytest.mark.parametrize("lengths", ROWS)
+@pytest.mark.parametrize("attend", [attend_rows, attend_padded])
+def test_every_kernel_attends_to_rows_as_each_alone_would(attend: Any, lengths: tuple[int, ...]) -> None:
+    given = parts(sum(lengths))
+    found = gradients(attend(*given, lengths, scale=None, dropout=0.0), given)
+    for one, other in zip(found, attended_alone(lengths), strict=True):
+        assert one.shape == other.shape and float((one - other).detach().abs().max()) < 2e-6
+
+
+@pytest.mark.parametrize(
+    ("device", "half", "shared", "dropout", "varlen", "kernel"),
+    [
+        ("cpu", True, 0, 0.0, True, "rows"),
+        ("mps", True, 0, 0.0, True, "rows"),
+        ("cuda", True, 0, 0.0, True, "varlen"),
+        ("cuda", True, 0, 0.0, False, "padded"),
+        ("cuda", False, 0, 0.0, True, "padded"),
+        ("cuda", True, 5, 0.0, True, "padded"),
+        ("cuda", True, 0, 0.1, True, "padded"),
+    ],
+)
+def test_the_kernel_is_the_fastest_that_device_numbers_and_torch_allow(
+    device: str, half: bool, shared: int, dropout: float, varlen: bool, kernel: Kernel
+) -> None:
+    assert choose_kernel(device, half=half, shared=shared, dropout=dropout, varlen=varlen) == kernel
+
+
+def test_this_torch_is_asked_for_what_its_kernel_takes() -> None:
+    from torch.nn.attention import varlen
+
+    assert has_varlen() == ("window_size" in (varlen.varlen_attn.__annotations__))
+
+
+@pytest.mark.parametrize(("masked", "built"), [(False, 0), (True, 1)])
+def test_no_mask_is_built_unless_it_is_asked_for(masked: bool, built: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from transformers import masking_utils
+
+    calls: list[int] = []
+    make = masking_utils.sdpa_mask
+
+    def counted(*given: Any, **named: Any) -> Any:
+        calls.append(1)
+        return make(*given, **named)
+
+    monkeypatch.setattr(masking_utils, "sdpa_mask", counted)
+    model = small_model()
+    use_block_diagonal_attention(model, masked=masked)
+    places = torch.tensor([[0, 1, 2, 0, 1]])
+    model(input_ids=places + 5, position_ids=places, row_lengths=[0, 3, 2], use_cache=False)
+    assert len(calls) == built
