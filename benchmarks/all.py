@@ -71,7 +71,7 @@ def main() -> None:
     found = rows("startup.py")
     found += rows("pipeline.py", *sys.argv[1:2])
     found += rows("grading.py") + rows("corpus.py") + rows("chains.py") + rows("embedded.py")
-    found += rows("sampling.py") + rows("training.py") + rows("resume.py")
+    found += rows("sampling.py") + rows("training.py") + rows("training.py", "--estimate") + rows("resume.py")
     found += rows("estimate.py") + rows("deaths.py")
     found += rows("fleet.py", "--quick")
     found += rows("grid.py", "--demo")

@@ -1,7 +1,7 @@
 """How many dev problems a student under training gets right: greedy generation in one batch, graded."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,10 +34,13 @@ class DevSet(msgspec.Struct, frozen=True):
         )
 
 
-def score_dev(dev: DevSet, model: Any, tokenizer: Any) -> dict[str, int]:
-    """Return how many dev problems are `right`, `graded` and in `total`; the model is left as it was."""
+def score_dev(dev: DevSet, model: Any, tokenizer: Any, *, fit: Callable[[int], int] = int) -> dict[str, int]:
+    """Return how many dev problems are `right`, `graded` and in `total`; the model is left as it was.
+
+    `fit` may lessen how many are written at once: where weights are split, all processes write the same batches.
+    """
     with _answering(model):
-        written = write_greedily(model, dev.prompts, longest=dev.longest, end=tokenizer.eos_token_id)
+        written = write_greedily(model, dev.prompts, longest=dev.longest, end=tokenizer.eos_token_id, fit=fit)
     solutions: list[str] = tokenizer.batch_decode(written, skip_special_tokens=True) if written else []
     verdicts = [grade.verdict for grade in plain(_grade(dev.problems, solutions))]
     graded = sum(verdict != "ungraded" for verdict in verdicts)
@@ -49,7 +52,9 @@ async def _grade(problems: Sequence[Problem], solutions: Sequence[str]) -> list[
     return await asyncio.gather(*(grader(*pair) for pair in zip(problems, solutions, strict=True)))
 
 
-def write_greedily(model: Any, prompts: Sequence[list[int]], *, longest: int, end: int) -> list[list[int]]:
+def write_greedily(
+    model: Any, prompts: Sequence[list[int]], *, longest: int, end: int, fit: Callable[[int], int] = int
+) -> list[list[int]]:
     """Return the likeliest tokens after each prompt, one by one, without the end token; `longest` of them at most.
 
     As many rows are written at once as fit the free memory, and fewer where that is not enough after all.
@@ -57,7 +62,7 @@ def write_greedily(model: Any, prompts: Sequence[list[int]], *, longest: int, en
     import torch
 
     places = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
-    width = rows_that_fit(model, max(map(len, prompts), default=0) + longest, len(places))
+    width = fit(rows_that_fit(model, max(map(len, prompts), default=0) + longest, len(places)))
     written, done = dict[int, list[int]](), 0
     while done < len(places):
         some = places[done : done + width]

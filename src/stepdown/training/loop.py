@@ -29,6 +29,7 @@ from stepdown.training.model_setup import ReadyModel, add_adapter, begin_objecti
 from stepdown.training.objectives import learning_rate, load_objective
 from stepdown.training.prompt_encoder import PromptEncoder
 from stepdown.training.settings import Training
+from stepdown.training.sharding import load_weights
 from stepdown.training.students.folder import write_student
 from stepdown.training.world import ALONE, World, check_launcher, join_world, launched
 from stepdown.types import Chain, Problem
@@ -202,7 +203,8 @@ def _scorer(dataset: PreparedDataset, tokenizer: Any, ready: ReadyModel, world: 
         def compare() -> dict[str, Any]:
             batches = ready.packed.batches(held_out, tokens=training.tokens_per_pass or 0)
             with computing(ready.model, training):
-                return evaluate(ready.model, map(objective.collate, batches)) if world.is_first else {}
+                alone = world.is_first or world.sharded
+                return evaluate(ready.model, map(objective.collate, batches)) if alone else {}
 
         return compare
     encoder = PromptEncoder(tokenizer, training)
@@ -211,9 +213,10 @@ def _scorer(dataset: PreparedDataset, tokenizer: Any, ready: ReadyModel, world: 
     dev = DevSet(dataset.dev, tuple(encoder.evaluated(problem) for problem in dataset.dev), longest)
 
     def solve() -> dict[str, Any]:
+        own = dev if world.sharded else dev.share(world.rank, world.size)
         with computing(ready.model, training):
-            found = score_dev(dev.share(world.rank, world.size), ready.model, tokenizer)
-        return {name: int(world.total(count)) for name, count in found.items()}
+            found = score_dev(own, ready.model, tokenizer, fit=world.least if world.sharded else int)
+        return found if world.sharded else {name: int(world.total(count)) for name, count in found.items()}
 
     return solve
 
@@ -262,8 +265,7 @@ def _card(dataset: PreparedDataset, base: Base, training: Training, rows: Sequen
 
 def _write(job: Job, trainer: Any, base: Base, card: StudentCard, dataset: PreparedDataset) -> None:
     """Write the student with the weights of the chosen step; what was kept to resume from is no longer needed."""
-    trainer.take(card.step)
-    model = _in_fp32(trainer.model, base.location, job.training)
+    model = _whole(trainer, card.step, base.location, job.training)
     model.set_attn_implementation("sdpa")
     with quiet():
         write_student(
@@ -279,12 +281,16 @@ def _write(job: Job, trainer: Any, base: Base, card: StudentCard, dataset: Prepa
     trainer.checkpoints.end()
 
 
-def _in_fp32(model: Any, location: BaseLocation, training: Training) -> Any:
-    """Return a student whose adapter can be merged in fp32: where its base was trained with in bf16, on a fresh one."""
-    if training.full or not runs_in_bf16(training.precision):
-        return model
-    learned = {name: weight.cpu() for name, weight in model.state_dict().items() if "lora_" in name}
-    fresh = add_adapter(load_base(location).model, training)
-    missing = fresh.load_state_dict(learned, strict=False).unexpected_keys
-    assert not missing, missing
-    return fresh
+def _whole(trainer: Any, step: int, location: BaseLocation, training: Training) -> Any:
+    """Return the student of a step as it is written.
+
+    It is put on a fresh base in fp32 where the trained one was in bf16, for the adapter to be merged in fp32, and where
+    its weights were split.
+    """
+    if not trainer.world.sharded and (training.full or not runs_in_bf16(training.precision)):
+        trainer.take(step)
+        return trainer.model
+    fresh = load_base(location).model
+    model = fresh if training.full else add_adapter(fresh, training)
+    load_weights(model, trainer.checkpoints.checkpoint(step))
+    return model

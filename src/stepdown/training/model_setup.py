@@ -50,6 +50,7 @@ def make_ready(base: Base, dataset: PreparedDataset, training: Training, world: 
     model = adapted(base.model, training)
     device = device_of(world)
     state = check_state(model, free_memory(device), bf16=runs_in_bf16(training.precision), moved=device.type != "cpu")
+    state //= world.size if world.sharded else 1
     model.to(device)
     with computing(model, training):
         packed, notes = _pack(model, dataset, training)

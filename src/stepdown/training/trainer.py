@@ -1,6 +1,7 @@
 """TRL's trainer of a student: packed micro-batches, whole checkpoints, exact resumption after a kill."""
 
 from collections.abc import Callable
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -20,6 +21,7 @@ from stepdown.training.model_setup import runs_in_bf16
 from stepdown.training.objectives import learning_rate
 from stepdown.training.packing import PackedDataset
 from stepdown.training.settings import Training, evenly_spread
+from stepdown.training.sharding import OPTIMIZER, SCHEDULER, gathered, load_optimizer, load_weights, shard_on_cpu
 from stepdown.training.world import ALONE, TIMEOUT, World
 
 
@@ -159,20 +161,42 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         self._log(row)
         self.started = perf_counter()
 
+    def create_accelerator_and_postprocess(self) -> None:
+        """Make the accelerator, which shards on CPUs too where the launcher asks for it."""
+        super().create_accelerator_and_postprocess()
+        if self.world.sharded:
+            shard_on_cpu(self)
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step
         if step in self.scored and self.calls.score:
             score = self.calls.score()
             if self.world.is_first:
                 self._log({"step": step, "dev": score["right"] / score["total"], **score})
+        # What is split is gathered by all; the first process alone writes.
+        weights = gathered(self.model.state_dict()) if self.world.sharded else None
+        moments = gathered(self.optimizer.state_dict()) if self.world.sharded else None
         if self.world.is_first:
             partial = str(self.checkpoints.partial())
-            self.save_model(partial, _internal_call=True)
-            self._save_optimizer_and_scheduler(partial)
+            self._save(partial, state_dict=weights)
+            torch.save(moments or self.optimizer.state_dict(), f"{partial}/{OPTIMIZER}")
+            torch.save(self.lr_scheduler.state_dict(), f"{partial}/{SCHEDULER}")
             self.state.save_to_json(f"{partial}/trainer_state.json")
             self.checkpoints.accept(step, best_step(self.checkpoints.rows()) or step)
         self.world.wait()
         self.started = perf_counter()
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.world.sharded:
+            # They were loaded before they were split.
+            return
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None or not self.world.sharded:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        load_optimizer(self.optimizer, self.lr_scheduler, Path(checkpoint))
 
     def _log(self, row: LogRow) -> None:
         if self.world.is_first:
@@ -186,6 +210,8 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         self.seen, self.spent = (done[-1]["tokens"], done[-1]["seconds"]) if done else (0, 0.0)
         self.started = perf_counter()
         if not steps or steps[-1] < self.training.steps:
+            if steps and self.world.sharded:
+                load_weights(self.model, self.checkpoints.checkpoint(steps[-1]))
             self.train(resume_from_checkpoint=str(self.checkpoints.checkpoint(steps[-1])) if steps else None)
         self.world.wait()
 

@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from stepdown.errors import UsageError
+from stepdown.training.sharding import is_sharded
 
 # The first process alone writes the student while the others wait: an hour for a large one.
 TIMEOUT = timedelta(hours=4)
 # What accelerate, torchrun and MPI say of how many processes they started.
 _SIZES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
-# Where weights are split over processes, saving and scoring are collective, and here the first process does both.
+# Where these split weights over processes, saving and scoring are collective in ways of their own.
 _REFUSED = {
-    "ACCELERATE_USE_FSDP": "FSDP",
     "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
     "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
     "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism configuration",
@@ -28,11 +28,15 @@ Value = TypeVar("Value")
 
 
 class World(msgspec.Struct, frozen=True):
-    """The processes that train one student: `size` of them, this one of `rank` 0 to size - 1; `cpu`: on no GPU."""
+    """The processes that train one student: `size` of them, this one of `rank` 0 to size - 1; `cpu`: on no GPU.
+
+    `sharded`: each holds a part of the weights (FSDP2), so that all of them compute whatever one does.
+    """
 
     size: int
     rank: int
     cpu: bool
+    sharded: bool = False
 
     @property
     def is_first(self) -> bool:
@@ -87,13 +91,15 @@ def launched() -> int:
 
 
 def check_launcher() -> None:
-    """Raise `UsageError` where the launcher splits the weights over processes."""
+    """Raise `UsageError` where the launcher splits the weights over processes otherwise than FSDP2."""
     for name, what in _REFUSED.items():
         if os.environ.get(name, "").lower() in _TRUE:
             raise UsageError(
                 f"{what} (`{name}`) is not supported: it splits the weights, and one part would be saved as the whole",
-                "launch with `torchrun --nproc_per_node N -m stepdown train ...`, which copies the weights (DDP)",
+                "launch with `torchrun --nproc_per_node N -m stepdown train ...`, which copies the weights (DDP), or "
+                "with `accelerate launch --use_fsdp --fsdp_version 2 ...`",
             )
+    is_sharded()
 
 
 def check_gpus(here: int) -> None:
@@ -129,7 +135,7 @@ def join_world(precision: str) -> World:
             f"the launcher started `{launched()}` processes, and their group holds `{state.num_processes}`",
             "launch with `torchrun --nproc_per_node N -m stepdown train ...`",
         )
-    return World(state.num_processes, state.process_index, cpu)
+    return World(state.num_processes, state.process_index, cpu, is_sharded() and state.num_processes > 1)
 
 
 def device_of(world: World) -> Any:
