@@ -29,7 +29,6 @@ from stepdown.training import Training
 from stepdown.training.bases import find_base, load_base, load_transformers, quiet
 from stepdown.training.checkpoints import Checkpoints
 from stepdown.training.examples import Examples
-from stepdown.training.memory import ON_CPU
 from stepdown.training.model_setup import adapted
 from stepdown.training.objectives import learning_rate
 from stepdown.training.packing import PackedDataset, count_micro_batches, shared_start
@@ -120,7 +119,7 @@ class Side:
         from stepdown.training.trainer import StudentTrainer, TrainerCallbacks
 
         passes.shared = shared_start(self.examples)
-        tokens = self.options.tokens_per_pass or ON_CPU
+        tokens = self.options.tokens_per_pass or self.training.tokens_per_pass
         passes.micro_batches = count_micro_batches(passes, tokens=tokens, world=1)
         work, calls = Checkpoints(Path(folder) / "x"), TrainerCallbacks(log=lambda row: None)
         trainer = StudentTrainer(self.model, self.base.tokenizer, passes, self.training, checkpoints=work, calls=calls)

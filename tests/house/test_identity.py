@@ -128,7 +128,11 @@ def test_what_the_store_writes_of_a_later_problem_or_plan_stays_too(value: Any) 
 def test_every_field_there_is_has_its_form() -> None:
     kinds = {"Message": Message, "Settings": Settings, "PromptWords": PromptWords, "Training": Training}
     # What has been added since version 1, each with a default that is left out.
-    later = {"Settings": ("code",), "PromptWords": ("demonstrations", "words"), "Training": ("objective", "beta")}
+    later = {
+        "Settings": ("code",),
+        "PromptWords": ("demonstrations", "words"),
+        "Training": ("objective", "beta", "checkpointing"),
+    }
     for name, kind in kinds.items():
         assert kind.__struct_fields__ == (*FORMS[name], *later.get(name, ()))
 

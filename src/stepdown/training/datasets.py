@@ -15,11 +15,11 @@ from stepdown.training.checks import check_corpus
 from stepdown.training.contamination import refuse_test_questions
 from stepdown.training.examples import Examples
 from stepdown.training.sampling_order import IntArray
-from stepdown.training.settings import Training
+from stepdown.training.settings import USUAL_TOKENS, Training
 from stepdown.types import Chain, Problem, fingerprint
 
 # What may differ between a command and its repetition without making it another training.
-INCIDENTAL: dict[str, Any] = {"allow": (), "checkpoints": 1, "tokens_per_pass": 1024, "checkpointing": False}
+INCIDENTAL: dict[str, Any] = {"allow": (), "checkpoints": 1, "tokens_per_pass": USUAL_TOKENS, "checkpointing": False}
 
 
 class TrainingProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,22 +69,17 @@ class PreparedDataset(msgspec.Struct, frozen=True, kw_only=True):
         `beside` is what the base says that its source does not: the hash of a folder's config, the revision of a hub
         name. 0.1.0 left it out, so `earlier_identities` are those of its students.
         """
-        return self._identity(INCIDENTAL["tokens_per_pass"], self.beside)
+        return self._identity(USUAL_TOKENS, self.beside)
 
     @property
     def identities(self) -> tuple[str, str]:
         """The identity, and as it was when the tokens of a pass were a part of it."""
-        return self.identity, self._identity(self._tokens, self.beside)
+        return self.identity, self._identity(self.training.tokens_per_pass, self.beside)
 
     @property
     def earlier_identities(self) -> tuple[str, str]:
         """The same without what the base says beside its weights."""
-        return self._identity(INCIDENTAL["tokens_per_pass"], ()), self._identity(self._tokens, ())
-
-    @property
-    def _tokens(self) -> int:
-        given = self.training.tokens_per_pass
-        return INCIDENTAL["tokens_per_pass"] if given is None else given
+        return self._identity(USUAL_TOKENS, ()), self._identity(self.training.tokens_per_pass, ())
 
     def _identity(self, tokens: int, beside: tuple[str, ...]) -> str:
         settings = msgspec.structs.replace(self.training, **{**INCIDENTAL, "tokens_per_pass": tokens})

@@ -201,7 +201,7 @@ def _scorer(dataset: PreparedDataset, tokenizer: Any, ready: ReadyModel, world: 
         held_out = dataset.held_out.tolist()
 
         def compare() -> dict[str, Any]:
-            batches = ready.packed.batches(held_out, tokens=training.tokens_per_pass or 0)
+            batches = ready.packed.batches(held_out, tokens=training.tokens_per_pass)
             with computing(ready.model, training):
                 alone = world.is_first or world.sharded
                 return evaluate(ready.model, map(objective.collate, batches)) if alone else {}

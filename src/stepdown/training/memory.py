@@ -9,9 +9,10 @@ import msgspec
 from stepdown.errors import UsageError
 from stepdown.training.objectives.logits import target_logits
 from stepdown.training.objectives.objective import Batch
+from stepdown.training.settings import USUAL_TOKENS
 
-# On a CPU a longer pass is no faster, and needs more memory; on a GPU launches cost more than the products of 1,024.
-ON_CPU, MOST = 1024, 32 * 1024
+# On a GPU launches cost more than the products of the usual pass; from here on they cost next to nothing.
+MOST = 32 * 1024
 # What allocators and kernels need besides (a judgement: nothing here counts the parts that lie between blocks).
 USABLE = 0.85
 # Logits in 16 bits, in fp32, their log-softmax and its gradient, for each word of the vocabulary.
@@ -38,9 +39,9 @@ class MemoryNeeds(msgspec.Struct, frozen=True):
     def tokens(self, free: int, *, device: str) -> int:
         """Return how many tokens a pass holds where so many bytes are free."""
         if device == "cpu":
-            return ON_CPU
+            return USUAL_TOKENS
         fitting = int((free * USABLE - self.state) / self.each)
-        rounded = fitting if fitting < ON_CPU else fitting // ON_CPU * ON_CPU
+        rounded = fitting if fitting < USUAL_TOKENS else fitting // USUAL_TOKENS * USUAL_TOKENS
         return min(max(rounded, self.longest, 1), MOST)
 
 

@@ -21,7 +21,7 @@ from stepdown.training.memory import (
 from stepdown.training.objectives.logits import on_device
 from stepdown.training.packing import PackedDataset, count_micro_batches, shared_start
 from stepdown.training.sampling_order import IntArray, sampling_order
-from stepdown.training.settings import Training
+from stepdown.training.settings import USUAL_TOKENS, Training
 from stepdown.training.world import World, device_of
 
 
@@ -60,7 +60,7 @@ def make_ready(base: Base, dataset: PreparedDataset, training: Training, world: 
     tokens = training.tokens_per_pass
     if notes:
         tokens = 0
-    elif tokens is None:
+    elif tokens == USUAL_TOKENS:
         tokens = world.least(needs.tokens(free, device=device.type))
     packed.micro_batches = count_micro_batches(packed, tokens=tokens, world=world.size)
     chosen = msgspec.structs.replace(training, tokens_per_pass=tokens)
@@ -138,7 +138,7 @@ def begin_objective(ready: ReadyModel, dataset: PreparedDataset, world: World) -
     was_training = ready.model.training
     ready.model.eval()
     with computing(ready.model, ready.training):
-        batches = ready.packed.batches(chosen, tokens=ready.training.tokens_per_pass or 0)
+        batches = ready.packed.batches(chosen, tokens=ready.training.tokens_per_pass)
         dataset.examples.objective.begin(ready.model, batches)
     ready.model.train(was_training)
 
@@ -191,7 +191,7 @@ def _words(model: Any, packed: PackedDataset, needs: MemoryNeeds, free: int, tra
     """Return how a training computes, and what it needs of the memory that is free, in a sentence."""
     tokens = training.tokens_per_pass
     each = f"{tokens:,} tokens" if tokens else "one example"
-    most = needs.state + needs.each * (max(tokens or 0, needs.longest))
+    most = needs.state + needs.each * (max(tokens, needs.longest))
     return (
         f"computes in {'bf16' if runs_in_bf16(training.precision) else 'fp32'} on {model.device.type}, "
         f"{packed.micro_batches} passes of about {each} to a step; the largest needs about {in_gigabytes(most)} "

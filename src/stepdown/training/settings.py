@@ -20,6 +20,10 @@ REFUSALS = {
 }
 
 
+# On a CPU a longer pass is no faster, and needs more memory.
+USUAL_TOKENS = 1024
+
+
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """How a student is trained.
 
@@ -31,9 +35,9 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     with SFT, 5e-5 and 1e-6 with DPO), reached over `warmup` (a share of the steps, or their
     number from 1 on) and falling linearly to 0; gradients are clipped at the norm `clip`, `epsilon` is Adam's.
     `rank` and `alpha` are LoRA's, on all linear layers but the head; `full` trains all weights instead. A row holds
-    `max_length` tokens at most, a micro-batch about `tokens_per_pass` (None: as many as fit a GPU's free memory, 1,024
-    on a CPU; 0: each example is one of its own), and with `checkpointing` it is computed twice and keeps little memory:
-    neither changes what is learned. `precision` is `fp32`, `bf16` (autocast; LoRA's frozen base in bf16 too) or `auto`:
+    `max_length` tokens at most, a micro-batch about `tokens_per_pass` (1,024, the usual, stands on a GPU for as many
+    as fit its free memory; 0: each example is one of its own), and with `checkpointing` it is computed twice and keeps
+    little memory: neither changes what is learned. `precision` is `fp32`, `bf16` (autocast; LoRA's frozen base in bf16 too) or `auto`:
     bf16 where the device has instructions for it. `evaluations` of `dev` problems choose the checkpoint
     and the state is saved `checkpoints` times. `allow` names refusals that shall not stop the training (`REFUSALS`).
     `compile` compiles the model's blocks.
@@ -53,7 +57,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     dropout: float = 0.0
     full: bool = False
     max_length: int = 1024
-    tokens_per_pass: int | None = None
+    tokens_per_pass: int = USUAL_TOKENS
     seed: int = 0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     evaluations: int = 4
@@ -92,7 +96,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
             if not getattr(self, name) > 0:
                 raise UsageError(f"`{name}` must be above 0, not `{getattr(self, name)}`", "give more than 0")
         for name in ("warmup", "evaluations", "dev", "dropout", "seed", "tokens_per_pass"):
-            if (getattr(self, name) or 0) < 0:
+            if getattr(self, name) < 0:
                 raise UsageError(f"`{name}` must not be negative, as `{getattr(self, name)}` is", "give 0 or more")
         if self.seed >= 2**31:
             raise UsageError(f"`seed` of `{self.seed}` is more than PyTorch's seeds hold", "give a number below 2**31")

@@ -112,7 +112,7 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         short = f"the device is out of memory ({(str(error).splitlines() or [''])[0][:200]})"
         way = "" if self.training.checkpointing else "`--checkpointing`, "
         if self.world.size > 1:
-            fewer = max((self.training.tokens_per_pass or 2) // 2, 1)
+            fewer = max(self.training.tokens_per_pass // 2, 1)
             raise UsageError(
                 f"{short}, and the other processes have begun to add up gradients",
                 f"repeat the command with `--tokens-per-pass {fewer}`: it goes on from the last checkpoint",

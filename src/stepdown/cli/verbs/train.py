@@ -57,7 +57,7 @@ class TrainingOptions:
     max_length
         The longest question with its chain, in tokens.
     tokens_per_pass
-        Tokens computed at once; where not given, as many as fit a GPU's free memory, 1,024 on a CPU. Changes no result.
+        Tokens computed at once; the default stands on a GPU for as many as fit its free memory. Changes no result.
     checkpointing
         Keep a tenth of the memory of a pass and compute it twice; changes no result.
     precision
@@ -86,7 +86,7 @@ class TrainingOptions:
     rank: int = DEFAULTS.rank
     full: Flag = False
     max_length: int = DEFAULTS.max_length
-    tokens_per_pass: int | None = None
+    tokens_per_pass: int = DEFAULTS.tokens_per_pass
     checkpointing: Flag = False
     precision: Literal["auto", "fp32", "bf16"] = DEFAULTS.precision
     compile: Flag = False
