@@ -57,7 +57,9 @@ def write_base(folder: Path, size: str) -> Path:
     """Write a base of random weights, whose speed and memory are those of a real one."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     torch.manual_seed(0)
     config = LlamaConfig(
         **SIZES[size], max_position_embeddings=8192, tie_word_embeddings=True, bos_token_id=1, eos_token_id=2,

@@ -37,8 +37,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     `rank` and `alpha` are LoRA's, on all linear layers but the head; `full` trains all weights instead. A row holds
     `max_length` tokens at most, a micro-batch about `tokens_per_pass` (1,024, the usual, stands on a GPU for as many
     as fit its free memory; 0: each example is one of its own), and with `checkpointing` it is computed twice and keeps
-    little memory: neither changes what is learned. `precision` is `fp32`, `bf16` (autocast; LoRA's frozen base in bf16 too) or `auto`:
-    bf16 where the device has instructions for it. `evaluations` of `dev` problems choose the checkpoint
+    little memory: neither changes what is learned. `precision` is `fp32`, `bf16` (autocast; LoRA's frozen base in bf16
+    too) or `auto`: bf16 where the device has instructions for it. `evaluations` of `dev` problems choose the checkpoint
     and the state is saved `checkpoints` times. `allow` names refusals that shall not stop the training (`REFUSALS`).
     `compile` compiles the model's blocks.
     """

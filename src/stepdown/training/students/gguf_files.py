@@ -135,6 +135,9 @@ def _piece(weights: Any, own: str, name: str, config: dict[str, Any], wide: Call
     dtype = weights.get_slice(own).get_dtype()
     if dtype not in ("F16", "BF16", "F32"):
         raise CannotConvert(f"its weights are {dtype}, not F16, BF16 or F32")
+    if dtype == "BF16":
+        # Refused before a file is begun.
+        wide(own)
     shape = tuple(weights.get_slice(own).get_shape())
     heads = _heads(own, config) if config["model_type"] == "llama" else 0
 
