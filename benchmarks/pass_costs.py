@@ -2,7 +2,8 @@
 
 `python benchmarks/training.py --estimate` prints it. Launches are ops that compute (views are free), with the attention
 of a pass as one of them; bytes are what these ops read and write, FLOPs those of products. All three are counted over
-forward, backward and loss of models with one block and with two, and added up for as many as the model has.
+forward, backward and loss of models with one block and with two, on few tokens and on more, and drawn out in straight
+lines to as many blocks and tokens as there are. Adam's step is not among them.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from stepdown.training.objectives.logits import target_logits
 
 # An H100 SXM: what is usual to reach of 990 TFLOP/s in bf16 and of 3.35 TB/s, and what a launch costs its host.
 FLOPS, BYTES, LAUNCH = 400e12, 2.3e12, 5e-6
-COUNTED = 128
+COUNTED = (64, 192)
 PASSES = (1024, 16 * 1024)
 
 
@@ -52,25 +53,28 @@ def one_launch(query: Any, key: Any, value: Any, lengths: Any, *, scale: float |
     return attended.transpose(1, 2)
 
 
-def counted(size: str, layers: int, training: Training) -> tuple[float, float, float]:
-    """Return launches, bytes and FLOPs of a pass of `COUNTED` tokens, half of them learned."""
+def counted(size: str, layers: int, training: Training) -> list[tuple[float, float, float]]:
+    """Return launches, bytes and FLOPs of a pass of each of `COUNTED` tokens, half of them learned."""
     SIZES["counted"] = {**SIZES[size], "num_hidden_layers": layers}
     with TemporaryDirectory() as folder:
         base = load_base(find_base(write_base(Path(folder), "counted")))
     model = adapted(base.model, training)
     kernels.use_block_diagonal_attention(model)
-    learned = torch.arange(COUNTED // 2)
+    model(input_ids=torch.tensor([[5, 6]]), use_cache=False)
+    return [_count(model, tokens, training) for tokens in COUNTED]
+
+
+def _count(model: Any, tokens: int, training: Training) -> tuple[float, float, float]:
+    learned = torch.arange(tokens // 2)
     batch = {
-        "input_ids": torch.randint(3, 200, (1, COUNTED)), "position_ids": torch.arange(COUNTED).unsqueeze(0),
-        "row_lengths": [0, COUNTED], "kept": learned + COUNTED // 2 - 1,
-        "targets": torch.randint(3, 200, learned.shape),
+        "input_ids": torch.randint(3, 200, (1, tokens)), "position_ids": torch.arange(tokens).unsqueeze(0),
+        "row_lengths": [0, tokens], "kept": learned + tokens // 2 - 1, "targets": torch.randint(3, 200, learned.shape),
     }  # fmt: skip
     counting, flops = Counting(), FlopCounterMode(display=False)
-    with computing(model, training):
-        model(input_ids=batch["input_ids"][:, :8], use_cache=False, row_lengths=[0, 8])
-        with counting, flops:
-            logits = target_logits(model, batch)
-            torch.nn.functional.cross_entropy(logits, batch["targets"], reduction="sum").backward()
+    model.zero_grad()
+    with computing(model, training), counting, flops:
+        logits = target_logits(model, batch)
+        torch.nn.functional.cross_entropy(logits, batch["targets"], reduction="sum").backward()
     return counting.launches, counting.bytes, flops.get_total_flops()
 
 
@@ -89,16 +93,21 @@ def estimates() -> Iterator[Row]:
 def _estimate(size: str, full: bool) -> Iterator[Row]:
     training = Training(full=full, precision="bf16")
     one, two = (counted(size, layers, training) for layers in (1, 2))
-    more = SIZES[size]["num_hidden_layers"] - 1
-    launches, read, flops = (first + more * (second - first) for first, second in zip(one, two, strict=True))
     for tokens in PASSES:
-        times = tokens / COUNTED
-        # Bytes of weights do not grow with the tokens; that they are counted so makes the estimate a careful one.
-        host, device = launches * LAUNCH, flops * times / FLOPS + read * times / BYTES
+        first, second = (_drawn_out(some, tokens) for some in (one, two))
+        more = SIZES[size]["num_hidden_layers"] - 1
+        launches, read, flops = (a + more * (b - a) for a, b in zip(first, second, strict=True))
+        host, device = launches * LAUNCH, flops / FLOPS + read / BYTES
         yield {
             "benchmark": "training-estimate", "model": size, "full": full, "tokens_per_pass": tokens,
-            "launches": round(launches), "gigabytes": round(read * times / 1e9, 2),
-            "teraflops": round(flops * times / 1e12, 2), 
+            "launches": round(launches), "gigabytes": round(read / 1e9, 2),
+            "teraflops": round(flops / 1e12, 2), 
             "bound_by": "launches" if host > device else "bytes and products",
             "milliseconds": round(max(host, device) * 1e3, 1), "tokens_per_second": round(tokens / max(host, device)),
         }  # fmt: skip
+
+
+def _drawn_out(counts: list[tuple[float, float, float]], tokens: int) -> list[float]:
+    """Return the counts of a pass of so many tokens, on a straight line through two shorter ones."""
+    few, many = COUNTED
+    return [a + (b - a) * (tokens - few) / (many - few) for a, b in zip(*counts, strict=True)]
