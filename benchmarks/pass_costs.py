@@ -60,7 +60,6 @@ def counted(size: str, layers: int, training: Training) -> list[tuple[float, flo
         base = load_base(find_base(write_base(Path(folder), "counted")))
     model = adapted(base.model, training)
     kernels.use_block_diagonal_attention(model)
-    model(input_ids=torch.tensor([[5, 6]]), use_cache=False)
     return [_count(model, tokens, training) for tokens in COUNTED]
 
 
