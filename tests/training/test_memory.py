@@ -116,7 +116,7 @@ def test_a_training_says_what_it_needs_before_the_first_step(base: Path, tmp_pat
     told: list[TrainingProgress] = []
     short = Training(steps=1, batch=4, evaluations=0, precision="fp32")
     [out] = train(chains(), base=base, out=tmp_path / "x", training=short, progress=told.append)
-    assert any(one.words.startswith("computes in fp32 on cpu, 1 passes of about 1,024 tokens") for one in told)
+    assert any(one.words.startswith("computes in fp32 on cpu, 1 pass of about 1,024 tokens") for one in told)
     # Neither changes what is learned, so neither makes it another training.
     other = msgspec.structs.replace(short, tokens_per_pass=20, checkpointing=True)
     assert train(chains(), base=base, out=out, training=other, progress=told.append) == [out]

@@ -194,6 +194,6 @@ def _words(model: Any, packed: PackedDataset, needs: MemoryNeeds, free: int, tra
     most = needs.state + needs.each * (max(tokens, needs.longest))
     return (
         f"computes in {'bf16' if runs_in_bf16(training.precision) else 'fp32'} on {model.device.type}, "
-        f"{packed.micro_batches} passes of about {each} to a step; the largest needs about {in_gigabytes(most)} "
+        f"{packed.micro_batches} pass{'es' * (packed.micro_batches > 1)} of about {each} to a step; the largest needs about {in_gigabytes(most)} "
         f"of {in_gigabytes(free)} that are free"
     )

@@ -21,7 +21,7 @@ def is_sharded() -> bool:
         return False
     if os.environ.get("FSDP_VERSION", "1") != "2":
         raise UsageError(
-            "FSDP's first version is not supported: its flat parameters are not saved as the weights they were",
+            "FSDP's first version (`ACCELERATE_USE_FSDP`) is not supported: its weights are not saved as they were",
             "`accelerate launch --use_fsdp --fsdp_version 2 ...`, or `FSDP_VERSION=2` with torchrun",
         )
     # Each process loads the base itself: whatever it is read from, a GGUF file too, it is the same everywhere.
