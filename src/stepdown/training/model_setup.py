@@ -189,11 +189,12 @@ def _needs(model: Any, packed: PackedDataset, training: Training, state: int) ->
 
 def _words(model: Any, packed: PackedDataset, needs: MemoryNeeds, free: int, training: Training) -> str:
     """Return how a training computes, and what it needs of the memory that is free, in a sentence."""
-    tokens = training.tokens_per_pass
+    tokens, passes = training.tokens_per_pass, packed.micro_batches
     each = f"{tokens:,} tokens" if tokens else "one example"
-    most = needs.state + needs.each * (max(tokens, needs.longest))
+    # No pass holds more than a step.
+    largest = max(min(tokens, needs.longest * training.batch), needs.longest)
     return (
-        f"computes in {'bf16' if runs_in_bf16(training.precision) else 'fp32'} on {model.device.type}, "
-        f"{packed.micro_batches} pass{'es' * (packed.micro_batches > 1)} of about {each} to a step; the largest needs about {in_gigabytes(most)} "
-        f"of {in_gigabytes(free)} that are free"
+        f"computes in {'bf16' if runs_in_bf16(training.precision) else 'fp32'} on {model.device.type}, {passes} "
+        f"pass{'es' * (passes > 1)} of about {each} to a step; the largest needs about "
+        f"{in_gigabytes(needs.state + needs.each * largest)} of {in_gigabytes(free)} that are free"
     )
