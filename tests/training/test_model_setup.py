@@ -41,6 +41,8 @@ def test_a_student_learned_in_bf16_is_its_base_and_adapter_merged_in_fp32(base: 
     from safetensors.torch import load_file
 
     [out] = train(chains(), base=base, out=tmp_path / "x", training=BF16)
+    card = read_card(out)
+    assert card is not None and not any("keep packed rows apart" in note for note in card.notes)
     name, scale = "model.layers.0.mlp.up_proj", BF16.alpha / BF16.rank
     adapter = load_file(out / "adapter" / "adapter_model.safetensors")
     down, up = (adapter[f"base_model.model.{name}.lora_{part}.weight"].float() for part in "AB")

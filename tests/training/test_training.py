@@ -20,7 +20,7 @@ from stepdown.training.attention import rows_are_independent, use_block_diagonal
 from stepdown.training.bases import find_base, load_base
 from stepdown.training.checkpoints import Checkpoints, best_step
 from stepdown.training.evaluation import DevSet, score_dev
-from stepdown.training.model_setup import add_adapter
+from stepdown.training.model_setup import add_adapter, to_bf16
 from stepdown.training.packing import PackedDataset, count_micro_batches, shared_start, split_by_tokens
 from stepdown.training.sampling_order import sampling_order
 from stepdown.training.settings import evenly_spread
@@ -100,8 +100,11 @@ def test_packed_rows_have_the_losses_and_gradients_they_have_alone(kind: Any, sh
     assert all(one.allclose(other, atol=1e-4, rtol=1e-3) for one, other in zip(together, apart, strict=True))
 
 
-def test_a_model_that_lets_rows_see_one_another_is_found_out(base: Path) -> None:
+@pytest.mark.parametrize("in_bf16", [False, True])
+def test_a_model_that_lets_rows_see_one_another_is_found_out(in_bf16: bool, base: Path) -> None:
     model = small_model()
+    if in_bf16:
+        to_bf16(model)
     order = sampling_order([0, 3, 6, 9], visits="balanced", steps=1, batch=4, seed=0)
     passes = PackedDataset(examples(base, chains()), order, 1)
     use_block_diagonal_attention(model)

@@ -177,5 +177,6 @@ def rows_are_independent(model: Any, dataset: PackedDataset) -> bool:
             ).logits[0, -examples.completions.length(rows[-1]) :]
             for one in (unshared.lay_completions(rows[-1:]), dataset.lay_completions(rows))
         )
-    # Rows that see one another differ by whole nats, sums in another order by 1e-4.
-    return bool((alone.log_softmax(-1) - packed.log_softmax(-1)).abs().max() < 0.01)
+    apart = (alone.float().log_softmax(-1) - packed.float().log_softmax(-1)).abs()
+    # Rows that see one another differ by whole nats, sums in another order by 1e-4, in 16 bits some by a tenth.
+    return bool(apart.mean() < 0.1 if alone.element_size() == 2 else apart.max() < 0.01)
