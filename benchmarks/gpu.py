@@ -124,6 +124,8 @@ def work_through(names: list[str], options: argparse.Namespace) -> Iterator[Row]
     """Yield the rows of all parts; the last one may take all that is left of the time."""
     toy, until = options.device == "cpu", time.monotonic() + options.minutes * 60
     children = deque[Child]()
+    own = getattr(import_module("gpu_training"), "SHARES", {}) if find_spec("gpu_training") else {}
+    seconds = SHARES | own
     # A busy CPU takes longer for its toys than a card for the whole.
     scale = options.minutes / 12 * (5 if toy else 1)
     try:
@@ -136,7 +138,7 @@ def work_through(names: list[str], options: argparse.Namespace) -> Iterator[Row]
             while len(children) < (1 if options.together or name == names[-1] else 2):
                 children.append(Child(toy=toy, work=options.work))
             child = children[0]
-            share = left if name == names[-1] else min(left, SHARES.get(name, SHARE) * scale)
+            share = left if name == names[-1] else min(left, seconds.get(name, SHARE) * scale)
             whole = False
             for row in child.run(name, share):
                 whole = row.get("ended") == "whole"
@@ -177,6 +179,7 @@ def main() -> int:
     parser.add_argument("--together", action="store_true", help="all parts in one process")
     parser.add_argument("--work", type=Path, default=WORK, help="where parts keep what they go on from")
     parser.add_argument("--list", action="store_true", help="print the names of all parts")
+    parser.add_argument("--json", action="store_true", help="as it always is: one object per line")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
