@@ -146,6 +146,23 @@ def test_scores_that_are_no_numbers_are_refused_and_spoil_no_neighbour(engine: A
         assert well.text == expected.text and isinstance(ill, CallFailed) and "no numbers" in str(ill)
 
 
+def test_an_engine_that_is_closed_ends_what_is_under_way_first(folder: Path) -> None:
+    engine = TransformersEngine(folder)
+    seen = heights(engine)
+
+    async def close() -> tuple[Reply, bool]:
+        under_way = asyncio.create_task(drawn(engine, 0, Sampling(temperature=1.0, max_tokens=120)))
+        while len(seen) < 10:
+            await asyncio.sleep(0)
+        await asyncio.to_thread(engine.close)
+        with pytest.raises(EndpointRefused, match="was closed"):
+            await drawn(engine, 1, WARM)
+        return await under_way, len(seen) > 20
+
+    reply, went_on = run(close())
+    assert reply.text and went_on and not engine._scheduler._thread.is_alive()
+
+
 def test_draws_of_one_prompt_read_it_once(engine: Any) -> None:
     seen = heights(engine)
     replies = run(engine.draw(ASKED[0], WARM, list(range(12))))

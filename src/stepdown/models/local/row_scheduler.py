@@ -79,7 +79,7 @@ class RowScheduler:
 
     def _receive(self) -> bool:
         """Take in what has come, and wait where there is nothing to do; false once it is to end."""
-        if not self._batch.rows and not self._waiting:
+        if not (self._batch.rows or self._waiting or self._closing):
             self._accept(self._inbox.get())
             until = monotonic() + GATHERING
             while not self._closing and len(self._waiting) < self.width and (left := until - monotonic()) > 0:
@@ -129,6 +129,8 @@ class RowScheduler:
         """Take from those who wait who may join now: none as long as waiting for others costs little."""
         self._waiting = deque(draw for draw in self._waiting if draw.going)
         rows, waiting = self._batch.rows, self._waiting
+        if not waiting:
+            return []
         room = min(self._fitting() - len(rows), len(waiting))
         if room < 1:
             return []
