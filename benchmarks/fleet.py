@@ -27,6 +27,7 @@ from typing import NamedTuple
 from all import free_ports, wait_for
 
 from stepdown.graders import load_grader
+from stepdown.loops import run_loop
 from stepdown.methods import load_method
 from stepdown.models import FleetModel, Prices, load_model
 from stepdown.problems import load_problems
@@ -176,12 +177,12 @@ def in_trouble(folder: Path, seconds: float, slower: float) -> dict[str, object]
     with trouble.stack:
         for number in set(range(len(MS))) - {LATE}:
             trouble.start(number)
-        began, until = asyncio.run(first())
+        began, until = run_loop(first())
         told = answers(folder)
         more = task_of(write_problems(folder, count + MORE), trouble.ports)
-        stopped = asyncio.run(worked(more, folder / "fleet.sqlite", tight)).stopped
+        stopped = run_loop(worked(more, folder / "fleet.sqlite", tight)).stopped
         bought = len(answers(folder)) - len(told)
-        asyncio.run(worked(more, folder / "fleet.sqlite"))
+        run_loop(worked(more, folder / "fleet.sqlite"))
     after, last = answers(folder), max(one.at for one in told)
     possible = trouble.possible(told, began, until)
     joined = min(one.at for one in told if one.port == trouble.ports[LATE])
@@ -213,7 +214,7 @@ def many(folder: Path, ms: int, rounds: int, *, servers: int = 64, flight: int =
         return time.perf_counter() - began, time.process_time() - cpu
 
     with server(folder / "many.txt", *ports, slots=flight, ms=ms):
-        took, cpu = asyncio.run(timed())
+        took, cpu = run_loop(timed())
     return {
         "benchmark": "fleet-many", "servers": servers, "flight": flight, "latency_ms": ms, "calls": count,
         "ideal": round(ideal), "rate": round(count / took), "share": round(count / took / ideal, 3),

@@ -245,8 +245,7 @@ def _lines(text: str, begin: int) -> Iterator[Mark]:
     lines = _telling(text, begin)
     matches = chain.from_iterable(_ANSWER.finditer(text, *line) for line in lines)
     for match in deque(matches, maxlen=_MOST):
-        groups = {name for name, value in match.groupdict().items() if value is not None}
-        states = any(name.startswith("is") for name in groups)
+        states = match.group("is", "is2", "is3", "is4") != (None, None, None, None)
         line = text.rfind("\n", max(0, match.start() - 200), match.start()) + 1
         before = text[max(line, match.start() - 60) : match.start()]
         if _OTHERS.search(before):

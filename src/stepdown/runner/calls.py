@@ -70,8 +70,8 @@ class Calls:
             deltas.follow(request, pending)
         pending.waiting += 1
         try:
-            # Shielded: the reply is paid for and wanted by others, even if this caller is cancelled.
-            reply = await asyncio.shield(pending.reply)
+            # The reply is paid for and wanted by others, even if this caller is cancelled.
+            reply = await pending.answer()
         finally:
             self._leave(pending)
         if pending.request.run != request.run:

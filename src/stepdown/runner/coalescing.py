@@ -16,13 +16,14 @@ class PendingReply:
     """
 
     __slots__ = (
-        "answered", "batch", "deltas", "hidden", "key", "listeners", "reply", "request", "started", "streamed", "task",
-        "waiting",
+        "answered", "askers", "batch", "deltas", "hidden", "key", "listeners", "reply", "request", "started",
+        "streamed", "task", "waiting",
     )  # fmt: skip
 
     def __init__(self, request: Request) -> None:
         self.request, self.key = request, request.key
         self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.askers: list[asyncio.Future[None]] = []
         self.deltas: list[str] = []
         self.listeners: list[asyncio.Event] = []
         self.batch: list[PendingReply] = [self]
@@ -34,6 +35,14 @@ class PendingReply:
     def wanted(self) -> bool:
         """Whether anyone waits for this draw or for another of the same batch."""
         return any(draw.waiting for draw in self.batch)
+
+    async def answer(self) -> Reply:
+        """Return the reply once it is there; who is cancelled while waiting for it cancels nobody else's."""
+        if not self.reply.done():
+            asker = asyncio.get_running_loop().create_future()
+            self.askers.append(asker)
+            await asker
+        return self.reply.result()
 
     def add(self, text: str) -> None:
         """Add text and wake who reads it."""
@@ -74,6 +83,10 @@ class PendingReply:
     def _end(self) -> None:
         # A batch holds itself: thousands of such cycles would wait for the collector.
         self.batch, self.task = [], None
+        askers, self.askers = self.askers, []
+        for asker in askers:
+            if not asker.done():
+                asker.set_result(None)
         self._wake()
 
     def _wake(self) -> None:

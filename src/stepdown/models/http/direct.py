@@ -22,8 +22,8 @@ from yarl import URL
 # A head longer than this is none. Of a body that nobody reads so much waits here, then the sender has to.
 _MOST_HEAD, _MOST_WAITING = 64 << 10, 256 << 10
 _PIECE = 1 << 20  # bytes that are decompressed at a time
-_FRAMES = {"content-length", "transfer-encoding"}
-_COMPRESSED = {"gzip", "x-gzip", "deflate"}
+_FRAMES = {b"content-length", b"transfer-encoding"}
+_COMPRESSED = {b"gzip", b"x-gzip", b"deflate"}
 
 
 class DirectSession:
@@ -110,7 +110,7 @@ class DirectResponse:
 
     def __init__(self, connection: "_Connection", until: float) -> None:
         self.status = 0
-        self.headers: CIMultiDict[str] = CIMultiDict()
+        self._head: list[tuple[bytes, bytes]] = []
         self._connection: _Connection | None = connection
         self._loop = asyncio.get_running_loop()
         self._parts: deque[bytes] = deque()
@@ -120,14 +120,17 @@ class DirectResponse:
         self._inflate: zlib._Decompress | None = None
         self._timer = self._loop.call_at(until, self.fail, TimeoutError())
 
+    @property
+    def headers(self) -> CIMultiDict[str]:
+        """The head, by names in any case; hardly any response is asked for it."""
+        return CIMultiDict((name.decode("latin-1"), value.decode(errors="replace")) for name, value in self._head)
+
     async def opened(self) -> None:
         """Return once the head has come."""
         while not self.status:
             if self._error is not None:
                 raise self._error
             await self._more()
-        if self.headers.get("content-encoding", "").lower() in _COMPRESSED:
-            self._inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
 
     async def read(self) -> bytes:
         """Return the next bytes of the body, none at its end."""
@@ -175,9 +178,11 @@ class DirectResponse:
 
     # -- called by the connection
 
-    def begin(self, status: int, headers: CIMultiDict[str]) -> None:
-        """Take in the head."""
-        self.status, self.headers = status, headers
+    def begin(self, status: int, head: list[tuple[bytes, bytes]], coding: bytes) -> None:
+        """Take in the head, and how the body is compressed."""
+        self.status, self._head = status, head
+        if coding.lower() in _COMPRESSED:
+            self._inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
         self._wake()
 
     def add(self, part: bytes) -> bool:
@@ -217,7 +222,8 @@ class _Connection(asyncio.Protocol):
         self._reset()
 
     def _reset(self) -> None:
-        self._headers: CIMultiDict[str] = CIMultiDict()
+        self._head: list[tuple[bytes, bytes]] = []
+        self._coding = b""
         self._size, self._in_head, self._framed = 0, True, False
 
     @property
@@ -289,17 +295,20 @@ class _Connection(asyncio.Protocol):
         self._stray = self._response is None  # something that nobody asked for
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        text = name.decode("latin-1")
-        self._framed = self._framed or text.lower() in _FRAMES
-        self._headers.add(text, value.decode(errors="surrogateescape"))
+        self._head.append((name, value))
+        low = name.lower()
+        if low in _FRAMES:
+            self._framed = True
+        elif low == b"content-encoding":
+            self._coding = value.strip()
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         if status < 200:
-            self._headers = CIMultiDict()
+            self._head = []
         elif self._response is not None:
             self._in_head = False
-            self._response.begin(status, self._headers)
+            self._response.begin(status, self._head, self._coding)
 
     def on_body(self, body: bytes) -> None:
         if self._response is not None and self._response.add(body) and self.is_open and not self._paused:
