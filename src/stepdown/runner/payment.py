@@ -113,7 +113,8 @@ class Payment:
 
     async def _draw(self, batch: Batch) -> list[Reply]:
         """Ask for these draws of a prompt and return the first of them, at least one."""
-        self.sent.update(pending.request.run for pending in batch)
+        for pending in batch:
+            self.sent[pending.request.run] += 1
         request, samples = batch[0].request, [pending.request.sample for pending in batch]
         model, sampling = request.model, request.sampling
         if request.recorded:
@@ -127,7 +128,8 @@ class Payment:
         replies = await model.reply(request.messages, sampling, len(samples))
         if not replies:
             raise no_reply(request)
-        self.sent.subtract(pending.request.run for pending in batch[len(replies) :])
+        for pending in batch[len(replies) :]:
+            self.sent[pending.request.run] -= 1
         # The replies that are wanted are there, whatever the others cost.
         with suppress(BudgetReached):
             for surplus in replies[len(samples) :]:
