@@ -187,8 +187,6 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
         known = [usage for usage in usages if usage is not None and usage.possible]
         if len(known) < len(usages):
             return None
-        if len(known) == 1:
-            return known[0]
         return Usage(*(sum(getattr(usage, name) for usage in known) for name in Usage.__struct_fields__))
 
 
