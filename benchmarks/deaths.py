@@ -5,9 +5,10 @@ python benchmarks/deaths.py [--only WORDS] [--json]
 Each row runs a command against local servers that write down what they were asked and what they answered, kills one
 part in the middle, lets the run go on (by itself, or by the same command again), and counts: calls the servers
 answered, replies the store has at the end, calls that were answered and came to nobody (`lost`), prompts that were
-answered more than once (`again`), and calls that the store has in its books at their upper bound (`booked`). The bars:
-every problem ends solved, nothing stored is asked again, and no more is answered twice than was in flight when the part
-died.
+answered more than once (`again`), calls that the store has in its books at their upper bound (`booked`),
+and calls of which nothing came back that it counts apart (`apart`). The bars: every problem ends solved, nothing stored
+is asked again, no more is answered twice than was in flight when the part died, and what was lost is booked or counted
+apart.
 """
 
 import argparse
@@ -89,16 +90,17 @@ class Setting:
             assert time.monotonic() < ends, "the run does not get on"
             time.sleep(0.01)
 
-    def stored(self) -> tuple[int, int, int]:
-        """Return stored replies, calls booked at their upper bound, and solved traces."""
+    def stored(self) -> tuple[int, int, int, int]:
+        """Return stored replies, calls booked at their upper bound, those counted apart, and solved traces."""
         db = sqlite3.connect(self.store)
         replies, booked = db.execute(
             """select count(*) filter (where json_extract(reply, '$.finish') is not 'left'),
                       count(*) filter (where json_extract(reply, '$.finish') is 'left') from calls"""
         ).fetchone()
         solved = db.execute("select count(*) from traces where error is null").fetchone()[0]
+        apart = db.execute("select count(*) from lost_calls").fetchone()[0]
         db.close()
-        return replies, booked, solved
+        return replies, booked, apart, solved
 
 
 class Served:
@@ -280,12 +282,12 @@ def measure(name: str) -> dict[str, object]:
     with setting() as here:
         DEATHS[name](here)
         answered = here.answered()
-        replies, booked, solved = here.stored()
+        replies, booked, apart, solved = here.stored()
     answers = sum(answered.values())
     return {
         "what": name, "exit": here.codes,
         "answered": answers, "stored": replies, "lost": answers - replies, "again": answers - len(answered),
-        "booked": booked, "solved": solved, "words": here.lines[0][:110],
+        "booked": booked, "apart": apart, "solved": solved, "words": here.lines[0][:110],
     }  # fmt: skip
 
 
@@ -296,6 +298,8 @@ def faults_of(row: dict[str, object]) -> list[str]:
     bound = PROBLEMS * 0.15 if "5 %" in str(row["what"]) else 4 * FLIGHT
     if number["again"] > max(number["lost"], 0) or number["lost"] > bound:
         wrong.append("more was answered twice than was in flight")
+    if number["lost"] > number["booked"] + number["apart"]:
+        wrong.append("calls are lost and nowhere counted")
     return wrong
 
 
@@ -305,7 +309,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     names = [name for name in DEATHS if options.only in name]
-    print(f"{'what dies':<54} {'exit':>8} answered stored lost again booked solved")
+    print(f"{'what dies':<54} {'exit':>8} answered stored lost again booked apart solved")
     failed = 0
     for name in names:
         row = measure(name)
@@ -317,7 +321,7 @@ def main() -> None:
         codes = " ".join(map(str, row["exit"]))  # type: ignore[call-overload]
         print(
             f"{name:<54} {codes:>8} {row['answered']:>8} {row['stored']:>6} {row['lost']:>4} {row['again']:>5} "
-            f"{row['booked']:>6} {row['solved']:>6}  {'; '.join(wrong) or 'as it must be'}"
+            f"{row['booked']:>6} {row['apart']:>5} {row['solved']:>6}  {'; '.join(wrong) or 'as it must be'}"
         )
         print(f"    {row['words']}")
     print(f"bar: {len(names) - failed} of {len(names)} as they must be")

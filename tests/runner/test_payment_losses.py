@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from chat_calls import COUNTS, chat_model
-from raw_server import RawServer, as_json, raw_server, said
-from stepdown.errors import BudgetReached, CallFailed
+from raw_server import END, RawServer, as_json, http, raw_server, said
+from stepdown.errors import BudgetReached, CallFailed, EndpointRefused
 from stepdown.models import Prices, ScriptedModel
 from stepdown.runner import Budget, Calls, Request
 from stepdown.store import Store
@@ -25,11 +25,11 @@ def budget(folder: Path, money: float | None = None) -> Budget:
     return Budget(Prices(folder / "p.json"), money=money)
 
 
-def paid(server: RawServer, store: Store, spent: Budget) -> list[Usage]:
+def paid(server: RawServer, store: Store, spent: Budget, *, timeout: float = 10) -> list[Usage]:
     """Ask once and return what the books have then."""
 
     async def main() -> None:
-        calls, model = Calls(store, budget=spent), chat_model(server.url, name="t/m")
+        calls, model = Calls(store, budget=spent), chat_model(server.url, name="t/m", timeout=timeout)
         try:
             await calls.ask(Request("student", model, ASK, Sampling(max_tokens=20), run="run"))
         finally:
@@ -73,6 +73,42 @@ def test_no_attempt_is_made_that_the_budget_does_not_allow(store: Store, tmp_pat
     with raw_server(BROKEN) as server, pytest.raises(BudgetReached):
         paid(server, store, spent)
     assert len(server.bodies) == 1 and spent.spent_money == 14.0
+
+
+CUT = http(b'{"choices": [', "Content-Length: 500")
+
+
+@pytest.mark.parametrize("broken", [b"", b"HTTP/1.1 200", CUT], ids=["no byte", "in the head", "in the body"])
+def test_a_call_whose_connection_breaks_is_counted_apart_and_not_paid_for(
+    broken: bytes, store: Store, tmp_path: Path
+) -> None:
+    spent = budget(tmp_path)
+    with raw_server(broken, broken, WHOLE) as server:
+        assert paid(server, store, spent) == [EACH] and len(server.bodies) == 3
+    rows = store.db.execute("select run, model, output, input > 6 from lost_calls").fetchall()
+    assert rows == [("run", "t/m", 20, 1)] * 2 and spent.spent_money == 14.0
+
+
+def test_a_call_whose_time_runs_out_is_paid_for_at_its_most(store: Store, tmp_path: Path) -> None:
+    spent = budget(tmp_path)
+    with raw_server([END], WHOLE) as server:
+        kept = paid(server, store, spent, timeout=0.3)
+    assert [usage.output for usage in kept] == [5, 20] and not store.value("select count(*) from lost_calls")
+    assert spent.spent_tokens == sum(usage.input + usage.output for usage in kept)
+
+
+def test_no_attempt_follows_a_time_out_that_took_the_rest_of_the_budget(store: Store, tmp_path: Path) -> None:
+    with raw_server([END]) as server, pytest.raises(BudgetReached):
+        paid(server, store, budget(tmp_path, 100.0), timeout=0.3)
+    assert len(server.bodies) == 1
+
+
+def test_a_call_that_nobody_took_is_no_lost_one(store: Store, tmp_path: Path) -> None:
+    server = RawServer([b""])
+    server.url = "http://127.0.0.1:9/v1"
+    with suppress(CallFailed, EndpointRefused):
+        paid(server, store, budget(tmp_path))
+    assert not store.value("select count(*) from lost_calls") and not server.bodies
 
 
 def test_draws_that_nobody_asked_for_are_paid_for(store: Store, tmp_path: Path) -> None:

@@ -18,13 +18,16 @@ from stepdown.shards import Shard
 from stepdown.store import (
     Annotation,
     Decision,
+    LostCall,
     Run,
     Store,
     annotate,
     annotations_by_trace,
     correct,
     decide_review,
+    lost_calls,
     payers,
+    put_lost_calls,
     put_server_faults,
     request_review,
     review_decision,
@@ -125,6 +128,17 @@ def test_what_failed_at_servers_is_summed_over_shards_and_counted_once(parts: li
         merge(parts, tmp_path / "all")
     with Store(tmp_path / "all") as joined:
         assert [one.errors for one in servers_of(run_of(joined))] == [6]
+
+
+def test_lost_calls_are_added_up_and_counted_once(parts: list[Path], tmp_path: Path) -> None:
+    for part in parts[:2]:
+        with Store(part) as store:
+            put_lost_calls(store, [LostCall(run_of(store).id, "m", Usage(3, 4))])
+    for _ in range(2):
+        merge(parts, tmp_path / "all")
+    with Store(tmp_path / "all") as joined:
+        run = run_of(joined)
+        assert lost_calls(run) == [LostCall(run.id, "m", Usage(3, 4))] * 2
 
 
 def test_an_incomplete_set_is_said(parts: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

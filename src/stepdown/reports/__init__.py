@@ -3,6 +3,7 @@
 from stepdown.graders import majority_grade
 from stepdown.reports.comparison import disagreements, report
 from stepdown.reports.counts import Flip
+from stepdown.reports.lost_costs import LostCosts, lost_costs, lost_words
 from stepdown.reports.pages import write_page
 from stepdown.reports.plan_sharing import Sharing
 from stepdown.reports.report_rows import ROLES, Edits, ReportRow
@@ -14,12 +15,15 @@ __all__ = [
     "ROLES",
     "Edits",
     "Flip",
+    "LostCosts",
     "Profile",
     "Report",
     "ReportRow",
     "Sharing",
     "all_verdict_changes",
     "disagreements",
+    "lost_costs",
+    "lost_words",
     "majority_grade",
     "names_of",
     "report",

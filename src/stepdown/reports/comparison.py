@@ -10,6 +10,7 @@ from stepdown.methods import DIRECT
 from stepdown.models import Prices
 from stepdown.reports.block_counts import count_blocks
 from stepdown.reports.counts import ReportCounts, Verdicts, count_traces
+from stepdown.reports.lost_costs import lost_costs
 from stepdown.reports.plan_sharing import sharings
 from stepdown.reports.report_rows import ReportRow, adjusted, report_row
 from stepdown.reports.report_value import Profile, Report
@@ -76,6 +77,7 @@ def report(
         flips={name: tuple(one.flips) for name, one in tallies.items() if one.flips},
         consistencies=consistencies,
         sensitivities=tuple(sensitivity(run) for run in table) if sensitive else (),
+        lost=tuple(lost_costs(table, prices or Prices())),
         servers={run.id: found for run in table if len(found := tuple(servers_of(run))) > 1},
     )
 

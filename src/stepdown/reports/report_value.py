@@ -7,6 +7,7 @@ import msgspec
 
 from stepdown.measuring import Consistency, Sensitivity
 from stepdown.reports.counts import Flip
+from stepdown.reports.lost_costs import LostCosts, lost_table
 from stepdown.reports.measures import contrast_tables, sensitivity_table
 from stepdown.reports.plan_sharing import Sharing
 from stepdown.reports.report_rows import ReportRow
@@ -31,7 +32,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     `baseline` is the id of the run that every other row is compared with, None where each student
     has its own (a row's `baseline` says which). `settings`, `profiles` and `flips` are by run id.
-    `servers` has the servers of runs that asked more than one, by run id.
+    `servers` has the servers of runs that asked more than one, by run id, `lost` what calls without a reply may cost.
     `consistencies` are of the rows that were compared with a run on their contrast set, `sensitivities` of the rows
     whose solutions were also read by other graders.
     """
@@ -47,6 +48,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     consistencies: tuple[Consistency, ...] = ()
     sensitivities: tuple[Sensitivity, ...] = ()
     servers: dict[str, tuple[ServerFigures, ...]] = {}
+    lost: tuple[LostCosts, ...] = ()
 
     @property
     def tables(self) -> list[Table]:
@@ -54,7 +56,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         row_number = {row.run: number for number, row in enumerate(self.rows, 1)}
         read = [sensitivity_table(self.sensitivities, row_number)] if self.sensitivities else []
         asked = server_tables(self.servers, row_number)
-        return [*tables_of(self.rows), *contrast_tables(self.consistencies, row_number), *read, *asked]
+        lost = lost_table(self.lost, row_number)
+        return [*tables_of(self.rows), *contrast_tables(self.consistencies, row_number), *read, *asked, *lost]
 
     def __str__(self) -> str:
         """Aligned tables for a terminal of 100 columns."""
@@ -64,7 +67,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return "\n\n".join(parts)
 
     def to_json(self) -> dict[str, Any]:
-        """Return `{rows, baseline, consistencies, sensitivities, servers, version}`, plain, as `--json` promises."""
+        """Return `{rows, baseline, consistencies, sensitivities, servers, lost, version}`, as `--json` promises."""
         return {
             "rows": msgspec.to_builtins(self.rows),
             "baseline": self.baseline,
@@ -73,6 +76,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             "servers": [
                 {"run": run, **msgspec.to_builtins(one)} for run, servers in self.servers.items() for one in servers
             ],
+            "lost": [msgspec.to_builtins(one) for one in self.lost],
             "version": VERSION,
         }
 

@@ -15,7 +15,7 @@ from stepdown.runner.budget import Budget, Reservation, aborted_bound, usage_bou
 from stepdown.runner.coalescing import PendingReply
 from stepdown.runner.request import Request
 from stepdown.runner.writer import Writer
-from stepdown.store import AbandonedReply, Claim, StoredCall, unfindable_key
+from stepdown.store import AbandonedReply, Claim, LostCall, StoredCall, unfindable_key
 from stepdown.types import HiddenProgress, Reply, Sampling, Usage
 
 Batch = list[PendingReply]
@@ -84,7 +84,8 @@ class Payment:
         used: list[Usage] | None = []
         try:
             failed = partial(self.writer.put_server_fault, batch[0].request.run)
-            with losses_to(partial(self._lose, batch[0]), failed):
+            silent = partial(self._miss, batch[0], len(batch))
+            with losses_to(partial(self._lose, batch[0]), failed, silent):
                 replies = await self._draw(batch)
             known = [reply.usage for reply in replies if reply.usage is not None]
             used = known if len(known) == len(replies) else None
@@ -100,6 +101,22 @@ class Payment:
         """Pay for an answer that gave no reply. Raises `BudgetReached` where no further attempt may be paid for."""
         request, text = pending.request, storable_text(spent.text)
         usage = spent.usage or aborted_bound(request.messages, request.sampling, len(text.encode()))
+        self._book(request, text, usage)
+
+    def _miss(self, pending: PendingReply, draws: int, timed_out: bool) -> None:
+        """Note an attempt that was sent and that nothing came back of.
+
+        A server that took it and ran out of time has most likely worked on it, so its most is paid for; one whose
+        connection broke is counted apart. Raises as `_lose` does.
+        """
+        request = pending.request
+        most = usage_bound(request.messages, request.sampling, draws)
+        if timed_out:
+            self._book(request, "", most)
+        else:
+            self.writer.put_lost(LostCall(request.run, request.model.name, most))
+
+    def _book(self, request: Request, text: str, usage: Usage) -> None:
         self.writer.put_failed(aborted(request, text, usage), self._account)
         if self.budget:
             self.budget.lose(request.model.name, usage, request.run)

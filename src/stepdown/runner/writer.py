@@ -11,7 +11,20 @@ import msgspec
 from stepdown.errors import StoreError
 from stepdown.models.http import ServerFault
 from stepdown.runner.accounts import Account, Room
-from stepdown.store import BEAT, PATIENCE, Claim, Claims, Locked, Run, Store, StoredCall, StoredTrace, put_server_faults
+from stepdown.store import (
+    BEAT,
+    PATIENCE,
+    Claim,
+    Claims,
+    Locked,
+    LostCall,
+    Run,
+    Store,
+    StoredCall,
+    StoredTrace,
+    put_lost_calls,
+    put_server_faults,
+)
 from stepdown.types import Grade, Usage
 
 # Seconds between two tries at a file that another process is writing to.
@@ -41,6 +54,7 @@ class Writer:
         self._rows: list[tuple[Run, StoredTrace, Grade]] = []
         self._dropped: list[bytes] = []
         self._faults: Counter[tuple[str, str, str]] = Counter()
+        self._lost: list[LostCall] = []
         self._claim_requests: list[ClaimRequest] = []
         self._held: set[bytes] = set()
         self._waiting: list[asyncio.Future[bool]] = []
@@ -101,6 +115,11 @@ class Writer:
     def put_server_fault(self, run: str, fault: ServerFault) -> None:
         """Count an attempt that failed at a server of a fleet, with the next transaction."""
         self._faults[run, fault.server, fault.reason] += 1
+        self._soon()
+
+    def put_lost(self, call: LostCall) -> None:
+        """Keep with the next transaction that a call was sent of which nothing came back."""
+        self._lost.append(call)
         self._soon()
 
     def put_trace(self, run: Run, row: StoredTrace, grade: Grade) -> None:
@@ -180,11 +199,14 @@ class Writer:
             self._put_rows()
             if self._faults:
                 put_server_faults(self._store, self._faults)
+            if self._lost:
+                put_lost_calls(self._store, self._lost)
         every = new == len(self._calls)
         self._held.difference_update([call.key for call in self._calls], self._dropped)
         self._held.update(*(wanted.ours for wanted in self._claim_requests))
         self._calls, self._rows, self._dropped, self._claim_requests = [], [], [], []
         self._faults.clear()
+        self._lost = []
         return every
 
     def _settle(self, answered: list[bytes]) -> None:

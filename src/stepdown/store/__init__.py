@@ -16,6 +16,7 @@ from stepdown.store.derived import carry_over
 from stepdown.store.empty_files import discard_if_empty
 from stepdown.store.filesystem import network_of
 from stepdown.store.grade_blocks import VERDICTS, GradeBlock, answers_of, trace_keys, verdicts_of
+from stepdown.store.lost_calls import LostCall, lost_calls, put_lost_calls
 from stepdown.store.measurements import MeasuredRequest, measured_requests
 from stepdown.store.opening import PATIENCE
 from stepdown.store.provenance import Siblings, grades_of, payers, siblings
@@ -87,6 +88,7 @@ __all__ = [
     "Edit",
     "GradeBlock",
     "Locked",
+    "LostCall",
     "MeasuredRequest",
     "PendingReview",
     "ReviewDecision",
@@ -129,6 +131,7 @@ __all__ = [
     "grades_of",
     "keep_audit",
     "kept_audit",
+    "lost_calls",
     "maintenance",
     "measured_requests",
     "merging",
@@ -139,6 +142,7 @@ __all__ = [
     "pending_review_counts",
     "pending_reviews",
     "problem_key",
+    "put_lost_calls",
     "put_review",
     "put_server_faults",
     "put_shard",

@@ -19,7 +19,7 @@ from stepdown.store.summaries import SummaryCheck, mend
 
 _STEP = 512  # pages a backup copies before it lets writers in
 # Beside the tables that are looked at: what people said of them, which nothing names.
-_PLAIN = ("reviews", "annotations")
+_PLAIN = ("reviews", "annotations", "lost_calls")
 
 
 class StoreSummary(msgspec.Struct, frozen=True):

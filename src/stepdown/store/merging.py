@@ -8,6 +8,7 @@ import msgspec
 
 from stepdown.errors import StoreError
 from stepdown.files import folder_beside, replacing
+from stepdown.store.lost_calls import copy_lost_calls
 from stepdown.store.merge_checks import (
     ShardPart,
     check_cuts,
@@ -181,6 +182,7 @@ class _Merging:
             merge_people(rows)
             merge_shards(rows)
             book_lost_calls(rows)
+            rows.added["lost_calls"] += copy_lost_calls(source, self.target, rows.names)
             settle_graders(rows, graders)
             source.db.execute("rollback")
         return MergedStore(str(path), {table: rows.added[table] for table in sorted(rows.added)}, rows.twice)

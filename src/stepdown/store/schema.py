@@ -106,6 +106,17 @@ def keep_summaries(db: sqlite3.Connection) -> None:
     )
 
 
+def keep_lost_calls(db: sqlite3.Connection) -> None:
+    """Schema 7: calls of which nothing came back, and an index of what summaries count, which are long themselves."""
+    _all(
+        db,
+        """create table lost_calls (key blob not null unique, run text not null, model text not null,
+           input integer not null, output integer not null, created real not null)""",
+        "create index lost_calls_of_run on lost_calls (run)",
+        "create index summaries_counts on summaries (run, kind, version, block, traces, rights, wrongs)",
+    )
+
+
 def _dropping(table: str, row: str) -> str:
     kinds = f"kind in ('{OF_TRACES}', '{OF_AUDIT}')" if table == "traces" else f"kind = '{OF_GRADES}' || {row}.grader"
     return f"delete from summaries where run = {row}.run and {kinds} and block = {row}.ordinal >> {BLOCK_BITS};"
@@ -124,10 +135,12 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     know_shards,
     keep_which_server_answered,
     keep_summaries,
+    keep_lost_calls,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 # From this schema on a file has all that is read; what came later is for those who write, or looked for first.
 READABLE = 2
+LOST_SINCE = MIGRATIONS.index(keep_lost_calls) + 1
 SERVERS_SINCE = MIGRATIONS.index(keep_which_server_answered) + 1
 
 

@@ -17,6 +17,7 @@ from stepdown.models.http.dialects.dialect import Answer, CompletionRequest
 from stepdown.models.http.endpoints import Endpoint
 from stepdown.models.http.http_errors import read_failure
 from stepdown.models.http.limits import Limits, RetryableError
+from stepdown.models.http.lost_replies import report_break
 from stepdown.models.http.outcomes import FieldRefused, close_stream, read_answer, read_refusal, reading_answer
 from stepdown.models.http.replies import read_replies
 from stepdown.models.http.streaming import StreamedReply, read_events
@@ -141,7 +142,9 @@ class EndpointModel:
         try:
             response = await session.post(url, body)
         except (OSError, ValueError, aiohttp.ClientError) as error:
-            raise self._read_break(error) from None
+            failure = self._read_break(error)
+            report_break(failure)
+            raise failure from None
         if 200 <= response.status < 300:
             return response
         raw, _ = await read_body(response)

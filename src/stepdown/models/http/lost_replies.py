@@ -1,4 +1,4 @@
-"""What comes of attempts beside replies: texts broken off and paid for, and which server of a fleet failed."""
+"""What comes of attempts beside replies: texts broken off and paid for, silence, and which server of a fleet failed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from contextvars import ContextVar
 
 import msgspec
 
+from stepdown.models.http.limits import RetryableError
 from stepdown.types import Usage
 
 
@@ -29,6 +30,19 @@ def report_loss(text: str, usage: Usage | None) -> None:
         note(LostReply(text, usage))
 
 
+_SILENCES: ContextVar[Callable[[bool], None] | None] = ContextVar("stepdown_silences", default=None)
+
+
+def report_break(failure: Exception) -> None:
+    """Note an attempt that was sent and of which nothing came back, for whoever counts in this task.
+
+    Nobody on this side can tell whether it is billed. Raises what the counting raises, as `report_loss` does.
+    """
+    note = _SILENCES.get()
+    if note is not None and isinstance(failure, RetryableError) and failure.kind in ("silent", "broken"):
+        note(failure.kind == "silent")
+
+
 class ServerFault(msgspec.Struct, frozen=True):
     """One attempt that failed at a server of a fleet, by its address, and why."""
 
@@ -47,11 +61,19 @@ def report_server_fault(server: str, reason: str) -> None:
 
 
 @contextmanager
-def losses_to(loss: Callable[[LostReply], None], fault: Callable[[ServerFault], None] | None = None) -> Iterator[None]:
-    """Tell what models spend on no reply in this task while the `with` lasts, and which servers fail."""
-    before = _NOTED.set(loss), _FAULTS.set(fault)
+def losses_to(
+    loss: Callable[[LostReply], None],
+    fault: Callable[[ServerFault], None] | None = None,
+    silence: Callable[[bool], None] | None = None,
+) -> Iterator[None]:
+    """Tell what models spend on no reply in this task while the `with` lasts, and which servers fail.
+
+    `silence` is called for an attempt that was sent and of which nothing came back: with True where the time ran out.
+    """
+    before = _NOTED.set(loss), _FAULTS.set(fault), _SILENCES.set(silence)
     try:
         yield
     finally:
         _NOTED.reset(before[0])
         _FAULTS.reset(before[1])
+        _SILENCES.reset(before[2])

@@ -12,7 +12,7 @@ from stepdown.models.http.endpoints import Endpoint
 from stepdown.models.http.finish_reasons import WHOLE, read_finish
 from stepdown.models.http.http_errors import find_refused_field, quote, read_error, read_failure
 from stepdown.models.http.limits import RetryableError
-from stepdown.models.http.lost_replies import report_loss
+from stepdown.models.http.lost_replies import report_break, report_loss
 from stepdown.models.http.replies import texts_of
 from stepdown.models.http.streaming import Events, StreamedReply
 
@@ -98,6 +98,7 @@ def _decode(endpoint: Endpoint, raw: bytes, broken: Exception | None) -> Answer:
         return endpoint.dialect.decode(raw)
     except msgspec.DecodeError as error:
         if broken is not None:
+            report_break(broken)
             raise broken from None
         if raw.lstrip()[:1] == b"<":
             raise RetryableError("200 with a web page in place of JSON", mark="html") from None

@@ -11,6 +11,8 @@ from starlette.routing import BaseRoute, Route
 
 from stepdown.audits import Audit, audit
 from stepdown.errors import UnknownName
+from stepdown.models import Prices
+from stepdown.reports import LostCosts, lost_costs, lost_words
 from stepdown.runner import may_have_seen
 from stepdown.settings import in_words
 from stepdown.store import (
@@ -90,6 +92,7 @@ class ShownRun(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
     cut: StoredShards | None = None
     servers: tuple[ServerFigures, ...] = ()
+    lost: tuple[LostCosts, ...] = ()
 
 
 def list_runs(run_stats: RunStatsCache, store: Store, query: RunQuery, at: int = 1) -> Listing:
@@ -190,14 +193,14 @@ async def show_run(request: Request) -> Response:
     """Answer with one run: its settings and figures, and a page of its traces."""
     state, chosen, at = state_of(request), chosen_of(request), number(request, "page")
     name = request.path_params["run"]
-    shown_run = await state.read(lambda store: _see(state.run_stats, store.run(name), chosen, at))
+    shown_run = await state.read(lambda store: _see(state.run_stats, store.run(name), chosen, at, state.prices))
     return page(
         request, "run.html", seen=shown_run, chosen=chosen, query=query, figures=figures, age=age,
-        facts=facts(shown_run.entry.settings), words_most=MOST, where_names=WHERE,
+        lost=lost_words(shown_run.lost), facts=facts(shown_run.entry.settings), words_most=MOST, where_names=WHERE,
     )  # fmt: skip
 
 
-def _see(run_stats: RunStatsCache, run: Run, chosen: TraceFilter, at: int) -> ShownRun:
+def _see(run_stats: RunStatsCache, run: Run, chosen: TraceFilter, at: int, prices: Prices) -> ShownRun:
     traces = search_traces(run, chosen, offset=(at - 1) * TRACES, count=TRACES)
     return ShownRun(
         entry=run_stats.summarize(run),
@@ -209,6 +212,7 @@ def _see(run_stats: RunStatsCache, run: Run, chosen: TraceFilter, at: int) -> Sh
         met=_met(run_stats, run),
         waiting=pending_review_counts(run.store).get(run.id, 0),
         cut=cut_runs(run.store).get(run.id),
+        lost=tuple(lost_costs([run], prices)),
         servers=run_stats.remember(("servers", run.id, run_version(run)), lambda: tuple(servers_of(run))),
     )
 
