@@ -5,9 +5,10 @@ OpenVINO reads a GGUF file anew at each start, tokenizer and all, and multiplies
 (int4), is faster to multiply by.
 """
 
+import os
 import shutil
 import sys
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,10 +25,10 @@ from stepdown.untrusted import reading
 MODEL, MANIFEST = "openvino_model.xml", "manifest.json"
 # Bits of a weight, and how many share a scale: 0 is a whole row.
 FORMS = {"int8": (8, 0), "int4": (4, 128)}
-# What the scale that the widest weight of a group asks for is multiplied by, in turn; and the least scale of float16.
-SHARES, TINY = (1.0, 0.9, 0.8, 1.1), 6e-8
+# By what else the scale that the widest weight of a group asks for is multiplied; and the least scale of float16.
+SHARES, TINY = (0.9, 0.8, 1.1), 6e-8
 # Rows of a matrix that are worked on at once: those of a whole vocabulary in float32 take gigabytes.
-ROWS = 4096
+ROWS = 2048
 # What the parts take beside the GGUF file while it is converted, at most, as a multiple of it.
 ROOM = 4
 
@@ -184,7 +185,10 @@ def _matrix(place: _Place, bits: int, group: int, kept: list[Any]) -> Any:
     rows, columns = place.shape
     while group and columns % group:
         group //= 2
-    parts = [_coded(block, bits, group or columns) for block in _floats(place)]
+    blocks = [slice(at, at + ROWS) for at in range(0, rows, ROWS)]
+    arrays = [_numbers(constant) for constant in place[2:5]]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        parts = list(pool.map(lambda block: _coded(_floats(arrays, block), bits, group or columns), blocks))
     codes, scales = (numpy.concatenate(of_all) for of_all in zip(*parts, strict=True))
     if bits == 4:
         halves = codes.reshape(-1).view(numpy.uint8) & 15
@@ -198,15 +202,12 @@ def _matrix(place: _Place, bits: int, group: int, kept: list[Any]) -> Any:
     return opset13.convert(scaled, "f32")
 
 
-def _floats(place: _Place) -> Iterator[Any]:
-    """Yield a matrix in float32, block of rows by block, each of shape (rows, groups, columns of a group)."""
-    import numpy
-
-    codes, zeros, scales = (_numbers(constant) for constant in place[2:5])
-    for at in range(0, len(codes), ROWS):
-        block = slice(at, at + ROWS)
-        shifted = codes[block].astype(numpy.float32) - zeros[block].astype(numpy.float32)
-        yield shifted * scales[block].astype(numpy.float32)
+def _floats(arrays: list[Any], block: slice) -> Any:
+    """Return some rows of a matrix in float32, of shape (rows, groups, columns of a group)."""
+    codes, zeros, scales = (array[block].astype("float32") for array in arrays)
+    codes -= zeros
+    codes *= scales
+    return codes
 
 
 def _numbers(constant: Any) -> Any:
@@ -226,21 +227,32 @@ def _coded(block: Any, bits: int, group: int) -> tuple[Any, Any]:
 
     most = 2 ** (bits - 1)
     grouped = block.reshape(len(block), -1, group)
-    widest = numpy.take_along_axis(grouped, numpy.abs(grouped).argmax(-1)[..., None], -1)
-    best: Any = None
-    for share in SHARES if bits == 4 else SHARES[:1]:
-        scales = (widest / -most * share).astype(numpy.float16)
-        scales[scales == 0] = TINY
-        exact = scales.astype(numpy.float32)
-        codes = numpy.clip(numpy.rint(grouped / exact), -most, most - 1)
-        error = ((codes * exact - grouped) ** 2).sum(-1, keepdims=True) if bits == 4 else None
-        if best is None:
-            best = [codes.astype(numpy.int8), scales, error]
-        else:
-            better = error < best[2]
-            best = [
-                numpy.where(better, new, old)
-                for new, old in zip((codes.astype(numpy.int8), scales, error), best, strict=True)
-            ]
-    codes, scales = best[:2]
-    return (codes, scales) if bits == 4 else (codes[:, 0], scales[:, 0])
+    high, low = grouped.max(-1, keepdims=True), grouped.min(-1, keepdims=True)
+    widest = numpy.where(high > -low, high, low)
+    codes, scales = _rounded(grouped, widest / -most, most)
+    if bits == 8:
+        return codes[:, 0], scales[:, 0]
+    least = _error(grouped, codes, scales)
+    for share in SHARES:
+        others, coarse = _rounded(grouped, widest / -most * share, most)
+        error = _error(grouped, others, coarse)
+        better = error < least
+        codes, scales, least = (
+            numpy.where(better, new, old) for new, old in ((others, codes), (coarse, scales), (error, least))
+        )
+    return codes, scales
+
+
+def _rounded(grouped: Any, wanted: Any, most: int) -> tuple[Any, Any]:
+    import numpy
+
+    scales = wanted.astype(numpy.float16)
+    scales[scales == 0] = TINY
+    codes = grouped / scales.astype(numpy.float32)
+    numpy.rint(codes, out=codes)
+    numpy.clip(codes, -most, most - 1, out=codes)
+    return codes.astype(numpy.int8), scales
+
+
+def _error(grouped: Any, codes: Any, scales: Any) -> Any:
+    return ((codes * scales.astype("float32") - grouped) ** 2).sum(-1, keepdims=True)
