@@ -2,7 +2,7 @@
 
 Run: python benchmarks/embedded.py [--quick] [--model qwen2.5-coder-0.5b] [--json]: tokens per second at 1, 8 and 32 at
 once, of the wall clock and of each second of processor time (which other work on the machine moves less), and seconds
-to load. "before" is the GGUF file as it is, "now" the form that is chosen without STEPDOWN_ENGINE. Reading of the
+to load. "before" is the GGUF file as it is, with log-probabilities for every reply, "now" the form that is chosen without STEPDOWN_ENGINE. Reading of the
 prompts is included; the best of several rounds counts. --quick leaves out the load of the 1.5B and takes two rounds.
 
 python benchmarks/embedded.py --answers PROBLEMS [--limit 100] [--store FILE] asks both forms the same problems (a name
@@ -114,7 +114,9 @@ def main() -> None:
         answers(options.model, options.answers, options.limit, options.store, options.max_tokens)
         return
     rows = [loads(options.model if options.quick else LOADED, 1 if options.quick else 2)]
-    models = {form: load_embedded(options.model, engine=engine) for form, engine in FORMS.items()}
+    models = {
+        form: load_embedded(options.model, engine=engine, logprobs=form == "before") for form, engine in FORMS.items()
+    }
     rows += asyncio.run(measure(models, 2 if options.quick else 3, TOKENS // 2 if options.quick else TOKENS))
     for model in models.values():
         asyncio.run(model.close())

@@ -33,7 +33,7 @@ STORY = "Tell me a short story about a dog who went to sea. " * 2
 
 @pytest.fixture(scope="session")
 def model(weights: Path) -> Iterator[EmbeddedModel]:
-    model = load_embedded("embedded/smollm2-135m", engine="openvino")
+    model = load_embedded("embedded/smollm2-135m", engine="openvino", logprobs=True)
     asyncio.run(model.prepare())
     yield model
     asyncio.run(model.close())
@@ -213,10 +213,18 @@ def test_sampling_that_draws_nothing_is_refused(model: EmbeddedModel, sampling: 
 
 
 def test_models_of_one_file_share_one_engine_across_event_loops(model: EmbeddedModel) -> None:
-    other = load_embedded("smollm2-135m", engine="openvino")
+    other = load_embedded("smollm2-135m", engine="openvino", logprobs=True)
     assert ask(other, CAT[0], Sampling(max_tokens=40))[0].text == CAT[1]
     run(other.close())
     assert ask(model, CAT[0], Sampling(max_tokens=40))[0].text == CAT[1]
+
+
+def test_log_probabilities_are_given_where_they_are_asked_for(model: EmbeddedModel) -> None:
+    plain = load_embedded("smollm2-135m", engine="openvino")
+    [bare], [scored] = (ask(one, CAT[0], Sampling(max_tokens=40)) for one in (plain, model))
+    run(plain.close())
+    assert bare.logprob is None and scored.logprob is not None
+    assert bare.text == scored.text
 
 
 def test_the_weights_and_the_engine_are_part_of_a_calls_identity(model: EmbeddedModel, fallback: EmbeddedModel) -> None:

@@ -34,7 +34,7 @@ QUESTION = (Message("user", LINES[0]),)
 
 def ask(folder: Path, *, engine: str, messages: Messages = QUESTION, sampling: Sampling, n: int = 1) -> list[Reply]:
     async def reply() -> list[Reply]:
-        model = load_student(str(folder), engine=engine)
+        model = load_student(str(folder), engine=engine, logprobs=True)
         replies = await model.reply(messages, sampling, n)
         await model.close()
         return replies

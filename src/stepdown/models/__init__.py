@@ -86,7 +86,7 @@ def load_model(
     own = load_own(name) if code else None
     if own is not None:
         return own
-    model = load_local(name)
+    model = load_local(name, logprobs=logprobs)
     if model is not None and on:
         return ClusterModel(model)
     if model is not None:

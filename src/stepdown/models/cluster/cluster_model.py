@@ -38,7 +38,7 @@ class ClusterModel(CustomModel):
         source = _source(model)
         self.capabilities = msgspec.structs.replace(model.capabilities, source=source, streams=False)
         path = None if self.name.startswith("embedded/") else Path(self.name).expanduser().resolve()
-        self._spec, self._path = EngineSpec(str(path or self.name), self.engine, source), path
+        self._spec, self._path = EngineSpec(str(path or self.name), self.engine, source, model.logprobs), path
         self._each, self._numbers = model.width, itertools.count(1)
         self._lock = threading.Lock()
         self._running: _Running | None = None

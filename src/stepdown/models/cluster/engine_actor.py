@@ -23,11 +23,13 @@ decode_answer = msgspec.msgpack.Decoder(list[Finished | Failed]).decode
 
 
 class EngineSpec(msgspec.Struct, frozen=True):
-    """Which model a worker loads: a catalogue name or an absolute path, its engine, and the source it must have."""
+    """Which model a worker loads: a catalogue name or an absolute path, its engine, the source it must have, and
+    whether log-probabilities are wanted."""
 
     name: str
     engine: str
     source: str
+    logprobs: bool = False
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -107,10 +109,10 @@ def _find(spec: EngineSpec, files: list[SentFile] | None) -> EmbeddedModel | Non
     """Return the model, not loaded yet; None where its files are not here."""
     os.environ["STEPDOWN_ENGINE"] = spec.engine
     if spec.name.startswith("embedded/"):
-        return load_local(spec.name)
+        return load_local(spec.name, logprobs=spec.logprobs)
     path = Path(spec.name)
     if not path.exists():
         if files is None:
             return None
         path = receive(files, spec.source, connect(), file=path.suffix == ".gguf")
-    return load_local(str(path))
+    return load_local(str(path), logprobs=spec.logprobs)

@@ -51,7 +51,8 @@ class EmbeddedModel(CustomModel):
     `transformers`; `width` is how many replies at once make the engine fast. With a seed the n draws of a call differ
     and the same call, made alone, draws them again; without a seed every draw is new. `Reply.usage` counts the prompt
     for each draw, and as `cached` where another draw of the call had read it. `prompts` names the prompt set it was
-    trained on, "" if none. `find_path` finds a GGUF file, or for the engine `transformers` a folder too.
+    trained on, "" if none. OpenVINO gives log-probabilities where `logprobs` asks, the others always.
+    `find_path` finds a GGUF file, or for the engine `transformers` a folder too.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class EmbeddedModel(CustomModel):
         digest: str,
         prompts: str = "",
         device: str = "",
+        logprobs: bool = False,
     ) -> None:
         self.name, self.engine = name, engine
         # A file that OpenVINO runs as it is has the source it has always had.
@@ -71,6 +73,9 @@ class EmbeddedModel(CustomModel):
         self._kind, _, self._form = engine.partition("-")
         self.width = {"openvino": 32, "llamacpp": 8}.get(self._kind) or WIDTHS[device.partition("/")[0] or "cpu"]
         self._find_path = find_path
+        self.logprobs = logprobs
+        # Who wants log-probabilities and who does not have engines of their own.
+        self._place = (self._source, logprobs)
         self._shared = False
 
     def __repr__(self) -> str:
@@ -108,13 +113,13 @@ class EmbeddedModel(CustomModel):
         """Leave the engine; the last model to leave frees it. A later reply loads it again."""
         if self._shared:
             self._shared = False
-            await asyncio.to_thread(_leave, self._source)
+            await asyncio.to_thread(_leave, self._place)
 
     def _share(self) -> "Future[Engine]":
         with _LOCK:
-            engine = _ENGINES.get(self._source)
+            engine = _ENGINES.get(self._place)
             if engine is None:
-                engine = _ENGINES[self._source] = _Shared(self._load)
+                engine = _ENGINES[self._place] = _Shared(self._load)
                 engine.future.add_done_callback(self._forget_failure)
             if not self._shared:
                 engine.users, self._shared = engine.users + 1, True
@@ -123,7 +128,7 @@ class EmbeddedModel(CustomModel):
     def _forget_failure(self, future: "Future[Engine]") -> None:
         if future.exception() is not None:
             with _LOCK:
-                _ENGINES.pop(self._source, None)
+                _ENGINES.pop(self._place, None)
         else:
             atexit.register(future.result().close)
 
@@ -138,7 +143,7 @@ class EmbeddedModel(CustomModel):
             from stepdown.models.local.openvino import OpenVinoEngine
 
             form = self._form.removesuffix("gguf")
-            return OpenVinoEngine(path, header, models_folder() / "converted", form)
+            return OpenVinoEngine(path, header, models_folder() / "converted", form, logprobs=self.logprobs)
         from stepdown.models.local.llamacpp import LlamaEngine
 
         return LlamaEngine(path, header)
@@ -156,18 +161,18 @@ class _Shared:
 
 # A future that is already done calls back at once, under the lock: it must be one that its holder may take again.
 _LOCK = threading.RLock()
-_ENGINES: dict[str, _Shared] = {}
+_ENGINES: dict[tuple[str, bool], _Shared] = {}
 
 
-def _leave(source: str) -> None:
+def _leave(place: tuple[str, bool]) -> None:
     with _LOCK:
-        engine = _ENGINES.get(source)
+        engine = _ENGINES.get(place)
         if engine is None:
             return
         engine.users -= 1
         if engine.users > 0:
             return
-        del _ENGINES[source]
+        del _ENGINES[place]
     loaded = engine.future.result()
     atexit.unregister(loaded.close)
     loaded.close()

@@ -24,12 +24,12 @@ FORMS = ("openvino-int8", "openvino-int4", "openvino-gguf")
 ENGINES = (*PACKAGES, *FORMS, "transformers")
 
 
-def load_local(name: str) -> EmbeddedModel | None:
+def load_local(name: str, *, logprobs: bool = False) -> EmbeddedModel | None:
     """Return the model of this machine that a name means, None for a name of an endpoint's."""
     if name.startswith("embedded/") or name.endswith(".gguf"):
-        return load_embedded(name)
+        return load_embedded(name, logprobs=logprobs)
     if name and name.partition("/")[0] not in {*ADDRESSES, *ANY} and _is_folder(name):
-        return load_student(name)
+        return load_student(name, logprobs=logprobs)
     return None
 
 
@@ -42,11 +42,14 @@ def _is_folder(name: str) -> bool:
     return path.is_dir()
 
 
-def load_embedded(name: str | Path, *, engine: str = "", progress: Progress | None = None) -> "EmbeddedModel":
+def load_embedded(
+    name: str | Path, *, engine: str = "", progress: Progress | None = None, logprobs: bool = False
+) -> "EmbeddedModel":
     """Return the model of a catalogue name (with or without `embedded/`) or of a GGUF file's path.
 
     Nothing heavy happens before the first reply or `prepare`: then weights that are not there are fetched
-    (`progress` as in `catalogue.fetch`; plain lines on stderr without it) and the engine is loaded.
+    (`progress` as in `catalogue.fetch`; plain lines on stderr without it) and the engine is loaded. OpenVINO gives
+    log-probabilities only where `logprobs` asks for them, as they take time.
     `engine` or STEPDOWN_ENGINE forces `openvino` (`openvino-int8`, `openvino-int4` or `openvino-gguf` also its form),
     `llamacpp` or `transformers`; otherwise it is transformers where there is a graphics card, else OpenVINO where it is
     installed and knows the architecture, in int8 where the file's weights are quantized and as they are where they are
@@ -61,7 +64,8 @@ def load_embedded(name: str | Path, *, engine: str = "", progress: Progress | No
     if name.endswith(".gguf"):
         path = require_gguf(Path(name).expanduser())
         kind = choose_engine(forced, read_header(path))
-        return EmbeddedModel(name, lambda: path, engine=kind, digest=known_hash(path), device=_gguf_device(kind))
+        device, digest = _gguf_device(kind), known_hash(path)
+        return EmbeddedModel(name, lambda: path, engine=kind, digest=digest, device=device, logprobs=logprobs)
     weights = find_weights(name.removeprefix("embedded/"))
 
     def find_path() -> Path:
@@ -69,7 +73,8 @@ def load_embedded(name: str | Path, *, engine: str = "", progress: Progress | No
 
     kind = choose_engine(forced, None)
     name = f"embedded/{weights.name}"
-    return EmbeddedModel(name, find_path, engine=kind, digest=weights.sha256, device=_gguf_device(kind))
+    device, digest = _gguf_device(kind), weights.sha256
+    return EmbeddedModel(name, find_path, engine=kind, digest=digest, device=device, logprobs=logprobs)
 
 
 def _gguf_device(engine: str) -> str:
@@ -105,7 +110,7 @@ def _say_on_stderr(words: str, done: int, total: int) -> None:
     print(f"{words} ({done / total:.0%})" if done else f"fetching {words}", file=sys.stderr)
 
 
-def load_student(name: str, *, engine: str = "") -> EmbeddedModel:
+def load_student(name: str, *, engine: str = "", logprobs: bool = False) -> EmbeddedModel:
     """Return the model of a student folder, or of any model folder in transformers' form; nothing is loaded yet.
 
     Without a graphics card it is served from model.gguf where there is one and an engine for it, else by transformers;
@@ -119,7 +124,8 @@ def load_student(name: str, *, engine: str = "") -> EmbeddedModel:
     prompts = card.prompts if card else ""
     if kind != "transformers":
         path = folder / GGUF
-        return EmbeddedModel(name, lambda: path, engine=kind, digest=known_hash(path), prompts=prompts)
+        digest = known_hash(path)
+        return EmbeddedModel(name, lambda: path, engine=kind, digest=digest, prompts=prompts, logprobs=logprobs)
     digest = folder_hash(folder)
     place = place_of(folder).source
     return EmbeddedModel(name, lambda: folder, engine=kind, digest=digest, prompts=prompts, device=place)

@@ -41,7 +41,7 @@ class SubprocessModel(CustomModel):
 
     def __init__(self, model: EmbeddedModel) -> None:
         self.name, self.capabilities, self.width = model.name, model.capabilities, model.width
-        self.engine = model.engine
+        self.engine, self.logprobs = model.engine, model.logprobs
         self._process: _Process | None = None
         self._numbers = itertools.count(1)
         self._starting = threading.Lock()
@@ -113,19 +113,20 @@ class SubprocessModel(CustomModel):
     def _running(self) -> "_Process":
         with self._starting:
             if self._process is None or self._process.dead:
-                self._process = _Process(self.name, self.engine)
+                self._process = _Process(self.name, self.engine, self.logprobs)
             return self._process
 
 
 class _Process:
     """A child and the threads that write to it and read from it; listeners are called in the reading thread."""
 
-    def __init__(self, name: str, engine: str) -> None:
+    def __init__(self, name: str, engine: str, logprobs: bool) -> None:
         self.dead = False
         self._name = name
         # -P: a file in the working folder must not stand in for a library.
         self._popen = subprocess.Popen(
-            [sys.executable, "-P", "-c", "from stepdown.models.local.worker import main; main()", name],
+            [sys.executable, "-P", "-c", "from stepdown.models.local.worker import main; main()", name]
+            + ["logprobs"] * logprobs,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -144,9 +144,9 @@ def _read(commands: "asyncio.Queue[bytes]", loop: asyncio.AbstractEventLoop) -> 
     end()
 
 
-async def work(name: str, answers: BinaryIO) -> None:
+async def work(name: str, answers: BinaryIO, *, logprobs: bool) -> None:
     """Response the commands on stdin with the model of this name until stdin ends."""
-    model = load_local(name)
+    model = load_local(name, logprobs=logprobs)
     assert model is not None, "only a model of this machine runs in a subprocess"
     commands: asyncio.Queue[bytes] = asyncio.Queue()
     threading.Thread(target=_read, args=(commands, asyncio.get_running_loop()), daemon=True).start()
@@ -157,4 +157,4 @@ def main() -> None:
     """Keep stdout for answers, as engines print there too, and serve."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    asyncio.run(work(sys.argv[1], answers))
+    asyncio.run(work(sys.argv[1], answers, logprobs="logprobs" in sys.argv[2:]))
