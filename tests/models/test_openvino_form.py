@@ -77,6 +77,12 @@ def test_a_full_disk_is_said_with_the_way_out(small: Path, tmp_path: Path, monke
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
 
 
+def test_a_place_that_cannot_be_written_is_said_with_the_way_out(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileError, match=r"(?s)cannot be written.*openvino-gguf"):
+        convert(small, tmp_path / "file" / "converted")
+
+
 def test_a_file_that_openvino_does_not_read_leaves_nothing(tmp_path: Path) -> None:
     path = write_llama(tmp_path / "odd.gguf", "Q8_0", architecture="mamba")
     with pytest.raises(UsageError, match=r"odd\.gguf"):

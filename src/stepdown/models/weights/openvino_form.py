@@ -32,6 +32,8 @@ ROWS = 2048
 # What the parts take beside the GGUF file while it is converted, at most, as a multiple of it.
 ROOM = 4
 
+_HINT = "make room, set STEPDOWN_CACHE to another disk, or STEPDOWN_ENGINE=openvino-gguf to run the file as it is"
+
 
 class Manifest(msgspec.Struct, frozen=True):
     """The SHA-256 of each file of a converted model; written last."""
@@ -44,11 +46,18 @@ def converted(path: Path, header: Header, form: str, folder: Path, genai: Any) -
 
     The same file gives the same weights on any machine. `form` is a key of `FORMS`; `genai` is the module. Two
     processes make it once; one that is killed leaves nothing that counts. Raises `UsageError` for a file that OpenVINO
-    does not read and `FileError` on a full disk.
+    does not read and `FileError` where the disk is full or not to be written.
     """
     whole = folder / f"{path.stem}-{known_hash(path)[:16]}-{form}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / f"{whole.name}.lock"):
+    lock = folder / f"{whole.name}.lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.touch()
+    except OSError as error:
+        raise FileError(
+            f"`{folder}` cannot be written ({error.strerror}), where models are converted", _HINT
+        ) from error
+    with locked(lock):
         if not intact(whole):
             again = "damaged, so it is made again" if whole.exists() else "made once"
             print(f"converting `{path.name}` to OpenVINO's {form} format ({again})", file=sys.stderr)
@@ -90,8 +99,7 @@ def _make(path: Path, header: Header, form: str, whole: Path, genai: Any) -> Non
 
 
 def _full(path: Path, why: str) -> FileError:
-    hint = "make room, set STEPDOWN_CACHE to another disk, or STEPDOWN_ENGINE=openvino-gguf to run the file as it is"
-    return FileError(f"`{path.name}` cannot be converted: the disk is full ({why})", hint)
+    return FileError(f"`{path.name}` cannot be converted: the disk is full ({why})", _HINT)
 
 
 def _linked(path: Path, header: Header, folder: Path) -> Path:
