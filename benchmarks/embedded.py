@@ -2,8 +2,9 @@
 
 Run: python benchmarks/embedded.py [--quick] [--model qwen2.5-coder-0.5b] [--json]: tokens per second at 1, 8 and 32 at
 once, of the wall clock and of each second of processor time (which other work on the machine moves less), and seconds
-to load. "before" is the GGUF file as it is, with log-probabilities for every reply, "now" the form that is chosen without STEPDOWN_ENGINE. Reading of the
-prompts is included; the best of several rounds counts. --quick leaves out the load of the 1.5B and takes two rounds.
+to load. "before" is the GGUF file as it is, with log-probabilities for every reply, "now" the form that is chosen
+without STEPDOWN_ENGINE. Reading of the prompts is included; the best of several rounds counts. --quick leaves out the
+load of the 1.5B and takes two rounds.
 
 python benchmarks/embedded.py --answers PROBLEMS [--limit 100] [--store FILE] asks both forms the same problems (a name
 such as wordsums/test, or a file) by chain-of-thought and reports them in pairs; the same command goes on after a kill.
