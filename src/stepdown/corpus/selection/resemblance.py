@@ -9,15 +9,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from stepdown.corpus.selection.filters import words
 from stepdown.corpus.selection.tables import ChainTable
-from stepdown.extras import load_numpy, load_polars
+from stepdown.corpus.selection.word_hashes import hashed_words
+from stepdown.extras import load_numpy
 
-# `filters.words` in the words of Rust's expressions, which know no look around: two and more `*` are taken out before.
-_WORD = r"[^\W_]+(?:[.,:][^\W_]+)*|[+/=<>^%×÷−*-]"
-_BOLD = r"\*\*+"
-# Beyond these characters the two languages disagree on what a letter is.
-_OTHER = r"[^\x00-\x7f“”‘’–—…×÷−→≤≥≈•]"
 # Rows whose runs are counted at once, so that the table of counts stays in the processor's cache.
 _ROWS = 3_000
 _ODD = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
@@ -29,7 +24,8 @@ class WordTable:
     def __init__(self, table: ChainTable) -> None:
         numpy = load_numpy()
         self._table = table
-        self._hashes, self._rows = _hashed_words(table)
+        self._hashes, counts = hashed_words(table.frame["text"])
+        self._rows = numpy.repeat(numpy.arange(len(counts)), counts)
         first, second, _ = (numpy.uint64(one) for one in _ODD)
         self._runs = (self._hashes[:-2] * first + self._hashes[1:-1]) * second + self._hashes[2:]
 
@@ -75,21 +71,3 @@ def _pieces(table: ChainTable) -> list[tuple[int, int]]:
         if bound - cuts[-1] >= _ROWS:
             cuts.append(bound)
     return list(pairwise([*cuts, len(table)] if cuts[-1] < len(table) else cuts))
-
-
-def _hashed_words(table: ChainTable) -> tuple[Any, Any]:
-    """Return the hash of every word, row after row, and the row of each."""
-    polars, numpy = load_polars(), load_numpy()
-    text = polars.col("text")
-    frame = table.frame.select(text, text.str.contains(_OTHER).alias("other"))
-    plain = text.str.to_lowercase().str.replace_all(_BOLD, " ").str.extract_all(_WORD)
-    if frame["other"].any():
-        ours = polars.Series([words(one) for one in frame.filter("other")["text"]], dtype=polars.List(polars.String))
-        rows = [frame.with_row_index("row").filter(~polars.col("other")).select("row", plain.alias("words"))]
-        rows.append(frame.with_row_index("row").filter("other").select("row", ours.alias("words")))
-        found = polars.concat(rows).sort("row")["words"]
-    else:
-        found = frame.select(plain.alias("words")).to_series()
-    counts = found.list.len()
-    exploded = found.filter(counts > 0).explode()
-    return exploded.hash(1).to_numpy(), numpy.repeat(numpy.arange(len(found)), counts.to_numpy())
