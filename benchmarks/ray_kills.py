@@ -1,13 +1,13 @@
 """Workers, nodes and drivers of a Ray cluster killed in mid-run: what is lost, and what is asked again.
 
-python benchmarks/ray_kills.py [--kills 2] [--kind worker node driver] [--kept FILE] [--quick] [--json]
+python benchmarks/ray_kills.py [--kills 2] [--kind worker node driver] [--student NAME] [--kept FILE] [--quick] [--json]
 
-Three nodes on this machine hold a student of random weights. Each kill has a run of its own, at a moment of its own:
-the process of the worker that has most to do; the node that has, which is started again; the process of `stepdown run`,
-after which the same command is given again. Bars, for every kill: what was stored stays, word for word; every problem
-has its answer, which is that of a run without kills; a worker's or a node's death repeats no more prompts than it can
-hold; a driver's repeats what was in flight, which the store has booked, and leaves no actor. `--kept` appends each kill
-to a file as it is done, and goes on with what is there: the bar's own size is --kills 20.
+Three nodes on this machine hold a student of random weights, or a model by its name. Each kill has a run of its own, at
+a moment of its own: the process of the worker that has most to do; the node that has, which is started again; the
+process of `stepdown run`, after which the same command is given again. Bars, for every kill: what was stored stays,
+word for word; every problem has its answer, which is that of a run without kills; a worker's or a node's death repeats
+no more prompts than it can hold; a driver's repeats what was in flight, which the store has booked, and leaves no
+actor. `--kept` appends each kill to a file as it is done, and goes on with what is there. The bar's own size: --kills 20.
 """
 
 import argparse
@@ -49,22 +49,21 @@ Row = dict[str, object]
 class Setting:
     """The folder with problems, a student and the texts it answers without kills; the cluster, and the model on it."""
 
-    def __init__(self, folder: Path, cluster: LoopbackCluster) -> None:
-        self.folder, self.cluster = folder, cluster
-        self.student, self.problems = folder / "student", folder / "sums.jsonl"
+    def __init__(self, folder: Path, cluster: LoopbackCluster, student: str) -> None:
+        self.folder, self.cluster, self.problems = folder, cluster, folder / "sums.jsonl"
+        self.student = student or str(small_student(folder / "student"))
         # All of one length: where a batch is padded, roundings decide between words of equal chance.
         rows = [
             {"question": f"What is {n} plus one?", "answer": str(n + 1)} for n in range(100_000, 100_000 + PROBLEMS)
         ]
         self.problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        small_student(self.student)
-        self.expected = self.texts(load_model(str(self.student)), folder / "plain.sqlite")
+        self.expected = self.texts(load_model(self.student), folder / "plain.sqlite")
         self._model: ClusterModel | None = None
 
     @property
     def model(self) -> ClusterModel:
         if self._model is None:
-            found = load_model(str(self.student), on="ray")
+            found = load_model(self.student, on="ray")
             assert isinstance(found, ClusterModel)
             self._model = found
         return self._model
@@ -167,7 +166,7 @@ def driven(here: Setting, kind: str, number: int) -> Row:
     """Kill `stepdown run` when so many replies are stored, and give the same command again."""
     moment, path = Random(f"{kind} {number}").randrange(8, PROBLEMS * 2 // 3), here.folder / f"{kind}{number}.sqlite"
     command = [sys.executable, "-m", "stepdown", "run", str(here.problems), "--method", "direct"]
-    command += ["--student", str(here.student), "--max-tokens", str(TOKENS), "--on", "ray", "--json"]
+    command += ["--student", here.student, "--max-tokens", str(TOKENS), "--on", "ray", "--json"]
     command += ["--store", str(path)]
     here.close()
     wait(lambda: not here.cluster.actors(), "no actor of others")
@@ -232,7 +231,7 @@ def summary(kind: str, rows: list[Row]) -> Row:
     }  # fmt: skip
 
 
-def measure(kinds: list[str], kills: int, rows: list[Row]) -> Iterator[Row]:
+def measure(kinds: list[str], kills: int, student: str, rows: list[Row]) -> Iterator[Row]:
     """Yield a row for each kill that is not among the rows yet."""
     missing = {
         kind: set(range(kills)) - {int(str(row["number"])) for row in rows if row["kind"] == kind} for kind in kinds
@@ -240,9 +239,10 @@ def measure(kinds: list[str], kills: int, rows: list[Row]) -> Iterator[Row]:
     if not any(missing.values()):
         return
     with tempfile.TemporaryDirectory() as name:
-        os.environ["STEPDOWN_CACHE"] = f"{name}/cache"
+        if not student:
+            os.environ["STEPDOWN_CACHE"] = f"{name}/cache"
         with loopback_cluster(*NODES) as cluster:
-            here = Setting(Path(name), cluster)
+            here = Setting(Path(name), cluster, student)
             try:
                 for kind in kinds:
                     for number in sorted(missing[kind]):
@@ -258,13 +258,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=2)
     parser.add_argument("--kind", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--student", default="")
     parser.add_argument("--kept", type=Path)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     lines = chosen.kept.read_text().splitlines() if chosen.kept and chosen.kept.exists() else []
     rows: list[Row] = list(map(json.loads, lines))
-    for row in measure(list(chosen.kind), 1 if chosen.quick else chosen.kills, rows):
+    for row in measure(list(chosen.kind), 1 if chosen.quick else chosen.kills, chosen.student, rows):
         rows.append(row)
         print(json.dumps(row), "; ".join(faults_of(row)), file=sys.stderr, flush=True)
         if chosen.kept:

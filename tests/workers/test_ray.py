@@ -30,7 +30,7 @@ from stepdown.models.cluster.engine_actor import EngineActor, EngineSpec
 from stepdown.models.cluster.engine_workers import EngineWorkers
 from stepdown.models.cluster.weight_files import receive, send
 from stepdown.store import Store
-from stepdown.types import Message, Messages, Model, Sampling
+from stepdown.types import Message, Model, Sampling
 from stepdown.version import __version__
 from stepdown.web import ModelPlaces, State
 from stepdown.web.config import Config, Served
@@ -149,18 +149,12 @@ def test_other_weights_and_another_device_are_refused(student: Path) -> None:
     assert asyncio.run(EngineActor(1).load(EngineSpec("/nowhere/small", "openvino", "0123/openvino"))).missing
 
 
-def test_a_catalogue_model_answers_on_the_cluster_as_it_does_here(weights: Path, cluster: LoopbackCluster) -> None:
-    question, few = (Message("user", "What is 3 times 4?"),), Sampling(max_tokens=8)
-    here, there = load_model("embedded/smollm2-135m"), load_model("embedded/smollm2-135m", on="ray")
-    assert there.capabilities.source == here.capabilities.source
-    assert asyncio.run(answers(there, question, few)) == asyncio.run(answers(here, question, few))
-
-
-async def answers(model: Model, question: Messages, sampling: Sampling) -> list[str]:
-    """The model's one reply; it is closed."""
-    found = await model.reply(question, sampling)
-    await model.close()
-    return [reply.text for reply in found]
+def test_a_catalogue_model_is_found_on_a_node_by_its_name(cluster: LoopbackCluster) -> None:
+    name = "embedded/smollm2-135m"
+    source = load_model(name).capabilities.source
+    assert load_model(name, on="ray").capabilities.source == source
+    found = asyncio.run(EngineActor(1).load(EngineSpec(name, "openvino", "0123/openvino"))).refused
+    assert found == f"other weights at `{name}`: `{source}` and not `0123/openvino`"
 
 
 def sample(out: str, *options: str) -> list[str]:
@@ -327,11 +321,19 @@ def test_a_process_without_the_token_is_refused(cluster: LoopbackCluster, tmp_pa
     assert "refuses this process" in done.stderr and "give its token: RAY_AUTH_MODE=token" in done.stderr
 
 
-def test_tasks_refuse_a_node_of_other_versions_by_name(cluster: LoopbackCluster) -> None:
+@pytest.mark.parametrize(
+    ("driver", "found"),
+    [
+        (Versions("9.9.9", python_version()), f"stepdown `{__version__}` and not `9.9.9`"),
+        (Versions(__version__, "2.7.1"), f"Python `{python_version()}` and not `2.7.1`"),
+    ],
+    ids=["stepdown", "Python"],
+)
+def test_tasks_refuse_a_node_of_other_versions_by_name(driver: Versions, found: str, cluster: LoopbackCluster) -> None:
     connect()
-    found = perform_on_node(Versions("9.9.9", python_version()), Surroundings([], "", 1), b"")
-    assert isinstance(found, tuple)
-    assert other_versions(*found).what == f"the node `first` has stepdown `{__version__}` and not `9.9.9`"
+    answer = perform_on_node(driver, Surroundings([], "", 1), b"")
+    assert isinstance(answer, tuple)
+    assert other_versions(*answer).what == f"the node `first` has {found}"
 
 
 async def refused(model: ClusterModel, node: str) -> str:
