@@ -7,7 +7,7 @@ a moment of its own: the process of the worker that has most to do; the node tha
 process of `stepdown run`, after which the same command is given again. Bars, for every kill: what was stored stays,
 word for word; every problem has its answer, which is that of a run without kills; a worker's or a node's death repeats
 no more prompts than it can hold; a driver's repeats what was in flight, which the store has booked, and leaves no
-actor. `--kept` appends each kill to a file as it is done, and goes on with what is there. The bar's own size: --kills 20.
+actor. `--kept` appends each kill to a file as it is done, and goes on with what is there. The bar wants --kills 20.
 """
 
 import argparse
