@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ class Child:
 
     def __init__(self, *, toy: bool, work: Path) -> None:
         hidden = {"CUDA_VISIBLE_DEVICES": ""} if toy else {}
+        # Parts leave what they go on from in the folder that they work in.
+        found = [str(Path(one).resolve()) for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, __file__, "--child", *(["--device", "cpu"] if toy else [])],
@@ -63,7 +66,8 @@ class Child:
             stderr=self.errors,
             text=True,
             start_new_session=True,
-            env={**os.environ, **hidden, "GPU_WORK": str(work.resolve())},
+            cwd=work,
+            env={**os.environ, **hidden, "GPU_WORK": str(work.resolve()), "PYTHONPATH": os.pathsep.join(found)},
         )
         self.lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -163,6 +167,17 @@ def be_child(*, toy: bool) -> None:
         print(READY, flush=True)
 
 
+def rates(rows: list[Row]) -> Iterator[Row]:
+    """Yield the bars of training's speed on a card, as far as the rows tell."""
+    lora = [row["tokens_per_second"] for row in rows if row.get("model") == "135m" and row.get("full") is False]
+    if lora:
+        yield {"part": "speed", "found": max(lora), "bar": "LoRA at 135M: >= 100,000 tokens/s", "met": max(lora) >= 1e5}
+    sides = {row["side"]: row["tokens_per_second"] for row in rows if row["part"] == "trl" and "side" in row}
+    if {"ours", "trl-packed"} <= set(sides):
+        times = round(sides["ours"] / sides["trl-packed"], 2)
+        yield {"part": "trl", "found": times, "bar": ">= 2 x TRL packed", "met": times >= 2}
+
+
 def summary(rows: list[Row]) -> Row:
     """Return how the bars stand, and what did not come to its end."""
     judged = [row for row in rows if row.get("met") is not None]
@@ -197,7 +212,9 @@ def main() -> int:
     options.work.mkdir(parents=True, exist_ok=True)
     rows = list[Row]()
     with (options.work / "results.jsonl").open("a") as kept:
-        for row in work_through(options.part or list(parts()), options):
+        found = work_through(options.part or list(parts()), options)
+        # At toy size no speed is judged.
+        for row in chain(found, rates(rows) if options.device == "cuda" else ()):
             rows.append(row)
             kept.write(json.dumps(row) + "\n")
             print(json.dumps(row), flush=True)
