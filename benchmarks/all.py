@@ -71,7 +71,8 @@ def main() -> None:
     found = rows("startup.py")
     found += rows("pipeline.py", *sys.argv[1:2])
     found += rows("grading.py") + rows("corpus.py") + rows("chains.py") + rows("embedded.py")
-    found += rows("sampling.py") + rows("training.py") + rows("training.py", "--estimate") + rows("resume.py")
+    found += rows("sampling.py") + rows("training.py") + rows("training.py", "--estimate") + rows("attention.py")
+    found += rows("resume.py")
     found += rows(
         "gpu.py", "--device", "cpu", "--together", *(f"--part={one}" for one in ("serving", "dtypes", "faults"))
     )

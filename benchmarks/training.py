@@ -1,7 +1,7 @@
 """Training tokens per second, ours against TRL's SFTTrainer on the same rows, base and adapter, in turns in one run.
 
 python benchmarks/training.py [--model smollm2-135m] [--pool FILE.jsonl.gz] [--cases lora,full,long]
-                              [--sides ours,trl,...] [--batch 8] [--steps 1] [--rounds 2] [--threads N] [--json]
+                              [--sides ours,trl,...] [--batch 8] [--steps 2] [--rounds 1] [--threads N] [--json]
 python benchmarks/training.py --estimate       launches, bytes and FLOPs of a pass, and what an H100 would take for it
 
 Tokens are those of the rows, none of them padding. Seconds are of the training steps alone; `cpu` seconds are the
@@ -104,16 +104,22 @@ class Side:
         self.model = adapted(self.base.model, precise)
         self.clock, self.tokens = Clock(), 0
 
-    def turn(self, number: int, *, timed: bool) -> None:
+    def warm_up(self) -> None:
+        """Train one row untimed: what is made at the first step is made."""
+        self.run(self.order[:1, :1], Clock())
+
+    def turn(self, number: int) -> None:
         order = self.order[number * self.options.steps : (number + 1) * self.options.steps]
+        passes = self.run(order, self.clock)
+        self.tokens += sum(passes.step_tokens(step) for step in range(len(order)))
+
+    def run(self, order: Any, clock: Clock) -> PackedDataset:
         passes = PackedDataset(self.examples, order, 1)
-        clock = self.clock if timed else Clock()
         with tempfile.TemporaryDirectory() as folder:
             trainer = (self.ours if self.name == "ours" else self.trl)(passes, folder)
             trainer.add_callback(clock.callback())
             trainer.train()
-        if timed:
-            self.tokens += sum(passes.step_tokens(step) for step in range(len(order)))
+        return passes
 
     def ours(self, passes: PackedDataset, folder: str) -> Any:
         from stepdown.training.trainer import StudentTrainer, TrainerCallbacks
@@ -122,7 +128,8 @@ class Side:
         tokens = self.options.tokens_per_pass or self.training.tokens_per_pass
         passes.micro_batches = count_micro_batches(passes, tokens=tokens, world=1)
         work, calls = Checkpoints(Path(folder) / "x"), TrainerCallbacks(log=lambda row: None)
-        trainer = StudentTrainer(self.model, self.base.tokenizer, passes, self.training, checkpoints=work, calls=calls)
+        training = msgspec.structs.replace(self.training, steps=len(passes.order))
+        trainer = StudentTrainer(self.model, self.base.tokenizer, passes, training, checkpoints=work, calls=calls)
         trainer.saved = frozenset()
         return trainer
 
@@ -134,7 +141,7 @@ class Side:
 
         config = SFTConfig(
             output_dir=folder,
-            max_steps=self.options.steps,
+            max_steps=len(passes.order),
             per_device_train_batch_size=min(8, self.training.batch),
             gradient_accumulation_steps=max(self.training.batch // 8, 1),
             train_sampling_strategy="sequential",
@@ -188,9 +195,11 @@ def case(name: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     order = sampling_order(examples.problem_of, visits="balanced", steps=steps, batch=batch, seed=training.seed)
     sides = [Side(side, options, training, examples, order) for side in options.sides.split(",")]
     with quiet():
+        for side in sides:
+            side.warm_up()
         for number in range(options.rounds):
             for side in sides:
-                side.turn(number, timed=True)
+                side.turn(number)
     best = sides[0].found()
     for side in sides:
         row = {"benchmark": "training", "case": name, "model": options.model, "threads": torch.get_num_threads()}
@@ -223,8 +232,8 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m", help="a base; `tiny`: two small layers of random weights")
     parser.add_argument("--pool", default="", help="a pool of chains (jsonl.gz) instead of word sums")
     parser.add_argument("--batch", type=int, default=8, help="rows of a step, a quarter of them where they are long")
-    parser.add_argument("--steps", type=int, default=1, help="steps of one turn")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=2, help="steps of one turn")
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--sides", default="ours,trl-fp32", help=", ".join(SIDES))

@@ -6,6 +6,7 @@ import pytest
 
 from small_students import TRAINS, small_model
 from stepdown.training.attention import (
+    SHORT,
     Kernel,
     attend_padded,
     attend_rows,
@@ -15,7 +16,7 @@ from stepdown.training.attention import (
 )
 
 pytestmark = [pytest.mark.slow, *TRAINS]
-ROWS = [(0, 7), (0, 5, 9, 2), (3, 5, 9, 2), (4, 6), (0, 1, 1)]
+ROWS = [(0, 7), (0, 5, 9, 2), (3, 5, 9, 2), (4, 6), (0, 1, 1), (3, 9, SHORT + 9)]
 
 
 def parts(tokens: int) -> list[Any]:

@@ -10,6 +10,9 @@ from stepdown.training.packing import PackedDataset
 # Two names, since transformers builds a mask for every name that has a function for masks, needed or not.
 ATTENTION, MASKED = "stepdown_rows", "stepdown_rows_masked"
 
+# Up to so many tokens of a row a mask costs less than the shared start before it once more (benchmarks/attention.py).
+SHORT = 256
+
 Kernel = Literal["rows", "padded", "varlen"]
 Lengths = tuple[int, ...]
 
@@ -79,26 +82,32 @@ def has_varlen() -> bool:
 
 
 def attend_rows(query: Any, key: Any, value: Any, lengths: Lengths, *, scale: float | None, dropout: float) -> Any:
-    """Attend row by row, each with the shared start before it, so that none needs a mask."""
+    """Attend row by row, causally; where a start is shared, a long row with it before it, so that it needs no mask."""
     import torch
 
-    attend = partial(
-        torch.nn.functional.scaled_dot_product_attention,
-        dropout_p=dropout,
-        scale=scale,
-        is_causal=True,
-        enable_gqa=True,
-    )
+    attend = partial(torch.nn.functional.scaled_dot_product_attention, dropout_p=dropout, scale=scale, enable_gqa=True)
     shared = lengths[0]
     (start, *queries), (first, *keys), (given, *values) = (part.split(lengths, dim=2) for part in (query, key, value))
-    rows = [attend(start, first, given)] if shared else []
-    for row in zip(queries, keys, values, strict=True):
-        if shared:
-            whole = (torch.cat(pair, dim=2) for pair in zip((start, first, given), row, strict=True))
-            rows.append(attend(*whole)[:, :, shared:])
+    rows = [attend(start, first, given, is_causal=True)] if shared else []
+    for own, row_keys, row_values in zip(queries, keys, values, strict=True):
+        if not shared:
+            rows.append(attend(own, row_keys, row_values, is_causal=True))
+            continue
+        both = torch.cat([first, row_keys], dim=2), torch.cat([given, row_values], dim=2)
+        if (length := own.shape[2]) <= SHORT:
+            mask = _short_mask(shared, own.dtype, own.device)[:length, : shared + length]
+            rows.append(attend(own, *both, attn_mask=mask))
         else:
-            rows.append(attend(*row))
+            rows.append(attend(torch.cat([start, own], dim=2), *both, is_causal=True)[:, :, shared:])
     return torch.cat(rows, dim=2).transpose(1, 2).contiguous()
+
+
+@lru_cache(maxsize=2)
+def _short_mask(shared: int, dtype: Any, device: Any) -> Any:
+    """Return the additive causal mask (SHORT, shared + SHORT) of every row that is not longer."""
+    import torch
+
+    return torch.full((SHORT, shared + SHORT), float("-inf"), dtype=dtype, device=device).triu(shared + 1)
 
 
 def attend_padded(query: Any, key: Any, value: Any, lengths: Lengths, *, scale: float | None, dropout: float) -> Any:
