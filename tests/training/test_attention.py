@@ -50,8 +50,10 @@ def gradients(output: Any, of: list[Any]) -> list[Any]:
 def test_every_kernel_attends_to_rows_as_each_alone_would(attend: Any, lengths: tuple[int, ...]) -> None:
     given = parts(sum(lengths))
     found = gradients(attend(*given, lengths, scale=None, dropout=0.0), given)
-    for one, other in zip(found, attended_alone(lengths), strict=True):
-        assert one.shape == other.shape and float((one - other).detach().abs().max()) < 2e-6
+    # Outputs, then gradients, which are sums over all rows.
+    for one, other, bound in zip(found, attended_alone(lengths), (1e-6, 2e-6, 2e-6, 2e-6), strict=True):
+        far, largest = (float(some.detach().abs().max()) for some in (one - other, other))
+        assert one.shape == other.shape and far < bound * max(largest, 1.0)
 
 
 @pytest.mark.parametrize(
