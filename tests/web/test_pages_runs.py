@@ -10,7 +10,7 @@ from served import get
 from stepdown.models import Prices
 from stepdown.reports import report
 from stepdown.shards import Shard
-from stepdown.store import AbandonedReply, Store, StoredCall, put_shard
+from stepdown.store import AbandonedReply, LostCall, Store, StoredCall, put_lost_calls, put_shard
 from stepdown.store.reviews import request_review
 from stepdown.text import figures
 from stepdown.types import GREEDY, Message, Plan, Reply, Usage
@@ -45,6 +45,14 @@ def test_what_a_run_paid_for_calls_that_were_left_is_shown_as_an_estimate(store:
     store.put_calls([StoredCall(bytes(16), "ollama/small", "", (Message("user", "?"),), GREEDY, 0, left, run.id)])
     assert ">≈ 457<" in get(site).text
     assert "1 call left by who asked, or broken, before the end" in get(f"{site}/runs/{run.id}").text
+
+
+def test_calls_whose_connection_broke_are_said_where_there_are_any(store: Store, site: str) -> None:
+    run = put_run(store, "r")
+    assert "without a reply" not in get(f"{site}/runs/{run.id}").text
+    put_lost_calls(store, [LostCall(run.id, "ollama/small", Usage(300, 50))] * 2)
+    said = "up to 700 tokens more may have been billed for 2 calls without a reply"
+    assert said in get(f"{site}/runs/{run.id}").text
 
 
 def test_a_run_whose_other_shards_are_elsewhere_says_which(store: Store, site: str) -> None:
