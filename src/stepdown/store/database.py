@@ -21,7 +21,6 @@ from stepdown.types import Problem, Reply, Usage
 
 T = TypeVar("T")
 _LOOK = 10.0  # seconds for finding out whether an error comes of damage
-_OTHERS_SEEN = 0.05  # seconds after which it is seen that others have written
 _PUT_CALL = """insert or ignore into calls (key, model, source, request, sample, reply, run, created, server)
                values (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
@@ -59,7 +58,6 @@ class Database:
         self._identity: list[tuple[int, int] | None] = [file_identity(file) for file in self._files]
         self._gone: StoreError | None = None
         self._own_since: int | None = None
-        self._looked = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -212,9 +210,8 @@ class Database:
 
         They are not where there were none and only this connection's runs have written since.
         """
-        if self._own_since == -1 or (now := time.monotonic()) < self._looked + _OTHERS_SEEN:
-            return self._own_since == -1
-        self._looked = now
+        if self._own_since == -1:
+            return True
         version = self.value("pragma data_version")
         if self._own_since is None:
             self._own_since = -1 if self.value("select exists (select 1 from calls)") else version
