@@ -70,7 +70,7 @@ def rows(script: str, *arguments: str) -> list[dict[str, object]]:
 def main() -> None:
     found = rows("startup.py")
     found += rows("pipeline.py", *sys.argv[1:2])
-    found += rows("grading.py") + rows("corpus.py") + rows("chains.py") + rows("embedded.py")
+    found += rows("grading.py") + rows("corpus.py") + rows("chains.py") + rows("embedded.py", "--quick")
     found += rows("sampling.py") + rows("training.py") + rows("training.py", "--estimate") + rows("attention.py")
     found += rows("resume.py")
     found += rows(
