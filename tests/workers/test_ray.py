@@ -84,9 +84,10 @@ async def texts(model: Model, during: Callable[[], None] = lambda: None) -> list
     return list(await asyncio.gather(*map(ask, range(len(QUESTIONS)))))
 
 
-async def workers(model: ClusterModel, number: int) -> None:
+async def workers(model: ClusterModel, number: int, *, among: str = "first") -> None:
+    """Wait for so many workers, one of which is on a node of this name."""
     await model.prepare()
-    while len(model.in_flight) != number:
+    while len(model.in_flight) != number or among not in model.nodes.values():
         await asyncio.sleep(0.05)
 
 
@@ -124,10 +125,8 @@ def test_a_node_that_dies_loses_nothing_and_one_that_joins_is_used(
 
     assert asyncio.run(texts(model, remove)) == expected
     cluster.add("fourth")
-    asyncio.run(workers(model, 3))
-    assert "fourth" in model.nodes.values()
-    with open_workers(on="ray") as pool:
-        assert pool.width == 3
+    asyncio.run(workers(model, 3, among="fourth"))
+    assert sorted(model.nodes.values()) == ["first", "fourth", "second"]
 
 
 def test_weights_that_are_not_at_the_path_are_sent(
