@@ -88,8 +88,8 @@ def answers(model: str, problems: str, limit: int, store: str, tokens: int) -> N
         print(sd.report(runs["now"], baseline=runs["before"]), flush=True)
 
 
-def show(rows: list[dict[str, Any]], model: str) -> None:
-    print(f"{model}, {TOKENS} tokens a reply; before: the GGUF file as it is")
+def show(rows: list[dict[str, Any]], model: str, tokens: int) -> None:
+    print(f"{model}, {tokens} tokens a reply; before: the GGUF file as it is")
     for row in rows:
         bar = f"   bar {row['bar']}: {'met' if row['met'] else 'MISSED'}" if "bar" in row else ""
         if "load" in row:
@@ -114,18 +114,19 @@ def main() -> None:
     if options.answers:
         answers(options.model, options.answers, options.limit, options.store, options.max_tokens)
         return
+    tokens = TOKENS // 2 if options.quick else TOKENS
     rows = [loads(options.model if options.quick else LOADED, 1 if options.quick else 2)]
     models = {
         form: load_embedded(options.model, engine=engine, logprobs=form == "before") for form, engine in FORMS.items()
     }
-    rows += asyncio.run(measure(models, 2 if options.quick else 3, TOKENS // 2 if options.quick else TOKENS))
+    rows += asyncio.run(measure(models, 2 if options.quick else 3, tokens))
     for model in models.values():
         asyncio.run(model.close())
     if options.json:
         for row in rows:
-            print(json.dumps({"benchmark": "embedded", "model": options.model, "tokens": TOKENS, **row}))
+            print(json.dumps({"benchmark": "embedded", "model": options.model, "tokens": tokens, **row}))
     else:
-        show(rows, options.model)
+        show(rows, options.model, tokens)
 
 
 if __name__ == "__main__":
