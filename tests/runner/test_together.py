@@ -13,6 +13,7 @@ from stepdown.errors import EndpointRefused, Interrupted
 from stepdown.models import ScriptedModel
 from stepdown.reports import report
 from stepdown.runner import Budget, RunOutcome, Stop, Task, run_task, run_tasks, run_together
+from stepdown.runner.together import FEW
 from stepdown.store import Store
 from stepdown.types import Capabilities, Messages, Model, Reply, Sampling
 from worlds import TRACED, Cents, LastWord, direct, solver, student, sums, teacher
@@ -169,6 +170,15 @@ def test_a_run_with_a_head_start_has_a_problem_right_before_the_others_ask(store
     *_, lead = [outcome.run.id for outcome in outcomes]
     assert rights.index((lead, 1)) < min(at for at, (run, right) in enumerate(rights) if run != lead and right)
     assert [run.id for run in store.runs()] == [outcome.run.id for outcome in outcomes]
+
+
+def test_few_problems_are_begun_of_a_head_start_so_that_the_first_ends_soon(store: Store) -> None:
+    leader = Watched("leader", width=32)
+    most: list[int] = []
+    together(
+        [direct(8, student()), direct(8, leader)], store, first=1, progress=lambda counts: most.append(leader.most)
+    )
+    assert next(filter(None, most)) == FEW < max(most)
 
 
 def test_a_head_start_ends_where_nothing_is_right(store: Store) -> None:

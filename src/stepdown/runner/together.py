@@ -11,6 +11,8 @@ from stepdown.store import Store
 from stepdown.types import Model
 
 WATCH_SECONDS = 0.5
+# Begun of a run with a head start: a local model takes hardly longer for these than for one.
+FEW = 3
 
 ProgressCallback = Callable[[LiveCounts], None]
 
@@ -49,9 +51,10 @@ class _Entry:
             return not self.is_done
         return not self.live.counts.right and 2 * self.live.counts.solved < self.live.counts.total
 
-    @property
-    def has_room(self) -> bool:
-        """Whether another problem may be begun."""
+    def has_room(self, *, alone: bool) -> bool:
+        """Whether another problem may be begun, `alone` while other runs wait for the first of this one."""
+        if alone:
+            return self.under_way < FEW
         under_way = self.under_way + sum(one.under_way for one in self.ahead)
         return under_way < twice_the_width(self.models)
 
@@ -62,8 +65,8 @@ class Together:
     A run is given another problem while fewer attempts than twice its models' widths are under way in it and in the
     earlier runs that ask one of these models. So the first runs are filled first, later ones take what room they
     leave, runs on other models go on beside them, and what is in flight is bounded over all. No two tasks may be of one
-    run. The run at the place `first`, if any, has a head start: others wait until a problem of it is right or half of
-    them are solved.
+    run. The run at the place `first`, if any, has a head start: others wait, and few of its problems are begun at once,
+    until one of them is right or half of them are solved.
     """
 
     def __init__(
@@ -136,7 +139,7 @@ class Together:
                 return None
             if entry.asks in full:
                 continue
-            if not entry.has_room:
+            if not entry.has_room(alone=entry is self.leader):
                 full.add(entry.asks)  # later runs on the same models have no more
                 continue
             try:
