@@ -1,6 +1,6 @@
 """Runs one command in many processes on one store, kills some with SIGKILL, and counts what was asked twice.
 
-python benchmarks/processes.py URL [--processes 8] [--kills 12] [--problems 400] [--budget USD] [--seed 1] [--json]
+python benchmarks/processes.py URL [--processes 8] [--kills 12] [--problems 2000] [--budget USD] [--seed 1] [--json]
 
 URL is the mock server of the shared tools, started with faults; its /stats counts the calls it answered, and repeats of
 a prompt it had answered. A call may be repeated only where the process that had it in flight was killed. A killed
@@ -81,6 +81,11 @@ class Pool:
         finally:
             db.close()
 
+    def solved(self) -> int:
+        """Return how many problems have been solved."""
+        rows = self.rows("select count(*) from traces where error is null")
+        return int(rows[0][0]) if rows else 0
+
     def finish(self) -> list[tuple[int, str, str]]:
         """Wait for all and return exit code and both outputs of each."""
         return [(*process.communicate(timeout=300), process.returncode)[::-1] for process in self.running]  # type: ignore[misc]
@@ -94,7 +99,7 @@ def measure(url: str, processes: int, kills: int, problems: int, budget: float |
         pool = Pool(url, Path(folder), problems, budget)
         pool.start(processes)
         killed = 0
-        while killed < kills and any(process.poll() is None for process in pool.running):
+        while killed < kills and pool.solved() < problems:
             time.sleep(draw.uniform(0.5, 2.5))
             killed += pool.kill(draw)
             pool.start()
@@ -108,7 +113,8 @@ def measure(url: str, processes: int, kills: int, problems: int, budget: float |
         claims = pool.values("select count(*) from claims")[0]
         sound = sqlite3.connect(pool.store).execute("pragma integrity_check").fetchone()[0]
     return {
-        "processes": processes, "kills": killed, "problems": problems, "answered": stats["completed"],
+        "processes": processes, "kills": killed, "kills_asked": kills, "problems": problems,
+        "answered": stats["completed"],
         "repeats": stats["repeats"], "in_flight_at_kills": int(left), "booked": int(booked),
         "solved": int(traces), "claims_left": int(claims), "store": sound,
         "billed_usd": round(stats["promptTokens"] * PRICE_IN + stats["completionTokens"] * PRICE_OUT, 6),
@@ -122,6 +128,8 @@ def check(row: dict[str, object]) -> list[str]:
     """Return what is not as it must be."""
     number = {name: value for name, value in row.items() if isinstance(value, int | float)}
     wrong = []
+    if number["kills"] < number["kills_asked"]:
+        wrong.append("the work was done before so many could be killed: give it more problems")
     if number["in_flight_at_kills"] > number["kills"] * 4 * CONCURRENCY:
         wrong.append("more calls were in flight at the kills than processes have workers")
     if number["repeats"] > number["in_flight_at_kills"]:
@@ -144,7 +152,7 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("--processes", type=int, default=8)
     parser.add_argument("--kills", type=int, default=12)
-    parser.add_argument("--problems", type=int, default=400)
+    parser.add_argument("--problems", type=int, default=2000)
     parser.add_argument("--budget", type=float)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")

@@ -55,8 +55,8 @@ PARTS = (
     Part(
         "processes",
         "eight processes, one store, faults, kill -9: nothing asked twice, one budget",
-        bench("processes.py", "URL", "--processes", "8", "--kills", "6", "--problems", "150", "--budget", "10"),
-        ("--kills", "60", "--problems", "1500"),
+        bench("processes.py", "URL", "--processes", "8", "--kills", "6", "--problems", "900", "--budget", "10"),
+        ("--kills", "60", "--problems", "9000"),
         faulty=True,
     ),
     Part(
