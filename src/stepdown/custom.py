@@ -1,12 +1,14 @@
 """Models of a user's own: what they derive from, and what is asked of them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
+from inspect import isabstract
 
 from stepdown.errors import UsageError
 from stepdown.types import Backoff, Capabilities, HiddenProgress, Messages, Reply, Sampling
 
 
-class CustomModel:
+class CustomModel(ABC):
     """What a model of your own derives from: give it a `name` and a `reply`; the rest is optional.
 
     One that holds something open overrides `close`; one that streams overrides `stream` and says so by
@@ -18,12 +20,12 @@ class CustomModel:
     width: int = 16
     backoff: Backoff | None = None
 
-    async def prepare(self) -> None:
+    async def prepare(self) -> None:  # noqa: B027, one need not have it
         """Do nothing."""
 
+    @abstractmethod
     async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
         """Return 1 to n replies; yours to write."""
-        raise NotImplementedError(f"`{type(self).__name__}` has no `reply`")
 
     async def stream(
         self, messages: Messages, sampling: Sampling
@@ -33,7 +35,7 @@ class CustomModel:
         yield reply.text
         yield reply
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027, one need not have it
         """Do nothing."""
 
 
@@ -41,10 +43,9 @@ _MEMBERS = ("name", "capabilities", "width", "backoff", "prepare", "reply", "str
 
 
 def check_model(model: object) -> None:
-    """Raise `UsageError` for an object that lacks something a model has."""
-    kind = type(model).__name__
-    missing = [name for name in _MEMBERS if not hasattr(model, name)]
-    missing += ["reply"] * (isinstance(model, CustomModel) and type(model).reply is CustomModel.reply)
+    """Raise `UsageError` for an object that lacks something a model has, or a class without what is yours to write."""
+    kind = model.__name__ if isinstance(model, type) else type(model).__name__
+    missing = ["reply"] if isabstract(model) else [name for name in _MEMBERS if not hasattr(model, name)]
     if missing:
         raise UsageError(
             f"`{kind}` is not a model: it has no {', '.join(f'`{name}`' for name in missing)}",

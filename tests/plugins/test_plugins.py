@@ -166,6 +166,12 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_a_model_in_a_file_that_has_no_reply_is_refused_by_name(mine: Path) -> None:
+    (mine / "my.py").write_text("from stepdown import CustomModel\nclass Silent(CustomModel):\n    name = 'mine'\n")
+    with pytest.raises(UsageError, match="`Silent` is not a model: it has no `reply`"):
+        load_model("my.py:Silent", code=True)
+
+
 def test_everything_of_a_run_may_come_from_a_file(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [first] = printed(capsys, *OWN, "--prompts", "my.py:words")
     assert (first["right"], first["total"], first["method"], first["student"]) == (1, 2, "solve", "mine")

@@ -207,13 +207,20 @@ class Undecided(CustomModel):
     "model, what",
     [
         (Unready(), "`Unready` is not a model: it has no `capabilities`, `width`, `backoff`, `prepare`, `reply`"),
-        (CustomModel(), "it has no `name`, `reply`\n"),
         (Undecided(), "`Undecided` has a `stream` that its capabilities deny"),
     ],
 )
 def test_what_a_model_lacks_is_named_before_any_call(model: Any, what: str) -> None:
     with pytest.raises(UsageError, match=what):
         direct(1, model)
+
+
+def test_a_model_without_a_reply_cannot_be_made() -> None:
+    class Silent(CustomModel):
+        name = "mine"
+
+    with pytest.raises(TypeError, match=r"abstract method .?reply"):
+        Silent()  # type: ignore[abstract]
 
 
 class LocalModel(CustomModel):

@@ -23,7 +23,8 @@ def solving_site(store: Store) -> Iterator[str]:
     """The address of the pages over a store, at which both students answer."""
 
     def make() -> State:
-        state = State(store.path, person="Ann")
+        state = State(store.path)
+        state.person = "Ann"
         state.models |= {name: ScriptedModel(follower, name) for name in NAMES}
         return state
 

@@ -42,7 +42,8 @@ def first(store: Store) -> Run:
 
 
 def state_of(store: Store, token: str = "") -> State:
-    state = State(store.path, token=Secret(token), person="Ann")
+    state = State(store.path, token=Secret(token))
+    state.person = "Ann"
     state.models[STUDENT] = ScriptedModel(follower, STUDENT)
     return state
 

@@ -72,7 +72,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]
     teacher = ScriptedModel(lambda *_: f"1. Look at {WIDE}.\n2. Say it.", "openai/teacher")
 
     def state() -> State:
-        made = State(path, person="Ann")
+        made = State(path)
+        made.person = "Ann"
         made.models |= {name: ScriptedModel(speak, name) for name in (STUDENT, OTHER)}
         return made
 

@@ -1,5 +1,6 @@
 """Models that a plugin or a file of the user's own gives."""
 
+from inspect import isabstract
 from typing import cast
 
 from stepdown.custom import check_model
@@ -26,7 +27,7 @@ def load_own(name: str) -> Model | None:
 def as_model(found: Found, *given: str) -> Model:
     """Return a user's object as a model: one itself, or what makes one (of a plugin, from the model's name)."""
     value = found.value
-    makes = isinstance(value, type) or (callable(value) and not hasattr(value, "reply"))
+    makes = (isinstance(value, type) and not isabstract(value)) or (callable(value) and not hasattr(value, "reply"))
     model = value(*given) if makes else value
     check_model(model)
     return cast(Model, model)

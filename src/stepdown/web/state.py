@@ -49,6 +49,8 @@ class State:
     it ends: what answers without end must stop then.
     """
 
+    person = "person"
+
     def __init__(
         self,
         path: Path,
@@ -57,11 +59,10 @@ class State:
         prices: Path | None = None,
         budget: Budget | None = None,
         token: Secret | None = None,
-        person: str = "person",
         corpora: tuple[Path, ...] = (),
         places: ModelPlaces | None = None,
     ) -> None:
-        self.path, self.config, self.person = path, config or Config(), person
+        self.path, self.config = path, config or Config()
         self.token = token or Secret("")
         self.auth = TokenAuth(self.token)
         self.prices = Prices(prices)
