@@ -185,3 +185,10 @@ def test_a_head_start_ends_where_nothing_is_right(store: Store) -> None:
     wrong = ScriptedModel(lambda *_: "Answer: none", "wrong")
     outcomes = together([direct(6, student()), direct(6, wrong)], store, first=1)
     assert [outcome.counts.right for outcome in outcomes] == [6, 0]
+
+
+def test_a_head_start_of_a_run_that_has_all_its_problems_keeps_nothing_from_the_others(store: Store) -> None:
+    tasks = [direct(6, student("a")), direct(6, student("b")), direct(6, student("c"))]
+    assert [outcome.counts.calls for outcome in together(tasks[2:], store)] == [6]
+    outcomes = together(tasks, store, first=2)
+    assert [(outcome.counts.right, outcome.counts.calls) for outcome in outcomes] == [(6, 6), (6, 6), (6, 0)]

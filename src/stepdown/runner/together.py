@@ -149,6 +149,8 @@ class Together:
                 return None
             if found is not None:
                 return found
+            if entry is self.leader:
+                return self._next()  # nothing of it is left to begin: the others need not wait for that
         return None
 
     def _take(self, entry: _Entry) -> tuple[_Entry, LiveRun, Place] | None:
