@@ -115,6 +115,17 @@ def test_one_process_goes_on_with_what_two_began(base: Path, alone: Path, togeth
 # --- who counts the processes
 
 
+def test_figures_are_added_up_on_the_device_that_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    devices: list[str] = []
+    monkeypatch.setattr("stepdown.training.world.device_of", lambda world: torch.device("meta"))
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda whole: devices.append(whole.device.type))
+    with pytest.raises(RuntimeError, match="meta"):  # which has no numbers to give
+        World(2, 0, cpu=False).total(3)
+    assert devices == ["meta"] and ALONE.total(3) == 3
+
+
 def test_without_a_launcher_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     assert launched() == 1 and join_world("fp32").size == 1

@@ -67,6 +67,8 @@ class World(msgspec.Struct, frozen=True):
 
         whole = torch.as_tensor(value).detach().clone()
         if self.size > 1:
+            # NCCL adds up what is on a GPU alone.
+            whole = whole.to(device_of(self))
             torch.distributed.all_reduce(whole)
         return float(whole)
 
