@@ -1,6 +1,7 @@
 """A training that cannot fit is refused with its figures; one that runs out of memory goes on in smaller passes."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from stepdown.training.memory import MOST, MemoryNeeds, check_longest, check_sta
 from stepdown.training.objectives.dpo import DirectPreferenceOptimization
 from stepdown.training.objectives.sft import SupervisedFineTuning
 from stepdown.training.packing import PackedDataset
+from stepdown.training.world import World
 
 pytestmark = [pytest.mark.slow, *TRAINS]
 GB = 10**9
@@ -84,6 +86,35 @@ def test_an_example_too_large_for_the_device_ends_with_a_way_out_and_can_go_on(
     assert logged(out / "log.jsonl") == pytest.approx(logged(whole / "log.jsonl"), abs=1e-5)
 
 
+def test_of_several_processes_each_is_told_to_begin_again_with_smaller_passes() -> None:
+    import torch
+
+    from stepdown.training.trainer import StudentTrainer
+
+    whole = SimpleNamespace(examples_in=lambda batch: 4)
+    one: Any = SimpleNamespace(training=FAST, world=World(2, 0, True), parts=1, dataset=whole)
+    # 1,024, the usual, would stand for as many as fit: for those that did not.
+    for tokens, fewer in ((2048, 1023), (3000, 1500)):
+        with pytest.raises(UsageError, match="other processes") as refused:
+            StudentTrainer._split_further(one, {"input_ids": torch.zeros(1, tokens)}, MemoryError("short"))
+        assert f"--tokens-per-pass {fewer}`" in refused.value.hint
+
+
+def test_out_of_memory_outside_of_a_pass_ends_with_a_way_out_and_can_go_on(
+    base: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def short(*_: Any, **__: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore.")
+
+    with monkeypatch.context() as patch, pytest.raises(UsageError, match=r"2\.00 GiB.*outside of the passes"):
+        patch.setattr("stepdown.training.loop.score_dev", short)
+        train(chains(), base=base, out=tmp_path / "x", training=WHOLE)
+    [out] = train(chains(), base=base, out=tmp_path / "x", training=WHOLE)
+    assert logged(out / "log.jsonl") == pytest.approx(logged(whole / "log.jsonl"), abs=1e-5)
+
+
 # --- before the first step
 
 
@@ -99,6 +130,11 @@ def test_what_cannot_fit_is_refused_with_figures_and_a_way_out() -> None:
     model = small_model()
     state = check_state(model, GB, bf16=False, moved=True)
     assert state == 12 * sum(one.numel() for one in model.parameters())
+    assert check_state(model, GB, bf16=False, moved=True, parts=2) == state // 2
+    weights = state // 3
+    check_state(model, weights + state // 2, bf16=False, moved=True, parts=2)
+    with pytest.raises(UsageError):
+        check_state(model, weights + state // 2, bf16=False, moved=True)
     with pytest.raises(UsageError, match=r"needs `0\.0 GB` before its first pass") as refused:
         check_state(model, 100, bf16=True, moved=False)
     assert "--full" in refused.value.hint

@@ -126,6 +126,9 @@ def test_a_row_that_has_ended_leaves_and_too_wide_a_batch_is_halved(monkeypatch:
     texts = write_greedily(model, [[5], [6], [7], [8]], longest=6, end=end)
     assert len(texts[0]) == 1 and len(texts) == 4
     assert widths[:2] == [4, 2] and 1 in widths[2:]
+    # Where other processes write the same rows, none goes on by itself.
+    with pytest.raises(torch.OutOfMemoryError):
+        write_greedily(model, [[5], [6], [7], [8]], longest=6, end=end, fit=lambda width: width)
 
 
 def test_as_many_rows_are_written_as_their_keys_and_values_fit(monkeypatch: pytest.MonkeyPatch) -> None:

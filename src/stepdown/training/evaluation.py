@@ -13,6 +13,9 @@ from stepdown.training.memory import free_memory
 from stepdown.training.objectives.logits import cache_name, selects_logits
 from stepdown.types import Grade, Problem
 
+# How many rows are written at once where processes write the same ones, from what each of them could.
+Fit = Callable[[int], int]
+
 # The share of free memory that the caches of a batch may take.
 SHARE = 0.5
 
@@ -34,10 +37,10 @@ class DevSet(msgspec.Struct, frozen=True):
         )
 
 
-def score_dev(dev: DevSet, model: Any, tokenizer: Any, *, fit: Callable[[int], int] = int) -> dict[str, int]:
+def score_dev(dev: DevSet, model: Any, tokenizer: Any, *, fit: Fit | None = None) -> dict[str, int]:
     """Return how many dev problems are `right`, `graded` and in `total`; the model is left as it was.
 
-    `fit` may lessen how many are written at once: where weights are split, all processes write the same batches.
+    `fit`: where weights are split, all processes write the same batches, of as many rows as it says.
     """
     with _answering(model):
         written = write_greedily(model, dev.prompts, longest=dev.longest, end=tokenizer.eos_token_id, fit=fit)
@@ -53,23 +56,25 @@ async def _grade(problems: Sequence[Problem], solutions: Sequence[str]) -> list[
 
 
 def write_greedily(
-    model: Any, prompts: Sequence[list[int]], *, longest: int, end: int, fit: Callable[[int], int] = int
+    model: Any, prompts: Sequence[list[int]], *, longest: int, end: int, fit: Fit | None = None
 ) -> list[list[int]]:
     """Return the likeliest tokens after each prompt, one by one, without the end token; `longest` of them at most.
 
-    As many rows are written at once as fit the free memory, and fewer where that is not enough after all.
+    As many rows are written at once as fit the free memory, and fewer where that is not enough after all; with `fit` it
+    is the end, since other processes are still in the batch.
     """
     import torch
 
     places = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
-    width = fit(rows_that_fit(model, max(map(len, prompts), default=0) + longest, len(places)))
+    width = rows_that_fit(model, max(map(len, prompts), default=0) + longest, len(places))
+    width = fit(width) if fit else width
     written, done = dict[int, list[int]](), 0
     while done < len(places):
         some = places[done : done + width]
         try:
             texts = _write([prompts[place] for place in some], model, longest=longest, end=end)
         except torch.OutOfMemoryError:
-            if width == 1:
+            if width == 1 or fit:
                 raise
             width = max(width // 2, 1)
             continue

@@ -25,6 +25,7 @@ from stepdown.training.datasets import (
 from stepdown.training.evaluation import DevSet, score_dev
 from stepdown.training.examples import dev_rank
 from stepdown.training.jobs import Job, command_identity, is_same_student, is_there, report_there, student_folders
+from stepdown.training.memory import explained_shortage
 from stepdown.training.model_setup import ReadyModel, add_adapter, begin_objective, computing, make_ready, runs_in_bf16
 from stepdown.training.objectives import learning_rate, load_objective
 from stepdown.training.prompt_encoder import PromptEncoder
@@ -124,13 +125,14 @@ def _train_one(job: Job, dataset: PreparedDataset, bases: _Bases) -> Path:
         for words in _device_notes(world, job.training):
             job.report(TrainingProgress(seed=job.training.seed, words=words))
     base = bases.take()
-    ready = make_ready(base, dataset, job.training, world)
-    if world.is_first:
-        job.report(TrainingProgress(seed=job.training.seed, words=ready.words))
-    begin_objective(ready, dataset, world)
-    world.wait()
-    trainer = _trainer(job, dataset, base, ready, checkpoints, world)
-    trainer.resume()
+    with explained_shortage():
+        ready = make_ready(base, dataset, job.training, world)
+        if world.is_first:
+            job.report(TrainingProgress(seed=job.training.seed, words=ready.words))
+        begin_objective(ready, dataset, world)
+        world.wait()
+        trainer = _trainer(job, dataset, base, ready, checkpoints, world)
+        trainer.resume()
     if world.is_first:
         card = _card(dataset, base, ready.training, checkpoints.rows())
         known = {**card.training, "identity": dataset.identity, "command": job.command}
@@ -152,15 +154,15 @@ def _device_notes(world: World, training: Training) -> list[str]:
     """Return what is to be said of the processes and devices of a training, nothing where there is nothing odd."""
     import torch
 
-    if not world.cpu and training.precision == "auto" and not runs_in_bf16("auto") and torch.cuda.is_available():
-        return ["this GPU has no instructions for bf16: fp32 is computed in"]
-
-    visible = 0 if world.cpu else torch.cuda.device_count()
+    visible, notes = 0 if world.cpu else torch.cuda.device_count(), list[str]()
+    if visible and training.precision == "auto" and not runs_in_bf16("auto"):
+        notes.append("this GPU has no instructions for bf16: fp32 is computed in")
     if world.size > 1:
-        return [f"{world.size} processes share the rows of each step"]
-    if visible > 1:
-        return [f"one of {visible} GPUs trains; `torchrun --nproc_per_node {visible} -m stepdown train ...` uses all"]
-    return []
+        notes.append(f"{world.size} processes share the rows of each step")
+    elif visible > 1:
+        way = f"`torchrun --nproc_per_node {visible} -m stepdown train ...`"
+        notes.append(f"one of {visible} GPUs trains; {way} uses all")
+    return notes
 
 
 def _free() -> None:
@@ -215,7 +217,7 @@ def _scorer(dataset: PreparedDataset, tokenizer: Any, ready: ReadyModel, world: 
     def solve() -> dict[str, Any]:
         own = dev if world.sharded else dev.share(world.rank, world.size)
         with computing(ready.model, training):
-            found = score_dev(own, ready.model, tokenizer, fit=world.least if world.sharded else int)
+            found = score_dev(own, ready.model, tokenizer, fit=world.least if world.sharded else None)
         return found if world.sharded else {name: int(world.total(count)) for name, count in found.items()}
 
     return solve

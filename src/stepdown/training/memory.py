@@ -57,29 +57,26 @@ def free_memory(device: Any) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def check_state(model: Any, free: int, *, bf16: bool, moved: bool) -> int:
+def check_state(model: Any, free: int, *, bf16: bool, moved: bool, parts: int = 1) -> int:
     """Return the bytes of gradients, Adam's moments and cast weights, before any is allocated.
 
-    `moved`: the weights are still to be moved to where `free` bytes are free. Raises `UsageError` where those are too
-    few.
+    `moved`: the weights are still to be moved to where `free` bytes are free; `parts`: the processes between which all
+    but the weights is split. Raises `UsageError` where those bytes are too few.
     """
     sizes = [(one.numel(), one.element_size(), one.requires_grad) for one in model.parameters()]
     trained = sum(count for count, _, learns in sizes if learns)
-    state: int = trained * (GRADIENT + ADAM + AUTOCAST * bf16)
+    state: int = trained * (GRADIENT + ADAM + AUTOCAST * bf16) // parts
     weights = moved * sum(count * size for count, size, _ in sizes)
     if weights + state > free:
         raise UsageError(
             f"this training needs `{in_gigabytes(weights + state)}` before its first pass, and "
             f"`{in_gigabytes(free)}` are free: weights {in_gigabytes(weights)}, gradients and Adam's moments of "
             f"{trained:,} weights {in_gigabytes(state)}",
-            "leave out `--full`, or take a smaller base" if trained > sum(sizes_of(model)) / 2 else "a smaller base",
+            "leave out `--full`, or take a smaller base"
+            if trained > sum(count for count, _, _ in sizes) / 2
+            else "a smaller base",
         )
     return state
-
-
-def sizes_of(model: Any) -> list[int]:
-    """Return how many numbers each weight of a model holds."""
-    return [one.numel() for one in model.parameters()]
 
 
 def check_longest(needs: MemoryNeeds, free: int, *, checkpointing: bool) -> None:
@@ -140,12 +137,19 @@ def in_gigabytes(count: float) -> str:
 
 
 @contextmanager
-def explained_shortage(training_hint: str) -> Iterator[None]:
-    """Raise `UsageError` with a way out for a device that is out of memory."""
+def explained_shortage() -> Iterator[None]:
+    """Raise `UsageError` with a way out for a device that is out of memory where no smaller pass can help."""
     import torch
 
     try:
         yield
     except torch.OutOfMemoryError as error:
-        first = str(error).splitlines()[0] if str(error) else "no memory left"
-        raise UsageError(f"the device is out of memory ({first})", training_hint) from error
+        raise UsageError(
+            f"{shortage(error)} outside of the passes of a training",
+            "free some, or take a smaller `--max-length` or base; the same command goes on from the last checkpoint",
+        ) from error
+
+
+def shortage(error: Exception) -> str:
+    """Return what a device says that is out of memory, in a line."""
+    return f"the device is out of memory ({(str(error).splitlines() or ['no memory left'])[0][:200]})"

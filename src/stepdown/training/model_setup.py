@@ -49,8 +49,10 @@ def make_ready(base: Base, dataset: PreparedDataset, training: Training, world: 
     torch.manual_seed(training.seed)
     model = adapted(base.model, training)
     device = device_of(world)
-    state = check_state(model, free_memory(device), bf16=runs_in_bf16(training.precision), moved=device.type != "cpu")
-    state //= world.size if world.sharded else 1
+    state = check_state(
+        model, free_memory(device), bf16=runs_in_bf16(training.precision), moved=device.type != "cpu",
+        parts=world.size if world.sharded else 1,
+    )  # fmt: skip
     model.to(device)
     with computing(model, training):
         packed, notes = _pack(model, dataset, training)

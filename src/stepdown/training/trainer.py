@@ -17,10 +17,11 @@ from stepdown.errors import UsageError
 from stepdown.training.attention import ATTENTION, MASKED, use_block_diagonal_attention
 from stepdown.training.bases import quiet
 from stepdown.training.checkpoints import Checkpoints, LogRow, best_step
+from stepdown.training.memory import shortage
 from stepdown.training.model_setup import runs_in_bf16
 from stepdown.training.objectives import learning_rate
 from stepdown.training.packing import PackedDataset
-from stepdown.training.settings import Training, evenly_spread
+from stepdown.training.settings import USUAL_TOKENS, Training, evenly_spread
 from stepdown.training.sharding import OPTIMIZER, SCHEDULER, gathered, load_optimizer, load_weights, shard_on_cpu
 from stepdown.training.world import ALONE, TIMEOUT, World
 
@@ -109,18 +110,20 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
 
     def _split_further(self, inputs: dict[str, Any], error: Exception) -> None:
         """Halve the passes from here on; raise `UsageError` where they hold one example, or other processes wait."""
-        short = f"the device is out of memory ({(str(error).splitlines() or [''])[0][:200]})"
+        short = shortage(error)
         way = "" if self.training.checkpointing else "`--checkpointing`, "
-        if self.world.size > 1:
-            fewer = max(self.training.tokens_per_pass // 2, 1)
-            raise UsageError(
-                f"{short}, and the other processes have begun to add up gradients",
-                f"repeat the command with `--tokens-per-pass {fewer}`: it goes on from the last checkpoint",
-            ) from error
         if self.parts >= self.dataset.examples_in(inputs):
             raise UsageError(
                 f"{short} on `{self.dataset.longest_in(inputs):,}` tokens, the smallest pass there is",
                 f"{way}a smaller `--max-length` or base; the same command goes on from the last checkpoint",
+            ) from error
+        if self.world.size > 1:
+            fewer = inputs["input_ids"].shape[1] // 2
+            # The usual number would stand for as many as fit.
+            fewer -= fewer == USUAL_TOKENS
+            raise UsageError(
+                f"{short}, and the other processes have begun to add up gradients",
+                f"repeat the command with `--tokens-per-pass {fewer}`: it goes on from the last checkpoint",
             ) from error
         self.parts *= 2
         self.calls.say(f"{short}: passes are split into {self.parts} from here on, which changes nothing else")
