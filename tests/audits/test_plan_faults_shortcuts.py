@@ -2,6 +2,7 @@
 
 import re
 from fractions import Fraction
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,8 @@ PARTS = (
     *("___", "\\_\\_", "[ ]", "fill in the blank", "fıll in the blanks", "???", "\\text{?}", "[answer here]"),
     *("Ann has 3 pens", "how many pens", "has she left", "log", "2^3", "1 hour and 35 minutes", "\n", "1."),
 )
+# More than is searched for each run.
+LONG = "as he said " * 600
 TEXTS = some.lists(some.sampled_from(PARTS), max_size=14).map(" ".join)
 GOLDS = some.sampled_from(("7", "6", "3/4", "0", "1000", "seven", "12", "-7", "x^2"))
 
@@ -69,9 +72,17 @@ def test_a_question_is_restated_where_four_fifths_of_its_runs_come_again(questio
         words = re.findall(r"\w+", text.lower())
         return {tuple(words[at : at + 4]) for at in range(len(words) - 3)}
 
-    for text in (more, question, f"{question} {more}", question[: len(question) * 9 // 10]):
+    for text in (more, question, f"{question} {more}", question[: len(question) * 9 // 10], f"{question} {LONG}"):
         there = len(runs(question)) >= 4 and len(runs(question) & runs(text)) >= 0.8 * len(runs(question))
         assert list(plan_faults.restating(question, text)) == [question] * there
+
+
+def test_a_long_question_that_is_restated_is_found_in_the_time_of_a_look_at_each_word() -> None:
+    question = " ".join(f"w{number * 7919 % 40_009}" for number in range(40_000))
+    began = process_time()
+    assert list(plan_faults.restating(question, question)) == [question]
+    # A search for each of its runs took 16 seconds.
+    assert process_time() - began < 3
 
 
 @given(TEXTS, some.fractions(max_denominator=200), some.sampled_from((1, 100, Fraction(1, 100), -1)))
