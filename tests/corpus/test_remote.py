@@ -7,13 +7,13 @@ import fsspec
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
+from corpora import nine_problems
 from object_server import object_server
 from stepdown.cli import main
 from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
 from stepdown.errors import MissingExtra, UsageError
 from stepdown.exchange import import_corpus
 from stepdown.object_stores import _fetch, address_of
-from stepdown.types import Chain, Grade, Problem
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +37,7 @@ def store(
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Corpus:
-    with CorpusWriter(tmp_path / "here", card=Card(dataset="made")) as writer:
-        for number in range(9):
-            problem = Problem(f"made/{number}", f"What is {number}?", "2")
-            writer.add(Chain(problem, "It is 2.", "ann", 0, Grade("right" if number % 2 else "wrong", "2")))
-    return open_corpus(tmp_path / "here")
+    return nine_problems(tmp_path / "here")
 
 
 def names(address: str) -> list[str]:

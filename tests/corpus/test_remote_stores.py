@@ -7,11 +7,13 @@ import pytest
 
 import small_bucket
 import written_hub
+from corpora import nine_problems
 from loopback_server import serving
-from stepdown.corpus import Card, Corpus, CorpusWriter, open_corpus
+from stepdown.corpus import Corpus, open_corpus
+from stepdown.corpus.shard_places import PLACES
 from stepdown.errors import UsageError
 from stepdown.exchange import import_corpus
-from stepdown.types import Chain, Grade, Problem
+from stepdown.shards import Shard
 
 pytestmark = pytest.mark.slow
 LINE = b'{"question": "What is 2?", "answer": "2", "chains": [{"text": "2", "correct": true, "pred": "2"}]}\n'
@@ -51,11 +53,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Corpus:
-    with CorpusWriter(tmp_path / "here", card=Card(dataset="made")) as writer:
-        for number in range(9):
-            problem = Problem(f"made/{number}", f"What is {number}?", "2")
-            writer.add(Chain(problem, "It is 2.", "ann", 0, Grade("right" if number % 2 else "wrong", "2")))
-    return open_corpus(tmp_path / "here")
+    return nine_problems(tmp_path / "here")
 
 
 def test_a_corpus_goes_there_and_comes_back_and_is_replaced_by_force_alone(corpus: Corpus, store: Store) -> None:
@@ -67,6 +65,13 @@ def test_a_corpus_goes_there_and_comes_back_and_is_replaced_by_force_alone(corpu
         corpus.write(f"{address}/again")
     corpus.write(f"{address}/again", force=True)
     assert open_corpus(f"{address}/again").card.chains == 9 and "again/part-00001.parquet" not in files
+
+
+def test_a_shard_of_which_nothing_is_kept_is_an_empty_corpus_there_too(corpus: Corpus, store: Store) -> None:
+    address, files = store
+    kept = [corpus.keep("right").write(f"{address}/{at}", shard=Shard(at, 9)).card.chains for at in range(1, 10)]
+    assert sum(kept) == 4 and 0 in kept
+    assert all({f"{at}/card.json", f"{at}/{PLACES}"} <= files.keys() for at in range(1, 10))
 
 
 def test_a_file_there_becomes_a_corpus_there(store: Store) -> None:

@@ -158,7 +158,7 @@ class Corpus:
         if address := address_of(out):
             options: dict[str, Any] = {"progress": progress, "shard": shard, "workers": workers, "buckets": buckets}
             write_remote(address, lambda folder: self.write(folder, force=True, **options), force=force)
-            return open_corpus(address)
+            return open_corpus(address) if shard is None else open_shard(address)
         if shard is not None and (found := read_places(self.path)) is not None:
             what = f"`{self.path}` is shard {found.shard} of a corpus"
             raise UsageError(what, "join its shards first: `stepdown store merge`")
@@ -171,7 +171,7 @@ class Corpus:
                 writer.card = self._feed(card, progress, cut, writer.add_table)
                 if cut is not None:
                     cut.places(len(self.card.selection)).write(writer.folder)
-        return open_corpus(out) if shard is None else open_shard(Path(out))
+        return open_corpus(out) if shard is None else open_shard(out)
 
     def _card(self, shard: Shard | None) -> Card:
         notes = self.card.notes if shard is None else (*self.card.notes, note_of(shard))
@@ -269,14 +269,18 @@ def open_corpus(path: str | Path) -> Corpus:
     One in an object store (`s3://`, `gs://`, `hf://`) is copied into the cache first, but for what is there already.
     Raises `UsageError` where something is missing, cut off or of another shape, `MissingExtra` without polars.
     """
+    return _opened(path, may_be_empty=False)
+
+
+def open_shard(path: str | Path) -> Corpus:
+    """Open the corpus of a shard, which may be empty; raises as `open_corpus`."""
+    return _opened(path, may_be_empty=True)
+
+
+def _opened(path: str | Path, *, may_be_empty: bool) -> Corpus:
     address = address_of(path) or ""
     folder = local_copy(address) if address else Path(path).expanduser()
     card = read_card(folder)
-    parts_of(folder, card)
+    if card.chains or not may_be_empty or read_places(folder) is None:
+        parts_of(folder, card)
     return Corpus(folder, card, address=address)
-
-
-def open_shard(path: Path) -> Corpus:
-    """Open the corpus of a shard, which may be empty; raises as `open_corpus`."""
-    card = read_card(path)
-    return open_corpus(path) if card.chains or read_places(path) is None else Corpus(path, card)
