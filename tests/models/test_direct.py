@@ -1,6 +1,10 @@
 """Whichever client makes a connection, what breaks it is called the same."""
 
 import asyncio
+import gzip
+import logging
+import tracemalloc
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
 
@@ -9,6 +13,7 @@ import pytest
 
 from chat_calls import KEY, chat_model
 from raw_server import END, http, raw_server
+from stepdown.errors import EndpointRefused
 from stepdown.models.http.bodies import read_body
 from stepdown.models.http.connections import open_session, read_break
 from stepdown.models.http.direct import DirectSession
@@ -26,12 +31,12 @@ BREAKS: dict[str, tuple[bytes | list[Any], str, str]] = {
 }
 
 
-def broken(url: str, *, direct: bool) -> Exception:
+def broken(url: str, *, direct: bool, timeout: float = 0.2) -> Exception:
     """Return what a request to an address is broken by, as calls are told of it."""
     endpoint = endpoint_at(url, "m")
 
     async def main() -> Exception:
-        session = open_session(endpoint, 0.2, direct=direct)
+        session = open_session(endpoint, timeout, direct=direct)
         try:
             _, error = await read_body(await session.post(url, b"{}"))
         except (OSError, ValueError, aiohttp.ClientError) as raised:
@@ -39,7 +44,7 @@ def broken(url: str, *, direct: bool) -> Exception:
         finally:
             await session.close()
         assert error is not None, "something breaks it"
-        return read_break(endpoint, error, 0.2)
+        return read_break(endpoint, error, timeout)
 
     return asyncio.run(main())
 
@@ -90,3 +95,109 @@ def test_either_client_sends_what_a_request_needs(direct: bool) -> None:
     assert head[0] == "post /v1/chat/completions http/1.1"
     needed = {"content-type: application/json", "user-agent: stepdown", f"authorization: bearer {KEY}"}
     assert needed | {"content-length: 2"} <= set(head)
+
+
+def bodies(url: str, times: int, *, direct: bool = True) -> list[tuple[int, bytes]]:
+    """Return status and body of so many requests, one after another in one session."""
+
+    async def main() -> list[tuple[int, bytes]]:
+        session, found = open_session(endpoint_at(url, "m"), 5.0, direct=direct), []
+        for _ in range(times):
+            response = await session.post(url, b"{}")
+            body, error = await read_body(response)
+            assert error is None
+            found.append((response.status, body))
+        await session.close()
+        return found
+
+    return asyncio.run(main())
+
+
+ODD: dict[str, bytes] = {
+    "early hints": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + http(b"{}"),
+    "line feeds alone": http(b"{}").replace(b"\r\n", b"\n"),
+    "a folded header": http(b"{}", "X-Long: one\r\n two"),
+    "blanks behind a chunk's size": http(b"2  \r\n{}\r\n0\r\n\r\n", "Transfer-Encoding: chunked"),
+    "no length": b"HTTP/1.0 200 OK\r\n\r\n{}",
+}
+STRAY: dict[str, bytes] = {
+    "behind the compressed ones": http(gzip.compress(b"{}") + b"?" * 100, "Content-Encoding: gzip"),
+    "behind the body": http(b"{}").replace(b"Connection: close\r\n", b"") + b"HTTP/1.1 200 OK\r\n\r\n[]",
+}
+
+
+@pytest.mark.parametrize("direct", [True, False], ids=["direct", "aiohttp"])
+@pytest.mark.parametrize("oddity", ODD)
+def test_either_client_reads_what_servers_send(oddity: str, direct: bool) -> None:
+    with raw_server(ODD[oddity]) as server:
+        assert bodies(server.url, 2, direct=direct) == [(200, b"{}")] * 2
+
+
+@pytest.mark.parametrize("where", STRAY)
+def test_bytes_that_belong_to_no_reply_are_dropped(where: str) -> None:
+    with raw_server(STRAY[where]) as server:
+        assert bodies(server.url, 2) == [(200, b"{}")] * 2
+
+
+@pytest.mark.parametrize("key", ["k\r\nX-Other: 1", "k\nX-Other: 1", "k\0", "\udc80"])
+def test_a_key_that_would_begin_another_header_or_is_no_text_is_not_sent(key: str) -> None:
+    async def main(url: str) -> Exception:
+        endpoint = endpoint_at(url, "m", key=key)
+        session = open_session(endpoint, 5.0)
+        with pytest.raises(ValueError) as raised:
+            await session.post(url, b"{}")
+        await session.close()
+        return read_break(endpoint, raised.value, 5.0)
+
+    with raw_server(http(b"{}")) as server:
+        assert isinstance(asyncio.run(main(server.url)), EndpointRefused)
+        assert not server.heads
+
+
+def test_bytes_without_end_behind_a_compressed_body_take_no_memory() -> None:
+    junk = b"?" * (1 << 20)
+    sent = [http(gzip.compress(b"{}"), "Content-Encoding: gzip", f"Content-Length: {99 << 20}"), *([junk] * 24)]
+    with raw_server(sent) as server:
+        tracemalloc.start()
+        error = broken(server.url, direct=True, timeout=5.0)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert isinstance(error, RetryableError) and error.reason == "the body of the reply was cut off"
+    assert peak < 12 << 20
+
+
+def test_a_server_that_changes_the_protocol_is_a_dropped_connection(caplog: pytest.LogCaptureFixture) -> None:
+    sent = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"
+    with raw_server(sent) as server, caplog.at_level(logging.ERROR, "asyncio"):
+        error = broken(server.url, direct=True)
+    assert isinstance(error, RetryableError) and error.reason.startswith("the connection was dropped")
+    assert not caplog.records
+
+
+def test_connections_that_rested_too_long_are_closed_while_another_is_used() -> None:
+    ended: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"{}"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        ended.append(writer)
+        writer.close()
+
+    async def main() -> list[int]:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        session = DirectSession({}, timeout=5.0, connect=5.0, idle=0.3)
+        for response in await asyncio.gather(*(session.post(url, b"{}") for _ in range(4))):
+            await read_body(response)
+        counts = [len(ended)]
+        for _ in range(5):
+            await asyncio.sleep(0.1)
+            await read_body(await session.post(url, b"{}"))
+        counts.append(len(ended))
+        await session.close()
+        await asyncio.sleep(0.1)
+        server.close()
+        return [*counts, len(ended)]
+
+    assert asyncio.run(main()) == [0, 3, 4]

@@ -11,11 +11,11 @@ import zlib
 from base64 import b64encode
 from collections import deque
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import cast
 
 from aiohttp import ClientPayloadError, ConnectionTimeoutError, ServerDisconnectedError
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -30,10 +30,10 @@ class DirectSession:
     """Kept-alive connections to one address, in one event loop; `timeout`, `connect` and `idle` are in seconds."""
 
     def __init__(self, headers: Mapping[str, str], *, timeout: float, connect: float, idle: float) -> None:
-        self._head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._headers = headers
         self._timeout, self._connect, self._idle = timeout, connect, idle
         self._loop = asyncio.get_running_loop()
-        self._free: list[_Connection] = []
+        self._free: deque[_Connection] = deque()
         self._all: set[_Connection] = set()
         self.closed = False
 
@@ -54,12 +54,20 @@ class DirectSession:
             await asyncio.sleep(0)
         self._free.clear()
 
+    @cached_property
+    def _lines(self) -> str:
+        """What every head has. Raises `ValueError` for a header that would end its line, and begin another."""
+        lines = [f"{name}: {value}" for name, value in self._headers.items()]
+        if any(one in line for line in lines for one in "\r\n\0"):
+            raise ValueError("a line end in a header")
+        return "".join(f"{line}\r\n" for line in lines)
+
     async def _sent(self, method: str, url: str, data: bytes) -> "DirectResponse":
         target, opening = _target(method, url)
+        head = f"{opening}{self._lines}Content-Length: {len(data)}\r\n\r\n".encode()
         until = self._loop.time() + self._timeout
         connection = self._kept() or await self._connected(target)
         response = connection.begin(until)
-        head = f"{opening}{self._head}Content-Length: {len(data)}\r\n\r\n".encode()
         connection.write(head + data)
         try:
             await response.opened()
@@ -69,11 +77,13 @@ class DirectSession:
         return response
 
     def _kept(self) -> "_Connection | None":
+        oldest = time.monotonic() - self._idle
+        while self._free and self._free[0].since < oldest:
+            self._free.popleft().abort()
         while self._free:
             connection = self._free.pop()
-            if connection.is_open and time.monotonic() - connection.since < self._idle:
+            if connection.is_open:
                 return connection
-            connection.abort()
         return None
 
     async def _connected(self, target: URL) -> "_Connection":
@@ -102,7 +112,7 @@ def _target(method: str, url: str) -> tuple[URL, str]:
     if target.user is not None or target.password is not None:
         named = b64encode(f"{target.user or ''}:{target.password or ''}".encode()).decode()
         opening += f"Authorization: Basic {named}\r\n"
-    return target, f"{opening}Accept-Encoding: gzip, deflate\r\n"
+    return target, f"{opening}Accept-Encoding: gzip\r\n"
 
 
 class DirectResponse:
@@ -137,7 +147,8 @@ class DirectResponse:
         if self._inflate is None:
             return await self._next()
         while chunk := self._inflate.unconsumed_tail or await self._next():
-            if piece := self._inflated(chunk):
+            # What comes after the end of the compressed bytes is read, to the end of the body, and dropped.
+            if not self._inflate.eof and (piece := self._inflated(chunk)):
                 return piece
         return b""
 
@@ -212,9 +223,13 @@ class DirectResponse:
 class _Connection(asyncio.Protocol):
     """One connection with at most one response under way; `since` is when it last became free (`time.monotonic`)."""
 
-    def __init__(self, free: "list[_Connection]", every: "set[_Connection]") -> None:
+    def __init__(self, free: "deque[_Connection]", every: "set[_Connection]") -> None:
         self._free, self._every = free, every
         self._parser = HttpResponseParser(self)
+        # As aiohttp reads what servers send: lines that end in LF alone or go on in the next, blanks behind a size.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         self._transport: asyncio.Transport | None = None
         self._response: DirectResponse | None = None
         self.since = 0.0
@@ -263,7 +278,7 @@ class _Connection(asyncio.Protocol):
         self._size += len(data)
         try:
             self._parser.feed_data(data)
-        except HttpParserError as error:
+        except (HttpParserError, HttpParserUpgrade) as error:
             self._break(str(error))
             return
         if self._stray:
@@ -317,11 +332,10 @@ class _Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def on_message_complete(self) -> None:
-        if self._in_head:  # a status before the one that counts, such as 100
+        if self._in_head or self._response is None:  # a status before the one that counts, such as 100, or stray bytes
             return
         response, self._response = self._response, None
-        if response is not None:
-            response.end()
+        response.end()
         self.resume()
         if self._parser.should_keep_alive() and self.is_open:
             self.since = time.monotonic()
