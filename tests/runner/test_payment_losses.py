@@ -10,8 +10,10 @@ from chat_calls import COUNTS, chat_model
 from raw_server import END, RawServer, as_json, http, raw_server, said
 from stepdown.errors import BudgetReached, CallFailed, EndpointRefused
 from stepdown.models import Prices, ScriptedModel
+from stepdown.models.http.limits import Limits
 from stepdown.runner import Budget, Calls, Request
-from stepdown.store import Store
+from stepdown.runner.writer import Writer
+from stepdown.store import LostCall, Store
 from stepdown.types import GREEDY, Message, Messages, Reply, Sampling, Usage
 
 ASK = (Message("user", "2 + 2?"),)
@@ -109,6 +111,60 @@ def test_a_call_that_nobody_took_is_no_lost_one(store: Store, tmp_path: Path) ->
     with suppress(CallFailed, EndpointRefused):
         paid(server, store, budget(tmp_path))
     assert not store.value("select count(*) from lost_calls") and not server.bodies
+
+
+@pytest.mark.parametrize("sent", [[END], [http(b"{", "Content-Length: 9"), END]], ids=["no byte", "in the body"])
+def test_a_call_that_is_dropped_under_way_is_counted_apart_and_one_that_waits_its_turn_is_not(
+    sent: list[object], store: Store
+) -> None:
+    async def main() -> None:
+        calls, model = Calls(store), chat_model(server.url, name="t/m")
+        model.limits = Limits("t/m", concurrency=2)
+        requests = [Request("student", model, (Message("user", text),), GREEDY, run="run") for text in "abc"]
+        asking = [asyncio.create_task(calls.ask(request)) for request in requests]
+        while len(server.bodies) < 2:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        await calls.close()
+        await asyncio.wait(asking)
+        assert all(one.cancelled() for one in asking)
+        await model.close()
+
+    with raw_server(sent) as server:
+        asyncio.run(main())
+        assert len(server.bodies) == 2
+    assert store.value("select count(*) from lost_calls where run = 'run'") == 2
+    assert not list(store.paid(["run"]))
+
+
+def test_an_attempt_for_one_draw_of_several_is_booked_at_the_most_of_one(store: Store, tmp_path: Path) -> None:
+    async def main(url: str) -> None:
+        calls, model = Calls(store, budget=spent), chat_model(url, name="t/m", timeout=0.3)
+        model.refused = frozenset({"n"})
+        warm = Sampling(max_tokens=20, temperature=1.0)
+        asking = (calls.ask(Request("student", model, ASK, warm, draw=draw, run="run")) for draw in range(3))
+        await asyncio.gather(*asking)
+        await calls.close()
+        await model.close()
+
+    spent = budget(tmp_path)
+    with raw_server([END], WHOLE) as server:
+        asyncio.run(main(server.url))
+    assert len(server.bodies) == 4
+    assert sorted(usage.output for _, usage in store.paid(["run"])) == [5, 5, 5, 20]
+
+
+def test_a_lost_call_is_written_though_nothing_else_is(store: Store) -> None:
+    async def main() -> list[int]:
+        writer, counts = Writer(store), []
+        for _ in range(2):
+            writer.put_lost(LostCall("run", "t/m", EACH))
+            await asyncio.sleep(0.05)
+            counts.append(store.value("select count(*) from lost_calls"))
+        await writer.close()
+        return counts
+
+    assert asyncio.run(main()) == [1, 2]
 
 
 def test_draws_that_nobody_asked_for_are_paid_for(store: Store, tmp_path: Path) -> None:

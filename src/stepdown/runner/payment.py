@@ -84,7 +84,7 @@ class Payment:
         used: list[Usage] | None = []
         try:
             failed = partial(self.writer.put_server_fault, batch[0].request.run)
-            silent = partial(self._miss, batch[0], len(batch))
+            silent = partial(self._miss, batch[0])
             with losses_to(partial(self._lose, batch[0]), failed, silent):
                 replies = await self._draw(batch)
             known = [reply.usage for reply in replies if reply.usage is not None]

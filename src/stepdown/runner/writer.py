@@ -134,12 +134,18 @@ class Writer:
             self._heartbeat.cancel()
             self._heartbeat = None
         try:
-            if self._calls or self._rows or self._dropped or self._faults or self._loop is not None:
+            if self._has_news or self._loop is not None:
                 await self._commits()
             self._store.check_same_file()
         except StoreError:
             self._claims.end()
             raise
+
+    @property
+    def _has_news(self) -> bool:
+        """Whether anything waits for the next transaction."""
+        waiting = (self._calls, self._rows, self._dropped, self._claim_requests, self._faults, self._lost)
+        return any(waiting)
 
     def _commits(self) -> asyncio.Future[bool]:
         """Return what is done once everything queued so far is committed; each who waits has one of their own."""
@@ -190,7 +196,7 @@ class Writer:
 
     def _flush(self) -> bool:
         """Commit everything that waits, or nothing; False if the store had some of the calls already."""
-        if not (self._calls or self._rows or self._dropped or self._claim_requests or self._faults):
+        if not self._has_news:
             return True
         with self._store.writing(wait=False):
             new = self._store.put_calls(self._calls, paid=True)

@@ -97,7 +97,11 @@ class EndpointModel:
         started = perf_counter()
         request = self._request(messages, sampling, n)
         response = await self._post(request)
-        raw, broken = await read_body(response)
+        try:
+            raw, broken = await read_body(response)
+        except asyncio.CancelledError as ended:
+            report_break(ended, request.n)
+            raise
         with reading_answer("a reply"):
             cut = broken and self._read_break(broken)
             answer, offered = read_answer(self.endpoint, raw, response.headers, request, cut)
@@ -141,9 +145,12 @@ class EndpointModel:
         body = endpoint.dialect.encode(request)
         try:
             response = await session.post(url, body)
+        except asyncio.CancelledError as ended:
+            report_break(ended, request.n)
+            raise
         except (OSError, ValueError, aiohttp.ClientError) as error:
             failure = self._read_break(error)
-            report_break(failure)
+            report_break(failure, request.n)
             raise failure from None
         if 200 <= response.status < 300:
             return response

@@ -1,5 +1,6 @@
 """What comes of attempts beside replies: texts broken off and paid for, silence, and which server of a fleet failed."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,17 +31,21 @@ def report_loss(text: str, usage: Usage | None) -> None:
         note(LostReply(text, usage))
 
 
-_SILENCES: ContextVar[Callable[[bool], None] | None] = ContextVar("stepdown_silences", default=None)
+_SILENCES: ContextVar[Callable[[int, bool], None] | None] = ContextVar("stepdown_silences", default=None)
 
 
-def report_break(failure: Exception) -> None:
-    """Note an attempt that was sent and of which nothing came back, for whoever counts in this task.
+def report_break(failure: BaseException, draws: int) -> None:
+    """Note an attempt for so many draws that was sent and of which nothing came back, for whoever counts in this task.
 
     Nobody on this side can tell whether it is billed. Raises what the counting raises, as `report_loss` does.
     """
     note = _SILENCES.get()
-    if note is not None and isinstance(failure, RetryableError) and failure.kind in ("silent", "broken"):
-        note(failure.kind == "silent")
+    if note is None:
+        return
+    if isinstance(failure, asyncio.CancelledError):
+        note(draws, False)
+    elif isinstance(failure, RetryableError) and failure.kind in ("silent", "broken"):
+        note(draws, failure.kind == "silent")
 
 
 class ServerFault(msgspec.Struct, frozen=True):
@@ -64,11 +69,12 @@ def report_server_fault(server: str, reason: str) -> None:
 def losses_to(
     loss: Callable[[LostReply], None],
     fault: Callable[[ServerFault], None] | None = None,
-    silence: Callable[[bool], None] | None = None,
+    silence: Callable[[int, bool], None] | None = None,
 ) -> Iterator[None]:
     """Tell what models spend on no reply in this task while the `with` lasts, and which servers fail.
 
-    `silence` is called for an attempt that was sent and of which nothing came back: with True where the time ran out.
+    `silence` is called for an attempt that was sent and of which nothing came back: with the draws it was to bring, and
+    True where the time ran out.
     """
     before = _NOTED.set(loss), _FAULTS.set(fault), _SILENCES.set(silence)
     try:

@@ -59,7 +59,7 @@ def read_answer(
     What can be read is kept, whatever is wrong beside it: an error beside a whole text, a connection that `broken`
     says was cut after it. Raises what stands for an answer that is none, whose cost is reported if it has one.
     """
-    answer = _decode(endpoint, raw, broken)
+    answer = _decode(endpoint, raw, request, broken)
     choices = [choice for choice in answer.choices if choice.text is not None]
     error = answer.error or next((one.error for one in answer.choices if one.error), None)
     if error and not any(map(_is_whole, choices)):
@@ -90,7 +90,7 @@ def _is_whole(choice: AnswerChoice) -> bool:
     return bool(choice.text) and str(choice.finish).lower() in WHOLE
 
 
-def _decode(endpoint: Endpoint, raw: bytes, broken: Exception | None) -> Answer:
+def _decode(endpoint: Endpoint, raw: bytes, request: CompletionRequest, broken: Exception | None) -> Answer:
     try:
         start = raw[:64].lstrip(b"\xef\xbb\xbf\x00 \r\n\t")
         if start.startswith(_STARTS) and b"data:" in raw:
@@ -98,7 +98,7 @@ def _decode(endpoint: Endpoint, raw: bytes, broken: Exception | None) -> Answer:
         return endpoint.dialect.decode(raw)
     except msgspec.DecodeError as error:
         if broken is not None:
-            report_break(broken)
+            report_break(broken, request.n)
             raise broken from None
         if raw.lstrip()[:1] == b"<":
             raise RetryableError("200 with a web page in place of JSON", mark="html") from None

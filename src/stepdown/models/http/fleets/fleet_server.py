@@ -9,7 +9,6 @@ from typing import TypeVar
 from stepdown.models.http.addresses import bare_address
 from stepdown.models.http.endpoint_model import EndpointModel
 from stepdown.models.http.limits import PATIENCE, RetryableError
-from stepdown.models.http.lost_replies import report_break
 
 T = TypeVar("T")
 
@@ -103,9 +102,7 @@ class FleetServer:
         except TimeoutError:
             if not leash.expired():
                 raise
-            failure = RetryableError(f"it stopped answering ({self.why})")
-            report_break(failure)
-            raise failure from None
+            raise RetryableError(f"it stopped answering ({self.why})") from None
 
     @contextmanager
     def _leashed(self) -> Iterator[asyncio.Timeout]:
