@@ -150,7 +150,7 @@ def _checked(parts: list[Part]) -> list[Part]:
         missing = [f"{number}/{there.shard.of}" for number in range(1, there.shard.of + 1) if number not in here]
         raise UsageError(
             f"{len(parts)} of {there.shard.of} shards are given: {', '.join(missing[:10])} missing",
-            "give all of them; a shard that holds no problem has no corpus and may be left out",
+            "give all of them; one that holds no problem may be left out",
         )
     return parts
 

@@ -1,6 +1,7 @@
 """Where the problems of a shard's corpus stand in the whole one: a file beside its parts, by which it is joined."""
 
 from array import array
+from collections import deque
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
@@ -50,8 +51,8 @@ class ShardCut:
         self.shard = shard
         self._totals, self._problems = [0] * buckets, 0
         self._places = [array("Q") for _ in range(buckets)]
-        # The bucket and the place in it of each problem that is not known to be written, by its id.
-        self._open: dict[str, tuple[int, int]] = {}
+        # The id, the bucket and the place in it of each problem that is not known to be written or left out, in order.
+        self._open = deque[tuple[str, int, int]]()
 
     def choose(self, tables: Iterator[ChainTable]) -> Iterator[ChainTable]:
         """Stream of all tables what is of the shard."""
@@ -64,15 +65,17 @@ class ShardCut:
         bucket = hashed % len(self._totals)
         mine = hashed % self.shard.of == self.shard.number - 1
         if mine:
-            self._open[name] = bucket, self._totals[bucket]
+            self._open.append((name, bucket, self._totals[bucket]))
             self._problems += 1
         self._totals[bucket] += 1
         return mine
 
     def note(self, table: ChainTable) -> None:
-        """Note that the problems of a table are written."""
+        """Note that the problems of a table are written, and so that those before them were left out."""
         for name in table.firsts["problem"]:
-            bucket, place = self._open.pop(name)
+            one, bucket, place = self._open.popleft()
+            while one != name:
+                one, bucket, place = self._open.popleft()
             self._places[bucket].append(place)
 
     @property
