@@ -32,7 +32,7 @@ def seconds(command: list[str], environment: dict[str, str]) -> float:
 
 
 def main() -> None:
-    # In turn, so that a busy moment of the machine touches all three alike.
+    # In turn, so that a busy moment of the machine touches all alike.
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     with compiled(*(command[1:] for command in COMMANDS.values())) as environment:
         for _ in range(11):

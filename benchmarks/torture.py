@@ -133,15 +133,15 @@ def run(part: Part, url: str, *, long: bool) -> tuple[bool, float, str]:
     command += list(part.long) if long else []
     more = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(HERE)))}
     profile = ["--hypothesis-profile=default"] if long and "pytest" in command else []
-    began = time.monotonic()
+    began, seconds = time.monotonic(), SECONDS * (LONGER if long else 1)
     try:
         done = subprocess.run(
             [sys.executable, *command, *profile], cwd=ROOT, env={**os.environ, **more}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS * (LONGER if long else 1),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds,
         )  # fmt: skip
         held, lines = done.returncode == 0, done.stdout.strip().splitlines()
     except subprocess.TimeoutExpired:
-        held, lines = False, [f"did not end within {SECONDS} s"]
+        held, lines = False, [f"did not end within {seconds} s"]
     return held, time.monotonic() - began, (lines or [""])[-1]
 
 

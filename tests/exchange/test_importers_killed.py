@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def killed_in_the_middle(pool: Path, out: Path, buckets: int, sign: str) -> bool
     words = ["import", str(pool), "--out", str(out), "--jobs", "2", *(["--buckets", str(buckets)] if buckets else [])]
     with subprocess.Popen([sys.executable, "-m", "stepdown", *words], stderr=subprocess.DEVNULL) as process:
         while process.poll() is None and not any(out.parent.glob(f".kept*/{sign}")):
-            pass
+            time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
     return process.returncode == -signal.SIGKILL
 
