@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 from chat_calls import run
 from small_students import LINES, TRAINS, small_student
 from stepdown.errors import CallFailed, EndpointRefused
+from stepdown.models.local.draws import RowDraw
 from stepdown.models.local.loading import load_student
+from stepdown.models.local.row_batch import RowBatch
 from stepdown.models.local.transformers import TransformersEngine
 from stepdown.types import Message, Messages, Reply, Sampling
 
@@ -105,6 +108,42 @@ def test_a_draw_that_does_not_fit_alone_fails_and_the_next_one_is_written(engine
     assert hook == [1]
     engine._model._forward_pre_hooks.clear()
     assert run(drawn(engine, 0, WARM)).text
+
+
+def test_what_a_batch_raises_fails_its_draws_and_the_next_one_is_written(engine: Any) -> None:
+    heights(engine, most=0, error=IndexError)
+    with pytest.raises(CallFailed, match="failed on a batch"):
+        run(drawn(engine, 0, WARM))
+    engine._model._forward_pre_hooks.clear()
+    assert run(drawn(engine, 0, WARM)).text
+
+
+def test_where_one_draw_of_a_call_fails_its_others_are_written_no_further(engine: Any) -> None:
+    take, seen = engine._scheduler._take, heights(engine)
+
+    def spoil(draw: Any, token: int, score: float) -> None:
+        take(draw, token, float("nan") if draw.seed == 2 and len(draw.tokens) == 4 else score)
+
+    engine._scheduler._batch._take = spoil
+    with pytest.raises(CallFailed, match="no numbers"):
+        run(engine.draw(ASKED[0], Sampling(temperature=1.0, max_tokens=200), [1, 2, 3]))
+    engine.close()
+    assert 3 in seen and len(seen) < 100
+
+
+def test_a_caller_who_goes_away_while_others_leave_ends_no_batch(engine: Any) -> None:
+    class Going(Future[Reply]):
+        """One that is cancelled after it was first looked at."""
+
+        def done(self) -> bool:
+            return self.cancelled() or not self.cancel()
+
+    ended, there = (RowDraw([1], WARM, seed, 4) for seed in range(2))
+    ended.finish, there.future = "stop", Going()
+    batch = RowBatch(engine._model, lambda draw, token, score: None)
+    batch.rows = [there, ended]
+    assert batch.leave() == [ended] and batch.rows == [there] and there.future.cancelled()
+    assert batch.leave() == [there] and not batch.rows
 
 
 def test_width_follows_free_memory(engine: Any) -> None:

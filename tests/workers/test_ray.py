@@ -29,6 +29,7 @@ from stepdown.models.cluster import ClusterModel
 from stepdown.models.cluster.engine_actor import EngineActor, EngineSpec
 from stepdown.models.cluster.engine_workers import EngineWorkers
 from stepdown.models.cluster.weight_files import receive, send
+from stepdown.models.local.places import Place
 from stepdown.store import Store
 from stepdown.types import Message, Model, Sampling
 from stepdown.version import __version__
@@ -46,6 +47,7 @@ pytestmark = [
 QUESTIONS = tuple((Message("user", f"Tom has {number} boxes with 4 apples each."),) for number in range(100, 340))
 SAMPLING = Sampling(max_tokens=24)
 NAMES = ("first", "second", "third")
+CARD = Place("cuda", "float16").source
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +145,8 @@ def test_other_weights_and_another_device_are_refused(student: Path) -> None:
     found = asyncio.run(EngineActor(1).load(EngineSpec(str(student), "openvino", "0123/openvino"))).refused
     assert "other weights" in found and "not `0123/openvino`" in found
     source = load_model(str(student)).capabilities.source
-    card = asyncio.run(EngineActor(1).load(EngineSpec(str(student), "openvino", f"{source}/cuda"))).refused
-    assert card.startswith(f"it would answer from `{source}` and not `{source}/cuda`")
+    card = asyncio.run(EngineActor(1).load(EngineSpec(str(student), "openvino", f"{source}/{CARD}"))).refused
+    assert card.startswith(f"it would answer from `{source}` and not `{source}/{CARD}`")
     assert asyncio.run(EngineActor(1).load(EngineSpec("/nowhere/small", "openvino", "0123/openvino"))).missing
 
 
@@ -248,7 +250,7 @@ def test_what_a_killed_task_did_is_done_again(
 
 
 def test_cards_are_given_a_worker_each_and_a_task_each(cluster: LoopbackCluster, student: Path) -> None:
-    spec = EngineSpec(str(student), "openvino", f"{load_model(str(student)).capabilities.source}/cuda")
+    spec = EngineSpec(str(student), "openvino", f"{load_model(str(student)).capabilities.source}/{CARD}")
     with cluster.joined("carded", cards=2):
         assert asyncio.run(asyncio.wait_for(placed(spec), 60)) == (["carded", "carded"], {"carded"})
         with open_workers(on="ray", whole=True) as pool:

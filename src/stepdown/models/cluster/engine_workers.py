@@ -10,6 +10,7 @@ from typing import Any
 from stepdown.errors import EndpointRefused
 from stepdown.models.cluster.engine_actor import EngineActor, EngineSpec, Loaded
 from stepdown.models.cluster.weight_files import SentFile, send
+from stepdown.models.local.places import on_card
 from stepdown.text import clipped
 from stepdown.workers import TRIES, ClusterNode, nodes, versions
 
@@ -97,14 +98,14 @@ class EngineWorkers:
                     self._start(node)
 
     def _places(self, node: ClusterNode) -> int:
-        return node.gpus if self.spec.source.endswith("/cuda") else int(node.cpus > 0)
+        return node.gpus if on_card(self.spec.source) else int(node.cpus > 0)
 
     def _start(self, node: ClusterNode) -> None:
         strategy = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node.id, soft=False)
         actor = self._actor.options(
             # In Ray's books a model takes no core, so that teacher, student and judge fit beside each other.
             num_cpus=0,
-            num_gpus=int(self.spec.source.endswith("/cuda")),
+            num_gpus=int(on_card(self.spec.source)),
             # Started again by Ray as often as it dies; what it was asked is asked again by us, or never.
             max_restarts=-1,
             max_task_retries=0,
@@ -189,4 +190,4 @@ def cards(found: list[ClusterNode]) -> int:
 
 def places(found: list[ClusterNode], source: str) -> Iterator[ClusterNode]:
     """Stream the nodes that can hold a model of this source."""
-    return (node for node in found if (node.gpus if source.endswith("/cuda") else node.cpus))
+    return (node for node in found if (node.gpus if on_card(source) else node.cpus))

@@ -27,6 +27,11 @@ class Place(msgspec.Struct, frozen=True):
         return "" if self.device == "cpu" else f"{self.device}/{self.dtype}"
 
 
+def on_card(source: str) -> bool:
+    """Whether a source, as a reply's says it, is a graphics card."""
+    return "cuda" in source.split("/")[2:]
+
+
 def place_of(path: Path, *, on: str | None = None) -> Place:
     """Return where the transformers engine computes a model; `on` is `cuda` or "", by default what is here.
 

@@ -70,16 +70,16 @@ class RowBatch:
 
     def leave(self) -> list[RowDraw]:
         """Take the rows that have ended, or that nobody waits for, out of the batch, and return them."""
-        ended = [place for place, draw in enumerate(self.rows) if not draw.going]
+        # Asked once: whoever waits may go away at any moment.
+        going = [draw.going for draw in self.rows]
+        ended = [place for place, goes in enumerate(going) if not goes]
         if not ended:
             return []
-        left, spoilt = (
-            [self.rows[place] for place in ended],
-            [row for row in ended if not isfinite(self.rows[row].score)],
-        )
-        count = len(self.rows) - len(ended)
-        behind = [place for place in range(count, len(self.rows)) if self.rows[place].going]
-        order = [place if self.rows[place].going else behind.pop() for place in range(count)]
+        left = [self.rows[place] for place in ended]
+        spoilt = [place for place in ended if not isfinite(self.rows[place].score)]
+        count = sum(going)
+        behind = [place for place in range(count, len(going)) if going[place]]
+        order = [place if going[place] else behind.pop() for place in range(count)]
         self._cache.keep(order, spoilt=spoilt)
         self.rows = [self.rows[place] for place in order]
         return left

@@ -117,7 +117,8 @@ class RowScheduler:
         except _BROKEN:
             self._put_back(joining)
             raise
-        except RuntimeError as error:
+        except Exception as error:
+            # Nobody can list what libraries raise over a batch; a thread that ended would answer nobody any more.
             words, memory = _words(error), _is_memory(error)
         # Only out of the `except` is what the failed step held free.
         if memory:
@@ -205,7 +206,7 @@ class RowScheduler:
             draw.settle(CallFailed(f"the engine failed on a batch ({words})", "run the same command again"))
 
 
-def _is_memory(error: RuntimeError) -> bool:
+def _is_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 

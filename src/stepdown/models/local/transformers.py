@@ -65,7 +65,12 @@ class TransformersEngine:
         wanted = seeds if sampling.temperature > 0 else seeds[:1]
         draws = [RowDraw(prompt, sampling, seed, min(room, sampling.max_tokens)) for seed in wanted]
         self._scheduler.put(draws)
-        replies = list(await asyncio.gather(*(asyncio.wrap_future(draw.future) for draw in draws)))
+        try:
+            replies = list(await asyncio.gather(*(asyncio.wrap_future(draw.future) for draw in draws)))
+        finally:
+            # Where one fails, nobody waits for the others.
+            for draw in draws:
+                draw.future.cancel()
         return replies if len(replies) == len(seeds) else replies * len(seeds)
 
     async def stream(self, messages: Messages, sampling: Sampling, seed: int) -> AsyncGenerator[str | Reply, None]:
