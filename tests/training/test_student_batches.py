@@ -54,7 +54,7 @@ async def in_turn(engine: Any, samplings: list[Sampling]) -> list[Reply]:
     return await asyncio.gather(*tasks)
 
 
-def heights(engine: Any, most: int = 1000, error: type[Exception] | None = None) -> list[int]:
+def heights(engine: Any, most: int = 1000, error: type[BaseException] | None = None) -> list[int]:
     """The rows of each forward from now on; more than `most` raise what a device says that has no memory left."""
     import torch
 
@@ -116,6 +116,19 @@ def test_what_a_batch_raises_fails_its_draws_and_the_next_one_is_written(engine:
         run(drawn(engine, 0, WARM))
     engine._model._forward_pre_hooks.clear()
     assert run(drawn(engine, 0, WARM)).text
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_ends_the_thread_leaves_nobody_waiting(folder: Path) -> None:
+    class Panic(BaseException):
+        """As Rust's reach Python."""
+
+    engine = TransformersEngine(folder)
+    heights(engine, most=0, error=Panic)
+    for _ in range(2):
+        with pytest.raises(EndpointRefused, match="stopped"):
+            run(drawn(engine, 0, WARM), 20)
+    engine.close()
 
 
 def test_where_one_draw_of_a_call_fails_its_others_are_written_no_further(engine: Any) -> None:

@@ -114,11 +114,12 @@ class RowScheduler:
                     self._batch.step()
                     self._answer()
             return
-        except _BROKEN:
-            self._put_back(joining)
-            raise
-        except Exception as error:
-            # Nobody can list what libraries raise over a batch; a thread that ended would answer nobody any more.
+        except BaseException as error:
+            if isinstance(error, _BROKEN) or not isinstance(error, Exception):
+                # The thread ends; whoever was to join is told with all others.
+                self._put_back(joining)
+                raise
+            # Nobody can list what libraries raise over a batch, and the next one may be well.
             words, memory = _words(error), _is_memory(error)
         # Only out of the `except` is what the failed step held free.
         if memory:
