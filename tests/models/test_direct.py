@@ -3,10 +3,13 @@
 import asyncio
 import gzip
 import logging
+import socket
 import tracemalloc
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from typing import Any
+from unittest.mock import patch
 
 import aiohttp
 import pytest
@@ -14,6 +17,7 @@ import pytest
 from chat_calls import KEY, chat_model
 from raw_server import END, http, raw_server
 from stepdown.errors import EndpointRefused
+from stepdown.loops import run_loop
 from stepdown.models.http.bodies import read_body
 from stepdown.models.http.connections import open_session, read_break
 from stepdown.models.http.direct import DirectSession
@@ -172,6 +176,37 @@ def test_a_server_that_changes_the_protocol_is_a_dropped_connection(caplog: pyte
         error = broken(server.url, direct=True)
     assert isinstance(error, RetryableError) and error.reason.startswith("the connection was dropped")
     assert not caplog.records
+
+
+@pytest.mark.parametrize("loop", [asyncio.run, run_loop])
+def test_where_one_address_of_a_host_is_silent_the_next_one_is_asked(
+    loop: Callable[[Coroutine[Any, Any, float]], float],
+) -> None:
+    async def main(silent: tuple[str, int], port: int) -> float:
+        here = asyncio.get_running_loop()
+        with patch.object(type(here), "getaddrinfo", resolve):
+            session = DirectSession({}, timeout=20.0, connect=15.0, idle=5.0)
+            began = here.time()
+            response = await session.post(f"http://two.example:{port}/v1", b"{}")
+            assert await read_body(response) == (b"{}", None)
+            await session.close()
+        return here.time() - began
+
+    async def resolve(_: object, host: str, at: int, **options: object) -> list[Any]:
+        places = [silent, ("127.0.0.1", port)] if host == "two.example" else [(host, at)]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", place) for place in places]
+
+    with raw_server(http(b"{}")) as server, socket.socket() as full, ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        silent, port = full.getsockname(), int(server.url.split(":")[2].split("/")[0])
+        for _ in range(4):  # what comes after these is not even refused
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(silent)
+        with pytest.raises(TimeoutError):
+            socket.create_connection(silent, 0.3)
+        assert 0.2 < loop(main(silent, port)) < 5
 
 
 def test_connections_that_rested_too_long_are_closed_while_another_is_used() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import cast
 
+from aiohappyeyeballs import start_connection
 from aiohttp import ClientPayloadError, ConnectionTimeoutError, ServerDisconnectedError
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from multidict import CIMultiDict
@@ -22,6 +23,8 @@ from yarl import URL
 # A head longer than this is none. Of a body that nobody reads so much waits here, then the sender has to.
 _MOST_HEAD, _MOST_WAITING = 64 << 10, 256 << 10
 _PIECE = 1 << 20  # bytes that are decompressed at a time
+# Seconds of silence after which a host's next address is tried too, as aiohttp does: one of two may lead nowhere.
+_NEXT_ADDRESS = 0.25
 _FRAMES = {b"content-length", b"transfer-encoding"}
 _COMPRESSED = {b"gzip", b"x-gzip", b"deflate"}
 
@@ -91,15 +94,18 @@ class DirectSession:
             raise ValueError("an address without a host")
         try:
             async with asyncio.timeout(min(self._connect, self._timeout)):
+                places = await self._loop.getaddrinfo(target.raw_host, target.port, type=socket.SOCK_STREAM)
+                opened = await start_connection(places, happy_eyeballs_delay=_NEXT_ADDRESS)
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 _, connection = await self._loop.create_connection(
-                    lambda: _Connection(self._free, self._all), target.raw_host, target.port
+                    lambda: _Connection(self._free, self._all), sock=opened
                 )
         except TimeoutError:
             raise ConnectionTimeoutError() from None
         except socket.gaierror:
             raise
-        except OSError as error:
-            # Whatever the system calls it: there is no connection, and so nothing was sent.
+        except (OSError, RuntimeError) as error:
+            # Whatever the system or uvloop calls it: there is no connection, and so nothing was sent.
             raise ConnectionRefusedError(str(error)) from None
         return connection
 
