@@ -3,6 +3,7 @@
 python benchmarks/all.py [URL]     URL: an OpenAI-compatible server at no latency; without it one is started here
 """
 
+import argparse
 import datetime
 import json
 import shutil
@@ -13,6 +14,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from rows import print_row
 
 HERE = Path(__file__).parent
 SHARED_SERVER = HERE.parents[1] / "shared" / "tools" / "mock_openai.mjs"
@@ -68,8 +71,11 @@ def rows(script: str, *arguments: str) -> list[dict[str, object]]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url", nargs="?", help="an OpenAI-compatible server at no latency; without it one is started")
+    url = parser.parse_args().url
     found = rows("startup.py")
-    found += rows("pipeline.py", *sys.argv[1:2])
+    found += rows("pipeline.py", *([url] if url else []))
     found += rows("grading.py") + rows("corpus.py") + rows("chains.py") + rows("embedded.py", "--quick")
     found += rows("sampling.py") + rows("training.py") + rows("training.py", "--estimate") + rows("attention.py")
     found += rows("resume.py")
@@ -86,7 +92,7 @@ def main() -> None:
     with (HERE / "results.jsonl").open("a") as kept:
         for row in found:
             kept.write(json.dumps({"at": now, **row}) + "\n")
-            print("  ".join(f"{name}={value}" for name, value in row.items()))
+            print_row(row, as_json=False)
 
 
 if __name__ == "__main__":

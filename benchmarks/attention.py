@@ -9,7 +9,6 @@ bar: no slower (within 5 %).
 """
 
 import argparse
-import json
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -17,7 +16,8 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from gpu_training import SIZES, Row, write_base
+from rows import Row, print_row
+from small_trainings import SIZES, write_base
 
 from stepdown.training import Training
 from stepdown.training import attention as kernels
@@ -108,8 +108,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         for row in measured(options, Path(folder)):
-            line = json.dumps(row) if options.json else "  ".join(f"{name}={value}" for name, value in row.items())
-            print(line, flush=True)
+            print_row(row, as_json=options.json)
 
 
 if __name__ == "__main__":

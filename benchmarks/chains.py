@@ -22,6 +22,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rows import print_row
+
 from stepdown.corpus import Card, ChainTable, Corpus, open_corpus, table_of, write_split
 from stepdown.exchange import import_corpus
 from stepdown.types import Chain, Grade, Problem
@@ -235,10 +237,7 @@ def main() -> None:
     rows = 10_000_000 if options.full else 200_000 if options.quick else 2_000_000
     for row in measure(rows, 500_000_000 if options.full else 20_000_000 if options.quick else 100_000_000):
         row = {name: round(value, 1) if isinstance(value, float) else value for name, value in row.items()}
-        if options.json:
-            print(json.dumps({"bench": "chains", **row}), flush=True)
-        else:
-            print("  ".join(f"{name}={value}" for name, value in row.items()), flush=True)
+        print_row({"bench": "chains", **row}, as_json=options.json)
 
 
 if __name__ == "__main__":

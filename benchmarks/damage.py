@@ -12,13 +12,14 @@ import asyncio
 import collections
 import contextlib
 import io
-import json
 import random
 import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from rows import print_row
 
 from stepdown.cli import main as stepdown
 from stepdown.graders import load_grader
@@ -129,7 +130,7 @@ def main() -> None:
            "not_held": len(wrong), "seconds": round(time.monotonic() - began, 1)}  # fmt: skip
     for fault in wrong:
         print(fault, file=sys.stderr)
-    print(json.dumps(row) if options.json else "  ".join(f"{key}={value}" for key, value in row.items()))
+    print_row(row, as_json=options.json)
     if wrong:
         raise SystemExit(1)
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import aiohttp
 from all import free_port, wait_for
+from rows import print_row
 
 MODEL = "trace-of-thought/openai/teacher->openai/student"
 Ask = Callable[[str], Awaitable[tuple[float, float]]]
@@ -162,9 +163,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     for row in measure(chosen.mock, chosen):
-        print(
-            json.dumps(row) if chosen.json else "  ".join(f"{name}={value}" for name, value in row.items()), flush=True
-        )
+        print_row(row, as_json=chosen.json)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from all import free_ports, wait_for
+from rows import print_row
 
 from stepdown.graders import load_grader
 from stepdown.loops import run_loop
@@ -247,8 +248,7 @@ def main() -> None:
     seconds = 16 if chosen.quick else chosen.seconds
     with tempfile.TemporaryDirectory() as name:
         for row in measure(Path(name), seconds, chosen.slower):
-            said = "  ".join(f"{key}={value}" for key, value in row.items())
-            print(json.dumps(row) if chosen.json else said, flush=True)
+            print_row(row, as_json=chosen.json)
             for text, met in verdicts(row):
                 print(f"{'met' if met else 'MISSED'}: {text}", file=sys.stderr if chosen.json else sys.stdout)
 

@@ -11,7 +11,6 @@ Seconds of CPU stand beside the clock's, which says little on a busy machine.
 
 import argparse
 import asyncio
-import json
 import os
 import re
 import subprocess
@@ -25,6 +24,7 @@ from typing import Any
 
 from all import HERE, free_port, wait_for
 from msgspec.structs import replace
+from rows import print_row
 
 from stepdown.graders import load_grader
 from stepdown.methods import COMPARED, load_method
@@ -177,7 +177,7 @@ def main() -> None:
     options = parser.parse_args()
     for part in [*options.only, *(["demo"] if options.demo else [])]:
         row = PARTS[part](options.problems, options.tokens)
-        print(json.dumps(row) if options.json else "  ".join(f"{name}={value}" for name, value in row.items()))
+        print_row(row, as_json=options.json)
         if "met" in row and not options.json:
             bars = f"{MOST_DEMO_SECONDS:.0f} s of calls, the first example within {MOST_EXAMPLE_SECONDS:.0f} s"
             print(f"{'met' if row['met'] else 'MISSED'}: {bars}")

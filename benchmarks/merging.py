@@ -7,7 +7,6 @@ that was there as it was, or whole, and of a new one nothing; the next merge rem
 """
 
 import argparse
-import json
 import os
 import random
 import resource
@@ -19,6 +18,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
+from rows import print_row
 
 from stepdown.shards import Shard
 from stepdown.store import Run, Store, StoredCall, StoredTrace, call_key, maintenance, merging, put_shard
@@ -152,7 +153,7 @@ def main() -> None:
         "kills": kills, "killed_in_time": killed, "half_stores": 0,
         "met": million <= MOST_SECONDS and memory <= MOST_MB,
     }  # fmt: skip
-    print(json.dumps(row) if options.json else "  ".join(f"{name}={value}" for name, value in row.items()))
+    print_row(row, as_json=options.json)
     if not options.json:
         print(f"{'met' if row['met'] else 'MISSED'}: a million calls in {MOST_SECONDS:.0f} s of CPU, {MOST_MB:.0f} MB")
         print(f"met: no half store in {kills} kills")

@@ -26,6 +26,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 
+from rows import print_row
+
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests" / "support"))
 
@@ -273,7 +275,7 @@ def main() -> None:
                 kept.write(json.dumps(row) + "\n")
     found = [summary(kind, [row for row in rows if row["kind"] == kind]) for kind in chosen.kind]
     for row in found:
-        print(json.dumps(row) if chosen.json else "  ".join(f"{key}={value}" for key, value in row.items()))
+        print_row(row, as_json=chosen.json)
     met = sum(bool(row["met"]) for row in found)
     print(f"bars: {met} of {len(found)} kinds met", file=sys.stderr if chosen.json else sys.stdout)
 

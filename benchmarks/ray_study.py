@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from rows import print_row
+
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests" / "support"))
 
@@ -77,7 +79,7 @@ def main() -> None:
     chosen = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     row = measure(chosen.students, chosen.workers)
-    print(json.dumps(row) if chosen.json else "  ".join(f"{key}={value}" for key, value in row.items()))
+    print_row(row, as_json=chosen.json)
     verdict = f"{'met' if row['met'] else 'MISSED'}: {row['equal_weights']} of {chosen.students} students byte-equal"
     print(verdict, file=sys.stderr if chosen.json else sys.stdout)
 

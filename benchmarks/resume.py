@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from rows import print_row
 from training import read_chains
 
 from stepdown.training import Training, TrainingProgress, train
@@ -86,7 +87,7 @@ def main() -> None:
         row = {"benchmark": "resume", "base": options.base, "kills": kills, **compare(whole, killed)}
         for step, loss in losses(whole).items():
             print(f"step {step:>4}  {loss:.8f}  {losses(killed)[step]:.8f}", file=sys.stderr)
-    print(json.dumps(row) if options.json else "  ".join(f"{name}={value}" for name, value in row.items()))
+    print_row(row, as_json=options.json)
     assert row["losses_equal"] and row["weights_apart"] == 0.0
 
 

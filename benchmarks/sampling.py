@@ -8,8 +8,9 @@ many tokens as they like, at most 64 each, at T = 1; a first round is thrown awa
 
 import argparse
 import asyncio
-import json
 from time import perf_counter
+
+from rows import print_row
 
 from stepdown.methods import FEW_SHOT
 from stepdown.models.local.embedded import EmbeddedModel
@@ -66,7 +67,7 @@ def main() -> None:
     options.add_argument("--json", action="store_true")
     given = options.parse_args()
     found = asyncio.run(measure(load_embedded(given.model), given.draws, given.rounds))
-    print(json.dumps(found) if given.json else "  ".join(f"{name}={value}" for name, value in found.items()))
+    print_row(found, as_json=given.json)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def students(folder: Path) -> Iterator[Row]:
 
 def toy(options: argparse.Namespace, folder: Path) -> argparse.Namespace:
     """Return the same options at toy size, with a pool, a test file in GSM8K's form and a base of their own."""
-    from gpu_training import write_base
+    from small_trainings import write_base
 
     pool, tested, base = folder / "pool.jsonl.gz", folder / "test.jsonl", write_base(folder / "base", "tiny")
     with gzip.open(pool, "wt", encoding="utf-8") as file:

@@ -6,10 +6,11 @@ are wordsums' dev problems in the student's own prompt set. `same` counts equal 
 
 import argparse
 import asyncio
-import json
 from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
+
+from rows import print_row
 
 from stepdown.answers import conclusion
 from stepdown.methods import CHAIN_OF_THOUGHT
@@ -74,8 +75,7 @@ async def main() -> None:
         row = {"engine": options.engine, "width": width, "tokens_per_second": round(speed, 1)}
         rows.append(row | compare(problems, slow, fast))
     for row in rows:
-        named = {"benchmark": "students", **row}
-        print(json.dumps(named) if options.json else "  ".join(f"{name}={value}" for name, value in row.items()))
+        print_row({"benchmark": "students", **row}, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import msgspec
+from rows import print_row
 
 from stepdown.problems import load_problems
 from stepdown.training import Training
@@ -220,7 +221,7 @@ def rows_of(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any
         yield from pass_costs.estimates()
         return
     if options.model == "tiny":
-        from gpu_training import write_base
+        from small_trainings import write_base
 
         options.model = str(write_base(folder, "tiny"))
     for name in options.cases.split(","):
@@ -249,8 +250,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         for row in rows_of(options, Path(folder)):
-            line = json.dumps(row) if options.json else "  ".join(f"{name}={value}" for name, value in row.items())
-            print(line, flush=True)
+            print_row(row, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -145,7 +145,10 @@ def imported_names(node: ast.AST) -> list[str]:
 
 def test_no_file_is_longer_than_400_lines() -> None:
     tests = (path for path in (ROOT / "tests").rglob("*.py") if "data" not in path.parts)
-    assert not [path.name for path in (*files(), *tests) if len(path.read_text().splitlines()) > 400]
+    measured = [*(ROOT / "benchmarks").rglob("*.py")]
+    assert measured and not [
+        path.name for path in (*files(), *tests, *measured) if len(path.read_text().splitlines()) > 400
+    ]
 
 
 def test_no_function_is_longer_than_60_lines_or_takes_more_than_8_arguments() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from small_lessons import write_base
+from two_processes import LESSONS, train_small
 
 # What tests with a model of torch: importing it alone takes seconds.
 SLOW = {"base", "folder", "student", "alone", "real_base"}
@@ -24,3 +25,12 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not find_spec("torch"):
         pytest.skip("needs the extra `train`")
     return write_base(tmp_path_factory.mktemp("bases") / "small")
+
+
+@pytest.fixture(scope="session")
+def alone(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The students of one process that several processes are to train too, each in a folder of its kind."""
+    folder = tmp_path_factory.mktemp("alone")
+    for kind in LESSONS:
+        train_small(base, folder / kind, kind)
+    return folder

@@ -1,93 +1,32 @@
 """Several processes train the student that one trains; what splits weights, or is counted otherwise, is refused."""
 
 import gc
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from places import SUPPORT
-from small_lessons import DPO, FAST, FULL, chains, logged, pairs, same_weights
+from small_lessons import FAST, chains, logged, same_weights
 from small_students import TRAINS
 from stepdown.errors import UsageError
-from stepdown.training import TrainingProgress, train
+from stepdown.training import train
 from stepdown.training.packing import PackedDataset
 from stepdown.training.world import ALONE, World, check_gpus, check_launcher, join_world, launched
+from two_processes import COPIED, TORCHRUN, begin_small, marked, marks, train_in_two, train_small
 
 pytestmark = [pytest.mark.slow, *TRAINS]
-STOPPED = 4
-TORCHRUN = (
-    *("torch.distributed.run", "--nproc_per_node", "2", "--local_addr", "127.0.0.1", "--rdzv_backend", "c10d"),
-    *("--rdzv_endpoint", "127.0.0.1:0"),
-)
-ACCELERATE = (
-    *("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"),
-    *("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
-)
-
-# Run in two processes: whole trainings, one that a single process began, and one that is killed.
-CHILD = """
-import os, sys
-sys.path.insert(0, {support!r})
-from small_lessons import DPO, FAST, FULL, chains, pairs
-from stepdown.training import train
-from accelerate import PartialState
-from pathlib import Path
-
-folder = Path({folder!r})
-def kill(told):
-    if told.step == {stopped}:
-        os.kill(os.getpid(), 9)
-for name in sys.argv[1:]:
-    settings, progress = {{"full": FULL, "dpo": DPO}}.get(name, FAST), kill if name == "killed" else None
-    corpus = pairs() if name == "dpo" else chains()
-    train(corpus, base={base!r}, out=folder / name, training=settings, progress=progress)
-    assert PartialState().num_processes == 2, PartialState()
-    (folder / f"{{name}}-of-{{PartialState().process_index}}").touch()
-"""
-
-
-def stop(told: TrainingProgress) -> None:
-    if told.step == STOPPED:
-        raise KeyboardInterrupt
-
-
-@pytest.fixture(scope="module")
-def alone(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("alone")
-    for name, settings, some in (("lora", FAST, chains()), ("full", FULL, chains()), ("dpo", DPO, pairs())):
-        train(some, base=base, out=folder / name, training=settings)
-    return folder
 
 
 @pytest.fixture(scope="module")
 def together(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Students of two processes; `begun` was begun by one process, and `killed` is left under way by two."""
     folder = tmp_path_factory.mktemp("together")
-    with pytest.raises(KeyboardInterrupt):
-        train(chains(), base=base, out=folder / "begun", training=FAST, progress=stop)
-    script = folder / "child.py"
-    script.write_text(CHILD.format(support=str(SUPPORT), folder=str(folder), base=str(base), stopped=STOPPED))
-    whole = launch_two([*TORCHRUN, str(script), "full", "dpo"])
-    killed = launch_two([*ACCELERATE, str(script), "lora", "begun", "killed"])
-    there = {path.name for path in folder.glob("*-of-*")}
-    names = ("lora", "full", "dpo", "begun")
-    assert there == {f"{name}-of-{rank}" for name in names for rank in (0, 1)}, whole.stderr + killed.stderr
-    assert whole.returncode == 0 != killed.returncode
-    assert (folder / ".killed.training").exists() and not (folder / "killed").exists()
+    begin_small(base, folder / "begun", "lora")
+    said = train_in_two(TORCHRUN, base, folder, {"full": "full", "dpo": "dpo"})
+    said += train_in_two(COPIED, base, folder, {"lora": "lora", "begun": "lora", "killed": "lora"})
+    assert marked(folder) == marks(["lora", "full", "dpo", "begun"], "Parameter"), said
     return folder
-
-
-def launch_two(command: list[str]) -> subprocess.CompletedProcess[str]:
-    # `accelerate launch --cpu` starts one process, whatever number it is given.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    return subprocess.run(
-        [sys.executable, "-m", *command], capture_output=True, text=True, env=environment, timeout=300
-    )
 
 
 @pytest.mark.parametrize("name", ["lora", "full", "dpo"])
@@ -106,7 +45,7 @@ def test_two_processes_go_on_with_what_one_began(alone: Path, together: Path) ->
 
 def test_one_process_goes_on_with_what_two_began(base: Path, alone: Path, together: Path) -> None:
     begun = logged(together / ".killed.training" / "log.jsonl")
-    train(chains(), base=base, out=together / "killed", training=FAST)
+    train_small(base, together / "killed", "lora")
     whole = logged(alone / "lora" / "log.jsonl")
     assert begun and begun == pytest.approx(whole[: len(begun)], abs=1e-5)
     assert logged(together / "killed" / "log.jsonl") == pytest.approx(whole, abs=1e-5)

@@ -1,6 +1,7 @@
 """TRL's trainer of a student: packed micro-batches, whole checkpoints, exact resumption after a kill."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,7 +19,7 @@ from stepdown.training.attention import ATTENTION, MASKED, use_block_diagonal_at
 from stepdown.training.bases import quiet
 from stepdown.training.checkpoints import Checkpoints, LogRow, best_step
 from stepdown.training.memory import shortage
-from stepdown.training.model_setup import runs_in_bf16
+from stepdown.training.model_setup import computing, runs_in_bf16
 from stepdown.training.objectives import learning_rate
 from stepdown.training.packing import PackedDataset
 from stepdown.training.settings import USUAL_TOKENS, Training, evenly_spread
@@ -143,7 +144,9 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Return the loss of a micro-batch as its part of the step's mean."""
-        loss = self.objective.loss(model, inputs)
+        # accelerate autocasts what it copies to processes, not what it splits.
+        with computing(model, self.training) if self.world.sharded else nullcontext():
+            loss = self.objective.loss(model, inputs)
         for name, figure in loss.figures.items():
             self.figures[name] = self.figures.get(name, 0.0) + figure / inputs["step_weight"]
         # DDP means the gradients over its processes; the loss is a sum over them.
