@@ -1,5 +1,8 @@
 """A GGUF file in OpenVINO's own format: near the file's values, made once, and made again where it is damaged."""
 
+import errno
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,6 +55,59 @@ def test_two_at_once_make_it_once(small: Path, tmp_path: Path, capsys: pytest.Ca
     assert capsys.readouterr().err.count("made once") == 1
 
 
+CONVERT = (
+    "import sys; from pathlib import Path; from stepdown.models.local.openvino import import_genai\n"
+    "from stepdown.models.weights.gguf import read_header\n"
+    "from stepdown.models.weights.openvino_form import converted\n"
+    "path, folder = map(Path, sys.argv[1:])\n"
+    "converted(path, read_header(path), 'int8', folder, import_genai())"
+)
+
+
+def started(small: Path, folder: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", CONVERT, str(small), str(folder)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def test_what_a_killed_process_left_is_removed_by_those_who_make_it(small: Path, made: Path, tmp_path: Path) -> None:
+    with started(small, tmp_path) as killed:
+        while not list(tmp_path.glob(".*/raw")):
+            assert killed.poll() is None, "it was killed in the middle"
+        killed.kill()
+    [left] = tmp_path.glob(".*")
+    assert left.is_dir() and not (tmp_path / made.name).exists()
+    with started(small, tmp_path) as one, started(small, tmp_path) as other:
+        said = one.communicate()[1] + other.communicate()[1]
+    assert one.returncode == other.returncode == 0 and said.count("made once") == 1
+    assert intact(tmp_path / made.name) and sorted(
+        path.suffix for path in tmp_path.iterdir() if path.name != made.name
+    ) == [".lock"]
+
+
+def test_another_version_of_the_converter_or_of_openvino_makes_its_own(
+    small: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino_form, "CONVERTER", 0)
+    older = convert(small, made.parent)
+    monkeypatch.setattr(openvino_form, "version", lambda _: "2031.1")
+    other = convert(small, made.parent)
+    assert len({made, older, other}) == 3 and all(map(intact, (made, older, other)))
+
+
+def test_a_model_that_is_there_needs_no_place_to_write(
+    small: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setenv("STEPDOWN_CACHE", str(tmp_path))
+    for name in ("touch", "mkdir", "write_text"):
+        monkeypatch.setattr(Path, name, refuse)
+    assert convert(small, made.parent) == made
+    with pytest.raises(FileError, match="Read-only file system"):
+        convert(small, tmp_path / "elsewhere")
+
+
 def test_a_damaged_model_is_noticed_and_made_again(
     small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,7 +149,7 @@ def test_a_file_that_openvino_does_not_read_leaves_nothing(tmp_path: Path) -> No
 def test_quantized_weights_are_converted_and_others_stay_as_they_are(small: Path, tmp_path: Path) -> None:
     half = read_header(write_llama(tmp_path / "half.gguf", "F16"))
     assert choose_engine("", read_header(small)) == choose_engine("openvino", None) == "openvino-int8"
-    assert choose_engine("", half) == "openvino" and choose_engine("openvino-int4", half) == "openvino-int4"
+    assert choose_engine("", half) == "openvino" and choose_engine("openvino-int4", half) == "openvino"
 
 
 def weights_of(folder: Path) -> Path:

@@ -83,8 +83,9 @@ def _gguf_device(engine: str) -> str:
 
 def choose_engine(forced: str, header: Header | None) -> str:
     """Return the engine for a GGUF file; a header of None is a catalogue model's, which all engines know."""
-    # What was never quantized stays so.
-    best = "openvino" if header is not None and header.half else "openvino-int8"
+    # What was never quantized stays so, whatever form is asked for.
+    half = header is not None and header.half
+    best = "openvino" if half else "openvino-int8"
     installed = [engine for engine, package in PACKAGES.items() if find_spec(package)]
     if forced == "transformers":
         if not find_spec("transformers"):
@@ -94,9 +95,9 @@ def choose_engine(forced: str, header: Header | None) -> str:
         kind = forced.partition("-")[0]
         if kind not in installed:
             raise MissingExtra(PACKAGES[kind], "embedded", f"the engine `{forced}`")
-        return best if forced == "openvino" else forced
+        return best if forced == "openvino" or (half and forced in FORMS) else forced
     known = header is None or (header.architecture in ARCHITECTURES and header.tokenizer == "gpt2")
-    if known and not forced and serves_by_transformers():
+    if known and serves_by_transformers():
         return "transformers"
     if "openvino" in installed and known:
         return best

@@ -1,6 +1,7 @@
 """The folder that keeps weights, and the hashes of files, remembered while they stay as they are."""
 
 import os
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -28,16 +29,17 @@ def file_hash(path: Path) -> str:
 
 
 def known_hash(path: Path) -> str:
-    """Return the SHA-256 of a file, remembered in the cache until the file changes."""
+    """Return the SHA-256 of a file, remembered in the cache, where that can be written, until the file changes."""
     stat = path.stat()
     mark = fingerprint((str(path.resolve()), stat.st_size, stat.st_mtime_ns))
     note = models_folder() / "hashes" / mark
     if note.exists():
         return note.read_text()
     digest = file_hash(path)
-    note.parent.mkdir(parents=True, exist_ok=True)
     # Whole or absent: another process that read a half-written hash would take this file for another one.
     part = note.with_name(f"{note.name}.{os.getpid()}.part")
-    part.write_text(digest)
-    part.replace(note)
+    with suppress(OSError):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(digest)
+        part.replace(note)
     return digest

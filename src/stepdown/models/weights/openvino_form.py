@@ -10,6 +10,7 @@ import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,12 +24,17 @@ from stepdown.models.weights.gguf import Header, openvino_copy
 from stepdown.untrusted import reading
 
 MODEL, MANIFEST = "openvino_model.xml", "manifest.json"
+# Part of a converted model's name, with OpenVINO's version: raise it with what is written here. Other numbers want
+# another name of the form too, as a reply's source says only that.
+CONVERTER = 1
 # Bits of a weight, and how many share a scale: 0 is a whole row.
 FORMS = {"int8": (8, 0), "int4": (4, 128)}
 # By what else the scale that the widest weight of a group asks for is multiplied; and the least scale of float16.
 SHARES, TINY = (0.9, 0.8, 1.1), 6e-8
 # Rows of a matrix that are worked on at once: those of a whole vocabulary in float32 take gigabytes.
 ROWS = 2048
+# More workers than this gain little, and each holds several copies of its rows in float32.
+WORKERS = 8
 # What the parts take beside the GGUF file while it is converted, at most, as a multiple of it.
 ROOM = 4
 
@@ -44,11 +50,15 @@ class Manifest(msgspec.Struct, frozen=True):
 def converted(path: Path, header: Header, form: str, folder: Path, genai: Any) -> Path:
     """Return the folder of a GGUF file's model in OpenVINO's format, made in `folder` where it is not there or damaged.
 
-    The same file gives the same weights on any machine. `form` is a key of `FORMS`; `genai` is the module. Two
-    processes make it once; one that is killed leaves nothing that counts. Raises `UsageError` for a file that OpenVINO
-    does not read and `FileError` where the disk is full or not to be written.
+    The same file gives the same weights on any machine; each version of OpenVINO has a folder of its own. `form` is a
+    key of `FORMS`; `genai` is the module. Two processes make it once; one that is killed leaves nothing that counts. A
+    model that is there is only read. Raises `UsageError` for a file that OpenVINO does not read and `FileError` where
+    the disk is full or not to be written.
     """
-    whole = folder / f"{path.stem}-{known_hash(path)[:16]}-{form}"
+    made_by = f"{CONVERTER}-{version('openvino-genai')}"
+    whole = folder / f"{path.stem}-{known_hash(path)[:16]}-{form}-{made_by}"
+    if intact(whole):
+        return whole
     lock = folder / f"{whole.name}.lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -195,7 +205,7 @@ def _matrix(place: _Place, bits: int, group: int, kept: list[Any]) -> Any:
         group //= 2
     blocks = [slice(at, at + ROWS) for at in range(0, rows, ROWS)]
     arrays = [_numbers(constant) for constant in place[2:5]]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(min(WORKERS, os.cpu_count() or 1)) as pool:
         parts = list(pool.map(lambda block: _coded(_floats(arrays, block), bits, group or columns), blocks))
     codes, scales = (numpy.concatenate(of_all) for of_all in zip(*parts, strict=True))
     if bits == 4:
