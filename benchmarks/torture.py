@@ -18,11 +18,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from all import free_port, wait_for
+from all import SHARED_SERVER, free_port, wait_for
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-MOCK = ROOT.parent / "shared" / "tools" / "mock_openai.mjs"
 # A part that takes longer than this has met something that does not end.
 SECONDS = 240
 LONGER = 10
@@ -148,11 +147,11 @@ def run(part: Part, url: str, *, long: bool) -> tuple[bool, float, str]:
 @contextmanager
 def faulty_server() -> Iterator[str]:
     """Start the shared server with faults in three of ten requests; "" where it or node is not here."""
-    if not (MOCK.exists() and shutil.which("node")):
+    if not (SHARED_SERVER.exists() and shutil.which("node")):
         yield ""
         return
     port = free_port()
-    command = ["node", str(MOCK), "--port", str(port), "--faults", "0.3", "--latency", "5", "--hang", "1000"]
+    command = ["node", str(SHARED_SERVER), "--port", str(port), "--faults", "0.3", "--latency", "5", "--hang", "1000"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         wait_for(port)
