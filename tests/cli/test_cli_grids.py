@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from stepdown.cli.grid import Players
 from stepdown.cli.session import Session
 from stepdown.cli.verbs.demo import Story
 from stepdown.custom import CustomModel
+from stepdown.models.local.embedded import EmbeddedModel
 from stepdown.runner import Task
 from stepdown.settings import BudgetSettings, EndpointSettings
 from stepdown.store import Store
@@ -88,3 +90,11 @@ def test_the_demo_writes_its_example_while_other_problems_are_under_way(
     assert capsys.readouterr().out.count("One problem, by trace-of-thought:") == 1
     story.end()
     assert "One problem" not in (page := capsys.readouterr().out) and "calls in" in page
+
+
+def test_models_that_a_card_computes_are_named(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    players = Players(store, EndpointSettings())
+    for name, device in (("students/a", "cuda/bfloat16"), ("students/b", "")):
+        players.loaded[name] = EmbeddedModel(name, Path, engine="transformers", digest="0" * 64, device=device)
+    players.fetch()
+    assert capsys.readouterr().err.splitlines() == ["students/a: transformers on cuda, bfloat16"]

@@ -72,6 +72,7 @@ def test_a_shard_of_which_nothing_is_kept_is_an_empty_corpus_there_too(corpus: C
     kept = [corpus.keep("right").write(f"{address}/{at}", shard=Shard(at, 9)).card.chains for at in range(1, 10)]
     assert sum(kept) == 4 and 0 in kept
     assert all({f"{at}/card.json", f"{at}/{PLACES}"} <= files.keys() for at in range(1, 10))
+    assert corpus.write(f"{address}/1", shard=Shard(1, 1), force=True).card.chains == 9
 
 
 def test_a_file_there_becomes_a_corpus_there(store: Store) -> None:

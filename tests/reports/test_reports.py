@@ -257,6 +257,24 @@ def test_runs_that_have_not_reached_all_are_compared_by_the_problem(store: Store
     assert "planned 2 problems" in str(sharing)
 
 
+def test_what_a_student_costs_is_counted_for_as_many_problems_as_were_planned(store: Store) -> None:
+    runs = [
+        lettered(store, verdicts, "trace-of-thought", teacher=BIG, student=name, count=9)
+        for verdicts, name in (("rr", "openai/one"), ("r", "openai/other"))
+    ]
+    [sharing] = report(*runs, prices=Dollars()).sharing
+    assert (sharing.problems, sharing.student_cost) == (2, 0.2)
+
+
+def test_a_run_of_which_nothing_is_graded_or_planned_says_nothing_of_sharing(store: Store) -> None:
+    traced, asked = lettered(store, "rr", "trace-of-thought", teacher=BIG), lettered(store, "-", student=BIG)
+    [sharing] = report(traced, asked, prices=Dollars()).sharing
+    assert (sharing.asked, sharing.asked_cost) == ("", None)
+    failed = store.open_run(replace(traced.settings, student="openai/other"))
+    failed.put_trace(0, replace(a_trace(failed.settings, 0), plan=None))
+    assert report(failed, prices=Dollars()).sharing == ()
+
+
 def test_imported_runs_had_plans_of_their_own(store: Store) -> None:
     runs = [
         lettered(store, "rr", "trace-of-thought", teacher=BIG, student=name, origin=f"{name}.csv")
