@@ -1,11 +1,10 @@
-"""The nouns of stepdown, as frozen values, and the shapes that models and graders have."""
+"""What is asked and what came of it, as frozen values: problems, plans, calls, traces, grades, chains, settings."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
-from stepdown.identity import fingerprint as fingerprint
+from stepdown.identity import fingerprint
 
 Kind = Literal["number", "expression", "choice", "text"]
 Role = Literal["teacher", "student", "judge"]
@@ -17,14 +16,6 @@ Effort = Literal["minimal", "low", "medium", "high"]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # More than any model reads or writes in one request: ten million tokens in 2026.
 MOST_TOKENS = 1 << 24
-
-
-class Pricing(Protocol):
-    """What calls cost: `stepdown.Prices`, or a table of one's own."""
-
-    def cost(self, model: str, usage: "Usage | None", /) -> float | None:
-        """Return the price of this usage of a model in US dollars, None where it is unknown."""
-        ...
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -110,12 +101,6 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     def possible(self) -> bool:
         """Whether one reply can have used this: counts that cannot be true are unknown, whoever wrote them down."""
         return 0 <= self.input <= MOST_TOKENS and 0 <= self.output <= MOST_TOKENS and 0 <= self.cached <= self.input
-
-
-class HiddenProgress(msgspec.Struct, frozen=True):
-    """Progress of a stream other than text: it has started (`size` 0), or `size` bytes of hidden reasoning came."""
-
-    size: int = 0
 
 
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -250,150 +235,3 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def id(self) -> str:
         """Twelve hexadecimal digits, the same on every machine for the same settings."""
         return fingerprint(self)[:12]
-
-
-class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model is, the same from its first call to its last.
-
-    `source` is where it answers from (a base URL, a hash of weights) and part of a call's identity; where it is None
-    the model's code is, or the `version` that its class declares. `local`: it costs nothing. `recorded`: its n replies
-    are always the first n draws. `streams`: its `stream` brings text before the reply is whole. `completes`: it only
-    continues text, and takes no turns. `connects`: `close` drops connections which the next call opens again, so that
-    another event loop may ask. `prompts` names the prompt set it was trained on, "" for none.
-    """
-
-    source: str | None = None
-    local: bool = False
-    recorded: bool = False
-    streams: bool = False
-    completes: bool = False
-    connects: bool = False
-    prompts: str = ""
-
-
-class Backoff(msgspec.Struct, frozen=True):
-    """A call failed in a way that a retry may mend, and will be retried in `seconds`.
-
-    `name` is the model's, `reason` what went wrong, `status` the HTTP status (0 for none), `times` how often the call
-    has failed.
-    """
-
-    name: str
-    reason: str
-    status: int = 0
-    seconds: int = 0
-    times: int = 1
-
-    @property
-    def text(self) -> str:
-        """What happened, and when which retry follows."""
-        # A terminal's line is short, and has the provider already.
-        name = self.name.rpartition("/")[2]
-        what = f"`{name}` answered {self.status}" if self.status else f"`{name}`: {self.reason}"
-        return f"{what}; retry {self.times} {f'in {self.seconds} s' if self.seconds else 'now'}"
-
-
-class Model(Protocol):
-    """Anything that answers messages; derive your own from `CustomModel`, which has all but `name` and `reply`."""
-
-    @property
-    def name(self) -> str:
-        """The model string, such as `openai/gpt-4o`."""
-        ...
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it is; the same at every look."""
-        ...
-
-    @property
-    def width(self) -> int:
-        """How many replies it can use at once now."""
-        ...
-
-    @property
-    def backoff(self) -> Backoff | None:
-        """What keeps calls waiting now; None where nothing does."""
-        ...
-
-    async def prepare(self) -> None:
-        """Do now what the first reply would wait for, such as loading weights."""
-        ...
-
-    async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
-        """Return 1 to n replies to the same messages; whoever wants more asks again.
-
-        Raises `CallFailed` where this call failed and `EndpointRefused` where every call would.
-        """
-        ...
-
-    def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | HiddenProgress | Reply, None]:
-        """Yield the text of one reply in pieces, then the whole `Reply`; raises as `reply` does.
-
-        A model that costs money yields `HiddenProgress` for what it has produced besides.
-        """
-        ...
-
-    async def close(self) -> None:
-        """Free what it holds. A later call may open it again."""
-        ...
-
-
-class Prompt(msgspec.Struct, frozen=True):
-    """What a method asks, by the name it has in the method; the run's prompt set, or else the method, has the words.
-
-    `values` fill the template's own placeholders: `{part}` with `values["part"]`. `final` says that the reply is the
-    solution, so that it may be shown while it is written; a student is asked nothing after it.
-    """
-
-    name: str
-    problem: Problem
-    plan: Plan | None = None
-    values: Mapping[str, str] = {}
-    final: bool = False
-
-
-class Ask(Protocol):
-    """How a method reaches a model: it names a role; the run decides who plays it and records the call."""
-
-    async def __call__(self, role: Role, prompt: Prompt | str) -> str:
-        """Return the text of the reply."""
-        ...
-
-
-class Method(msgspec.Struct, frozen=True):
-    """A way of solving: `solve(problem, plan, ask)` gives the solution, `plan(problem, ask)` the plan if it has one.
-
-    `prompts` are its words by name: templates with `{question}`, `{steps}` (of the plan), `{ending}` (the answer line)
-    and the values of a `Prompt`; a prompt set may word them otherwise. `roles` says which prompts are for the teacher,
-    `shows_examples` that demonstrations come before the problem, `source` who described it. The code of a method of
-    your own is part of a run's identity; a `version` stands for it where you declare one.
-    """
-
-    name: str
-    solve: Callable[[Problem, Plan | None, Ask], Awaitable[str]]
-    plan: Callable[[Problem, Ask], Awaitable[str]] | None = None
-    version: str = ""
-    prompts: Mapping[str, str] = {}
-    roles: Mapping[str, Role] = {}
-    shows_examples: bool = False
-    aliases: tuple[str, ...] = ()
-    source: str = ""
-
-    @property
-    def asks_teacher(self) -> bool:
-        """Whether a teacher has a part in it: it writes the plan, or is asked while solving."""
-        return self.plan is not None or "teacher" in self.roles.values()
-
-
-class Grader(Protocol):
-    """Anything that reads a solution and compares it with the gold."""
-
-    @property
-    def name(self) -> str:
-        """The grader's name, such as `default@1`; the stored name of your own also says its code, or its `version`."""
-        ...
-
-    async def __call__(self, problem: Problem, solution: str) -> Grade:
-        """Return the grade of one solution; never raises on hostile text."""
-        ...
