@@ -5,6 +5,7 @@ import importlib
 import sys
 from collections.abc import Iterator
 from functools import partial, wraps
+from inspect import isclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 
 import stepdown as sd
+from stepdown import types
 from stepdown.custom import CustomModel
 from stepdown.errors import UsageError
 from stepdown.graders import judged_by, load_grader, named
@@ -346,3 +348,8 @@ def test_half_a_pair_of_surrogates_in_a_script_is_no_reason_to_fail() -> None:
 
 def test_greedy_is_said_as_it_was() -> None:
     assert Sampling() == sd.Sampling(temperature=0)
+
+
+def test_a_noun_has_the_name_by_which_code_that_uses_it_was_stored() -> None:
+    nouns = [one for name in types.__all__ if isclass(one := getattr(types, name))]
+    assert len(nouns) > 15 and {one.__module__ for one in nouns} == {"stepdown.types"}

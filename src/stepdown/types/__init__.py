@@ -1,5 +1,7 @@
 """The nouns of stepdown, as frozen values, and the shapes that models, methods and graders have."""
 
+from inspect import isclass
+
 from stepdown.identity import fingerprint
 from stepdown.types.methods import Ask, Grader, Method, Prompt
 from stepdown.types.models import Backoff, Capabilities, HiddenProgress, Model, Pricing
@@ -58,3 +60,8 @@ __all__ = [
     "Verdict",
     "fingerprint",
 ]
+
+# By this name they stand in the identity of code that uses them, whichever file holds them.
+for _noun in list(globals().values()):
+    if isclass(_noun) and _noun.__module__.startswith(f"{__name__}."):
+        _noun.__module__ = __name__
