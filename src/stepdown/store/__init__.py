@@ -16,6 +16,19 @@ from stepdown.store.derived import carry_over
 from stepdown.store.empty_files import discard_if_empty
 from stepdown.store.filesystem import network_of
 from stepdown.store.grade_blocks import VERDICTS, GradeBlock, answers_of, trace_keys, verdicts_of
+from stepdown.store.labels import (
+    NO_LABELS,
+    RunLabels,
+    check_name,
+    check_tag,
+    label,
+    labels_of,
+    last_command,
+    note_command,
+    run_labels,
+    tag,
+    untag,
+)
 from stepdown.store.lost_calls import LostCall, lost_calls, put_lost_calls
 from stepdown.store.measurements import MeasuredRequest, measured_requests
 from stepdown.store.opening import PATIENCE
@@ -73,6 +86,7 @@ __all__ = [
     "BLOCK_BITS",
     "BY_PERSON",
     "MOST",
+    "NO_LABELS",
     "PATIENCE",
     "SCHEMA_VERSION",
     "SOURCE",
@@ -94,6 +108,7 @@ __all__ = [
     "ReviewDecision",
     "RoleCalls",
     "Run",
+    "RunLabels",
     "RunVersion",
     "ServerFigures",
     "Shape",
@@ -118,7 +133,9 @@ __all__ = [
     "call_key",
     "call_keys",
     "carry_over",
+    "check_name",
     "check_shard",
+    "check_tag",
     "copied_from",
     "copies_of",
     "correct",
@@ -131,12 +148,16 @@ __all__ = [
     "grades_of",
     "keep_audit",
     "kept_audit",
+    "label",
+    "labels_of",
+    "last_command",
     "lost_calls",
     "maintenance",
     "measured_requests",
     "merging",
     "neighbours",
     "network_of",
+    "note_command",
     "payers",
     "payments",
     "pending_review_counts",
@@ -149,6 +170,7 @@ __all__ = [
     "put_solved_again",
     "request_review",
     "review_decision",
+    "run_labels",
     "run_version",
     "search_traces",
     "servers_of",
@@ -156,10 +178,12 @@ __all__ = [
     "siblings",
     "stored_annotations",
     "stored_reviews",
+    "tag",
     "trace_keys",
     "unfindable_key",
     "unpacked",
     "unsigned",
+    "untag",
     "verdict_changes",
     "verdicts_of",
 ]

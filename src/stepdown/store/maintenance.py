@@ -19,7 +19,7 @@ from stepdown.store.summaries import SummaryCheck, mend
 
 _STEP = 512  # pages a backup copies before it lets writers in
 # Beside the tables that are looked at: what people said of them, which nothing names.
-_PLAIN = ("reviews", "annotations", "lost_calls")
+_PLAIN = ("reviews", "annotations", "lost_calls", "labels", "commands")
 
 
 class StoreSummary(msgspec.Struct, frozen=True):
@@ -165,7 +165,14 @@ def _rescue(source: StoreConnection, target: StoreConnection, table: str) -> int
         return 0
     named, marks = ", ".join(columns), ", ".join("?" * len(columns))
     seen = [columns.index(name) for name in ROWS[table][0].split(", ")] if table in ROWS else []
-    order = {"problems": "key", "traces": "run", "grades": "run", "reviews": "run"}.get(table, "rowid")
+    order = {
+        "problems": "key",
+        "traces": "run",
+        "grades": "run",
+        "reviews": "run",
+        "labels": "run",
+        "commands": "run",
+    }.get(table, "rowid")
     lost: set[int] = set()
     for way in ("asc", "desc"):
         try:
@@ -189,6 +196,8 @@ _UNNAMED = {
     "edits": "run not in (select id from runs)",
     "reviews": "run not in (select id from runs)",
     "annotations": "run not in (select id from runs)",
+    "labels": "run not in (select id from runs)",
+    "commands": "run not in (select id from runs)",
 }
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from stepdown.errors import StoreError
 from stepdown.files import folder_beside, replacing
+from stepdown.store.labels import merge_labels
 from stepdown.store.lost_calls import copy_lost_calls
 from stepdown.store.merge_checks import (
     ShardPart,
@@ -183,6 +184,7 @@ class _Merging:
             merge_shards(rows)
             book_lost_calls(rows)
             rows.added["lost_calls"] += copy_lost_calls(source, self.target, rows.names)
+            rows.added["labels"] += merge_labels(source, self.target, rows.names, conflict)
             settle_graders(rows, graders)
             source.db.execute("rollback")
         return MergedStore(str(path), {table: rows.added[table] for table in sorted(rows.added)}, rows.twice)

@@ -117,6 +117,19 @@ def keep_lost_calls(db: sqlite3.Connection) -> None:
     )
 
 
+def keep_labels(db: sqlite3.Connection) -> None:
+    """Schema 8: what people call runs and say of them, and which command worked on a run last.
+
+    An empty `value` has been taken back at `created`.
+    """
+    _all(
+        db,
+        """create table labels (run text not null, kind text not null, item text not null, value text not null,
+           author text not null, created real not null, primary key (run, kind, item)) without rowid""",
+        """create table commands (run text primary key, command text not null, created real not null) without rowid""",
+    )
+
+
 def _dropping(table: str, row: str) -> str:
     kinds = f"kind in ('{OF_TRACES}', '{OF_AUDIT}')" if table == "traces" else f"kind = '{OF_GRADES}' || {row}.grader"
     return f"delete from summaries where run = {row}.run and {kinds} and block = {row}.ordinal >> {BLOCK_BITS};"
@@ -136,11 +149,13 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     keep_which_server_answered,
     keep_summaries,
     keep_lost_calls,
+    keep_labels,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 # From this schema on a file has all that is read; what came later is for those who write, or looked for first.
 READABLE = 2
 LOST_SINCE = MIGRATIONS.index(keep_lost_calls) + 1
+LABELS_SINCE = MIGRATIONS.index(keep_labels) + 1
 SERVERS_SINCE = MIGRATIONS.index(keep_which_server_answered) + 1
 
 
