@@ -16,7 +16,7 @@ from stepdown.store.schema import LABELS_SINCE
 
 MOST_NAME, MOST_TAG, MOST_TAGS, MOST_NOTE = 80, 40, 50, 10_000
 _PUT = "insert or replace into labels (run, kind, item, value, author, created) values (?, ?, ?, ?, ?, ?)"
-_SAID = {"name": "named", "note": "noted", "hidden": "hidden"}
+_VERBS = {"name": "named", "note": "noted", "hidden": "hidden"}
 
 
 class RunLabels(msgspec.Struct, frozen=True):
@@ -63,12 +63,12 @@ def label(
     Raises `UsageError` for a name or note that is too long or cannot be shown on a line, and for a name that already
     means something: the beginning of a run's id, or a data set of the store.
     """
-    said = {"name": name, "note": note, "hidden": None if hidden is None else "yes" * hidden}
+    changes = {"name": name, "note": note, "hidden": None if hidden is None else "yes" * hidden}
     if name:
         check_name(run.store, name)
     if note and len(note) > MOST_NOTE:
         raise UsageError(f"the note has {len(note):,} characters", f"a note has at most {MOST_NOTE:,}")
-    _put(run, ((kind, "", value) for kind, value in said.items() if value is not None), author)
+    _put(run, ((kind, "", value) for kind, value in changes.items() if value is not None), author)
 
 
 def tag(run: Run, *tags: str, author: str = "person") -> None:
@@ -145,7 +145,7 @@ def merge_labels(source: Store, target: Store, names: dict[str, str], conflict: 
             "select value, created from labels where run = ? and kind = ? and item = ?", place
         ).fetchone()
         if ours and value and ours[0] and value != ours[0]:
-            conflict(place[0], "", f"is {_SAID.get(kind, kind)} `{ours[0]:.60}` here and `{value:.60}` there")
+            conflict(place[0], "", f"is {_VERBS.get(kind, kind)} `{ours[0]:.60}` here and `{value:.60}` there")
         elif ours is None or (value != ours[0] and created > ours[1]):
             target.db.execute(_PUT, (*place, value, author, created))
             brought += bool(value)
