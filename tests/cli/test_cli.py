@@ -1,5 +1,6 @@
 """The command line as a whole: help, errors, pipes, the manual, and texts that would steer a terminal."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from places import ROOT
 from stepdown.cli import VERBS, main
 from stepdown.cli.manual import manual
+from stepdown.cli.overview import EXAMPLES, FIRST, GROUPS
 from stepdown.text.safety import clean
 from stepdown.version import __version__
 
@@ -19,6 +21,48 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert [verb for verb in VERBS if verb not in shown] == []
+
+
+def test_the_overview_is_one_screen_of_80_columns_with_every_verb_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 45 and max(map(len, lines)) <= 80
+    assert sorted(verb for group in GROUPS.values() for verb in group) == sorted(VERBS)
+    assert [line.strip() for line in lines[-3:]] == [EXAMPLES[verb] for verb in FIRST]
+
+
+@pytest.mark.parametrize("words", [["help"], ["--help"], ["-h"]])
+def test_the_overview_is_the_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == main(words) == 0
+    first, _, again = capsys.readouterr().out.partition("stepdown 0")[2].partition("stepdown 0")
+    assert first and first == again
+
+
+@pytest.mark.parametrize("verb", [["run"], ["store"], ["store", "merge"], ["runs"]])
+def test_help_of_a_verb_is_what_it_says_itself(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    main([*verb, "--help"])
+    said = capsys.readouterr().out
+    assert main(["help", *verb]) == 0 and capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [(["rnu"], "run"), (["help", "reprot"], "report"), (["run", "x", "--studnet", "y"], "--student"),
+     (["report", "--jsn"], "--json"), (["store", "merg"], "merge")],
+)  # fmt: skip
+def test_a_typing_error_is_answered_with_what_is_near(
+    typed: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(typed) == 2
+    said = capsys.readouterr().err.lower().partition("did you mean")[2].partition("?")[0]
+    assert said.strip(' `"') == meant
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_ends_with_an_example_of_the_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main([verb, "--help"])
+    shown = capsys.readouterr().out.rstrip().splitlines()
+    assert shown[-1].strip() == EXAMPLES[verb] and EXAMPLES[verb].startswith(f"stepdown {verb}")
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -80,7 +124,7 @@ def test_a_fault_of_ours_is_one_line_with_code_70_and_its_details_lie_in_a_file(
 
 
 def test_the_manual_shows_no_docstring() -> None:
-    assert "----------" not in manual() and "\n`" not in manual()
+    assert "----------" not in manual() and not re.search(r"\n`[^`]", manual())
 
 
 def test_the_manual_is_current() -> None:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from inspect import cleandoc
 from typing import Any
 
-from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
 from stepdown.cli.comma_lists import split_lists
 from stepdown.cli.console.failures import BROKEN_PIPE, INTERNAL, describe_os_error, is_broken_pipe, report_fault
 from stepdown.cli.console.terminal import report, say, say_error, show, show_json
 from stepdown.cli.numbers import check_numbers
+from stepdown.cli.overview import example_of, overview
 from stepdown.cli.study_file import study_file
 from stepdown.cli.unused_options import note_typed
 from stepdown.errors import Interrupted, StepdownError, UsageError, closest
@@ -80,13 +81,18 @@ VERBS = {
     "doctor": """What is installed, what can be reached, what is missing and how to get it.
 
     Its exit code is 0 if `stepdown demo` can run here, else 1.""",
+    "help": """All verbs by what they are for, or what one of them takes.
+
+    The page is what `stepdown` alone shows; `stepdown VERB --help` shows the same options.""",
 }
 _FUNCTIONS = {"import": "imports:imports", "export": "exports:exports", "models": "models:app", "store": "store:app"}
+_OVERVIEW: tuple[list[str], ...] = ([], ["help"], ["--help"], ["-h"])
 _MANY = {
     "report": "[RUN...]",
     "audit": "[RUN...]",
     "import": "[FILE...]",
     "keep": "CORPUS [FILTER...]",
+    "help": "[VERB]",
     "export": "RUN|CORPUS|STUDENT [RUN...]",
 }
 
@@ -111,6 +117,8 @@ def _make_app() -> App:
     )
     for position, (verb, words) in enumerate(VERBS.items()):
         more: dict[str, Any] = {"config": study_file} if verb == "study" else {}
+        if not _FUNCTIONS.get(verb, "").endswith(":app"):  # such an app says so itself
+            more["help_epilogue"] = example_of(verb)
         if verb in _MANY:
             more["usage"] = f"Usage: stepdown {verb} [OPTIONS] {_MANY[verb]}"
         made.command(
@@ -154,6 +162,9 @@ def _call(tokens: Sequence[str]) -> int:
     if list(tokens) == ["--version"]:
         show(__version__)  # as it does below, without loading what draws help
         return 0
+    if list(tokens) in _OVERVIEW:
+        sys.stdout.write(overview() + "\n")
+        return 0
     try:
         note_typed(tokens)
         command, bound, _ = app.parse_args(_split(tokens), exit_on_error=False, print_error=False)
@@ -188,6 +199,8 @@ def _verb(tokens: Sequence[str]) -> str:
 
 def _words_of(error: CycloptsError, tokens: Sequence[str]) -> str:
     """Return what was wrong with a command line; a required option that was not given is said to be missing."""
+    if isinstance(error, UnusedCliTokensError) and (unknown := _unknown_command(error)):
+        return unknown
     if not isinstance(error, MissingArgumentError):
         return str(error).strip()
     # A misspelt option is what is missing: it is named before what then lacks a value.
@@ -198,12 +211,24 @@ def _words_of(error: CycloptsError, tokens: Sequence[str]) -> str:
     return str(error).strip()
 
 
-def _unknown_option(verbs: Sequence[str], tokens: Sequence[str]) -> str:
-    """Return what is wrong with the first word that looks like an option and is none of the verb's, "" without one."""
+def _command(verbs: Sequence[str]) -> App:
     command = app
     for verb in verbs:
         command = command[verb]
-    known = {name for argument in command.assemble_argument_collection() for name in argument.names}
+    return command
+
+
+def _unknown_command(error: UnusedCliTokensError) -> str:
+    """Return that a verb has no such command of its own, "" where it has none at all."""
+    command, words = _command(error.command_chain or ()), list(error.unused_tokens or ())
+    known = [name for name in command.resolved_commands() if not name.startswith("-")]
+    close = closest(words[0], known) if words else []
+    return f"`stepdown {command.name[0]}` has no `{words[0]}`; did you mean `{close[0]}`?" if close else ""
+
+
+def _unknown_option(verbs: Sequence[str], tokens: Sequence[str]) -> str:
+    """Return what is wrong with the first word that looks like an option and is none of the verb's, "" without one."""
+    known = {name for argument in _command(verbs).assemble_argument_collection() for name in argument.names}
     given = (word.partition("=")[0] for word in tokens[: [*tokens, "--"].index("--")])
     for word in given:
         if re.fullmatch(r"--[a-z][a-z_-]+", word) and word.replace("_", "-") not in {*known, "--help", "--version"}:

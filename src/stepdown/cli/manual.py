@@ -7,7 +7,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from cyclopts import App
 
-from stepdown.cli import VERBS, app
+from stepdown.cli import app
+from stepdown.cli.overview import EXAMPLES, GROUPS
 
 _PLAIN = {"str": "TEXT", "int": "N", "float": "NUMBER", "Path": "FILE", "bool": ""}
 
@@ -15,7 +16,13 @@ _PLAIN = {"str": "TEXT", "int": "N", "float": "NUMBER", "Path": "FILE", "bool": 
 def manual() -> str:
     """Return the manual as markdown."""
     head = files("stepdown.cli").joinpath("manual.md").read_text("utf-8")
-    return head.rstrip() + "\n\n## Verbs\n\n" + "\n".join(line for verb in VERBS for line in _verb(verb, app[verb]))
+    return "\n".join([head.rstrip(), "", *(line for group in GROUPS for line in _group_of_verbs(group))])
+
+
+def _group_of_verbs(group: str) -> Iterator[str]:
+    yield f"## Verbs: {group}\n"
+    for verb in GROUPS[group]:
+        yield from _verb(verb, app[verb])
 
 
 def _verb(name: str, verb: App) -> Iterator[str]:
@@ -24,6 +31,8 @@ def _verb(name: str, verb: App) -> Iterator[str]:
     words = "".join(f" {_argument(one)}" for one in places)
     yield f"### `stepdown {name}{words}`\n"
     yield f"{verb.help}\n"
+    if name in EXAMPLES:
+        yield f"```bash\n{EXAMPLES[name]}\n```\n"
     for one in places:
         yield f"- `{one.name}`: {one.parameter.help}\n"
     options = sorted((one for one in arguments if one.index is None), key=_group)

@@ -8,6 +8,7 @@ from stepdown.cli.console.terminal import show, show_json
 from stepdown.cli.downloads import download, size_of
 from stepdown.cli.endpoint_checks import Reached, reach
 from stepdown.cli.options import Json
+from stepdown.cli.overview import example_of
 from stepdown.errors import UsageError
 from stepdown.models.weights import CATALOGUE, fetched, find_weights
 from stepdown.text import counted
@@ -18,6 +19,7 @@ app = App(
     default_parameter=Parameter(negative=()),
     help_format="plaintext",
     version_flags=(),
+    help_epilogue=example_of("models"),
 )
 
 

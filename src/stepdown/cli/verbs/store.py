@@ -10,6 +10,7 @@ from stepdown.cli.console.passes import telling
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.corpus_summaries import show_corpus
 from stepdown.cli.options import Flag, Json, OutputOptions
+from stepdown.cli.overview import example_of
 from stepdown.cli.unused_options import refuse
 from stepdown.corpus import merge_corpora
 from stepdown.errors import StoreError, UsageError
@@ -22,6 +23,7 @@ app = App(
     default_parameter=Parameter(negative=()),
     help_format="plaintext",
     version_flags=(),
+    help_epilogue=example_of("store"),
 )
 OUTPUT = OutputOptions()
 

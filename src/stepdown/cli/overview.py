@@ -1,0 +1,88 @@
+"""The verbs by what they are for, each with few words and an example, as `stepdown` alone shows them."""
+
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from stepdown.cli.console.terminal import painted
+from stepdown.version import __version__
+
+
+class Entry(NamedTuple):
+    """What the overview says of a verb, and a command line that does something."""
+
+    words: str
+    example: str
+
+
+GROUPS = {
+    "start": {
+        "demo": Entry("four methods on this machine: real models, no key", "stepdown demo -n 6"),
+        "ask": Entry(
+            "one question: the plan, then the solution",
+            'stepdown ask "A pen costs 3 dollars. What do 4 pens cost?"',
+        ),
+        "doctor": Entry("what is installed, reached, missing, and how to get it", "stepdown doctor"),
+        "models": Entry("list models, or get one for this machine", "stepdown models get smollm2-135m"),
+        "datasets": Entry("list the data sets", "stepdown datasets"),
+        "plugins": Entry("list what packages add", "stepdown plugins"),
+        "help": Entry("this page, or what a verb takes", "stepdown help run"),
+    },
+    "study": {
+        "run": Entry(
+            "a data set by methods, students, teachers and plans",
+            "stepdown run wordsums -n 20 --method cot,tot --student M --teacher N",
+        ),
+        "runs": Entry("list the runs of the store", "stepdown runs"),
+        "grade": Entry("grade stored solutions again", "stepdown grade RUN --grader strict"),
+        "calibrate": Entry("the threshold of a cascade", "stepdown calibrate CHEAP DEAR --accuracy 0.8"),
+        "prefer": Entry("which of two runs explains better", "stepdown prefer RUN OTHER --judge openai/gpt-4o"),
+        "import": Entry("others' traces into runs, chains into a corpus", "stepdown import traces.csv"),
+        "export": Entry("runs, corpora, students in another form", "stepdown export RUN --to jsonl --out traces.jsonl"),
+        "store": Entry("check, copy, compact and merge stores", "stepdown store check"),
+    },
+    "read": {
+        "report": Entry("runs side by side: accuracy, tests, tokens, money", "stepdown report --html report.html"),
+        "traces": Entry("what was asked and answered", "stepdown traces RUN --where wrong -n 3"),
+        "plans": Entry("show, edit or export plans", "stepdown plans RUN --edit gsm8k/test/12"),
+        "audit": Entry("leaks, faulty plans, who is to blame", "stepdown audit RUN"),
+    },
+    "distil": {
+        "sample": Entry(
+            "a teacher's chains as a corpus",
+            "stepdown sample gsm8k --teacher openai/gpt-4o --chains 30 --out chains",
+        ),
+        "keep": Entry("filters that keep some of them", "stepdown keep chains right distinct per-problem=5 --out kept"),
+        "train": Entry("a student from a corpus", "stepdown train kept --base smollm2-135m --out students/smol"),
+        "study": Entry(
+            "train and test a grid of students",
+            "stepdown study kept --base smollm2-135m --test gsm8k --out students",
+        ),
+    },
+    "serve": {
+        "serve": Entry("pages in a browser, and an endpoint at /v1", "stepdown serve --open"),
+    },
+}
+EXAMPLES = {verb: entry.example for group in GROUPS.values() for verb, entry in group.items()}
+FIRST = ("demo", "ask", "doctor")
+
+
+def overview() -> str:
+    """Return the verbs by group, a line each, and what to try first, in 80 columns."""
+    return "\n".join(_lines())
+
+
+def _lines() -> Iterator[str]:
+    yield f"stepdown {__version__}: step reasoning down from big language models to small ones"
+    for group, verbs in GROUPS.items():
+        yield ""
+        for verb, entry in verbs.items():
+            title = group if verb == next(iter(verbs)) else ""
+            yield painted(f"{title:<8}", "1", sys.stdout) + painted(f"{verb:<11}", "36", sys.stdout) + entry.words
+    yield from ("", "`stepdown help VERB` says what a verb takes. Try first:")
+    yield from (f"  {EXAMPLES[verb]}" for verb in FIRST)
+
+
+def example_of(verb: str) -> str:
+    """Return what the help of a verb ends with."""
+    return f"Example:\n\n    {EXAMPLES[verb]}"
