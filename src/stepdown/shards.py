@@ -26,6 +26,20 @@ class Shard(msgspec.Struct, frozen=True, order=True):
         return problem_hash(problem) % self.of == self.number - 1
 
 
+class Part(msgspec.Struct, frozen=True):
+    """What one of `of` processes of a command does, by places: of every `of` problems the one at `number`, from 0.
+
+    Nothing keeps which process did what: the next command may be cut into others.
+    """
+
+    number: int
+    of: int
+
+    def holds(self, place: int) -> bool:
+        """Whether the problem at a place is of this part."""
+        return place % self.of == self.number
+
+
 def problem_hash(problem: Problem) -> int:
     """Return 64 bits of the hash of a problem's question and choices.
 

@@ -1,15 +1,22 @@
 """The problems that a command line chooses."""
 
 from stepdown.cli.console.terminal import say
-from stepdown.problems import Columns, Problems, datasets, load_problems
+from stepdown.problems import Columns, Dataset, Problems, datasets, load_problems
 from stepdown.settings import ProblemSettings
 
 
 def load_chosen(chosen: ProblemSettings, name: str, *, preferred: str = "") -> Problems:
+    """Return what `read_chosen` does, and say how many problems of each kind a file has."""
+    problems_found = read_chosen(chosen, name, preferred=preferred)
+    if not _named(chosen, name):
+        say(_count_kinds(problems_found))
+    return problems_found
+
+
+def read_chosen(chosen: ProblemSettings, name: str, *, preferred: str = "") -> Problems:
     """Return the chosen problems of a data set, of its `preferred` split unless one is named."""
-    named = [one for one in datasets() if one.name == name and chosen.data is None]
-    known = any(preferred in one.splits for one in named)
-    problems_found = load_problems(
+    known = any(preferred in one.splits for one in _named(chosen, name))
+    return load_problems(
         name,
         split=preferred if known and chosen.split is None else chosen.split,
         limit=chosen.limit,
@@ -19,9 +26,10 @@ def load_chosen(chosen: ProblemSettings, name: str, *, preferred: str = "") -> P
         seed=chosen.problems_seed,
         code=True,
     )
-    if not named:
-        say(_count_kinds(problems_found))
-    return problems_found
+
+
+def _named(chosen: ProblemSettings, name: str) -> list[Dataset]:
+    return [one for one in datasets() if one.name == name and chosen.data is None]
 
 
 def _columns(chosen: ProblemSettings) -> Columns | None:

@@ -10,9 +10,10 @@ from msgspec import structs
 from stepdown.audits import keep_audits
 from stepdown.cli.console.interrupts import LEASH, interruptible
 from stepdown.cli.console.passes import telling
-from stepdown.cli.console.progress import Entry, SpendingMeter, screen
+from stepdown.cli.console.progress import Entry, Screen, SpendingMeter, screen
 from stepdown.cli.console.review_prompt import ReviewPrompt
 from stepdown.cli.grid import Players
+from stepdown.cli.parts import Parts
 from stepdown.cli.progress_lines import ProgressLines
 from stepdown.cli.run_summaries import Paid, Result, result_of
 from stepdown.errors import Interrupted, StepdownError
@@ -32,7 +33,8 @@ class Session:
     """Runs tasks at once within one budget; `results` and `stopped` say what became of them.
 
     At a `reviewer` a person decides on each plan while a run goes on: then one task runs after another. `watch` is told
-    the counts of a run as they grow, beside the `screen`; the task at `first` gets a head start.
+    the counts of a run as they grow, beside the `screen`; the task at `first` gets a head start. `parts` are processes
+    that do the work in place of this one.
     """
 
     def __init__(
@@ -43,8 +45,9 @@ class Session:
         *,
         reviewer: ReviewPrompt | None = None,
         first: int | None = None,
+        parts: Parts | None = None,
     ) -> None:
-        self.reviewer, self.first = reviewer, first
+        self.reviewer, self.first, self.parts = reviewer, first, parts
         self.watch: ProgressCallback | None = None
         self.tasks, self.players, self.store = tasks, players, players.store
         self.prices = Prices(money.prices)
@@ -55,7 +58,7 @@ class Session:
         self.seconds = 0.0
         self.settings = self._settings()
         self.entries = self._entries()
-        self.screen = screen(self.spending, self.entries, talking=reviewer is not None)
+        self.screen: Screen = screen(self.spending, self.entries, talking=reviewer is not None)
         self._counts: dict[str, LiveCounts] = {}
         self._lines: dict[str, ProgressLines] = {}
 
@@ -103,8 +106,7 @@ class Session:
         """Run all tasks; what was answered is kept whatever happens."""
         self.players.fetch()
         began = time.monotonic()
-        with interruptible(self.stop), self.screen:
-            run_loop(self._work())
+        self.solve(self.screen)
         self.seconds = time.monotonic() - began
         for run in self.settings:
             if run in self._counts:
@@ -112,6 +114,12 @@ class Session:
         if not isinstance(self.stopped, Interrupted):
             written = [result.run for result in self.results]
             keep_audits(self.store.path, written, progress=telling("leaks and faults", "traces"))
+
+    def solve(self, screen: Screen, *, held: bool | None = None) -> None:
+        """Run all tasks while a screen follows them; `held` is what `interruptible` is told."""
+        self.screen = screen
+        with interruptible(self.stop, held=held), screen:
+            run_loop(self._work())
 
     async def _work(self) -> None:
         together = [[task] for task in self.tasks] if self.reviewer else [list(self.tasks)]
@@ -127,9 +135,12 @@ class Session:
         asking = [self.store.id_of(task.settings()) for task in tasks if task.review]
         try:
             async with self.reviewer.asking(asking[0]) if self.reviewer and asking else nullcontext():
-                await run_together(
-                    tasks, self.store, budget=self.budget, progress=self._follow, stop=self.stop, first=self.first
-                )
+                if self.parts:
+                    await self.parts.work(self.stop, self.budget, self._follow)
+                else:
+                    await run_together(
+                        tasks, self.store, budget=self.budget, progress=self._follow, stop=self.stop, first=self.first
+                    )
         except StepdownError as error:
             self.stop(error)
         for run, lines in self._lines.items():

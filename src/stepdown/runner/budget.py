@@ -78,9 +78,10 @@ class Budget:
         """Count spending, of an earlier command unless a run is named."""
         cost = self.pricing.cost(model, usage)
         self.priced = self.priced and cost is not None
-        self._count(cost or 0.0, usage.input + usage.output if usage else 0, run)
+        self.count(cost or 0.0, usage.input + usage.output if usage else 0, run)
 
-    def _count(self, money: float, tokens: int, run: str | None) -> None:
+    def count(self, money: float, tokens: int, run: str | None) -> None:
+        """Count so many US dollars and tokens, as `add` does those of one usage."""
         self.spent_money += money
         self.spent_tokens += tokens
         if run is not None:
@@ -120,7 +121,7 @@ class Budget:
         """
         self._release(reservation)
         if usages is None:
-            self._count(reservation.money, reservation.tokens, reservation.run)
+            self.count(reservation.money, reservation.tokens, reservation.run)
             self.priced = self.priced and self.pricing.cost(reservation.model, Usage(1, 1)) is not None
         for usage in usages or ():
             self.add(reservation.model, usage, reservation.run)

@@ -11,6 +11,7 @@ from stepdown.problems import Fingerprint
 from stepdown.runner.attempt import Attempts
 from stepdown.runner.calls import Calls
 from stepdown.runner.task import Task
+from stepdown.shards import Part
 from stepdown.store import Run, Store, StoredTrace, check_shard, put_shard
 from stepdown.types import Backoff, Grade, Grader, Model, Problem, Trace
 
@@ -89,23 +90,23 @@ class LiveRun:
         self.fingerprint = fingerprint.digits
 
     def _todo(self) -> Iterator[Place]:
-        done = self.run.done(self.task.samples)
+        done, part = self.run.done(self.task.samples), self.task.part or Part(0, 1)
         next_done = next(done, None)
         for ordinal, (problem, planned) in enumerate(paired(self._problems(), self.task.plans.control)):
             if ordinal == next_done:
                 next_done = next(done, None)
                 continue
-            if not self.task.takes(problem):
+            if not (part.holds(ordinal) and self.task.takes(problem)):
                 continue
             yield ordinal, problem, planned
 
     def _count_done(self) -> None:
-        """Start from what the run already has."""
-        done = self.run.finished(self.task.samples)
+        """Start from what the run already has of this part of it."""
+        done = self.run.finished(self.task.samples, self.task.part)
         self.counts.solved = done.total
         self.counts.right, self.counts.graded, self.counts.truncated = done.right, done.graded, done.truncated
         self.counts.cached = done.calls
-        if self.task.shard is not None:
+        if self.task.shard is not None or self.task.part is not None:
             self.counts.total = done.total + self.task.samples * sum(1 for _ in self._todo())
 
     def note_backoff(self) -> bool:
@@ -155,7 +156,7 @@ def _opened(task: Task, store: Store) -> Run:
         check_shard(store, store.id_of(task.settings()), task.shard)
     run = store.open_run(task.settings())
     run.grader = task.grader.name
-    if task.shard is not None:
+    if task.shard is not None and (task.part is None or task.part.number == 0):
         put_shard(run, task.shard, sum(map(task.shard.holds, task.problems)))
     return run
 

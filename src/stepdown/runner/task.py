@@ -13,7 +13,7 @@ from stepdown.prompts import DEFAULT, PromptSet
 from stepdown.runner.controls import marked
 from stepdown.runner.held_plans import Review
 from stepdown.runner.plan_sources import Plans
-from stepdown.shards import Shard
+from stepdown.shards import Part, Shard
 from stepdown.types import Grader, Method, Model, Problem, Role, Sampling, Settings
 from stepdown.usercode import code_of, source_of
 
@@ -23,7 +23,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     `role` is what the solving model's calls count as: a teacher's, where its solutions are to become a corpus.
     `review` is shown each plan before the student is, and returns the one to follow. Of a `shard` only its problems
-    are solved; its run is named by all of them, as the run is that the shards make together.
+    are solved; its run is named by all of them, as the run is that the shards make together. A `part` of these is what
+    one of several processes solves.
     """
 
     problems: Problems
@@ -39,6 +40,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     role: Role = "student"
     review: Review | None = None
     shard: Shard | None = None
+    part: Part | None = None
 
     def __post_init__(self) -> None:
         for model in (self.student, self.teacher):

@@ -8,6 +8,7 @@ from typing import Any
 
 from stepdown.errors import StoreError, UnknownName, UsageError
 from stepdown.identity import digest, ways
+from stepdown.shards import Part
 from stepdown.store.connection import MEND
 from stepdown.store.database import Database
 from stepdown.store.grade_blocks import GradeBlock
@@ -236,16 +237,18 @@ class Run:
             yield from (ordinal for (ordinal,) in page)
             after = page[-1][0]
 
-    def finished(self, samples: int = 1) -> Summary:
-        """Count the traces at the places `done` streams, and nothing else; their tokens are not summed."""
+    def finished(self, samples: int = 1, part: Part | None = None) -> Summary:
+        """Count the traces at the places `done` streams, or those of a part; their tokens are not summed."""
+        part = part or Part(0, 1)
         right, graded, total, truncated, calls = self.store.db.execute(
             """select coalesce(sum(right), 0), coalesce(sum(graded), 0), coalesce(sum(total), 0),
                       coalesce(sum(truncated), 0), coalesce(sum(calls), 0)
                from (select sum(verdict = 'right') as right, sum(verdict != 'ungraded') as graded, count(*) as total,
                             sum(truncated) as truncated, sum(json_array_length(calls)) as calls
                      from traces join grades using (run, ordinal, sample)
-                     where run = ? and error is null and grader = ? group by ordinal having count(*) >= ?)""",
-            (self.id, self.grader, samples),
+                     where run = ? and error is null and grader = ? and ordinal % ? = ?
+                     group by ordinal having count(*) >= ?)""",
+            (self.id, self.grader, part.of, part.number, samples),
         ).fetchone()
         return Summary(right, graded, total, truncated, 0, calls, {})
 

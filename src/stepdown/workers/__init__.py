@@ -1,7 +1,9 @@
 """One function over many items: here, in processes of this machine, or on a cluster."""
 
 from stepdown.errors import WorkerLost
+from stepdown.workers.child import HEAD, read_frame
 from stepdown.workers.opening import RAY, check_place, open_workers
+from stepdown.workers.outcomes import WorkError, result_of, work_error
 from stepdown.workers.pool import TRIES, SerialPool, WorkerPool
 from stepdown.workers.processes import ProcessPool
 from stepdown.workers.ray_cluster import (
@@ -18,6 +20,7 @@ from stepdown.workers.ray_pool import RayPool
 
 __all__ = [
     "ADDRESS",
+    "HEAD",
     "RAY",
     "TRIES",
     "ClusterNode",
@@ -25,6 +28,7 @@ __all__ = [
     "RayPool",
     "SerialPool",
     "Versions",
+    "WorkError",
     "WorkerLost",
     "WorkerPool",
     "check_place",
@@ -33,5 +37,8 @@ __all__ = [
     "nodes",
     "open_workers",
     "other_versions",
+    "read_frame",
+    "result_of",
     "versions",
+    "work_error",
 ]

@@ -56,7 +56,12 @@ def perform(work: WorkItem) -> WorkResult | WorkError:
     try:
         return WorkResult(work.function(work.item))
     except Exception as error:
-        return WorkError(type(error), error.args, dict(vars(error)), work.name, traceback.format_exc())
+        return work_error(error, work.name)
+
+
+def work_error(error: BaseException, name: str = "") -> WorkError:
+    """Return an error as it is told to another process; `name` is what its item is called."""
+    return WorkError(type(error), error.args, dict(vars(error)), name, traceback.format_exc())
 
 
 def perform_pickled(pickled: bytes) -> bytes:

@@ -20,11 +20,12 @@ _STDIN, _STDERR = 0, 2
 
 
 @contextmanager
-def interruptible(stop: Stop) -> Iterator[None]:
+def interruptible(stop: Stop, *, held: bool | None = None) -> Iterator[None]:
     """Turn the first signal into a stop and any further one into `KeyboardInterrupt`, inside the `with`.
 
     Raised in the middle of asyncio's own work it would leave tasks that wait for ever: so the second signal cancels
-    every task, and only a third is raised where it finds the program.
+    every task, and only a third is raised where it finds the program. The end of stdin is such a signal where it is
+    `held`: by default where `LEASH` says so, else silently, as by the command that this is a part of.
     """
     signals = 0
 
@@ -36,12 +37,14 @@ def interruptible(stop: Stop) -> Iterator[None]:
                 raise KeyboardInterrupt
             return
         stop(Interrupted())
+        if held:
+            return  # who holds it has said so
         # Not through the stream: the signal may have come in the middle of a write to it.
         with suppress(OSError):
             os.write(_STDERR, b"interrupted: finishing what was begun; once more stops at once\n")
 
     before = {number: signal.signal(number, heed) for number in SIGNALS}
-    if os.environ.get(LEASH):
+    if held or (held is None and os.environ.get(LEASH)):
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
         yield

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import msgspec
 
@@ -128,6 +128,24 @@ class Overall:
 
 
 _SUMMED = ("solved", "right", "graded", "errors")
+
+
+class Screen(Protocol):
+    """What follows the runs of a command while it is entered."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...
+
+    def update(self, counts: LiveCounts) -> None:
+        """Take in the counts of a run."""
+        ...
+
+    def aside(self, write: Callable[[], None]) -> None:
+        """Let something else be written."""
+        ...
 
 
 class _Pace:

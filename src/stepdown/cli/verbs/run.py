@@ -1,5 +1,6 @@
 """`stepdown run`: solve and grade a data set, one setting or a grid of them."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,9 +12,13 @@ from stepdown.cli.estimates import show_estimates
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players, tasks_of
 from stepdown.cli.options import SETTINGS, OutputOptions
+from stepdown.cli.part_news import PartOrder
+from stepdown.cli.parts import cut
 from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.run_summaries import show_results
 from stepdown.cli.session import Session
+from stepdown.cli.unused_options import refuse
+from stepdown.cli.work_options import Jobs
 from stepdown.errors import blaming
 from stepdown.settings import (
     EndpointSettings,
@@ -26,9 +31,28 @@ from stepdown.settings import (
 from stepdown.text import counted
 
 Review = Annotated[bool, Parameter(show_default=False, group=SETTINGS)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RunWork:
+    """How a command works.
+
+    Parameters
+    ----------
+    review
+        Hold each plan for you before the student sees it, here and in the browser (`stepdown serve`).
+    jobs
+        Send, grade and store in this many processes, which share the calls in flight (docs/fleet.md).
+    """
+
+    review: Review = False
+    jobs: Jobs = 1
+
+
 GRID = GridSettings()
 PROBLEMS, SAMPLING, MONEY, SHARD = ProblemSettings(), RunSampling(), RunBudgetSettings(), ShardSettings()
-ENDPOINT, OUTPUT = EndpointSettings(), OutputOptions()
+ENDPOINT, OUTPUT, WORKING = EndpointSettings(), OutputOptions(), RunWork()
 
 
 @verb
@@ -43,7 +67,7 @@ def run(
     spend: RunBudgetSettings = MONEY,
     endpoint: EndpointSettings = ENDPOINT,
     output: OutputOptions = OUTPUT,
-    review: Review = False,
+    work: RunWork = WORKING,
 ) -> int:
     """Solve and grade a data set.
 
@@ -51,21 +75,26 @@ def run(
     ----------
     dataset
         A data set (`stepdown datasets` lists them), or a .jsonl, .json, .csv or .parquet file.
-    review
-        Hold each plan for you before the student sees it, here and in the browser (`stepdown serve`).
     """
+    if work.review and work.jobs > 1:
+        refuse(["--jobs"], "a person decides on one plan after another", "leave it out")
     part = shard.chosen
     with blaming("DATASET"):
         chosen = load_chosen(problems, dataset)
     with output.open() as store:
         players = Players(store, endpoint)
         tasks = [structs.replace(task, shard=part) for task in tasks_of(chosen, grid, sampling, players)]
-        reviewer = ReviewPrompt(store) if review else None
+        reviewer = ReviewPrompt(store) if work.review else None
         held = reviewer.reviewed(tasks) if reviewer else tasks
         if spend.estimate:
             ids = [store.id_of(task.settings()) for task in held]
             return show_estimates(tasks, store, spend, as_json=output.json, runs=ids)
-        session = Session(held, players, spend, reviewer=reviewer)
+        order = PartOrder(
+            store=store.path, dataset=dataset, problems=problems, grid=grid, sampling=sampling, shard=part,
+            money=spend, endpoint=endpoint,
+        )  # fmt: skip
+        parts = cut(order, work.jobs, players) if work.jobs > 1 else None
+        session = Session(held, players, spend, reviewer=reviewer, parts=parts)
         session.work()
         return finish(session, as_json=output.json)
 
