@@ -27,7 +27,7 @@ class PartOrder(msgspec.Struct, frozen=True, kw_only=True):
     part: Part = Part(0, 1)
 
 
-class PartCounts(msgspec.Struct, frozen=True):
+class PartProgress(msgspec.Struct, frozen=True):
     """How far a run is in one process: what it counts there, and the US dollars and tokens that it took there."""
 
     counts: LiveCounts
@@ -41,7 +41,7 @@ class PartEnd(msgspec.Struct, frozen=True):
     error: WorkError | None
 
 
-PartNews = PartCounts | PartEnd
+PartNews = PartProgress | PartEnd
 
 
 def frame_of(value: Any) -> bytes:

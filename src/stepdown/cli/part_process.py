@@ -16,7 +16,7 @@ from msgspec import structs
 
 from stepdown.cli.console.interrupts import LEASH
 from stepdown.cli.grid import Players, tasks_of
-from stepdown.cli.part_news import PartCounts, PartEnd, PartOrder, send
+from stepdown.cli.part_news import PartProgress, PartEnd, PartOrder, send
 from stepdown.cli.problem_choice import read_chosen
 from stepdown.cli.session import Session
 from stepdown.errors import Interrupted, StepdownError
@@ -55,7 +55,7 @@ class _Teller:
     def _tell(self, counts: LiveCounts) -> None:
         self._told[counts.run] = time.monotonic()
         spent = self._budget.by_run[counts.run]
-        send(self._out, PartCounts(counts, spent.money, spent.tokens))
+        send(self._out, PartProgress(counts, spent.money, spent.tokens))
 
 
 def work(order: PartOrder, out: IO[bytes]) -> StepdownError | None:

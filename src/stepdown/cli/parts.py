@@ -19,7 +19,7 @@ from msgspec import structs
 
 from stepdown.cli.console.terminal import say
 from stepdown.cli.grid import Players
-from stepdown.cli.part_news import PartCounts, PartEnd, PartOrder, frame_of
+from stepdown.cli.part_news import PartProgress, PartEnd, PartOrder, frame_of
 from stepdown.errors import StepdownError, UsageError, WorkerLost
 from stepdown.runner import Budget, LiveCounts, ProgressCallback, Stop
 from stepdown.shards import Part
@@ -39,7 +39,7 @@ class Parts:
     def __init__(self, orders: Sequence[PartOrder]) -> None:
         self.orders = orders
         self._processes: list[Process] = []
-        self._counts: dict[str, dict[int, PartCounts]] = {}
+        self._counts: dict[str, dict[int, PartProgress]] = {}
         self._said: dict[str, float] = {}
 
     async def work(self, stop: Stop, budget: Budget, follow: ProgressCallback) -> None:
@@ -58,8 +58,9 @@ class Parts:
                 if stop.why is not None and not told:
                     told = True
                     self._signal()
-            for run in self._counts:
-                follow(self._sum(run))
+            for run, known in self._counts.items():
+                if len(known) < len(self.orders):
+                    follow(self._sum(run))
         finally:
             await self._end(following)
 
@@ -70,19 +71,22 @@ class Parts:
         with suppress(asyncio.IncompleteReadError):
             while True:
                 (length,) = struct.unpack(HEAD, await process.stdout.readexactly(struct.calcsize(HEAD)))
-                news: PartCounts | PartEnd = pickle.loads(await process.stdout.readexactly(length))
+                news: PartProgress | PartEnd = pickle.loads(await process.stdout.readexactly(length))
                 if isinstance(news, PartEnd):
                     ended = True
                     _raise_in(stop, news)
                 else:
                     self._count(place, news, budget)
-                    if len(self._counts[news.counts.run]) == len(self.orders):
-                        follow(self._sum(news.counts.run))
+                    sums = self._sum(news.counts.run)
+                    begun = len(self._counts[news.counts.run]) == len(self.orders)
+                    # Of the end each process tells twice: that all is solved, and when it ended.
+                    if begun and (sums.solved < sums.total or sums.ended is not None):
+                        follow(sums)
         await process.wait()
         if not ended and stop.why is None:
             stop(WorkerLost(f"part {place + 1} of {len(self.orders)}", 1))
 
-    def _count(self, place: int, news: PartCounts, budget: Budget) -> None:
+    def _count(self, place: int, news: PartProgress, budget: Budget) -> None:
         known = self._counts.setdefault(news.counts.run, {})
         before = known.get(place)
         budget.count(
