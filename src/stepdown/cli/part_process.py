@@ -16,7 +16,7 @@ from msgspec import structs
 
 from stepdown.cli.console.interrupts import LEASH
 from stepdown.cli.grid import Players, tasks_of
-from stepdown.cli.part_news import PartProgress, PartEnd, PartOrder, send
+from stepdown.cli.part_news import PartEnd, PartOrder, PartProgress, send
 from stepdown.cli.problem_choice import read_chosen
 from stepdown.cli.session import Session
 from stepdown.errors import Interrupted, StepdownError

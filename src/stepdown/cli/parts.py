@@ -19,7 +19,7 @@ from msgspec import structs
 
 from stepdown.cli.console.terminal import say
 from stepdown.cli.grid import Players
-from stepdown.cli.part_news import PartProgress, PartEnd, PartOrder, frame_of
+from stepdown.cli.part_news import PartEnd, PartOrder, PartProgress, frame_of
 from stepdown.errors import StepdownError, UsageError, WorkerLost
 from stepdown.runner import Budget, LiveCounts, ProgressCallback, Stop
 from stepdown.shards import Part
