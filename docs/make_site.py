@@ -138,8 +138,12 @@ def cell_texts(cell: dict[str, Any]) -> Iterator[str]:
         return
     yield f"```py\n{source}\n```"
     for output in cell.get("outputs", ()):
-        text = "".join(output.get("text", output.get("data", {}).get("text/plain", "")))
-        yield f"```text\n{text.rstrip()}\n```"
+        data = output.get("data", {})
+        if "text/html" in data:
+            yield "".join(data["text/html"])
+        else:
+            text = "".join(output.get("text", data.get("text/plain", "")))
+            yield f"```text\n{text.rstrip()}\n```"
 
 
 def llms(pages: Path) -> str:

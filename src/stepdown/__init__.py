@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Trace,
         Usage,
     )
+    from stepdown.web import open_page
 
 _HOMES = {
     "audits": ("audit",),
@@ -60,6 +61,7 @@ _HOMES = {
     "reports": ("report",),
     "runner": ("Budget", "Plans", "Task", "grade", "load_plans", "open_store", "run", "run_tasks", "solve"),
     "store": ("Run", "Store"),
+    "web": ("open_page",),
     "types": (
         "Ask",
         "Call",
@@ -135,6 +137,7 @@ __all__ = [
     "load_problems",
     "load_prompts",
     "open_corpus",
+    "open_page",
     "open_store",
     "prefer",
     "report",

@@ -63,5 +63,7 @@ def test_a_public_name_shows_its_signature(site: Path) -> None:
 def test_the_notebook_runs(tmp_path: Path) -> None:
     notebook = nbformat.read(DOCS / "quickstart.ipynb", as_version=4)  # type: ignore[no-untyped-call]
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    shown = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ()))
-    assert "2 runs on wordsums-2/test" in shown and "40/40" in shown
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    shown = "".join(output.get("data", {}).get("text/html", "") for output in outputs)
+    assert "2 runs on wordsums-2/test" in shown and "40/40" in shown and "plan by teacher" in shown
+    assert "40 of 40 · 40 right of 40 graded" in shown and "shape: (40, 5)" in shown

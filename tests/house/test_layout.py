@@ -14,7 +14,19 @@ FLOORS = {
     **dict.fromkeys(
         (
             *("types", "errors", "extras", "files", "identity", "usercode", "version", "text", "tabular", "untrusted"),
-            *("prompts", "answers", "questions", "settings", "events", "toml_files", "shards", "loops", "usual_stops"),
+            *(
+                "prompts",
+                "answers",
+                "questions",
+                "settings",
+                "events",
+                "toml_files",
+                "shards",
+                "loops",
+                "usual_stops",
+                "cells",
+                "frames",
+            ),
         ),
         0,
     ),

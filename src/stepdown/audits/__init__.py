@@ -25,6 +25,7 @@ from stepdown.audits.plan_faults import FaultKind, PlanFault, faults
 from stepdown.audits.termination import EndingKind, contradicts, loops, termination_faults
 from stepdown.errors import UsageError
 from stepdown.store import BY_PERSON, Run, verdicts_of
+from stepdown.text import Table, fragment, html_table, html_text
 from stepdown.types import Grade, Verdict
 
 __all__ = [
@@ -84,6 +85,15 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
         """Return plain values: the object `stepdown audit --json` prints."""
         fields: dict[str, Any] = msgspec.to_builtins(self)
         return fields
+
+    def __repr__(self) -> str:
+        return f"Audit({len(self.runs)} runs, {len(self.cases)} wrong traces, {len(self.edits)} plans worth an edit)"
+
+    def _repr_html_(self) -> str:
+        edits = tuple((str(one.score), one.run, one.problem, "; ".join(one.reasons)) for one in self.edits[:SHOWN])
+        table = Table("Plans most worth an edit", ("score", "run", "problem", "why"), edits, 4)
+        found = (html_text("\n".join(_paragraph(one)[1:]), _paragraph(one)[0]) for one in self.runs)
+        return fragment("audit", *found, html_table(table) if edits else "")
 
     def __str__(self) -> str:
         lines = [line for one in self.runs for line in (*_paragraph(one), "")]

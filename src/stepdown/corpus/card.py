@@ -1,5 +1,6 @@
 """The card of a corpus: what it holds, where it came from and what was kept of it, for programs and for people."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +9,7 @@ import msgspec
 from stepdown.errors import UsageError
 from stepdown.files import write_whole
 from stepdown.settings import in_words
-from stepdown.text import in_markdown
+from stepdown.text import Table, clipped, fragment, html_facts, html_table, html_text, in_markdown
 from stepdown.types import Sampling
 from stepdown.untrusted import reading
 
@@ -92,6 +93,22 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         """What one row holds, as a noun: of a pair's two texts each has a row."""
         return "text" if self.content == "preference" else self.content
 
+    def __repr__(self) -> str:
+        return f"Card({self.dataset}: {self.chains:,} {self.row}s of {self.problems:,} problems, {self.right:,} right)"
+
+    def _repr_html_(self) -> str:
+        teachers = {f"{self.row}s by {name}": f"{number:,}" for name, number in sorted(self.teachers.items())}
+        shares = ((one.filter, f"{one.chains_kept:,} of {one.chains_in:,}") for one in self.selection)
+        kept = tuple((str(at), *share) for at, share in enumerate(shares, 1))
+        selection = html_table(Table("Selection", ("#", "filter", "kept"), kept, 2)) if kept else ""
+        notes = html_text("\n".join(self.notes), "notes") if self.notes else ""
+        title = f"{self.dataset}: a corpus of {self.row}s"
+        return fragment(title, html_facts({**dict(_facts(self, _one_line)), **teachers}), selection, notes)
+
+
+def _one_line(text: str, most: int = 300) -> str:
+    return clipped(text, most)
+
 
 class _Versioned(msgspec.Struct):
     version: int
@@ -122,7 +139,7 @@ def write_card(folder: Path, card: Card) -> None:
 
 def readme(card: Card) -> str:
     """Return the card as Markdown for people; every name and note is escaped."""
-    facts = [f"| {name} | {value} |" for name, value in _facts(card) if value]
+    facts = [f"| {name} | {value} |" for name, value in _facts(card, in_markdown) if value]
     parts = [
         f"# {in_markdown(card.dataset)}: a corpus of {card.content}s",
         "\n".join(["| what | |", "|---|---|", *facts]),
@@ -137,27 +154,28 @@ def readme(card: Card) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _facts(card: Card) -> list[tuple[str, str]]:
-    prompts = f"{in_markdown(card.prompt_set)} {in_markdown(card.prompts)}".strip()
+def _facts(card: Card, safe: Callable[..., str]) -> list[tuple[str, str]]:
+    """Return what is known, by name; `safe(text, most)` makes text of strangers fit to be shown."""
+    prompts = f"{safe(card.prompt_set)} {safe(card.prompts)}".strip()
     return [
         ("problems", f"{card.problems:,}"),
         (f"{card.row}s", f"{card.chains:,}"),
         ("pairs", f"{card.chains // 2:,}" if card.content == "preference" else ""),
         ("right / graded", f"{card.right:,} / {card.graded:,}"),
-        ("graders", ", ".join(map(in_markdown, card.graders))),
-        ("origin", in_markdown(card.origin)),
-        ("teachers say they are", ", ".join(map(in_markdown, card.versions))),
-        ("method", in_markdown(card.method)),
+        ("graders", ", ".join(map(safe, card.graders))),
+        ("origin", safe(card.origin)),
+        ("teachers say they are", ", ".join(map(safe, card.versions))),
+        ("method", safe(card.method)),
         ("prompts", prompts),
         ("sampling", in_words(card.sampling) if card.sampling else ""),
         ("edited by a person", f"{card.edits:,}" if card.edits else ""),
-        ("licence", in_markdown(card.licence, 2_000)),
-        ("kept from", in_markdown(card.kept_from)),
-        ("fingerprint", in_markdown(card.fingerprint)),
+        ("licence", safe(card.licence, 2_000)),
+        ("kept from", safe(card.kept_from)),
+        ("fingerprint", safe(card.fingerprint)),
         ("split by problem into", f"{len(card.buckets):,} buckets" if card.buckets else ""),
         ("questions", "unknown" if card.questions is None else f"{card.questions:,} different ones"),
         ("questions its teachers met", f"{card.behind:,}" if card.behind else ""),
-        ("trained on what nobody knows", ", ".join(map(in_markdown, card.unknown))),
+        ("trained on what nobody knows", ", ".join(map(safe, card.unknown))),
     ]
 
 

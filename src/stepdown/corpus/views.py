@@ -22,6 +22,7 @@ from stepdown.files import resumable_folder
 from stepdown.object_stores import address_of
 from stepdown.questions import NONE, Keys, keys_of, read_keys
 from stepdown.shards import Shard
+from stepdown.text import html_facts
 from stepdown.types import Chain
 from stepdown.version import __version__
 from stepdown.workers import SerialPool, WorkerPool
@@ -44,6 +45,10 @@ class Corpus:
     def __repr__(self) -> str:
         kept = "".join(f".keep({step.filter.name!r})" for step in self._steps)
         return f"<Corpus {str(self.path)!r}, {self.card.chains:,} {self.card.row}s>{kept}"
+
+    def _repr_html_(self) -> str:
+        kept = "; ".join(step.filter.name for step in self._steps)
+        return html_facts({"folder": str(self.path), "kept of it": kept}) + self.card._repr_html_()
 
     @property
     def name(self) -> str:

@@ -2,16 +2,13 @@
 
 from stepdown.exchange.corpus_exporters import TUNING_FORMATS, export_corpus
 from stepdown.exchange.corpus_importers import import_corpus
-from stepdown.exchange.jsonl_runs import TraceLine, describe
 from stepdown.exchange.run_exporters import FORMATS, as_exporter, export_run
 from stepdown.exchange.run_importers import import_traces
 
 __all__ = [
     "FORMATS",
     "TUNING_FORMATS",
-    "TraceLine",
     "as_exporter",
-    "describe",
     "export_corpus",
     "export_run",
     "import_corpus",

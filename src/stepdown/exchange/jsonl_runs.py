@@ -1,4 +1,4 @@
-"""A trace as one line of JSON: the object `stepdown traces --json` prints, and the whole line a run is exported as."""
+"""A trace as the whole line of JSON that a run is exported as."""
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -9,33 +9,19 @@ import msgspec
 
 from stepdown.errors import BadRow
 from stepdown.models import Prices
-from stepdown.store import Annotation, DecidedReview, Edit, Run, grades_of, stored_annotations, stored_reviews
+from stepdown.store import (
+    Annotation,
+    DecidedReview,
+    Edit,
+    Run,
+    TraceLine,
+    grades_of,
+    stored_annotations,
+    stored_reviews,
+    trace_line,
+)
 from stepdown.tabular import decoded_lines
-from stepdown.types import Call, Grade, Kind, Plan, Problem, Role, Settings, Trace, Verdict
-
-
-class TraceLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What `traces --json` says of a trace.
-
-    `tokens` are input and output together, by role, of the calls this trace itself made; None where an endpoint
-    did not say. `cost` is in US dollars, None where a price is unknown.
-    """
-
-    run: str
-    problem: str
-    sample: int
-    question: str
-    gold: str
-    found: str | None
-    verdict: Verdict
-    grader: str
-    error: str | None
-    truncated: bool
-    plan: str | None
-    solution: str | None
-    tokens: dict[Role, int | None]
-    cost: float | None
-
+from stepdown.types import Call, Grade, Kind, Plan, Problem, Settings, Trace
 
 # What the store can count, and add up over a million calls.
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
@@ -83,44 +69,6 @@ _HINT = (
     "mend or remove the row; a file of plans is read by `stepdown run --plans FILE`, "
     "a file of chains by `stepdown import FILE --out CORPUS`"
 )
-
-
-def describe(run: str, trace: Trace, grade: Grade, prices: Prices) -> TraceLine:
-    """Return a trace of a run, with its grade, as the object that `traces --json` prints."""
-    return TraceLine(
-        run=run,
-        problem=trace.problem.id,
-        sample=trace.sample,
-        question=trace.problem.question,
-        gold=trace.problem.answer,
-        found=grade.found,
-        verdict=grade.verdict,
-        grader=grade.grader,
-        error=trace.error,
-        truncated=trace.truncated,
-        plan=trace.plan.text if trace.plan else None,
-        solution=trace.solution,
-        tokens=tokens_of(trace),
-        cost=cost_of(trace, prices),
-    )
-
-
-def tokens_of(trace: Trace) -> dict[Role, int | None]:
-    """Return input and output tokens by role, calls an earlier trace counted left out; None where unknown."""
-    counts: dict[Role, int | None] = {}
-    for call in trace.calls:
-        before, usage = counts.setdefault(call.role, 0), call.reply.usage
-        if not call.reply.cached:
-            unknown = before is None or usage is None
-            counts[call.role] = None if unknown else (before or 0) + (usage.input + usage.output if usage else 0)
-    return counts
-
-
-def cost_of(trace: Trace, prices: Prices) -> float | None:
-    """Return the US dollars of the calls this trace itself made; None where any price or usage is unknown."""
-    costs = [prices.cost(call.model, call.reply.usage) for call in trace.calls if not call.reply.cached]
-    known = [cost for cost in costs if cost is not None]
-    return round(sum(known), 10) if len(known) == len(costs) else None
 
 
 class HumanAdditions:
@@ -178,7 +126,7 @@ def _whole(settings: Settings, at: tuple[int, Trace], grade: Grade, extra: bytes
     ordinal, trace = at
     problem, plan = trace.problem, trace.plan or Plan("", "")
     return RunLine(
-        **msgspec.structs.asdict(describe(settings.id, trace, grade, prices)),
+        **msgspec.structs.asdict(trace_line(settings.id, trace, grade, prices)),
         method=trace.method,
         ordinal=ordinal,
         kind=problem.kind,

@@ -1,10 +1,10 @@
 """Runs into files: streamed, written beside their place and moved there whole."""
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
@@ -13,9 +13,8 @@ from stepdown.exchange import jsonl_runs, trace_of_thought_csv
 from stepdown.files import folder_beside, replacing
 from stepdown.models import Prices
 from stepdown.plugins import Found, find, names
-from stepdown.store import Run, annotations_by_trace
+from stepdown.store import ROLES, Run, TraceLine, annotations_by_trace, flat_rows
 
-ROLES = ("teacher", "student", "judge")
 PART = 4_096
 Exporter = Callable[[Run, Path, Prices], int]
 
@@ -71,28 +70,19 @@ def _write_lines(run: Run, path: Path, prices: Prices) -> int:
     return count
 
 
-def flat_rows(run: Run, prices: Prices) -> Iterator[dict[str, Any]]:
-    """Stream a run as flat rows: the fields of `traces --json`, tokens in a column for each role."""
-    for trace, grade in run.graded():
-        row = msgspec.structs.asdict(jsonl_runs.describe(run.id, trace, grade, prices))
-        tokens = row.pop("tokens")
-        cost = row.pop("cost")
-        yield row | {f"{role}_tokens": tokens.get(role) for role in ROLES} | {"cost": cost}
-
-
 def _write_csv(run: Run, path: Path, prices: Prices) -> int:
     count = 0
     with path.open("x", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(_columns()))
         writer.writeheader()
-        for row in flat_rows(run, prices):
+        for row in flat_rows(run.id, run.graded(), prices):
             writer.writerow(row | {"truncated": "true" if row["truncated"] else "false"})
             count += 1
     return count
 
 
 def _columns() -> dict[str, type]:
-    texts = dict.fromkeys(jsonl_runs.TraceLine.__struct_fields__, str)
+    texts = dict.fromkeys(TraceLine.__struct_fields__, str)
     del texts["tokens"], texts["cost"]
     numbers = dict.fromkeys((f"{role}_tokens" for role in ROLES), int)
     return texts | {"sample": int, "truncated": bool} | numbers | {"cost": float}
@@ -103,7 +93,7 @@ def _write_parquet(run: Run, path: Path, prices: Prices) -> int:
         import polars
     except ImportError as error:
         raise MissingExtra("polars", "data", "parquet") from error
-    rows, count = flat_rows(run, prices), 0
+    rows, count = flat_rows(run.id, run.graded(), prices), 0
     # Parts on disk, then one file streamed from them: polars writes no file a piece at a time.
     with folder_beside(path) as folder:
         polars.DataFrame(schema=_columns()).write_parquet(folder / "empty.parquet")

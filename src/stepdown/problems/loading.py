@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from stepdown.errors import BadRow, UnknownName, UsageError
+from stepdown.errors import BadRow, StepdownError, UnknownName, UsageError
 from stepdown.plugins import Found, find, names
 from stepdown.problems import (
     commonsenseqa,
@@ -28,6 +28,7 @@ from stepdown.problems.benchmarks import Benchmark, Dataset
 from stepdown.problems.files import Columns, read_problem
 from stepdown.problems.hub import fetch_files
 from stepdown.tabular import SUFFIXES, Row, Rows, clip_value, find_file, read_rows
+from stepdown.text import Table, clipped, fragment, html_table, html_text
 from stepdown.types import Kind, Problem
 
 BENCHMARKS = {
@@ -46,6 +47,7 @@ BENCHMARKS = {
     )
 }
 
+SHOWN = 3
 FoundRow = Row | None
 Placed = Generator[tuple[FoundRow, Problem], None, None]
 Source = Callable[[], Iterator[tuple[FoundRow, Problem]]]
@@ -78,15 +80,28 @@ class Fingerprint:
 class Problems:
     """Problems that are read again from their source at each iteration; none are kept in memory.
 
-    `dataset` is their name with the split (`gsm8k/test`). `problems[3]` reads up to the fourth.
+    `dataset` is their name with the split (`gsm8k/test`). `problems[3]` reads up to the fourth. `is_here`: reading them
+    fetches nothing.
     """
 
-    def __init__(self, dataset: str, source: Source, *, id_column: str = "id") -> None:
+    def __init__(self, dataset: str, source: Source, *, id_column: str = "id", is_here: bool = True) -> None:
         self.dataset = dataset
-        self.source, self.id_column = source, id_column
+        self.source, self.id_column, self.is_here = source, id_column, is_here
 
     def __repr__(self) -> str:
         return f"Problems({self.dataset!r})"
+
+    def _repr_html_(self) -> str:
+        # Looking at it must not fetch it.
+        if not self.is_here:
+            return fragment(f"problems of {self.dataset}", html_text("read from the hub when they are iterated"))
+        try:
+            shown = enumerate(islice(self, SHOWN), 1)
+            rows = tuple((str(at), one.id, clipped(one.question, 200), one.answer) for at, one in shown)
+        except StepdownError as error:
+            return fragment(f"problems of {self.dataset}", html_text(str(error)))
+        table = Table(f"The first {len(rows)}", ("#", "id", "question", "gold"), rows, 4)
+        return fragment(f"problems of {self.dataset}", html_table(table))
 
     def __iter__(self) -> Iterator[Problem]:
         return (problem for _, problem in self.places())
@@ -210,7 +225,7 @@ def load_benchmark(benchmark: Benchmark, split: str | None, part: Part, data: st
             yield from read_rows(one)
 
     dataset = f"{about.name}/{chosen}"
-    return Problems(dataset, partial(select_part, dataset, rows, benchmark.read, part))
+    return Problems(dataset, partial(select_part, dataset, rows, benchmark.read, part), is_here=path is not None)
 
 
 def load_file(dataset: str, split: str | None, part: Part, path: Path, columns: Columns) -> Problems:

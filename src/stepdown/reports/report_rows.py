@@ -18,10 +18,10 @@ from stepdown.stats import (
     relative_gain,
     wilson,
 )
+from stepdown.store import ROLES as ROLES
 from stepdown.store import Run
 from stepdown.types import Role, Verdict
 
-ROLES: tuple[Role, ...] = ("teacher", "student", "judge")
 _CENTS = 10  # decimals of a dollar that mean something; more are noise of adding floats
 
 

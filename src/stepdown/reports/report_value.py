@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from stepdown.frames import Convertible, Dicts
 from stepdown.measuring import Consistency, Sensitivity
 from stepdown.reports.counts import Flip
 from stepdown.reports.lost_costs import LostCosts, lost_table
@@ -13,8 +14,8 @@ from stepdown.reports.plan_sharing import Sharing
 from stepdown.reports.report_rows import ReportRow
 from stepdown.reports.server_tables import server_tables
 from stepdown.reports.tables import tables_of
-from stepdown.store import ServerFigures
-from stepdown.text import Table, as_markdown, as_text, wrapped
+from stepdown.store import ROLES, ServerFigures
+from stepdown.text import Table, as_markdown, as_text, fragment, html_table, html_text, wrapped
 from stepdown.types import Settings
 
 VERSION = 1
@@ -27,8 +28,8 @@ class Profile(msgspec.Struct, frozen=True):
     sizes: dict[tuple[int, bool], int]
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Some runs, compared.
+class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
+    """Some runs, compared; iterating gives its rows.
 
     `baseline` is the id of the run that every other row is compared with, None where each student
     has its own (a row's `baseline` says which). `settings`, `profiles` and `flips` are by run id.
@@ -66,6 +67,23 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             parts.append("\n".join(["When shared plans pay off", *self._paragraphs()]))
         return "\n\n".join(parts)
 
+    def __repr__(self) -> str:
+        return f"Report({len(self)} runs on {', '.join(sorted({row.dataset for row in self.rows}))})"
+
+    def __iter__(self) -> Iterator[ReportRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def _repr_html_(self) -> str:
+        shared = html_text("\n".join(map(str, self.sharing)), "When shared plans pay off") if self.sharing else ""
+        return fragment(self.caption, *map(html_table, self.tables), shared)
+
+    def to_dicts(self) -> Dicts:
+        """Return a dict for each run: its row, with a column for each role's tokens and costs, `differs` as text."""
+        return [_flat(row) for row in self.rows]
+
     def to_json(self) -> dict[str, Any]:
         """Return `{rows, baseline, consistencies, sensitivities, servers, lost, version}`, as `--json` promises."""
         return {
@@ -90,3 +108,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def _paragraphs(self) -> Iterator[str]:
         for sharing in self.sharing:
             yield from wrapped(str(sharing))
+
+
+def _flat(row: ReportRow) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(row))
+    tokens, costs = fields.pop("tokens"), fields.pop("costs")
+    fields["differs"] = ", ".join(f"{name} {value}" for name, value in row.differs.items())
+    by_role = {f"{role}_tokens": tokens.get(role) for role in ROLES}
+    return fields | by_role | {f"{role}_cost": costs.get(role) for role in ROLES}

@@ -4,10 +4,12 @@ import asyncio
 import atexit
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, Unpack, cast
 
+from stepdown.cells import CellLine, in_notebook
 from stepdown.errors import CallFailed, StepdownError
 from stepdown.loops import run_loop
 from stepdown.models import Prices
@@ -26,7 +28,7 @@ from stepdown.runner.attempt import Attempts
 from stepdown.runner.budget import Budget
 from stepdown.runner.calls import Calls
 from stepdown.runner.grading import grade_run
-from stepdown.runner.live_run import RunOutcome
+from stepdown.runner.live_run import RunOutcome, progress_line
 from stepdown.runner.plan_sources import Plans
 from stepdown.runner.run import check_budget, run_task, run_together
 from stepdown.runner.task import Task
@@ -46,7 +48,8 @@ def plain(work: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         return run_loop(work)
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(run_loop, work).result()
+        # A kernel knows by the context which cell's work this is.
+        return pool.submit(copy_context().run, run_loop, work).result()
 
 
 def open_store(path: str | Path | None = None) -> Store:
@@ -84,15 +87,22 @@ def run_one(
     progress: ProgressCallback | None = None,
     named: Collection[str] = (),
 ) -> Run:
-    """Run a task, close its models (`named` is for `close_models`) and return the run. Raises why it stopped."""
+    """Run a task, close its models (`named` is for `close_models`) and return the run. Raises why it stopped.
+
+    In a notebook a line under the cell says how far it is, where no `progress` is given.
+    """
+    line = CellLine() if progress is None and in_notebook() else None
+    reporter = (lambda counts: line.say(progress_line(counts))) if line else progress
 
     async def work() -> RunOutcome:
         try:
-            return await run_task(task, store, budget=_budget(budget, task, store), progress=progress)
+            return await run_task(task, store, budget=_budget(budget, task, store), progress=reporter)
         finally:
             await close_models(task, named=named)
 
     outcome = plain(work())
+    if line:
+        line.say(progress_line(outcome.counts), last=True)
     _raise(outcome.stopped)
     return outcome.run
 

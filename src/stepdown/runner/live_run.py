@@ -13,6 +13,7 @@ from stepdown.runner.calls import Calls
 from stepdown.runner.task import Task
 from stepdown.shards import Part
 from stepdown.store import Run, Store, StoredTrace, check_shard, put_shard
+from stepdown.text import counted, duration
 from stepdown.types import Backoff, Grade, Grader, Model, Problem, Trace
 
 # A problem's place, the problem, and the one whose plan it gets.
@@ -50,6 +51,21 @@ class LiveCounts(msgspec.Struct):
         self.graded += grade.verdict != "ungraded"
         self.truncated += row.trace.truncated
         self.errors += row.trace.error is not None
+
+
+def progress_line(counts: LiveCounts) -> str:
+    """Say in one line how far a run is: problems, right ones, calls, and how long it will take."""
+    done, seconds = counts.solved, counts.seconds
+    left = duration(seconds / done * (counts.total - done)) if 0 < done < counts.total else ""
+    parts = [
+        f"{done} of {counts.total}",
+        f"{counts.right} right of {counts.graded} graded",
+        f"{counts.errors} failed" * (counts.errors > 0),
+        f"{counted(counts.calls, 'call')}, {counts.cached} answered by the store",
+        duration(seconds) + f", about {left} left" * bool(left),
+        counts.backoff.text if counts.backoff and counts.ended is None else "",
+    ]
+    return f"run {counts.run}: " + " · ".join(filter(None, parts))
 
 
 class RunOutcome(msgspec.Struct, frozen=True):

@@ -64,6 +64,7 @@ from stepdown.store.servers import ServerFigures, put_server_faults, servers_of
 from stepdown.store.shards import StoredShards, check_shard, cut_runs, expected_problems, put_shard, shards_of
 from stepdown.store.summaries import Tally, blocks_of, keep_audit, kept_audit
 from stepdown.store.trace_blocks import RoleCalls, Shape, TraceBlock, unpacked
+from stepdown.store.trace_lines import ROLES, TraceLine, flat_rows, trace_line
 from stepdown.store.trace_search import (
     MOST,
     WHERE,
@@ -88,6 +89,7 @@ __all__ = [
     "MOST",
     "NO_LABELS",
     "PATIENCE",
+    "ROLES",
     "SCHEMA_VERSION",
     "SOURCE",
     "VERDICTS",
@@ -121,6 +123,7 @@ __all__ = [
     "Tally",
     "TraceBlock",
     "TraceFilter",
+    "TraceLine",
     "TracePage",
     "TraceSummary",
     "VerdictChange",
@@ -145,6 +148,7 @@ __all__ = [
     "default_path",
     "discard_if_empty",
     "expected_problems",
+    "flat_rows",
     "grades_of",
     "keep_audit",
     "kept_audit",
@@ -180,6 +184,7 @@ __all__ = [
     "stored_reviews",
     "tag",
     "trace_keys",
+    "trace_line",
     "unfindable_key",
     "unpacked",
     "unsigned",

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from stepdown.errors import StoreError, UnknownName, UsageError
+from stepdown.frames import Convertible, Dicts
 from stepdown.identity import digest, ways
 from stepdown.shards import Part
 from stepdown.store.connection import MEND
@@ -30,7 +31,9 @@ from stepdown.store.records import (
 from stepdown.store.schema import PAGE, impossible, usage_sums
 from stepdown.store.summaries import OpenBlocks, Tally, columns_of, refresh, tally
 from stepdown.store.trace_blocks import TraceBlock
-from stepdown.types import Grade, Plan, Problem, Role, Settings, Trace, Usage
+from stepdown.store.trace_lines import flat_rows
+from stepdown.text import counted, fragment, html_facts, plans_of
+from stepdown.types import Grade, Plan, Pricing, Problem, Role, Settings, Trace, Usage
 from stepdown.usual_stops import unstopped_run
 
 # Indexes lead from the id to the ordinal and from there to the trace, however long the run is.
@@ -38,7 +41,7 @@ _OF_PROBLEM = """and traces.ordinal in (select ordinal from traces as named wher
                  (select key from problems where id = ?))"""
 
 
-class Run:
+class Run(Convertible):
     """A run in its store: `settings`, `created` (unix seconds) and streaming views of its traces and grades."""
 
     def __init__(self, store: "Store", run: str, settings: Settings, created: float) -> None:
@@ -49,6 +52,19 @@ class Run:
 
     def __len__(self) -> int:
         return self.store.value("select count(*) from traces where run = ?", self.id)
+
+    def __iter__(self) -> Iterator[Trace]:
+        return self.traces()
+
+    def to_dicts(self, prices: Pricing | None = None) -> Dicts:
+        """Return a dict for each trace, as `traces --json` says it; `cost` only with prices (`stepdown.Prices()`)."""
+        return list(flat_rows(self.id, self.graded(), prices))
+
+    def _repr_html_(self) -> str:
+        of, tally = self.settings, self.tally()
+        right = f"{tally.rights} of {tally.rights + tally.wrongs} graded, {counted(tally.traces, 'trace')}"
+        facts = {"problems": of.dataset, "method": of.method, "student": of.student, "plans by": plans_of(of)}
+        return fragment(f"run {self.id}", html_facts({**facts, "right": right, "graded by": self.grader}))
 
     # -- writing
 

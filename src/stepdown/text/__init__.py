@@ -16,6 +16,7 @@ from stepdown.text.figures import (
     short,
     size,
 )
+from stepdown.text.fragments import fragment, html_facts, html_folded, html_list, html_table, html_text
 from stepdown.text.labels import method_of, plans_of
 from stepdown.text.safety import clean, error_line, in_markdown, json_line
 from stepdown.text.sse import DONE, EventReader, EventTooLarge, comment, event
@@ -42,6 +43,12 @@ __all__ = [
     "error_line",
     "event",
     "figures",
+    "fragment",
+    "html_facts",
+    "html_folded",
+    "html_list",
+    "html_table",
+    "html_text",
     "in_markdown",
     "json_line",
     "method_of",

@@ -10,6 +10,7 @@ from stepdown.corpus import Corpus, questions_of_teachers
 from stepdown.errors import UsageError
 from stepdown.models.weights import SeenQuestions, TrainingData, file_hash, seen_by
 from stepdown.questions import key, keys_of
+from stepdown.text import percent
 from stepdown.training.bases import Base, BaseLocation
 from stepdown.training.checks import check_corpus
 from stepdown.training.contamination import refuse_test_questions
@@ -38,6 +39,15 @@ class TrainingProgress(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_second: float | None = None
     dev: float | None = None
     words: str = ""
+
+    def __str__(self) -> str:
+        figures = (
+            "" if self.loss is None else f"loss {self.loss:.3f}",
+            "" if self.margin is None else f"margin {self.margin:+.3f}",
+            "" if self.dev is None else f"dev {percent(self.dev)} % right",
+            "" if self.tokens_per_second is None else f"{self.tokens_per_second:,.0f} tokens/s",
+        )
+        return self.words or f"seed {self.seed}, step {self.step}/{self.steps}: " + " · ".join(filter(None, figures))
 
 
 OnProgress = Callable[[TrainingProgress], None]

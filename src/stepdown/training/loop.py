@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from stepdown.cells import CellLine, in_notebook
 from stepdown.corpus import Corpus
 from stepdown.errors import UsageError
 from stepdown.models.weights import StudentCard, StudentScore
@@ -59,7 +60,7 @@ def train(
     """
     settings = training or Training()
     settings.check()
-    report = progress or _ignore
+    report = progress or _reporter()
     folders = student_folders(Path(out), settings, seeds)
     dev_problems = None if dev is None else tuple(sorted(dev, key=dev_rank)[: settings.dev])
     chains_hash = _check_corpus(corpus, settings, dev_problems, seeds)
@@ -111,8 +112,12 @@ class _Bases:
         return self._loaded.pop() if self._loaded else load_base(self._location)
 
 
-def _ignore(progress: TrainingProgress) -> None:
-    return None
+def _reporter() -> OnProgress:
+    """Return what says how far a training is where nobody asked: a line under a notebook's cell, else nothing."""
+    if not in_notebook():
+        return lambda progress: None
+    line = CellLine()
+    return lambda progress: line.say(str(progress), last=progress.step == progress.steps)
 
 
 def _train_one(job: Job, dataset: PreparedDataset, bases: _Bases) -> Path:

@@ -1,10 +1,12 @@
 """What is asked and what came of it, as frozen values: problems, plans, calls, traces, grades, chains, settings."""
 
+from importlib import import_module
 from typing import Literal
 
 import msgspec
 
 from stepdown.identity import fingerprint
+from stepdown.text import clipped, count, fragment, html_facts, html_folded, html_list, html_text
 
 Kind = Literal["number", "expression", "choice", "text"]
 Role = Literal["teacher", "student", "judge"]
@@ -35,6 +37,15 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     solution: str = ""
     plan: str = ""
 
+    def __repr__(self) -> str:
+        return f"Problem({clipped(self.id, 60)}: {clipped(self.question, 60)} gold {clipped(self.answer, 20)})"
+
+    def _repr_html_(self) -> str:
+        choices = "\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, self.choices, strict=False))
+        parts = [html_text(self.question), html_text(choices) if choices else "", html_facts({"gold": self.answer})]
+        parts += [html_folded("worked solution", self.solution), html_folded("gold plan", self.plan)]
+        return fragment(self.id, *parts)
+
 
 class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
     """Short steps that say how to solve a problem without solving it.
@@ -57,6 +68,17 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return a new plan of these steps, numbered, that remembers the text it came from."""
         text = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
         return Plan(text=text, author=author, edited_from=self.text, why=why)
+
+    def __repr__(self) -> str:
+        return f"Plan(by {clipped(self.author, 40)}, {len(self.steps)} steps: {clipped(' '.join(self.steps), 60)})"
+
+    def _repr_html_(self) -> str:
+        return fragment(f"plan by {self.author}", html_list(self.steps), *self._history())
+
+    def _history(self) -> list[str]:
+        """Say why it was edited, and from what."""
+        why = html_facts({"why": self.why}) if self.why else ""
+        return [why, html_folded("before the edit", self.edited_from or "")]
 
 
 def _unbulleted(line: str) -> str:
@@ -173,6 +195,45 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
         if len(known) < len(usages):
             return None
         return Usage(*(sum(getattr(usage, name) for usage in known) for name in Usage.__struct_fields__))
+
+    def open(self) -> str:
+        """Open the page of this trace in a browser and return its address, as `stepdown.open_page` does."""
+        # The door to the pages is on the top floor; its public name leads there.
+        return str(import_module("stepdown").open_page(self))
+
+    def __repr__(self) -> str:
+        came = self.error if self.error is not None else self.solution or ""
+        return (
+            f"Trace({clipped(self.problem.id, 60)} by {clipped(self.method, 40)}, {len(self.calls)} calls:"
+            f" {clipped(came, 60)})"
+        )
+
+    def _repr_html_(self) -> str:
+        plan = [html_text("", f"plan by {self.plan.author}"), html_list(self.plan.steps)] if self.plan else []
+        label, came = ("failed", self.error) if self.error is not None else ("solution", self.solution or "")
+        calls = [
+            html_folded(f"call {number}: {call.role}, {call.model}", _turns(call))
+            for number, call in enumerate(self.calls, 1)
+        ]
+        title = f"{self.problem.id} by {self.method}" + f", sample {self.sample}" * (self.sample > 0)
+        return fragment(
+            title, html_text(self.problem.question), *plan, html_text(came, label), *self._figures(), *calls
+        )
+
+    def _figures(self) -> list[str]:
+        """Say what it is to be measured by: the gold, tokens by role, how its replies ended."""
+        roles = dict.fromkeys(call.role for call in self.calls)
+        tokens = {f"{role} tokens": _in_and_out(self.tokens(role)) for role in roles}
+        return [html_facts({"gold": self.problem.answer, **tokens, "not whole": self.ending * self.truncated})]
+
+
+def _turns(call: Call) -> str:
+    turns = [f"[{turn.role}]\n{turn.content}" for turn in call.messages]
+    return "\n\n".join([*turns, f"[reply, {call.reply.finish}]\n{call.reply.text}"])
+
+
+def _in_and_out(usage: Usage | None) -> str:
+    return "unknown" if usage is None else f"{count(usage.input)} in, {count(usage.output)} out"
 
 
 class Grade(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

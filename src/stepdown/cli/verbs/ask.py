@@ -17,13 +17,13 @@ from stepdown.cli.required_extras import check_extras
 from stepdown.cli.stored_runs import ENDINGS
 from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
-from stepdown.exchange import describe
 from stepdown.graders import load_grader
 from stepdown.methods import load_method
 from stepdown.models import Prices
 from stepdown.prompts import completes, load_prompts, with_stops
 from stepdown.runner import Calls, Plans, Task, as_problems, plain, solve_one
 from stepdown.settings import PLANNING, EndpointSettings, RunSampling
+from stepdown.store import trace_line
 from stepdown.text import counted
 from stepdown.types import LETTERS, Grade, Plan, Problem, Trace
 
@@ -98,7 +98,7 @@ def ask(
         players.fetch()
         trace = plain(solve_one(task, problem, plan, Calls(store), revise=reviser(options, output)))
     if output.json:
-        show_json(describe("", trace, Grade("ungraded", why="there is no gold"), Prices()))
+        show_json(trace_line("", trace, Grade("ungraded", why="there is no gold"), Prices()))
     else:
         show_solution(trace)
     return 0

@@ -13,10 +13,9 @@ from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, Limit, OutputOptions
 from stepdown.cli.stored_runs import ENDINGS, attempts_of
 from stepdown.cli.unused_options import given, refuse
-from stepdown.exchange import describe
 from stepdown.models import Prices
 from stepdown.prompts import question_text
-from stepdown.store import Run
+from stepdown.store import Run, trace_line
 from stepdown.types import Grade, Trace
 
 Where = Literal["wrong", "right", "ungraded", "truncated", "leaked", "edited"]
@@ -68,7 +67,7 @@ def traces(run: str, /, *, chosen: TraceOptions = ALL, output: OutputOptions = O
         for trace, grade in islice(select(stored, chosen), chosen.limit):
             number += 1
             if output.json:
-                show_json(describe(stored.id, trace, grade, prices))
+                show_json(trace_line(stored.id, trace, grade, prices))
             else:
                 show(block(trace, grade), "")
         if not number:

@@ -261,13 +261,6 @@ def following() -> Callable[[TrainingProgress], None]:
         last_line[0] = monotonic()
         paid = (monotonic() - start) / max(1, now.step - first)
         left = duration(paid * (now.steps - now.step)) if now.step > first else ""
-        figures = (
-            "" if now.loss is None else f"loss {now.loss:.3f}",
-            "" if now.margin is None else f"margin {now.margin:+.3f}",
-            "" if now.dev is None else f"dev {percent(now.dev)} % right",
-            "" if now.tokens_per_second is None else f"{now.tokens_per_second:,.0f} tokens/s",
-            left and f"{left} left",
-        )
-        say(f"seed {now.seed}, step {now.step}/{now.steps}: " + " · ".join(one for one in figures if one))
+        say(str(now) + (left and f" · {left} left"))
 
     return tell
