@@ -45,6 +45,7 @@ from stepdown.store.records import (
     unfindable_key,
     unsigned,
 )
+from stepdown.store.removal import Removed, removal_of, remove_runs
 from stepdown.store.reviews import (
     DecidedReview,
     Decision,
@@ -59,6 +60,7 @@ from stepdown.store.reviews import (
     stored_reviews,
 )
 from stepdown.store.run import Run, Store
+from stepdown.store.run_names import ambiguous, ids_called, known_words
 from stepdown.store.schema import BLOCK_BITS, SCHEMA_VERSION
 from stepdown.store.servers import ServerFigures, put_server_faults, servers_of
 from stepdown.store.shards import StoredShards, check_shard, cut_runs, expected_problems, put_shard, shards_of
@@ -107,6 +109,7 @@ __all__ = [
     "LostCall",
     "MeasuredRequest",
     "PendingReview",
+    "Removed",
     "ReviewDecision",
     "RoleCalls",
     "Run",
@@ -129,6 +132,7 @@ __all__ = [
     "VerdictChange",
     "VerdictChanges",
     "Where",
+    "ambiguous",
     "annotate",
     "annotations_by_trace",
     "answers_of",
@@ -150,8 +154,10 @@ __all__ = [
     "expected_problems",
     "flat_rows",
     "grades_of",
+    "ids_called",
     "keep_audit",
     "kept_audit",
+    "known_words",
     "label",
     "labels_of",
     "last_command",
@@ -172,6 +178,8 @@ __all__ = [
     "put_server_faults",
     "put_shard",
     "put_solved_again",
+    "removal_of",
+    "remove_runs",
     "request_review",
     "review_decision",
     "run_labels",

@@ -88,9 +88,9 @@ def untag(run: Run, *tags: str, author: str = "person") -> None:
 def check_name(store: Store, name: str) -> None:
     """Raise `UsageError` for what cannot be a run's name."""
     hint = "give a name such as `baseline`"
-    if len(name) > MOST_NAME or not name.isprintable() or name != name.strip() or name.startswith("-"):
+    if len(name) > MOST_NAME or not name.isprintable() or name != name.strip() or name[0] in "-@":
         raise UsageError(f"`{name[:MOST_NAME]!a}` is no name of a run: at most {MOST_NAME} characters on one line, "
-                         "and no `-` in front", hint)  # fmt: skip
+                         "and no `-` or `@` in front", hint)  # fmt: skip
     meant = store.db.execute(
         """select id, json_extract(settings, '$.dataset') from runs
            where substr(id, 1, length(?1)) = ?1 or json_extract(settings, '$.dataset') = ?1 limit 1""",
@@ -103,11 +103,13 @@ def check_name(store: Store, name: str) -> None:
 
 def check_tag(name: str) -> None:
     """Raise `UsageError` for what cannot be a tag."""
-    if not 0 < len(name) <= MOST_TAG or not name.isprintable() or set(name) & set(" ,") or name.startswith("-"):
+    if not 0 < len(name) <= MOST_TAG or not name.isprintable() or set(name) & set(" ,") or name[0] in "-@":
         raise UsageError(
             f"`{name[:MOST_TAG]!a}` is no tag: one word of at most {MOST_TAG} characters, without commas",
             "give a tag such as `paper`",
         )
+    if name == "last":
+        raise UsageError("`last` stands for the runs of the last command", "give another tag")
 
 
 def note_command(runs: Iterable[Run], command: str) -> None:

@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
-from stepdown.errors import StoreError, UnknownName, UsageError
+from stepdown.errors import StoreError, UnknownName
 from stepdown.frames import Convertible, Dicts
 from stepdown.identity import digest, ways
 from stepdown.shards import Part
@@ -28,6 +28,7 @@ from stepdown.store.records import (
     trace_columns,
     trace_of,
 )
+from stepdown.store.run_names import id_called
 from stepdown.store.schema import PAGE, impossible, usage_sums
 from stepdown.store.summaries import OpenBlocks, Tally, columns_of, refresh, tally
 from stepdown.store.trace_blocks import TraceBlock
@@ -382,19 +383,17 @@ class Store(Database):
 
     def runs(self) -> list[Run]:
         """Return every run, oldest first."""
-        rows = self.db.execute("select id, settings, created from runs order by created, id")
+        return self._runs("", ())
+
+    def run(self, name: str) -> Run:
+        """Return the run with this id, or the only one with this name or whose id begins so. Raises `UnknownName`."""
+        return self._runs("where id = ?", (id_called(self, name),))[0]
+
+    def _runs(self, where: str, values: tuple[str, ...]) -> list[Run]:
+        rows = self.db.execute(f"select id, settings, created from runs {where} order by created, id", values)
         return [Run(self, run, decode_settings(body), self._moment(created)) for run, body, created in rows]
 
     def _moment(self, created: object) -> float:
         if isinstance(created, float):
             return created
         raise StoreError(f"the store `{self.path}` is damaged: `{created!r:.50}` is not a time", MEND)
-
-    def run(self, name: str) -> Run:
-        """Return the run with this id, or the only one whose id begins so. Raises `UnknownName`."""
-        found = [run for run in self.runs() if run.id.startswith(name)] if name else []
-        if len(found) > 1:
-            raise UsageError(f"`{name}` begins {len(found)} runs' ids", "give more of the id; see `stepdown runs`")
-        if not found:
-            raise UnknownName("run", name, [run.id for run in self.runs()])
-        return found[0]

@@ -17,7 +17,7 @@ def audit(*runs: str, output: OutputOptions = OUTPUT) -> int:
     Parameters
     ----------
     runs
-        Runs' ids, or their beginnings.
+        Runs: names, ids or their beginnings, or what stands for several (`gsm8k`, `@last`, `@TAG`).
     """
     if not runs:
         raise UsageError("no run is given", "stepdown audit RUN...; `stepdown runs` lists them")

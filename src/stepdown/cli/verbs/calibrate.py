@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, OutputOptions
+from stepdown.cli.stored_runs import one_run
 from stepdown.measuring import Calibration, Goal, Threshold
 from stepdown.measuring import calibrate as choose
 from stepdown.models import Prices
@@ -59,7 +60,7 @@ def calibrate(cheap: str, dear: str, /, *, options: CalibrateOptions = DEFAULTS,
     """
     goal = Goal(accuracy=options.accuracy, price=options.price)
     with output.read() as store:
-        runs = store.run(cheap), store.run(dear)
+        runs = one_run(store, cheap), one_run(store, dear)
         say(*contamination_warnings(runs))
         calibration = choose(*runs, goal, holdout=options.holdout, prices=Prices(options.prices))
     if output.json:

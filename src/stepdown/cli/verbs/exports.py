@@ -10,6 +10,7 @@ from stepdown.cli.console.passes import telling
 from stepdown.cli.console.terminal import say, show_json
 from stepdown.cli.corpus_summaries import show_corpus
 from stepdown.cli.options import CHOICE, Flag, OutputOptions
+from stepdown.cli.stored_runs import one_run
 from stepdown.cli.unused_options import given, refuse
 from stepdown.corpus import CARD, open_corpus
 from stepdown.errors import UsageError
@@ -76,7 +77,7 @@ def exports(source: str, /, *more: str, options: ExportOptions, output: OutputOp
     Parameters
     ----------
     source
-        A run's id or its beginning, or the folder of a corpus or a student.
+        A run (its name, or its id or the beginning of it), or the folder of a corpus or a student.
     more
         More runs, for `--to plans`.
     """
@@ -95,7 +96,7 @@ def exports(source: str, /, *more: str, options: ExportOptions, output: OutputOp
         check_folder(folder)
         return _student(folder, options, as_json=output.json)
     with output.read() as store:
-        return _runs([store.run(one) for one in (source, *more)], options, as_json=output.json)
+        return _runs([one_run(store, one) for one in (source, *more)], options, as_json=output.json)
 
 
 def _refuse(options: ExportOptions, what: str, *unused: str) -> None:

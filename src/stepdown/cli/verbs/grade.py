@@ -16,6 +16,7 @@ from stepdown.cli.grid import Players
 from stepdown.cli.judge_costs import Judging, refuse_unused
 from stepdown.cli.options import CHOICE, Limit, OutputOptions
 from stepdown.cli.run_summaries import Paid
+from stepdown.cli.stored_runs import one_run
 from stepdown.cli.unused_options import given, refuse
 from stepdown.cli.work_options import Jobs, WorkOptions
 from stepdown.loops import run_loop
@@ -104,7 +105,7 @@ def grade(
     Parameters
     ----------
     run
-        A run's id, or its beginning.
+        A run: its name, its id or the beginning of it, or what stands for one (`@last`, `@TAG`, a data set).
     """
     part = shard.chosen
     if not judge_in(options.grader):
@@ -114,7 +115,7 @@ def grade(
     if options.grader is not None:
         refuse(given(options, "limit"), "one grader has no disagreements", "leave one of them out")
     with output.reopen() as store:
-        found, players = store.run(run), Players(store, endpoint)
+        found, players = one_run(store, run), Players(store, endpoint)
         graders = VIEWS if options.grader is None else (options.grader,)
         judging = Judging(judge_in(options.grader), spend, found)
         with judging.budgeted() as budget:

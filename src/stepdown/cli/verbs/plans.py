@@ -14,6 +14,7 @@ from stepdown.cli.console.editor import edited, person
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
 from stepdown.cli.solve_again import solve_edited
+from stepdown.cli.stored_runs import one_run
 from stepdown.cli.unused_options import given, refuse
 from stepdown.cli.verbs.ask import read_plan, steps_of
 from stepdown.errors import UsageError
@@ -94,11 +95,11 @@ def plans(run: str, /, *, options: PlanOptions = DEFAULTS, output: OutputOptions
     Parameters
     ----------
     run
-        A run's id, or its beginning.
+        A run: its name, its id or the beginning of it, or what stands for one (`@last`, `@TAG`, a data set).
     """
     options.check()
     with output.reopen() if options.edit is not None else output.read() as store:
-        stored = store.run(run)
+        stored = one_run(store, run)
         if options.edit is not None:
             change(stored, options, output)
         elif options.export is not None:

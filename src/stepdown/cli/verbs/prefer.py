@@ -12,6 +12,7 @@ from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
 from stepdown.cli.judge_costs import Judging, refuse_unused
 from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
+from stepdown.cli.stored_runs import one_run
 from stepdown.cli.unused_options import given, refuse
 from stepdown.corpus import check_out
 from stepdown.errors import UsageError
@@ -89,7 +90,7 @@ def prefer(
     Parameters
     ----------
     run
-        A run's id, or its beginning.
+        A run: its name, its id or the beginning of it, or what stands for one (`@last`, `@TAG`, a data set).
     against
         The other run's.
     """
@@ -104,7 +105,7 @@ def prefer(
     if options.out is None:
         refuse(given(options, "allow"), "no corpus is written", "give --out CORPUS, or leave it out")
     with output.reopen() if options.judge is not None else output.read() as store:
-        first, second = store.run(run), store.run(against)
+        first, second = one_run(store, run), one_run(store, against)
         say(*contamination_warnings((first, second)))
         if options.to is not None:
             refuse(given(options, "out"), "there are no votes yet", "give --out with --votes, when they have")

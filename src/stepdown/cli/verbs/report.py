@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, Flag, OutputOptions
-from stepdown.cli.stored_runs import runs_of
+from stepdown.cli.stored_runs import one_run, runs_of
 from stepdown.errors import UsageError
 from stepdown.models import Prices
 from stepdown.reports import Report, write_page
@@ -61,12 +61,12 @@ def report(*runs: str, options: ReportOptions = DEFAULTS, output: OutputOptions 
     Parameters
     ----------
     runs
-        Runs' ids, or their beginnings.
+        Runs: names, ids or their beginnings, or what stands for several (`gsm8k`, `@last`, `@TAG`).
     """
     if sum((output.json, options.md, options.html is not None)) > 1:
         raise UsageError("a report is written in one format", "give one of --json, --md and --html FILE")
     with output.read() as store:
-        base = store.run(options.baseline) if options.baseline else None
+        base = one_run(store, options.baseline) if options.baseline else None
         contrast = contrasted(store, runs, options.contrast)
         groups = list(grouped(runs_of(store, runs), together=bool(runs), baseline=base))
         if not groups:
@@ -94,7 +94,7 @@ def contrasted(store: Store, runs: tuple[str, ...], names: tuple[str, ...]) -> l
     """Return the runs on contrast sets. Raises `UsageError` where no run was named that they could belong to."""
     if names and not runs:
         raise UsageError("`--contrast` compares with a run, and none is given", "stepdown report RUN --contrast RUN")
-    return [store.run(name) for name in names]
+    return [one_run(store, name) for name in names]
 
 
 def grouped(runs: list[Run], *, together: bool, baseline: Run | None) -> Iterator[list[Run]]:

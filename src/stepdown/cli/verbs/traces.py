@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from stepdown.audits import leaked
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, Limit, OutputOptions
-from stepdown.cli.stored_runs import ENDINGS, attempts_of
+from stepdown.cli.stored_runs import ENDINGS, attempts_of, one_run
 from stepdown.cli.unused_options import given, refuse
 from stepdown.models import Prices
 from stepdown.prompts import question_text
@@ -57,12 +57,12 @@ def traces(run: str, /, *, chosen: TraceOptions = ALL, output: OutputOptions = O
     Parameters
     ----------
     run
-        A run's id, or its beginning.
+        A run: its name, its id or the beginning of it, or what stands for one (`@last`, `@TAG`, a data set).
     """
     if not output.json:
         refuse(given(chosen, "prices"), "only --json gives what a trace cost", "add --json, or leave it out")
     with output.read() as store:
-        stored = store.run(run)
+        stored = one_run(store, run)
         prices, number = Prices(chosen.prices), 0
         for trace, grade in islice(select(stored, chosen), chosen.limit):
             number += 1
