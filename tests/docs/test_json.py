@@ -12,6 +12,7 @@ import pytest
 from places import ROOT
 from stepdown.cli import main
 from stepdown.measuring import Calibration
+from stepdown.store import Removed
 from stepdown.store.merging import MergeResult
 from stepdown.training.studies import StudyFindings
 from written_earlier import ENVIRONMENT, NEWEST, OLDEST
@@ -52,17 +53,19 @@ COMMANDS = [
     ("store copy", "store copy copy.sqlite"),
     ("store compact", "store compact --dry-run"),
     ("runs", "runs"),
+    ("runs", f"runs tag {PLAIN} old"),
     ("models", "models"),
     ("datasets", "datasets"),
     ("doctor", "doctor"),
 ]
 # What takes a model or minutes, as an earlier version printed it: fields may have come since.
 EARLIER = [("corpus", "sample"), ("train", "train"), ("solved again", "plans"), ("prefer", "prefer")]
-# What no earlier store has: the values that are printed.
+# What no earlier store has, or what takes away: the values that are printed.
 PRINTED: dict[str, type[msgspec.Struct]] = {
     "calibrate": Calibration,
     "study": StudyFindings,
     "store merge": MergeResult,
+    "runs rm": Removed,
 }
 # One of these says what was exported.
 EITHER = {"export": {"rows", "run", "corpus", "student"}}

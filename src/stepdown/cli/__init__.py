@@ -71,7 +71,7 @@ VERBS = {
     "serve": """Serve pages in a browser at `/` and an OpenAI-compatible endpoint at `/v1`.
 
     Only this machine reaches them, unless --host names another address, which needs a token.""",
-    "runs": "List the runs of the store, oldest first.",
+    "runs": "List the runs of the store, name them, tag them, put them aside, or take them out.",
     "store": "Check the store, copy it while it is open, or make it smaller.",
     "models": "List models that can be reached, or get one for this machine.",
     "datasets": "List the data sets; a .jsonl, .json, .csv or .parquet file of your own is one too.",
@@ -85,7 +85,13 @@ VERBS = {
 
     The page is what `stepdown` alone shows; `stepdown VERB --help` shows the same options.""",
 }
-_FUNCTIONS = {"import": "imports:imports", "export": "exports:exports", "models": "models:app", "store": "store:app"}
+_FUNCTIONS = {
+    "import": "imports:imports",
+    "export": "exports:exports",
+    "models": "models:app",
+    "store": "store:app",
+    "runs": "runs:app",
+}
 _OVERVIEW: tuple[list[str], ...] = ([], ["help"], ["--help"], ["-h"])
 _MANY = {
     "report": "[RUN...]",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 # The options of `run` and `study` that may be given several times; filters have commas of their own.
 LISTS = frozenset(
-    {"--method", "--student", "--teacher", "--plans", "--control", "--chains", "--by", "--targets"},
+    {"--method", "--student", "--teacher", "--plans", "--control", "--chains", "--by", "--targets", "--tag"},
 )
 
 

@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from stepdown.errors import UsageError
-from stepdown.store import Store, default_path, discard_if_empty
+from stepdown.store import RunLabels, Store, check_name, check_tag, default_path, discard_if_empty
 
 # Groups of options in the order that help shows them.
 CHOICE, SETTINGS, PROBLEMS, SAMPLING, MONEY, ENDPOINT, WORK, OUTPUT = (
@@ -72,3 +72,28 @@ class OutputOptions:
                 "make one with `stepdown run` or `stepdown demo`, or name one with --store",
             )
         return self.store_path
+
+
+@Parameter(name="*", group=OUTPUT)
+@dataclass(frozen=True, kw_only=True)
+class RunOutputOptions(OutputOptions):
+    """Where results go, and what runs are called there.
+
+    Parameters
+    ----------
+    name
+        What to call the runs of this command, such as `baseline`; any verb then takes them by it.
+    tag
+        A tag for them, such as `paper`; may be given several times.
+    """
+
+    name: Annotated[str, Parameter(show_default=False)] = ""
+    tag: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+
+    def labels(self, store: Store) -> RunLabels:
+        """Return what the runs are to be called. Raises `UsageError` for what cannot be a name or a tag."""
+        if self.name:
+            check_name(store, self.name)
+        for one in self.tag:
+            check_tag(one)
+        return RunLabels(self.name, self.tag)

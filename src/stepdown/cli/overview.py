@@ -33,7 +33,7 @@ GROUPS = {
             "a data set by methods, students, teachers and plans",
             "stepdown run wordsums -n 20 --method cot,tot --student M --teacher N",
         ),
-        "runs": Entry("list the runs of the store", "stepdown runs"),
+        "runs": Entry("list runs, name, tag, hide, remove them", "stepdown runs --since 7d"),
         "grade": Entry("grade stored solutions again", "stepdown grade RUN --grader strict"),
         "calibrate": Entry("the threshold of a cascade", "stepdown calibrate CHEAP DEAR --accuracy 0.8"),
         "prefer": Entry("which of two runs explains better", "stepdown prefer RUN OTHER --judge openai/gpt-4o"),

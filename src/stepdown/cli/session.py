@@ -1,6 +1,7 @@
 """One command's runs from the first call to the last: budget, progress, interruptions, and what became of each."""
 
 import os
+import secrets
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -12,17 +13,27 @@ from stepdown.cli.console.interrupts import LEASH, interruptible
 from stepdown.cli.console.passes import telling
 from stepdown.cli.console.progress import Entry, Screen, SpendingMeter, screen
 from stepdown.cli.console.review_prompt import ReviewPrompt
+from stepdown.cli.console.terminal import say
 from stepdown.cli.grid import Players
 from stepdown.cli.parts import Parts
 from stepdown.cli.progress_lines import ProgressLines
 from stepdown.cli.run_summaries import Paid, Result, result_of
-from stepdown.errors import Interrupted, StepdownError
+from stepdown.errors import Interrupted, StepdownError, UsageError
 from stepdown.loops import run_loop
 from stepdown.models import Prices
 from stepdown.reports import report
 from stepdown.runner import Budget, LiveCounts, ProgressCallback, Stop, Task, run_together
 from stepdown.settings import BudgetSettings
-from stepdown.store import check_shard, expected_problems
+from stepdown.store import (
+    NO_LABELS,
+    RunLabels,
+    check_shard,
+    expected_problems,
+    ids_called,
+    label,
+    note_command,
+    tag,
+)
 from stepdown.types import Settings
 
 # Lines of progress a second to the server that started the command, over all runs: each reads its run's figures.
@@ -34,7 +45,7 @@ class Session:
 
     At a `reviewer` a person decides on each plan while a run goes on: then one task runs after another. `watch` is told
     the counts of a run as they grow, beside the `screen`; the task at `first` gets a head start. `parts` are processes
-    that do the work in place of this one.
+    that do the work in place of this one. Runs are called by the `labels`, besides what they are called already.
     """
 
     def __init__(
@@ -46,8 +57,10 @@ class Session:
         reviewer: ReviewPrompt | None = None,
         first: int | None = None,
         parts: Parts | None = None,
+        labels: RunLabels = NO_LABELS,
     ) -> None:
-        self.reviewer, self.first, self.parts = reviewer, first, parts
+        self.reviewer, self.first, self.parts, self.labels = reviewer, first, parts, labels
+        self._command, self._labelled = "", set[str]()
         self.watch: ProgressCallback | None = None
         self.tasks, self.players, self.store = tasks, players, players.store
         self.prices = Prices(money.prices)
@@ -105,9 +118,11 @@ class Session:
     def work(self) -> None:
         """Run all tasks; what was answered is kept whatever happens."""
         self.players.fetch()
-        began = time.monotonic()
+        self._command, began = secrets.token_hex(8), time.monotonic()
         self.solve(self.screen)
         self.seconds = time.monotonic() - began
+        for run in self.settings:
+            self._label(run)
         for run in self.settings:
             if run in self._counts:
                 self._keep(run, self._counts[run])
@@ -146,8 +161,22 @@ class Session:
         for run, lines in self._lines.items():
             lines.update(self._counts[run], last=True)
 
+    def _label(self, name: str) -> None:
+        """Keep how a run is called and that this command ran it, once it is there."""
+        if not self._command or name in self._labelled or name not in ids_called(self.store, name):
+            return
+        self._labelled.add(name)
+        run = self.store.run(name)
+        note_command([run], self._command)
+        try:
+            label(run, name=self.labels.name or None)
+            tag(run, *self.labels.tags)
+        except UsageError as refused:  # its own id or data set is what the name means
+            say(f"run {name} is not called so: {refused.what}")
+
     def _follow(self, counts: LiveCounts) -> None:
         run = counts.run
+        self._label(run)
         self._counts[run] = counts
         self.screen.update(counts)
         if os.environ.get(LEASH):

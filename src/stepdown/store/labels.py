@@ -5,7 +5,7 @@ empty row, so that joining with a store that still has it does not bring it back
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -68,7 +68,7 @@ def label(
         check_name(run.store, name)
     if note and len(note) > MOST_NOTE:
         raise UsageError(f"the note has {len(note):,} characters", f"a note has at most {MOST_NOTE:,}")
-    _put(run, ((kind, "", value) for kind, value in changes.items() if value is not None), author)
+    _put(run, [(kind, "", value) for kind, value in changes.items() if value is not None], author)
 
 
 def tag(run: Run, *tags: str, author: str = "person") -> None:
@@ -77,12 +77,12 @@ def tag(run: Run, *tags: str, author: str = "person") -> None:
         check_tag(one)
     if len({*run_labels(run).tags, *tags}) > MOST_TAGS:
         raise UsageError(f"run `{run.id}` would have more than {MOST_TAGS} tags", "take some away first")
-    _put(run, (("tag", one, "yes") for one in tags), author)
+    _put(run, [("tag", one, "yes") for one in tags], author)
 
 
 def untag(run: Run, *tags: str, author: str = "person") -> None:
     """Take tags from a run; those that it does not have are no fault."""
-    _put(run, (("tag", one, "") for one in set(tags) & set(run_labels(run).tags)), author)
+    _put(run, [("tag", one, "") for one in set(tags) & set(run_labels(run).tags)], author)
 
 
 def check_name(store: Store, name: str) -> None:
@@ -160,7 +160,9 @@ def merge_labels(source: Store, target: Store, names: dict[str, str], conflict: 
     return brought
 
 
-def _put(run: Run, rows: Iterable[tuple[str, str, str]], author: str) -> None:
+def _put(run: Run, rows: Sequence[tuple[str, str, str]], author: str) -> None:
+    if not rows:
+        return
     now = time.time()
     with run.store.writing() as db:
         db.executemany(_PUT, [(run.id, *row, author, now) for row in rows])

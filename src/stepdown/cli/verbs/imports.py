@@ -1,5 +1,6 @@
 """`stepdown import`: trace files into runs, files of chains into a corpus."""
 
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from stepdown.cli.work_options import WorkOptions
 from stepdown.errors import UsageError
 from stepdown.exchange import import_corpus, import_traces
 from stepdown.object_stores import address_of
-from stepdown.store import Run
+from stepdown.store import Run, note_command
 from stepdown.text import counted, percent
 from stepdown.workers import WorkerPool
 
@@ -86,8 +87,10 @@ def imports(
         with work.open() as workers:
             return _corpus(files, options.out, options, workers, as_json=output.json)
     with output.open() as store:
+        command = secrets.token_hex(8)
         for file in files:
             run = import_traces(file, store=store)
+            note_command([run], command)
             keep_audits(output.store_path, [run.id], progress=telling("leaks and faults", "traces"))
             if output.json:
                 show_json(Imported(run.id, str(file), len(run)))

@@ -11,7 +11,7 @@ from stepdown.cli.console.terminal import report, say, show_json
 from stepdown.cli.estimates import show_estimates
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players, tasks_of
-from stepdown.cli.options import SETTINGS, OutputOptions
+from stepdown.cli.options import SETTINGS, RunOutputOptions
 from stepdown.cli.part_news import PartOrder
 from stepdown.cli.parts import cut
 from stepdown.cli.problem_choice import load_chosen
@@ -52,7 +52,7 @@ class RunWork:
 
 GRID = GridSettings()
 PROBLEMS, SAMPLING, MONEY, SHARD = ProblemSettings(), RunSampling(), RunBudgetSettings(), ShardSettings()
-ENDPOINT, OUTPUT, WORKING = EndpointSettings(), OutputOptions(), RunWork()
+ENDPOINT, OUTPUT, WORKING = EndpointSettings(), RunOutputOptions(), RunWork()
 
 
 @verb
@@ -66,7 +66,7 @@ def run(
     sampling: RunSampling = SAMPLING,
     spend: RunBudgetSettings = MONEY,
     endpoint: EndpointSettings = ENDPOINT,
-    output: OutputOptions = OUTPUT,
+    output: RunOutputOptions = OUTPUT,
     work: RunWork = WORKING,
 ) -> int:
     """Solve and grade a data set.
@@ -94,7 +94,7 @@ def run(
             money=spend, endpoint=endpoint,
         )  # fmt: skip
         parts = cut(order, work.jobs, players) if work.jobs > 1 else None
-        session = Session(held, players, spend, reviewer=reviewer, parts=parts)
+        session = Session(held, players, spend, reviewer=reviewer, parts=parts, labels=output.labels(store))
         session.work()
         return finish(session, as_json=output.json)
 
