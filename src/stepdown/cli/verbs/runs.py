@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
+from stepdown.cli.overview import example_of
 from stepdown.cli.run_listing import ListedRun, called, cells, listed, show_runs
 from stepdown.cli.stored_runs import one_run, runs_of
 from stepdown.errors import Interrupted, UsageError
@@ -37,6 +38,7 @@ app = App(
     default_parameter=Parameter(negative=()),
     help_format="plaintext",
     version_flags=(),
+    help_epilogue=example_of("runs"),
 )
 OUTPUT = OutputOptions()
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
