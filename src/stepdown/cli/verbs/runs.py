@@ -141,7 +141,7 @@ def _moment(since: str) -> float:
         ) from None
 
 
-@app.command
+@app.command(help="Give a run a name, by which any verb takes it; an empty one takes the name away.")
 def rename(run: str, name: str, /, *, output: OutputOptions = OUTPUT) -> int:
     """Give a run a name, by which any verb takes it; an empty one takes the name away.
 
@@ -159,7 +159,11 @@ def rename(run: str, name: str, /, *, output: OutputOptions = OUTPUT) -> int:
     return 0
 
 
-@app.command(name="tag", usage="Usage: stepdown runs tag RUN TAG... [OPTIONS]")
+@app.command(
+    name="tag",
+    usage="Usage: stepdown runs tag RUN TAG... [OPTIONS]",
+    help="Add tags to a run, or to all that a data set, `@last` or `@TAG` means.",
+)
 def tag_run(run: str, /, *tags: str, remove: Flag = False, output: OutputOptions = OUTPUT) -> int:
     """Add tags to a run, or to all that a data set, `@last` or `@TAG` means.
 
@@ -182,7 +186,7 @@ def tag_run(run: str, /, *tags: str, remove: Flag = False, output: OutputOptions
     return 0
 
 
-@app.command(name="note")
+@app.command(name="note", help="Keep a note on a run, or show the one there is.")
 def note_run(run: str, text: str | None = None, /, *, output: OutputOptions = OUTPUT) -> int:
     """Keep a note on a run, or show the one there is.
 
@@ -204,7 +208,10 @@ def note_run(run: str, text: str | None = None, /, *, output: OutputOptions = OU
     return 0
 
 
-@app.command(usage="Usage: stepdown runs hide RUN... [OPTIONS]")
+@app.command(
+    usage="Usage: stepdown runs hide RUN... [OPTIONS]",
+    help="Leave runs out of lists, reports and pages; `--all` still shows them, and so does who names them.",
+)
 def hide(*names: str, output: OutputOptions = OUTPUT) -> int:
     """Leave runs out of lists, reports and pages; `--all` still shows them, and so does who names them.
 
@@ -216,7 +223,7 @@ def hide(*names: str, output: OutputOptions = OUTPUT) -> int:
     return _hide(names, output, hidden=True)
 
 
-@app.command(name="show", usage="Usage: stepdown runs show RUN... [OPTIONS]")
+@app.command(name="show", usage="Usage: stepdown runs show RUN... [OPTIONS]", help="Show runs again that were hidden.")
 def show_again(*names: str, output: OutputOptions = OUTPUT) -> int:
     """Show runs again that were hidden.
 
@@ -275,7 +282,10 @@ class RemovalOptions:
 REMOVAL = RemovalOptions()
 
 
-@app.command(usage="Usage: stepdown runs rm RUN... [OPTIONS]")
+@app.command(
+    usage="Usage: stepdown runs rm RUN... [OPTIONS]",
+    help="Take runs out of the store. It says what would go and asks; what was paid for is kept, and found again.",
+)
 def rm(*names: str, options: RemovalOptions = REMOVAL, output: OutputOptions = OUTPUT) -> int:
     """Take runs out of the store. It says what would go and asks; what was paid for is kept, and found again.
 
