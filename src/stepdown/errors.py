@@ -103,6 +103,14 @@ class PromptTooLong(CallFailed):
     """One call's prompt, or prompt and reply, do not fit the model's context; it says nothing of the endpoint."""
 
 
+class FormRefused(CallFailed):
+    """The endpoint refuses the form of answer that a call asks for: `field` is `tools` or `response_format`."""
+
+    def __init__(self, what: str, hint: str = "", *, field: str = "") -> None:
+        super().__init__(what, hint)
+        self.field = field
+
+
 class EndpointRefused(StepdownError):
     """The endpoint refused the key, the model or everything; no further call can succeed."""
 

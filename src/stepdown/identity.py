@@ -40,6 +40,7 @@ FORMS: dict[str, tuple[str, ...]] = {
 # given is not: 0.1.0 wrote both forms of a `Sampling`, from the command line and from programs. `ways` has them all.
 SPARSE: dict[str, tuple[str, ...]] = {
     "Sampling": ("temperature", "top_p", "max_tokens"),
+    "AnswerForm": (),
     "Demonstration": (),
     "Plan": (),
     "Problem": (),

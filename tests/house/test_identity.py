@@ -17,7 +17,7 @@ from stepdown.prompts.prompt_set import PromptWords
 from stepdown.runner import run
 from stepdown.store import Store, call_key, call_keys, problem_key
 from stepdown.training import Training
-from stepdown.types import Chain, Grade, Message, Plan, Problem, Sampling, Settings
+from stepdown.types import AnswerForm, Chain, Grade, Message, Plan, Problem, Sampling, Settings
 from stepdown.usercode import text_of
 from worlds import student, sums
 
@@ -37,6 +37,7 @@ GOLDEN = {
     "plan": ({"b": Plan("x", "gold"), "a": Plan("y", "Ann", "x")},
              '{"a":{"text":"y","author":"Ann","edited_from":"x"},"b":{"text":"x","author":"gold"}}'),
 }  # fmt: skip
+FORM = AnswerForm(response_format='{"type":"json_object"}')
 IDS = {
     "run": (SETTINGS.id, "f715352d3c9f"),
     "run in words": (msgspec.structs.replace(SETTINGS, sampling=IN_WORDS, samples=5).id, "e7eaa3ea68c0"),
@@ -45,6 +46,10 @@ IDS = {
         "4e61baade4918fc39c25e118edda3f7d",
     ),
     "call in words": (call_key("m", "", SAID, IN_WORDS, 2).hex(), "b29173a68726174c7d7f02d49511f46b"),
+    "call with a form": (
+        call_key("m", "", SAID, Sampling(form=FORM), 2).hex(),
+        "a99b599927caa1976f7f6430a5d341f5",
+    ),
     "problem": (problem_key(PROBLEM).hex(), "cf8afe74c1cf04ac41457a6603759381"),
     "training": (fingerprint([Training(steps=5), "base", ["a"]]), "7041997c39299daa03cd2279d346ad4b"),
     "shots": (with_demonstrations(DEFAULT).fingerprint, "b5a14bcbcc38"),

@@ -41,9 +41,7 @@ def refused(body: dict[str, Any]) -> Refusal:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("tools", [{"type": "function", "function": {"name": "f"}}]),
         ("functions", [{"name": "f"}]),
-        ("response_format", {"type": "json_object"}),
         ("logprobs", True),
         ("top_logprobs", 3),
         ("audio", {"voice": "alloy"}),

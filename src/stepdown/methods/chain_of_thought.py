@@ -14,4 +14,5 @@ METHOD = Method(
     prompts={"solve": "{question}\n\nThink step by step and write each calculation with its result. {ending}"},
     aliases=("cot", "zero-shot-cot"),
     source="Kojima et al., NeurIPS 2022, arXiv 2205.11916",
+    last_is_known=True,
 )

@@ -8,4 +8,4 @@ async def direct(problem: Problem, plan: Plan | None, ask: Ask) -> str:
     return await ask("student", Prompt("solve", problem, final=True))
 
 
-METHOD = Method("direct", direct, prompts={"solve": "{question}\n\n{ending}"})
+METHOD = Method("direct", direct, prompts={"solve": "{question}\n\n{ending}"}, last_is_known=True)

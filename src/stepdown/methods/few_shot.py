@@ -18,4 +18,5 @@ METHOD = Method(
     shows_examples=True,
     aliases=("few-shot-cot",),
     source="Wei et al., NeurIPS 2022, arXiv 2201.11903",
+    last_is_known=True,
 )

@@ -44,4 +44,5 @@ METHOD = Method(
     },
     aliases=("l2m", "ltm"),
     source="Zhou et al., ICLR 2023, arXiv 2205.10625",
+    last_is_known=True,
 )

@@ -19,4 +19,5 @@ METHOD = Method(
     },
     aliases=("pas", "ps"),
     source="Wang et al., ACL 2023, arXiv 2305.04091",
+    last_is_known=True,
 )

@@ -31,4 +31,5 @@ METHOD = Method(
     roles={"plan": "teacher"},
     aliases=("tot",),
     source="McDonald & Emami, ACL SRW 2024",
+    last_is_known=True,
 )

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import msgspec
+
 from stepdown.errors import CallFailed, UsageError
 from stepdown.runner.calls import Asker
 from stepdown.runner.deltas import Delta, Deltas
@@ -53,7 +55,11 @@ class Attempt:
         stream = self.deltas is not None and role in self.deltas.roles and (role == "teacher" or self.final)
         if role == "teacher":
             return Request("teacher", model, messages, task.teacher_sampling, run=self.run, stream=stream)
-        return Request(task.role, model, messages, task.sampling, self.sample, self.run, stream=stream)
+        sampling = task.sampling
+        if sampling.form is not None and not self.final:
+            # Tools and the form of the answer are for the call that answers.
+            sampling = msgspec.structs.replace(sampling, form=None)
+        return Request(task.role, model, messages, sampling, self.sample, self.run, stream=stream)
 
     def _messages(self, prompt: Prompt | str) -> Messages:
         task = self.task

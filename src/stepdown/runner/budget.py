@@ -33,6 +33,9 @@ class Spent(msgspec.Struct):
 def usage_bound(messages: Messages, sampling: Sampling, n: int) -> Usage:
     """Return an upper bound of a call's usage: no byte-level tokenizer makes more tokens than bytes."""
     size = sum(len(message.content.encode()) + TEMPLATE_TOKENS for message in messages)
+    if sampling.form is not None:
+        # What templates put around each tool is no more than the names of its JSON, which are counted.
+        size += len(msgspec.json.encode(sampling.form)) + TEMPLATE_TOKENS
     return Usage(input=size, output=sampling.max_tokens * n)
 
 

@@ -125,7 +125,7 @@ class StudySampling(Drawing, frozen=True, kw_only=True):
 
 TEACHER = "teacher_"
 # The fields of a `Sampling` that are settings by the same name, and the settings of a teacher that writes plans.
-DRAWN = tuple(name for name in Sampling.__struct_fields__ if name != "stop")
+DRAWN = tuple(name for name in Sampling.__struct_fields__ if name not in {"stop", "form"})
 PLANNING = tuple(name for name in RunSampling.__struct_fields__ if name.startswith(TEACHER))
 _ALWAYS = ("temperature", "top_p", "max_tokens")
 
@@ -138,6 +138,7 @@ def chosen(sampling: Sampling) -> RunSampling:
 def in_words(sampling: Sampling) -> str:
     """Return how a model draws its text, such as `temperature 0.7, top_p 1, at most 512 tokens, seed 3`."""
     options, usual = options_of(RunSampling), Sampling()
-    settings = [(options[name], getattr(sampling, name)) for name in Sampling.__struct_fields__
+    settings = [(options[name], getattr(sampling, name)) for name in (*DRAWN, "stop")
             if name in _ALWAYS or getattr(sampling, name) != getattr(usual, name)]  # fmt: skip
-    return ", ".join(one.words(value) for one, value in settings)
+    words = [one.words(value) for one, value in settings]
+    return ", ".join([*words, *(sampling.form.words if sampling.form else ())])

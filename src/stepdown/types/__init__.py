@@ -3,15 +3,14 @@
 from inspect import isclass
 
 from stepdown.identity import fingerprint
+from stepdown.types.drawing import GREEDY, AnswerForm, Effort, Sampling, ToolCall
 from stepdown.types.methods import Ask, Grader, Method, Prompt
 from stepdown.types.models import Backoff, Capabilities, HiddenProgress, Model, Pricing
 from stepdown.types.values import (
-    GREEDY,
     LETTERS,
     MOST_TOKENS,
     Call,
     Chain,
-    Effort,
     Finish,
     Grade,
     Kind,
@@ -21,7 +20,6 @@ from stepdown.types.values import (
     Problem,
     Reply,
     Role,
-    Sampling,
     Settings,
     Trace,
     Usage,
@@ -32,6 +30,7 @@ __all__ = [
     "GREEDY",
     "LETTERS",
     "MOST_TOKENS",
+    "AnswerForm",
     "Ask",
     "Backoff",
     "Call",
@@ -55,6 +54,7 @@ __all__ = [
     "Role",
     "Sampling",
     "Settings",
+    "ToolCall",
     "Trace",
     "Usage",
     "Verdict",

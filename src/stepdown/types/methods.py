@@ -36,7 +36,8 @@ class Method(msgspec.Struct, frozen=True):
     `prompts` are its words by name: templates with `{question}`, `{steps}` (of the plan), `{ending}` (the answer line)
     and the values of a `Prompt`; a prompt set may word them otherwise. `roles` says which prompts are for the teacher,
     `shows_examples` that demonstrations come before the problem, `source` who described it. The code of a method of
-    your own is part of a run's identity; a `version` stands for it where you declare one.
+    your own is part of a run's identity; a `version` stands for it where you declare one. `last_is_known`: its solution
+    is always the reply to a `final` prompt, which can be handed tools and the form of its answer.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Method(msgspec.Struct, frozen=True):
     shows_examples: bool = False
     aliases: tuple[str, ...] = ()
     source: str = ""
+    last_is_known: bool = False
 
     @property
     def asks_teacher(self) -> bool:

@@ -29,7 +29,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     the model's code is, or the `version` that its class declares. `local`: it costs nothing. `recorded`: its n replies
     are always the first n draws. `streams`: its `stream` brings text before the reply is whole. `completes`: it only
     continues text, and takes no turns. `connects`: `close` drops connections which the next call opens again, so that
-    another event loop may ask. `prompts` names the prompt set it was trained on, "" for none.
+    another event loop may ask. `prompts` names the prompt set it was trained on, "" for none. `takes` are the parts of
+    an `AnswerForm` (`tools`, `response_format`) that its kind of endpoint has a place for.
     """
 
     source: str | None = None
@@ -39,6 +40,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     completes: bool = False
     connects: bool = False
     prompts: str = ""
+    takes: frozenset[str] = frozenset()
 
 
 class Backoff(msgspec.Struct, frozen=True):

@@ -7,13 +7,13 @@ import msgspec
 
 from stepdown.identity import fingerprint
 from stepdown.text import clipped, count, fragment, html_facts, html_folded, html_list, html_text
+from stepdown.types.drawing import Sampling, ToolCall
 
 Kind = Literal["number", "expression", "choice", "text"]
 Role = Literal["teacher", "student", "judge"]
 # `unknown`: the endpoint gave a reason that nobody knows, so that the text may not be whole.
 Finish = Literal["stop", "length", "filter", "unknown"]
 Verdict = Literal["right", "wrong", "ungraded"]
-Effort = Literal["minimal", "low", "medium", "high"]
 # The names of choices, in order.
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # More than any model reads or writes in one request: ten million tokens in 2026.
@@ -97,20 +97,6 @@ class Message(msgspec.Struct, frozen=True):
 Messages = tuple[Message, ...]
 
 
-class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a model draws its text: `max_tokens` is in tokens, `temperature` 0 is greedy, no effort the model's own."""
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    max_tokens: int = 1024
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
-    reasoning_effort: Effort | None = None
-
-
-GREEDY = Sampling()
-
-
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Tokens of one reply; the endpoint had `cached` of the `input`, and `reasoning` of the `output` is hidden."""
 
@@ -131,7 +117,8 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     `usage` is None where the endpoint did not say. `logprob` is the mean log-probability of the
     reply's tokens (nats), None where not given. `reasoning` holds a reasoning model's separate
     thoughts. `seconds` is wall time of the request, `cached` says that the store answered. `server` is the address of
-    the server that answered where the model is a fleet, which the store keeps beside the reply.
+    the server that answered where the model is a fleet, which the store keeps beside the reply. `tool_calls` are what
+    it asks to be called in place of, or beside, a text.
     """
 
     text: str
@@ -143,6 +130,7 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     logprob: float | None = None
     reasoning: str = ""
     server: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 class Call(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -58,6 +58,7 @@ class EndpointModel:
             completes=endpoint.dialect.completes,
             streams=True,
             connects=True,
+            takes=endpoint.dialect.takes,
         )
         self.limits = limits or Limits(endpoint.name, concurrency=concurrency)
         self.refused: frozenset[str] = frozenset()

@@ -10,6 +10,7 @@ from stepdown.models.http.api_errors import ApiError, api_error_of
 from stepdown.models.http.dialects.dialect import Answer, AnswerChoice, CompletionRequest, sent_fields
 from stepdown.models.http.endpoints import Endpoint
 from stepdown.models.http.finish_reasons import WHOLE, read_finish
+from stepdown.models.http.form_refusals import form_failure
 from stepdown.models.http.http_errors import find_refused_field, quote, read_error, read_failure
 from stepdown.models.http.limits import RetryableError
 from stepdown.models.http.lost_replies import report_break, report_loss
@@ -44,7 +45,10 @@ def read_refusal(
     """Return what a status that is not 200 means, `FieldRefused` where the request can be adapted."""
     failure = read_failure(endpoint, status, headers, error)
     field = find_refused_field(status, error, sent_fields(endpoint.dialect, request))
-    return FieldRefused(field, failure) if field else failure
+    if field:
+        return FieldRefused(field, failure)
+    form = request.sampling.form
+    return failure if form is None else form_failure(endpoint, status, error, form, failure)
 
 
 def read_answer(

@@ -3,6 +3,7 @@
 from stepdown.models.http.dialects.dialect import Answer, AnswerChoice
 from stepdown.models.http.finish_reasons import is_given, read_finish
 from stepdown.models.http.lenient_json import unicode_of
+from stepdown.models.http.tool_calls import joined_calls
 from stepdown.models.http.usage import split_usage
 from stepdown.models.stop_strings import cut_at_stop
 from stepdown.models.thinking import split_thinking
@@ -27,6 +28,7 @@ def read_replies(answer: Answer, name: str, seconds: float, sampling: Sampling, 
             seconds=seconds,
             logprob=choice.logprob,
             reasoning=thought,
+            tool_calls=joined_calls(choice.tool_calls) if choice.tool_calls else (),
         )
         for choice, (text, thought), usage in zip(choices, texts, usages, strict=True)
     ]

@@ -9,6 +9,7 @@ from stepdown.models.http.bodies import MOST_BYTES, too_big
 from stepdown.models.http.dialects.dialect import Answer, AnswerChoice, EventDecoder
 from stepdown.models.http.finish_reasons import is_given
 from stepdown.models.http.limits import RetryableError
+from stepdown.models.http.tool_calls import ToolCallPiece
 from stepdown.models.thinking import VisibleText
 from stepdown.text import EventReader, EventTooLarge
 from stepdown.types import Usage
@@ -84,6 +85,7 @@ class StreamedReply:
         self._texts: list[str] = []
         self._visible = VisibleText()
         self._reasoning: list[str] = []
+        self._tool_calls: list[ToolCallPiece] = []
         self._finish: Any = None
         self._usage: Usage | None = None
         self._index: Any = None
@@ -111,16 +113,19 @@ class StreamedReply:
             self._finish, self.finished = choice.finish, True
         self.begun, self.error = True, choice.error or self.error
         piece = choice.text or ""
-        self.size += len(choice.reasoning) + len(piece)
+        called = sum(one.size for one in choice.tool_calls)
+        self.size += len(choice.reasoning) + len(piece) + called
         if self.size > MOST_BYTES:
             raise too_big("a reply")
         self._reasoning.append(choice.reasoning)
         self._texts.append(piece)
+        self._tool_calls += choice.tool_calls
         text = self._visible.add(piece)
-        self.hidden += _size(choice.reasoning) + max(0, _size(piece) - _size(text))
+        self.hidden += _size(choice.reasoning) + max(0, _size(piece) - _size(text)) + called
         return text
 
     def whole(self) -> Answer:
         """Return the answer as one that was not streamed would be."""
         choice = AnswerChoice("".join(self._texts), "".join(self._reasoning), finish=self._finish)
+        choice.tool_calls = self._tool_calls
         return Answer([choice], usage=self._usage, model=self._model)

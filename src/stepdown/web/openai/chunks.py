@@ -1,26 +1,45 @@
-"""An answer as OpenAI's clients read it: one object, or the events of a stream."""
+"""Chat completions: an answer as one object, or as the events of a stream."""
 
 import time
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from stepdown.runner import Delta
-from stepdown.text import DONE, comment, event, json_line
+from stepdown.store import StoredTrace
+from stepdown.text import DONE, event, json_line
+from stepdown.types import ToolCall
 from stepdown.web.openai.completions import Exchange
 from stepdown.web.openai.errors import Refusal
+from stepdown.web.openai.requests import read_request
 from stepdown.web.openai.usage import Counted
 
-ALIVE = comment("still at work")
+
+class CalledFunction(msgspec.Struct, frozen=True):
+    """What is to be called, its arguments as JSON text."""
+
+    name: str
+    arguments: str
+
+
+class CalledTool(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A call of a tool that an answer asks for; a stream numbers them."""
+
+    id: str
+    function: CalledFunction
+    type: str = ""
+    index: int | None = None
 
 
 class AssistantMessage(msgspec.Struct, frozen=True):
-    """The message of an answer: the plan apart from the solution."""
+    """The message of an answer: the plan apart from the solution, which is null where tools are called instead."""
 
     role: Literal["assistant"]
-    content: str
+    content: str | None
     reasoning_content: str | None
     refusal: None = None
+    tool_calls: list[CalledTool] | msgspec.UnsetType = msgspec.UNSET
 
 
 class CompletionChoice(msgspec.Struct, frozen=True):
@@ -49,6 +68,7 @@ class DeltaObject(msgspec.Struct, frozen=True, omit_defaults=True):
     role: Literal["assistant"] | None = None
     content: str | None = None
     reasoning_content: str | None = None
+    tool_calls: list[CalledTool] | None = None
 
 
 class ChunkChoice(msgspec.Struct, frozen=True):
@@ -72,11 +92,24 @@ def whole(exchange: Exchange, identity: str) -> bytes:
     """Return a solved exchange as one object."""
     plan = exchange.plan or None
     choices = [
-        CompletionChoice(index, AssistantMessage("assistant", row.trace.solution or "", plan), exchange.finish(row))
+        CompletionChoice(index, _message(exchange, row, plan), exchange.finish(row))
         for index, row in enumerate(exchange.rows)
     ]
     model, now = exchange.wanted.model, int(time.time())
     return json_line(Completion(f"chatcmpl-{identity}", "chat.completion", now, model, choices, exchange.usage()))
+
+
+def _message(exchange: Exchange, row: StoredTrace, plan: str | None) -> AssistantMessage:
+    called, text = called_tools(exchange.tool_calls(row)), row.trace.solution or ""
+    return AssistantMessage("assistant", (text or None) if called else text, plan, None, called or msgspec.UNSET)
+
+
+def called_tools(calls: Sequence[ToolCall], *, numbered: bool = False) -> list[CalledTool]:
+    """Return calls of tools as chat completions have them."""
+    return [
+        CalledTool(one.id, CalledFunction(one.name, one.arguments), "function", at if numbered else None)
+        for at, one in enumerate(calls)
+    ]
 
 
 class Chunks:
@@ -106,15 +139,24 @@ class Chunks:
 
     def ending(self) -> bytes:
         """Return why each sample ended, the usage where it was asked for, and the end."""
-        ends = [
-            self._chunk([ChunkChoice(index, DeltaObject(), self.exchange.finish(row))])
-            for index, row in enumerate(self.exchange.rows)
-        ]
+        ends = []
+        for index, row in enumerate(self.exchange.rows):
+            if called := called_tools(self.exchange.tool_calls(row), numbered=True):
+                ends.append(self._chunk([ChunkChoice(index, DeltaObject(tool_calls=called))]))
+            ends.append(self._chunk([ChunkChoice(index, DeltaObject(), self.exchange.finish(row))]))
         if self.exchange.wanted.include_usage:
             ends.append(b'%b[],"usage":%b}\n\n' % (self._head, json_line(self.exchange.usage())))
         return b"".join([*ends, event(DONE)])
 
+    def broken(self, refusal: Refusal) -> bytes:
+        """Return the event that ends a stream which had begun when the answer failed."""
+        return event(refusal.body())
 
-def broken(refusal: Refusal) -> bytes:
-    """Return the event that ends a stream which had begun when the answer failed."""
-    return event(refusal.body())
+
+class ChatDoor:
+    """`POST /chat/completions`."""
+
+    path = "/chat/completions"
+    read = staticmethod(read_request)
+    whole = staticmethod(whole)
+    events = staticmethod(Chunks)

@@ -5,11 +5,11 @@ from contextlib import aclosing
 
 import msgspec
 
-from stepdown.errors import BudgetReached, EndpointRefused, StepdownError, UsageError
+from stepdown.errors import BudgetReached, EndpointRefused, FormRefused, StepdownError, UsageError
 from stepdown.runner import ROLES, Cascade, Delta, Fresh, FreshDraws, Task, stream_cascade, stream_one
 from stepdown.store import StoredTrace
-from stepdown.types import Problem, Trace
-from stepdown.web.openai.errors import bad_request, failed
+from stepdown.types import AnswerForm, Problem, Reply, ToolCall, Trace
+from stepdown.web.openai.errors import bad_request, failed, form_refused, unsupported
 from stepdown.web.openai.requests import ParsedRequest
 from stepdown.web.openai.served import DATASET, ServedModel
 from stepdown.web.openai.usage import Counted, usage_of
@@ -56,8 +56,22 @@ class Exchange:
         """Refuse what cannot be right, before any call. Raises `Refusal`."""
         if self.model.cascade is not None and self.wanted.n > 1:
             raise bad_request("a cascade gives one answer, because its samples vote; leave out `n`", "n")
+        if self.wanted.form is not None:
+            self._check_form(self.wanted.form)
         if self.wanted.n > 1 and self.wanted.sampling(self.model.task.sampling).temperature == 0:
             raise bad_request("greedy samples would all be the same: give a `temperature`, such as 0.7", "n")
+
+    def _check_form(self, form: AnswerForm) -> None:
+        """Refuse tools and forms of an answer that nobody behind this name can be handed."""
+        task = self.model.task
+        field = self.wanted.field(min(form.needs, key=("tools", "response_format").index))
+        if self.model.cascade is not None:
+            raise unsupported(field, "the samples of a cascade vote by the answer in their text")
+        if not task.method.last_is_known:
+            raise unsupported(field, f"nobody knows which call of `{task.method.name}` is its last")
+        if missing := form.needs - task.student.capabilities.takes:
+            why = f"`{task.student.name}` has no place for it; ask without it, or name a student at an endpoint"
+            raise unsupported(self.wanted.field(max(missing)), why)
 
     def _written(self) -> AsyncGenerator[Delta | StoredTrace, None]:
         """Return the text as it is written where a stream is wanted, then a row for each sample."""
@@ -90,6 +104,8 @@ class Exchange:
             raise failed(error) from error
         failures = [row.failure for row in self.rows if row.failure is not None]
         if failures:
+            if isinstance(failures[0], FormRefused):
+                raise form_refused(failures[0], self.wanted.field(failures[0].field), self.link)
             raise failed(failures[0], self.link)
 
     async def _keep_refused(self, error: StepdownError) -> dict[str, str]:
@@ -106,9 +122,21 @@ class Exchange:
 
     def finish(self, row: StoredTrace) -> str:
         """Return why a sample's text ended, in OpenAI's words; of a cascade's votes the one that was taken counts."""
-        replies = [call.reply for call in row.trace.calls if call.role == "student"]
-        own = [reply for reply in replies if reply.text == row.trace.solution] or replies
-        return FINISH[own[-1].finish] if own else "stop"
+        own = _answer_of(row)
+        if own is not None and own.tool_calls and own.finish == "stop":
+            return "tool_calls"
+        return FINISH[own.finish] if own is not None else "stop"
+
+    def tool_calls(self, row: StoredTrace) -> tuple[ToolCall, ...]:
+        """Return the tools that a sample asks to be called."""
+        own = _answer_of(row)
+        return own.tool_calls if own is not None else ()
+
+
+def _answer_of(row: StoredTrace) -> Reply | None:
+    replies = [call.reply for call in row.trace.calls if call.role == "student"]
+    own = [reply for reply in replies if reply.text == row.trace.solution] or replies
+    return own[-1] if own else None
 
 
 def drawn_as(cascade: Cascade, wanted: ParsedRequest) -> Cascade:

@@ -58,6 +58,17 @@ def bad_request(message: str, param: str | None = None, code: str | None = None)
     return Refusal(400, Wrong(message, param=param, code=code))
 
 
+def unsupported(field: str, why: str = "") -> Refusal:
+    """Return a 400 for a field that may not be left out silently; `why` replaces the usual reason."""
+    usual = "ignoring it could change the meaning of the request; send the request without it"
+    return bad_request(f"`{field}` is not supported: {why or usual}", field, "unsupported_parameter")
+
+
+def form_refused(error: StepdownError, field: str, link: Mapping[str, str]) -> Refusal:
+    """Return a 400 where the endpoint behind takes no such form of an answer; `field` is the request's own name."""
+    return Refusal(400, Wrong(_message_of(error), param=field, code="unsupported_parameter"), link)
+
+
 def no_model(name: str, why: str = "") -> Refusal:
     """Return a 404: no such model, with the form a name may have."""
     known = "write `METHOD/TEACHER->STUDENT`, or a name that `GET /v1/models` lists"

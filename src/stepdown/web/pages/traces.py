@@ -40,7 +40,10 @@ SAMPLES = 100
 
 
 class ShownCall(msgspec.Struct, frozen=True):
-    """A call with its texts as a page shows them; `payer` is the run that paid, `cost` in US dollars if known."""
+    """A call with its texts as a page shows them; `payer` is the run that paid, `cost` in US dollars if known.
+
+    `handed` are the parts of the form of its answer by name, `called` the tools it asks for.
+    """
 
     call: Call
     messages: tuple[Excerpt, ...]
@@ -48,6 +51,8 @@ class ShownCall(msgspec.Struct, frozen=True):
     reasoning: Excerpt
     payer: str
     cost: float | None
+    handed: tuple[tuple[str, Excerpt], ...] = ()
+    called: tuple[Excerpt, ...] = ()
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +129,24 @@ def _calls(run: Run, trace: Trace, paid_by: list[str], prices: Prices) -> Iterat
             reasoning=excerpt(call.reply.reasoning),
             payer=payer,
             cost=prices.cost(call.model, call.reply.usage),
+            handed=tuple((name, excerpt(text)) for name, text in handed_in(call)),
+            called=tuple(map(excerpt, called_in(call))),
         )
+
+
+def handed_in(call: Call) -> list[tuple[str, str]]:
+    """Return the parts of the form that a call's answer was to have, by name."""
+    form = call.sampling.form
+    parts = [] if form is None else [("tools", form.tools), ("choice of tools", form.tool_choice)]
+    parts += (
+        [] if form is None else [("calls of tools so far", form.turns), ("form of the answer", form.response_format)]
+    )
+    return [part for part in parts if part[1]]
+
+
+def called_in(call: Call) -> list[str]:
+    """Return the tools that a call's reply asks for, each as a line."""
+    return [f"{one.name}({one.arguments})" for one in call.reply.tool_calls]
 
 
 def whole_text(trace: Trace, grades: tuple[Grade, ...]) -> str:
@@ -138,8 +160,10 @@ def whole_text(trace: Trace, grades: tuple[Grade, ...]) -> str:
     for index, call in enumerate(trace.calls, 1):
         parts.append(f"## call {index}: {call.role}, {call.model}, {in_words(call.sampling)}")
         parts += [f"### {message.role}\n{message.content}" for message in call.messages]
+        parts += [f"### {name}\n{text}" for name, text in handed_in(call)]
         parts += [f"### reasoning\n{call.reply.reasoning}"] if call.reply.reasoning else []
         parts.append(f"### reply\n{call.reply.text}")
+        parts += [f"### call of a tool\n{text}" for text in called_in(call)]
     parts += ["## solution", trace.solution] if trace.solution is not None else []
     parts += ["## error", trace.error] if trace.error is not None else []
     parts += [f"{one.grader}: {one.verdict}, found {one.found}; {one.why}" for one in grades]

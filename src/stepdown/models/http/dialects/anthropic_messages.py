@@ -54,6 +54,7 @@ class AnthropicMessages:
     mark = "messages"
     completes = False
     refusable = frozenset({"temperature", "top_p", "stop"})
+    takes = frozenset[str]()
     key_header = "x-api-key"
     headers: Mapping[str, str] = {"anthropic-version": _VERSION}
 

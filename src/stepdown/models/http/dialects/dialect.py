@@ -1,11 +1,12 @@
 """What a dialect is: how one kind of endpoint is asked, and how its answers are read into the same values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from stepdown.models.http.lenient_json import read_json, read_text
+from stepdown.models.http.tool_calls import ToolCallPiece
 from stepdown.models.system_messages import has_system
 from stepdown.types import Messages, Sampling, Usage
 
@@ -29,7 +30,7 @@ class AnswerChoice(msgspec.Struct):
     """One of the texts of an answer, or a piece of it; `text` is None where there is nothing to read.
 
     `finish` is what the endpoint gives as the reason, `index` tells choices of one stream apart, `logprob` is the mean
-    of the tokens' log-probabilities in nats.
+    of the tokens' log-probabilities in nats. `tool_calls` are calls of tools, or pieces of them.
     """
 
     text: str | None = None
@@ -38,6 +39,7 @@ class AnswerChoice(msgspec.Struct):
     index: Any = None
     logprob: float | None = None
     error: Any = None
+    tool_calls: Sequence[ToolCallPiece] = ()
 
 
 class Answer(msgspec.Struct):
@@ -62,13 +64,15 @@ class Dialect(Protocol):
     `mark` says in a source that a model string does not name the dialect; `completes` that it continues plain text.
     `refusable` are the fields (`n`, `temperature`, `top_p`, `seed`, `stop`, `max_tokens`, `logprobs`, `stream_options`,
     `system`) that are sent and whose refusal `encode` knows how to adapt to. A key goes into `key_header`, after
-    `Bearer` where that is `Authorization`; `headers` are sent with every request.
+    `Bearer` where that is `Authorization`; `headers` are sent with every request. `takes` says which parts of an
+    `AnswerForm` `encode` has a place for: `tools`, `response_format`.
     """
 
     name: str
     mark: str
     completes: bool
     refusable: frozenset[str]
+    takes: frozenset[str]
     key_header: str
     headers: Mapping[str, str]
 

@@ -69,6 +69,7 @@ class GeminiGenerate:
     mark = "generate"
     completes = False
     refusable = frozenset({"n", "temperature", "top_p", "seed", "stop", "system"})
+    takes = frozenset[str]()
     key_header = "x-goog-api-key"
     headers: Mapping[str, str] = {}
 

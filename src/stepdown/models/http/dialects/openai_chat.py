@@ -4,7 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/chat
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -22,10 +22,11 @@ from stepdown.models.http.dialects.dialect import (
     read_object,
 )
 from stepdown.models.http.lenient_json import text_of, unicode_of
+from stepdown.models.http.tool_calls import read_pieces
 from stepdown.models.http.usage import read_usage
 from stepdown.models.system_messages import fold_system
 from stepdown.text import DONE
-from stepdown.types import Effort, Messages, Usage
+from stepdown.types import AnswerForm, Effort, Usage
 
 _LONGEST_NAME = 200
 
@@ -34,7 +35,7 @@ class ChatRequest(msgspec.Struct, omit_defaults=True):
     """A request; a field at its default is not sent."""
 
     model: str
-    messages: Messages = ()
+    messages: Sequence[Any] = ()
     prompt: str | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
@@ -47,6 +48,10 @@ class ChatRequest(msgspec.Struct, omit_defaults=True):
     logprobs: bool | int = False
     stream: bool = False
     stream_options: dict[str, bool] | None = None
+    response_format: msgspec.Raw | None = None
+    tools: msgspec.Raw | None = None
+    tool_choice: msgspec.Raw | None = None
+    parallel_tool_calls: bool | None = None
 
 
 class ChatMessage(msgspec.Struct):
@@ -56,6 +61,7 @@ class ChatMessage(msgspec.Struct):
     reasoning_content: Any = None
     reasoning: Any = None
     refusal: Any = None
+    tool_calls: Any = None
 
 
 class TokenLogprob(msgspec.Struct):
@@ -108,6 +114,7 @@ class OpenAIChat:
     refusable = frozenset(
         {"n", "temperature", "top_p", "seed", "stop", "max_tokens", "logprobs", "stream_options", "system"}
     )
+    takes = frozenset({"tools", "response_format"})
     key_header = "Authorization"
     headers: Mapping[str, str] = {}
 
@@ -142,6 +149,8 @@ class OpenAIChat:
         if request.stream:
             body.stream = True
             body.stream_options = None if "stream_options" in refused else {"include_usage": True}
+        if sampling.form is not None:
+            _hand(body, sampling.form)
         return body
 
     def decode(self, raw: bytes) -> Answer:
@@ -161,6 +170,17 @@ class OpenAIChat:
 
 
 OPENAI_CHAT = OpenAIChat()
+
+
+def _hand(body: ChatRequest, form: AnswerForm) -> None:
+    """Put the tools of a form, and what an answer must be, into a request."""
+    body.messages = form.placed(body.messages)
+    body.response_format, body.tools = _raw(form.response_format), _raw(form.tools)
+    body.tool_choice, body.parallel_tool_calls = _raw(form.tool_choice), form.parallel_tool_calls
+
+
+def _raw(text: str) -> msgspec.Raw | None:
+    return msgspec.Raw(text.encode()) if text else None
 
 
 def _decode_event(name: str, data: bytes) -> Answer:
@@ -189,6 +209,8 @@ def _choice(choice_in: ChatChoice, *, whole: bool) -> AnswerChoice:
         message = ChatMessage(choice_in.text)
     if message is not None:
         choice.text, choice.reasoning = join_content(message), join_reasoning(message)
+        if message.tool_calls:
+            choice.tool_calls = read_pieces(message.tool_calls)
     if whole and choice_in.logprobs:
         choice.logprob = _mean(choice_in.logprobs)
     return choice

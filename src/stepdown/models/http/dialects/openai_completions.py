@@ -16,6 +16,7 @@ class OpenAICompletions(OpenAIChat):
     path = "/completions"
     completes = True
     refusable = OpenAIChat.refusable - {"system"}
+    takes = frozenset[str]()
 
     def body(self, request: CompletionRequest) -> ChatRequest:
         """Return a request before it is JSON."""

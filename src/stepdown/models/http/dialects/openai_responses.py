@@ -3,7 +3,7 @@
 Source: https://platform.openai.com/docs/api-reference/responses and .../responses-streaming
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,9 +21,10 @@ from stepdown.models.http.dialects.dialect import (
     read_object,
 )
 from stepdown.models.http.lenient_json import text_of
+from stepdown.models.http.tool_calls import ToolCallPiece, read_pieces
 from stepdown.models.http.usage import read_usage
 from stepdown.models.system_messages import fold_system
-from stepdown.types import Messages
+from stepdown.types import AnswerForm
 
 _TEXTS = {"response.output_text.delta", "response.refusal.delta"}
 _REASONING = {"response.reasoning_summary_text.delta", "response.reasoning_text.delta"}
@@ -34,13 +35,17 @@ class ResponsesRequest(msgspec.Struct, omit_defaults=True):
     """A request; a field at its default is not sent. Nothing is stored at the endpoint."""
 
     model: str
-    input: Messages
+    input: Sequence[Any]
     max_output_tokens: int
     store: bool | None = None
     reasoning: dict[str, str] | None = None
     temperature: float | None = None
     top_p: float | None = None
     stream: bool = False
+    text: dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: Any = None
+    parallel_tool_calls: bool | None = None
 
 
 class OpenAIResponses:
@@ -50,6 +55,7 @@ class OpenAIResponses:
     mark = "responses"
     completes = False
     refusable = frozenset({"temperature", "top_p", "system"})
+    takes = frozenset({"tools", "response_format"})
     key_header = "Authorization"
     headers: Mapping[str, str] = {}
 
@@ -71,6 +77,8 @@ class OpenAIResponses:
         if sampling.reasoning_effort:
             body.reasoning = {"effort": sampling.reasoning_effort, "summary": "auto"}
         body.stream = request.stream
+        if sampling.form is not None:
+            _hand(body, sampling.form)
         return msgspec.json.encode(body)
 
     def decode(self, raw: bytes) -> Answer:
@@ -89,6 +97,37 @@ class OpenAIResponses:
 OPENAI_RESPONSES = OpenAIResponses()
 
 
+def _hand(body: ResponsesRequest, form: AnswerForm) -> None:
+    """Put the tools of a form, and what an answer must be, into a request."""
+    body.input = [item for one in form.placed(body.input) for item in _items(one)]
+    body.parallel_tool_calls = form.parallel_tool_calls
+    if form.response_format:
+        body.text = {"format": _flat(msgspec.json.decode(form.response_format), "json_schema")}
+    if form.tools:
+        body.tools = [_flat(one, "function") for one in msgspec.json.decode(form.tools)]
+    if form.tool_choice:
+        choice = msgspec.json.decode(form.tool_choice)
+        body.tool_choice = _flat(choice, "function") if isinstance(choice, dict) else choice
+
+
+def _flat(value: dict[str, Any], inner: str) -> dict[str, Any]:
+    """Return an object without the level that only chat completions have."""
+    within = value.get(inner)
+    return {"type": value.get("type"), **within} if isinstance(within, dict) else value
+
+
+def _items(turn: Any) -> list[Any]:
+    """Return a turn as items: calls of tools and their results stand alone here."""
+    if not isinstance(turn, dict):
+        return [turn]
+    if turn["role"] == "tool":
+        return [{"type": "function_call_output", "call_id": turn["tool_call_id"], "output": turn["content"]}]
+    said = [{"role": "assistant", "content": turn["content"]}] if turn.get("content") else []
+    return said + [
+        {"type": "function_call", "call_id": one["id"], **one["function"]} for one in turn.get("tool_calls", ())
+    ]
+
+
 def _answer_of(response: dict[str, Any]) -> Answer:
     answer = Answer(usage=read_usage(response.get("usage")), error=response.get("error"))
     answer.model = model_name(response.get("model"))
@@ -97,8 +136,19 @@ def _answer_of(response: dict[str, Any]) -> Answer:
         parts = [part for item in items for part in objects_in(item.get("content")) if item.get("type") == "message"]
         text = "".join(text_of(part.get("text")) or text_of(part.get("refusal")) for part in parts)
         reasoning = "\n".join(filter(None, (_reasoning_in(item) for item in items)))
-        answer.choices = [AnswerChoice(text, reasoning, finish=_finish_of(response))]
+        choice = AnswerChoice(text, reasoning, finish=_finish_of(response))
+        choice.tool_calls = _calls_in(items)
+        answer.choices = [choice]
     return answer
+
+
+def _calls_in(items: list[dict[str, Any]]) -> list[ToolCallPiece]:
+    calls = [item for item in items if item.get("type") == "function_call"]
+    asked = [
+        {"id": one.get("call_id"), "function": {"name": one.get("name"), "arguments": one.get("arguments")}}
+        for one in calls
+    ]
+    return read_pieces(asked)
 
 
 def _reasoning_in(item: dict[str, Any]) -> str:
@@ -126,8 +176,9 @@ def _decode_event(name: str, data: bytes) -> Answer:
     response = event.get("response")
     if kind in _ENDS and isinstance(response, dict):
         answer = _answer_of(response)
-        # The texts have come before.
-        answer.choices = [AnswerChoice("", finish=_finish_of(response))]
+        # The texts have come before; calls of tools are read here, where they are whole.
+        called = [call for choice in answer.choices for call in choice.tool_calls]
+        answer.choices = [AnswerChoice("", finish=_finish_of(response), tool_calls=called)]
         answer.last = True
         return answer
     if kind == "error" or event.get("error"):

@@ -64,6 +64,7 @@ class FleetModel:
             completes=endpoint.dialect.completes,
             streams=True,
             connects=True,
+            takes=endpoint.dialect.takes,
         )
         self.tending = Tending(name, endpoint.model, listed, make)
         self._turns = self.tending.turns

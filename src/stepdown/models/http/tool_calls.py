@@ -1,0 +1,66 @@
+"""Calls of tools in an answer, whole or in the pieces of a stream, from what servers make of them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from stepdown.types import ToolCall
+
+MOST_CALLS = 128
+_LONGEST_NAME = 256
+
+
+class ToolCallPiece(msgspec.Struct, frozen=True):
+    """A piece of a call: pieces of one `place` belong together, and what they say of name and arguments is joined."""
+
+    place: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+    @property
+    def size(self) -> int:
+        """Its bytes, about."""
+        return len(self.name) + len(self.arguments)
+
+
+def read_pieces(value: Any) -> list[ToolCallPiece]:
+    """Return what OpenAI's `tool_calls` hold: of a server that gives no `index`, the place in the list is it."""
+    listed = value if isinstance(value, list) else [value]
+    return [_piece(one, at) for at, one in enumerate(listed[:MOST_CALLS]) if isinstance(one, dict)]
+
+
+def _piece(one: dict[str, Any], at: int) -> ToolCallPiece:
+    function, index = one.get("function"), one.get("index")
+    inner = function if isinstance(function, dict) else {}
+    place = index if isinstance(index, int) and not isinstance(index, bool) else at
+    return ToolCallPiece(place, _text(one.get("id")), _text(inner.get("name")), arguments_of(inner.get("arguments")))
+
+
+def _text(value: Any) -> str:
+    return value[:_LONGEST_NAME] if isinstance(value, str) else ""
+
+
+def arguments_of(value: Any) -> str:
+    """Return a call's arguments as JSON text: some servers give the object itself."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    try:
+        return msgspec.json.encode(value).decode()
+    except (TypeError, RecursionError):
+        return ""
+
+
+def joined_calls(pieces: Iterable[ToolCallPiece]) -> tuple[ToolCall, ...]:
+    """Return the calls that pieces add up to, in the order of their places; a call without an id gets one by place."""
+    found: dict[int, list[ToolCallPiece]] = {}
+    for piece in pieces:
+        if piece.place in found or len(found) < MOST_CALLS:
+            found.setdefault(piece.place, []).append(piece)
+    calls = []
+    for place, some in sorted(found.items()):
+        known = next((one.id for one in some if one.id), f"call_{place}")
+        name = next((one.name for one in some if one.name), "")
+        calls.append(ToolCall(known, name, "".join(one.arguments for one in some)))
+    return tuple(call for call in calls if call.name)

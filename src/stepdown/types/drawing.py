@@ -1,0 +1,80 @@
+"""How a model is asked for its text: sampling, and the form that an answer must have."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+Effort = Literal["minimal", "low", "medium", "high"]
+
+
+class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A tool that a model asks for: an id by which its result comes back, its name, its arguments as JSON text."""
+
+    id: str
+    name: str
+    arguments: str = ""
+
+
+class AnswerForm(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an answer must be, and what may be called for it: JSON texts in the form of OpenAI's chat completions.
+
+    `turns` are the calls of tools so far and their results: a list of [place, turn], where the place is the number of
+    turns without system lines that stand before it, -1 for the end, after the prompt.
+    Source: https://platform.openai.com/docs/api-reference/chat
+    """
+
+    response_format: str = ""
+    tools: str = ""
+    tool_choice: str = ""
+    parallel_tool_calls: bool | None = None
+    turns: str = ""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What an endpoint must have a place for: of `tools` and `response_format`."""
+        wanted = {"tools": self.tools or self.turns, "response_format": self.response_format}
+        return frozenset(name for name, value in wanted.items() if value)
+
+    @property
+    def tool_names(self) -> list[str]:
+        """The names of the tools."""
+        tools = msgspec.json.decode(self.tools) if self.tools else []
+        return [str(tool["function"]["name"]) for tool in tools]
+
+    @property
+    def words(self) -> list[str]:
+        """What it asks for, in words."""
+        names = self.tool_names
+        tools = [f"{len(names)} tools" if len(names) > 3 else f"tools {', '.join(names)}"] if names else []
+        kind = msgspec.json.decode(self.response_format)["type"] if self.response_format else ""
+        return tools + ([f"answer as {kind}"] if kind else [])
+
+    def placed(self, messages: Sequence[Any]) -> list[Any]:
+        """Return messages with the calls of tools and their results where they belong."""
+        lines = [one for one in messages if one.role == "system"]
+        others: list[Any] = [one for one in messages if one.role != "system"]
+        turns = msgspec.json.decode(self.turns) if self.turns else []
+        after = [turn for place, turn in turns if not 0 <= place < len(others)]
+        for place, turn in reversed(turns):
+            if 0 <= place < len(others):
+                others.insert(place, turn)
+        return [*lines, *others, *after]
+
+
+class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a model draws its text: `max_tokens` is in tokens, `temperature` 0 is greedy, no effort the model's own.
+
+    `form` is what a client of `/v1` asks of the solving call: tools, or an answer by a schema; None is plain text.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = 1024
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    reasoning_effort: Effort | None = None
+    form: AnswerForm | None = None
+
+
+GREEDY = Sampling()
