@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from openai import BadRequestError
-from openai.types.chat import ChatCompletion
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from small_endpoint import NAME, Endpoint, endpoint, post_json
 from stepdown.models.http.endpoint_model import EndpointModel
@@ -17,6 +17,7 @@ from worlds import student, teacher
 
 ASKED: list[Any] = [{"role": "user", "content": "What is 4 plus one?"}]
 FORM: Any = {"type": "json_schema", "json_schema": {"name": "sum", "schema": SCHEMA}}
+FORMS: list[dict[str, Any]] = [{}, {"tools": [TOOL]}, {"response_format": FORM}, {"tools": [TOOL]}]
 SENT = ("tools", "tool_choice", "response_format")
 
 
@@ -30,16 +31,16 @@ def behind() -> Iterator[ToolServer]:
 def served(tmp_path: Path, behind: ToolServer) -> Iterator[Endpoint]:
     behind.bodies.clear()
     models = {f"openai/{one}": EndpointModel(endpoint_at(behind.url, one)) for one in ("teacher", "student")}
-    players = {"student": "openai/student", "teacher": "openai/teacher", "planner": "openai/teacher"}
-    votes = Served(method="trace-of-thought", **players)
+    writer = "openai/teacher"
+    votes = Served(method="trace-of-thought", student="openai/student", teacher=writer, planner=writer)
     with endpoint(tmp_path, models, config=Config(models={"votes": votes})) as served:
         yield served
 
 
 def ask(served: Endpoint, messages: list[Any] = ASKED, **options: Any) -> ChatCompletion:
     with served.client() as client:
-        found: ChatCompletion = client.chat.completions.create(model=NAME, messages=messages, **options)
-    return found
+        answer: ChatCompletion = client.chat.completions.create(model=NAME, messages=messages, **options)
+    return answer
 
 
 def follow_up(first: ChatCompletion) -> list[Any]:
@@ -77,7 +78,8 @@ def test_calls_of_an_earlier_turn_stay_where_they_were(served: Endpoint, behind:
 
 def test_a_stream_ends_in_the_call(served: Endpoint) -> None:
     with served.client() as client:
-        chunks = list(client.chat.completions.create(model=NAME, messages=ASKED, tools=[TOOL], stream=True))  # type: ignore[list-item]
+        options: Any = {"tools": [TOOL], "stream": True}
+        chunks: list[ChatCompletionChunk] = list(client.chat.completions.create(model=NAME, messages=ASKED, **options))
     [delta] = [one for chunk in chunks for choice in chunk.choices for one in choice.delta.tool_calls or ()]
     assert (delta.index, delta.id, delta.type) == (0, "call_1", "function") and delta.function is not None
     assert (delta.function.name, delta.function.arguments) == ("add", ARGUMENTS)
@@ -91,7 +93,7 @@ def test_an_answer_by_a_schema_is_what_the_endpoint_gave(served: Endpoint, behin
 
 
 def test_the_store_keeps_calls_and_knows_them_apart(served: Endpoint, behind: ToolServer) -> None:
-    answers = [ask(served, **form) for form in ({}, {"tools": [TOOL]}, {"response_format": FORM}, {"tools": [TOOL]})]
+    answers = [ask(served, ASKED, **form) for form in FORMS]
     assert [one.choices[0].finish_reason for one in answers] == ["stop", "tool_calls", "stop", "tool_calls"]
     assert len(behind.bodies) == 4, "one plan, three answers; the fourth is stored"
     [call] = answers[3].choices[0].message.tool_calls or []

@@ -8,16 +8,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from stepdown.web.openai.chunks import ChatDoor
+from stepdown.web.openai.chunks import ChatShape
 from stepdown.web.openai.completions import ANSWER, Exchange
-from stepdown.web.openai.doors import Door
 from stepdown.web.openai.errors import Refusal, Wrong, busy
 from stepdown.web.openai.model_list import model, models
 from stepdown.web.openai.requests import ParsedRequest
-from stepdown.web.openai.response_answers import ResponsesDoor
+from stepdown.web.openai.response_answers import ResponseShape
 from stepdown.web.openai.sending import Stream, answer_whole
 from stepdown.web.openai.service import Service, service_of
-from stepdown.web.openai.text_completions import TextDoor
+from stepdown.web.openai.shapes import ClientShape
+from stepdown.web.openai.text_completions import TextShape
 from stepdown.web.security.guards import plain_id
 
 EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -30,10 +30,10 @@ def identities(request: Request) -> tuple[str, str]:
 
 
 class Completions:
-    """What answers requests for a completion at one of the doors."""
+    """What answers requests for a completion in one shape."""
 
-    def __init__(self, door: Door) -> None:
-        self.door = door
+    def __init__(self, shape: ClientShape) -> None:
+        self.shape = shape
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whole or streamed."""
@@ -56,13 +56,13 @@ class Completions:
             raise busy(service.most)
         service.under_way += 1
         try:
-            wanted = self.door.read(await _body(request), request.headers.get(ANSWER, ""))
+            wanted = self.shape.read(await _body(request), request.headers.get(ANSWER, ""))
             exchange = begin(service, wanted, trace)
             headers = {**headers, **exchange.link}
             if wanted.stream:
-                await Stream(self.door, exchange, trace, headers, send).run(request.receive)
+                await Stream(self.shape, exchange, trace, headers, send).run(request.receive)
                 return None
-            response = await answer_whole(self.door, exchange, trace, request.receive)
+            response = await answer_whole(self.shape, exchange, trace, request.receive)
         finally:
             service.under_way -= 1
         if response is not None:
@@ -86,7 +86,7 @@ def begin(service: Service, wanted: ParsedRequest, trace: str) -> Exchange:
 
 async def nothing(request: Request) -> Response:
     """Any other address."""
-    posts = ", ".join(f"POST /v1{door.path}" for door in DOORS)
+    posts = ", ".join(f"POST /v1{shape.path}" for shape in SHAPES)
     message = f"this server answers GET /v1/models, GET /v1/models/ID, {posts}"
     return Refusal(404, Wrong(message, code="unknown_url")).response()
 
@@ -101,12 +101,12 @@ def only(method: str) -> Callable[[Request], Awaitable[Response]]:
     return refuse
 
 
-DOORS: tuple[Door, ...] = (ChatDoor(), TextDoor(), ResponsesDoor())
+SHAPES: tuple[ClientShape, ...] = (ChatShape(), TextShape(), ResponseShape())
 ROUTES: list[BaseRoute] = [
-    *(Route(door.path, Completions(door), methods=["POST"]) for door in DOORS),
+    *(Route(shape.path, Completions(shape), methods=["POST"]) for shape in SHAPES),
     Route("/models", models),
     Route("/models/{id:path}", model),
-    *(Route(door.path, only("POST"), methods=EVERY) for door in DOORS),
+    *(Route(shape.path, only("POST"), methods=EVERY) for shape in SHAPES),
     Route("/models", only("GET"), methods=EVERY),
     Route("/models/{id:path}", only("GET"), methods=EVERY),
     Route("/{rest:path}", nothing, methods=EVERY),

@@ -153,7 +153,7 @@ class Chunks:
         return event(refusal.body())
 
 
-class ChatDoor:
+class ChatShape:
     """`POST /chat/completions`."""
 
     path = "/chat/completions"

@@ -21,18 +21,18 @@ class ContentPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     annotations: object = None
 
 
-class CalledFunction(msgspec.Struct, frozen=True):
+class FormerFunction(msgspec.Struct, frozen=True):
     """What an earlier answer asked to be called, its arguments as JSON text."""
 
     name: str
     arguments: str = ""
 
 
-class CalledTool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FormerCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A call of a tool in an earlier answer."""
 
     id: str
-    function: CalledFunction
+    function: FormerFunction
     type: Literal["function"] = "function"
     index: object = None
 
@@ -46,7 +46,7 @@ class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     role: Speaker
     content: str | list[ContentPart] | None = None
-    tool_calls: list[CalledTool] | None = None
+    tool_calls: list[FormerCall] | None = None
     tool_call_id: str | None = None
     function_call: object = None
     audio: object = None
@@ -58,7 +58,7 @@ class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache_control: object = None
 
 
-class Conversation(msgspec.Struct, frozen=True):
+class Talk(msgspec.Struct, frozen=True):
     """The problem with its context, and the `called`: turns that call tools or bring results, each with its place."""
 
     context: Messages
@@ -66,7 +66,7 @@ class Conversation(msgspec.Struct, frozen=True):
     called: list[tuple[int, dict[str, Any]]]
 
 
-def conversation(turns: list[Turn]) -> Conversation:
+def conversation(turns: list[Turn]) -> Talk:
     """Return what turns say: the last one of a user's is the problem.
 
     Behind it only system lines may stand, and calls of tools with their results. Raises `Refusal`.
@@ -91,7 +91,7 @@ def conversation(turns: list[Turn]) -> Conversation:
     if last not in {"user", "tool"} or not question.strip():
         what = "the last message must be a non-empty user message: it is the problem; or results of tools after it"
         raise bad_request(what, "messages")
-    return Conversation(tuple(context), question, called)
+    return Talk(tuple(context), question, called)
 
 
 def _check(turn: Turn, at: int, known: set[str]) -> None:

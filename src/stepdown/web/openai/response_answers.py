@@ -60,7 +60,7 @@ def solved(exchange: Exchange, identity: str, created: int) -> Item:
     text, calls = row.trace.solution or "", call_items(exchange, identity)
     reason = _REASONS.get(exchange.finish(row))
     plan = [reasoning_item(identity, exchange.plan)] if exchange.plan else []
-    said = [message_item(identity, text)] if text or not calls else []
+    texts = [message_item(identity, text)] if text or not calls else []
     used = exchange.usage()
     usage = None if used is None else {
         "input_tokens": used.prompt_tokens, "output_tokens": used.completion_tokens,
@@ -70,7 +70,7 @@ def solved(exchange: Exchange, identity: str, created: int) -> Item:
     return head_of(exchange, identity, created) | {
         "status": "incomplete" if reason else "completed",
         "incomplete_details": {"reason": reason} if reason else None,
-        "output": [*plan, *said, *calls],
+        "output": [*plan, *texts, *calls],
         "usage": usage,
     }
 
@@ -163,7 +163,7 @@ class ResponseEvents:
         return self._event("response.failed", response=failed)
 
 
-class ResponsesDoor:
+class ResponseShape:
     """`POST /responses`."""
 
     path = "/responses"

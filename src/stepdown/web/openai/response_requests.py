@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from stepdown.web.openai.conversation import CalledFunction, CalledTool, ContentPart, Turn, conversation
+from stepdown.web.openai.conversation import ContentPart, FormerCall, FormerFunction, Turn, conversation
 from stepdown.web.openai.errors import Refusal, bad_request, unsupported
 from stepdown.web.openai.forms import form_of
 from stepdown.web.openai.requests import Answered, ParsedRequest, answered, check_field, drawn_in, read_body
@@ -68,7 +68,7 @@ _decode = msgspec.json.Decoder(ResponseBody).decode
 
 
 def read_response_request(raw: bytes, answer: str = "") -> ParsedRequest:
-    """Return what a body asks for. Raises `Refusal`, which names fields as this door has them."""
+    """Return what a body asks for. Raises `Refusal`, which names fields as this shape of requests has them."""
     fields, body = read_body(raw, _decode)
     for field, value in fields.items():
         if field in _PASSED and bytes(value) != b"null":
@@ -153,8 +153,8 @@ def _turn(item: dict[str, Any], where: str) -> Turn | None:
     if kind == "reasoning":
         return None
     if kind == "function_call":
-        function = CalledFunction(_text(item, "name", where), _text(item, "arguments", where))
-        return Turn("assistant", tool_calls=[CalledTool(_text(item, "call_id", where), function)])
+        function = FormerFunction(_text(item, "name", where), _text(item, "arguments", where))
+        return Turn("assistant", tool_calls=[FormerCall(_text(item, "call_id", where), function)])
     if kind == "function_call_output":
         return Turn("tool", _content(item.get("output"), where), tool_call_id=_text(item, "call_id", where))
     raise bad_request(f"an item of type `{str(kind)[:50]}` is not supported", where, "unsupported_value")

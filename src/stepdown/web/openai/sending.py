@@ -11,8 +11,8 @@ from starlette.types import Receive, Send
 from stepdown.runner import Delta
 from stepdown.text import comment
 from stepdown.web.openai.completions import Exchange
-from stepdown.web.openai.doors import Door
 from stepdown.web.openai.errors import Refusal
+from stepdown.web.openai.shapes import ClientShape
 
 KEEP_ALIVE = 10.0  # seconds of silence after which a comment says that the stream lives
 ALIVE = comment("still at work")
@@ -62,7 +62,7 @@ async def with_silences(items: AsyncGenerator[T, None], seconds: float) -> Async
         await items.aclose()
 
 
-async def answer_whole(door: Door, exchange: Exchange, identity: str, receive: Receive) -> Response | None:
+async def answer_whole(shape: ClientShape, exchange: Exchange, identity: str, receive: Receive) -> Response | None:
     """Return the answer; None where the client left, which cancels what nobody else waits for. Raises `Refusal`."""
 
     async def work() -> None:
@@ -71,7 +71,7 @@ async def answer_whole(door: Door, exchange: Exchange, identity: str, receive: R
 
     if not await while_present(work(), receive):
         return None
-    return Response(door.whole(exchange, identity), headers=exchange.answered, media_type="application/json")
+    return Response(shape.whole(exchange, identity), headers=exchange.answered, media_type="application/json")
 
 
 class Stream:
@@ -81,8 +81,10 @@ class Stream:
     store has answered it all.
     """
 
-    def __init__(self, door: Door, exchange: Exchange, identity: str, headers: Mapping[str, str], send: Send) -> None:
-        self.chunks, self._exchange = door.events(exchange, identity), exchange
+    def __init__(
+        self, shape: ClientShape, exchange: Exchange, identity: str, headers: Mapping[str, str], send: Send
+    ) -> None:
+        self.chunks, self._exchange = shape.events(exchange, identity), exchange
         self._headers, self._send = headers, send
         self._unsent: list[bytes] = [self.chunks.opening()]
         self._begun = self._has_text = False

@@ -137,7 +137,7 @@ class TextEvents:
         return event(refusal.body())
 
 
-class TextDoor:
+class TextShape:
     """`POST /completions`."""
 
     path = "/completions"

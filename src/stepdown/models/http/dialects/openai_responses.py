@@ -122,8 +122,8 @@ def _items(turn: Any) -> list[Any]:
         return [turn]
     if turn["role"] == "tool":
         return [{"type": "function_call_output", "call_id": turn["tool_call_id"], "output": turn["content"]}]
-    said = [{"role": "assistant", "content": turn["content"]}] if turn.get("content") else []
-    return said + [
+    written = [{"role": "assistant", "content": turn["content"]}] if turn.get("content") else []
+    return written + [
         {"type": "function_call", "call_id": one["id"], **one["function"]} for one in turn.get("tool_calls", ())
     ]
 

@@ -1,4 +1,4 @@
-"""What a door of the endpoint is: one form in which clients ask, and in which they are answered."""
+"""What a shape is: one form in which clients ask the endpoint, and in which they are answered."""
 
 from typing import Protocol
 
@@ -28,8 +28,8 @@ class StreamEvents(Protocol):
         ...
 
 
-class Door(Protocol):
-    """One form of asking; `path` is its address below `/v1`."""
+class ClientShape(Protocol):
+    """One form of asking and answering; `path` is its address below `/v1`."""
 
     @property
     def path(self) -> str:
