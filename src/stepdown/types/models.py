@@ -5,7 +5,8 @@ from typing import Protocol
 
 import msgspec
 
-from stepdown.types.values import Messages, Reply, Sampling, Usage
+from stepdown.types.drawing import Sampling
+from stepdown.types.values import Messages, Reply, Usage
 
 
 class Pricing(Protocol):
