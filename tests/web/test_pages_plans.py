@@ -9,14 +9,11 @@ import aiohttp
 import pytest
 
 from served import Answer, get, post
-from solving_site import NAMES
-from stepdown.models import ScriptedModel
-from stepdown.runner import run
-from stepdown.store import Run, Store
+from stepdown.store import Run
 from stepdown.store.annotations import annotations_by_trace
 from stepdown.store.reviews import pending_reviews, request_review, review_decision
 from stepdown.types import Plan, Problem
-from worlds import P1, follower, sums
+from worlds import P1
 
 HOSTILE = "<script>alert(1)</script><img src=//evil.example/x onerror=alert(1)> ![x](//evil.example)"
 
@@ -167,28 +164,6 @@ def test_remarks_on_plan_and_solution_are_kept(solving: str, first: Run) -> None
     ((place, found),) = annotations_by_trace(first).items()
     assert (place, found[0].answer, found[0].author) == ((P1, 0), "a slip", "Bob")
     assert "&lt;script&gt;" in get(f"{solving}/runs/{first.id}/plans/{P1}").text
-
-
-def test_the_queue_opens_the_plan_most_worth_a_minute_and_says_why(solving: str, first: Run) -> None:
-    said = words(get(f"{solving}/runs/{first.id}/queue"))
-    assert f"{P1} wrong its student fails by it" in said and "1 of 1" in said
-
-
-def test_the_queue_counts_what_edits_gain_per_minute(solving: str, first: Run) -> None:
-    edit(solving, first, solve="1", seconds="30")
-    said = words(get(f"{solving}/runs/{first.id}/queue"))
-    assert "edited 1 fixed 1 broken 0 minutes spent 0.5 accuracy gained per minute +66.67 points" in said
-
-
-def test_a_run_without_wrong_traces_has_an_empty_queue_that_says_so(solving: str, first: Run) -> None:
-    derived = edit(solving, first, solve="1").place.rpartition("=")[2]
-    assert "Nothing to mend" in get(f"{solving}/runs/{derived}/queue").text
-
-
-def test_where_the_audit_suggests_nothing_the_wrong_traces_are_offered(solving: str, store: Store) -> None:
-    other = run(sums(4), "direct", student=ScriptedModel(follower, NAMES[0]), store=store)
-    said = words(get(f"{solving}/runs/{other.id}/queue"))
-    assert "These are its wrong traces instead." in said and "This trace has no plan to edit." in said
 
 
 @pytest.mark.parametrize("path", ["/runs/none/queue", "/runs/{run}/plans/nothing/0", "/runs/{run}/solving/ab",

@@ -58,14 +58,19 @@ class Suggestion(msgspec.Struct, frozen=True):
 
 
 class SolveCounts(msgspec.Struct):
-    """Right and graded attempts of one student by one plan; `excused` ones were cut or doubtfully graded."""
+    """Right and graded attempts of one student by one plan; `excused` ones were cut or doubtfully graded.
+
+    `author` wrote the plan, empty without one.
+    """
 
     right: int = 0
     graded: int = 0
     excused: int = 0
+    author: str = ""
 
     def add(self, attempt: GradedAttempt) -> None:
         """Count one attempt; an ungraded one says nothing."""
+        self.author = attempt.author
         self.right += attempt.verdict == "right"
         self.graded += attempt.verdict != "ungraded"
         self.excused += attempt.verdict == "wrong" and (attempt.doubtful or attempt.cut)
@@ -154,17 +159,29 @@ def suggest(attempt: GradedAttempt, crossing: Crossing) -> Suggestion | None:
     solved = [student for student, one in outcomes.items() if one.solved]
     ways = {student: _solved_by(student, crossing) for student in failed}
     alone = [student for student in failed if NO_PLAN in ways[student]]
-    better = [student for student in failed if any(plan != NO_PLAN for plan in ways[student])]
+    better = {student: other for student in failed if (other := _other_plan(student, attempt, crossing)) is not None}
     reasons = [
         f"{len(failed)} of {len(outcomes)} students fail by it" if len(outcomes) > 1 else "its student fails by it",
+        *_named(solved, "solves it by this plan"),
         *_named(alone, "solves it without the plan"),
-        *_named(better, "solves it by another plan"),
+        *(
+            f"`{student}` solves it by {f'the plan of `{by}`' if by else 'another plan'}"
+            for student, by in better.items()
+        ),
         *(f"the plan {fault}" for fault in attempt.faults),
         *(["the plan holds the answer"] if attempt.leaked else []),
     ]
     faults = len(attempt.faults) + attempt.leaked
     score = 2 * len(failed) - 2 * len(solved) + 3 * len(alone) + 2 * len(better) + faults
     return Suggestion(attempt.run, attempt.problem, attempt.author, score, tuple(reasons)) if score > 0 else None
+
+
+def _other_plan(student: str, attempt: GradedAttempt, crossing: Crossing) -> str | None:
+    """Return in words another plan by which a student solves it, by its author where that is another one, or None."""
+    authors = [one.author for (who, plan), one in crossing.items()
+               if who == student and plan not in (NO_PLAN, attempt.plan) and one.solved]  # fmt: skip
+    others = [one for one in authors if one != attempt.author]
+    return f"the plan of `{others[0]}`" if others else "another plan" if authors else None
 
 
 def _named(students: Sequence[str], what: str) -> list[str]:

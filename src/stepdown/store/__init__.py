@@ -33,6 +33,7 @@ from stepdown.store.lost_calls import LostCall, lost_calls, put_lost_calls
 from stepdown.store.measurements import MeasuredRequest, measured_requests
 from stepdown.store.opening import PATIENCE
 from stepdown.store.provenance import Siblings, grades_of, payers, siblings
+from stepdown.store.queue_marks import NO_MARK, Mark, QueueMark, mark_plans, marked_plans
 from stepdown.store.records import (
     AbandonedReply,
     Edit,
@@ -90,6 +91,7 @@ __all__ = [
     "BY_PERSON",
     "MOST",
     "NO_LABELS",
+    "NO_MARK",
     "PATIENCE",
     "ROLES",
     "SCHEMA_VERSION",
@@ -107,9 +109,11 @@ __all__ = [
     "GradeBlock",
     "Locked",
     "LostCall",
+    "Mark",
     "MeasuredRequest",
     "PendingReview",
     "Removed",
+    "QueueMark",
     "ReviewDecision",
     "RoleCalls",
     "Run",
@@ -163,6 +167,8 @@ __all__ = [
     "last_command",
     "lost_calls",
     "maintenance",
+    "mark_plans",
+    "marked_plans",
     "measured_requests",
     "merging",
     "neighbours",

@@ -19,7 +19,7 @@ from stepdown.store.summaries import SummaryCheck, mend
 
 _STEP = 512  # pages a backup copies before it lets writers in
 # Beside the tables that are looked at: what people said of them, which nothing names.
-_PLAIN = ("reviews", "annotations", "lost_calls", "labels", "commands")
+_PLAIN = ("reviews", "annotations", "lost_calls", "labels", "commands", "queue_marks")
 
 
 class StoreSummary(msgspec.Struct, frozen=True):
@@ -198,6 +198,7 @@ _UNNAMED = {
     "annotations": "run not in (select id from runs)",
     "labels": "run not in (select id from runs)",
     "commands": "run not in (select id from runs)",
+    "queue_marks": "run not in (select id from runs)",
 }
 
 

@@ -12,6 +12,7 @@ from stepdown.store.records import decode_settings
 _WRITTEN = {
     "edits": "problem, plan, seconds, created",
     "annotations": "problem, sample, body, created",
+    "queue_marks": "problem, mark, person, author, created",
 }
 _REVIEW = "problem, body, plan, asked, decision, decided, changed"
 
@@ -55,7 +56,7 @@ def settle_graders(rows: RowMerge, graders: dict[str, str]) -> None:
 
 
 def merge_people(rows: RowMerge) -> None:
-    """Join edits, remarks and reviews."""
+    """Join edits, remarks, marks of queues and reviews."""
     for table, columns in _WRITTEN.items():
         for (run,) in rows.source.db.execute(f"select distinct run from {table}").fetchall():
             rows.added[table] += _merge_written(rows, table, columns, run)

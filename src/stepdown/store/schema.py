@@ -130,6 +130,16 @@ def keep_labels(db: sqlite3.Connection) -> None:
     )
 
 
+def keep_the_teachers_queue(db: sqlite3.Connection) -> None:
+    """Schema 9: what people say of the plans in a run's queue, and who edits which; a log, the last row counts."""
+    _all(
+        db,
+        """create table queue_marks (id integer primary key, run text not null, problem text not null,
+           mark text not null, person text not null, author text not null, created real not null)""",
+        "create index queue_marks_of_run on queue_marks (run)",
+    )
+
+
 def _dropping(table: str, row: str) -> str:
     kinds = f"kind in ('{OF_TRACES}', '{OF_AUDIT}')" if table == "traces" else f"kind = '{OF_GRADES}' || {row}.grader"
     return f"delete from summaries where run = {row}.run and {kinds} and block = {row}.ordinal >> {BLOCK_BITS};"
@@ -150,12 +160,14 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     keep_summaries,
     keep_lost_calls,
     keep_labels,
+    keep_the_teachers_queue,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 # From this schema on a file has all that is read; what came later is for those who write, or looked for first.
 READABLE = 2
 LOST_SINCE = MIGRATIONS.index(keep_lost_calls) + 1
 LABELS_SINCE = MIGRATIONS.index(keep_labels) + 1
+QUEUE_SINCE = MIGRATIONS.index(keep_the_teachers_queue) + 1
 SERVERS_SINCE = MIGRATIONS.index(keep_which_server_answered) + 1
 
 

@@ -1,16 +1,17 @@
 """What the server holds while it runs: the store, readers of it, loaded models, a budget and its settings."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from stepdown.errors import StoreError
+from stepdown.errors import StepdownError, StoreError
 from stepdown.models import Prices, Secret, ServerFiles, load_model
 from stepdown.runner import Budget, Calls, load_model_or_run
-from stepdown.store import Locked, Store
+from stepdown.store import Locked, Store, pending_review_counts
 from stepdown.types import Model
 from stepdown.web.config import Config
 from stepdown.web.jobs.run_jobs import GRACE, RunJobs
@@ -76,6 +77,7 @@ class State:
         self.run_stats = RunStatsCache(self.prices)
         self.leaving = asyncio.Event()
         self._closed = False
+        self._to_review = (-1, -1), 0
         self._local = threading.local()
         self._opened: list[Store] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="page")
@@ -90,6 +92,16 @@ class State:
         return await asyncio.get_running_loop().run_in_executor(
             self._writers, lambda: _done(work, self._own(reading=False))
         )
+
+    def to_review(self) -> int:
+        """Return how many plans wait for a person; none where the file cannot be read, of which a page says more."""
+        try:
+            version = self.store.version()
+            if self._to_review[0] != version:
+                self._to_review = version, sum(pending_review_counts(self.store).values())
+        except (sqlite3.Error, StepdownError):
+            return 0
+        return self._to_review[1]
 
     def _reader(self) -> Store:
         return self._own(reading=True)

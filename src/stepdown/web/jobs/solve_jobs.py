@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Iterator
 from contextlib import aclosing
 
 from stepdown.errors import StepdownError, UnknownName, UsageError
@@ -63,6 +64,9 @@ class SolveJobs:
         for name in [name for name, old in self._all.items() if old.is_done][: len(self._all) - MOST]:
             del self._all[name]
         return one
+
+    def __iter__(self) -> Iterator[SolveJob]:
+        return iter(list(self._all.values()))
 
     def find(self, name: str) -> SolveJob:
         """Return one by its id. Raises `UnknownName`."""

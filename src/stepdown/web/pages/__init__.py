@@ -64,7 +64,7 @@ def page(request: Request, template: str, /, *, status: int = 200, **values: Any
     """Return a template filled in. A program is told an error as JSON.
 
     Every template has `here`, the path, for the navigation; `back`, the address to come back to from a form; and what
-    this browser has kept: `person`, who edits, and `student`, chosen for the run.
+    this browser has kept: `person`, who edits, and `student`, chosen for the run. `to_review` plans wait for a person.
     """
     if status >= 400 and is_program(request.scope):
         return error_object(status, _problem_text(values))
@@ -75,6 +75,7 @@ def page(request: Request, template: str, /, *, status: int = 200, **values: Any
         "state": state,
         "person": kept(request, PERSON) or state.person,
         "student": kept(request, STUDENT),
+        "to_review": state.to_review(),
     }
     return HTMLResponse(templates().get_template(template).render(known | values), status_code=status)
 

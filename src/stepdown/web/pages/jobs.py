@@ -1,4 +1,4 @@
-"""Starting a run from a page, following it and stopping it; and the live rows of the list of runs."""
+"""Starting a run from a page, following it and stopping it; the list of jobs; and the live rows of the list of runs."""
 
 import shlex
 
@@ -26,6 +26,8 @@ from stepdown.web.jobs.run_form import (
 )
 from stepdown.web.jobs.run_jobs import command_of
 from stepdown.web.pages import fields_of, page, state_of
+from stepdown.web.pages.runs import age
+from stepdown.web.pages.solved import solve_jobs_of
 from stepdown.web.views.advice import field_of
 from stepdown.web.views.live import Live
 
@@ -91,6 +93,12 @@ async def _form(
     )
 
 
+async def show_jobs(request: Request) -> Response:
+    """List the jobs of this server and the problems it solves again, newest first."""
+    jobs, solving = list(state_of(request).jobs)[::-1], list(solve_jobs_of(request))[::-1]
+    return page(request, "jobs.html", jobs=jobs, solving=solving, figures=figures, age=age)
+
+
 async def show(request: Request) -> Response:
     """Show a job: how far its runs are, what became of it, and what it said."""
     return page(request, "job.html", job=state_of(request).jobs.find(request.path_params["job"]), figures=figures)
@@ -130,6 +138,7 @@ async def rows(request: Request) -> Response:
 
 ROUTES: list[BaseRoute] = [
     Route("/new", new),
+    Route("/jobs", show_jobs),
     Route("/jobs", start, methods=["POST"]),
     Route("/jobs/{job}", show),
     Route("/jobs/{job}/state", show_state),

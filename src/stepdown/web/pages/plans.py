@@ -1,4 +1,4 @@
-"""The pages where a person improves plans: the editor, old and new side by side, verdicts, remarks and the queue."""
+"""The pages where a person improves plans: the editor with the plan's lineage, verdicts and remarks."""
 
 import math
 from collections.abc import Mapping
@@ -20,17 +20,8 @@ from stepdown.web.pages import EditConflict, FieldError, form_of, mark, page, st
 from stepdown.web.pages.solved import solve_jobs_of, solved_at, unsolved
 from stepdown.web.state import State
 from stepdown.web.views.addresses import BACK, address, inside, place_of
-from stepdown.web.views.cookies import STUDENT, keep, kept
-from stepdown.web.views.edit_queue import (
-    MOST_SECONDS,
-    Change,
-    changes,
-    derived_from,
-    edit_queue,
-    gains,
-    side_of,
-    solved_again,
-)
+from stepdown.web.views.cookies import keep
+from stepdown.web.views.edit_queue import MOST_SECONDS, Change, changes, derived_from
 
 MOST_STEPS = 100
 _LONGEST, _WORDS = 20_000, 500
@@ -90,7 +81,7 @@ async def show_plan(request: Request) -> Response:
 async def _plan_page(state: State, name: str, problem: str) -> dict[str, Any]:
     def read(store: Store) -> dict[str, Any]:
         subject = read_subject(store, name, problem)
-        return _editing(subject) | {
+        return editing(subject) | {
             "lineage": lineage(subject),
             "remarks": annotations_by_trace(subject.run).get((problem, 0), []),
             "students": offers(store, state.config).models,
@@ -101,7 +92,7 @@ async def _plan_page(state: State, name: str, problem: str) -> dict[str, Any]:
     return await state.read(read)
 
 
-def _editing(subject: Subject) -> dict[str, Any]:
+def editing(subject: Subject) -> dict[str, Any]:
     """What the editor needs: the newest plan, and its number among the plans this problem had."""
     newest = len(subject.plans) - 1
     return {
@@ -321,39 +312,7 @@ def _back(form: Mapping[str, str], otherwise: str) -> Response:
     return RedirectResponse(inside(form.get(BACK, ""), otherwise), status_code=303)
 
 
-# -- the queue
-
-
-async def show_queue(request: Request) -> Response:
-    """Show the plan most worth a minute of those not edited yet, or the one asked for, and what edits have gained."""
-    state, name = state_of(request), request.path_params["run"]
-    at, student = request.query_params.get("at", ""), kept(request, STUDENT)
-
-    def read(store: Store) -> dict[str, Any]:
-        return _queue(store, name, at=at, student=student, state=state)
-
-    return page(request, "queue.html", **await state.read(read))
-
-
-def _queue(store: Store, name: str, *, at: str, student: str, state: State) -> dict[str, Any]:
-    run = store.run(name)
-    queue = edit_queue(state.run_stats, run)
-    problems, done = list(queue.reasons), {edit.problem for edit in run.edits()}
-    problem = at if at in queue.reasons else next((one for one in problems if one not in done), "".join(problems[:1]))
-    values = {"run": run, "queue": queue, "gained": gains(run), "problems": problems, "at": problem, "done": done}
-    if not problem:
-        return values
-    index = problems.index(problem)
-    beside = ("".join(problems[max(0, index - 1) : index]), "".join(problems[index + 1 : index + 2]))
-    before = side_of(run, problem, state.prices)
-    after = solved_again(run, problem, student or run.settings.student, state.prices)
-    values |= _editing(read_subject(store, name, problem)) | {"beside": beside, "side": before, "before": before}
-    values |= {"students": offers(store, state.config).models, "after": after}
-    return values | {"changes": changes(before.steps, after.steps)} if before and after else values
-
-
 ROUTES: list[BaseRoute] = [
-    Route("/runs/{run}/queue", show_queue),
     Route("/runs/{run}/plans/{problem:path}", show_plan),
     Route("/runs/{run}/plans/{problem:path}", post_plan, methods=["POST"]),
     Route("/runs/{run}/verdicts/{problem:path}", post_verdict, methods=["POST"]),

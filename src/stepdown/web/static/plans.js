@@ -3,6 +3,7 @@
 // Without it, the steps are lines of one text field and everything else is the same.
 
 const MOST_SECONDS = 600;
+const editors = new WeakMap();
 
 // -- steps as fields
 
@@ -10,7 +11,7 @@ class Steps {
   constructor(form) {
     this.form = form;
     this.text = form.elements.steps;
-    this.before = this.lines(this.text.defaultValue);
+    this.before = this.lines(this.text.dataset.before ?? this.text.defaultValue);
     this.list = document.createElement("ol");
     this.list.className = "rows";
     const add = button("Add a step", "Add a step at the end", () => this.insert(this.list.children.length, ""));
@@ -39,6 +40,13 @@ class Steps {
     );
     this.list.insertBefore(row, this.list.children[place] || null);
     return row;
+  }
+
+  // Put other steps in the place of all that are there.
+  replace(lines, said) {
+    this.list.replaceChildren();
+    lines.forEach((line, place) => this.put(place, line));
+    this.update(said);
   }
 
   insert(place, text) {
@@ -177,7 +185,11 @@ function pressedKey(event) {
   else if (!document.getElementById("keys")) return;
   else if (event.key === "Enter" && event.target === document.body) act(event, () => solve(form));
   else if (event.key === "?") act(event, showKeys);
-  else if (event.key === "l") leave(form, event);
+  else if (event.key === "l") once(form, event, "[data-leave]", "leave the problem unsolved");
+  else if (event.key === "s") once(form, event, "[data-skip]", "put it off");
+  else if (event.key === "d") once(form, event, "[data-discard]", "set it aside");
+  else if (event.key === "u") press("[data-undo]", event);
+  else if (event.key === "o") startFromNext(event);
 }
 
 function act(event, work) {
@@ -194,17 +206,36 @@ function solve(form) {
   if (main && !main.disabled) main.click();
 }
 
-function press(form, which, event) {
-  const found = form.querySelector(which);
+function press(which, event) {
+  const found = document.querySelector(which);
   if (found) act(event, () => found.click());
 }
 
 // A key that is hit by accident must not throw an edit away.
-function leave(form, event) {
-  if (!form.hasAttribute("data-changed") || form.dataset.sure) return press(form, "[data-leave]", event);
-  form.dataset.sure = "yes";
-  const detail = "You have changed this plan. Press l again to leave the problem unsolved all the same.";
+function once(form, event, which, words) {
+  if (!form.hasAttribute("data-changed") || form.dataset.sure === event.key) return press(which, event);
+  form.dataset.sure = event.key;
+  const detail = `You have changed this plan. Press ${event.key} again to ${words} all the same.`;
   act(event, () => form.dispatchEvent(new CustomEvent("stepdown:complain", { bubbles: true, detail })));
+}
+
+// -- another run's plan to start from
+
+function startFrom(link, event) {
+  const form = document.querySelector("form[data-plan]");
+  if (!form || !editors.has(form) || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  form.elements.why.value = link.dataset.why;
+  editors.get(form).replace(link.dataset.start.split("\n"), link.dataset.why);
+  form.scrollIntoView({ block: "nearest" });
+}
+
+function startFromNext(event) {
+  const all = [...document.querySelectorAll("a[data-start]")];
+  if (!all.length) return;
+  const at = all.findIndex((one) => one === startFromNext.last);
+  startFromNext.last = all[(at + 1) % all.length];
+  act(event, () => startFromNext.last.click());
 }
 
 function showKeys() {
@@ -214,7 +245,8 @@ function showKeys() {
 }
 
 document.querySelectorAll("form[data-plan]").forEach((form) => {
-  new Steps(form);
+  editors.set(form, new Steps(form));
   measure(form);
 });
+document.querySelectorAll("a[data-start]").forEach((link) => link.addEventListener("click", (event) => startFrom(link, event)));
 document.addEventListener("keydown", pressedKey);

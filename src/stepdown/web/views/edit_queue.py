@@ -8,7 +8,8 @@ import msgspec
 from stepdown.audits import Suggestion, audit
 from stepdown.graders import majority_grade
 from stepdown.models import Prices
-from stepdown.store import SOURCE, Run, Store, TraceFilter, run_version, search_traces
+from stepdown.stats import Interval, paired_interval
+from stepdown.store import SOURCE, Run, TraceFilter, run_version, search_traces
 from stepdown.text import count, money
 from stepdown.types import Grade, Trace, Verdict
 from stepdown.web.views.run_stats import RunStatsCache
@@ -46,6 +47,17 @@ class Gains(msgspec.Struct, frozen=True):
     broken: int
     seconds: float
     problems: int
+    solved_again: bool = False
+
+    @property
+    def accuracy(self) -> float | None:
+        """Accuracy gained, as a share of 1; None where nothing was solved again by the run's own student."""
+        return (self.fixed - self.broken) / self.problems if self.solved_again and self.problems else None
+
+    @property
+    def interval(self) -> Interval:
+        """Its 95 % interval over the run's problems, each paired with itself before the edits."""
+        return paired_interval(self.fixed, self.broken, self.problems)
 
     @property
     def per_minute(self) -> float | None:
@@ -137,16 +149,17 @@ def solved_again(run: Run, problem: str, student: str, prices: Prices) -> Side |
 
 def edit_queue(run_stats: RunStatsCache, run: Run) -> EditQueue:
     """Audit a run together with others on the same problems and return what to look at; kept while nothing changes."""
-    others = _others(run.store, run)
+    others = runs_beside(run)
     # Without the edits: they change no suggestion, and a person makes one a minute.
     marks = tuple((one.id, msgspec.structs.replace(run_version(one), edits=0, call=0)) for one in (run, *others))
     return run_stats.remember(("queue", marks), lambda: _edit_queue(run, others))
 
 
-def _others(store: Store, run: Run) -> list[Run]:
+def runs_beside(run: Run) -> list[Run]:
+    """Return the newest other runs on the same problems, as many as can be read while a page waits."""
     others: list[Run] = []
     room = MOST_TRACES - len(run)
-    for one in reversed(store.runs()):
+    for one in reversed(run.store.runs()):
         same = one.id != run.id and one.settings.problems == run.settings.problems
         if same and len(others) < MOST_RUNS and 0 < len(one) <= room:
             others.append(one)
@@ -178,6 +191,7 @@ def gains(run: Run) -> Gains:
         broken=turns.count(("right", "wrong")),
         seconds=sum(seconds.values()),
         problems=run.settings.count,
+        solved_again=own is not None,
     )
 
 
