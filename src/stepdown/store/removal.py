@@ -13,7 +13,7 @@ from stepdown.store.run import Run, Store
 # What goes with a run, by what a person calls it; its summaries first, as a trigger looks for them with every trace.
 _OF_RUN = {
     "summaries": "", "grades": "grades", "traces": "traces", "edits": "edits", "reviews": "reviews",
-    "annotations": "remarks", "shards": "", "labels": "", "commands": "",
+    "annotations": "remarks", "shards": "", "labels": "", "commands": "", "queue_marks": "",
 }  # fmt: skip
 _PAID = ("lost_calls", "server_faults")
 
