@@ -224,7 +224,7 @@ def test_options_beside_the_file_of_a_study_go_before_its_own() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"steeps": 3}, "did you mean --steps"),
+        ({"steeps": 3}, "did you mean `steps`"),
         ({"corpus": "bad.toml"}, "is another study"),
         ({"corpus": "plans"}, "holds plans"),
         ({"samples": 5}, "several samples need --temperature"),

@@ -36,6 +36,7 @@ PLAIN, TRACED, VOTED, SUMS = (
 COMMANDS = [
     ("run", f"{SUMS} --method direct"),
     ("estimate", f"{SUMS} --method direct --estimate"),
+    ("init", "init new.toml --student openai/student --budget 1"),
     ("report", f"report {PLAIN} {VOTED} --sensitivity"),
     ("report", f"report {PLAIN} --contrast {TRACED}"),
     ("trace", f"traces {TRACED}"),

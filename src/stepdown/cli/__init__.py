@@ -14,7 +14,7 @@ from stepdown.cli.console.failures import BROKEN_PIPE, INTERNAL, describe_os_err
 from stepdown.cli.console.terminal import report, say, say_error, show, show_json
 from stepdown.cli.numbers import check_numbers
 from stepdown.cli.overview import example_of, overview
-from stepdown.cli.study_file import study_file
+from stepdown.cli.study_file import FIRST, forget_places, located, study_file
 from stepdown.cli.unused_options import note_typed
 from stepdown.errors import Interrupted, StepdownError, UsageError, closest
 from stepdown.events import Event, failure_of
@@ -71,6 +71,9 @@ VERBS = {
     "serve": """Serve pages in a browser at `/` and an OpenAI-compatible endpoint at `/v1`.
 
     Only this machine reaches them, unless --host names another address, which needs a token.""",
+    "init": """Write a study file: data set, models, methods, budget; `stepdown run FILE` takes it.
+
+    In a terminal it asks a few questions; elsewhere it chooses from what is here. An existing file stays.""",
     "runs": "List the runs of the store, name them, tag them, put them aside, or take them out.",
     "store": "Check the store, copy it while it is open, or make it smaller.",
     "models": "List models that can be reached, or get one for this machine.",
@@ -99,6 +102,7 @@ _MANY = {
     "import": "[FILE...]",
     "keep": "CORPUS [FILTER...]",
     "help": "[VERB]",
+    "init": "[FILE]",
     "export": "RUN|CORPUS|STUDENT [RUN...]",
 }
 
@@ -122,7 +126,7 @@ def _make_app() -> App:
         end_of_options_delimiter="--",
     )
     for position, (verb, words) in enumerate(VERBS.items()):
-        more: dict[str, Any] = {"config": study_file} if verb == "study" else {}
+        more: dict[str, Any] = {"config": study_file} if verb in FIRST else {}
         if not _FUNCTIONS.get(verb, "").endswith(":app"):  # such an app says so itself
             more["help_epilogue"] = example_of(verb)
         if verb in _MANY:
@@ -173,12 +177,13 @@ def _call(tokens: Sequence[str]) -> int:
         return 0
     try:
         note_typed(tokens)
+        forget_places()
         command, bound, _ = app.parse_args(_split(tokens), exit_on_error=False, print_error=False)
         check_numbers([*bound.args, *bound.kwargs.values()])
         code = command(*bound.args, **bound.kwargs)
         return code if isinstance(code, int) else 0
     except StepdownError as error:
-        return report(error, as_json=as_json)
+        return report(located(error), as_json=as_json)
     except CycloptsError as error:
         hint = f"`stepdown {_verb(tokens)}--help` lists the options"
         return report(UsageError(_words_of(error, tokens), hint), as_json=as_json)
@@ -196,7 +201,7 @@ def _call(tokens: Sequence[str]) -> int:
 
 
 def _split(tokens: Sequence[str]) -> Sequence[str]:
-    return split_lists(tokens) if list(tokens[:1]) in (["run"], ["study"]) else tokens
+    return split_lists(tokens) if list(tokens[:1]) in (["run"], ["study"], ["init"]) else tokens
 
 
 def _verb(tokens: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from stepdown.cli.console.terminal import painted
 from stepdown.version import __version__
 
 
-class Entry(NamedTuple):
+class VerbEntry(NamedTuple):
     """What the overview says of a verb, and a command line that does something."""
 
     words: str
@@ -17,50 +17,55 @@ class Entry(NamedTuple):
 
 GROUPS = {
     "start": {
-        "demo": Entry("four methods on this machine: real models, no key", "stepdown demo -n 6"),
-        "ask": Entry(
+        "demo": VerbEntry("four methods on this machine: real models, no key", "stepdown demo -n 6"),
+        "ask": VerbEntry(
             "one question: the plan, then the solution",
             'stepdown ask "A pen costs 3 dollars. What do 4 pens cost?"',
         ),
-        "doctor": Entry("what is installed, reached, missing, and how to get it", "stepdown doctor"),
-        "models": Entry("list models, or get one for this machine", "stepdown models get smollm2-135m"),
-        "datasets": Entry("list the data sets", "stepdown datasets"),
-        "plugins": Entry("list what packages add", "stepdown plugins"),
-        "help": Entry("this page, or what a verb takes", "stepdown help run"),
+        "init": VerbEntry("a study file to change, for `run` and for a paper", "stepdown init study.toml"),
+        "doctor": VerbEntry("what is installed, reached, missing, and how to get it", "stepdown doctor"),
+        "models": VerbEntry("list models, or get one for this machine", "stepdown models get smollm2-135m"),
+        "datasets": VerbEntry("list the data sets", "stepdown datasets"),
+        "plugins": VerbEntry("list what packages add", "stepdown plugins"),
+        "help": VerbEntry("this page, or what a verb takes", "stepdown help run"),
     },
     "study": {
-        "run": Entry(
+        "run": VerbEntry(
             "a data set by methods, students, teachers and plans",
             "stepdown run wordsums -n 20 --method cot,tot --student M --teacher N",
         ),
-        "runs": Entry("list runs, name, tag, hide, remove them", "stepdown runs --since 7d"),
-        "grade": Entry("grade stored solutions again", "stepdown grade RUN --grader strict"),
-        "calibrate": Entry("the threshold of a cascade", "stepdown calibrate CHEAP DEAR --accuracy 0.8"),
-        "prefer": Entry("which of two runs explains better", "stepdown prefer RUN OTHER --judge openai/gpt-4o"),
-        "import": Entry("others' traces into runs, chains into a corpus", "stepdown import traces.csv"),
-        "export": Entry("runs, corpora, students in another form", "stepdown export RUN --to jsonl --out traces.jsonl"),
-        "store": Entry("check, copy, compact and merge stores", "stepdown store check"),
+        "runs": VerbEntry("list runs, name, tag, hide, remove them", "stepdown runs --since 7d"),
+        "grade": VerbEntry("grade stored solutions again", "stepdown grade RUN --grader strict"),
+        "calibrate": VerbEntry("the threshold of a cascade", "stepdown calibrate CHEAP DEAR --accuracy 0.8"),
+        "prefer": VerbEntry("which of two runs explains better", "stepdown prefer RUN OTHER --judge openai/gpt-4o"),
+        "import": VerbEntry("others' traces into runs, chains into a corpus", "stepdown import traces.csv"),
+        "export": VerbEntry(
+            "runs, corpora, students in another form", "stepdown export RUN --to jsonl --out traces.jsonl"
+        ),
+        "store": VerbEntry("check, copy, compact and merge stores", "stepdown store check"),
     },
     "read": {
-        "report": Entry("runs side by side: accuracy, tests, tokens, money", "stepdown report --html report.html"),
-        "traces": Entry("what was asked and answered", "stepdown traces RUN --where wrong -n 3"),
-        "plans": Entry("show, edit or export plans", "stepdown plans RUN --edit gsm8k/test/12"),
-        "audit": Entry("leaks, faulty plans, who is to blame", "stepdown audit RUN"),
+        "report": VerbEntry("runs side by side: accuracy, tests, tokens, money", "stepdown report --html report.html"),
+        "traces": VerbEntry("what was asked and answered", "stepdown traces RUN --where wrong -n 3"),
+        "plans": VerbEntry("show, edit or export plans", "stepdown plans RUN --edit gsm8k/test/12"),
+        "audit": VerbEntry("leaks, faulty plans, who is to blame", "stepdown audit RUN"),
     },
     "distil": {
-        "sample": Entry(
+        "sample": VerbEntry(
             "a teacher's chains as a corpus",
             "stepdown sample gsm8k --teacher openai/gpt-4o --chains 30 --out chains",
         ),
-        "keep": Entry("filters that keep some of them", "stepdown keep chains right distinct per-problem=5 --out kept"),
-        "train": Entry("a student from a corpus", "stepdown train kept --base smollm2-135m --out students/smol"),
-        "study": Entry(
+        "keep": VerbEntry(
+            "filters that keep some of them", "stepdown keep chains right distinct per-problem=5 --out kept"
+        ),
+        "train": VerbEntry("a student from a corpus", "stepdown train kept --base smollm2-135m --out students/smol"),
+        "study": VerbEntry(
             "train and test a grid of students",
             "stepdown study kept --base smollm2-135m --test gsm8k --out students",
         ),
     },
     "serve": {
-        "serve": Entry("pages in a browser, and an endpoint at /v1", "stepdown serve --open"),
+        "serve": VerbEntry("pages in a browser, and an endpoint at /v1", "stepdown serve --open"),
     },
 }
 EXAMPLES = {verb: entry.example for group in GROUPS.values() for verb, entry in group.items()}

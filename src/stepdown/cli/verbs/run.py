@@ -74,7 +74,8 @@ def run(
     Parameters
     ----------
     dataset
-        A data set (`stepdown datasets` lists them), or a .jsonl, .json, .csv or .parquet file.
+        A data set (`stepdown datasets` lists them), a .jsonl, .json, .csv or .parquet file, or a study file: a .toml
+        with `dataset` and any of the options below by their names; options on the command line go before the file's.
     """
     if work.review and work.jobs > 1:
         refuse(["--jobs"], "a person decides on one plan after another", "leave it out")
