@@ -79,7 +79,6 @@ def test_an_option_goes_before_the_file(capsys: pytest.CaptureFixture[str]) -> N
         ({"kind": "numbr"}, "give one of number, expression, choice, text"),
         ({"dataset": None, "corpus": "c"}, "line 4: this file is for `study`\n\nhint: stepdown study inner/s.toml"),
         ({"dataset": None}, "names no `dataset`"),
-        ({"models": {"a": 1}}, "line 5: there is no `models`"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_said_with_its_line(
