@@ -57,11 +57,15 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Models by the name clients ask for, data sets by the name pages show, paths of students a page may run."""
+    """Models by the name clients ask for, data sets by the name pages show, paths of students a page may run.
+
+    `origins` are the sites whose pages may ask the endpoint from a browser.
+    """
 
     models: dict[str, Served] = {}
     datasets: dict[str, DataSource] = {}
     students: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
 
 
 def fleets_of(settings: dict[str, Any]) -> list[str]:

@@ -46,8 +46,9 @@ class State:
     threads with a connection each, and what people do is written through `write`, in another: neither a slow page nor a
     locked file holds anybody else up. A file that cannot be written is shown all the same. `token` is empty where none
     is asked for, `person` who edits where a page does not say, `corpora` the folders the corpus pages may show, by
-    name, `servers` the files of the fleets it asks. `jobs` are the runs this server started, and `leaving` is set when
-    it ends: what answers without end must stop then.
+    name, `servers` the files of the fleets it asks. `read_only` opens the file to read it alone; pages show no
+    form then. `jobs` are the runs this server started, and `leaving` is set when it ends: what answers without end must
+    stop then.
     """
 
     person = "person"
@@ -62,13 +63,15 @@ class State:
         token: Secret | None = None,
         corpora: tuple[Path, ...] = (),
         places: ModelPlaces | None = None,
+        read_only: bool = False,
     ) -> None:
         self.path, self.config = path, config or Config()
         self.token = token or Secret("")
         self.auth = TokenAuth(self.token)
         self.prices = Prices(prices)
         self.corpora = {_folder_name(folder): folder for folder in corpora}
-        self.store = _open(path)
+        self.read_only, self.bundled = read_only, False
+        self.store = Store(path, reading=True) if read_only else _open(path)
         self.calls = Calls(self.store, budget=budget, abandon=True)
         self.models: dict[str, Model] = {}
         self.places = places or ModelPlaces()

@@ -47,6 +47,8 @@ class AddressOptions:
         Make a token, say it once and ask everybody for it; otherwise STEPDOWN_TOKEN of the environment is asked for.
     allow_host
         Another name under which the server is asked, such as a proxy's; may be given several times.
+    allow_origin
+        A site whose pages may ask /v1 from a browser, such as `https://notes.example`; may be given several times.
     open
         Open the pages in a browser.
     verbose
@@ -57,6 +59,7 @@ class AddressOptions:
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 8765
     token: Flag = False
     allow_host: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    allow_origin: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     open: Flag = False
     verbose: Flag = False
 
@@ -74,12 +77,18 @@ class AddressOptions:
             raise UsageError(f"{TOKEN} is easily guessed", f"give {SHORTEST} characters or more, or use --token")
         return token
 
-    def rules(self) -> "AccessRules":
-        """Return who is let in."""
-        from stepdown.web.security import LOOPBACK, AccessRules
+    def rules(self, origins: tuple[str, ...] = (), *, read_only: bool = False) -> "AccessRules":
+        """Return who is let in; `origins` are those that the settings file allows besides."""
+        from stepdown.web.security import LOOPBACK, AccessRules, checked_origin
 
         hosts = LOOPBACK | {name.lower() for name in (self.host, *self.allow_host)}
-        return AccessRules(hosts=hosts - _PLACE, any_address=self.host in _PLACE, verbose=self.verbose)
+        return AccessRules(
+            hosts=hosts - _PLACE,
+            any_address=self.host in _PLACE,
+            verbose=self.verbose,
+            origins=frozenset(checked_origin(one) for one in (*self.allow_origin, *origins)),
+            read_only=read_only,
+        )
 
 
 @Parameter(name="*", group=OUTPUT)
@@ -98,6 +107,8 @@ class ServedOptions:
     servers
         A file of servers that all serve one model, asked as one fleet, read again as it changes; `PROVIDER=FILE` where
         models of several providers are asked; may be given several times.
+    read_only
+        Only show what is there: no form, nothing written, no model asked, nothing at /v1.
     prepare
         Load the models of the file's [models] at the start, not at their first request.
     on
@@ -108,6 +119,7 @@ class ServedOptions:
     config: Path | None = None
     corpus: Annotated[tuple[Path, ...], Parameter(show_default=False)] = ()
     servers: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    read_only: Flag = False
     prepare: Flag = False
     on: Literal["ray"] | None = None
 
@@ -152,10 +164,11 @@ async def _serve(reach: AddressOptions, served: ServedOptions, spend: BudgetSett
     with bind(reach.host, reach.port) as bound:
         state = _state(served, spend, token)
         try:
-            if served.prepare:
+            rules = reach.rules(state.config.origins, read_only=served.read_only)
+            if served.prepare and not served.read_only:
                 await _prepare(state)
             address = address_of(bound, reach.host)
-            await serve_app(state, bound, rules=reach.rules(), listening=lambda: _tell(address, reach, state))
+            await serve_app(state, bound, rules=rules, listening=lambda: _tell(address, reach, state))
         finally:
             await state.close()
 
@@ -170,6 +183,7 @@ def _state(served: ServedOptions, spend: BudgetSettings, token: Secret) -> "Stat
         budget=Budget(Prices(spend.prices), money=spend.budget, tokens=spend.max_tokens_total),
         token=token,
         corpora=served.folders(),
+        read_only=served.read_only,
         places=ModelPlaces(ServerFiles(served.servers, config=served.config), on=served.on or ""),
     )
 
@@ -191,10 +205,14 @@ def _tell(address: str, reach: AddressOptions, state: "State") -> None:
     model = next(iter(state.config.models), "trace-of-thought/TEACHER->STUDENT")
     bearer = f' -H "Authorization: Bearer ${TOKEN}"' if state.auth else ""
     body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "What is 3 times 4?"}}]}}'
-    say(f"serving {address} (Ctrl-C ends it)", f"OpenAI-compatible base URL: {address}/v1")
+    if state.read_only:
+        say(f"serving {address}, read-only (Ctrl-C ends it)")
+    else:
+        say(f"serving {address} (Ctrl-C ends it)", f"OpenAI-compatible base URL: {address}/v1")
     if reach.token:
         say(f"token, said this once: {state.token.reveal()}")
-    say("", f"curl {address}/v1/chat/completions -H 'Content-Type: application/json'{bearer} \\", f"  -d '{body}'")
+    if not state.read_only:
+        say("", f"curl {address}/v1/chat/completions -H 'Content-Type: application/json'{bearer} \\", f"  -d '{body}'")
     if reach.open:
         asyncio.get_running_loop().run_in_executor(None, webbrowser.open, address)
 

@@ -1,5 +1,6 @@
 """The pages, one file for each idea, and how a template becomes an answer."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -9,6 +10,7 @@ from urllib.parse import parse_qsl
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.types import Scope
 
 from stepdown.errors import (
     BudgetReached,
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 STATIC = files("stepdown.web") / "static"
 MOST_FIELDS = 2000
+_POSTED = re.compile(
+    r"<form\b(?![^>]*\baction=\"/log(?:in|out)\")[^>]*\bmethod=\"post\"[^>]*>.*?</form>", re.DOTALL | re.IGNORECASE
+)
 
 
 @cache
@@ -77,7 +82,24 @@ def page(request: Request, template: str, /, *, status: int = 200, **values: Any
         "student": kept(request, STUDENT),
         "to_review": state.to_review(),
     }
-    return HTMLResponse(templates().get_template(template).render(known | values), status_code=status)
+    return HTMLResponse(drawn(state, template, known | values), status_code=status)
+
+
+def wrong_at(scope: Scope, state: "State", error: StepdownError, *, status: int) -> Response:
+    """Return the page that says what was wrong, for a guard, which stands before the application."""
+    values = {"here": scope["path"], "back": own(scope), "state": state, "person": "", "student": "", "error": error}
+    return HTMLResponse(drawn(state, "wrong.html", values), status_code=status)
+
+
+def drawn(state: "State", template: str, values: Mapping[str, Any]) -> str:
+    """Return a template filled in; of a server that is only looked at, without any form that changes something."""
+    text = templates().get_template(template).render(values)
+    return without_forms(text) if state.read_only else text
+
+
+def without_forms(html: str) -> str:
+    """Return a page of ours without forms that are posted, but for the login: in it, `<` stands for a tag alone."""
+    return _POSTED.sub("", html)
 
 
 class EditConflict(UsageError):

@@ -21,6 +21,8 @@ from stepdown.web.errors.handlers import failed, refuse_status
 from stepdown.web.errors.objects import bare, error_object, is_endpoint, is_program
 from stepdown.web.pages.login import ask_again
 from stepdown.web.security.auth import COOKIE
+from stepdown.web.security.cross_origin import CrossOrigin, allowed_origin
+from stepdown.web.security.read_only import LOOKS, ReadOnlyGuard
 from stepdown.web.security.rules import LOOPBACK, AccessRules
 from stepdown.web.security.scrubbing import tell_error
 from stepdown.web.state import State
@@ -46,8 +48,9 @@ _DRAINED = 16 << 20
 
 def guard(app: ASGIApp, state: State, rules: AccessRules) -> ASGIApp:
     """Return the application behind all guards."""
-    guarded = ErrorBoundary(HostGuard(TokenGuard(BodyLimits(app, rules), state, rules), rules), state)
-    headed = SecurityHeaders(guarded)
+    looked_at = ReadOnlyGuard(BodyLimits(app, rules), state, rules)
+    guarded = ErrorBoundary(HostGuard(TokenGuard(looked_at, state, rules), rules), state)
+    headed = SecurityHeaders(CrossOrigin(guarded, rules))
     return AccessLog(headed) if rules.verbose else headed
 
 
@@ -157,7 +160,9 @@ class HostGuard:
             return 400, "this address is not valid"
         if not self._is_ours(_name(headers.get("host", ""))):
             return 421, "this server does not answer to that host name; allow it with --allow-host NAME"
-        looks = scope["method"] in {"GET", "HEAD"}
+        if allowed_origin(scope, self.rules):
+            return None
+        looks = scope["method"] in LOOKS
         if _is_drawn_in(headers) if looks else self._is_foreign(headers):
             return 403, "this request came from another site's page"
         return None

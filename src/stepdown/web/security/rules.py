@@ -10,7 +10,8 @@ class AccessRules(msgspec.Struct, frozen=True, kw_only=True):
 
     `hosts` are the names under which the server may be asked, `any_address` whether any address in figures will do
     too (no foreign name can point there), `page_bytes` and `call_bytes` the largest bodies of either door,
-    `body_seconds` how long one may take to arrive. `verbose` writes a line per request to stderr.
+    `body_seconds` how long one may take to arrive. `verbose` writes a line per request to stderr. `origins` are the
+    sites whose pages may ask the endpoint, `read_only` lets nothing be changed and no model be asked.
     """
 
     hosts: frozenset[str] = LOOPBACK
@@ -19,3 +20,5 @@ class AccessRules(msgspec.Struct, frozen=True, kw_only=True):
     call_bytes: int = 2 << 20
     body_seconds: float = 15.0
     verbose: bool = False
+    origins: frozenset[str] = frozenset()
+    read_only: bool = False
