@@ -87,7 +87,8 @@ def page(request: Request, template: str, /, *, status: int = 200, **values: Any
 
 def wrong_at(scope: Scope, state: "State", error: StepdownError, *, status: int) -> Response:
     """Return the page that says what was wrong, for a guard, which stands before the application."""
-    values = {"here": scope["path"], "back": own(scope), "state": state, "person": "", "student": "", "error": error}
+    known = {"here": scope["path"], "back": own(scope), "person": "", "student": "", "to_review": 0}
+    values = {**known, "state": state, "error": error}
     return HTMLResponse(drawn(state, "wrong.html", values), status_code=status)
 
 
