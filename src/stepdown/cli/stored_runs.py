@@ -35,13 +35,10 @@ class SelectionOptions:
         Those that the last command ran or imported.
     tag
         Those with this tag; of several tags, those with all.
-    all
-        Also runs that are hidden, and failed tries: with nothing graded, or the same on fewer problems.
     """
 
     last: Flag = False
     tag: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
-    all: Annotated[bool, Parameter(name="--all", show_default=False)] = False
 
     @property
     def narrows(self) -> bool:
@@ -76,11 +73,6 @@ def one_run(store: Store, word: str) -> Run:
     if len(found) > 1:
         raise ambiguous(word, [run.id for run in found])
     return found[0]
-
-
-def is_run_name(store: Store, word: str) -> bool:
-    """Whether a word means single runs by their names or ids."""
-    return bool(ids_called(store, word))
 
 
 def runs_of(store: Store, names: Sequence[str], *, last: bool = False, tags: Sequence[str] = ()) -> list[Run]:

@@ -3,8 +3,9 @@
 from stepdown.graders import majority_grade
 from stepdown.reports.comparison import disagreements, report
 from stepdown.reports.counts import Flip
+from stepdown.reports.failed_tries import HIDDEN, LeftOut, left_out, words_of
 from stepdown.reports.lost_costs import LostCosts, lost_costs, lost_words
-from stepdown.reports.pages import write_page
+from stepdown.reports.pages import write_page, write_pages
 from stepdown.reports.plan_sharing import Sharing
 from stepdown.reports.report_rows import ROLES, Edits, ReportRow
 from stepdown.reports.report_value import Profile, Report
@@ -12,9 +13,11 @@ from stepdown.reports.row_names import names_of
 from stepdown.reports.verdict_changes import all_verdict_changes
 
 __all__ = [
+    "HIDDEN",
     "ROLES",
     "Edits",
     "Flip",
+    "LeftOut",
     "LostCosts",
     "Profile",
     "Report",
@@ -22,10 +25,13 @@ __all__ = [
     "Sharing",
     "all_verdict_changes",
     "disagreements",
+    "left_out",
     "lost_costs",
     "lost_words",
     "majority_grade",
     "names_of",
     "report",
+    "words_of",
     "write_page",
+    "write_pages",
 ]

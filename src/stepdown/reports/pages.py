@@ -11,7 +11,7 @@ from stepdown.files import write_whole
 from stepdown.reports.counts import SHOWN_FLIPS, Flip
 from stepdown.reports.report_value import Report
 from stepdown.settings import in_words
-from stepdown.text import as_html, clipped
+from stepdown.text import as_html, clipped, counted
 from stepdown.types import Settings
 
 TRACE_OF_THOUGHT = """@inproceedings{mcdonald-emami-2024-trace,
@@ -31,43 +31,84 @@ DISTILLATION = """@inproceedings{li-etal-2023-symbolic,
 _LONGEST = 600  # characters of a question or an answer that a page shows
 
 
+_WITHIN = "Each section is a report of its own: baselines, paired tests and Holm's correction are within a data set."
+
+
 def write_page(report: Report, path: str | Path) -> Path:
     """Write a report as one self-contained page and return its path; its charts need the extra `report`."""
+    return write_pages([report], path)
+
+
+def write_pages(reports: Sequence[Report], path: str | Path) -> Path:
+    """Write several reports, such as one for each data set, as sections of one page, as `write_page` does one."""
     path = Path(path)
-    write_whole(path, page(report).encode())
+    write_whole(path, page(*reports).encode())
     return path
 
 
-def page(report: Report) -> str:
+def page(*reports: Report) -> str:
     """Return the page's html; without the extra `report` it says what its charts need."""
-    datasets = ", ".join(sorted({row.dataset for row in report.rows}))
-    ids = " ".join(row.run for row in report.rows)
-    baseline = f" --baseline {report.baseline}" if report.baseline else ""
-    contrast = "".join(f" --contrast {one.contrast}" for one in report.consistencies)
+    sections = [_Section(report, number if len(reports) > 1 else 0) for number, report in enumerate(reports, 1)]
+    several = len(sections) > 1
+    title = ", ".join(dict.fromkeys(section.title for section in sections))
+    lines = "".join(f'<li><a href="#{one.anchor}">{escape(one.title)}</a> {one.rows}</li>' for one in sections)
     return Template(files("stepdown.reports").joinpath("page.html").read_text("utf-8")).substitute(
-        title=escape(f"stepdown: {clipped(datasets, 80)}"),
-        caption=escape(report.caption),
-        tables="\n".join(as_html(table) for table in report.tables),
-        sharing=_section("When shared plans pay off", [f"<p>{escape(str(one))}</p>" for one in report.sharing]),
-        charts=_section("Charts", _figures(report)),
-        flips=_section("Right before, wrong now", _flips(report)),
-        settings="\n".join(_settings(report.settings[row.run], index) for index, row in enumerate(report.rows, 1)),
+        title=escape(f"stepdown: {clipped(title, 80)}"),
+        caption=escape(_WITHIN if several else reports[0].caption),
+        contents=f'<nav aria-label="Contents"><h2>Contents</h2><ul>{lines}</ul></nav>' if several else "",
+        reports="\n".join(section.html() for section in sections),
         trace_of_thought=escape(TRACE_OF_THOUGHT),
         distillation=escape(DISTILLATION),
-        command=escape(f"stepdown report {ids}{baseline}{contrast} --html FILE"),
+        commands="\n".join(f"<p>Made again by <code>{escape(section.command)}</code></p>" for section in sections),
     )
 
 
-def _section(title: str, parts: Sequence[str]) -> str:
-    return "\n".join(["<section>", f"<h2>{escape(title)}</h2>", *parts, "</section>"]) if parts else ""
+class _Section:
+    """A report on its page: all of it, or at a `number` the section of one data set among others."""
+
+    def __init__(self, report: Report, number: int) -> None:
+        self.report, self.number, self.level = report, number, 3 if number else 2
+        self.anchor = f"report-{number}"
+        self.title = ", ".join(sorted({row.dataset for row in report.rows}))
+        self.rows = counted(len(report.rows), "run")
+
+    @property
+    def command(self) -> str:
+        """The command that makes this report again."""
+        report = self.report
+        baseline = f" --baseline {report.baseline}" if report.baseline else ""
+        contrast = "".join(f" --contrast {one.contrast}" for one in report.consistencies)
+        return f"stepdown report {' '.join(row.run for row in report.rows)}{baseline}{contrast} --html FILE"
+
+    def html(self) -> str:
+        """Return the section's html."""
+        report = self.report
+        note = "<p class=note>A run's id is the hash of these settings: the same settings are the same run on every "
+        settings = [_settings(report.settings[row.run], index) for index, row in enumerate(report.rows, 1)]
+        parts = [
+            self._part("Figures", [as_html(table) for table in report.tables]),
+            self._part("When shared plans pay off", [f"<p>{escape(str(one))}</p>" for one in report.sharing]),
+            self._part("Charts", _figures(report, f"s{self.number}-" if self.number else "")),
+            self._part("Right before, wrong now", _flips(report, self.level + 1)),
+            self._part("Settings", [f"{note}machine.</p>", *settings]),
+        ]
+        body = "\n".join(part for part in parts if part)
+        if not self.number:
+            return body
+        head = f"<h2>{escape(self.title)}</h2>\n<p>{escape(report.caption)}</p>"
+        return f'<article id="{self.anchor}">\n{head}\n{body}\n</article>'
+
+    def _part(self, title: str, parts: Sequence[str]) -> str:
+        head = f"<h{self.level}>{escape(title)}</h{self.level}>"
+        return "\n".join(["<section>", head, *parts, "</section>"]) if parts else ""
 
 
-def _figures(report: Report) -> list[str]:
+def _figures(report: Report, mark: str) -> list[str]:
     try:
         from stepdown.reports.charts import charts_of, svg
 
         charts = charts_of(report)
-        drawn = [(title, svg(chart, f"chart{index}")) for index, (title, chart) in enumerate(charts.items())]
+        drawn = [(title, svg(chart, f"{mark}chart{index}")) for index, (title, chart) in enumerate(charts.items())]
     except MissingExtra as missing:
         return [f"<p>{escape(missing.what)}: <code>{escape(missing.hint)}</code></p>"]
     return [
@@ -77,13 +118,14 @@ def _figures(report: Report) -> list[str]:
     ]
 
 
-def _flips(report: Report) -> list[str]:
+def _flips(report: Report, level: int) -> list[str]:
     parts = []
     for index, row in enumerate(report.rows, 1):
         flips = report.flips.get(row.run, ())
         if flips:
             note = f", the first {SHOWN_FLIPS}" if row.worse > len(flips) else ""
-            parts.append(f"<h3>{index} {escape(row.method)}: {row.worse} lost against run {row.baseline}{note}</h3>")
+            head = f"{index} {escape(row.method)}: {row.worse} lost against run {row.baseline}{note}"
+            parts.append(f"<h{level}>{head}</h{level}>")
             parts.append(_flip_table(flips))
     return parts
 

@@ -1,13 +1,14 @@
 """The report of some runs as one value, without the store; as text, Markdown and JSON."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
 
 import msgspec
 
 from stepdown.frames import Convertible, Dicts
 from stepdown.measuring import Consistency, Sensitivity
 from stepdown.reports.counts import Flip
+from stepdown.reports.failed_tries import LeftOut, words_of
 from stepdown.reports.lost_costs import LostCosts, lost_table
 from stepdown.reports.measures import contrast_tables, sensitivity_table
 from stepdown.reports.plan_sharing import Sharing
@@ -35,7 +36,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
     has its own (a row's `baseline` says which). `settings`, `profiles` and `flips` are by run id.
     `servers` has the servers of runs that asked more than one, by run id, `lost` what calls without a reply may cost.
     `consistencies` are of the rows that were compared with a run on their contrast set, `sensitivities` of the rows
-    whose solutions were also read by other graders.
+    whose solutions were also read by other graders. `left_out` are runs that were chosen with them and are no rows.
     """
 
     rows: tuple[ReportRow, ...]
@@ -50,6 +51,12 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
     sensitivities: tuple[Sensitivity, ...] = ()
     servers: dict[str, tuple[ServerFigures, ...]] = {}
     lost: tuple[LostCosts, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+    def without(self, left_out: Sequence[LeftOut]) -> Self:
+        """Return the same report, which says that these runs are left out of it."""
+        caption = " ".join(filter(None, (self.caption, words_of(left_out))))
+        return msgspec.structs.replace(self, left_out=tuple(left_out), caption=caption)
 
     @property
     def tables(self) -> list[Table]:
@@ -85,7 +92,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
         return [_flat(row) for row in self.rows]
 
     def to_json(self) -> dict[str, Any]:
-        """Return `{rows, baseline, consistencies, sensitivities, servers, lost, version}`, as `--json` promises."""
+        """Return what `--json` promises, with `version`."""
         return {
             "rows": msgspec.to_builtins(self.rows),
             "baseline": self.baseline,
@@ -95,6 +102,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
                 {"run": run, **msgspec.to_builtins(one)} for run, servers in self.servers.items() for one in servers
             ],
             "lost": [msgspec.to_builtins(one) for one in self.lost],
+            "left_out": [msgspec.to_builtins(one) for one in self.left_out],
             "version": VERSION,
         }
 

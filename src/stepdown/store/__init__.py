@@ -32,7 +32,7 @@ from stepdown.store.labels import (
 from stepdown.store.lost_calls import LostCall, lost_calls, put_lost_calls
 from stepdown.store.measurements import MeasuredRequest, measured_requests
 from stepdown.store.opening import PATIENCE
-from stepdown.store.provenance import Siblings, grades_of, payers, siblings
+from stepdown.store.provenance import Siblings, grades_of, has_all_problems, payers, siblings
 from stepdown.store.queue_marks import NO_MARK, Mark, QueueMark, mark_plans, marked_plans
 from stepdown.store.records import (
     AbandonedReply,
@@ -158,6 +158,7 @@ __all__ = [
     "expected_problems",
     "flat_rows",
     "grades_of",
+    "has_all_problems",
     "ids_called",
     "keep_audit",
     "kept_audit",

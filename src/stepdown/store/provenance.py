@@ -65,3 +65,13 @@ def siblings(run: Run, ordinal: int, sample: int) -> Siblings:
         for name, body, verdict, found, usage in rows
     )
     return Siblings(shown, run.store.value(f"select count(*) {others}", *entry) - len(shown))
+
+
+def has_all_problems(run: Run, other: Run) -> bool:
+    """Whether a run has a trace of every problem that another one of the same store has any of."""
+    return not run.store.value(
+        """select exists (select 1 from traces as theirs where run = ? and not exists
+                  (select 1 from traces as ours where ours.problem = theirs.problem and ours.run = ?))""",
+        other.id,
+        run.id,
+    )

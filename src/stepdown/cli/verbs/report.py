@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from stepdown.cli.console.browser import open_file
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, Flag, OutputOptions
-from stepdown.cli.stored_runs import one_run, runs_of
+from stepdown.cli.stored_runs import LAST, SelectionOptions, one_run, runs_of
 from stepdown.errors import UsageError
 from stepdown.models import Prices
-from stepdown.reports import Report, write_page
+from stepdown.reports import HIDDEN, LeftOut, Report, left_out, words_of, write_pages
 from stepdown.reports import report as compare
-from stepdown.store import Run, Store
+from stepdown.store import Run, Store, ids_called
 
 
 @Parameter(name="*", group=CHOICE)
@@ -25,6 +27,9 @@ class ReportOptions:
 
     Parameters
     ----------
+    all
+        Also runs that are hidden, and failed tries: those with nothing graded, or with fewer problems of a run that is
+        here. They are left out where runs are not named one by one.
     baseline
         The run the others are compared with; otherwise the same student's `direct` run, or else its first.
     contrast
@@ -40,9 +45,12 @@ class ReportOptions:
     md
         Write markdown to stdout.
     html
-        Write one self-contained page to this file.
+        Write one self-contained page to this file; of several data sets each is a section.
+    open_page
+        Open the page in a browser; without --html it is written to a folder for temporary files.
     """
 
+    all: Annotated[bool, Parameter(name="--all", show_default=False)] = False
     baseline: str | None = None
     contrast: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     grader: Annotated[str, Parameter(show_default=False)] = ""
@@ -50,12 +58,18 @@ class ReportOptions:
     prices: Path | None = None
     md: Flag = False
     html: Path | None = None
+    open_page: Annotated[bool, Parameter(name="--open", show_default=False)] = False
 
 
-DEFAULTS, OUTPUT = ReportOptions(), OutputOptions()
+DEFAULTS, OUTPUT, SELECTION = ReportOptions(), OutputOptions(), SelectionOptions()
 
 
-def report(*runs: str, options: ReportOptions = DEFAULTS, output: OutputOptions = OUTPUT) -> int:
+def report(
+    *runs: str,
+    selection: SelectionOptions = SELECTION,
+    options: ReportOptions = DEFAULTS,
+    output: OutputOptions = OUTPUT,
+) -> int:
     """Compare runs.
 
     Parameters
@@ -63,31 +77,44 @@ def report(*runs: str, options: ReportOptions = DEFAULTS, output: OutputOptions 
     runs
         Runs: names, ids or their beginnings, or what stands for several (`gsm8k`, `@last`, `@TAG`).
     """
-    if sum((output.json, options.md, options.html is not None)) > 1:
+    page = options.html is not None or options.open_page
+    if sum((output.json, options.md, page)) > 1:
         raise UsageError("a report is written in one format", "give one of --json, --md and --html FILE")
     with output.read() as store:
         base = one_run(store, options.baseline) if options.baseline else None
         contrast = contrasted(store, runs, options.contrast)
-        groups = list(grouped(runs_of(store, runs), together=bool(runs), baseline=base))
-        if not groups:
+        chosen = runs_of(store, runs, last=selection.last, tags=selection.tag)
+        if not chosen:
             raise UsageError(f"the store `{store.path}` has no runs", "make one with `stepdown run` or `stepdown demo`")
+        named = [ids_called(store, word) for word in runs]
+        single = bool(runs) and not selection.narrows and all(len(ids) == 1 for ids in named)
+        groups = list(grouped(chosen, together=single, baseline=base))
+        everything = single or options.all or selection.last or LAST in runs
         prices = Prices(options.prices)
-        reports_made = [
-            compare(
-                *group,
-                baseline=base,
-                contrast=contrast,
-                grader=options.grader,
-                prices=prices,
-                sensitive=options.sensitivity,
-            )
-            for group in groups
-        ]
-    if options.html is not None:
-        _write(reports_made, options.html)
+        reports_made = []
+        for group in groups:
+            absent = [] if everything else _absent(group, [*chain(*named), *([base.id] if base else [])])
+            ids = {one.run for one in absent}
+            kept = [run for run in group if run.id not in ids]
+            if not kept:
+                say(f"{group[0].settings.dataset}: {words_of(absent)}")
+                continue
+            made = compare(*kept, baseline=base, contrast=contrast, grader=options.grader, prices=prices,
+                           sensitive=options.sensitivity)  # fmt: skip
+            reports_made.append(made.without(absent))
+    if reports_made and page:
+        _write(reports_made, options)
     else:
         show_reports(reports_made, options, as_json=output.json)
     return 0
+
+
+def _absent(group: list[Run], named: list[str]) -> list[LeftOut]:
+    """Return what is left out of a report of all that is there: but for hidden runs, nothing where all would be."""
+    found = left_out(group, keep=named)
+    if len(found) < len(group):
+        return found
+    return [one for one in found if one.why == HIDDEN]
 
 
 def contrasted(store: Store, runs: tuple[str, ...], names: tuple[str, ...]) -> list[Run]:
@@ -120,9 +147,9 @@ def show_reports(reports: list[Report], options: ReportOptions, *, as_json: bool
             show(*([""] if index else []), one.to_markdown().rstrip() if options.md else str(one))
 
 
-def _write(reports: list[Report], file: Path) -> None:
-    """Write the page of a report. Raises `UsageError` where there are several, or it cannot be written."""
-    if len(reports) > 1:
-        sets = ", ".join(f"`{one.rows[0].dataset}`" for one in reports)
-        raise UsageError(f"the runs are on {sets}, and a page compares runs on the same problems", "name the runs")
-    say(f"wrote {write_page(reports[0], file)}")
+def _write(reports: list[Report], options: ReportOptions) -> None:
+    """Write the page of the reports, and open it where that was asked for."""
+    path = options.html or Path(mkdtemp(prefix="stepdown-")) / "report.html"
+    say(f"wrote {write_pages(reports, path)}")
+    if options.open_page:
+        open_file(path)
