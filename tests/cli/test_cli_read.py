@@ -133,7 +133,6 @@ def test_runs_on_other_problems_are_reported_apart(world: World) -> None:
     Path("others.jsonl").write_text('{"question": "What is 40 plus one?", "answer": "41"}\n')
     world.json("run", "others.jsonl", "--student", "openai/student", "--method", "direct")
     assert [one["rows"][0]["dataset"] for one in world.json("report")] == ["others", "sums"]
-    assert "name the runs" in world.fails("report", "--html", "page.html")
 
 
 def test_plans_are_listed_and_exported_as_a_file_that_run_reads(world: World) -> None:
