@@ -10,12 +10,13 @@ DEVICE ?= cuda
 # Compiled files are kept even where the environment says not to: each test worker and child process reads them.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: check quick fix test data bench gpu oldest torture screenshots docs notebook
+.PHONY: check quick fix test data bench dist gpu oldest torture screenshots docs notebook
 
 check:
 	$(PYTHON) -m ruff format --check src tests benchmarks docs
 	$(PYTHON) -m ruff check src tests benchmarks docs
 	$(PYTHON) -m mypy
+	$(PYTHON) docs/make_dist.py build/dist
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist worksteal
 
 fix:
@@ -38,6 +39,10 @@ bench:
 
 gpu:
 	$(PYTHON) benchmarks/gpu.py --device $(DEVICE) $(addprefix --part ,$(PARTS))
+
+# Wheel and sdist in dist/, checked; the wheel alone is installed for each of PYTHONS (e.g. "python3.12 python3.13").
+dist:
+	$(PYTHON) docs/make_dist.py $(addprefix --python ,$(PYTHONS))
 
 oldest:
 	$(PYTHON) benchmarks/oldest.py

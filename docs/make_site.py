@@ -20,7 +20,7 @@ from typing import Any, get_args, get_type_hints
 import stepdown
 
 HERE = Path(__file__).parent
-PAGES = ("*.md", "*.css", "*.ipynb", "screenshots/*.png", "guides/*.md", "decisions/*.md")
+PAGES = ("*.md", "*.css", "*.ipynb", "screenshots/*.png", "recordings/*", "guides/*.md", "decisions/*.md")
 NAME = re.compile(r"^### `(\w+)`$", re.MULTILINE)
 
 

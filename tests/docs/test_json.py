@@ -55,6 +55,7 @@ COMMANDS = [
     ("store compact", "store compact --dry-run"),
     ("runs", "runs"),
     ("runs", f"runs tag {PLAIN} old"),
+    ("tour", "tour"),
     ("models", "models"),
     ("datasets", "datasets"),
     ("doctor", "doctor"),

@@ -21,6 +21,9 @@ from stepdown.events import Event, failure_of
 from stepdown.version import __version__
 
 VERBS = {
+    "tour": """A real recorded study, shown: no model, no network, no key.
+
+    Tells it at the terminal, stop after stop; --open serves its pages, with a line on each that says what is seen.""",
     "demo": """All four methods on this machine, with real models and no key.
 
     Solves generated word sums with small models in this process, shows one worked example and compares the methods.

@@ -17,6 +17,7 @@ class VerbEntry(NamedTuple):
 
 GROUPS = {
     "start": {
+        "tour": VerbEntry("a recorded study, shown: no model, no network", "stepdown tour --open"),
         "demo": VerbEntry("four methods on this machine: real models, no key", "stepdown demo -n 6"),
         "ask": VerbEntry(
             "one question: the plan, then the solution",
@@ -69,7 +70,7 @@ GROUPS = {
     },
 }
 EXAMPLES = {verb: entry.example for group in GROUPS.values() for verb, entry in group.items()}
-FIRST = ("demo", "ask", "doctor")
+FIRST = ("tour", "demo", "ask")
 
 
 def overview() -> str:

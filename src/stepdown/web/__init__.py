@@ -5,10 +5,11 @@ import webbrowser
 from stepdown.extras import require
 from stepdown.store import Run, Store
 from stepdown.types import Trace
-from stepdown.web.config import load_config
+from stepdown.web.config import Config, load_config
 from stepdown.web.state import ModelPlaces, State
 
 __all__ = [
+    "Config",
     "ModelPlaces",
     "State",
     "load_config",

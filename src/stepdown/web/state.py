@@ -12,6 +12,7 @@ from stepdown.errors import StepdownError, StoreError
 from stepdown.models import Prices, Secret, ServerFiles, load_model
 from stepdown.runner import Budget, Calls, load_model_or_run
 from stepdown.store import Locked, Store, pending_review_counts
+from stepdown.tour import Way
 from stepdown.types import Model
 from stepdown.web.config import Config
 from stepdown.web.jobs.run_jobs import GRACE, RunJobs
@@ -46,12 +47,13 @@ class State:
     threads with a connection each, and what people do is written through `write`, in another: neither a slow page nor a
     locked file holds anybody else up. A file that cannot be written is shown all the same. `token` is empty where none
     is asked for, `person` who edits where a page does not say, `corpora` the folders the corpus pages may show, by
-    name, `servers` the files of the fleets it asks. `read_only` opens the file to read it alone; pages show no
-    form then. `jobs` are the runs this server started, and `leaving` is set when it ends: what answers without end must
-    stop then.
+    name, `servers` the files of the fleets it asks, `way` leads through a study that is only shown. `read_only` opens
+    the file to read it alone; pages show no form then. `jobs` are the runs this server started, and `leaving` is set
+    when it ends: what answers without end must stop then.
     """
 
     person = "person"
+    way: Way | None = None
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import socket
 import webbrowser
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,6 +23,7 @@ from stepdown.models import Prices, Secret, ServerFiles, find_setting
 from stepdown.runner import Budget
 from stepdown.settings import BudgetSettings
 from stepdown.store import default_path
+from stepdown.tour import CORPUS, STORE, Way
 from stepdown.workers import connect
 
 if TYPE_CHECKING:
@@ -152,20 +154,34 @@ def serve(*, reach: AddressOptions = ADDRESS, served: ServedOptions = SERVED, sp
         # Before anybody waits for an answer: joining a cluster takes seconds, and may be refused.
         connect()
     token = reach.secret()
-    asyncio.run(_serve(reach, served, spend, token))
+    asyncio.run(_serve(reach, lambda: _state(served, spend, token), prepare=served.prepare))
     say("ended")
     return 0
 
 
-async def _serve(reach: AddressOptions, served: ServedOptions, spend: BudgetSettings, token: Secret) -> None:
+def serve_tour(folder: Path, way: Way, *, port: int) -> None:
+    """Serve a copied study to this machine until Ctrl-C, its way beside the pages, and open the first in a browser."""
+    require(["web"], "`stepdown tour --open`")
+    from stepdown.web import Config, State
+
+    def make() -> State:
+        state = State(folder / STORE, config=Config(), corpora=(folder / CORPUS,))
+        state.way = way
+        return state
+
+    asyncio.run(_serve(AddressOptions(port=port, open=True), make))
+    say("ended")
+
+
+async def _serve(reach: AddressOptions, make: Callable[[], "State"], *, prepare: bool = False) -> None:
     from stepdown.web.server import address_of, bind
     from stepdown.web.server import serve as serve_app
 
     with bind(reach.host, reach.port) as bound:
-        state = _state(served, spend, token)
+        state = make()
         try:
-            rules = reach.rules(state.config.origins, read_only=served.read_only)
-            if served.prepare and not served.read_only:
+            rules = reach.rules(state.config.origins, read_only=state.read_only)
+            if prepare and not state.read_only:
                 await _prepare(state)
             address = address_of(bound, reach.host)
             await serve_app(state, bound, rules=rules, listening=lambda: _tell(address, reach, state))
@@ -201,7 +217,19 @@ async def _prepare(state: "State") -> None:
 
 
 def _tell(address: str, reach: AddressOptions, state: "State") -> None:
-    """Say where it serves and how a program asks it."""
+    """Say where it serves and how a program asks it; a study that is only shown has nothing to ask."""
+    if state.way:
+        say(
+            f"serving {address} (Ctrl-C ends it)",
+            *(f"{one.number} {one.title}: {address}{one.address}" for one in state.way.stops),
+        )
+    else:
+        _tell_programs(address, reach, state)
+    if reach.open:
+        asyncio.get_running_loop().run_in_executor(None, webbrowser.open, address)
+
+
+def _tell_programs(address: str, reach: AddressOptions, state: "State") -> None:
     model = next(iter(state.config.models), "trace-of-thought/TEACHER->STUDENT")
     bearer = f' -H "Authorization: Bearer ${TOKEN}"' if state.auth else ""
     body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "What is 3 times 4?"}}]}}'
@@ -213,8 +241,6 @@ def _tell(address: str, reach: AddressOptions, state: "State") -> None:
         say(f"token, said this once: {state.token.reveal()}")
     if not state.read_only:
         say("", f"curl {address}/v1/chat/completions -H 'Content-Type: application/json'{bearer} \\", f"  -d '{body}'")
-    if reach.open:
-        asyncio.get_running_loop().run_in_executor(None, webbrowser.open, address)
 
 
 def _is_here(host: str) -> bool:
