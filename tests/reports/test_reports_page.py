@@ -5,11 +5,12 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from stepdown.reports import Report, report, write_page
-from stepdown.reports.charts import accuracy_chart, charts_of, cost_chart, steps_chart, svg, tokens_chart
-from stepdown.store import Run, Store
+from stepdown.reports.charts import charts_of, draw, svg, titles_of
+from stepdown.store import Run, ServerFigures, Store
 from stepdown.types import Call, Grade, Message, Plan, Problem, Reply, Sampling, Settings, Trace, Usage
 
 HOSTILE = '"><script>alert(1)</script><img src="http://example.invalid/x">'
@@ -102,9 +103,24 @@ def test_the_page_says_settings_and_both_papers(page: str, made: Report) -> None
 
 @pytest.mark.slow
 def test_each_chart_draws_what_it_says(made: Report) -> None:
-    assert len(charts_of(made)) == 4
-    for chart in (accuracy_chart(made), cost_chart(made), steps_chart(made), tokens_chart(made)):
+    assert list(titles_of(made)) == ["accuracy", "cost", "spending", "steps", "tokens"]
+    for chart in charts_of(made).values():
         assert svg(chart, "x").startswith("<svg")
+
+
+@pytest.mark.slow
+def test_tokens_are_drawn_by_who_used_them_and_costs_with_their_intervals(made: Report) -> None:
+    spending, cost = svg(draw("spending", made), "x"), svg(draw("cost", made), "x")
+    assert "teacher" in spending and "student" in spending and "judge" not in spending
+    assert cost.count("<line") >= len(made.rows)
+
+
+@pytest.mark.slow
+def test_the_servers_of_a_fleet_are_drawn_with_their_speed(made: Report) -> None:
+    figures = tuple(ServerFigures(f"http://{name}/v1", 10, 2.0, 0.1, 0.4) for name in "ab")
+    fleet = msgspec.structs.replace(made, servers={made.rows[0].run: figures})
+    drawn = svg(charts_of(fleet)[titles_of(fleet)["servers"]], "x")
+    assert all(one.server in drawn for one in figures)
 
 
 def test_without_the_extra_the_page_says_what_its_charts_need(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Measuring beyond accuracy: preferences by judges and people, contrast sets, graders compared, cascade thresholds."""
 
-from stepdown.measuring.cascades import Calibration, Goal, Threshold, calibrate
+from stepdown.measuring.cascades import Calibration, Goal, Threshold, calibrate, makes_cascade
 from stepdown.measuring.contrast import Consistency, consistency
 from stepdown.measuring.judges import JudgeBudget, cached_model, judge_budget, limit_judge
 from stepdown.measuring.preferences import AT_ONCE, Candidates, Preference, Preferences, Where, candidates, prefer
@@ -27,6 +27,7 @@ __all__ = [
     "consistency",
     "judge_budget",
     "limit_judge",
+    "makes_cascade",
     "prefer",
     "read_votes",
     "sensitivity",

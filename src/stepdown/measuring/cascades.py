@@ -203,6 +203,15 @@ def check_runs(cheap: Settings, dear: Settings) -> None:
     check_drawing(cheap, dear)
 
 
+def makes_cascade(cheap: Settings, dear: Settings) -> bool:
+    """Whether two runs are the two halves of a cascade, on one set of problems."""
+    try:
+        check_runs(cheap, dear)
+    except UsageError:
+        return False
+    return cheap.problems == dear.problems
+
+
 def check_drawing(cheap: Settings, dear: Settings) -> None:
     """Refuse runs that were drawn as no cascade is served: its figures would be another one's. Raises `UsageError`."""
     students, teachers = (cheap.sampling, dear.sampling), (cheap.teacher_sampling, dear.teacher_sampling)

@@ -4,11 +4,11 @@ Colours hold 3:1 contrast on white and on near-black, and shapes repeat what col
 `currentColor`, so that one svg serves light, dark and print.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from stepdown.errors import MissingExtra
-from stepdown.reports.report_rows import ReportRow
+from stepdown.reports.report_rows import ROLES, ReportRow
 from stepdown.reports.report_value import Report
 from stepdown.reports.row_names import kinds_of, names_of
 from stepdown.stats import frontier, wilson
@@ -20,9 +20,10 @@ except ImportError as error:
     raise MissingExtra("altair", "report", "drawing charts") from error
 
 Chart = TypeVar("Chart")
-_COLOURS = ["#2f7ed8", "#d1495b", "#2a9d6f", "#9467bd", "#b8860b", "#7f7f7f"]
+COLOURS = ["#2f7ed8", "#d1495b", "#2a9d6f", "#9467bd", "#b8860b", "#7f7f7f"]
 _WIDTH = 760
 _SMALL = 220  # the width of one of several small charts
+_MOST_SERVERS = 64
 _MOST = 9  # small charts beyond these are left out: a page of them cannot be compared by eye
 
 
@@ -43,11 +44,11 @@ def accuracy_chart(report: Report, *, width: int = _WIDTH) -> alt.FacetChart:
     faceted: alt.FacetChart = chart.facet(
         data=data, row=alt.Row("student:N", title=None, sort=students, header=_header("top"))
     ).resolve_scale(y="independent")
-    return _styled(faceted)
+    return styled(faceted)
 
 
 def cost_chart(report: Report, *, width: int = _WIDTH) -> alt.LayerChart:
-    """Accuracy against money per problem (tokens where no price is above 0).
+    """Accuracy, with its 95 % interval, against money per problem (tokens where no price is above 0).
 
     Where all runs compare, with the frontier that nothing beats: the same problems, all graded, and what each costs.
     """
@@ -62,8 +63,9 @@ def cost_chart(report: Report, *, width: int = _WIDTH) -> alt.LayerChart:
     best = frontier([(point["cost"], point["right"]) for point in points]) if has_frontier(report) else []
     axis = alt.Axis(format="$~g" if "US$" in title else "~s", tickCount=8)
     x = alt.X("cost:Q", title=title, axis=axis, scale=alt.Scale(zero=True, nice=True))
-    y = alt.Y("right:Q", title="% right", scale=alt.Scale(zero=False, nice=True, padding=12))
+    y = near_axis("right")
     dots = alt.Chart(alt.InlineData(values=points)).encode(x=x, y=y)
+    spans = dots.mark_rule(strokeWidth=1.5, color="#8a8a8a", opacity=0.7).encode(y=near_axis("low"), y2="high:Q")
     line = alt.Chart(alt.InlineData(values=[points[index] for index in best])).mark_line(
         interpolate="step-after", strokeDash=[5, 4], color="#7f7f7f", strokeWidth=1.5
     )
@@ -71,9 +73,61 @@ def cost_chart(report: Report, *, width: int = _WIDTH) -> alt.LayerChart:
         color=_kind(), shape=_shape(), tooltip=["run:N", "cost:Q", "right:Q"]
     )
     names = dots.mark_text(dx=11, dy=-7, align="left", color="currentColor").encode(text="place:N")
-    chart: Any = alt.layer(line.encode(x=x, y=y), marks, names)
+    chart: Any = alt.layer(spans, line.encode(x=x, y=y), marks, names)
     sized: alt.LayerChart = chart.properties(width=width - 60, height=280)
-    return _styled(sized)
+    return styled(sized)
+
+
+def near_axis(field: str) -> alt.Y:
+    """Return the axis of a share in percent that begins near the least one."""
+    return alt.Y(f"{field}:Q", title="% right", scale=alt.Scale(zero=False, nice=True, padding=12))
+
+
+def spending_chart(report: Report, *, width: int = _WIDTH) -> alt.Chart:
+    """Tokens of a trace by role, on average over the traces, one bar per run."""
+    names = names_of(report.rows)
+    data: list[dict[str, Any]] = [
+        {"run": clipped(names[row.run], 46), "role": role, "tokens": tokens / row.attempts}
+        for row in _spenders(report)
+        for role in ROLES
+        if (tokens := row.tokens.get(role))
+    ]
+    order = list(dict.fromkeys(point["run"] for point in data))
+    roles = [role for role in ROLES if any(point["role"] == role for point in data)]
+    bars: Any = (
+        alt.Chart(alt.InlineData(values=data))
+        .mark_bar()
+        .encode(
+            x=alt.X("tokens:Q", title="tokens per trace", axis=alt.Axis(format="~s")),
+            y=alt.Y("run:N", sort=order, title=None, axis=alt.Axis(labelLimit=260)),
+            color=alt.Color("role:N", title=None, scale=alt.Scale(domain=roles, range=COLOURS[: len(roles)])),
+        )
+    )
+    sized: alt.Chart = bars.properties(width=width - 240, height=alt.Step(26))
+    return styled(sized)
+
+
+def servers_chart(report: Report, *, width: int = _WIDTH) -> alt.FacetChart:
+    """Seconds of the answers of each server of a fleet, the median and up to the 95th percentile; size: its calls."""
+    names = names_of(report.rows)
+    data = [
+        {"run": clipped(names[run], 46), "server": one.server, "calls": one.calls, "p50": one.p50, "p95": one.p95}
+        for run, servers in report.servers.items()
+        for one in servers
+        if one.p50 is not None
+    ][:_MOST_SERVERS]
+    base = alt.Chart().encode(y=alt.Y("server:N", title=None, axis=alt.Axis(labelLimit=260)))
+    lines = base.mark_rule(strokeWidth=1.5, color="#8a8a8a").encode(
+        x=alt.X("p50:Q", title="seconds: median, and to the 95th percentile", scale=alt.Scale(zero=True)), x2="p95:Q"
+    )
+    dots = base.mark_point(filled=True, opacity=1, color=COLOURS[0]).encode(
+        x="p50:Q", size=alt.Size("calls:Q", title="calls", scale=alt.Scale(range=[20, 160]))
+    )
+    chart: Any = alt.layer(lines, dots).properties(width=width - 240, height=alt.Step(22))
+    faceted: alt.FacetChart = chart.facet(
+        data=alt.InlineData(values=data), row=alt.Row("run:N", title=None, header=_header("top"))
+    ).resolve_scale(y="independent")
+    return styled(faceted)
 
 
 def steps_chart(report: Report, *, columns: int = 3) -> alt.FacetChart:
@@ -86,8 +140,8 @@ def steps_chart(report: Report, *, columns: int = 3) -> alt.FacetChart:
         for steps, right, total in _shares(report.profiles[row.run].steps)
     ]
     base = alt.Chart().encode(x=alt.X("steps:Q", title="steps", axis=alt.Axis(tickMinStep=1, format="d")))
-    lines = base.mark_rule(opacity=0.7, strokeWidth=1.5, color=_COLOURS[0]).encode(y="low:Q", y2="high:Q")
-    dots = base.mark_point(filled=True, opacity=1, color=_COLOURS[0]).encode(
+    lines = base.mark_rule(opacity=0.7, strokeWidth=1.5, color=COLOURS[0]).encode(y="low:Q", y2="high:Q")
+    dots = base.mark_point(filled=True, opacity=1, color=COLOURS[0]).encode(
         y=alt.Y("right:Q", title="% right", scale=alt.Scale(domain=[0, 100])),
         size=alt.Size("total:Q", title="problems", scale=alt.Scale(range=[20, 130])),
     )
@@ -115,7 +169,7 @@ def tokens_chart(report: Report, *, columns: int = 3) -> alt.FacetChart:
             ),
             y=alt.Y("problems:Q", title="problems"),
             color=alt.Color(
-                "verdict:N", title=None, scale=alt.Scale(domain=["right", "wrong"], range=[_COLOURS[2], _COLOURS[1]])
+                "verdict:N", title=None, scale=alt.Scale(domain=["right", "wrong"], range=[COLOURS[2], COLOURS[1]])
             ),
         )
     )
@@ -134,21 +188,41 @@ def svg(chart: Any, name: str) -> str:
     return drawn
 
 
-def charts_of(report: Report) -> dict[str, Any]:
-    """Return the charts this report has data for, by what they show, which is also their alternative text."""
+def titles_of(report: Report) -> dict[str, str]:
+    """Return the charts this report has data for, by name, with what each shows, which is its alternative text."""
     if all(row.accuracy is None for row in report.rows):
         return {}
-    charts: dict[str, Any] = {"Right answers, with 95 % intervals": accuracy_chart(report)}
+    titles = {"accuracy": "Right answers, with 95 % intervals"}
     costs, title = _costs(_spenders(report))
     if sum(cost is not None for cost in costs) > 1:
         what = "Money" if "US$" in title else "Tokens"
         line = "; the dashed line joins runs that no cheaper run beats" if has_frontier(report) else ""
-        charts[f"{what} against right answers{line}"] = cost_chart(report)
+        titles["cost"] = f"{what} against right answers{line}"
+    if any(any(row.tokens.values()) for row in _spenders(report)):
+        titles["spending"] = "Tokens of a trace, by who used them"
     if _planned(report):
-        charts["Right answers by the number of steps in the plan"] = steps_chart(report)
+        titles["steps"] = "Right answers by the number of steps in the plan"
     if any(len(report.profiles[row.run].sizes) > 1 for row in report.rows):
-        charts["Problems by the tokens spent on them"] = tokens_chart(report)
-    return charts
+        titles["tokens"] = "Problems by the tokens spent on them"
+    if any(one.p50 is not None for servers in report.servers.values() for one in servers):
+        titles["servers"] = "How fast each server of a fleet answered"
+    return titles
+
+
+WIDE: dict[str, Callable[..., Any]] = {
+    "accuracy": accuracy_chart, "cost": cost_chart, "spending": spending_chart, "servers": servers_chart
+}  # fmt: skip
+SMALL: dict[str, Callable[..., Any]] = {"steps": steps_chart, "tokens": tokens_chart}
+
+
+def draw(name: str, report: Report, *, width: int = _WIDTH, columns: int = 3) -> Any:
+    """Return one of the charts that `titles_of` names, `width` pixels wide; `columns` of small charts abreast."""
+    return WIDE[name](report, width=width) if name in WIDE else SMALL[name](report, columns=columns)
+
+
+def charts_of(report: Report) -> dict[str, Any]:
+    """Return the charts this report has data for, by what they show."""
+    return {title: draw(name, report) for name, title in titles_of(report).items()}
 
 
 def has_frontier(report: Report) -> bool:
@@ -196,7 +270,7 @@ def _point(row: ReportRow, name: str, kinds: tuple[str, dict[str, str]]) -> dict
 
 
 def _kind() -> alt.Color:
-    return alt.Color("kind:N", sort=None, scale=alt.Scale(range=_COLOURS), title=None)
+    return alt.Color("kind:N", sort=None, scale=alt.Scale(range=COLOURS), title=None)
 
 
 def _shape() -> alt.Shape:
@@ -214,10 +288,11 @@ def _small(chart: Any, data: list[dict[str, Any]], columns: int) -> alt.FacetCha
     names = list(dict.fromkeys(point["run"] for point in data))
     facet = alt.Facet("run:N", title=None, sort=names, header=alt.Header(labelLimit=_SMALL + 20, labelAnchor="start"))
     faceted: alt.FacetChart = sized.facet(data=alt.InlineData(values=data), facet=facet, columns=columns)
-    return _styled(faceted)
+    return styled(faceted)
 
 
-def _styled(chart: Chart) -> Chart:
+def styled(chart: Chart) -> Chart:
+    """Return a chart in the ink of whatever page it stands in."""
     text = {"labelColor": "currentColor", "titleColor": "currentColor"}
     lines = {"domainColor": "#8a8a8a", "tickColor": "#8a8a8a", "gridColor": "#8a8a8a", "gridOpacity": 0.25}
     plain: Any = chart

@@ -1,7 +1,5 @@
 """Runs side by side: figures with intervals, paired differences, the problems that turned, and charts."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import get_args
 from urllib.parse import urlencode
 
@@ -11,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import MissingExtra, UnknownName, UsageError
+from stepdown.measuring import makes_cascade
 from stepdown.reports import Report, ReportRow, all_verdict_changes, names_of
 from stepdown.store import ChangeKind, Run, Store, VerdictChanges, run_version, verdict_changes
 from stepdown.text import figures, method_of, plans_of
@@ -22,7 +21,6 @@ MOST = 24
 FLIPS = 25
 OFFERED = 300
 WIDTH = 560  # of a chart in pixels: two stand side by side, drawn as large as they are shown
-CHARTS = ("accuracy", "cost", "steps", "tokens")
 _INK = {"light": "#1b1f24", "dark": "#e5e8ec"}
 _CSP = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -60,7 +58,10 @@ class Turnings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ComparedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the page says; `offered` are the runs to choose from, `notes` what does not compare."""
+    """Everything the page says; `offered` are the runs to choose from, `notes` what does not compare.
+
+    `cascades` are the pairs of runs that make one: the cheap run's id, and the dear one's.
+    """
 
     offered: tuple[Run, ...]
     report: Report | None = None
@@ -68,6 +69,7 @@ class ComparedRun(msgspec.Struct, frozen=True, kw_only=True):
     turnings: Turnings | None = None
     charts: tuple[Drawn, ...] = ()
     missing: MissingExtra | None = None
+    cascades: tuple[tuple[str, str], ...] = ()
 
 
 def query_of(request: Request) -> CompareQuery:
@@ -100,6 +102,12 @@ def compare(run_stats: RunStatsCache, store: Store, query: CompareQuery) -> Comp
         turnings=_turnings(run_stats, store, report, query),
         charts=charts,
         missing=missing,
+        cascades=tuple(
+            (cheap, dear)
+            for cheap, one in report.settings.items()
+            for dear, other in report.settings.items()
+            if makes_cascade(one, other)
+        ),
     )
 
 
@@ -133,10 +141,8 @@ def charts_in(report: Report) -> tuple[tuple[Drawn, ...], MissingExtra | None]:
         from stepdown.reports import charts
     except MissingExtra as missing:
         return (), missing
-    titles = list(charts.charts_of(report))
-    known = {"accuracy": "95 %", "cost": "against right", "steps": "number of steps", "tokens": "tokens spent"}
-    titled = [(name, next((title for title in titles if known[name] in title), "")) for name in CHARTS]
-    return tuple(Drawn(name, title, _words(name, title, report)) for name, title in titled if title), None
+    titles = charts.titles_of(report)
+    return tuple(Drawn(name, title, _words(name, title, report)) for name, title in titles.items()), None
 
 
 def _words(name: str, title: str, report: Report) -> str:
@@ -194,32 +200,35 @@ async def show_compare(request: Request) -> Response:
 
 async def show_chart(request: Request) -> Response:
     """Answer with a chart as svg, in ink for a light or a dark page."""
-    state, query = state_of(request), query_of(request)
-    name, scheme = request.path_params["name"], request.query_params.get("scheme", "light")
-    if name not in CHARTS or scheme not in _INK:
-        raise UnknownName("chart", name, CHARTS)
+    state, query, name = state_of(request), query_of(request), request.path_params["name"]
 
     def work(store: Store) -> str:
         report = state.run_stats.report(store, query.runs, query.baseline)
-        drawn = state.run_stats.remember(("chart", name, id(report)), lambda: (report, draw(name, report)))[1]
-        return drawn.replace("currentColor", _INK[scheme])
+        return state.run_stats.remember(("chart", name, id(report)), lambda: (report, draw(name, report)))[1]
 
-    return Response(await state.read(work), media_type="image/svg+xml", headers={"Content-Security-Policy": _CSP})
+    return chart_response(await state.read(work), request)
+
+
+def chart_response(drawn: str, request: Request) -> Response:
+    """Return a chart's svg in the ink that an address asks for. Raises `UnknownName`."""
+    scheme = request.query_params.get("scheme", "light")
+    if scheme not in _INK:
+        raise UnknownName("scheme", scheme, _INK)
+    text = drawn.replace("currentColor", _INK[scheme])
+    return Response(text, media_type="image/svg+xml", headers={"Content-Security-Policy": _CSP})
 
 
 def draw(name: str, report: Report) -> str:
-    """Return a chart as svg. Raises `MissingExtra`, and `UsageError` where there is nothing to draw."""
+    """Return a chart as svg. Raises `MissingExtra`, `UnknownName`, and `UsageError` where there is nothing to draw."""
     from stepdown.reports import charts
 
-    if name not in {drawn.name for drawn in charts_in(report)[0]}:
+    titles = charts.titles_of(report)
+    if name not in titles:
+        known = (*charts.WIDE, *charts.SMALL)
+        if name not in known:
+            raise UnknownName("chart", name, known)
         raise UsageError("these runs have no data for this chart", "grade them first with `stepdown grade`")
-    makers: dict[str, Callable[[Report], object]] = {
-        "accuracy": partial(charts.accuracy_chart, width=WIDTH + 80),
-        "cost": partial(charts.cost_chart, width=WIDTH),
-        "steps": partial(charts.steps_chart, columns=2),
-        "tokens": partial(charts.tokens_chart, columns=2),
-    }
-    return charts.svg(makers[name](report), name)
+    return charts.svg(charts.draw(name, report, width=WIDTH, columns=2), name)
 
 
 ROUTES: list[BaseRoute] = [Route("/compare", show_compare), Route("/charts/{name}.svg", show_chart)]
