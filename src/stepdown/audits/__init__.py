@@ -40,6 +40,7 @@ __all__ = [
     "Share",
     "Suggestion",
     "audit",
+    "audited",
     "blame",
     "contradicts",
     "cross",

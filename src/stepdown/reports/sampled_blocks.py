@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import groupby
-from operator import itemgetter
+from operator import eq, itemgetter
 from typing import Any
 
 import msgspec
@@ -48,6 +48,17 @@ def full_attempts(run: Run, grader: str, trace_key: TraceKey) -> Attempts:
             break
         found.append((trace, grade))
     return found
+
+
+def all_single(run: Run) -> bool:
+    """Whether no trace has the problem of the one before it, so that none is another sample."""
+    last = None
+    for block, _ in run.columns():
+        ids = unpacked("q", block.ids)
+        if (ids and ids[0] == last) or any(map(eq, ids, ids[1:])):
+            return False
+        last = ids[-1] if ids else last
+    return True
 
 
 def _samples(

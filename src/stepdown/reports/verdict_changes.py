@@ -2,12 +2,11 @@
 
 from array import array
 from collections.abc import Iterator
-from operator import eq
 
 import msgspec
 
 from stepdown.graders import majority_grade
-from stepdown.reports.sampled_blocks import TraceKey, full_attempts, problems_of
+from stepdown.reports.sampled_blocks import TraceKey, all_single, full_attempts, problems_of
 from stepdown.store import ChangeKind, Run, VerdictChange, VerdictChanges, trace_keys, unpacked, verdicts_of
 from stepdown.types import Grade, Problem, Verdict
 
@@ -79,23 +78,12 @@ def _next_free(key: int, taken: dict[int, int]) -> int:
 
 def _judged(run: Run) -> Iterator[Judged]:
     """Stream (question, first trace, verdict) of a run's problems."""
-    if run.settings.samples == 1 and _all_single(run):
+    if run.settings.samples == 1 and all_single(run):
         for block, grades in run.columns():
             yield from zip(unpacked("q", block.questions), trace_keys(block), verdicts_of(block, grades), strict=True)
         return
     for one in problems_of(run, ""):
         yield one.question, one.trace_key, majority_grade(one.attempts).verdict
-
-
-def _all_single(run: Run) -> bool:
-    """Whether no trace has the problem of the one before it, so that none is another sample."""
-    last = None
-    for block, _ in run.columns():
-        ids = unpacked("q", block.ids)
-        if (ids and ids[0] == last) or any(map(eq, ids, ids[1:])):
-            return False
-        last = ids[-1] if ids else last
-    return True
 
 
 def _read(run: Run, trace_key: TraceKey) -> tuple[Problem, Grade]:

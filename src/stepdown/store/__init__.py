@@ -77,7 +77,9 @@ from stepdown.store.trace_search import (
     Where,
     counts,
     neighbours,
+    places_with,
     search_traces,
+    summaries_at,
 )
 from stepdown.store.versions import RunVersion, payments, run_version
 
@@ -179,6 +181,7 @@ __all__ = [
     "payments",
     "pending_review_counts",
     "pending_reviews",
+    "places_with",
     "problem_key",
     "put_lost_calls",
     "put_review",
@@ -197,6 +200,7 @@ __all__ = [
     "siblings",
     "stored_annotations",
     "stored_reviews",
+    "summaries_at",
     "tag",
     "trace_keys",
     "trace_line",

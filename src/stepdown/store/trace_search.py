@@ -1,6 +1,7 @@
 """A run as pages of lines: filtered, searched, counted and walked through, without loading its traces."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -129,6 +130,16 @@ def neighbours(run: Run, chosen: TraceFilter, trace_key: TraceKey) -> tuple[Trac
         sides = [_beside(run, chosen, trace_key, "<", "desc"), _beside(run, chosen, trace_key, ">", "asc")]
     before, behind = (next(iter(_lines(run, side)), None) for side in sides)
     return before, behind
+
+
+def places_with(run: Run, words: str) -> list[TraceKey]:
+    """Return (ordinal, sample) of all traces whose question or problem id holds words, in order."""
+    return _rows(run, TraceFilter("", words), _walk(TraceFilter("", words), "order by 1, 2"))
+
+
+def summaries_at(run: Run, places: Sequence[TraceKey]) -> tuple[TraceSummary, ...]:
+    """Return the lines of traces at (ordinal, sample), in the run's order; a place without a trace has none."""
+    return _lines(run, list(places))
 
 
 def _beside(run: Run, chosen: TraceFilter, trace_key: TraceKey, side: str, order: str) -> list[Any]:

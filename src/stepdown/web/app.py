@@ -14,7 +14,20 @@ from stepdown.errors import StepdownError
 from stepdown.web import openai
 from stepdown.web.errors.handlers import refuse_error, refuse_status
 from stepdown.web.jobs.solve_jobs import SolveJobs
-from stepdown.web.pages import cascades, compare, corpora, jobs, login, plans, queue, reviews, runs, solved, traces
+from stepdown.web.pages import (
+    cascades,
+    compare,
+    corpora,
+    jobs,
+    login,
+    matrix,
+    plans,
+    queue,
+    reviews,
+    runs,
+    solved,
+    traces,
+)
 from stepdown.web.security.guards import guard
 from stepdown.web.security.rules import AccessRules
 from stepdown.web.state import State
@@ -23,7 +36,7 @@ from stepdown.web.views.live import Live
 
 def routes() -> list[BaseRoute]:
     """Return every address of both doors. Each room of pages and the endpoint list their own."""
-    pages = (runs, jobs, traces, compare, cascades, corpora, solved, plans, queue, reviews, login)
+    pages = (runs, jobs, traces, compare, matrix, cascades, corpora, solved, plans, queue, reviews, login)
     listed: list[BaseRoute] = [route for one in pages for route in one.ROUTES]
     static = Mount("/static", StaticFiles(packages=[("stepdown.web", "static")]), name="static")
     return [*listed, Mount("/v1", routes=openai.ROUTES), static]

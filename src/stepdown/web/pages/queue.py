@@ -17,7 +17,16 @@ from stepdown.web.pages import form_of, page, state_of
 from stepdown.web.pages.plans import author_of, editing, read_subject
 from stepdown.web.state import State
 from stepdown.web.views.cookies import STUDENT, keep, kept
-from stepdown.web.views.edit_queue import EditQueue, changes, edit_queue, gains, runs_beside, side_of, solved_again
+from stepdown.web.views.edit_queue import (
+    EditQueue,
+    changes,
+    edit_queue,
+    gains,
+    runs_beside,
+    side_of,
+    solved_again,
+    words_of,
+)
 from stepdown.web.views.other_plans import OtherPlan, other_plans
 
 SHOWN = 6
@@ -110,7 +119,9 @@ def _work(run: Run, problem: str, asked: Mapping[str, str], *, student: str, sta
     others = other_plans(run, problem, values["trace"].plan, runs_beside(run))
     values |= {"side": before, "before": before, "after": after, "others": others[:SHOWN]}
     values |= {"students": offers(run.store, state.config).models, "begun_from": _begun_from(others, asked)}
-    return values | {"changes": changes(before.steps, after.steps)} if before and after else values
+    if not before or not after:
+        return values
+    return values | {"changes": changes(before.steps, after.steps), "words": words_of(before, after)}
 
 
 def _begun_from(others: tuple[OtherPlan, ...], asked: Mapping[str, str]) -> OtherPlan | None:

@@ -1,20 +1,21 @@
-"""Problems solved again: the solution while it is written, and old and new side by side."""
+"""Two attempts at a problem side by side, by any two runs, and a problem solved again while that is written."""
 
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import StepdownError, UnknownName
 from stepdown.models import Prices
-from stepdown.store import Store
+from stepdown.store import SOURCE, Store, siblings
+from stepdown.text import figures, method_of, plans_of
 from stepdown.web.jobs.solve_jobs import SolveJob, SolveJobs
 from stepdown.web.pages import FieldError, page, state_of, templates
 from stepdown.web.security.scrubbing import scrub
 from stepdown.web.state import State
 from stepdown.web.views.addresses import address, place_of
-from stepdown.web.views.edit_queue import changes, gains, side_of
+from stepdown.web.views.edit_queue import changes, gains, side_of, words_of
 
 
 def solve_jobs_of(request: Request) -> SolveJobs:
@@ -24,21 +25,46 @@ def solve_jobs_of(request: Request) -> SolveJobs:
 
 
 async def show_solved(request: Request) -> Response:
-    """Show what a run had and what a derived run has, side by side."""
+    """Show two runs' attempts at a problem side by side; `other` is its id in the run `by`, where that differs."""
     state, (name, problem) = state_of(request), place_of(request)
-    by = request.query_params.get("by", "")
-    return page(
-        request, "solved.html", **await state.read(lambda store: sides(store, (name, by), problem, state.prices))
-    )
+    by, other = (request.query_params.get(one, "") for one in ("by", "other"))
+    values = await state.read(lambda store: pair(store, (name, by), (problem, other or problem), state.prices))
+    return page(request, "solved.html", figures=figures, method_of=method_of, plans_of=plans_of, **values)
 
 
-def sides(store: Store, runs: tuple[str, str], problem: str, prices: Prices) -> dict[str, Any]:
-    """Return what the side-by-side view needs: both runs' attempts, what became of the plan, who changed it and why."""
-    before, after = (side_of(store.run(name), problem, prices) for name in runs)
-    if before is None or after is None:
-        raise UnknownName("problem of both runs", problem[:200], [])
-    return {"before": before, "after": after, "changes": changes(before.steps, after.steps),
-            "problem": after.attempts[0][0].problem, "plan": after.attempts[0][0].plan}  # fmt: skip
+async def choose_pair(request: Request) -> Response:
+    """Lead from the form that chooses two runs to their page of a problem."""
+    given = request.query_params
+    run, by = (given.get(one, "") for one in ("run", "by"))
+    return RedirectResponse(address(run, "solved", given.get("problem", ""), by=by), 303)
+
+
+def pair(store: Store, runs: tuple[str, str], ids: tuple[str, str], prices: Prices) -> dict[str, Any]:
+    """Return what the page needs: the two attempts, and the other runs that have the problem. Raises `UnknownName`."""
+    values = sides(store, runs, ids, prices)
+    before, after = store.run(runs[0]), store.run(runs[1])
+    ordinal, trace, _ = before.attempts(ids[0])[0]
+    return values | {
+        "again": after.settings.plans == SOURCE + before.id,
+        "settings": (before.settings, after.settings),
+        "ids": ids,
+        "others": siblings(before, ordinal, trace.sample).shown,
+    }
+
+
+def sides(store: Store, runs: tuple[str, str], ids: tuple[str, str], prices: Prices) -> dict[str, Any]:
+    """Return what the side-by-side view needs: both runs' attempts, what became of the plan, who changed it and why.
+
+    `ids` are the problem's in either run: those of a file of one's own differ from a data set's.
+    """
+    before, after = (side_of(store.run(name), one, prices) for name, one in zip(runs, ids, strict=True))
+    for side, one in ((before, ids[0]), (after, ids[1])):
+        if side is None:
+            raise UnknownName("problem of both runs", one[:200], [])
+    assert before is not None and after is not None, "both were looked at"
+    last = after.attempts[0][0]
+    return {"before": before, "after": after, "changes": changes(before.steps, after.steps), "problem": last.problem,
+            "plan": last.plan, "words": words_of(before, after)}  # fmt: skip
 
 
 async def show_solving(request: Request) -> Response:
@@ -59,7 +85,7 @@ async def _ended(state: State, solving: SolveJob) -> str:
         return unsolved(state, error, kept=True)
     assert solving.result is not None, "what ended without an error has a result"
     runs = solving.run, solving.result.run.id
-    values = await state.read(lambda store: sides(store, runs, solving.problem, state.prices))
+    values = await state.read(lambda store: sides(store, runs, (solving.problem, solving.problem), state.prices))
     text = templates().get_template("parts/solved.html").render(**values)
     if not solving.counted:
         return text
@@ -85,4 +111,5 @@ def solved_at(solving: SolveJob) -> str:
 ROUTES: list[BaseRoute] = [
     Route("/runs/{run}/solving/{id}", show_solving),
     Route("/runs/{run}/solved/{problem:path}", show_solved),
+    Route("/pair", choose_pair),
 ]

@@ -163,15 +163,15 @@ function focusSearch(event) {
   field.focus();
 }
 
-// -- runs: ticks survive a table that is drawn anew, and the Compare button says how many
+// -- runs: ticks survive a table that is drawn anew, and the buttons Matrix and Compare say how many
 
 const ticked = new Set();
 
 function countTicks() {
-  const button = document.querySelector("button[data-compare]");
-  if (!button) return;
-  button.textContent = ticked.size ? `Compare ${ticked.size}` : "Compare";
-  button.disabled = ticked.size < 1;
+  for (const button of document.querySelectorAll("button[data-ticked]")) {
+    button.textContent = ticked.size ? `${button.dataset.ticked} ${ticked.size}` : button.dataset.ticked;
+    button.disabled = ticked.size < 1;
+  }
 }
 
 function keepTick(event) {

@@ -1,5 +1,6 @@
 """Which plans of a run are worth a person's minute, what their edits have gained, and two attempts side by side."""
 
+from collections.abc import Iterator
 from difflib import SequenceMatcher
 from typing import Literal
 
@@ -13,6 +14,7 @@ from stepdown.store import SOURCE, Run, TraceFilter, run_version, search_traces
 from stepdown.text import count, money
 from stepdown.types import Grade, Trace, Verdict
 from stepdown.web.views.run_stats import RunStatsCache
+from stepdown.web.views.word_diff import Piece, WordDiff, word_diff
 
 MOST_SECONDS = 600.0
 MOST_TRACES = 20_000  # an audit reads some 4,000 a second; longer runs are audited by `stepdown audit`
@@ -91,10 +93,16 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A step that stayed, went or came."""
+    """A step that stayed, went or came; `pieces` are its words where it stands in another's place and is like it."""
 
     kind: Literal["same", "gone", "new"]
     text: str
+    pieces: tuple[Piece, ...] = ()
+
+
+# Steps that share less of their words are other steps: their words side by side would be a riddle.
+_ALIKE = 0.4
+_AHEAD = 4  # steps that are looked at for one like it
 
 
 def changes(before: tuple[str, ...], after: tuple[str, ...]) -> list[Change]:
@@ -104,9 +112,24 @@ def changes(before: tuple[str, ...], after: tuple[str, ...]) -> list[Change]:
         if kind == "equal":
             steps += [Change("same", step) for step in before[first:last]]
         else:
-            steps += [Change("gone", step) for step in before[first:last]]
-            steps += [Change("new", step) for step in after[start:end]]
+            steps += _replaced(before[first:last], after[start:end])
     return steps
+
+
+def _replaced(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[Change]:
+    """Yield what went and what came; a step that came in the place of one like it right below that."""
+    came = 0
+    for gone in before:
+        ahead = range(came, min(came + _AHEAD, len(after)))
+        found = next((at for at in ahead if word_diff(gone, after[at]).shared >= _ALIKE), None)
+        if found is None:
+            yield Change("gone", gone)
+            continue
+        yield from (Change("new", step) for step in after[came:found])
+        words = word_diff(gone, after[found])
+        yield from (Change("gone", gone, words.before), Change("new", after[found], words.after))
+        came = found + 1
+    yield from (Change("new", step) for step in after[came:])
 
 
 def side_of(run: Run, problem: str, prices: Prices) -> Side | None:
@@ -125,6 +148,12 @@ def side_of(run: Run, problem: str, prices: Prices) -> Side | None:
         tokens=None if None in usages else sum(one.input + one.output for one in usages if one),
         cost=None if None in costs else sum(one for one in costs if one),
     )
+
+
+def words_of(before: Side, after: Side) -> WordDiff:
+    """Return the solutions of two sides' first attempts compared word by word."""
+    one, other = (side.attempts[0][0].solution or "" for side in (before, after))
+    return word_diff(one, other)
 
 
 def derived_from(run: Run) -> list[Run]:
