@@ -1,4 +1,4 @@
-"""How long `import stepdown`, `stepdown --help`, `--version` and a list of runs take, as medians of whole processes.
+"""How long `import stepdown`, `--help`, `--version`, a list of runs and a Tab take, as medians of whole processes.
 
 All but the bare interpreter with their modules compiled, as an installed program has them.
 
@@ -21,6 +21,7 @@ COMMANDS = {
     "help": [sys.executable, "-m", "stepdown", "--help"],
     "version": [sys.executable, "-m", "stepdown", "--version"],
     "runs": [sys.executable, "-m", "stepdown", "runs", "--store", os.devnull + ".none"],
+    "tab": [sys.executable, "-m", "stepdown", "__complete", "zsh", "stepdown", "run", ""],
     "report_help": [sys.executable, "-m", "stepdown", "report", "--help"],
 }
 
@@ -42,7 +43,7 @@ def main() -> None:
     row = {
         "bare_s": round(median["bare"], 3),
         "import_over_bare_s": round(median["import"] - median["bare"], 3),
-        **{f"{name}_s": round(median[name], 3) for name in ("help", "version", "runs", "report_help")},
+        **{f"{name}_s": round(median[name], 3) for name in ("help", "version", "runs", "tab", "report_help")},
         "own_requirements": sum("extra ==" not in one for one in requires("stepdown") or []),
     }
     if "--json" in sys.argv:

@@ -87,6 +87,10 @@ VERBS = {
     "doctor": """What is installed, what can be reached, what is missing and how to get it.
 
     Its exit code is 0 if `stepdown demo` can run here, else 1.""",
+    "completion": """The script by which bash, zsh or fish complete verbs, options, runs, models, data sets and more.
+
+    For good: `eval "$(stepdown completion bash)"` in ~/.bashrc, the same with zsh in ~/.zshrc, and in
+    ~/.config/fish/config.fish `stepdown completion fish | source`.""",
     "help": """All verbs by what they are for, or what one of them takes.
 
     The page is what `stepdown` alone shows; `stepdown VERB --help` shows the same options.""",

@@ -28,6 +28,9 @@ GROUPS = {
         "models": VerbEntry("list models, or get one for this machine", "stepdown models get smollm2-135m"),
         "datasets": VerbEntry("list the data sets", "stepdown datasets"),
         "plugins": VerbEntry("list what packages add", "stepdown plugins"),
+        "completion": VerbEntry(
+            "Tab in bash, zsh and fish", "stepdown completion fish > ~/.config/fish/completions/stepdown.fish"
+        ),
         "help": VerbEntry("this page, or what a verb takes", "stepdown help run"),
     },
     "study": {
