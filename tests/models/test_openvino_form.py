@@ -16,6 +16,7 @@ from stepdown.models.local.openvino import import_genai
 from stepdown.models.weights import openvino_form
 from stepdown.models.weights.gguf import read_header
 from stepdown.models.weights.openvino_form import MANIFEST, MODEL, converted, intact
+from stepdown.models.weights.openvino_tokenizers import small_tokenizer
 
 extras = all(find_spec(package) for package in ("openvino_genai", "gguf"))
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not extras, reason="needs the extra `embedded`")]
@@ -46,6 +47,13 @@ def test_a_converted_model_says_nearly_what_the_file_says(small: Path, made: Pat
 
 def test_the_same_file_gives_the_same_weights(small: Path, made: Path, tmp_path: Path) -> None:
     assert weights_of(convert(small, tmp_path)).read_bytes() == weights_of(made).read_bytes()
+
+
+def test_a_file_is_left_as_it_is_whatever_its_name(small: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "tokenizer.gguf"
+    copy.write_bytes(small.read_bytes())
+    convert(copy, tmp_path)
+    assert copy.read_bytes() == small.read_bytes()
 
 
 def test_two_at_once_make_it_once(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,7 +166,8 @@ def weights_of(folder: Path) -> Path:
 
 def raw(path: Path, folder: Path) -> Path:
     """Return a folder with the model as OpenVINO reads it from the file."""
-    openvino_form._read(openvino_form._linked(path, read_header(path), folder), import_genai())
+    genai, copy = import_genai(), openvino_form._linked(path, read_header(path), folder)
+    openvino_form._read(copy, small_tokenizer(folder, genai), genai)
     return folder
 
 

@@ -11,7 +11,8 @@ from stepdown.errors import UsageError, blaming
 from stepdown.graders import judged_by, load_grader
 from stepdown.measuring import JudgeBudget, cached_model
 from stepdown.methods import COMPARED, load_method
-from stepdown.models import ServerFiles, load_model
+from stepdown.models import Offer, ServerFiles, load_model
+from stepdown.models.local import EmbeddedModel
 from stepdown.problems import Problems
 from stepdown.prompts import completes, load_demonstrations, with_demonstrations, with_stops
 from stepdown.runner import Plans, Task, load_model_or_run, load_plans, prompt_set_for
@@ -42,8 +43,16 @@ class Players:
                 on=given.on or "",
             )
             with blaming(option):
-                self.loaded[name] = load_model_or_run(name, self.store, load=load)
+                model = self.loaded[name] = load_model_or_run(name, self.store, load=load)
+            if isinstance(model, EmbeddedModel):
+                model.on_loading = lambda loading: say(str(loading))
         return self.loaded[name]
+
+    def add(self, offer: Offer, model: str) -> str:
+        """Load a model that an address offers, and return its model string."""
+        loaded = offer.load(model, concurrency=self.endpoint.concurrency, timeout=self.endpoint.timeout)
+        self.loaded.setdefault(loaded.name, loaded)
+        return loaded.name
 
     def check_place(self) -> None:
         """Refuse `--on` where it would change nothing. Raises `UsageError`."""

@@ -11,7 +11,7 @@ from msgspec import structs
 from stepdown.errors import UsageError
 
 # The options that stand on the command line under way, such as `--top-p`: one typed at its default counts as given.
-_SHORT = {"-n": "--limit", "-j": "--jobs"}
+_SHORT = {"-n": "--limit", "-j": "--jobs", "-m": "--model"}
 _typed: ContextVar[frozenset[str]] = ContextVar("typed options", default=frozenset())
 
 

@@ -12,6 +12,7 @@ from stepdown.models.http.endpoint_model import TIMEOUT, EndpointModel
 from stepdown.models.http.endpoints import ADDRESSES, find_endpoint
 from stepdown.models.http.fleets.fleet_model import FleetModel, ServerLook
 from stepdown.models.http.fleets.server_lists import ServerFiles, configured_fleets, find_in_config, find_servers
+from stepdown.models.http.offers import Offer, look_at
 from stepdown.models.local.loading import load_local
 from stepdown.models.local.subprocess_model import SubprocessModel
 from stepdown.models.own_code import TAKEN, as_model, load_own
@@ -28,6 +29,7 @@ __all__ = [
     "Capacity",
     "EndpointModel",
     "FleetModel",
+    "Offer",
     "Prices",
     "Rate",
     "RecordedModel",
@@ -44,6 +46,7 @@ __all__ = [
     "index_replies",
     "load_endpoint",
     "load_model",
+    "look_at",
     "read_env_file",
 ]
 

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager, suppress
 import msgspec
 
 from stepdown.cli.console.editor import edited, person
+from stepdown.cli.console.live_answer import numbered
 from stepdown.cli.console.terminal import say, say_error
-from stepdown.cli.verbs.ask import steps_of
 from stepdown.errors import Interrupted, StepdownError, UsageError
 from stepdown.prompts import question_text
 from stepdown.runner import EVERY, Stop, StoredReview, Task
@@ -101,7 +101,7 @@ class ReviewPrompt:
         if not again:
             more = f" · {others} more waiting" if others else ""
             say("", f"{review.problem.id}{more}", question_text(review.problem), "", f"plan by {review.plan.author}:",
-                *steps_of(review.plan), "")  # fmt: skip
+                *numbered(review.plan.steps), "")  # fmt: skip
         say(_KEYS)
         while (key := await self.keyboard.line(EVERY)) is None:
             if review not in self._waiting():

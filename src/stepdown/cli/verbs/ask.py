@@ -1,14 +1,17 @@
 """`stepdown ask`: one question, the plan, then the solution."""
 
 import sys
-from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
+from msgspec import structs
 
 from stepdown.cli.console.editor import edited, person
+from stepdown.cli.console.live_answer import LiveAnswer, numbered, show_answer
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
@@ -16,16 +19,16 @@ from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.cli.required_extras import check_extras
 from stepdown.cli.stored_runs import ENDINGS
 from stepdown.cli.unused_options import given, refuse
-from stepdown.errors import UsageError
+from stepdown.errors import CallFailed, UsageError
 from stepdown.graders import load_grader
 from stepdown.methods import load_method
-from stepdown.models import Prices
+from stepdown.models import Prices, look_at
 from stepdown.prompts import completes, load_prompts, with_stops
-from stepdown.runner import Calls, Plans, Task, as_problems, plain, solve_one
+from stepdown.runner import ROLES, Calls, Delta, Plans, Task, as_problems, close_models, plain, stream_one
 from stepdown.settings import PLANNING, EndpointSettings, RunSampling
-from stepdown.store import trace_line
+from stepdown.store import StoredTrace, trace_line
 from stepdown.text import counted
-from stepdown.types import LETTERS, Grade, Plan, Problem, Trace
+from stepdown.types import LETTERS, Grade, Plan, Problem, Role, Trace
 
 TEACHER, STUDENT = "embedded/qwen2.5-coder-1.5b", "embedded/qwen2.5-coder-0.5b"
 
@@ -41,6 +44,11 @@ class AskOptions:
         The model that writes the plan.
     student
         The model that solves.
+    model
+        The model that does both, unless --teacher names another for the plan.
+    at
+        The address of an OpenAI-compatible server, with or without `/v1`, nothing else set up: models are named as it
+        lists them, and `-m` may be left out where it has one. Its key is looked for in `<HOST>_API_KEY`.
     method
         The way of solving.
     plan
@@ -55,6 +63,8 @@ class AskOptions:
 
     teacher: str = TEACHER
     student: str = STUDENT
+    model: Annotated[str, Parameter(name=["--model", "-m"])] = ""
+    at: str = ""
     method: str = "trace-of-thought"
     plan: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
     edit: Flag = False
@@ -82,26 +92,60 @@ def ask(
     question
         The question's text.
     """
+    _check_effects(options, sampling, endpoint)
+    problem = problem_of(question, options.choices)
+    plan = None if options.plan is None else read_plan(options.plan)
+    with output.open() as store:
+        players = Players(store, endpoint)
+        cast = cast_of(options, players)
+        check_extras((cast.student, *filter(None, (cast.teacher,))))
+        task = task_of(problem, options, cast, sampling, players, teach=plan is None)
+        task.check()
+        players.fetch()
+        trace = plain(solve_live(task, problem, plan, Calls(store), edit=options.edit, quiet=output.json))
+    if output.json:
+        show_json(trace_line("", trace, Grade("ungraded", why="there is no gold"), Prices()))
+    else:
+        show_end(problem, trace)
+    return 0
+
+
+def _check_effects(options: AskOptions, sampling: RunSampling, endpoint: EndpointSettings) -> None:
+    """Refuse options that would change nothing. Raises `UsageError`."""
     if load_method(options.method, code=True).plan is None:
         unused = given(options, "teacher", "plan", "edit") + given(sampling, *PLANNING)
         refuse(unused, f"`{options.method}` has no plan", "choose another --method, or leave it out")
     elif options.plan is not None:
         unused = given(options, "teacher") + given(sampling, *PLANNING)
         refuse(unused, "with --plan no teacher is used", "leave one of them out")
-    check_extras((options.student, options.teacher))
-    problem = problem_of(question, options.choices)
-    plan = None if options.plan is None else read_plan(options.plan)
-    with output.open() as store:
-        players = Players(store, endpoint)
-        task = task_of(problem, options, sampling, players, teach=plan is None)
-        task.check()
-        players.fetch()
-        trace = plain(solve_one(task, problem, plan, Calls(store), revise=reviser(options, output)))
-    if output.json:
-        show_json(trace_line("", trace, Grade("ungraded", why="there is no gold"), Prices()))
-    else:
-        show_solution(trace)
-    return 0
+    if options.at:
+        unused = given(options, "student") + given(endpoint, "servers", "on")
+        refuse(unused, "the model at an address is named by -m", "leave it out, or leave --at out")
+    elif options.model:
+        refuse(given(options, "student"), "-m names the student", "leave one of them out")
+
+
+class Cast(msgspec.Struct, frozen=True):
+    """The model strings of who plays which role."""
+
+    student: str
+    teacher: str = ""
+
+
+def cast_of(options: AskOptions, players: Players) -> Cast:
+    """Return who plays which role; models at an address that was given are loaded. Raises `UsageError`."""
+    named = given(options, "teacher")
+    plans = load_method(options.method, code=True).plan is not None
+    if not options.at:
+        student = options.model or options.student
+        return Cast(student, (options.teacher if named or not options.model else student) if plans else "")
+    offer = plain(look_at(options.at))
+    student = players.add(offer, offer.choose(options.model, "-m"))
+    if not (plans and named):
+        return Cast(student, student if plans else "")
+    known = offer.models is None or options.teacher in offer.models
+    # A teacher may be elsewhere: what is not listed here is a model string like any other.
+    return Cast(student, players.add(offer, options.teacher) if known else options.teacher)
 
 
 def problem_of(question: str, choices: tuple[str, ...]) -> Problem:
@@ -126,11 +170,13 @@ def read_plan(source: str) -> Plan:
     return plan
 
 
-def task_of(problem: Problem, options: AskOptions, sampling: RunSampling, players: Players, *, teach: bool) -> Task:
+def task_of(
+    problem: Problem, options: AskOptions, cast: Cast, sampling: RunSampling, players: Players, *, teach: bool
+) -> Task:
     """Return the task of one question; `teach` says that a teacher writes the plan."""
     method = load_method(options.method, code=True)
-    teacher = players.load(options.teacher) if teach and method.plan is not None else None
-    student, words = players.load(options.student), load_prompts(options.prompts, code=True)
+    teacher = players.load(cast.teacher) if teach and cast.teacher else None
+    student, words = players.load(cast.student), load_prompts(options.prompts, code=True)
     return Task(
         problems=as_problems([problem]),
         method=method,
@@ -144,27 +190,51 @@ def task_of(problem: Problem, options: AskOptions, sampling: RunSampling, player
     )
 
 
-def reviser(options: AskOptions, output: OutputOptions) -> Callable[[Plan], Plan]:
-    """Return what shows the plan, once a person has edited it if they want to."""
+async def solve_live(
+    task: Task, problem: Problem, plan: Plan | None, calls: Calls, *, edit: bool = False, quiet: bool = False
+) -> Trace:
+    """Solve a problem and show the plan and the solution as they are written, unless it is to be `quiet`.
 
-    def revise(plan: Plan) -> Plan:
-        changed = edited(plan, author=person()) if options.edit else plan
-        if not output.json:
-            show(f"plan ({changed.author}):", *steps_of(changed), "")
-            say(f"solving with {options.student} ...")
+    With `edit` the plan is opened in the editor before the student sees it. Raises `CallFailed`.
+    """
+    authors: dict[Role, str] = {"teacher": plan.author if plan else (task.planner or task.student).name}
+    live = LiveAnswer(lambda role: authors.get(role, task.student.name))
+    if edit:
+        task = structs.replace(task, review=_Editing(live, quiet=quiet))
+    roles = () if quiet else ("student",) if edit else ROLES
+    rows: list[StoredTrace] = []
+    try:
+        async with aclosing(stream_one(task, problem, calls, plan=plan, roles=roles)) as written:
+            async for update in written:
+                if isinstance(update, Delta):
+                    live.add(update)
+                else:
+                    rows.append(update)
+    finally:
+        live.end()
+        await calls.close()
+        await close_models(task)
+    [row] = rows
+    if row.trace.error is not None:
+        raise CallFailed(row.trace.error, "the next same call tries again")
+    return row.trace
+
+
+class _Editing:
+    """Opens each plan in the editor, and shows what became of it."""
+
+    def __init__(self, live: LiveAnswer, *, quiet: bool) -> None:
+        self.live, self.quiet = live, quiet
+
+    async def __call__(self, run: str, problem: Problem, plan: Plan) -> Plan:
+        changed = edited(plan, author=person())
+        if not self.quiet:
+            show(f"plan ({changed.author}):", *numbered(changed.steps), "")
         return changed
 
-    return revise
 
-
-def steps_of(plan: Plan) -> list[str]:
-    """Return a plan's steps, numbered."""
-    return [f"  {number}. {step}" for number, step in enumerate(plan.steps, 1)]
-
-
-def show_solution(trace: Trace) -> None:
-    """Write the solution, and what it took."""
-    cut = f" ({ENDINGS[trace.ending]})" if trace.truncated else ""
-    show(f"solution ({trace.calls[-1].model}){cut}:", (trace.solution or "").strip())
+def show_end(problem: Problem, trace: Trace) -> None:
+    """Write what the solution concludes, and what it took."""
+    show_answer(problem, trace, ending=ENDINGS[trace.ending] if trace.truncated else "")
     sent = sum(not call.reply.cached for call in trace.calls)
     say("", f"{counted(sent, 'call')} sent, {len(trace.calls) - sent} answered by the store")

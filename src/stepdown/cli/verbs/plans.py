@@ -11,12 +11,13 @@ import msgspec
 from cyclopts import Parameter
 
 from stepdown.cli.console.editor import edited, person
+from stepdown.cli.console.live_answer import numbered
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
 from stepdown.cli.solve_again import solve_edited
 from stepdown.cli.stored_runs import one_run
 from stepdown.cli.unused_options import given, refuse
-from stepdown.cli.verbs.ask import read_plan, steps_of
+from stepdown.cli.verbs.ask import read_plan
 from stepdown.errors import UsageError
 from stepdown.files import check_target, write_whole
 from stepdown.problems import datasets
@@ -134,9 +135,9 @@ def show_plans(run: Run, options: PlanOptions, *, as_json: bool) -> None:
         if as_json:
             show_json(row_of(run, problem, plan))
         elif options.show is None:
-            show(f"{problem.id} · {len(plan.steps)} steps{lineage(plan)}", *steps_of(plan), "")
+            show(f"{problem.id} · {len(plan.steps)} steps{lineage(plan)}", *numbered(plan.steps), "")
         else:
-            show(question_text(problem), "", f"plan by {plan.author}:", *steps_of(plan))
+            show(question_text(problem), "", f"plan by {plan.author}:", *numbered(plan.steps))
             show(*history(run, problem))
 
 

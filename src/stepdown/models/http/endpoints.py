@@ -109,7 +109,7 @@ def find_endpoint(name: str, address: str = "") -> Endpoint:
     provider, model, dialect = _split_name(name)
     if provider == "azure" and not address:
         return _find_azure(name, model, dialect)
-    base = address or _find_address(name, provider)
+    base = address or find_address(name, provider)
     variable = f"{_variable(provider)}_API_KEY"
     key = Secret(find_setting(variable))
     if not key and provider not in LOCAL and base == ADDRESSES.get(provider):
@@ -153,7 +153,8 @@ def address_of(provider: str) -> tuple[str, str]:
     return variable, find_setting(variable)
 
 
-def _find_address(name: str, provider: str) -> str:
+def find_address(name: str, provider: str) -> str:
+    """Return the base URL of a provider, for the model of this name. Raises `UsageError` where none is known."""
     variable, address = address_of(provider)
     if address:
         return clean_address(address.strip(", "), variable)

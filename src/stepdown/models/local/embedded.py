@@ -15,9 +15,11 @@ import msgspec
 
 from stepdown.custom import CustomModel
 from stepdown.errors import UsageError
+from stepdown.models.local.load_times import Loading, expected_loading, note_loading
 from stepdown.models.local.places import WIDTHS
 from stepdown.models.weights.cache import models_folder
 from stepdown.models.weights.gguf import read_header
+from stepdown.models.weights.openvino_form import is_made
 from stepdown.types import Capabilities, Messages, Reply, Sampling, fingerprint
 
 
@@ -73,6 +75,8 @@ class EmbeddedModel(CustomModel):
         self._kind, _, self._form = engine.partition("-")
         self.width = {"openvino": 32, "llamacpp": 8}.get(self._kind) or WIDTHS[device.partition("/")[0] or "cpu"]
         self._find_path = find_path
+        # Told in another thread what is about to be loaded, where this model is the one that loads the engine.
+        self.on_loading: Callable[[Loading], None] | None = None
         self.logprobs = logprobs
         # Who wants log-probabilities and who does not have engines of their own.
         self._place = (self._source, logprobs)
@@ -134,6 +138,20 @@ class EmbeddedModel(CustomModel):
 
     def _load(self) -> Engine:
         path = self._find_path()
+        to_make = self._kind == "openvino" and not is_made(path, self._openvino_form, _converted())
+        loading = expected_loading(self.name, self._source, path, made_ready=to_make)
+        if self.on_loading is not None:
+            self.on_loading(loading)
+        started = perf_counter()
+        engine = self._load_from(path)
+        note_loading(loading, self._source, perf_counter() - started)
+        return engine
+
+    @property
+    def _openvino_form(self) -> str:
+        return self._form.removesuffix("gguf")
+
+    def _load_from(self, path: Path) -> Engine:
         if self.engine == "transformers":
             from stepdown.models.local.transformers import TransformersEngine
 
@@ -142,11 +160,14 @@ class EmbeddedModel(CustomModel):
         if self._kind == "openvino":
             from stepdown.models.local.openvino import OpenVinoEngine
 
-            form = self._form.removesuffix("gguf")
-            return OpenVinoEngine(path, header, models_folder() / "converted", form, logprobs=self.logprobs)
+            return OpenVinoEngine(path, header, _converted(), self._openvino_form, logprobs=self.logprobs)
         from stepdown.models.local.llamacpp import LlamaEngine
 
         return LlamaEngine(path, header)
+
+
+def _converted() -> Path:
+    return models_folder() / "converted"
 
 
 class _Shared:

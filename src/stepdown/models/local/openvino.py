@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 from stepdown.errors import CallFailed, EndpointRefused, PromptTooLong, StepdownError
 from stepdown.models.local.chat_templates import ChatTemplate
 from stepdown.models.local.detokenizer import Detokenizer, stream_from_thread
 from stepdown.models.local.special_tokens import special_words
 from stepdown.models.stop_strings import cut_at_stop
+from stepdown.models.weights.genai import import_genai
 from stepdown.models.weights.gguf import Header, openvino_copy
 from stepdown.models.weights.openvino_form import converted
 from stepdown.types import Messages, Reply, Sampling, Usage
@@ -293,18 +294,6 @@ def _post(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *values: s
     # A loop that has closed has nobody left who waits.
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(call, *values)
-
-
-def import_genai() -> Any:
-    """Import OpenVINO without its telemetry, which writes a file in the home directory and calls out on import."""
-    present = "openvino_telemetry" in sys.modules
-    sys.modules.setdefault("openvino_telemetry", cast(Any, None))
-    try:
-        import openvino_genai
-    finally:
-        if not present:
-            del sys.modules["openvino_telemetry"]
-    return openvino_genai
 
 
 def _properties(header: Header, form: str) -> dict[str, Any]:

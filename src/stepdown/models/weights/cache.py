@@ -30,16 +30,26 @@ def file_hash(path: Path) -> str:
 
 def known_hash(path: Path) -> str:
     """Return the SHA-256 of a file, remembered in the cache, where that can be written, until the file changes."""
-    stat = path.stat()
-    mark = fingerprint((str(path.resolve()), stat.st_size, stat.st_mtime_ns))
-    note = models_folder() / "hashes" / mark
+    note = _note_of(path)
     if note.exists():
         return note.read_text()
     digest = file_hash(path)
+    remember_hash(path, digest)
+    return digest
+
+
+def remember_hash(path: Path, digest: str) -> None:
+    """Keep the SHA-256 of a file that was just read whole, where the cache can be written."""
+    note = _note_of(path)
     # Whole or absent: another process that read a half-written hash would take this file for another one.
     part = note.with_name(f"{note.name}.{os.getpid()}.part")
     with suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(digest)
         part.replace(note)
-    return digest
+
+
+def _note_of(path: Path) -> Path:
+    stat = path.stat()
+    mark = fingerprint((str(path.resolve()), stat.st_size, stat.st_mtime_ns))
+    return models_folder() / "hashes" / mark

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from stepdown.errors import EndpointRefused
-from stepdown.models.weights.cache import file_hash, models_folder
+from stepdown.models.weights.cache import file_hash, models_folder, remember_hash
 from stepdown.models.weights.catalogue import Weights, find_weights
 from stepdown.models.weights.sources import (
     Hub,
@@ -114,6 +114,7 @@ def _accept(part: Path, path: Path, weights: Weights) -> None:
     part.replace(path)
     discard(part)
     _marker(path).write_text(weights.sha256 + "\n")
+    remember_hash(path, digest)
 
 
 @contextmanager

@@ -7,9 +7,11 @@ import mmap
 import os
 import struct
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
@@ -28,6 +30,8 @@ SIZES = {
     0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 10: (256, 84),
     11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 30: (1, 2),
 }  # fmt: skip
+# Rows of a tensor that a thread takes at once, and threads: each holds several copies of its rows in float32.
+ROWS, WORKERS = 4096, 8
 MOST_ALIGNMENT, MOST_CONTEXT = 1 << 20, 1 << 31
 
 
@@ -195,15 +199,50 @@ def _convert(path: Path, header: Header, target: Path) -> None:
     ]
     with path.open("rb") as source, target.open("wb") as file:
         file.write(source.read(header.end))
-        _write_tensor_table(file, header, kinds, lengths)
-        for tensor, kind, length in zip(header.tensors, kinds, lengths, strict=True):
-            source.seek(header.data + tensor.offset)
-            old_block, old_bytes = sizes[tensor.kind]
-            raw = source.read(prod(tensor.shape) // old_block * old_bytes)
-            written = raw if kind == tensor.kind else _requantized(raw, tensor, kind)
-            assert len(written) == length, "a tensor has the length that its kind and shape say"
-            file.write(written)
-            _pad(file, header.alignment)
+        begin = _write_tensor_table(file, header, kinds, lengths)
+    with ThreadPoolExecutor(min(WORKERS, os.cpu_count() or 1)) as pool:
+        parts = _parts(header, kinds, lengths, sizes)
+        for _ in pool.map(lambda part: _write_part(path, target, header.data, begin, part), parts):
+            continue
+    with target.open("r+b") as file:
+        file.seek(0, os.SEEK_END)
+        _pad(file, header.alignment)
+
+
+class _Part(NamedTuple):
+    """Some rows of a tensor: where they are read and written after the files' first tensors, and of which kinds."""
+
+    rows: int
+    old: int
+    old_at: int
+    old_bytes: int
+    new: int
+    new_at: int
+    new_bytes: int
+
+
+def _parts(header: Header, kinds: list[int], lengths: list[int], sizes: dict[int, tuple[int, int]]) -> Iterator[_Part]:
+    """Stream all rows of all tensors, so many at once as a thread takes."""
+    at = 0
+    for tensor, kind, length in zip(header.tensors, kinds, lengths, strict=True):
+        rows = prod(tensor.shape[1:])
+        old_row, new_row = (tensor.shape[0] // sizes[one][0] * sizes[one][1] for one in (tensor.kind, kind))
+        for row in range(0, rows, ROWS):
+            count = min(ROWS, rows - row)
+            old = (tensor.kind, tensor.offset + row * old_row, count * old_row)
+            yield _Part(count, *old, kind, at + row * new_row, count * new_row)
+        at = _aligned(at + length, header.alignment)
+
+
+def _write_part(path: Path, target: Path, old_begin: int, new_begin: int, part: _Part) -> None:
+    with path.open("rb") as source:
+        source.seek(old_begin + part.old_at)
+        raw = source.read(part.old_bytes)
+    written = raw if part.new == part.old else _requantized(raw, part)
+    assert len(written) == part.new_bytes, "rows have the length that their kind and shape say"
+    with target.open("r+b") as file:
+        file.seek(new_begin + part.new_at)
+        file.write(written)
 
 
 def _target_kind(tensor: Tensor) -> int:
@@ -212,7 +251,8 @@ def _target_kind(tensor: Tensor) -> int:
     return Q8_0 if tensor.shape[0] % BLOCK == 0 else F16
 
 
-def _write_tensor_table(file: IO[bytes], header: Header, kinds: list[int], lengths: list[int]) -> None:
+def _write_tensor_table(file: IO[bytes], header: Header, kinds: list[int], lengths: list[int]) -> int:
+    """Write where each tensor will lie, and return the byte where they begin."""
     offset = 0
     for tensor, kind, length in zip(header.tensors, kinds, lengths, strict=True):
         name = tensor.name.encode()
@@ -221,20 +261,21 @@ def _write_tensor_table(file: IO[bytes], header: Header, kinds: list[int], lengt
         file.write(struct.pack("<IQ", kind, offset))
         offset = _aligned(offset + length, header.alignment)
     _pad(file, header.alignment)
+    return file.tell()
 
 
 def _pad(file: IO[bytes], alignment: int) -> None:
     file.write(b"\0" * (_aligned(file.tell(), alignment) - file.tell()))
 
 
-def _requantized(raw: bytes, tensor: Tensor, kind: int) -> bytes:
+def _requantized(raw: bytes, part: _Part) -> bytes:
     import numpy
     from gguf import GGMLQuantizationType
     from gguf.quants import dequantize, quantize
 
-    blocks = numpy.frombuffer(raw, dtype=numpy.uint8).reshape(prod(tensor.shape[1:]), -1)
-    floats = dequantize(blocks, GGMLQuantizationType(tensor.kind))
-    return bytes(quantize(floats, GGMLQuantizationType(kind)).tobytes())
+    blocks = numpy.frombuffer(raw, dtype=numpy.uint8).reshape(part.rows, -1)
+    floats = dequantize(blocks, GGMLQuantizationType(part.old))
+    return bytes(quantize(floats, GGMLQuantizationType(part.new)).tobytes())
 
 
 def require_gguf(path: Path) -> Path:

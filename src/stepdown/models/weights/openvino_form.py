@@ -21,6 +21,7 @@ from stepdown.files import replacing_folder
 from stepdown.models.weights.cache import file_hash, known_hash
 from stepdown.models.weights.downloads import locked
 from stepdown.models.weights.gguf import Header, openvino_copy
+from stepdown.models.weights.openvino_tokenizers import small_tokenizer, tokenizer_beside
 from stepdown.untrusted import reading
 
 MODEL, MANIFEST = "openvino_model.xml", "manifest.json"
@@ -55,8 +56,7 @@ def converted(path: Path, header: Header, form: str, folder: Path, genai: Any) -
     model that is there is only read. Raises `UsageError` for a file that OpenVINO does not read and `FileError` where
     the disk is full or not to be written.
     """
-    made_by = f"{CONVERTER}-{version('openvino-genai')}"
-    whole = folder / f"{path.stem}-{known_hash(path)[:16]}-{form}-{made_by}"
+    whole = _place_of(path, form, folder)
     if intact(whole):
         return whole
     lock = folder / f"{whole.name}.lock"
@@ -73,6 +73,16 @@ def converted(path: Path, header: Header, form: str, folder: Path, genai: Any) -
             print(f"converting `{path.name}` to OpenVINO's {form} format ({again})", file=sys.stderr)
             _make(path, header, form, whole, genai)
     return whole
+
+
+def is_made(path: Path, form: str, folder: Path) -> bool:
+    """Whether a GGUF file's model in this form is there, whole or not; one that runs as it is needs none."""
+    return not form or _place_of(path, form, folder).exists()
+
+
+def _place_of(path: Path, form: str, folder: Path) -> Path:
+    made_by = f"{CONVERTER}-{version('openvino-genai')}"
+    return folder / f"{path.stem}-{known_hash(path)[:16]}-{form}-{made_by}"
 
 
 def intact(folder: Path) -> bool:
@@ -96,14 +106,18 @@ def _make(path: Path, header: Header, form: str, whole: Path, genai: Any) -> Non
         return UsageError(f"OpenVINO cannot load `{path}` ({why})", "try STEPDOWN_ENGINE=llamacpp")
 
     with replacing_folder(whole) as part, reading("", "", make=refusal):
-        raw = part / "raw"
+        # The file itself is linked in the one, under a name that nobody chose: nothing else is written there.
+        raw, words = part / "raw", part / "words"
         raw.mkdir()
-        _read(_linked(path, header, raw), genai)
-        tied = all(tensor.name != "output.weight" for tensor in header.tensors)
-        _requantize(raw / MODEL, part / MODEL, form, tied=tied)
-        for file in raw.glob("openvino_*tokenizer.*"):
+        words.mkdir()
+        with tokenizer_beside(path, header, words):
+            _read(_linked(path, header, raw), small_tokenizer(words, genai), genai)
+            tied = all(tensor.name != "output.weight" for tensor in header.tensors)
+            _requantize(raw / MODEL, part / MODEL, form, tied=tied)
+        for file in words.glob("openvino_*tokenizer.*"):
             file.rename(part / file.name)
         shutil.rmtree(raw)
+        shutil.rmtree(words)
         files = {file.name: file_hash(file) for file in sorted(part.iterdir())}
         (part / MANIFEST).write_bytes(msgspec.json.encode(Manifest(files)))
 
@@ -124,18 +138,18 @@ def _linked(path: Path, header: Header, folder: Path) -> Path:
     return link
 
 
-def _read(path: Path, genai: Any) -> None:
-    """Have OpenVINO read a GGUF file and save beside it what it made of it."""
-    tokenizer = genai.Tokenizer(str(path), enable_save_ov_model=True)
+def _read(path: Path, tokenizer: Any, genai: Any) -> None:
+    """Have OpenVINO read a GGUF file and save beside it the model it made of it; any tokenizer will do."""
+
+    def load(device: str) -> None:
+        scheduler = genai.SchedulerConfig()
+        genai.ContinuousBatchingPipeline(str(path), tokenizer, scheduler, device, enable_save_ov_model=True)
+
     # It saves the model before it compiles it, which takes seconds and gigabytes: a device of no name spares that.
     with suppress(RuntimeError):
-        genai.ContinuousBatchingPipeline(
-            str(path), tokenizer, genai.SchedulerConfig(), "NONE", enable_save_ov_model=True
-        )
+        load("NONE")
     if not (path.parent / MODEL).exists():
-        genai.ContinuousBatchingPipeline(
-            str(path), tokenizer, genai.SchedulerConfig(), "CPU", enable_save_ov_model=True
-        )
+        load("CPU")
 
 
 def _requantize(source: Path, target: Path, form: str, *, tied: bool) -> None:
