@@ -12,8 +12,8 @@ import pytest
 
 from stepdown.errors import FileError, UsageError
 from stepdown.models.local.loading import choose_engine
-from stepdown.models.local.openvino import import_genai
 from stepdown.models.weights import openvino_form
+from stepdown.models.weights.genai import import_genai
 from stepdown.models.weights.gguf import read_header
 from stepdown.models.weights.openvino_form import MANIFEST, MODEL, converted, intact
 from stepdown.models.weights.openvino_tokenizers import small_tokenizer

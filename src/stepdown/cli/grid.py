@@ -1,6 +1,6 @@
 """A grid of runs asked for in one command: methods x students x teachers x plans, as tasks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from stepdown.cli.console.terminal import say
@@ -11,7 +11,7 @@ from stepdown.errors import UsageError, blaming
 from stepdown.graders import judged_by, load_grader
 from stepdown.measuring import JudgeBudget, cached_model
 from stepdown.methods import COMPARED, load_method
-from stepdown.models import Offer, ServerFiles, load_model
+from stepdown.models import EngineAddress, Offer, ResidentModel, ServerFiles, load_model
 from stepdown.models.local import EmbeddedModel
 from stepdown.problems import Problems
 from stepdown.prompts import completes, load_demonstrations, with_demonstrations, with_stops
@@ -24,8 +24,16 @@ from stepdown.types import Grader, Method, Model
 class Players:
     """The models of one command by name, each loaded once: its limits and connections are its own."""
 
-    def __init__(self, store: Store, endpoint: EndpointSettings, *, logprobs: bool = False) -> None:
-        self.store, self.endpoint, self.logprobs = store, endpoint, logprobs
+    def __init__(
+        self,
+        store: Store,
+        endpoint: EndpointSettings,
+        *,
+        logprobs: bool = False,
+        engine: Callable[[], EngineAddress | None] | None = None,
+    ) -> None:
+        """Load models of this machine here, or where `engine` is given have the one that it finds answer for them."""
+        self.store, self.endpoint, self.logprobs, self.engine = store, endpoint, logprobs, engine
         self.loaded: dict[str, Model] = {}
         self._servers = ServerFiles(endpoint.servers)
 
@@ -43,10 +51,16 @@ class Players:
                 on=given.on or "",
             )
             with blaming(option):
-                model = self.loaded[name] = load_model_or_run(name, self.store, load=load)
-            if isinstance(model, EmbeddedModel):
-                model.on_loading = lambda loading: say(str(loading))
+                self.loaded[name] = self._announced(load_model_or_run(name, self.store, load=load))
         return self.loaded[name]
+
+    def _announced(self, model: Model) -> Model:
+        """Return a model that says when it is loaded, or the engine's for it."""
+        if not isinstance(model, EmbeddedModel):
+            return model
+        announced = ResidentModel(model, self.engine) if self.engine is not None else model
+        announced.on_loading = lambda loading: say(str(loading))
+        return announced
 
     def add(self, offer: Offer, model: str) -> str:
         """Load a model that an address offers, and return its model string."""

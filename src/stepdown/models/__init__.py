@@ -13,7 +13,11 @@ from stepdown.models.http.endpoints import ADDRESSES, find_endpoint
 from stepdown.models.http.fleets.fleet_model import FleetModel, ServerLook
 from stepdown.models.http.fleets.server_lists import ServerFiles, configured_fleets, find_in_config, find_servers
 from stepdown.models.http.offers import Offer, look_at
+from stepdown.models.local.engine_file import EngineAddress, engine_folder, find_engine, read_address
+from stepdown.models.local.engine_server import run_engine
 from stepdown.models.local.loading import load_local
+from stepdown.models.local.resident_model import ResidentModel
+from stepdown.models.local.resident_model import answers as engine_answers
 from stepdown.models.local.subprocess_model import SubprocessModel
 from stepdown.models.own_code import TAKEN, as_model, load_own
 from stepdown.models.prices import FREE, Prices, Rate
@@ -28,11 +32,13 @@ __all__ = [
     "TAKEN",
     "Capacity",
     "EndpointModel",
+    "EngineAddress",
     "FleetModel",
     "Offer",
     "Prices",
     "Rate",
     "RecordedModel",
+    "ResidentModel",
     "ScriptedModel",
     "Secret",
     "ServerFiles",
@@ -41,13 +47,18 @@ __all__ = [
     "as_model",
     "capacity_of",
     "configured_fleets",
+    "engine_answers",
+    "engine_folder",
+    "find_engine",
     "find_in_config",
     "find_setting",
     "index_replies",
     "load_endpoint",
     "load_model",
     "look_at",
+    "read_address",
     "read_env_file",
+    "run_engine",
 ]
 
 

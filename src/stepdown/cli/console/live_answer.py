@@ -78,14 +78,11 @@ def answer_in(problem: Problem, solution: str) -> str:
 
 
 def show_answer(problem: Problem, trace: Trace, *, ending: str) -> None:
-    """Write what was concluded, and why the solution may not be whole."""
-    if found := answer_in(problem, trace.solution or ""):
-        show(
-            "",
-            f"{painted('answer:', '1;32', sys.stdout)} {clean(found)}" if sys.stdout.isatty() else f"answer: {found}",
-        )
+    """Write what was concluded; of a solution that is not known to be whole, why that is."""
     if ending:
-        say("", f"the solution is {ending}")
+        say("", f"the solution: {ending}")
+    if trace.ending not in {"length", "filter"} and (answer := answer_in(problem, trace.solution or "")):
+        show("", f"answer: {answer}")
 
 
 def numbered(steps: Sequence[str]) -> list[str]:

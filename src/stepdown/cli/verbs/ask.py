@@ -17,12 +17,13 @@ from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
 from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.cli.required_extras import check_extras
+from stepdown.cli.resident_engine import KEEP, start_engine
 from stepdown.cli.stored_runs import ENDINGS
 from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import CallFailed, UsageError
 from stepdown.graders import load_grader
 from stepdown.methods import load_method
-from stepdown.models import Prices, look_at
+from stepdown.models import Prices, find_engine, find_setting, look_at
 from stepdown.prompts import completes, load_prompts, with_stops
 from stepdown.runner import ROLES, Calls, Delta, Plans, Task, as_problems, close_models, plain, stream_one
 from stepdown.settings import PLANNING, EndpointSettings, RunSampling
@@ -59,6 +60,9 @@ class AskOptions:
         A choice, in order A, B, C...; may be given several times.
     prompts
         The prompt set.
+    keep
+        Keep models of this machine loaded for the next `ask`, in an engine in the background that ends when it was idle
+        for 10 minutes; STEPDOWN_KEEP=1 does so always. One that runs is used in any case.
     """
 
     teacher: str = TEACHER
@@ -70,6 +74,7 @@ class AskOptions:
     edit: Flag = False
     choices: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     prompts: str = "default"
+    keep: Flag = False
 
 
 DEFAULTS, SAMPLING, ENDPOINT, OUTPUT = AskOptions(), RunSampling(), EndpointSettings(), OutputOptions()
@@ -96,7 +101,8 @@ def ask(
     problem = problem_of(question, options.choices)
     plan = None if options.plan is None else read_plan(options.plan)
     with output.open() as store:
-        players = Players(store, endpoint)
+        keep = options.keep or find_setting(KEEP) not in ("", "0")
+        players = Players(store, endpoint, engine=start_engine if keep else find_engine)
         cast = cast_of(options, players)
         check_extras((cast.student, *filter(None, (cast.teacher,))))
         task = task_of(problem, options, cast, sampling, players, teach=plan is None)

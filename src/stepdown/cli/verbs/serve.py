@@ -17,6 +17,8 @@ from stepdown.cli.console.terminal import say
 from stepdown.cli.downloads import download
 from stepdown.cli.from_settings import verb
 from stepdown.cli.options import CHOICE, OUTPUT, Flag, StorePath
+from stepdown.cli.resident_engine import EngineOptions, serve_engine
+from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
 from stepdown.extras import require
 from stepdown.models import Prices, Secret, ServerFiles, find_setting
@@ -143,12 +145,23 @@ class ServedOptions:
         return tuple(paths.values())
 
 
-ADDRESS, SERVED, SPENDING = AddressOptions(), ServedOptions(), BudgetSettings()
+ADDRESS, SERVED, SPENDING, ENGINE = AddressOptions(), ServedOptions(), BudgetSettings(), EngineOptions()
 
 
 @verb
-def serve(*, reach: AddressOptions = ADDRESS, served: ServedOptions = SERVED, spend: BudgetSettings = SPENDING) -> int:
-    """Serve the pages and the endpoint until Ctrl-C."""
+def serve(
+    *,
+    reach: AddressOptions = ADDRESS,
+    served: ServedOptions = SERVED,
+    spend: BudgetSettings = SPENDING,
+    engine: EngineOptions = ENGINE,
+) -> int:
+    """Serve the pages and the endpoint until Ctrl-C, or with --engine models for `stepdown ask`."""
+    if engine.engine:
+        unused = given(reach) + given(served) + given(spend)
+        refuse(unused, "--engine serves no pages", "leave it out, or leave --engine out")
+        return serve_engine(engine)
+    refuse(given(engine, "idle", "stop"), "pages are served until Ctrl-C", "add --engine, or leave it out")
     require(["web"], "`stepdown serve`")
     if served.on:
         # Before anybody waits for an answer: joining a cluster takes seconds, and may be refused.

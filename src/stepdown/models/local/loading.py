@@ -24,12 +24,12 @@ FORMS = ("openvino-int8", "openvino-int4", "openvino-gguf")
 ENGINES = (*PACKAGES, *FORMS, "transformers")
 
 
-def load_local(name: str, *, logprobs: bool = False) -> EmbeddedModel | None:
-    """Return the model of this machine that a name means, None for a name of an endpoint's."""
+def load_local(name: str, *, engine: str = "", logprobs: bool = False) -> EmbeddedModel | None:
+    """Return the model of this machine that a name means, None for a name of an endpoint's; `engine` as elsewhere."""
     if name.startswith("embedded/") or name.endswith(".gguf"):
-        return load_embedded(name, logprobs=logprobs)
+        return load_embedded(name, engine=engine, logprobs=logprobs)
     if name and name.partition("/")[0] not in {*ADDRESSES, *ANY} and _is_folder(name):
-        return load_student(name, logprobs=logprobs)
+        return load_student(name, engine=engine, logprobs=logprobs)
     return None
 
 

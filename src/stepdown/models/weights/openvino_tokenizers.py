@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from stepdown.models.weights.genai import import_genai
@@ -39,9 +40,9 @@ def tokenizer_beside(path: Path, header: Header, folder: Path) -> Iterator[None]
     )
     try:
         yield
-        said = child.communicate()[1]
+        errors = child.communicate()[1]
         if child.returncode:
-            raise RuntimeError(said.strip() or f"its tokenizer: exit status {child.returncode}")
+            raise RuntimeError(errors.strip() or f"its tokenizer: exit status {child.returncode}")
     finally:
         if child.poll() is None:
             child.kill()
@@ -64,12 +65,10 @@ def main() -> None:
 
 def small_tokenizer(folder: Path, genai: Any) -> Any:
     """Return some tokenizer, for what wants one and does not use it; that of a large file takes seconds."""
-    file = folder / "small.gguf"
-    file.write_bytes(_small_file())
-    try:
+    with TemporaryDirectory(dir=folder) as own:
+        file = Path(own) / "small.gguf"
+        file.write_bytes(_small_file())
         return genai.Tokenizer(str(file))
-    finally:
-        file.unlink()
 
 
 def _small_file() -> bytes:
