@@ -27,6 +27,7 @@ from stepdown.web.errors.objects import error_object, is_program
 from stepdown.web.views.addresses import address, own
 from stepdown.web.views.advice import on_page
 from stepdown.web.views.cookies import PERSON, STUDENT, kept
+from stepdown.web.views.markdown import markdown, written
 
 if TYPE_CHECKING:
     from stepdown.web.state import State
@@ -49,7 +50,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"version": __version__, "address": address}
-    made.globals["mark"] = mark
+    made.globals |= {"mark": mark, "markdown": markdown, "written": written}
     made.filters["on_page"] = on_page
     return made
 

@@ -27,6 +27,7 @@ from stepdown.web.views.edit_queue import (
     solved_again,
     words_of,
 )
+from stepdown.web.views.excerpts import excerpt, found_in
 from stepdown.web.views.other_plans import OtherPlan, other_plans
 
 SHOWN = 6
@@ -116,8 +117,10 @@ def _work(run: Run, problem: str, asked: Mapping[str, str], *, student: str, sta
     before = side_of(run, problem, state.prices)
     after = solved_again(run, problem, student or run.settings.student, state.prices)
     values = editing(read_subject(run.store, run.id, problem))
-    others = other_plans(run, problem, values["trace"].plan, runs_beside(run))
-    values |= {"side": before, "before": before, "after": after, "others": others[:SHOWN]}
+    trace, grade = values["trace"], values["grade"]
+    text = found_in(trace.problem, trace.solution, grade) if trace.solution else excerpt(trace.error or "")
+    others = other_plans(run, problem, trace.plan, runs_beside(run))
+    values |= {"side": before, "before": before, "after": after, "others": others[:SHOWN], "shown_solution": text}
     values |= {"students": offers(run.store, state.config).models, "begun_from": _begun_from(others, asked)}
     if not before or not after:
         return values

@@ -59,11 +59,29 @@ function draw(box) {
   if (box.dataset.drawn || box.textContent.length > LONGEST || typeof renderMathInElement !== "function") return;
   box.dataset.drawn = "yes";
   const single = "single" in box.dataset;
-  const written = [...box.childNodes].map((node) => node.cloneNode(true));
-  widenMark(box, single);
+  // Where Markdown is drawn, the server says beside it what was written, and has widened the mark.
+  const beside = box.querySelector(":scope > template[data-written]");
+  const written = [...(beside ? beside.content : box).childNodes].map((node) => node.cloneNode(true));
+  if (beside) beside.remove();
+  else widenMark(box, single);
   renderMathInElement(box, { delimiters: delimiters(single), preProcess: drawable, ...LIMITS });
-  if (box.querySelector(".katex")) drawings.push({ box, other: written });
+  if (beside || box.querySelector(".katex")) drawings.push({ box, other: written, isMarkdown: box.matches(".markdown") });
   reachFormulas(box);
+}
+
+// An answer is a formula without a mark around; what is none stays as it is.
+function drawAnswer(box) {
+  const text = box.textContent;
+  if (box.dataset.drawn || text.length > 2000 || typeof katex !== "object") return;
+  box.dataset.drawn = "yes";
+  try {
+    const drawn = document.createElement("span");
+    katex.render(drawable(text), drawn, LIMITS);
+    box.replaceChildren(drawn);
+    drawings.push({ box, other: [document.createTextNode(text)] });
+  } catch {
+    // No formula.
+  }
 }
 
 // A formula wider than its box scrolls in it: a keyboard reaches it then.
@@ -83,6 +101,7 @@ function turnDrawings(event) {
   for (const drawing of drawings) {
     const shown = [...drawing.box.childNodes];
     drawing.box.replaceChildren(...drawing.other);
+    if (drawing.isMarkdown) drawing.box.classList.toggle("markdown");
     drawing.other = shown;
   }
   const button = event.currentTarget;
@@ -96,7 +115,7 @@ function offerWritten() {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "quiet small";
-  button.textContent = "Mathematics as written";
+  button.textContent = "Text and mathematics as written";
   button.setAttribute("aria-pressed", "false");
   button.addEventListener("click", turnDrawings);
   place.append(button);
@@ -105,6 +124,7 @@ function offerWritten() {
 function drawAll(root) {
   if (root.matches && root.matches(".math")) draw(root);
   root.querySelectorAll(".math").forEach(draw);
+  root.querySelectorAll("[data-formula]").forEach(drawAnswer);
   offerWritten();
 }
 
