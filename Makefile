@@ -16,7 +16,7 @@ check:
 	$(PYTHON) -m ruff format --check src tests benchmarks docs
 	$(PYTHON) -m ruff check src tests benchmarks docs
 	$(PYTHON) -m mypy
-	$(PYTHON) docs/make_dist.py build/dist
+	$(PYTHON) docs/make_dist.py build/dist --linked
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist worksteal
 
 fix:

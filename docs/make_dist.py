@@ -1,4 +1,6 @@
-"""Builds wheel and sdist and checks them: `make dist`, or `python docs/make_dist.py [FOLDER] [--python PYTHON]...`
+"""Builds wheel and sdist and checks them: `make dist`.
+
+python docs/make_dist.py [FOLDER] [--python PYTHON]... [--linked]
 
 Metadata are read by twine as the index would; what is in both, and how large they are, is held against the lists below.
 Then the wheel alone, without extras, goes into a new environment of each PYTHON (this one, where none is named), which
@@ -12,10 +14,15 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import tomllib
 import zipfile
 from collections.abc import Sequence
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -45,12 +52,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "dist")
     parser.add_argument("--python", action="append", default=[], help="an interpreter to install for; may be repeated")
+    parser.add_argument(
+        "--linked", action="store_true", help="dependencies are this environment's: no index is asked, and it is faster"
+    )
     given = parser.parse_args()
     wheel, sdist = build(given.folder)
     check_metadata(wheel, sdist)
     check_contents(wheel, sdist)
     for python in given.python or [sys.executable]:
-        print(install(wheel, python))
+        print(install(wheel, python, linked=given.linked))
 
 
 def build(folder: Path) -> tuple[Path, Path]:
@@ -83,31 +93,63 @@ def check_contents(wheel: Path, sdist: Path) -> None:
         raise SystemExit("\n".join(faults))
 
 
-def install(wheel: Path, python: str) -> str:
-    """Install the wheel into a new environment, run it there, and say what ran."""
+def install(wheel: Path, python: str, *, linked: bool) -> str:
+    """Put the wheel and what it requires, no extra, into a new environment, run it there, and say what ran."""
+    began = time.perf_counter()
     with tempfile.TemporaryDirectory() as made:
-        there = Path(made, "environment")
-        run(python, "-m", "venv", str(there))
-        run(str(there / _BIN / "python"), "-m", "pip", "install", "-q", str(wheel), cwd=Path(made))
-        home = Path(made, "home")
+        there, home = Path(made, "environment"), Path(made, "home")
         home.mkdir()
+        run(python, "-m", "venv", *["--without-pip"] * linked, str(there))
+        inside = str(there / _BIN / "python")
+        if linked:
+            places = run(inside, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+            count = link_requirements(Path(places))
+            run(
+                python,
+                "-m",
+                "pip",
+                "--python",
+                inside,
+                "install",
+                "-q",
+                "--no-deps",
+                "--no-compile",
+                str(wheel),
+                cwd=home,
+            )
+        else:
+            run(inside, "-m", "pip", "install", "-q", str(wheel), cwd=home)
+            count = len(json.loads(run(inside, "-m", "pip", "list", "--format", "json", cwd=home)))
         kept = {name: value for name, value in os.environ.items() if name in {"PATH", "SYSTEMROOT", "LANG", "LC_ALL"}}
-        environment = {**kept, "HOME": str(home), "PYTHONUTF8": "1"}
-        command = str(there / _BIN / "stepdown")
-        version = run(command, "--version", cwd=home, env=environment).strip()
-        told = run(command, "tour", cwd=home, env=environment)
-        data = json.loads(run(command, "tour", "--json", cwd=home, env=environment))
-        packages = run(str(there / _BIN / "python"), "-c", _COUNTED, cwd=home).strip()
-    if version != PROJECT["version"] or f"7 of {len(data['stops'])}" not in told:
-        raise SystemExit(f"the installed command says version {version}, and a tour of {len(data['stops'])} stops")
-    return f"installed from the wheel: stepdown {version}, {packages}; `stepdown tour` told {len(data['stops'])} stops"
+        told = run(str(there / _BIN / "stepdown"), "tour", cwd=home, env={**kept, "HOME": str(home), "PYTHONUTF8": "1"})
+        version = run(inside, "-c", _VERSIONS, cwd=home).strip()
+    if "7 of 7" not in told or PROJECT["version"] not in version:
+        raise SystemExit(f"{version} told no tour of seven stops:\n{told}")
+    seconds = time.perf_counter() - began
+    return f"from the wheel alone: {version}, {count} packages; `stepdown tour` told 7 stops; {seconds:.0f} s"
 
 
-_COUNTED = """
+_VERSIONS = """
 import sys
-from importlib.metadata import distributions
-print(f"Python {sys.version.split()[0]}, {len(list(distributions()))} packages")
+from stepdown.version import __version__
+print(f"stepdown {__version__} on Python {sys.version.split()[0]}")
 """
+
+
+def link_requirements(places: Path) -> int:
+    """Link what the package requires without extras, and what that requires, from this environment; return how many."""
+    wanted, found = [Requirement(one) for one in PROJECT["dependencies"]], dict[str, Distribution]()
+    while wanted:
+        one = wanted.pop()
+        name = canonicalize_name(one.name)
+        if name in found or (one.marker and not one.marker.evaluate({"extra": ""})):
+            continue
+        found[name] = distribution(name)
+        wanted += map(Requirement, found[name].requires or ())
+    for here in found.values():
+        for top in {file.parts[0] for file in here.files or ()} - {"..", "__pycache__"}:
+            (places / top).symlink_to(Path(str(here.locate_file(top))))
+    return len(found)
 
 
 def run(*command: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
