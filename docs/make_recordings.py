@@ -34,7 +34,7 @@ COLUMNS, ROWS = 100, 30
 QUESTION = "A baker fills 6 trays with 12 rolls each and sells 40 of the rolls. How many rolls are left?"
 COMMANDS = {"tour": ("tour",), "ask": ("ask", QUESTION), "demo": ("demo",)}
 # Lines of a picture: a screen is what is seen at once, and what a story ends with is not its beginning.
-SHOWN = {"tour": (0, 46), "ask": (0, 46), "demo": (-46, None)}
+SHOWN = {"tour": (0, 37), "ask": (0, 46), "demo": (-46, None)}
 Event = tuple[float, str]
 _HEX, _FONTS = re.compile("[0-9a-f]{6}"), re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 

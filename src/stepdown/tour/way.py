@@ -73,8 +73,7 @@ _TOLD = (
     ),
     (
         "A wrong trace",
-        "The plan above, the solution below, and why it counts as wrong. The student did what the plan says, so read "
-        "the plan first.",
+        "A plan, the solution by it, and why that counts as wrong. Read the plan first: the student did what it says.",
     ),
     (
         "The plan, mended",
@@ -87,8 +86,8 @@ _TOLD = (
     ),
     (
         "What it costs",
-        "Right answers against tokens. Models of one's own machine cost no money, so tokens stand for the price: a "
-        "teacher's plans come on top, and a trained student writes less.",
+        "Right answers against tokens, as a chart below the tables. Models of one's own machine cost no money, so "
+        "tokens stand for the price: a teacher's plans come on top, and a trained student writes less.",
     ),
     (
         "The corpus, and who learned from it",
