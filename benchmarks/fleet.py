@@ -5,26 +5,29 @@ python benchmarks/fleet.py [--seconds 40] [--slower 1] [--quick] [--json]
 First eight servers of unequal speed, one of which is killed, one stopped (it takes connections and says nothing) and
 one started late: the calls answered while there was work, of what the servers that were alive could answer; prompts
 that were answered twice; the money counted against the money of what was answered. Then 64 servers of a fixed latency
-with 16 calls in flight at each: calls per second of the ideal, by a whole run (stored and graded). `--slower` makes
-the eight servers so many times slower, where this machine is too busy for what they ask of it.
+with 16 calls in flight at each: calls per second of the ideal, by bare clients that store and grade nothing
+(fleet_bare.py), by a whole run in this process, and by the command `run --jobs 2`. `--slower` makes the eight servers
+so many times slower, where this machine is too busy for what they ask of it.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
-from all import free_ports, wait_for
+from all import free_ports
+from fleet_bare import CLIENTS, bare, server
 from rows import print_row
 
 from stepdown.graders import load_grader
@@ -36,7 +39,6 @@ from stepdown.runner import Budget, RunOutcome, Task, close_models, run_task
 from stepdown.store import Store
 from stepdown.types import Sampling
 
-HERE = Path(__file__).parent
 NAME, SLOTS, MS = "openai-api/fleet/m", 8, (100, 150, 200, 250, 300, 400, 500, 600)
 DIES, HANGS, LATE = 2, 4, 6
 # A call of 100 tokens in and 10 out, at these dollars per million.
@@ -44,19 +46,6 @@ PRICE = {NAME: {"input": 2.0, "output": 8.0}}
 CALL = 100 * 2e-6 + 10 * 8e-6
 MORE = 1000  # calls of the second and third command
 BAR_RATE, BAR_IDEAL = 0.95, 0.9
-
-
-@contextmanager
-def server(log: Path, *ports: int, slots: int, ms: float) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process that is a server at each port."""
-    command = [sys.executable, str(HERE / "fleet_server.py"), str(log), *map(str, ports)]
-    process = subprocess.Popen([*command, "--slots", str(slots), "--ms", str(ms)])
-    try:
-        wait_for(ports[-1])
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def write_problems(folder: Path, count: int) -> Path:
@@ -96,9 +85,9 @@ class Answered(NamedTuple):
     took: float
 
 
-def answers(folder: Path) -> list[Answered]:
+def answers(folder: Path, logs: str = "*.log") -> list[Answered]:
     """Return what the servers' logs say they answered."""
-    lines = [line.split() for log in folder.glob("*.log") for line in log.read_text().splitlines()]
+    lines = [line.split() for log in folder.glob(logs) for line in log.read_text().splitlines()]
     return [Answered(int(port), float(at), prompt, float(took)) for port, at, prompt, took in lines]
 
 
@@ -223,11 +212,36 @@ def many(folder: Path, ms: int, rounds: int, *, servers: int = 64, flight: int =
     }  # fmt: skip
 
 
+def by_command(folder: Path, ms: int, rounds: int, jobs: int) -> dict[str, object]:
+    """Give the command over 64 servers, with so many processes; its seconds are those it tells of its run."""
+    ports, ideal = free_ports(64), 64 * 16 / ms * 1000
+    listed, problems = folder / "servers.txt", write_problems(folder, 64 * 16 * rounds)
+    listed.write_text("\n".join(f"http://127.0.0.1:{port}/v1" for port in ports))
+    command = [sys.executable, "-m", "stepdown", "run", str(problems), "--method", "direct", "--student", NAME]
+    options = ["--servers", str(listed), "--concurrency", "16", "--jobs", str(jobs), "--max-tokens", "16", "--json"]
+    with server(folder / "many.txt", *ports, slots=16, ms=ms):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        ran = subprocess.run(
+            [*command, *options, "--store", str(folder / "many.sqlite")], capture_output=True, check=True
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found, asked = json.loads(ran.stdout), len({one.prompt for one in answers(folder, "many.txt")})
+    assert found["graded"] == found["calls"] == asked == 64 * 16 * rounds, found
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {
+        "benchmark": "fleet-command", "jobs": jobs, "servers": 64, "flight": 16, "latency_ms": ms, "calls": asked,
+        "ideal": round(ideal), "rate": round(asked / found["seconds"]),
+        "share": round(asked / found["seconds"] / ideal, 3), "cpu_ms_per_call": round(1000 * cpu / asked, 3),
+    }  # fmt: skip
+
+
 def verdicts(row: dict[str, object]) -> list[tuple[str, bool]]:
     """Return the bars of a row and whether they are met."""
     money = ("spent", "answered_cost", "tight_spent", "tight_cost", "tight_budget")
     share, spent, cost, tight, bought, budget = (float(str(row.get(name, 0))) for name in ("share", *money))
-    if row["benchmark"] == "fleet-many":
+    if row["benchmark"] == "fleet-bare":
+        return []
+    if row["benchmark"] in ("fleet-many", "fleet-command"):
         return [(f"{share} of ideal at {row['latency_ms']} ms, bar {BAR_IDEAL}", share >= BAR_IDEAL)]
     exact = max(abs(spent - cost), abs(tight - bought)) < 0.005
     return [
@@ -254,10 +268,12 @@ def main() -> None:
 
 
 def measure(folder: Path, seconds: float, slower: float) -> Iterator[dict[str, object]]:
-    for name in ("trouble", "many", "slow"):
+    for name in ("trouble", "many", "two", "slow"):
         (folder / name).mkdir()
     yield in_trouble(folder / "trouble", seconds, slower)
+    yield from (bare(name, folder, 200, 20) for name in CLIENTS)
     yield many(folder / "many", 200, 10)
+    yield by_command(folder / "two", 200, 20, 2)
     yield many(folder / "slow", 2000, 5)
 
 

@@ -15,9 +15,9 @@ from stepdown.problems import load_problems
 from stepdown.prompts import DEFAULT, JUDGE, PROMPT_SETS, with_demonstrations
 from stepdown.prompts.prompt_set import PromptWords
 from stepdown.runner import run
-from stepdown.store import Store, call_key, call_keys, problem_key
+from stepdown.store import Store, StoredCall, call_key, call_keys, problem_key
 from stepdown.training import Training
-from stepdown.types import AnswerForm, Chain, Grade, Message, Plan, Problem, Sampling, Settings
+from stepdown.types import GREEDY, AnswerForm, Chain, Grade, Message, Plan, Problem, Reply, Sampling, Settings
 from stepdown.usercode import text_of
 from worlds import student, sums
 
@@ -94,6 +94,18 @@ def test_a_store_looks_for_other_words_once_others_may_have_written_them(store: 
     with Store(store.path) as other:
         assert other.has_other_words()
         run(sums(3), "direct", student=student(), store=other)
+    assert store.has_other_words()
+
+
+def test_a_run_that_several_processes_share_brings_no_other_words(store: Store) -> None:
+    assert not store.has_other_words()
+    run(sums(2), "direct", student=student(), store=store)
+    [begun], [(row,)] = store.runs(), store.db.execute("select max(rowid) from calls").fetchall()
+    with Store(store.path) as other:
+        other.put_calls([StoredCall(b"k" * 16, "m", "", SAID, GREEDY, 0, Reply("4", "m"), begun.id)], paid=True)
+        assert not store.has_other_words()
+        with other.writing() as db:
+            db.execute("update calls set created = 0, rowid = rowid + 9 where rowid > ?", (row,))
     assert store.has_other_words()
 
 

@@ -7,6 +7,7 @@ from typing import IO, Any
 
 import msgspec
 
+from stepdown.problems import ProblemSetSummary
 from stepdown.runner import LiveCounts
 from stepdown.settings import BudgetSettings, EndpointSettings, GridSettings, ProblemSettings, RunSampling
 from stepdown.shards import Part, Shard
@@ -14,7 +15,10 @@ from stepdown.workers import HEAD, WorkError
 
 
 class PartOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What a process is to do: all that the command was given, its part, and its own share of the endpoint's calls."""
+    """What a process is to do: all that the command was given, its part, and its own share of the endpoint's calls.
+
+    `known` is what the command found in the problems.
+    """
 
     store: Path
     dataset: str
@@ -24,6 +28,7 @@ class PartOrder(msgspec.Struct, frozen=True, kw_only=True):
     shard: Shard | None
     money: BudgetSettings
     endpoint: EndpointSettings
+    known: ProblemSetSummary | None
     part: Part = Part(0, 1)
 
 

@@ -63,7 +63,9 @@ def work(order: PartOrder, out: IO[bytes]) -> StepdownError | None:
     try:
         with Store(order.store) as store:
             players = Players(store, order.endpoint)
-            tasks = tasks_of(read_chosen(order.problems, order.dataset), order.grid, order.sampling, players)
+            chosen = read_chosen(order.problems, order.dataset)
+            chosen.known = order.known
+            tasks = tasks_of(chosen, order.grid, order.sampling, players)
             cut = [structs.replace(task, shard=order.shard, part=order.part) for task in tasks]
             session = Session(cut, players, order.money)
             session.solve(_Teller(out, session.budget), held=True)

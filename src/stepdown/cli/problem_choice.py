@@ -9,6 +9,8 @@ def load_chosen(chosen: ProblemSettings, name: str, *, preferred: str = "") -> P
     """Return what `read_chosen` does, and say how many problems of each kind a file has."""
     problems_found = read_chosen(chosen, name, preferred=preferred)
     if not _named(chosen, name):
+        # This command reads them as they are now: if they change under way, its runs say so at their end.
+        problems_found.known = problems_found.check()
         say(_count_kinds(problems_found))
     return problems_found
 
@@ -39,6 +41,6 @@ def _columns(chosen: ProblemSettings) -> Columns | None:
 
 def _count_kinds(problems: Problems) -> str:
     """Read a file's problems once and return how many there are of each kind. Raises `BadRow` at the first bad row."""
-    kinds = sorted(problems.check().kinds.items(), key=lambda kind: -kind[1])
+    kinds = sorted((problems.known or problems.check()).kinds.items(), key=lambda kind: -kind[1])
     listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
     return f"{problems.dataset}: {listed}" + ("; --kind takes all for one" if len(kinds) > 1 else "")

@@ -81,12 +81,13 @@ class Problems:
     """Problems that are read again from their source at each iteration; none are kept in memory.
 
     `dataset` is their name with the split (`gsm8k/test`). `problems[3]` reads up to the fourth. `is_here`: reading them
-    fetches nothing.
+    fetches nothing. `known` is what a look found that need not be taken again: a command that has taken it sets it.
     """
 
     def __init__(self, dataset: str, source: Source, *, id_column: str = "id", is_here: bool = True) -> None:
         self.dataset = dataset
         self.source, self.id_column, self.is_here = source, id_column, is_here
+        self.known: ProblemSetSummary | None = None
 
     def __repr__(self) -> str:
         return f"Problems({self.dataset!r})"

@@ -30,10 +30,14 @@ class Account:
         limited = budget is not None and (budget.money is not None or budget.tokens is not None)
         return cls(claims, budget) if budget is not None and limited and budget.covers else None
 
+    def fits(self) -> bool:
+        """Whether what is paid and all claims in the store are within the budget. Wants an open transaction."""
+        self._read()
+        return self._fits()
+
     def room(self, ours: set[bytes]) -> Room:
         """Whether the claims with these keys, which are in the store already, fit. Wants an open transaction."""
-        self._read()
-        if self._fits():
+        if self.fits():
             return "fits"
         self._claims.bury_all()
         self._read()

@@ -62,7 +62,8 @@ class Budget:
         self.covers: tuple[str, ...] = ()
         self.everyone: tuple[float, int] = (0.0, 0)
         self.by_run: defaultdict[str, Spent] = defaultdict(Spent)
-        self._held: list[Reservation] = []
+        self._held: dict[int, Reservation] = {}  # by identity: two calls may reserve the same
+        self._held_money, self._held_tokens = 0.0, 0
         self._waiting: list[asyncio.Future[None]] = []
 
     def check(self, model: str) -> None:
@@ -114,7 +115,9 @@ class Budget:
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             await turn
-        self._held.append(wanted)
+        self._held[id(wanted)] = wanted
+        self._held_money += wanted.money
+        self._held_tokens += wanted.tokens
         return wanted
 
     def settle(self, reservation: Reservation, usages: list[Usage] | None) -> None:
@@ -130,7 +133,10 @@ class Budget:
             self.add(reservation.model, usage, reservation.run)
 
     def _release(self, reservation: Reservation) -> None:
-        self._held.remove(reservation)
+        del self._held[id(reservation)]
+        # What sums of floats leave over must not add up.
+        self._held_money = self._held_money - reservation.money if self._held else 0.0
+        self._held_tokens -= reservation.tokens
         waiting, self._waiting = self._waiting, []
         for turn in waiting:
             if not turn.done():
@@ -143,8 +149,8 @@ class Budget:
     def _fits(self, wanted: Reservation) -> bool:
         if self.money is None and self.tokens is None:
             return True
-        money = self.spent_money + sum(reservation.money for reservation in self._held) + wanted.money
-        tokens = self.spent_tokens + sum(reservation.tokens for reservation in self._held) + wanted.tokens
+        money = self.spent_money + self._held_money + wanted.money
+        tokens = self.spent_tokens + self._held_tokens + wanted.tokens
         return self.allows(money, tokens)
 
     def reached(self, wanted: Reservation) -> BudgetReached:

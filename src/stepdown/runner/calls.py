@@ -59,7 +59,7 @@ class Calls:
         The text of a reply that is streamed is added to `deltas` while it is written, if the model can stream. Where
         another process stored a reply to the same request meanwhile, that one is the call's, whatever was streamed.
         """
-        request, found = self._look_up(request)
+        request, found = await self._look_up(request)
         if found is not None:
             key, reply = found
             if deltas is not None and request.stream:
@@ -80,15 +80,13 @@ class Calls:
 
     # -- cache
 
-    def _look_up(self, request: Request) -> tuple[Request, tuple[bytes, Reply] | None]:
+    async def _look_up(self, request: Request) -> tuple[Request, tuple[bytes, Reply] | None]:
         """Return a request and its stored reply, if it has one and none is pending.
 
         A fresh draw keeps its number where that is unused, so that runs find it; else it gets one beyond theirs.
         """
-        if self._pending.find(request.key) is not None:
-            return (request.redrawn() if request.fresh else request), None
-        found = self._cache.find(request)
-        if found is not None and request.fresh:
+        found = None if self._pending.find(request.key) else await self._cache.find(request)
+        if request.fresh and (found is not None or self._pending.find(request.key)):
             return request.redrawn(), None
         self.found += found is not None
         return request, found
@@ -173,7 +171,7 @@ class Calls:
                 if pending.request.fresh:
                     self._redraw(pending)
                     break
-                found = self._cache.find(pending.request)
+                found = await self._cache.find(pending.request)
                 if found is not None:
                     self.found += 1
                     self._pending.remove(pending)

@@ -61,7 +61,7 @@ class DryCalls:
 
     async def ask(self, request: Request, deltas: Deltas | None = None) -> KeyedCall:
         """Return a call and its key, as `Calls.ask` does."""
-        found = self._cache.find(request) if self._cache else None
+        found = await self._cache.find(request) if self._cache else None
         who = request.role, request.model.name
         self._asked.append(
             PlannedDraw(

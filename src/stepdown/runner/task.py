@@ -88,7 +88,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def _checked(self) -> ProblemSetSummary:
         try:
-            return self.problems.check()
+            return self.problems.known or self.problems.check()
         except UnicodeEncodeError as error:
             raise UsageError(
                 f"a problem of `{self.problems.dataset}` holds broken Unicode: {error.reason}",

@@ -227,14 +227,23 @@ class Writer:
             self._beat = now
 
     def _claim_all(self) -> None:
-        """Make the claims; those that no budget counts at once, for hardly ever has anybody else one of them."""
-        free = [wanted for wanted in self._claim_requests if wanted.account is None]
-        if free and self._claims.take_all([(wanted.claims, wanted.bound) for wanted in free]):
-            for wanted in free:
-                wanted.ours = {claim.key for claim in wanted.claims}
-            free = []
-        for wanted in [*free, *(wanted for wanted in self._claim_requests if wanted.account is not None)]:
-            self._claim_one(wanted)
+        """Make the claims: at once, for hardly ever has anybody else one of them, or are they too much together."""
+        for account in dict.fromkeys(wanted.account for wanted in self._claim_requests):
+            some = [wanted for wanted in self._claim_requests if wanted.account is account]
+            if not self._claim_together(some, account):
+                for wanted in some:
+                    self._claim_one(wanted)
+
+    def _claim_together(self, some: Sequence[ClaimRequest], account: Account | None) -> bool:
+        """Make all these claims; False where one of them must be looked at alone."""
+        free = self._claims.take_all([(wanted.claims, wanted.bound) for wanted in some])
+        if not free or (account is not None and not account.fits()):
+            # What one may take must not wait for what the next ones hold.
+            self._claims.drop([claim.key for wanted in some for claim in wanted.claims])
+            return False
+        for wanted in some:
+            wanted.ours, wanted.room = {claim.key for claim in wanted.claims}, "fits"
+        return True
 
     def _claim_one(self, wanted: ClaimRequest) -> None:
         wanted.ours, wanted.room = self._claims.take(wanted.claims, wanted.bound), "fits"

@@ -15,7 +15,7 @@ from stepdown.store.connection import AGAIN, MEND, Locked, StoreConnection
 from stepdown.store.filesystem import WriterLock, file_identity, network_of
 from stepdown.store.integrity import faults
 from stepdown.store.opening import PATIENCE, open_to_read, open_to_write
-from stepdown.store.records import StoredCall, decode_reply, encode, problem_key, signed_reply, unfindable_key
+from stepdown.store.records import StoredCall, decode_reply, encode, key_of_body, signed_reply, unfindable_key
 from stepdown.store.schema import PAGE, SCHEMA_VERSION
 from stepdown.types import Problem, Reply, Usage
 
@@ -57,6 +57,9 @@ class Database:
         self._files = [os.path.abspath(self.path)]
         self._identity: list[tuple[int, int] | None] = [file_identity(file) for file in self._files]
         self._gone: StoreError | None = None
+        # The runs that were begun here, and up to which call it is known that there are no others'.
+        self.begun: set[str] = set()
+        self._opened, self._last_call = time.time(), 0
         self._own_since: int | None = None
 
     def __enter__(self) -> Self:
@@ -208,7 +211,7 @@ class Database:
     def has_other_words(self) -> bool:
         """Whether calls may be kept under another key than the usual one of their settings.
 
-        They are not where there were none and only this connection's runs have written since.
+        They are not where there were none, and only runs that were begun here have written since, by whichever process.
         """
         if self._own_since == -1:
             return True
@@ -216,16 +219,18 @@ class Database:
         if self._own_since is None:
             self._own_since = -1 if self.value("select exists (select 1 from calls)") else version
         elif self._own_since != version:
-            self._own_since = -1
+            self._own_since = -1 if self._has_others() else version
         return self._own_since == -1
 
-    def first_reply(self, keys: Sequence[bytes]) -> tuple[bytes, Reply] | None:
-        """Return the stored reply of the first of these keys that has one, with that key."""
-        if len(keys) == 1:
-            one = self.db.execute("select reply from calls where key = ?", keys).fetchone()
-            return (keys[0], decode_reply(one[0])) if one else None
-        found = dict(self.calls("key, reply", keys))
-        return next(((key, decode_reply(found[key])) for key in keys if key in found), None)
+    def _has_others(self) -> bool:
+        """Whether calls came in that are older than this connection, or of runs that were not begun here."""
+        marks = ",".join("?" * len(self.begun))
+        last, others = self.db.execute(
+            f"""select max(rowid), coalesce(sum(created < ? or run not in ({marks})), 0) from calls where rowid > ?""",
+            (self._opened, *self.begun, self._last_call),
+        ).fetchone()
+        self._last_call = last or self._last_call
+        return bool(others)
 
     def calls(self, columns: str, keys: Sequence[bytes]) -> Iterator[Any]:
         """Stream these columns of the calls with these keys."""
@@ -279,8 +284,10 @@ class Database:
 
     # -- problems
 
-    def put_problems(self, problems: Iterable[Problem]) -> None:
-        """Keep problems by their content."""
-        rows = ((problem_key(problem), problem.id, encode(problem)) for problem in problems)
+    def put_problems(self, problems: Iterable[Problem]) -> list[bytes]:
+        """Keep problems by their content, and return their keys."""
+        bodies = [(problem.id, encode(problem)) for problem in problems]
+        rows = [(key_of_body(body), name, body) for name, body in bodies]
         with self.writing() as db:
             db.executemany("insert or ignore into problems (key, id, body) values (?, ?, ?)", rows)
+        return [key for key, _, _ in rows]

@@ -164,7 +164,12 @@ def unfindable_key() -> bytes:
 
 def problem_key(problem: Problem) -> bytes:
     """Return the 16 bytes a problem is known by; any changed letter is another problem."""
-    return digest(encode(problem))
+    return key_of_body(encode(problem))
+
+
+def key_of_body(body: bytes) -> bytes:
+    """Return the key of a problem that is stored as these bytes."""
+    return digest(body)
 
 
 def trace_of(row: Any, calls: dict[str, Any], method: str) -> Trace:
@@ -191,8 +196,8 @@ def _call(role: Role, sample: int, _: str, counted: bool, model: str, request: b
     return Call(role=role, model=model, messages=messages, sampling=sampling, reply=answer, sample=sample)
 
 
-def trace_columns(row: StoredTrace) -> tuple[object, ...]:
-    """Return the columns of a trace after its run."""
+def trace_columns(row: StoredTrace, problem: bytes) -> tuple[object, ...]:
+    """Return the columns of a trace after its run, with the key of its problem."""
     trace = row.trace
     # An earlier sample of the same problem has counted a call that this sample shares with it.
     counted = [not (trace.sample and call.sample == 0) for call in trace.calls]
@@ -204,7 +209,7 @@ def trace_columns(row: StoredTrace) -> tuple[object, ...]:
     usage = {role: fresh.tokens(role) for role in {call.role for call in fresh.calls}}
     plan = encode(trace.plan) if trace.plan else None
     return (
-        row.ordinal, trace.sample, problem_key(trace.problem), plan, encode(places), trace.solution,
+        row.ordinal, trace.sample, problem, plan, encode(places), trace.solution,
         trace.error, trace.truncated, encode(usage), row.extra,
     )  # fmt: skip
 

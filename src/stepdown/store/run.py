@@ -25,7 +25,6 @@ from stepdown.store.records import (
     encode,
     grade_of,
     problem_key,
-    trace_columns,
     trace_of,
 )
 from stepdown.store.run_names import id_called
@@ -33,6 +32,7 @@ from stepdown.store.schema import PAGE, impossible, usage_sums
 from stepdown.store.summaries import OpenBlocks, Tally, columns_of, refresh, tally
 from stepdown.store.trace_blocks import TraceBlock
 from stepdown.store.trace_lines import flat_rows
+from stepdown.store.trace_rows import put_trace_rows
 from stepdown.text import counted, fragment, html_facts, plans_of
 from stepdown.types import Grade, Plan, Pricing, Problem, Role, Settings, Trace, Usage
 from stepdown.usual_stops import unstopped_run
@@ -71,21 +71,8 @@ class Run(Convertible):
 
     def put_traces(self, rows: Sequence[StoredTrace]) -> None:
         """Keep traces at their places; one that is there is replaced, and its grades go unless it ends the same."""
-        with self.store.writing() as db:
-            self.store.put_problems(row.trace.problem for row in rows)
-            ends = [(self.id, row.ordinal, row.trace.sample, row.trace.solution, row.trace.error) for row in rows]
-            db.executemany(
-                """delete from grades where run = ?1 and ordinal = ?2 and sample = ?3 and not exists (
-                   select * from traces where run = ?1 and ordinal = ?2 and sample = ?3
-                   and solution is ?4 and error is ?5)""",
-                ends,
-            )
-            db.executemany(
-                """insert or replace into traces
-                   (run, ordinal, sample, problem, plan, calls, solution, error, truncated, usage, extra)
-                   values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-                [(self.id, *trace_columns(row)) for row in rows],
-            )
+        with self.store.writing():
+            put_trace_rows(self.store, self.id, rows)
             self.store.open_blocks.touch(self.id, (row.ordinal for row in rows))
 
     def put_graded(self, graded: Sequence[tuple[StoredTrace, Grade]]) -> None:
@@ -375,6 +362,7 @@ class Store(Database):
         """Return the run of these settings, made now if it is new."""
         with self.writing() as db:
             name = self.id_of(settings)
+            self.begun.add(name)
             db.execute(
                 "insert or ignore into runs (id, settings, created) values (?, ?, ?)",
                 (name, encode(settings), time.time()),

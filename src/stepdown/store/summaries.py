@@ -69,7 +69,7 @@ def refresh(store: Database, run: str, *, only: Iterable[int] | None = None) -> 
     """
     made, chosen = 0, None if only is None else set(only)
     for kind in _kinds(store, run):
-        known = _kept(store, run, kind)
+        known = _kept(store, run, kind, next(iter(chosen)) if chosen and len(chosen) == 1 else None)
         wanted = _blocks(store, run, kind.table) if chosen is None else sorted(chosen)
         made += sum(_keep(store, run, kind, block) for block in [one for one in wanted if one not in known])
     return made

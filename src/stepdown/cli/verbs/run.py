@@ -92,7 +92,7 @@ def run(
             return show_estimates(tasks, store, spend, as_json=output.json, runs=ids)
         order = PartOrder(
             store=store.path, dataset=dataset, problems=problems, grid=grid, sampling=sampling, shard=part,
-            money=spend, endpoint=endpoint,
+            money=spend, endpoint=endpoint, known=chosen.known,
         )  # fmt: skip
         parts = cut(order, work.jobs, players) if work.jobs > 1 else None
         session = Session(held, players, spend, reviewer=reviewer, parts=parts, labels=output.labels(store))

@@ -38,6 +38,7 @@ class DirectSession:
         self._loop = asyncio.get_running_loop()
         self._free: deque[_Connection] = deque()
         self._all: set[_Connection] = set()
+        self._due = _Due(self._loop)
         self.closed = False
 
     async def post(self, url: str, data: bytes) -> "DirectResponse":
@@ -51,6 +52,7 @@ class DirectSession:
     async def close(self) -> None:
         """Close the connections."""
         self.closed = True
+        self._due.end()
         if not self._loop.is_closed():
             for connection in list(self._all):
                 connection.abort()
@@ -98,7 +100,7 @@ class DirectSession:
                 opened = await start_connection(places, happy_eyeballs_delay=_NEXT_ADDRESS)
                 opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 _, connection = await self._loop.create_connection(
-                    lambda: _Connection(self._free, self._all), sock=opened
+                    lambda: _Connection(self._free, self._all, self._due), sock=opened
                 )
         except TimeoutError:
             raise ConnectionTimeoutError() from None
@@ -108,6 +110,45 @@ class DirectSession:
             # Whatever the system or uvloop calls it: there is no connection, and so nothing was sent.
             raise ConnectionRefusedError(str(error)) from None
         return connection
+
+
+class _Due:
+    """When each response under way is to be whole: one timer for all, as thousands would be set and cancelled a second.
+
+    It is set for the earliest moment there was, and looks then which is the earliest there is.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._moments: dict[DirectResponse, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, response: "DirectResponse", until: float) -> None:
+        """Let a response fail that is not whole at a moment by the loop's clock."""
+        self._moments[response] = until
+        if self._timer is None or until < self._timer.when():
+            self._set(until)
+
+    def drop(self, response: "DirectResponse") -> None:
+        """Take in that nobody waits for a response any more."""
+        self._moments.pop(response, None)
+
+    def end(self) -> None:
+        """Set no timer any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _set(self, until: float) -> None:
+        self.end()
+        self._timer = self._loop.call_at(until, self._look)
+
+    def _look(self) -> None:
+        now, self._timer = self._loop.time(), None
+        for response in [one for one, until in self._moments.items() if until <= now]:
+            self.drop(response)
+            response.fail(TimeoutError())
+        if self._moments and self._timer is None:
+            self._set(min(self._moments.values()))
 
 
 @lru_cache(maxsize=4096)
@@ -124,7 +165,7 @@ def _target(method: str, url: str) -> tuple[URL, str]:
 class DirectResponse:
     """A response whose body is still to be read."""
 
-    def __init__(self, connection: "_Connection", until: float) -> None:
+    def __init__(self, connection: "_Connection", due: _Due, until: float) -> None:
         self.status = 0
         self._head: list[tuple[bytes, bytes]] = []
         self._connection: _Connection | None = connection
@@ -134,7 +175,8 @@ class DirectResponse:
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._inflate: zlib._Decompress | None = None
-        self._timer = self._loop.call_at(until, self.fail, TimeoutError())
+        self._due = due
+        due.add(self, until)
 
     @property
     def headers(self) -> CIMultiDict[str]:
@@ -160,7 +202,7 @@ class DirectResponse:
 
     def close(self) -> None:
         """Drop the connection, whatever more comes."""
-        self._timer.cancel()
+        self._due.drop(self)
         if self._connection is not None:
             self._connection.abort()
 
@@ -212,7 +254,7 @@ class DirectResponse:
     def end(self) -> None:
         """Take in that the body is whole: its connection is another's."""
         self._over, self._connection = True, None
-        self._timer.cancel()
+        self._due.drop(self)
         self._wake()
 
     def fail(self, error: Exception) -> None:
@@ -220,7 +262,7 @@ class DirectResponse:
         connection, self._connection = self._connection, None
         if not self._over:
             self._over, self._error = True, error
-            self._timer.cancel()
+            self._due.drop(self)
             self._wake()
         if connection is not None:
             connection.abort()
@@ -229,8 +271,8 @@ class DirectResponse:
 class _Connection(asyncio.Protocol):
     """One connection with at most one response under way; `since` is when it last became free (`time.monotonic`)."""
 
-    def __init__(self, free: "deque[_Connection]", every: "set[_Connection]") -> None:
-        self._free, self._every = free, every
+    def __init__(self, free: "deque[_Connection]", every: "set[_Connection]", due: _Due) -> None:
+        self._free, self._every, self._due = free, every, due
         self._parser = HttpResponseParser(self)
         # As aiohttp reads what servers send: lines that end in LF alone or go on in the next, blanks behind a size.
         self._parser.set_dangerous_leniencies(
@@ -255,7 +297,7 @@ class _Connection(asyncio.Protocol):
     def begin(self, until: float) -> DirectResponse:
         """Return the response to the request that is written next, to be whole until a moment by the loop's clock."""
         self._reset()
-        self._response = DirectResponse(self, until)
+        self._response = DirectResponse(self, self._due, until)
         return self._response
 
     def write(self, data: bytes) -> None:

@@ -91,8 +91,8 @@ class EndpointModel:
 
     async def attempt(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
         """Return what one attempt brings, outside the limits; raises `RetryableError` where another may succeed."""
-        at_once = n if "n" in self.endpoint.dialect.refusable - self.refused else 1
-        return await self._adapting(partial(self._ask_once, messages, sampling, at_once))
+        many = "n" in self.endpoint.dialect.refusable and "n" not in self.refused
+        return await self._adapting(partial(self._ask_once, messages, sampling, n if many else 1))
 
     async def _ask_once(self, messages: Messages, sampling: Sampling, n: int) -> list[Reply]:
         started = perf_counter()

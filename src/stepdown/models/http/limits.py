@@ -107,11 +107,31 @@ class Limits:
 
         Raises `CallFailed` when the call is given up and `EndpointRefused` when every call fails alike.
         """
-        retries = _Retries(self)
+        retries: _Retries | None = None
         try:
-            return await self._call(attempt, retries)
+            while True:
+                cuts = await self._enter(ahead=retries is not None)
+                try:
+                    value = await attempt()
+                except RetryableError as fault:
+                    self._slow_down(fault, cuts)
+                    retries = retries or _Retries(self)
+                    wait = self._next_wait(retries, fault)
+                    retries.until = max(self._until, self._clock() + wait)
+                    self._late.add(retries)
+                except PromptTooLong:
+                    raise
+                except CallFailed as failure:
+                    raise self._count_failure(failure, failure.what, retried=False) from None
+                else:
+                    self._count_answer()
+                    return value
+                finally:
+                    self._leave()
+                if wait > 0:
+                    await self._sleep(wait)
         finally:
-            if retries.count:
+            if retries is not None:
                 self._late.discard(retries)
 
     async def once(self, attempt: Callable[[], Awaitable[T]]) -> T:
@@ -143,28 +163,6 @@ class Limits:
     def pause(self) -> float:
         """The seconds for which the endpoint has asked to be left alone; 0 for none."""
         return max(0.0, self._until - self._clock())
-
-    async def _call(self, attempt: Callable[[], Awaitable[T]], retries: "_Retries") -> T:
-        while True:
-            cuts = await self._enter(ahead=retries.count > 0)
-            try:
-                value = await attempt()
-            except RetryableError as fault:
-                self._slow_down(fault, cuts)
-                wait = self._next_wait(retries, fault)
-                retries.until = max(self._until, self._clock() + wait)
-                self._late.add(retries)
-            except PromptTooLong:
-                raise
-            except CallFailed as failure:
-                raise self._count_failure(failure, failure.what, retried=False) from None
-            else:
-                self._count_answer()
-                return value
-            finally:
-                self._leave()
-            if wait > 0:
-                await self._sleep(wait)
 
     async def _enter(self, *, ahead: bool) -> int:
         """Wait for a turn and for the end of a pause; return how often the width had been cut when the turn came."""

@@ -1,8 +1,7 @@
 """What comes of attempts beside replies: texts broken off and paid for, silence, and which server of a fleet failed."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 
 import msgspec
@@ -18,7 +17,25 @@ class LostReply(msgspec.Struct, frozen=True):
     usage: Usage | None
 
 
-_NOTED: ContextVar[Callable[[LostReply], None] | None] = ContextVar("stepdown_spent", default=None)
+class _Listener:
+    """Who is told in a task, while it is entered: one for all that may be told, as every call has one."""
+
+    def __init__(
+        self,
+        lose: Callable[[LostReply], None],
+        fault: "Callable[[ServerFault], None] | None",
+        miss: Callable[[int, bool], None] | None,
+    ) -> None:
+        self.lose, self.fault, self.miss = lose, fault, miss
+
+    def __enter__(self) -> None:
+        self._before = _LISTENER.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        _LISTENER.reset(self._before)
+
+
+_LISTENER: ContextVar[_Listener | None] = ContextVar("stepdown_losses", default=None)
 
 
 def report_loss(text: str, usage: Usage | None) -> None:
@@ -26,12 +43,9 @@ def report_loss(text: str, usage: Usage | None) -> None:
 
     Raises what the counting raises: a budget that allows no further attempt.
     """
-    note = _NOTED.get()
-    if note is not None and (text or usage is not None):
-        note(LostReply(text, usage))
-
-
-_SILENCES: ContextVar[Callable[[int, bool], None] | None] = ContextVar("stepdown_silences", default=None)
+    listener = _LISTENER.get()
+    if listener is not None and (text or usage is not None):
+        listener.lose(LostReply(text, usage))
 
 
 def report_break(failure: BaseException, draws: int) -> None:
@@ -39,13 +53,13 @@ def report_break(failure: BaseException, draws: int) -> None:
 
     Nobody on this side can tell whether it is billed. Raises what the counting raises, as `report_loss` does.
     """
-    note = _SILENCES.get()
-    if note is None:
+    listener = _LISTENER.get()
+    if listener is None or listener.miss is None:
         return
     if isinstance(failure, asyncio.CancelledError):
-        note(draws, False)
+        listener.miss(draws, False)
     elif isinstance(failure, RetryableError) and failure.kind in ("silent", "broken"):
-        note(draws, failure.kind == "silent")
+        listener.miss(draws, failure.kind == "silent")
 
 
 class ServerFault(msgspec.Struct, frozen=True):
@@ -55,31 +69,21 @@ class ServerFault(msgspec.Struct, frozen=True):
     reason: str
 
 
-_FAULTS: ContextVar[Callable[[ServerFault], None] | None] = ContextVar("stepdown_server_faults", default=None)
-
-
 def report_server_fault(server: str, reason: str) -> None:
     """Note that an attempt failed at a server, for whoever counts in this task."""
-    note = _FAULTS.get()
-    if note is not None:
-        note(ServerFault(server, reason))
+    listener = _LISTENER.get()
+    if listener is not None and listener.fault is not None:
+        listener.fault(ServerFault(server, reason))
 
 
-@contextmanager
 def losses_to(
     loss: Callable[[LostReply], None],
     fault: Callable[[ServerFault], None] | None = None,
     silence: Callable[[int, bool], None] | None = None,
-) -> Iterator[None]:
+) -> "_Listener":
     """Tell what models spend on no reply in this task while the `with` lasts, and which servers fail.
 
     `silence` is called for an attempt that was sent and of which nothing came back: with the draws it was to bring, and
     True where the time ran out.
     """
-    before = _NOTED.set(loss), _FAULTS.set(fault), _SILENCES.set(silence)
-    try:
-        yield
-    finally:
-        _NOTED.reset(before[0])
-        _FAULTS.reset(before[1])
-        _SILENCES.reset(before[2])
+    return _Listener(loss, fault, silence)

@@ -2,8 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from stepdown.models.http.addresses import bare_address
@@ -95,23 +94,17 @@ class FleetServer:
 
     async def ask(self, work: Callable[[EndpointModel], Awaitable[T]]) -> T:
         """Return what one attempt brings; raises `RetryableError` for a call lost as it was abandoned, too."""
-        try:
-            with self._leashed() as leash:
-                async with leash:
-                    return await self.model.limits.once(lambda: work(self.model))
-        except TimeoutError:
-            if not leash.expired():
-                raise
-            raise RetryableError(f"it stopped answering ({self.why})") from None
-
-    @contextmanager
-    def _leashed(self) -> Iterator[asyncio.Timeout]:
         if not self._leashes:
             self._sign = self._came = self._clock()
         leash = asyncio.timeout(None)
         self._leashes.add(leash)
         try:
-            yield leash
+            async with leash:
+                return await self.model.limits.once(lambda: work(self.model))
+        except TimeoutError:
+            if not leash.expired():
+                raise
+            raise RetryableError(f"it stopped answering ({self.why})") from None
         finally:
             self._leashes.discard(leash)
 
