@@ -88,3 +88,10 @@ def test_what_the_pages_need_is_named_where_it_is_missing(
     assert main(["tour", "--open"]) == 2
     said = capsys.readouterr().err
     assert "`stepdown tour --open`" in said and "stepdown[web]" in said
+
+
+def test_without_the_extra_for_chains_the_last_stop_is_the_corpus_card(pages: str, study: Study) -> None:
+    last = Way.through(study, chains=False).stops[-1]
+    assert (
+        last.address == "/corpora" != Way.through(study).stops[-1].address and get(pages + last.address).status == 200
+    )

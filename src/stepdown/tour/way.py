@@ -22,9 +22,9 @@ class Way(msgspec.Struct, frozen=True):
     stops: tuple[Stop, ...]
 
     @classmethod
-    def through(cls, study: Study) -> "Way":
-        """Return the way through a study."""
-        told = zip(_TOLD, _addresses(study), strict=True)
+    def through(cls, study: Study, *, chains: bool = True) -> "Way":
+        """Return the way through a study; without `chains`, which take the extra `data`, to the corpus' card alone."""
+        told = zip(_TOLD, _addresses(study, chains), strict=True)
         return cls(tuple(Stop(number, *words, address) for number, (words, address) in enumerate(told, 1)))
 
     def at(self, address: str) -> Stop | None:
@@ -47,7 +47,7 @@ def _compare(*runs: str, **more: str) -> str:
     return "/compare?" + urlencode([*(("run", run) for run in runs), *more.items()])
 
 
-def _addresses(study: Study) -> tuple[str, ...]:
+def _addresses(study: Study, chains: bool) -> tuple[str, ...]:
     runs, problem = study.runs, quote(study.problem)
     methods = (runs.direct, runs.thought, runs.planned, runs.traced, runs.gold)
     return (
@@ -57,7 +57,7 @@ def _addresses(study: Study) -> tuple[str, ...]:
         f"/runs/{runs.mended}/traces/{problem}",
         _compare(runs.traced, runs.mended, baseline=runs.traced, pair=runs.mended),
         _compare(*methods, runs.distilled, baseline=runs.thought),
-        f"/corpora/{CORPUS}?{urlencode({'problem': study.example.number})}",
+        f"/corpora/{CORPUS}?{urlencode({'problem': study.example.number})}" if chains else "/corpora",
     )
 
 

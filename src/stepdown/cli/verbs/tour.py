@@ -17,6 +17,7 @@ from stepdown.cli.options import CHOICE, Flag, Json
 from stepdown.cli.tour_story import Story
 from stepdown.cli.unused_options import given, refuse
 from stepdown.cli.verbs.serve import serve_tour
+from stepdown.extras import missing
 from stepdown.store import Store
 from stepdown.text import wrapped
 from stepdown.tour import STORE, Study, Way, copy_to, read_study
@@ -64,7 +65,7 @@ def tour(*, options: TourOptions = DEFAULTS, json: Json = False) -> int:
     with copied(options.folder) as folder:
         study = read_study(folder)
         if options.open:
-            serve_tour(folder, Way.through(study), port=options.port)
+            serve_tour(folder, Way.through(study, chains=not missing("data")), port=options.port)
         else:
             tell(folder, study, as_json=json, kept=options.folder)
     return 0
