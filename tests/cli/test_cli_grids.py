@@ -11,13 +11,12 @@ import pytest
 from command_line import speak, stored_runs, write_sums
 from faulty_server import Body, FaultyServer
 from stepdown.cli import main
+from stepdown.cli.first_problem import show_problem
 from stepdown.cli.grid import Players
-from stepdown.cli.session import Session
-from stepdown.cli.verbs.demo import Story
 from stepdown.custom import CustomModel
 from stepdown.models.local.embedded import EmbeddedModel
-from stepdown.runner import Task
-from stepdown.settings import BudgetSettings, EndpointSettings
+from stepdown.runner import Task, plain
+from stepdown.settings import EndpointSettings
 from stepdown.store import Store
 from stepdown.types import Capabilities, Messages, Reply, Sampling
 from worlds import TRACED, LastWord, direct, student, sums, teacher
@@ -78,18 +77,16 @@ class Held(CustomModel):
         return [Reply(text="Answer: 0", model=self.name)] * n
 
 
-def test_the_demo_writes_its_example_while_other_problems_are_under_way(
+def test_a_problem_is_shown_by_one_method_after_another_while_all_of_them_solve_it(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    held = Held(lambda: story.shown)
-    traced = Task(problems=sums(3), method=TRACED, student=student(), teacher=teacher(), grader=LastWord())
-    session = Session([direct(3, held), traced], Players(store, EndpointSettings()), BudgetSettings())
-    story = Story(store, session)
-    session.watch = story.follow
-    session.work()
-    assert capsys.readouterr().out.count("One problem, by trace-of-thought:") == 1
-    story.end()
-    assert "One problem" not in (page := capsys.readouterr().out) and "calls in" in page
+    other = student()
+    held = Held(lambda: bool(other.calls))
+    traced = Task(problems=sums(1), method=TRACED, student=other, teacher=teacher(), grader=LastWord())
+    solved = plain(show_problem([direct(1, held), traced], sums(1)[0], store))
+    shown = capsys.readouterr().out
+    assert shown.index("── direct") < shown.index("Answer: 0") < shown.index("── trace-of-thought")
+    assert [one.grade.verdict for one in solved] == ["wrong", "right"] and shown.count(" · gold ") == 2
 
 
 def test_models_that_a_card_computes_are_named(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

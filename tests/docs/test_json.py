@@ -59,6 +59,7 @@ COMMANDS = [
     ("models", "models"),
     ("datasets", "datasets"),
     ("doctor", "doctor"),
+    ("doctor check", "doctor --check openai/student --check openai/"),
 ]
 # What takes a model or minutes, as an earlier version printed it: fields may have come since.
 EARLIER = [("corpus", "sample"), ("train", "train"), ("solved again", "plans"), ("prefer", "prefer")]

@@ -4,21 +4,28 @@ import os
 import platform
 import shutil
 import sqlite3
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from cyclopts import Parameter
 
 from stepdown.cli.console.terminal import show, show_json
 from stepdown.cli.downloads import size_of
 from stepdown.cli.endpoint_checks import Reached, reach
-from stepdown.cli.options import OutputOptions
+from stepdown.cli.grid import Players
+from stepdown.cli.model_checks import check_models
+from stepdown.cli.options import CHOICE, OutputOptions
+from stepdown.cli.unused_options import given, refuse
 from stepdown.cli.verbs.ask import STUDENT, TEACHER
 from stepdown.errors import StepdownError
 from stepdown.extras import EXTRAS, has, missing
 from stepdown.models import ServerLook
 from stepdown.models.local import card_name
 from stepdown.models.weights import CATALOGUE, fetched, models_folder
+from stepdown.settings import EndpointSettings
 from stepdown.store import SCHEMA_VERSION, Store, default_path, network_of
 from stepdown.text import counted
 from stepdown.version import __version__
@@ -80,14 +87,50 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
-def doctor(*, output: OutputOptions = OUTPUT) -> int:
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """Which models are asked.
+
+    Parameters
+    ----------
+    check
+        Only ask this model for one token, and say how long it took and what it cost; 0 if it answers. Of a fleet every
+        server is asked, and a model of this machine is loaded. May be given several times.
+    at
+        The address of an OpenAI-compatible server that has these models, as for `ask`.
+    """
+
+    check: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    at: str = ""
+
+
+CHECK = CheckOptions()
+
+
+def doctor(*, options: CheckOptions = CHECK, output: OutputOptions = OUTPUT) -> int:
     """Say what is installed, which models can be reached, what is missing and how to get it; 0 if the demo can run."""
+    if options.check:
+        return _check(options, output)
+    refuse(given(options, "at"), "nothing is asked without --check", "add --check MODEL, or leave it out")
     diagnosis = look(output.store)
     if output.json:
         show_json(diagnosis)
     else:
         show(*lines_of(diagnosis))
     return 0 if diagnosis.ready else 1
+
+
+def _check(options: CheckOptions, output: OutputOptions) -> int:
+    """Ask the models for one token each, and say what came of it; 1 if one does not answer."""
+    with output.open() as store:
+        found = check_models(options.check, Players(store, EndpointSettings()), at=options.at)
+    for one in found:
+        if output.json:
+            show_json(one)
+        else:
+            show(str(one))
+    return int(not all(one.answers for one in found))
 
 
 def look(store: Path | None) -> Diagnosis:
