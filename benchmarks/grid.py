@@ -124,7 +124,7 @@ def slow_server() -> Iterator[None]:
 
 
 def demo() -> dict[str, object]:
-    """Return what `stepdown demo` takes in a fresh store: to its first text, its first solved example, and its calls."""
+    """Return what `stepdown demo` takes in a fresh store: to its first text, its first solved example, its calls."""
     with tempfile.TemporaryDirectory() as folder:
         began, text, example, page = time.perf_counter(), 0.0, 0.0, ""
         command = [sys.executable, "-u", "-m", "stepdown", "demo", "--store", f"{folder}/stepdown.sqlite"]
