@@ -72,6 +72,14 @@ def test_traces_are_chosen_by_what_became_of_them(where: str, count: int, world:
     assert len(world.json("traces", world.traced, "--where", where)) == count
 
 
+def test_traces_are_searched_by_what_is_in_them(world: World) -> None:
+    every = world.json("traces", world.traced)
+    found = world.json("traces", world.traced, "--steps", "1-", "--text", "ANSWER", "--where", "right", "--cut", "no")
+    assert 0 < len(found) == len([one for one in every if one["verdict"] == "right"])
+    assert world.json("traces", world.traced, "--answer", "none of these") == []
+    assert "`many` is no number of tokens" in world.fails("traces", world.direct, "--tokens", "many")
+
+
 def test_traces_of_one_problem_and_at_most_so_many(world: World) -> None:
     assert [one["problem"] for one in world.json("traces", world.direct, "--problem", "sums/2")] == ["sums/2"]
     assert len(world.json("traces", world.direct, "-n", "2")) == 2

@@ -1,5 +1,7 @@
 """Long runs are filtered, searched, counted and walked through in the store."""
 
+from typing import Any
+
 import pytest
 
 from run_pages import problem, put, put_run, trace
@@ -166,3 +168,35 @@ def test_of_many_runs_with_a_problem_the_newest_are_shown_and_the_others_counted
     runs = [put_run(store, "r", student=f"ollama/{number}") for number in range(ELSEWHERE + 3)]
     found = siblings(runs[0], 0, 0)
     assert [one.run for one in found.shown] == [run.id for run in runs[:2:-1]] and found.more == 2
+
+
+@pytest.mark.parametrize(("asked", "places"), [
+    ({"text": "ADD"}, [5]),
+    ({"text": "answer: 0"}, [3, 4, 5]),
+    ({"answer": " 0 "}, [3, 4, 5, 9]),
+    ({"cut": "yes"}, [4]),
+    ({"cut": "no", "text": "answer: 0"}, [3, 5]),
+    ({"edited": "yes"}, [5]),
+    ({"steps": "1"}, [5]),
+    ({"steps": "2-"}, []),
+    ({"leaked": "yes"}, []),
+])  # fmt: skip
+def test_traces_are_found_by_what_is_in_them(run: Run, asked: dict[str, Any], places: list[int]) -> None:
+    chosen = TraceFilter(**asked)
+    assert ordinals(run, chosen) == places == [at for at, _ in trace_search.trace_places(run, chosen)]
+    assert trace_search.search_traces(run, chosen).total == len(places)
+    assert ordinals(run, TraceFilter("wrong", "pears", **asked)) == [at for at in places if at in (3, 4, 5)]
+
+
+def test_traces_are_found_by_their_tokens(run: Run) -> None:
+    counted = {line.ordinal: line.tokens for line in trace_search.search_traces(run).lines}
+    most = max(count for count in counted.values() if count)
+    assert set(ordinals(run, TraceFilter(tokens=f"{most}-"))) == {at for at, count in counted.items() if count == most}
+    assert ordinals(run, TraceFilter(tokens=f"{most + 1}-")) == []
+
+
+@pytest.mark.parametrize("asked", [{"tokens": "many"}, {"steps": "-"}, {"cut": "perhaps"}])
+def test_a_test_that_says_nothing_is_refused_with_a_way_out(run: Run, asked: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=next(iter(asked.values()))) as raised:
+        trace_search.search_traces(run, TraceFilter(**asked))
+    assert raised.value.hint.startswith("write ")

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from run_pages import HOSTILE, problem, put, put_run
+from run_pages import HOSTILE, problem, put, put_run, trace
 from served import get
 from stepdown.models import Prices
 from stepdown.reports import report
@@ -174,3 +174,15 @@ def test_hostile_names_and_questions_are_text(store: Store, site: str) -> None:
         assert page.status == 200
         assert "<script>window" not in page.text and "<img src=x" not in page.text
         assert "style=" not in page.text
+
+
+def test_traces_are_searched_by_what_is_in_them_and_the_filter_is_the_address(store: Store, site: str) -> None:
+    run = put_run(store, "rwrr")
+    run.put_trace(3, trace(problem(3), "I count my pears twice.\nAnswer: 4", finish=False))
+    asked = "text=COUNT+my&answer=&tokens=1-&cut=yes"
+    page = get(f"{site}/runs/{run.id}?{asked}").text
+    assert re.findall(r'/traces/(sums/test/\d)\?([^"]*)"', page) == [
+        ("sums/test/3", "text=COUNT+my&amp;tokens=1-&amp;cut=yes&amp;sample=0")
+    ]
+    assert "1 trace, text COUNT my, tokens 1-, cut yes" in page
+    assert get(f"{site}/runs/{run.id}?tokens=many").status == 400

@@ -80,7 +80,9 @@ from stepdown.store.trace_search import (
     places_with,
     search_traces,
     summaries_at,
+    trace_places,
 )
+from stepdown.store.trace_tests import TraceTests
 from stepdown.store.versions import RunVersion, payments, run_version
 
 if TYPE_CHECKING:
@@ -135,6 +137,7 @@ __all__ = [
     "TraceLine",
     "TracePage",
     "TraceSummary",
+    "TraceTests",
     "VerdictChange",
     "VerdictChanges",
     "Where",
@@ -204,6 +207,7 @@ __all__ = [
     "tag",
     "trace_keys",
     "trace_line",
+    "trace_places",
     "unfindable_key",
     "unpacked",
     "unsigned",

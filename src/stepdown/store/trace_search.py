@@ -8,6 +8,7 @@ import msgspec
 
 from stepdown.store.records import encode, tokens_of
 from stepdown.store.run import Run
+from stepdown.store.trace_tests import EDITED, IS_EDITED, TraceTests, teach
 from stepdown.types import Verdict
 
 Where = Literal["", "right", "wrong", "ungraded", "truncated", "edited", "error"]
@@ -18,14 +19,13 @@ _WALKED = 10_000  # a run up to this long is searched in its own order, a longer
 _QUOTED = 300  # characters of a question that a line shows
 
 _GRADED = "from grades where run = :run and grader = :grader and verdict"
-_EDITED = "json_extract(traces.plan, '$.edited_from') is not null"
 _SOURCES: dict[Where, str] = {
     "": "select ordinal, sample from traces where run = :run",
     "right": f"select ordinal, sample {_GRADED} = 'right'",
     "wrong": f"select ordinal, sample {_GRADED} = 'wrong'",
     "ungraded": f"select ordinal, sample {_GRADED} = 'ungraded'",
     "truncated": "select ordinal, sample from traces indexed by traces_cut where run = :run and truncated = 1",
-    "edited": f"""select ordinal, sample from traces indexed by traces_edited where run = :run and {_EDITED}
+    "edited": f"""select ordinal, sample from traces indexed by traces_edited where run = :run and {EDITED}
                   union select ordinal, sample from traces where run = :run and problem in
                   (select key from problems where id in (select problem from edits where run = :run))""",
     "error": "select ordinal, sample from traces indexed by traces_failed where run = :run and error is not null",
@@ -40,8 +40,7 @@ _TESTS: dict[Where, str] = {
     "wrong": f"{_GRADE} = 'wrong'",
     "ungraded": f"coalesce({_GRADE}, 'ungraded') = 'ungraded'",
     "truncated": "truncated = 1",
-    "edited": f"""({_EDITED} or exists (select 1 from edits where edits.run = traces.run
-                  and edits.problem = problems.id))""",
+    "edited": IS_EDITED,
     "error": "error is not null",
 }
 # The first test reads no JSON and lets few pass.
@@ -49,11 +48,19 @@ _MATCH = """cast(body as text) like :like escape '\\'
             and instr(lowered(problems.id || char(10) || json_extract(body, '$.question')), :words)"""
 
 
-class TraceFilter(msgspec.Struct, frozen=True):
-    """Which traces: those that are so by the run's current grader, whose question or problem id holds the words."""
+class TraceFilter(TraceTests, frozen=True):
+    """Which traces: those that are so by the run's current grader, whose question or problem id holds the words.
+
+    They must pass the tests, too.
+    """
 
     where: Where = ""
     words: str = ""
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether traces themselves must be looked at, beyond what indexes tell."""
+        return bool(self.words or self.tests)
 
 
 EVERY = TraceFilter()
@@ -85,8 +92,8 @@ class TracePage(msgspec.Struct, frozen=True):
 
 
 def search_traces(run: Run, chosen: TraceFilter = EVERY, *, offset: int = 0, count: int = 50) -> TracePage:
-    """Return `count` lines from `offset` on. Case counts nowhere in a search."""
-    if not chosen.words:
+    """Return `count` lines from `offset` on. Case counts nowhere. Raises `UsageError` for a test's value."""
+    if not chosen.looks_inside:
         source, total = _source(run, chosen.where), count_where(run, chosen.where)
         places = _rows(run, chosen, f"{source} order by 1, 2 limit {count:d} offset {offset:d}")
         return TracePage(_lines(run, places), total)
@@ -95,6 +102,14 @@ def search_traces(run: Run, chosen: TraceFilter = EVERY, *, offset: int = 0, cou
         places = _rows(run, chosen, _walk(chosen, f"order by 1, 2 limit {count:d} offset {offset:d}"))
         return TracePage(_lines(run, places), MOST, more=True)
     return TracePage(_lines(run, found[offset : offset + count]), len(found))
+
+
+def trace_places(run: Run, chosen: TraceFilter, grader: str = "") -> list[TraceKey]:
+    """Return (ordinal, sample) of every trace that is so, by this grader, the run's current one if empty.
+
+    Raises `UsageError` for a test's value.
+    """
+    return _rows(run, chosen, _walk(chosen, "order by 1, 2"), grader)
 
 
 def counts(run: Run) -> dict[Where, int]:
@@ -122,7 +137,7 @@ def _source(run: Run, where: Where) -> str:
 
 def neighbours(run: Run, chosen: TraceFilter, trace_key: TraceKey) -> tuple[TraceSummary | None, TraceSummary | None]:
     """Return the lines before and after a trace's place among those chosen; None at either end."""
-    found = _searched(run, chosen) if chosen.words else None
+    found = _searched(run, chosen) if chosen.looks_inside else None
     if found is not None:
         at, after = bisect_left(found, trace_key), bisect_right(found, trace_key)
         sides = [found[at - 1 : at] if at else [], found[after : after + 1]]
@@ -143,7 +158,7 @@ def summaries_at(run: Run, places: Sequence[TraceKey]) -> tuple[TraceSummary, ..
 
 
 def _beside(run: Run, chosen: TraceFilter, trace_key: TraceKey, side: str, order: str) -> list[Any]:
-    inner = _walk(chosen, "") if chosen.words else _source(run, chosen.where)
+    inner = _walk(chosen, "") if chosen.looks_inside else _source(run, chosen.where)
     statement = f"""select ordinal, sample from ({inner})
                     where (ordinal, sample) {side} ({trace_key[0]:d}, {trace_key[1]:d})
                     order by ordinal {order}, sample {order} limit 1"""
@@ -154,12 +169,15 @@ def _searched(run: Run, chosen: TraceFilter) -> list[TraceKey] | None:
     """The places of all traces found, in order; None where they are too many to be counted."""
     if len(run) <= _WALKED:
         return _rows(run, chosen, _walk(chosen, "order by 1, 2"))
+    if not chosen.words:
+        found = _rows(run, chosen, _walk(chosen, f"order by 1, 2 limit {MOST + 1}"))
+        return found if len(found) <= MOST else None
     found = _rows(
         run,
         chosen,
         f"""select traces.ordinal, traces.sample
             from problems cross join traces on traces.problem = problems.key and traces.run = :run
-            where {_MATCH} and {_TESTS[chosen.where]} limit {MOST + 1}""",
+            where {_MATCH} and {_TESTS[chosen.where]} and {chosen.condition} limit {MOST + 1}""",
     )
     return sorted(found) if len(found) <= MOST else None
 
@@ -167,13 +185,14 @@ def _searched(run: Run, chosen: TraceFilter) -> list[TraceKey] | None:
 def _walk(chosen: TraceFilter, end: str) -> str:
     return f"""select traces.ordinal, traces.sample
                from traces cross join problems on problems.key = traces.problem
-               where traces.run = :run and {_MATCH} and {_TESTS[chosen.where]} {end}"""
+               where traces.run = :run and {_MATCH if chosen.words else "true"} and {_TESTS[chosen.where]}
+               and {chosen.condition} {end}"""
 
 
-def _rows(run: Run, chosen: TraceFilter, statement: str) -> list[Any]:
+def _rows(run: Run, chosen: TraceFilter, statement: str, grader: str = "") -> list[Any]:
     words = chosen.words.lower()
-    values = {"run": run.id, "grader": run.grader, "words": words, "like": _pattern(words)}
-    run.store.db.create_function("lowered", 1, str.lower, deterministic=True)
+    values = {"run": run.id, "grader": grader or run.grader, "words": words, "like": _pattern(words)} | chosen.values
+    teach(run.store.db)
     return run.store.db.execute(statement, values).fetchall()
 
 

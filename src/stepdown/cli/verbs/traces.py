@@ -15,10 +15,11 @@ from stepdown.cli.stored_runs import ENDINGS, attempts_of, one_run
 from stepdown.cli.unused_options import given, refuse
 from stepdown.models import Prices
 from stepdown.prompts import question_text
-from stepdown.store import Run, trace_line
+from stepdown.store import Run, TraceFilter, TraceTests, trace_line, trace_places
 from stepdown.types import Grade, Trace
 
 Where = Literal["wrong", "right", "ungraded", "truncated", "leaked", "edited"]
+YesOrNo = Literal["", "yes", "no"]
 Test = Callable[[Trace, Grade], bool]
 
 
@@ -35,6 +36,22 @@ class TraceOptions:
         Show this grader's stored grades, such as `strict`; otherwise the run's current ones.
     problem
         Only this problem's.
+    words
+        Only those with these words in the question or the problem's id.
+    text
+        Only those with these words in the plan or the solution.
+    answer
+        Only those in which this answer was found.
+    tokens
+        Only those of so many tokens in all their calls: `100-500`, `100-`, `-500` or `100`.
+    steps
+        Only those whose plan has so many steps: `3-5`, `3-`, `-5` or `3`.
+    leaked
+        Only those whose plan holds the answer: `yes`, or `no`.
+    cut
+        Only those cut at a limit: `yes`, or `no`.
+    edited
+        Only those whose plan a person edited: `yes`, or `no`.
     limit
         At most this many.
     prices
@@ -44,6 +61,14 @@ class TraceOptions:
     where: Where | None = None
     grader: Annotated[str, Parameter(show_default=False)] = ""
     problem: Annotated[str | None, Parameter(name="--problem")] = None
+    words: str = ""
+    text: str = ""
+    answer: str = ""
+    tokens: str = ""
+    steps: str = ""
+    leaked: YesOrNo = ""
+    cut: YesOrNo = ""
+    edited: YesOrNo = ""
     limit: Limit = None
     prices: Path | None = None
 
@@ -78,8 +103,25 @@ def traces(run: str, /, *, chosen: TraceOptions = ALL, output: OutputOptions = O
 def select(run: Run, chosen: TraceOptions) -> Iterator[tuple[Trace, Grade]]:
     """Stream the traces that were chosen."""
     chosen_one = chooser(run, chosen.where)
-    attempts = attempts_of(run, problem=chosen.problem, grader=chosen.grader)
+    attempts = _looked_into(run, chosen) or attempts_of(run, problem=chosen.problem, grader=chosen.grader)
     return ((trace, grade) for trace, grade in attempts if chosen_one(trace, grade))
+
+
+def _looked_into(run: Run, chosen: TraceOptions) -> Iterator[tuple[Trace, Grade]] | None:
+    """Stream the traces that pass the tests of a search, None where none is asked for. Raises `UsageError`."""
+    tests = {name: getattr(chosen, name) for name in TraceTests.__struct_fields__}
+    wanted = TraceFilter(words=chosen.words, **tests)
+    if not wanted.looks_inside:
+        return None
+    grader = run.stored_grader(chosen.grader)
+    if chosen.problem is not None:
+        run.trace(chosen.problem)  # says which problems there are where this is none of them
+    places = set(trace_places(run, wanted, grader))
+    return (
+        (trace, grade)
+        for ordinal, trace, grade in run.rows(grader)
+        if (ordinal, trace.sample) in places and chosen.problem in (None, trace.problem.id)
+    )
 
 
 def chooser(run: Run, where: Where | None) -> Test:

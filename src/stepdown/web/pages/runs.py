@@ -176,17 +176,27 @@ async def show_runs(request: Request) -> Response:
 
 
 def chosen_of(request: Request) -> TraceFilter:
-    """Return which traces an address asks for. Raises `UnknownName`."""
-    where, words = request.query_params.get("where", ""), request.query_params.get("words", "").strip()
+    """Return which traces an address asks for. Raises `UnknownName`, and `UsageError` for a test's value."""
+    given = {
+        name: request.query_params.get(name, "").strip()[:_LONGEST_WORDS] for name in TraceFilter.__struct_fields__
+    }
+    where = given.pop("where")
     for known in WHERE:
         if where == known:
-            return TraceFilter(known, words[:_LONGEST_WORDS])
+            chosen = TraceFilter(known, **given)
+            chosen.check()
+            return chosen
     raise UnknownName("filter of traces", where, [one for one in WHERE if one])
+
+
+def asked_of(chosen: TraceFilter) -> dict[str, str]:
+    """Return what an address says of these traces, by name."""
+    return {name: value for name, value in msgspec.to_builtins(chosen).items() if value}
 
 
 def query(chosen: TraceFilter, **more: object) -> str:
     """Return the part of an address after `?` that asks for these traces."""
-    return urlencode({name: value for name, value in {**msgspec.to_builtins(chosen), **more}.items() if value != ""})
+    return urlencode({name: value for name, value in {**asked_of(chosen), **more}.items() if value != ""})
 
 
 async def show_run(request: Request) -> Response:
@@ -197,6 +207,7 @@ async def show_run(request: Request) -> Response:
     return page(
         request, "run.html", seen=shown_run, chosen=chosen, query=query, figures=figures, age=age,
         lost=lost_words(shown_run.lost), facts=facts(shown_run.entry.settings), words_most=MOST, where_names=WHERE,
+        asked_of=asked_of, replace=msgspec.structs.replace,
     )  # fmt: skip
 
 

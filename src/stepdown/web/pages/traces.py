@@ -32,7 +32,7 @@ from stepdown.store import (
 from stepdown.text import figures, method_of, plans_of
 from stepdown.types import Call, Grade, Trace
 from stepdown.web.pages import page, state_of
-from stepdown.web.pages.runs import chosen_of, number, query
+from stepdown.web.pages.runs import asked_of, chosen_of, number, query
 from stepdown.web.views.addresses import place_of
 from stepdown.web.views.excerpts import LONGEST, Excerpt, excerpt, found_in
 
@@ -185,7 +185,8 @@ async def show_trace(request: Request) -> Response:
         return _plain(whole_text(view.trace, view.grades))
     parts = _editing(view)
     return page(
-        request, "trace.html", shown=view, chosen=chosen, query=query, came=came_from(request), figures=figures,
+        request, "trace.html", shown=view, chosen=chosen, query=query, asked_of=asked_of, figures=figures,
+        came=came_from(request),
         sampled=in_words, method_of=method_of, plans_of=plans_of, **parts,
     )  # fmt: skip
 
