@@ -57,7 +57,7 @@ which are not here, are under Apache-2.0.
 
 - `tour.sqlite`: the store: runs, calls with what was asked and answered, grades, the edit
 - `chains`: the corpus the student was trained on
-- `student-card.json`: the trained student's card; its weights are not here
+- `student-card.json`, where a student was trained: its card; the weights are not here
 - `study.json`: which run is which
 """
 
@@ -136,7 +136,8 @@ def pack(folder: Path, count: str) -> None:
     for left in RECORDED.glob(f"{STORE}-*"):
         left.unlink()
     shutil.copytree(folder / CORPUS, RECORDED / CORPUS)
-    shutil.copyfile(folder / "student" / "card.json", RECORDED / CARD)
+    if (card := folder / "student" / "card.json").exists():
+        shutil.copyfile(card, RECORDED / CARD)
     (RECORDED / FACTS).write_bytes(msgspec.json.format(msgspec.json.encode(study_of(folder))) + b"\n")
     (RECORDED / "README.md").write_text(README)
 
@@ -153,7 +154,7 @@ def study_of(folder: Path) -> Study:
             gold=run_of(store, "trace-of-thought", "gold").id,
             traced=traced.id,
             mended=mended.id,
-            distilled=run_of(store, "chain-of-thought", student="student").id,
+            distilled=next((run.id for run in store.runs() if run.settings.student == "student"), ""),
         )
         day = datetime.fromtimestamp(traced.created, UTC).date().isoformat()
         problem = traced.edits()[-1].problem

@@ -25,7 +25,8 @@ class Story:
         self.store, self.study, self.folder, self.width = store, study, folder, width
         runs = study.runs
         self.methods = [store.run(run) for run in (runs.direct, runs.thought, runs.planned, runs.traced, runs.gold)]
-        self.distilled, self.traced, self.mended = map(store.run, (runs.distilled, runs.traced, runs.mended))
+        self.traced, self.mended = store.run(runs.traced), store.run(runs.mended)
+        self.trained = [store.run(runs.distilled)] if runs.distilled else []
 
     def head(self) -> str:
         """What the study is, in a sentence or two."""
@@ -42,11 +43,11 @@ class Story:
 
     def everything(self) -> Report:
         """Return the report of all runs but the mended one, against the student's direct run."""
-        return report(*self.methods, self.distilled, baseline=self.methods[0])
+        return report(*self.methods, *self.trained, baseline=self.methods[0])
 
     def runs(self) -> Iterator[str]:
         """The runs, with what came out right."""
-        rows = report(*self.methods, self.distilled, self.mended).rows
+        rows = report(*self.methods, self.mended, *self.trained).rows
         cells = [
             (method_of(row), short(row.student), plans_of(row, row.planner), f"{row.right}/{row.graded}", _tokens(row))
             for row in rows
@@ -89,14 +90,14 @@ class Story:
         yield "\n".join(wrapped(self._of(card), self.width))
         example = self.study.example
         yield f"{example.question}\n\n{example.chain.strip()}\n\n{example.verdict}"
-        yield from self._tables(report(self.methods[1], self.distilled, baseline=self.methods[1]), *_TITLES[:2])
+        if self.trained:
+            yield f"{self.study.base} before and after {self.study.steps} steps of training on such chains:"
+            yield from self._tables(report(self.methods[1], *self.trained, baseline=self.methods[1]), *_TITLES[:2])
 
     def _of(self, card: Card) -> str:
         teachers = ", ".join(short(name) for name in card.teachers)
-        return (
-            f"{card.chains} chains ({teachers}) for {card.problems} problems of {card.dataset}, {card.right} right. "
-            f"One of them, and {self.study.base} before and after {self.study.steps} steps of training on such:"
-        )
+        of = f"{card.problems} problems of {card.dataset}"
+        return f"{card.chains} chains ({teachers}) for {of}, {card.right} right. One of them:"
 
     def _attempt(self, run: Run) -> tuple[Trace, Grade]:
         return next((trace, grade) for trace, grade in run.graded() if trace.problem.id == self.study.problem)

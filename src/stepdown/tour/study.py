@@ -17,7 +17,7 @@ class StudyRuns(msgspec.Struct, frozen=True, kw_only=True):
     """The ids of the study's runs.
 
     `direct`, `thought` and `planned` are without a teacher; `gold` has the data set's own plans and `traced` the
-    teacher's; `mended` is `traced` with one plan edited; `distilled` is the trained student's.
+    teacher's; `mended` is `traced` with one plan edited; `distilled` is a trained student's, empty where none is.
     """
 
     direct: str
@@ -26,7 +26,7 @@ class StudyRuns(msgspec.Struct, frozen=True, kw_only=True):
     gold: str
     traced: str
     mended: str
-    distilled: str
+    distilled: str = ""
 
 
 class Example(msgspec.Struct, frozen=True):

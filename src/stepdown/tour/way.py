@@ -24,8 +24,11 @@ class Way(msgspec.Struct, frozen=True):
     @classmethod
     def through(cls, study: Study, *, chains: bool = True) -> "Way":
         """Return the way through a study; without `chains`, which take the extra `data`, to the corpus' card alone."""
-        told = zip(_TOLD, _addresses(study, chains), strict=True)
-        return cls(tuple(Stop(number, *words, address) for number, (words, address) in enumerate(told, 1)))
+        told = enumerate(zip(_TOLD, _addresses(study, chains), strict=True), 1)
+        trained = _TRAINED if study.runs.distilled else {}
+        return cls(
+            tuple(Stop(number, title, words + trained.get(number, ""), at) for number, ((title, words), at) in told)
+        )
 
     def at(self, address: str) -> Stop | None:
         """Return the stop whose page an address is: its path, and at least what its query asks; None for others."""
@@ -56,7 +59,7 @@ def _addresses(study: Study, chains: bool) -> tuple[str, ...]:
         f"/runs/{runs.traced}/traces/{problem}",
         f"/runs/{runs.mended}/traces/{problem}",
         _compare(runs.traced, runs.mended, baseline=runs.traced, pair=runs.mended),
-        _compare(*methods, runs.distilled, baseline=runs.thought),
+        _compare(*methods, *filter(None, [runs.distilled]), baseline=runs.thought),
         f"/corpora/{CORPUS}?{urlencode({'problem': study.example.number})}" if chains else "/corpora",
     )
 
@@ -87,11 +90,15 @@ _TOLD = (
     (
         "What it costs",
         "Right answers against tokens, as a chart below the tables. Models of one's own machine cost no money, so "
-        "tokens stand for the price: a teacher's plans come on top, and a trained student writes less.",
+        "tokens stand for the price: a teacher's plans come on top.",
     ),
     (
-        "The corpus, and who learned from it",
-        "Worked solutions of other problems, which filters choose among. A copy of the student was trained on them: "
-        "its run is the last row of the page before. It met none of the problems there.",
+        "The corpus",
+        "Worked solutions of other problems, which filters choose among: what `stepdown train` makes a student from.",
     ),
 )
+# What is said besides where the study has a trained student.
+_TRAINED = {
+    6: " A student trained on chains writes less.",
+    7: " A copy of the student was trained on them: its run is the last row of the page before.",
+}
