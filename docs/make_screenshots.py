@@ -25,10 +25,14 @@ from playwright.sync_api import Page, expect
 
 import stepdown as sd
 from browser import Scheme, chromium, serving, watched
+from served import served
 from stepdown.corpus import Card, CorpusWriter
 from stepdown.models.weights.downloads import fetched
 from stepdown.store import Run, Store
+from stepdown.tour import STORE as TOUR_STORE
+from stepdown.tour import Way, copy_to, read_study
 from stepdown.types import Chain, Messages, Sampling
+from stepdown.web import State
 
 WEIGHTS, COUNT = "qwen2.5-coder-0.5b", 12
 STUDENT = f"embedded/{WEIGHTS}"
@@ -203,6 +207,23 @@ def take_all(site: str, addresses: dict[str, str], out: Path) -> None:
                     print(f"{scheme}: {complaint}", file=sys.stderr)
 
 
+def take_tour(out: Path) -> None:
+    """Take the stop of `stepdown tour` at which a plan is mended."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = copy_to(Path(made))
+        way = Way.through(read_study(folder))
+
+        def make() -> State:
+            state = State(folder / TOUR_STORE)
+            state.way = way
+            return state
+
+        with served(make) as site, chromium() as browser:
+            for scheme in SCHEMES:
+                with watched(browser, site, scheme=scheme) as seen:
+                    take(seen.open(way.stops[3].address), out / f"tour-{scheme}.png", whole=False)
+
+
 def main() -> None:
     """Fill, serve and take."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -220,6 +241,7 @@ def main() -> None:
     with waiting(folder), serving(folder, "--store", STORE, "--corpus", CORPUS) as site:
         addresses = subjects(folder).addresses()
         take_all(site, addresses | set_going(site, addresses["trace"]), given.out)
+    take_tour(given.out)
     size = sum(path.stat().st_size for path in given.out.glob("*.png"))
     print(f"{len(list(given.out.glob('*.png')))} pictures, {size / 1e6:.2f} MB, in {time.monotonic() - began:.0f} s")
 
