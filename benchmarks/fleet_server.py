@@ -17,6 +17,8 @@ from collections import deque
 from functools import partial
 from typing import cast
 
+from stepdown.loops import run_loop
+
 MODEL = "m"
 TOKENS = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
 
@@ -98,7 +100,7 @@ def main() -> None:
     parser.add_argument("ports", type=int, nargs="+")
     parser.add_argument("--slots", type=int, default=8)
     parser.add_argument("--ms", type=float, default=100)
-    asyncio.run(serve(parser.parse_args()))
+    run_loop(serve(parser.parse_args()))
 
 
 if __name__ == "__main__":

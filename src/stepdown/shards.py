@@ -27,17 +27,23 @@ class Shard(msgspec.Struct, frozen=True, order=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What one of `of` processes of a command does, by places: of every `of` problems the one at `number`, from 0.
+    """What one of `of` processes of a command does, by places: of every `of` stripes of problems the one at `number`.
 
-    Nothing keeps which process did what: the next command may be cut into others.
+    Numbers count from 0. Nothing keeps which process did what: the next command may be cut into others.
     """
 
     number: int
     of: int
+    stripe: int = 1
 
     def holds(self, place: int) -> bool:
         """Whether the problem at a place is of this part."""
-        return place % self.of == self.number
+        return place // self.stripe % self.of == self.number
+
+    def count(self, total: int) -> int:
+        """Return how many of so many problems are of this part."""
+        rounds, rest = divmod(total, self.stripe * self.of)
+        return rounds * self.stripe + min(max(rest - self.number * self.stripe, 0), self.stripe)
 
 
 def problem_hash(problem: Problem) -> int:

@@ -13,6 +13,7 @@ import pytest
 
 from command_line import Solved, printed, solved_once, speak, stored_runs, write_sums
 from faulty_server import Body, FaultyServer
+from stepdown.shards import Part
 
 COUNT, TOKENS = 40, 13  # tokens that the server says each call took
 RUN = ("run", "sums.jsonl", "--method", "direct", "--student", "openai/student")
@@ -59,6 +60,18 @@ def test_the_processes_leave_every_trace_and_grade_and_no_claim(
     assert rows("select count(*) from claims") == [(0,)]
     assert rows("select count(*), count(distinct ordinal) from traces") == [(COUNT, COUNT)]
     assert rows("select count(*) from grades where verdict = 'right'") == [(COUNT,)]
+    assert rows("select traces, rights from summaries where kind != 'audit' order by kind") == [
+        (COUNT, COUNT),
+        (COUNT, 0),
+    ]
+
+
+@pytest.mark.parametrize("stripe", [1, 3])
+@pytest.mark.parametrize("total", [0, 1, 5, 6, 7, 40])
+def test_the_parts_of_a_command_have_each_problem_once(total: int, stripe: int) -> None:
+    parts = [Part(number, 3, stripe) for number in range(3)]
+    assert all(sum(part.holds(place) for part in parts) == 1 for place in range(total))
+    assert [part.count(total) for part in parts] == [sum(map(part.holds, range(total))) for part in parts]
 
 
 @pytest.mark.slow

@@ -62,6 +62,8 @@ def work(order: PartOrder, out: IO[bytes]) -> StepdownError | None:
     """Solve the part of an order, telling of it; return what stopped it, None where all is done."""
     try:
         with Store(order.store) as store:
+            # Stripes of one problem are blocks in which all write: the command summarizes them when all have ended.
+            store.summarizes = order.part.stripe > 1
             players = Players(store, order.endpoint)
             chosen = read_chosen(order.problems, order.dataset)
             chosen.known = order.known

@@ -26,6 +26,8 @@ from stepdown.shards import Part
 from stepdown.workers import HEAD, result_of
 
 _PROGRAM = "from stepdown.cli.part_process import main; main()"
+# Problems whose traces the store summarizes together, and of how many to a process whole blocks are even parts.
+_BLOCK, _MANY = 512, 512 * 32
 _LOOK = 0.1  # seconds between two looks whether all are to stop
 _GRACE = 5.0
 # A line that several of them say within so many seconds is said once.
@@ -167,11 +169,12 @@ async def _start(order: PartOrder) -> Process:
 def cut(order: PartOrder, jobs: int, players: Players) -> Parts:
     """Return a command's work in so many parts, which divide the calls in flight. Raises `UsageError`."""
     _check(jobs, players)
+    many = order.known is not None and order.known.count >= jobs * _MANY
     width, parts = order.endpoint.concurrency, []
     for number in range(jobs):
         share = None if width is None else width // jobs + (number < width % jobs)
         endpoint = structs.replace(order.endpoint, concurrency=share)
-        parts.append(structs.replace(order, part=Part(number, jobs), endpoint=endpoint))
+        parts.append(structs.replace(order, part=Part(number, jobs, _BLOCK if many else 1), endpoint=endpoint))
     return Parts(parts)
 
 

@@ -152,6 +152,8 @@ class Session:
             async with self.reviewer.asking(asking[0]) if self.reviewer and asking else nullcontext():
                 if self.parts:
                     await self.parts.work(self.stop, self.budget, self._follow)
+                    for run in self._counts:
+                        self.store.run(run).refresh()
                 else:
                     await run_together(
                         tasks, self.store, budget=self.budget, progress=self._follow, stop=self.stop, first=self.first

@@ -122,11 +122,11 @@ class LiveRun:
         self.counts.solved = done.total
         self.counts.right, self.counts.graded, self.counts.truncated = done.right, done.graded, done.truncated
         self.counts.cached = done.calls
-        part, count = self.task.part, self.run.settings.count
+        part = self.task.part
         if self.task.shard is not None:
             self.counts.total = done.total + self.task.samples * sum(1 for _ in self._todo())
         elif part is not None:
-            self.counts.total = self.task.samples * len(range(part.number, count, part.of))
+            self.counts.total = self.task.samples * part.count(self.run.settings.count)
 
     def note_backoff(self) -> bool:
         """Look what keeps the models' calls waiting, while there are any; True where that has changed."""

@@ -57,6 +57,8 @@ class Database:
         self._files = [os.path.abspath(self.path)]
         self._identity: list[tuple[int, int] | None] = [file_identity(file) for file in self._files]
         self._gone: StoreError | None = None
+        # Whether what is written here is summarized here; of several processes in one block the last one to end has to.
+        self.summarizes = True
         # The runs that were begun here, and up to which call it is known that there are no others'.
         self.begun: set[str] = set()
         self._opened, self._last_call = time.time(), 0

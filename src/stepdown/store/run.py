@@ -250,9 +250,9 @@ class Run(Convertible):
                from (select sum(verdict = 'right') as right, sum(verdict != 'ungraded') as graded, count(*) as total,
                             sum(truncated) as truncated, sum(json_array_length(calls)) as calls
                      from traces join grades using (run, ordinal, sample)
-                     where run = ? and error is null and grader = ? and ordinal % ? = ?
+                     where run = ? and error is null and grader = ? and ordinal / ? % ? = ?
                      group by ordinal having count(*) >= ?)""",
-            (self.id, self.grader, part.of, part.number, samples),
+            (self.id, self.grader, part.stripe, part.of, part.number, samples),
         ).fetchone()
         return Summary(right, graded, total, truncated, 0, calls, {})
 

@@ -138,6 +138,8 @@ class OpenBlocks:
 
     def touch(self, run: str, ordinals: Iterable[int]) -> None:
         """Note that these traces or their grades were written; what was written to longest ago is summarized."""
+        if not self._store.summarizes:
+            return
         for block in {ordinal >> BLOCK_BITS for ordinal in ordinals}:
             self._open.pop((run, block), None)
             self._open[run, block] = None
