@@ -16,6 +16,7 @@ from stepdown.training.sampling import (
     write_plans,
 )
 from stepdown.training.settings import REFUSALS, Training
+from stepdown.training.students.curves import read_log
 from stepdown.training.students.folder import export_student
 from stepdown.training.studies import (
     TESTED,
@@ -54,6 +55,7 @@ __all__ = [
     "export_student",
     "launched",
     "note_score",
+    "read_log",
     "refuse_overlap",
     "refuse_tests",
     "sample",

@@ -8,7 +8,7 @@ from statistics import fmean
 import msgspec
 
 from stepdown.corpus import TARGETS, Corpus, open_corpus
-from stepdown.errors import UnknownName, UsageError
+from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.files import replacing, write_whole
 from stepdown.graders import majority_grade
 from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT
@@ -342,22 +342,10 @@ def _line(one: CellComparison) -> str:
 def draw_scores(scores: Sequence[CellScore], target: Path) -> bool:
     """Draw accuracy by N with intervals, a line per target and choice, as a png; False where nothing can draw it."""
     try:
-        import altair as alt
         import vl_convert
-    except ImportError:
+
+        from stepdown.training.charts import scores_chart
+    except (ImportError, MissingExtra):
         return False
-    # All chains there are, a 0, are the most and stand at the right.
-    ordered = sorted(scores, key=lambda one: (one.chains == ALL, one.chains))
-    points = [
-        {"N": str(one.chains or "all"), "line": f"{one.target} {one.by}".strip()}
-        | {"mean": one.mean, "low": one.low, "high": one.high}
-        for one in ordered
-    ]
-    chart = alt.Chart(alt.InlineData(values=points)).encode(
-        x=alt.X("N:O", title="chains per problem", sort=None), color=alt.Color("line:N", title="learned")
-    )
-    share = alt.Y("mean:Q", title="right, share of test problems", scale=alt.Scale(domain=[0, 1]))
-    lines, bars = chart.mark_line(point=True).encode(y=share), chart.mark_rule().encode(y="low:Q", y2="high:Q")
-    drawn = (lines + bars).properties(width=420, height=280).to_dict()
-    write_whole(target, vl_convert.vegalite_to_png(drawn, scale=2))
+    write_whole(target, vl_convert.vegalite_to_png(scores_chart(scores).to_dict(), scale=2))
     return True

@@ -15,7 +15,9 @@ from stepdown.store import Locked, Store, pending_review_counts
 from stepdown.tour import Way
 from stepdown.types import Model
 from stepdown.web.config import Config
-from stepdown.web.jobs.run_jobs import GRACE, RunJobs
+from stepdown.web.jobs.command_jobs import GRACE
+from stepdown.web.jobs.run_jobs import RunJobs
+from stepdown.web.jobs.study_jobs import StudyJobs
 from stepdown.web.security.auth import TokenAuth
 from stepdown.web.views.run_stats import RunStatsCache
 
@@ -25,10 +27,13 @@ CACHE_KIB = 32_768
 
 
 class ModelPlaces:
-    """Where a server's models are: `servers` of an endpoint's, and `on` a cluster those of this kind of machine."""
+    """Where a server's models are: `servers` of an endpoint's, and `on` a cluster those of this kind of machine.
 
-    def __init__(self, servers: ServerFiles | None = None, *, on: str = "") -> None:
-        self.servers, self.on = servers or ServerFiles(), on
+    `students` is the folder in which the students lie that a page has trained.
+    """
+
+    def __init__(self, servers: ServerFiles | None = None, *, on: str = "", students: Path = Path("students")) -> None:
+        self.servers, self.on, self.students = servers or ServerFiles(), on, students
 
     @property
     def options(self) -> list[str]:
@@ -79,6 +84,7 @@ class State:
         self.places = places or ModelPlaces()
         options = ([f"--prices={prices.resolve()}"] if prices else []) + self.places.options
         self.jobs = RunJobs(path, options=options, token=self.token)
+        self.studies = StudyJobs(path, self.places.students, self.corpora, token=self.token)
         self.run_stats = RunStatsCache(self.prices)
         self.leaving = asyncio.Event()
         self._closed = False
@@ -138,7 +144,7 @@ class State:
             return
         self._closed = True
         self.leaving.set()
-        await self.jobs.close(grace)
+        await asyncio.gather(self.jobs.close(grace), self.studies.close(grace))
         await self.calls.close()
         for model in self.models.values():
             await model.close()

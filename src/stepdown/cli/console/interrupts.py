@@ -65,6 +65,12 @@ def _cancel_tasks() -> bool:
     return True
 
 
+def end_with_stdin() -> None:
+    """Interrupt this process when its stdin ends, where `LEASH` says that whoever started it holds that."""
+    if os.environ.get(LEASH):
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+
+
 def _end_with_stdin() -> None:
     """Wait until stdin ends, then interrupt the run, and once more if it takes long."""
     with suppress(OSError):

@@ -107,7 +107,9 @@ class ServedOptions:
     config
         A file that names models, data sets and students; otherwise `stepdown.toml` here, if it is there.
     corpus
-        A corpus' folder that the pages may show; may be given several times.
+        A corpus' folder that the pages may show and train on; may be given several times.
+    students
+        The folder of the studies that pages start and show.
     servers
         A file of servers that all serve one model, asked as one fleet, read again as it changes; `PROVIDER=FILE` where
         models of several providers are asked; may be given several times.
@@ -122,6 +124,7 @@ class ServedOptions:
     store: StorePath = None
     config: Path | None = None
     corpus: Annotated[tuple[Path, ...], Parameter(show_default=False)] = ()
+    students: Path = Path("students")
     servers: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     read_only: Flag = False
     prepare: Flag = False
@@ -213,7 +216,9 @@ def _state(served: ServedOptions, spend: BudgetSettings, token: Secret) -> "Stat
         token=token,
         corpora=served.folders(),
         read_only=served.read_only,
-        places=ModelPlaces(ServerFiles(served.servers, config=served.config), on=served.on or ""),
+        places=ModelPlaces(
+            ServerFiles(served.servers, config=served.config), on=served.on or "", students=served.students
+        ),
     )
 
 

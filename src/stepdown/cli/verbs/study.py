@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from stepdown.cli.console.interrupts import end_with_stdin
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.from_settings import verb
@@ -146,6 +147,7 @@ def study(
             f"a study tests its students in one process, and a launcher started `{launched()}`",
             "train each student by `torchrun --nproc_per_node N -m stepdown train ...`, then `stepdown run` it",
         )
+    end_with_stdin()
     grid, sampling = options.grid(source), draw_tests(solving)
     grid.check()
     cells = grid.cells()

@@ -23,7 +23,7 @@ from stepdown.errors import UsageError
 from stepdown.runner import rare_collections
 from stepdown.web.app import make_app
 from stepdown.web.errors.objects import error_body
-from stepdown.web.jobs.run_jobs import GRACE
+from stepdown.web.jobs.command_jobs import GRACE
 from stepdown.web.security.guards import HEADERS
 from stepdown.web.security.rules import AccessRules
 from stepdown.web.server.transport import CoalescingTransport

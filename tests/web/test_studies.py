@@ -1,0 +1,107 @@
+"""Training from a page: the form that is the `study` verb, students while they learn, curves, and what is refused."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from corpora import write_corpus
+from served import get, post, served
+from stepdown.corpus import Card
+from stepdown.problems import load_problems
+from stepdown.training import StudyFindings
+from stepdown.training.studies import CellScore, write_study
+from stepdown.types import Chain, Grade
+from stepdown.web.jobs.study_form import FIELDS, read_study
+from stepdown.web.state import ModelPlaces, State
+
+FORM = {**FIELDS, "corpus": "chains", "name": "first"}
+SCORE = CellScore(name="chain, 1 random", chains=1, by="random", target="chain", runs=("abc",), accuracies=(0.5,),
+                  mean=0.5, low=0.3, high=0.7, graded=8, total=8)  # fmt: skip
+
+
+@pytest.fixture
+def students(tmp_path: Path) -> Path:
+    """A folder with a study that is whole, and one whose student is at its second step."""
+    learning = tmp_path / "students" / "second" / "chain-n1-random" / ".seed-0.training"
+    learning.mkdir(parents=True)
+    rows = [{"step": 1, "loss": 2.5, "tokens_per_second": 900.0}, {"step": 2, "loss": 1.25, "dev": 0.5}]
+    (learning / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 3, "lo')
+    write_study(StudyFindings(base="smollm2-135m", test="sums/test", scores=(SCORE,)), tmp_path / "students" / "whole")
+    return tmp_path / "students"
+
+
+@pytest.fixture
+def desk(tmp_path: Path, students: Path) -> Iterator[str]:
+    """A server of a corpus that asks test questions, which no study may train on."""
+    problems = load_problems("wordsums", split="test", limit=6)
+    chains = [Chain(one, f"Answer: {one.answer}", "gold", grade=Grade("right", one.answer)) for one in problems]
+    write_corpus(tmp_path / "chains", chains, card=Card(dataset="wordsums/test"))
+    places = ModelPlaces(students=students)
+    with served(lambda: State(tmp_path / "s.sqlite", corpora=(tmp_path / "chains",), places=places)) as address:
+        yield address
+
+
+def test_students_that_learn_are_shown_with_their_newest_figures(desk: str) -> None:
+    page = get(f"{desk}/studies/second").text
+    row = re.search(r"chain-n1-random, seed-0.*?</tr>", page, re.S)
+    assert row and [cell.strip() for cell in re.findall(r'<td class="n">([^<]*)', row[0])][:4] == [
+        "2",
+        "1.250",
+        "50.0",
+        "900",
+    ]
+
+
+@pytest.mark.slow
+def test_curves_and_scores_are_drawn_in_the_ink_of_the_page(desk: str) -> None:
+    for path, words in (("second/curves.svg", "loss, nats per token"), ("whole/scores.svg", "chains per problem")):
+        light, dark = (get(f"{desk}/studies/{path}?scheme={one}").text for one in ("light", "dark"))
+        assert light.startswith("<svg") and words in light and light != dark
+    assert get(f"{desk}/studies/whole/curves.svg").status == 400
+    assert get(f"{desk}/studies/whole/odd.svg").status == 404
+
+
+def test_a_study_that_is_whole_shows_its_table(desk: str) -> None:
+    page = get(f"{desk}/studies/whole").text
+    assert "[30.0, 70.0]" in page and "/compare?run=abc" in page
+    assert "50.0" in get(f"{desk}/studies").text
+
+
+@pytest.mark.slow
+def test_a_study_that_the_command_refuses_says_why_on_its_page(desk: str) -> None:
+    began = post(f"{desk}/studies", FORM)
+    assert began.place == "/studies/first"
+    while "data-tell>running" in (page := get(f"{desk}/studies/first").text):
+        time.sleep(0.1)
+    assert "data-tell>refused" in page and "wordsums/test" in unescape(page.partition('class="wrong"')[2])
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("corpus", "/etc"), ("base", "../weights"), ("test", "/tmp/x.jsonl"), ("targets", "plan"), ("seeds", "999"),
+        ("name", "../out"), ("name", ""), ("name", ".hidden"), ("chains", "many"), ("chains", ""), ("limit", "-1"),
+        ("keep", "my.py:filter"), ("keep", "decontaminate=/etc/passwd"), ("steps", "0"), ("steps", "1e9"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_at_its_field(field: str, text: str) -> None:
+    found = read_study(FORM | {field: text}, {"chains": Path()})
+    assert found.settings is None and found.errors.keys() == {field}
+    assert read_study(FORM, {"chains": Path()}).settings is not None
+
+
+def test_a_form_with_mistakes_comes_back_with_what_was_typed(desk: str) -> None:
+    answer = post(f"{desk}/studies", FORM | {"name": '"><script>', "steps": "none"})
+    assert answer.status == 400 and "2 of the fields below" in answer.text
+    assert 'value="none"' in answer.text and "<script>" not in answer.text.partition("<main")[2]
+
+
+@pytest.mark.parametrize("name", ["..", "none", "%2e%2e%2fchains"])
+def test_a_study_that_is_not_there_is_not_found(desk: str, name: str) -> None:
+    assert get(f"{desk}/studies/{name}").status in (404, 200) and "card.json" not in get(f"{desk}/studies/{name}").text
+    assert get(f"{desk}/studies/none").status == 404
