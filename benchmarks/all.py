@@ -75,6 +75,7 @@ def main() -> None:
     parser.add_argument("url", nargs="?", help="an OpenAI-compatible server at no latency; without it one is started")
     url = parser.parse_args().url
     found = rows("startup.py") + rows("tour.py")
+    found += rows("first_answer.py")
     found += rows("pipeline.py", *([url] if url else []))
     found += rows("grading.py") + rows("corpus.py") + rows("chains.py") + rows("embedded.py", "--quick")
     found += rows("sampling.py") + rows("training.py") + rows("training.py", "--estimate") + rows("attention.py")

@@ -1,5 +1,7 @@
 """`stepdown ask`: one model at any address, streamed, and what is said where that cannot be."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,6 +113,14 @@ def test_what_cannot_be_asked_is_refused(
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     assert said in failed(capsys, *tokens)
+
+
+def test_an_interrupted_command_does_not_wait_for_a_model_that_is_loaded() -> None:
+    load = (
+        "from time import sleep; from concurrent.futures import ThreadPoolExecutor; from stepdown.__main__ import leave"
+    )
+    submit = "ThreadPoolExecutor(1, thread_name_prefix='load model').submit(sleep, 60); leave(130)"
+    assert subprocess.run([sys.executable, "-c", f"{load}; {submit}"], timeout=20).returncode == 130
 
 
 def test_text_is_shown_in_the_pieces_it_comes_in_and_a_plan_indented(capsys: pytest.CaptureFixture[str]) -> None:
