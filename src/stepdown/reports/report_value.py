@@ -16,7 +16,7 @@ from stepdown.reports.report_rows import ReportRow
 from stepdown.reports.server_tables import server_tables
 from stepdown.reports.tables import tables_of
 from stepdown.store import ROLES, ServerFigures
-from stepdown.text import Table, as_markdown, as_text, fragment, html_table, html_text, wrapped
+from stepdown.text import Measure, Table, as_markdown, as_text, fragment, html_table, html_text, wrapped
 from stepdown.types import Settings
 
 VERSION = 1
@@ -69,9 +69,15 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """Aligned tables for a terminal of 100 columns."""
-        parts = ["\n".join(wrapped(self.caption)), *(as_text(table) for table in self.tables)]
+        return self.to_text()
+
+    def to_text(self, width: int = 100, *, measure: Measure | None = None) -> str:
+        """Return tables of at most `width` columns, or records; `measure` as for `as_text`."""
+        tables = (as_text(table, width, measure=measure) for table in self.tables)
+        parts = ["\n".join(wrapped(self.caption, width, measure or len)), *tables]
         if self.sharing:
-            parts.append("\n".join(["When shared plans pay off", *self._paragraphs()]))
+            paragraphs = (line for one in self.sharing for line in wrapped(str(one), width, measure or len))
+            parts.append("\n".join(["When shared plans pay off", *paragraphs]))
         return "\n\n".join(parts)
 
     def __repr__(self) -> str:
@@ -112,10 +118,6 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
         if self.sharing:
             parts.append("\n\n".join(["**When shared plans pay off**", *map(str, self.sharing)]))
         return "\n\n".join(parts) + "\n"
-
-    def _paragraphs(self) -> Iterator[str]:
-        for sharing in self.sharing:
-            yield from wrapped(str(sharing))
 
 
 def _flat(row: ReportRow) -> dict[str, Any]:

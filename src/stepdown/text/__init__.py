@@ -20,14 +20,16 @@ from stepdown.text.fragments import fragment, html_facts, html_folded, html_list
 from stepdown.text.labels import method_of, plans_of
 from stepdown.text.safety import clean, error_line, in_markdown, json_line
 from stepdown.text.sse import DONE, EventReader, EventTooLarge, comment, event
-from stepdown.text.tables import Table, as_html, as_markdown, as_text, wrapped
+from stepdown.text.tables import NARROW, Measure, Table, as_html, as_markdown, as_text, folded, wrapped
 
 __all__ = [
     "DASH",
     "DONE",
+    "NARROW",
     "UNKNOWN",
     "EventReader",
     "EventTooLarge",
+    "Measure",
     "Table",
     "as_html",
     "as_markdown",
@@ -43,6 +45,7 @@ __all__ = [
     "error_line",
     "event",
     "figures",
+    "folded",
     "fragment",
     "html_facts",
     "html_folded",

@@ -56,16 +56,24 @@ class SpendingMeter:
         models = [model.name for model in (task.student, task.planner) if model]
         return all(self.budget.pricing.cost(name, Usage(1, 1)) is not None for name in models)
 
-    def __str__(self) -> str:
-        spent = money(self.budget.spent_money) if self.known else "cost unknown"
-        return f"{count(self.budget.spent_tokens)} tokens · {spent}"
+    def text(self, solved: int = 0, waiting: int = 0) -> str:
+        """Return tokens and money, of how much there is, and what the problems still waiting will cost by those solved.
+
+        `solved` are the problems that this command solved.
+        """
+        limit = f" of {money(self.budget.money)}" if self.budget.money is not None else ""
+        spent = f"{money(self.budget.spent_money)}{limit}" if self.known else "cost unknown"
+        paid = sum(one.money for one in self.budget.by_run.values())
+        more = f", about {money(paid / solved * waiting)} to go" if self.known and paid and solved and waiting else ""
+        return f"{count(self.budget.spent_tokens)} tokens · {spent}{more}"
 
 
 class Meter:
     """One run's figures as they grow, and how they read."""
 
-    def __init__(self, title: str, spending: SpendingMeter) -> None:
-        self.title, self.spending = title, spending
+    def __init__(self, title: str, spending: SpendingMeter, *, alone: bool = True) -> None:
+        # Of several runs, what the command spends is not what one of them costs.
+        self.title, self.spending, self.alone = title, spending, alone
         self.began: int | None = None
 
     def begun(self, counts: LiveCounts) -> Self:
@@ -79,10 +87,11 @@ class Meter:
 
     def text(self, counts: LiveCounts) -> str:
         """Return right so far, the time left, rate, tokens and money; what matters most stands first."""
-        rate = (counts.solved - (self.began or 0)) / counts.seconds if counts.seconds > 0 else 0.0
-        waiting = counts.total - counts.solved
+        solved, waiting = counts.solved - (self.began or 0), counts.total - counts.solved
+        rate = solved / counts.seconds if counts.seconds > 0 else 0.0
         left = f" · {duration(waiting / rate)} left" if rate and waiting else ""
-        return f"{self.short_text(counts)}{left} · {_paced(rate)} · {self.spending}"
+        spending = self.spending.text(solved, waiting) if self.alone else self.spending.text()
+        return f"{self.short_text(counts)}{left} · {_paced(rate)} · {spending}"
 
     def short_text(self, counts: LiveCounts) -> str:
         """Return what keeps it waiting, right so far, and what failed."""
@@ -96,7 +105,7 @@ def meters_of(spending: SpendingMeter, entries: Mapping[str, Entry]) -> dict[str
     for entry in entries.values():
         spending.check(entry.task)
     titles = {run: f"{at}/{len(entries)} {titled(entry.task)}" for at, (run, entry) in enumerate(entries.items(), 1)}
-    return {run: Meter(title, spending) for run, title in titles.items()}
+    return {run: Meter(title, spending, alone=len(entries) == 1) for run, title in titles.items()}
 
 
 def _paced(rate: float) -> str:
@@ -116,6 +125,11 @@ class Overall:
         self.totals[counts.run] = counts.total
 
     @property
+    def ended(self) -> int:
+        """How many runs have all their problems solved."""
+        return sum(one.solved >= one.total for one in self.counts.values())
+
+    @property
     def sums(self) -> LiveCounts:
         """The counts of all runs together; those that have not begun count with the problems they have."""
         runs = self.counts.values()
@@ -125,6 +139,18 @@ class Overall:
             "", sum(self.totals.values()), solved, right, graded, errors=errors, backoff=backoff,
             started=min(one.started for one in runs),
         )  # fmt: skip
+
+
+class AllMeter(Meter):
+    """The figures of all runs of a command, with how many of them have come to their end."""
+
+    def __init__(self, overall: Overall, spending: SpendingMeter) -> None:
+        super().__init__(f"all {len(overall.totals)} runs", spending)
+        self.overall = overall
+
+    def short_text(self, counts: LiveCounts) -> str:
+        """Return what a run's own says, and how many runs are done."""
+        return f"{super().short_text(counts)} · {self.overall.ended} of {len(self.overall.totals)} runs done"
 
 
 _SUMMED = ("solved", "right", "graded", "errors")
@@ -172,8 +198,7 @@ class Lines:
 
     def __init__(self, spending: SpendingMeter, entries: Mapping[str, Entry]) -> None:
         self.meters, self.pace = meters_of(spending, entries), _Pace()
-        self.overall = Overall(entries) if len(entries) > 1 else None
-        self.all_meter = Meter(f"all {len(entries)} runs", spending)
+        self.all_meter = AllMeter(Overall(entries), spending) if len(entries) > 1 else None
         self._look = 0.0
 
     def __enter__(self) -> Self:
@@ -185,17 +210,17 @@ class Lines:
     def update(self, counts: LiveCounts) -> None:
         """Take in the counts of a run."""
         meter = self.meters[counts.run].begun(counts)
-        if self.overall is None:
+        if self.all_meter is None:
             if self.pace.is_due(counts):
                 say(meter.line(counts))
             return
-        self.overall.put(counts)
+        self.all_meter.overall.put(counts)
         if counts.solved == counts.total:
             say(meter.line(counts))
         if time.monotonic() < self._look:
             return
         self._look = time.monotonic() + 1
-        sums = self.overall.sums
+        sums = self.all_meter.overall.sums
         if sums.solved < sums.total and self.pace.is_due(sums):
             say(self.all_meter.begun(sums).line(sums))
 
@@ -209,10 +234,9 @@ class Bars:
 
     def __init__(self, spending: SpendingMeter, entries: Mapping[str, Entry]) -> None:
         self.meters, self.screen = meters_of(spending, entries), bars()
-        self.overall = Overall(entries) if len(entries) > 1 else None
-        self.all_meter = Meter(f"all {len(entries)} runs", spending)
+        self.all_meter = AllMeter(Overall(entries), spending) if len(entries) > 1 else None
         self.crowded = len(entries) + 2 > self.screen.console.height
-        titles = {"": self.all_meter.title} if self.overall else {}
+        titles = {"": self.all_meter.title} if self.all_meter else {}
         titles |= {run: meter.title for run, meter in self.meters.items()}
         room = max(16, self.screen.console.width // 4)
         self._bars: dict[str, TaskID] = {
@@ -231,12 +255,12 @@ class Bars:
     def update(self, counts: LiveCounts) -> None:
         """Take in the counts of a run; where there are more runs than lines, those that have ended leave."""
         meter = self.meters[counts.run].begun(counts)
-        if self.overall is None:
+        if self.all_meter is None:
             self._draw(counts.run, counts, meter.text)
             return
-        self.overall.put(counts)
+        self.all_meter.overall.put(counts)
         if time.monotonic() - self._drawn.get("", 0.0) > _REDRAW or counts.solved == counts.total:
-            sums = self.overall.sums
+            sums = self.all_meter.overall.sums
             self._draw("", sums, self.all_meter.begun(sums).text)
         self._draw(counts.run, counts, meter.short_text)
 

@@ -2,17 +2,20 @@
 
 import os
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 from stepdown.errors import StepdownError
 from stepdown.events import Event, failure_of
-from stepdown.text import clean, json_line
+from stepdown.text import Measure, clean, folded, json_line
+
+_USUAL = 80  # columns of a terminal that does not say how many it has
 
 
 def show(*texts: str) -> None:
     """Write data for a person to stdout."""
     for text in texts:
-        sys.stdout.write(clean(text) + "\n")
+        sys.stdout.write(_folded(clean(text), sys.stdout) + "\n")
 
 
 def show_json(value: object) -> None:
@@ -24,16 +27,17 @@ def say(*texts: str) -> None:
     """Write words about the work to stderr, after the data that came before them."""
     sys.stdout.flush()
     for text in texts:
-        sys.stderr.write(clean(text) + "\n")
+        sys.stderr.write(_folded(clean(text), sys.stderr) + "\n")
     sys.stderr.flush()
 
 
 def say_error(error: StepdownError) -> None:
     """Write what happened and the way out to stderr, in colour where the terminal has it."""
     sys.stdout.flush()
-    sys.stderr.write(painted("error:", "31;1", sys.stderr) + f" {clean(error.what)}\n")
-    if error.hint:
-        sys.stderr.write("\n" + painted("hint:", "36", sys.stderr) + f" {clean(error.hint)}\n")
+    for name, colour, text in (("error:", "31;1", error.what), ("hint:", "36", error.hint)):
+        if text or colour == "31;1":
+            said = _folded(f"{name} {clean(text)}", sys.stderr).removeprefix(name)
+            sys.stderr.write("\n" * (name == "hint:") + painted(name, colour, sys.stderr) + said + "\n")
     sys.stderr.flush()
 
 
@@ -48,6 +52,35 @@ def report(error: StepdownError, *, as_json: bool, code: int | None = None) -> i
 def painted(text: str, colour: str, stream: TextIO) -> str:
     """Return the text in a colour, plain where the stream is no colour terminal or `NO_COLOR` is set."""
     return f"\x1b[{colour}m{text}\x1b[0m" if is_lively(stream) and not os.environ.get("NO_COLOR") else text
+
+
+def columns(stream: TextIO) -> int | None:
+    """Return how wide a terminal is, `COLUMNS` before what it says itself; None for what is no terminal."""
+    if not stream.isatty():
+        return None
+    told = os.environ.get("COLUMNS", "")
+    with suppress(OSError, ValueError):
+        return (int(told) if told.isdecimal() else 0) or os.get_terminal_size(stream.fileno()).columns or _USUAL
+    return _USUAL
+
+
+def measure_on(stream: TextIO) -> Measure | None:
+    """Return what says how many columns a text takes on a terminal, None for a stream that is none."""
+    if not stream.isatty():
+        return None
+    # Only a terminal has columns, and most commands write to none.
+    from rich.cells import cell_len
+
+    return cell_len
+
+
+def _folded(text: str, stream: TextIO) -> str:
+    """Return a text with its lines broken between words where the stream is a terminal that is narrower."""
+    width = columns(stream)
+    if width is None:
+        return text
+    measure = measure_on(stream)
+    return "\n".join(part for line in text.split("\n") for part in folded(line, width, measure or len))
 
 
 def is_lively(stream: TextIO) -> bool:

@@ -1,9 +1,9 @@
 """`stepdown completion`: the script by which a shell completes what is typed."""
 
+import sys
 from typing import Literal
 
 from stepdown.cli.completion_words import completion_words
-from stepdown.cli.console.terminal import show
 from stepdown.completion import SCRIPTS, read_table
 
 Shell = Literal["bash", "zsh", "fish"]
@@ -18,5 +18,5 @@ def completion(shell: Shell, /) -> int:
         The shell that is to complete words.
     """
     read_table(completion_words)  # so that the first Tab finds it in the cache
-    show(SCRIPTS[shell].rstrip())
+    sys.stdout.write(SCRIPTS[shell])
     return 0

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from stepdown.cli.console.grid_table import GridTable
+from stepdown.cli.console.tables import report_text
 from stepdown.cli.console.terminal import is_lively, say, say_error, show
 from stepdown.cli.first_problem import Solved, show_problem
 from stepdown.cli.grid import Players, tasks_of
@@ -80,7 +81,7 @@ def end(session: Session, first: Sequence[Solved]) -> int:
         return finish(session, as_json=False)
     runs = [session.store.run(result.run) for result in session.results if result.graded]
     if runs:
-        show(str(report(*runs, prices=session.prices)))
+        show(report_text(report(*runs, prices=session.prices)))
     # What the first problem took was sent before the runs, which found it in the store.
     sent = sent_by(first)
     calls, cached = (sum(getattr(result, name) for result in session.results) for name in ("calls", "cached"))

@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from stepdown.cli.console.browser import open_file
+from stepdown.cli.console.tables import report_text
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.cli.stored_runs import LAST, SelectionOptions, one_run, runs_of
@@ -144,7 +145,7 @@ def show_reports(reports: list[Report], options: ReportOptions, *, as_json: bool
         if as_json:
             show_json(one.to_json())
         else:
-            show(*([""] if index else []), one.to_markdown().rstrip() if options.md else str(one))
+            show(*([""] if index else []), one.to_markdown().rstrip() if options.md else report_text(one))
 
 
 def _write(reports: list[Report], options: ReportOptions) -> None:

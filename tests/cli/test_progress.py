@@ -1,0 +1,69 @@
+"""What the lines of a grid say of all its runs: how many are done, the time left, what is spent and what is to come."""
+
+import time
+
+import pytest
+
+from stepdown.cli.console.progress import AllMeter, Entry, Meter, Overall, SpendingMeter, meters_of
+from stepdown.methods import DIRECT
+from stepdown.models import Prices, ScriptedModel
+from stepdown.runner import Budget, LiveCounts, Task
+from stepdown.types import Usage
+from worlds import LastWord, sums
+
+
+def task(name: str = "openai/gpt-4o-mini") -> Task:
+    return Task(problems=sums(10), method=DIRECT, student=ScriptedModel(lambda *_: "1", name=name), grader=LastWord())
+
+
+def spending(*, paid: int, limit: float | None = None, name: str = "openai/gpt-4o-mini") -> SpendingMeter:
+    """Return the meter of a budget of which a command has used so many million tokens, after an earlier command's."""
+    budget = Budget(Prices(), money=limit)
+    budget.add(name, Usage(1_000_000, 0))
+    budget.add(name, Usage(paid * 1_000_000, 0), "a")
+    meter = SpendingMeter(budget)
+    meter.check(task(name))
+    return meter
+
+
+def counts(run: str, solved: int) -> LiveCounts:
+    return LiveCounts(run, 10, solved, solved, solved, started=time.monotonic() - 6000)
+
+
+def overall(*solved: int) -> Overall:
+    """Return what ten runs of ten problems have come to, of which some have begun."""
+    made = Overall({str(n): Entry(task(), 10) for n in range(10)})
+    for run, number in enumerate(solved):
+        made.put(counts(str(run), number))
+    return made
+
+
+def test_all_runs_of_a_grid_are_one_line_with_runs_time_and_money_left() -> None:
+    made = overall(10, 10, 5)
+    meter = AllMeter(made, spending(paid=10, limit=20.0))
+    meter.began = 0
+    line = meter.line(made.sums)
+    assert line.startswith("all 10 runs: 25/100 · right 25/25 · 2 of 10 runs done · 5.0 h left · ")
+    assert line.endswith(" · 11.00 M tokens · $1.65 of $20.00, about $4.50 to go")
+
+
+def test_what_an_earlier_command_paid_is_not_what_is_to_come() -> None:
+    assert spending(paid=0).text(5, 5).endswith("· $0.15")
+
+
+@pytest.mark.parametrize(("solved", "waiting"), [(0, 10), (10, 0)])
+def test_nothing_is_foretold_before_the_first_problem_and_after_the_last(solved: int, waiting: int) -> None:
+    assert "to go" not in spending(paid=10).text(solved, waiting)
+
+
+def test_an_unknown_price_foretells_nothing() -> None:
+    said = spending(paid=10, name="nobody/knows").text(5, 5)
+    assert said.endswith("cost unknown") and "to go" not in said
+
+
+def test_one_run_of_several_does_not_foretell_the_money_of_all() -> None:
+    meters = meters_of(spending(paid=10), {"a": Entry(task(), 10), "b": Entry(task(), 10)})
+    assert [one.alone for one in meters.values()] == [False, False]
+    assert "to go" not in meters["a"].line(counts("a", 5)) and "to go" in Meter("a", spending(paid=10)).line(
+        counts("a", 5)
+    )
