@@ -6,16 +6,16 @@ import threading
 from contextlib import suppress
 from importlib import import_module
 
-from stepdown.completion import COMPLETE, Table, complete
+from stepdown.completion import COMPLETE, WordTable, complete
 
 INTERRUPTED = 130
 # How the names of threads begin that load a model.
 LOADER = "load model"
 
 
-def make_table() -> Table:
+def make_table() -> WordTable:
     """Return what can be typed, from the commands themselves."""
-    made: Table = import_module("stepdown.cli.completion_words").completion_words()
+    made: WordTable = import_module("stepdown.cli.completion_words").completion_words()
     return made
 
 

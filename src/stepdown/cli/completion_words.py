@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from cyclopts import App
 
 from stepdown.cli import VERBS, app
-from stepdown.completion import SCRIPTS, OptionWords, Table, VerbWords
+from stepdown.completion import SCRIPTS, OptionWords, VerbWords, WordTable
 from stepdown.corpus import TARGETS
 from stepdown.corpus.selection import FILTERS
 from stepdown.exchange import FORMATS, TUNING_FORMATS
@@ -45,7 +45,7 @@ _TAKES = {
 }
 
 
-def completion_words() -> Table:
+def completion_words() -> WordTable:
     """Return all that can be typed; nothing is asked over a network, and no plugin is loaded."""
     return {"verbs": {verb: _verb(app[verb]) for verb in VERBS}, "values": _values()}
 

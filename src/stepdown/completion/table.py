@@ -30,21 +30,21 @@ class VerbWords(TypedDict):
     commands: "dict[str, VerbWords]"
 
 
-class Table(TypedDict):
+class WordTable(TypedDict):
     """All verbs, and the words that never change on a machine, by kind."""
 
     verbs: dict[str, VerbWords]
     values: dict[str, list[str]]
 
 
-Makes = Callable[[], Table]
+Makes = Callable[[], WordTable]
 
 
-def read_table(make: Makes) -> Table:
+def read_table(make: Makes) -> WordTable:
     """Return the table of this installation, from the cache, or made and put there."""
     path = _folder() / f"words-{_mark()}.json"
     with suppress(OSError, ValueError):
-        table: Table = json.loads(path.read_bytes())
+        table: WordTable = json.loads(path.read_bytes())
         return table
     table = make()
     with suppress(OSError):
