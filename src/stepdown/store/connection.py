@@ -14,6 +14,9 @@ _LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
 # Where the folder or disk, not the file, is what SQLite cannot write to.
 _UNWRITABLE = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_PERM", "SQLITE_AUTH")
 
+# To Python, SQLite's numbered placeholders are names: from 3.12 on it warns of values that have none.
+_NUMBERED = "?1"
+
 MEND = (
     "`stepdown store check` says what is damaged, `stepdown store copy NEW` saves what can be read; "
     "or give another place with --store PATH or STEPDOWN_STORE"
@@ -35,13 +38,13 @@ class StoreCursor(sqlite3.Cursor):
 
     def execute(self, statement: str, values: Any = ()) -> Self:  # noqa: D102
         try:
-            return super().execute(statement, values)
+            return super().execute(statement, _by_number(values) if _NUMBERED in statement else values)
         except _ERRORS as error:
             raise explained(error, self.connection) from error
 
     def executemany(self, statement: str, rows: Iterable[Any]) -> Self:  # noqa: D102
         try:
-            return super().executemany(statement, rows)
+            return super().executemany(statement, map(_by_number, rows) if _NUMBERED in statement else rows)
         except _ERRORS as error:
             raise explained(error, self.connection) from error
 
@@ -77,6 +80,11 @@ class StoreConnection(sqlite3.Connection):
 
     def executemany(self, statement: str, rows: Iterable[Any]) -> StoreCursor:  # noqa: D102
         return StoreCursor(self).executemany(statement, rows)
+
+
+def _by_number(values: Iterable[Any]) -> dict[str, Any]:
+    """Return values by their number from 1."""
+    return {str(number): value for number, value in enumerate(values, 1)}
 
 
 def explained(error: Exception, db: sqlite3.Connection) -> Exception:
