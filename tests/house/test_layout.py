@@ -30,7 +30,7 @@ FLOORS = {
         ),
         0,
     ),
-    **dict.fromkeys(("custom", "hosts", "object_stores", "methods", "plugins", "workers"), 0),
+    **dict.fromkeys(("custom", "hosts", "alignment", "object_stores", "methods", "plugins", "workers"), 0),
     **dict.fromkeys(("models", "problems", "graders", "stats", "store", "completion"), 1),
     **dict.fromkeys(("runner", "corpus"), 2),
     **dict.fromkeys(("audits", "exchange", "measuring"), 3),

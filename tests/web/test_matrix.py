@@ -5,9 +5,10 @@ from html import unescape
 
 import pytest
 
-from run_pages import HOSTILE, problem, put, put_run
+from run_pages import HOSTILE, problem, put, put_run, trace
 from served import get
 from stepdown.store import Run, Store
+from stepdown.types import Grade, Plan
 from stepdown.web.views.word_diff import word_diff
 
 
@@ -87,3 +88,27 @@ def test_long_texts_are_compared_by_lines_first_and_cut() -> None:
     words = word_diff("".join(lines), "".join([*lines[:20], "Line 20 says 0.\n", *lines[21:]]))
     assert [one.text for one in words.before if one.kind == "gone"] == ["140"]
     assert word_diff("a" * 30_000, "").left_out == 10_000
+
+
+PLAN = Plan("1. Count Ada's pears.\n2. Add the pear she finds.\n3. Halve the sum.", "openai/gpt-4o")
+
+
+def put_planned(store: Store, text: str, *, student: str) -> Run:
+    run = put_run(store, "", method="trace-of-thought", student=student, teacher="openai/gpt-4o")
+    run.put_trace(0, trace(problem(1), text, plan=PLAN), source=student)
+    run.put_grades([(0, 0, Grade("right", "2", "", "default@2"))])
+    return run
+
+
+def test_a_trace_shows_which_part_follows_which_step_and_what_none_does(store: Store, site: str) -> None:
+    run = put_planned(store, "1. Ada has 1 pear.\n2. With the pear she finds: 1 + 1 = 2.", student="small")
+    page = unescape(get(f"{site}/runs/{run.id}/traces/sums/test/1").text)
+    assert '<a class="of" href="#step-2" aria-label="follows step 2">2</a>' in page
+    assert "2 of 3 steps done, 1 skipped?" in page and 'title="no part is like it">skipped?' in page
+
+
+def test_two_attempts_by_one_plan_are_lined_up_step_by_step(store: Store, site: str) -> None:
+    first = put_planned(store, "1. Ada has 1 pear.\n2. Add the pear: 1 + 1 = 2.", student="small")
+    other = put_planned(store, "1. Ada's pears: 1.\n2. She finds: 1 + 1 = 2.\n3. Halve it: 2 / 2 = 1.", student="big")
+    page = get(f"{site}/runs/{first.id}/solved/sums/test/1?by={other.id}").text
+    assert "Step by step" in page and page.count('class="of-step"') == 5 and page.count("skipped?<") == 1

@@ -16,6 +16,7 @@ from stepdown.web.security.scrubbing import scrub
 from stepdown.web.state import State
 from stepdown.web.views.addresses import address, place_of
 from stepdown.web.views.edit_queue import changes, gains, side_of, words_of
+from stepdown.web.views.lined_up import lined_up, shared_steps
 
 
 def solve_jobs_of(request: Request) -> SolveJobs:
@@ -44,7 +45,11 @@ def pair(store: Store, runs: tuple[str, str], ids: tuple[str, str], prices: Pric
     values = sides(store, runs, ids, prices)
     before, after = store.run(runs[0]), store.run(runs[1])
     ordinal, trace, _ = before.attempts(ids[0])[0]
+    firsts = [values[side].attempts[0][0] for side in ("before", "after")]
+    same = trace.plan is not None and firsts[0].plan is not None and values["before"].steps == values["after"].steps
     return values | {
+        "shared": shared_steps(trace.plan, [one.solution or "" for one in firsts]) if trace.plan and same else (),
+        "apart": () if same else tuple(lined_up(one.plan, one.solution) for one in firsts),
         "again": after.settings.plans == SOURCE + before.id,
         "settings": (before.settings, after.settings),
         "ids": ids,

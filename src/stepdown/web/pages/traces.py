@@ -35,6 +35,7 @@ from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import asked_of, chosen_of, number, query
 from stepdown.web.views.addresses import place_of
 from stepdown.web.views.excerpts import LONGEST, Excerpt, excerpt, found_in
+from stepdown.web.views.lined_up import LinedUp, lined_up, place_in
 
 SAMPLES = 100
 
@@ -75,6 +76,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     copied_from: str
     remarks: tuple[Annotation, ...]
     extra: str
+    lined: LinedUp | None = None
 
     @property
     def grade(self) -> Grade:
@@ -99,12 +101,15 @@ def describe(run: Run, prices: Prices, problem: str, sample: int, chosen: TraceF
     current = [one for one in grades if one.grader == run.grader] or [grade]
     before, after = neighbours(run, chosen, (ordinal, sample))
     solved = trace.solution is not None
+    text = found_in(trace.problem, trace.solution, grade) if trace.solution is not None else None
+    where = place_in(text) if text else None
     return Shown(
         run=run,
         trace=trace,
         grades=(*current, *(one for one in grades if one not in current)),
         calls=tuple(_calls(run, trace, payers(run, ordinal, sample), prices)),
-        solution=found_in(trace.problem, trace.solution, grade) if trace.solution is not None else None,
+        solution=text,
+        lined=lined_up(trace.plan, trace.solution, where) if where is not None else None,
         samples=tuple(samples[:SAMPLES]),
         before=before,
         after=after,
