@@ -83,29 +83,29 @@ def align(plan: str | Sequence[str], solution: str) -> Alignment:
         steps = tuple(PlanStep(at, text, (at - 1,)) for at, text in enumerate(plan, 1))[:100]
     pieces = segments(solution)
     likeness = Likeness([step.text for step in steps])
-    told = _restated(pieces, steps, likeness)
-    rest = pieces[told:]
+    opening = _restated(pieces, steps, likeness)
+    rest = pieces[opening:]
     some = placed(rest, steps, likeness, trust=trust_of(rest, steps, likeness))
-    parts = _parts([*(Placed(piece, None, 0.0) for piece in pieces[:told]), *some], told)
+    parts = _parts([*(Placed(piece, None, 0.0) for piece in pieces[:opening]), *some], opening)
     return Alignment(
         tuple(_followed(place, step, parts, likeness, solution) for place, step in enumerate(steps)), parts
     )
 
 
 def _restated(pieces: Sequence[Segment], steps: Sequence[PlanStep], likeness: Likeness) -> int:
-    """Return how many pieces at the start only say the plan again before its numbers begin anew; 0 where none do."""
+    """Return how many pieces at the start only say the plan again before its numbers begin again; 0 where none do."""
     numbered = [at for at, piece in enumerate(pieces) if piece.number is not None]
-    anew = [at for before, at in itertools.pairwise(numbered)
+    restarts = [at for before, at in itertools.pairwise(numbered)
             if (pieces[at].number or 0) <= 1 < (pieces[before].number or 0)]  # fmt: skip
-    if not anew or not steps:
+    if not restarts or not steps:
         return 0
-    told = " ".join(piece.text for piece in pieces[: anew[-1]])
-    one = features(told)
+    opening = " ".join(piece.text for piece in pieces[: restarts[-1]])
+    one = features(opening)
     covered = sum(likeness.cover(one, place) for place in range(len(steps))) / len(steps)
-    return anew[-1] if covered > _REPEATED and not one.computes else 0
+    return restarts[-1] if covered > _REPEATED and not one.computes else 0
 
 
-def _parts(some: Sequence[Placed], told: int) -> tuple[SolutionPart, ...]:
+def _parts(some: Sequence[Placed], opening: int) -> tuple[SolutionPart, ...]:
     """Join pieces of one step, or of one kind without a step, that follow each other."""
     concludes = _conclusion(some)
     last = max((at for at, one in enumerate(some[:concludes]) if one.step is not None), default=-1)
@@ -116,7 +116,7 @@ def _parts(some: Sequence[Placed], told: int) -> tuple[SolutionPart, ...]:
         if at >= concludes:
             step, kind = None, "answer"
         elif step is None:
-            kind = kind_of(piece, features(piece.text), first=at < max(first, told), ending=at > last)
+            kind = kind_of(piece, features(piece.text), first=at < max(first, opening), ending=at > last)
         if found and (found[-1].step, found[-1].kind) == (step, kind):
             found[-1] = msgspec.structs.replace(found[-1], end=piece.end)
         else:

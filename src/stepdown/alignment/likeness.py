@@ -48,7 +48,7 @@ _REFERRED = re.compile(r"\bsteps?\s*\#?\d+(?:\s*(?:,|and|&|to|-|or)\s*\d+)*", re
 
 class Features(msgspec.Struct, frozen=True):
     """What a text is compared by: `terms` are words and numbers; `digits` the numbers not in words. `operations` are
-    said or written, `signs` written, `sure` those it commands; `computes`: it holds an equation or a sign.
+    in words or written, `signs` written, `sure` those it commands; `computes`: it holds an equation or a sign.
     """
 
     terms: frozenset[str]
@@ -66,13 +66,13 @@ def features(text: str) -> Features:
     digits = {number(one) for one in _NUMBER.findall(text)}
     numbers = digits | {_COUNTS[word] for word in words if word in _COUNTS}
     signs = {_SIGNS[one] for some in _SIGNED.findall(text) for one in some if one}
-    said = {_OPERATION_OF[word] for word in words if word in _OPERATION_OF}
+    by_word = {_OPERATION_OF[word] for word in words if word in _OPERATION_OF}
     terms = {stem(word) for word in words if word not in _SILENT and word not in _COUNTS and len(word) > 1}
     return Features(
         terms=frozenset(terms | numbers),
         numbers=frozenset(numbers),
         digits=frozenset(digits),
-        operations=frozenset(signs | said),
+        operations=frozenset(signs | by_word),
         signs=frozenset(signs),
         sure=frozenset(_SURELY[word] for word in words if word in _SURELY),
         computes="=" in text or bool(signs),

@@ -54,8 +54,8 @@ def plan_steps(text: str) -> tuple[PlanStep, ...]:
             own.append(at)
         mark = marks[first]
         assert mark is not None, "a numbered line has a mark"
-        said = [lines[first][0][mark[1] :], *(lines[at][0] for at in own[1:])]
-        steps.append(PlanStep(mark[0], " ".join(map(_bare, said)).strip(), tuple(own)))
+        texts = [lines[first][0][mark[1] :], *(lines[at][0] for at in own[1:])]
+        steps.append(PlanStep(mark[0], " ".join(map(_bare, texts)).strip(), tuple(own)))
     return tuple(steps[:MOST_STEPS])
 
 
