@@ -37,6 +37,9 @@ VERBS = {
     "report": """Compare runs: accuracy with intervals, paired tests, tokens and money.
 
     Without runs, every run of the store is reported, one report for each data set.""",
+    "show": """What an id, a name or a path is, and the commands that lead on.
+
+    Takes whatever this program prints: runs, traces, calls, problems, fingerprints, tags, corpora, students.""",
     "traces": """What was asked and answered, problem by problem, with the grade and its reason.""",
     "plans": """List, show, edit or export the plans of a run.
 
@@ -65,6 +68,9 @@ VERBS = {
     "keep": """Keep some chains of a corpus: right ones, distinct ones, so many per problem.
 
     Filters work in their order, each on what the one before it kept.""",
+    "chains": """Look at a corpus: its chains, and by which filter each would be dropped.
+
+    Reads a problem at a time, however large the corpus is; nothing is written.""",
     "train": """Train a small student on a corpus; dev problems choose the checkpoint.
 
     A training that was killed goes on where it stopped with the same command.""",
@@ -108,6 +114,7 @@ _MANY = {
     "audit": "[RUN...]",
     "import": "[FILE...]",
     "keep": "CORPUS [FILTER...]",
+    "chains": "CORPUS [FILTER...]",
     "help": "[VERB]",
     "init": "[FILE]",
     "export": "RUN|CORPUS|STUDENT [RUN...]",

@@ -50,6 +50,7 @@ GROUPS = {
     },
     "read": {
         "report": VerbEntry("runs side by side: accuracy, tests, tokens, money", "stepdown report --html report.html"),
+        "show": VerbEntry("what an id, a name or a path is", "stepdown show RUN/gsm8k/test/12"),
         "traces": VerbEntry("what was asked and answered", "stepdown traces RUN --where wrong -n 3"),
         "plans": VerbEntry("show, edit or export plans", "stepdown plans RUN --edit gsm8k/test/12"),
         "audit": VerbEntry("leaks, faulty plans, who is to blame", "stepdown audit RUN"),
@@ -62,6 +63,7 @@ GROUPS = {
         "keep": VerbEntry(
             "filters that keep some of them", "stepdown keep chains right distinct per-problem=5 --out kept"
         ),
+        "chains": VerbEntry("look at chains, and why filters drop them", "stepdown chains kept right --where dropped"),
         "train": VerbEntry("a student from a corpus", "stepdown train kept --base smollm2-135m --out students/smol"),
         "study": VerbEntry(
             "train and test a grid of students",

@@ -29,6 +29,7 @@ from stepdown.store.labels import (
     tag,
     untag,
 )
+from stepdown.store.lookup import FoundCall, calls_called, runs_with_fingerprint, traces_of_problem, traces_with_call
 from stepdown.store.lost_calls import LostCall, lost_calls, put_lost_calls
 from stepdown.store.measurements import MeasuredRequest, measured_requests
 from stepdown.store.opening import PATIENCE
@@ -110,6 +111,7 @@ __all__ = [
     "DecidedReview",
     "Decision",
     "Edit",
+    "FoundCall",
     "GradeBlock",
     "Locked",
     "LostCall",
@@ -148,6 +150,7 @@ __all__ = [
     "blocks_of",
     "call_key",
     "call_keys",
+    "calls_called",
     "carry_over",
     "check_name",
     "check_shard",
@@ -197,6 +200,7 @@ __all__ = [
     "review_decision",
     "run_labels",
     "run_version",
+    "runs_with_fingerprint",
     "search_traces",
     "servers_of",
     "shards_of",
@@ -208,6 +212,8 @@ __all__ = [
     "trace_keys",
     "trace_line",
     "trace_places",
+    "traces_of_problem",
+    "traces_with_call",
     "unfindable_key",
     "unpacked",
     "unsigned",

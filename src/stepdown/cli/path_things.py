@@ -1,0 +1,106 @@
+"""What a path is: a corpus, a student, a study, a store or a file; and what the catalogue names."""
+
+from pathlib import Path
+from shlex import quote
+
+from stepdown.cli.known_things import KnownThing
+from stepdown.corpus import CARD as CORPUS_CARD
+from stepdown.corpus import read_card as read_corpus
+from stepdown.models.weights import CARD as STUDENT_CARD
+from stepdown.models.weights import CATALOGUE, WEIGHTS
+from stepdown.models.weights import read_card as read_student
+from stepdown.problems import datasets
+from stepdown.text import counted, percent
+
+_DATA = frozenset({".jsonl", ".json", ".csv", ".tsv", ".parquet"})
+_SQLITE = b"SQLite format 3\x00"
+STUDY = "study.json"
+OTHER = "path"
+
+
+def thing_at(path: Path) -> KnownThing | None:
+    """Return what lies at a path, or what the catalogue or the list of data sets has by this name; None for neither.
+
+    Raises `UsageError` for a card that is broken.
+    """
+    try:
+        if path.is_dir():
+            return _folder(path)
+        if path.is_file():
+            return _file(path)
+    except OSError:  # a name that no file can have
+        return None
+    return _listed(str(path))
+
+
+def _folder(path: Path) -> KnownThing | None:
+    place = quote(str(path))
+    if (path / WEIGHTS).is_file():
+        return _student(path)
+    if (path / CORPUS_CARD).is_file():
+        card = read_corpus(path)
+        facts = {
+            "data set": card.dataset,
+            "chains": f"{counted(card.chains, card.row)} for {counted(card.problems, 'problem')}",
+            "right": f"{card.right} of {card.graded}, {percent(card.right / card.graded if card.graded else None)} %",
+            "teachers": ", ".join(card.teachers),
+            "fingerprint": card.fingerprint,
+        }
+        leads: tuple[str, ...] = (
+            f"stepdown chains {place} right --where dropped",
+            f"stepdown keep {place} right --out kept",
+            f"stepdown train {place} --base smollm2-135m --out students/new",
+        )
+        return KnownThing(kind="corpus", id=str(path), about=facts, next=leads)
+    if (path / STUDY).is_file():
+        students = [one for one in sorted(path.iterdir()) if (one / STUDENT_CARD).is_file()]
+        facts = {"students": ", ".join(one.name for one in students[:8]) + " and more" * (len(students) > 8)}
+        leads = tuple(f"stepdown show {quote(str(one))}" for one in students[:1])
+        return KnownThing(kind="study", id=str(path), about=facts, next=leads)
+    return KnownThing(kind=OTHER, id=str(path), about={"what": "a folder; no corpus, student or study"})
+
+
+def _student(path: Path) -> KnownThing:
+    card, place = read_student(path), quote(str(path))
+    facts = {}
+    if card is not None:
+        facts = {
+            "base": card.base,
+            "method": card.method,
+            "step": f"{card.step} of {card.steps}, chosen by dev problems",
+            "tested": ", ".join(f"{one.dataset} {one.right} of {one.graded}" for one in card.test),
+        }
+    leads = (f"stepdown run wordsums -n 20 --student {place}", f"stepdown export {place} --to gguf --out student.gguf")
+    return KnownThing(kind="student", id=str(path), about=facts, next=leads)
+
+
+def _file(path: Path) -> KnownThing:
+    place = quote(str(path))
+    with path.open("rb") as file:
+        is_store = file.read(len(_SQLITE)) == _SQLITE
+    if is_store:
+        leads: tuple[str, ...] = (f"stepdown runs --store {place}", f"stepdown store check --store {place}")
+        return KnownThing(kind="store", id=str(path), about={"bytes": f"{path.stat().st_size:,}"}, next=leads)
+    if path.suffix in _DATA:
+        leads = (f"stepdown run {place} -n 5 --student MODEL", f"stepdown import {place}")
+        return KnownThing(kind="file", id=str(path), about={"what": "problems, or traces of others"}, next=leads)
+    if path.suffix == ".gguf":
+        leads = (f"stepdown run wordsums -n 5 --student {place}",)
+        return KnownThing(kind="model", id=str(path), about={"what": "weights in a GGUF file"}, next=leads)
+    return KnownThing(kind=OTHER, id=str(path), about={"bytes": f"{path.stat().st_size:,}"})
+
+
+def _listed(name: str) -> KnownThing | None:
+    """Return a data set or a model of the catalogue by its name."""
+    for one in datasets():
+        if one.name == name:
+            facts = {"answers": one.kind, "splits": ", ".join(one.splits), "licence": one.licence, "source": one.source}
+            return KnownThing(
+                kind="data set", id=name, about=facts, next=(f"stepdown run {name} -n 5 --student MODEL",)
+            )
+    for weights in CATALOGUE:
+        if name.removeprefix("embedded/") == weights.name:
+            model = f"embedded/{weights.name}"
+            leads = (f"stepdown models get {weights.name}", f"stepdown run wordsums -n 5 --student {model}")
+            return KnownThing(kind="model", id=model, about={"for": weights.role}, next=leads)
+    return None
