@@ -24,7 +24,7 @@ Judged = tuple[Chain, str]
 
 @Parameter(name="*", group=CHOICE)
 @dataclass(frozen=True, kw_only=True)
-class ChainOptions:
+class ChosenChains:
     """Which chains.
 
     Parameters
@@ -48,7 +48,7 @@ class ChainOptions:
     seed: int = 0
 
 
-OPTIONS = ChainOptions()
+OPTIONS = ChosenChains()
 
 
 class ShownChain(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +69,7 @@ class ShownChain(msgspec.Struct, frozen=True, kw_only=True):
     dropped_by: str
 
 
-def chains(corpus: Path, /, *filters: str, options: ChainOptions = OPTIONS, json: Json = False) -> int:
+def chains(corpus: Path, /, *filters: str, options: ChosenChains = OPTIONS, json: Json = False) -> int:
     """Show the chains of a corpus, problem by problem.
 
     Parameters
@@ -128,7 +128,7 @@ def _groups(source: Corpus, problem: str) -> Iterator[list[Chain]]:
         )
 
 
-def _chosen(judged: list[Judged], options: ChainOptions) -> Iterator[Judged]:
+def _chosen(judged: list[Judged], options: ChosenChains) -> Iterator[Judged]:
     words = options.grep.casefold()
     for chain, by in judged:
         if options.where and (options.where == "kept") == bool(by):
