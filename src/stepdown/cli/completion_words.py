@@ -28,6 +28,7 @@ _TAKES = {
     **dict.fromkeys(("tag", "tags"), "tag"),
     "source": "run|corpus|student",
     "more": "run",
+    "word": "run|corpus|student|file",
     "corpus": "corpus",
     "filters": "filters",
     "keep": "filters",

@@ -1,7 +1,6 @@
 """One command's runs from the first call to the last: budget, progress, interruptions, and what became of each."""
 
 import os
-import secrets
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -18,6 +17,7 @@ from stepdown.cli.grid import Players
 from stepdown.cli.parts import Parts
 from stepdown.cli.progress_lines import ProgressLines
 from stepdown.cli.run_summaries import Paid, Result, result_of
+from stepdown.cli.unused_options import command_mark
 from stepdown.errors import Interrupted, StepdownError, UsageError
 from stepdown.loops import run_loop
 from stepdown.models import Prices
@@ -118,7 +118,7 @@ class Session:
     def work(self) -> None:
         """Run all tasks; what was answered is kept whatever happens."""
         self.players.fetch()
-        self._command, began = secrets.token_hex(8), time.monotonic()
+        self._command, began = command_mark(), time.monotonic()
         self.solve(self.screen)
         self.seconds = time.monotonic() - began
         for run in self.settings:

@@ -1,5 +1,6 @@
 """Options that would change nothing are refused: who gives one believes that it does something."""
 
+import os
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import fields
@@ -13,6 +14,7 @@ from stepdown.errors import UsageError
 # The options that stand on the command line under way, such as `--top-p`: one typed at its default counts as given.
 _SHORT = {"-n": "--limit", "-j": "--jobs", "-m": "--model"}
 _typed: ContextVar[frozenset[str]] = ContextVar("typed options", default=frozenset())
+_command: ContextVar[str] = ContextVar("command", default="")
 
 
 def note_typed(tokens: Sequence[str]) -> None:
@@ -20,6 +22,12 @@ def note_typed(tokens: Sequence[str]) -> None:
     words = tokens[: [*tokens, "--"].index("--")]
     named = (word.partition("=")[0].replace("_", "-") for word in words if word.startswith("-"))
     _typed.set(frozenset(_SHORT.get(name, name) for name in named))
+    _command.set(os.urandom(8).hex())
+
+
+def command_mark() -> str:
+    """Return a word of its own for the command under way, which all its runs have in common."""
+    return _command.get() or os.urandom(8).hex()
 
 
 def given(options: Any, *names: str) -> list[str]:

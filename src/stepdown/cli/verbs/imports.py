@@ -1,6 +1,5 @@
 """`stepdown import`: trace files into runs, files of chains into a corpus."""
 
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from stepdown.cli.console.passes import telling
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.corpus_summaries import show_corpus
 from stepdown.cli.options import CHOICE, Buckets, Flag, OutputOptions
-from stepdown.cli.unused_options import given, refuse
+from stepdown.cli.unused_options import command_mark, given, refuse
 from stepdown.cli.work_options import WorkOptions
 from stepdown.errors import UsageError
 from stepdown.exchange import import_corpus, import_traces
@@ -87,10 +86,9 @@ def imports(
         with work.open() as workers:
             return _corpus(files, options.out, options, workers, as_json=output.json)
     with output.open() as store:
-        command = secrets.token_hex(8)
         for file in files:
             run = import_traces(file, store=store)
-            note_command([run], command)
+            note_command([run], command_mark())
             keep_audits(output.store_path, [run.id], progress=telling("leaks and faults", "traces"))
             if output.json:
                 show_json(Imported(run.id, str(file), len(run)))

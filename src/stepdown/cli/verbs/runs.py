@@ -212,27 +212,27 @@ def note_run(run: str, text: str | None = None, /, *, output: OutputOptions = OU
     usage="Usage: stepdown runs hide RUN... [OPTIONS]",
     help="Leave runs out of lists, reports and pages; `--all` still shows them, and so does who names them.",
 )
-def hide(*names: str, output: OutputOptions = OUTPUT) -> int:
+def hide(*runs: str, output: OutputOptions = OUTPUT) -> int:
     """Leave runs out of lists, reports and pages; `--all` still shows them, and so does who names them.
 
     Parameters
     ----------
-    names
+    runs
         Runs, or what stands for several: a data set, `@last`, `@TAG`.
     """
-    return _hide(names, output, hidden=True)
+    return _hide(runs, output, hidden=True)
 
 
 @app.command(name="show", usage="Usage: stepdown runs show RUN... [OPTIONS]", help="Show runs again that were hidden.")
-def show_again(*names: str, output: OutputOptions = OUTPUT) -> int:
+def show_again(*runs: str, output: OutputOptions = OUTPUT) -> int:
     """Show runs again that were hidden.
 
     Parameters
     ----------
-    names
+    runs
         Runs, or what stands for several: a data set, `@last`, `@TAG`.
     """
-    return _hide(names, output, hidden=False)
+    return _hide(runs, output, hidden=False)
 
 
 def _hide(names: tuple[str, ...], output: OutputOptions, *, hidden: bool) -> int:
@@ -286,18 +286,18 @@ REMOVAL = RemovalOptions()
     usage="Usage: stepdown runs rm RUN... [OPTIONS]",
     help="Take runs out of the store. It says what would go and asks; what was paid for is kept, and found again.",
 )
-def rm(*names: str, options: RemovalOptions = REMOVAL, output: OutputOptions = OUTPUT) -> int:
+def rm(*runs: str, options: RemovalOptions = REMOVAL, output: OutputOptions = OUTPUT) -> int:
     """Take runs out of the store. It says what would go and asks; what was paid for is kept, and found again.
 
     Parameters
     ----------
-    names
+    runs
         Runs, or what stands for several: a data set, `@last`, `@TAG`.
     """
-    if not names:
+    if not runs:
         raise UsageError("no run is given", "`stepdown runs` lists them")
     with output.reopen() as store:
-        found = runs_of(store, names)
+        found = runs_of(store, runs)
         would = removal_of(store, found, calls=options.calls)
         costs = [Prices(options.prices).cost(model, usage) for model, usage in store.paid(would.runs)]
         say(*_words(would, [listed(run, labels=run_labels(run)) for run in found], costs))
