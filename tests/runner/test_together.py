@@ -13,7 +13,6 @@ from stepdown.errors import EndpointRefused, Interrupted
 from stepdown.models import ScriptedModel
 from stepdown.reports import report
 from stepdown.runner import Budget, RunOutcome, Stop, Task, run_task, run_tasks, run_together
-from stepdown.runner.together import FEW
 from stepdown.store import Store
 from stepdown.types import Capabilities, Messages, Model, Reply, Sampling
 from worlds import TRACED, Cents, LastWord, direct, solver, student, sums, teacher
@@ -161,34 +160,3 @@ def test_tasks_of_a_program_run_at_once_and_none_is_nothing(store: Store) -> Non
     outcomes = run_tasks([direct(4, small), direct(4, small, sampling=Sampling(max_tokens=7))], store)
     assert [outcome.counts.right for outcome in outcomes] == [4, 4] and small.most == 8
     assert run_tasks([], store) == []
-
-
-def test_a_run_with_a_head_start_has_a_problem_right_before_the_others_ask(store: Store) -> None:
-    model, rights = Watched(width=32), list[tuple[str, int]]()
-    tasks = [direct(8, model, sampling=Sampling(max_tokens=most)) for most in (50, 60, 70)]
-    outcomes = together(tasks, store, first=2, progress=lambda counts: rights.append((counts.run, counts.right)))
-    *_, lead = [outcome.run.id for outcome in outcomes]
-    assert rights.index((lead, 1)) < min(at for at, (run, right) in enumerate(rights) if run != lead and right)
-    assert [run.id for run in store.runs()] == [outcome.run.id for outcome in outcomes]
-
-
-def test_few_problems_are_begun_of_a_head_start_so_that_the_first_ends_soon(store: Store) -> None:
-    leader = Watched("leader", width=32)
-    most: list[int] = []
-    together(
-        [direct(8, student()), direct(8, leader)], store, first=1, progress=lambda counts: most.append(leader.most)
-    )
-    assert next(filter(None, most)) == FEW < max(most)
-
-
-def test_a_head_start_ends_where_nothing_is_right(store: Store) -> None:
-    wrong = ScriptedModel(lambda *_: "Answer: none", "wrong")
-    outcomes = together([direct(6, student()), direct(6, wrong)], store, first=1)
-    assert [outcome.counts.right for outcome in outcomes] == [6, 0]
-
-
-def test_a_head_start_of_a_run_that_has_all_its_problems_keeps_nothing_from_the_others(store: Store) -> None:
-    tasks = [direct(6, student("a")), direct(6, student("b")), direct(6, student("c"))]
-    assert [outcome.counts.calls for outcome in together(tasks[2:], store)] == [6]
-    outcomes = together(tasks, store, first=2)
-    assert [(outcome.counts.right, outcome.counts.calls) for outcome in outcomes] == [(6, 6), (6, 6), (6, 0)]

@@ -22,7 +22,7 @@ from stepdown.errors import Interrupted, StepdownError, UsageError
 from stepdown.loops import run_loop
 from stepdown.models import Prices
 from stepdown.reports import report
-from stepdown.runner import Budget, LiveCounts, ProgressCallback, Stop, Task, run_together
+from stepdown.runner import Budget, LiveCounts, Stop, Task, run_together
 from stepdown.settings import BudgetSettings
 from stepdown.store import (
     NO_LABELS,
@@ -43,9 +43,9 @@ MOST_LINES = 10
 class Session:
     """Runs tasks at once within one budget; `results` and `stopped` say what became of them.
 
-    At a `reviewer` a person decides on each plan while a run goes on: then one task runs after another. `watch` is told
-    the counts of a run as they grow, beside the `screen`; the task at `first` gets a head start. `parts` are processes
-    that do the work in place of this one. Runs are called by the `labels`, besides what they are called already.
+    At a `reviewer` a person decides on each plan while a run goes on: then one task runs after another. `parts` are
+    processes that do the work in place of this one. Runs are called by the `labels`, besides what they are called
+    already.
     """
 
     def __init__(
@@ -55,13 +55,11 @@ class Session:
         money: BudgetSettings,
         *,
         reviewer: ReviewPrompt | None = None,
-        first: int | None = None,
         parts: Parts | None = None,
         labels: RunLabels = NO_LABELS,
     ) -> None:
-        self.reviewer, self.first, self.parts, self.labels = reviewer, first, parts, labels
+        self.reviewer, self.parts, self.labels = reviewer, parts, labels
         self._command, self._labelled = "", set[str]()
-        self.watch: ProgressCallback | None = None
         self.tasks, self.players, self.store = tasks, players, players.store
         self.prices = Prices(money.prices)
         self.budget = Budget(self.prices, money=money.budget, tokens=money.max_tokens_total)
@@ -155,9 +153,7 @@ class Session:
                     for run in self._counts:
                         self.store.run(run).refresh()
                 else:
-                    await run_together(
-                        tasks, self.store, budget=self.budget, progress=self._follow, stop=self.stop, first=self.first
-                    )
+                    await run_together(tasks, self.store, budget=self.budget, progress=self._follow, stop=self.stop)
         except StepdownError as error:
             self.stop(error)
         for run, lines in self._lines.items():
@@ -186,8 +182,6 @@ class Session:
                 every = max(1.0, len(self.settings) / MOST_LINES)
                 self._lines[run] = ProgressLines(self.store, self.settings[run], self.prices, every=every)
             self._lines[run].update(counts, last=counts.solved >= counts.total)
-        if self.watch is not None:
-            self.watch(counts)
 
     def _keep(self, name: str, counts: LiveCounts) -> None:
         spent = self.budget.by_run[name]

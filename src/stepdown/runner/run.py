@@ -38,13 +38,11 @@ async def run_together(
     budget: Budget | None = None,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
-    first: int | None = None,
 ) -> list[RunOutcome]:
     """Run tasks at once within one budget, and return what became of those that began, in the order of the tasks.
 
     The calls of all share each model's limit, earlier tasks first; a call that several want is made once. `progress`
-    is told the counts of one run at a time; the run of the task at `first` gets a head start. Raises as `run_task`
-    does, once the others have kept what they began.
+    is told the counts of one run at a time. Raises as `run_task` does, once the others have kept what they began.
     """
     for task in tasks:
         settings = task.settings()
@@ -57,8 +55,8 @@ async def run_together(
         if outcomes and stop.why is not None:
             break
         calls = Calls(store, budget=budget)
-        follow, lead = progress or (lambda counts: None), places.index(first) if first in places else None
-        runs = Together([tasks[at] for at in places], store, calls, stop, follow, first=lead)
+        follow = progress or (lambda counts: None)
+        runs = Together([tasks[at] for at in places], store, calls, stop, follow)
         try:
             with rare_collections():
                 await runs.work()

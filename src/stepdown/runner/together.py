@@ -11,8 +11,6 @@ from stepdown.store import Store
 from stepdown.types import Model
 
 WATCH_SECONDS = 0.5
-# Begun of a run with a head start: a local model takes hardly longer for these than for one.
-FEW = 3
 
 ProgressCallback = Callable[[LiveCounts], None]
 
@@ -44,17 +42,8 @@ class _Entry:
         """Whether all its problems have been solved."""
         return self.exhausted and not self.under_way
 
-    @property
-    def is_at_its_start(self) -> bool:
-        """Whether none of its problems is right yet, and less than half of them are solved."""
-        if self.live is None or self.is_done:
-            return not self.is_done
-        return not self.live.counts.right and 2 * self.live.counts.solved < self.live.counts.total
-
-    def has_room(self, *, alone: bool) -> bool:
-        """Whether another problem may be begun, `alone` while other runs wait for the first of this one."""
-        if alone:
-            return self.under_way < FEW
+    def has_room(self) -> bool:
+        """Whether another problem may be begun."""
         under_way = self.under_way + sum(one.under_way for one in self.ahead)
         return under_way < twice_the_width(self.models)
 
@@ -65,8 +54,7 @@ class Together:
     A run is given another problem while fewer attempts than twice its models' widths are under way in it and in the
     earlier runs that ask one of these models. So the first runs are filled first, later ones take what room they
     leave, runs on other models go on beside them, and what is in flight is bounded over all. No two tasks may be of one
-    run. The run at the place `first`, if any, has a head start: others wait, and few of its problems are begun at once,
-    until one of them is right or half of them are solved.
+    run.
     """
 
     def __init__(
@@ -76,15 +64,12 @@ class Together:
         calls: Calls,
         stop: Stop,
         progress: ProgressCallback,
-        *,
-        first: int | None = None,
     ) -> None:
         self.store, self.calls, self.stop, self.progress = store, calls, stop, progress
         self.entries: list[_Entry] = []
         for task in tasks:
             self.entries.append(_Entry(task, self.entries))
         self.waiting = list(self.entries)
-        self.leader = None if first is None else self.entries[first]
         self.error: StepdownError | None = None
 
     @property
@@ -131,15 +116,13 @@ class Together:
 
     def _next(self) -> tuple[_Entry, LiveRun, Place] | None:
         """Return the first problem that has room, begun; None where there is none, or all are to stop."""
-        if self.leader is not None and not self.leader.is_at_its_start:
-            self.leader = None
         full: set[frozenset[int]] = set()
-        for entry in [one for one in self.waiting if self.leader in {None, one}]:
+        for entry in list(self.waiting):
             if self.stop.why is not None:
                 return None
             if entry.asks in full:
                 continue
-            if not entry.has_room(alone=entry is self.leader):
+            if not entry.has_room():
                 full.add(entry.asks)  # later runs on the same models have no more
                 continue
             try:
@@ -149,8 +132,6 @@ class Together:
                 return None
             if found is not None:
                 return found
-            if entry is self.leader:
-                return self._next()  # nothing of it is left to begin: the others need not wait for that
         return None
 
     def _take(self, entry: _Entry) -> tuple[_Entry, LiveRun, Place] | None:
