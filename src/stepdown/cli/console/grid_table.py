@@ -54,9 +54,7 @@ class GridTable:
         from rich.table import Table
         from rich.text import Text
 
-        drawn = Table(
-            box=SIMPLE_HEAD, caption=f"after {duration(time.monotonic() - self.began)}; Ctrl-C reports so far"
-        )
+        drawn = Table(box=SIMPLE_HEAD, caption=f"after {duration(time.monotonic() - self.began)}; Ctrl-C ends it")
         for title in ("method", "solved", "right", "% right", "cut"):
             drawn.add_column(title, justify="left" if title == "method" else "right", no_wrap=True)
         for run, entry in self.entries.items():
