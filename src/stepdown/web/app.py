@@ -19,6 +19,7 @@ from stepdown.web.pages import (
     compare,
     corpora,
     jobs,
+    labels,
     login,
     matrix,
     plans,
@@ -37,7 +38,22 @@ from stepdown.web.views.live import Live
 
 def routes() -> list[BaseRoute]:
     """Return every address of both doors. Each room of pages and the endpoint list their own."""
-    pages = (runs, jobs, traces, compare, matrix, cascades, corpora, studies, solved, plans, queue, reviews, login)
+    pages = (
+        runs,
+        jobs,
+        traces,
+        compare,
+        matrix,
+        cascades,
+        corpora,
+        studies,
+        solved,
+        plans,
+        queue,
+        labels,
+        reviews,
+        login,
+    )
     listed: list[BaseRoute] = [route for one in pages for route in one.ROUTES]
     static = Mount("/static", StaticFiles(packages=[("stepdown.web", "static")]), name="static")
     return [*listed, Mount("/v1", routes=openai.ROUTES), static]

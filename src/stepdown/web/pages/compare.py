@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.measuring import makes_cascade
 from stepdown.reports import Report, ReportRow, all_verdict_changes, names_of
-from stepdown.store import ChangeKind, Run, Store, VerdictChanges, run_version, verdict_changes
+from stepdown.store import ChangeKind, Run, RunLabels, Store, VerdictChanges, labels_of, run_version, verdict_changes
 from stepdown.text import figures, method_of, plans_of
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import number
@@ -64,6 +64,7 @@ class ComparedRun(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     offered: tuple[Run, ...]
+    labels: dict[str, RunLabels] = {}
     report: Report | None = None
     notes: tuple[str, ...] = ()
     turnings: Turnings | None = None
@@ -90,13 +91,15 @@ def query_of(request: Request) -> CompareQuery:
 
 def compare(run_stats: RunStatsCache, store: Store, query: CompareQuery) -> ComparedRun:
     """Return the runs asked for, compared. Raises `UnknownName`."""
-    offered = tuple(store.runs()[::-1][:OFFERED])
+    labels = labels_of(store)
+    offered = tuple(run for run in store.runs()[::-1] if run.id in query.runs or not _is_hidden(run, labels))[:OFFERED]
     if not query.runs:
-        return ComparedRun(offered=offered)
+        return ComparedRun(offered=offered, labels=labels)
     report = run_stats.report(store, query.runs, query.baseline)
     _, (charts, missing) = run_stats.remember(("charts", id(report)), lambda: (report, charts_in(report)))
     return ComparedRun(
         offered=offered,
+        labels=labels,
         report=report,
         notes=tuple(notes_on(report)),
         turnings=_turnings(run_stats, store, report, query),
@@ -109,6 +112,10 @@ def compare(run_stats: RunStatsCache, store: Store, query: CompareQuery) -> Comp
             if makes_cascade(one, other)
         ),
     )
+
+
+def _is_hidden(run: Run, labels: dict[str, RunLabels]) -> bool:
+    return run.id in labels and labels[run.id].hidden
 
 
 def notes_on(report: Report) -> list[str]:

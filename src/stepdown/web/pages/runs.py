@@ -1,7 +1,7 @@
 """The list of runs, and one run's traces as pages that can be filtered and searched."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlencode
 
 import msgspec
@@ -17,8 +17,10 @@ from stepdown.runner import may_have_seen
 from stepdown.settings import in_words
 from stepdown.store import (
     MOST,
+    NO_LABELS,
     WHERE,
     Run,
+    RunLabels,
     ServerFigures,
     Store,
     StoredShards,
@@ -27,7 +29,9 @@ from stepdown.store import (
     Where,
     counts,
     cut_runs,
+    labels_of,
     pending_review_counts,
+    run_labels,
     run_version,
     search_traces,
     servers_of,
@@ -50,11 +54,20 @@ class RunQuery(msgspec.Struct, frozen=True):
     method: str = ""
     student: str = ""
     words: str = ""
+    tag: str = ""
+    hidden: str = ""
+    sort: str = ""
 
-    def holds(self, run: Run) -> bool:
-        """Whether a run is one of these; words may stand in its id or anywhere in its settings."""
+    def holds(self, run: Run, labels: RunLabels) -> bool:
+        """Whether a run is one of these; words may stand in its id, its labels or anywhere in its settings.
+
+        Hidden runs are left out unless `hidden` is `yes`.
+        """
+        if (labels.hidden and self.hidden != "yes") or (self.tag and self.tag not in labels.tags):
+            return False
         settings, pairs = run.settings, ((one, getattr(self, one)) for one in ("dataset", "method", "student"))
-        text = f"{run.id} {' '.join(value for _, value in facts(settings))}".casefold()
+        known = (run.id, labels.name, *labels.tags, labels.note, *(value for _, value in facts(settings)))
+        text = " ".join(known).casefold()
         return all(not wanted or getattr(settings, one) == wanted for one, wanted in pairs) and all(
             word in text for word in self.words.casefold().split()
         )
@@ -75,6 +88,9 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     datasets: tuple[str, ...]
     methods: tuple[str, ...]
     students: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+    hidden: int = 0
+    labels: dict[str, RunLabels] = {}
     waiting: dict[str, int] = {}
     cut: dict[str, StoredShards] = {}
 
@@ -88,6 +104,7 @@ class ShownRun(msgspec.Struct, frozen=True, kw_only=True):
     at: int
     pages: int
     graders: tuple[str, ...]
+    labels: RunLabels = NO_LABELS
     met: str = ""
     waiting: int = 0
     cut: StoredShards | None = None
@@ -95,10 +112,27 @@ class ShownRun(msgspec.Struct, frozen=True, kw_only=True):
     lost: tuple[LostCosts, ...] = ()
 
 
+def _most(figure: float | None) -> tuple[bool, float]:
+    return figure is None, -(figure or 0)
+
+
+SORTS: dict[str, Callable[[RunStatsCache, Run, RunLabels], tuple[bool, float | str]]] = {
+    "name": lambda _, run, labels: (not labels.name, labels.name.casefold()),
+    "data set": lambda _, run, labels: (False, run.settings.dataset),
+    "accuracy": lambda stats, run, labels: _most(stats.summarize(run).accuracy),
+    "tokens": lambda stats, run, labels: _most(stats.summarize(run).spent.tokens),
+    "money": lambda stats, run, labels: _most(stats.summarize(run).spent.money),
+    "oldest": lambda _, run, labels: (False, run.created),
+}
+
+
 def list_runs(run_stats: RunStatsCache, store: Store, query: RunQuery, at: int = 1) -> Listing:
     """Return a page of the runs asked for, newest first."""
-    runs = store.runs()[::-1]
-    matching = [run for run in runs if query.holds(run)]
+    runs, labels = store.runs()[::-1], labels_of(store)
+    matching = [run for run in runs if query.holds(run, labels.get(run.id, NO_LABELS))]
+    if key := SORTS.get(query.sort):
+        # What is not known comes last, and of equals the newest first.
+        matching.sort(key=lambda run: key(run_stats, run, labels.get(run.id, NO_LABELS)))
     pages = max(1, -(-len(matching) // RUNS))
     at = min(at, pages)
     return Listing(
@@ -110,6 +144,9 @@ def list_runs(run_stats: RunStatsCache, store: Store, query: RunQuery, at: int =
         datasets=_choices(run.settings.dataset for run in runs),
         methods=_choices(run.settings.method for run in runs),
         students=_choices(run.settings.student for run in runs),
+        tags=_choices(one for said in labels.values() for one in said.tags),
+        hidden=sum(run.id in labels and labels[run.id].hidden for run in runs),
+        labels=labels,
         waiting=pending_review_counts(store),
         cut=cut_runs(store),
     )
@@ -172,7 +209,7 @@ async def show_runs(request: Request) -> Response:
     at = number(request, "page")
     listing = await state.read(lambda store: list_runs(state.run_stats, store, query, at))
     plain = query == RunQuery() and at == 1
-    return page(request, "runs.html", listing=listing, asked=query, plain=plain, figures=figures, age=age)
+    return page(request, "runs.html", listing=listing, asked=query, plain=plain, figures=figures, age=age, sorts=SORTS)
 
 
 def chosen_of(request: Request) -> TraceFilter:
@@ -220,6 +257,7 @@ def _see(run_stats: RunStatsCache, run: Run, chosen: TraceFilter, at: int, price
         at=at,
         pages=max(1, -(-traces.total // TRACES)),
         graders=tuple(run.graders()),
+        labels=run_labels(run),
         met=_met(run_stats, run),
         waiting=pending_review_counts(run.store).get(run.id, 0),
         cut=cut_runs(run.store).get(run.id),
