@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 from msgspec import structs
 
@@ -26,6 +26,7 @@ from stepdown.runner import Budget, LiveCounts, Stop, Task, run_together
 from stepdown.settings import BudgetSettings
 from stepdown.store import (
     NO_LABELS,
+    Locked,
     RunLabels,
     check_shard,
     expected_problems,
@@ -120,7 +121,7 @@ class Session:
         self.solve(self.screen)
         self.seconds = time.monotonic() - began
         for run in self.settings:
-            self._label(run)
+            self._label(run, wait=True)
         for run in self.settings:
             if run in self._counts:
                 self._keep(run, self._counts[run])
@@ -159,18 +160,19 @@ class Session:
         for run, lines in self._lines.items():
             lines.update(self._counts[run], last=True)
 
-    def _label(self, name: str) -> None:
-        """Keep how a run is called and that this command ran it, once it is there."""
+    def _label(self, name: str, *, wait: bool = False) -> None:
+        """Keep how a run is called and that this command ran it, once it is there; at the next look if others write."""
         if not self._command or name in self._labelled or name not in ids_called(self.store, name):
             return
-        self._labelled.add(name)
-        run = self.store.run(name)
-        note_command([run], self._command)
-        try:
-            label(run, name=self.labels.name or None)
-            tag(run, *self.labels.tags)
-        except UsageError as refused:  # its own id or data set is what the name means
-            say(f"run {name} is not called so: {refused.what}")
+        with suppress(*([] if wait else [Locked])), self.store.writing(wait=wait):
+            run = self.store.run(name)
+            note_command([run], self._command)
+            try:
+                label(run, name=self.labels.name or None)
+                tag(run, *self.labels.tags)
+            except UsageError as refused:  # its own id or data set is what the name means
+                say(f"run {name} is not called so: {refused.what}")
+            self._labelled.add(name)
 
     def _follow(self, counts: LiveCounts) -> None:
         run = counts.run
