@@ -40,7 +40,7 @@ METHODS = ("direct", "chain-of-thought", "trace-of-thought")
 STORE, CORPUS = "stepdown.sqlite", "wordsums-chains"
 CONFIG = f'[models.solver]\nmethod = "trace-of-thought"\nteacher = "{STUDENT}"\nstudent = "{STUDENT}"\n'
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
-NARROW, WHOLE = ("runs", "trace", "compare", "job"), ("compare",)
+NARROW, WHOLE = ("runs", "trace", "compare", "matrix", "pair", "job"), ("compare",)
 LAST_STEP = "Write the answer as a number alone."
 BOTH = "&method=chain-of-thought&method=trace-of-thought"
 MODEL_PATIENCE = 300_000  # milliseconds; a model of this machine is loaded and writes a few solutions
@@ -115,6 +115,8 @@ class Subjects(msgspec.Struct, frozen=True):
             "trace": f"/runs/{traced}/traces/{self.problem}",
             "queue": f"/runs/{traced}/queue",
             "compare": f"/compare?{compared}&baseline={self.runs['chain-of-thought']}",
+            "matrix": f"/matrix?{compared}",
+            "pair": f"/runs/{self.runs['chain-of-thought']}/solved/{self.problem}?by={traced}",
             "corpora": "/corpora",
             "corpus": f"/corpora/{CORPUS}?problem=2&filters=right+distinct+per-problem%3D2",
             "reviews": "/reviews",

@@ -111,4 +111,4 @@ def test_two_attempts_by_one_plan_are_lined_up_step_by_step(store: Store, site: 
     first = put_planned(store, "1. Ada has 1 pear.\n2. Add the pear: 1 + 1 = 2.", student="small")
     other = put_planned(store, "1. Ada's pears: 1.\n2. She finds: 1 + 1 = 2.\n3. Halve it: 2 / 2 = 1.", student="big")
     page = get(f"{site}/runs/{first.id}/solved/sums/test/1?by={other.id}").text
-    assert "Step by step" in page and page.count('class="of-step"') == 5 and page.count("skipped?<") == 1
+    assert "Step by step" in page and page.count('class="of-step math"') == 5 and page.count("skipped?<") == 1

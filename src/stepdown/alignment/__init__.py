@@ -163,7 +163,7 @@ def _features(solution: str, parts: Sequence[SolutionPart], some: Sequence[int])
 
 def _is_copy(one: Features, asked: Features, step: PlanStep) -> bool:
     """Whether a part only says a step again; what names a formula or a number, or asks for a thought, is done so."""
-    if one.numbers - asked.numbers or one.computes or asked.numbers or asks_thought(step):
+    if one.numbers - asked.numbers or one.computes or asks_thought(step) or (asked.numbers and not asked.sure):
         return False
     if "$" in step.text or "\\" in step.text:
         return False
