@@ -11,7 +11,7 @@ from command_line import speak, write_sums
 from faulty_server import faulty_server
 from stepdown.cli import main
 from stepdown.errors import UsageError
-from stepdown.methods import LEAST_TO_MOST, METHODS, SELF_REFINE, load_method
+from stepdown.methods import LEAST_TO_MOST, METHODS, SELF_REFINE, load_method, summary_of
 from stepdown.methods.least_to_most import MOST_PARTS, parts_of
 from stepdown.models import ScriptedModel
 from stepdown.runner import Calls, Delta, Task, stream_one
@@ -136,3 +136,9 @@ def test_they_stand_in_a_grid_and_in_its_report(
     assert main(["report"]) == 0
     shown = capsys.readouterr().out
     assert "least-to-most" in shown and "self-refine" in shown
+
+
+def test_each_method_says_in_a_sentence_what_it_does_and_who_described_it() -> None:
+    summaries = {name: summary_of(name) for name in METHODS}
+    assert summaries["trace-of-thought"].startswith("A teacher plans, the student solves by the plan. ")
+    assert all(one[0].isupper() and one.endswith(".") and len(one) < 160 for one in summaries.values())

@@ -21,8 +21,9 @@ from served import served
 from stepdown.errors import UnknownName, UsageError
 from stepdown.settings import GridSettings, RunSettings
 from stepdown.store import Store
+from stepdown.types import Sampling, Settings
 from stepdown.web.config import Config, DataSource
-from stepdown.web.jobs.run_form import offers, read_form
+from stepdown.web.jobs.run_form import fields_like, offers, read_form
 from stepdown.web.state import State
 
 pytestmark = pytest.mark.slow
@@ -298,3 +299,24 @@ def test_only_so_many_jobs_run_at_once_and_unknown_ones_are_not_found(folder: Pa
         await state.close()
 
     asyncio.run(work())
+
+
+def test_a_run_can_be_asked_for_like_one_that_is_there(store: Store) -> None:
+    run = store.open_run(
+        Settings(dataset="gsm8k/test", problems="p", count=30, method="trace-of-thought", student="openai/small",
+                 teacher="openai/big", plans="teacher", samples=3, sampling=Sampling(0.7, max_tokens=300))
+    )  # fmt: skip
+    offered = offers(store, CONFIG)
+    form = read_form(fields_like(run.settings, offered), offered)
+    assert form.settings is not None and (form.settings.grid.samples, form.settings.problems.limit) == (3, 30)
+    again = form.settings.options
+    assert {"--student=openai/small", "--teacher=openai/big", "--temperature=0.7", "--max-tokens=300"} <= set(again)
+
+
+def test_what_a_run_takes_is_said_while_the_form_is_filled_in(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk()
+    status, said, _ = desk.post("/new/estimate", **FORM)
+    assert status == 200 and "4 calls to send" in said and "Nothing was sent" in said
+    assert not desk.endpoint.bodies
+    _, missing, _ = desk.post("/new/estimate", **(FORM | {"student": ""}))
+    assert "once student is filled in" in missing

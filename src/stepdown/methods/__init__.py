@@ -1,5 +1,7 @@
 """Methods: ways of solving, one file each, with the words, roles and needs that make it that method."""
 
+import sys
+
 from stepdown.errors import UnknownName, UsageError
 from stepdown.methods.chain_of_thought import METHOD as CHAIN_OF_THOUGHT
 from stepdown.methods.direct import METHOD as DIRECT
@@ -25,6 +27,7 @@ __all__ = [
     "as_method",
     "code_of_method",
     "load_method",
+    "summary_of",
 ]
 
 METHODS = {
@@ -71,6 +74,14 @@ def as_method(found: Found) -> Method:
     if method.name in METHODS:
         raise UsageError(f"`{method.name}` is a method of stepdown's own", "give yours another name")
     return method
+
+
+def summary_of(name: str) -> str:
+    """Return in a sentence what one of our methods does, and who described it."""
+    method = METHODS[name]
+    # Each file begins with the method's name and what it does.
+    sentence = (sys.modules[method.solve.__module__].__doc__ or "").partition("\n")[0].partition(": ")[2]
+    return f"{sentence[:1].upper()}{sentence[1:]} {method.source}{'.' * bool(method.source)}".strip()
 
 
 def code_of_method(method: Method) -> str:

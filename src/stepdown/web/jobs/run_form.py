@@ -11,7 +11,7 @@ from stepdown.errors import StepdownError, UnknownName, UsageError
 from stepdown.methods import METHODS
 from stepdown.models import ADDRESSES
 from stepdown.models.http import ANY
-from stepdown.models.weights import CATALOGUE, find_weights
+from stepdown.models.weights import CATALOGUE, fetched, find_weights
 from stepdown.problems import datasets
 from stepdown.prompts import PROMPT_SETS
 from stepdown.runner import CONTROLS
@@ -26,6 +26,8 @@ from stepdown.settings import (
     options_of,
 )
 from stepdown.store import Store
+from stepdown.text import size
+from stepdown.types import Settings
 from stepdown.web.config import Config, DataSource
 from stepdown.web.views.advice import on_page
 
@@ -52,11 +54,15 @@ MOST = 8
 
 
 class Offers(msgspec.Struct, frozen=True, kw_only=True):
-    """What a form may say: data sets with their splits, models, runs whose plans may be used, and fixed names."""
+    """What a form may say: data sets with their splits, models, runs whose plans may be used, and fixed names.
+
+    Of each model it is said where it is; `fetched` are data sets that are fetched from the hub.
+    """
 
     config: Config
     datasets: dict[str, tuple[str, ...]]
-    models: tuple[str, ...]
+    models: dict[str, str]
+    fetched: frozenset[str] = frozenset()
     runs: tuple[str, ...]
     methods: tuple[str, ...] = tuple(METHODS)
     controls: tuple[str, ...] = ("none", *CONTROLS)
@@ -83,9 +89,45 @@ def offers(store: Store, config: Config) -> Offers:
     return Offers(
         config=config,
         datasets=known | {name: (one.split,) if one.split else () for name, one in config.datasets.items()},
-        models=tuple(sorted({*_named(config), *used, *(f"embedded/{one.name}" for one in CATALOGUE)})),
+        models=_models({*_named(config), *used}),
+        fetched=frozenset(about.name for about in datasets() if not about.name.startswith("wordsums"))
+        - {*config.datasets},
         runs=tuple(one.id for one in reversed(settings) if one.plans),
     )
+
+
+def _models(known: set[str]) -> dict[str, str]:
+    """Return models with where they are: on this machine, or what they take first."""
+    embedded = {
+        f"embedded/{one.name}": "on this machine" if fetched(one.name) else f"{size(one.bytes)} to fetch"
+        for one in CATALOGUE
+    }
+    return dict(sorted({**dict.fromkeys(known, ""), **embedded}.items()))
+
+
+def fields_like(settings: Settings, offered: Offers) -> list[tuple[str, str]]:
+    """Return the fields of a form that asks for a run like one that is there, as far as a form can say it."""
+    name, _, split = settings.dataset.partition("/")
+    way = settings.plans.partition("+")[0].removeprefix("recorded/")
+    fields = {
+        "dataset": name if name in offered.datasets else "",
+        "split": split if split in offered.splits else "",
+        "limit": str(settings.count),
+        "method": settings.method if settings.method in offered.methods else "",
+        "student": settings.student if _is_reachable(settings.student) else "",
+        "teacher": settings.teacher if way == "teacher" and _is_reachable(settings.teacher) else "",
+        "plans": way.removeprefix("recorded/")
+        if way in SOURCES or _RUN.fullmatch(way.removeprefix("recorded/"))
+        else "",
+        "control": settings.control.partition("@")[0],
+        "prompts": settings.prompt_set if settings.prompt_set in offered.prompts[1:] else "",
+        "samples": str(settings.samples),
+        "temperature": f"{settings.sampling.temperature:g}",
+        "max_tokens": str(settings.sampling.max_tokens),
+        "teacher_temperature": f"{settings.teacher_sampling.temperature:g}",
+        "teacher_max_tokens": str(settings.teacher_sampling.max_tokens),
+    }
+    return [(name, text) for name, text in fields.items() if text]
 
 
 def read_form(fields: Fields, offered: Offers) -> ReadForm:

@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import UsageError
 from stepdown.events import Costing
+from stepdown.methods import summary_of
 from stepdown.settings import FORM
 from stepdown.text import figures
 from stepdown.web.errors.objects import bare
@@ -21,6 +22,7 @@ from stepdown.web.jobs.run_form import (
     ReadForm,
     at_field,
     chosen,
+    fields_like,
     offers,
     read_form,
 )
@@ -32,13 +34,30 @@ from stepdown.web.views.advice import field_of
 from stepdown.web.views.live import Live
 
 _LONGEST = 500
-_LEAST = {"method": 0, "student": 2, "teacher": 2}
+_LEAST = {"method": 0, "student": 4, "teacher": 4}
 
 
 async def new(request: Request) -> Response:
-    """Show the form; the address may fill some of it in."""
-    fields = [(name, text[:_LONGEST]) for name, text in request.query_params.multi_items()]
+    """Show the form; the address may fill some of it in, field by field or by a run that it is to be `like`."""
+    state, fields = state_of(request), [(name, text[:_LONGEST]) for name, text in request.query_params.multi_items()]
+    if like := request.query_params.get("like", ""):
+        fields = await state.read(lambda store: fields_like(store.run(like).settings, offers(store, state.config)))
     return await _form(request, fields or [("method", "trace-of-thought")], ReadForm())
+
+
+async def estimate(request: Request) -> Response:
+    """Answer with what the runs of a form would take, while it is filled in; or with what is wrong with it yet."""
+    state = state_of(request)
+    fields = await fields_of(request)
+    offered = await state.read(lambda store: offers(store, state.config))
+    form = read_form(fields, offered)
+    costings, refused = list[Costing](), ""
+    if form.settings is not None:
+        try:
+            costings = await state.jobs.estimate(form.settings)
+        except UsageError as error:
+            refused = at_field(error)
+    return page(request, "parts/estimate.html", costings=costings, errors=form.errors, refused=refused, figures=figures)
 
 
 async def start(request: Request) -> Response:
@@ -79,6 +98,7 @@ async def _form(
         values={**DEFAULTS, **{name: text[:_LONGEST] for name, text in fields if name in DEFAULTS}},
         many={name: (*values, *[""] * (_LEAST[name] - len(values)))[:MOST] for name, values in some.items()},
         settings=FORM,
+        summary_of=summary_of,
         sections=SECTIONS,
         sources=SOURCES,
         errors=form.errors,
@@ -138,6 +158,7 @@ async def rows(request: Request) -> Response:
 
 ROUTES: list[BaseRoute] = [
     Route("/new", new),
+    Route("/new/estimate", estimate, methods=["POST"]),
     Route("/jobs", show_jobs),
     Route("/jobs", start, methods=["POST"]),
     Route("/jobs/{job}", show),
