@@ -14,7 +14,7 @@ from stepdown.store import Store, StoredTrace
 from stepdown.types import Grade, Problem, Role, Trace
 
 
-class Solved(msgspec.Struct, frozen=True):
+class FirstTrace(msgspec.Struct, frozen=True):
     """How one task's method did on the problem, and what it sent."""
 
     trace: Trace
@@ -22,7 +22,7 @@ class Solved(msgspec.Struct, frozen=True):
     seconds: float
 
 
-async def show_problem(tasks: Sequence[Task], problem: Problem, store: Store) -> list[Solved]:
+async def show_problem(tasks: Sequence[Task], problem: Problem, store: Store) -> list[FirstTrace]:
     """Solve a problem by every task at once and show each, in their order, as it is written.
 
     The calls are those of the tasks' runs, which then find them in the store. Raises `EndpointRefused`.
@@ -30,7 +30,7 @@ async def show_problem(tasks: Sequence[Task], problem: Problem, store: Store) ->
     show(question_text(problem), "")
     calls, began = Calls(store), asyncio.get_running_loop().time()
     streams: list[asyncio.Queue[Delta | StoredTrace | None]] = [asyncio.Queue() for _ in tasks]
-    solved: list[Solved] = []
+    solved: list[FirstTrace] = []
     try:
         async with asyncio.TaskGroup() as group:
             for task, stream in zip(tasks, streams, strict=True):
@@ -39,7 +39,7 @@ async def show_problem(tasks: Sequence[Task], problem: Problem, store: Store) ->
                 trace = await _show(task, stream)
                 grade = await grade_trace(task.grader, trace)
                 show("", _verdict(trace, grade), "")
-                solved.append(Solved(trace, grade, asyncio.get_running_loop().time() - began))
+                solved.append(FirstTrace(trace, grade, asyncio.get_running_loop().time() - began))
     except ExceptionGroup as errors:
         # One reason is enough: the others are its consequence.
         raise errors.exceptions[0] from None

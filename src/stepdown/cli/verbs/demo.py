@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from stepdown.cli.console.grid_table import GridTable
 from stepdown.cli.console.tables import report_text
 from stepdown.cli.console.terminal import is_lively, say, say_error, show
-from stepdown.cli.first_problem import Solved, show_problem
+from stepdown.cli.first_problem import FirstTrace, show_problem
 from stepdown.cli.grid import Players, tasks_of
 from stepdown.cli.options import CHOICE, OutputOptions
 from stepdown.cli.problem_choice import load_chosen
@@ -75,7 +75,7 @@ def demo(*, options: DemoOptions = DEFAULTS, output: OutputOptions = OUTPUT) -> 
         return end(session, first)
 
 
-def end(session: Session, first: Sequence[Solved]) -> int:
+def end(session: Session, first: Sequence[FirstTrace]) -> int:
     """Write the report of what there is, and what it took; return the exit code."""
     if session.stopped is not None and not isinstance(session.stopped, Interrupted):
         return finish(session, as_json=False)
@@ -96,6 +96,6 @@ def end(session: Session, first: Sequence[Solved]) -> int:
     return session.exit_code
 
 
-def sent_by(first: Sequence[Solved]) -> int:
+def sent_by(first: Sequence[FirstTrace]) -> int:
     """Return how many calls the first problem sent; one that several methods share was sent once."""
     return sum(not call.reply.cached for one in first for call in one.trace.calls)
