@@ -57,6 +57,7 @@ def words(*typed: str) -> list[str]:
         ("train ch", ["chains"]),
         ("runs ren", ["rename"]),
         ("store merg", ["merge"]),
+        ("study ch", ["chains", "chains/"]),
         ("completion z", ["zsh"]),
         ("ask wor", []),
         ("nosuchverb ", []),

@@ -27,8 +27,9 @@ _TAKES = {
     **dict.fromkeys(("student", "teacher", "judge", "embedded"), _MODEL),
     **dict.fromkeys(("tag", "tags"), "tag"),
     "source": "run|corpus|student",
-    "more": "run",
+    **dict.fromkeys(("more", "names"), "run"),
     "word": "run|corpus|student|file",
+    "servers": "file",
     "corpus": "corpus",
     "filters": "filters",
     "keep": "filters",
@@ -111,6 +112,8 @@ def _takes(argument: Any) -> str:
         return "=".join(words)
     name = str(argument.names[0]).removeprefix("--").replace("-", "_").lower()
     kinds = (argument.hint, *get_args(argument.hint))
+    if name == "source" and Path in kinds:
+        return "corpus|problems"  # of `study`, which takes a study file too
     return _TAKES.get(name, "file" if Path in kinds else "")
 
 

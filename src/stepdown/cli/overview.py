@@ -89,7 +89,7 @@ def _lines() -> Iterator[str]:
         yield ""
         for verb, entry in verbs.items():
             title = group if verb == next(iter(verbs)) else ""
-            yield painted(f"{title:<8}", "1", sys.stdout) + painted(f"{verb:<11}", "36", sys.stdout) + entry.words
+            yield painted(f"{title:<8}", "1", sys.stdout) + painted(f"{verb:<12}", "36", sys.stdout) + entry.words
     yield from ("", "`stepdown help VERB` says what a verb takes. Try first:")
     yield from (f"  {EXAMPLES[verb]}" for verb in FIRST)
 
