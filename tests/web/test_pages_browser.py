@@ -45,7 +45,8 @@ class Site(msgspec.Struct, frozen=True):
         pair = f"run={plain}&run={self.runs['openai/student']}&baseline={plain}"
         return [
             "/", "/new", "/login", traced, f"{traced}?where=wrong", f"{traced}/traces/{self.wrong}", f"{traced}/audit",
-            f"{traced}/queue", f"{traced}/plans/{self.wrong}", "/compare", f"/compare?{pair}", "/corpora",
+            f"{traced}/queue", f"{traced}/plans/{self.wrong}", "/compare", f"/compare?{pair}", "/matrix",
+            f"/matrix?{pair}&where=differ", f"/runs/{plain}/solved/{self.wrong}?by={traced[6:]}", "/corpora",
             "/corpora/pears?problem=2&filters=right+per-problem%3D2", "/corpora/pears/counts?filters=right", "/reviews",
         ]  # fmt: skip
 
