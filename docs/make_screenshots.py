@@ -40,7 +40,7 @@ METHODS = ("direct", "chain-of-thought", "trace-of-thought")
 STORE, CORPUS = "stepdown.sqlite", "wordsums-chains"
 CONFIG = f'[models.solver]\nmethod = "trace-of-thought"\nteacher = "{STUDENT}"\nstudent = "{STUDENT}"\n'
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
-NARROW, WHOLE = ("runs", "trace", "compare", "matrix", "pair", "job"), ("compare",)
+NARROW, WHOLE = ("runs", "trace", "compare", "matrix", "pair", "job", "queue"), ("compare",)
 LAST_STEP = "Write the answer as a number alone."
 BOTH = "&method=chain-of-thought&method=trace-of-thought"
 MODEL_PATIENCE = 300_000  # milliseconds; a model of this machine is loaded and writes a few solutions
@@ -120,6 +120,7 @@ class Subjects(msgspec.Struct, frozen=True):
             "corpora": "/corpora",
             "corpus": f"/corpora/{CORPUS}?problem=2&filters=right+distinct+per-problem%3D2",
             "reviews": "/reviews",
+            "search": f"/runs/{traced}?text=answer&steps=2-",
         }
 
 
@@ -190,7 +191,7 @@ def set_going(site: str, traced: str) -> dict[str, str]:
         expect(page.locator("#job td.tight").first).to_have_text(
             re.compile(r"\s*([3-9]|1\d) /"), timeout=MODEL_PATIENCE
         )
-        return {"job": urlsplit(page.url).path, "solved": solved}
+        return {"job": urlsplit(page.url).path, "solved": solved, "jobs": "/jobs"}
 
 
 def take_all(site: str, addresses: dict[str, str], out: Path) -> None:
