@@ -6,16 +6,16 @@ import threading
 from contextlib import suppress
 from importlib import import_module
 
-from stepdown.completion import COMPLETE, WordTable, complete
+from stepdown.completion import COMPLETE, TypedWords, complete
 
 INTERRUPTED = 130
 # How the names of threads begin that load a model.
 LOADER = "load model"
 
 
-def make_table() -> WordTable:
+def make_table() -> TypedWords:
     """Return what can be typed, from the commands themselves."""
-    made: WordTable = import_module("stepdown.cli.completion_words").completion_words()
+    made: TypedWords = import_module("stepdown.cli.completion_words").completion_words()
     return made
 
 

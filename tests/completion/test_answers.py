@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stepdown.cli.completion_words import completion_words
-from stepdown.completion import SCRIPTS, WordTable, complete
+from stepdown.completion import SCRIPTS, TypedWords, complete
 from stepdown.completion.answers import words_for
 from stepdown.store import Store, label, tag
 from written_earlier import OLDEST
@@ -29,7 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def table() -> WordTable:
+def table() -> TypedWords:
     return TABLE
 
 
@@ -98,7 +98,7 @@ def test_bash_is_given_what_follows_the_last_colon_with_blanks_escaped(
 def test_the_table_is_made_once(here: Path) -> None:
     made: list[int] = []
 
-    def make() -> WordTable:
+    def make() -> TypedWords:
         made.append(1)
         return TABLE
 

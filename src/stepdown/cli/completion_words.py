@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from cyclopts import App
 
 from stepdown.cli import VERBS, app
-from stepdown.completion import SCRIPTS, OptionWords, VerbWords, WordTable
+from stepdown.completion import SCRIPTS, OptionWords, TypedWords, VerbWords
 from stepdown.corpus import TARGETS
 from stepdown.corpus.selection import FILTERS
 from stepdown.exchange import FORMATS, TUNING_FORMATS
@@ -47,7 +47,7 @@ _TAKES = {
 }
 
 
-def completion_words() -> WordTable:
+def completion_words() -> TypedWords:
     """Return all that can be typed; nothing is asked over a network, and no plugin is loaded."""
     return {"verbs": {verb: _verb(app[verb]) for verb in VERBS}, "values": _values()}
 

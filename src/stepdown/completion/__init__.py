@@ -6,6 +6,6 @@ are comes from a table that the command line wrote into the cache once.
 
 from stepdown.completion.answers import COMPLETE, complete
 from stepdown.completion.scripts import SCRIPTS
-from stepdown.completion.table import Makes, OptionWords, VerbWords, WordTable, read_table
+from stepdown.completion.table import Makes, OptionWords, TypedWords, VerbWords, read_table
 
-__all__ = ["COMPLETE", "SCRIPTS", "Makes", "OptionWords", "VerbWords", "WordTable", "complete", "read_table"]
+__all__ = ["COMPLETE", "SCRIPTS", "Makes", "OptionWords", "TypedWords", "VerbWords", "complete", "read_table"]

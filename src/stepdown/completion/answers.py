@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from stepdown.completion import words_here
-from stepdown.completion.table import Makes, OptionWords, VerbWords, WordTable, read_table
+from stepdown.completion.table import Makes, OptionWords, TypedWords, VerbWords, read_table
 
 COMPLETE = "__complete"
 _MOST = 1_000
@@ -62,7 +62,7 @@ def words_for(words: Sequence[str], make: Makes) -> list[Word]:
     return _begun(_after(table, before, current), current)
 
 
-def _after(table: WordTable, before: Sequence[str], current: str) -> Iterator[Word]:
+def _after(table: TypedWords, before: Sequence[str], current: str) -> Iterator[Word]:
     """Stream what may follow a verb and these words."""
     verb, rest = table["verbs"][before[0]], list(before[1:])
     if rest and rest[0] in verb["commands"]:
@@ -101,7 +101,7 @@ def _read(verb: VerbWords, words: Sequence[str]) -> tuple[int, OptionWords | Non
     return placed, open_option, store
 
 
-def _values(table: WordTable, kind: str, current: str, store: str) -> Iterator[Word]:
+def _values(table: TypedWords, kind: str, current: str, store: str) -> Iterator[Word]:
     """Stream the words of a kind; of a list with commas, for its last part."""
     done, comma, last = current.rpartition(",")
     for part in kind.split("|"):
@@ -111,7 +111,7 @@ def _values(table: WordTable, kind: str, current: str, store: str) -> Iterator[W
             yield from _of(table, part, current, store)
 
 
-def _of(table: WordTable, kind: str, current: str, store: str) -> Iterator[Word]:
+def _of(table: TypedWords, kind: str, current: str, store: str) -> Iterator[Word]:
     yield from (Word(value) for value in table["values"].get(kind, ()))
     if kind == "run":
         yield from (Word(*one) for one in words_here.runs(store))

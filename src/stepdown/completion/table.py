@@ -30,21 +30,21 @@ class VerbWords(TypedDict):
     commands: "dict[str, VerbWords]"
 
 
-class WordTable(TypedDict):
+class TypedWords(TypedDict):
     """All verbs, and the words that never change on a machine, by kind."""
 
     verbs: dict[str, VerbWords]
     values: dict[str, list[str]]
 
 
-Makes = Callable[[], WordTable]
+Makes = Callable[[], TypedWords]
 
 
-def read_table(make: Makes) -> WordTable:
+def read_table(make: Makes) -> TypedWords:
     """Return the table of this installation, from the cache, or made and put there."""
     path = _folder() / f"words-{_mark()}.json"
     with suppress(OSError, ValueError):
-        table: WordTable = json.loads(path.read_bytes())
+        table: TypedWords = json.loads(path.read_bytes())
         return table
     table = make()
     with suppress(OSError):

@@ -36,8 +36,8 @@ def say_error(error: StepdownError) -> None:
     sys.stdout.flush()
     for name, colour, text in (("error:", "31;1", error.what), ("hint:", "36", error.hint)):
         if text or colour == "31;1":
-            said = _folded(f"{name} {clean(text)}", sys.stderr).removeprefix(name)
-            sys.stderr.write("\n" * (name == "hint:") + painted(name, colour, sys.stderr) + said + "\n")
+            text_lines = _folded(f"{name} {clean(text)}", sys.stderr).removeprefix(name)
+            sys.stderr.write("\n" * (name == "hint:") + painted(name, colour, sys.stderr) + text_lines + "\n")
     sys.stderr.flush()
 
 
@@ -58,9 +58,9 @@ def columns(stream: TextIO) -> int | None:
     """Return how wide a terminal is, `COLUMNS` before what it says itself; None for what is no terminal."""
     if not stream.isatty():
         return None
-    told = os.environ.get("COLUMNS", "")
+    given = os.environ.get("COLUMNS", "")
     with suppress(OSError, ValueError):
-        return (int(told) if told.isdecimal() else 0) or os.get_terminal_size(stream.fileno()).columns or _USUAL
+        return (int(given) if given.isdecimal() else 0) or os.get_terminal_size(stream.fileno()).columns or _USUAL
     return _USUAL
 
 
