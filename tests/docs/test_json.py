@@ -37,6 +37,7 @@ COMMANDS = [
     ("run", f"{SUMS} --method direct"),
     ("estimate", f"{SUMS} --method direct --estimate"),
     ("init", "init new.toml --student openai/student --budget 1"),
+    ("bundle", f"bundle {PLAIN} --out site"),
     ("report", f"report {PLAIN} {VOTED} --sensitivity"),
     ("report", f"report {PLAIN} --contrast {TRACED}"),
     ("trace", f"traces {TRACED}"),

@@ -80,6 +80,9 @@ VERBS = {
     "serve": """Serve pages in a browser at `/` and an OpenAI-compatible endpoint at `/v1`.
 
     Only this machine reaches them, unless --host names another address, which needs a token.""",
+    "bundle": """Write runs as a folder of pages for a paper's page: opened from disk or any web server, searchable.
+
+    There is no server behind it, and only these runs are in it.""",
     "init": """Write a study file: data set, models, methods, budget; `stepdown run FILE` takes it.
 
     In a terminal it asks a few questions; elsewhere it chooses from what is here. An existing file stays.""",

@@ -72,6 +72,7 @@ GROUPS = {
     },
     "serve": {
         "serve": VerbEntry("pages in a browser, and an endpoint at /v1", "stepdown serve --open"),
+        "bundle": VerbEntry("runs as a folder of pages, without a server", "stepdown bundle RUN OTHER --out site"),
     },
 }
 EXAMPLES = {verb: entry.example for group in GROUPS.values() for verb, entry in group.items()}

@@ -10,6 +10,7 @@ from stepdown.reports.plan_sharing import Sharing
 from stepdown.reports.report_rows import ROLES, Edits, ReportRow
 from stepdown.reports.report_value import Profile, Report
 from stepdown.reports.row_names import names_of
+from stepdown.reports.served_figures import ServedFigures, served_figures
 from stepdown.reports.verdict_changes import all_verdict_changes
 from stepdown.reports.verdict_matrix import (
     ROW_FILTERS,
@@ -35,6 +36,7 @@ __all__ = [
     "Report",
     "ReportRow",
     "RowFilter",
+    "ServedFigures",
     "Sharing",
     "VerdictMatrix",
     "all_verdict_changes",
@@ -48,6 +50,7 @@ __all__ = [
     "report",
     "rows_at",
     "rows_in",
+    "served_figures",
     "verdict_matrix",
     "words_of",
     "write_page",

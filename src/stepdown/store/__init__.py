@@ -14,6 +14,7 @@ from stepdown.store.corrections import BY_PERSON, SOURCE, copied_from, copies_of
 from stepdown.store.database import default_path
 from stepdown.store.derived import carry_over
 from stepdown.store.empty_files import discard_if_empty
+from stepdown.store.extracts import extract_runs
 from stepdown.store.filesystem import network_of
 from stepdown.store.grade_blocks import VERDICTS, GradeBlock, answers_of, trace_keys, verdicts_of
 from stepdown.store.labels import (
@@ -64,6 +65,7 @@ from stepdown.store.reviews import (
 from stepdown.store.run import Run, Store
 from stepdown.store.run_names import ambiguous, ids_called, known_words
 from stepdown.store.schema import BLOCK_BITS, SCHEMA_VERSION
+from stepdown.store.served_calls import MOST_CALLS, SERVED, ServedCall, ServedName, served_calls, served_names
 from stepdown.store.servers import ServerFigures, put_server_faults, servers_of
 from stepdown.store.shards import StoredShards, check_shard, cut_runs, expected_problems, put_shard, shards_of
 from stepdown.store.summaries import Tally, blocks_of, keep_audit, kept_audit
@@ -95,11 +97,13 @@ __all__ = [
     "BLOCK_BITS",
     "BY_PERSON",
     "MOST",
+    "MOST_CALLS",
     "NO_LABELS",
     "NO_MARK",
     "PATIENCE",
     "ROLES",
     "SCHEMA_VERSION",
+    "SERVED",
     "SOURCE",
     "VERDICTS",
     "WHERE",
@@ -125,6 +129,8 @@ __all__ = [
     "Run",
     "RunLabels",
     "RunVersion",
+    "ServedCall",
+    "ServedName",
     "ServerFigures",
     "Shape",
     "Siblings",
@@ -164,6 +170,7 @@ __all__ = [
     "default_path",
     "discard_if_empty",
     "expected_problems",
+    "extract_runs",
     "flat_rows",
     "grades_of",
     "has_all_problems",
@@ -202,6 +209,8 @@ __all__ = [
     "run_version",
     "runs_with_fingerprint",
     "search_traces",
+    "served_calls",
+    "served_names",
     "servers_of",
     "shards_of",
     "siblings",

@@ -26,6 +26,7 @@ from stepdown.web.pages import (
     queue,
     reviews,
     runs,
+    served,
     solved,
     studies,
     traces,
@@ -52,6 +53,7 @@ def routes() -> list[BaseRoute]:
         queue,
         labels,
         reviews,
+        served,
         login,
     )
     listed: list[BaseRoute] = [route for one in pages for route in one.ROUTES]

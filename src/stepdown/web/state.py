@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from stepdown.errors import StepdownError, StoreError
 from stepdown.models import Prices, Secret, ServerFiles, load_model
 from stepdown.runner import Budget, Calls, load_model_or_run
@@ -45,16 +47,25 @@ class ModelPlaces:
         return load_model(name, in_subprocess=True, servers=self.servers, on=self.on)
 
 
+class BundleFacts(msgspec.Struct, frozen=True):
+    """What the pages of a bundle say of it: its title, how many runs it has, and whether corpora are with them."""
+
+    title: str
+    runs: int
+    corpora: bool
+
+
 class State:
     """One server's store, models and settings.
 
     `store` is the event loop's own connection, which writes calls and nothing else. Pages read through `read`, in
-    threads with a connection each, and what people do is written through `write`, in another: neither a slow page nor a
-    locked file holds anybody else up. A file that cannot be written is shown all the same. `token` is empty where none
-    is asked for, `person` who edits where a page does not say, `corpora` the folders the corpus pages may show, by
-    name, `servers` the files of the fleets it asks, `way` leads through a study that is only shown. `read_only` opens
-    the file to read it alone; pages show no form then. `jobs` are the runs this server started, and `leaving` is set
-    when it ends: what answers without end must stop then.
+    threads with a connection each, and what people do is written through `write`, in another: neither a slow page nor
+    a locked file holds anybody else up. A file that cannot be written is shown all the same. `token` is empty where
+    none is asked for, `person` who edits where a page does not say, `corpora` the folders the corpus pages may show,
+    by name, `servers` the files of the fleets it asks, `way` leads through a study that is only shown. `read_only`
+    opens the file to read it alone; pages show no form then. `bundled` is what pages are told that become files.
+    `jobs` are the runs this server started, and `leaving` is set when it ends: what answers without end must stop
+    then.
     """
 
     person = "person"
@@ -71,13 +82,14 @@ class State:
         corpora: tuple[Path, ...] = (),
         places: ModelPlaces | None = None,
         read_only: bool = False,
+        bundled: BundleFacts | None = None,
     ) -> None:
         self.path, self.config = path, config or Config()
         self.token = token or Secret("")
         self.auth = TokenAuth(self.token)
         self.prices = Prices(prices)
         self.corpora = {_folder_name(folder): folder for folder in corpora}
-        self.read_only, self.bundled = read_only, False
+        self.read_only, self.bundled = read_only, bundled
         self.store = Store(path, reading=True) if read_only else _open(path)
         self.calls = Calls(self.store, budget=budget, abandon=True)
         self.models: dict[str, Model] = {}

@@ -10,13 +10,13 @@ from stepdown.methods import METHODS, load_method
 from stepdown.models import ADDRESSES
 from stepdown.problems import Problems
 from stepdown.runner import VOTING, Cascade, Plans, Task, prompt_set_for
-from stepdown.store import Run, Store, StoredTrace
+from stepdown.store import SERVED, Run, Store, StoredTrace
 from stepdown.types import Kind, Model, Problem, Settings, fingerprint
 from stepdown.web.config import Config, Served
 from stepdown.web.openai.errors import no_model
 from stepdown.web.state import State
 
-DATASET = "served"
+DATASET = SERVED
 ANY = Problem(f"{DATASET}/any", "any", "any", kind="text")  # stands for what is asked, which nobody knows yet
 MOST_MODELS = 100
 LISTED_RUNS = 50

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -51,8 +52,14 @@ def templates() -> Environment:
     )
     made.globals |= {"version": __version__, "address": address}
     made.globals |= {"mark": mark, "markdown": markdown, "written": written}
+    made.globals["day"] = day
     made.filters["on_page"] = on_page
     return made
+
+
+def day(moment: float) -> str:
+    """Return the day of a moment (unix seconds, UTC), as a page says it that is read years later."""
+    return datetime.fromtimestamp(moment, UTC).date().isoformat()
 
 
 def mark(grade: Grade) -> str:
