@@ -70,6 +70,7 @@ class State:
 
     person = "person"
     way: Way | None = None
+    bundled: BundleFacts | None = None
 
     def __init__(
         self,
@@ -82,14 +83,13 @@ class State:
         corpora: tuple[Path, ...] = (),
         places: ModelPlaces | None = None,
         read_only: bool = False,
-        bundled: BundleFacts | None = None,
     ) -> None:
         self.path, self.config = path, config or Config()
         self.token = token or Secret("")
         self.auth = TokenAuth(self.token)
         self.prices = Prices(prices)
         self.corpora = {_folder_name(folder): folder for folder in corpora}
-        self.read_only, self.bundled = read_only, bundled
+        self.read_only = read_only
         self.store = Store(path, reading=True) if read_only else _open(path)
         self.calls = Calls(self.store, budget=budget, abandon=True)
         self.models: dict[str, Model] = {}

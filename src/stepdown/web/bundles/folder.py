@@ -119,7 +119,8 @@ class _Writing:
         """Draw every page from a store that has nothing else."""
         plan = self._plan
         facts = BundleFacts(plan.title, len(plan.runs), bool(plan.corpora))
-        state = State(store, prices=plan.prices, token=Secret(""), corpora=plan.corpora, read_only=True, bundled=facts)
+        state = State(store, prices=plan.prices, token=Secret(""), corpora=plan.corpora, read_only=True)
+        state.bundled = facts
         try:
             runs = [state.store.run(run) for run in plan.runs]
             self.traces = state.store.value("select count(*) from traces")
