@@ -27,7 +27,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NAME = f"{PROJECT['name']}-{PROJECT['version']}"
-RECORDED = ("tour.sqlite", "study.json", "README.md", "chains/card.json")
+RECORDED = ("tour.sqlite", "study.json", "student-card.json", "README.md", "chains/card.json")
 IN_WHEEL = (
     *("stepdown/py.typed", "stepdown/web/templates/base.html", "stepdown/web/static/app.css"),
     *(f"stepdown/tour/recorded/{name}" for name in RECORDED),
