@@ -100,5 +100,5 @@ _TOLD = (
 # What is said besides where the study has a trained student.
 _TRAINED = {
     6: " A student trained on chains writes less.",
-    7: " A copy of the student was trained on them: its run is the last row of the page before.",
+    7: " A copy of the student was trained on a few of them, for minutes: its run is the last row of the page before.",
 }
