@@ -45,8 +45,8 @@ class BundledPage(msgspec.Struct, frozen=True):
         """Return where the application has it; what compares runs compares all of the bundle with the baseline."""
         of_all = _OF_ALL.fullmatch(self.path) and not any(name in {"run", "dataset"} for name, _ in self.query)
         pairs = [("run", run) for run in runs] if of_all else []
-        told = any(name == "baseline" for name, _ in self.query)
-        pairs += [("baseline", baseline)] if pairs and baseline and not told else []
+        has_own = any(name == "baseline" for name, _ in self.query)
+        pairs += [("baseline", baseline)] if pairs and baseline and not has_own else []
         query = urlencode([*pairs, *self.query], errors="replace")
         return quote(self.path, safe="/~") + (f"?{query}" if query else "")
 
@@ -64,7 +64,7 @@ class BundledPage(msgspec.Struct, frozen=True):
 
 
 def _part(text: str) -> str:
-    """Return a piece of an address as a file system takes it; what had to be changed is told apart by a hash."""
+    """Return a piece of an address as a file system takes it; what had to be changed is has_own apart by a hash."""
     if _PLAIN.fullmatch(text) and not _RESERVED.fullmatch(text):
         return text
     mark = blake2b(text.encode("utf-8", "replace"), digest_size=5).hexdigest()
