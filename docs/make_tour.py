@@ -23,7 +23,7 @@ import msgspec
 
 from stepdown.corpus import open_corpus
 from stepdown.store import Run, Store
-from stepdown.tour import CORPUS, STORE, Example, Study, StudyRuns
+from stepdown.tour import CORPUS, STORE, Study, StudyRuns, TourExample
 from stepdown.tour.study import CARD, FACTS
 
 RECORDED = Path(__file__).parents[1] / "src" / "stepdown" / "tour" / "recorded"
@@ -160,7 +160,7 @@ def study_of(folder: Path) -> Study:
         problem = traced.edits()[-1].problem
     first = next(iter(open_corpus(folder / CORPUS)))
     verdict = f"gold {first.problem.answer} · {first.grade.verdict if first.grade else 'not graded'}"
-    example = Example(1, first.problem.question, first.text, verdict)
+    example = TourExample(1, first.problem.question, first.text, verdict)
     return Study(
         recorded=day,
         runs=runs,

@@ -29,7 +29,7 @@ class StudyRuns(msgspec.Struct, frozen=True, kw_only=True):
     distilled: str = ""
 
 
-class Example(msgspec.Struct, frozen=True):
+class TourExample(msgspec.Struct, frozen=True):
     """A chain of the corpus, as text; `number` is its problem's place in the corpus, from 1."""
 
     number: int
@@ -47,7 +47,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
     recorded: str
     runs: StudyRuns
     problem: str
-    example: Example
+    example: TourExample
     base: str
     steps: int
 

@@ -7,7 +7,7 @@ import msgspec
 from stepdown.tour.study import CORPUS, Study
 
 
-class Stop(msgspec.Struct, frozen=True):
+class TourStop(msgspec.Struct, frozen=True):
     """One stop: its title, what is seen there, and the address of its page."""
 
     number: int
@@ -19,24 +19,26 @@ class Stop(msgspec.Struct, frozen=True):
 class Way(msgspec.Struct, frozen=True):
     """All stops, in order."""
 
-    stops: tuple[Stop, ...]
+    stops: tuple[TourStop, ...]
 
     @classmethod
     def through(cls, study: Study, *, chains: bool = True) -> "Way":
         """Return the way through a study; without `chains`, which take the extra `data`, to the corpus' card alone."""
-        told = enumerate(zip(_TOLD, _addresses(study, chains), strict=True), 1)
+        listed = enumerate(zip(_WORDS, _addresses(study, chains), strict=True), 1)
         trained = _TRAINED if study.runs.distilled else {}
         return cls(
-            tuple(Stop(number, title, words + trained.get(number, ""), at) for number, ((title, words), at) in told)
+            tuple(
+                TourStop(number, title, words + trained.get(number, ""), at) for number, ((title, words), at) in listed
+            )
         )
 
-    def at(self, address: str) -> Stop | None:
+    def at(self, address: str) -> TourStop | None:
         """Return the stop whose page an address is: its path, and at least what its query asks; None for others."""
         path, asked = _parts(address)
         found = [stop for stop in self.stops if _parts(stop.address)[0] == path and _parts(stop.address)[1] <= asked]
         return max(found, key=lambda stop: len(_parts(stop.address)[1]), default=None)
 
-    def after(self, stop: Stop) -> Stop | None:
+    def after(self, stop: TourStop) -> TourStop | None:
         """Return the next stop, None after the last."""
         return self.stops[stop.number] if stop.number < len(self.stops) else None
 
@@ -64,7 +66,7 @@ def _addresses(study: Study, chains: bool) -> tuple[str, ...]:
     )
 
 
-_TOLD = (
+_WORDS = (
     (
         "The runs",
         "Each line is one way to solve the same word sums: how many came out right, and the tokens they took.",
