@@ -33,7 +33,7 @@ class _Teller:
     def __init__(self, out: IO[bytes], budget: Budget) -> None:
         self._out, self._budget = out, budget
         self._known: dict[str, LiveCounts] = {}
-        self._told: dict[str, float] = {}
+        self._reported: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +45,7 @@ class _Teller:
     def update(self, counts: LiveCounts) -> None:
         """Take in the counts of a run."""
         self._known[counts.run] = counts
-        if time.monotonic() - self._told.get(counts.run, 0.0) > _EVERY:
+        if time.monotonic() - self._reported.get(counts.run, 0.0) > _EVERY:
             self._tell(counts)
 
     def aside(self, write: Callable[[], None]) -> None:
@@ -53,7 +53,7 @@ class _Teller:
         write()
 
     def _tell(self, counts: LiveCounts) -> None:
-        self._told[counts.run] = time.monotonic()
+        self._reported[counts.run] = time.monotonic()
         spent = self._budget.by_run[counts.run]
         send(self._out, PartProgress(counts, spent.money, spent.tokens))
 

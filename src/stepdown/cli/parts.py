@@ -42,7 +42,7 @@ class Parts:
         self.orders = orders
         self._processes: list[Process] = []
         self._counts: dict[str, dict[int, PartProgress]] = {}
-        self._said: dict[str, float] = {}
+        self._lines: dict[str, float] = {}
 
     async def work(self, stop: Stop, budget: Budget, follow: ProgressCallback) -> None:
         """Let all work until they are done, or are to stop; what they spend is counted in the budget.
@@ -55,10 +55,10 @@ class Parts:
                 self._processes.append(await _start(order))
                 following.append(asyncio.create_task(self._follow(place, stop, budget, follow)))
                 following.append(asyncio.create_task(self._repeat(self._processes[-1])))
-            told = False
+            stopping = False
             while (await asyncio.wait(following, timeout=_LOOK))[1]:
-                if stop.why is not None and not told:
-                    told = True
+                if stop.why is not None and not stopping:
+                    stopping = True
                     self._signal()
             for run, known in self._counts.items():
                 if len(known) < len(self.orders):
@@ -113,8 +113,8 @@ class Parts:
         assert process.stderr is not None, "it is a pipe"
         async for line in process.stderr:
             text, now = line.decode(errors="replace").rstrip(), time.monotonic()
-            if now - self._said.get(text, -_ONCE) > _ONCE:
-                self._said[text] = now
+            if now - self._lines.get(text, -_ONCE) > _ONCE:
+                self._lines[text] = now
                 say(text)
 
     def _signal(self) -> None:

@@ -35,9 +35,9 @@ async def post_labels(request: Request) -> Response:
     def write(store: Store) -> str:
         run = store.run(name)
         # Only what the form holds is changed: the list of runs hides a run and says nothing of its name.
-        said = {field: form[field].strip() for field in ("name", "note") if field in form}
+        remarks = {field: form[field].strip() for field in ("name", "note") if field in form}
         with store.writing():
-            label(run, hidden=form["hidden"] == "yes" if "hidden" in form else None, author=author, **said)
+            label(run, hidden=form["hidden"] == "yes" if "hidden" in form else None, author=author, **remarks)
             if "tags" in form:
                 wanted = set(form["tags"].replace(",", " ").split())
                 untag(run, *(set(run_labels(run).tags) - wanted), author=author)
