@@ -12,6 +12,7 @@ from faulty_server import FaultyServer, faulty_server
 from loopback_server import JsonHandler, serving
 from stepdown.cli import main
 from stepdown.cli.console.live_answer import LiveAnswer, answer_in
+from stepdown.cli.console.terminal import end_line, say, write_piece
 from stepdown.runner import Delta
 from stepdown.types import Problem
 
@@ -144,3 +145,16 @@ def test_text_is_shown_in_the_pieces_it_comes_in_and_a_plan_indented(capsys: pyt
 )
 def test_only_what_is_said_to_be_the_answer_is_one(question: str, solution: str, answer: str) -> None:
     assert answer_in(Problem("ask", question, "", kind="text"), solution) == answer
+
+
+@pytest.mark.parametrize(("terminal", "written"), [(True, "1. Add\nthem."), (False, "1. Addthem.")])
+def test_words_about_the_work_begin_a_line_of_their_own_in_a_terminal(
+    terminal: bool, written: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    write_piece("1. Add")
+    say("loading")
+    write_piece("them.")
+    end_line()
+    assert capsys.readouterr().out == written + "\n"

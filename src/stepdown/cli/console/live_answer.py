@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from stepdown.answers import conclusion, explicit
-from stepdown.cli.console.terminal import painted, say, show
+from stepdown.cli.console.terminal import end_line, painted, say, show, write_piece
 from stepdown.runner import Delta
 from stepdown.text import clean
 from stepdown.types import Problem, Role, Trace
@@ -36,26 +36,20 @@ class LiveAnswer:
         if not text:
             return
         self._begun = True
-        self._write(_indented(text, begun=self._line_begun) if self.role == "teacher" else text)
+        write_piece(_indented(text, begun=self._line_begun) if self.role == "teacher" else text)
         self._line_begun = not text.endswith("\n")
 
     def title(self, role: Role) -> None:
         """Begin the text of a role."""
         if self.role is not None:
-            self._write("\n")
+            write_piece("\n")
         self.role, self._begun, self._line_begun = role, False, False
-        self._write(painted(f"{_WORDS.get(role, role)} ({clean(self.names(role))}):", "1", sys.stdout) + "\n")
+        write_piece(painted(f"{_WORDS.get(role, role)} ({clean(self.names(role))}):", "1", sys.stdout) + "\n")
 
     def end(self) -> None:
         """End the line that is begun."""
-        if self._line_begun:
-            self._write("\n")
+        end_line()
         self._line_begun = False
-
-    def _write(self, text: str) -> None:
-        sys.stderr.flush()
-        sys.stdout.write(text)
-        sys.stdout.flush()
 
 
 def _indented(text: str, *, begun: bool) -> str:

@@ -23,8 +23,30 @@ def show_json(value: object) -> None:
     sys.stdout.write(json_line(value).decode() + "\n")
 
 
+class _Written:
+    """What was written piece by piece to stdout: whether its last line goes on."""
+
+    goes_on = False
+
+
+def write_piece(text: str) -> None:
+    """Write a piece of a text that is still being written to stdout, at once."""
+    sys.stderr.flush()
+    sys.stdout.write(text)
+    sys.stdout.flush()
+    _Written.goes_on = not text.endswith("\n")
+
+
+def end_line() -> None:
+    """End the line of what was written piece by piece, if it goes on."""
+    if _Written.goes_on:
+        write_piece("\n")
+
+
 def say(*texts: str) -> None:
     """Write words about the work to stderr, after the data that came before them."""
+    if sys.stdout.isatty() and sys.stderr.isatty():
+        end_line()
     sys.stdout.flush()
     for text in texts:
         sys.stderr.write(_folded(clean(text), sys.stderr) + "\n")
