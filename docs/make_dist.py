@@ -56,6 +56,7 @@ def main() -> None:
         "--linked", action="store_true", help="dependencies are this environment's: no index is asked, and it is faster"
     )
     given = parser.parse_args()
+    given.folder = given.folder.resolve()
     wheel, sdist = build(given.folder)
     check_metadata(wheel, sdist)
     check_contents(wheel, sdist)

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from stepdown.answers import leak
 from stepdown.errors import UsageError
 from stepdown.store.connection import StoreConnection
 from stepdown.store.records import decode_plan, decode_problem, tokens_of
@@ -99,4 +98,7 @@ def _steps_of(plan: Any) -> int | None:
 
 
 def _holds_answer(problem: Any, plan: Any) -> int:
+    # Loaded where it is asked for: most commands that open a store read no answers.
+    from stepdown.answers import leak
+
     return int(plan is not None and leak(decode_problem(problem), decode_plan(plan)).gold)

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from stepdown.cli.console.terminal import columns, measure_on, show
-from stepdown.reports import Report
 from stepdown.text import Table, as_text, clean
 
 _LEAST, _PIPED, _WIDE = 20, 120, 160
@@ -25,8 +24,3 @@ def show_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]],
     names, *cells = (tuple([row[0] + " " * (first - size(row[0])), *row[1:]]) for row in grid)
     text = as_text(Table(title, names, tuple(cells), words, note), width(), measure=measure)
     show("\n".join(line.rstrip() for line in text.splitlines()))
-
-
-def report_text(report: Report) -> str:
-    """Return a report as its tables fit the terminal, in 100 columns where there is none."""
-    return report.to_text(width(), measure=measure_on(sys.stdout)) if sys.stdout.isatty() else str(report)

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from stepdown.cli.console.grid_table import GridTable
-from stepdown.cli.console.tables import report_text
+from stepdown.cli.console.report_text import report_text
 from stepdown.cli.console.terminal import is_lively, say, say_error, show
 from stepdown.cli.first_problem import FirstTrace, show_problem
 from stepdown.cli.grid import Players, tasks_of

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from stepdown.cli.console.browser import open_file
-from stepdown.cli.console.tables import report_text
+from stepdown.cli.console.report_text import report_text
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.cli.stored_runs import LAST, SelectionOptions, one_run, runs_of

@@ -15,7 +15,6 @@ from stepdown.cli.overview import example_of
 from stepdown.cli.run_listing import ListedRun, called, cells, listed, show_runs
 from stepdown.cli.stored_runs import one_run, runs_of
 from stepdown.errors import Interrupted, UsageError
-from stepdown.models import Prices
 from stepdown.store import (
     NO_LABELS,
     Removed,
@@ -294,6 +293,9 @@ def rm(*runs: str, options: RemovalOptions = REMOVAL, output: OutputOptions = OU
     runs
         Runs, or what stands for several: a data set, `@last`, `@TAG`.
     """
+    # Loaded where money is counted: a list of runs needs no models.
+    from stepdown.models import Prices
+
     if not runs:
         raise UsageError("no run is given", "`stepdown runs` lists them")
     with output.reopen() as store:
