@@ -95,7 +95,7 @@ def leave_behind(store: Store) -> None:
     run.put_edit("sums/test/0", Plan("1. Add.", "ann", edited_from="1. Sum."))
 
 
-NOBODYS = {"edits": 0, "reviews": 0, "annotations": 0, "labels": 0, "commands": 0}
+NOBODYS = {"edits": 0, "reviews": 0, "annotations": 0, "labels": 0, "commands": 0, "queue_marks": 0}
 DROPPED = {"problems": 1, "traces": 3, "grades": 3, **NOBODYS, "claims": 1}
 
 

@@ -114,6 +114,7 @@ _FUNCTIONS = {
 _OVERVIEW: tuple[list[str], ...] = ([], ["help"], ["--help"], ["-h"])
 _MANY = {
     "report": "[RUN...]",
+    "bundle": "RUN...",
     "audit": "[RUN...]",
     "import": "[FILE...]",
     "keep": "CORPUS [FILTER...]",
