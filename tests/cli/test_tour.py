@@ -10,7 +10,7 @@ from served import get, served
 from stepdown.cli import main
 from stepdown.store import Store
 from stepdown.tour import CORPUS, STORE, Study, Way, copy_to, read_study
-from stepdown.web import State
+from stepdown.web import Places, State
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def study(folder: Path) -> Study:
 @pytest.fixture(scope="module")
 def pages(folder: Path, study: Study) -> Iterator[str]:
     def make() -> State:
-        state = State(folder / STORE, corpora=(folder / CORPUS,))
+        state = State(folder / STORE, places=Places(corpora=(folder / CORPUS,)))
         state.way = Way.through(study)
         return state
 

@@ -15,7 +15,7 @@ from served import Answer, get, served
 from stepdown.corpus import Card, index_problems
 from stepdown.errors import UsageError
 from stepdown.types import Chain, Grade, Problem
-from stepdown.web.state import State
+from stepdown.web.state import Places, State
 
 CARD = Card(dataset="made/train", origin="a <b>test</b>", licence="CC0", notes=("made up",))
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -40,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     write_corpus(folder / "pears", chains, card=CARD, rows=7)
     (folder / "broken").mkdir()
     given = (folder / "pears", folder / "broken")
-    with served(lambda: State(folder / "pages.sqlite", corpora=given)) as url:
+    with served(lambda: State(folder / "pages.sqlite", places=Places(corpora=given))) as url:
         yield url
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from fleet_world import FleetServerHere, fleet_of, load_fleet
 from small_endpoint import endpoint, post_json
 from stepdown.models import FleetModel, ServerFiles
-from stepdown.web.state import ModelPlaces, State
+from stepdown.web.state import Places, State
 
 BODY = {"model": "direct/openai/student", "messages": [{"role": "user", "content": "What is 2 and 2?"}]}
 
@@ -25,7 +25,7 @@ def test_a_server_loads_fleets_from_its_files_and_gives_them_to_the_runs_it_star
     file, config = tmp_path / "servers.txt", tmp_path / "other.toml"
     file.write_text("http://127.0.0.1:1/v1\n")
     config.write_text('[models.lab]\nservers = ["http://127.0.0.1:2/v1", "http://127.0.0.1:3/v1"]\n')
-    state = State(tmp_path / "s.sqlite", places=ModelPlaces(ServerFiles([f"vllm={file}"], config=config)))
+    state = State(tmp_path / "s.sqlite", places=Places(ServerFiles([f"vllm={file}"], config=config)))
     for name, count in (("vllm/small", 1), ("openai-api/lab/small", 2)):
         model = state.load(name)
         assert isinstance(model, FleetModel)

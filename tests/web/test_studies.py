@@ -17,7 +17,7 @@ from stepdown.training import StudyFindings
 from stepdown.training.studies import CellScore, write_study
 from stepdown.types import Chain, Grade
 from stepdown.web.jobs.study_form import FIELDS, read_study
-from stepdown.web.state import ModelPlaces, State
+from stepdown.web.state import Places, State
 
 FORM = {**FIELDS, "corpus": "chains", "name": "first"}
 SCORE = CellScore(name="chain, 1 random", chains=1, by="random", target="chain", runs=("abc",), accuracies=(0.5,),
@@ -41,8 +41,8 @@ def desk(tmp_path: Path, students: Path) -> Iterator[str]:
     problems = load_problems("wordsums", split="test", limit=6)
     chains = [Chain(one, f"Answer: {one.answer}", "gold", grade=Grade("right", one.answer)) for one in problems]
     write_corpus(tmp_path / "chains", chains, card=Card(dataset="wordsums/test"))
-    places = ModelPlaces(students=students)
-    with served(lambda: State(tmp_path / "s.sqlite", corpora=(tmp_path / "chains",), places=places)) as address:
+    places = Places(students=students, corpora=(tmp_path / "chains",))
+    with served(lambda: State(tmp_path / "s.sqlite", places=places)) as address:
         yield address
 
 

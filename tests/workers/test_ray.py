@@ -33,7 +33,7 @@ from stepdown.models.local.places import Place
 from stepdown.store import Store
 from stepdown.types import Message, Model, Sampling
 from stepdown.version import __version__
-from stepdown.web import ModelPlaces, State
+from stepdown.web import Places, State
 from stepdown.web.config import Config, Served
 from stepdown.workers import Versions, connect, open_workers, other_versions
 from stepdown.workers.ray_pool import Surroundings, perform_on_node
@@ -181,7 +181,7 @@ def test_a_server_answers_from_the_cluster_and_gives_it_to_the_runs_it_starts(
 
     def make() -> State:
         config = Config(models={"small": Served(method="direct", student=str(student))})
-        states.append(State(tmp_path / "s.sqlite", config=config, places=ModelPlaces(on="ray")))
+        states.append(State(tmp_path / "s.sqlite", config=config, places=Places(on="ray")))
         return states[0]
 
     body = {"model": "small", "messages": [{"role": "user", "content": "What is 1 plus 1?"}]}

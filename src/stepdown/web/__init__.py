@@ -6,11 +6,11 @@ from stepdown.extras import require
 from stepdown.store import Run, Store
 from stepdown.types import Trace
 from stepdown.web.config import Config, load_config
-from stepdown.web.state import ModelPlaces, State
+from stepdown.web.state import Places, State
 
 __all__ = [
     "Config",
-    "ModelPlaces",
+    "Places",
     "State",
     "load_config",
     "open_page",

@@ -28,14 +28,22 @@ READERS = 2
 CACHE_KIB = 32_768
 
 
-class ModelPlaces:
-    """Where a server's models are: `servers` of an endpoint's, and `on` a cluster those of this kind of machine.
+class Places:
+    """Where the things are that a server asks and shows.
 
-    `students` is the folder in which the students lie that a page has trained.
+    `servers` are those of an endpoint's fleet, and `on` a cluster the models of this kind of machine. `corpora` are the
+    folders that the corpus pages may show, `students` the folder in which the students lie that a page has trained.
     """
 
-    def __init__(self, servers: ServerFiles | None = None, *, on: str = "", students: Path = Path("students")) -> None:
-        self.servers, self.on, self.students = servers or ServerFiles(), on, students
+    def __init__(
+        self,
+        servers: ServerFiles | None = None,
+        *,
+        on: str = "",
+        corpora: tuple[Path, ...] = (),
+        students: Path = Path("students"),
+    ) -> None:
+        self.servers, self.on, self.corpora, self.students = servers or ServerFiles(), on, corpora, students
 
     @property
     def options(self) -> list[str]:
@@ -80,20 +88,19 @@ class State:
         prices: Path | None = None,
         budget: Budget | None = None,
         token: Secret | None = None,
-        corpora: tuple[Path, ...] = (),
-        places: ModelPlaces | None = None,
+        places: Places | None = None,
         read_only: bool = False,
     ) -> None:
         self.path, self.config = path, config or Config()
         self.token = token or Secret("")
         self.auth = TokenAuth(self.token)
         self.prices = Prices(prices)
-        self.corpora = {_folder_name(folder): folder for folder in corpora}
+        self.places = places or Places()
+        self.corpora = {_folder_name(folder): folder for folder in self.places.corpora}
         self.read_only = read_only
         self.store = Store(path, reading=True) if read_only else _open(path)
         self.calls = Calls(self.store, budget=budget, abandon=True)
         self.models: dict[str, Model] = {}
-        self.places = places or ModelPlaces()
         options = ([f"--prices={prices.resolve()}"] if prices else []) + self.places.options
         self.jobs = RunJobs(path, options=options, token=self.token)
         self.studies = StudyJobs(path, self.places.students, self.corpora, token=self.token)

@@ -178,10 +178,10 @@ def serve(
 def serve_tour(folder: Path, way: Way, *, port: int) -> None:
     """Serve a copied study to this machine until Ctrl-C, its way beside the pages, and open the first in a browser."""
     require(["web"], "`stepdown tour --open`")
-    from stepdown.web import Config, State
+    from stepdown.web import Config, Places, State
 
     def make() -> State:
-        state = State(folder / STORE, config=Config(), corpora=(folder / CORPUS,))
+        state = State(folder / STORE, config=Config(), places=Places(corpora=(folder / CORPUS,)))
         state.way = way
         return state
 
@@ -206,7 +206,7 @@ async def _serve(reach: AddressOptions, make: Callable[[], "State"], *, prepare:
 
 
 def _state(served: ServedOptions, spend: BudgetSettings, token: Secret) -> "State":
-    from stepdown.web import ModelPlaces, State, load_config
+    from stepdown.web import Places, State, load_config
 
     return State(
         served.store or default_path(),
@@ -214,10 +214,12 @@ def _state(served: ServedOptions, spend: BudgetSettings, token: Secret) -> "Stat
         prices=spend.prices,
         budget=Budget(Prices(spend.prices), money=spend.budget, tokens=spend.max_tokens_total),
         token=token,
-        corpora=served.folders(),
         read_only=served.read_only,
-        places=ModelPlaces(
-            ServerFiles(served.servers, config=served.config), on=served.on or "", students=served.students
+        places=Places(
+            ServerFiles(served.servers, config=served.config),
+            on=served.on or "",
+            corpora=served.folders(),
+            students=served.students,
         ),
     )
 

@@ -21,7 +21,7 @@ from stepdown.web.bundles.search_index import FILE, index_of
 from stepdown.web.pages import drawn
 from stepdown.web.pages.compare import MOST
 from stepdown.web.security.rules import AccessRules
-from stepdown.web.state import BundleFacts, State
+from stepdown.web.state import BundleFacts, Places, State
 
 CARD = "bundle.json"
 # Scripts and styles of pages that a bundle has not.
@@ -119,7 +119,7 @@ class _Writing:
         """Draw every page from a store that has nothing else."""
         plan = self._plan
         facts = BundleFacts(plan.title, len(plan.runs), bool(plan.corpora))
-        state = State(store, prices=plan.prices, token=Secret(""), corpora=plan.corpora, read_only=True)
+        state = State(store, prices=plan.prices, token=Secret(""), places=Places(corpora=plan.corpora), read_only=True)
         state.bundled = facts
         try:
             runs = [state.store.run(run) for run in plan.runs]
