@@ -1,16 +1,20 @@
 """`stepdown tour`: the study in the package is told whole, from a copy, and each of its stops is a page."""
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from served import get, served
+from served import get
 from stepdown.cli import main
 from stepdown.store import Store
-from stepdown.tour import CORPUS, STORE, Study, Way, copy_to, read_study
-from stepdown.web import Places, State
+from stepdown.tour import STORE, Study, Way, copy_to, read_study
 
 
 @pytest.fixture(scope="module")
@@ -24,14 +28,21 @@ def study(folder: Path) -> Study:
 
 
 @pytest.fixture(scope="module")
-def pages(folder: Path, study: Study) -> Iterator[str]:
-    def make() -> State:
-        state = State(folder / STORE, places=Places(corpora=(folder / CORPUS,)))
-        state.way = Way.through(study)
-        return state
-
-    with served(make) as address:
-        yield address
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The pages of `stepdown tour --open` itself; what stands here for a browser is not waited for."""
+    environment = {**os.environ, "BROWSER": "true", "HOME": str(tmp_path_factory.mktemp("home"))}
+    command = [sys.executable, "-m", "stepdown", "tour", "--open", "--port", "0"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stderr is not None
+        found = next((one for line in running.stderr if (one := re.search(r"http://[\w.:]+", line))), None)
+        assert found is not None, "it says where it serves"
+        try:
+            yield found[0]
+        finally:
+            running.send_signal(signal.SIGINT)
+            running.stderr.read()
 
 
 def test_the_tour_tells_every_stop_plainly_when_piped(capsys: pytest.CaptureFixture[str]) -> None:
