@@ -12,6 +12,8 @@ except ImportError as error:
 
 COLOURS = ["#2f7ed8", "#d1495b", "#2a9d6f", "#9467bd", "#b8860b", "#7f7f7f"]
 _MOST_POINTS = 2_000
+# A line of one point is none: so few are drawn as points too.
+_FEW = 40
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -57,7 +59,7 @@ def _curve(logs: Mapping[str, Rows], field: str, title: str, width: int) -> Any:
     order = list(logs)
     return (
         alt.Chart(alt.InlineData(values=thinned))
-        .mark_line(point=field == "dev")
+        .mark_line(point=field == "dev" or len(thinned) <= _FEW)
         .encode(
             x=alt.X("step:Q", title="step"),
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=field != "loss")),
