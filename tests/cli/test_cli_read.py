@@ -15,7 +15,7 @@ from stepdown.cli import main
 
 TRACE = {
     "run", "problem", "sample", "question", "gold", "found", "verdict", "grader", "error", "truncated", "plan",
-    "solution", "tokens", "cost",
+    "solution", "tokens", "cost", "alignment",
 }  # fmt: skip
 
 
@@ -101,6 +101,18 @@ def test_what_a_model_wrote_cannot_steer_the_terminal(world: World) -> None:
     assert "Answer: 99" in shown and "\x1b" not in shown and "title" not in shown
     raw = world.text("traces", world.direct, "--where", "wrong", "--json")
     assert "\x1b" not in raw and json.loads(raw)["solution"].startswith("\x1b[2J")
+
+
+def test_a_trace_says_what_became_of_its_steps_where_that_is_asked(world: World) -> None:
+    assert [one["alignment"] for one in world.json("traces", world.traced)] == [None] * 4
+    for one in world.json("traces", world.traced, "--aligned"):
+        parts, ends = one["alignment"]["parts"], [len(one["solution"])]
+        assert [step["step"]["number"] for step in one["alignment"]["steps"]] == [1, 2]
+        assert {step["status"] for step in one["alignment"]["steps"]} <= {"done", "changed", "repeated", "skipped"}
+        assert [part["end"] for part in parts][-1:] == ends
+    assert "  1. " in world.text("traces", world.traced, "--aligned") and world.text(
+        "traces", world.direct, "--aligned"
+    )
 
 
 def test_a_run_is_known_by_the_beginning_of_its_id(world: World) -> None:

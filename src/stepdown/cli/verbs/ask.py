@@ -10,6 +10,7 @@ import msgspec
 from cyclopts import Parameter
 from msgspec import structs
 
+from stepdown.cli.aligned_lines import aligned_line
 from stepdown.cli.console.editor import edited, person
 from stepdown.cli.console.live_answer import LiveAnswer, numbered, show_answer
 from stepdown.cli.console.terminal import say, show, show_json
@@ -27,7 +28,7 @@ from stepdown.models import Prices, find_engine, find_setting, look_at
 from stepdown.prompts import completes, load_prompts, with_stops
 from stepdown.runner import ROLES, Calls, Delta, Plans, Task, as_problems, close_models, plain, stream_one
 from stepdown.settings import PLANNING, EndpointSettings, RunSampling
-from stepdown.store import StoredTrace, trace_line
+from stepdown.store import StoredTrace
 from stepdown.text import counted
 from stepdown.types import LETTERS, Grade, Plan, Problem, Role, Trace
 
@@ -110,7 +111,7 @@ def ask(
         players.fetch()
         trace = plain(solve_live(task, problem, plan, Calls(store), edit=options.edit, quiet=output.json))
     if output.json:
-        show_json(trace_line("", trace, Grade("ungraded", why="there is no gold"), Prices()))
+        show_json(aligned_line("", trace, Grade("ungraded", why="there is no gold"), Prices(), aligned=True))
     else:
         show_end(problem, trace)
     return 0

@@ -9,13 +9,14 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from stepdown.audits import leaked
+from stepdown.cli.aligned_lines import aligned_line, alignment_of, steps_text
 from stepdown.cli.console.terminal import say, show, show_json
-from stepdown.cli.options import CHOICE, Limit, OutputOptions
+from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
 from stepdown.cli.stored_runs import ENDINGS, attempts_of, one_run
 from stepdown.cli.unused_options import given, refuse
 from stepdown.models import Prices
 from stepdown.prompts import question_text
-from stepdown.store import Run, TraceFilter, TraceTests, trace_line, trace_places
+from stepdown.store import Run, TraceFilter, TraceTests, trace_places
 from stepdown.types import Grade, Trace
 
 Where = Literal["wrong", "right", "ungraded", "truncated", "leaked", "edited"]
@@ -56,6 +57,8 @@ class TraceOptions:
         At most this many.
     prices
         A file of prices, as for `run`.
+    aligned
+        Also say what became of each step of the plan in the solution.
     """
 
     where: Where | None = None
@@ -71,6 +74,7 @@ class TraceOptions:
     edited: YesOrNo = ""
     limit: Limit = None
     prices: Path | None = None
+    aligned: Flag = False
 
 
 ALL, OUTPUT = TraceOptions(), OutputOptions()
@@ -92,9 +96,9 @@ def traces(run: str, /, *, chosen: TraceOptions = ALL, output: OutputOptions = O
         for trace, grade in islice(select(stored, chosen), chosen.limit):
             number += 1
             if output.json:
-                show_json(trace_line(stored.id, trace, grade, prices))
+                show_json(aligned_line(stored.id, trace, grade, prices, aligned=chosen.aligned))
             else:
-                show(block(trace, grade), "")
+                show(block(trace, grade, aligned=chosen.aligned), "")
         if not number:
             say(f"run {stored.id} has no such trace")
     return 0
@@ -136,8 +140,8 @@ def chooser(run: Run, where: Where | None) -> Test:
     return tests.get(where, lambda trace, grade: grade.verdict == where)
 
 
-def block(trace: Trace, grade: Grade) -> str:
-    """Return a trace as a person reads it."""
+def block(trace: Trace, grade: Grade, *, aligned: bool = False) -> str:
+    """Return a trace as a person reads it, if `aligned` with what became of the plan's steps."""
     sample = f" · sample {trace.sample}" if trace.sample else ""
     cut = f" · {ENDINGS[trace.ending]}" if trace.truncated else ""
     head = f"── {trace.problem.id}{sample} · {grade.verdict}{cut}"
@@ -147,6 +151,8 @@ def block(trace: Trace, grade: Grade) -> str:
         parts.append(f"plan ({trace.plan.author}{edited}):\n{trace.plan.text.strip()}")
     if trace.solution is not None:
         parts.append(f"solution:\n{trace.solution.strip()}")
+    if aligned and (alignment := alignment_of(trace)):
+        parts.append(steps_text(alignment))
     if trace.error is not None:
         parts.append(f"failed: {trace.error}")
     else:
