@@ -17,7 +17,7 @@ from stepdown.models.http.api_errors import ApiError
 from stepdown.models.http.context_length import is_overflow
 from stepdown.models.local.worker import ERRORS
 from stepdown.store import Store
-from stepdown.types import HiddenProgress, Message, Reply, Sampling
+from stepdown.types import HiddenProgress, Message, Reply, Sampling, ToolCallPiece
 
 ASK = (Message("user", "2 + 2?"),)
 ASKED: dict[str, Any] = {"model": NAME, "messages": [{"role": "user", "content": "What is 4 plus one?"}]}
@@ -68,7 +68,7 @@ def test_prompts_that_are_too_long_never_count_against_their_endpoint() -> None:
         assert {type(one) for one in ask(server.url, times=9)} == {PromptTooLong}
 
 
-async def heard(model: EndpointModel) -> list[str | HiddenProgress | Reply]:
+async def heard(model: EndpointModel) -> list[str | HiddenProgress | ToolCallPiece | Reply]:
     async with aclosing(model.stream(ASK, Sampling())) as pieces:
         return [piece async for piece in pieces]
 

@@ -19,7 +19,7 @@ from stepdown.models.http.dialects.openai_chat import OPENAI_CHAT
 from stepdown.models.http.dialects.openai_completions import OPENAI_COMPLETIONS
 from stepdown.models.http.endpoints import endpoint_at
 from stepdown.models.http.streaming import StreamedReply
-from stepdown.types import HiddenProgress, Reply, Sampling, Usage
+from stepdown.types import HiddenProgress, Reply, Sampling, ToolCallPiece, Usage
 
 
 def ask_server(*faults: str | Body, **sampling: Any) -> Reply:
@@ -40,7 +40,7 @@ def test_a_stream_tells_of_thoughts_that_it_does_not_show() -> None:
 
 
 def test_a_stream_says_when_it_is_opened() -> None:
-    async def main(model: EndpointModel) -> str | HiddenProgress | Reply:
+    async def main(model: EndpointModel) -> str | HiddenProgress | ToolCallPiece | Reply:
         async with aclosing(model.stream(ASK, Sampling())) as pieces:
             first = await anext(pieces)
         await model.close()

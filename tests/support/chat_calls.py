@@ -9,7 +9,7 @@ from stepdown.models.http.dialects import Dialect
 from stepdown.models.http.dialects.openai_chat import OPENAI_CHAT
 from stepdown.models.http.endpoints import endpoint_at
 from stepdown.models.http.limits import Limits
-from stepdown.types import GREEDY, HiddenProgress, Message, Reply, Sampling
+from stepdown.types import GREEDY, HiddenProgress, Message, Reply, Sampling, ToolCallPiece
 
 KEY = "sk-very-secret"
 ASK = (Message("system", "Be brief."), Message("user", "2 + 2?"))
@@ -52,8 +52,8 @@ def ask_url(url: str, n: int = 1, *, timeout: float = 10, **sampling: Any) -> li
     return ask(chat_model(url, name="t/m", timeout=timeout), n, **sampling)
 
 
-def ask_stream(model: EndpointModel, sampling: Sampling = GREEDY) -> Sequence[str | Reply]:
-    async def main() -> list[str | Reply]:
+def ask_stream(model: EndpointModel, sampling: Sampling = GREEDY) -> Sequence[str | ToolCallPiece | Reply]:
+    async def main() -> list[str | ToolCallPiece | Reply]:
         try:
             return [item async for item in model.stream(ASK, sampling) if not isinstance(item, HiddenProgress)]
         finally:

@@ -4,19 +4,20 @@ import asyncio
 from collections.abc import Coroutine
 
 from stepdown.runner.request import Request
-from stepdown.types import Reply
+from stepdown.types import Reply, ToolCallPiece
 
 
 class PendingReply:
     """A reply that has been asked for, from the first who asks until it is stored under its `key`.
 
-    `deltas` are the parts of its text so far where it is `streamed`, `hidden` the bytes of reasoning beside them, and
-    `started` is set once the model is known to work on it. `batch` are the draws of the same HTTP request and `task`
-    is what sends it. `waiting` counts who still wants the reply; once it is `answered`, nothing gives it up.
+    `deltas` are the parts of its text so far where it is `streamed`, `called` those of its calls of tools, `hidden` the
+    bytes of reasoning beside them, and `started` is set once the model is known to work on it. `batch` are the draws of
+    the same HTTP request and `task` is what sends it. `waiting` counts who still wants the reply; once it is
+    `answered`, nothing gives it up.
     """
 
     __slots__ = (
-        "answered", "askers", "batch", "deltas", "hidden", "key", "listeners", "reply", "request", "started",
+        "answered", "askers", "batch", "called", "deltas", "hidden", "key", "listeners", "reply", "request", "started",
         "streamed", "task", "waiting",
     )  # fmt: skip
 
@@ -25,6 +26,7 @@ class PendingReply:
         self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.askers: list[asyncio.Future[None]] = []
         self.deltas: list[str] = []
+        self.called: list[ToolCallPiece] = []
         self.listeners: list[asyncio.Event] = []
         self.batch: list[PendingReply] = [self]
         self.task: asyncio.Task[None] | None = None
@@ -48,6 +50,12 @@ class PendingReply:
         """Add text and wake who reads it."""
         self.started = True
         self.deltas.append(text)
+        self._wake()
+
+    def add_call(self, piece: ToolCallPiece) -> None:
+        """Add a piece of a call of a tool and wake who reads it."""
+        self.started = True
+        self.called.append(piece)
         self._wake()
 
     def add_hidden(self, size: int) -> None:

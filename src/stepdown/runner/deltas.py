@@ -9,21 +9,22 @@ import msgspec
 
 from stepdown.runner.coalescing import PendingReply
 from stepdown.runner.request import Request
-from stepdown.types import Reply, Role
+from stepdown.types import Reply, Role, ToolCallPiece
 
 T = TypeVar("T")
 ROLES: tuple[Role, ...] = ("teacher", "student")
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """Text that is added to what a role writes; `sample` is the draw it belongs to.
+    """Text that is added to what a role writes, or pieces of `called` tools; `sample` is the draw they belong to.
 
-    One without text says that a model, neither the store nor a recording, has been asked for it.
+    One without either says that a model, neither the store nor a recording, has been asked for it.
     """
 
     role: Role
     text: str
     sample: int = 0
+    called: tuple[ToolCallPiece, ...] = ()
 
 
 class Deltas:
@@ -73,17 +74,25 @@ class _Follower:
 
     def __init__(self, first: Delta, pending: PendingReply | None = None, *, began: bool = False) -> None:
         self._first, self._pending, self._read, self._began = first, pending, 0, began
+        self._read_calls = 0
 
     @property
     def ended(self) -> bool:
         pending = self._pending
-        return pending is None or (pending.reply.done() and self._read >= len(pending.deltas))
+        return pending is None or (pending.reply.done() and self._has_read(pending))
+
+    def _has_read(self, pending: PendingReply) -> bool:
+        return self._read >= len(pending.deltas) and self._read_calls >= len(pending.called)
 
     def read(self) -> list[Delta]:
         deltas = [] if self._began else [self._first]
         self._began = True
         text = self._new() if self._pending is not None else ""
-        return [*deltas, msgspec.structs.replace(self._first, text=text)] if text else deltas
+        deltas += [msgspec.structs.replace(self._first, text=text)] if text else []
+        if self._pending is not None and (called := self._pending.called[self._read_calls :]):
+            self._read_calls += len(called)
+            deltas.append(msgspec.structs.replace(self._first, called=tuple(called)))
+        return deltas
 
     def _new(self) -> str:
         """Return what was written since the last read; the whole text of a reply that was not streamed."""

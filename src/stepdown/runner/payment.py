@@ -16,7 +16,7 @@ from stepdown.runner.coalescing import PendingReply
 from stepdown.runner.request import Request
 from stepdown.runner.writer import Writer
 from stepdown.store import AbandonedReply, Claim, LostCall, StoredCall, unfindable_key
-from stepdown.types import HiddenProgress, Reply, Sampling, Usage
+from stepdown.types import HiddenProgress, Reply, Sampling, ToolCallPiece, Usage
 
 Batch = list[PendingReply]
 # Seconds between two looks at what another process has in flight.
@@ -162,6 +162,8 @@ class Payment:
                     return storable(delta)
                 if isinstance(delta, HiddenProgress):
                     pending.add_hidden(delta.size)
+                elif isinstance(delta, ToolCallPiece):
+                    pending.add_call(delta)
                 else:
                     pending.add(storable_text(delta))
         raise no_reply(pending.request)

@@ -3,7 +3,7 @@
 from inspect import isclass
 
 from stepdown.identity import fingerprint
-from stepdown.types.drawing import GREEDY, AnswerForm, Effort, Sampling, ToolCall
+from stepdown.types.drawing import GREEDY, AnswerForm, Effort, Sampling, ToolCall, ToolCallPiece
 from stepdown.types.methods import Ask, Grader, Method, Prompt
 from stepdown.types.models import Backoff, Capabilities, HiddenProgress, Model, Pricing
 from stepdown.types.values import (
@@ -55,6 +55,7 @@ __all__ = [
     "Sampling",
     "Settings",
     "ToolCall",
+    "ToolCallPiece",
     "Trace",
     "Usage",
     "Verdict",

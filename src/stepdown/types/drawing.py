@@ -16,6 +16,20 @@ class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
     arguments: str = ""
 
 
+class ToolCallPiece(msgspec.Struct, frozen=True):
+    """A piece of a call: pieces of one `place` belong together, and what they say of name and arguments is joined."""
+
+    place: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+    @property
+    def size(self) -> int:
+        """Its bytes, about."""
+        return len(self.name) + len(self.arguments)
+
+
 class AnswerForm(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an answer must be, and what may be called for it: JSON texts in the form of OpenAI's chat completions.
 
@@ -32,9 +46,23 @@ class AnswerForm(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def needs(self) -> frozenset[str]:
-        """What an endpoint must have a place for: of `tools` and `response_format`."""
-        wanted = {"tools": self.tools or self.turns, "response_format": self.response_format}
+        """What an endpoint must have a place for.
+
+        `tools`, `response_format`; `json_object` where that is an object of any schema, `parallel_tool_calls` where
+        only one tool may be called at a time.
+        """
+        wanted = {
+            "tools": self.tools or self.turns,
+            "response_format": self.response_format,
+            "json_object": self.kind == "json_object",
+            "parallel_tool_calls": self.parallel_tool_calls is False,
+        }
         return frozenset(name for name, value in wanted.items() if value)
+
+    @property
+    def kind(self) -> str:
+        """What an answer must be, `json_schema` or `json_object`; "" for plain text."""
+        return str(msgspec.json.decode(self.response_format)["type"]) if self.response_format else ""
 
     @property
     def tool_names(self) -> list[str]:
@@ -47,8 +75,7 @@ class AnswerForm(msgspec.Struct, frozen=True, omit_defaults=True):
         """What it asks for, in words."""
         names = self.tool_names
         tools = [f"{len(names)} tools" if len(names) > 3 else f"tools {', '.join(names)}"] if names else []
-        kind = msgspec.json.decode(self.response_format)["type"] if self.response_format else ""
-        return tools + ([f"answer as {kind}"] if kind else [])
+        return tools + ([f"answer as {self.kind}"] if self.kind else [])
 
     def placed(self, messages: Sequence[Any]) -> list[Any]:
         """Return messages with the calls of tools and their results where they belong."""

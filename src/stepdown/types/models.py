@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from stepdown.types.drawing import Sampling
+from stepdown.types.drawing import Sampling, ToolCallPiece
 from stepdown.types.values import Messages, Reply, Usage
 
 
@@ -31,7 +31,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     are always the first n draws. `streams`: its `stream` brings text before the reply is whole. `completes`: it only
     continues text, and takes no turns. `connects`: `close` drops connections which the next call opens again, so that
     another event loop may ask. `prompts` names the prompt set it was trained on, "" for none. `takes` are the parts of
-    an `AnswerForm` (`tools`, `response_format`) that its kind of endpoint has a place for.
+    an `AnswerForm` (those of its `needs`) that its kind of endpoint has a place for.
     """
 
     source: str | None = None
@@ -100,10 +100,12 @@ class Model(Protocol):
         """
         ...
 
-    def stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[str | HiddenProgress | Reply, None]:
-        """Yield the text of one reply in pieces, then the whole `Reply`; raises as `reply` does.
+    def stream(
+        self, messages: Messages, sampling: Sampling
+    ) -> AsyncGenerator[str | HiddenProgress | ToolCallPiece | Reply, None]:
+        """Yield the text of one reply in pieces, and calls of tools likewise, then the whole `Reply`.
 
-        A model that costs money yields `HiddenProgress` for what it has produced besides.
+        A model that costs money yields `HiddenProgress` for what it has produced besides text. Raises as `reply` does.
         """
         ...
 

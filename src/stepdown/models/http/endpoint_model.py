@@ -22,7 +22,7 @@ from stepdown.models.http.outcomes import FieldRefused, close_stream, read_answe
 from stepdown.models.http.replies import read_replies
 from stepdown.models.http.streaming import StreamedReply, read_events
 from stepdown.models.stop_strings import complete_up_to
-from stepdown.types import Backoff, Capabilities, HiddenProgress, Messages, Reply, Sampling
+from stepdown.types import Backoff, Capabilities, HiddenProgress, Messages, Reply, Sampling, ToolCallPiece
 
 T = TypeVar("T")
 
@@ -173,8 +173,8 @@ class EndpointModel:
 
     async def stream(
         self, messages: Messages, sampling: Sampling
-    ) -> AsyncGenerator[str | HiddenProgress | Reply, None]:
-        """Yield the text piece by piece, what came together as one piece, then the whole `Reply`.
+    ) -> AsyncGenerator[str | HiddenProgress | ToolCallPiece | Reply, None]:
+        """Yield the text piece by piece, what came together as one piece, calls of tools, then the whole `Reply`.
 
         A `<think>` block in front is in the reply only; `HiddenProgress` has its size, as of other thoughts, and comes
         once when the stream is opened. Opening is retried within the limits; a stream that breaks after that raises
@@ -188,18 +188,20 @@ class EndpointModel:
 
     async def read_stream(
         self, response: HttpResponse, sampling: Sampling, started: float
-    ) -> AsyncGenerator[str | HiddenProgress | Reply, None]:
+    ) -> AsyncGenerator[str | HiddenProgress | ToolCallPiece | Reply, None]:
         """Yield what `stream` does of a response that is open since `started` (by `perf_counter`)."""
         streamed, text, sent = StreamedReply(), "", 0
         try:
             yield HiddenProgress()
             async for events in self._events(response, streamed):
-                before = streamed.hidden
+                before, known = streamed.hidden, len(streamed.tool_calls)
                 text += "".join(map(streamed.add, events))
                 end = complete_up_to(text, sampling.stop) if sampling.stop else len(text)
                 if piece := text[sent:end]:
                     sent = end
                     yield piece
+                for call in streamed.tool_calls[known:]:
+                    yield call
                 if streamed.hidden > before:
                     yield HiddenProgress(streamed.hidden - before)
         finally:

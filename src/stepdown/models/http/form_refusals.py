@@ -21,7 +21,7 @@ def form_failure(endpoint: Endpoint, status: int, error: ApiError, form: AnswerF
     passing = status >= 500 and "support" not in words and "require" not in words
     if status not in _STATUSES or passing:
         return failure
-    field = next((name for name in sorted(form.needs, reverse=True) if _NAMED[name].search(words)), "")
+    field = next((name for name in sorted(_NAMED.keys() & form.needs, reverse=True) if _NAMED[name].search(words)), "")
     if not field:
         return failure
     what = failure.what if isinstance(failure, CallFailed) else f"`{endpoint.name}` refused `{field}`: {status}"

@@ -9,10 +9,9 @@ from stepdown.models.http.bodies import MOST_BYTES, too_big
 from stepdown.models.http.dialects.dialect import Answer, AnswerChoice, EventDecoder
 from stepdown.models.http.finish_reasons import is_given
 from stepdown.models.http.limits import RetryableError
-from stepdown.models.http.tool_calls import ToolCallPiece
 from stepdown.models.thinking import VisibleText
 from stepdown.text import EventReader, EventTooLarge
-from stepdown.types import Usage
+from stepdown.types import ToolCallPiece, Usage
 
 
 async def read_events(chunks: AsyncIterator[bytes], decode: EventDecoder) -> AsyncIterator[list[Answer]]:
@@ -85,7 +84,7 @@ class StreamedReply:
         self._texts: list[str] = []
         self._visible = VisibleText()
         self._reasoning: list[str] = []
-        self._tool_calls: list[ToolCallPiece] = []
+        self.tool_calls: list[ToolCallPiece] = []
         self._finish: Any = None
         self._usage: Usage | None = None
         self._index: Any = None
@@ -119,7 +118,7 @@ class StreamedReply:
             raise too_big("a reply")
         self._reasoning.append(choice.reasoning)
         self._texts.append(piece)
-        self._tool_calls += choice.tool_calls
+        self.tool_calls += choice.tool_calls
         text = self._visible.add(piece)
         self.hidden += _size(choice.reasoning) + max(0, _size(piece) - _size(text)) + called
         return text
@@ -127,5 +126,5 @@ class StreamedReply:
     def whole(self) -> Answer:
         """Return the answer as one that was not streamed would be."""
         choice = AnswerChoice("".join(self._texts), "".join(self._reasoning), finish=self._finish)
-        choice.tool_calls = self._tool_calls
+        choice.tool_calls = self.tool_calls
         return Answer([choice], usage=self._usage, model=self._model)

@@ -1,28 +1,16 @@
 """Calls of tools in an answer, whole or in the pieces of a stream, from what servers make of them."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from stepdown.types import ToolCall
+from stepdown.types import ToolCall, ToolCallPiece
 
 MOST_CALLS = 128
 _LONGEST_NAME = 256
-
-
-class ToolCallPiece(msgspec.Struct, frozen=True):
-    """A piece of a call: pieces of one `place` belong together, and what they say of name and arguments is joined."""
-
-    place: int
-    id: str = ""
-    name: str = ""
-    arguments: str = ""
-
-    @property
-    def size(self) -> int:
-        """Its bytes, about."""
-        return len(self.name) + len(self.arguments)
+MADE_UP_ID = re.compile(r"call_\d{1,4}")  # what a call without an id gets
 
 
 def read_pieces(value: Any) -> list[ToolCallPiece]:
@@ -36,6 +24,15 @@ def _piece(one: dict[str, Any], at: int) -> ToolCallPiece:
     inner = function if isinstance(function, dict) else {}
     place = index if isinstance(index, int) and not isinstance(index, bool) else at
     return ToolCallPiece(place, _text(one.get("id")), _text(inner.get("name")), arguments_of(inner.get("arguments")))
+
+
+def object_of(text: str) -> dict[str, Any]:
+    """Return a JSON text as the object it is; a text that is none, under `arguments`, as some models write no JSON."""
+    try:
+        value = msgspec.json.decode(text) if text.strip() else {}
+    except (msgspec.DecodeError, RecursionError):
+        value = None
+    return value if isinstance(value, dict) else {"arguments": text}
 
 
 def _text(value: Any) -> str:

@@ -10,24 +10,25 @@ from stepdown.runner import Delta
 from stepdown.store import StoredTrace
 from stepdown.text import DONE, event, json_line
 from stepdown.types import ToolCall
+from stepdown.web.openai.call_parts import CallPart, StreamedCalls
 from stepdown.web.openai.completions import Exchange
 from stepdown.web.openai.errors import Refusal
 from stepdown.web.openai.requests import read_request
 from stepdown.web.openai.usage import Counted
 
 
-class CalledFunction(msgspec.Struct, frozen=True):
-    """What is to be called, its arguments as JSON text."""
+class CalledFunction(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What is to be called, its arguments as JSON text; a stream says the name once."""
 
-    name: str
+    name: str = ""
     arguments: str
 
 
 class CalledTool(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A call of a tool that an answer asks for; a stream numbers them."""
+    """A call of a tool that an answer asks for; a stream numbers them, and says the id once."""
 
-    id: str
     function: CalledFunction
+    id: str = ""
     type: str = ""
     index: int | None = None
 
@@ -106,10 +107,11 @@ def _message(exchange: Exchange, row: StoredTrace, plan: str | None) -> Assistan
 
 def called_tools(calls: Sequence[ToolCall], *, numbered: bool = False) -> list[CalledTool]:
     """Return calls of tools as chat completions have them."""
-    return [
-        CalledTool(one.id, CalledFunction(one.name, one.arguments), "function", at if numbered else None)
-        for at, one in enumerate(calls)
-    ]
+    return [CalledTool(_function(one), one.id, "function", at if numbered else None) for at, one in enumerate(calls)]
+
+
+def _function(one: ToolCall | CallPart) -> CalledFunction:
+    return CalledFunction(name=one.name, arguments=one.arguments)
 
 
 class Chunks:
@@ -122,6 +124,7 @@ class Chunks:
         # OpenAI's chunks all name the usage where it was asked for; only the last one knows it.
         self._tail = b',"usage":null}\n\n' if exchange.wanted.include_usage else b"}\n\n"
         self._samples = range(exchange.wanted.n)
+        self._calls = {index: StreamedCalls() for index in self._samples}
 
     def _chunk(self, choices: list[ChunkChoice]) -> bytes:
         return b"%b%b%b" % (self._head, json_line(choices), self._tail)
@@ -131,18 +134,24 @@ class Chunks:
         return self._chunk([ChunkChoice(index, DeltaObject("assistant", "")) for index in self._samples])
 
     def text(self, delta: Delta) -> bytes:
-        """Return text of the plan, which all samples share, or of one sample's solution."""
+        """Return text of the plan, which all samples share, or of one sample's solution, or pieces of its calls."""
+        if delta.called:
+            return b"".join(self._call(delta.sample, part) for part in self._calls[delta.sample].add(delta.called))
         if delta.role == "teacher":
             shared = DeltaObject(reasoning_content=delta.text)
             return self._chunk([ChunkChoice(index, shared) for index in self._samples])
         return self._chunk([ChunkChoice(delta.sample, DeltaObject(content=delta.text))])
 
+    def _call(self, sample: int, part: CallPart) -> bytes:
+        called = CalledTool(_function(part), part.id, "function" if part.id else "", part.at)
+        return self._chunk([ChunkChoice(sample, DeltaObject(tool_calls=[called]))])
+
     def ending(self) -> bytes:
         """Return why each sample ended, the usage where it was asked for, and the end."""
         ends = []
         for index, row in enumerate(self.exchange.rows):
-            if called := called_tools(self.exchange.tool_calls(row), numbered=True):
-                ends.append(self._chunk([ChunkChoice(index, DeltaObject(tool_calls=called))]))
+            called = called_tools(self.exchange.tool_calls(row), numbered=True)[self._calls[index].begun :]
+            ends += [self._chunk([ChunkChoice(index, DeltaObject(tool_calls=called))])] if called else []
             ends.append(self._chunk([ChunkChoice(index, DeltaObject(), self.exchange.finish(row))]))
         if self.exchange.wanted.include_usage:
             ends.append(b'%b[],"usage":%b}\n\n' % (self._head, json_line(self.exchange.usage())))

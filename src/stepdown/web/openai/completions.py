@@ -17,6 +17,14 @@ from stepdown.web.state import State
 
 ANSWER = "x-stepdown-answer"  # in a request which answer is wanted, in the reply's head which it is
 FINISH = {"stop": "stop", "length": "length", "filter": "content_filter", "unknown": "length"}
+# What a form asks for, in the order in which it is refused, and the way out.
+_INSTEAD = {
+    "tools": "ask without it, or name a student at an endpoint",
+    "response_format": "ask without it, or name a student at an endpoint",
+    "json_object": "give a `json_schema`",
+    "parallel_tool_calls": "leave it out, and take the first call of those that come",
+}
+_PARTS = tuple(_INSTEAD)
 
 
 class Exchange:
@@ -64,14 +72,15 @@ class Exchange:
     def _check_form(self, form: AnswerForm) -> None:
         """Refuse tools and forms of an answer that nobody behind this name can be handed."""
         task = self.model.task
-        field = self.wanted.field(min(form.needs, key=("tools", "response_format").index))
+        field = self.wanted.field(min(form.needs, key=_PARTS.index))
         if self.model.cascade is not None:
             raise unsupported(field, "the samples of a cascade vote by the answer in their text")
         if not task.method.last_is_known:
             raise unsupported(field, f"nobody knows which call of `{task.method.name}` is its last")
         if missing := form.needs - task.student.capabilities.takes:
-            why = f"`{task.student.name}` has no place for it; ask without it, or name a student at an endpoint"
-            raise unsupported(self.wanted.field(max(missing)), why)
+            part = min(missing, key=_PARTS.index)
+            why = f"`{task.student.name}` has no place for it; {_INSTEAD[part]}"
+            raise unsupported(self.wanted.field(part), why)
 
     def _written(self) -> AsyncGenerator[Delta | StoredTrace, None]:
         """Return the text as it is written where a stream is wanted, then a row for each sample."""
@@ -94,7 +103,7 @@ class Exchange:
                     if isinstance(one, StoredTrace):
                         self.rows.append(one)
                     else:
-                        self.calls.drawn |= not one.text
+                        self.calls.drawn |= not (one.text or one.called)
                         yield one
             self.rows.sort(key=lambda row: row.trace.sample)
             await self.state.write(lambda store: self.model.keep(store, self.rows))

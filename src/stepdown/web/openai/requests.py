@@ -95,7 +95,7 @@ class ParsedRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     def field(self, part: str) -> str:
         """Return the name that a part of the form has in this request."""
-        return self.format_field if part == "response_format" else part
+        return self.format_field if part in {"response_format", "json_object"} else part
 
     @property
     def temperature(self) -> float | None:

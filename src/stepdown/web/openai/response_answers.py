@@ -9,6 +9,8 @@ from typing import Any
 
 from stepdown.runner import Delta
 from stepdown.text import event, json_line
+from stepdown.types import ToolCall
+from stepdown.web.openai.call_parts import CallPart, StreamedCalls
 from stepdown.web.openai.completions import Exchange
 from stepdown.web.openai.errors import Refusal
 from stepdown.web.openai.response_requests import read_response_request
@@ -47,11 +49,15 @@ def message_item(identity: str, text: str | None) -> Item:
 def call_items(exchange: Exchange, identity: str) -> list[Item]:
     """Return the calls of tools that an answer asks for."""
     calls = exchange.tool_calls(exchange.rows[0]) if exchange.rows else ()
-    return [
-        {"id": f"fc_{identity}_{at}", "type": "function_call", "status": "completed", "call_id": one.id,
-         "name": one.name, "arguments": one.arguments}
-        for at, one in enumerate(calls)
-    ]  # fmt: skip
+    return [call_item(identity, at, one) for at, one in enumerate(calls)]
+
+
+def call_item(identity: str, at: int, call: ToolCall, status: str = "completed") -> Item:
+    """Return a call of a tool, the one of this number in the answer, as an item."""
+    return {
+        "id": f"fc_{identity}_{at}", "type": "function_call", "status": status, "call_id": call.id,
+        "name": call.name, "arguments": call.arguments,
+    }  # fmt: skip
 
 
 def solved(exchange: Exchange, identity: str, created: int) -> Item:
@@ -88,6 +94,7 @@ class ResponseEvents:
         self._numbers, self._place = iter(range(1 << 62)), 0
         self._open = ""
         self._texts: list[str] = []
+        self._calls, self._called_at = StreamedCalls(), dict[int, int]()
 
     def _event(self, kind: str, **fields: Any) -> bytes:
         return event(json_line({"type": kind, "sequence_number": next(self._numbers), **fields}), kind)
@@ -100,7 +107,9 @@ class ResponseEvents:
         )
 
     def text(self, delta: Delta) -> bytes:
-        """Return a piece of the plan or of the solution, whose item is opened first."""
+        """Return a piece of the plan, of the solution or of a call, whose item is opened first."""
+        if delta.called:
+            return self._close() + b"".join(map(self._call, self._calls.add(delta.called)))
         kind = "reasoning" if delta.role == "teacher" else "message"
         before = b"" if self._open == kind else self._close() + self._begin(kind)
         self._texts.append(delta.text)
@@ -139,16 +148,30 @@ class ResponseEvents:
         self._open, self._place = "", self._place + 1
         return done
 
+    def _call(self, part: CallPart) -> bytes:
+        """Return a piece of a call, whose item is added first."""
+        begun = b""
+        if part.at not in self._called_at:
+            self._called_at[part.at], self._place = self._place, self._place + 1
+            item = call_item(self._identity, part.at, ToolCall(part.id, part.name), "in_progress")
+            begun = self._event("response.output_item.added", output_index=self._called_at[part.at], item=item)
+        if not part.arguments:
+            return begun
+        place: Item = {"item_id": f"fc_{self._identity}_{part.at}", "output_index": self._called_at[part.at]}
+        return begun + self._event("response.function_call_arguments.delta", **place, delta=part.arguments)
+
     def _called(self) -> Iterator[bytes]:
-        for at, item in enumerate(call_items(self.exchange, self._identity), self._place):
-            begun = item | {"status": "in_progress", "arguments": ""}
-            place: Item = {"item_id": item["id"], "output_index": at}
-            yield self._event("response.output_item.added", output_index=at, item=begun)
-            yield self._event("response.function_call_arguments.delta", **place, delta=item["arguments"])
+        """Give the ends of all calls, and the whole of those that did not come in pieces."""
+        calls = self.exchange.tool_calls(self.exchange.rows[0]) if self.exchange.rows else ()
+        for at, call in enumerate(calls):
+            if at not in self._called_at:
+                yield self._call(CallPart(at, call.id, call.name, call.arguments))
+            place, item = self._called_at[at], call_item(self._identity, at, call)
             yield self._event(
-                "response.function_call_arguments.done", **place, name=item["name"], arguments=item["arguments"]
-            )
-            yield self._event("response.output_item.done", output_index=at, item=item)
+                "response.function_call_arguments.done", item_id=item["id"], output_index=place, name=call.name,
+                arguments=call.arguments,
+            )  # fmt: skip
+            yield self._event("response.output_item.done", output_index=place, item=item)
 
     def ending(self) -> bytes:
         """Return the end of the last item, calls of tools, and the whole response."""

@@ -112,7 +112,7 @@ class Stream:
         if delta is None:
             await self._pass_on(ALIVE)
             return
-        if delta.text:
+        if delta.text or delta.called:
             self._has_text = True
             self._unsent.append(self.chunks.text(delta))
         if self._begun or (self._has_text and self._exchange.calls.drawn):

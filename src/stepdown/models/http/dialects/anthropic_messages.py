@@ -3,13 +3,22 @@
 Source: https://docs.anthropic.com/en/api/messages and https://docs.anthropic.com/en/api/messages-streaming
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from stepdown.models.http.addresses import join_address
+from stepdown.models.http.dialects.anthropic_forms import (
+    calls_in,
+    choice_of,
+    format_of,
+    may_think,
+    piece_of,
+    tools_of,
+    turns_with_calls,
+)
 from stepdown.models.http.dialects.dialect import (
     Answer,
     AnswerChoice,
@@ -23,7 +32,7 @@ from stepdown.models.http.dialects.dialect import (
 )
 from stepdown.models.http.lenient_json import text_of
 from stepdown.models.http.usage import read_usage
-from stepdown.types import Message
+from stepdown.types import AnswerForm, Message
 
 _VERSION = "2023-06-01"
 _EFFORTS = {"minimal": "low"}
@@ -34,27 +43,30 @@ class MessagesRequest(msgspec.Struct, omit_defaults=True):
 
     model: str
     max_tokens: int
-    messages: tuple[Message, ...]
+    messages: Sequence[Any]
     system: str = ""
     temperature: float | None = None
     top_p: float | None = None
     stop_sequences: tuple[str, ...] = ()
     thinking: dict[str, str] | None = None
-    output_config: dict[str, str] | None = None
+    output_config: dict[str, Any] | None = None
+    tools: list[dict[str, Any]] = []
+    tool_choice: dict[str, Any] | None = None
     stream: bool = False
 
 
 class AnthropicMessages:
     """Messages: `max_tokens` is required, system lines stand apart, and there is one reply a request without a seed.
 
-    Blocks of the kind `thinking` are the reasoning. Usage counts what was read from the cache, and written into it.
+    Blocks of the kind `thinking` are the reasoning; an answer is an object only by a schema. Usage counts what was
+    read from the cache, and written into it.
     """
 
     name = "anthropic-messages"
     mark = "messages"
     completes = False
     refusable = frozenset({"temperature", "top_p", "stop"})
-    takes = frozenset[str]()
+    takes = frozenset({"tools", "response_format", "parallel_tool_calls"})
     key_header = "x-api-key"
     headers: Mapping[str, str] = {"anthropic-version": _VERSION}
 
@@ -77,11 +89,13 @@ class AnthropicMessages:
         body.top_p = None if "top_p" in refused or sampling.top_p == 1.0 else sampling.top_p
         # White space alone is refused; texts end before a stop string in any case.
         body.stop_sequences = () if "stop" in refused else tuple(one for one in sampling.stop if one.strip())
-        if effort := sampling.reasoning_effort:
+        if (effort := sampling.reasoning_effort) and may_think(sampling.form):
             # While it thinks, a model takes no temperature.
             body.temperature = body.top_p = None
             body.thinking, body.output_config = {"type": "adaptive"}, {"effort": _EFFORTS.get(effort, effort)}
         body.stream = request.stream
+        if sampling.form is not None:
+            _hand(body, sampling.form)
         return msgspec.json.encode(body)
 
     def decode(self, raw: bytes) -> Answer:
@@ -100,6 +114,13 @@ class AnthropicMessages:
 ANTHROPIC_MESSAGES = AnthropicMessages()
 
 
+def _hand(body: MessagesRequest, form: AnswerForm) -> None:
+    """Put the tools of a form, and what an answer must be, into a request."""
+    body.messages = turns_with_calls(form, body.messages)
+    body.tools, body.tool_choice = tools_of(form), choice_of(form)
+    body.output_config = ((body.output_config or {}) | format_of(form)) or None
+
+
 def _version_of(base: str) -> str:
     return "" if urlsplit(base).path.rstrip("/").endswith("/v1") else "/v1"
 
@@ -114,7 +135,8 @@ def _answer_of(message: dict[str, Any]) -> Answer:
         blocks = objects_in(content)
         text = content if isinstance(content, str) else "".join(_text_in(block) for block in blocks)
         thinking = "".join(_thinking_in(block) for block in blocks)
-        answer.choices = [AnswerChoice(text, thinking, finish=message.get("stop_reason"))]
+        finish = message.get("stop_reason")
+        answer.choices = [AnswerChoice(text, thinking, finish=finish, tool_calls=calls_in(blocks))]
     return answer
 
 
@@ -141,7 +163,8 @@ class _MessageEvents:
             return self._start(_object(event.get("message")))
         if kind in {"content_block_start", "content_block_delta"}:
             block = _object(event.get("content_block") or event.get("delta"))
-            return Answer([AnswerChoice(_text_in(block), _thinking_in(block))])
+            called = piece_of(block, place if isinstance(place := event.get("index"), int) else 0)
+            return Answer([AnswerChoice(_text_in(block), _thinking_in(block), tool_calls=called)])
         if kind == "message_delta":
             finish = _object(event.get("delta")).get("stop_reason")
             return Answer([AnswerChoice("", finish=finish)], usage=read_usage(self._counted(event)))

@@ -6,9 +6,8 @@ from typing import Any, Protocol
 import msgspec
 
 from stepdown.models.http.lenient_json import read_json, read_text
-from stepdown.models.http.tool_calls import ToolCallPiece
 from stepdown.models.system_messages import has_system
-from stepdown.types import Messages, Sampling, Usage
+from stepdown.types import Messages, Sampling, ToolCallPiece, Usage
 
 
 class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +64,7 @@ class Dialect(Protocol):
     `refusable` are the fields (`n`, `temperature`, `top_p`, `seed`, `stop`, `max_tokens`, `logprobs`, `stream_options`,
     `system`) that are sent and whose refusal `encode` knows how to adapt to. A key goes into `key_header`, after
     `Bearer` where that is `Authorization`; `headers` are sent with every request. `takes` says which parts of an
-    `AnswerForm` `encode` has a place for: `tools`, `response_format`.
+    `AnswerForm` (those of its `needs`) `encode` has a place for.
     """
 
     name: str

@@ -3,7 +3,7 @@
 Source: https://ai.google.dev/api/generate-content
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -21,6 +21,7 @@ from stepdown.models.http.dialects.dialect import (
     objects_in,
     read_object,
 )
+from stepdown.models.http.dialects.gemini_forms import calls_in, format_of, tool_config, tools_of, turns_with_calls
 from stepdown.models.http.lenient_json import text_of
 from stepdown.models.http.usage import read_usage
 from stepdown.models.system_messages import fold_system
@@ -52,14 +53,18 @@ class GenerationConfig(msgspec.Struct, omit_defaults=True, rename="camel"):
     stop_sequences: tuple[str, ...] = ()
     candidate_count: int = 1
     thinking_config: dict[str, str | bool] | None = None
+    response_mime_type: str = ""
+    response_json_schema: Any = None
 
 
 class GenerateRequest(msgspec.Struct, omit_defaults=True, rename="camel"):
     """A request; a field at its default is not sent."""
 
-    contents: list[GeminiContent]
+    contents: Sequence[Any]
     generation_config: GenerationConfig
     system_instruction: GeminiContent | None = None
+    tools: list[dict[str, Any]] = []
+    tool_config: dict[str, Any] | None = None
 
 
 class GeminiGenerate:
@@ -69,7 +74,7 @@ class GeminiGenerate:
     mark = "generate"
     completes = False
     refusable = frozenset({"n", "temperature", "top_p", "seed", "stop", "system"})
-    takes = frozenset[str]()
+    takes = frozenset({"tools", "response_format", "json_object"})
     key_header = "x-goog-api-key"
     headers: Mapping[str, str] = {}
 
@@ -90,7 +95,7 @@ class GeminiGenerate:
         sampling, refused = request.sampling, request.refused
         messages = fold_system(request.messages) if "system" in refused else request.messages
         lines = [one.content for one in messages if one.role == "system"]
-        turns = [one for one in messages if one.role != "system"] or [Message("user", "\n\n".join(lines))]
+        turns: list[Any] = [one for one in messages if one.role != "system"] or [Message("user", "\n\n".join(lines))]
         config = GenerationConfig(sampling.max_tokens)
         config.temperature = None if "temperature" in refused else sampling.temperature
         config.top_p = None if "top_p" in refused or sampling.top_p == 1.0 else sampling.top_p
@@ -99,7 +104,12 @@ class GeminiGenerate:
         config.candidate_count = 1 if "n" in refused else request.n
         if sampling.reasoning_effort:
             config.thinking_config = {"thinkingLevel": sampling.reasoning_effort.upper(), "includeThoughts": True}
-        body = GenerateRequest([GeminiContent([GeminiPart(one.content)], _ROLES[one.role]) for one in turns], config)
+        if form := sampling.form:
+            turns = turns_with_calls(form, turns, request.model)
+            config.response_mime_type, config.response_json_schema = format_of(form)
+        body = GenerateRequest([_content(one) for one in turns], config)
+        if form:
+            body.tools, body.tool_config = tools_of(form), tool_config(form)
         if lines and len(lines) < len(messages):
             body.system_instruction = GeminiContent([GeminiPart("\n\n".join(lines))], "user")
         return msgspec.json.encode(body)
@@ -109,8 +119,8 @@ class GeminiGenerate:
         return _answer_of(read_object(raw))
 
     def event_decoder(self) -> EventDecoder:
-        """Return what decodes events, each of which has the form of a body."""
-        return _decode_event
+        """Return what decodes the events of one stream, each of which has the form of a body."""
+        return _CandidateEvents().decode
 
     def decode_models(self, raw: bytes) -> list[str]:
         """Return the sorted names in the answer to `GET /models`."""
@@ -125,22 +135,37 @@ def _own(base: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, parts.path.removesuffix("/openai"), parts.query, ""))
 
 
-def _decode_event(name: str, data: bytes) -> Answer:
-    return decode_error_event(data) if name == "error" else _answer_of(read_object(data))
+def _content(turn: Any) -> Any:
+    """Return a turn as a content; one that calls functions, or brings results, is one."""
+    return turn if isinstance(turn, dict) else GeminiContent([GeminiPart(turn.content)], _ROLES[turn.role])
 
 
-def _answer_of(response: dict[str, Any]) -> Answer:
+class _CandidateEvents:
+    """The events of one stream: calls of functions come whole, and each is the next one."""
+
+    def __init__(self) -> None:
+        self._called = 0
+
+    def decode(self, name: str, data: bytes) -> Answer:
+        if name == "error":
+            return decode_error_event(data)
+        answer = _answer_of(read_object(data), self._called)
+        self._called += sum(len(choice.tool_calls) for choice in answer.choices)
+        return answer
+
+
+def _answer_of(response: dict[str, Any], called: int = 0) -> Answer:
     feedback = response.get("promptFeedback")
     answer = Answer(usage=read_usage(response.get("usageMetadata")), error=response.get("error"))
     answer.model = model_name(response.get("modelVersion"))
-    answer.choices = [_choice_of(one) for one in objects_in(response.get("candidates"))]
+    answer.choices = [_choice_of(one, called) for one in objects_in(response.get("candidates"))]
     if not answer.choices and isinstance(feedback, dict) and feedback.get("blockReason"):
         # Nothing was written, and asking again changes nothing.
         answer.choices = [AnswerChoice("", finish="content_filter")]
     return answer
 
 
-def _choice_of(candidate: dict[str, Any]) -> AnswerChoice:
+def _choice_of(candidate: dict[str, Any], called: int) -> AnswerChoice:
     content = candidate.get("content")
     parts = objects_in(content.get("parts")) if isinstance(content, dict) else []
     mean = candidate.get("avgLogprobs")
@@ -150,4 +175,5 @@ def _choice_of(candidate: dict[str, Any]) -> AnswerChoice:
         finish=candidate.get("finishReason"),
         index=candidate.get("index"),
         logprob=float(mean) if isinstance(mean, int | float) and not isinstance(mean, bool) else None,
+        tool_calls=calls_in(parts, called),
     )

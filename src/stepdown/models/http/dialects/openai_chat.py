@@ -114,7 +114,7 @@ class OpenAIChat:
     refusable = frozenset(
         {"n", "temperature", "top_p", "seed", "stop", "max_tokens", "logprobs", "stream_options", "system"}
     )
-    takes = frozenset({"tools", "response_format"})
+    takes = frozenset({"tools", "response_format", "json_object", "parallel_tool_calls"})
     key_header = "Authorization"
     headers: Mapping[str, str] = {}
 

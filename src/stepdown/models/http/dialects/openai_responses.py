@@ -21,13 +21,15 @@ from stepdown.models.http.dialects.dialect import (
     read_object,
 )
 from stepdown.models.http.lenient_json import text_of
-from stepdown.models.http.tool_calls import ToolCallPiece, read_pieces
+from stepdown.models.http.tool_calls import read_pieces
 from stepdown.models.http.usage import read_usage
 from stepdown.models.system_messages import fold_system
-from stepdown.types import AnswerForm
+from stepdown.types import AnswerForm, ToolCallPiece
 
 _TEXTS = {"response.output_text.delta", "response.refusal.delta"}
 _REASONING = {"response.reasoning_summary_text.delta", "response.reasoning_text.delta"}
+_ADDED, _PIECE = "response.output_item.added", "response.function_call_arguments.delta"
+_CALLS = {_ADDED, _PIECE, "response.function_call_arguments.done"}
 _ENDS = {"response.completed", "response.incomplete", "response.failed"}
 
 
@@ -55,7 +57,7 @@ class OpenAIResponses:
     mark = "responses"
     completes = False
     refusable = frozenset({"temperature", "top_p", "system"})
-    takes = frozenset({"tools", "response_format"})
+    takes = frozenset({"tools", "response_format", "json_object", "parallel_tool_calls"})
     key_header = "Authorization"
     headers: Mapping[str, str] = {}
 
@@ -86,8 +88,8 @@ class OpenAIResponses:
         return _answer_of(read_object(raw))
 
     def event_decoder(self) -> EventDecoder:
-        """Return what decodes events, which are independent of one another."""
-        return _decode_event
+        """Return what decodes the events of one stream."""
+        return _ResponseEvents().decode
 
     def decode_models(self, raw: bytes) -> list[str]:
         """Return the sorted names in the answer to `GET /models`."""
@@ -164,24 +166,54 @@ def _finish_of(response: dict[str, Any]) -> Any:
     return {"failed": "error"}.get(str(response.get("status")), reason or response.get("status"))
 
 
-def _decode_event(name: str, data: bytes) -> Answer:
-    if name == "error":
-        return decode_error_event(data)
-    event = read_object(data)
-    kind = str(event.get("type") or name)
-    if kind in _TEXTS:
-        return Answer([AnswerChoice(text_of(event.get("delta")))])
-    if kind in _REASONING:
-        return Answer([AnswerChoice("", text_of(event.get("delta")))])
-    response = event.get("response")
-    if kind in _ENDS and isinstance(response, dict):
+class _ResponseEvents:
+    """The events of one stream. The end repeats what came; calls of tools are read there where no pieces did."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+        self._written: set[str] = set()
+
+    def decode(self, name: str, data: bytes) -> Answer:
+        if name == "error":
+            return decode_error_event(data)
+        event = read_object(data)
+        kind = str(event.get("type") or name)
+        if kind in _TEXTS:
+            return Answer([AnswerChoice(text_of(event.get("delta")))])
+        if kind in _REASONING:
+            return Answer([AnswerChoice("", text_of(event.get("delta")))])
+        if kind in _CALLS:
+            return self._call(kind, event)
+        response = event.get("response")
+        if kind in _ENDS and isinstance(response, dict):
+            return self._end(response)
+        if kind == "error" or event.get("error"):
+            return Answer(error=event.get("error") or event)
+        # A server that does not stream answers a whole response.
+        return _answer_of(event) if "output" in event else Answer()
+
+    def _call(self, kind: str, event: dict[str, Any]) -> Answer:
+        """Return a piece of a call: its head, a piece of its arguments, or all of them where no piece came."""
+        item = event.get("item")
+        if kind == _ADDED:
+            if not isinstance(item, dict) or item.get("type") != "function_call":
+                return Answer()
+            known = str(item.get("id") or event.get("output_index"))
+            place = self._places.setdefault(known, len(self._places))
+            given = {"name": item.get("name"), "arguments": ""}
+            [head] = read_pieces([{"index": place, "id": item.get("call_id"), "function": given}])
+            return Answer([AnswerChoice("", tool_calls=[head])])
+        known = str(event.get("item_id") or event.get("output_index"))
+        whole = event.get("arguments") if known not in self._written else None
+        text = text_of(event.get("delta") if kind == _PIECE else whole)
+        if known not in self._places or not text:
+            return Answer()
+        self._written.add(known)
+        return Answer([AnswerChoice("", tool_calls=[ToolCallPiece(self._places[known], arguments=text)])])
+
+    def _end(self, response: dict[str, Any]) -> Answer:
         answer = _answer_of(response)
-        # The texts have come before; calls of tools are read here, where they are whole.
-        called = [call for choice in answer.choices for call in choice.tool_calls]
+        called = [call for choice in answer.choices for call in choice.tool_calls] if not self._places else []
         answer.choices = [AnswerChoice("", finish=_finish_of(response), tool_calls=called)]
         answer.last = True
         return answer
-    if kind == "error" or event.get("error"):
-        return Answer(error=event.get("error") or event)
-    # A server that does not stream answers a whole response.
-    return _answer_of(event) if "output" in event else Answer()

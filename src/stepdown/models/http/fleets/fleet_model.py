@@ -17,7 +17,7 @@ from stepdown.models.http.fleets.server_lists import ServerList
 from stepdown.models.http.fleets.tending import Tending
 from stepdown.models.http.limits import Limits, RetryableError
 from stepdown.models.http.lost_replies import report_server_fault
-from stepdown.types import Backoff, Capabilities, HiddenProgress, Messages, Reply, Sampling
+from stepdown.types import Backoff, Capabilities, HiddenProgress, Messages, Reply, Sampling, ToolCallPiece
 
 T = TypeVar("T")
 _UNBOUNDED = 1 << 30
@@ -133,7 +133,7 @@ class FleetModel:
 
     async def stream(
         self, messages: Messages, sampling: Sampling
-    ) -> AsyncGenerator[str | HiddenProgress | Reply, None]:
+    ) -> AsyncGenerator[str | HiddenProgress | ToolCallPiece | Reply, None]:
         """Yield what an endpoint's `stream` does, of one server; opening it is tried elsewhere, not what follows."""
         started = perf_counter()
         server, response = await self._call(lambda model: model.open_stream(messages, sampling), timed=False)
