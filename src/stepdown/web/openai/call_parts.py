@@ -30,14 +30,14 @@ class StreamedCalls:
 
     def add(self, pieces: Sequence[ToolCallPiece]) -> list[CallPart]:
         """Return what these pieces say; of pieces of one call that come together one part."""
-        said: list[CallPart] = []
+        parts: list[CallPart] = []
         for piece in pieces:
             part = self._part(piece)
-            if part is not None and said and said[-1].at == part.at:
-                said[-1] = msgspec.structs.replace(said[-1], arguments=said[-1].arguments + part.arguments)
+            if part is not None and parts and parts[-1].at == part.at:
+                parts[-1] = msgspec.structs.replace(parts[-1], arguments=parts[-1].arguments + part.arguments)
             elif part is not None:
-                said.append(part)
-        return said
+                parts.append(part)
+        return parts
 
     def _part(self, piece: ToolCallPiece) -> CallPart | None:
         if piece.place in self._numbers:

@@ -31,12 +31,12 @@ def choice_of(form: AnswerForm) -> dict[str, Any] | None:
     if choice is None and form.parallel_tool_calls is not False:
         return None
     if isinstance(choice, dict):
-        said: dict[str, Any] = {"type": "tool", "name": choice["function"]["name"]}
+        wanted: dict[str, Any] = {"type": "tool", "name": choice["function"]["name"]}
     else:
-        said = {"type": _CHOICES[choice or "auto"]}
-    if form.parallel_tool_calls is False and said["type"] != "none":
-        said["disable_parallel_tool_use"] = True
-    return said
+        wanted = {"type": _CHOICES[choice or "auto"]}
+    if form.parallel_tool_calls is False and wanted["type"] != "none":
+        wanted["disable_parallel_tool_use"] = True
+    return wanted
 
 
 def format_of(form: AnswerForm) -> dict[str, Any]:
@@ -69,8 +69,8 @@ def turns_with_calls(form: AnswerForm, turns: Sequence[Any]) -> list[Any]:
 
 
 def _called(turn: dict[str, Any]) -> list[dict[str, Any]]:
-    said = [{"type": "text", "text": turn["content"]}] if turn.get("content") else []
-    return said + [
+    words = [{"type": "text", "text": turn["content"]}] if turn.get("content") else []
+    return words + [
         {"type": "tool_use", "id": one["id"], "name": one["function"]["name"],
          "input": object_of(one["function"]["arguments"])}
         for one in turn["tool_calls"]

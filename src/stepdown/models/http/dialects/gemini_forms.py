@@ -65,7 +65,7 @@ def turns_with_calls(form: AnswerForm, turns: Sequence[Any], model: str) -> list
 
 
 def _called(turn: dict[str, Any], model: str) -> list[dict[str, Any]]:
-    said: list[dict[str, Any]] = [{"text": turn["content"]}] if turn.get("content") else []
+    words: list[dict[str, Any]] = [{"text": turn["content"]}] if turn.get("content") else []
     calls: list[dict[str, Any]] = [
         {"functionCall": _known(one["id"])
          | {"name": one["function"]["name"], "args": object_of(one["function"]["arguments"])}}
@@ -73,7 +73,7 @@ def _called(turn: dict[str, Any], model: str) -> list[dict[str, Any]]:
     ]  # fmt: skip
     if not _SIGNS_NOTHING.search(model):
         calls[0]["thoughtSignature"] = _UNSIGNED
-    return said + calls
+    return words + calls
 
 
 def _result(turn: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
