@@ -11,7 +11,8 @@ import pytest
 from cascade_runs import planned, two_runs
 from stepdown.cli import main
 from stepdown.errors import UsageError
-from stepdown.measuring.cascades import Goal, calibrate, check_runs, held_out
+from stepdown.measuring import Goal, calibrate
+from stepdown.measuring.cascades import check_runs, held_out
 from stepdown.store import Store
 from stepdown.types import Sampling
 from stepdown.web.config import Config

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
-from math import isfinite
+from math import isfinite, nan
 
 from stepdown.errors import UsageError
 
@@ -26,3 +26,15 @@ def check_numbers(values: Iterable[object], name: str = "") -> None:
 
 def _named(name: str) -> str:
     return f"`{name}` of " if name else ""
+
+
+def share_of(text: str, option: str) -> float:
+    """Return the share of 1 that is meant by `1%` or `0.01`. Raises `UsageError`."""
+    number, percent, rest = text.strip().partition("%")
+    try:
+        share = float(number) / (100 if percent else 1)
+    except ValueError:
+        share = nan
+    if rest or not isfinite(share) or not 0 <= share <= 1:
+        raise UsageError(f"`{option}` of `{text[:40]}` is no share", "write it as 1% or 0.01")
+    return share

@@ -1,6 +1,8 @@
 """Measuring beyond accuracy: preferences by judges and people, contrast sets, graders compared, cascade thresholds."""
 
-from stepdown.measuring.cascades import Calibration, Goal, Threshold, calibrate, makes_cascade
+from stepdown.measuring.cascade_goals import Goal
+from stepdown.measuring.cascade_rows import ProblemOutcome, Threshold, threshold_row
+from stepdown.measuring.cascades import Calibration, calibrate, makes_cascade
 from stepdown.measuring.contrast import Consistency, consistency
 from stepdown.measuring.judges import JudgeBudget, cached_model, judge_budget, limit_judge
 from stepdown.measuring.preferences import AT_ONCE, Candidates, Preference, Preferences, Where, candidates, prefer
@@ -18,6 +20,7 @@ __all__ = [
     "JudgeBudget",
     "Preference",
     "Preferences",
+    "ProblemOutcome",
     "Sensitivity",
     "Threshold",
     "Where",
@@ -31,5 +34,6 @@ __all__ = [
     "prefer",
     "read_votes",
     "sensitivity",
+    "threshold_row",
     "write_votes",
 ]

@@ -1,62 +1,24 @@
 """Where a cascade should go on to its teacher: what each threshold would have given on two stored runs."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
-from math import floor
 
 import msgspec
 
 from stepdown.answers import majority_indices
 from stepdown.errors import UsageError
 from stepdown.graders import Attempts, majority_grade, votes_of
+from stepdown.measuring.cascade_goals import Goal
+from stepdown.measuring.cascade_rows import ProblemOutcome, Threshold, threshold_row
 from stepdown.methods import METHODS
 from stepdown.models import Prices
 from stepdown.prompts import PROMPT_SETS, question_text
-from stepdown.stats import wilson
 from stepdown.store import Run
-from stepdown.types import Kind, Pricing, Settings, Verdict
+from stepdown.types import Call, Kind, Pricing, Settings, Usage, Verdict
 
 VERSION = 1
 _BARE = re.compile(r"[A-Za-z0-9_-]+")  # a key that TOML takes without quotes
-_DIGITS = 4  # of a threshold in a file; cut, so that the share it stands for still reaches it
-
-
-class ProblemOutcome(msgspec.Struct, frozen=True):
-    """One problem under both: the votes for the cheap run's answer, verdicts, USD and tokens; None is unknown."""
-
-    question: str
-    kind: Kind
-    votes: int
-    cheap: Verdict
-    dear: Verdict
-    cheap_cost: float | None
-    dear_cost: float | None
-    cheap_tokens: int | None
-    dear_tokens: int | None
-
-
-class Threshold(msgspec.Struct, frozen=True, kw_only=True):
-    """What a cascade with this threshold gives, over the problems that it has a grade for.
-
-    `threshold` is the share of `votes` that must agree; `accuracy` = right / graded with its 95 % Wilson interval;
-    `escalated` the share of problems that go on to the teacher; `cost` (USD) and `tokens` are means per problem,
-    None where any is unknown. `cost_high` is the cost if as many problems went on as the upper end of the 95 % interval
-    of `escalated` says.
-    """
-
-    threshold: float
-    agreeing: int
-    right: int
-    graded: int
-    total: int
-    accuracy: float | None
-    low: float
-    high: float
-    escalated: float
-    cost: float | None
-    tokens: float | None
-    cost_high: float | None = None
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +26,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
     A goal is met by the bound that the problems at hand can vouch for, not by their mean. `settings` are the cheap
     run's, `kind` is what its answers are. `held` is the chosen threshold on the problems held out, None where none
-    were; `warning` says what the figures are worth.
+    were; `warning` says what the figures are worth, `refusal` why nothing can be guaranteed and what it would take.
     """
 
     cheap: str
@@ -81,6 +43,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     held: Threshold | None
     warning: str
     version: int = VERSION
+    refusal: str = ""
 
     def to_toml(self, name: str = "cascade") -> str:
         """Return the lines of `stepdown.toml` that serve the chosen cascade; "" where none was chosen."""
@@ -99,46 +62,6 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         elif self.settings.prompt_set.partition("/")[0] not in PROMPT_SETS:
             lines.append(f"# prompts = the file of the set {msgspec.json.encode(self.settings.prompt_set).decode()}")
         return "\n".join(lines)
-
-
-class Goal(msgspec.Struct, frozen=True, kw_only=True):
-    """What a threshold is chosen for: an accuracy to reach (a share of 1), or a price per problem to keep to (USD).
-
-    An accuracy is reached by the lower end of its 95 % interval and a price kept to by `cost_high`: chosen by their
-    means, the threshold of 20 problems misses the accuracy asked for about as often as not.
-    """
-
-    accuracy: float | None = None
-    price: float | None = None
-
-    def __str__(self) -> str:
-        if self.accuracy is not None:
-            return f"the cheapest whose 95 % interval begins at {100 * self.accuracy:g} % right or above"
-        return f"the most accurate that surely stays within ${self.price:g} per problem"
-
-    def check(self) -> None:
-        """Refuse a goal that is none. Raises `UsageError`."""
-        if (self.accuracy is None) == (self.price is None):
-            raise UsageError("a threshold is chosen for one goal", "give --accuracy, such as 0.8, or --price in USD")
-        if self.accuracy is not None and not 0 < self.accuracy <= 1:
-            raise UsageError(f"an accuracy of `{self.accuracy:g}`", "give a share above 0, up to 1, such as 0.8")
-        if self.price is not None and not self.price >= 0:
-            raise UsageError(f"a price of `{self.price:g}` dollars", "give 0 or more")
-
-    def choose(self, rows: Sequence[Threshold]) -> Threshold | None:
-        """Return the row that meets the goal best. Raises `UsageError` for a price that nobody knows."""
-        known = [row for row in rows if row.accuracy is not None]
-        if self.price is None:
-            target = self.accuracy or 0.0
-            return min((row for row in known if row.low >= target), key=_spending, default=None)
-        if any(row.cost is None for row in known):
-            raise UsageError("what these runs cost is unknown", "give the models' prices with --prices FILE")
-        within = [row for row in known if row.cost_high is not None and row.cost_high <= self.price]
-        return max(within, key=lambda row: (row.accuracy or 0.0, *(-part for part in _spending(row))), default=None)
-
-
-def _spending(row: Threshold) -> tuple[float, float, float]:
-    return row.cost or 0.0, row.tokens or 0.0, row.escalated
 
 
 def calibrate(cheap: Run, dear: Run, goal: Goal, *, holdout: float = 0.0, prices: Pricing | None = None) -> Calibration:
@@ -161,9 +84,9 @@ def calibrate(cheap: Run, dear: Run, goal: Goal, *, holdout: float = 0.0, prices
     if len({one.kind for one in tried}) > 1:
         raise UsageError("the answers are of several kinds, and a cascade reads one", "take runs over one data set")
     votes = cheap.settings.samples
-    rows = tuple(_row(choosing, votes, agreeing) for agreeing in range(1, votes + 1))
-    chosen = goal.choose(rows)
-    check = _row(checking, votes, chosen.agreeing) if chosen and checking else None
+    rows = tuple(threshold_row(choosing, votes, agreeing) for agreeing in range(1, votes + 1))
+    chosen = goal.choose(rows, choosing)
+    check = threshold_row(checking, votes, chosen.agreeing) if chosen and checking else None
     return Calibration(
         cheap=cheap.id,
         dear=dear.id,
@@ -178,6 +101,7 @@ def calibrate(cheap: Run, dear: Run, goal: Goal, *, holdout: float = 0.0, prices
         chosen=chosen,
         held=check,
         warning=_warning(goal, rows, check),
+        refusal=goal.refusal(rows) if goal.is_guaranteed and chosen is None else "",
     )
 
 
@@ -251,67 +175,43 @@ def _tried(cheap: Run, dear: Run, prices: Pricing) -> Iterator[ProblemOutcome]:
         question = question_text(problem)
         if question not in answers:
             continue
-        votes, verdict, cost, tokens = _figures(attempts, prices)
-        _, dear_verdict, dear_cost, dear_tokens = answers.pop(question)
-        yield ProblemOutcome(question, problem.kind, votes, verdict, dear_verdict, cost, dear_cost, tokens, dear_tokens)
+        votes, verdict, cost, tokens, most = _figures(attempts, prices)
+        _, dear_verdict, dear_cost, dear_tokens, dear_most = answers.pop(question)
+        yield ProblemOutcome(question, problem.kind, votes, verdict, dear_verdict, cost, dear_cost, tokens, dear_tokens,
+                             most, dear_most)  # fmt: skip
 
 
-def _figures(attempts: Attempts, prices: Pricing) -> tuple[int, Verdict, float | None, int | None]:
-    """The votes for the answer of some samples, that answer's verdict, and what all of them took."""
+def _figures(attempts: Attempts, prices: Pricing) -> tuple[int, Verdict, float | None, int | None, float | None]:
+    """The votes for the answer of some samples, that answer's verdict, what all of them took, and what they might."""
     places = majority_indices(attempts[0][0].problem.kind, votes_of(attempts))
     votes, grade = len(places), majority_grade(attempts)
     calls = [call for trace, _ in attempts for call in trace.calls if not call.reply.cached]
     usages = [call.reply.usage for call in calls]
-    costs = [prices.cost(call.model, call.reply.usage) for call in calls]
     tokens = [usage.input + usage.output for usage in usages if usage is not None]
-    known = [cost for cost in costs if cost is not None]
-    cost = sum(known) if len(known) == len(costs) else None
-    return votes, grade.verdict, cost, sum(tokens) if len(tokens) == len(usages) else None
+    cost = _sum(prices.cost(call.model, call.reply.usage) for call in calls)
+    most = _sum(prices.cost(call.model, _longest(call)) for call in calls)
+    return votes, grade.verdict, cost, sum(tokens) if len(tokens) == len(usages) else None, most
 
 
-def _row(tried: Sequence[ProblemOutcome], votes: int, agreeing: int) -> Threshold:
-    on = [one.votes < agreeing for one in tried]
-    verdicts = [one.dear if escalated else one.cheap for one, escalated in zip(tried, on, strict=True)]
-    right, graded = verdicts.count("right"), len(verdicts) - verdicts.count("ungraded")
-    low, high = wilson(right, graded)
-    cost = _mean([(one.cheap_cost, one.dear_cost) for one in tried], on)
-    return Threshold(
-        threshold=floor(agreeing / votes * 10**_DIGITS) / 10**_DIGITS,
-        agreeing=agreeing,
-        right=right,
-        graded=graded,
-        total=len(tried),
-        accuracy=right / graded if graded else None,
-        low=low,
-        high=high,
-        escalated=sum(on) / len(tried),
-        cost=cost,
-        tokens=_mean([(one.cheap_tokens, one.dear_tokens) for one in tried], on),
-        cost_high=None if cost is None else _cost_high(tried, on, cost),
-    )
+def _longest(call: Call) -> Usage | None:
+    """What a call would have used with a reply as long as its limit."""
+    usage = call.reply.usage
+    return usage and Usage(usage.input, max(usage.output, call.sampling.max_tokens))
 
 
-def _mean(parts: Sequence[tuple[float | None, float | None]], on: Sequence[bool]) -> float | None:
-    total = 0.0
-    for (first, second), escalated in zip(parts, on, strict=True):
-        if first is None or (escalated and second is None):
-            return None
-        total += first + (second or 0.0 if escalated else 0.0)
-    return total / len(parts)
-
-
-def _cost_high(tried: Sequence[ProblemOutcome], on: Sequence[bool], cost: float) -> float | None:
-    """The cost per problem if more go on than did, each at the mean price of those that did, or of all if none did."""
-    prices = [one.dear_cost for one, escalated in zip(tried, on, strict=True) if escalated]
-    known = [price for price in prices or [one.dear_cost for one in tried] if price is not None]
-    if len(known) < len(prices or tried):
-        return None
-    more = wilson(sum(on), len(on))[1] - sum(on) / len(on)
-    return cost + more * sum(known) / len(known)
+def _sum(costs: Iterable[float | None]) -> float | None:
+    found = list(costs)
+    known = [cost for cost in found if cost is not None]
+    return sum(known) if len(known) == len(found) else None
 
 
 def _warning(goal: Goal, rows: Sequence[Threshold], check: Threshold | None) -> str:
     count = rows[0].total
+    if goal.is_guaranteed:
+        text = f"This holds for problems drawn as these {count} were, under the same models and settings"
+        if check is None:
+            return f"{text}."
+        return f"{text}; of {check.total} problems held out it lost {check.lost} and won {check.won}."
     chosen = f"The threshold was chosen on these {count} problems, so its figures flatter it"
     if check is None:
         return f"{chosen} a little; its bound is what they vouch for. --holdout 0.5 checks it on others."

@@ -1,6 +1,13 @@
 """The statistics of reports: intervals, paired tests, power, what k samples give; pure Python, each with its source."""
 
 from stepdown.stats.frontier import frontier
+from stepdown.stats.guarantees import (
+    binomial_below,
+    fixed_sequence,
+    mean_not_below,
+    observations_needed,
+    upper_bound,
+)
 from stepdown.stats.pairs import (
     Difference,
     crossed_difference,
@@ -17,20 +24,25 @@ from stepdown.stats.shares import Interval, binomial_test, clustered_interval, c
 __all__ = [
     "Difference",
     "Interval",
+    "binomial_below",
     "binomial_test",
     "clustered_interval",
     "crossed_difference",
     "crossed_interval",
+    "fixed_sequence",
     "frontier",
     "gain_interval",
     "holm",
     "majority_at",
     "mcnemar_exact",
     "mcnemar_power",
+    "mean_not_below",
     "minimum_detectable_difference",
+    "observations_needed",
     "paired_interval",
     "pass_at",
     "relative_gain",
     "sample_size",
+    "upper_bound",
     "wilson",
 ]

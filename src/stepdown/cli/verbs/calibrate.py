@@ -8,8 +8,10 @@ from cyclopts import Parameter
 
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show, show_json
+from stepdown.cli.numbers import share_of
 from stepdown.cli.options import CHOICE, OutputOptions
 from stepdown.cli.stored_runs import one_run
+from stepdown.cli.unused_options import given, refuse
 from stepdown.measuring import Calibration, Goal, Threshold
 from stepdown.measuring import calibrate as choose
 from stepdown.models import Prices
@@ -29,6 +31,13 @@ class CalibrateOptions:
     price
         Choose the most accurate threshold that costs at most this many US dollars per problem, even if as many problems
         go on to the teacher as the upper end of their 95 % interval says.
+    lose_at_most
+        Choose the cheapest threshold that is sure to lose at most this share of problems, such as 1%: problems that the
+        teacher gets right and the cascade does not.
+    spend_at_most
+        Choose the most accurate threshold that is sure to take at most this many US dollars per problem on average.
+    sure
+        How certain --lose-at-most and --spend-at-most are to hold on all problems like these, such as 95%.
     holdout
         Keep this share of the problems out of the choice, and check the chosen threshold on them.
     prices
@@ -39,13 +48,16 @@ class CalibrateOptions:
 
     accuracy: float | None = None
     price: float | None = None
+    lose_at_most: Annotated[str, Parameter(show_default=False)] = ""
+    spend_at_most: float | None = None
+    sure: str = "95%"
     holdout: float = 0.0
     prices: Path | None = None
     name: Annotated[str, Parameter(show_default=False)] = "cascade"
 
 
 DEFAULTS, OUTPUT = CalibrateOptions(), OutputOptions()
-HEADER = ("threshold", "right/graded", "%", "% to the teacher", "tokens each", "cost each")
+HEADER = ("threshold", "right/graded", "%", "lost", "won", "% to the teacher", "tokens each", "cost each")
 
 
 def calibrate(cheap: str, dear: str, /, *, options: CalibrateOptions = DEFAULTS, output: OutputOptions = OUTPUT) -> int:
@@ -58,7 +70,8 @@ def calibrate(cheap: str, dear: str, /, *, options: CalibrateOptions = DEFAULTS,
     dear
         The run by the large teacher's plans, on the same problems and by the same student.
     """
-    goal = Goal(accuracy=options.accuracy, price=options.price)
+    goal = goal_of(options)
+    goal.check()
     with output.read() as store:
         runs = one_run(store, cheap), one_run(store, dear)
         say(*contamination_warnings(runs))
@@ -70,9 +83,19 @@ def calibrate(cheap: str, dear: str, /, *, options: CalibrateOptions = DEFAULTS,
     return 0 if calibration.chosen else 1
 
 
+def goal_of(options: CalibrateOptions) -> Goal:
+    """Return what the threshold is chosen for. Raises `UsageError`."""
+    lose = share_of(options.lose_at_most, "--lose-at-most") if options.lose_at_most else None
+    if lose is None and options.spend_at_most is None:
+        refuse(given(options, "sure"), "neither a loss nor spending is limited", "add --lose-at-most 1%")
+    sure = share_of(options.sure, "--sure")
+    return Goal(accuracy=options.accuracy, price=options.price, lose=lose, spend=options.spend_at_most, sure=sure)
+
+
 def show_calibration(calibration: Calibration, name: str) -> None:
     """Write every threshold, the choice and what serves it."""
-    note = f"threshold: the share of {calibration.votes} votes that must agree; below it the teacher is asked."
+    note = f"threshold: the share of {calibration.votes} votes that must agree; below it the teacher is asked. "
+    note += "lost: the teacher has it right and the cascade has not; won: the other way round."
     show_table("Thresholds", HEADER, [_cells(row) for row in calibration.rows], words=1, note=note)
     if calibration.chosen is None:
         say(f"none is {calibration.goal}", f"hint: {_hint(calibration)}")
@@ -85,6 +108,8 @@ def show_calibration(calibration: Calibration, name: str) -> None:
 
 
 def _hint(calibration: Calibration) -> str:
+    if calibration.refusal:
+        return calibration.refusal
     best = max(calibration.rows, key=lambda row: row.low)
     reached = f"these {best.graded} problems vouch for {percent(best.low)} % at most (threshold {best.threshold:g})"
     return f"{reached}; run both on more problems, ask for less, or take a better teacher"
@@ -97,6 +122,8 @@ def _cells(row: Threshold) -> list[str]:
         f"{row.threshold:g}",
         f"{row.right}/{row.graded}",
         share,
+        str(row.lost),
+        str(row.won),
         percent(row.escalated),
         tokens,
         money(row.cost),

@@ -15,22 +15,25 @@ from stepdown.web.pages import page, state_of
 from stepdown.web.pages.compare import WIDTH, chart_response
 from stepdown.web.views.run_stats import RunStatsCache
 
-USUAL = "0.8"
+USUAL, SURE = "0.8", 0.95
 
 
 def goal_of(request: Request) -> Goal:
     """Return the goal that an address asks for. Raises `UsageError`."""
     given = request.query_params
-    price = _share(given.get("price", ""), "price")
-    accuracy = _share(given.get("accuracy", "" if price is not None else USUAL), "accuracy")
-    goal = Goal(accuracy=accuracy, price=price)
+    price, lose, spend = (_share(given.get(name, ""), name) for name in ("price", "lose", "spend"))
+    others = any(one is not None for one in (price, lose, spend))
+    accuracy = _share(given.get("accuracy") or ("" if others else USUAL), "accuracy")
+    sure = _share(given.get("sure", ""), "sure")
+    goal = Goal(accuracy=accuracy, price=price, lose=lose, spend=spend, sure=SURE if sure is None else sure)
     goal.check()
     return goal
 
 
 def _share(text: str, name: str) -> float | None:
     try:
-        return float(text[:20]) if text else None
+        number, percent, _ = text[:20].partition("%")
+        return float(number) / (100 if percent else 1) if text else None
     except ValueError:
         raise UsageError(f"the {name} `{text[:40]}` is no number", "write it as 0.8") from None
 
@@ -49,7 +52,8 @@ async def show_cascade(request: Request) -> Response:
     found = await state.read(lambda store: calibrated(state.run_stats, store, request, state.prices))
     return page(
         request, "cascade.html", found=found, figures=figures, query=str(request.url.query), missing=_missing_extra(),
-        goal={name: request.query_params.get(name, "") for name in ("accuracy", "price")}, usual=USUAL,
+        goal={name: request.query_params.get(name, "") for name in ("accuracy", "price", "lose", "spend", "sure")},
+        usual=USUAL,
     )  # fmt: skip
 
 
