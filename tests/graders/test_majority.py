@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from stepdown.answers import groups, majority, same, vote
 from stepdown.corpus.selection import load_filter
 from stepdown.graders.majority import majority_grade
-from stepdown.measuring import consistency
-from stepdown.measuring.cascades import Goal, calibrate
+from stepdown.measuring import Goal, calibrate, consistency
 from stepdown.reports import report
 from stepdown.runner.cascade import votes_of
 from stepdown.store import Run, Store, StoredTrace
