@@ -124,7 +124,7 @@ def _look(run: Run, block: int) -> list[AuditedTrace]:
 
 
 def _audited(trace: Trace) -> AuditedTrace:
-    plan, problem = trace.plan, trace.problem
+    plan, problem = trace.handed, trace.problem
     found = leak(problem, plan) if plan else NO_LEAK
     return AuditedTrace(
         problem=problem.id,

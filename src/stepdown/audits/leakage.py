@@ -38,16 +38,16 @@ class Leakage(msgspec.Struct, frozen=True):
 
 
 def leaked(trace: Trace) -> bool:
-    """Whether a trace's plan holds the gold and the question does not."""
-    return trace.plan is not None and leak(trace.problem, trace.plan).gold
+    """Whether what a teacher handed to the student, a plan or else, holds the gold and the question does not."""
+    return trace.handed is not None and leak(trace.problem, trace.handed).gold
 
 
 def leakage(graded: Iterable[tuple[Trace, Grade]]) -> Leakage:
     """Return the leaks over graded traces; a plan that several samples share counts once."""
     counts = Leakage()
     for trace, grade in graded:
-        if trace.plan is not None:
-            counts = add_leak(counts, leak(trace.problem, trace.plan), grade, first=trace.sample == 0)
+        if trace.handed is not None:
+            counts = add_leak(counts, leak(trace.problem, trace.handed), grade, first=trace.sample == 0)
     return counts
 
 

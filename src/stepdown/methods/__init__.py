@@ -3,26 +3,34 @@
 import sys
 
 from stepdown.errors import UnknownName, UsageError
+from stepdown.methods.best_of_n import METHOD as BEST_OF_N
 from stepdown.methods.chain_of_thought import METHOD as CHAIN_OF_THOUGHT
 from stepdown.methods.direct import METHOD as DIRECT
 from stepdown.methods.few_shot import METHOD as FEW_SHOT
 from stepdown.methods.least_to_most import METHOD as LEAST_TO_MOST
+from stepdown.methods.plan_and_budget import METHOD as PLAN_AND_BUDGET
 from stepdown.methods.plan_and_solve import METHOD as PLAN_AND_SOLVE
 from stepdown.methods.self_refine import METHOD as SELF_REFINE
+from stepdown.methods.speculative_thinking import METHOD as SPECULATIVE_THINKING
+from stepdown.methods.taking_turns import METHOD as TAKING_TURNS
 from stepdown.methods.trace_of_thought import METHOD as TRACE_OF_THOUGHT
 from stepdown.plugins import Found, find, names
 from stepdown.types import Method, fingerprint
 from stepdown.usercode import code_of, name_of
 
 __all__ = [
+    "BEST_OF_N",
     "CHAIN_OF_THOUGHT",
     "COMPARED",
     "DIRECT",
     "FEW_SHOT",
     "LEAST_TO_MOST",
     "METHODS",
+    "PLAN_AND_BUDGET",
     "PLAN_AND_SOLVE",
     "SELF_REFINE",
+    "SPECULATIVE_THINKING",
+    "TAKING_TURNS",
     "TRACE_OF_THOUGHT",
     "as_method",
     "code_of_method",
@@ -40,6 +48,10 @@ METHODS = {
         TRACE_OF_THOUGHT,
         LEAST_TO_MOST,
         SELF_REFINE,
+        TAKING_TURNS,
+        PLAN_AND_BUDGET,
+        SPECULATIVE_THINKING,
+        BEST_OF_N,
     )
 }
 

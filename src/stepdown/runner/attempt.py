@@ -1,6 +1,7 @@
 """One attempt at a problem: the plan, the calls it takes, and what becomes of it when a call fails."""
 
 import asyncio
+from bisect import bisect
 
 import msgspec
 
@@ -10,7 +11,12 @@ from stepdown.runner.deltas import Delta, Deltas
 from stepdown.runner.request import KeyedCall, Request
 from stepdown.runner.task import Task
 from stepdown.store import StoredTrace
-from stepdown.types import Message, Messages, Plan, Problem, Prompt, Role, Trace
+from stepdown.types import Message, Messages, Plan, Problem, Prompt, Role, Sampling, Trace
+
+# Draws of one prompt within an attempt, so that those of its samples have numbers of their own.
+MOST_DRAWS = 64
+# Where a run is greedy, whose draws would all be the same (Wang et al., ICLR 2023, arXiv 2203.11171, section 3.1).
+DRAWN = 0.7
 
 
 class Attempt:
@@ -34,11 +40,17 @@ class Attempt:
         self.context, self.deltas = context, deltas
         self.asked: list[KeyedCall] = []
         self.final = False
+        self._begun, self._places = 0, list[int]()
 
     async def __call__(self, role: Role, prompt: Prompt | str) -> str:
         """Ask the model that plays this role; a teacher's plan is drawn once and serves every sample."""
-        answered = await self.calls.ask(self._request(role, prompt), self.deltas)
-        self.asked.append(answered)
+        request, place = self._request(role, prompt), self._begun
+        self._begun += 1
+        answered = await self.calls.ask(request, self.deltas)
+        # Calls that are made together stand in the order in which they were asked, whichever was answered first.
+        at = bisect(self._places, place)
+        self._places.insert(at, place)
+        self.asked.insert(len(self.asked) - len(self._places) + 1 + at, answered)
         return answered[1].reply.text
 
     def _request(self, role: Role, prompt: Prompt | str) -> Request:
@@ -53,13 +65,27 @@ class Attempt:
             )
         self.final = isinstance(prompt, Prompt) and prompt.final
         stream = self.deltas is not None and role in self.deltas.roles and (role == "teacher" or self.final)
+        number = self._draw(prompt)
         if role == "teacher":
-            return Request("teacher", model, messages, task.teacher_sampling, run=self.run, stream=stream)
-        sampling = task.sampling
+            sampling = _asked_as(task.teacher_sampling, prompt)
+            return Request("teacher", model, messages, sampling, number or 0, self.run, stream=stream)
+        sampling = _asked_as(task.sampling, prompt)
         if sampling.form is not None and not self.final:
             # Tools and the form of the answer are for the call that answers.
             sampling = msgspec.structs.replace(sampling, form=None)
-        return Request(task.role, model, messages, sampling, self.sample, self.run, stream=stream)
+        draw = self.sample if number is None else number
+        return Request(task.role, model, messages, sampling, draw, self.run, stream=stream)
+
+    def _draw(self, prompt: Prompt | str) -> int | None:
+        """Return the number of a draw among those of all samples; None for a prompt that is asked once."""
+        if isinstance(prompt, str) or prompt.draw is None:
+            return None
+        if not 0 <= prompt.draw < MOST_DRAWS:
+            raise UsageError(
+                f"`{self.task.method.name}` asks for draw `{prompt.draw}` of one prompt",
+                f"number its draws from 0, and take {MOST_DRAWS} at most",
+            )
+        return self.sample * MOST_DRAWS + prompt.draw
 
     def _messages(self, prompt: Prompt | str) -> Messages:
         task = self.task
@@ -79,6 +105,17 @@ class Attempt:
         )
         failure = None if isinstance(ended, str) else ended
         return StoredTrace(ordinal, trace, tuple(key for key, _ in self.asked), failure=failure)
+
+
+def _asked_as(sampling: Sampling, prompt: Prompt | str) -> Sampling:
+    """Return how one prompt is asked: of several draws never greedily, and within its own limit."""
+    if isinstance(prompt, str):
+        return sampling
+    if prompt.draw is not None and sampling.temperature <= 0:
+        sampling = msgspec.structs.replace(sampling, temperature=DRAWN)
+    if prompt.limit is not None and prompt.limit < sampling.max_tokens:
+        sampling = msgspec.structs.replace(sampling, max_tokens=prompt.limit)
+    return sampling
 
 
 def joined(context: Messages, own: Messages) -> Messages:

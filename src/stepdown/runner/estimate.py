@@ -156,7 +156,7 @@ async def _parts(
         planned = [await plan_problem(alone, dry, problem) for problem in some]
         counts.append(sum(one.calls for one in planned if one))
     low, usual, high = counts
-    if not 0 < low < usual < high:
+    if not 0 < low <= usual <= high or low == high:
         return Estimated(1.0, 1.0, 1.0), 0
     done = [one.calls / task.samples for one in problems if one.cached == one.calls]
     if len(done) < LEAST_MEASURED:
@@ -254,7 +254,7 @@ def _constants(
             yield LOADING
     factor, measured = parts
     if factor.low < factor.high:
-        name = "calls of a method that goes on by the parts of a reply, against three parts"
+        name = "calls of a method that goes on by what a reply says, against a reply of three parts"
         yield Constant(name, factor.value, factor.low, factor.high, "", measured)
     if held:
         yield HELD

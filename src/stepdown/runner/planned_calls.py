@@ -19,7 +19,7 @@ from stepdown.types import Problem, Reply, Role
 
 # Draws that a dry run asks for; of more, every so many problems are looked at.
 MOST_DRAWS = 40_000
-# A method that goes on by the parts of a reply asks about so many.
+# A method that goes on by what a reply says, such as its parts, asks about so many.
 PARTS, FEW_PARTS, MANY_PARTS = 3, 1, 6
 
 Profiles = Mapping[tuple[Role, str], CallProfile]
@@ -83,12 +83,17 @@ class DryCalls:
         return asked
 
     def _text(self, role: Role, model: str, limit: int) -> str:
-        """Return a list, so that a method that goes on by the parts of a reply asks about some."""
+        """Return a list, so that a method that goes on by the parts of a reply asks about some.
+
+        Parts are paragraphs. Only of few parts there is an answer: draws that agree spare a method its later calls.
+        """
         if (role, model, limit) not in self._texts:
             profile = self.profiles[role, model]
             length = min(profile.characters, limit * profile.per_token.value)
             part = "x" * max(1, int(length / self.parts) - 4)
-            self._texts[role, model, limit] = "".join(f"{n}. {part}{n}\n" for n in range(1, self.parts + 1))
+            agreed = "Answer: 1" if self.parts == FEW_PARTS else ""
+            text = "".join(f"{n}. {part}{n}\n\n" for n in range(1, self.parts + 1))
+            self._texts[role, model, limit] = text + agreed
         return self._texts[role, model, limit]
 
 

@@ -12,7 +12,9 @@ class Prompt(msgspec.Struct, frozen=True):
     """What a method asks, by the name it has in the method; the run's prompt set, or else the method, has the words.
 
     `values` fill the template's own placeholders: `{part}` with `values["part"]`. `final` says that the reply is the
-    solution, so that it may be shown while it is written; a student is asked nothing after it.
+    solution, so that it may be shown while it is written; a student is asked nothing after it. `draw` numbers one of
+    several replies to the same prompt, from 0: a model that is asked greedily otherwise is then asked at temperature
+    0.7. `limit` is the most tokens of this reply, where the run allows more.
     """
 
     name: str
@@ -20,6 +22,8 @@ class Prompt(msgspec.Struct, frozen=True):
     plan: Plan | None = None
     values: Mapping[str, str] = {}
     final: bool = False
+    draw: int | None = None
+    limit: int | None = None
 
 
 class Ask(Protocol):

@@ -172,6 +172,15 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.answer is not None and self.answer.reply.finish != "stop"
 
     @property
+    def handed(self) -> Plan | None:
+        """What a teacher handed to the student: the plan, else the replies it gave before the student's last call."""
+        if self.plan is not None:
+            return self.plan
+        last = max((place for place, call in enumerate(self.calls) if call.role == "student"), default=0)
+        given = [call for call in self.calls[:last] if call.role == "teacher"]
+        return Plan("\n\n".join(call.reply.text for call in given), given[0].model) if given else None
+
+    @property
     def ending(self) -> Finish:
         """How the first reply that is not known to be whole ended; `stop` where all are."""
         return next((call.reply.finish for call in self.calls if call.reply.finish != "stop"), "stop")
