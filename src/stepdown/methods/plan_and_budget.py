@@ -19,11 +19,11 @@ _CREDIT = re.compile(r"\(?\b(\d{1,3})\s*(?:points?|pts?|credits?)\b\)?", re.IGNO
 async def plan_and_budget(problem: Problem, plan: Plan | None, ask: Ask) -> str:
     """Have the student answer the parts in one reply, told how many words each may take and held to the sum."""
     parts = plan.steps[:MOST_PARTS] if plan else ()
-    told = "\n".join(
+    listed = "\n".join(
         f"{number}. {part} (Use up to {words_of(tokens)} words.)"
         for number, (part, tokens) in enumerate(budgets(parts), 1)
     )
-    prompt = Prompt("solve", problem, values={"parts": told}, limit=BUDGET + CLOSING, final=True)
+    prompt = Prompt("solve", problem, values={"parts": listed}, limit=BUDGET + CLOSING, final=True)
     return await ask("student", prompt)
 
 
