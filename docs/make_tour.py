@@ -1,10 +1,10 @@
-"""Records the study that `stepdown tour` opens, with real models on this machine; half an hour on two idle cores.
+"""Records the study that `stepdown tour` opens, with real models on this machine; an hour on two idle cores.
 
-python docs/make_tour.py FOLDER [--only runs|edit|student|pack] [-n 12]
+python docs/make_tour.py FOLDER [--only runs|edit|student|pack] [-n 40]
 
 runs      `stepdown demo`: four methods, plans by a teacher of 1.5 billion parameters; then the data set's own plans
 edit      a person's edit of one plan that misled the student, solved again by the same student
-student   a copy of the student, trained on worked solutions of other problems, solves the same ones
+student   a copy of the student, trained on the teacher's right chains for other problems, solves the same ones
 pack      puts what ships of it into src/stepdown/tour/recorded
 
 Without --only, all of it, in this order. It stops and goes on wherever it is interrupted. `edit` needs a problem that
@@ -27,8 +27,9 @@ from stepdown.tour import CORPUS, STORE, Study, StudyRuns, TourExample
 from stepdown.tour.study import CARD, FACTS
 
 RECORDED = Path(__file__).parents[1] / "src" / "stepdown" / "tour" / "recorded"
-DATASET, BASE, LESSONS, STEPS = "wordsums", "qwen2.5-coder-0.5b", 120, 10
-STUDENT, LENGTH = f"embedded/{BASE}", ("--max-tokens", "400")
+DATASET, BASE, TEACHER = "wordsums", "qwen2.5-coder-0.5b", "embedded/qwen2.5-coder-1.5b"
+LESSONS, CHAINS, STEPS = 80, 4, 40
+STUDENT, LENGTH, SAMPLED = f"embedded/{BASE}", ("--max-tokens", "400"), "sampled.sqlite"
 # By problem: the steps, and why, as whoever edits says it.
 EDITS = {
     "wordsums/test/1": (
@@ -93,25 +94,16 @@ def edit(folder: Path, count: str) -> None:
 
 
 def student(folder: Path, count: str) -> None:
-    """Train a copy of the student on worked solutions of the train split, and let it solve the same problems."""
+    """Train a copy of the student on the teacher's right chains for other problems, and let it solve the same ones."""
     if not (folder / CORPUS).exists():
-        stepdown(
-            folder,
-            "sample",
-            DATASET,
-            "--teacher",
-            "gold",
-            "-n",
-            str(LESSONS),
-            "--licence",
-            "Apache-2.0",
-            "--out",
-            CORPUS,
-        )
+        lessons = ("-n", str(LESSONS), "--chains", str(CHAINS), "--temperature", "0.7", "--max-tokens", "160")
+        terms = ("--licence", "Apache-2.0")
+        stepdown(folder, "sample", DATASET, "--teacher", TEACHER, *lessons, *terms, "--store", SAMPLED, "--out", "sampled")
+        stepdown(folder, "keep", "sampled", "right", "distinct", "--out", CORPUS)
     if not (folder / "student").exists():
         stepdown(
-            folder, "train", CORPUS, "--base", BASE, "--out", "student", "--steps", str(STEPS), "--batch", "4",
-            "--learning-rate", "5e-4", "--evaluations", "1", "--dev-count", "2", "--checkpoints", "1",
+            folder, "train", CORPUS, "--base", BASE, "--out", "student", "--steps", str(STEPS), "--batch", "8",
+            "--learning-rate", "2e-4", "--evaluations", "4", "--dev-count", "10", "--checkpoints", "4",
         )  # fmt: skip
     problems = (DATASET, "--split", "test", "-n", count, "--method", "chain-of-thought", "--max-tokens", "200")
     stepdown(folder, "run", *problems, "--student", "student", "--store", STORE)
@@ -179,7 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", choices=PARTS)
-    parser.add_argument("-n", dest="count", default="12", help="how many problems (default 12)")
+    parser.add_argument("-n", dest="count", default="40", help="how many problems (default 40)")
     given = parser.parse_args()
     folder = given.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
