@@ -12,8 +12,9 @@ from stepdown.errors import UsageError
 from stepdown.models.weights.students import read_card
 from stepdown.training import train
 from stepdown.training.bases import find_base, load_base
-from stepdown.training.evaluation import DevSet, rows_that_fit, write_greedily
+from stepdown.training.evaluation import DevSet
 from stepdown.training.model_setup import adapted, computing, runs_in_bf16
+from stepdown.training.writing import rows_that_fit, write_greedily
 
 pytestmark = [pytest.mark.slow, *TRAINS]
 BF16 = msgspec.structs.replace(FAST, precision="bf16", steps=3, evaluations=1)
@@ -103,7 +104,7 @@ def test_dev_answers_are_those_of_transformers_whatever_shares_the_batch(monkeyp
     ]  # fmt: skip
     wanted = [one[: one.index(end)] if end in one else one for one in alone]
     assert write_greedily(model, prompts, longest=12, end=end) == wanted
-    monkeypatch.setattr("stepdown.training.evaluation.rows_that_fit", lambda *_: 3)
+    monkeypatch.setattr("stepdown.training.writing.rows_that_fit", lambda *_: 3)
     assert write_greedily(model, prompts, longest=12, end=end) == wanted
 
 
@@ -132,7 +133,7 @@ def test_a_row_that_has_ended_leaves_and_too_wide_a_batch_is_halved(monkeypatch:
 
 
 def test_as_many_rows_are_written_as_their_keys_and_values_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stepdown.training.evaluation.free_memory", lambda device: 2 * 100 * 10 * 512)
+    monkeypatch.setattr("stepdown.training.writing.free_memory", lambda device: 2 * 100 * 10 * 512)
     # Two layers, two heads of 16, keys and values of 4 bytes: 512 bytes a token.
     assert [rows_that_fit(small_model(), 10, most) for most in (500, 7)] == [100, 7]
 

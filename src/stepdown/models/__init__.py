@@ -13,6 +13,7 @@ from stepdown.models.http.endpoints import ADDRESSES, find_endpoint
 from stepdown.models.http.fleets.fleet_model import FleetModel, ServerLook
 from stepdown.models.http.fleets.server_lists import ServerFiles, configured_fleets, find_in_config, find_servers
 from stepdown.models.http.offers import Offer, look_at
+from stepdown.models.http.scorer import Scorer, find_scorer
 from stepdown.models.local.engine_file import EngineAddress, engine_folder, find_engine, read_address
 from stepdown.models.local.engine_server import run_engine
 from stepdown.models.local.loading import load_local
@@ -39,6 +40,7 @@ __all__ = [
     "Rate",
     "RecordedModel",
     "ResidentModel",
+    "Scorer",
     "ScriptedModel",
     "Secret",
     "ServerFiles",
@@ -51,6 +53,7 @@ __all__ = [
     "engine_folder",
     "find_engine",
     "find_in_config",
+    "find_scorer",
     "find_setting",
     "index_replies",
     "load_endpoint",

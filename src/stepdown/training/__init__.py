@@ -1,5 +1,6 @@
 """Training: corpora from runs, student folders from a corpus and a base, and studies of what the students learned."""
 
+from stepdown.training.bases import find_base
 from stepdown.training.checks import check_content
 from stepdown.training.contamination import check_allowed, refuse_overlap, refuse_tests
 from stepdown.training.datasets import TrainingProgress
@@ -31,6 +32,7 @@ from stepdown.training.studies import (
     contamination_lines,
     write_study,
 )
+from stepdown.training.teacher_checks import with_teacher
 from stepdown.training.world import launched
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "compare_cells",
     "contamination_lines",
     "export_student",
+    "find_base",
     "launched",
     "note_score",
     "read_log",
@@ -63,6 +66,7 @@ __all__ = [
     "score",
     "train",
     "trained_on",
+    "with_teacher",
     "write_chains",
     "write_findings",
     "write_gold",

@@ -89,11 +89,10 @@ def load_base(location: BaseLocation) -> Base:
     neither in the cache nor within reach.
     """
     transformers = load_transformers()
-    where: dict[str, Any] = {"gguf_file": location.gguf.name} if location.gguf else {}
-    index = str(location.gguf.resolve().parent) if location.gguf else str(location.folder or location.name)
+    where, index = _where(location)
     options = {**where, "quantization_config": transformers.GgufConfig(dequantize=True)} if where else where
+    tokenizer = load_tokenizer(location)
     with _explained(location), quiet():
-        tokenizer = transformers.AutoTokenizer.from_pretrained(index, **where, **NO_CODE)
         model = transformers.AutoModelForCausalLM.from_pretrained(
             index, dtype="float32", use_safetensors=None if where else True, **options, **NO_CODE
         )
@@ -108,6 +107,20 @@ def load_base(location: BaseLocation) -> Base:
     source = location.source or str(getattr(model.config, "_commit_hash", "") or "")
     dtype = "bfloat16" if _is_in_bf16(location, index) else "float16"
     return Base(location=location, model=model, tokenizer=tokenizer, source=source, notes=notes, dtype=dtype)
+
+
+def load_tokenizer(location: BaseLocation) -> Any:
+    """Load the tokenizer of a base alone, with the template that is its own. Raises as `load_base` does."""
+    where, index = _where(location)
+    with _explained(location), quiet():
+        return load_transformers().AutoTokenizer.from_pretrained(index, **where, **NO_CODE)
+
+
+def _where(location: BaseLocation) -> tuple[dict[str, Any], str]:
+    """Return what transformers is told of a GGUF file, nothing for other bases, and the folder or name it reads."""
+    if location.gguf:
+        return {"gguf_file": location.gguf.name}, str(location.gguf.resolve().parent)
+    return {}, str(location.folder or location.name)
 
 
 def _is_in_bf16(location: BaseLocation, index: str) -> bool:

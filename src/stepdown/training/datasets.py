@@ -26,7 +26,8 @@ INCIDENTAL: dict[str, Any] = {"allow": (), "checkpoints": 1, "tokens_per_pass": 
 class TrainingProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a training has come: `words` where there is something to say, else the figures of a step.
 
-    `loss` is in nats, per trained token (SFT) or per pair (DPO), `margin` the mean over a step's pairs (DPO);
+    `loss` is in nats, per trained token (SFT) or per pair (DPO), `margin` the mean over a step's pairs (DPO),
+    `divergence` the sampled reverse KL in nats per token (on-policy);
     `tokens_per_second` counts the tokens of all rows, none of them padding; `dev` is the share of dev problems right,
     or of held-out pairs with a margin above 0, None at most steps.
     """
@@ -36,6 +37,7 @@ class TrainingProgress(msgspec.Struct, frozen=True, kw_only=True):
     steps: int = 0
     loss: float | None = None
     margin: float | None = None
+    divergence: float | None = None
     tokens_per_second: float | None = None
     dev: float | None = None
     words: str = ""
@@ -44,6 +46,7 @@ class TrainingProgress(msgspec.Struct, frozen=True, kw_only=True):
         figures = (
             "" if self.loss is None else f"loss {self.loss:.3f}",
             "" if self.margin is None else f"margin {self.margin:+.3f}",
+            "" if self.divergence is None else f"reverse KL {self.divergence:.3f}",
             "" if self.dev is None else f"dev {percent(self.dev)} % right",
             "" if self.tokens_per_second is None else f"{self.tokens_per_second:,.0f} tokens/s",
         )
@@ -128,7 +131,7 @@ def _prepare(
         raise UsageError("all problems of the corpus are dev problems", "give other dev problems, or more chains")
     words += f"; {len(problems):,} dev problems, {len(places):,} of them taken out of the corpus"
     report(TrainingProgress(seed=training.seed, words=words))
-    seen_questions = _met(corpus, base.location, examples, problems)
+    seen_questions = _met(corpus, base.location, examples, problems).plus(seen_by(training.teacher) or SeenQuestions())
     return PreparedDataset(
         base=base.location,
         training=training,

@@ -23,7 +23,7 @@ from stepdown.training.datasets import (
     prepare_datasets,
     problems_of,
 )
-from stepdown.training.evaluation import DevSet, score_dev
+from stepdown.training.evaluation import DevSet, grade_dev, score_dev
 from stepdown.training.examples import dev_rank
 from stepdown.training.jobs import Job, command_identity, is_same_student, is_there, report_there, student_folders
 from stepdown.training.memory import explained_shortage
@@ -33,6 +33,7 @@ from stepdown.training.prompt_encoder import PromptEncoder
 from stepdown.training.settings import Training
 from stepdown.training.sharding import load_weights
 from stepdown.training.students.folder import write_student
+from stepdown.training.teacher_checks import ON_POLICY, with_teacher
 from stepdown.training.world import ALONE, World, check_launcher, join_world, launched
 from stepdown.types import Chain, Problem
 
@@ -54,7 +55,8 @@ def train(
     problems choose the checkpoint (most right, the earlier of equals): `dev`, which are solved, or a share of the
     corpus's, which is then never trained on. The same command resumes after a kill, and a student that is there from
     the same command is left as it is. Several processes (`torchrun`) share the rows of each step and train the same
-    student as one. Method: Li et al., ACL 2023, section 2; with the objective `dpo` Rafailov et al., NeurIPS 2023.
+    student as one. Method: Li et al., ACL 2023, section 2; with the objective `dpo` Rafailov et al., NeurIPS 2023, with
+    `on-policy` Agarwal et al., ICLR 2024, of a teacher that reads the same tokens, in one process.
     Raises `UsageError` before the first step where corpus, base, settings, launcher and `out` do not fit,
     `MissingExtra`, `EndpointRefused`.
     """
@@ -67,6 +69,8 @@ def train(
     check_libraries()
     check_launcher()
     location = find_base(base, progress=lambda words, *_: report(TrainingProgress(seed=settings.seed, words=words)))
+    if settings.objective == ON_POLICY:
+        settings = with_teacher(settings, location, corpus)
     jobs = [
         Job(one, folders[one.seed], command_identity(chains_hash, location, one, dev_problems), force, report)
         for one in (msgspec.structs.replace(settings, seed=seed) for seed in folders)
@@ -137,6 +141,8 @@ def _train_one(job: Job, dataset: PreparedDataset, bases: _Bases) -> Path:
         begin_objective(ready, dataset, world)
         world.wait()
         trainer = _trainer(job, dataset, base, ready, checkpoints, world)
+        if job.training.objective == ON_POLICY and not checkpoints.steps():
+            _compare_with_teacher(job, dataset, base.tokenizer, trainer)
         trainer.resume()
     if world.is_first:
         card = _card(dataset, base, ready.training, checkpoints.rows())
@@ -214,10 +220,7 @@ def _scorer(dataset: PreparedDataset, tokenizer: Any, ready: ReadyModel, world: 
                 return evaluate(ready.model, map(objective.collate, batches)) if alone else {}
 
         return compare
-    encoder = PromptEncoder(tokenizer, training)
-    completions = dataset.examples.completions
-    longest = max(completions.length(index) for index in range(len(completions)))
-    dev = DevSet(dataset.dev, tuple(encoder.evaluated(problem) for problem in dataset.dev), longest)
+    dev = _dev_set(dataset, tokenizer)
 
     def solve() -> dict[str, Any]:
         own = dev if world.sharded else dev.share(world.rank, world.size)
@@ -226,6 +229,31 @@ def _scorer(dataset: PreparedDataset, tokenizer: Any, ready: ReadyModel, world: 
         return found if world.sharded else {name: int(world.total(count)) for name, count in found.items()}
 
     return solve
+
+
+def _dev_set(dataset: PreparedDataset, tokenizer: Any) -> DevSet:
+    """Return the dev problems as they are asked; answers may be as long as the longest chain."""
+    encoder = PromptEncoder(tokenizer, dataset.training)
+    completions = dataset.examples.completions
+    longest = max(completions.length(index) for index in range(len(completions)))
+    return DevSet(dataset.dev, tuple(encoder.evaluated(problem) for problem in dataset.dev), longest)
+
+
+def _compare_with_teacher(job: Job, dataset: PreparedDataset, tokenizer: Any, trainer: Any) -> None:
+    """Raise `UsageError` where the teacher solves no more dev problems than the student, which it cannot help then."""
+    if not dataset.dev or "weak-teacher" in job.training.allow:
+        return
+    dev = _dev_set(dataset, tokenizer)
+    written = trainer.objective.teacher.write(dev.prompts, longest=dev.longest, end=tokenizer.eos_token_id)
+    teacher, student = grade_dev(dev, written, tokenizer), trainer.calls.score()
+    words = f"dev before: the student {student['right']}, its teacher {teacher['right']} of {teacher['total']}"
+    job.report(TrainingProgress(seed=job.training.seed, words=words))
+    if teacher["right"] <= student["right"]:
+        raise UsageError(
+            f"`{job.training.teacher}` solves {teacher['right']} of {teacher['total']} dev problems, and the student "
+            f"{student['right']} before it is trained",
+            "take a stronger teacher or more dev problems (`--dev-count`), or train although: `--allow weak-teacher`",
+        )
 
 
 def _log(job: Job, checkpoints: Checkpoints, row: LogRow) -> None:
@@ -237,6 +265,7 @@ def _log(job: Job, checkpoints: Checkpoints, row: LogRow) -> None:
             steps=job.training.steps,
             loss=row.get("loss"),
             margin=row.get("margin", row.get("dev_margin")),
+            divergence=row.get("reverse_kl"),
             tokens_per_second=row.get("tokens_per_second"),
             dev=row.get("dev"),
         )

@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import UsageError
-from stepdown.training.attention import rows_are_independent, use_block_diagonal_attention, window_of
+from stepdown.training.attention import use_block_diagonal_attention, window_of
 from stepdown.training.bases import Base, quiet
 from stepdown.training.datasets import PreparedDataset
 from stepdown.training.examples import Examples
+from stepdown.training.independence import rows_are_independent
 from stepdown.training.memory import (
     MemoryNeeds,
     check_longest,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from stepdown.training.examples import Examples
+from stepdown.training.laid_rows import lay_rows
 from stepdown.training.objectives import Batch
 from stepdown.training.sampling_order import IntArray
 
@@ -87,37 +88,6 @@ class PackedDataset:
             group.append(example)
         if group:
             yield self.lay(group)
-
-
-def lay_rows(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], *, shared: int = 0) -> Batch:
-    """Return rows (a prompt and a completion each) laid end to end, as tensors.
-
-    `input_ids` and `position_ids` (1, tokens); `row_lengths`, of which the first is `shared`: the tokens that every
-    prompt begins with, which stand before the rows and are seen by all; `kept`, the places whose next token is
-    learned; `targets`, those next tokens, `target_lengths` of each row.
-    """
-    import torch
-
-    tokens = list(prompts[0][:shared])
-    positions = list(range(shared))
-    kept: list[int] = []
-    targets: list[int] = []
-    lengths = [len(prompt) + len(completion) for prompt, completion in zip(prompts, completions, strict=True)]
-    for prompt, completion, length in zip(prompts, completions, lengths, strict=True):
-        before = len(tokens) - shared
-        tokens.extend(prompt[shared:])
-        tokens.extend(completion)
-        positions.extend(range(shared, length))
-        kept.extend(range(before + length - len(completion) - 1, before + length - 1))
-        targets.extend(completion)
-    return {
-        "input_ids": torch.tensor([tokens]),
-        "position_ids": torch.tensor([positions]),
-        "row_lengths": [shared, *(length - shared for length in lengths)],
-        "kept": torch.tensor(kept),
-        "targets": torch.tensor(targets),
-        "target_lengths": list(map(len, completions)),
-    }
 
 
 def shared_start(examples: Examples) -> int:

@@ -17,6 +17,7 @@ REFUSALS = {
     "template": "questions that are asked in other words in training than in evaluation",
     "one-class": "one label for all choice problems",
     "test": "questions that are there to test on",
+    "weak-teacher": "a teacher that solves no more dev problems than the student does",
 }
 
 
@@ -27,13 +28,15 @@ USUAL_TOKENS = 1024
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """How a student is trained.
 
-    `objective` is `sft` (write what the corpus holds) or `dpo` (prefer one text of a pair to the other; `beta` is the
-    weight of its implicit reward). `target` is what SFT learns to write (`corpus.TARGETS`), `prompts` the prompt set of
-    the question. `visits` is the sampling order: `balanced` (one random example of a problem per visit, all problems
-    before any comes again: Li et al. 2023's released code) or `concatenate` (every example once before any comes
-    again). `steps` steps of `batch` examples each, at `learning_rate` (None: 5e-4 for LoRA and 2e-5 for all weights
-    with SFT, 5e-5 and 1e-6 with DPO), reached over `warmup` (a share of the steps, or their
-    number from 1 on) and falling linearly to 0; gradients are clipped at the norm `clip`, `epsilon` is Adam's.
+    `objective` is `sft` (write what the corpus holds), `dpo` (prefer one text of a pair to the other; `beta` is the
+    weight of its implicit reward) or `on-policy` (write what `teacher` finds likely, on texts of the student's own;
+    `teacher_share` is the teacher's part in what is learned from, `teacher_source` stands for its weights and is filled
+    in by `train`). `target` is what SFT learns to write (`corpus.TARGETS`), `prompts` the prompt set of the question.
+    `visits` is the sampling order: `balanced` (one random example of a problem per visit, all problems before any comes
+    again: Li et al. 2023's released code) or `concatenate` (every example once before any comes again). `steps` steps
+    of `batch` examples each, at `learning_rate` (None: 5e-4 for LoRA and 2e-5 for all weights with SFT, 5e-5 and 1e-6
+    with DPO, 1e-4 and 2e-6 on-policy), reached over `warmup` (a share of the steps, or their number from 1 on) and
+    falling linearly to 0; gradients are clipped at the norm `clip`, `epsilon` is Adam's.
     `rank` and `alpha` are LoRA's, on all linear layers but the head; `full` trains all weights instead. A row holds
     `max_length` tokens at most, a micro-batch about `tokens_per_pass` (1,024, the usual, stands on a GPU for as many
     as fit its free memory; 0: each example is one of its own), and with `checkpointing` it is computed twice and keeps
@@ -68,6 +71,9 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     objective: str = "sft"
     beta: float = 0.1
     checkpointing: bool = False
+    teacher: str = ""
+    teacher_source: str = ""
+    teacher_share: float = 0.9
 
     @property
     def warmup_steps(self) -> int:
@@ -100,6 +106,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
                 raise UsageError(f"`{name}` must not be negative, as `{getattr(self, name)}` is", "give 0 or more")
         if self.seed >= 2**31:
             raise UsageError(f"`seed` of `{self.seed}` is more than PyTorch's seeds hold", "give a number below 2**31")
+        if not 0 < self.teacher_share <= 1:
+            raise UsageError(f"`teacher_share` must be above 0 and at most 1, not `{self.teacher_share}`", "0.9, say")
         if self.max_length < 8:
             raise UsageError(f"`max_length` must be at least 8, not `{self.max_length}`", "give 8 or more")
         if self.learning_rate is not None and not self.learning_rate > 0:

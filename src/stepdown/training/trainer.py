@@ -60,6 +60,7 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         self.saved = self.scored | {*evenly_spread(training.checkpoints, training.steps)}
         self.seen, self.spent, self.started = 0, 0.0, perf_counter()
         self.figures: dict[str, Any] = {}
+        self.computed = 0
         self.parts, self.done = 1, 0
         if model.config._attn_implementation not in (ATTENTION, MASKED):
             use_block_diagonal_attention(model)
@@ -147,6 +148,7 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         # accelerate autocasts what it copies to processes, not what it splits.
         with computing(model, self.training) if self.world.sharded else nullcontext():
             loss = self.objective.loss(model, inputs)
+        self.computed += loss.tokens
         for name, figure in loss.figures.items():
             self.figures[name] = self.figures.get(name, 0.0) + figure / inputs["step_weight"]
         # DDP means the gradients over its processes; the loss is a sum over them.
@@ -157,7 +159,8 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         if "loss" not in logs:
             return
         step, now = self.state.global_step, perf_counter()
-        tokens = self.dataset.step_tokens(step - 1)
+        tokens = self.computed or self.dataset.step_tokens(step - 1)
+        self.computed = 0
         seconds = now - self.started
         self.seen, self.spent = self.seen + tokens, self.spent + seconds
         row: LogRow = {"step": step, "loss": logs["loss"], "learning_rate": logs["learning_rate"]}

@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, Literal
@@ -21,7 +21,7 @@ from stepdown.models.weights import GGUF, StudentCard, read_card
 from stepdown.problems import Problems, datasets
 from stepdown.settings import ProblemSettings
 from stepdown.text import duration, percent
-from stepdown.training import Training, TrainingProgress
+from stepdown.training import Training, TrainingProgress, find_base, with_teacher
 from stepdown.training import train as train_students
 
 VERSION = 1
@@ -37,7 +37,14 @@ class TrainingOptions:
     Parameters
     ----------
     objective
-        `sft`: write what the corpus holds; `dpo`: prefer one text of a pair, from a corpus that `prefer --out` wrote.
+        `sft`: write what the corpus holds; `dpo`: prefer one text of a pair, from a corpus that `prefer --out` wrote;
+        `on-policy`: write what --teacher finds likely, token by token, on texts of the student's own.
+    teacher
+        With `on-policy`: the model that reads the student's texts, of the same vocabulary and chat template: a base,
+        a student folder, or a model that vLLM serves (`vllm/NAME`).
+    teacher_share
+        With `on-policy`: the teacher's part in the mix with the student that is learned from; 1 is the plain reverse
+        KL, which a token that the teacher rules out can blow up.
     beta
         With `dpo`: how strongly the student is held to its base; smaller lets it move further.
     visits
@@ -47,7 +54,8 @@ class TrainingOptions:
     batch
         Chains, or pairs, per step.
     learning_rate
-        The highest rate; where not given, 5e-4 for LoRA and 2e-5 for --full, with `dpo` 5e-5 and 1e-6.
+        The highest rate; where not given, 5e-4 for LoRA and 2e-5 for --full, with `dpo` 5e-5 and 1e-6, with
+        `on-policy` 1e-4 and 2e-6.
     warmup
         Steps until the rate is at its highest, or their share of all; then it falls to 0.
     rank
@@ -73,10 +81,13 @@ class TrainingOptions:
     prompts
         The prompt set questions are asked in: `student` (the question alone) or `scotd` (the paper's form).
     allow
-        Train although: `cut`, `unparseable`, `template`, `one-class`, or `test`: on questions there to test on.
+        Train although: `cut`, `unparseable`, `template`, `one-class`, `test`: on questions there to test on, or
+        `weak-teacher`: by one that is no better than the student.
     """
 
-    objective: Literal["sft", "dpo"] = "sft"
+    objective: Literal["sft", "dpo", "on-policy"] = "sft"
+    teacher: str | None = None
+    teacher_share: float = DEFAULTS.teacher_share
     beta: float = DEFAULTS.beta
     visits: Literal["balanced", "concatenate"] = DEFAULTS.visits
     steps: int = DEFAULTS.steps
@@ -102,9 +113,13 @@ class TrainingOptions:
             refuse(given(self, "rank"), "with `--full` there is no LoRA", "leave one of them out")
         if self.objective != "dpo":
             refuse(given(self, "beta"), f"`{self.objective}` has no beta", "leave it out, or give `--objective dpo`")
+        if self.objective != "on-policy":
+            unused = given(self, "teacher", "teacher_share")
+            refuse(unused, f"`{self.objective}` learns from no teacher", "give `--objective on-policy`")
         if not self.evaluations:
             refuse(given(self, "dev_count"), "with `--evaluations 0` no dev problem is solved", "leave one of them out")
         named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "dev_count"}
+        named["teacher"] = self.teacher or ""
         return Training(**named, target=target, seed=seed, dev=self.dev_count)
 
 
@@ -132,6 +147,13 @@ class StudentOptions:
         The file of --dev, in its benchmark's published format.
     force
         Replace a student that is there.
+    then
+        A second stage: `on-policy` goes on with the student, which lies in OUT-first, by --teacher. What the teacher
+        reads is compared before the first stage begins.
+    then_steps
+        With --then: the steps of the second stage.
+    then_learning_rate
+        With --then: its highest rate; where not given, 1e-4 for LoRA and 2e-6 for --full.
     """
 
     base: str
@@ -142,6 +164,9 @@ class StudentOptions:
     dev: str | None = None
     data: Path | None = None
     force: Flag = False
+    then: Literal["on-policy"] | None = None
+    then_steps: int = 50
+    then_learning_rate: float | None = None
 
     def problems(self, count: int) -> Problems | None:
         """Return the dev problems, None where they are to be held out. Raises `UsageError` for a test split."""
@@ -186,21 +211,50 @@ def train(corpus: Path, /, *, options: StudentOptions, settings: TrainingOptions
         Write JSON to stdout, as docs/cli.md promises.
     """
     source = open_corpus(corpus)
+    if options.then:
+        folders = _train_twice(source, options, settings)
+    else:
+        refuse(
+            given(options, "then_steps", "then_learning_rate"), "there is no second stage", "give `--then on-policy`"
+        )
+        folders = _train_once(source, options, settings, seeds=options.seeds)
+    if is_first():
+        show_students(folders, as_json=json)
+    return 0
+
+
+def _train_once(source: Corpus, options: StudentOptions, settings: TrainingOptions, *, seeds: int) -> list[Path]:
+    """Train the students of one stage."""
     training = settings.training(target_of(source, options.target), seed=options.seed)
     training.check()
-    folders = train_students(
+    return train_students(
         source,
         base=options.base,
         out=options.out,
         training=training,
         dev=options.problems(training.dev),
-        seeds=options.seeds,
+        seeds=seeds,
         progress=following(),
         force=options.force,
     )
-    if is_first():
-        show_students(folders, as_json=json)
-    return 0
+
+
+def _train_twice(source: Corpus, options: StudentOptions, settings: TrainingOptions) -> list[Path]:
+    """Train students on the corpus, then on texts of their own; the teacher is looked at before anything is trained."""
+    if settings.objective != "sft":
+        raise UsageError(f"`--then` comes after `sft`, not `{settings.objective}`", "leave `--objective` out")
+    second = replace(
+        settings, objective="on-policy", steps=options.then_steps, learning_rate=options.then_learning_rate
+    )
+    with_teacher(second.training(target_of(source, options.target)), find_base(options.base), source)
+    first = options.out.with_name(f"{options.out.name}-first")
+    settings = replace(settings, teacher=None, teacher_share=DEFAULTS.teacher_share)
+    bases = _train_once(source, replace(options, out=first), settings, seeds=options.seeds)
+    folders = list[Path]()
+    for seed, base in enumerate(bases, options.seed):
+        out = options.out if options.seeds == 1 else options.out / f"seed-{seed}"
+        folders += _train_once(source, replace(options, base=str(base), out=out, seed=seed), second, seeds=1)
+    return folders
 
 
 def target_of(corpus: Corpus, named: str) -> str:

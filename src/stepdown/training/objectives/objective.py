@@ -20,10 +20,14 @@ class TrainingExample(msgspec.Struct, frozen=True):
 
 
 class Loss(msgspec.Struct, frozen=True):
-    """The loss of a batch, summed over its examples, and figures for the log, summed likewise (tensors of no axis)."""
+    """The loss of a batch, summed over its examples, and figures for the log, summed likewise (tensors of no axis).
+
+    `tokens` are those of the rows that were computed, where they are not the batch's own.
+    """
 
     value: Any
     figures: dict[str, Any] = {}
+    tokens: int = 0
 
 
 class Objective(Protocol):
@@ -37,10 +41,9 @@ class Objective(Protocol):
     In the order in which a training calls them: `groups` and `example` (text, without a base), `begin` (the base before
     its first step), then for each batch `weight`, `collate` and `loss`, and now and then `evaluate`.
 
-    An objective whose texts the student writes itself (on-policy distillation: Agarwal et al., ICLR 2024) has no seam
-    of its own to open: its `example` gives the question with a reference text, `begin` loads the teacher, and `loss`,
-    which has the model and the batch's prompts, generates from them, lays prompts and texts out with `packing.lay_rows`
-    and returns the divergence from the teacher's log-probabilities. Its draws are seeded by step, as dropout's are.
+    An objective may have the student write its own texts (`objectives/on_policy.py`): its `example` gives the question
+    with a reference text, `begin` loads the teacher, and `loss` draws texts after the batch's prompts, lays them out
+    with `laid_rows.lay_rows` and learns from the teacher's log-probabilities. Draws are seeded by step, as dropout is.
     """
 
     name: str
@@ -69,7 +72,7 @@ class Objective(Protocol):
     def collate(self, batch: Batch) -> Batch:
         """Return a batch with what the loss needs beside its tokens.
 
-        `batch` is what `packing.lay_rows` returns, with `rows`: the numbers of its completions in the corpus, the
+        `batch` is what `laid_rows.lay_rows` returns, with `rows`: the numbers of its completions in the corpus, the
         completions of an example in order.
         """
         ...

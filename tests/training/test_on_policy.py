@@ -1,0 +1,217 @@
+"""On-policy distillation: the reward is the paper's, and a teacher that reads otherwise is refused."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from scoring_server import scoring_server
+from small_lessons import FAST, chains, examples, logged, same_weights
+from small_students import LINES, TEMPLATE, TRAINS, small_model, small_tokenizer
+from stepdown.errors import EndpointRefused, UsageError
+from stepdown.models import find_scorer
+from stepdown.models.weights import read_card
+from stepdown.training import Training, TrainingProgress, train
+from stepdown.training.attention import use_block_diagonal_attention
+from stepdown.training.bases import find_base
+from stepdown.training.laid_rows import lay_rows, prompts_of, rows_of
+from stepdown.training.objectives.on_policy import floored
+from stepdown.training.packing import PackedDataset
+from stepdown.training.scoring_teachers import EndpointTeacher, LocalTeacher
+from stepdown.training.writing import answering, write_draws
+
+pytestmark = TRAINS
+
+
+def near_model() -> Any:
+    """A model on the way from the base to another one."""
+    import torch
+
+    model, other = small_model(), small_model(seed=1)
+    with torch.no_grad():
+        for own, their in zip(model.parameters(), other.parameters(), strict=True):
+            own.lerp_(their, 0.3)
+    return model
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("teachers") / "near"
+    near_model().save_pretrained(folder)
+    small_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def on_policy(teacher: object, **changes: Any) -> Training:
+    few = {"objective": "on-policy", "teacher": str(teacher), "allow": ("weak-teacher",), "learning_rate": 1e-2}
+    return msgspec.structs.replace(FAST, **{**few, "full": True, "steps": 10, "batch": 24, "evaluations": 1, **changes})
+
+
+def test_a_token_the_teacher_rules_out_costs_no_more_than_the_floor() -> None:
+    import torch
+
+    gained = torch.tensor([-1e4, -2.0, 0.0, 1.5])
+    by_hand = [math.log(0.1), *(math.log(0.9 * math.exp(one) + 0.1) for one in (-2.0, 0.0, 1.5))]
+    assert floored(gained, 0.9).tolist() == pytest.approx(by_hand, abs=1e-6)
+    assert floored(gained, 1.0).tolist() == gained.tolist()
+
+
+def test_packed_rows_are_read_back_with_the_start_they_share() -> None:
+    prompts, texts = [[1, 2, 3, 4], [1, 2, 5]], [[7, 8], [9]]
+    laid = lay_rows(prompts, texts, shared=2)
+    assert rows_of(laid) == [[1, 2, 3, 4, 7, 8], [1, 2, 5, 9]]
+    assert prompts_of(laid) == prompts
+
+
+def test_the_loss_is_of_the_students_own_draws_as_teacher_and_student_find_them_likely(
+    base: Path, teacher: Path
+) -> None:
+    import torch
+
+    found = examples(base, chains(3, 1), on_policy(teacher))
+    packed, model, other = PackedDataset(found, None, 1), small_model(), near_model()
+    use_block_diagonal_attention(model)
+    found.objective.begin(model, packed.batches(range(3), tokens=200))
+    batch = packed.lay([0, 1, 2])
+    torch.manual_seed(3)
+    loss = found.objective.loss(model, batch)
+    torch.manual_seed(3)
+    with answering(model):
+        draws = write_draws(model, prompts_of(batch), longest=max(batch["target_lengths"]), end=2)
+    by_hand = list[tuple[float, float, int]]()
+    for prompt, draw in zip(prompts_of(batch), draws, strict=True):
+        row = torch.tensor([[*prompt, *draw]])
+        own, their = (one(row).logits[0, len(prompt) - 1 : -1].log_softmax(-1) for one in (small_model(), other))
+        pairs = ((float(own[place, token]), float(their[place, token])) for place, token in enumerate(draw))
+        by_hand += [(mine, yours - mine, len(draw)) for mine, yours in pairs]
+    rewards = [math.log(0.9 * math.exp(gained) + 0.1) for _, gained, _ in by_hand]
+    mean = sum(rewards) / len(rewards)
+    wanted = sum(-(reward - mean) * own / size for reward, (own, _, size) in zip(rewards, by_hand, strict=True))
+    assert len({tuple(draw) for draw in draws}) == 3 and abs(wanted) > 0.1
+    assert float(loss.value) == pytest.approx(wanted, rel=1e-3)
+    assert float(loss.figures["reverse_kl"]) == pytest.approx(-sum(gain / size for _, gain, size in by_hand), rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def student(base: Path, teacher: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("students") / "x"
+    return train(chains(), base=base, out=out, training=on_policy(teacher))[0]
+
+
+def test_a_student_comes_nearer_to_its_teacher(student: Path, teacher: Path) -> None:
+    apart, card = logged(student / "log.jsonl", "reverse_kl"), read_card(student)
+    assert len(apart) == 10 and sum(apart[-3:]) < 0.92 * sum(apart[:3])
+    assert card is not None and card.training["teacher"] == str(teacher) and card.training["teacher_source"]
+
+
+def stop(progress: TrainingProgress) -> None:
+    if progress.step == 4:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_training_draws_what_it_would_have_drawn(
+    base: Path, teacher: Path, student: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(chains(), base=base, out=tmp_path / "x", training=on_policy(teacher), progress=stop)
+    train(chains(), base=base, out=tmp_path / "x", training=on_policy(teacher))
+    assert logged(tmp_path / "x" / "log.jsonl") == logged(student / "log.jsonl")
+    assert same_weights(tmp_path / "x", student)
+
+
+def swapped(folder: Path) -> None:
+    """Give two tokens each other's number: as many tokens, and none of another name."""
+    path = folder / "tokenizer.json"
+    known = msgspec.json.decode(path.read_bytes())
+    words = known["model"]["vocab"]
+    one, other = sorted(words, key=words.get)[100:102]
+    words[one], words[other] = words[other], words[one]
+    path.write_bytes(msgspec.json.encode(known))
+
+
+def renamed_end(folder: Path) -> None:
+    tokenizer = small_tokenizer()
+    tokenizer.eos_token = "<|endoftext|>"
+    tokenizer.save_pretrained(folder)
+
+
+def merged_otherwise(folder: Path) -> None:
+    """Leave out a merge: the same numbers, and texts read as other tokens."""
+    path = folder / "tokenizer.json"
+    known = msgspec.json.decode(path.read_bytes())
+    known["model"]["merges"] = known["model"]["merges"][1:]
+    path.write_bytes(msgspec.json.encode(known))
+
+
+def templated_otherwise(folder: Path) -> None:
+    small_tokenizer(template="You are helpful.\n" + TEMPLATE).save_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("plant", "words"),
+    [
+        (swapped, "another vocabulary than the student: 2 tokens differ"),
+        (renamed_end, "ends its texts with token `0`, and the student with `2`"),
+        (merged_otherwise, "as other tokens than the student"),
+        (templated_otherwise, "renders a conversation otherwise"),
+    ],
+)
+def test_a_teacher_that_reads_otherwise_is_refused_before_its_weights_are_looked_at(
+    base: Path, teacher: Path, tmp_path: Path, plant: Callable[[Path], None], words: str
+) -> None:
+    folder = tmp_path / "planted"
+    small_model(seed=1).save_pretrained(folder)
+    small_tokenizer().save_pretrained(folder)
+    plant(folder)
+    with pytest.raises(UsageError) as refused:
+        train(chains(), base=base, out=tmp_path / "x", training=on_policy(folder))
+    assert words in refused.value.what and str(folder) in refused.value.what
+    assert not (tmp_path / "x").exists() and len(LINES) == 3
+
+
+def test_a_teacher_no_better_than_the_student_is_refused_with_both_figures(base: Path, tmp_path: Path) -> None:
+    settings = on_policy(base, allow=())
+    with pytest.raises(UsageError, match=r"solves 0 of 2 dev problems, and the student 0 before"):
+        train(chains(), base=base, out=tmp_path / "x", training=settings)
+
+
+@pytest.mark.parametrize("many", ["no teacher", "stream"])
+def test_what_cannot_be_compared_is_refused(base: Path, tmp_path: Path, many: str) -> None:
+    corpus, teacher = (iter(chains()), base) if many == "stream" else (chains(), "")
+    with pytest.raises(UsageError, match="needs a teacher" if many == "no teacher" else "a stream only once"):
+        train(corpus, base=base, out=tmp_path / "x", training=on_policy(teacher))
+
+
+def test_an_endpoint_scores_as_the_same_weights_do_here(
+    base: Path, teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laid = lay_rows([[5, 6, 7], [8, 9]], [[10, 11, 2], [12, 2]])
+    with scoring_server(teacher) as address:
+        monkeypatch.setenv("VLLM_BASE_URL", address)
+        found = EndpointTeacher(find_scorer("vllm/small")).logprobs(laid)
+    here = LocalTeacher(find_base(str(teacher)), "cpu").logprobs(laid)
+    assert found.tolist() == pytest.approx(here.tolist(), abs=1e-4) and len(found) == 5
+
+
+def test_a_student_learns_of_a_teacher_behind_an_endpoint(
+    base: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {"steps": 2, "batch": 4}
+    with scoring_server(teacher) as address:
+        monkeypatch.setenv("VLLM_BASE_URL", address)
+        train(chains(), base=base, out=tmp_path / "x", training=on_policy("vllm/small", **few))
+    train(chains(), base=base, out=tmp_path / "y", training=on_policy(teacher, **few))
+    far, near = (logged(tmp_path / name / "log.jsonl", "reverse_kl") for name in "xy")
+    assert far == pytest.approx(near, abs=1e-3) and len(far) == 2
+
+
+def test_an_endpoint_that_keeps_log_probabilities_to_itself_is_refused(
+    teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scoring_server(teacher, silent=True) as address:
+        monkeypatch.setenv("VLLM_BASE_URL", address)
+        with pytest.raises(EndpointRefused, match="does not tell the log-probabilities of a prompt"):
+            EndpointTeacher(find_scorer("vllm/small")).logprobs(lay_rows([[5, 6]], [[7]]))
