@@ -94,6 +94,15 @@ def test_a_planner_is_asked_as_a_teacher(capsys: pytest.CaptureFixture[str]) -> 
     assert "plan of 8 problems" in shown.out and "--teacher planner --student MODEL" in shown.err
 
 
+def test_a_second_stage_goes_on_with_the_student_of_the_first() -> None:
+    second = ("--then", "on-policy", "--teacher", "base", "--then-steps", "1", "--allow", "weak-teacher")
+    assert main(["train", "chains", *QUICK, *second, "--out", "own"]) == 0
+    first, card = read_card(Path("own-first")), read_card(Path("own"))
+    assert first is not None and card is not None
+    assert (first.training["objective"], first.steps) == ("sft", 2)
+    assert (card.training["objective"], card.steps, card.base) == ("on-policy", 1, "own-first")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -108,6 +117,11 @@ def test_a_planner_is_asked_as_a_teacher(capsys: pytest.CaptureFixture[str]) -> 
         (("chains", "--allow", "everything"), "one-class"),
         (("chains", "--objective", "dpo"), "`stepdown prefer RUN RUN --judge MODEL --out CORPUS`"),
         (("chains", "--beta", "0.2"), "`sft` has no beta"),
+        (("chains", "--teacher", "base"), "`sft` learns from no teacher"),
+        (("chains", "--then-steps", "3"), "there is no second stage"),
+        (("chains", "--then", "on-policy"), "on-policy distillation needs a teacher"),
+        (("chains", "--then", "on-policy", "--objective", "dpo"), "`--then` comes after `sft`, not `dpo`"),
+        (("chains", "--then", "on-policy", "--teacher", "nobody/x/y"), "there is no base at `nobody/x/y`"),
     ],
 )
 def test_a_training_that_cannot_be_right_is_refused_at_once(

@@ -107,19 +107,21 @@ class TrainingOptions:
     prompts: str = DEFAULTS.prompts
     allow: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
 
-    def training(self, target: str, *, seed: int = 0) -> Training:
-        """Return the settings of one student."""
+    def training(self, target: str, *, seed: int = 0, goes_on: bool = False) -> Training:
+        """Return the settings of one student; where it `goes_on` to a second stage, the teacher is that one's."""
         if self.full:
             refuse(given(self, "rank"), "with `--full` there is no LoRA", "leave one of them out")
         if self.objective != "dpo":
             refuse(given(self, "beta"), f"`{self.objective}` has no beta", "leave it out, or give `--objective dpo`")
-        if self.objective != "on-policy":
+        if self.objective != "on-policy" and not goes_on:
             unused = given(self, "teacher", "teacher_share")
             refuse(unused, f"`{self.objective}` learns from no teacher", "give `--objective on-policy`")
         if not self.evaluations:
             refuse(given(self, "dev_count"), "with `--evaluations 0` no dev problem is solved", "leave one of them out")
         named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "dev_count"}
         named["teacher"] = self.teacher or ""
+        if goes_on:
+            named |= {"teacher": "", "teacher_share": DEFAULTS.teacher_share}
         return Training(**named, target=target, seed=seed, dev=self.dev_count)
 
 
@@ -211,21 +213,21 @@ def train(corpus: Path, /, *, options: StudentOptions, settings: TrainingOptions
         Write JSON to stdout, as docs/cli.md promises.
     """
     source = open_corpus(corpus)
+    target = target_of(source, options.target)
     if options.then:
-        folders = _train_twice(source, options, settings)
+        folders = _train_twice(source, options, settings, target)
     else:
         refuse(
             given(options, "then_steps", "then_learning_rate"), "there is no second stage", "give `--then on-policy`"
         )
-        folders = _train_once(source, options, settings, seeds=options.seeds)
+        folders = _train_once(source, options, settings.training(target, seed=options.seed), seeds=options.seeds)
     if is_first():
         show_students(folders, as_json=json)
     return 0
 
 
-def _train_once(source: Corpus, options: StudentOptions, settings: TrainingOptions, *, seeds: int) -> list[Path]:
+def _train_once(source: Corpus, options: StudentOptions, training: Training, *, seeds: int) -> list[Path]:
     """Train the students of one stage."""
-    training = settings.training(target_of(source, options.target), seed=options.seed)
     training.check()
     return train_students(
         source,
@@ -239,21 +241,21 @@ def _train_once(source: Corpus, options: StudentOptions, settings: TrainingOptio
     )
 
 
-def _train_twice(source: Corpus, options: StudentOptions, settings: TrainingOptions) -> list[Path]:
+def _train_twice(source: Corpus, options: StudentOptions, settings: TrainingOptions, target: str) -> list[Path]:
     """Train students on the corpus, then on texts of their own; the teacher is looked at before anything is trained."""
     if settings.objective != "sft":
         raise UsageError(f"`--then` comes after `sft`, not `{settings.objective}`", "leave `--objective` out")
     second = replace(
         settings, objective="on-policy", steps=options.then_steps, learning_rate=options.then_learning_rate
     )
-    with_teacher(second.training(target_of(source, options.target)), find_base(options.base), source)
-    first = options.out.with_name(f"{options.out.name}-first")
-    settings = replace(settings, teacher=None, teacher_share=DEFAULTS.teacher_share)
-    bases = _train_once(source, replace(options, out=first), settings, seeds=options.seeds)
+    with_teacher(second.training(target), find_base(options.base), source)
+    first = replace(options, out=options.out.with_name(f"{options.out.name}-first"))
+    bases = _train_once(source, first, settings.training(target, seed=options.seed, goes_on=True), seeds=options.seeds)
     folders = list[Path]()
     for seed, base in enumerate(bases, options.seed):
         out = options.out if options.seeds == 1 else options.out / f"seed-{seed}"
-        folders += _train_once(source, replace(options, base=str(base), out=out, seed=seed), second, seeds=1)
+        place = replace(options, base=str(base), out=out, seed=seed)
+        folders += _train_once(source, place, second.training(target, seed=seed), seeds=1)
     return folders
 
 
