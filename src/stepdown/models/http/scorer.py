@@ -66,12 +66,12 @@ class Scorer:
         return [self._scores(answer, row) for answer, row in zip(answers, rows, strict=True)]
 
     def _scores(self, answer: ScoredCompletion, row: Sequence[int]) -> list[float]:
-        told = answer.choices[0].prompt_logprobs if answer.choices else None
-        if told is None or len(told) != len(row):
+        listed = answer.choices[0].prompt_logprobs if answer.choices else None
+        if listed is None or len(listed) != len(row):
             what = f"`{self._endpoint.name}` does not tell the log-probabilities of a prompt"
             raise EndpointRefused(what, _HINT)
         scores = [0.0]
-        for token, at in zip(row[1:], told[1:], strict=True):
+        for token, at in zip(row[1:], listed[1:], strict=True):
             found = (at or {}).get(str(token))
             if found is None:
                 what = f"`{self._endpoint.name}` tells nothing of token `{token}` of a prompt"
@@ -93,8 +93,8 @@ class Scorer:
 
     async def tokenize_chat(self, messages: Messages) -> list[int]:
         """Return the tokens of a conversation in the server's chat template, up to where the reply begins."""
-        said = [{"role": one.role, "content": one.content} for one in messages]
-        [found] = await self._tokenized([{"messages": said, "add_generation_prompt": True}])
+        turns = [{"role": one.role, "content": one.content} for one in messages]
+        [found] = await self._tokenized([{"messages": turns, "add_generation_prompt": True}])
         return found.tokens
 
     async def _tokenized(self, asked: Sequence[dict[str, Any]]) -> list[TokenizedText]:
