@@ -98,7 +98,9 @@ def student(folder: Path, count: str) -> None:
     if not (folder / CORPUS).exists():
         lessons = ("-n", str(LESSONS), "--chains", str(CHAINS), "--temperature", "0.7", "--max-tokens", "160")
         terms = ("--licence", "Apache-2.0")
-        stepdown(folder, "sample", DATASET, "--teacher", TEACHER, *lessons, *terms, "--store", SAMPLED, "--out", "sampled")
+        stepdown(
+            folder, "sample", DATASET, "--teacher", TEACHER, *lessons, *terms, "--store", SAMPLED, "--out", "sampled"
+        )
         stepdown(folder, "keep", "sampled", "right", "distinct", "--out", CORPUS)
     if not (folder / "student").exists():
         stepdown(

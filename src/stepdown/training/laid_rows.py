@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stepdown.training.objectives.objective import Batch
+from stepdown.training.objective import Batch
 
 
 def lay_rows(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], *, shared: int = 0) -> Batch:

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import UsageError
-from stepdown.training.objectives.logits import target_logits
-from stepdown.training.objectives.objective import Batch
+from stepdown.training.logits import target_logits
+from stepdown.training.objective import Batch
 from stepdown.training.settings import USUAL_TOKENS
 
 # On a GPU launches cost more than the products of the usual pass; from here on they cost next to nothing.

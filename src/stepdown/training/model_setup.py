@@ -11,6 +11,7 @@ from stepdown.training.bases import Base, quiet
 from stepdown.training.datasets import PreparedDataset
 from stepdown.training.examples import Examples
 from stepdown.training.independence import rows_are_independent
+from stepdown.training.logits import on_device
 from stepdown.training.memory import (
     MemoryNeeds,
     check_longest,
@@ -19,7 +20,6 @@ from stepdown.training.memory import (
     in_gigabytes,
     measure_needs,
 )
-from stepdown.training.objectives.logits import on_device
 from stepdown.training.packing import PackedDataset, count_micro_batches, shared_start
 from stepdown.training.sampling_order import IntArray, sampling_order
 from stepdown.training.settings import USUAL_TOKENS, Training

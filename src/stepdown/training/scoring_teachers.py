@@ -13,8 +13,8 @@ from stepdown.runner import plain
 from stepdown.training.attention import use_block_diagonal_attention
 from stepdown.training.bases import BaseLocation, find_base, load_base, load_tokenizer
 from stepdown.training.laid_rows import rows_of
-from stepdown.training.objectives.logits import target_logits
-from stepdown.training.objectives.objective import Batch
+from stepdown.training.logits import target_logits
+from stepdown.training.objective import Batch
 from stepdown.training.writing import answering, write_greedily
 from stepdown.types import Messages
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from stepdown.training.logits import cache_name, selects_logits
 from stepdown.training.memory import free_memory
-from stepdown.training.objectives.logits import cache_name, selects_logits
 
 # How many rows are written at once where processes write the same ones, from what each of them could.
 Fit = Callable[[int], int]

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from stepdown.errors import UnknownName
+from stepdown.training.objective import Batch, Loss, Objective, TrainingExample
 from stepdown.training.objectives.dpo import DirectPreferenceOptimization
-from stepdown.training.objectives.objective import Batch, Loss, Objective, TrainingExample
 from stepdown.training.objectives.on_policy import OnPolicyDistillation
 from stepdown.training.objectives.sft import SupervisedFineTuning
 from stepdown.training.settings import Training

@@ -6,8 +6,8 @@ from typing import Any
 from stepdown.corpus import CHOSEN, REJECTED
 from stepdown.errors import UsageError
 from stepdown.prompts import load_prompts
-from stepdown.training.objectives.logits import completion_logprobs, on_device
-from stepdown.training.objectives.objective import Batch, Loss, Rates, TrainingExample
+from stepdown.training.logits import completion_logprobs, on_device
+from stepdown.training.objective import Batch, Loss, Rates, TrainingExample
 from stepdown.training.settings import Training
 from stepdown.types import Chain, Prompt
 

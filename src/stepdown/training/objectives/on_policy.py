@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from stepdown.training.laid_rows import lay_rows, prompts_of
-from stepdown.training.objectives.logits import on_device, target_logits
-from stepdown.training.objectives.objective import Batch, Loss, Rates, TrainingExample
+from stepdown.training.logits import on_device, target_logits
+from stepdown.training.objective import Batch, Loss, Rates, TrainingExample
 from stepdown.training.objectives.sft import SupervisedFineTuning
 from stepdown.training.scoring_teachers import ScoringTeacher, load_teacher
 from stepdown.training.settings import Training

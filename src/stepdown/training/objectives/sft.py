@@ -5,8 +5,8 @@ from typing import Any
 
 from stepdown.corpus import target, with_majority_labels
 from stepdown.prompts import load_prompts
-from stepdown.training.objectives.logits import target_logits
-from stepdown.training.objectives.objective import Batch, Loss, Rates, TrainingExample
+from stepdown.training.logits import target_logits
+from stepdown.training.objective import Batch, Loss, Rates, TrainingExample
 from stepdown.training.settings import Training
 from stepdown.types import Chain
 

@@ -4,7 +4,7 @@ from functools import cache
 from inspect import signature
 from typing import Any
 
-from stepdown.training.objectives.objective import Batch
+from stepdown.training.objective import Batch
 
 
 def target_logits(model: Any, batch: Batch) -> Any:
