@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from stepdown.reports import Report, report, write_page
+from stepdown.reports import Report, names_of, report, write_page
 from stepdown.reports.variations import variations
 from stepdown.stats import majority_at, pass_at
-from stepdown.store import Run, Store
+from stepdown.store import Run, Store, label
 from stepdown.types import Call, Grade, Message, Problem, Reply, Sampling, Settings, Trace, Usage
 from stored_runs import keep_run
 
@@ -40,6 +40,19 @@ def forms(made: Report, folder: Path) -> list[str]:
 def table(made: Report, title: str) -> list[dict[str, str]]:
     found = [one for one in made.tables if one.title == title]
     return [dict(zip(one.header, cells, strict=True)) for one in found for cells in one.rows]
+
+
+def test_what_people_call_a_run_stands_in_tables_and_charts(store: Store, tmp_path: Path) -> None:
+    one, other, third = (answered(store, replace(PLAIN, method=name), [["0"], ["0"]]) for name in "abc")
+    assert "called" not in table(report(one, other, third), "Right answers")[0]
+    for run, name in ((one, "<base>"), (other, "twice"), (third, "twice")):
+        label(run, name=name)
+    made = report(one, other, third)
+    assert [line["called"] for line in table(made, "Right answers")] == ["<base>", "twice", "twice"]
+    assert [*names_of(made.rows).values()] == ["1 <base>", "2 twice · b", "3 twice · c"]
+    assert [row["name"] for row in made.to_json()["rows"]] == ["<base>", "twice", "twice"]
+    text = write_page(made, tmp_path / "r.html").read_text("utf-8")
+    assert "1 &lt;base&gt;" in text and "<base>" not in text
 
 
 @pytest.mark.parametrize(

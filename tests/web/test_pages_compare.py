@@ -10,7 +10,7 @@ from run_pages import HOSTILE, put_run
 from served import get
 from stepdown.models import Prices
 from stepdown.reports import report
-from stepdown.store import Run, Store
+from stepdown.store import Run, Store, label
 from stepdown.web.pages.compare import MOST, notes_on
 
 
@@ -89,6 +89,18 @@ def test_the_charts_alternative_text_holds_the_figures(site: str, pair: tuple[Ru
     texts = [unescape(one) for one in re.findall(r'alt="([^"]+)"', page)]
     assert any("1 direct, small: 40.0 % right, from" in one for one in texts)
     assert any("2 chain-of-thought, small: 83.3 % right for" in one for one in texts)
+
+
+def test_what_people_call_a_run_is_on_the_page_and_in_its_charts(
+    store: Store, site: str, pair: tuple[Run, Run]
+) -> None:
+    assert "base <1>" not in unescape(get(f"{site}/compare?{query(*pair)}").text)
+    label(pair[0], name="base <1>")
+    page = get(f"{site}/compare?{query(*pair)}").text
+    assert '<td class="plain">base &lt;1&gt;</td>' in page and "base <1>" not in page
+    pytest.importorskip("vl_convert")
+    assert "1 base <1>, direct, small: 40.0 % right" in unescape(page)
+    assert "1 base &lt;1&gt;" in get(f"{site}/charts/accuracy.svg?{query(*pair)}").text
 
 
 def test_nothing_to_compare_says_what_to_do(store: Store, site: str) -> None:

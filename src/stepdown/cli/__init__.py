@@ -14,7 +14,7 @@ from stepdown.cli.console.failures import BROKEN_PIPE, INTERNAL, describe_os_err
 from stepdown.cli.console.terminal import report, say, say_error, show, show_json
 from stepdown.cli.numbers import check_numbers
 from stepdown.cli.overview import example_of, overview
-from stepdown.cli.study_file import FIRST, forget_places, located, study_file
+from stepdown.cli.study_file import FIRST, forget_study, located, study_file
 from stepdown.cli.unused_options import note_typed
 from stepdown.errors import Interrupted, StepdownError, UsageError, closest
 from stepdown.events import Event, failure_of
@@ -195,7 +195,7 @@ def _call(tokens: Sequence[str]) -> int:
         return 0
     try:
         note_typed(tokens)
-        forget_places()
+        forget_study()
         command, bound, _ = app.parse_args(_split(tokens), exit_on_error=False, print_error=False)
         check_numbers([*bound.args, *bound.kwargs.values()])
         code = command(*bound.args, **bound.kwargs)

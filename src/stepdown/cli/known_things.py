@@ -70,6 +70,7 @@ def _run(run: Run) -> KnownThing:
         "student": one.student,
         "plans": plans_of(one) if one.plans or one.teacher else "",
         "right": f"{one.right} of {one.graded} graded, of {one.total} traces ({one.grader or 'not graded'})",
+        "study": "; ".join(map(str, one.studies)),
         "imported": one.origin,
     }
     leads = (f"stepdown report {run.id}", f"stepdown traces {run.id} --where wrong -n 3", f"stepdown audit {run.id}")
@@ -145,7 +146,7 @@ def _by_digits(store: Store, word: str) -> list[KnownThing]:
     if len(digits) < _LEAST_DIGITS:
         return []
     found = [_call(store, one) for one in calls_called(store, digits)]
-    return [*found, *_fingerprints(store, digits)]
+    return [*found, *_fingerprints(store, digits), *_studies(store, digits)]
 
 
 def _call(store: Store, one: FoundCall) -> KnownThing:
@@ -171,6 +172,21 @@ def _fingerprints(store: Store, digits: str) -> Iterator[KnownThing]:
         }
         leads = [f"stepdown report {' '.join(ids[:_MOST_RUNS])}"]
         yield KnownThing(kind=f"fingerprint of {what}", id=whole, about=facts, next=tuple(leads))
+
+
+def _studies(store: Store, digits: str) -> Iterator[KnownThing]:
+    """Stream the study files whose hash begins so, with the runs that came from each."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    labels = labels_of(store)
+    for run in store.runs():
+        for one in labels[run.id].studies if run.id in labels else ():
+            if one.sha256.startswith(digits):
+                found.setdefault(one.sha256, []).append((run.id, one.file))
+    for whole, runs in found.items():
+        ids = [run for run, _ in runs]
+        facts = {"file": runs[-1][1], "runs": ", ".join(ids[:_MOST_RUNS]) + " and more" * (len(ids) > _MOST_RUNS)}
+        leads = (f"stepdown report {' '.join(ids[:_MOST_RUNS])}",)
+        yield KnownThing(kind="study file", id=whole, about=facts, next=leads)
 
 
 def _date(created: float) -> str:

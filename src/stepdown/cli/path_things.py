@@ -1,9 +1,14 @@
 """What a path is: a corpus, a student, a study, a store or a file; and what the catalogue names."""
 
+import hashlib
 from pathlib import Path
 from shlex import quote
+from typing import Any
+
+import msgspec
 
 from stepdown.cli.known_things import KnownThing
+from stepdown.cli.study_file import FIRST
 from stepdown.corpus import CARD as CORPUS_CARD
 from stepdown.corpus import read_card as read_corpus
 from stepdown.models.weights import CARD as STUDENT_CARD
@@ -15,6 +20,7 @@ from stepdown.text import counted, percent
 _DATA = frozenset({".jsonl", ".json", ".csv", ".tsv", ".parquet"})
 _SQLITE = b"SQLite format 3\x00"
 STUDY = "study.json"
+_LARGEST = 1 << 20  # bytes of a study file
 OTHER = "path"
 
 
@@ -87,7 +93,26 @@ def _file(path: Path) -> KnownThing:
     if path.suffix == ".gguf":
         leads = (f"stepdown run wordsums -n 5 --student {place}",)
         return KnownThing(kind="model", id=str(path), about={"what": "weights in a GGUF file"}, next=leads)
+    if path.suffix == ".toml" and path.stat().st_size < _LARGEST:
+        return _study_file(path)
     return KnownThing(kind=OTHER, id=str(path), about={"bytes": f"{path.stat().st_size:,}"})
+
+
+def _study_file(path: Path) -> KnownThing:
+    """Return a study file by the SHA-256 that its runs keep; any other .toml as a path."""
+    body, place = path.read_bytes(), quote(str(path))
+    try:
+        keys = msgspec.toml.decode(body, type=dict[str, Any])
+    except (msgspec.MsgspecError, ValueError):
+        keys = {}
+    verb = next((one for one, (first, _) in FIRST.items() if first in keys), "")
+    if not verb:
+        return KnownThing(kind=OTHER, id=str(path), about={"bytes": f"{len(body):,}"})
+    digest, first = hashlib.sha256(body).hexdigest(), FIRST[verb][0]
+    facts = {"sha256": digest, first: str(keys[first]), "for": f"stepdown {verb}"}
+    estimate = [f"stepdown {verb} {place} --estimate"] * (verb == "run")
+    leads = (*estimate, f"stepdown {verb} {place}", f"stepdown show {digest[:12]}")
+    return KnownThing(kind="study file", id=str(path), about=facts, next=leads)
 
 
 def _listed(name: str) -> KnownThing | None:

@@ -8,16 +8,18 @@ import msgspec
 from stepdown.cli.console.tables import show_table
 from stepdown.store import NO_LABELS, Run, RunLabels, StoredShards
 from stepdown.text import clipped, method_of, plans_of, short
+from stepdown.types import StudyFile
 
 _NAMES = ("run", "date", "problems", "method", "student", "plans")
 _FIGURES = "right/graded/total"
+_STUDY = " study: how the SHA-256 of its study file begins; *: options of the command line went before the file's."
 
 
 class ListedRun(msgspec.Struct, frozen=True):
     """A line of `runs --json`; counts are of traces, `total` those the settings ask for, `created` in unix seconds.
 
     `shards` says of a run which parts of it are here (`1 of 3 shards`), and is empty where the others are too. `name`,
-    `tags`, `note` and `hidden` are what people say of it.
+    `tags`, `note` and `hidden` are what people say of it, `studies` the study files that it was run by.
     """
 
     run: str
@@ -39,14 +41,18 @@ class ListedRun(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     note: str = ""
     hidden: bool = False
+    studies: tuple[StudyFile, ...] = ()
 
 
 def show_runs(rows: Sequence[ListedRun], note: str) -> None:
     """Write the table of runs to stdout; what people call them and note has a column where there is any."""
     more = {"called": list(map(called, rows)), "note": [clipped(" ".join(one.note.split()), 40) for one in rows]}
+    more["study"] = [", ".join(file.short for file in one.studies) for one in rows]
     more = {name: texts for name, texts in more.items() if any(texts)}
     lines = [(*cells(one)[:-1], *texts, cells(one)[-1]) for one, *texts in zip(rows, *more.values(), strict=True)]
-    show_table("Runs", (*_NAMES, *more, _FIGURES), lines, words=len(_NAMES) + len(more), note=note)
+    show_table(
+        "Runs", (*_NAMES, *more, _FIGURES), lines, words=len(_NAMES) + len(more), note=note + _STUDY * ("study" in more)
+    )
 
 
 def called(one: ListedRun) -> str:
@@ -77,6 +83,7 @@ def listed(run: Run, cut: StoredShards | None = None, labels: RunLabels = NO_LAB
         tags=labels.tags,
         note=labels.note,
         hidden=labels.hidden,
+        studies=labels.studies,
     )
 
 

@@ -33,6 +33,7 @@ from stepdown.store import (
     ids_called,
     label,
     note_command,
+    note_studies,
     tag,
 )
 from stepdown.types import Settings
@@ -46,7 +47,7 @@ class Session:
 
     At a `reviewer` a person decides on each plan while a run goes on: then one task runs after another. `parts` are
     processes that do the work in place of this one. Runs are called by the `labels`, besides what they are called
-    already.
+    already, and keep which study file they came from.
     """
 
     def __init__(
@@ -167,6 +168,7 @@ class Session:
         with suppress(*([] if wait else [Locked])), self.store.writing(wait=wait):
             run = self.store.run(name)
             note_command([run], self._command)
+            note_studies(run, *self.labels.studies)
             try:
                 label(run, name=self.labels.name or None)
                 tag(run, *self.labels.tags)

@@ -5,6 +5,7 @@ Its keys are the options of the command by their names, and what the command is 
 folder; what lies only in the working folder is taken from there.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -13,11 +14,12 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
-from cyclopts import App, Argument, ArgumentCollection
+from cyclopts import App, Argument, ArgumentCollection, Group
 
 from stepdown.errors import StepdownError, UsageError, closest
 from stepdown.text import json_line
 from stepdown.toml_files import read_toml
+from stepdown.types import StudyFile
 
 # What the command is given first, and an example of it.
 FIRST = {"run": ("dataset", "gsm8k"), "study": ("corpus", "corpus/")}
@@ -26,9 +28,20 @@ _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: 
 _places: ContextVar[Mapping[str, str]] = ContextVar("where in a study file options stand")
 
 
-def forget_places() -> None:
+_cited: ContextVar[tuple[StudyFile, ...]] = ContextVar("the study file of this command")
+# Groups of options by which nothing that comes out can change.
+_WITHOUT_EFFECT = {"Output", "Money", "Endpoint", "Work"}
+
+
+def forget_study() -> None:
     """Forget the study file of an earlier command of this process."""
     _places.set({})
+    _cited.set(())
+
+
+def cited_study() -> tuple[StudyFile, ...]:
+    """Return the study file that this command was given, if it was given one."""
+    return _cited.get(())
 
 
 def located(error: StepdownError) -> StepdownError:
@@ -62,6 +75,7 @@ def read_study(verb: str, arguments: ArgumentCollection) -> tuple[Path, dict[str
         if not argument.tokens or argument is source:
             placed["DATASET" if argument is source else argument.names[0]] = lines[key]
     _places.set(placed)
+    _cited.set((StudyFile(hashlib.sha256(path.read_bytes()).hexdigest(), path.name, _beside(arguments)),))
     return path, found
 
 
@@ -81,6 +95,19 @@ def study_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollectio
 
     # By no command: cyclopts leaves out keys that are called like one of the app's, and `keep` is a verb.
     Dict(given, source=str(path))(app, (), arguments)
+
+
+def _beside(arguments: ArgumentCollection) -> tuple[str, ...]:
+    """Return the options that the command line gives and that can change what comes out."""
+    given = [one for one in arguments if one.tokens and one.index is None]
+    return tuple(one.names[0] for one in given if not _groups(one) & _WITHOUT_EFFECT)
+
+
+def _groups(argument: Argument) -> set[str]:
+    """Return the names of the groups that an option's help stands in."""
+    group = argument.parameter.group
+    groups = [group] if isinstance(group, str | Group) else group or ()
+    return {one if isinstance(one, str) else one.name for one in groups}
 
 
 def _lines_of(path: Path, keys: Mapping[str, Any]) -> dict[str, str]:

@@ -16,9 +16,9 @@ from stepdown.reports.report_rows import ReportRow, adjusted, report_row
 from stepdown.reports.report_value import Profile, Report
 from stepdown.reports.variations import variations
 from stepdown.runner import contamination_warnings, may_have_seen
-from stepdown.store import Run, cut_runs, servers_of
+from stepdown.store import Run, RunLabels, cut_runs, run_labels, servers_of
 from stepdown.text import counted
-from stepdown.types import Grade, Pricing, Trace
+from stepdown.types import Grade, Pricing, StudyFile, Trace
 
 
 def report(
@@ -50,11 +50,13 @@ def report(
         crossed = _crossed(table, against, tallies)
         tallies |= _tallies([run for run in table if run.id in crossed], crossed, grader, prices or Prices(), tallies)
         against |= crossed
-    settings = {run.id: run.settings for run in table}
+    settings, labels = {run.id: run.settings for run in table}, {run.id: run_labels(run) for run in table}
     differing = variations([run.settings for run in table], [tallies[run.id].first for run in table])
     rows = adjusted(
         [
-            msgspec.structs.replace(report_row(run, tallies[run.id], baseline=against[run.id]), differs=differs)
+            msgspec.structs.replace(
+                report_row(run, tallies[run.id], baseline=against[run.id], name=labels[run.id].name), differs=differs
+            )
             for run, differs in zip(table, differing, strict=True)
         ]
     )
@@ -68,6 +70,7 @@ def report(
             [
                 _caption(rows, graders, baseline),
                 *_cuts(table),
+                *_studies(labels),
                 *(f"On contrast {one}." for one in contamination_warnings(contrast)),
             ]
         ),
@@ -78,6 +81,7 @@ def report(
         consistencies=consistencies,
         sensitivities=tuple(sensitivity(run) for run in table) if sensitive else (),
         lost=tuple(lost_costs(table, prices or Prices())),
+        studies={run: one.studies for run, one in labels.items() if one.studies},
         servers={run.id: found for run in table if len(found := tuple(servers_of(run))) > 1},
     )
 
@@ -164,6 +168,16 @@ def _cuts(runs: Sequence[Run]) -> Iterator[str]:
     for run in runs:
         if found := cut_runs(run.store).get(run.id):
             yield f"Of run {run.id} this store has {found} ({found.problems:,} of {found.total:,} problems)."
+
+
+def _studies(labels: Mapping[str, RunLabels]) -> Iterator[str]:
+    """Say from which study file runs came: all of them, or these by their numbers in the table."""
+    numbers: dict[StudyFile, list[str]] = {}
+    for number, one in enumerate(labels.values(), 1):
+        for study in one.studies:
+            numbers.setdefault(study, []).append(str(number))
+    for study, some in numbers.items():
+        yield f"From {study}." if len(some) == len(labels) else f"{', '.join(some)}: from {study}."
 
 
 def _caption(rows: Sequence[ReportRow], grader: str, given: Run | None) -> str:

@@ -62,6 +62,7 @@ class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
     `attempts` traces. `planned` problems have a plan, `planner` wrote the plans, or most of
     them, `plans` and `control` say how they came here.
     `contamination` tells of problems that a student's lessons met, None where nothing that ran can have met any.
+    `name` is what people call the run, "" where nobody does.
     """
 
     run: str
@@ -109,9 +110,10 @@ class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
     cost_per_right: float | None
     edits: Edits
     contamination: Contamination | None = None
+    name: str = ""
 
 
-def report_row(run: Run, tally: ReportCounts, *, baseline: str = "") -> ReportRow:
+def report_row(run: Run, tally: ReportCounts, *, baseline: str = "", name: str = "") -> ReportRow:
     """Return a run's row without Holm's adjustment, compared with its baseline's id if there is one."""
     settings, verdicts = run.settings, tally.verdicts
     graded, total = verdicts["right"] + verdicts["wrong"], max(settings.count, verdicts.total())
@@ -144,6 +146,7 @@ def report_row(run: Run, tally: ReportCounts, *, baseline: str = "") -> ReportRo
         costs={role: one.cost if one.cost is None else round(one.cost, _CENTS) for role, one in spending.items()},
         cost_per_right=cost / verdicts["right"] if cost is not None and verdicts["right"] else None,
         edits=_edits(tally),
+        name=name,
         contamination=tally.lessons.found(verdicts, total) if tally.lessons else None,
     )
     row = _with_samples(row, tally) if settings.samples > 1 else row

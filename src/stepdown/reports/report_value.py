@@ -17,7 +17,7 @@ from stepdown.reports.server_tables import server_tables
 from stepdown.reports.tables import tables_of
 from stepdown.store import ROLES, ServerFigures
 from stepdown.text import Measure, Table, as_markdown, as_text, fragment, html_table, html_text, wrapped
-from stepdown.types import Settings
+from stepdown.types import Settings, StudyFile
 
 VERSION = 1
 
@@ -37,6 +37,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
     `servers` has the servers of runs that asked more than one, by run id, `lost` what calls without a reply may cost.
     `consistencies` are of the rows that were compared with a run on their contrast set, `sensitivities` of the rows
     whose solutions were also read by other graders. `left_out` are runs that were chosen with them and are no rows.
+    `studies` are the study files that runs came from, by run id.
     """
 
     rows: tuple[ReportRow, ...]
@@ -52,6 +53,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
     servers: dict[str, tuple[ServerFigures, ...]] = {}
     lost: tuple[LostCosts, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    studies: dict[str, tuple[StudyFile, ...]] = {}
 
     def without(self, left_out: Sequence[LeftOut]) -> Self:
         """Return the same report, which says that these runs are left out of it."""
@@ -109,6 +111,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
             ],
             "lost": [msgspec.to_builtins(one) for one in self.lost],
             "left_out": [msgspec.to_builtins(one) for one in self.left_out],
+            "studies": msgspec.to_builtins(self.studies),
             "version": VERSION,
         }
 

@@ -1,6 +1,7 @@
 """What the rows of a report are named by: that in which they differ, and nothing that all of them share."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 from stepdown.reports.report_rows import ReportRow
 from stepdown.text import DASH, clipped, method_of, plans_of, short
@@ -15,12 +16,14 @@ _COLUMNS: dict[str, Callable[[ReportRow], str]] = {
 
 
 def names_of(rows: Sequence[ReportRow], *, within: Sequence[str] = ()) -> dict[str, str]:
-    """Return a name for each row by its run: its number, and its values of what differs among the rows.
+    """Return a name for each row by its run: its number, and what people call it or else its values of what differs.
 
+    What several rows are called alike is followed by those values.
     `within` names columns that stand beside the name already, such as the student a chart is divided by.
     """
     differing = [name for name in _differing(rows) if name not in within] or ["method"]
-    return {row.run: f"{index} {_named(row, differing)}" for index, row in enumerate(rows, 1)}
+    called = Counter(row.name for row in rows)
+    return {row.run: f"{index} {_called(row, differing, called)}" for index, row in enumerate(rows, 1)}
 
 
 def kinds_of(rows: Sequence[ReportRow]) -> tuple[str, dict[str, str]]:
@@ -33,6 +36,12 @@ def _differing(rows: Sequence[ReportRow]) -> list[str]:
     columns = [name for name, value in _COLUMNS.items() if len({value(row) for row in rows}) > 1]
     settings = [name for name in (rows[0].differs if rows else {}) if name not in ("data", "wording")]
     return columns + settings[:_MOST]
+
+
+def _called(row: ReportRow, differing: Sequence[str], called: Mapping[str, int]) -> str:
+    if not row.name:
+        return _named(row, differing)
+    return clipped(row.name, 40) + (f" · {_named(row, differing)}" if called[row.name] > 1 else "")
 
 
 def _named(row: ReportRow, differing: Sequence[str]) -> str:

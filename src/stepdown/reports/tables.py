@@ -54,8 +54,10 @@ def _rights(rows: Sequence[ReportRow]) -> Table:
         ("student", lambda row: short(row.student)),
         ("plans", lambda row: plans_of(row, row.planner)),
     ]
+    if any(row.name for row in rows):
+        names.insert(1, ("called", lambda row: clipped(row.name, 28)))
     if len({row.dataset for row in rows}) > 1:
-        names.insert(2, ("problems", lambda row: clipped(row.dataset, 40)))
+        names.insert(-2, ("problems", lambda row: clipped(row.dataset, 40)))
     figures: list[Column] = [("right/graded", _counts), ("% right", _accuracy), ("cut", lambda row: str(row.truncated))]
     unfinished = any(row.graded < row.total for row in rows)
     note = "% right: of the graded, with the 95 % Wilson interval. cut: traces with a reply at its token limit."

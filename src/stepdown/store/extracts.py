@@ -11,8 +11,8 @@ from stepdown.store.summaries import refresh
 _PAGE, _AT_ONCE = 1_000, 500
 # What is somebody's work in progress, or of the machine alone, or made again: none of it is a run's.
 _LEFT_OUT = frozenset({"claims", "summaries", "commands", "queue_marks", "reviews", "calls"})
-# Notes are for those who work on a study; names and tags are for who reads of it too.
-_KINDS = ("name", "tag")
+# Notes are for those who work on a study; names, tags and study files are for who reads of it too.
+_KINDS = ("name", "tag", "study")
 
 
 def extract_runs(source: Store, runs: Sequence[str], into: Path) -> None:

@@ -1,4 +1,6 @@
-"""What people call runs and say of them: a name, tags, a note, whether one is hidden; and which command ran it last.
+"""What people call runs and say of them: a name, tags, a note, whether one is hidden; and where each came from.
+
+That is the command that ran it last, and the study files it was run by.
 
 None of it is part of a run's identity. Each is a row of its own with who said it and when; what is taken back leaves an
 empty row, so that joining with a store that still has it does not bring it back.
@@ -13,19 +15,25 @@ from stepdown.errors import StoreError, UsageError
 from stepdown.store.connection import MEND
 from stepdown.store.run import Run, Store
 from stepdown.store.schema import LABELS_SINCE
+from stepdown.types import StudyFile
 
 MOST_NAME, MOST_TAG, MOST_TAGS, MOST_NOTE = 80, 40, 50, 10_000
 _PUT = "insert or replace into labels (run, kind, item, value, author, created) values (?, ?, ?, ?, ?, ?)"
 _VERBS = {"name": "named", "note": "noted", "hidden": "hidden"}
+_STUDY = "study"
 
 
 class RunLabels(msgspec.Struct, frozen=True):
-    """What is said of a run: `name` and `note` are empty where there is none; `tags` are sorted."""
+    """What is said of a run: `name` and `note` are empty where there is none; `tags` are sorted.
+
+    `studies` are the study files that it was run by.
+    """
 
     name: str = ""
     tags: tuple[str, ...] = ()
     note: str = ""
     hidden: bool = False
+    studies: tuple[StudyFile, ...] = ()
 
 
 NO_LABELS = RunLabels()
@@ -83,6 +91,12 @@ def tag(run: Run, *tags: str, author: str = "person") -> None:
 def untag(run: Run, *tags: str, author: str = "person") -> None:
     """Take tags from a run; those that it does not have are no fault."""
     _put(run, [("tag", one, "") for one in set(tags) & set(run_labels(run).tags)], author)
+
+
+def note_studies(run: Run, *studies: StudyFile) -> None:
+    """Keep that a run came from study files; of a file with the same content what is said last counts."""
+    rows = [(_STUDY, one.sha256, msgspec.json.encode([one.file, one.options]).decode()) for one in studies]
+    _put(run, rows, author="command")
 
 
 def check_name(store: Store, name: str) -> None:
@@ -146,7 +160,7 @@ def merge_labels(source: Store, target: Store, names: dict[str, str], conflict: 
         ours = target.db.execute(
             "select value, created from labels where run = ? and kind = ? and item = ?", place
         ).fetchone()
-        if ours and value and ours[0] and value != ours[0]:
+        if ours and value and ours[0] and value != ours[0] and kind != _STUDY:
             conflict(place[0], "", f"is {_VERBS.get(kind, kind)} `{ours[0]:.60}` here and `{value:.60}` there")
         elif ours is None or (value != ours[0] and created > ours[1]):
             target.db.execute(_PUT, (*place, value, author, created))
@@ -170,7 +184,17 @@ def _put(run: Run, rows: Sequence[tuple[str, str, str]], author: str) -> None:
 
 def _labels(kinds: dict[str, dict[str, str]]) -> RunLabels:
     one = {kind: items.get("", "") for kind, items in kinds.items()}
-    return RunLabels(one.get("name", ""), tuple(kinds.get("tag", ())), one.get("note", ""), bool(one.get("hidden")))
+    studies = tuple(StudyFile(hash_, *_of_study(value)) for hash_, value in kinds.get(_STUDY, {}).items())
+    tags = tuple(kinds.get("tag", ()))
+    return RunLabels(one.get("name", ""), tags, one.get("note", ""), bool(one.get("hidden")), studies)
+
+
+def _of_study(value: str) -> tuple[str, tuple[str, ...]]:
+    """Return the name of a study file and the options given beside it. Raises `StoreError`."""
+    try:
+        return msgspec.json.decode(value, type=tuple[str, tuple[str, ...]])
+    except msgspec.MsgspecError as error:
+        raise StoreError(f"the store is damaged: `{value:.60}` names no study file", MEND) from error
 
 
 def _texts(store: Store, row: tuple[object, ...]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from stepdown.stats import crossed_difference, crossed_interval, holm
 from stepdown.store import Run
 from stepdown.text import in_markdown
 from stepdown.training.students.folder import write_card
-from stepdown.types import Verdict
+from stepdown.types import StudyFile, Verdict
 
 ALL = 0
 VERSION = 1
@@ -148,13 +148,17 @@ class CellComparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StudyFindings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a study found: the object of `study --json`; `before` is the base as it was, where it was asked."""
+    """What a study found: the object of `study --json`; `before` is the base as it was, where it was asked.
+
+    `study` is the study file that it came from, None where options were typed.
+    """
 
     base: str
     test: str
     scores: tuple[CellScore, ...]
     before: tuple[CellScore, ...] = ()
     compared: tuple[CellComparison, ...] = ()
+    study: StudyFile | None = None
     version: int = VERSION
 
     @property
@@ -320,6 +324,7 @@ def markdown(study: StudyFindings) -> str:
         "",
         f"Intervals are {study.over}.",
     ]
+    lines += [f"\nFrom {in_markdown(str(study.study))}."] if study.study else []
     lines += [f"\n**{in_markdown(line)}**" for line in contamination_lines(study)]
     if study.compared:
         lines += ["", "| students | against | problems | difference, 95 % interval | p | p (Holm) |"]

@@ -6,6 +6,7 @@ from stepdown.identity import fingerprint
 from stepdown.types.drawing import GREEDY, AnswerForm, Effort, Sampling, ToolCall, ToolCallPiece
 from stepdown.types.methods import Ask, Grader, Method, Prompt
 from stepdown.types.models import Backoff, Capabilities, HiddenProgress, Model, Pricing
+from stepdown.types.study_files import StudyFile
 from stepdown.types.values import (
     LETTERS,
     MOST_TOKENS,
@@ -54,6 +55,7 @@ __all__ = [
     "Role",
     "Sampling",
     "Settings",
+    "StudyFile",
     "ToolCall",
     "ToolCallPiece",
     "Trace",

@@ -17,6 +17,7 @@ from stepdown.cli.parts import cut
 from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.run_summaries import show_results
 from stepdown.cli.session import Session
+from stepdown.cli.study_file import cited_study
 from stepdown.cli.unused_options import refuse
 from stepdown.cli.work_options import Jobs
 from stepdown.errors import blaming
@@ -95,7 +96,8 @@ def run(
             money=spend, endpoint=endpoint, known=chosen.known,
         )  # fmt: skip
         parts = cut(order, work.jobs, players) if work.jobs > 1 else None
-        session = Session(held, players, spend, reviewer=reviewer, parts=parts, labels=output.labels(store))
+        labels = structs.replace(output.labels(store), studies=cited_study())
+        session = Session(held, players, spend, reviewer=reviewer, parts=parts, labels=labels)
         session.work()
         return finish(session, as_json=output.json)
 

@@ -21,7 +21,8 @@ def show(word: str, /, *, output: OutputOptions = OUTPUT) -> int:
     ----------
     word
         A run, a trace (`RUN/PROBLEM`, or a page's address), a call's key, a problem's id, a fingerprint, a data set, a
-        tag (`@TAG`), a model, or the path of a corpus, a student, a study, a store or a file; ids may be cut short.
+        tag (`@TAG`), a model, or the path of a corpus, a student, a study, a store or a file (of a study file its
+        SHA-256 too); ids may be cut short.
     """
     if not word or len(word) > _LONGEST or not word.isprintable():
         raise UsageError(

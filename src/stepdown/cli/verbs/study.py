@@ -17,6 +17,7 @@ from stepdown.cli.grid import Players, tasks_of
 from stepdown.cli.options import CHOICE, OutputOptions
 from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.session import Session
+from stepdown.cli.study_file import cited_study
 from stepdown.cli.verbs.train import TRAINING, TrainingOptions, following
 from stepdown.cli.work_options import WorkOptions
 from stepdown.corpus import Corpus, open_corpus
@@ -32,7 +33,7 @@ from stepdown.settings import (
     StudySampling,
     chosen,
 )
-from stepdown.store import Run, Store
+from stepdown.store import Run, RunLabels, Store
 from stepdown.text import between, chance, percent, points
 from stepdown.training import (
     TESTED,
@@ -177,6 +178,7 @@ def study(
                     before=tuple(before),
                     scores=tuple(cell_score(one, some) for one, some in runs.items() if some),
                     compared=compare_cells(runs),
+                    study=next(iter(cited_study()), None),
                 )
                 write_study(findings, grid.out)
     show_findings(findings, as_json=output.json)
@@ -232,7 +234,8 @@ def _student(grid: StudyGrid, base: str, settings: TrainingOptions, quiet: bool,
 def _solve(test: Problems, grid: GridSettings, sampling: RunSampling, store: Store) -> Session:
     """Run the test problems; the models are closed after, so that students take memory one at a time."""
     players = Players(store, EndpointSettings())
-    session = Session(tasks_of(test, grid, sampling, players), players, BudgetSettings())
+    labels = RunLabels(studies=cited_study())
+    session = Session(tasks_of(test, grid, sampling, players), players, BudgetSettings(), labels=labels)
     session.work()
     if session.stopped is not None:
         raise session.stopped
@@ -277,6 +280,7 @@ def show_findings(findings: StudyFindings, *, as_json: bool) -> None:
         "Study", header, rows, words=1, note=f"{findings.test}, base {findings.base}. interval: 95 %, {findings.over}."
     )
     show(*contamination_lines(findings))
+    show(*([f"From {findings.study}."] if findings.study else []))
     if findings.compared:
         tested = ("students", "against", "seeds", "problems", "difference", "p", "p (Holm)")
         show("")

@@ -156,7 +156,8 @@ def _words(name: str, title: str, report: Report) -> str:
     if name not in ("accuracy", "cost"):
         return f"{title}, for each run."
     lines = [
-        f"{at} {method_of(row)}, {figures.short(row.student)}: {figures.percent(row.accuracy)} % right"
+        f"{at} {row.name}{', ' * bool(row.name)}{method_of(row)}, {figures.short(row.student)}: "
+        + f"{figures.percent(row.accuracy)} % right"
         + (f" for {figures.money(row.cost)} and {_tokens(row)}" if name == "cost" else _interval(row))
         for at, row in enumerate(report.rows, 1)
         if row.accuracy is not None

@@ -10,7 +10,7 @@ import msgspec
 from stepdown.models import Prices
 from stepdown.reports import Report, report
 from stepdown.stats import wilson
-from stepdown.store import Run, RunVersion, Store, payments, run_version
+from stepdown.store import Run, RunVersion, Store, payments, run_labels, run_version
 from stepdown.text import method_of, plans_of, short
 from stepdown.types import Settings
 
@@ -115,7 +115,7 @@ class RunStatsCache:
         """
         runs = [store.run(name) for name in names]
         base = store.run(baseline) if baseline else None
-        marks = tuple((run.id, run_version(run)) for run in [*runs, *([base] if base else [])])
+        marks = tuple((run.id, run_version(run), run_labels(run)) for run in [*runs, *([base] if base else [])])
         return self.remember(
             ("report", marks, baseline), lambda: report(*runs, baseline=base, prices=self.prices, every=True)
         )
