@@ -37,6 +37,7 @@ COMMANDS = [
     ("run", f"{SUMS} --method direct"),
     ("estimate", f"{SUMS} --method direct --estimate"),
     ("init", "init new.toml --student openai/student --budget 1"),
+    ("init training", "init students.toml --training --corpus kept"),
     ("bundle", f"bundle {PLAIN} --out site"),
     ("report", f"report {PLAIN} {VOTED} --sensitivity"),
     ("report", f"report {PLAIN} --contrast {TRACED}"),

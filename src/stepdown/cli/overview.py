@@ -23,7 +23,7 @@ GROUPS = {
             "one question: the plan, then the solution",
             'stepdown ask "A pen costs 3 dollars. What do 4 pens cost?"',
         ),
-        "init": VerbEntry("a study file to change, for `run` and for a paper", "stepdown init study.toml"),
+        "init": VerbEntry("a study file to change: for `run`, `study`, and a paper", "stepdown init study.toml"),
         "doctor": VerbEntry("what is installed, reached, missing, and how to get it", "stepdown doctor"),
         "models": VerbEntry("list models, or get one for this machine", "stepdown models get smollm2-135m"),
         "datasets": VerbEntry("list the data sets", "stepdown datasets"),

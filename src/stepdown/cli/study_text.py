@@ -9,9 +9,9 @@ from stepdown.version import __version__
 _TEMPLATE = """\
 # A study for stepdown: which problems, by which methods and models, and what it may cost.
 #
-#   stepdown run {file} --estimate        what it would take; nothing is sent
-#   stepdown run {file}                   run it, or go on where it stopped
-#   stepdown report --html report.html    what came out
+#   {estimate}   what it would take; nothing is sent
+#   {run}   run it, or go on where it stopped
+#   {report}   what came out
 #
 # Keys are options of `stepdown run` by their names (`stepdown help run`); those given on the command line go before
 # these. Paths are relative to this file. Written by stepdown {version}.
@@ -57,27 +57,34 @@ class StudyText(msgspec.Struct, frozen=True, kw_only=True):
 
 def study_text(study: StudyText) -> str:
     """Return the text of a study file."""
-    planned = _list(study.teachers) if study.teachers else '["provider/model"]'
+    planned = toml_list(study.teachers) if study.teachers else '["provider/model"]'
+    commands = [f"stepdown run {study.file}", f"stepdown run {study.file} --estimate", "stepdown report --last"]
+    run, estimate, report = (one.ljust(max(map(len, commands))) for one in commands)
     return _TEMPLATE.format(
-        file=study.file,
+        run=run,
+        estimate=estimate,
+        report=report,
         version=__version__,
-        dataset=_text(study.dataset),
-        limit=_or_comment("limit", None if study.limit is None else str(study.limit), "20"),
-        methods=_list(study.methods),
-        students=_list(study.students),
-        teacher=_or_comment("teacher", planned if study.teachers else None, planned),
-        budget=_or_comment("budget", None if study.budget is None else str(study.budget), "1.0"),
+        dataset=toml_text(study.dataset),
+        limit=or_comment("limit", None if study.limit is None else str(study.limit), "20"),
+        methods=toml_list(study.methods),
+        students=toml_list(study.students),
+        teacher=or_comment("teacher", planned if study.teachers else None, planned),
+        budget=or_comment("budget", None if study.budget is None else str(study.budget), "1.0"),
     )
 
 
-def _or_comment(key: str, value: str | None, example: str) -> str:
+def or_comment(key: str, value: str | None, example: str) -> str:
+    """Return a line of a key, as a comment with an example where it has no value."""
     return f"{key} = {value}" if value is not None else f"# {key} = {example}"
 
 
-def _list(values: tuple[str, ...]) -> str:
-    return f"[{', '.join(map(_text, values))}]"
+def toml_list(values: tuple[str, ...]) -> str:
+    """Return texts as TOML writes a list of them."""
+    return f"[{', '.join(map(toml_text, values))}]"
 
 
-def _text(value: str) -> str:
+def toml_text(value: str) -> str:
+    """Return a text as TOML writes it."""
     # A basic string of TOML is one of JSON, but for this one character.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -51,15 +51,7 @@ def report(
         tallies |= _tallies([run for run in table if run.id in crossed], crossed, grader, prices or Prices(), tallies)
         against |= crossed
     settings, labels = {run.id: run.settings for run in table}, {run.id: run_labels(run) for run in table}
-    differing = variations([run.settings for run in table], [tallies[run.id].first for run in table])
-    rows = adjusted(
-        [
-            msgspec.structs.replace(
-                report_row(run, tallies[run.id], baseline=against[run.id], name=labels[run.id].name), differs=differs
-            )
-            for run, differs in zip(table, differing, strict=True)
-        ]
-    )
+    rows = _rows(table, tallies, against, labels)
     graders = grader or ", ".join(sorted({run.grader for run in table} - {""}))
     alone = [name for name, base in against.items() if not base]
     return Report(
@@ -84,6 +76,17 @@ def report(
         studies={run: one.studies for run, one in labels.items() if one.studies},
         servers={run.id: found for run in table if len(found := tuple(servers_of(run))) > 1},
     )
+
+
+def _rows(
+    table: Sequence[Run],
+    tallies: Mapping[str, ReportCounts],
+    against: Mapping[str, str],
+    labels: Mapping[str, RunLabels],
+) -> tuple[ReportRow, ...]:
+    differing = variations([run.settings for run in table], [tallies[run.id].first for run in table])
+    made = [report_row(run, tallies[run.id], baseline=against[run.id], name=labels[run.id].name) for run in table]
+    return adjusted([msgspec.structs.replace(row, differs=one) for row, one in zip(made, differing, strict=True)])
 
 
 def disagreements(

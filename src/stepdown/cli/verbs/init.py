@@ -1,28 +1,32 @@
-"""`stepdown init`: a study file to begin with, which `stepdown run` takes."""
+"""`stepdown init`: a study file to begin with, which `stepdown run` or `stepdown study` takes."""
 
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from stepdown.cli import study_questions as questions
 from stepdown.cli.console.terminal import say, show_json
 from stepdown.cli.endpoint_checks import reach
 from stepdown.cli.grid import methods_of
 from stepdown.cli.options import CHOICE, Flag, Json, Limit
 from stepdown.cli.study_text import StudyText, study_text
+from stepdown.cli.training_study_text import TrainingStudyText, training_study_text
+from stepdown.cli.unused_options import given, refuse
 from stepdown.cli.verbs.ask import STUDENT, TEACHER
 from stepdown.cli.verbs.doctor import ENGINES
-from stepdown.errors import Interrupted, UnknownName, UsageError
+from stepdown.errors import Interrupted, UsageError
 from stepdown.extras import has
 from stepdown.files import replacing
 from stepdown.models.weights import CATALOGUE, fetched
-from stepdown.problems import datasets
 
-FILE, DATASET, LIMIT, BUDGET = Path("study.toml"), "wordsums", 20, 1.0
+Value = TypeVar("Value")
+FILE, TRAINING_FILE = Path("study.toml"), Path("training.toml")
+DATASET, LIMIT, BUDGET = "wordsums", 20, 1.0
+CORPUS, BASE, CHAINS, TARGETS, SEEDS, STEPS, TESTED = "corpus", "smollm2-135m", (1, 5), ("chain", "label"), 3, 300, 100
 
 
 @Parameter(name="*", group=CHOICE)
@@ -41,7 +45,7 @@ class InitOptions:
     teacher
         The model that writes plans; may be given several times.
     limit
-        Take this many problems.
+        Take this many problems; with --training, to test on.
     budget
         Stop before spending more US dollars than this; 0 where nothing may be paid.
     """
@@ -54,14 +58,47 @@ class InitOptions:
     budget: Annotated[float | None, Parameter(validator=Number(gte=0))] = None
 
 
-DEFAULTS = InitOptions()
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class InitTraining:
+    """What a file for `stepdown study` says.
+
+    Parameters
+    ----------
+    training
+        Write a file for `stepdown study`: students that are trained on a corpus.
+    corpus
+        With --training: the corpus, which may still be to be made.
+    base
+        With --training: the model that every student begins as.
+    test
+        With --training: the data set, or file, that students are tested on.
+    chains
+        With --training: chains per problem; 0 means all there are; may be given several times.
+    targets
+        With --training: what is learned: `chain`, `label`, `answer-first`, `shuffled`, `filler`.
+    seeds
+        With --training: students per place of the grid.
+    """
+
+    training: Flag = False
+    corpus: str = ""
+    base: str = ""
+    test: str = ""
+    chains: tuple[Annotated[int, Parameter(validator=Number(gte=0))], ...] = ()
+    targets: tuple[str, ...] = ()
+    seeds: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
+
+
+DEFAULTS, TRAINING = InitOptions(), InitTraining()
 
 
 def init(
-    file: Path = FILE,
+    file: Path | None = None,
     /,
     *,
     options: InitOptions = DEFAULTS,
+    training: InitTraining = TRAINING,
     force: Annotated[Flag, Parameter(group=CHOICE)] = False,
     json: Json = False,
 ) -> int:
@@ -70,47 +107,116 @@ def init(
     Parameters
     ----------
     file
-        The file to write; `stepdown run` takes it.
+        The file to write (`study.toml`, with --training `training.toml`); `stepdown run` or `stepdown study` takes it.
     force
         Replace a file that is there.
     json
         Write JSON to stdout, as docs/cli.md promises.
     """
-    if file.suffix != ".toml":
-        raise UsageError(f"`{file}` would not be known for a study file", f"name it `{file.stem}.toml`", option="FILE")
-    with replacing(file, force) as part:
-        study = chosen(file, options)
-        part.write_text(study_text(study), encoding="utf-8")
+    _check(options, training)
+    try:
+        learns = training.training or (options == DEFAULTS and _trains())
+        target = file or (TRAINING_FILE if learns else FILE)
+        if target.suffix != ".toml":
+            hint = f"name it `{target.stem or 'study'}.toml`"
+            raise UsageError(f"`{target}` would not be known for a study file", hint, option="FILE")
+        with replacing(target, force) as part:
+            study = _training(target, options, training) if learns else chosen(target, options)
+            text = training_study_text(study) if isinstance(study, TrainingStudyText) else study_text(study)
+            part.write_text(text, encoding="utf-8")
+    except (KeyboardInterrupt, Interrupted):
+        say("", "interrupted: nothing was written")
+        return Interrupted.exit_code
     if json:
         show_json(study)
-    say(
-        f"wrote {file}",
-        f"next: `stepdown run {file} --estimate` says what it would take, `stepdown run {file}` runs it",
-    )
+    say(f"wrote {target}", *_leads(target, study))
     return 0
 
 
-def chosen(file: Path, options: InitOptions) -> StudyText:
-    """Return what the file is to say: what was given, else asked for in a terminal, else chosen from what is here."""
-    here = models_here()
-    asking = sys.stdin.isatty() and sys.stderr.isatty()
-    if asking and here:
-        say("models here: " + ", ".join(f"`{name}`" for name in here[:12]), "")
-    dataset = options.dataset or (_ask("data set, or a file of problems", DATASET) if asking else DATASET)
-    methods = options.method or _several("methods", ("all",), asking=asking)
-    student, teacher = defaults(here)
-    students = options.student or _several("student, who solves", (student,), asking=asking)
-    plans = any(one.plan is not None or one.asks_teacher for one in methods_of(methods))
-    teachers = options.teacher or (_several("teacher, who writes plans", (teacher,), asking=asking) if plans else ())
-    if options.limit is not None or not asking:
-        limit = options.limit or LIMIT
+def _leads(target: Path, study: StudyText | TrainingStudyText) -> list[str]:
+    """Say what to do with a study file."""
+    if isinstance(study, StudyText):
+        return [f"next: `stepdown run {target} --estimate` says what it would take, `stepdown run {target}` runs it"]
+    train = f"`stepdown study {target}` trains and tests the students"
+    if "://" in study.corpus or (target.parent / study.corpus).exists() or Path(study.corpus).exists():
+        return [f"next: {train}"]
+    return [f"next: `{study.corpus}` is not there yet: the file says how to make it; then {train}"]
+
+
+def _check(options: InitOptions, training: InitTraining) -> None:
+    """Refuse what would change nothing in the file. Raises `UsageError`."""
+    if training.training:
+        unused = given(options, *(one.name for one in fields(options) if one.name != "limit"))
+        refuse(
+            unused, "a study of training says nothing of it", "`stepdown study` has options of its own; leave it out"
+        )
     else:
-        limit = int(_ask("problems", str(LIMIT), number=True))
-    paid = any(not name.startswith(_FREE) for name in (*students, *teachers))
+        unused = given(training, *(one.name for one in fields(training)))
+        refuse(unused, "only a study of training has it", "add --training, or leave it out")
+    if options.dataset:
+        questions.dataset(options.dataset)
+    if training.test:
+        questions.dataset(training.test)
+    if training.corpus:
+        questions.corpus(training.corpus)
+    if training.targets:
+        questions.targets(",".join(training.targets))
+
+
+def _trains() -> bool:
+    """Ask which kind of study it is to be, where somebody is there who did not say."""
+    if not questions.asking():
+        return False
+    kinds = {"run": False, "study": True}
+
+    def read(text: str) -> bool:
+        if text not in kinds:
+            raise UsageError(f"`{text[:40]}` is neither", "run: models are prompted; study: students are trained")
+        return kinds[text]
+
+    return questions.ask("run (models are prompted) or study (students are trained)", "run", read)
+
+
+def _asked(what: str, default: str, read: Callable[[str], Value]) -> Value:
+    """Return what somebody says at the terminal, or the default where nobody is there."""
+    return questions.ask(what, default, read) if questions.asking() else read(default)
+
+
+def _training(file: Path, options: InitOptions, training: InitTraining) -> TrainingStudyText:
+    """Return what the file for `stepdown study` is to say: what was given, else asked for, else the usual."""
+    base = training.base or _asked("base, that students begin as", BASE, questions.named)
+    chains = ", ".join(map(str, CHAINS))
+    return TrainingStudyText(
+        file=file.name,
+        corpus=training.corpus or _asked("corpus, also one that is still to be made", CORPUS, questions.corpus),
+        base=base,
+        test=training.test or _asked("tested on, a data set or a file", DATASET, questions.dataset),
+        limit=options.limit or _asked("problems to test on", str(TESTED), questions.whole),
+        chains=training.chains or _asked("chains per problem; several with commas, 0: all", chains, questions.numbers),
+        targets=training.targets or _asked("what is learned", ", ".join(TARGETS), questions.targets),
+        seeds=training.seeds or _asked("seeds, students for each of these", str(SEEDS), questions.whole),
+        steps=STEPS,
+        out=f"{file.stem}-students",
+    )
+
+
+def chosen(file: Path, options: InitOptions) -> StudyText:
+    """Return what the file for `stepdown run` is to say: what was given, else asked for, else what is here."""
+    here = models_here()
+    if questions.asking():
+        questions.offer("models here", here)
+    dataset = options.dataset or _asked("data set, or a file of problems", DATASET, questions.dataset)
+    methods = options.method or _asked("methods; several with commas", "all", questions.methods)
+    student, teacher = defaults(here)
+    students = options.student or _asked("student, who solves; several with commas", student, questions.several)
+    plans = any(one.plan is not None or one.asks_teacher for one in methods_of(methods))
+    teachers = options.teacher
+    if plans and not teachers:
+        teachers = _asked("teacher, who writes plans; several with commas", teacher, questions.several)
+    limit = options.limit or _asked("problems", str(LIMIT), questions.whole)
     budget = options.budget
-    if budget is None and paid:
-        budget = float(_ask("budget in US dollars", str(BUDGET), number=True)) if asking else BUDGET
-    _check(dataset)
+    if budget is None and any(not name.startswith(_FREE) for name in (*students, *teachers)):
+        budget = _asked("budget in US dollars", str(BUDGET), questions.dollars)
     return StudyText(
         file=file.name,
         dataset=dataset,
@@ -125,12 +231,6 @@ def chosen(file: Path, options: InitOptions) -> StudyText:
 _FREE = ("embedded/", "ollama/", "recorded/", "./", "../", "/")
 
 
-def _check(dataset: str) -> None:
-    names = [one.name for one in datasets()]
-    if dataset not in names and not Path(dataset).exists():
-        raise UnknownName("data set", dataset, names, more="or name a file of problems")
-
-
 def models_here() -> list[str]:
     """Return the model strings that can be used here: weights on this machine, then what endpoints offer."""
     engine = any(has(module) for module in ENGINES)
@@ -143,25 +243,3 @@ def defaults(here: Sequence[str]) -> tuple[str, str]:
     if STUDENT in here or not here or any(has(module) for module in ENGINES):
         return STUDENT, TEACHER
     return here[0], here[min(1, len(here) - 1)]
-
-
-def _several(what: str, default: tuple[str, ...], *, asking: bool) -> tuple[str, ...]:
-    if not asking:
-        return default
-    return tuple(
-        one.strip() for one in _ask(f"{what}; several with commas", ", ".join(default)).split(",") if one.strip()
-    )
-
-
-def _ask(what: str, default: str, *, number: bool = False) -> str:
-    """Return what a person types at a question, the default where that is nothing. Raises `Interrupted`."""
-    while True:
-        sys.stderr.write(f"{what} [{default}]: ")
-        sys.stderr.flush()
-        line = sys.stdin.readline()
-        if not line:
-            raise Interrupted
-        text = line.strip() or default
-        if not number or text.replace(".", "", 1).isdecimal():
-            return text
-        say("give a number")

@@ -1,0 +1,59 @@
+"""A command in a real pseudo-terminal of its own, which a test reads and types into."""
+
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+_MOST_WAIT = 60.0  # seconds; the machine may be busy
+
+
+class TerminalSession:
+    """`stepdown` with some words at a terminal; `screen` is all that it wrote, with plain line ends."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self._master, slave = os.openpty()
+        # A session of its own that opens the terminal gets it for its own, so that Ctrl-C reaches it as a signal.
+        command = [
+            "sh",
+            "-c",
+            'exec "$@" <"$0" >"$0" 2>&1',
+            os.ttyname(slave),
+            sys.executable,
+            "-m",
+            "stepdown",
+            *words,
+        ]
+        self._process = subprocess.Popen(command, cwd=folder, start_new_session=True)
+        self._slave, self._read = slave, b""
+
+    @property
+    def screen(self) -> str:
+        return self._read.decode().replace("\r\n", "\n")
+
+    def type_at(self, question: str, text: str) -> None:
+        """Wait until the last line begins with a question, then type."""
+        end = time.monotonic() + _MOST_WAIT
+        while not (self.screen.rpartition("\n")[2].startswith(question) and self.screen.endswith(": ")):
+            assert time.monotonic() < end and self._process.poll() is None, self.screen
+            self._look()
+        before = len(self._read)
+        os.write(self._master, text.encode())
+        while text.endswith("\n") and b"\n" not in self._read[before:] and time.monotonic() < end:
+            self._look()  # until it is echoed
+
+    def ended(self) -> int:
+        """Wait for the end and return the exit code."""
+        end = time.monotonic() + _MOST_WAIT
+        while self._process.poll() is None and time.monotonic() < end:
+            self._look()
+        self._look()
+        os.close(self._slave)
+        os.close(self._master)
+        return self._process.wait(1)
+
+    def _look(self) -> None:
+        if select.select([self._master], [], [], 0.05)[0]:
+            self._read += os.read(self._master, 65_536)
