@@ -85,7 +85,8 @@ VERBS = {
     There is no server behind it, and only these runs are in it.""",
     "init": """Write a study file: data set, models, methods, budget; `stepdown run FILE` takes it.
 
-    With --training: corpus, base, chains, targets, seeds, test; `stepdown study FILE` takes it. In a terminal it asks a few questions; elsewhere it chooses from what is here. An existing file stays.""",
+    With --training: corpus, base, chains, targets, seeds, test; `stepdown study FILE` takes it. In a terminal
+    it asks a few questions; elsewhere it chooses from what is here. An existing file stays.""",
     "runs": "List the runs of the store, name them, tag them, put them aside, or take them out.",
     "store": "Check the store, copy it while it is open, or make it smaller.",
     "models": "List models that can be reached, or get one for this machine.",
