@@ -69,7 +69,11 @@ def test_words_find_the_problems_that_have_them(capsys: pytest.CaptureFixture[st
 def test_a_person_sees_twenty_and_what_filters_did(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["chains", "pool"]) == 0
     first = capsys.readouterr()
-    assert first.out.count("── sums/") == 20 and "the first 20 are shown" in first.err and "\x1b" not in first.out
+    assert (
+        first.out.count("── sums/") == 20
+        and "20 chains shown, and there are more" in first.err
+        and "\x1b" not in first.out
+    )
     assert main(["chains", "pool", "right", "distinct", "--where", "kept", "-n", "50"]) == 0
     whole = capsys.readouterr()
     assert whole.out.count(" · kept") == 20

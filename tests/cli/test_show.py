@@ -49,6 +49,7 @@ def fails(capsys: pytest.CaptureFixture[str], word: str) -> str:
         ("sums/1", "problem", "sums/1"),
         ("sums", "data set", "sums"),
         ("@a", "tag", "a"),
+        ("@last", "runs of the last command", "@last"),
         ("wordsums", "data set", "wordsums"),
         ("smollm2-135m", "model", "embedded/smollm2-135m"),
         ("stepdown.sqlite", "store", "stepdown.sqlite"),
@@ -95,3 +96,8 @@ def test_without_a_store_paths_and_names_are_shown(capsys: pytest.CaptureFixture
     Path("study/study.json").write_text(json.dumps({}))
     assert shown(capsys, "study")["kind"] == "study" and shown(capsys, "gsm8k")["kind"] == "data set"
     assert main(["show", "gsm8k"]) == 0 and "next: `stepdown run gsm8k" in capsys.readouterr().out
+
+
+def test_where_nothing_is_yet_what_lists_things_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("stepdown.sqlite").unlink()
+    assert "`stepdown runs`, `stepdown datasets` and `stepdown models` list" in fails(capsys, "nosuch")

@@ -25,7 +25,7 @@ from stepdown.audits.plan_faults import FaultKind, PlanFault, faults
 from stepdown.audits.termination import EndingKind, contradicts, loops, termination_faults
 from stepdown.errors import UsageError
 from stepdown.store import BY_PERSON, Run, verdicts_of
-from stepdown.text import Table, fragment, html_table, html_text
+from stepdown.text import Table, counted, fragment, html_table, html_text
 from stepdown.types import Grade, Verdict
 
 __all__ = [
@@ -88,7 +88,10 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
         return fields
 
     def __repr__(self) -> str:
-        return f"Audit({len(self.runs)} runs, {len(self.cases)} wrong traces, {len(self.edits)} plans worth an edit)"
+        return (
+            f"Audit({counted(len(self.runs), 'run')}, {counted(len(self.cases), 'wrong trace')}, "
+            f"{counted(len(self.edits), 'plan')} worth an edit)"
+        )
 
     def _repr_html_(self) -> str:
         edits = tuple((str(one.score), one.run, one.problem, "; ".join(one.reasons)) for one in self.edits[:SHOWN])

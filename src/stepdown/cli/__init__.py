@@ -1,13 +1,12 @@
 """The command line: one file per verb, each imported only when it is called."""
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from inspect import cleandoc
 from typing import Any
 
-from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
+from cyclopts import App, CycloptsError, Parameter
 
 from stepdown.cli.comma_lists import split_lists
 from stepdown.cli.console.failures import BROKEN_PIPE, INTERNAL, describe_os_error, is_broken_pipe, report_fault
@@ -16,7 +15,8 @@ from stepdown.cli.numbers import check_numbers
 from stepdown.cli.overview import example_of, overview
 from stepdown.cli.study_file import FIRST, forget_study, located, study_file
 from stepdown.cli.unused_options import note_typed
-from stepdown.errors import Interrupted, StepdownError, UsageError, closest
+from stepdown.cli.usage_words import usage_error
+from stepdown.errors import Interrupted, StepdownError
 from stepdown.events import Event, failure_of
 from stepdown.version import __version__
 
@@ -204,8 +204,7 @@ def _call(tokens: Sequence[str]) -> int:
     except StepdownError as error:
         return report(located(error), as_json=as_json)
     except CycloptsError as error:
-        hint = f"`stepdown {_verb(tokens)}--help` lists the options"
-        return report(UsageError(_words_of(error, tokens), hint), as_json=as_json)
+        return report(usage_error(app, error, tokens), as_json=as_json)
     except KeyboardInterrupt:
         say("interrupted; the same command goes on from what was kept")
         if as_json:
@@ -221,47 +220,3 @@ def _call(tokens: Sequence[str]) -> int:
 
 def _split(tokens: Sequence[str]) -> Sequence[str]:
     return split_lists(tokens) if list(tokens[:1]) in (["run"], ["study"], ["init"]) else tokens
-
-
-def _verb(tokens: Sequence[str]) -> str:
-    return f"{tokens[0]} " if tokens and tokens[0] in VERBS else ""
-
-
-def _words_of(error: CycloptsError, tokens: Sequence[str]) -> str:
-    """Return what was wrong with a command line; a required option that was not given is said to be missing."""
-    if isinstance(error, UnusedCliTokensError) and (unknown := _unknown_command(error)):
-        return unknown
-    if not isinstance(error, MissingArgumentError):
-        return str(error).strip()
-    # A misspelt option is what is missing: it is named before what then lacks a value.
-    if unknown := _unknown_option(error.command_chain or (), tokens):
-        return unknown
-    if error.argument is not None and error.keyword is None:
-        return f"`stepdown {' '.join(error.command_chain or ())}` needs `{error.argument.name}`"
-    return str(error).strip()
-
-
-def _command(verbs: Sequence[str]) -> App:
-    command = app
-    for verb in verbs:
-        command = command[verb]
-    return command
-
-
-def _unknown_command(error: UnusedCliTokensError) -> str:
-    """Return that a verb has no such command of its own, "" where it has none at all."""
-    command, words = _command(error.command_chain or ()), list(error.unused_tokens or ())
-    known = [name for name in command.resolved_commands() if not name.startswith("-")]
-    close = closest(words[0], known) if words else []
-    return f"`stepdown {command.name[0]}` has no `{words[0]}`; did you mean `{close[0]}`?" if close else ""
-
-
-def _unknown_option(verbs: Sequence[str], tokens: Sequence[str]) -> str:
-    """Return what is wrong with the first word that looks like an option and is none of the verb's, "" without one."""
-    known = {name for argument in _command(verbs).assemble_argument_collection() for name in argument.names}
-    given = (word.partition("=")[0] for word in tokens[: [*tokens, "--"].index("--")])
-    for word in given:
-        if re.fullmatch(r"--[a-z][a-z_-]+", word) and word.replace("_", "-") not in {*known, "--help", "--version"}:
-            close = closest(word, [name for name in known if not name.startswith("--empty-")])
-            return f"there is no option `{word}`" + (f"; did you mean `{close[0]}`?" if close else "")
-    return ""

@@ -16,6 +16,7 @@ from stepdown.store import (
     calls_called,
     ids_called,
     labels_of,
+    last_command,
     run_labels,
     runs_with_fingerprint,
     traces_of_problem,
@@ -123,6 +124,11 @@ def _trace_facts(run: Run, trace: Trace, grade: Grade) -> KnownThing:
 
 def _set(store: Store, word: str) -> KnownThing | None:
     """Return the runs that a tag or a data set means."""
+    if word == "@last":
+        ids = last_command(store) or [run.id for run in store.runs()[-1:]]
+        facts = {"runs": ", ".join(ids[:_MOST_RUNS]) + " and more" * (len(ids) > _MOST_RUNS)}
+        leads = ("stepdown report --last", f"stepdown show {ids[-1]}") if ids else ()
+        return KnownThing(kind="runs of the last command", id=word, about=facts, next=leads) if ids else None
     if word.startswith("@"):
         tag = word.removeprefix("@")
         ids = [run for run, one in labels_of(store).items() if tag in one.tags]

@@ -91,7 +91,7 @@ def runs_of(store: Store, names: Sequence[str], *, last: bool = False, tags: Seq
         known = {tag for one in labels.values() for tag in one.tags}
         for tag in tags:
             if tag not in known:
-                raise UnknownName("tag", tag, known)
+                raise UnknownName("tag", tag, known, more="" if known else "`stepdown runs tag RUN TAG` gives one")
         found = [run for run in found if run.id in labels and {*tags} <= {*labels[run.id].tags}]
     if not found and (last or tags):
         raise UsageError("there is no such run", "`stepdown runs` lists runs with their names and tags")

@@ -173,7 +173,7 @@ def _block(chain: Chain, by: str, filtered: bool) -> str:
 def _end(read: int, shown: int, dropped: Counter[str], more: bool, filtered: bool) -> None:
     """Say what was shown and, of a whole pass, what filters did."""
     if more:
-        say(f"the first {shown} are shown; -n shows more")
+        say(f"{counted(shown, 'chain')} shown, and there are more: -n shows them")
         return
     say(f"{shown:,} of {counted(read, 'chain')} shown")
     if filtered:

@@ -11,6 +11,7 @@ from stepdown.errors import UnknownName, UsageError
 from stepdown.store import known_words
 
 OUTPUT = OutputOptions()
+LISTS = "`stepdown runs`, `stepdown datasets` and `stepdown models` list what there is"
 _LONGEST, _MOST_LISTED = 1_000, 12
 
 
@@ -36,7 +37,10 @@ def show(word: str, /, *, output: OutputOptions = OUTPUT) -> int:
             found = merged([*found, *things_called(store, word)])
             known = known_words(store) if not found else []
     if not found:
-        raise UnknownName("run, trace, call, problem, fingerprint, data set, model or path", word, known)
+        what = "run, trace, call, problem, fingerprint, data set, model or path"
+        if not known:
+            raise UsageError(f"there is no {what} `{word}`", LISTS)
+        raise UnknownName(what, word, known)
     if len(found) > 1:
         lines = ", ".join(f"{one.kind} `{one.id}`" for one in found[:_MOST_LISTED])
         more = " and more" * (len(found) > _MOST_LISTED)

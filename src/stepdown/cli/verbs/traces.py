@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -20,7 +20,7 @@ from stepdown.store import Run, TraceFilter, TraceTests, trace_places
 from stepdown.types import Grade, Trace
 
 Where = Literal["wrong", "right", "ungraded", "truncated", "leaked", "edited"]
-YesOrNo = Literal["", "yes", "no"]
+YesOrNo = Literal["yes", "no"]
 Test = Callable[[Trace, Grade], bool]
 
 
@@ -69,9 +69,9 @@ class TraceOptions:
     answer: str = ""
     tokens: str = ""
     steps: str = ""
-    leaked: YesOrNo = ""
-    cut: YesOrNo = ""
-    edited: YesOrNo = ""
+    leaked: YesOrNo | None = None
+    cut: YesOrNo | None = None
+    edited: YesOrNo | None = None
     limit: Limit = None
     prices: Path | None = None
     aligned: Flag = False
@@ -113,7 +113,7 @@ def select(run: Run, chosen: TraceOptions) -> Iterator[tuple[Trace, Grade]]:
 
 def _looked_into(run: Run, chosen: TraceOptions) -> Iterator[tuple[Trace, Grade]] | None:
     """Stream the traces that pass the tests of a search, None where none is asked for. Raises `UsageError`."""
-    tests = {name: getattr(chosen, name) for name in TraceTests.__struct_fields__}
+    tests: dict[str, Any] = {name: getattr(chosen, name) or "" for name in TraceTests.__struct_fields__}
     wanted = TraceFilter(words=chosen.words, **tests)
     if not wanted.looks_inside:
         return None
