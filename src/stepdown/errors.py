@@ -9,6 +9,7 @@ StepdownError
 │   └── PromptTooLong   its prompt, or prompt and reply, do not fit the model's context
 ├── EndpointRefused     key, model or endpoint refused: every further call would fail too   exit 4
 ├── BudgetReached       the next call would go over the budget                 exit 3
+├── BatchUnderWay       answers are waited for that a provider gives in its own time   exit 6
 ├── WorkerLost          every process that took a part of the work died of it   exit 5
 ├── Interrupted         a person or the system asked to stop                   exit 130
 └── FileError           a file or the disk refuses, perhaps after calls were sent   exit 5
@@ -121,6 +122,12 @@ class BudgetReached(StepdownError):
     """The next call could go over the budget; what was answered is kept."""
 
     exit_code = 3
+
+
+class BatchUnderWay(StepdownError):
+    """Answers are in a batch that a provider works on in its own time; what was answered is kept."""
+
+    exit_code = 6
 
 
 class Interrupted(StepdownError):

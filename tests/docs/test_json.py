@@ -11,6 +11,7 @@ import pytest
 
 from places import ROOT
 from stepdown.cli import main
+from stepdown.cli.verbs.batches import BatchRow
 from stepdown.measuring import Calibration
 from stepdown.store import Removed
 from stepdown.store.merging import MergeResult
@@ -74,6 +75,7 @@ PRINTED: dict[str, type[msgspec.Struct]] = {
     "study": StudyFindings,
     "store merge": MergeResult,
     "runs rm": Removed,
+    "batch": BatchRow,
 }
 # One of these says what was exported.
 EITHER = {"export": {"rows", "run", "corpus", "student"}}

@@ -87,6 +87,7 @@ VERBS = {
 
     With --training: corpus, base, chains, targets, seeds, test; `stepdown study FILE` takes it. In a terminal
     it asks a few questions; elsewhere it chooses from what is here. An existing file stays.""",
+    "batches": "List the batches of the store, wait for them, take up what they brought, or give them up.",
     "runs": "List the runs of the store, name them, tag them, put them aside, or take them out.",
     "store": "Check the store, copy it while it is open, or make it smaller.",
     "models": "List models that can be reached, or get one for this machine.",
@@ -111,6 +112,7 @@ _FUNCTIONS = {
     "models": "models:app",
     "store": "store:app",
     "runs": "runs:app",
+    "batches": "batches:app",
 }
 _OVERVIEW: tuple[list[str], ...] = ([], ["help"], ["--help"], ["-h"])
 _MANY = {

@@ -7,19 +7,29 @@ from stepdown.cli.console.progress import titled
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import show_json
 from stepdown.events import Costing, CostingConstant
-from stepdown.models import Prices
-from stepdown.runner import Constant, Estimate, Estimated, Task, estimate, time_together
+from stepdown.models import BatchPrices, Prices
+from stepdown.runner import BatchClient, Constant, Estimate, Estimated, Task, estimate, time_together
 from stepdown.settings import BudgetSettings
 from stepdown.store import Store
 from stepdown.text import between, count, duration, money, size
 
 
 def show_estimates(
-    tasks: list[Task], store: Store, spend: BudgetSettings, *, as_json: bool, runs: Sequence[str] = ()
+    tasks: list[Task],
+    store: Store,
+    spend: BudgetSettings,
+    *,
+    as_json: bool,
+    runs: Sequence[str] = (),
+    client: BatchClient | None = None,
 ) -> int:
-    """Say what tasks would take, under their own runs' ids or these; nothing is sent or written."""
+    """Say what tasks would take, under their own runs' ids or these; nothing is sent or written.
+
+    With a `client` of batch APIs, what has a batch API is asked at the price of batches.
+    """
     prices, ids = Prices(spend.prices), runs or [store.id_of(task.settings()) for task in tasks]
-    found = [asyncio.run(estimate(task, store, prices)) for task in tasks]
+    expected = BatchPrices(prices, client.serves_name) if client is not None else prices
+    found = [asyncio.run(estimate(task, store, expected)) for task in tasks]
     shares = _within(spend, found, store, prices, ids)
     rows = zip(ids, tasks, found, shares, strict=True)
     at_once = time_together(found) if len(found) > 1 else found[0].seconds

@@ -39,6 +39,7 @@ GROUPS = {
             "stepdown run wordsums -n 20 --method cot,tot --student M --teacher N",
         ),
         "runs": VerbEntry("list runs, name, tag, hide, remove them", "stepdown runs --since 7d"),
+        "batches": VerbEntry("what was sent for half the price, and taking it up", "stepdown batches wait"),
         "grade": VerbEntry("grade stored solutions again", "stepdown grade RUN --grader strict"),
         "calibrate": VerbEntry("the threshold of a cascade", "stepdown calibrate CHEAP DEAR --accuracy 0.8"),
         "prefer": VerbEntry("which of two runs explains better", "stepdown prefer RUN OTHER --judge openai/gpt-4o"),

@@ -22,7 +22,7 @@ from stepdown.errors import Interrupted, StepdownError, UsageError
 from stepdown.loops import run_loop
 from stepdown.models import Prices
 from stepdown.reports import report
-from stepdown.runner import Budget, LiveCounts, Stop, Task, run_together
+from stepdown.runner import BatchClient, Budget, LiveCounts, Stop, Task, run_together
 from stepdown.settings import BudgetSettings
 from stepdown.store import (
     NO_LABELS,
@@ -47,7 +47,7 @@ class Session:
 
     At a `reviewer` a person decides on each plan while a run goes on: then one task runs after another. `parts` are
     processes that do the work in place of this one. Runs are called by the `labels`, besides what they are called
-    already, and keep which study file they came from.
+    already, and keep which study file they came from. By a `client` of batch APIs calls are made in batches.
     """
 
     def __init__(
@@ -59,8 +59,9 @@ class Session:
         reviewer: ReviewPrompt | None = None,
         parts: Parts | None = None,
         labels: RunLabels = NO_LABELS,
+        client: BatchClient | None = None,
     ) -> None:
-        self.reviewer, self.parts, self.labels = reviewer, parts, labels
+        self.reviewer, self.parts, self.labels, self.client = reviewer, parts, labels, client
         self._command, self._labelled = "", set[str]()
         self.tasks, self.players, self.store = tasks, players, players.store
         self.prices = Prices(money.prices)
@@ -145,6 +146,8 @@ class Session:
                     break
         finally:
             await self.players.close()
+            if self.client is not None:
+                await self.client.close()
 
     async def _run(self, tasks: Sequence[Task]) -> None:
         asking = [self.store.id_of(task.settings()) for task in tasks if task.review]
@@ -155,7 +158,14 @@ class Session:
                     for run in self._counts:
                         self.store.run(run).refresh()
                 else:
-                    await run_together(tasks, self.store, budget=self.budget, progress=self._follow, stop=self.stop)
+                    await run_together(
+                        tasks,
+                        self.store,
+                        budget=self.budget,
+                        progress=self._follow,
+                        stop=self.stop,
+                        batches=self.client,
+                    )
         except StepdownError as error:
             self.stop(error)
         for run, lines in self._lines.items():

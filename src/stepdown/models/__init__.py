@@ -21,7 +21,7 @@ from stepdown.models.local.resident_model import ResidentModel
 from stepdown.models.local.resident_model import answers as engine_answers
 from stepdown.models.local.subprocess_model import SubprocessModel
 from stepdown.models.own_code import TAKEN, as_model, load_own
-from stepdown.models.prices import FREE, Prices, Rate
+from stepdown.models.prices import FREE, BatchPrices, Prices, Rate
 from stepdown.models.recorded import RecordedModel, index_replies
 from stepdown.models.scripted import ScriptedModel
 from stepdown.types import Model
@@ -31,6 +31,7 @@ __all__ = [
     "ADDRESSES",
     "FREE",
     "TAKEN",
+    "BatchPrices",
     "Capacity",
     "EndpointModel",
     "EngineAddress",
@@ -51,6 +52,7 @@ __all__ = [
     "configured_fleets",
     "engine_answers",
     "engine_folder",
+    "find_endpoint",
     "find_engine",
     "find_in_config",
     "find_scorer",

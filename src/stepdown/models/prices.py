@@ -1,6 +1,6 @@
 """What tokens cost, in US dollars."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import isfinite
@@ -12,8 +12,10 @@ import msgspec
 from stepdown.errors import UsageError
 from stepdown.models.http.endpoints import ANY, LOCAL
 from stepdown.toml_files import read_toml
-from stepdown.types import Usage
+from stepdown.types import Pricing, Usage
 
+# OpenAI, Azure, Anthropic and Gemini all take half the price for what a batch brings.
+BATCH_SHARE = 0.5
 _FREE = LOCAL | {"embedded", "recorded", "scripted"}
 _FORMAT = '{"openai/gpt-4o": {"input": 2.5, "output": 10.0, "cached": 1.25}}, in dollars per million tokens'
 
@@ -30,13 +32,15 @@ class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Dollars per million tokens; `cached` is for cached input, at the price of input where None.
 
-    Of `tiers` the one with the largest `start` that a call's input exceeds prices the whole call.
+    Of `tiers` the one with the largest `start` that a call's input exceeds prices the whole call. What a batch brought
+    costs the share `batch` of all that.
     """
 
     input: float
     output: float
     cached: float | None = None
     tiers: tuple[Tier, ...] = ()
+    batch: float = BATCH_SHARE
 
     def cost(self, usage: Usage) -> float:
         """Return the dollars for these tokens."""
@@ -44,7 +48,8 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         price: Rate | Tier = max(reached, key=lambda tier: tier.start) if reached else self
         cached = price.input if price.cached is None else price.cached
         fresh = usage.input - usage.cached
-        return (fresh * price.input + usage.cached * cached + usage.output * price.output) / 1_000_000
+        dollars = (fresh * price.input + usage.cached * cached + usage.output * price.output) / 1_000_000
+        return dollars * self.batch if usage.batched else dollars
 
 
 FREE = Rate(0.0, 0.0)
@@ -85,6 +90,19 @@ class Prices:
         return [((given - had) * fresh + had * known + wrote * written) / 1_000_000 for given, wrote, had in usages]
 
 
+class BatchPrices:
+    """Prices of calls before they are made, where those of some models will be made in batches."""
+
+    def __init__(self, prices: Pricing, batched: Callable[[str], bool]) -> None:
+        self._prices, self._batched = prices, batched
+
+    def cost(self, model: str, usage: Usage | None) -> float | None:
+        """Return the dollars of one call, None where rate or usage is unknown."""
+        if usage is not None and self._batched(model):
+            usage = msgspec.structs.replace(usage, batched=1)
+        return self._prices.cost(model, usage)
+
+
 def read_prices(file: Path) -> Mapping[str, Rate]:
     """Return the rates in a JSON or TOML file; raises `UsageError` naming the file and the place in it."""
     rates = read_toml(file, dict[str, Rate], "the prices", f"give --prices an existing file with {_FORMAT}")
@@ -95,7 +113,7 @@ def _checked(file: Path, model: str, rate: Rate) -> Rate:
     """Return a rate of the user's with its tiers in order; raises `UsageError` for what no price can be."""
     prices: tuple[Rate | Tier, ...] = (rate, *rate.tiers)
     for price in prices:
-        numbers = (price.input, price.output, price.cached or 0.0)
+        numbers = (price.input, price.output, price.cached or 0.0, rate.batch)
         if any(number < 0 or not isfinite(number) for number in numbers):
             raise UsageError(f"`{file}` has an impossible price for `{model}`", f"write {_FORMAT}")
     starts = [tier.start for tier in rate.tiers]

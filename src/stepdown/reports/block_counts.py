@@ -142,11 +142,12 @@ def _plus(known: RoleSpending, calls: RoleCalls, prices: Pricing) -> RoleSpendin
     if known.cost is None:
         return RoleSpending(tokens, None)
     costs: list[float | None]
-    if isinstance(prices, Prices) and len(calls.models) == 1 and not unknown:
+    if isinstance(prices, Prices) and len(calls.models) == 1 and not unknown and not calls.batched:
         costs = prices.costs(calls.models[0], usages)
     else:
         models = [calls.models[place] for place in unpacked("I", calls.model)]
-        rest = zip(models, usages, unpacked("q", calls.reasoning), strict=True)
-        costs = [prices.cost(model, None if one[0] < 0 else Usage(*one, more)) for model, one, more in rest]
+        batched = unpacked("b", calls.batched) or [0] * len(usages)
+        rest = zip(models, usages, unpacked("q", calls.reasoning), batched, strict=True)
+        costs = [prices.cost(model, None if one[0] < 0 else Usage(*one, *more)) for model, one, *more in rest]
     sure = [cost for cost in costs if cost is not None]
     return RoleSpending(tokens, reduce(add, sure, known.cost) if len(sure) == len(costs) else None)

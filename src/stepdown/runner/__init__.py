@@ -25,6 +25,7 @@ from stepdown.runner.api_options import (
     problem_options,
     task_of,
 )
+from stepdown.runner.batch_client import BatchClient
 from stepdown.runner.budget import Budget
 from stepdown.runner.cached_model import CachedModel
 from stepdown.runner.call_profiles import Constant, Estimated
@@ -37,7 +38,7 @@ from stepdown.runner.estimate import Estimate, estimate, time_together
 from stepdown.runner.fresh import Fresh, FreshDraws
 from stepdown.runner.grading import grade_by_workers, grade_run
 from stepdown.runner.held_plans import EVERY, StoredReview
-from stepdown.runner.live_run import LiveCounts, RunOutcome, grade_trace
+from stepdown.runner.live_run import LiveCounts, RunOutcome, grade_trace, models_of
 from stepdown.runner.plan_sources import PlanRow, Plans, load_plans
 from stepdown.runner.prompt_choice import prompt_set_for, trained_on
 from stepdown.runner.recorded import load_model_or_run, model_of_run
@@ -54,6 +55,7 @@ __all__ = [
     "EVERY",
     "ROLES",
     "VOTING",
+    "BatchClient",
     "Budget",
     "CachedModel",
     "Calls",
@@ -99,6 +101,7 @@ __all__ = [
     "load_plans",
     "may_have_seen",
     "model_of_run",
+    "models_of",
     "open_store",
     "plain",
     "problem_options",

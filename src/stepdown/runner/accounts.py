@@ -41,7 +41,8 @@ class Account:
             return "fits"
         self._claims.bury_all()
         self._read()
-        claimed = {key for key, *_ in self._claims.held(self._budget.covers)}
+        # What a batch has may take a day, and is not waited for.
+        claimed = {key for key, *_, batched in self._claims.held(self._budget.covers) if not batched}
         return "waits" if claimed - ours else "over"
 
     def reached(self) -> BudgetReached:
@@ -57,13 +58,27 @@ class Account:
         self._budget.everyone = (self._money, self._tokens)
 
     def _fits(self) -> bool:
+        return self._budget.allows(*self._all())
+
+    def left(self) -> tuple[float | None, int | None]:
+        """Return the US dollars and tokens that may still be spent, None for what has no limit."""
+        self._read()
+        (money, tokens), budget = self._all(), self._budget
+        return (
+            None if budget.money is None else budget.money - money,
+            None if budget.tokens is None else budget.tokens - tokens,
+        )
+
+    def _all(self) -> tuple[float, int]:
+        """Return the US dollars and tokens that are spent or held."""
         money, tokens, priced = self._money, self._tokens, {}
-        for key, model, given, written in self._claims.held(self._budget.covers):
-            priced[key] = self._priced[key] if key in self._priced else self._cost(model, Usage(given, written))
+        for key, model, given, written, batched in self._claims.held(self._budget.covers):
+            most = Usage(given, written, batched=batched)
+            priced[key] = self._priced[key] if key in self._priced else self._cost(model, most)
             money += priced[key]
             tokens += given + written
         self._priced = priced
-        return self._budget.allows(money, tokens)
+        return money, tokens
 
     def _cost(self, model: str, usage: Usage) -> float:
         return self._budget.pricing.cost(model, usage) or 0.0 if self._budget.money is not None else 0.0

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from stepdown.errors import BatchUnderWay, StepdownError
 from stepdown.runner.budget import Budget
 from stepdown.runner.cache import ReplyCache
 from stepdown.runner.coalescing import PendingReplies, PendingReply
@@ -24,6 +25,10 @@ class Asker(Protocol):
     async def ask(self, request: Request, deltas: Deltas | None = None) -> KeyedCall:
         """Return a call and its key."""
         ...
+
+
+class Parked(StepdownError):
+    """An attempt cannot go on now: what it asks will be answered by a batch. It leaves no trace, and is made again."""
 
 
 class Calls:
@@ -177,6 +182,8 @@ class Calls:
                     self._pending.remove(pending)
                     pending.resolve(found[1])
                     return
+                if batch := self.writer.claims.batch_of(pending.key):
+                    raise under_way(batch)
                 if self.writer.claims.is_free(pending.key):
                     break
                 await asyncio.sleep(pause)
@@ -210,6 +217,14 @@ class Calls:
         """Drop the requests in flight and commit what was answered."""
         await self._pending.close()
         await self.writer.close()
+
+
+def under_way(batch: str) -> BatchUnderWay:
+    """Return the error of a call that a batch has under way."""
+    return BatchUnderWay(
+        f"an answer is waited for that batch `{batch}` brings",
+        f"`stepdown batches wait` takes up what it brings, `stepdown batches cancel {batch}` gives the rest up",
+    )
 
 
 def paid_of(request: Request, reply: Reply) -> StoredCall:

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from stepdown.errors import UsageError
+from stepdown.runner.batch_calls import BatchCalls
+from stepdown.runner.batch_client import BatchClient
 from stepdown.runner.budget import Budget
 from stepdown.runner.calls import Calls
-from stepdown.runner.live_run import RunOutcome
+from stepdown.runner.live_run import LiveRun, RunOutcome
 from stepdown.runner.task import Task
 from stepdown.runner.together import ProgressCallback, Stop, Together
 from stepdown.store import Store, check_shard
@@ -38,8 +40,12 @@ async def run_together(
     budget: Budget | None = None,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
+    batches: BatchClient | None = None,
 ) -> list[RunOutcome]:
     """Run tasks at once within one budget, and return what became of those that began, in the order of the tasks.
+
+    With `batches`, calls of models that have a batch API are sent and answered in batches: all that can be asked at
+    once, then all that follows from it, until everything is solved or the client is not to wait.
 
     The calls of all share each model's limit, earlier tasks first; a call that several want is made once. `progress`
     is told the counts of one run at a time. Raises as `run_task` does, once the others have kept what they began.
@@ -51,20 +57,57 @@ async def run_together(
         if task.shard is not None:
             check_shard(store, store.id_of(settings), task.shard)
     stop, outcomes = stop or Stop(), dict[int, RunOutcome]()
+    follow = progress or (lambda counts: None)
     for places in _rounds(tasks, store):
         if outcomes and stop.why is not None:
             break
-        calls = Calls(store, budget=budget)
-        follow = progress or (lambda counts: None)
-        runs = Together([tasks[at] for at in places], store, calls, stop, follow)
-        try:
-            with rare_collections():
-                await runs.work()
-        finally:
-            await calls.close()
-        begun = zip(places, runs.begun, strict=True)
-        outcomes |= {at: RunOutcome(live.run, live.counts, stop.why) for at, live in begun if live is not None}
+        some = [tasks[at] for at in places]
+        if batches is None:
+            begun = await _work(some, Calls(store, budget=budget), stop, follow)
+        else:
+            begun = await _work_in_batches(some, batches, budget, stop, follow)
+        outcomes |= {
+            at: RunOutcome(live.run, live.counts, stop.why)
+            for at, live in zip(places, begun, strict=True)
+            if live is not None
+        }
     return [outcomes[at] for at in sorted(outcomes)]
+
+
+async def _work(
+    tasks: Sequence[Task], calls: Calls, stop: Stop, progress: ProgressCallback
+) -> Sequence[LiveRun | None]:
+    """Solve what can be solved with these calls, which are closed, and return the run of each task."""
+    runs = Together(tasks, calls.store, calls, stop, progress)
+    try:
+        with rare_collections():
+            await runs.work()
+    finally:
+        await calls.close()
+    return runs.begun
+
+
+async def _work_in_batches(
+    tasks: Sequence[Task], client: BatchClient, budget: Budget | None, stop: Stop, progress: ProgressCallback
+) -> Sequence[LiveRun | None]:
+    """Solve what the store has the answers to and send what is wanted besides, again and again.
+
+    Each time what batches have brought meanwhile leads further: plans to solutions, one step of a method to the next.
+    """
+    while True:
+        calls = BatchCalls(client, budget)
+        begun = await _work(tasks, calls, stop, progress)
+        if stop.why is not None or not calls.wanted:
+            return begun
+        sent = await client.send(list(calls.wanted.values()), budget)
+        if not sent and not client.batches.all(only_open=True) and client.too_dear is not None:
+            stop(client.too_dear)
+        elif not client.waits:
+            stop(client.under_way())
+        else:
+            await client.wait(lambda: stop.why is not None)
+        if stop.why is not None:
+            return begun
 
 
 def _rounds(tasks: Sequence[Task], store: Store) -> list[list[int]]:

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from stepdown.errors import BudgetReached, Interrupted, StepdownError
-from stepdown.runner.calls import Calls
+from stepdown.errors import BatchUnderWay, BudgetReached, Interrupted, StepdownError
+from stepdown.runner.calls import Calls, Parked
 from stepdown.runner.live_run import LiveCounts, LiveRun, Place, models_of
 from stepdown.runner.task import Task
 from stepdown.store import Store
@@ -183,7 +183,9 @@ class Together:
     async def _keep(self, live: LiveRun, place: Place) -> None:
         try:
             rows = await live.solve(place)
-        except (BudgetReached, Interrupted) as why:
+        except Parked:
+            return
+        except (BudgetReached, BatchUnderWay, Interrupted) as why:
             self.stop(why)
             return
         await live.keep(rows)

@@ -3,6 +3,7 @@
 from stepdown.settings.options import Option, Share, arguments, check, options_of
 from stepdown.settings.run_settings import (
     FORM,
+    BatchSettings,
     BudgetSettings,
     EndpointSettings,
     GridSettings,
@@ -26,6 +27,7 @@ __all__ = [
     "DRAWN",
     "FORM",
     "PLANNING",
+    "BatchSettings",
     "BudgetSettings",
     "ChainSampling",
     "Drawing",

@@ -156,6 +156,26 @@ class RunBudgetSettings(BudgetSettings, frozen=True, kw_only=True):
     ] = False
 
 
+class BatchSettings(RunBudgetSettings, frozen=True, kw_only=True):
+    """What it may cost, or would, and whether calls are made in batches."""
+
+    batch: Annotated[
+        bool,
+        option(
+            "Ask by the providers' batch APIs, at half the price and within a day: all plans in one batch, all "
+            "solutions in the next (docs/batches.md).",
+            show_default=False,
+        ),
+    ] = False
+    leave: Annotated[
+        bool,
+        option(
+            "With --batch: send and exit; the same command, or `stepdown batches wait`, takes up the answers.",
+            show_default=False,
+        ),
+    ] = False
+
+
 class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How endpoints are asked."""
 

@@ -7,6 +7,7 @@ Readers page through traces by key, so a run of a million problems never lies in
 from typing import TYPE_CHECKING
 
 from stepdown.store.annotations import Annotation, annotate, annotations_by_trace, stored_annotations
+from stepdown.store.batches import Batch, BatchedCall, Batches, BatchLine
 from stepdown.store.call_claims import BEAT, Claim, Claims
 from stepdown.store.changes import ChangeKind, VerdictChange, VerdictChanges, verdict_changes
 from stepdown.store.connection import Locked
@@ -110,6 +111,10 @@ __all__ = [
     "WHERE",
     "AbandonedReply",
     "Annotation",
+    "Batch",
+    "BatchLine",
+    "BatchedCall",
+    "Batches",
     "ChangeKind",
     "Claim",
     "Claims",

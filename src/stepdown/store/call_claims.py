@@ -15,7 +15,8 @@ LEASE = 60.0  # seconds a claim holds unless it is renewed
 BEAT = 10.0
 
 _TAKE = """insert or ignore into claims (key, owner, expires, run, model, input, output)
-           select ?1, ?2, ?3, ?4, ?5, ?6, ?7 where not exists (select 1 from calls where key = ?1)"""
+           select ?1, ?2, ?3, ?4, ?5, ?6, ?7 where not exists (select 1 from calls where key = ?1)
+           and not exists (select 1 from batch_calls where key = ?1)"""
 _BOOK = """insert or ignore into calls (key, model, source, request, sample, reply, run, created)
            values (?, ?, '', ?, 0, ?, ?, ?)"""
 _NOTHING_ASKED = encode(((), GREEDY))
@@ -98,12 +99,19 @@ class Claims:
         """Hold all our claims for another `LEASE`."""
         self.store.db.execute("update claims set expires = ? where owner = ?", (time.time() + LEASE, self.owner))
 
-    def held(self, runs: Sequence[str]) -> list[tuple[bytes, str, int, int]]:
-        """Return (key, model, input, output) of every call under way that these runs pay for."""
+    def held(self, runs: Sequence[str]) -> list[tuple[bytes, str, int, int, int]]:
+        """Return (key, model, input, output, 1 if a batch has it) of every call under way that these runs pay for."""
         marks = ",".join("?" * len(runs))
         return self.store.db.execute(
-            f"select key, model, input, output from claims where run in ({marks})", runs
+            f"""select key, model, input, output, 0 from claims where run in ({marks})
+                union all select key, model, input, output, 1 from batch_calls where run in ({marks})""",
+            (*runs, *runs),
         ).fetchall()
+
+    def batch_of(self, key: bytes) -> str:
+        """Return the id of the batch that has this call under way, "" for none."""
+        found = self.store.db.execute("select batch from batch_calls where key = ?", (key,)).fetchone()
+        return str(found[0]) if found else ""
 
     def bury_all(self) -> None:
         """Give up the claims of everybody who is dead."""

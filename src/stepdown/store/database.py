@@ -276,12 +276,13 @@ class Database:
             f"""select rowid, model, json_type(reply, '$.usage') is null,
                        coalesce(json_extract(reply, '$.usage.input'), 0),
                        coalesce(json_extract(reply, '$.usage.output'), 0),
-                       coalesce(json_extract(reply, '$.usage.cached'), 0), length(request), length(reply)
+                       coalesce(json_extract(reply, '$.usage.cached'), 0),
+                       coalesce(json_extract(reply, '$.usage.batched'), 0), length(request), length(reply)
                 from calls where run in ({marks}) and rowid > ?""",
             (*runs, after),
         )
-        for path, model, unsaid, *counts, asked, answered in rows:
-            usage = Usage(*counts)
+        for path, model, unsaid, given, written, cached, batched, asked, answered in rows:
+            usage = Usage(given, written, cached, batched=batched)
             yield path, model, usage if usage.possible and not unsaid else Usage(asked, answered)
 
     # -- problems

@@ -140,6 +140,27 @@ def keep_the_teachers_queue(db: sqlite3.Connection) -> None:
     )
 
 
+def keep_batches(db: sqlite3.Connection) -> None:
+    """Schema 10: batches that a provider answers in its own time, and the calls in those that are under way.
+
+    A call is in `batch_calls` from before its batch is sent until it is answered, or never will be: like a claim, it
+    keeps others from asking, and counts in budgets at `input` and `output`, its most in tokens.
+    """
+    _all(
+        db,
+        """create table batches (id text primary key, model text not null, source text not null, remote text not null,
+           state text not null, note text not null, owner text not null, expires real not null, created real not null,
+           ended real, requests integer not null, calls integer not null, answered integer not null,
+           failed integer not null) without rowid""",
+        """create table batch_calls (key blob primary key, batch text not null, line integer not null,
+           place integer not null, model text not null, source text not null, request blob not null,
+           sample integer not null, run text not null, input integer not null, output integer not null)
+           without rowid""",
+        "create index batch_calls_by_line on batch_calls (batch, line, place)",
+        "create index batch_calls_of_run on batch_calls (run)",
+    )
+
+
 def _dropping(table: str, row: str) -> str:
     kinds = f"kind in ('{OF_TRACES}', '{OF_AUDIT}')" if table == "traces" else f"kind = '{OF_GRADES}' || {row}.grader"
     return f"delete from summaries where run = {row}.run and {kinds} and block = {row}.ordinal >> {BLOCK_BITS};"
@@ -161,6 +182,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     keep_lost_calls,
     keep_labels,
     keep_the_teachers_queue,
+    keep_batches,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 # From this schema on a file has all that is read; what came later is for those who write, or looked for first.
@@ -168,6 +190,7 @@ READABLE = 2
 LOST_SINCE = MIGRATIONS.index(keep_lost_calls) + 1
 LABELS_SINCE = MIGRATIONS.index(keep_labels) + 1
 QUEUE_SINCE = MIGRATIONS.index(keep_the_teachers_queue) + 1
+BATCHES_SINCE = MIGRATIONS.index(keep_batches) + 1
 SERVERS_SINCE = MIGRATIONS.index(keep_which_server_answered) + 1
 
 

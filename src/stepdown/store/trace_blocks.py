@@ -14,7 +14,7 @@ from stepdown.store.connection import MEND
 from stepdown.store.database import Database
 from stepdown.store.records import decode_call_entries, decode_plan, decode_problem, decode_reply
 from stepdown.store.schema import BLOCK_BITS
-from stepdown.types import GREEDY, Call, Kind, Role, Trace
+from stepdown.types import GREEDY, Call, Kind, Role, Trace, Usage
 
 _UNKNOWN = -1  # input tokens of a reply whose usage nobody knows
 
@@ -36,7 +36,10 @@ class Shape(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RoleCalls(msgspec.Struct, array_like=True):
-    """The calls of one role that its traces count, in their order, as columns; `model` holds places in `models`."""
+    """The calls of one role that its traces count, in their order, as columns; `model` holds places in `models`.
+
+    `batched` says which of them batches brought, and is empty where none did.
+    """
 
     role: Role
     models: list[str]
@@ -45,6 +48,7 @@ class RoleCalls(msgspec.Struct, array_like=True):
     output: bytes
     cached: bytes
     reasoning: bytes
+    batched: bytes = b""
 
 
 class TraceBlock(msgspec.Struct, array_like=True):
@@ -151,7 +155,12 @@ def _by_role(calls: Iterable[Call]) -> Iterable[RoleCalls]:
             output=packed("i", (0 if one is None else one.output for one in usages)),
             cached=packed("i", (0 if one is None else one.cached for one in usages)),
             reasoning=packed("q", (0 if one is None else one.reasoning for one in usages)),
+            batched=packed("b", (one.batched for one in usages if one)) if _batched(usages) else b"",
         )
+
+
+def _batched(usages: Sequence[Usage | None]) -> bool:
+    return all(usages) and any(one.batched for one in usages if one is not None)
 
 
 def _shape(trace: Trace, tokens: int) -> Shape:

@@ -49,10 +49,11 @@ def payments(run: Run, *, after: int, until: int) -> Iterator[PaidCalls]:
     rows = run.store.db.execute(
         """select model, json_type(reply, '$.usage') is null as unsaid, json_extract(reply, '$.usage.input'),
                   json_extract(reply, '$.usage.output'), json_extract(reply, '$.usage.cached'),
-                  json_extract(reply, '$.finish') is 'left', count(*)
-           from calls where run = ? and rowid > ? and rowid <= ? group by 1, 2, 3, 4, 5, 6""",
+                  coalesce(json_extract(reply, '$.usage.batched'), 0), json_extract(reply, '$.finish') is 'left',
+                  count(*)
+           from calls where run = ? and rowid > ? and rowid <= ? group by 1, 2, 3, 4, 5, 6, 7""",
         (run.id, after, until),
     )
-    for model, unsaid, given, written, cached, left, calls in rows:
-        usage = None if unsaid else Usage(given or 0, written or 0, cached or 0)
+    for model, unsaid, given, written, cached, batched, left, calls in rows:
+        usage = None if unsaid else Usage(given or 0, written or 0, cached or 0, batched=batched)
         yield PaidCalls(model, usage if usage and usage.possible else None, calls, bool(left))

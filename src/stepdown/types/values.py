@@ -98,12 +98,16 @@ Messages = tuple[Message, ...]
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Tokens of one reply; the endpoint had `cached` of the `input`, and `reasoning` of the `output` is hidden."""
+    """Tokens of one reply; the endpoint had `cached` of the `input`, and `reasoning` of the `output` is hidden.
+
+    `batched` is 1 where a batch brought the reply, at the price of batches; in a sum it counts such replies.
+    """
 
     input: int = 0
     output: int = 0
     cached: int = 0
     reasoning: int = 0
+    batched: int = 0
 
     @property
     def possible(self) -> bool:

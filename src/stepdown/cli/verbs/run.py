@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from msgspec import structs
 
+from stepdown.cli.batch_clients import batch_client_of
 from stepdown.cli.console.review_prompt import ReviewPrompt
 from stepdown.cli.console.terminal import report, say, show_json
 from stepdown.cli.estimates import show_estimates
@@ -22,10 +23,10 @@ from stepdown.cli.unused_options import refuse
 from stepdown.cli.work_options import Jobs
 from stepdown.errors import blaming
 from stepdown.settings import (
+    BatchSettings,
     EndpointSettings,
     GridSettings,
     ProblemSettings,
-    RunBudgetSettings,
     RunSampling,
     ShardSettings,
 )
@@ -52,7 +53,7 @@ class RunWork:
 
 
 GRID = GridSettings()
-PROBLEMS, SAMPLING, MONEY, SHARD = ProblemSettings(), RunSampling(), RunBudgetSettings(), ShardSettings()
+PROBLEMS, SAMPLING, MONEY, SHARD = ProblemSettings(), RunSampling(), BatchSettings(), ShardSettings()
 ENDPOINT, OUTPUT, WORKING = EndpointSettings(), RunOutputOptions(), RunWork()
 
 
@@ -65,7 +66,7 @@ def run(
     problems: ProblemSettings = PROBLEMS,
     shard: ShardSettings = SHARD,
     sampling: RunSampling = SAMPLING,
-    spend: RunBudgetSettings = MONEY,
+    spend: BatchSettings = MONEY,
     endpoint: EndpointSettings = ENDPOINT,
     output: RunOutputOptions = OUTPUT,
     work: RunWork = WORKING,
@@ -80,6 +81,8 @@ def run(
     """
     if work.review and work.jobs > 1:
         refuse(["--jobs"], "a person decides on one plan after another", "leave it out")
+    if spend.batch and (work.review or work.jobs > 1):
+        refuse(["--batch"], "it sends all at once and waits", "leave --review and --jobs out")
     part = shard.chosen
     with blaming("DATASET"):
         chosen = load_chosen(problems, dataset)
@@ -88,16 +91,17 @@ def run(
         tasks = [structs.replace(task, shard=part) for task in tasks_of(chosen, grid, sampling, players)]
         reviewer = ReviewPrompt(store) if work.review else None
         held = reviewer.reviewed(tasks) if reviewer else tasks
+        client = batch_client_of(spend, tasks, store)
         if spend.estimate:
             ids = [store.id_of(task.settings()) for task in held]
-            return show_estimates(tasks, store, spend, as_json=output.json, runs=ids)
+            return show_estimates(tasks, store, spend, as_json=output.json, runs=ids, client=client)
         order = PartOrder(
             store=store.path, dataset=dataset, problems=problems, grid=grid, sampling=sampling, shard=part,
             money=spend, endpoint=endpoint, known=chosen.known,
         )  # fmt: skip
         parts = cut(order, work.jobs, players) if work.jobs > 1 else None
         labels = structs.replace(output.labels(store), studies=cited_study())
-        session = Session(held, players, spend, reviewer=reviewer, parts=parts, labels=labels)
+        session = Session(held, players, spend, reviewer=reviewer, parts=parts, labels=labels, client=client)
         session.work()
         return finish(session, as_json=output.json)
 

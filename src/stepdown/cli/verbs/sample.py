@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from msgspec import Struct, structs
 
+from stepdown.cli.batch_clients import batch_client_of
 from stepdown.cli.console.terminal import say
 from stepdown.cli.corpus_summaries import show_corpus
 from stepdown.cli.estimates import show_estimates
@@ -26,10 +27,10 @@ from stepdown.problems import Problems
 from stepdown.prompts import load_demonstrations
 from stepdown.runner import Task
 from stepdown.settings import (
+    BatchSettings,
     ChainSampling,
     EndpointSettings,
     ProblemSettings,
-    RunBudgetSettings,
     ShardSettings,
 )
 from stepdown.training import CHAINS, GOLD, check_allowed, refuse_tests, sampling_task, write_chains, write_gold
@@ -77,7 +78,7 @@ class ChainOptions:
     allow: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
 
 
-DRAWS, PROBLEMS, MONEY, SHARD = ChainSampling(), ProblemSettings(), RunBudgetSettings(), ShardSettings()
+DRAWS, PROBLEMS, MONEY, SHARD = ChainSampling(), ProblemSettings(), BatchSettings(), ShardSettings()
 ENDPOINT, OUTPUT = EndpointSettings(), OutputOptions()
 
 
@@ -90,7 +91,7 @@ def sample(
     draws: ChainSampling = DRAWS,
     problems: ProblemSettings = PROBLEMS,
     shard: ShardSettings = SHARD,
-    spend: RunBudgetSettings = MONEY,
+    spend: BatchSettings = MONEY,
     endpoint: EndpointSettings = ENDPOINT,
     output: OutputOptions = OUTPUT,
 ) -> int:
@@ -133,9 +134,10 @@ def sample(
         task = structs.replace(task, shard=part)
         task.check()
         refuse_tests(chosen.dataset, chosen, allow=options.allow, store=store)
+        client = batch_client_of(spend, [task], store)
         if spend.estimate:
-            return show_estimates([task], store, spend, as_json=output.json)
-        return _sample(task, Session([task], players, spend), options, as_json=output.json)
+            return show_estimates([task], store, spend, as_json=output.json, client=client)
+        return _sample(task, Session([task], players, spend, client=client), options, as_json=output.json)
 
 
 def check_gold(options: ChainOptions, settings: Sequence[Struct], output: OutputOptions) -> None:

@@ -97,15 +97,19 @@ def open_session(endpoint: Endpoint, timeout: float, *, direct: bool = True) -> 
         from stepdown.models.http.direct import DirectSession
 
         return DirectSession(headers, timeout=timeout, connect=CONNECT_TIMEOUT, idle=IDLE_TIMEOUT)
+    return _Session(open_client(endpoint, timeout), proxy)
+
+
+def open_client(endpoint: Endpoint, timeout: float) -> "ClientSession":
+    """Return aiohttp's session for an endpoint, which a proxy has to be named to at each request."""
     import aiohttp
 
-    session = aiohttp.ClientSession(
+    return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_TIMEOUT),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT),
-        headers=headers,
+        headers=_headers(endpoint),
     )
-    return _Session(session, proxy)
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:

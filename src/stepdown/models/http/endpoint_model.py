@@ -70,6 +70,11 @@ class EndpointModel:
         return f"ChatModel(name={self.name!r}, source={self.endpoint.source!r})"
 
     @property
+    def asks_logprobs(self) -> bool:
+        """Whether log-probabilities are asked for."""
+        return self._logprobs
+
+    @property
     def width(self) -> int:
         """How many calls the endpoint may have at once now."""
         return self.limits.width

@@ -14,8 +14,9 @@ from stepdown.models.http.form_refusals import form_failure
 from stepdown.models.http.http_errors import find_refused_field, quote, read_error, read_failure
 from stepdown.models.http.limits import RetryableError
 from stepdown.models.http.lost_replies import report_break, report_loss
-from stepdown.models.http.replies import texts_of
+from stepdown.models.http.replies import read_replies, texts_of
 from stepdown.models.http.streaming import Events, StreamedReply
+from stepdown.types import Reply
 
 _STARTS = (b"data:", b"event:", b":")
 
@@ -136,3 +137,10 @@ def close_stream(endpoint: Endpoint, reply: StreamedReply, headers: Mapping[str,
     if read_finish(choice.finish) == "broken":
         raise CallFailed(f"{name} was broken off (`{quote(endpoint, str(choice.finish))}`)", "ask again")
     return answer
+
+
+def read_batched(endpoint: Endpoint, raw: bytes, request: CompletionRequest) -> list[Reply]:
+    """Return the replies in the answer to a request of a batch. Raises as `read_answer` does."""
+    with reading_answer("a reply"):
+        answer, _ = read_answer(endpoint, raw, {}, request, None)
+        return read_replies(answer, endpoint.model, 0.0, request.sampling, request.n)

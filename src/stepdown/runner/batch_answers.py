@@ -1,0 +1,151 @@
+"""The answers of one batch: read as an endpoint's are, stored a page at a time, and what failed judged."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from stepdown.errors import CallFailed, StepdownError
+from stepdown.models.http import (
+    BatchAnswer,
+    BatchApi,
+    FieldRefused,
+    LostReply,
+    RetryableError,
+    losses_to,
+    read_api_error,
+    read_batched,
+    read_refusal,
+)
+from stepdown.runner.batch_parts import asked
+from stepdown.runner.budget import Budget
+from stepdown.runner.payment import storable, storable_text
+from stepdown.store import AbandonedReply, Batch, BatchedCall, Batches, BatchLine, StoredCall, unfindable_key
+from stepdown.types import Reply, Usage
+
+_PAGE = 200
+# So often a call is asked again that failed in passing, or that its batch did not come to.
+_MOST_TRIES = 4
+
+
+class BatchOutcomes:
+    """What became of calls in the batches that one command has taken up; `batches` has all of the store.
+
+    `bought` are the keys of the calls that were answered and `bought_for` their number by run, `failures` what became
+    of others for good, `tries` how often each was asked. `refused` are the fields that endpoints refuse, by model. The
+    `budget` is told what was paid.
+    """
+
+    def __init__(self, batches: Batches) -> None:
+        self.batches = batches
+        self.budget: Budget | None = None
+        self.bought: set[bytes] = set()
+        self.bought_for: Counter[str] = Counter()
+        self.failures: dict[bytes, StepdownError] = {}
+        self.tries: Counter[bytes] = Counter()
+        self.refused: dict[str, frozenset[str]] = {}
+
+    def refused_by(self, model: str) -> frozenset[str]:
+        """Return the fields that a model's endpoint refuses."""
+        return self.refused.get(model, frozenset())
+
+
+class Answers:
+    """What comes of a batch. Only what the store still has of it is taken: the rest was taken before."""
+
+    def __init__(self, outcomes: BatchOutcomes, batch: Batch, api: BatchApi) -> None:
+        self._outcomes, self._batch, self._api = outcomes, batch, api
+        self._open = {f"{batch.id}-{line.number}": line for line in outcomes.batches.lines(batch.id)}
+        self._stored: list[StoredCall] = []
+        self._keys: list[bytes] = []
+        self._failed = 0
+
+    async def read(self, answers: AsyncIterator[BatchAnswer]) -> int:
+        """Store all answers there are and return how many requests were answered, those of earlier looks too."""
+        whole = 0
+        async for answer in answers:
+            whole += answer.status == 200 and answer.name.startswith(f"{self._batch.id}-")
+            line = self._open.pop(answer.name, None)
+            if line is not None and answer.status:
+                self._take(line, answer)
+            elif line is not None:
+                self._open[answer.name] = line
+            if len(self._keys) >= _PAGE:
+                self._flush()
+        self._flush()
+        return whole
+
+    def count_unanswered(self) -> None:
+        """Count a try for what the batch did not come to."""
+        for line in self._open.values():
+            for call in line.calls:
+                self._retry(call, RetryableError(f"batch `{self._batch.id}` did not come to it"))
+
+    def _take(self, line: BatchLine, answer: BatchAnswer) -> None:
+        outcomes, first = self._outcomes, line.calls[0]
+        request = asked(line, self._api, outcomes.refused_by(first.model))
+        try:
+            if answer.status != 200:
+                raise read_refusal(self._api.endpoint, answer.status, {}, read_api_error(answer.body), request)
+            with losses_to(lambda lost: self._lose(first, lost)):
+                replies = read_batched(self._api.endpoint, answer.body, request)
+        except FieldRefused as refused:
+            outcomes.refused[first.model] = outcomes.refused_by(first.model) | {refused.field}
+            self._fail(line, RetryableError(refused.field))
+        except (RetryableError, StepdownError) as failure:
+            self._fail(line, failure)
+        else:
+            for call, reply in zip(line.calls, replies, strict=False):
+                self._keep(call, reply)
+            for call in line.calls[len(replies) :]:
+                self._free(call, RetryableError("fewer choices than asked for"))
+
+    def _keep(self, call: BatchedCall, reply: Reply) -> None:
+        outcomes = self._outcomes
+        usage = msgspec.structs.replace(reply.usage, batched=1) if reply.usage else None
+        reply = storable(msgspec.structs.replace(reply, usage=usage))
+        self._stored.append(_stored(call, call.key, reply))
+        self._keys.append(call.key)
+        outcomes.bought.add(call.key)
+        outcomes.bought_for[call.run] += 1
+        if outcomes.budget is not None:
+            outcomes.budget.add(call.model, usage or Usage(call.input, call.output, batched=1), call.run)
+
+    def _lose(self, call: BatchedCall, lost: LostReply) -> None:
+        """Pay for an answer that gave no reply."""
+        used = lost.usage or Usage(call.input, call.output)
+        usage = msgspec.structs.replace(used, batched=1)
+        reply = AbandonedReply(storable_text(lost.text), call.model, usage)
+        self._stored.append(_stored(call, unfindable_key(), reply))
+        if self._outcomes.budget is not None:
+            self._outcomes.budget.add(call.model, usage, call.run)
+
+    def _fail(self, line: BatchLine, failure: RetryableError | StepdownError) -> None:
+        for call in line.calls:
+            self._free(call, failure)
+
+    def _free(self, call: BatchedCall, failure: RetryableError | StepdownError) -> None:
+        """Take a call without an answer out of the batch, to be asked again where that may help."""
+        self._keys.append(call.key)
+        self._failed += 1
+        if isinstance(failure, StepdownError):
+            self._outcomes.failures[call.key] = failure
+        else:
+            self._retry(call, failure)
+
+    def _retry(self, call: BatchedCall, fault: RetryableError) -> None:
+        """Let a call be asked again, alone, unless that was done often enough."""
+        tries = self._outcomes.tries
+        tries[call.key] += 1
+        if tries[call.key] >= _MOST_TRIES:
+            what = f"`{call.model}` gave no usable reply in {tries[call.key]} batches; the last: {fault.reason}"
+            self._outcomes.failures[call.key] = CallFailed(what, "the same command asks again")
+
+    def _flush(self) -> None:
+        if self._keys or self._stored:
+            self._outcomes.batches.keep(self._batch.id, self._stored, self._keys, self._failed)
+        self._stored, self._keys, self._failed = [], [], 0
+
+
+def _stored(call: BatchedCall, key: bytes, reply: Reply | AbandonedReply) -> StoredCall:
+    return StoredCall(key, call.model, call.source, call.messages, call.sampling, call.sample, reply, call.run)

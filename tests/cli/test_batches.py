@@ -1,0 +1,127 @@
+"""Calls by batch APIs: half the price, nothing lost, nothing bought twice."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch_server import ENDINGS, BatchServer, batch_server
+from command_line import write_sums
+from stepdown.cli import main
+from stepdown.runner import batch_client
+from stepdown.store import Store
+
+NAMES = ["--method", "tot", "--student", "openai-api/lab/student", "--teacher", "openai-api/lab/teacher"]
+PRICES = (
+    '{"openai-api/lab/student": {"input": 10, "output": 100}, "openai-api/lab/teacher": {"input": 10, "output": 100}}'
+)
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchServer]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(batch_client, "PAUSES", (0.01,))
+    write_sums(7)
+    Path("prices.json").write_text(PRICES)
+    with batch_server() as server:
+        monkeypatch.setenv("LAB_BASE_URL", server.url)
+        yield server
+
+
+def run(*more: str) -> int:
+    return main(["run", "sums.jsonl", *NAMES, "--prices", "prices.json", *more])
+
+
+def batched(*more: str) -> int:
+    return run("--batch", *more)
+
+
+def paid() -> tuple[int, int]:
+    """Return the tokens that the store says were paid, of batches alone."""
+    with Store("stepdown.sqlite", reading=True) as store:
+        usages = [usage for _, usage in store.paid([run.id for run in store.runs()])]
+    assert all(usage.batched == 1 for usage in usages)
+    return sum(one.input for one in usages), sum(one.output for one in usages)
+
+
+def rows(*words: str, capsys: Any) -> list[dict[str, Any]]:
+    capsys.readouterr()
+    assert main([*words, "--json"]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_plans_are_one_batch_and_solutions_the_next(server: BatchServer) -> None:
+    assert batched() == 0
+    assert [len(held.lines) for held in server.batches.values()] == [7, 7] and not server.direct
+    assert set(server.billed.values()) == {1} and paid() == tuple(server.tokens)
+
+
+def test_it_costs_half_to_the_cent_and_a_direct_run_finds_its_calls(server: BatchServer, capsys: Any) -> None:
+    assert batched() == 0 and run() == 0 and not server.direct
+    [found] = rows("report", "--prices", "prices.json", capsys=capsys)
+    given, written = server.tokens
+    assert found["rows"][0]["cost"] == pytest.approx((given * 10 + written * 100) / 1e6 / 2, abs=1e-12)
+
+
+def test_a_grid_and_its_shared_calls_go_together(server: BatchServer) -> None:
+    assert batched("--method", "cot") == 0
+    assert [len(held.lines) for held in server.batches.values()] == [7, 7, 7] and set(server.billed.values()) == {1}
+
+
+def test_draws_of_a_prompt_are_one_request(server: BatchServer) -> None:
+    assert batched("--samples", "3", "--temperature", "0.7") == 0
+    assert [held.lines[0][1].get("n", 1) for held in server.batches.values()] == [1, 3]
+
+
+def test_what_was_left_is_taken_up_by_the_same_command(server: BatchServer, capsys: Any) -> None:
+    assert batched("--leave") == 6 and "the same command goes on" in capsys.readouterr().err
+    [row] = rows("batches", capsys=capsys)
+    assert (row["state"], row["calls"], row["answered"]) == ("sent", 7, 0)
+    assert batched("--leave") == 6 and len(server.batches) == 1, "nothing is sent twice"
+    assert main(["batches", "wait"]) == 0 and batched() == 0
+    assert len(server.batches) == 2 and set(server.billed.values()) == {1}
+
+
+def test_who_asks_directly_is_told_that_a_batch_has_it(server: BatchServer, capsys: Any) -> None:
+    assert batched("--leave") == 6 and run() == 6
+    assert "batches wait" in capsys.readouterr().err and not server.direct
+    assert main(["batches", "collect"]) == 0 and run() == 0
+    assert len(server.direct) == 7 and set(server.billed.values()) == {1}
+
+
+@pytest.mark.slow
+def test_however_batches_end_every_answer_is_kept_and_none_bought_twice(server: BatchServer) -> None:
+    write_sums(60)
+    server.endings, server.drops, server.busy = list(ENDINGS), 1, 2
+    assert batched() == 1, "what was refused for good is a failed trace"
+    assert all(server.ended[ending] for ending in ENDINGS) and not server.direct
+    assert set(server.billed.values()) == {1} and paid() == tuple(server.tokens)
+    assert run() == 0, "refused once, answered at once"
+    assert set(server.billed.values()) == {1} and 0 < len(server.direct) < 60
+
+
+def test_a_cancelled_batch_keeps_what_it_answered(server: BatchServer, capsys: Any) -> None:
+    server.seconds = 60
+    assert batched("--leave") == 6
+    [row] = rows("batches", capsys=capsys)
+    assert main(["batches", "cancel", row["batch"]]) == 0
+    [row] = rows("batches", capsys=capsys)
+    assert (row["state"], row["note"], row["answered"]) == ("ended", "cancelled", 4)
+    server.seconds = 0
+    assert batched() == 0 and set(server.billed.values()) == {1}
+
+
+def test_a_budget_is_kept_at_the_prices_of_batches(server: BatchServer, capsys: Any) -> None:
+    [row] = rows("run", "sums.jsonl", *NAMES, "--prices", "prices.json", "--batch", "--estimate", capsys=capsys)
+    [full] = rows("run", "sums.jsonl", *NAMES, "--prices", "prices.json", "--estimate", capsys=capsys)
+    assert row["cost"] == pytest.approx(full["cost"] / 2)
+    assert batched("--budget", "0.01") == 3 and not server.batches
+    assert batched("--budget", "0.2") == 0, "what was answered for less than its most makes room for the next"
+    assert [len(held.lines) for held in server.batches.values()][:2] == [3, 3]
+
+
+def test_a_model_without_a_batch_api_is_refused_by_name(server: BatchServer, capsys: Any) -> None:
+    assert main(["run", "sums.jsonl", "--student", "ollama/m", "--method", "direct", "--batch"]) == 2
+    assert "`ollama/m`: no batch API" in capsys.readouterr().err and main(["batches", "wait", "b1"]) == 2

@@ -1,0 +1,288 @@
+"""A real server of batch APIs (OpenAI's, Anthropic's, Gemini's) with a fast clock, which bills and fails on demand."""
+
+import asyncio
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from aiohttp import web
+
+from command_line import speak
+
+Body = dict[str, Any]
+# How a batch ends, in the order in which batches come; "" is well.
+ENDINGS = ("crowded", "expired", "cancelled", "500-lines", "400-lines", "late-file", "twice", "shuffled", "cut-file")
+
+
+class Held:
+    """A batch: its requests by name, how it is to end, and when it is over."""
+
+    def __init__(self, remote: str, mark: str, lines: list[tuple[str, Body]], ending: str, seconds: float) -> None:
+        self.remote, self.mark, self.lines, self.ending = remote, mark, lines, ending
+        self.created, self.over_at = time.time(), time.monotonic() + seconds
+        self.answers: list[tuple[str, int, Body]] | None = None
+        self.looks = 0
+        self.status = "in_progress"
+
+
+class BatchServer:
+    """Answers batches after `seconds`; `billed` counts what was paid, by what was asked, `dollars` what it cost.
+
+    `endings` are those of the next batches, `drops` how many creations of a batch are done and their answers lost,
+    `busy` how many requests get a 503. `plans` and words are `speak`'s.
+    """
+
+    def __init__(
+        self, *, seconds: float = 0.0, endings: Sequence[str] = (), say: Callable[[Body], str] = speak
+    ) -> None:
+        self.seconds, self.endings, self.say = seconds, list(endings), say
+        self.drops = self.busy = 0
+        self.files: dict[str, bytes] = {}
+        self.batches: dict[str, Held] = {}
+        self.billed: Counter[str] = Counter()
+        self.tokens = [0, 0]
+        self.direct: list[Body] = []
+        self.ended: Counter[str] = Counter()
+        self.url = ""
+
+    # -- work
+
+    def answer(self, body: Body, dialect: str) -> Body:
+        """Answer a request and bill it."""
+        self.billed[json.dumps(body, sort_keys=True)] += 1
+        turns = body.get("messages") or [
+            {"content": "".join(part["text"] for part in one["parts"])} for one in body["contents"]
+        ]
+        text = self.say({"model": body.get("model", "student"), "messages": turns})
+        number = body.get("n", 1)
+        given, written = sum(len(str(one["content"]).split()) for one in turns), len(text.split()) * number
+        self.tokens[0] += given
+        self.tokens[1] += written
+        if dialect == "anthropic":
+            content = [{"type": "text", "text": text}]
+            usage = {"input_tokens": given, "output_tokens": written}
+            return {"type": "message", "model": "m", "content": content, "stop_reason": "end_turn", "usage": usage}
+        if dialect == "gemini":
+            counts = {"promptTokenCount": given, "candidatesTokenCount": written, "totalTokenCount": given + written}
+            candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP"}
+            return {"candidates": [candidate], "usageMetadata": counts}
+        message = {"role": "assistant", "content": text}
+        choices = [{"index": at, "message": message, "finish_reason": "stop"} for at in range(number)]
+        return {"choices": choices, "usage": {"prompt_tokens": given, "completion_tokens": written}}
+
+    def begin(self, mark: str, lines: list[tuple[str, Body]]) -> Held:
+        """Take a batch."""
+        ending = self.endings.pop(0) if self.endings else ""
+        held = Held(f"batch_{len(self.batches)}", mark, lines, ending, self.seconds)
+        self.batches[held.remote] = held
+        return held
+
+    def work(self, held: Held, dialect: str) -> Held:
+        """Bring a batch to where it is by now."""
+        held.looks += 1
+        if held.answers is None and (time.monotonic() >= held.over_at or held.status == "cancelling"):
+            self.ended[held.ending] += 1
+            held.answers = list(self._work(held, dialect))
+        return held
+
+    def _work(self, held: Held, dialect: str) -> Iterator[tuple[str, int, Body]]:
+        stopped = held.ending in {"expired", "cancelled"} or held.status == "cancelling"
+        held.status = "failed" if held.ending == "crowded" else held.ending if stopped and held.ending else "completed"
+        held.status = "cancelled" if stopped and not held.ending else held.status
+        if held.ending == "crowded":
+            return
+        done = (len(held.lines) + 1) // 2 if stopped else len(held.lines)
+        for at, (name, body) in enumerate(held.lines):
+            if at >= done:
+                yield name, 0, {"code": f"batch_{held.status}", "message": "not worked on"}
+            elif held.ending in {"500-lines", "400-lines"} and at % 3 == 0:
+                status = int(held.ending[:3])
+                yield name, status, {"error": {"message": "the server had an error" if status == 500 else "no"}}
+            else:
+                yield name, 200, self.answer(body, dialect)
+
+    # -- OpenAI
+
+    async def files_post(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        file: Any = form["file"]
+        name = f"file-{len(self.files)}"
+        self.files[name] = file.file.read()
+        return web.json_response({"id": name})
+
+    async def batches_post(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        lines = [json.loads(line) for line in self.files[asked["input_file_id"]].splitlines() if line.strip()]
+        held = self.begin(asked["metadata"]["stepdown"], [(one["custom_id"], one["body"]) for one in lines])
+        return self._created(request, self._openai(held))
+
+    def _created(self, request: web.Request, value: Body) -> web.Response:
+        if self.drops:
+            self.drops -= 1
+            assert request.transport is not None, "a request under way has a transport"
+            request.transport.close()
+        return web.json_response(value)
+
+    def _openai(self, held: Held) -> Body:
+        answers = held.answers or []
+        late = held.ending == "late-file" and held.looks < 4
+        counts = {"total": len(held.lines), "completed": sum(one[1] == 200 for one in answers)}
+        errors = [{"code": "token_limit_exceeded", "message": "Enqueued token limit reached for m"}]
+        return {
+            "id": held.remote, "status": held.status, "created_at": int(held.created),
+            "metadata": {"stepdown": held.mark},
+            "request_counts": counts | {"failed": sum(one[1] not in (0, 200) for one in answers)},
+            "output_file_id": f"out-{held.remote}" if answers and not late else None,
+            "error_file_id": f"err-{held.remote}" if answers and not late else None,
+            "errors": {"data": errors} if held.status == "failed" else None,
+        }  # fmt: skip
+
+    async def batches_list(self, request: web.Request) -> web.Response:
+        found = [self._openai(held) for held in reversed(self.batches.values())]
+        return web.json_response({"data": found, "has_more": False})
+
+    async def batch_get(self, request: web.Request) -> web.Response:
+        held = self.batches.get(request.match_info["batch"])
+        if held is None:
+            return web.json_response({"error": {"message": "no such batch"}}, status=404)
+        return web.json_response(self._openai(self.work(held, "openai")))
+
+    async def batch_cancel(self, request: web.Request) -> web.Response:
+        held = self.batches[request.match_info["batch"]]
+        held.status = "cancelling" if held.answers is None else held.status
+        return web.json_response(self._openai(held))
+
+    async def file_get(self, request: web.Request) -> web.Response:
+        kind, _, remote = request.match_info["file"].partition("-")
+        held = self.batches[remote]
+        lines = []
+        for name, status, body in held.answers or []:
+            if (status == 200) == (kind == "out"):
+                response = {"status_code": status, "body": body} if status else None
+                lines.append({"custom_id": name, "response": response, "error": None if status else body})
+        if held.ending == "shuffled":
+            lines.reverse()
+        lines += lines[:1] if held.ending == "twice" else []
+        content = "".join(json.dumps(one) + "\n" for one in lines).encode()
+        if held.ending == "cut-file" and kind == "out" and held.looks < 4:
+            content = content[: len(content) // 2]
+        return web.Response(body=content, content_type="application/jsonl")
+
+    async def chat(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.direct.append(body)
+        return web.json_response(self.answer(body, "openai"))
+
+    # -- Anthropic
+
+    async def messages_post(self, request: web.Request) -> web.Response:
+        asked = (await request.json())["requests"]
+        held = self.begin("", [(one["custom_id"], one["params"]) for one in asked])
+        return self._created(request, self._anthropic(held))
+
+    def _anthropic(self, held: Held) -> Body:
+        statuses = Counter({200: "succeeded", 0: "expired"}.get(one[1], "errored") for one in held.answers or [])
+        open_lines = 0 if held.answers is not None else len(held.lines)
+        created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(held.created))
+        status = "ended" if held.answers is not None else held.status
+        counts = {"processing": open_lines, **statuses}
+        return {"id": held.remote, "processing_status": status, "created_at": created, "request_counts": counts}
+
+    async def messages_list(self, request: web.Request) -> web.Response:
+        found = [self._anthropic(self.work(held, "anthropic")) for held in reversed(self.batches.values())]
+        return web.json_response({"data": found, "has_more": False})
+
+    async def messages_get(self, request: web.Request) -> web.Response:
+        return web.json_response(self._anthropic(self.work(self.batches[request.match_info["batch"]], "anthropic")))
+
+    async def messages_results(self, request: web.Request) -> web.Response:
+        lines = []
+        for name, status, body in self.batches[request.match_info["batch"]].answers or []:
+            kind = {200: "succeeded", 0: "expired"}.get(status, "errored")
+            result: Body = {"type": kind} | ({"message": body} if status == 200 else {"error": body} if status else {})
+            lines.append(json.dumps({"custom_id": name, "result": result}))
+        return web.Response(text="\n".join(lines))
+
+    # -- Gemini
+
+    async def gemini_post(self, request: web.Request) -> web.Response:
+        asked = (await request.json())["batch"]
+        lines = [(one["metadata"]["key"], one["request"]) for one in asked["inputConfig"]["requests"]["requests"]]
+        return self._created(request, self._gemini(self.begin(asked["displayName"], lines)))
+
+    def _gemini(self, held: Held) -> Body:
+        state = {"in_progress": "RUNNING", "completed": "SUCCEEDED"}.get(held.status, held.status.upper())
+        done = [one for one in held.answers or [] if one[1]]
+        listed = [
+            {"metadata": {"key": name}} | ({"response": body} if status == 200 else body) for name, status, body in done
+        ]
+        stats = {"successfulRequestCount": str(sum(one[1] == 200 for one in done))}
+        about = {"state": f"BATCH_STATE_{state}", "displayName": held.mark, "batchStats": stats}
+        response = {"response": {"inlinedResponses": {"inlinedResponses": listed}}} if held.answers is not None else {}
+        return {"name": f"batches/{held.remote}", "metadata": about, "done": held.answers is not None, **response}
+
+    async def gemini_list(self, request: web.Request) -> web.Response:
+        return web.json_response({"operations": [self._gemini(held) for held in self.batches.values()]})
+
+    async def gemini_get(self, request: web.Request) -> web.Response:
+        return web.json_response(self._gemini(self.work(self.batches[request.match_info["batch"]], "gemini")))
+
+    # -- serving
+
+    @web.middleware
+    async def _busy(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if self.busy:
+            self.busy -= 1
+            return web.json_response({"error": {"message": "overloaded"}}, status=503)
+        answer: web.StreamResponse = await handler(request)
+        return answer
+
+    def app(self) -> web.Application:
+        app = web.Application(middlewares=[self._busy], client_max_size=1 << 28)
+        app.router.add_post("/v1/files", self.files_post)
+        app.router.add_get("/v1/files/{file}/content", self.file_get)
+        app.router.add_post("/v1/batches", self.batches_post)
+        app.router.add_get("/v1/batches", self.batches_list)
+        app.router.add_get("/v1/batches/{batch}", self.batch_get)
+        app.router.add_post("/v1/batches/{batch}/cancel", self.batch_cancel)
+        app.router.add_post("/v1/chat/completions", self.chat)
+        app.router.add_post("/v1/messages/batches", self.messages_post)
+        app.router.add_get("/v1/messages/batches", self.messages_list)
+        app.router.add_get("/v1/messages/batches/{batch}", self.messages_get)
+        app.router.add_get("/v1/messages/batches/{batch}/results", self.messages_results)
+        app.router.add_post("/v1/models/{model}", self.gemini_post)
+        app.router.add_get("/v1/batches/batches/{batch}", self.gemini_get)
+        return app
+
+
+@contextmanager
+def batch_server(**options: Any) -> Iterator[BatchServer]:
+    """Serve in a thread of its own; `url` is an OpenAI base address."""
+    server, begun, loop = BatchServer(**options), threading.Event(), asyncio.new_event_loop()
+    over = asyncio.Event()
+
+    async def run() -> None:
+        runner = web.AppRunner(server.app(), access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        assert site._server is not None, "it listens"
+        port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+        server.url = f"http://127.0.0.1:{port}/v1"
+        begun.set()
+        await over.wait()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
+    thread.start()
+    assert begun.wait(10), "the server begins"
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join(10)
+        loop.close()
