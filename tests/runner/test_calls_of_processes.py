@@ -165,7 +165,7 @@ def test_the_first_draw_of_a_request_carries_what_all_may_use(store: Store) -> N
     keys = [bytes([n]) * 16 for n in range(3)]
     with store.writing():
         claims.take([Claim(key, "run", "m") for key in keys], BOUND)
-    assert sorted(bound for *_, bound in claims.held(["run"])) == [0, 0, 300]
+    assert sorted(bound for *_, bound, _ in claims.held(["run"])) == [0, 0, 300]
 
 
 def test_a_renewed_claim_holds_longer(store: Store) -> None:
