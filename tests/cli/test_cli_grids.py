@@ -95,3 +95,24 @@ def test_models_that_a_card_computes_are_named(store: Store, capsys: pytest.Capt
         players.loaded[name] = EmbeddedModel(name, Path, engine="transformers", digest="0" * 64, device=device)
     players.fetch()
     assert capsys.readouterr().err.splitlines() == ["students/a: transformers on cuda, bfloat16"]
+
+
+def test_a_grid_ends_where_its_comparison_is_decided_and_says_so(
+    server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_sums(80)
+    server.speak = lambda body: "Answer: -1" if body["model"] == "other" else speak(body)
+    until = (*DIRECT, *OTHER, *STUDENT, "--until", "decided", "--margin", "20")
+    assert run(*until) == 0
+    assert "decided, they differ" in capsys.readouterr().out and len(server.bodies) < 80
+    assert run(*until, "--json") == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert '"outcome":"different"' in last.replace(" ", "")
+
+
+@pytest.mark.parametrize("words", [["--until", "decided"], ["--margin", "3"], ["--until", "decided", "--shard", "1/2"]])
+def test_what_decides_nothing_is_refused_before_any_call(
+    server: FaultyServer, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*DIRECT, *STUDENT, *words) == 2
+    assert "hint:" in capsys.readouterr().err and not server.bodies

@@ -8,6 +8,7 @@ from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import show
 from stepdown.reports import ROLES, ReportRow
 from stepdown.runner import Contamination, LiveCounts
+from stepdown.store import StoppedComparison
 from stepdown.text import DASH, count, duration, method_of, money, percent, plans_of, short
 
 VERSION = 1
@@ -27,6 +28,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     traces. `calls` were sent by this command, `cached` were answered by the store. `tokens` and `cost` are the whole
     run's, earlier commands' part included; `paid` is this command's. `stopped` says why the run did not end.
     `contamination` tells of problems that a student's lessons met, with the figures without them.
+    `comparisons` are what `--until decided` came to; `total` then counts the problems that were solved until then.
     """
 
     run: str
@@ -53,11 +55,13 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     stopped: str | None = None
     contamination: Contamination | None = None
     version: int = VERSION
+    comparisons: tuple[StoppedComparison, ...] = ()
 
 
 def result_of(
-    row: ReportRow, counts: LiveCounts, paid: Paid, *, errors: int, seconds: float, stopped: str | None = None
-) -> Result:
+    row: ReportRow, counts: LiveCounts, paid: Paid, *, errors: int, seconds: float, stopped: str | None = None,
+    comparisons: tuple[StoppedComparison, ...] = (),
+) -> Result:  # fmt: skip
     """Return what became of a run, from its row of a report and this command's counts."""
     return Result(
         run=row.run,
@@ -83,6 +87,7 @@ def result_of(
         paid=paid,
         stopped=stopped,
         contamination=row.contamination,
+        comparisons=comparisons,
     )
 
 

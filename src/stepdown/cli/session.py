@@ -17,23 +17,27 @@ from stepdown.cli.grid import Players
 from stepdown.cli.parts import Parts
 from stepdown.cli.progress_lines import ProgressLines
 from stepdown.cli.run_summaries import Paid, Result, result_of
+from stepdown.cli.until_decided import decisions_of
 from stepdown.cli.unused_options import command_mark
 from stepdown.errors import Interrupted, StepdownError, UsageError
 from stepdown.loops import run_loop
 from stepdown.models import Prices
 from stepdown.reports import report
-from stepdown.runner import BatchClient, Budget, LiveCounts, Stop, Task, run_together
+from stepdown.runner import BatchClient, Budget, LiveCounts, Stop, Task, UntilDecided, run_together
 from stepdown.settings import BudgetSettings
 from stepdown.store import (
     NO_LABELS,
     Locked,
+    Run,
     RunLabels,
+    StoppedComparison,
     check_shard,
     expected_problems,
     ids_called,
     label,
     note_command,
     note_studies,
+    stored_comparisons,
     tag,
 )
 from stepdown.types import Settings
@@ -46,8 +50,9 @@ class Session:
     """Runs tasks at once within one budget; `results` and `stopped` say what became of them.
 
     At a `reviewer` a person decides on each plan while a run goes on: then one task runs after another. `parts` are
-    processes that do the work in place of this one. Runs are called by the `labels`, besides what they are called
-    already, and keep which study file they came from. By a `client` of batch APIs calls are made in batches.
+    processes that do the work in place of this one; `until` ends runs early. Runs are called by the `labels`, besides
+    what they are called already, and keep which study file they came from. By a `client` of batch APIs calls are made
+    in batches.
     """
 
     def __init__(
@@ -60,8 +65,9 @@ class Session:
         parts: Parts | None = None,
         labels: RunLabels = NO_LABELS,
         client: BatchClient | None = None,
+        until: UntilDecided | None = None,
     ) -> None:
-        self.reviewer, self.parts, self.labels, self.client = reviewer, parts, labels, client
+        self.reviewer, self.parts, self.labels, self.client, self.until = reviewer, parts, labels, client, until
         self._command, self._labelled = "", set[str]()
         self.tasks, self.players, self.store = tasks, players, players.store
         self.prices = Prices(money.prices)
@@ -165,6 +171,7 @@ class Session:
                         progress=self._follow,
                         stop=self.stop,
                         batches=self.client,
+                        until=self.until,
                     )
         except StepdownError as error:
             self.stop(error)
@@ -203,6 +210,18 @@ class Session:
         paid = Paid(spent.tokens, round(spent.money, 10) if known else None)
         run = self.store.open_run(self.settings[name])
         row, errors = report(run, prices=self.prices).rows[0], run.summary().errors
-        row = structs.replace(row, total=min(row.total, expected_problems(run)))
+        most = counts.solved // run.settings.samples if self.until else expected_problems(run)
+        row = structs.replace(row, total=min(row.total, most))
         why = self.stop.why.what if self.stop.why else None
-        self.results.append(result_of(row, counts, paid, errors=errors, seconds=counts.seconds, stopped=why))
+        self.results.append(result_of(row, counts, paid, errors=errors, seconds=counts.seconds, stopped=why,
+                                      comparisons=self._comparisons(run)))  # fmt: skip
+
+    def _comparisons(self, run: Run) -> tuple[StoppedComparison, ...]:
+        """What comparisons of a run came to that this command decides."""
+        found = stored_comparisons(run).values() if self.until else ()
+        return tuple(one for one in found if {one.run, one.baseline} <= self.settings.keys())
+
+    @property
+    def decisions(self) -> list[str]:
+        """What the comparisons of this command came to, a line each; none where nothing ends early."""
+        return [*decisions_of(one for result in self.results for one in result.comparisons if one.run == result.run)]

@@ -16,10 +16,11 @@ from stepdown.stats import (
     minimum_detectable_difference,
     paired_interval,
     relative_gain,
+    share_interval,
     wilson,
 )
 from stepdown.store import ROLES as ROLES
-from stepdown.store import Run
+from stepdown.store import Run, StoppedComparison, stored_comparisons
 from stepdown.types import Role, Verdict
 
 _CENTS = 10  # decimals of a dollar that mean something; more are noise of adding floats
@@ -63,6 +64,8 @@ class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
     them, `plans` and `control` say how they came here.
     `contamination` tells of problems that a student's lessons met, None where nothing that ran can have met any.
     `name` is what people call the run, "" where nobody does.
+    `stopped` is the comparison that ended the run early: then its accuracy's interval, and against that baseline the
+    difference's, p and Holm's p hold however it was stopped, and `mdd` is None.
     """
 
     run: str
@@ -111,6 +114,7 @@ class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
     edits: Edits
     contamination: Contamination | None = None
     name: str = ""
+    stopped: StoppedComparison | None = None
 
 
 def report_row(run: Run, tally: ReportCounts, *, baseline: str = "", name: str = "") -> ReportRow:
@@ -150,7 +154,24 @@ def report_row(run: Run, tally: ReportCounts, *, baseline: str = "", name: str =
         contamination=tally.lessons.found(verdicts, total) if tally.lessons else None,
     )
     row = _with_samples(row, tally) if settings.samples > 1 else row
-    return compared(row, tally.pairs, baseline) if baseline else row
+    row = compared(row, tally.pairs, baseline) if baseline else row
+    return ended_early(row, stored_comparisons(run), run.grader) if graded < settings.count else row
+
+
+def ended_early(row: ReportRow, comparisons: Mapping[str, StoppedComparison], grader: str) -> ReportRow:
+    """Return a row with figures that hold whenever one stops, if a comparison ended the run before its last problem."""
+    valid = [one for one in comparisons.values() if one.grader == grader]
+    if not valid:
+        return row
+    low, high = share_interval(row.right, row.graded)
+    row = msgspec.structs.replace(row, low=low, high=high, stopped=valid[0])
+    own = comparisons.get(row.baseline)
+    if own is None or own not in valid or own.run != row.run:
+        return row
+    return msgspec.structs.replace(
+        row, stopped=own, paired=own.pairs, better=own.better, worse=own.worse, difference=own.difference,
+        difference_low=own.low, difference_high=own.high, p=own.p, mdd=None,
+    )  # fmt: skip
 
 
 def compared(row: ReportRow, pairs: Mapping[tuple[Verdict, Verdict], int], baseline: str) -> ReportRow:

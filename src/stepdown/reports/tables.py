@@ -22,6 +22,10 @@ from stepdown.text import (
 )
 
 Column = tuple[str, Callable[[ReportRow], str]]
+_STOPPED = (
+    " Of a run that was stopped once its comparison was decided, the intervals and p are those that hold however it was"
+    " stopped: by bets on the next pair, wider than the others."
+)
 _ABREAST = 6  # settings beside one another
 
 
@@ -62,6 +66,7 @@ def _rights(rows: Sequence[ReportRow]) -> Table:
     unfinished = any(row.graded < row.total for row in rows)
     note = "% right: of the graded, with the 95 % Wilson interval. cut: traces with a reply at its token limit."
     note += " of: the problems there are; the others are not graded." * unfinished
+    note += _STOPPED * any(row.stopped for row in rows)
     return _grid("Right answers", rows, [*names, *figures], words=len(names), note=note)
 
 
@@ -132,7 +137,18 @@ def _differences(rows: Sequence[ReportRow], row_number: dict[str, str]) -> Table
     compared = [row for row in rows if row.baseline]
     if any(row.samples > 1 for row in compared):
         note += " Of several samples the vote counts, one pair per problem: the tests hold for votes, not for samples."
+    note += _STOPPED * any(row.stopped for row in compared)
+    if any(row.stopped for row in compared):
+        columns.append(("stopped", _stopped))
     return _grid("Against the baseline", compared, columns, note=note)
+
+
+def _stopped(row: ReportRow) -> str:
+    one = row.stopped
+    if one is None or one.baseline != row.baseline:
+        return DASH
+    words = {"different": "decided: different", "small": f"decided: below {100 * one.margin:g}", "": "open"}
+    return f"{words[one.outcome]}, at {one.pairs} pairs"
 
 
 def _singles(rows: Sequence[ReportRow]) -> Table:

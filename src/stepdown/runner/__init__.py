@@ -48,6 +48,7 @@ from stepdown.runner.run import rare_collections, run_task, run_together
 from stepdown.runner.streaming import stream_one
 from stepdown.runner.task import Task
 from stepdown.runner.together import ProgressCallback, Stop
+from stepdown.runner.until_decided import StoppingRule, UntilDecided
 from stepdown.types import Pricing
 
 __all__ = [
@@ -79,9 +80,11 @@ __all__ = [
     "RunOutcome",
     "SolveOptions",
     "Stop",
+    "StoppingRule",
     "StoredReview",
     "Task",
     "TrainingOverlap",
+    "UntilDecided",
     "as_demonstrations",
     "as_grader",
     "as_model",

@@ -7,14 +7,16 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from stepdown.errors import StepdownError, UsageError
+from stepdown.graders import majority_grade
 from stepdown.problems import Fingerprint
 from stepdown.runner.attempt import Attempts
 from stepdown.runner.calls import Calls
 from stepdown.runner.task import Task
+from stepdown.runner.until_decided import rank_of
 from stepdown.shards import Part
 from stepdown.store import Run, Store, StoredTrace, check_shard, put_shard
 from stepdown.text import counted, duration
-from stepdown.types import Backoff, Grade, Grader, Model, Problem, Trace
+from stepdown.types import Backoff, Grade, Grader, Model, Problem, Trace, Verdict
 
 # A problem's place, the problem, and the one whose plan it gets.
 Place = tuple[int, Problem, Problem]
@@ -23,7 +25,8 @@ Place = tuple[int, Problem, Problem]
 class LiveCounts(msgspec.Struct):
     """Counts that grow while a run goes on, over traces; `seconds` since it began, until it `ended`.
 
-    `backoff` says what keeps an endpoint's calls waiting, None where nothing does.
+    `backoff` says what keeps an endpoint's calls waiting, None where nothing does; `evidence` how a comparison stands
+    that stops the run once it is decided.
     """
 
     run: str
@@ -38,6 +41,7 @@ class LiveCounts(msgspec.Struct):
     started: float = 0.0
     backoff: Backoff | None = None
     ended: float | None = None
+    evidence: str = ""
 
     @property
     def seconds(self) -> float:
@@ -63,6 +67,7 @@ def progress_line(counts: LiveCounts) -> str:
         f"{counts.errors} failed" * (counts.errors > 0),
         f"{counted(counts.calls, 'call')}, {counts.cached} answered by the store",
         duration(seconds) + f", about {left} left" * bool(left),
+        counts.evidence,
         counts.backoff.text if counts.backoff and counts.ended is None else "",
     ]
     return f"run {counts.run}: " + " · ".join(filter(None, parts))
@@ -82,13 +87,14 @@ class LiveRun:
     `workers` are the asyncio tasks that solve problems of it now.
     """
 
-    def __init__(self, task: Task, store: Store, calls: Calls) -> None:
+    def __init__(self, task: Task, store: Store, calls: Calls, *, mixed: bool = False) -> None:
+        """Begin a run; its problems are `mixed` where they are not to be taken in the order of the data."""
         self.task, self.calls = task, calls
         self.run = _opened(task, store)
         self.attempts = Attempts(task, calls, self.run.id)
         self.counts = LiveCounts(self.run.id, self.run.settings.count * task.samples, started=time.monotonic())
         self.models = models_of(task)
-        self.todo = self._todo()
+        self.todo = iter(sorted(self._todo(), key=lambda one: (rank_of(one[1]), one[0]))) if mixed else self._todo()
         self.fingerprint: str | None = None
         self.workers: set[asyncio.Task[None]] = set()
         self._count_done()
@@ -139,15 +145,18 @@ class LiveRun:
         """Return the traces of a problem. Raises what its attempts raise."""
         return await self.attempts.rows(*place)
 
-    async def keep(self, rows: Iterable[StoredTrace]) -> None:
-        """Grade traces, store and count them."""
+    async def keep(self, rows: Iterable[StoredTrace]) -> Verdict:
+        """Grade the traces of a problem, store and count them; return its verdict, by vote where there are several."""
+        graded = []
         for row in rows:
             grade = await grade_trace(self.task.grader, row.trace)
+            graded.append((row.trace, grade))
             self.calls.writer.put_trace(self.run, row, grade)
             self.counts.add(row, grade)
             self.counts.calls = self.calls.sent_for(self.run.id)
             self.counts.cached += sum(call.reply.cached for call in row.trace.calls)
         self.note_backoff()
+        return majority_grade(graded).verdict
 
     def end(self) -> None:
         """Take the time, once."""

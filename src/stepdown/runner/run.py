@@ -13,7 +13,8 @@ from stepdown.runner.calls import Calls
 from stepdown.runner.live_run import LiveRun, RunOutcome
 from stepdown.runner.task import Task
 from stepdown.runner.together import ProgressCallback, Stop, Together
-from stepdown.store import Store, check_shard
+from stepdown.runner.until_decided import UntilDecided
+from stepdown.store import Run, Store, check_shard, put_comparisons
 
 
 async def run_task(
@@ -41,6 +42,7 @@ async def run_together(
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
     batches: BatchClient | None = None,
+    until: UntilDecided | None = None,
 ) -> list[RunOutcome]:
     """Run tasks at once within one budget, and return what became of those that began, in the order of the tasks.
 
@@ -48,7 +50,8 @@ async def run_together(
     once, then all that follows from it, until everything is solved or the client is not to wait.
 
     The calls of all share each model's limit, earlier tasks first; a call that several want is made once. `progress`
-    is told the counts of one run at a time. Raises as `run_task` does, once the others have kept what they began.
+    is told the counts of one run at a time. With `until` each run ends once its comparison with the first is decided,
+    which the store then keeps. Raises as `run_task` does, once the others have kept what they began.
     """
     for task in tasks:
         settings = task.settings()
@@ -63,7 +66,7 @@ async def run_together(
             break
         some = [tasks[at] for at in places]
         if batches is None:
-            begun = await _work(some, Calls(store, budget=budget), stop, follow)
+            begun = await _work(some, Calls(store, budget=budget), stop, follow, until)
         else:
             begun = await _work_in_batches(some, batches, budget, stop, follow)
         outcomes |= {
@@ -75,15 +78,16 @@ async def run_together(
 
 
 async def _work(
-    tasks: Sequence[Task], calls: Calls, stop: Stop, progress: ProgressCallback
+    tasks: Sequence[Task], calls: Calls, stop: Stop, progress: ProgressCallback, until: UntilDecided | None = None
 ) -> Sequence[LiveRun | None]:
     """Solve what can be solved with these calls, which are closed, and return the run of each task."""
-    runs = Together(tasks, calls.store, calls, stop, progress)
+    runs = Together(tasks, calls.store, calls, stop, progress, until=until)
     try:
         with rare_collections():
             await runs.work()
     finally:
         await calls.close()
+        _keep_comparisons(until, [live.run for live in runs.begun if live is not None], len(tasks))
     return runs.begun
 
 
@@ -108,6 +112,16 @@ async def _work_in_batches(
             await client.wait(lambda: stop.why is not None)
         if stop.why is not None:
             return begun
+
+
+def _keep_comparisons(until: UntilDecided | None, runs: Sequence[Run], expected: int) -> None:
+    """Keep what the comparisons came to: with each run, and all of them with the baseline."""
+    if until is None or len(runs) < expected:
+        return
+    found = until.comparisons(runs)
+    put_comparisons(runs[0], found)
+    for run, one in zip(runs[1:], found, strict=True):
+        put_comparisons(run, [one])
 
 
 def _rounds(tasks: Sequence[Task], store: Store) -> list[list[int]]:

@@ -7,10 +7,13 @@ from stepdown.errors import BatchUnderWay, BudgetReached, Interrupted, StepdownE
 from stepdown.runner.calls import Calls, Parked
 from stepdown.runner.live_run import LiveCounts, LiveRun, Place, models_of
 from stepdown.runner.task import Task
+from stepdown.runner.until_decided import UntilDecided, known_verdicts
 from stepdown.store import Store
 from stepdown.types import Model
 
 WATCH_SECONDS = 0.5
+# Where a decision may end a run, it has this part of its problems under way at most, or these few.
+_PART, _FEW = 4, 4
 
 ProgressCallback = Callable[[LiveCounts], None]
 
@@ -27,7 +30,10 @@ class Stop:
 
 
 class _Entry:
-    """A task in its place among the others; `live` once its run has begun, `exhausted` once none of it is left."""
+    """A task in its place among the others; `live` once its run has begun, `exhausted` once none of it is left.
+
+    `begun` counts its problems that are done or under way.
+    """
 
     def __init__(self, task: Task, earlier: Sequence["_Entry"]) -> None:
         self.task = task
@@ -35,7 +41,7 @@ class _Entry:
         self.asks = frozenset(map(id, self.models))
         self.ahead = [one for one in earlier if one.asks & self.asks]
         self.live: LiveRun | None = None
-        self.under_way, self.exhausted = 0, False
+        self.under_way, self.begun, self.exhausted = 0, 0, False
 
     @property
     def is_done(self) -> bool:
@@ -54,7 +60,7 @@ class Together:
     A run is given another problem while fewer attempts than twice its models' widths are under way in it and in the
     earlier runs that ask one of these models. So the first runs are filled first, later ones take what room they
     leave, runs on other models go on beside them, and what is in flight is bounded over all. No two tasks may be of one
-    run.
+    run. With `until` none is ahead of another by more than a problem, and each ends once it is decided.
     """
 
     def __init__(
@@ -64,7 +70,10 @@ class Together:
         calls: Calls,
         stop: Stop,
         progress: ProgressCallback,
+        *,
+        until: UntilDecided | None = None,
     ) -> None:
+        self.until = until
         self.store, self.calls, self.stop, self.progress = store, calls, stop, progress
         self.entries: list[_Entry] = []
         for task in tasks:
@@ -117,7 +126,7 @@ class Together:
     def _next(self) -> tuple[_Entry, LiveRun, Place] | None:
         """Return the first problem that has room, begun; None where there is none, or all are to stop."""
         full: set[frozenset[int]] = set()
-        for entry in list(self.waiting):
+        for entry in self._abreast() if self.until else list(self.waiting):
             if self.stop.why is not None:
                 return None
             if entry.asks in full:
@@ -139,21 +148,55 @@ class Together:
         place = live.take()
         if place is not None:
             entry.under_way += 1
+            entry.begun += 1
             return entry, live, place
+        self._exhaust(entry, live)
+        return None
+
+    def _exhaust(self, entry: _Entry, live: LiveRun) -> None:
         entry.exhausted = True
         self.waiting.remove(entry)
         self._end_if_done(entry, live)
-        return None
+
+    def _abreast(self) -> list[_Entry]:
+        """The runs that are behind or level with all others, and have few problems under way for what is known.
+
+        What is under way when a comparison is decided was not needed.
+        """
+        for entry in list(self.waiting):
+            if not entry.live:
+                self._begin(entry)
+        least = min((entry.begun for entry in self.waiting), default=0)
+        room = max(_FEW, least // _PART)
+        return [entry for entry in self.waiting if entry.begun <= least and entry.under_way < room]
+
+    def _decide(self) -> None:
+        """End the runs that are not needed any more, and tell of the evidence."""
+        assert self.until is not None, "only then anything is decided"
+        for at, entry in enumerate(self.entries):
+            if entry.live:
+                entry.live.counts.evidence = self.until.text(at)
+                if entry in self.waiting and not self.until.is_open(at):
+                    self._exhaust(entry, entry.live)
 
     def _begin(self, entry: _Entry) -> LiveRun:
         """Begin a run after those before it, so that the store has all in the order of their tasks."""
         live = entry.live
         for one in self.entries[: self.entries.index(entry) + 1]:
             if one.live is None:
-                live = one.live = LiveRun(one.task, self.store, self.calls)
+                live = one.live = LiveRun(one.task, self.store, self.calls, mixed=self.until is not None)
+                self._look_up(one, live)
                 self.progress(live.counts)
         assert live is not None, "the last one is this"
         return live
+
+    def _look_up(self, entry: _Entry, live: LiveRun) -> None:
+        """Take in what the store has of a run that is to be decided."""
+        if self.until is not None:
+            known = known_verdicts(live.run, entry.task.samples)
+            self.until.begin(self.entries.index(entry), dict(enumerate(entry.task.problems)), known)
+            entry.begun = len(known)
+            self._decide()
 
     # -- one problem
 
@@ -188,13 +231,18 @@ class Together:
         except (BudgetReached, BatchUnderWay, Interrupted) as why:
             self.stop(why)
             return
-        await live.keep(rows)
+        verdict = await live.keep(rows)
+        if self.until is not None:
+            self.until.note(self.begun.index(live), place[0], verdict)
+            self._decide()
         self.progress(live.counts)
 
     def _end_if_done(self, entry: _Entry, live: LiveRun) -> None:
         if not entry.is_done:
             return
         live.end()
+        if self.until is not None:
+            live.counts.total = live.counts.solved
         if self.stop.why is None:
             try:
                 live.check_problems()

@@ -11,6 +11,7 @@ from stepdown.settings.run_settings import (
     RunBudgetSettings,
     RunSettings,
     ShardSettings,
+    StoppingSettings,
 )
 from stepdown.settings.sampling import (
     DRAWN,
@@ -40,6 +41,7 @@ __all__ = [
     "RunSettings",
     "ShardSettings",
     "Share",
+    "StoppingSettings",
     "StudySampling",
     "arguments",
     "check",

@@ -17,6 +17,7 @@ from stepdown.errors import UsageError
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Offset = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Total = Annotated[int, Meta(ge=1, le=2**53)]
+Points = Annotated[float, Meta(gt=0, le=100)]
 Dollars = Annotated[float, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0)]
 Temperature = Annotated[float, Meta(ge=0, le=2)]

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from stepdown.settings.options import Count, Dollars, Offset, Seconds, Total, arguments, option, options_of
+from stepdown.settings.options import Count, Dollars, Offset, Points, Seconds, Total, arguments, option, options_of
 from stepdown.settings.sampling import RunSampling
 from stepdown.shards import Shard, parse_shard
 from stepdown.types import Kind
@@ -120,6 +120,24 @@ class ShardSettings(msgspec.Struct, frozen=True, kw_only=True):
     def chosen(self) -> Shard | None:
         """The part that is meant, None for all problems. Raises `UsageError`."""
         return None if self.shard is None else parse_shard(self.shard)
+
+
+class StoppingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """When runs end before all their problems are solved."""
+
+    group: ClassVar[str] = "Problems"
+    until: Annotated[
+        Literal["decided"] | None,
+        option(
+            "Solve the problems of all runs side by side, and end each run once its comparison with the first one is "
+            "`decided`: it differs, or by less than --margin. Problems are taken as if by lot, --limit of them at most."
+        ),
+    ] = None
+    margin: Annotated[Points, option("The least difference of interest, in percentage points, for --until.")] = 5.0
+    sure: Annotated[
+        str, option("How certain --until is that a difference is one, over all comparisons of the command.")
+    ] = "95%"
+    power: Annotated[str, option("How certain --until is not to call a difference of --margin less than that.")] = "80%"
 
 
 class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,11 +19,13 @@ from stepdown.stats.pairs import (
 )
 from stepdown.stats.power import mcnemar_power, minimum_detectable_difference, sample_size
 from stepdown.stats.samples import majority_at, pass_at
+from stepdown.stats.sequential import PairedSequence, share_interval
 from stepdown.stats.shares import Interval, binomial_test, clustered_interval, crossed_interval, wilson
 
 __all__ = [
     "Difference",
     "Interval",
+    "PairedSequence",
     "binomial_below",
     "binomial_test",
     "clustered_interval",
@@ -43,6 +45,7 @@ __all__ = [
     "pass_at",
     "relative_gain",
     "sample_size",
+    "share_interval",
     "upper_bound",
     "wilson",
 ]

@@ -10,6 +10,7 @@ from stepdown.store.annotations import Annotation, annotate, annotations_by_trac
 from stepdown.store.batches import Batch, BatchedCall, Batches, BatchLine
 from stepdown.store.call_claims import BEAT, Claim, Claims
 from stepdown.store.changes import ChangeKind, VerdictChange, VerdictChanges, verdict_changes
+from stepdown.store.comparisons import Outcome, StoppedComparison, put_comparisons, stored_comparisons
 from stepdown.store.connection import Locked
 from stepdown.store.corrections import BY_PERSON, SOURCE, copied_from, copies_of, correct, put_solved_again
 from stepdown.store.database import default_path
@@ -127,6 +128,7 @@ __all__ = [
     "LostCall",
     "Mark",
     "MeasuredRequest",
+    "Outcome",
     "PendingReview",
     "QueueMark",
     "Removed",
@@ -140,6 +142,7 @@ __all__ = [
     "ServerFigures",
     "Shape",
     "Siblings",
+    "StoppedComparison",
     "Store",
     "StoredCall",
     "StoredShards",
@@ -203,6 +206,7 @@ __all__ = [
     "pending_reviews",
     "places_with",
     "problem_key",
+    "put_comparisons",
     "put_lost_calls",
     "put_review",
     "put_server_faults",
@@ -222,6 +226,7 @@ __all__ = [
     "shards_of",
     "siblings",
     "stored_annotations",
+    "stored_comparisons",
     "stored_reviews",
     "summaries_at",
     "tag",

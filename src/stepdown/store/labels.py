@@ -76,7 +76,7 @@ def label(
         check_name(run.store, name)
     if note and len(note) > MOST_NOTE:
         raise UsageError(f"the note has {len(note):,} characters", f"a note has at most {MOST_NOTE:,}")
-    _put(run, [(kind, "", value) for kind, value in changes.items() if value is not None], author)
+    put_rows(run, [(kind, "", value) for kind, value in changes.items() if value is not None], author)
 
 
 def tag(run: Run, *tags: str, author: str = "person") -> None:
@@ -85,12 +85,12 @@ def tag(run: Run, *tags: str, author: str = "person") -> None:
         check_tag(one)
     if len({*run_labels(run).tags, *tags}) > MOST_TAGS:
         raise UsageError(f"run `{run.id}` would have more than {MOST_TAGS} tags", "take some away first")
-    _put(run, [("tag", one, "yes") for one in tags], author)
+    put_rows(run, [("tag", one, "yes") for one in tags], author)
 
 
 def untag(run: Run, *tags: str, author: str = "person") -> None:
     """Take tags from a run; those that it does not have are no fault."""
-    _put(run, [("tag", one, "") for one in set(tags) & set(run_labels(run).tags)], author)
+    put_rows(run, [("tag", one, "") for one in set(tags) & set(run_labels(run).tags)], author)
 
 
 def note_studies(run: Run, *studies: StudyFile) -> None:
@@ -174,7 +174,8 @@ def merge_labels(source: Store, target: Store, names: dict[str, str], conflict: 
     return brought
 
 
-def _put(run: Run, rows: Sequence[tuple[str, str, str]], author: str) -> None:
+def put_rows(run: Run, rows: Sequence[tuple[str, str, str]], author: str) -> None:
+    """Keep rows of (kind, item, value) that somebody says of a run; what was said before of the same is gone."""
     if not rows:
         return
     now = time.time()

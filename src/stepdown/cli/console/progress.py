@@ -96,8 +96,9 @@ class Meter:
     def short_text(self, counts: LiveCounts) -> str:
         """Return what keeps it waiting, right so far, and what failed."""
         failed = f" · {counts.errors} failed" if counts.errors else ""
+        evidence = f" · {counts.evidence}" if counts.evidence else ""
         delayed = f"{clean(counts.backoff.text)} · " if counts.backoff else ""
-        return f"{delayed}right {counts.right}/{counts.graded}{failed}"
+        return f"{delayed}right {counts.right}/{counts.graded}{failed}{evidence}"
 
 
 def meters_of(spending: SpendingMeter, entries: Mapping[str, Entry]) -> dict[str, Meter]:

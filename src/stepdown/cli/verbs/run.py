@@ -8,7 +8,7 @@ from msgspec import structs
 
 from stepdown.cli.batch_clients import batch_client_of
 from stepdown.cli.console.review_prompt import ReviewPrompt
-from stepdown.cli.console.terminal import report, say, show_json
+from stepdown.cli.console.terminal import report, say, show, show_json
 from stepdown.cli.estimates import show_estimates
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players, tasks_of
@@ -19,6 +19,7 @@ from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.run_summaries import show_results
 from stepdown.cli.session import Session
 from stepdown.cli.study_file import cited_study
+from stepdown.cli.until_decided import until_of
 from stepdown.cli.unused_options import refuse
 from stepdown.cli.work_options import Jobs
 from stepdown.errors import blaming
@@ -29,6 +30,7 @@ from stepdown.settings import (
     ProblemSettings,
     RunSampling,
     ShardSettings,
+    StoppingSettings,
 )
 from stepdown.text import counted
 
@@ -54,6 +56,7 @@ class RunWork:
 
 GRID = GridSettings()
 PROBLEMS, SAMPLING, MONEY, SHARD = ProblemSettings(), RunSampling(), BatchSettings(), ShardSettings()
+STOPPING = StoppingSettings()
 ENDPOINT, OUTPUT, WORKING = EndpointSettings(), RunOutputOptions(), RunWork()
 
 
@@ -65,6 +68,7 @@ def run(
     grid: GridSettings = GRID,
     problems: ProblemSettings = PROBLEMS,
     shard: ShardSettings = SHARD,
+    stopping: StoppingSettings = STOPPING,
     sampling: RunSampling = SAMPLING,
     spend: BatchSettings = MONEY,
     endpoint: EndpointSettings = ENDPOINT,
@@ -89,6 +93,7 @@ def run(
     with output.open() as store:
         players = Players(store, endpoint)
         tasks = [structs.replace(task, shard=part) for task in tasks_of(chosen, grid, sampling, players)]
+        until = until_of(stopping, tasks, alone=part is None and work == WORKING)
         reviewer = ReviewPrompt(store) if work.review else None
         held = reviewer.reviewed(tasks) if reviewer else tasks
         client = batch_client_of(spend, tasks, store)
@@ -101,7 +106,8 @@ def run(
         )  # fmt: skip
         parts = cut(order, work.jobs, players) if work.jobs > 1 else None
         labels = structs.replace(output.labels(store), studies=cited_study())
-        session = Session(held, players, spend, reviewer=reviewer, parts=parts, labels=labels, client=client)
+        session = Session(held, players, spend, reviewer=reviewer, parts=parts, labels=labels, client=client,
+                          until=until)  # fmt: skip
         session.work()
         return finish(session, as_json=output.json)
 
@@ -113,6 +119,7 @@ def finish(session: Session, *, as_json: bool) -> int:
             show_json(result)
     elif session.results:
         show_results(session.results)
+        show(*session.decisions)
         graded = [result.run for result in session.results if result.graded]
         if graded:
             ids = " ".join(graded)

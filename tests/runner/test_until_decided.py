@@ -1,0 +1,92 @@
+"""Runs that end once their comparison is decided: calls saved, evidence kept, and what a report says."""
+
+import asyncio
+from collections.abc import Sequence
+
+from stepdown.errors import Interrupted
+from stepdown.models import ScriptedModel
+from stepdown.reports import report
+from stepdown.runner import RunOutcome, Stop, StoppingRule, Task, UntilDecided, run_together
+from stepdown.store import Store, stored_comparisons
+from worlds import direct, student, sums
+
+MOST = 120
+
+
+def wrong(name: str = "wrong") -> ScriptedModel:
+    return ScriptedModel(lambda messages, sampling, sample: "Answer: -1", name)
+
+
+def decide(tasks: Sequence[Task], store: Store, *, stop: Stop | None = None, margin: float = 0.2) -> list[RunOutcome]:
+    until = UntilDecided(StoppingRule(margin=margin), len(tasks))
+    return asyncio.run(run_together(tasks, store, stop=stop, until=until))
+
+
+def pair() -> list[Task]:
+    return [direct(MOST, wrong()), direct(MOST, student())]
+
+
+def test_a_plain_difference_ends_both_runs_early_and_keeps_what_was_asked(store: Store) -> None:
+    base, run = decide(pair(), store)
+    assert abs(base.counts.solved - run.counts.solved) <= 1 and run.counts.solved < MOST // 4
+    [one] = stored_comparisons(run.run).values()
+    assert (one.outcome, one.baseline) == ("different", base.run.id) and one.p_holm <= 0.05 < one.difference
+    assert run.counts.evidence.endswith("decided: it differs")
+
+
+def test_runs_that_never_differ_are_less_than_the_margin_apart(store: Store) -> None:
+    base, run = decide([direct(MOST, student()), direct(MOST, student("other"))], store)
+    assert stored_comparisons(run.run)[base.run.id].outcome == "small" and run.counts.solved < MOST
+
+
+def test_each_run_ends_at_its_own_pair_and_the_baseline_with_the_last(store: Store) -> None:
+    tasks = [direct(MOST, wrong()), direct(MOST, student()), direct(MOST, wrong("other"))]
+    base, different, equal = decide(tasks, store, margin=0.1)
+    assert equal.counts.solved < different.counts.solved <= base.counts.solved < MOST
+    assert stored_comparisons(base.run).keys() == {different.run.id, equal.run.id}
+
+
+def test_a_resumed_comparison_goes_on_with_the_same_evidence(store: Store) -> None:
+    stop, asked = Stop(), 0
+
+    def stopping(messages: object, sampling: object, sample: int) -> str:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            stop(Interrupted())
+        return "Answer: -1"
+
+    tasks = [direct(MOST, ScriptedModel(stopping, "wrong", version="1")), direct(MOST, student())]
+    assert decide(tasks, store, stop=stop)[0].counts.solved < 12
+    base, run = decide(tasks, store)
+    with Store(":memory:") as other:
+        [again] = stored_comparisons(decide(tasks, other)[1].run).values()
+    assert stored_comparisons(run.run)[base.run.id] == again
+
+
+def test_a_report_has_the_interval_that_holds_however_it_was_stopped(store: Store) -> None:
+    base, run = decide(pair(), store)
+    one = stored_comparisons(run.run)[base.run.id]
+    found = report(base.run, run.run)
+    row = found.rows[1]
+    assert (row.difference_low, row.p, row.mdd, row.stopped) == (one.low, one.p, None, one)
+    assert f"decided: different, at {one.pairs} pairs" in found.to_text(200)
+
+
+def test_a_run_that_is_completed_later_is_reported_as_if_it_had_never_been_stopped(store: Store) -> None:
+    decide(pair(), store)
+    outcomes = asyncio.run(run_together(pair(), store))
+    assert all(row.stopped is None for row in report(*(one.run for one in outcomes)).rows)
+
+
+def test_the_order_of_the_problems_is_not_that_of_the_data(store: Store) -> None:
+    base, _ = decide(pair(), store)
+    ids = [trace.problem.id for trace in base.run.traces()]
+    assert len(ids) > 5 and ids != [f"sums/test/{n}" for n in range(len(ids))]
+
+
+def test_pairs_without_a_verdict_are_no_evidence() -> None:
+    until = UntilDecided(StoppingRule(), 2)
+    until.begin(0, dict(enumerate(sums(2))), {0: "right"})
+    until.note(1, 0, "ungraded")
+    assert until.text(1) == "" and until.is_open(1)
