@@ -20,7 +20,11 @@ def until_of(stopping: StoppingSettings, tasks: Sequence[Task], *, alone: bool) 
         refuse(given(stopping, "margin", "sure", "power"), "no run ends early", "add --until decided, or leave it out")
         return None
     if not alone:
-        refuse(["--until"], "all runs must go on together in one process", "leave --shard, --jobs and --review out")
+        refuse(
+            ["--until"],
+            "all runs must go on together in one process",
+            "leave --shard, --jobs, --review and --batch out",
+        )
     if len({task.settings().id for task in tasks}) < 2:
         raise UsageError(
             "one run has nothing to be compared with",

@@ -122,8 +122,8 @@ class ShardSettings(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.shard is None else parse_shard(self.shard)
 
 
-class StoppingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """When runs end before all their problems are solved."""
+class StoppingSettings(ShardSettings, frozen=True, kw_only=True):
+    """Which part of the problems this machine takes, and when runs end before all of them are solved."""
 
     group: ClassVar[str] = "Problems"
     until: Annotated[

@@ -29,7 +29,6 @@ from stepdown.settings import (
     GridSettings,
     ProblemSettings,
     RunSampling,
-    ShardSettings,
     StoppingSettings,
 )
 from stepdown.text import counted
@@ -55,8 +54,7 @@ class RunWork:
 
 
 GRID = GridSettings()
-PROBLEMS, SAMPLING, MONEY, SHARD = ProblemSettings(), RunSampling(), BatchSettings(), ShardSettings()
-STOPPING = StoppingSettings()
+PROBLEMS, SAMPLING, MONEY, SHARD = ProblemSettings(), RunSampling(), BatchSettings(), StoppingSettings()
 ENDPOINT, OUTPUT, WORKING = EndpointSettings(), RunOutputOptions(), RunWork()
 
 
@@ -67,8 +65,7 @@ def run(
     *,
     grid: GridSettings = GRID,
     problems: ProblemSettings = PROBLEMS,
-    shard: ShardSettings = SHARD,
-    stopping: StoppingSettings = STOPPING,
+    shard: StoppingSettings = SHARD,
     sampling: RunSampling = SAMPLING,
     spend: BatchSettings = MONEY,
     endpoint: EndpointSettings = ENDPOINT,
@@ -93,10 +90,10 @@ def run(
     with output.open() as store:
         players = Players(store, endpoint)
         tasks = [structs.replace(task, shard=part) for task in tasks_of(chosen, grid, sampling, players)]
-        until = until_of(stopping, tasks, alone=part is None and work == WORKING)
         reviewer = ReviewPrompt(store) if work.review else None
         held = reviewer.reviewed(tasks) if reviewer else tasks
         client = batch_client_of(spend, tasks, store)
+        until = until_of(shard, tasks, alone=part is None and work == WORKING and client is None)
         if spend.estimate:
             ids = [store.id_of(task.settings()) for task in held]
             return show_estimates(tasks, store, spend, as_json=output.json, runs=ids, client=client)
