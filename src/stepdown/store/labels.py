@@ -96,7 +96,7 @@ def untag(run: Run, *tags: str, author: str = "person") -> None:
 def note_studies(run: Run, *studies: StudyFile) -> None:
     """Keep that a run came from study files; of a file with the same content what is said last counts."""
     rows = [(_STUDY, one.sha256, msgspec.json.encode([one.file, one.options]).decode()) for one in studies]
-    _put(run, rows, author="command")
+    put_rows(run, rows, author="command")
 
 
 def check_name(store: Store, name: str) -> None:
