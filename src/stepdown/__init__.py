@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from stepdown.reports import report
     from stepdown.runner import Budget, Plans, Task, grade, load_plans, open_store, run, run_tasks, solve
     from stepdown.store import Run, Store
-    from stepdown.training import Training, export_student, sample, train, write_chains, write_plans, write_preferences
+    from stepdown.training import (
+        Training,
+        export_student,
+        mend,
+        sample,
+        train,
+        write_chains,
+        write_plans,
+        write_preferences,
+    )
     from stepdown.types import (
         Ask,
         Call,
@@ -48,7 +57,16 @@ if TYPE_CHECKING:
 _HOMES = {
     "audits": ("audit",),
     "corpus": ("Card", "Corpus", "CorpusWriter", "open_corpus", "target"),
-    "training": ("Training", "export_student", "sample", "train", "write_chains", "write_plans", "write_preferences"),
+    "training": (
+        "Training",
+        "export_student",
+        "mend",
+        "sample",
+        "train",
+        "write_chains",
+        "write_plans",
+        "write_preferences",
+    ),
     "custom": ("CustomModel",),
     "errors": ("StepdownError",),
     "exchange": ("export_corpus", "export_run", "import_corpus", "import_traces"),
@@ -136,6 +154,7 @@ __all__ = [
     "load_plans",
     "load_problems",
     "load_prompts",
+    "mend",
     "open_corpus",
     "open_page",
     "open_store",

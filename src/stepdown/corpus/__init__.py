@@ -2,6 +2,7 @@
 
 from stepdown.corpus.card import CARD, CHOSEN, REJECTED, Bucket, Card, Content, Selection, read_card
 from stepdown.corpus.folder import CorpusWriter, check_out, questions_of_teachers
+from stepdown.corpus.lineages import Lineage, read_lineages, write_lineages
 from stepdown.corpus.majority_labels import with_majority_labels
 from stepdown.corpus.merging import merge_corpora
 from stepdown.corpus.parquet_rows import unicode_value
@@ -25,6 +26,7 @@ __all__ = [
     "Corpus",
     "CorpusWriter",
     "Example",
+    "Lineage",
     "ProblemIndex",
     "Selection",
     "ShardPlaces",
@@ -37,10 +39,12 @@ __all__ = [
     "open_corpus",
     "questions_of_teachers",
     "read_card",
+    "read_lineages",
     "table_of",
     "target",
     "unicode_value",
     "with_majority_labels",
+    "write_lineages",
     "write_remote",
     "write_split",
 ]

@@ -11,6 +11,7 @@ import msgspec
 from stepdown.corpus.buckets import assemble, keep_into, sifted_tables
 from stepdown.corpus.card import Card, Selection, read_card
 from stepdown.corpus.folder import BEHIND, CorpusWriter, check_out, parts_of, questions_of, read_groups
+from stepdown.corpus.lineages import carry_lineages
 from stepdown.corpus.problem_tables import read_tables
 from stepdown.corpus.remote import local_copy, write_remote
 from stepdown.corpus.selection import ChainTable, Filter
@@ -173,6 +174,7 @@ class Corpus:
         else:
             card, cut = self._card(shard), None if shard is None else ShardCut(shard)
             with CorpusWriter(out, card=card, force=force, behind=self.behind) as writer:
+                carry_lineages(self.path, writer.folder)
                 writer.card = self._feed(card, progress, cut, writer.add_table)
                 if cut is not None:
                     cut.places(len(self.card.selection)).write(writer.folder)
@@ -189,7 +191,12 @@ class Corpus:
         if buckets != len(self.card.buckets):
             cut = None if shard is None else ShardCut(shard, buckets=buckets)
             feed = partial(self._feed, card, progress, cut)
-            beside = None if cut is None else lambda work: cut.places(before).write(work)
+
+            def beside(work: Path) -> None:
+                carry_lineages(self.path, work)
+                if cut is not None:
+                    cut.places(before).write(work)
+
             write_split(out, feed, buckets=buckets, key=key, force=force, pool=pool, behind=self.behind, beside=beside)
             return
         target = out.expanduser().resolve()
@@ -202,6 +209,7 @@ class Corpus:
                 _refuse_empty(kept)
             else:
                 places_of(shard, self.card, made).write(work)
+            carry_lineages(self.path, work)
             assemble(work, msgspec.structs.replace(card, selection=(*card.selection, *kept)), made, self.behind)
 
     def _feed(

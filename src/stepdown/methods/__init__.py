@@ -8,6 +8,7 @@ from stepdown.methods.chain_of_thought import METHOD as CHAIN_OF_THOUGHT
 from stepdown.methods.direct import METHOD as DIRECT
 from stepdown.methods.few_shot import METHOD as FEW_SHOT
 from stepdown.methods.least_to_most import METHOD as LEAST_TO_MOST
+from stepdown.methods.mending import WrongAttempt, mended, mending
 from stepdown.methods.plan_and_budget import METHOD as PLAN_AND_BUDGET
 from stepdown.methods.plan_and_solve import METHOD as PLAN_AND_SOLVE
 from stepdown.methods.self_refine import METHOD as SELF_REFINE
@@ -32,9 +33,12 @@ __all__ = [
     "SPECULATIVE_THINKING",
     "TAKING_TURNS",
     "TRACE_OF_THOUGHT",
+    "WrongAttempt",
     "as_method",
     "code_of_method",
     "load_method",
+    "mended",
+    "mending",
     "summary_of",
 ]
 

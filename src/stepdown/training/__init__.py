@@ -5,6 +5,7 @@ from stepdown.training.checks import check_content
 from stepdown.training.contamination import check_allowed, refuse_overlap, refuse_tests
 from stepdown.training.datasets import TrainingProgress
 from stepdown.training.loop import train
+from stepdown.training.mending import mend, mending_task, write_mended, wrong_attempts
 from stepdown.training.pairs import write_preferences
 from stepdown.training.sampling import (
     CHAINS,
@@ -57,6 +58,8 @@ __all__ = [
     "export_student",
     "find_base",
     "launched",
+    "mend",
+    "mending_task",
     "note_score",
     "read_log",
     "refuse_overlap",
@@ -70,7 +73,9 @@ __all__ = [
     "write_chains",
     "write_findings",
     "write_gold",
+    "write_mended",
     "write_plans",
     "write_preferences",
     "write_study",
+    "wrong_attempts",
 ]

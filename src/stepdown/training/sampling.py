@@ -1,13 +1,23 @@
 """From runs to corpora: the chains a teacher wrote, or the plans that students followed."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Unpack
 
 import msgspec
 
-from stepdown.corpus import Card, Corpus, CorpusWriter, ShardPlaces, check_out, note_of, open_corpus
+from stepdown.corpus import (
+    Card,
+    Corpus,
+    CorpusWriter,
+    Lineage,
+    ShardPlaces,
+    check_out,
+    note_of,
+    open_corpus,
+    write_lineages,
+)
 from stepdown.errors import UsageError
 from stepdown.graders import load_grader
 from stepdown.methods import CHAIN_OF_THOUGHT, FEW_SHOT
@@ -143,16 +153,19 @@ def write_chains(
     licence: str = "",
     demonstrations: Sequence[Demonstration] = (),
     shard: Shard | None = None,
+    lineage: Callable[[Trace], Lineage] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Corpus:
     """Write the solutions of a run, or of the problems of a shard, as a corpus of chains.
 
-    `shown` are the demonstrations its teacher saw.
+    `demonstrations` are those its teacher saw. `lineage` says of a mended chain what it was made of, `notes` go on the
+    card.
     """
     failed = run.summary().errors
     if len(run) == failed and shard is None:
         raise UsageError(f"run `{run.id}` has no solution", "the same command tries again; `stepdown traces` says why")
-    notes = (f"{failed} draws failed and are left out",) if failed else ()
-    versions: set[str] = set()
+    notes = (*notes, *((f"{failed} draws failed and are left out",) if failed else ()))
+    versions, lineages = set[str](), list[Lineage]()
     behind = frozenset(question_key(one.question, one.choices) for one in demonstrations)
     with CorpusWriter(out, card=_card(run, notes=notes, licence=licence), force=force, behind=behind) as corpus:
         rows = run.rows() if shard is None else _shard_rows(run, shard, corpus)
@@ -160,6 +173,8 @@ def write_chains(
             if trace.solution is not None:
                 versions.add(trace.calls[-1].reply.model)
                 corpus.add(chain_of(trace, grade))
+                lineages += [lineage(trace)] if lineage else []
+        write_lineages(corpus.folder, lineages)
         corpus.card = msgspec.structs.replace(corpus.card, versions=tuple(sorted(versions)))
     return open_corpus(out)
 
@@ -185,7 +200,8 @@ def _shard_rows(run: Run, shard: Shard, corpus: CorpusWriter) -> Iterator[tuple[
         )
     ShardPlaces(shard, run.settings.count, problems, 0, places).write(corpus.folder)
     left = (f"{failed} draws failed and are left out",) if failed else ()
-    corpus.card = msgspec.structs.replace(corpus.card, notes=(*left, note_of(shard)))
+    before = tuple(note for note in corpus.card.notes if not note.endswith("are left out"))
+    corpus.card = msgspec.structs.replace(corpus.card, notes=(*before, *left, note_of(shard)))
 
 
 def chain_of(trace: Trace, grade: Grade) -> Chain:

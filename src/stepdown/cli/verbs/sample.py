@@ -18,11 +18,13 @@ from stepdown.cli.options import CHOICE, SETTINGS, Flag, OutputOptions
 from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.required_extras import check_extras
 from stepdown.cli.session import Session
+from stepdown.cli.stored_runs import one_run
 from stepdown.cli.unused_options import given, refuse
 from stepdown.cli.verbs.run import finish
 from stepdown.corpus import Corpus, check_out
 from stepdown.errors import UsageError
 from stepdown.extras import load_polars
+from stepdown.methods import WrongAttempt
 from stepdown.problems import Problems
 from stepdown.prompts import load_demonstrations
 from stepdown.runner import Task
@@ -33,7 +35,17 @@ from stepdown.settings import (
     ProblemSettings,
     ShardSettings,
 )
-from stepdown.training import CHAINS, GOLD, check_allowed, refuse_tests, sampling_task, write_chains, write_gold
+from stepdown.training import (
+    CHAINS,
+    GOLD,
+    check_allowed,
+    mending_task,
+    refuse_tests,
+    sampling_task,
+    write_chains,
+    write_gold,
+    write_mended,
+)
 from stepdown.training import SAMPLING as DRAWN
 
 
@@ -60,6 +72,9 @@ class ChainOptions:
         With `--teacher gold`: the data set's plans instead of its solutions.
     licence
         What the teacher's terms say about training on its text, or the data set's, kept in the corpus's card.
+    mending
+        A run whose wrong attempts the teacher mends, from the first wrong step on, in place of fresh chains. Its
+        problems are the run's, and `--chains` corrections are drawn of each attempt (1).
     force
         Replace a corpus that is there.
     allow
@@ -74,6 +89,7 @@ class ChainOptions:
     prompts: Annotated[str | None, Parameter(group=SETTINGS)] = None
     plans: Annotated[Flag, Parameter(group=SETTINGS)] = False
     licence: str = ""
+    mending: Annotated[str, Parameter(show_default=False)] = ""
     force: Flag = False
     allow: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
 
@@ -84,7 +100,7 @@ ENDPOINT, OUTPUT = EndpointSettings(), OutputOptions()
 
 @verb
 def sample(
-    dataset: str,
+    dataset: str = "",
     /,
     *,
     options: ChainOptions,
@@ -100,9 +116,14 @@ def sample(
     Parameters
     ----------
     dataset
-        A data set (its `train` split unless --split says otherwise), or a .jsonl, .json, .csv or .parquet file.
+        A data set (its `train` split unless --split says otherwise), or a .jsonl, .json, .csv or .parquet file. None
+        with --mending.
     """
     part = shard.chosen
+    if options.mending:
+        return mend_attempts(dataset, options, (draws, problems, shard, spend, endpoint), output)
+    if not dataset:
+        raise UsageError("no problems are named", "name a data set or a file, or a run with --mending RUN")
     if options.teacher == GOLD:
         check_gold(options, (draws, spend, endpoint, shard), output)
     load_polars()  # A corpus is parquet: nothing is asked that could not be written.
@@ -140,6 +161,49 @@ def sample(
         return _sample(task, Session([task], players, spend, client=client), options, as_json=output.json)
 
 
+def mend_attempts(
+    dataset: str,
+    options: ChainOptions,
+    settings: tuple[ChainSampling, ProblemSettings, ShardSettings, RunBudgetSettings, EndpointSettings],
+    output: OutputOptions,
+) -> int:
+    """Have the teacher mend the wrong attempts of a run. Raises `UsageError` before anything is asked."""
+    draws, problems, shard, spend, endpoint = settings
+    unused = [f"`{dataset}`"] if dataset else []
+    if unused:
+        raise UsageError(
+            f"with --mending the problems are those of the run, so {unused[0]} has no place", "leave it out"
+        )
+    refuse(
+        given(options, "demos", "zero_shot", "plans") + [flag for flag in given(problems) if flag != "--limit"],
+        "with --mending the problems are those of the run, and its teacher is shown an attempt",
+        "leave it out; `-n` takes the first problems with a wrong attempt",
+    )
+    if options.teacher == GOLD:
+        raise UsageError("`--teacher gold` writes nothing new, so it mends nothing", "name a model as the teacher")
+    load_polars()
+    check_out(options.out, force=options.force)
+    check_allowed(options.allow)
+    with output.open() as store:
+        of, players = one_run(store, options.mending), Players(store, endpoint, logprobs=not draws.without_logprobs)
+        check_extras((options.teacher,), None, more=("data",))
+        task, attempts = mending_task(
+            of,
+            players.load(options.teacher),
+            chains=1 if options.chains is None else options.chains,
+            limit=problems.limit,
+            prompts="default" if options.prompts is None else options.prompts,
+            sampling=draws.over(DRAWN),
+            stops=draws.stops,
+        )
+        task = structs.replace(task, shard=shard.chosen)
+        task.check()
+        refuse_tests(of.settings.dataset, task.problems, allow=options.allow, store=store)
+        if spend.estimate:
+            return show_estimates([task], store, spend, as_json=output.json)
+        return _sample(task, Session([task], players, spend), options, as_json=output.json, attempts=attempts)
+
+
 def check_gold(options: ChainOptions, settings: Sequence[Struct], output: OutputOptions) -> None:
     """Refuse what was given and means nothing where no model is asked. Raises `UsageError`."""
     unused = given(options, "chains", "demos", "zero_shot", "prompts")
@@ -155,15 +219,27 @@ def _write_gold(chosen: Problems, options: ChainOptions) -> Corpus:
     return write_gold(chosen, options.out, plans=options.plans, force=options.force, licence=options.licence)
 
 
-def _sample(task: Task, session: Session, options: ChainOptions, *, as_json: bool) -> int:
+def _sample(
+    task: Task,
+    session: Session,
+    options: ChainOptions,
+    *,
+    as_json: bool,
+    attempts: tuple[WrongAttempt, ...] = (),
+) -> int:
     session.work()
     if session.stopped is not None:
         say("no corpus is written yet; the same command goes on from here")
         return finish(session, as_json=as_json)
     run = session.store.run(session.results[0].run)
-    demonstrations = load_demonstrations(options.demos) if options.demos else ()
-    corpus = write_chains(
-        run, options.out, force=options.force, licence=options.licence, demonstrations=demonstrations, shard=task.shard
-    )
+    if attempts:
+        corpus = write_mended(
+            run, attempts, options.out, force=options.force, licence=options.licence, shard=task.shard
+        )
+    else:
+        shown = load_demonstrations(options.demos) if options.demos else ()
+        corpus = write_chains(
+            run, options.out, force=options.force, licence=options.licence, demonstrations=shown, shard=task.shard
+        )
     show_corpus(corpus, as_json=as_json, run=session.results[0])
     return session.exit_code

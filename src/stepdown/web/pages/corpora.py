@@ -2,7 +2,7 @@
 
 import asyncio
 import shlex
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -15,7 +15,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from stepdown.corpus import Card, Corpus, ProblemIndex, Selection, index_problems, open_corpus, read_card
+from stepdown.corpus import (
+    Card,
+    Corpus,
+    Lineage,
+    ProblemIndex,
+    Selection,
+    index_problems,
+    open_corpus,
+    read_card,
+    read_lineages,
+)
 from stepdown.corpus.selection import FILTERS, Filter, load_filter
 from stepdown.errors import StepdownError, UnknownName, UsageError
 from stepdown.types import Chain
@@ -74,7 +84,7 @@ class CorpusQuery(msgspec.Struct, frozen=True):
 class ShownProblem(msgspec.Struct, frozen=True):
     """One problem as a page shows it: `chains` with the filter that drops each, and what was found for words.
 
-    `errors` are by the field that asks what cannot be.
+    `errors` are by the field that asks what cannot be, `lineages` those of mended chains by their sample.
     """
 
     number: int
@@ -84,6 +94,7 @@ class ShownProblem(msgspec.Struct, frozen=True):
     found: tuple[tuple[int, str], ...] = ()
     seconds: float | None = None
     errors: dict[str, StepdownError] = {}
+    lineages: dict[int, Lineage] = {}
 
 
 async def show_corpora(request: Request) -> Response:
@@ -156,7 +167,15 @@ def _see(folder: Path, query: CorpusQuery) -> tuple[Card, ShownProblem]:
     except UsageError as error:
         errors["problem"], number, matches = error, 0, ()
     group = places.read(number)
-    page = ShownProblem(number + 1, [(chain, None) for chain in group], len(places), len(group), matches, errors=errors)
+    page = ShownProblem(
+        number + 1,
+        [(chain, None) for chain in group],
+        len(places),
+        len(group),
+        matches,
+        errors=errors,
+        lineages=_lineages(folder, card.fingerprint, group),
+    )
     if "filters" in errors:
         return card, page
     try:
@@ -183,6 +202,17 @@ def _find(places: ProblemIndex, text: str) -> tuple[int, tuple[tuple[int, str], 
     if not numbers:
         raise UsageError(f"no question or id contains `{text[:80]}`", "try fewer words, or a number")
     return numbers[0], tuple((number + 1, places.ids[number]) for number in numbers)
+
+
+def _lineages(folder: Path, fingerprint: str, group: Sequence[Chain]) -> dict[int, Lineage]:
+    known = _all_lineages(folder, fingerprint)
+    places = ((chain.sample, known.get((chain.problem.id, chain.sample))) for chain in group)
+    return {sample: lineage for sample, lineage in places if lineage is not None}
+
+
+@lru_cache(maxsize=4)
+def _all_lineages(folder: Path, fingerprint: str) -> dict[tuple[str, int], Lineage]:
+    return read_lineages(folder)
 
 
 @lru_cache(maxsize=4)
