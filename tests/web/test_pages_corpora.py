@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from corpora import write_corpus
 from served import Answer, get, served
-from stepdown.corpus import Card, index_problems
+from stepdown.corpus import Card, Lineage, index_problems, write_lineages
 from stepdown.errors import UsageError
 from stepdown.types import Chain, Grade, Problem
 from stepdown.web.state import Places, State
@@ -38,6 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     chains = [chain(number, sample) for number in range(30) for sample in range(4)]
     chains[1] = chain(0, 1, HOSTILE)
     write_corpus(folder / "pears", chains, card=CARD, rows=7)
+    write_lineages(folder / "pears", [Lineage("made/train/2", 3, "4f2a", "small", 1, "No idea. " + HOSTILE, 11)])
     (folder / "broken").mkdir()
     given = (folder / "pears", folder / "broken")
     with served(lambda: State(folder / "pages.sqlite", places=Places(corpora=given))) as url:
@@ -159,3 +160,10 @@ def test_places_refuse_a_corpus_that_is_not_what_its_card_says(tmp_path: Path) -
     corpus = write_corpus(tmp_path / "c", [chain(0, 0), chain(1, 0)], card=CARD, rows=7)
     with pytest.raises(UsageError, match="its card says 3"):
         index_problems(corpus.path, msgspec.structs.replace(corpus.card, problems=3))
+
+
+def test_a_mended_chain_shows_the_attempt_and_where_the_teacher_took_over(site: str) -> None:
+    text, other = ask(site, "made/train/2").text, ask(site, "made/train/3").text
+    assert "She starts </pre>" in text and "Here big took over:" in text and "What small wrote" in text
+    assert "No idea. &lt;script&gt;" in text and "Attempt 1 of run <code>4f2a</code>" in text
+    assert "took over" not in other and text.count("took over") == 1
