@@ -1,7 +1,6 @@
 """Where mended chains come from, kept beside a corpus: the student's attempt, and where the teacher took over."""
 
-import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,6 +9,8 @@ from stepdown.errors import UsageError
 from stepdown.untrusted import reading
 
 LINEAGES = "lineages.jsonl"
+# Half a million attempts of five hundred characters: more are of no corpus that was mended.
+MOST_BYTES = 1 << 28
 
 
 class Lineage(msgspec.Struct, frozen=True):
@@ -39,15 +40,17 @@ def read_lineages(folder: Path) -> dict[tuple[str, int], Lineage]:
     path = folder / LINEAGES
     if not path.is_file():
         return {}
+    if path.stat().st_size > MOST_BYTES:
+        raise UsageError(f"`{path}` is larger than {MOST_BYTES >> 20} MB", "keep fewer chains in one corpus")
     with reading(f"cannot read the lineages `{path}`", "copy the folder again from where it came"):
         found = [msgspec.json.decode(line, type=Lineage) for line in path.read_bytes().splitlines() if line.strip()]
     return {(one.problem, one.sample): one for one in found}
 
 
-def carry_lineages(source: Path, folder: Path) -> None:
-    """Copy the lineages of one corpus, if there are any, to another that holds some of its chains."""
-    try:
-        if (source / LINEAGES).is_file():
-            shutil.copyfile(source / LINEAGES, folder / LINEAGES)
-    except OSError as error:
-        raise UsageError(f"cannot copy `{source / LINEAGES}`: {error.strerror}", "make room, or see to it") from error
+def carry_lineages(sources: Sequence[Path], folder: Path) -> None:
+    """Put the lineages of some corpora, those that have any, into the folder of one that holds chains of theirs."""
+    found = [source / LINEAGES for source in sources if (source / LINEAGES).is_file()]
+    with reading(f"cannot read the lineages of {len(found)} corpora", "copy the folders again from where they came"):
+        bodies = [path.read_bytes() for path in found]
+    if bodies:
+        (folder / LINEAGES).write_bytes(b"".join(bodies))

@@ -13,6 +13,7 @@ import msgspec
 from stepdown.corpus.buckets import FilledBucket, assemble, fill, parts_by_bucket, tables_of_groups
 from stepdown.corpus.card import Card, Selection
 from stepdown.corpus.folder import CorpusWriter, check_out
+from stepdown.corpus.lineages import carry_lineages
 from stepdown.corpus.problem_tables import tables_of
 from stepdown.corpus.selection import ChainTable
 from stepdown.corpus.shard_places import ShardPlaces, note_of, read_places
@@ -55,6 +56,7 @@ def merge_corpora(
         _join_split(parts, out, force=force, behind=behind, counter=counter)
         return open_corpus(out)
     with CorpusWriter(out, card=_joined(parts), force=force, behind=behind) as writer:
+        carry_lineages([corpus.path for corpus, _ in parts], writer.folder)
         for table in _in_order([(places.places, corpus.groups()) for corpus, places in parts if corpus.card.chains]):
             writer.add_table(table)
             counter.count(table)
@@ -80,6 +82,7 @@ def _join_split(parts: Sequence[Part], out: Path, *, force: bool, behind: Keys, 
     files = [parts_by_bucket(corpus.path, corpus.card) if corpus.card.chains else [] for corpus, _ in parts]
     done = [0] * len(parts)
     with replacing_folder(target) as folder:
+        carry_lineages([corpus.path for corpus, _ in parts], folder)
         for number in range(len(parts[0][0].card.buckets)):
             rows = []
             for at, (corpus, places) in enumerate(parts):

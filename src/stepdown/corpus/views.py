@@ -174,7 +174,7 @@ class Corpus:
         else:
             card, cut = self._card(shard), None if shard is None else ShardCut(shard)
             with CorpusWriter(out, card=card, force=force, behind=self.behind) as writer:
-                carry_lineages(self.path, writer.folder)
+                carry_lineages([self.path], writer.folder)
                 writer.card = self._feed(card, progress, cut, writer.add_table)
                 if cut is not None:
                     cut.places(len(self.card.selection)).write(writer.folder)
@@ -193,7 +193,7 @@ class Corpus:
             feed = partial(self._feed, card, progress, cut)
 
             def beside(work: Path) -> None:
-                carry_lineages(self.path, work)
+                carry_lineages([self.path], work)
                 if cut is not None:
                     cut.places(before).write(work)
 
@@ -209,7 +209,7 @@ class Corpus:
                 _refuse_empty(kept)
             else:
                 places_of(shard, self.card, made).write(work)
-            carry_lineages(self.path, work)
+            carry_lineages([self.path], work)
             assemble(work, msgspec.structs.replace(card, selection=(*card.selection, *kept)), made, self.behind)
 
     def _feed(
