@@ -16,7 +16,7 @@ problems=("${@:3}")
 [ ${#problems[@]} -gt 0 ] || problems=(wordsums --split test)
 student=${STUDENT:-embedded/qwen2.5-coder-0.5b} teacher=${TEACHER:-embedded/qwen2.5-coder-1.5b}
 methods=${METHODS:-$(python3 -c 'from stepdown.methods import METHODS; print(",".join(one for one in METHODS if one != "few-shot"))')}
-limits=(--max-tokens "${TOKENS:-300}" --teacher-max-tokens "${TEACHER_TOKENS:-200}")
+limit=(--max-tokens "${TOKENS:-300}") planning=(--teacher-max-tokens "${TEACHER_TOKENS:-200}")
 mkdir -p "$out"
 export STEPDOWN_STORE=${STEPDOWN_STORE:-$out/stepdown.sqlite}
 prices=${PRICES:-$out/prices.json}
@@ -25,8 +25,8 @@ prices=${PRICES:-$out/prices.json}
 PRICES
 id() { python3 -c 'import json, sys; print(*(json.loads(line)["run"] for line in sys.stdin))'; }
 
-runs=$(stepdown run "${problems[@]}" -n "$count" --student "$student" --teacher "$teacher" --method "$methods" "${limits[@]}" --json | id)
-alone=$(stepdown run "${problems[@]}" -n "$count" --student "$teacher" --method chain-of-thought "${limits[@]}" --json | id)
+runs=$(stepdown run "${problems[@]}" -n "$count" --student "$student" --teacher "$teacher" --method "$methods" "${limit[@]}" "${planning[@]}" --json | id)
+alone=$(stepdown run "${problems[@]}" -n "$count" --student "$teacher" --method chain-of-thought "${limit[@]}" --json | id)
 stepdown report $runs $alone --prices "$prices" --html "$out/${problems[0]##*/}-$count.html"
 stepdown report $runs $alone --prices "$prices" --json | python3 -c '
 import json, sys
@@ -35,7 +35,7 @@ from stepdown.stats import frontier
 [report] = map(json.loads, sys.stdin)
 rows = sorted(report["rows"], key=lambda row: row["cost"])
 best = frontier((row["cost"], row["accuracy"] or 0) for row in rows)
-print("| method | right / graded | % [95 %] | cost a problem, $ per million | tokens of teacher, student | nothing cheaper is as good |")
+print("| method | right / graded | % [95 %] | $ for a million problems | tokens of teacher, student | nothing cheaper is as good |")
 print("|---|---|---|---:|---|---|")
 for place, row in enumerate(rows):
     alone = " (the teacher alone)" if row["student"] == sys.argv[1] else ""

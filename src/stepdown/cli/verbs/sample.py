@@ -164,7 +164,7 @@ def sample(
 def mend_attempts(
     dataset: str,
     options: ChainOptions,
-    settings: tuple[ChainSampling, ProblemSettings, ShardSettings, RunBudgetSettings, EndpointSettings],
+    settings: tuple[ChainSampling, ProblemSettings, ShardSettings, BatchSettings, EndpointSettings],
     output: OutputOptions,
 ) -> int:
     """Have the teacher mend the wrong attempts of a run. Raises `UsageError` before anything is asked."""
@@ -199,9 +199,11 @@ def mend_attempts(
         task = structs.replace(task, shard=shard.chosen)
         task.check()
         refuse_tests(of.settings.dataset, task.problems, allow=options.allow, store=store)
+        client = batch_client_of(spend, [task], store)
         if spend.estimate:
-            return show_estimates([task], store, spend, as_json=output.json)
-        return _sample(task, Session([task], players, spend), options, as_json=output.json, attempts=attempts)
+            return show_estimates([task], store, spend, as_json=output.json, client=client)
+        session = Session([task], players, spend, client=client)
+        return _sample(task, session, options, as_json=output.json, attempts=attempts)
 
 
 def check_gold(options: ChainOptions, settings: Sequence[Struct], output: OutputOptions) -> None:
