@@ -37,6 +37,9 @@ from stepdown.training.teacher_checks import ON_POLICY, with_teacher
 from stepdown.training.world import ALONE, World, check_launcher, join_world, launched
 from stepdown.types import Chain, Problem
 
+# Tokens in which an untrained model of this size has usually come to its answer.
+USUAL_ANSWER = 256
+
 
 def train(
     corpus: Corpus | Iterable[Chain],
@@ -244,8 +247,11 @@ def _compare_with_teacher(job: Job, dataset: PreparedDataset, tokenizer: Any, tr
     if not dataset.dev or "weak-teacher" in job.training.allow:
         return
     dev = _dev_set(dataset, tokenizer)
+    # A model that is not trained on the chains writes more than they do, and would be cut before its answer.
+    dev = msgspec.structs.replace(dev, longest=max(dev.longest, USUAL_ANSWER))
     written = trainer.objective.teacher.write(dev.prompts, longest=dev.longest, end=tokenizer.eos_token_id)
-    teacher, student = grade_dev(dev, written, tokenizer), trainer.calls.score()
+    with computing(trainer.model, job.training):
+        teacher, student = grade_dev(dev, written, tokenizer), score_dev(dev, trainer.model, tokenizer)
     words = f"dev before: the student {student['right']}, its teacher {teacher['right']} of {teacher['total']}"
     job.report(TrainingProgress(seed=job.training.seed, words=words))
     if teacher["right"] <= student["right"]:
