@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 from stepdown.cli.comma_lists import split_lists
 from stepdown.cli.console.failures import BROKEN_PIPE, INTERNAL, describe_os_error, is_broken_pipe, report_fault
 from stepdown.cli.console.terminal import report, say, say_error, show, show_json
+from stepdown.cli.flowing_help import FlowingHelp, flowing
 from stepdown.cli.numbers import check_numbers
 from stepdown.cli.overview import example_of, overview
 from stepdown.cli.study_file import FIRST, forget_study, located, study_file
@@ -141,6 +142,7 @@ def _make_app() -> App:
         help="Step reasoning down from big language models to small ones.",
         version=__version__,
         help_format="plaintext",
+        help_formatter=FlowingHelp(),
         default_parameter=Parameter(negative=(), show_default=_default),
         suppress_keyboard_interrupt=False,
         result_action="return_value",
@@ -155,7 +157,7 @@ def _make_app() -> App:
         made.command(
             f"stepdown.cli.verbs.{_FUNCTIONS.get(verb, f'{verb}:{verb}')}",
             name=verb,
-            help=cleandoc(words),
+            help=flowing(cleandoc(words)),
             sort_key=position,
             **more,
         )

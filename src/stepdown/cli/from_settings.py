@@ -63,8 +63,9 @@ def _as_dataclass(kind: type[msgspec.Struct]) -> type:
 def _parameter(one: Option) -> Parameter:
     names = [one.flag, one.short] if one.short else [one.flag]
     required = True if one.name in _REQUIRED and one.default == () else None
-    show_default = None if one.show_default else False
-    return Parameter(name=names, help=one.help, group=_GROUPS[one.group], required=required, show_default=show_default)
+    # Given at all, also as None, it would go before how the app writes defaults.
+    more: dict[str, Any] = {} if one.show_default else {"show_default": False}
+    return Parameter(name=names, help=one.help, group=_GROUPS[one.group], required=required, **more)
 
 
 def _settled(kind: type[msgspec.Struct], value: Any) -> msgspec.Struct:

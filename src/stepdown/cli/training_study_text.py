@@ -32,7 +32,7 @@ seeds = {seeds}
 
 # How each is trained. The number of chains varies at equal steps.
 steps = {steps}
-# batch = 16
+# batch = 32
 # learning_rate = 5e-4
 # prompts = "student"       # or "scotd": the paper's form
 

@@ -241,7 +241,7 @@ def _server(one: ServerLook) -> str:
 
 
 def _endpoint(one: Reached) -> str:
-    key = f"{one.key} is set" if one.key else "no key"
+    key = f"{one.key} is set" if one.key else "needs no key"
     if one.models is None:
         return _line(False, f"{one.name}: {key}", one.why)
     return _line(True, f"{one.name}: {counted(len(one.models), 'model')} at {one.address}; {key}", "")
