@@ -68,7 +68,8 @@ def test_a_page_says_its_policy_and_has_no_form_and_no_foreign_script(site: Path
         assert text.index("Content-Security-Policy") < text.index("<link"), path
         assert "<form" not in text and "hx-" not in text and "htmx" not in text and "style=" not in text
         assert set(re.findall(r"<script[^>]*?src=\"[^\"]*?([^\"/]+)\"", text)) <= {
-            *("katex.min.js", "katex-auto-render.min.js", "app.js", "matrix.js", "search-index.js", "bundle_search.js")
+            *("katex.min.js", "katex-auto-render.min.js", "app.js", "tables.js", "matrix.js", "search-index.js",
+              "bundle_search.js")
         }  # fmt: skip
 
 

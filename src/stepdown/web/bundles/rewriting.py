@@ -16,7 +16,15 @@ POLICY = (
     "form-action 'none'; base-uri 'none'"
 )
 _SCRIPTS = frozenset(
-    {"katex.min.js", "katex-auto-render.min.js", "app.js", "matrix.js", "bundle_search.js", "search-index.js"}
+    {
+        "katex.min.js",
+        "katex-auto-render.min.js",
+        "app.js",
+        "tables.js",
+        "matrix.js",
+        "bundle_search.js",
+        "search-index.js",
+    }
 )
 _ANCHOR = re.compile(r"<a\b([^>]*)>(.*?)</a>", re.DOTALL)
 _HREF = re.compile(r'\bhref="([^"]*)"')

@@ -97,9 +97,13 @@ class RunJobs:
         self._count += 1
         job = RunJob(str(self._count), command, costings, settings)
         await self._following.begin(job)
+        self.keep(job)
+        return job
+
+    def keep(self, job: RunJob) -> None:
+        """Have a job listed, and forget the oldest that have ended where there are too many."""
         self._jobs[job.id] = job
         self._forget_some()
-        return job
 
     async def again(self, name: str) -> RunJob:
         """Start the command of a job once more, which goes on from what the store has. Raises as `start` does."""

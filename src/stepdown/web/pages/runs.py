@@ -72,9 +72,10 @@ class RunQuery(msgspec.Struct, frozen=True):
             word in text for word in self.words.casefold().split()
         )
 
-    def address(self) -> str:
-        """The list's address, to which a page's number can be added."""
-        return "/?" + urlencode({**{k: v for k, v in msgspec.to_builtins(self).items() if v}, "page": ""})
+    def address(self, *, sort: str | None = None) -> str:
+        """The list's address, to which a page's number can be added; sorted otherwise, where that is given."""
+        asked = self if sort is None else msgspec.structs.replace(self, sort=sort)
+        return "/?" + urlencode({**{k: v for k, v in msgspec.to_builtins(asked).items() if v}, "page": ""})
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 
 // -- mathematics: drawn where a text is marked for it, with one button to see all as it was written
 
-const LIMITS = { trust: false, maxExpand: 100, maxSize: 20, strict: "ignore", throwOnError: true, errorCallback() {} };
+const LIMITS = { trust: false, maxExpand: 100, maxSize: 20, strict: "ignore", throwOnError: true, errorColor: "currentcolor", errorCallback() {} };
 const LONGEST = 40000;
 const drawings = [];
 
