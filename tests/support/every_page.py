@@ -81,7 +81,7 @@ def every_page(folder: Path) -> Iterator[PageWorld]:
     chains = (_chain(number, sample) for number in range(3) for sample in range(3))
     write_corpus(folder / "pears", chains, card=Card(dataset="made/train", licence="CC0", origin=HOSTILE))
     write_corpus(folder / LONG, [_chain(0, 0)], card=Card(dataset=LONG_ID))
-    _train(folder / "students")
+    write_studies(folder / "students")
 
     def make() -> State:
         places = Places(students=folder / "students", corpora=(folder / "pears", folder / LONG))
@@ -116,7 +116,7 @@ def _chain(number: int, sample: int) -> Chain:
     return Chain(Problem(f"made/{number}", HOSTILE, str(number)), HOSTILE, LONG, sample, grade, -0.25, 12)
 
 
-def _train(students: Path) -> None:
+def write_studies(students: Path) -> None:
     """Leave a study that is whole, and one whose student is at its second step."""
     learning = students / "learning" / "chain-n1-random" / ".seed-0.training"
     learning.mkdir(parents=True)

@@ -131,6 +131,9 @@ def fail(*given: object) -> bytes:
         ("/matrix?run=a&run=b&run=c&where=wrong&sort=a", "matrix.where-wrong.html"),
         ("/matrix?run=a&run=b&where=won&of=", "matrix.run-a.run-b.where-won.html"),
         ("/corpora/kept?problem=7", "corpora/kept.problem-7.html"),
+        ("/runs/ab/queue?at=gsm8k&who=Ann", "runs/ab/queue.at-gsm8k.html"),
+        ("/cascade.svg?cheap=a&dear=b&scheme=dark", "cascade.cheap-a.dear-b.scheme-dark.svg"),
+        ("/studies/first/curves.svg?at=3", "studies/first/curves.svg"),
     ],
 )
 def test_an_address_becomes_a_file(address: str, file: str) -> None:
@@ -146,7 +149,7 @@ def test_addresses_that_differ_become_files_that_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["/new", "/jobs", "/runs/ab/queue", "/runs/ab/plans/x", "/v1/models", "/corpora/x?problem=11"]
+    "address", ["/new", "/jobs", "/reviews", "/studies/a/state", "/v1/models", "/corpora/x?problem=11"]
 )
 def test_what_needs_a_server_has_no_file(address: str) -> None:
     assert place_at(address, 10) is None

@@ -56,11 +56,12 @@ class Places:
 
 
 class BundleFacts(msgspec.Struct, frozen=True):
-    """What the pages of a bundle say of it: its title, how many runs it has, and whether corpora are with them."""
+    """What the pages of a bundle say of it: its title, how many runs it has, whether corpora and studies are there."""
 
     title: str
     runs: int
     corpora: bool
+    studies: bool = False
 
 
 class State:

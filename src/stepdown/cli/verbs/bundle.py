@@ -31,6 +31,8 @@ class BundleOptions:
         The run the others are compared with; otherwise the same student's `direct` run, or else its first.
     corpus
         A corpus' folder whose chains are shown too; may be given several times.
+    students
+        A folder of studies whose curves and scores are shown too, such as `students`.
     problems
         How many problems of each corpus are shown.
     prices
@@ -43,6 +45,7 @@ class BundleOptions:
     title: Annotated[str, Parameter(show_default=False)] = ""
     baseline: str | None = None
     corpus: Annotated[tuple[Path, ...], Parameter(show_default=False)] = ()
+    students: Path | None = None
     problems: Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))] = 100
     prices: Path | None = None
     force: Flag = False
@@ -69,6 +72,7 @@ def bundle(*runs: str, options: BundleOptions, output: OutputOptions = OUTPUT) -
             runs=tuple(run.id for run in runs_of(store, runs)),
             baseline=one_run(store, options.baseline).id if options.baseline else "",
             corpora=tuple(folder.resolve() for folder in options.corpus),
+            students=options.students.resolve() if options.students else None,
             problems=options.problems,
             title=options.title,
             prices=options.prices,

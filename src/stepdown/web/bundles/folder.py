@@ -19,7 +19,7 @@ from stepdown.web.app import make_app
 from stepdown.web.bundles.crawl import Crawl
 from stepdown.web.bundles.search_index import FILE, index_of
 from stepdown.web.pages import drawn
-from stepdown.web.pages.compare import MOST
+from stepdown.web.pages.compare import MOST_BUNDLED
 from stepdown.web.security.rules import AccessRules
 from stepdown.web.state import BundleFacts, Places, State
 
@@ -31,10 +31,14 @@ Progress = Callable[[int, int], None]
 
 
 class BundlePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a bundle is to hold: runs by their ids, corpora with so many of their problems, and what it is called."""
+    """What a bundle is to hold: runs by their ids, corpora with so many of their problems, and what it is called.
+
+    `students` is a folder of studies, whose scores and curves are shown.
+    """
 
     runs: tuple[str, ...]
     corpora: tuple[Path, ...] = ()
+    students: Path | None = None
     problems: int = 100
     title: str = ""
     baseline: str = ""
@@ -87,10 +91,13 @@ async def write_bundle(
     """Write runs as a folder of files; it is there whole or not at all.
 
     `progress` gets the pages that are done, and how many there are at least. Raises `UsageError` for a place that holds
-    something else and for more runs than Compare shows.
+    something else and for more runs than Compare draws on one page.
     """
-    if len(plan.runs) > MOST:
-        raise UsageError(f"{len(plan.runs)} runs do not fit in one bundle", f"choose {MOST}, which Compare can show")
+    if len(plan.runs) > MOST_BUNDLED:
+        raise UsageError(
+            f"{len(plan.runs)} runs do not fit in one bundle",
+            f"choose {MOST_BUNDLED}, or write one for each data set: `stepdown bundle gsm8k --out gsm8k-site`",
+        )
     check_place(out, force=force)
     began = time.monotonic()
     with TemporaryDirectory(prefix="stepdown-bundle-") as folder, replacing_folder(out.absolute()) as part:
@@ -118,8 +125,10 @@ class _Writing:
     async def write(self, store: Path) -> None:
         """Draw every page from a store that has nothing else."""
         plan = self._plan
-        facts = BundleFacts(plan.title, len(plan.runs), bool(plan.corpora))
-        state = State(store, prices=plan.prices, token=Secret(""), places=Places(corpora=plan.corpora), read_only=True)
+        facts = BundleFacts(plan.title, len(plan.runs), bool(plan.corpora), plan.students is not None)
+        # A folder that is not there holds no study.
+        places = Places(corpora=plan.corpora, students=plan.students or store.parent / "students")
+        state = State(store, prices=plan.prices, token=Secret(""), places=places, read_only=True)
         state.bundled = facts
         try:
             runs = [state.store.run(run) for run in plan.runs]

@@ -21,6 +21,11 @@ _KNOWN: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
         (r"/runs/[^/]+/audit", ""),
         (r"/runs/[^/]+/traces/.*", "problem sample"),
         (r"/runs/[^/]+/solved/.*", "problem by"),
+        (r"/runs/[^/]+/queue", "at"),
+        (r"/runs/[^/]+/plans/.*", "problem"),
+        (r"/cascade(\.svg)?", "cheap dear scheme"),
+        (r"/studies(/[^/]+)?", ""),
+        (r"/studies/[^/]+/[a-z]+\.svg", "scheme"),
         (r"/corpora", ""),
         (r"/corpora/[^/]+", "problem"),
         (SEARCH, ""),
@@ -29,6 +34,7 @@ _KNOWN: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
 # What an address says where it says nothing.
 _USUAL = {"page": "1", "sample": "0", "kind": "any"}
 _OF_ALL = re.compile(r"/(compare|matrix|charts/.*)")
+_MOST_COLUMNS = 24  # a matrix of more runs is one of the newest of a data set
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}(\.svg)?")
 _UNSAFE = re.compile(r"[^a-z0-9_-]+")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)")
@@ -44,7 +50,8 @@ class BundledPage(msgspec.Struct, frozen=True):
     def address(self, runs: Sequence[str], baseline: str = "") -> str:
         """Return where the application has it; what compares runs compares all of the bundle with the baseline."""
         of_all = _OF_ALL.fullmatch(self.path) and not any(name in {"run", "dataset"} for name, _ in self.query)
-        pairs = [("run", run) for run in runs] if of_all else []
+        is_wide = self.path == "/matrix" and len(runs) > _MOST_COLUMNS
+        pairs = [("run", run) for run in runs] if of_all and not is_wide else []
         has_own = any(name == "baseline" for name, _ in self.query)
         pairs += [("baseline", baseline)] if pairs and baseline and not has_own else []
         query = urlencode([*pairs, *self.query], errors="replace")

@@ -17,7 +17,8 @@ from stepdown.web.pages import page, state_of
 from stepdown.web.pages.runs import number
 from stepdown.web.views.run_stats import RunStatsCache
 
-MOST = 24
+MOST = 24  # an address of more is longer than some proxies take
+MOST_BUNDLED = 200  # of a bundle, whose pages have no such address
 FLIPS = 25
 OFFERED = 300
 WIDTH = 560  # of a chart in pixels: two stand side by side, drawn as large as they are shown
@@ -73,13 +74,13 @@ class ComparedRun(msgspec.Struct, frozen=True, kw_only=True):
     cascades: tuple[tuple[str, str], ...] = ()
 
 
-def query_of(request: Request) -> CompareQuery:
+def query_of(request: Request, *, most: int = MOST) -> CompareQuery:
     """Return what an address asks. Raises `UnknownName`, and `UsageError` for more runs than fit a page."""
     given = request.query_params
     runs = tuple(dict.fromkeys(one for one in given.getlist("run") if one))
-    if len(runs) > MOST:
+    if len(runs) > most:
         raise UsageError(
-            f"{len(runs)} runs do not fit on one page", f"choose {MOST}; `stepdown report` takes any number"
+            f"{len(runs)} runs do not fit on one page", f"choose {most}; `stepdown report` takes any number"
         )
     baseline, kind = given.get("baseline", ""), given.get("kind") or "any"
     for known in get_args(ChangeKind):
@@ -197,7 +198,8 @@ def _flips(run_stats: RunStatsCache, before: Run, after: Run, query: CompareQuer
 
 async def show_compare(request: Request) -> Response:
     """Answer with the runs asked for side by side, and a form to choose them."""
-    state, query = state_of(request), query_of(request)
+    state = state_of(request)
+    query = query_of(request, most=MOST_BUNDLED if state.bundled else MOST)
     compared = await state.read(lambda store: compare(state.run_stats, store, query))
     return page(
         request, "compare.html", seen=compared, asked=query, report=compared.report,
@@ -208,7 +210,8 @@ async def show_compare(request: Request) -> Response:
 
 async def show_chart(request: Request) -> Response:
     """Answer with a chart as svg, in ink for a light or a dark page."""
-    state, query, name = state_of(request), query_of(request), request.path_params["name"]
+    state, name = state_of(request), request.path_params["name"]
+    query = query_of(request, most=MOST_BUNDLED if state.bundled else MOST)
 
     def work(store: Store) -> str:
         report = state.run_stats.report(store, query.runs, query.baseline)
