@@ -80,7 +80,7 @@ def main() -> None:
     found += rows("matrix.py")
     found += rows("grading.py") + rows("corpus.py") + rows("chains.py") + rows("embedded.py", "--quick")
     found += rows("sampling.py") + rows("training.py") + rows("training.py", "--estimate") + rows("attention.py")
-    found += rows("resume.py")
+    found += rows("resume.py") + rows("batch.py")
     found += rows(
         "gpu.py", "--device", "cpu", "--together", *(f"--part={one}" for one in ("serving", "dtypes", "faults"))
     )

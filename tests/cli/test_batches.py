@@ -125,3 +125,24 @@ def test_a_budget_is_kept_at_the_prices_of_batches(server: BatchServer, capsys: 
 def test_a_model_without_a_batch_api_is_refused_by_name(server: BatchServer, capsys: Any) -> None:
     assert main(["run", "sums.jsonl", "--student", "ollama/m", "--method", "direct", "--batch"]) == 2
     assert "`ollama/m`: no batch API" in capsys.readouterr().err and main(["batches", "wait", "b1"]) == 2
+
+
+@pytest.mark.parametrize("prefix", ["anthropic-messages", "gemini-generate", "openai-responses"])
+def test_every_provider_is_asked_in_its_own_words(server: BatchServer, prefix: str) -> None:
+    server.drops, server.endings = 1, ["500-lines"]
+    student = f"{prefix}/lab/student"
+    assert main(["run", "sums.jsonl", "--student", student, "--method", "cot", "--batch"]) == 0
+    assert [len(held.lines) for held in server.batches.values()] == [7, 3], "those that failed are asked again, alone"
+    assert set(server.billed.values()) == {1} and paid() == tuple(server.tokens)
+
+
+def test_vllms_files_are_written_for_whoever_has_the_cards(server: BatchServer, capsys: Any) -> None:
+    command = ["run", "sums.jsonl", "--student", "vllm/student", "--method", "cot", "--batch"]
+    assert main([*command, "--leave"]) == 6
+    assert main(["batches", "collect"]) == 0 and "vllm run-batch -i" in capsys.readouterr().out
+    [asked] = Path("stepdown.sqlite.batches").glob("*.jsonl")
+    bodies = [json.loads(line) for line in asked.read_text().splitlines()]
+    lines = [{"custom_id": one["custom_id"], "response": {"status_code": 200, "body": server.answer(one["body"], "")}}
+             for one in bodies]  # fmt: skip
+    asked.with_name(f"{asked.stem}.out.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert main(command) == 0 and len(lines) == 7 and paid() == tuple(server.tokens)

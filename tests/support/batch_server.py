@@ -25,7 +25,7 @@ class Held:
         self.remote, self.mark, self.lines, self.ending = remote, mark, lines, ending
         self.created, self.over_at = time.time(), time.monotonic() + seconds
         self.answers: list[tuple[str, int, Body]] | None = None
-        self.looks = 0
+        self.looks, self.dialect = 0, "openai"
         self.status = "in_progress"
 
 
@@ -54,9 +54,11 @@ class BatchServer:
     def answer(self, body: Body, dialect: str) -> Body:
         """Answer a request and bill it."""
         self.billed[json.dumps(body, sort_keys=True)] += 1
-        turns = body.get("messages") or [
-            {"content": "".join(part["text"] for part in one["parts"])} for one in body["contents"]
-        ]
+        turns = (
+            body.get("messages")
+            or body.get("input")
+            or [{"content": "".join(part["text"] for part in one["parts"])} for one in body["contents"]]
+        )
         text = self.say({"model": body.get("model", "student"), "messages": turns})
         number = body.get("n", 1)
         given, written = sum(len(str(one["content"]).split()) for one in turns), len(text.split()) * number
@@ -70,15 +72,19 @@ class BatchServer:
             counts = {"promptTokenCount": given, "candidatesTokenCount": written, "totalTokenCount": given + written}
             candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP"}
             return {"candidates": [candidate], "usageMetadata": counts}
+        if "input" in body:
+            usage = {"input_tokens": given, "output_tokens": written}
+            item = {"type": "message", "content": [{"type": "output_text", "text": text}]}
+            return {"status": "completed", "output": [item], "usage": usage}
         message = {"role": "assistant", "content": text}
         choices = [{"index": at, "message": message, "finish_reason": "stop"} for at in range(number)]
         return {"choices": choices, "usage": {"prompt_tokens": given, "completion_tokens": written}}
 
-    def begin(self, mark: str, lines: list[tuple[str, Body]]) -> Held:
+    def begin(self, mark: str, lines: list[tuple[str, Body]], dialect: str = "openai") -> Held:
         """Take a batch."""
         ending = self.endings.pop(0) if self.endings else ""
         held = Held(f"batch_{len(self.batches)}", mark, lines, ending, self.seconds)
-        self.batches[held.remote] = held
+        self.batches[held.remote], held.dialect = held, dialect
         return held
 
     def work(self, held: Held, dialect: str) -> Held:
@@ -143,13 +149,15 @@ class BatchServer:
 
     async def batches_list(self, request: web.Request) -> web.Response:
         found = [self._openai(held) for held in reversed(self.batches.values())]
-        return web.json_response({"data": found, "has_more": False})
+        operations = [self._gemini(held) for held in self.batches.values()]
+        return web.json_response({"data": found, "has_more": False, "operations": operations})
 
     async def batch_get(self, request: web.Request) -> web.Response:
         held = self.batches.get(request.match_info["batch"])
         if held is None:
             return web.json_response({"error": {"message": "no such batch"}}, status=404)
-        return web.json_response(self._openai(self.work(held, "openai")))
+        self.work(held, held.dialect)
+        return web.json_response(self._gemini(held) if held.dialect == "gemini" else self._openai(held))
 
     async def batch_cancel(self, request: web.Request) -> web.Response:
         held = self.batches[request.match_info["batch"]]
@@ -181,7 +189,7 @@ class BatchServer:
 
     async def messages_post(self, request: web.Request) -> web.Response:
         asked = (await request.json())["requests"]
-        held = self.begin("", [(one["custom_id"], one["params"]) for one in asked])
+        held = self.begin("", [(one["custom_id"], one["params"]) for one in asked], "anthropic")
         return self._created(request, self._anthropic(held))
 
     def _anthropic(self, held: Held) -> Body:
@@ -212,24 +220,21 @@ class BatchServer:
     async def gemini_post(self, request: web.Request) -> web.Response:
         asked = (await request.json())["batch"]
         lines = [(one["metadata"]["key"], one["request"]) for one in asked["inputConfig"]["requests"]["requests"]]
-        return self._created(request, self._gemini(self.begin(asked["displayName"], lines)))
+        return self._created(request, self._gemini(self.begin(asked["displayName"], lines, "gemini")))
 
     def _gemini(self, held: Held) -> Body:
         state = {"in_progress": "RUNNING", "completed": "SUCCEEDED"}.get(held.status, held.status.upper())
         done = [one for one in held.answers or [] if one[1]]
+        codes = {500: 13, 400: 3}
         listed = [
-            {"metadata": {"key": name}} | ({"response": body} if status == 200 else body) for name, status, body in done
+            {"metadata": {"key": name}}
+            | ({"response": body} if status == 200 else {"error": body["error"] | {"code": codes[status]}})
+            for name, status, body in done
         ]
         stats = {"successfulRequestCount": str(sum(one[1] == 200 for one in done))}
         about = {"state": f"BATCH_STATE_{state}", "displayName": held.mark, "batchStats": stats}
         response = {"response": {"inlinedResponses": {"inlinedResponses": listed}}} if held.answers is not None else {}
         return {"name": f"batches/{held.remote}", "metadata": about, "done": held.answers is not None, **response}
-
-    async def gemini_list(self, request: web.Request) -> web.Response:
-        return web.json_response({"operations": [self._gemini(held) for held in self.batches.values()]})
-
-    async def gemini_get(self, request: web.Request) -> web.Response:
-        return web.json_response(self._gemini(self.work(self.batches[request.match_info["batch"]], "gemini")))
 
     # -- serving
 
@@ -255,7 +260,6 @@ class BatchServer:
         app.router.add_get("/v1/messages/batches/{batch}", self.messages_get)
         app.router.add_get("/v1/messages/batches/{batch}/results", self.messages_results)
         app.router.add_post("/v1/models/{model}", self.gemini_post)
-        app.router.add_get("/v1/batches/batches/{batch}", self.gemini_get)
         return app
 
 

@@ -3,7 +3,8 @@
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from stepdown.runner.batch_answers import Answers, BatchOutcomes
 from stepdown.runner.batch_parts import WantedRequest, asked, parts_of, split
 from stepdown.runner.budget import Budget
 from stepdown.runner.request import Request
-from stepdown.store import Batch, Batches, Claims, LostCall, Store, put_lost_calls
+from stepdown.store import BEAT, Batch, Batches, Claims, LostCall, Store, put_lost_calls
 from stepdown.text import counted
 from stepdown.types import Model, Usage
 
@@ -133,7 +134,8 @@ class BatchClient:
         batch = f"b{secrets.token_hex(5)}"
         calls = self.batches.begin(batch, [one.calls for one in parts], fits=account.fits if account else lambda: True)
         if calls:
-            await self._submit(self.batches.find(batch))
+            async with self._held(batch):
+                await self._submit(self.batches.find(batch))
         return calls
 
     async def _submit(self, batch: Batch) -> None:
@@ -159,18 +161,48 @@ class BatchClient:
 
     # -- taking up
 
+    def open(self, batches: Sequence[str] = ()) -> list[Batch]:
+        """Return the open batches, or these of them; where a command asks models, those of its models."""
+        some = self.batches.all(only_open=True)
+        ours = [one for one in some if not self._models or one.model in self._models]
+        return [one for one in ours if not batches or one.id in batches]
+
+    @asynccontextmanager
+    async def _held(self, batch: str) -> AsyncIterator[None]:
+        """Keep a batch in our hands, however long what is done with it takes."""
+
+        async def hold() -> None:
+            while True:
+                await asyncio.sleep(BEAT)
+                self.batches.take(batch)
+
+        holding = asyncio.create_task(hold())
+        try:
+            yield
+        finally:
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
+
     async def look(self, batches: Sequence[str] = ()) -> bool:
-        """Look once at the open batches, or at these, and take up what has come; True where anything changed."""
-        changed = False
-        for batch in self.batches.all(only_open=True):
-            if (batches and batch.id not in batches) or not self.batches.take(batch.id):
+        """Look once at the open batches, or at these, and take up what has come; True where anything changed.
+
+        Raises the first error of a batch, once the others have been looked at.
+        """
+        changed, failure = False, None
+        for batch in self.open(batches):
+            if not self.batches.take(batch.id):
                 continue
             try:
-                changed |= await self._step(self.batches.find(batch.id))
+                async with self._held(batch.id):
+                    changed |= await self._step(self.batches.find(batch.id))
             except RetryableError as fault:
                 self._tell(f"batch {batch.id}: {fault.reason}; it is looked at again")
+            except StepdownError as error:  # the others may be fine
+                failure = failure or error
             finally:
                 self.batches.let_go(batch.id)
+        if failure is not None:
+            raise failure
         return changed
 
     async def _step(self, batch: Batch) -> bool:
@@ -229,11 +261,11 @@ class BatchClient:
 
     async def wait(self, stopped: Callable[[], bool], batches: Sequence[str] = ()) -> None:
         """Look at the open batches until one of them has ended, or there is none, or somebody stops it."""
-        before = {one.id for one in self.batches.all(only_open=True)}
+        before = {one.id for one in self.open(batches)}
         pauses = chain(self._pauses, repeat(self._pauses[-1]))
         while not stopped():
             changed = await self.look(batches)
-            if not before or before - {one.id for one in self.batches.all(only_open=True)}:
+            if not before or before - {one.id for one in self.open(batches)}:
                 return
             if changed:
                 pauses = chain(self._pauses, repeat(self._pauses[-1]))
@@ -253,7 +285,7 @@ class BatchClient:
 
     def under_way(self) -> BatchUnderWay:
         """Return the error that says what is waited for."""
-        some = self.batches.all(only_open=True)
+        some = self.open()
         calls = sum(one.calls - one.answered - one.failed for one in some)
         return BatchUnderWay(
             f"{counted(calls, 'answer')} of {len(some)} {'batch' if len(some) == 1 else 'batches'} to wait for",

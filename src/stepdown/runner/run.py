@@ -104,7 +104,7 @@ async def _work_in_batches(
         if stop.why is not None or not calls.wanted:
             return begun
         sent = await client.send(list(calls.wanted.values()), budget)
-        if not sent and not client.batches.all(only_open=True) and client.too_dear is not None:
+        if not sent and not client.open() and client.too_dear is not None:
             stop(client.too_dear)
         elif not client.waits:
             stop(client.under_way())

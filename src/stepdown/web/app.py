@@ -1,5 +1,6 @@
 """The application: every address, what answers it, and the guards before it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from stepdown.errors import StepdownError
 from stepdown.web import openai
 from stepdown.web.errors.handlers import refuse_error, refuse_status
+from stepdown.web.jobs.batch_watch import watch_batches
 from stepdown.web.jobs.solve_jobs import SolveJobs
 from stepdown.web.pages import (
     cascades,
@@ -66,9 +68,12 @@ def make_app(state: State, *, rules: AccessRules | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        watching = asyncio.create_task(watch_batches(state))
         try:
             yield
         finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
             await state.close()
 
     app = Starlette(

@@ -15,6 +15,8 @@ from stepdown.models.http.dialects.gemini_generate import GEMINI_GENERATE
 from stepdown.models.http.endpoints import Endpoint
 
 _PAGE, _MOST_PAGES = 100, 50
+# Google's codes of errors: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
+_CODES = {1: 0, 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 9: 400, 11: 400, 13: 500, 14: 503, 16: 401}
 _OVER = {"succeeded": "completed", "failed": "failed", "cancelled": "cancelled", "expired": "expired"}
 
 
@@ -78,9 +80,8 @@ class GeminiBatches:
             name = _part(one, "metadata").get("key") if isinstance(one, dict) else None
             if isinstance(name, str):
                 error = one.get("error")
-                status = (api_error_of(error).status or 400) if error else 200
                 body = {"error": error} if error else one.get("response")
-                yield BatchAnswer(name, status, msgspec.json.encode(body))
+                yield BatchAnswer(name, _status(error) if error else 200, msgspec.json.encode(body))
 
     async def cancel(self, remote: str) -> None:
         """Ask that no more of it be worked on."""
@@ -89,6 +90,12 @@ class GeminiBatches:
     async def close(self) -> None:
         """Drop the connections."""
         await self._session.close()
+
+
+def _status(error: Any) -> int:
+    """Return the HTTP status of an error that has a code of gRPC's; one that nobody knows may pass."""
+    code = error.get("code") if isinstance(error, dict) else None
+    return _CODES.get(code, 500) if isinstance(code, int) and code < 100 else api_error_of(error).status or 500
 
 
 def _part(value: dict[str, Any], name: str) -> dict[str, Any]:
