@@ -9,10 +9,12 @@ from stepdown.methods.direct import METHOD as DIRECT
 from stepdown.methods.few_shot import METHOD as FEW_SHOT
 from stepdown.methods.least_to_most import METHOD as LEAST_TO_MOST
 from stepdown.methods.mending import WrongAttempt, mended, mending
+from stepdown.methods.one_step_at_a_time import METHOD as ONE_STEP_AT_A_TIME
 from stepdown.methods.plan_and_budget import METHOD as PLAN_AND_BUDGET
 from stepdown.methods.plan_and_solve import METHOD as PLAN_AND_SOLVE
 from stepdown.methods.self_refine import METHOD as SELF_REFINE
 from stepdown.methods.speculative_thinking import METHOD as SPECULATIVE_THINKING
+from stepdown.methods.step_reminders import METHOD as STEP_REMINDERS
 from stepdown.methods.taking_turns import METHOD as TAKING_TURNS
 from stepdown.methods.trace_of_thought import METHOD as TRACE_OF_THOUGHT
 from stepdown.plugins import Found, find, names
@@ -27,10 +29,12 @@ __all__ = [
     "FEW_SHOT",
     "LEAST_TO_MOST",
     "METHODS",
+    "ONE_STEP_AT_A_TIME",
     "PLAN_AND_BUDGET",
     "PLAN_AND_SOLVE",
     "SELF_REFINE",
     "SPECULATIVE_THINKING",
+    "STEP_REMINDERS",
     "TAKING_TURNS",
     "TRACE_OF_THOUGHT",
     "WrongAttempt",
@@ -56,6 +60,8 @@ METHODS = {
         PLAN_AND_BUDGET,
         SPECULATIVE_THINKING,
         BEST_OF_N,
+        STEP_REMINDERS,
+        ONE_STEP_AT_A_TIME,
     )
 }
 
