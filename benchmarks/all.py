@@ -77,7 +77,7 @@ def main() -> None:
     found = rows("startup.py") + rows("tour.py")
     found += rows("first_answer.py")
     found += rows("pipeline.py", *([url] if url else []))
-    found += rows("matrix.py")
+    found += rows("matrix.py") + rows("adherence.py")
     found += rows("grading.py") + rows("corpus.py") + rows("chains.py") + rows("embedded.py", "--quick")
     found += rows("sampling.py") + rows("training.py") + rows("training.py", "--estimate") + rows("attention.py")
     found += rows("resume.py") + rows("batch.py")

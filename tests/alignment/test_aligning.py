@@ -29,12 +29,16 @@ ADDS = "1. 16 are laid.\n2. Eaten and baked: 16 + 7 = 23 eggs.\n3. 23 * 2 = 46"
 REPEATS = "1. Find how many eggs are laid.\n2. 16 - 7 = 9 eggs.\n3. 9 * 2 = 18"
 WORDED = "Steps:\n**Step 1:** Add the pears.\n* How many?\n\n**Step 2:** Halve the sum."
 PLAIN = "Add the pears.\nHalve their sum."
+TWICE = "1. Multiply the price by twice 3.\n2. Check the result.\n3. Do not calculate the total."
+AGAINST = "1. The price is 5 * 3 = 15.\n2. The result is here.\n3. The total is 15 + 5 = 20."
 CASES = [
     (EGGS, NUMBERED, "done done done", ("1. 16 eggs", "2. Eaten", "3. 9 * 2")),
     (EGGS, PROSE, "done done done", ("The ducks", "She subtracts", "At a price")),
     (EGGS, OTHER, "done skipped done", ("1. Eggs", "", "2. She sells")),
     (EGGS, ADDS, "done changed done", ("1.", "2.", "3.")),
     (EGGS, REPEATS, "repeated done done", ("1.", "2.", "3.")),
+    (TWICE, AGAINST, "changed repeated changed", ("1.", "2.", "3.")),
+    (EGGS, "Step 3: 9 * 2 = 18", "skipped skipped done", ("", "", "Step 3")),
     (WORDED, "Step 1: 3 + 5 = 8 pears.\nStep 2: half of 8 is 4.", "done done", ("Step 1", "Step 2")),
     (PLAIN, "The pears add up to 3 + 5 = 8.\n\nHalf of the sum is 8 / 2 = 4.", "done done", ("The pears", "Half")),
 ]

@@ -75,7 +75,7 @@ def features(text: str) -> Features:
         operations=frozenset(signs | by_word),
         signs=frozenset(signs),
         sure=frozenset(_SURELY[word] for word in words if word in _SURELY),
-        computes="=" in text or bool(signs),
+        computes=bool(signs) or any(sign in text for sign in "=<>≤≥"),
     )
 
 

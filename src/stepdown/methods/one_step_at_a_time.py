@@ -4,7 +4,7 @@ from stepdown.alignment import plan_steps
 from stepdown.methods.trace_of_thought import METHOD as PLANNED
 from stepdown.types import Ask, Method, Plan, Problem, Prompt
 
-# A plan may have any number of lines; 96 of 100 released plans have at most eight steps.
+# A plan may have any number of lines; 1,581 of 1,600 released plans have at most twelve steps.
 MOST_STEPS = 12
 
 
