@@ -157,8 +157,8 @@ def _missing_times(text: str, one: Features, step: PlanStep) -> str:
     if len(words) != 1 or not one.computes or not one.digits:
         return ""
     word = words.pop()
-    said = {found.lower() for found in _TIMES_WORD.findall(text)}
-    return "" if word in said or set(_TIMES[word].split()) & one.numbers else word
+    held = {found.lower() for found in _TIMES_WORD.findall(text)}
+    return "" if word in held or set(_TIMES[word].split()) & one.numbers else word
 
 
 def _elsewhere(place: int, step: PlanStep, scene: Scene) -> StepFollowed:
