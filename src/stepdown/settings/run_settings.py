@@ -53,8 +53,8 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
             "A way of solving: `direct`, `chain-of-thought`, `plan-and-solve` or `trace-of-thought` (`all`: these "
             "four), `few-shot`, `least-to-most`, `self-refine`, `taking-turns`, `plan-and-budget`, "
             "`speculative-thinking`, `best-of-n`, `step-reminders`, `one-step-at-a-time`; by some also called `cot`, "
-            "`pas`, `tot`, `ltm`, `cope`; a plugin's, or your own, `FILE.py:NAME` (so it is for student, teacher, prompt "
-            "set, grader and data set)."
+            "`pas`, `tot`, `ltm`, `cope`; a plugin's, or your own, `FILE.py:NAME` (so it is for student, teacher, "
+            "prompt set, grader and data set)."
         ),
     ] = ("trace-of-thought",)
     student: Annotated[
