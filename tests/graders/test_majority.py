@@ -15,7 +15,8 @@ from stepdown.measuring import Goal, calibrate, consistency
 from stepdown.reports import report
 from stepdown.runner.cascade import votes_of
 from stepdown.store import Run, Store, StoredTrace
-from stepdown.training.studies import Cell, cell_score
+from stepdown.training.studies import cell_score
+from stepdown.training.study_grid import Cell
 from stepdown.types import Call, Chain, Finish, Grade, Kind, Plan, Problem, Reply, Sampling, Trace, Verdict
 from stored_runs import keep_run
 

@@ -13,17 +13,9 @@ from stepdown.errors import CallFailed, UnknownName, UsageError
 from stepdown.models import ScriptedModel
 from stepdown.stats import crossed_interval, mcnemar_exact, paired_interval, wilson
 from stepdown.store import Run, Store
-from stepdown.training.studies import (
-    Cell,
-    CellScore,
-    StudyFindings,
-    StudyGrid,
-    cell_score,
-    compare_cells,
-    draw_scores,
-    markdown,
-    write_study,
-)
+from stepdown.training.studies import CellScore, StudyFindings, cell_score, compare_cells, compare_pairs
+from stepdown.training.study_grid import Cell, StudyGrid
+from stepdown.training.study_tables import draw_scores, markdown, write_study
 from stepdown.types import Chain, Grade, Messages, Problem, Sampling
 from worlds import solver, sums
 
@@ -74,6 +66,28 @@ def test_a_label_is_learned_once_and_all_chains_are_chosen_in_one_way(tmp_path: 
     names = [cell.name for cell in cells]
     assert names == ["chain-n1-random", "chain-all", "chain-n1-short", "label-n1-random"]
     assert [cell.method for cell in cells] == ["chain-of-thought"] * 3 + ["direct"]
+
+
+def test_an_open_ended_choice_is_one_place_of_five_on_the_mean(tmp_path: Path) -> None:
+    found = grid(tmp_path, chains=(1, 5, 0), by=("random", "open-ended"))
+    cells = [cell for cell in found.cells() if cell.by == "open-ended"]
+    assert [cell.name for cell in cells] == ["chain-n5-open-ended"] and cells[0].filters == ("open-ended",)
+    assert len(list(found.view(cells[0], 0))) > 4
+
+
+def test_a_corpus_beside_is_whole_a_place_of_its_own_for_each_target(tmp_path: Path) -> None:
+    greedy = [Chain(Problem(f"p/{n}", f"What is {n}?", str(n)), f"Answer: {n}", "t", 0) for n in range(4)]
+    write_corpus(tmp_path / "greedy", greedy, card=Card(dataset="p/train"))
+    found = grid(tmp_path, chains=(1, 5), targets=("chain", "label"), beside=(tmp_path / "greedy",))
+    found.check()
+    names = [cell.name for cell in found.cells()]
+    assert names == ["chain-n1-random", "chain-n5-random", "label-n1-random", "chain-greedy", "label-greedy"]
+    assert len(list(found.view(found.cells()[3], 0))) == len(greedy) and len(found.corpora()) == 2
+
+
+def test_two_corpora_of_one_name_beside_a_study_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="have one name"):
+        grid(tmp_path, beside=(tmp_path / "a" / "x", tmp_path / "b" / "x")).check()
 
 
 def test_all_cells_of_a_seed_are_trained_before_the_next_seed(tmp_path: Path) -> None:
@@ -204,6 +218,28 @@ def test_holm_adjusts_over_the_study_and_the_table_says_so(store: Store) -> None
     assert "| chain-n5-random | chain-n1-random | 6 | +100.0 [+" in page and "p (Holm)" in page
 
 
+def test_every_two_places_are_compared_and_each_says_what_more_seeds_or_problems_bring(store: Store) -> None:
+    few = [solved(store, {n}, name=f"few{n}") for n in range(2)]
+    more = [solved(store, {0, 1, n}, name=f"more{n}") for n in (2, 3)]
+    runs = {ONE: few, CELL: more, Cell(30, "random", "chain"): few[:1]}
+    found = compare_pairs(runs)
+    assert [(one.name, one.against) for one in found] == [
+        (CELL.name, ONE.name), ("chain-n30-random", ONE.name), ("chain-n30-random", CELL.name),
+    ]  # fmt: skip
+    assert len(compare_cells(runs)) == 2 and found[1].twice_seeds is None
+    twice = found[0].twice_seeds, found[0].twice_problems
+    assert all(width is not None and 0 < width < found[0].half_width for width in twice)
+    page = markdown(StudyFindings(base="b", test="t", scores=(), compared=found[:1], pairs=found))
+    assert page.count("| chain-n5-random | chain-n1-random |") == 2 and "## Every two places" in page
+
+
+def test_a_corpus_beside_is_compared_with_the_first_place_of_its_target(store: Store) -> None:
+    run = solved(store, {0})
+    beside = Cell(0, "", "chain", "greedy")
+    found = compare_cells({Cell(1, "random", "filler"): [run], ONE: [run], CELL: [run], beside: [run]})
+    assert {one.name: one.against for one in found}["chain-greedy"] == ONE.name
+
+
 def test_places_without_a_graded_problem_in_common_are_not_tested(store: Store) -> None:
     failed = [solved(store, set(), failed=0, count=1, name=name) for name in "ab"]
     assert compare_cells({ONE: failed[:1], CELL: failed[1:]}) == compare_cells({ONE: [], CELL: failed}) == ()
@@ -215,7 +251,9 @@ def test_places_without_a_graded_problem_in_common_are_not_tested(store: Store) 
 def test_the_table_shows_each_seed_the_interval_and_what_is_graded() -> None:
     page = markdown(StudyFindings(base="small", test="sums/test", scores=(SCORE,)))
     assert page.startswith("# small on sums/test\n")
-    assert "| chain-n5-random | 2 | 50.0 25.0 | 37.5 [20.0, 60.0] | 8/10 |" in page
+    assert "| chain-n5-random | 2 | 50.0 25.0 | 37.5 [20.0, 60.0] | 8/10 |  |  |" in page
+    trained = msgspec.structs.replace(SCORE, steps=40, tokens=12_000)
+    assert "| 8/10 | 40 | 12,000 |" in markdown(StudyFindings(base="small", test="sums/test", scores=(trained,)))
 
 
 def test_hostile_names_stand_in_the_table_as_words() -> None:

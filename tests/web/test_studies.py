@@ -14,7 +14,8 @@ from served import get, post, served
 from stepdown.corpus import Card
 from stepdown.problems import load_problems
 from stepdown.training import StudyFindings
-from stepdown.training.studies import CellScore, write_study
+from stepdown.training.studies import CellScore
+from stepdown.training.study_tables import write_study
 from stepdown.types import Chain, Grade
 from stepdown.web.jobs.study_form import FIELDS, read_study
 from stepdown.web.state import Places, State

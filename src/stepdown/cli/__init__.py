@@ -57,6 +57,9 @@ VERBS = {
     "prefer": """Which of two runs explains better: pairs of solutions before a judge model, or before people.
 
     A judge sees each pair in both orders, and its replies are kept; people vote on a file that names no model.""",
+    "perturb": """The same problems with other numbers, other names or one sentence more: a contrast set.
+
+    Left out is what cannot be changed with certainty; no model is asked.""",
     "import": """Read trace files into runs (the authors' CSV, a .jsonl that `export` wrote), or chains into a corpus.
 
     A trace file that was imported before gives the same run again.""",

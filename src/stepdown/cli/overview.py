@@ -43,6 +43,10 @@ GROUPS = {
         "grade": VerbEntry("grade stored solutions again", "stepdown grade RUN --grader strict"),
         "calibrate": VerbEntry("the threshold of a cascade", "stepdown calibrate CHEAP DEAR --accuracy 0.8"),
         "prefer": VerbEntry("which of two runs explains better", "stepdown prefer RUN OTHER --judge openai/gpt-4o"),
+        "perturb": VerbEntry(
+            "the same problems with other numbers or names",
+            "stepdown perturb wordsums --change names --out names.jsonl",
+        ),
         "import": VerbEntry("others' traces into runs, chains into a corpus", "stepdown import traces.csv"),
         "export": VerbEntry(
             "runs, corpora, students in another form", "stepdown export RUN --to jsonl --out traces.jsonl"

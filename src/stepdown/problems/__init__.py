@@ -6,12 +6,15 @@ from stepdown.problems.choices import gold_letter, read_choices, split_inline
 from stepdown.problems.files import Columns
 from stepdown.problems.golds import plain_number
 from stepdown.problems.loading import Fingerprint, Problems, ProblemSetSummary, as_problems, datasets, load_problems
+from stepdown.problems.perturbing import CHANGES, Perturbed, perturb, write_perturbed
 from stepdown.problems.tests_at_hand import at_hand, is_test
 
 __all__ = [
+    "CHANGES",
     "Columns",
     "Dataset",
     "Fingerprint",
+    "Perturbed",
     "ProblemSetSummary",
     "Problems",
     "as_problems",
@@ -22,7 +25,9 @@ __all__ = [
     "hendrycks_math",
     "is_test",
     "load_problems",
+    "perturb",
     "plain_number",
     "read_choices",
     "split_inline",
+    "write_perturbed",
 ]

@@ -1,5 +1,6 @@
 """The statistics of reports: intervals, paired tests, power, what k samples give; pure Python, each with its source."""
 
+from stepdown.stats.crossed_precision import crossed_half_width
 from stepdown.stats.frontier import frontier
 from stepdown.stats.guarantees import (
     binomial_below,
@@ -30,6 +31,7 @@ __all__ = [
     "binomial_test",
     "clustered_interval",
     "crossed_difference",
+    "crossed_half_width",
     "crossed_interval",
     "fixed_sequence",
     "frontier",

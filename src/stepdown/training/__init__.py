@@ -4,6 +4,7 @@ from stepdown.training.bases import find_base
 from stepdown.training.checks import check_content
 from stepdown.training.contamination import check_allowed, refuse_overlap, refuse_tests
 from stepdown.training.datasets import TrainingProgress
+from stepdown.training.equal_tokens import at_equal_tokens
 from stepdown.training.loop import train
 from stepdown.training.mending import mend, mending_task, write_mended, wrong_attempts
 from stepdown.training.pairs import write_preferences
@@ -21,18 +22,17 @@ from stepdown.training.settings import REFUSALS, Training
 from stepdown.training.students.curves import read_log
 from stepdown.training.students.folder import export_student
 from stepdown.training.studies import (
-    TESTED,
-    Cell,
     CellComparison,
     CellScore,
     StudyFindings,
-    StudyGrid,
     add_score_to_card,
     cell_score,
     compare_cells,
+    compare_pairs,
     contamination_lines,
-    write_study,
 )
+from stepdown.training.study_grid import Cell, StudyGrid
+from stepdown.training.study_tables import TESTED, half_widths, write_study
 from stepdown.training.teacher_checks import with_teacher
 from stepdown.training.world import launched
 
@@ -50,13 +50,16 @@ __all__ = [
     "Training",
     "TrainingProgress",
     "add_score_to_card",
+    "at_equal_tokens",
     "cell_score",
     "check_allowed",
     "check_content",
     "compare_cells",
+    "compare_pairs",
     "contamination_lines",
     "export_student",
     "find_base",
+    "half_widths",
     "launched",
     "mend",
     "mending_task",

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from statistics import fmean
+from typing import Annotated, Literal
 
 import msgspec
 from cyclopts import Parameter
@@ -20,9 +21,9 @@ from stepdown.cli.session import Session
 from stepdown.cli.study_file import cited_study
 from stepdown.cli.verbs.train import TRAINING, TrainingOptions, following
 from stepdown.cli.work_options import WorkOptions
-from stepdown.corpus import Corpus, open_corpus
+from stepdown.corpus import Corpus
 from stepdown.errors import UsageError
-from stepdown.models.weights import CATALOGUE
+from stepdown.models.weights import CATALOGUE, read_card
 from stepdown.problems import Problems
 from stepdown.settings import (
     BudgetSettings,
@@ -43,10 +44,13 @@ from stepdown.training import (
     StudyFindings,
     StudyGrid,
     add_score_to_card,
+    at_equal_tokens,
     cell_score,
     check_content,
     compare_cells,
+    compare_pairs,
     contamination_lines,
+    half_widths,
     launched,
     refuse_overlap,
     train,
@@ -58,7 +62,7 @@ from stepdown.workers import SerialPool, WorkerPool
 @Parameter(name="*", group=CHOICE)
 @dataclass(frozen=True, kw_only=True)
 class StudyOptions:
-    """What is compared; chains, by, target, keep may be given several times.
+    """What is compared; chains, by, targets, keep, beside may be given several times.
 
     Parameters
     ----------
@@ -71,11 +75,16 @@ class StudyOptions:
     chains
         N: chains per problem; 0 means all there are.
     by
-        How they are chosen: `random`, `likely`, `diverse`, `short` or `long`.
+        How they are chosen: `random`, `likely`, `diverse`, `short`, `long`, or `open-ended` (1 to 9, the more where
+        they differ more; 5 on the mean).
     targets
         What is learned: `chain`, `label`, `answer-first`, `shuffled`, `filler`.
     keep
         Filters that work first, such as `right` and `distinct`.
+    beside
+        Other corpora, each a place of its own, whole: the teacher's greedy chains, another teacher's, unverified ones.
+    equal
+        What all students have alike: `steps`, or `tokens` read (as many as the first place's --steps).
     seeds
         Students per place of the grid.
     before
@@ -89,6 +98,8 @@ class StudyOptions:
     by: tuple[str, ...] = ("random",)
     targets: tuple[str, ...] = ("chain", "label")
     keep: tuple[str, ...] = ()
+    beside: tuple[Path, ...] = ()
+    equal: Literal["steps", "tokens"] = "steps"
     seeds: int = 3
     before: Annotated[bool, Parameter(show_default=False)] = False
 
@@ -106,6 +117,8 @@ class StudyOptions:
             by=self.by,
             targets=self.targets,
             seeds=self.seeds,
+            beside=self.beside,
+            equal=self.equal,
         )
 
 
@@ -155,11 +168,13 @@ def study(
     for cell in cells:
         training = settings.training(cell.target)
         training.check()
-        check_content(open_corpus(source), training)
+        for corpus in grid.corpora():
+            check_content(corpus, training)
     test = load_chosen(problems, options.test, preferred="test")
     test.check()
     named = f"{options.test}={problems.data}" if problems.data else options.test
-    check_apart(open_corpus(source).keep(*options.keep), test, settings, named=named)
+    for corpus in grid.corpora():
+        check_apart(corpus, test, settings, named=named)
     base = _model_string(options.base) if options.before else ""
     with output.open() as store, work.open(whole=True) as pool:
         before = list(_before(base, test, sampling, store)) if base else []
@@ -176,8 +191,9 @@ def study(
                     base=options.base,
                     test=test.dataset,
                     before=tuple(before),
-                    scores=tuple(cell_score(one, some) for one, some in runs.items() if some),
+                    scores=tuple(_score(grid, one, some) for one, some in runs.items() if some),
                     compared=compare_cells(runs),
+                    pairs=compare_pairs(runs),
                     study=next(iter(cited_study()), None),
                 )
                 write_study(findings, grid.out)
@@ -227,8 +243,21 @@ def _student(grid: StudyGrid, base: str, settings: TrainingOptions, quiet: bool,
     """Train the student of a place, if it is not there; one of other settings is refused."""
     cell, seed = place
     chosen = settings.training(cell.target, seed=seed)
+    if grid.equal == "tokens":
+        first = grid.cells()[0]
+        usual = settings.training(first.target, seed=seed)
+        chosen = at_equal_tokens(chosen, grid.view(cell, seed), grid.view(first, seed), usual_training=usual, base=base)
     progress = None if quiet else following()
     train(grid.view(cell, seed), base=base, out=grid.folder(cell, seed), training=chosen, progress=progress)
+
+
+def _score(grid: StudyGrid, cell: Cell, runs: list[Run]) -> CellScore:
+    """Return a cell's score with what its students were trained by, as their cards say it."""
+    cards = [card for seed in range(len(runs)) if (card := read_card(grid.folder(cell, seed))) is not None]
+    steps, tokens = (
+        round(fmean(some)) if some else 0 for some in ([c.steps for c in cards], [c.tokens for c in cards])
+    )
+    return msgspec.structs.replace(cell_score(cell, runs), steps=steps, tokens=tokens)
 
 
 def _solve(test: Problems, grid: GridSettings, sampling: RunSampling, store: Store) -> Session:
@@ -282,11 +311,24 @@ def show_findings(findings: StudyFindings, *, as_json: bool) -> None:
     show(*contamination_lines(findings))
     show(*([f"From {findings.study}."] if findings.study else []))
     if findings.compared:
-        tested = ("students", "against", "seeds", "problems", "difference", "p", "p (Holm)")
+        tested = (
+            "students",
+            "against",
+            "seeds",
+            "problems",
+            "difference",
+            "±, seeds x 2, problems x 2",
+            "p",
+            "p (Holm)",
+        )
         show("")
         show_table("Tested", tested, map(_compared_cells, findings.compared), words=2, note=TESTED)
+    if len(findings.pairs) > len(findings.compared):
+        show("every two places are compared in the table that is written")
 
 
 def _compared_cells(one: CellComparison) -> tuple[str, ...]:
     interval = points(one.difference) + between(points(one.low), points(one.high))
-    return one.name, one.against, str(one.seeds), str(one.problems), interval, chance(one.p), chance(one.p_holm)
+    widths = ", ".join(percent(width) for width in half_widths(one) if width is not None)
+    chances = chance(one.p), chance(one.p_holm)
+    return one.name, one.against, str(one.seeds), str(one.problems), interval, widths, *chances
