@@ -19,9 +19,9 @@ from typing import Any
 from rows import Row, print_row
 from small_trainings import SIZES, write_base
 
+from stepdown.models.local import find_base, load_base, load_transformers
 from stepdown.training import Training
 from stepdown.training import attention as kernels
-from stepdown.training.bases import find_base, load_base, load_transformers
 from stepdown.training.model_setup import adapted
 
 ROWS = {

@@ -33,14 +33,14 @@ WORDS = "Tom has 3 boxes with 4 apples each, eats 2 of them and buys 5 more. How
 
 
 def load_libraries() -> None:
-    from stepdown.training.bases import load_transformers
+    from stepdown.models.local import load_transformers
 
     load_transformers()
 
 
 def write_model(folder: Path, *, toy: bool) -> Path:
     """Write a model folder in float32: the student that is served."""
-    from stepdown.training.bases import find_base, load_base, quiet
+    from stepdown.models.local import find_base, load_base, quiet
 
     with quiet():
         if not toy and fetched("smollm2-135m"):

@@ -18,9 +18,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from stepdown.models.local import find_base, load_base
 from stepdown.training import Training
 from stepdown.training import attention as kernels
-from stepdown.training.bases import find_base, load_base
 from stepdown.training.logits import target_logits
 from stepdown.training.model_setup import adapted, computing
 

@@ -25,9 +25,9 @@ from typing import Any
 import msgspec
 from rows import print_row
 
+from stepdown.models.local import find_base, load_base, load_transformers, quiet
 from stepdown.problems import load_problems
 from stepdown.training import Training
-from stepdown.training.bases import find_base, load_base, load_transformers, quiet
 from stepdown.training.checkpoints import Checkpoints
 from stepdown.training.examples import Examples
 from stepdown.training.model_setup import adapted

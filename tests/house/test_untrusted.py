@@ -15,6 +15,7 @@ from stepdown.cli.verbs.train import show_students
 from stepdown.corpus import open_corpus
 from stepdown.errors import StepdownError, UsageError
 from stepdown.exchange import import_corpus, import_traces
+from stepdown.models.local import find_base, load_base
 from stepdown.models.local.llamacpp import _Draft
 from stepdown.models.local.loading import load_student
 from stepdown.models.local.special_tokens import special_words
@@ -27,7 +28,6 @@ from stepdown.prompts import load_demonstrations, load_prompts
 from stepdown.runner import load_plans
 from stepdown.store import Store
 from stepdown.text.safety import json_line
-from stepdown.training.bases import find_base, load_base
 from stepdown.training.students.folder import export_student, write_card, write_student
 from stepdown.training.students.model_card import describe
 from stepdown.untrusted import reading

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from small_lessons import FAST, chains, write_base
+from stepdown.models.local import find_base, load_base
 from stepdown.models.local.loading import load_student
 from stepdown.models.local.places import stored_dtype
 from stepdown.models.weights.folder_identity import device, identity_settings
-from stepdown.training.bases import find_base, load_base
 from stepdown.training.datasets import prepare_datasets
 from written_earlier import OLDEST
 

@@ -8,8 +8,8 @@ import msgspec
 
 from small_students import small_model, small_tokenizer
 from stepdown.corpus import CHOSEN, REJECTED
+from stepdown.models.local import find_base, load_base
 from stepdown.training import Training
-from stepdown.training.bases import find_base, load_base
 from stepdown.training.examples import Examples
 from stepdown.training.packing import PackedDataset
 from stepdown.types import Chain, Grade, Problem

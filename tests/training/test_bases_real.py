@@ -8,10 +8,10 @@ import pytest
 
 from small_lessons import FAST, chains, losses
 from small_students import texts
+from stepdown.models.local import Base, find_base, load_base
 from stepdown.models.weights.students import StudentCard
 from stepdown.problems import load_problems
 from stepdown.training.attention import use_block_diagonal_attention
-from stepdown.training.bases import Base, find_base, load_base
 from stepdown.training.examples import Examples
 from stepdown.training.packing import PackedDataset, shared_start
 from stepdown.training.students.folder import write_student

@@ -10,8 +10,8 @@ import pytest
 from small_lessons import FAST, chain, chains, examples
 from small_students import TRAINS, small_model, small_tokenizer
 from stepdown.errors import EndpointRefused, UnknownName, UsageError
+from stepdown.models.local import find_base, load_base
 from stepdown.training import Training, train
-from stepdown.training.bases import find_base, load_base
 from stepdown.training.examples import Examples
 from stepdown.types import Chain, Grade
 

@@ -9,9 +9,9 @@ import pytest
 from small_lessons import FAST, chains, logged, weights
 from small_students import TRAINS, small_model, small_tokenizer
 from stepdown.errors import UsageError
+from stepdown.models.local import find_base, load_base
 from stepdown.models.weights.students import read_card
 from stepdown.training import train
-from stepdown.training.bases import find_base, load_base
 from stepdown.training.evaluation import DevSet
 from stepdown.training.model_setup import adapted, computing, runs_in_bf16
 from stepdown.training.writing import rows_that_fit, write_greedily

@@ -13,10 +13,10 @@ from small_lessons import FAST, chains, examples, logged, same_weights
 from small_students import LINES, TEMPLATE, TRAINS, small_model, small_tokenizer
 from stepdown.errors import EndpointRefused, UsageError
 from stepdown.models import find_scorer
+from stepdown.models.local import find_base
 from stepdown.models.weights import read_card
 from stepdown.training import Training, TrainingProgress, train
 from stepdown.training.attention import use_block_diagonal_attention
-from stepdown.training.bases import find_base
 from stepdown.training.laid_rows import lay_rows, prompts_of, rows_of
 from stepdown.training.objectives.on_policy import floored
 from stepdown.training.packing import PackedDataset

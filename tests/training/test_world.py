@@ -98,7 +98,7 @@ def test_alone_nothing_is_waited_for_or_agreed_on() -> None:
 
 
 def test_a_step_counted_for_another_number_of_processes_is_never_trained(base: Path, tmp_path: Path) -> None:
-    from stepdown.training.bases import find_base, load_base
+    from stepdown.models.local import find_base, load_base
     from stepdown.training.checkpoints import Checkpoints
     from stepdown.training.examples import Examples
     from stepdown.training.model_setup import order_of

@@ -11,6 +11,7 @@ from stepdown.corpus.remote import copies_folder, write_remote
 from stepdown.corpus.selection import ChainTable, table_of
 from stepdown.corpus.shard_places import ShardPlaces, note_of
 from stepdown.corpus.split_writing import write_split
+from stepdown.corpus.student_scores import StudentScores
 from stepdown.corpus.targets import TARGETS, Example, label, target
 from stepdown.corpus.views import Corpus, open_corpus
 
@@ -30,6 +31,7 @@ __all__ = [
     "ProblemIndex",
     "Selection",
     "ShardPlaces",
+    "StudentScores",
     "check_out",
     "copies_folder",
     "index_problems",

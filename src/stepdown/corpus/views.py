@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 import msgspec
@@ -258,12 +259,13 @@ class Corpus:
 
 
 def _with_progress(groups: Iterator[Rows], total: int, progress: Progress) -> Iterator[Rows]:
-    """Stream groups or tables and tell how many rows are read, now and then."""
+    """Stream groups or tables and tell how many rows are read, now and then; a slow reader is told of each second."""
     done = reported = 0
+    told = monotonic()
     for group in groups:
         done += len(group)
-        if done - reported >= _REPORTED_EVERY:
-            reported = done
+        if done - reported >= _REPORTED_EVERY or monotonic() - told > 1:
+            reported, told = done, monotonic()
             progress(done, total)
         yield group
     progress(done, total)

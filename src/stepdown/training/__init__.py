@@ -1,6 +1,6 @@
 """Training: corpora from runs, student folders from a corpus and a base, and studies of what the students learned."""
 
-from stepdown.training.bases import find_base
+from stepdown.models.local import find_base
 from stepdown.training.checks import check_content
 from stepdown.training.contamination import check_allowed, refuse_overlap, refuse_tests
 from stepdown.training.datasets import TrainingProgress

@@ -8,10 +8,10 @@ import msgspec
 
 from stepdown.corpus import Corpus, questions_of_teachers
 from stepdown.errors import UsageError
+from stepdown.models.local import Base, BaseLocation
 from stepdown.models.weights import SeenQuestions, TrainingData, file_hash, seen_by
 from stepdown.questions import key, keys_of
 from stepdown.text import percent
-from stepdown.training.bases import Base, BaseLocation
 from stepdown.training.checks import check_corpus
 from stepdown.training.contamination import refuse_test_questions
 from stepdown.training.examples import Examples

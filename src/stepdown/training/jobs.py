@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 
 from stepdown.errors import UsageError
+from stepdown.models.local import BaseLocation
 from stepdown.models.weights import CARD, file_hash, read_card
 from stepdown.prompts import load_prompts
-from stepdown.training.bases import BaseLocation
 from stepdown.training.datasets import INCIDENTAL, OnProgress, PreparedDataset, TrainingProgress
 from stepdown.training.settings import Training
 from stepdown.training.students.folder import check_student_folder

@@ -10,8 +10,8 @@ import msgspec
 from stepdown.cells import CellLine, in_notebook
 from stepdown.corpus import Corpus
 from stepdown.errors import UsageError
+from stepdown.models.local import Base, BaseLocation, check_libraries, find_base, load_base, quiet
 from stepdown.models.weights import StudentCard, StudentScore
-from stepdown.training.bases import Base, BaseLocation, check_libraries, find_base, load_base, quiet
 from stepdown.training.checkpoints import Checkpoints, LogRow, best_step
 from stepdown.training.checks import check_chains, check_content
 from stepdown.training.contamination import refuse_tests

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import UsageError
+from stepdown.models.local import Base, quiet
 from stepdown.training.attention import use_block_diagonal_attention, window_of
-from stepdown.training.bases import Base, quiet
 from stepdown.training.datasets import PreparedDataset
 from stepdown.training.examples import Examples
 from stepdown.training.independence import rows_are_independent

@@ -8,10 +8,9 @@ import msgspec
 
 from stepdown.errors import CallFailed, UsageError
 from stepdown.models import ADDRESSES, Scorer, find_scorer
-from stepdown.models.local import template_of
+from stepdown.models.local import BaseLocation, find_base, load_base, load_tokenizer, template_of
 from stepdown.runner import plain
 from stepdown.training.attention import use_block_diagonal_attention
-from stepdown.training.bases import BaseLocation, find_base, load_base, load_tokenizer
 from stepdown.training.laid_rows import rows_of
 from stepdown.training.logits import target_logits
 from stepdown.training.objective import Batch

@@ -6,7 +6,7 @@ from itertools import islice
 import msgspec
 
 from stepdown.errors import UsageError
-from stepdown.training.bases import BaseLocation, load_tokenizer
+from stepdown.models.local import BaseLocation, load_tokenizer
 from stepdown.training.objectives import load_objective
 from stepdown.training.scoring_teachers import TeacherReading, TokenizerReading, identify_teacher, read_by
 from stepdown.training.settings import Training

@@ -15,8 +15,8 @@ from transformers import PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from stepdown.errors import UsageError
+from stepdown.models.local import quiet
 from stepdown.training.attention import ATTENTION, MASKED, use_block_diagonal_attention
-from stepdown.training.bases import quiet
 from stepdown.training.checkpoints import Checkpoints, LogRow, best_step
 from stepdown.training.memory import shortage
 from stepdown.training.model_setup import computing, runs_in_bf16

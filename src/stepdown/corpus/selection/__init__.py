@@ -1,7 +1,8 @@
 """Which chains of a corpus to keep: filters by name, each a pure function of one problem's chains.
 
 A filter's choice depends on its seed and on the problem's own chains, never on the order of problems; only
-`open-ended`, `short:long`, `teachers` and `decontaminate` look at the corpus, or another set, first.
+`open-ended`, `short:long`, `teachers`, `decontaminate` and `per-problem=K:suited:STUDENT` look at the corpus, or another
+set, first.
 """
 
 from collections.abc import Callable
@@ -25,7 +26,17 @@ from stepdown.errors import UnknownName, UsageError
 from stepdown.plugins import Found, find, names
 from stepdown.usercode import code_of
 
-__all__ = ["FILTERS", "ChainTable", "Filter", "Group", "Groups", "as_filter", "load_filter", "table_of"]
+__all__ = [
+    "FILTERS",
+    "ChainTable",
+    "Filter",
+    "Group",
+    "Groups",
+    "as_filter",
+    "load_filter",
+    "reads_elsewhere",
+    "table_of",
+]
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -47,8 +58,8 @@ _ENTRIES = {
     ),
     "per-problem": _Entry(
         per_problem,
-        "`per-problem=5`: five random chains of each problem; `:likely`, `:short`, `:long`, `:diverse`"
-        " or `:diverse:MODEL` after the number for other ones",
+        "`per-problem=5`: five random chains of each problem; `:likely`, `:short`, `:long`, `:diverse`,"
+        " `:diverse:MODEL`, `:suited:STUDENT` or `:likely-for:STUDENT` after the number for other ones",
         "wanted",
     ),
     "open-ended": _Entry(open_ended, "1, 3, 5, 7 or 9 chains, more where a problem's chains differ more"),
@@ -97,6 +108,12 @@ def load_filter(text: str, *, seed: int = 0, content: Content = "chain", code: b
     if not value and (sign or entry.value == "wanted"):
         raise request.refused("a value")
     return entry.make(request)
+
+
+def reads_elsewhere(text: str) -> bool:
+    """Tell whether a filter opens a file or loads a model, which its text may name: nothing for a form of a page."""
+    name, _, value = text.partition("=")
+    return name == "decontaminate" or (name == "per-problem" and value.count(":") > 1)
 
 
 def _check_pairs(name: str, content: Content) -> None:

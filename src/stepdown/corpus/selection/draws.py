@@ -1,4 +1,4 @@
-"""The filter `per-problem=K`: so many chains of each problem, at random, likely, short, long or diverse ones."""
+"""The filter `per-problem=K`: so many chains of each problem, by chance, likelihood, length, kind or for a student."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
@@ -7,12 +7,13 @@ from typing import Literal, get_args
 from stepdown.corpus.parquet_rows import chains_of
 from stepdown.corpus.selection.clusters import diverse
 from stepdown.corpus.selection.filters import RANKED, Filter, FilterSpec, Group, digest_of, rank
+from stepdown.corpus.selection.suitability import HOWS, chosen_for
 from stepdown.corpus.selection.tables import ChainTable, Columns, Mask, word_count
 from stepdown.errors import UsageError
 from stepdown.extras import load_polars
 from stepdown.types import Chain
 
-How = Literal["random", "diverse", "likely", "short", "long"]
+How = Literal["random", "diverse", "likely", "short", "long", "suited:STUDENT", "likely-for:STUDENT"]
 _DEFINITIONS: dict[str, str] = {
     "random": "at random",
     "likely": "with the highest mean token log-probability",
@@ -32,6 +33,8 @@ def per_problem(request: FilterSpec) -> Filter:
     how = options[0] if options else "random"
     if how == "diverse":
         return diverse(request, count, options[1] if len(options) > 1 else "")
+    if how in HOWS:
+        return chosen_for(request, count, how, options[1] if len(options) > 1 else "")
     if how not in _DEFINITIONS or len(options) > 1:
         raise request.refused(f"a number and one of {', '.join(get_args(How))}", "such as `per-problem=5:likely`")
     order = _order(how, request.seed)

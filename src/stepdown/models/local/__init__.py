@@ -1,19 +1,41 @@
 """Models on this machine: OpenVINO, llama.cpp and transformers, in this process or in one of their own."""
 
+from stepdown.models.local.bases import (
+    Base,
+    BaseLocation,
+    check_libraries,
+    find_base,
+    load_base,
+    load_tokenizer,
+    load_transformers,
+    quiet,
+)
 from stepdown.models.local.chat_templates import template_of
 from stepdown.models.local.embedded import EmbeddedModel
 from stepdown.models.local.loading import PACKAGES
 from stepdown.models.local.places import card_name, serves_by_transformers
+from stepdown.models.local.scoring import Asked, TextScorer, TokenScore
 from stepdown.models.local.transformers import NO_CODE, loading_folder, without_bars
 from stepdown.models.weights.genai import import_genai
 
 __all__ = [
     "NO_CODE",
     "PACKAGES",
+    "Asked",
+    "Base",
+    "BaseLocation",
     "EmbeddedModel",
+    "TextScorer",
+    "TokenScore",
     "card_name",
+    "check_libraries",
+    "find_base",
     "import_genai",
+    "load_base",
+    "load_tokenizer",
+    "load_transformers",
     "loading_folder",
+    "quiet",
     "serves_by_transformers",
     "template_of",
     "without_bars",

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from stepdown.corpus.selection import load_filter
+from stepdown.corpus.selection import load_filter, reads_elsewhere
 from stepdown.errors import StepdownError, UnknownName, UsageError
 from stepdown.models.weights import CATALOGUE
 from stepdown.problems import datasets
@@ -110,7 +110,7 @@ def _filters(text: str) -> tuple[str, ...]:
     if len(filters) > _MOST_FILTERS:
         raise UsageError(f"{len(filters)} filters", f"give up to {_MOST_FILTERS}")
     for one in filters:
-        if one.partition("=")[0] == "decontaminate" or ":diverse:" in one:
+        if reads_elsewhere(one):
             raise UsageError(f"`{one[:80]}` reads a file or loads a model", "keep by it at a terminal")
         load_filter(one)
     return filters

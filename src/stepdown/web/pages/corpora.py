@@ -26,7 +26,7 @@ from stepdown.corpus import (
     read_card,
     read_lineages,
 )
-from stepdown.corpus.selection import FILTERS, Filter, load_filter
+from stepdown.corpus.selection import FILTERS, Filter, load_filter, reads_elsewhere
 from stepdown.errors import StepdownError, UnknownName, UsageError
 from stepdown.types import Chain
 from stepdown.web.pages import page, state_of, templates, wrong
@@ -227,7 +227,7 @@ def _view(folder: Path, card: Card, query: CorpusQuery) -> tuple[Corpus, float |
     Raises `UsageError` for a filter that would open a file or load a model.
     """
     for text in query.filters:
-        if text.partition("=")[0] == "decontaminate" or ":diverse:" in text:
+        if reads_elsewhere(text):
             way = f"`stepdown keep {folder.name} {text} --out kept` does, and the corpus it writes can be shown here"
             raise UsageError(f"`{text}` reads a file or loads a model, which pages do not do", way)
     if not any(load_filter(text, content=card.content).prepare for text in query.filters):

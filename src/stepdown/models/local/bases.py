@@ -12,7 +12,7 @@ import msgspec
 
 from stepdown.errors import EndpointRefused, MissingExtra, UsageError
 from stepdown.extras import has
-from stepdown.models.local import NO_CODE, loading_folder, without_bars
+from stepdown.models.local.transformers import NO_CODE, loading_folder, without_bars
 from stepdown.models.weights import (
     CATALOGUE,
     PLAIN_TEMPLATE,
