@@ -4,10 +4,11 @@ python benchmarks/suited.py POOL.jsonl.gz --out FOLDER [--steps 12] [--batch 8] 
 python benchmarks/suited.py --out FOLDER --show      prints what is there, trains nothing
 
 Of the pool (`stepdown import`'s form) the variants of VARIANTS over the questions that all of them answer rightly;
-test questions are held out by a hash, and whatever shares words with them is not trained on; of the rest 100 are learned
-from. A row for each variant: its rank-surprisal ratio and mean log-probability under the base, and what the student of
-one training on it gets right; then the Spearman correlations with their intervals, and `per-problem=1:suited` against
-`per-problem=1` over the pool of all variants, seed by seed. Killed, or out of its minutes, it goes on where it was.
+test questions are held out by a hash, and whatever shares words with them is not trained on; of the rest 100 are
+learned from. A row for each variant: its rank-surprisal ratio and mean log-probability under the base, and what the
+student of one training on it gets right; then the Spearman correlations with their intervals, and
+`per-problem=1:suited` against `per-problem=1` over the pool of all variants, seed by seed. Killed, or out of its
+minutes, it goes on where it was.
 """
 
 import argparse

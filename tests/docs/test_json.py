@@ -12,7 +12,7 @@ import pytest
 from places import ROOT
 from stepdown.cli import main
 from stepdown.cli.verbs.batches import BatchRow
-from stepdown.measuring import Calibration
+from stepdown.measuring import Calibration, SuitabilityTable
 from stepdown.store import Removed
 from stepdown.store.merging import MergeResult
 from stepdown.training.studies import StudyFindings
@@ -74,6 +74,7 @@ EARLIER = [("corpus", "sample"), ("train", "train"), ("solved again", "plans"), 
 PRINTED: dict[str, type[msgspec.Struct]] = {
     "calibrate": Calibration,
     "study": StudyFindings,
+    "teachers": SuitabilityTable,
     "store merge": MergeResult,
     "runs rm": Removed,
     "batch": BatchRow,

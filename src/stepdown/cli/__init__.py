@@ -75,6 +75,9 @@ VERBS = {
     "chains": """Look at a corpus: its chains, and by which filter each would be dropped.
 
     Reads a problem at a time, however large the corpus is; nothing is written.""",
+    "teachers": """Which teacher's chains suit a student: news to it, and within its reach.
+
+    The student reads some chains of each, once: what it has read is kept. Nothing is trained.""",
     "train": """Train a small student on a corpus; dev problems choose the checkpoint.
 
     A training that was killed goes on where it stopped with the same command.""",
@@ -126,6 +129,7 @@ _MANY = {
     "import": "[FILE...]",
     "keep": "CORPUS [FILTER...]",
     "chains": "CORPUS [FILTER...]",
+    "teachers": "CORPUS...",
     "help": "[VERB]",
     "init": "[FILE]",
     "export": "RUN|CORPUS|STUDENT [RUN...]",

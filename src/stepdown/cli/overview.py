@@ -69,6 +69,9 @@ GROUPS = {
             "filters that keep some of them", "stepdown keep chains right distinct per-problem=5 --out kept"
         ),
         "chains": VerbEntry("look at chains, and why filters drop them", "stepdown chains kept right --where dropped"),
+        "teachers": VerbEntry(
+            "which teacher's chains suit a student", "stepdown teachers chains other --student smollm2-135m"
+        ),
         "train": VerbEntry("a student from a corpus", "stepdown train kept --base smollm2-135m --out students/smol"),
         "study": VerbEntry(
             "train and test a grid of students",

@@ -1,4 +1,5 @@
-"""Measuring beyond accuracy: preferences by judges and people, contrast sets, graders compared, cascade thresholds."""
+"""Measuring beyond accuracy: preferences by judges and people, contrast sets, graders compared, cascade thresholds,
+teachers for a student."""
 
 from stepdown.measuring.cascade_goals import Goal
 from stepdown.measuring.cascade_rows import ProblemOutcome, Threshold, threshold_row
@@ -7,11 +8,13 @@ from stepdown.measuring.contrast import Consistency, consistency
 from stepdown.measuring.judges import JudgeBudget, cached_model, judge_budget, limit_judge
 from stepdown.measuring.preferences import AT_ONCE, Candidates, Preference, Preferences, Where, candidates, prefer
 from stepdown.measuring.sensitivity import GRADERS, GraderReading, Sensitivity, sensitivity
+from stepdown.measuring.teachers import By, SuitabilityTable, TeacherSuitability, suitability
 from stepdown.measuring.votes import read_votes, write_votes
 
 __all__ = [
     "AT_ONCE",
     "GRADERS",
+    "By",
     "Calibration",
     "Candidates",
     "Consistency",
@@ -22,6 +25,8 @@ __all__ = [
     "Preferences",
     "ProblemOutcome",
     "Sensitivity",
+    "SuitabilityTable",
+    "TeacherSuitability",
     "Threshold",
     "Where",
     "cached_model",
@@ -34,6 +39,7 @@ __all__ = [
     "prefer",
     "read_votes",
     "sensitivity",
+    "suitability",
     "threshold_row",
     "write_votes",
 ]

@@ -1,8 +1,8 @@
 """Which chains of a corpus to keep: filters by name, each a pure function of one problem's chains.
 
 A filter's choice depends on its seed and on the problem's own chains, never on the order of problems; only
-`open-ended`, `short:long`, `teachers`, `decontaminate` and `per-problem=K:suited:STUDENT` look at the corpus, or another
-set, first.
+`open-ended`, `short:long`, `teachers`, `decontaminate` and `per-problem=K:suited:STUDENT` look at the corpus, or
+another set, first.
 """
 
 from collections.abc import Callable

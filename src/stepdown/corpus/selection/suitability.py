@@ -8,8 +8,8 @@ from stepdown.corpus.student_scores import StudentScores
 from stepdown.models.local import TokenScore
 
 HOWS = {
-    "suited": "with the lowest rank-surprisal ratio under {student}: the mean rank of their tokens, at most 100 each, over"
-    " their mean surprisal -log p, so that they are news within its reach (Yang et al. 2026, arXiv 2601.14249)",
+    "suited": "with the lowest rank-surprisal ratio under {student}: the mean rank of their tokens, at most 100 each,"
+    " over their mean surprisal -log p, so that they are news within its reach (Yang et al. 2026, arXiv 2601.14249)",
     "likely-for": "with the highest mean token log-probability under {student}",
 }
 
