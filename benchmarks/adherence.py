@@ -12,6 +12,7 @@ import csv
 import random
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +23,9 @@ from rows import Row, print_row
 
 from real_data import TRACES, Checked, checked_rows, here
 from stepdown.alignment import Alignment, align, plan_steps
+from stepdown.audits.followed_plans import blame_of_text
 from stepdown.stats import wilson
+from stepdown.types import Plan, Trace
 
 BAR = 0.9
 MARKS = Path(__file__).with_name("adherence_marks.csv")
@@ -152,6 +155,28 @@ def followed(name: str, some: Sequence[tuple[bool, bool]]) -> Row:
     return row
 
 
+def blamed() -> list[Row]:
+    """Return who is blamed for the wrong traces by their texts, and of held-out ones how many a person agrees followed."""
+    with MARKS.open() as file:
+        hand = {(one["file"], int(one["row"])): set(one["steps"]) == {"d"} for one in csv.DictReader(file)
+                if one["part"] == "held"}  # fmt: skip
+    counts, checked = Counter[str](), Counter[tuple[str, bool]]()
+    for row in checked_rows():
+        if not row.right:
+            trace = Trace(row.problem, "trace-of-thought", Plan(row.plan, "teacher"), solution=row.solution)
+            who, why = blame_of_text(trace)
+            counts[who] += 1
+            all_done = hand.get((Path(row.file).name, row.row))
+            if all_done is not None and (who == "plan" or " of the plan is " in why):
+                checked[who, all_done] += 1
+    return [
+        {"blame": "wrong traces, no plan shared", "unknown_before": counts.total(), **counts},
+        {"blame": "held out, by hand", "step_blamed": checked["student", True] + checked["student", False],
+         "step_left": checked["student", False], "plan_blamed": checked["plan", True] + checked["plan", False],
+         "plan_followed": checked["plan", True]},
+    ]  # fmt: skip
+
+
 def main() -> None:
     as_json = "--json" in sys.argv
     if not all(map(here, TRACES)):
@@ -172,6 +197,8 @@ def main() -> None:
     if "--all" in sys.argv:
         every = [(set(letters(align(one.plan, one.solution))) == {"d"}, one.right) for one in checked_rows()]
         some.append(("by rule, all 1,600", every))
+        for row in blamed():
+            print_row({"bench": "adherence", **row}, as_json=as_json)
     for name, ones in some:
         print_row({"bench": "adherence", **followed(name, ones)}, as_json=as_json)
     held = found["held"]["agreement"]
