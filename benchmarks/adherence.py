@@ -156,7 +156,7 @@ def followed(name: str, some: Sequence[tuple[bool, bool]]) -> Row:
 
 
 def blamed() -> list[Row]:
-    """Return who is blamed for the wrong traces by their texts, and of held-out ones how many a person agrees followed."""
+    """Return who is blamed for the wrong traces by their texts, and with how many held-out ones a person agrees."""
     with MARKS.open() as file:
         hand = {(one["file"], int(one["row"])): set(one["steps"]) == {"d"} for one in csv.DictReader(file)
                 if one["part"] == "held"}  # fmt: skip

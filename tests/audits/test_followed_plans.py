@@ -1,4 +1,4 @@
-"""Who is to blame for a wrong trace by its own text: wrong calculations, steps that were left, and plans that were followed."""
+"""Who is to blame for a wrong trace by its own text: wrong calculations, steps left out, plans that were followed."""
 
 import pytest
 

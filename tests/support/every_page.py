@@ -19,7 +19,8 @@ from stepdown.runner import run
 from stepdown.settings import GridSettings, RunSettings
 from stepdown.store import Run, Store, label, request_review, tag
 from stepdown.training import StudyFindings
-from stepdown.training.studies import CellScore, write_study
+from stepdown.training.studies import CellScore
+from stepdown.training.study_tables import write_study
 from stepdown.types import Backoff, Chain, Grade, Plan, Problem
 from stepdown.web.app import routes
 from stepdown.web.jobs.run_jobs import RunJob

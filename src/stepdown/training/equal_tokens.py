@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from stepdown.corpus import Corpus
+from stepdown.models.local import BaseLocation, find_base, load_tokenizer
 from stepdown.models.weights import PLAIN_TEMPLATE
-from stepdown.training.bases import BaseLocation, find_base, load_tokenizer
 from stepdown.training.examples import Examples
 from stepdown.training.settings import Training
 
