@@ -261,11 +261,11 @@ class Corpus:
 def _with_progress(groups: Iterator[Rows], total: int, progress: Progress) -> Iterator[Rows]:
     """Stream groups or tables and tell how many rows are read, now and then; a slow reader is told of each second."""
     done = reported = 0
-    told = monotonic()
+    since = monotonic()
     for group in groups:
         done += len(group)
-        if done - reported >= _REPORTED_EVERY or monotonic() - told > 1:
-            reported, told = done, monotonic()
+        if done - reported >= _REPORTED_EVERY or monotonic() - since > 1:
+            reported, since = done, monotonic()
             progress(done, total)
         yield group
     progress(done, total)

@@ -1,6 +1,6 @@
 """`stepdown study`: a grid of students, trained and evaluated, with the N-curve."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -187,19 +187,26 @@ def study(
             add_score_to_card(folder, runs[cell][-1])
             # After each student that was asked now, so that a study that is stopped leaves the table of what it has.
             if number == total or any(result.calls for result in session.results):
-                findings = StudyFindings(
-                    base=options.base,
-                    test=test.dataset,
-                    before=tuple(before),
-                    scores=tuple(_score(grid, one, some) for one, some in runs.items() if some),
-                    compared=compare_cells(runs),
-                    pairs=compare_pairs(runs),
-                    study=next(iter(cited_study()), None),
-                )
+                findings = _findings(grid, options.base, test, before, runs)
                 write_study(findings, grid.out)
     show_findings(findings, as_json=output.json)
     say(f"students, table and curve lie in {grid.out}")
     return int(any(one.graded < one.total for one in (*findings.before, *findings.scores)))
+
+
+def _findings(
+    grid: StudyGrid, base: str, test: Problems, before: Sequence[CellScore], runs: Mapping[Cell, list[Run]]
+) -> StudyFindings:
+    """Return the table of the students that were tested until now."""
+    return StudyFindings(
+        base=base,
+        test=test.dataset,
+        before=tuple(before),
+        scores=tuple(_score(grid, one, some) for one, some in runs.items() if some),
+        compared=compare_cells(runs),
+        pairs=compare_pairs(runs),
+        study=next(iter(cited_study()), None),
+    )
 
 
 def check_apart(corpus: Corpus, test: Problems, settings: TrainingOptions, *, named: str) -> None:

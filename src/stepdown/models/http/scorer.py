@@ -23,7 +23,7 @@ LEAST = -9999.0
 _HINT = "serve the teacher with vLLM, or name weights that are here"
 
 
-class TokenScore(msgspec.Struct, frozen=True):
+class ScoredToken(msgspec.Struct, frozen=True):
     """What is told of a token at its place."""
 
     logprob: float
@@ -33,7 +33,7 @@ class ScoredChoice(msgspec.Struct, frozen=True):
     """A completion: its text, and by number the tokens that are told of at each place of its prompt, none first."""
 
     text: str = ""
-    prompt_logprobs: tuple[dict[str, TokenScore] | None, ...] | None = None
+    prompt_logprobs: tuple[dict[str, ScoredToken] | None, ...] | None = None
 
 
 class ScoredCompletion(msgspec.Struct, frozen=True):
