@@ -5,6 +5,7 @@ from stepdown.reports.comparison import disagreements, report
 from stepdown.reports.counts import Flip
 from stepdown.reports.failed_tries import HIDDEN, LeftOut, left_out, words_of
 from stepdown.reports.lost_costs import LostCosts, lost_costs, lost_words
+from stepdown.reports.next_dollar import NextDollar, next_dollars
 from stepdown.reports.pages import write_page, write_pages
 from stepdown.reports.plan_sharing import Sharing
 from stepdown.reports.report_rows import ROLES, Edits, ReportRow
@@ -32,6 +33,7 @@ __all__ = [
     "LeftOut",
     "LostCosts",
     "MatrixColumn",
+    "NextDollar",
     "Profile",
     "Report",
     "ReportRow",
@@ -47,6 +49,7 @@ __all__ = [
     "lost_words",
     "majority_grade",
     "names_of",
+    "next_dollars",
     "report",
     "rows_at",
     "rows_in",

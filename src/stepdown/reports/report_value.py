@@ -11,6 +11,7 @@ from stepdown.reports.counts import Flip
 from stepdown.reports.failed_tries import LeftOut, words_of
 from stepdown.reports.lost_costs import LostCosts, lost_table
 from stepdown.reports.measures import contrast_tables, sensitivity_table
+from stepdown.reports.next_dollar import NextDollar, next_dollar_table
 from stepdown.reports.plan_sharing import Sharing
 from stepdown.reports.report_rows import ReportRow
 from stepdown.reports.server_tables import server_tables
@@ -37,6 +38,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
     `servers` has the servers of runs that asked more than one, by run id, `lost` what calls without a reply may cost.
     `consistencies` are of the rows that were compared with a run on their contrast set, `sensitivities` of the rows
     whose solutions were also read by other graders. `left_out` are runs that were chosen with them and are no rows.
+    `next_dollars` say what it takes for differences to be as precise as was asked.
     `studies` are the study files that runs came from, by run id.
     """
 
@@ -53,6 +55,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
     servers: dict[str, tuple[ServerFigures, ...]] = {}
     lost: tuple[LostCosts, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    next_dollars: tuple[NextDollar, ...] = ()
     studies: dict[str, tuple[StudyFile, ...]] = {}
 
     def without(self, left_out: Sequence[LeftOut]) -> Self:
@@ -66,7 +69,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
         row_number = {row.run: number for number, row in enumerate(self.rows, 1)}
         read = [sensitivity_table(self.sensitivities, row_number)] if self.sensitivities else []
         asked = server_tables(self.servers, row_number)
-        lost = lost_table(self.lost, row_number)
+        lost = [*lost_table(self.lost, row_number), *next_dollar_table(self.next_dollars, row_number)]
         return [*tables_of(self.rows), *contrast_tables(self.consistencies, row_number), *read, *asked, *lost]
 
     def __str__(self) -> str:
@@ -112,6 +115,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
             "lost": [msgspec.to_builtins(one) for one in self.lost],
             "left_out": [msgspec.to_builtins(one) for one in self.left_out],
             "studies": msgspec.to_builtins(self.studies),
+            "next_dollars": [msgspec.to_builtins(one) for one in self.next_dollars],
             "version": VERSION,
         }
 

@@ -9,6 +9,7 @@ from stepdown.stats.guarantees import (
     observations_needed,
     upper_bound,
 )
+from stepdown.stats.noise import PairedNoise, paired_noise
 from stepdown.stats.pairs import (
     Difference,
     crossed_difference,
@@ -26,6 +27,7 @@ from stepdown.stats.shares import Interval, binomial_test, clustered_interval, c
 __all__ = [
     "Difference",
     "Interval",
+    "PairedNoise",
     "PairedSequence",
     "binomial_below",
     "binomial_test",
@@ -44,6 +46,7 @@ __all__ = [
     "minimum_detectable_difference",
     "observations_needed",
     "paired_interval",
+    "paired_noise",
     "pass_at",
     "relative_gain",
     "sample_size",

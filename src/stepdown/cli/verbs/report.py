@@ -8,6 +8,7 @@ from tempfile import mkdtemp
 from typing import Annotated
 
 from cyclopts import Parameter
+from msgspec import structs
 
 from stepdown.cli.console.browser import open_file
 from stepdown.cli.console.report_text import report_text
@@ -16,7 +17,7 @@ from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.cli.stored_runs import LAST, SelectionOptions, one_run, runs_of
 from stepdown.errors import UsageError
 from stepdown.models import Prices
-from stepdown.reports import HIDDEN, LeftOut, Report, left_out, words_of, write_pages
+from stepdown.reports import HIDDEN, LeftOut, Report, left_out, next_dollars, words_of, write_pages
 from stepdown.reports import report as compare
 from stepdown.store import Run, Store, ids_called
 
@@ -41,6 +42,9 @@ class ReportOptions:
     sensitivity
         Also read the stored solutions by default, strict, lenient, last-number and box-first, side by side: how much
         the accuracy hangs on the grader. No model is asked and nothing is stored.
+    precision
+        Also say where the next dollar goes: how many more draws or problems bring half the 95 % interval of each
+        difference down to so many percentage points, such as 2, with money and time.
     prices
         A file of prices, as for `run`.
     md
@@ -56,6 +60,7 @@ class ReportOptions:
     contrast: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     grader: Annotated[str, Parameter(show_default=False)] = ""
     sensitivity: Flag = False
+    precision: float | None = None
     prices: Path | None = None
     md: Flag = False
     html: Path | None = None
@@ -79,6 +84,8 @@ def report(
         Runs: names, ids or their beginnings, or what stands for several (`gsm8k`, `@last`, `@TAG`).
     """
     page = options.html is not None or options.open_page
+    if options.precision is not None and not 0 < options.precision <= 100:
+        raise UsageError(f"a precision of `{options.precision:g}` points", "give points above 0, such as 2")
     if sum((output.json, options.md, page)) > 1:
         raise UsageError("a report is written in one format", "give one of --json, --md and --html FILE")
     with output.read() as store:
@@ -102,6 +109,9 @@ def report(
                 continue
             made = compare(*kept, baseline=base, contrast=contrast, grader=options.grader, prices=prices,
                            sensitive=options.sensitivity)  # fmt: skip
+            if options.precision is not None:
+                table = list({run.id: run for run in ([base] if base else []) + kept}.values())
+                made = structs.replace(made, next_dollars=next_dollars(table, made.rows, options.precision / 100))
             reports_made.append(made.without(absent))
     if reports_made and page:
         _write(reports_made, options)

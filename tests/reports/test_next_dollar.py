@@ -1,0 +1,58 @@
+"""Where the next dollar goes: which noise there is, and what more draws or more problems would do to it."""
+
+from collections.abc import Sequence
+from random import Random
+
+import msgspec
+import pytest
+
+from cascade_runs import planned
+from stepdown.reports import next_dollars, report
+from stepdown.stats import paired_noise
+from stepdown.store import Run, Store
+
+
+def drawn(store: Store, rows: Sequence[Sequence[int]], planner: str) -> Run:
+    """A run whose draws are right where a row has 1."""
+    return planned(store, [[str(n) if right else "-1" for right in row] for n, row in enumerate(rows)], planner)
+
+
+def coins(chances: Sequence[float], draws: int, seed: int) -> list[list[int]]:
+    random = Random(seed)
+    return [[int(random.random() < chance) for _ in range(draws)] for chance in chances]
+
+
+def test_draws_that_vary_around_equal_chances_are_all_prediction_noise() -> None:
+    noise = paired_noise(coins([0.5] * 400, 4, 1), coins([0.5] * 400, 4, 2))
+    assert noise and noise.prediction == pytest.approx(noise.total, rel=0.2)
+    assert noise.prediction == pytest.approx(2 * 0.25 / 4, rel=0.1)
+
+
+def test_problems_that_differ_are_data_noise_and_no_number_of_draws_helps() -> None:
+    noise = paired_noise([[1] * 3, [0] * 3] * 50, [[0] * 3, [0] * 3] * 50)
+    assert noise and noise.prediction == 0 and noise.data == noise.total
+    assert noise.times_the_draws(0.01) is None and noise.more_problems(0.05) > 200
+
+
+def test_as_many_more_problems_as_are_named_bring_the_interval_down() -> None:
+    noise = paired_noise(coins([0.7] * 100, 2, 3), coins([0.4] * 100, 2, 4))
+    assert noise
+    more = msgspec.structs.replace(noise, pairs=noise.pairs + noise.more_problems(0.03))
+    assert more.half_width() <= 0.03 < msgspec.structs.replace(more, pairs=more.pairs - 1).half_width()
+
+
+def test_a_single_draw_cannot_say_what_the_draws_do_unless_it_is_greedy() -> None:
+    singles = coins([0.5] * 20, 1, 5), coins([0.5] * 20, 1, 6)
+    noise, greedy = paired_noise(*singles), paired_noise(*singles, greedy=(True, True))
+    assert noise and noise.prediction is None and noise.times_the_draws(0.1) is None
+    assert greedy and greedy.prediction == 0.0
+
+
+def test_a_report_says_what_it_takes_in_draws_and_problems(store: Store) -> None:
+    first = drawn(store, coins([0.5] * 40, 4, 7), "openai/small")
+    second = drawn(store, coins([0.6] * 40, 4, 8), "openai/large")
+    made = report(first, second, baseline=first)
+    [one] = next_dollars([first, second], made.rows, 0.05)
+    assert one.half > 0.05 and one.problems > 0 and one.draws and "more" in one.advice
+    text = msgspec.structs.replace(made, next_dollars=(one,)).to_text(200)
+    assert "Where the next dollar goes" in text and one.advice in text
