@@ -105,7 +105,7 @@ def _advice(one: NextDollar, noise: PairedNoise, greedy: bool) -> str:
 
 def _rights(run: Run) -> dict[int, list[int]]:
     """The graded draws of each problem by its question."""
-    found = {}
+    found: dict[int, list[int]] = {}
     for problem in problems_of(run, run.grader):
         graded = [int(grade.verdict == "right") for _, grade in problem.attempts if grade.verdict != "ungraded"]
         if graded:
