@@ -148,7 +148,7 @@ def test_every_field_there_is_has_its_form() -> None:
     later = {
         "Settings": ("code",),
         "PromptWords": ("demonstrations", "words"),
-        "Training": ("objective", "beta", "checkpointing"),
+        "Training": ("objective", "beta", "checkpointing", "teacher", "teacher_source", "teacher_share"),
     }
     for name, kind in kinds.items():
         assert kind.__struct_fields__ == (*FORMS[name], *later.get(name, ()))
