@@ -197,8 +197,10 @@ def test_settings_that_differ_in_words_only_have_one_run(store: Store) -> None:
 # Methods that came after version 1, by what their code was when they came.
 LATER = {
     "best-of-n": "0955b606c861",
+    "one-step-at-a-time": "8e0b5039fe97",
     "plan-and-budget": "0bfdcabea462",
     "speculative-thinking": "b52d5492d364",
+    "step-reminders": "9e7e6756c343",
     "taking-turns": "d9f45a36ba41",
 }
 
