@@ -2,12 +2,17 @@
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 _MOST_WAIT = 60.0  # seconds; the machine may be busy
+
+
+def _heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class TerminalSession:
@@ -26,7 +31,8 @@ class TerminalSession:
             "stepdown",
             *words,
         ]
-        self._process = subprocess.Popen(command, cwd=folder, start_new_session=True)
+        # Where the tests run in the background, Ctrl-C is ignored, and whatever they start would ignore it too.
+        self._process = subprocess.Popen(command, cwd=folder, start_new_session=True, preexec_fn=_heed_ctrl_c)
         self._slave, self._read = slave, b""
 
     @property

@@ -132,6 +132,7 @@ _MANY = {
     "teachers": "CORPUS...",
     "help": "[VERB]",
     "init": "[FILE]",
+    "sample": "[DATASET]",
     "export": "RUN|CORPUS|STUDENT [RUN...]",
 }
 

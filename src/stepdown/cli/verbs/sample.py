@@ -116,8 +116,8 @@ def sample(
     Parameters
     ----------
     dataset
-        A data set (its `train` split unless --split says otherwise), or a .jsonl, .json, .csv or .parquet file. None
-        with --mending.
+        A data set (its `train` split unless --split says otherwise), or a .jsonl, .json, .csv or .parquet file; with
+        --mending it is the run's.
     """
     part = shard.chosen
     if options.mending:
