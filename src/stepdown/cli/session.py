@@ -44,15 +44,16 @@ from stepdown.types import Settings
 
 # Lines of progress a second to the server that started the command, over all runs: each reads its run's figures.
 MOST_LINES = 10
+Way = ReviewPrompt | Parts | BatchClient | UntilDecided
 
 
 class Session:
     """Runs tasks at once within one budget; `results` and `stopped` say what became of them.
 
-    At a `reviewer` a person decides on each plan while a run goes on: then one task runs after another. `parts` are
-    processes that do the work in place of this one; `until` ends runs early. Runs are called by the `labels`, besides
-    what they are called already, and keep which study file they came from. By a `client` of batch APIs calls are made
-    in batches.
+    A `way` is another than to make the calls of all tasks at once, to their end: a prompt at which a person decides on
+    each plan, one task after another; processes that do the work in place of this one; a client of batch APIs; or what
+    ends runs early. Runs are called by the `labels`, besides what they are called already, and keep which study file
+    they came from.
     """
 
     def __init__(
@@ -61,24 +62,25 @@ class Session:
         players: Players,
         money: BudgetSettings,
         *,
-        reviewer: ReviewPrompt | None = None,
-        parts: Parts | None = None,
+        way: Way | None = None,
         labels: RunLabels = NO_LABELS,
-        client: BatchClient | None = None,
-        until: UntilDecided | None = None,
     ) -> None:
-        self.reviewer, self.parts, self.labels, self.client, self.until = reviewer, parts, labels, client, until
+        self.reviewer = way if isinstance(way, ReviewPrompt) else None
+        self.parts = way if isinstance(way, Parts) else None
+        self.client = way if isinstance(way, BatchClient) else None
+        self.until = way if isinstance(way, UntilDecided) else None
+        self.labels = labels
         self._command, self._labelled = "", set[str]()
         self.tasks, self.players, self.store = tasks, players, players.store
         self.prices = Prices(money.prices)
         self.budget = Budget(self.prices, money=money.budget, tokens=money.max_tokens_total)
         self.spending = SpendingMeter(self.budget)
-        self.stop = reviewer.stop if reviewer else Stop()
+        self.stop = self.reviewer.stop if self.reviewer else Stop()
         self.results: list[Result] = []
         self.seconds = 0.0
         self.settings = self._settings()
         self.entries = self._entries()
-        self.screen: Screen = screen(self.spending, self.entries, talking=reviewer is not None)
+        self.screen: Screen = screen(self.spending, self.entries, talking=self.reviewer is not None)
         self._counts: dict[str, LiveCounts] = {}
         self._lines: dict[str, ProgressLines] = {}
 

@@ -103,8 +103,8 @@ def run(
         )  # fmt: skip
         parts = cut(order, work.jobs, players) if work.jobs > 1 else None
         labels = structs.replace(output.labels(store), studies=cited_study())
-        session = Session(held, players, spend, reviewer=reviewer, parts=parts, labels=labels, client=client,
-                          until=until)  # fmt: skip
+        # No two of them go together: that is refused above.
+        session = Session(held, players, spend, way=reviewer or parts or client or until, labels=labels)
         session.work()
         return finish(session, as_json=output.json)
 

@@ -158,7 +158,7 @@ def sample(
         client = batch_client_of(spend, [task], store)
         if spend.estimate:
             return show_estimates([task], store, spend, as_json=output.json, client=client)
-        return _sample(task, Session([task], players, spend, client=client), options, as_json=output.json)
+        return _sample(task, Session([task], players, spend, way=client), options, as_json=output.json)
 
 
 def mend_attempts(
@@ -202,7 +202,7 @@ def mend_attempts(
         client = batch_client_of(spend, [task], store)
         if spend.estimate:
             return show_estimates([task], store, spend, as_json=output.json, client=client)
-        session = Session([task], players, spend, client=client)
+        session = Session([task], players, spend, way=client)
         return _sample(task, session, options, as_json=output.json, attempts=attempts)
 
 

@@ -52,9 +52,9 @@ class _ResidentEngine:
         server = await asyncio.start_server(self._meet, HOST, 0, limit=MOST_LINE)
         port = server.sockets[0].getsockname()[1]
         self.address = EngineAddress(os.getpid(), port, secrets.token_urlsafe(32), made_by())
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError):
-                asyncio.get_running_loop().add_signal_handler(number, self.ended.set)
+        # Windows has no handlers of a loop: there Ctrl-C ends the process as it ends any other.
+        for number in (signal.SIGINT, signal.SIGTERM) if os.name == "posix" else ():
+            asyncio.get_running_loop().add_signal_handler(number, self.ended.set)
         write_address(self.address)
         try:
             listening(self.address)
