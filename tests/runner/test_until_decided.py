@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 from stepdown.errors import Interrupted
 from stepdown.models import ScriptedModel
@@ -46,7 +47,7 @@ def test_each_run_ends_at_its_own_pair_and_the_baseline_with_the_last(store: Sto
     assert stored_comparisons(base.run).keys() == {different.run.id, equal.run.id}
 
 
-def test_a_resumed_comparison_goes_on_with_the_same_evidence(store: Store) -> None:
+def test_a_resumed_comparison_goes_on_with_the_same_evidence(store: Store, tmp_path: Path) -> None:
     stop, asked = Stop(), 0
 
     def stopping(messages: object, sampling: object, sample: int) -> str:
@@ -59,7 +60,7 @@ def test_a_resumed_comparison_goes_on_with_the_same_evidence(store: Store) -> No
     tasks = [direct(MOST, ScriptedModel(stopping, "wrong", version="1")), direct(MOST, student())]
     assert decide(tasks, store, stop=stop)[0].counts.solved < 12
     base, run = decide(tasks, store)
-    with Store(":memory:") as other:
+    with Store(tmp_path / "other.sqlite") as other:
         [again] = stored_comparisons(decide(tasks, other)[1].run).values()
     assert stored_comparisons(run.run)[base.run.id] == again
 
