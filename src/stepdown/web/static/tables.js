@@ -14,11 +14,13 @@ function nameCells(table) {
   }
 }
 
+// Records stay records: to lay them out as a table again, only to see, would move what is read.
 function fitTable(table) {
-  table.classList.remove("records");
-  if (!NARROW.matches || table.scrollWidth <= table.parentElement.clientWidth) return;
-  nameCells(table);
-  table.classList.add("records");
+  if (!NARROW.matches) table.classList.remove("records");
+  else if (table.matches(".records") || table.scrollWidth > table.parentElement.clientWidth) {
+    nameCells(table);
+    table.classList.add("records");
+  }
 }
 
 // What is read across and down, such as a matrix, stays a table that scrolls.
@@ -27,7 +29,6 @@ function fitTables() {
 }
 
 NARROW.addEventListener("change", fitTables);
-// Tables that come later, and those in a part that is opened.
-new MutationObserver(() => requestAnimationFrame(fitTables)).observe(document.body, { childList: true, subtree: true });
-document.addEventListener("toggle", fitTables, true);
+// Tables that come later, and those in a part that is opened: before anything of them is painted.
+new MutationObserver(fitTables).observe(document.body, { childList: true, subtree: true, attributeFilter: ["open"] });
 fitTables();
