@@ -82,6 +82,22 @@ def test_what_is_no_arithmetic_gives_no_sum_and_no_harm(solution: str) -> None:
     assert not perturb([Problem("p/1", "Has 20, eats 9?", "11", solution=solution)], "numbers").problems
 
 
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("digits", ["9" * 5_000, "9," * 5_000, "." + "9" * 5_000])
+def test_a_number_without_end_leaves_its_problem_out(change: str, digits: str) -> None:
+    for problem in (
+        Problem("p/1", f"Ann has {digits} apples. How many?", "11", solution="20 - 9"),
+        Problem("p/2", "Ann has 20 apples. How many?", digits, solution=f"{digits} - 9"),
+    ):
+        assert "digits" in next(iter(perturb([problem], change).left_out))
+
+
+@pytest.mark.parametrize("answer", ["--11", "1²", "-", ""])
+def test_an_answer_that_only_looks_like_a_whole_number_is_none(answer: str) -> None:
+    found = perturb([Problem("p/1", "Has 20, eats 9?", answer, solution="20 - 9")], "numbers")
+    assert next(iter(found.left_out)) == "the answer is no whole number"
+
+
 # --- names and distractors
 
 
@@ -91,6 +107,11 @@ def test_other_people_keep_gold_and_choices_and_are_the_same_throughout() -> Non
     him, her = found.choices
     assert found.question == f"{him} and {her} run. {him}'s cap, {her}'s cap. Who?" and found.answer == "A"
     assert {him, her}.isdisjoint({"James", "Mary"}) and him != her
+
+
+@pytest.mark.parametrize("text", ["Don't count it.", "Don’t.", "A McDonald opens.", "Anaïs runs."])
+def test_a_name_inside_another_word_is_none(text: str) -> None:
+    assert perturb([Problem("p/1", text, "4")], "names").left_out == {"no first name of the list": 1}
 
 
 def test_a_text_that_asks_for_a_name_and_one_without_names_are_left_out() -> None:

@@ -10,7 +10,8 @@ from stepdown.problems.wordsums.characters import MEN, WOMEN
 from stepdown.problems.wordsums.generator import Draw
 from stepdown.types import Problem
 
-_WORD = re.compile(r"[A-Z][a-z]+")
+# A word of its own: no `Don` of `Don't` or `McDonald`.
+_WORD = re.compile(r"(?<!\w)[A-Z][a-z]+(?!\w|['\u2019]t\b)")
 
 
 class FirstNames(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from stepdown.types import Problem
 
 # What solutions take from the world: small counts, months, hours, days of a month or a year, minutes, percent.
 WORLD = frozenset({0, 1, 2, 3, 4, 5, 7, 8, 10, 12, 16, 24, 28, 30, 31, 36, 50, 52, 60, 100, 360, 365, 366, 1000})
+_WHOLE = re.compile(r"-?\d+")
 _YEARS = range(1900, 2101)
 _DIGITS = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _PLAIN = re.compile(r"(?<![\w.,/:-])(?:\d{1,3}(?:,\d{3})+|\d{1,6})(?![\w/:%-]|[.,]\d)")
@@ -34,7 +35,7 @@ def changed_numbers(problem: Problem, draw: Draw, *, generated: bool = False) ->
     `generated`: all that the question tells beside the solution is known not to matter.
     """
     sums = sums_of(problem.solution)
-    if problem.kind != "number" or not problem.answer.lstrip("-").isdigit():
+    if problem.kind != "number" or not _WHOLE.fullmatch(problem.answer):
         return "the answer is no whole number"
     if not sums or not _comes_out(sums, int(problem.answer)):
         return "no worked solution whose sums come out at the answer"

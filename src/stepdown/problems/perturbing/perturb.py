@@ -4,6 +4,7 @@ Contrast sets: Gardner et al. (2020), Findings of EMNLP, arXiv 2004.02709. Distr
 2302.00093. Names and numbers: Mirzadeh et al. (2025), ICLR, arXiv 2410.05229.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,6 +25,9 @@ CHANGES = {
     "distractor": "one sentence more, about something else; the answer stays",
 }
 
+# Longer runs of digits cannot be read as numbers, or take too long.
+_ENDLESS = re.compile(r"[\d,.]{200}")
+
 
 class Perturbed(msgspec.Struct, frozen=True):
     """The problems that were changed, each with its original's id, and how many were left out, by reason."""
@@ -43,12 +47,19 @@ def perturb(problems: Iterable[Problem], change: str, *, seed: int = 0) -> Pertu
     changed: list[Problem] = []
     left_out: Counter[str] = Counter()
     for problem in problems:
-        new = _CHANGERS[change](problem, Draw("perturbed", change, seed, problem.question))
+        new = _changed(problem, change, seed)
         if isinstance(new, str):
             left_out[new] += 1
         else:
             changed.append(new)
     return Perturbed(change, tuple(changed), dict(left_out.most_common()))
+
+
+def _changed(problem: Problem, change: str, seed: int) -> Problem | str:
+    texts = (problem.question, *problem.choices, problem.answer, problem.solution)
+    if any(map(_ENDLESS.search, texts)):
+        return "a number of hundreds of digits"
+    return _CHANGERS[change](problem, Draw("perturbed", change, seed, problem.question))
 
 
 def _numbers(problem: Problem, draw: Draw) -> Problem | str:
