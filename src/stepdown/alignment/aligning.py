@@ -54,10 +54,8 @@ def trust_of(pieces: Sequence[Segment], steps: Sequence[PlanStep], likeness: Lik
     kept = 0.0
     for section, number in numbers.items():
         if number in known:
-            one = features(" ".join(texts[section]))
-            own = likeness.of(one, known[number])
-            best = max(likeness.of(one, place) for place in range(len(steps)))
-            kept += own >= best - 0.12
+            like = likeness.of_each(features(" ".join(texts[section])))
+            kept += like[known[number]] >= max(like) - 0.12
     share = kept / len(numbers) if numbers else 0.0
     share = share if share >= 0.6 else 0.3 * share
     return min(1.0, share + 0.2 * (share > 0.5 and set(numbers.values()) == set(known)))
@@ -83,8 +81,7 @@ def placed(pieces: Sequence[Segment], steps: Sequence[PlanStep], likeness: Liken
 
 
 def _gains(piece: Segment, steps: Sequence[PlanStep], likeness: Likeness, trust: float) -> list[float]:
-    one = features(piece.text)
-    own = [likeness.of(one, place) - _NEEDED for place in range(len(steps))]
+    own = [like - _NEEDED for like in likeness.of_each(features(piece.text))]
     if piece.number is None:
         return own
     if piece.number not in {step.number for step in steps}:

@@ -79,7 +79,7 @@ def followed(place: int, step: PlanStep, scene: Scene) -> StepFollowed:
     if _is_copy(one, asked, step) and not _works_below(own[-1], scene):
         again = _at_the_end(step, scene) if asks_answer(step) and place == len(scene.likeness.steps) - 1 else None
         return again or StepFollowed(step, "repeated", own, "its words are there again, and nothing is worked out")
-    status, why = _judged(text, one, step, asked, scene.likeness.of(one, place))
+    status, why = _judged(text, one, step, asked, scene.likeness.of_each(one)[place])
     return StepFollowed(step, status, own, why)
 
 

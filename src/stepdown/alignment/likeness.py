@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -42,6 +43,9 @@ _PLAIN = 0.35  # the weight of a word that every step has
 _OPERATION = 0.6  # the weight of an operation, of that of a word as rare
 
 
+_LONG_WORD = 40  # in characters; a longer one is none of a language, and keeps its ending
+
+
 # Numbers of other steps are none of the problem's.
 _REFERRED = re.compile(r"\bsteps?\s*\#?\d+(?:\s*(?:,|and|&|to|-|or)\s*\d+)*", re.IGNORECASE)
 
@@ -49,9 +53,11 @@ _REFERRED = re.compile(r"\bsteps?\s*\#?\d+(?:\s*(?:,|and|&|to|-|or)\s*\d+)*", re
 class Features(msgspec.Struct, frozen=True):
     """What a text is compared by: `terms` are words and numbers; `digits` the numbers not in words. `operations` are
     in words or written, `signs` written, `sure` those it commands; `computes`: it holds an equation or a sign.
+    `counted` are the terms and operations, which likeness counts.
     """
 
     terms: frozenset[str]
+    counted: frozenset[str]
     numbers: frozenset[str]
     digits: frozenset[str]
     operations: frozenset[str]
@@ -60,6 +66,8 @@ class Features(msgspec.Struct, frozen=True):
     computes: bool
 
 
+# A piece is looked at when it is placed and again when a step is judged by it.
+@lru_cache(maxsize=512)
 def features(text: str) -> Features:
     """Return what a text is compared by."""
     words = [word.lower() for word in _WORD.findall(text)]
@@ -68,11 +76,13 @@ def features(text: str) -> Features:
     signs = {_SIGNS[one] for some in _SIGNED.findall(text) for one in some if one}
     by_word = {_OPERATION_OF[word] for word in words if word in _OPERATION_OF}
     terms = {stem(word) for word in words if word not in _SILENT and word not in _COUNTS and len(word) > 1}
+    operations = signs | by_word
     return Features(
         terms=frozenset(terms | numbers),
+        counted=frozenset(terms | numbers | {f"op {sign}" for sign in operations}),
         numbers=frozenset(numbers),
         digits=frozenset(digits),
-        operations=frozenset(signs | by_word),
+        operations=frozenset(operations),
         signs=frozenset(signs),
         sure=frozenset(_SURELY[word] for word in words if word in _SURELY),
         computes=bool(signs) or any(sign in text for sign in "=<>≤≥"),
@@ -87,6 +97,11 @@ def number(written: str) -> str:
 
 def stem(word: str) -> str:
     """Return a word without its ending: `calculate`, `calculated` and `calculating` are one."""
+    return _stem(word) if len(word) <= _LONG_WORD else word
+
+
+@lru_cache(maxsize=4096)
+def _stem(word: str) -> str:
     for ending in ("ations", "ation", "ings", "ing", "ied", "ies", "ed", "es", "s", "e", "y"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
@@ -98,25 +113,25 @@ class Likeness:
 
     def __init__(self, steps: Sequence[str]) -> None:
         self.steps = [features(_REFERRED.sub(" ", step)) for step in steps]
-        self._weights = _rarity([_counted(one) for one in self.steps])
-        self._sizes = [self._weight(_counted(one)) for one in self.steps]
+        self._weights = _rarity([one.counted for one in self.steps])
+        self._sizes = [self._weight(one.counted) for one in self.steps]
 
-    def of(self, one: Features, step: int) -> float:
-        """Return from 0 to 1 how like a text is to a step: the cosine over the words that the plan has."""
-        counted = _counted(one) & self._weights.keys()
-        shared = self._weight(counted & _counted(self.steps[step]))
-        return shared / math.sqrt((self._weight(counted) or 1) * (self._sizes[step] or 1))
+    def of_each(self, one: Features) -> list[float]:
+        """Return from 0 to 1 how like a text is to each step: the cosine over the words that the plan has."""
+        counted = one.counted & self._weights.keys()
+        size = self._weight(counted) or 1
+        return [
+            self._weight(counted & step.counted) / math.sqrt(size * (other or 1))
+            for step, other in zip(self.steps, self._sizes, strict=True)
+        ]
 
     def cover(self, one: Features, step: int) -> float:
         """Return the share of a step's weight that a text has."""
-        return self._weight(_counted(one) & _counted(self.steps[step])) / (self._sizes[step] or 1)
+        return self._weight(one.counted & self.steps[step].counted) / (self._sizes[step] or 1)
 
     def _weight(self, terms: Iterable[str]) -> float:
-        return sum(self._weights.get(term, 0.0) for term in terms)
-
-
-def _counted(one: Features) -> frozenset[str]:
-    return one.terms | {f"op {sign}" for sign in one.operations}
+        # Exact, as a set has another order in each process and a tie of two placings hangs on the last bit.
+        return math.fsum(map(self._weights.__getitem__, terms))
 
 
 def _rarity(steps: Sequence[frozenset[str]]) -> Mapping[str, float]:
