@@ -102,6 +102,12 @@ def test_however_batches_end_every_answer_is_kept_and_none_bought_twice(server: 
     assert set(server.billed.values()) == {1} and 0 < len(server.direct) < 60
 
 
+def test_a_line_that_stands_twice_is_not_taken_for_one_that_comes_late(server: BatchServer) -> None:
+    server.endings = ["late-line"]
+    assert batched() == 0 and server.ended["late-line"] == 1 and len(server.batches) == 2
+    assert set(server.billed.values()) == {1} and paid() == tuple(server.tokens)
+
+
 def test_a_cancelled_batch_keeps_what_it_answered(server: BatchServer, capsys: Any) -> None:
     server.seconds = 60
     assert batched("--leave") == 6
@@ -111,6 +117,16 @@ def test_a_cancelled_batch_keeps_what_it_answered(server: BatchServer, capsys: A
     assert (row["state"], row["note"], row["answered"]) == ("ended", "cancelled", 4)
     server.seconds = 0
     assert batched() == 0 and set(server.billed.values()) == {1}
+
+
+def test_all_lines_are_asked_again_without_the_fields_that_their_model_refuses(server: BatchServer) -> None:
+    server.refuses = ("temperature", "top_p", "seed", "n")
+    drawn = ["--method", "direct", "--samples", "2", "--temperature", "0.7", "--top-p", "0.9", "--seed", "5"]
+    assert main(["run", "sums.jsonl", "--student", NAMES[3], "--batch", *drawn]) == 0
+    *refused, last = server.batches.values()
+    fields = [next(one for one in server.refuses if one in held.lines[0][1]) for held in refused]
+    assert fields == list(server.refuses), "one more is known each time, of all lines"
+    assert len(last.lines) == sum(server.billed.values()) == 14
 
 
 def test_a_budget_is_kept_at_the_prices_of_batches(server: BatchServer, capsys: Any) -> None:

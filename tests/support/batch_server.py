@@ -33,7 +33,8 @@ class BatchServer:
     """Answers batches after `seconds`; `billed` counts what was paid, by what was asked, `dollars` what it cost.
 
     `endings` are those of the next batches, `drops` how many creations of a batch are done and their answers lost,
-    `busy` how many requests get a 503. `plans` and words are `speak`'s.
+    `busy` how many requests get a 503; lines with a field of `refuses` fail by the first of them. `plans` and words are
+    `speak`'s.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class BatchServer:
     ) -> None:
         self.seconds, self.endings, self.say = seconds, list(endings), say
         self.drops = self.busy = 0
+        self.refuses: tuple[str, ...] = ()
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, Held] = {}
         self.billed: Counter[str] = Counter()
@@ -105,6 +107,8 @@ class BatchServer:
         for at, (name, body) in enumerate(held.lines):
             if at >= done:
                 yield name, 0, {"code": f"batch_{held.status}", "message": "not worked on"}
+            elif refused := [field for field in self.refuses if field in body]:
+                yield name, 400, {"error": {"message": f"'{refused[0]}' is not supported with this model."}}
             elif held.ending in {"500-lines", "400-lines"} and at % 3 == 0:
                 status = int(held.ending[:3])
                 yield name, status, {"error": {"message": "the server had an error" if status == 500 else "no"}}
@@ -174,6 +178,8 @@ class BatchServer:
                 lines.append({"custom_id": name, "response": response, "error": None if status else body})
         if held.ending == "shuffled":
             lines.reverse()
+        if held.ending == "late-line" and kind == "out" and held.looks < 4:
+            lines[-1:] = lines[:1]
         lines += lines[:1] if held.ending == "twice" else []
         content = "".join(json.dumps(one) + "\n" for one in lines).encode()
         if held.ending == "cut-file" and kind == "out" and held.looks < 4:

@@ -17,7 +17,7 @@ from stepdown.models.http import (
     read_batched,
     read_refusal,
 )
-from stepdown.runner.batch_parts import asked
+from stepdown.runner.batch_parts import asked, most_of
 from stepdown.runner.budget import Budget
 from stepdown.runner.payment import storable, storable_text
 from stepdown.store import AbandonedReply, Batch, BatchedCall, Batches, BatchLine, StoredCall, unfindable_key
@@ -56,24 +56,25 @@ class Answers:
     def __init__(self, outcomes: BatchOutcomes, batch: Batch, api: BatchApi) -> None:
         self._outcomes, self._batch, self._api = outcomes, batch, api
         self._open = {f"{batch.id}-{line.number}": line for line in outcomes.batches.lines(batch.id)}
+        self._refused = outcomes.refused_by(batch.model)
         self._stored: list[StoredCall] = []
         self._keys: list[bytes] = []
         self._failed = 0
 
     async def read(self, answers: AsyncIterator[BatchAnswer]) -> int:
         """Store all answers there are and return how many requests were answered, those of earlier looks too."""
-        whole = 0
-        async for answer in answers:
-            whole += answer.status == 200 and answer.name.startswith(f"{self._batch.id}-")
-            line = self._open.pop(answer.name, None)
-            if line is not None and answer.status:
-                self._take(line, answer)
-            elif line is not None:
-                self._open[answer.name] = line
-            if len(self._keys) >= _PAGE:
-                self._flush()
-        self._flush()
-        return whole
+        whole = set[str]()
+        try:
+            async for answer in answers:
+                if answer.status == 200 and answer.name.startswith(f"{self._batch.id}-"):
+                    whole.add(answer.name)  # a file may have a line twice
+                if answer.status and (line := self._open.pop(answer.name, None)) is not None:
+                    self._take(line, answer)
+                if len(self._keys) >= _PAGE:
+                    self._flush()
+        finally:  # what was taken before a file broke off is counted already
+            self._flush()
+        return len(whole)
 
     def count_unanswered(self) -> None:
         """Count a try for what the batch did not come to."""
@@ -83,15 +84,17 @@ class Answers:
 
     def _take(self, line: BatchLine, answer: BatchAnswer) -> None:
         outcomes, first = self._outcomes, line.calls[0]
-        request = asked(line, self._api, outcomes.refused_by(first.model))
+        # Which fields it was sent without nobody knows any more: each that a refusal names was among them.
+        request = asked(line, self._api, frozenset())
         try:
             if answer.status != 200:
                 raise read_refusal(self._api.endpoint, answer.status, {}, read_api_error(answer.body), request)
-            with losses_to(lambda lost: self._lose(first, lost)):
+            with losses_to(lambda lost: self._lose(line, lost)):
                 replies = read_batched(self._api.endpoint, answer.body, request)
         except FieldRefused as refused:
             outcomes.refused[first.model] = outcomes.refused_by(first.model) | {refused.field}
-            self._fail(line, RetryableError(refused.field))
+            # A try is counted only where it was known, as it may have been sent without.
+            self._fail(line, RetryableError(str(refused.failure)) if refused.field in self._refused else None)
         except (RetryableError, StepdownError) as failure:
             self._fail(line, failure)
         else:
@@ -111,26 +114,26 @@ class Answers:
         if outcomes.budget is not None:
             outcomes.budget.add(call.model, usage or Usage(call.input, call.output, batched=1), call.run)
 
-    def _lose(self, call: BatchedCall, lost: LostReply) -> None:
-        """Pay for an answer that gave no reply."""
-        used = lost.usage or Usage(call.input, call.output)
+    def _lose(self, line: BatchLine, lost: LostReply) -> None:
+        """Pay for an answer that gave no reply, to any of its line's calls."""
+        call, used = line.calls[0], lost.usage or most_of(line.calls)
         usage = msgspec.structs.replace(used, batched=1)
         reply = AbandonedReply(storable_text(lost.text), call.model, usage)
         self._stored.append(_stored(call, unfindable_key(), reply))
         if self._outcomes.budget is not None:
             self._outcomes.budget.add(call.model, usage, call.run)
 
-    def _fail(self, line: BatchLine, failure: RetryableError | StepdownError) -> None:
+    def _fail(self, line: BatchLine, failure: RetryableError | StepdownError | None) -> None:
         for call in line.calls:
             self._free(call, failure)
 
-    def _free(self, call: BatchedCall, failure: RetryableError | StepdownError) -> None:
-        """Take a call without an answer out of the batch, to be asked again where that may help."""
+    def _free(self, call: BatchedCall, failure: RetryableError | StepdownError | None) -> None:
+        """Take a call without an answer out of the batch, to be asked again where that may help, or None says so."""
         self._keys.append(call.key)
         self._failed += 1
         if isinstance(failure, StepdownError):
             self._outcomes.failures[call.key] = failure
-        else:
+        elif failure is not None:
             self._retry(call, failure)
 
     def _retry(self, call: BatchedCall, fault: RetryableError) -> None:

@@ -34,7 +34,7 @@ def parts_of(requests: Sequence[Request], api: BatchApi, refused: frozenset[str]
         for start in range(0, len(some), _MOST_DRAWS):
             calls = tuple(_call(one, at) for at, one in enumerate(some[start : start + _MOST_DRAWS]))
             body = api.endpoint.dialect.encode(asked(BatchLine(0, calls), api, refused))
-            found.append(WantedRequest(calls, len(body) + _AROUND, _most(calls)))
+            found.append(WantedRequest(calls, len(body) + _AROUND, most_of(calls)))
     return found
 
 
@@ -53,7 +53,8 @@ def _call(request: Request, place: int) -> BatchedCall:
     )
 
 
-def _most(calls: Sequence[BatchedCall]) -> Usage:
+def most_of(calls: Sequence[BatchedCall]) -> Usage:
+    """Return the most that a request for these calls may use."""
     return Usage(sum(one.input for one in calls), sum(one.output for one in calls), batched=1)
 
 
