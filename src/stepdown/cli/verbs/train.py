@@ -248,7 +248,9 @@ def _train_twice(source: Corpus, options: StudentOptions, settings: TrainingOpti
     second = replace(
         settings, objective="on-policy", steps=options.then_steps, learning_rate=options.then_learning_rate
     )
-    with_teacher(second.training(target), find_base(options.base), source)
+    own = second.training(target, seed=options.seed)
+    own.check()
+    with_teacher(own, find_base(options.base), source)
     first = replace(options, out=options.out.with_name(f"{options.out.name}-first"))
     bases = _train_once(source, first, settings.training(target, seed=options.seed, goes_on=True), seeds=options.seeds)
     folders = list[Path]()
