@@ -1,6 +1,7 @@
 """A student reads chains once: what it thinks of them, how it is kept, and which chains it has kept."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -51,6 +52,19 @@ def test_texts_of_a_pass_do_not_see_one_another(student: str) -> None:
     pairs = [pair for some, other in zip(together, alone, strict=True) for pair in zip(some, other, strict=True)]
     for one, other in pairs:
         assert one.surprisal == pytest.approx(other.surprisal, abs=1e-3) and one.rank == pytest.approx(other.rank)
+
+
+def test_a_model_that_goes_by_no_mask_reads_texts_one_by_one(student: str) -> None:
+    base = load_base(find_base(student))
+
+    class Blind(type(base.model)):  # type: ignore[misc]
+        def forward(self, *tensors: Any, attention_mask: Any = None, **options: Any) -> Any:
+            return super().forward(*tensors, **options)
+
+    base.model.__class__ = Blind
+    scorer, texts = TextScorer(base), [[8, 9, 10], [11, 12]]
+    alone = [scorer.score([Asked([5, 6], [text])])[0][0] for text in texts]
+    assert scorer.score([Asked([5, 6], texts)]) == [alone] and scorer._apart is False
 
 
 def test_a_chain_is_read_once_by_whoever_asks(student: str) -> None:

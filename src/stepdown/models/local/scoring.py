@@ -109,14 +109,18 @@ class TextScorer:
         if group:
             yield group
 
-    def _keeps_apart(self, asked: Sequence[Asked]) -> bool:
-        """Tell whether texts in one pass get the scores they get alone, by two of them; True where there is but one."""
-        texts = [Asked(one.prompt, [text]) for one in asked for text in one.texts[:2]][:2]
-        if len(texts) < 2:
-            return True
-        together, alone = self._pass(texts), [self._pass([text])[0] for text in texts]
+    def _keeps_apart(self, asked: Sequence[Asked]) -> bool | None:
+        """Tell whether a text gets beside others the score it has alone, by the first one's start; None without any.
+
+        It stands there thrice: twice after one prompt, and after a prompt of its own.
+        """
+        size = self.tokens_per_pass // 5
+        first = next((Asked(one.prompt[-size:], [text[:size]]) for one in asked for text in one.texts if text), None)
+        if first is None:
+            return None
+        [alone], together = self._pass([first]), self._pass([Asked(first.prompt, [*first.texts, *first.texts]), first])
         # Texts that see one another differ by whole nats; sums in 16 bits by some hundredths.
-        return all(abs(a.surprisal - b.surprisal) < 0.05 for a, b in zip(together, alone, strict=True))
+        return all(abs(one.surprisal - alone.surprisal) < 0.05 for one in together)
 
     def _pass(self, asked: Sequence[Asked]) -> list[TokenScore]:
         """Return the scores of all texts of some prompts, which are laid end to end."""
