@@ -10,6 +10,7 @@ import pytest
 from stepdown.cli import main
 from stepdown.cli.study_file import FIRST
 from stepdown.cli.verbs.study import StudyOptions
+from stepdown.corpus import STUDIED
 from terminal_session import TerminalSession
 
 SET = {"corpus": "chains", "base": "smollm2-135m", "test": "wordsums", "chains": [1, 5], "seeds": 3}
@@ -87,7 +88,19 @@ def test_every_line_of_a_study_of_training_is_an_option(capsys: pytest.CaptureFi
     assert main(["study", "training.toml"]) == 2 and "no corpus" in capsys.readouterr().err
     Path("training.toml").write_text(text + "nosuch = 1\n")
     assert main(["study", "training.toml"]) == 2 and "there is no `nosuch`" in capsys.readouterr().err
+    assert f"# of {', '.join(json.dumps(one) for one in STUDIED)}\n" in text
     assert {*written("training.toml")} & {*StudyOptions.__dataclass_fields__} >= {"base", "test", "out", "chains"}
+
+
+@pytest.mark.parametrize("words", [(), ("--training", "--corpus", "my chains")])
+def test_the_commands_that_a_study_names_can_be_typed(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    assert main(["init", "my study.toml", *words]) == 0
+    commands = [line for line in Path("my study.toml").read_text("utf-8").splitlines() if "  stepdown " in line]
+    assert commands and all(line.count("'my ") == line.count("my ") for line in commands)
+    said = capsys.readouterr().err
+    assert said.count("'my study.toml'") == said.count("my study.toml") - 1 > 0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from cyclopts import App
 
 from stepdown.cli import VERBS, app
 from stepdown.completion import SCRIPTS, OptionWords, TypedWords, VerbWords
-from stepdown.corpus import TARGETS
+from stepdown.corpus import STUDIED, TARGETS
 from stepdown.corpus.selection import FILTERS
 from stepdown.exchange import FORMATS, TUNING_FORMATS
 from stepdown.methods import METHODS
@@ -39,7 +39,7 @@ _TAKES = {
     "control": "controls,",
     "grader": "graders",
     "prompts": "prompts|file",
-    "targets": "targets,",
+    "targets": "studied,",
     "target": "targets",
     "to": "formats",
     "verb": "verbs",
@@ -67,6 +67,7 @@ def _values() -> dict[str, list[str]]:
         "prompts": [*PROMPT_SETS, *plugged_in("prompts")],
         "filters": [*FILTERS, *plugged_in("filters")],
         "targets": [*TARGETS],
+        "studied": [*STUDIED],
         "formats": [*FORMATS, *TUNING_FORMATS, "gguf"],
         "verbs": [*VERBS],
         "shells": [*SCRIPTS],

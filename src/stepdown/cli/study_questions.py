@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from stepdown.cli.console.terminal import say, say_error
 from stepdown.cli.grid import methods_of
-from stepdown.corpus import CARD, TARGETS
+from stepdown.corpus import CARD, STUDIED
 from stepdown.errors import Interrupted, StepdownError, UnknownName, UsageError
 from stepdown.problems import datasets
 
@@ -83,10 +83,10 @@ def methods(text: str) -> tuple[str, ...]:
 
 def targets(text: str) -> tuple[str, ...]:
     """Return what students may learn. Raises `UnknownName`."""
-    names, known = several(text), [name for name in TARGETS if name != "plan"]
+    names = several(text)
     for name in names:
-        if name not in known:
-            raise UnknownName("target of a study", name, known)
+        if name not in STUDIED:
+            raise UnknownName("target of a study", name, STUDIED)
     return names
 
 

@@ -1,6 +1,7 @@
 """The text of a study file as `stepdown init` writes it, with comments for whoever changes it."""
 
 import json
+from shlex import quote
 
 import msgspec
 
@@ -58,7 +59,8 @@ class StudyText(msgspec.Struct, frozen=True, kw_only=True):
 def study_text(study: StudyText) -> str:
     """Return the text of a study file."""
     planned = toml_list(study.teachers) if study.teachers else '["provider/model"]'
-    commands = [f"stepdown run {study.file}", f"stepdown run {study.file} --estimate", "stepdown report --last"]
+    file = quote(study.file)
+    commands = [f"stepdown run {file}", f"stepdown run {file} --estimate", "stepdown report --last"]
     run, estimate, report = (one.ljust(max(map(len, commands))) for one in commands)
     return _TEMPLATE.format(
         run=run,

@@ -1,8 +1,11 @@
 """The text of a study file for `stepdown study` as `stepdown init --training` writes it, with comments."""
 
+from shlex import quote
+
 import msgspec
 
 from stepdown.cli.study_text import or_comment, toml_list, toml_text
+from stepdown.corpus import STUDIED
 from stepdown.version import __version__
 
 _TEMPLATE = """\
@@ -26,8 +29,8 @@ before = true               # the base is tested too, as it is
 
 # The grid: each number of chains per problem (0: all), each way to choose them, each thing to learn, and so many seeds.
 chains = {chains}
-by = ["random"]             # or "likely", "diverse", "short", "long"
-targets = {targets}         # or "answer-first", "shuffled", "filler"
+by = ["random"]             # or "likely", "diverse", "short", "long", "open-ended"
+targets = {targets}         # of {known}
 seeds = {seeds}
 
 # How each is trained. The number of chains varies at equal steps.
@@ -65,17 +68,18 @@ class TrainingStudyText(msgspec.Struct, frozen=True, kw_only=True):
 
 def training_study_text(study: TrainingStudyText) -> str:
     """Return the text of a study file for `stepdown study`."""
-    commands = [f"stepdown study {study.file}", f"stepdown show {study.file}"]
+    commands = [f"stepdown {verb} {quote(study.file)}" for verb in ("study", "show")]
     wide = max(map(len, commands))
     return _TEMPLATE.format(
         study=commands[0].ljust(wide),
         show=commands[1].ljust(wide),
         version=__version__,
         corpus=toml_text(study.corpus),
-        corpus_word=study.corpus,
+        corpus_word=quote(study.corpus),
         base=toml_text(study.base),
         chains=f"[{', '.join(map(str, study.chains))}]",
         targets=toml_list(study.targets),
+        known=", ".join(map(toml_text, STUDIED)),
         seeds=study.seeds,
         steps=study.steps,
         test=toml_text(study.test),

@@ -12,13 +12,14 @@ from stepdown.corpus.selection import ChainTable, table_of
 from stepdown.corpus.shard_places import ShardPlaces, note_of
 from stepdown.corpus.split_writing import write_split
 from stepdown.corpus.student_scores import StudentScores
-from stepdown.corpus.targets import TARGETS, Example, label, target
+from stepdown.corpus.targets import STUDIED, TARGETS, Example, label, target
 from stepdown.corpus.views import Corpus, open_corpus
 
 __all__ = [
     "CARD",
     "CHOSEN",
     "REJECTED",
+    "STUDIED",
     "TARGETS",
     "Bucket",
     "Card",

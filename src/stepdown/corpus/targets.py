@@ -20,6 +20,8 @@ TARGETS = {
     "filler": "as many dots as the chain has words, then the answer line (after Lanham et al. 2023, Pfau et al. 2024)",
     "plan": "the text itself, asked for as a plan (the distilled planner)",
 }
+# What a study compares: its students are asked for solutions.
+STUDIED = {name: learned for name, learned in TARGETS.items() if name != "plan"}
 # An answer line is short, so its cue stands near the end.
 _TAIL = 300
 _LONGEST_ANSWER = 120

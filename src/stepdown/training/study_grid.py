@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from stepdown.corpus import TARGETS, Corpus, open_corpus
+from stepdown.corpus import STUDIED, Corpus, open_corpus
 from stepdown.errors import UnknownName, UsageError
 from stepdown.methods import CHAIN_OF_THOUGHT, DIRECT
 
@@ -87,10 +87,9 @@ class StudyGrid(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises `UsageError` and `UnknownName`.
         """
-        learned = {name: learned_text for name, learned_text in TARGETS.items() if name != "plan"}
         for target in self.targets:
-            if target not in learned:
-                raise UnknownName("target of a study", target, learned)
+            if target not in STUDIED:
+                raise UnknownName("target of a study", target, STUDIED)
         if len(self.sources) < len(self.beside):
             raise UsageError("two corpora of `--beside` have one name", "a place is called as its corpus's folder")
         for cell in self.cells():

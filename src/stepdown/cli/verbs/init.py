@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
@@ -18,6 +19,8 @@ from stepdown.cli.training_study_text import TrainingStudyText, training_study_t
 from stepdown.cli.unused_options import given, refuse
 from stepdown.cli.verbs.ask import STUDENT, TEACHER
 from stepdown.cli.verbs.doctor import ENGINES
+from stepdown.cli.verbs.study import OPTIONS as STUDIED
+from stepdown.cli.verbs.train import TRAINING as TRAINED
 from stepdown.errors import Interrupted, UsageError
 from stepdown.extras import has
 from stepdown.files import replacing
@@ -26,7 +29,7 @@ from stepdown.models.weights import CATALOGUE, fetched
 Value = TypeVar("Value")
 FILE, TRAINING_FILE = Path("study.toml"), Path("training.toml")
 DATASET, LIMIT, BUDGET = "wordsums", 20, 1.0
-CORPUS, BASE, CHAINS, TARGETS, SEEDS, STEPS, TESTED = "corpus", "smollm2-135m", (1, 5), ("chain", "label"), 3, 300, 100
+CORPUS, BASE, TESTED = "corpus", "smollm2-135m", 100
 
 
 @Parameter(name="*", group=CHOICE)
@@ -135,9 +138,10 @@ def init(
 
 def _leads(target: Path, study: StudyText | TrainingStudyText) -> list[str]:
     """Say what to do with a study file."""
+    file = quote(str(target))
     if isinstance(study, StudyText):
-        return [f"next: `stepdown run {target} --estimate` says what it would take, `stepdown run {target}` runs it"]
-    train = f"`stepdown study {target}` trains and tests the students"
+        return [f"next: `stepdown run {file} --estimate` says what it would take, `stepdown run {file}` runs it"]
+    train = f"`stepdown study {file}` trains and tests the students"
     if "://" in study.corpus or (target.parent / study.corpus).exists() or Path(study.corpus).exists():
         return [f"next: {train}"]
     return [f"next: `{study.corpus}` is not there yet: the file says how to make it; then {train}"]
@@ -151,8 +155,7 @@ def _check(options: InitOptions, training: InitTraining) -> None:
             unused, "a study of training says nothing of it", "`stepdown study` has options of its own; leave it out"
         )
     else:
-        unused = given(training, *(one.name for one in fields(training)))
-        refuse(unused, "only a study of training has it", "add --training, or leave it out")
+        refuse(given(training), "only a study of training has it", "add --training, or leave it out")
     if options.dataset:
         questions.dataset(options.dataset)
     if training.test:
@@ -185,7 +188,7 @@ def _asked(what: str, default: str, read: Callable[[str], Value]) -> Value:
 def _training(file: Path, options: InitOptions, training: InitTraining) -> TrainingStudyText:
     """Return what the file for `stepdown study` is to say: what was given, else asked for, else the usual."""
     base = training.base or _asked("base, that students begin as", BASE, questions.named)
-    chains = ", ".join(map(str, CHAINS))
+    chains, targets = (", ".join(map(str, usual)) for usual in (STUDIED.chains, STUDIED.targets))
     return TrainingStudyText(
         file=file.name,
         corpus=training.corpus or _asked("corpus, also one that is still to be made", CORPUS, questions.corpus),
@@ -193,9 +196,9 @@ def _training(file: Path, options: InitOptions, training: InitTraining) -> Train
         test=training.test or _asked("tested on, a data set or a file", DATASET, questions.dataset),
         limit=options.limit or _asked("problems to test on", str(TESTED), questions.whole),
         chains=training.chains or _asked("chains per problem; several with commas, 0: all", chains, questions.numbers),
-        targets=training.targets or _asked("what is learned", ", ".join(TARGETS), questions.targets),
-        seeds=training.seeds or _asked("seeds, students for each of these", str(SEEDS), questions.whole),
-        steps=STEPS,
+        targets=training.targets or _asked("what is learned", targets, questions.targets),
+        seeds=training.seeds or _asked("seeds, students for each of these", str(STUDIED.seeds), questions.whole),
+        steps=TRAINED.steps,
         out=f"{file.stem}-students",
     )
 
