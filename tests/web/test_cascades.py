@@ -30,6 +30,7 @@ def test_the_page_has_the_figures_of_the_command_and_what_serves_it(site: str, p
 def test_a_guarantee_is_asked_for_in_percent_and_refused_with_what_it_takes(site: str, pair: tuple[Run, Run]) -> None:
     page = unescape(get(f"{site}/cascade?{query(*pair)}&accuracy=&lose=35%25&sure=95%25").text)
     assert "loses at most 35 % of problems to the teacher with 95 % certainty" in page
+    assert "is no number" in unescape(get(f"{site}/cascade?{query(*pair)}&accuracy=&spend=1%25").text)
     refused = unescape(get(f"{site}/cascade?{query(*pair)}&accuracy=&lose=1%25").text)
     assert "better planner" in refused and "Chosen" not in refused
 

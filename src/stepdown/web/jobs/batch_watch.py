@@ -14,11 +14,11 @@ async def watch_batches(state: State) -> None:
     """Take up what the batches of the store bring, until it is cancelled; what fails is said and tried again."""
     while not state.read_only:
         client = BatchClient(state.store)
-        if client.batches.all(only_open=True):
-            try:
+        try:
+            if client.batches.all(only_open=True):
                 await client.look()
-            except StepdownError as error:
-                print(f"batches: {error.what}", file=sys.stderr)
-            finally:
-                await client.close()
+        except StepdownError as error:
+            print(f"batches: {error.what}", file=sys.stderr)
+        finally:
+            await client.close()
         await asyncio.sleep(PAUSE)

@@ -21,19 +21,23 @@ USUAL, SURE = "0.8", 0.95
 def goal_of(request: Request) -> Goal:
     """Return the goal that an address asks for. Raises `UsageError`."""
     given = request.query_params
-    price, lose, spend = (_share(given.get(name, ""), name) for name in ("price", "lose", "spend"))
+    price, spend = (_number(given.get(name, ""), name) for name in ("price", "spend"))
+    lose, sure = (_share(given.get(name, ""), name) for name in ("lose", "sure"))
     others = any(one is not None for one in (price, lose, spend))
     accuracy = _share(given.get("accuracy") or ("" if others else USUAL), "accuracy")
-    sure = _share(given.get("sure", ""), "sure")
     goal = Goal(accuracy=accuracy, price=price, lose=lose, spend=spend, sure=SURE if sure is None else sure)
     goal.check()
     return goal
 
 
 def _share(text: str, name: str) -> float | None:
+    share = _number(text.strip().removesuffix("%"), name)
+    return share / 100 if share is not None and text.strip().endswith("%") else share
+
+
+def _number(text: str, name: str) -> float | None:
     try:
-        number, percent, _ = text[:20].partition("%")
-        return float(number) / (100 if percent else 1) if text else None
+        return float(text[:20]) if text else None
     except ValueError:
         raise UsageError(f"the {name} `{text[:40]}` is no number", "write it as 0.8") from None
 

@@ -74,9 +74,9 @@ class ComparedRun(msgspec.Struct, frozen=True, kw_only=True):
     cascades: tuple[tuple[str, str], ...] = ()
 
 
-def query_of(request: Request, *, most: int = MOST) -> CompareQuery:
+def query_of(request: Request) -> CompareQuery:
     """Return what an address asks. Raises `UnknownName`, and `UsageError` for more runs than fit a page."""
-    given = request.query_params
+    given, most = request.query_params, MOST_BUNDLED if state_of(request).bundled else MOST
     runs = tuple(dict.fromkeys(one for one in given.getlist("run") if one))
     if len(runs) > most:
         raise UsageError(
@@ -198,8 +198,7 @@ def _flips(run_stats: RunStatsCache, before: Run, after: Run, query: CompareQuer
 
 async def show_compare(request: Request) -> Response:
     """Answer with the runs asked for side by side, and a form to choose them."""
-    state = state_of(request)
-    query = query_of(request, most=MOST_BUNDLED if state.bundled else MOST)
+    state, query = state_of(request), query_of(request)
     compared = await state.read(lambda store: compare(state.run_stats, store, query))
     return page(
         request, "compare.html", seen=compared, asked=query, report=compared.report,
@@ -210,8 +209,7 @@ async def show_compare(request: Request) -> Response:
 
 async def show_chart(request: Request) -> Response:
     """Answer with a chart as svg, in ink for a light or a dark page."""
-    state, name = state_of(request), request.path_params["name"]
-    query = query_of(request, most=MOST_BUNDLED if state.bundled else MOST)
+    state, query, name = state_of(request), query_of(request), request.path_params["name"]
 
     def work(store: Store) -> str:
         report = state.run_stats.report(store, query.runs, query.baseline)
