@@ -34,37 +34,37 @@ def fails(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 @pytest.mark.slow
 def test_what_is_typed_is_written_enter_takes_what_stands_there_and_a_wrong_answer_is_asked_again(folder: Path) -> None:
-    shown = TerminalSession(folder, "init")
-    shown.type_at("run (models are prompted)", "\n")
-    for answer in ("nosuch\n", "wordsums-2\n"):
-        shown.type_at("data set", answer)
-    for answer in ("cot, nomethod\n", "direct,cot\n"):
-        shown.type_at("methods", answer)
-    shown.type_at("student", "openai/gpt-4o-mini\n")
-    for answer in ("-1\n", "1.5\n", "7\n"):
-        shown.type_at("problems", answer)
-    shown.type_at("budget", "\n")
-    assert shown.ended() == 0 and shown.screen.count("error:") == 4 and "did you mean" not in shown.screen
+    with TerminalSession(folder, "init") as shown:
+        shown.type_at("run (models are prompted)", "\n")
+        for answer in ("nosuch\n", "wordsums-2\n"):
+            shown.type_at("data set", answer)
+        for answer in ("cot, nomethod\n", "direct,cot\n"):
+            shown.type_at("methods", answer)
+        shown.type_at("student", "openai/gpt-4o-mini\n")
+        for answer in ("-1\n", "1.5\n", "7\n"):
+            shown.type_at("problems", answer)
+        shown.type_at("budget", "\n")
+        assert shown.ended() == 0 and shown.screen.count("error:") == 4 and "did you mean" not in shown.screen
     said = written("study.toml")
     assert (said["dataset"], said["method"], said["limit"], said["budget"]) == ("wordsums-2", ["direct", "cot"], 7, 1.0)
 
 
 @pytest.mark.slow
 def test_a_study_of_training_is_asked_for_too_and_ctrl_c_leaves_no_file(folder: Path) -> None:
-    shown = TerminalSession(folder, "init")
-    for answer in ("train\n", "study\n"):
-        shown.type_at("run (models are prompted)", answer)
-    shown.type_at("base", "\n")
-    for answer in (".\n", "chains\n"):
-        shown.type_at("corpus", answer)
-    shown.type_at("tested on", "\n")
-    shown.type_at("problems to test on", "30\n")
-    for answer in ("one\n", "1, 0\n"):
-        shown.type_at("chains per problem", answer)
-    for answer in ("plan\n", "\n"):
-        shown.type_at("what is learned", answer)
-    shown.type_at("seeds", "\x03")
-    assert (shown.ended(), list(folder.iterdir()), shown.screen.count("error:")) == (130, [], 4)
+    with TerminalSession(folder, "init") as shown:
+        for answer in ("train\n", "study\n"):
+            shown.type_at("run (models are prompted)", answer)
+        shown.type_at("base", "\n")
+        for answer in (".\n", "chains\n"):
+            shown.type_at("corpus", answer)
+        shown.type_at("tested on", "\n")
+        shown.type_at("problems to test on", "30\n")
+        for answer in ("one\n", "1, 0\n"):
+            shown.type_at("chains per problem", answer)
+        for answer in ("plan\n", "\n"):
+            shown.type_at("what is learned", answer)
+        shown.type_at("seeds", "\x03")
+        assert (shown.ended(), list(folder.iterdir()), shown.screen.count("error:")) == (130, [], 4)
     assert "nothing was written" in shown.screen and "goes on" not in shown.screen
 
 

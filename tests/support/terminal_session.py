@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Self
 
 _MOST_WAIT = 60.0  # seconds; the machine may be busy
 
@@ -35,9 +36,20 @@ class TerminalSession:
         self._process = subprocess.Popen(command, cwd=folder, start_new_session=True, preexec_fn=_heed_ctrl_c)
         self._slave, self._read = slave, b""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """End what a failed test left behind."""
+        self._process.kill()
+        self._process.wait()
+        os.close(self._slave)
+        os.close(self._master)
+
     @property
     def screen(self) -> str:
-        return self._read.decode().replace("\r\n", "\n")
+        # A read may end within a character.
+        return self._read.decode(errors="replace").replace("\r\n", "\n")
 
     def type_at(self, question: str, text: str) -> None:
         """Wait until the last line begins with a question, then type."""
@@ -56,8 +68,6 @@ class TerminalSession:
         while self._process.poll() is None and time.monotonic() < end:
             self._look()
         self._look()
-        os.close(self._slave)
-        os.close(self._master)
         return self._process.wait(1)
 
     def _look(self) -> None:
