@@ -14,7 +14,7 @@ from stepdown.store.connection import MEND
 from stepdown.store.database import Database
 from stepdown.store.records import decode_call_entries, decode_plan, decode_problem, decode_reply
 from stepdown.store.schema import BLOCK_BITS
-from stepdown.types import GREEDY, Call, Kind, Role, Trace, Usage
+from stepdown.types import GREEDY, Call, Kind, Role, Trace
 
 _UNKNOWN = -1  # input tokens of a reply whose usage nobody knows
 
@@ -147,6 +147,7 @@ def _by_role(calls: Iterable[Call]) -> Iterable[RoleCalls]:
     for role, some in roles.items():
         models: dict[str, int] = {}
         usages = [call.reply.usage for call in some]
+        batched = any(one.batched for one in usages if one is not None)
         yield RoleCalls(
             role,
             model=packed("I", [models.setdefault(call.model, len(models)) for call in some]),
@@ -155,12 +156,8 @@ def _by_role(calls: Iterable[Call]) -> Iterable[RoleCalls]:
             output=packed("i", (0 if one is None else one.output for one in usages)),
             cached=packed("i", (0 if one is None else one.cached for one in usages)),
             reasoning=packed("q", (0 if one is None else one.reasoning for one in usages)),
-            batched=packed("b", (one.batched for one in usages if one)) if _batched(usages) else b"",
+            batched=packed("b", (0 if one is None else one.batched for one in usages)) if batched else b"",
         )
-
-
-def _batched(usages: Sequence[Usage | None]) -> bool:
-    return all(usages) and any(one.batched for one in usages if one is not None)
 
 
 def _shape(trace: Trace, tokens: int) -> Shape:
