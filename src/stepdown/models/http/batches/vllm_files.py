@@ -48,9 +48,10 @@ class VllmFiles:
             there = self._output(remote).exists()
             return BatchLook(over=True, note="cancelled") if there else None
         asked = _lines(self._input(remote))
-        answered = _lines(self._output(remote)) if self._output(remote).exists() else 0
+        statuses = [answer.status async for answer in self.answers(remote)]
+        over, answered = len(statuses) >= asked, statuses.count(200)
         command = f"vllm run-batch -i {self._input(remote)} -o {self._output(remote)} --model {self.endpoint.model}"
-        return BatchLook(over=answered >= asked, note="completed" if answered >= asked else command, answered=answered)
+        return BatchLook(over, "completed" if over else command, answered, len(statuses) - answered)
 
     async def answers(self, remote: str) -> AsyncIterator[BatchAnswer]:
         """Stream the lines of the answers."""
