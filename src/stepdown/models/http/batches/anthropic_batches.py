@@ -16,6 +16,7 @@ from stepdown.models.http.endpoints import Endpoint
 from stepdown.models.http.lenient_json import read_json
 
 _PAGE, _MOST_PAGES = 100, 50
+_CLOCKS = 3600  # seconds by which the provider's clock may be behind ours
 _STATUSES = {"succeeded": 200, "errored": 400, "canceled": 0, "expired": 0}
 
 
@@ -44,7 +45,7 @@ class AnthropicBatches:
             more = f"&after_id={after}" if after else ""
             listed = await self._session.get(f"{self._url}?limit={_PAGE}{more}") or {}
             found = [one for one in listed.get("data") or [] if isinstance(one, dict)]
-            young = [one for one in found if _created(one) >= since - 60]
+            young = [one for one in found if _created(one) >= since - _CLOCKS]
             for one in young:
                 if sum(_counts(one).values()) != requests:
                     continue
@@ -53,9 +54,9 @@ class AnthropicBatches:
                 elif await self._is_ours(str(one.get("id")), batch):
                     return str(one.get("id"))
             if not listed.get("has_more") or len(young) < len(found):
-                break
+                return None if undecided else ""
             after = str(listed.get("last_id"))
-        return None if undecided else ""
+        return None
 
     async def _is_ours(self, remote: str, batch: str) -> bool:
         async for answer in self.answers(remote):
