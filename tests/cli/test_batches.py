@@ -1,5 +1,6 @@
 """Calls by batch APIs: half the price, nothing lost, nothing bought twice."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,8 @@ import pytest
 from batch_server import ENDINGS, BatchServer, batch_server
 from command_line import write_sums
 from stepdown.cli import main
-from stepdown.runner import batch_client
-from stepdown.store import Store
+from stepdown.runner import BatchClient, batch_client
+from stepdown.store import Store, lost_calls
 
 NAMES = ["--method", "tot", "--student", "openai-api/lab/student", "--teacher", "openai-api/lab/teacher"]
 PRICES = (
@@ -108,6 +109,39 @@ def test_a_line_that_stands_twice_is_not_taken_for_one_that_comes_late(server: B
     assert set(server.billed.values()) == {1} and paid() == tuple(server.tokens)
 
 
+def test_a_batch_whose_creation_named_no_id_is_found_and_not_sent_again(server: BatchServer) -> None:
+    server.nameless = 1
+    assert batched() == 0 and not server.nameless and len(server.batches) == 2
+    assert set(server.billed.values()) == {1} and paid() == tuple(server.tokens)
+
+
+def test_an_answer_that_is_counted_and_never_comes_counts_as_lost(server: BatchServer) -> None:
+    server.endings = ["lost-line"]
+    assert batched() == 0 and sorted(server.billed.values())[-2:] == [1, 2], "it is asked again"
+    with Store("stepdown.sqlite", reading=True) as store:
+        [run] = store.runs()
+        assert [one.model for one in lost_calls(run)] == ["openai-api/lab/teacher"]
+
+
+def test_who_waits_for_no_batch_rests_before_it_looks_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    rests = []
+
+    async def rest(seconds: float, stopped: object) -> None:
+        rests.append(seconds)
+
+    monkeypatch.setattr(batch_client, "_rest", rest)
+    asyncio.run(BatchClient(store).wait(lambda: False))
+    assert rests == [batch_client.PAUSES[0]]
+
+
+def test_a_batch_that_is_over_is_taken_up_when_it_is_to_be_cancelled(server: BatchServer, capsys: Any) -> None:
+    assert batched("--leave") == 6
+    [row] = rows("batches", capsys=capsys)
+    assert main(["batches", "cancel", row["batch"]]) == 0
+    [row] = rows("batches", capsys=capsys)
+    assert (row["state"], row["note"], row["answered"]) == ("ended", "completed", 7)
+
+
 def test_a_cancelled_batch_keeps_what_it_answered(server: BatchServer, capsys: Any) -> None:
     server.seconds = 60
     assert batched("--leave") == 6
@@ -145,7 +179,7 @@ def test_a_model_without_a_batch_api_is_refused_by_name(server: BatchServer, cap
 
 @pytest.mark.parametrize("prefix", ["anthropic-messages", "gemini-generate", "openai-responses"])
 def test_every_provider_is_asked_in_its_own_words(server: BatchServer, prefix: str) -> None:
-    server.drops, server.endings = 1, ["500-lines"]
+    server.drops, server.endings, server.behind = 1, ["500-lines"], 600
     student = f"{prefix}/lab/student"
     assert main(["run", "sums.jsonl", "--student", student, "--method", "cot", "--batch"]) == 0
     assert [len(held.lines) for held in server.batches.values()] == [7, 3], "those that failed are asked again, alone"
@@ -162,3 +196,16 @@ def test_vllms_files_are_written_for_whoever_has_the_cards(server: BatchServer, 
              for one in bodies]  # fmt: skip
     asked.with_name(f"{asked.stem}.out.jsonl").write_text("\n".join(map(json.dumps, lines)))
     assert main(command) == 0 and len(lines) == 7 and paid() == tuple(server.tokens)
+
+
+def test_one_look_takes_up_vllms_answers_where_some_failed(server: BatchServer, capsys: Any) -> None:
+    assert main(["run", "sums.jsonl", "--student", "vllm/student", "--method", "cot", "--batch", "--leave"]) == 6
+    [asked] = Path("stepdown.sqlite.batches").glob("*.jsonl")
+    bodies = [json.loads(line) for line in asked.read_text().splitlines()]
+    answers = [(500, {"error": "out of memory"}), *((200, server.answer(one["body"], "")) for one in bodies[1:])]
+    lines = [{"custom_id": one["custom_id"], "response": {"status_code": status, "body": body}}
+             for one, (status, body) in zip(bodies, answers, strict=True)]  # fmt: skip
+    asked.with_name(f"{asked.stem}.out.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert main(["batches", "collect"]) == 0
+    [row] = rows("batches", capsys=capsys)
+    assert (row["state"], row["answered"], row["failed"]) == ("ended", 6, 1)

@@ -33,7 +33,8 @@ class BatchServer:
     """Answers batches after `seconds`; `billed` counts what was paid, by what was asked, `dollars` what it cost.
 
     `endings` are those of the next batches, `drops` how many creations of a batch are done and their answers lost,
-    `busy` how many requests get a 503; lines with a field of `refuses` fail by the first of them. `plans` and words are
+    `nameless` how many are answered without an id, `busy` how many requests get a 503; its clock is so many seconds
+    `behind`; lines with a field of `refuses` fail by the first of them. `plans` and words are
     `speak`'s.
     """
 
@@ -41,7 +42,8 @@ class BatchServer:
         self, *, seconds: float = 0.0, endings: Sequence[str] = (), say: Callable[[Body], str] = speak
     ) -> None:
         self.seconds, self.endings, self.say = seconds, list(endings), say
-        self.drops = self.busy = 0
+        self.drops = self.nameless = self.busy = 0
+        self.behind = 0.0
         self.refuses: tuple[str, ...] = ()
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, Held] = {}
@@ -87,6 +89,7 @@ class BatchServer:
         ending = self.endings.pop(0) if self.endings else ""
         held = Held(f"batch_{len(self.batches)}", mark, lines, ending, self.seconds)
         self.batches[held.remote], held.dialect = held, dialect
+        held.created -= self.behind
         return held
 
     def work(self, held: Held, dialect: str) -> Held:
@@ -135,6 +138,9 @@ class BatchServer:
             self.drops -= 1
             assert request.transport is not None, "a request under way has a transport"
             request.transport.close()
+        if self.nameless:
+            self.nameless -= 1
+            return web.json_response({})
         return web.json_response(value)
 
     def _openai(self, held: Held) -> Body:
@@ -164,8 +170,10 @@ class BatchServer:
         return web.json_response(self._gemini(held) if held.dialect == "gemini" else self._openai(held))
 
     async def batch_cancel(self, request: web.Request) -> web.Response:
-        held = self.batches[request.match_info["batch"]]
-        held.status = "cancelling" if held.answers is None else held.status
+        held = self.work(self.batches[request.match_info["batch"]], "openai")
+        if held.answers is not None:
+            return web.json_response({"error": {"message": "it is over"}}, status=409)
+        held.status = "cancelling"
         return web.json_response(self._openai(held))
 
     async def file_get(self, request: web.Request) -> web.Response:
@@ -178,6 +186,8 @@ class BatchServer:
                 lines.append({"custom_id": name, "response": response, "error": None if status else body})
         if held.ending == "shuffled":
             lines.reverse()
+        if held.ending == "lost-line" and kind == "out":
+            del lines[-1]
         if held.ending == "late-line" and kind == "out" and held.looks < 4:
             lines[-1:] = lines[:1]
         lines += lines[:1] if held.ending == "twice" else []

@@ -76,11 +76,12 @@ class Answers:
             self._flush()
         return len(whole)
 
-    def count_unanswered(self) -> None:
-        """Count a try for what the batch did not come to."""
+    def count_unanswered(self) -> list[BatchLine]:
+        """Count a try for what the batch did not come to, and return it."""
         for line in self._open.values():
             for call in line.calls:
                 self._retry(call, RetryableError(f"batch `{self._batch.id}` did not come to it"))
+        return list(self._open.values())
 
     def _take(self, line: BatchLine, answer: BatchAnswer) -> None:
         outcomes, first = self._outcomes, line.calls[0]

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain, repeat
 from pathlib import Path
@@ -16,7 +16,7 @@ from stepdown.runner.batch_answers import Answers, BatchOutcomes
 from stepdown.runner.batch_parts import WantedRequest, asked, parts_of, split
 from stepdown.runner.budget import Budget
 from stepdown.runner.request import Request
-from stepdown.store import BEAT, Batch, Batches, Claims, LostCall, Store, put_lost_calls
+from stepdown.store import BEAT, Batch, Batches, BatchLine, Claims, LostCall, Store, put_lost_calls
 from stepdown.text import counted
 from stepdown.types import Model, Usage
 
@@ -149,6 +149,8 @@ class BatchClient:
         ]
         try:
             remote = await api.submit(batch.id, requests)
+            if not remote:
+                raise RetryableError("the answer names no batch")
         except RetryableError as fault:
             self.batches.mark(batch.id, "prepared", note=fault.reason[:200])
             self._tell(f"batch {batch.id} is looked for before it is sent again: {fault.reason}")
@@ -216,10 +218,7 @@ class BatchClient:
             return bool(remote) or remote == ""
         look = await api.look(batch.remote)
         if look is None:
-            lost = [LostCall(one.run, one.model, Usage(one.input, one.output, batched=1))
-                    for line in self.batches.lines(batch.id) for one in line.calls]  # fmt: skip
-            put_lost_calls(self.batches.store, lost)
-            self._end(batch, "the provider knows it no more")
+            self._end(batch, "the provider knows it no more", self.batches.lines(batch.id))
             return True
         if not look.over:
             if look.note != batch.note:
@@ -238,8 +237,9 @@ class BatchClient:
             # The files may come later than the word that it is over.
             self._short[batch.id] += 1
             return False
-        answers.count_unanswered()
-        self._end(self.batches.find(batch.id), look.note)
+        unanswered = answers.count_unanswered()
+        # What the provider counts and never gave is paid all the same.
+        self._end(self.batches.find(batch.id), look.note, unanswered[: max(0, look.answered - whole)])
         return True
 
     def _refuse(self, batch: Batch, look: BatchLook) -> bool:
@@ -253,8 +253,12 @@ class BatchClient:
         self._room[batch.model] = max(1, tokens // 2)
         return True
 
-    def _end(self, batch: Batch, note: str) -> None:
-        self.batches.mark(batch.id, "ended", note=note)
+    def _end(self, batch: Batch, note: str, lost: Iterable[BatchLine] = ()) -> None:
+        """End a batch; requests that are `lost` may have been paid for, and count at their most."""
+        calls = [LostCall(one.run, one.model, Usage(one.input, one.output)) for line in lost for one in line.calls]
+        with self.batches.store.writing():
+            put_lost_calls(self.batches.store, calls)
+            self.batches.mark(batch.id, "ended", note=note)
         left = batch.calls - batch.answered - batch.failed
         more = f", {batch.failed} failed" * bool(batch.failed) + f", {left} not worked on" * bool(left)
         self._tell(f"batch {batch.id}: {note}, {batch.answered} answered{more}")
@@ -265,23 +269,32 @@ class BatchClient:
         pauses = chain(self._pauses, repeat(self._pauses[-1]))
         while not stopped():
             changed = await self.look(batches)
-            if not before or before - {one.id for one in self.open(batches)}:
+            if before - {one.id for one in self.open(batches)}:
                 return
             if changed:
                 pauses = chain(self._pauses, repeat(self._pauses[-1]))
             await _rest(next(pauses), stopped)
+            if not before:  # others ask what is wanted, and will have it soon
+                return
 
     async def cancel(self, batch: Batch) -> None:
         """Ask the provider to work no more on a batch; what it has answered is taken up once it has stopped."""
-        if batch.remote:
-            await self.api(batch.model).cancel(batch.remote)
-        elif self.batches.take(batch.id):
-            remote = await self.api(batch.model).find(batch.id, batch.created, batch.requests)
+        try:
+            await self._cancel(batch, self.api(batch.model))
+        except RetryableError as fault:
+            self._tell(f"batch {batch.id}: {fault.reason}; it may go on until it is cancelled again")
+
+    async def _cancel(self, batch: Batch, api: BatchApi) -> None:
+        remote: str | None = batch.remote
+        if not remote and self.batches.take(batch.id):
+            remote = await api.find(batch.id, batch.created, batch.requests)
             if remote:
                 self.batches.mark(batch.id, "sent", remote=remote, note="found again")
-                await self.api(batch.model).cancel(remote)
             elif remote == "":
                 self._end(batch, "cancelled before it was sent")
+        look = await api.look(remote) if remote else None
+        if remote and look is not None and not look.over:
+            await api.cancel(remote)
 
     def under_way(self) -> BatchUnderWay:
         """Return the error that says what is waited for."""
