@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
 from cascade_runs import planned, two_runs
@@ -12,6 +13,7 @@ from stepdown.errors import UsageError
 from stepdown.measuring import Goal, ProblemOutcome, calibrate, threshold_row
 from stepdown.models import Prices
 from stepdown.store import Run, Store
+from stepdown.types import Verdict
 
 PRICES = '{"openai/small": {"input": 1, "output": 1}, "openai/large": {"input": 100, "output": 100}, '
 PRICES += '"openai/student": {"input": 1, "output": 1}}'
@@ -48,6 +50,26 @@ def test_a_loss_that_is_exceeded_already_needs_another_planner(store: Store) -> 
 def test_more_certainty_takes_more_problems(store: Store) -> None:
     runs = sure_runs(store, wrong=0, total=60)
     assert [calibrate(*runs, Goal(lose=0.05, sure=sure)).chosen is None for sure in (0.95, 0.99)] == [False, True]
+
+
+def tried_by(teacher: Verdict, *, priced: bool) -> list[ProblemOutcome]:
+    """Outcomes of a cheap run that costs little and is right, and of a teacher whose price nobody knows."""
+    cheap = 0.001 if priced else None
+    return [ProblemOutcome("q", "number", 1 + n % 2, "right", teacher, cheap, None, 10, 10) for n in range(60)]
+
+
+def test_a_threshold_whose_price_nobody_knows_is_not_the_cheapest() -> None:
+    tried = tried_by("right", priced=True)
+    rows = [threshold_row(tried, 2, k) for k in (1, 2)]
+    assert rows[0].cost == pytest.approx(0.001) and rows[1].cost is None
+    for goal in (Goal(lose=0.05), Goal(accuracy=0.9)):
+        assert goal.choose(rows, tried) is rows[0]
+
+
+def test_spending_cannot_be_limited_where_nobody_knows_it_even_if_nothing_is_graded() -> None:
+    tried = [msgspec.structs.replace(one, cheap="ungraded") for one in tried_by("ungraded", priced=False)]
+    with pytest.raises(UsageError, match="unknown"):
+        Goal(spend=0.1).choose([threshold_row(tried, 2, k) for k in (1, 2)], tried)
 
 
 def test_a_teacher_without_a_verdict_counts_as_right() -> None:

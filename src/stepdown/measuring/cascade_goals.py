@@ -1,6 +1,7 @@
 """What the threshold of a cascade is chosen for: an accuracy, a price, or a guarantee of loss or of spending."""
 
 from collections.abc import Sequence
+from math import inf
 
 import msgspec
 
@@ -68,7 +69,10 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
         Raises `UsageError` for a price that nobody knows.
         """
         known = [row for row in rows if row.accuracy is not None]
-        if (self.price is not None or self.spend is not None) and any(row.cost is None for row in known):
+        priced = all(row.cost is not None for row in rows)
+        if (self.spend is not None and not priced) or (
+            self.price is not None and any(row.cost is None for row in known)
+        ):
             raise UsageError("what these runs cost is unknown", "give the models' prices with --prices FILE")
         if self.lose is not None:
             return min(self._vouched(rows, tried), key=_spending, default=None)
@@ -116,7 +120,8 @@ def most_of(tried: Sequence[ProblemOutcome]) -> float:
 
 
 def _spending(row: Threshold) -> tuple[float, float, float]:
-    return row.cost or 0.0, row.tokens or 0.0, row.escalated
+    """What a threshold takes; what nobody knows is never the least."""
+    return inf if row.cost is None else row.cost, inf if row.tokens is None else row.tokens, row.escalated
 
 
 def _merit(row: Threshold) -> tuple[float, ...]:
