@@ -7,9 +7,11 @@ import msgspec
 import pytest
 
 from cascade_runs import planned
+from stepdown import grade
 from stepdown.reports import next_dollars, report
 from stepdown.stats import paired_noise
 from stepdown.store import Run, Store
+from stepdown.types import Grade, Problem
 
 
 def drawn(store: Store, rows: Sequence[Sequence[int]], planner: str) -> Run:
@@ -56,3 +58,22 @@ def test_a_report_says_what_it_takes_in_draws_and_problems(store: Store) -> None
     assert one.half > 0.05 and one.problems > 0 and one.draws and "more" in one.advice
     text = msgspec.structs.replace(made, next_dollars=(one,)).to_text(200)
     assert "Where the next dollar goes" in text and one.advice in text
+
+
+class Never:
+    """A grader to which everything is wrong."""
+
+    name, version = "never@1", "1"
+
+    async def __call__(self, problem: Problem, solution: str) -> Grade:
+        return Grade("wrong", None, "", self.name)
+
+
+def test_the_verdicts_of_the_grader_that_is_reported_are_counted(store: Store) -> None:
+    runs = [drawn(store, coins([0.5] * 10, 4, seed), f"openai/{seed}") for seed in (7, 8)]
+    graded = [grade(run, Never(), store=store) for run in runs]
+    found = {
+        name: next_dollars(graded, report(*graded, baseline=graded[0], grader=name).rows, 0.05, grader=name)[0].half
+        for name in ("never", "default")
+    }
+    assert found["never"] == 0.0 < found["default"]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from stepdown import grade
 from stepdown.errors import Interrupted
 from stepdown.models import ScriptedModel
 from stepdown.reports import report
@@ -72,6 +73,14 @@ def test_a_report_has_the_interval_that_holds_however_it_was_stopped(store: Stor
     row = found.rows[1]
     assert (row.difference_low, row.p, row.mdd, row.stopped) == (one.low, one.p, None, one)
     assert f"decided: different, at {one.pairs} pairs" in found.to_text(200)
+
+
+def test_a_comparison_by_one_grader_is_none_of_another(store: Store) -> None:
+    base, run = decide(pair(), store)
+    for one in (base, run):
+        grade(one.run, "strict", store=store)
+    by_last_word, by_strict = (report(base.run, run.run, grader=name).rows[1] for name in ("last-word", "strict"))
+    assert by_last_word.stopped is not None and by_strict.graded and by_strict.stopped is None
 
 
 def test_a_run_that_is_completed_later_is_reported_as_if_it_had_never_been_stopped(store: Store) -> None:

@@ -51,7 +51,7 @@ def report(
         tallies |= _tallies([run for run in table if run.id in crossed], crossed, grader, prices or Prices(), tallies)
         against |= crossed
     settings, labels = {run.id: run.settings for run in table}, {run.id: run_labels(run) for run in table}
-    rows = _rows(table, tallies, against, labels)
+    rows = _rows(table, tallies, against, labels, grader)
     graders = grader or ", ".join(sorted({run.grader for run in table} - {""}))
     alone = [name for name, base in against.items() if not base]
     return Report(
@@ -83,9 +83,19 @@ def _rows(
     tallies: Mapping[str, ReportCounts],
     against: Mapping[str, str],
     labels: Mapping[str, RunLabels],
+    grader: str,
 ) -> tuple[ReportRow, ...]:
     differing = variations([run.settings for run in table], [tallies[run.id].first for run in table])
-    made = [report_row(run, tallies[run.id], baseline=against[run.id], name=labels[run.id].name) for run in table]
+    made = [
+        report_row(
+            run,
+            tallies[run.id],
+            baseline=against[run.id],
+            name=labels[run.id].name,
+            grader=run.stored_grader(grader),
+        )
+        for run in table
+    ]
     return adjusted([msgspec.structs.replace(row, differs=one) for row, one in zip(made, differing, strict=True)])
 
 

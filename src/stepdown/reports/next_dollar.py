@@ -37,11 +37,16 @@ class NextDollar(msgspec.Struct, frozen=True, kw_only=True):
     advice: str = ""
 
 
-def next_dollars(runs: Sequence[Run], rows: Sequence[ReportRow], precision: float) -> tuple[NextDollar, ...]:
-    """Return what each comparison of a report takes to be as precise as asked (a share of 1)."""
+def next_dollars(
+    runs: Sequence[Run], rows: Sequence[ReportRow], precision: float, *, grader: str = ""
+) -> tuple[NextDollar, ...]:
+    """Return what each comparison of a report takes to be as precise as asked (a share of 1).
+
+    `grader` names the stored grades that the report counts, the runs' current ones if empty.
+    """
     by_id = {run.id: (run, row) for run, row in zip(runs, rows, strict=True)}
     pairs = [(by_id[row.run], by_id[row.baseline]) for row in rows if row.baseline in by_id]
-    found = (_next(*new, *old, precision) for new, old in pairs)
+    found = (_next(*new, *old, precision, grader) for new, old in pairs)
     return tuple(one for one in found if one is not None)
 
 
@@ -65,8 +70,8 @@ def next_dollar_table(found: Sequence[NextDollar], row_number: dict[str, int]) -
     return [Table("Where the next dollar goes", header, cells, 0, note)]
 
 
-def _next(run: Run, row: ReportRow, base: Run, base_row: ReportRow, precision: float) -> NextDollar | None:
-    new, old = _rights(run), _rights(base)
+def _next(run: Run, row: ReportRow, base: Run, base_row: ReportRow, precision: float, grader: str) -> NextDollar | None:
+    new, old = _rights(run, grader), _rights(base, grader)
     shared = [key for key in new if key in old]
     greedy = tuple(one.settings.sampling.temperature == 0 for one in (run, base))
     noise = paired_noise([new[key] for key in shared], [old[key] for key in shared], greedy=(greedy[0], greedy[1]))
@@ -103,10 +108,10 @@ def _advice(one: NextDollar, noise: PairedNoise, greedy: bool) -> str:
     return f"{one.draws} more draws each" if cheaper else f"{one.problems} more problems"
 
 
-def _rights(run: Run) -> dict[int, list[int]]:
+def _rights(run: Run, grader: str) -> dict[int, list[int]]:
     """The graded draws of each problem by its question."""
     found: dict[int, list[int]] = {}
-    for problem in problems_of(run, run.grader):
+    for problem in problems_of(run, run.stored_grader(grader)):
         graded = [int(grade.verdict == "right") for _, grade in problem.attempts if grade.verdict != "ungraded"]
         if graded:
             found.setdefault(problem.question, graded)

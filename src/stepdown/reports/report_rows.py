@@ -117,8 +117,11 @@ class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
     stopped: StoppedComparison | None = None
 
 
-def report_row(run: Run, tally: ReportCounts, *, baseline: str = "", name: str = "") -> ReportRow:
-    """Return a run's row without Holm's adjustment, compared with its baseline's id if there is one."""
+def report_row(run: Run, tally: ReportCounts, *, baseline: str = "", name: str = "", grader: str = "") -> ReportRow:
+    """Return a run's row without Holm's adjustment, compared with its baseline's id if there is one.
+
+    `grader` is whose verdicts the tally counts, the run's current one if empty.
+    """
     settings, verdicts = run.settings, tally.verdicts
     graded, total = verdicts["right"] + verdicts["wrong"], max(settings.count, verdicts.total())
     low, high = wilson(verdicts["right"], graded)
@@ -155,7 +158,7 @@ def report_row(run: Run, tally: ReportCounts, *, baseline: str = "", name: str =
     )
     row = _with_samples(row, tally) if settings.samples > 1 else row
     row = compared(row, tally.pairs, baseline) if baseline else row
-    return ended_early(row, stored_comparisons(run), run.grader) if graded < settings.count else row
+    return ended_early(row, stored_comparisons(run), grader or run.grader) if graded < settings.count else row
 
 
 def ended_early(row: ReportRow, comparisons: Mapping[str, StoppedComparison], grader: str) -> ReportRow:

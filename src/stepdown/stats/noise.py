@@ -61,6 +61,6 @@ def paired_noise(
 
 
 def _within(side: Sequence[Sequence[int]]) -> float | None:
-    """The mean variance of a problem's mean over its draws, from the problems that were drawn more than once."""
+    """The mean variance of a problem's mean over its draws, None unless each was drawn more than once."""
     known = [variance(draws) / len(draws) for draws in side if len(draws) > 1]
-    return fmean(known) if known and len(known) == len(side) else None
+    return fmean(known) if len(known) == len(side) else None

@@ -111,7 +111,8 @@ def report(
                            sensitive=options.sensitivity)  # fmt: skip
             if options.precision is not None:
                 table = list({run.id: run for run in ([base] if base else []) + kept}.values())
-                made = structs.replace(made, next_dollars=next_dollars(table, made.rows, options.precision / 100))
+                advice = next_dollars(table, made.rows, options.precision / 100, grader=options.grader)
+                made = structs.replace(made, next_dollars=advice)
             reports_made.append(made.without(absent))
     if reports_made and page:
         _write(reports_made, options)
