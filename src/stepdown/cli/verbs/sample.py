@@ -169,10 +169,9 @@ def mend_attempts(
 ) -> int:
     """Have the teacher mend the wrong attempts of a run. Raises `UsageError` before anything is asked."""
     draws, problems, shard, spend, endpoint = settings
-    unused = [f"`{dataset}`"] if dataset else []
-    if unused:
+    if dataset:
         raise UsageError(
-            f"with --mending the problems are those of the run, so {unused[0]} has no place", "leave it out"
+            f"with --mending the problems are those of the run, so `{dataset}` has no place", "leave it out"
         )
     refuse(
         given(options, "demos", "zero_shot", "plans") + [flag for flag in given(problems) if flag != "--limit"],

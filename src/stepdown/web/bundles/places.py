@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import msgspec
 
+from stepdown.web.pages.matrix import MOST as MOST_COLUMNS
+
 SEARCH = "/search"
 STATIC = "/static/"
 # Addresses with what of their query makes another page; whatever else is asked there is left out.
@@ -34,7 +36,6 @@ _KNOWN: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
 # What an address says where it says nothing.
 _USUAL = {"page": "1", "sample": "0", "kind": "any"}
 _OF_ALL = re.compile(r"/(compare|matrix|charts/.*)")
-_MOST_COLUMNS = 24  # a matrix of more runs is one of the newest of a data set
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}(\.svg)?")
 _UNSAFE = re.compile(r"[^a-z0-9_-]+")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)")
@@ -50,7 +51,8 @@ class BundledPage(msgspec.Struct, frozen=True):
     def address(self, runs: Sequence[str], baseline: str = "") -> str:
         """Return where the application has it; what compares runs compares all of the bundle with the baseline."""
         of_all = _OF_ALL.fullmatch(self.path) and not any(name in {"run", "dataset"} for name, _ in self.query)
-        is_wide = self.path == "/matrix" and len(runs) > _MOST_COLUMNS
+        # A matrix of more runs is one of the newest of a data set.
+        is_wide = self.path == "/matrix" and len(runs) > MOST_COLUMNS
         pairs = [("run", run) for run in runs] if of_all and not is_wide else []
         has_own = any(name == "baseline" for name, _ in self.query)
         pairs += [("baseline", baseline)] if pairs and baseline and not has_own else []
