@@ -25,6 +25,7 @@ from rows import Row, print_row
 
 from stepdown.corpus import Corpus, CorpusWriter, StudentScores, open_corpus
 from stepdown.exchange import import_corpus
+from stepdown.files import write_whole
 from stepdown.models.local import find_base, load_base
 from stepdown.models.weights import read_card
 from stepdown.problems import load_problems
@@ -84,7 +85,7 @@ def score(out: Path) -> None:
     for group, read in zip(groups, scores.stream(groups), strict=True):
         for chain, one in zip(group, read, strict=True):
             found.setdefault(chain.variant, []).append((one.rank, one.surprisal, one.tokens))
-    (out / "scores.json").write_text(json.dumps(found))
+    write_whole(out / "scores.json", json.dumps(found).encode())
 
 
 def students(out: Path, options: argparse.Namespace) -> Iterator[tuple[Path, Corpus, int]]:
@@ -103,7 +104,7 @@ def learn(out: Path, options: argparse.Namespace, end: float) -> None:
     test = list(load_problems(str(out / "test.jsonl")))[: options.test]
     took = 0.0
     for folder, chains, seed in students(out, options):
-        if read_card(folder) is not None or (folder.exists() and any(folder.iterdir())):
+        if read_card(folder) is not None:
             continue
         if monotonic() + took > end:
             return

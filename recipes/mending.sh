@@ -17,18 +17,20 @@ mkdir -p "$out"
 export STEPDOWN_STORE=${STEPDOWN_STORE:-$out/stepdown.sqlite}
 field() { python3 -c 'import json, sys; print(eval("one" + sys.argv[1], {"one": json.loads(sys.stdin.readlines()[-1])}))' "$1"; }
 drawn=(--temperature 0.7 --max-tokens 192)
+# Samples a corpus once: what a command says of it stands in its .json only when the command has ended well.
+sampled() { [ -f "$out/$1.json" ] || { stepdown sample "${@:2}" --teacher "$teacher" "${drawn[@]}" --out "$out/$1" --force --json > "$out/$1.part" && mv "$out/$1.part" "$out/$1.json"; }; }
 
 attempts=$(stepdown run "$data" --split train -n "$count" --student "embedded/$base" --method chain-of-thought --max-tokens 256 --json | field '["run"]')
 
 # What a corpus's run took of the teacher, in tokens read and written; what is written already is not asked again.
-[ -f "$out/mended.json" ] || stepdown sample --mending "$attempts" --teacher "$teacher" "${drawn[@]}" --out "$out/mended" --force --json > "$out/mended.json"
+sampled mended --mending "$attempts"
 spent=$(field '["run"]["tokens"]["teacher"]' < "$out/mended.json")
 problems=$(field '["problems"]' < "$out/mended.json")
-[ -f "$out/probe.json" ] || stepdown sample "$data" --split train -n 8 --teacher "$teacher" --zero-shot --chains 1 "${drawn[@]}" --out "$out/probe" --force --json > "$out/probe.json"
+sampled probe "$data" --split train -n 8 --zero-shot --chains 1
 each=$(($(field '["run"]["tokens"]["teacher"]' < "$out/probe.json") / 8))
 fresh=$((spent / each)) chains=1
 while [ $((fresh / chains)) -gt "$count" ]; do chains=$((chains + 1)); done
-[ -f "$out/fresh.json" ] || stepdown sample "$data" --split train -n $((fresh / chains)) --teacher "$teacher" --zero-shot --chains "$chains" "${drawn[@]}" --out "$out/fresh" --force --json > "$out/fresh.json"
+sampled fresh "$data" --split train -n $((fresh / chains)) --zero-shot --chains "$chains"
 echo "mending: $problems attempts, $spent tokens of the teacher; fresh: $fresh chains, $(field '["run"]["tokens"]["teacher"]' < "$out/fresh.json")"
 
 students=()

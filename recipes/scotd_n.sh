@@ -16,7 +16,7 @@ mkdir -p "$out"
 export STEPDOWN_STORE=${STEPDOWN_STORE:-$out/stepdown.sqlite}
 
 [ -f "$out/test.jsonl" ] || python3 - "$pool" "$out" "$train" <<'SPLIT'
-import gzip, json, re, sys
+import gzip, json, os, re, sys
 from hashlib import blake2b
 
 pool, out, count = sys.argv[1:]
@@ -42,9 +42,10 @@ for core in sorted(cores.values(), key=lambda some: rank(min(one["question"] for
     (train if len(train) < int(count) else test).extend(core)
 with gzip.open(f"{out}/train.jsonl.gz", "wt") as file:
     file.writelines(json.dumps(row) + "\n" for row in train)
-with open(f"{out}/test.jsonl", "w") as file:
+with open(f"{out}/test.part", "w") as file:
     for row in sorted(test, key=lambda one: rank(one["question"])):
         file.write(json.dumps({key: row[key] for key in ("id", "question", "choices", "answer") if row.get(key)}) + "\n")
+os.replace(f"{out}/test.part", f"{out}/test.jsonl")
 print(len(train), "problems to train on,", len(test), "to test on,", len(cores), "cores", file=sys.stderr)
 SPLIT
 [ -d "$out/pool" ] || stepdown import "$out/train.jsonl.gz" --out "$out/pool" --dataset "$dataset/train"
