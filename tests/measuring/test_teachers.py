@@ -71,6 +71,14 @@ def test_the_verb_prints_a_table_or_json(world: Path, capsys: pytest.CaptureFixt
     assert "odd · v" in said.out and "not over the same problems" in said.err
 
 
+def test_corpora_of_one_name_and_without_a_chain_are_refused(world: Path, tmp_path: Path) -> None:
+    write(tmp_path / "odd", ODD)
+    with pytest.raises(UsageError, match="have one name"):
+        suitability([open_corpus(world / "odd"), open_corpus(tmp_path / "odd")], str(world / "student"))
+    with pytest.raises(UsageError, match="no chain to read"):
+        suitability([open_corpus(world / "odd").keep("teacher=nobody")], str(world / "student"))
+
+
 def test_plans_and_a_single_chain_are_refused(world: Path) -> None:
     with pytest.raises(UsageError, match="holds plans"):
         plans = open_corpus(world / "odd")

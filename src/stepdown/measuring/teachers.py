@@ -76,8 +76,12 @@ def suitability(
     for corpus in corpora:
         if corpus.card.content != "chain":
             raise UsageError(f"`{corpus.path}` holds {corpus.card.content}s", "name corpora of chains")
+    if len({corpus.name for corpus in corpora}) < len(corpora):
+        raise UsageError("two of the corpora have one name", "a row is called as its corpus's folder")
     scores = StudentScores(student)
     drawn = _drawn(corpora, chains, by, seed)
+    if not drawn:
+        raise UsageError("there is no chain to read", "name corpora that have some")
     read = _read(drawn, scores, progress)
     shared = set.intersection(*(set(some) for some in read.values()))
     ratios = _resampled(read)
