@@ -101,12 +101,12 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
 
     def _in_parts(self, model: Any, inputs: dict[str, Any], parts: int) -> Any:
         """Return the loss of a micro-batch, computed in some parts, with its figures."""
-        figures, total = dict(self.figures), 0.0
+        figures, computed, total = dict(self.figures), self.computed, 0.0
         try:
             for part in self.dataset.parts_of(inputs, parts):
                 total = total + super().training_step(model, part)
         except torch.OutOfMemoryError:
-            self.figures = figures
+            self.figures, self.computed = figures, computed
             raise
         return total
 
@@ -135,11 +135,11 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         model.zero_grad()
-        figures = dict(self.figures)
+        figures, computed = dict(self.figures), self.computed
         first = self.state.global_step * self.dataset.micro_batches
         for place in range(first, first + self.done - 1):
             self._in_parts(model, self.dataset[place], self.parts)
-        self.figures = figures
+        self.figures, self.computed = figures, computed
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
