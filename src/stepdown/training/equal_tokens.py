@@ -33,10 +33,7 @@ def tokens_per_visit(corpus: Corpus, training: Training, base: BaseLocation) -> 
     examples = Examples(_tokenizer(base), training).read(corpus)
     lengths: dict[int, list[int]] = defaultdict(list)
     for example, problem in enumerate(examples.owners.tolist()):
-        question = examples.prompts.length(problem)
-        lengths[problem].append(
-            sum(question + examples.completions.length(one) for one in examples.completions_of(example))
-        )
+        lengths[problem].append(examples.tokens(example))
     if not lengths:
         return 0.0
     if training.visits == "balanced":

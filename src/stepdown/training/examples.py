@@ -134,6 +134,13 @@ class Examples:
         """Return the numbers of an example's completions."""
         return range(example * self.objective.width, (example + 1) * self.objective.width)
 
+    def tokens(self, example: int) -> int:
+        """Return the tokens of an example: each completion with its prompt."""
+        return sum(
+            self.prompts.length(self.problem_of[row]) + self.completions.length(row)
+            for row in self.completions_of(example)
+        )
+
     @property
     def owners(self) -> IntArray:
         """The place of each example's problem."""

@@ -58,11 +58,7 @@ class PackedDataset:
 
     def tokens(self, example: int) -> int:
         """Return the tokens of an example: each completion with its prompt."""
-        examples = self.examples
-        return sum(
-            examples.prompts.length(examples.problem_of[row]) + examples.completions.length(row)
-            for row in examples.completions_of(example)
-        )
+        return self.examples.tokens(example)
 
     def step_tokens(self, step: int) -> int:
         """Return the tokens of all rows of a step, counted from 0; what they share counts for each."""

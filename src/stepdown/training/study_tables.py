@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from stepdown.errors import MissingExtra
-from stepdown.files import replacing, write_whole
+from stepdown.files import write_whole
 from stepdown.text import in_markdown
 from stepdown.training.studies import CellComparison, CellScore, StudyFindings, contamination_lines
 
@@ -29,8 +29,7 @@ def write_study(study: StudyFindings, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     encoded = msgspec.json.format(msgspec.json.encode(study), indent=2) + b"\n"
     for name, body in (("study.json", encoded), ("study.md", markdown(study).encode())):
-        with replacing(out / name, True) as part:
-            part.write_bytes(body)
+        write_whole(out / name, body)
     draw_scores(study.scores, out / "curve.png")
 
 
