@@ -160,8 +160,8 @@ def merge_labels(source: Store, target: Store, names: dict[str, str], conflict: 
         ours = target.db.execute(
             "select value, created from labels where run = ? and kind = ? and item = ?", place
         ).fetchone()
-        if ours and value and ours[0] and value != ours[0] and kind != _STUDY:
-            conflict(place[0], "", f"is {_VERBS.get(kind, kind)} `{ours[0]:.60}` here and `{value:.60}` there")
+        if kind in _VERBS and ours and value and ours[0] and value != ours[0]:
+            conflict(place[0], "", f"is {_VERBS[kind]} `{ours[0]:.60}` here and `{value:.60}` there")
         elif ours is None or (value != ours[0] and created > ours[1]):
             target.db.execute(_PUT, (*place, value, author, created))
             brought += bool(value)
