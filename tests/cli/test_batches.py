@@ -103,6 +103,12 @@ def test_however_batches_end_every_answer_is_kept_and_none_bought_twice(server: 
     assert set(server.billed.values()) == {1} and 0 < len(server.direct) < 60
 
 
+def test_a_batch_that_is_told_of_in_odd_words_is_looked_at_again(server: BatchServer, capsys: Any) -> None:
+    server.endings = ["odd-counts"]
+    assert batched() == 0 and "cannot be read (AttributeError); it is looked at again" in capsys.readouterr().err
+    assert set(server.billed.values()) == {1} and paid() == tuple(server.tokens)
+
+
 def test_a_line_that_stands_twice_is_not_taken_for_one_that_comes_late(server: BatchServer) -> None:
     server.endings = ["late-line"]
     assert batched() == 0 and server.ended["late-line"] == 1 and len(server.batches) == 2

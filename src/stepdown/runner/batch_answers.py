@@ -16,6 +16,7 @@ from stepdown.models.http import (
     read_api_error,
     read_batched,
     read_refusal,
+    reading_answer,
 )
 from stepdown.runner.batch_parts import asked, most_of
 from stepdown.runner.budget import Budget
@@ -88,9 +89,9 @@ class Answers:
         # Which fields it was sent without nobody knows any more: each that a refusal names was among them.
         request = asked(line, self._api, frozenset())
         try:
-            if answer.status != 200:
-                raise read_refusal(self._api.endpoint, answer.status, {}, read_api_error(answer.body), request)
-            with losses_to(lambda lost: self._lose(line, lost)):
+            with losses_to(lambda lost: self._lose(line, lost)), reading_answer("an answer"):
+                if answer.status != 200:
+                    raise read_refusal(self._api.endpoint, answer.status, {}, read_api_error(answer.body), request)
                 replies = read_batched(self._api.endpoint, answer.body, request)
         except FieldRefused as refused:
             outcomes.refused[first.model] = outcomes.refused_by(first.model) | {refused.field}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stepdown.errors import BatchUnderWay, BudgetReached, EndpointRefused, StepdownError, UsageError
 from stepdown.models import EndpointModel, find_endpoint
-from stepdown.models.http import BatchApi, BatchLook, BatchRequest, RetryableError, find_batch_api
+from stepdown.models.http import BatchApi, BatchLook, BatchRequest, RetryableError, find_batch_api, reading_answer
 from stepdown.runner.accounts import Account
 from stepdown.runner.batch_answers import Answers, BatchOutcomes
 from stepdown.runner.batch_parts import WantedRequest, asked, parts_of, split
@@ -210,13 +210,15 @@ class BatchClient:
     async def _step(self, batch: Batch) -> bool:
         api = self.api(batch.model)
         if batch.state == "prepared":
-            remote = await api.find(batch.id, batch.created, batch.requests)
+            with reading_answer("a list of batches"):
+                remote = await api.find(batch.id, batch.created, batch.requests)
             if remote:
                 self.batches.mark(batch.id, "sent", remote=remote, note="found again")
             elif remote == "":
                 await self._submit(batch)
             return bool(remote) or remote == ""
-        look = await api.look(batch.remote)
+        with reading_answer("a batch"):
+            look = await api.look(batch.remote)
         if look is None:
             self._end(batch, "the provider knows it no more", self.batches.lines(batch.id))
             return True
@@ -280,7 +282,8 @@ class BatchClient:
     async def cancel(self, batch: Batch) -> None:
         """Ask the provider to work no more on a batch; what it has answered is taken up once it has stopped."""
         try:
-            await self._cancel(batch, self.api(batch.model))
+            with reading_answer("a batch"):
+                await self._cancel(batch, self.api(batch.model))
         except RetryableError as fault:
             self._tell(f"batch {batch.id}: {fault.reason}; it may go on until it is cancelled again")
 

@@ -70,7 +70,7 @@ def wait(*batches: str, output: OutputOptions = OUTPUT) -> int:
     """
 
     async def work(client: BatchClient, stop: Stop) -> None:
-        while stop.why is None and _open(client, batches):
+        while stop.why is None and client.open(batches):
             await client.wait(lambda: stop.why is not None, batches)
 
     return _at_work(batches, work, output)
@@ -107,10 +107,10 @@ def cancel(*batches: str, output: OutputOptions = OUTPUT) -> int:
         raise UsageError("no batch is named", "`stepdown batches` lists them")
 
     async def work(client: BatchClient, stop: Stop) -> None:
-        for one in _open(client, batches):
+        for one in client.open(batches):
             await client.cancel(one)
         await client.look(batches)
-        for one in _open(client, batches):
+        for one in client.open(batches):
             say(f"batch {one.id} is being cancelled; `stepdown batches wait {one.id}` takes up what it answered")
 
     return _at_work(batches, work, output)
@@ -149,10 +149,6 @@ def _check(store: Store, batches: Sequence[str]) -> None:
 def store_batches(store: Store) -> list[Batch]:
     """Return all batches of a store."""
     return BatchClient(store).batches.all()
-
-
-def _open(client: BatchClient, batches: Sequence[str]) -> list[Batch]:
-    return [one for one in client.batches.all(only_open=True) if not batches or one.id in batches]
 
 
 def _show(store: Store, batches: Sequence[str] = (), *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from stepdown.models.http.endpoint_model import TIMEOUT
 from stepdown.models.http.endpoints import ANY, LOCAL
 from stepdown.models.http.limits import RetryableError
 from stepdown.models.http.lost_replies import LostReply, ServerFault, losses_to, report_loss
-from stepdown.models.http.outcomes import FieldRefused, read_batched, read_refusal
+from stepdown.models.http.outcomes import FieldRefused, read_batched, read_refusal, reading_answer
 
 __all__ = [
     "ANY",
@@ -29,5 +29,6 @@ __all__ = [
     "read_api_error",
     "read_batched",
     "read_refusal",
+    "reading_answer",
     "report_loss",
 ]
