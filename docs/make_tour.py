@@ -28,7 +28,7 @@ from stepdown.tour.study import CARD, FACTS
 
 RECORDED = Path(__file__).parents[1] / "src" / "stepdown" / "tour" / "recorded"
 DATASET, BASE, TEACHER = "wordsums", "qwen2.5-coder-0.5b", "embedded/qwen2.5-coder-1.5b"
-LESSONS, CHAINS, STEPS = 80, 4, 40
+LESSONS, CHAINS, STEPS = 48, 3, 30
 STUDENT, LENGTH, SAMPLED = f"embedded/{BASE}", ("--max-tokens", "400"), "sampled.sqlite"
 # By problem: the steps, and why, as whoever edits says it.
 EDITS = {

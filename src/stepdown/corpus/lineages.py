@@ -49,8 +49,4 @@ def read_lineages(folder: Path) -> dict[tuple[str, int], Lineage]:
 
 def carry_lineages(sources: Sequence[Path], folder: Path) -> None:
     """Put the lineages of some corpora, those that have any, into the folder of one that holds chains of theirs."""
-    found = [source / LINEAGES for source in sources if (source / LINEAGES).is_file()]
-    with reading(f"cannot read the lineages of {len(found)} corpora", "copy the folders again from where they came"):
-        bodies = [path.read_bytes() for path in found]
-    if bodies:
-        (folder / LINEAGES).write_bytes(b"".join(bodies))
+    write_lineages(folder, (one for source in sources for one in read_lineages(source).values()))

@@ -62,9 +62,9 @@ class BatchSession:
 
         begun = b""
         try:
-            async with self._here().request("GET", url, proxy=find_proxy(url), allow_redirects=True) as response:
+            async with self._here().request("GET", url, proxy=find_proxy(url), allow_redirects=False) as response:
                 if response.status != 200:
-                    raise self._failure(response.status, response.headers, await response.read())
+                    raise self._failure(response.status, response.headers, await _read(response))
                 async for chunk in response.content.iter_chunked(_CHUNK):
                     *whole, begun = (begun + chunk).split(b"\n")
                     if len(begun) > MOST_BYTES:
@@ -81,7 +81,7 @@ class BatchSession:
         try:
             client = self._here()
             async with client.request(method, url, proxy=find_proxy(url), allow_redirects=False, **given) as response:
-                raw = bytes(await response.read())
+                raw = await _read(response)
                 status, headers = response.status, response.headers
         except (OSError, ValueError, aiohttp.ClientError) as error:
             raise read_break(self.endpoint, error, TIMEOUT) from None
@@ -105,6 +105,17 @@ class BatchSession:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+
+
+async def _read(response: Any) -> bytes:
+    """Return a body. Raises `RetryableError` for one of over 32 MiB: what is longer is streamed by `lines`."""
+    parts, size = list[bytes](), 0
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise too_big("an answer")
+        parts.append(chunk)
+    return b"".join(parts)
 
 
 class _Nothing(Exception):
