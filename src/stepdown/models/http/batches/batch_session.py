@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from stepdown.models.http.api_errors import read_api_error
-from stepdown.models.http.bodies import MOST_BYTES, too_big
+from stepdown.models.http.bodies import MOST_BYTES, MOST_STREAMED, too_big
 from stepdown.models.http.connections import find_proxy, open_client, read_break
 from stepdown.models.http.endpoints import Endpoint
 from stepdown.models.http.http_errors import read_failure
@@ -108,12 +108,12 @@ class BatchSession:
 
 
 async def _read(response: Any) -> bytes:
-    """Return a body. Raises `RetryableError` for one of over 32 MiB: what is longer is streamed by `lines`."""
+    """Return a body, all answers of a batch where they stand inline; raises `RetryableError` for over 256 MiB."""
     parts, size = list[bytes](), 0
     async for chunk in response.content.iter_chunked(_CHUNK):
         size += len(chunk)
-        if size > MOST_BYTES:
-            raise too_big("an answer")
+        if size > MOST_STREAMED:
+            raise too_big("an answer", MOST_STREAMED)
         parts.append(chunk)
     return b"".join(parts)
 
