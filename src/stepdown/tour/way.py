@@ -96,11 +96,11 @@ _WORDS = (
     ),
     (
         "The corpus",
-        "Worked solutions of other problems, which filters choose among: what `stepdown train` makes a student from.",
+        "A teacher's solutions of other problems, the right ones: what `stepdown train` makes a student from.",
     ),
 )
 # What is said besides where the study has a trained student.
 _TRAINED = {
     6: " A student trained on chains writes less.",
-    7: " A copy of the student was trained on a few of them, for minutes: its run is the last row of the page before.",
+    7: " A copy of the student was trained on them, for minutes: its run is the last row of the page before.",
 }
