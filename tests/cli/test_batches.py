@@ -11,6 +11,7 @@ import pytest
 from batch_server import ENDINGS, BatchServer, batch_server
 from command_line import write_sums
 from stepdown.cli import main
+from stepdown.models.http.batches import openai_batches
 from stepdown.runner import BatchClient, batch_client
 from stepdown.store import Store, lost_calls
 
@@ -129,6 +130,51 @@ def test_an_answer_that_is_counted_and_never_comes_counts_as_lost(server: BatchS
         assert [one.model for one in lost_calls(run)] == ["openai-api/lab/teacher"]
 
 
+def test_a_batch_that_its_provider_denies_for_a_while_is_not_sent_again(server: BatchServer) -> None:
+    server.endings = ["denied"]
+    assert batched() == 0 and len(server.batches) == 2
+    assert set(server.billed.values()) == {1} and paid() == tuple(server.tokens)
+
+
+def test_a_batch_that_its_provider_has_forgotten_counts_as_lost_and_is_asked_again(server: BatchServer) -> None:
+    server.endings = ["forgotten"]
+    assert batched() == 0 and len(server.batches) == 3
+    with Store("stepdown.sqlite", reading=True) as store:
+        [run] = store.runs()
+        assert [one.model for one in lost_calls(run)] == ["openai-api/lab/teacher"] * 7
+
+
+def test_a_nightly_look_gives_up_what_is_two_days_old(server: BatchServer, capsys: Any) -> None:
+    server.endings = ["forgotten"]
+    assert batched("--leave") == 6 and main(["batches", "collect"]) == 0
+    [row] = rows("batches", capsys=capsys)
+    assert row["state"] == "sent", "looked at once, it may only be late"
+    with Store("stepdown.sqlite") as store, store.writing() as db:
+        db.execute("update batches set created = created - 2 * 86400")
+    assert main(["batches", "collect"]) == 0
+    [row] = rows("batches", capsys=capsys)
+    assert (row["state"], row["note"]) == ("ended", "the provider knows it no more")
+
+
+@pytest.mark.parametrize(
+    ("sent", "note", "billed"), [(True, "completed", 7), (False, "cancelled before it was sent", 0)]
+)
+def test_a_batch_is_not_sent_once_cancelled_before_one_knows_whether_it_was(
+    server: BatchServer, capsys: Any, sent: bool, note: str, billed: int
+) -> None:
+    server.drops, server.seconds = 1, 60
+    student = "anthropic-messages/lab/student"
+    assert main(["run", "sums.jsonl", "--student", student, "--method", "cot", "--batch", "--leave"]) == 6
+    [row] = rows("batches", capsys=capsys)
+    assert row["state"] == "prepared" and main(["batches", "cancel", row["batch"]]) == 0
+    [row] = rows("batches", capsys=capsys)
+    assert (row["state"], row["note"]) == ("prepared", "to be cancelled")
+    server.forget() if not sent else server.hurry()
+    assert main(["batches", "wait"]) == 0 and len(server.billed) == billed
+    [row] = rows("batches", capsys=capsys)
+    assert (row["state"], row["note"], len(server.batches)) == ("ended", note, int(sent))
+
+
 def test_who_waits_for_no_batch_rests_before_it_looks_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     rests = []
 
@@ -189,6 +235,19 @@ def test_every_provider_is_asked_in_its_own_words(server: BatchServer, prefix: s
     student = f"{prefix}/lab/student"
     assert main(["run", "sums.jsonl", "--student", student, "--method", "cot", "--batch"]) == 0
     assert [len(held.lines) for held in server.batches.values()] == [7, 3], "those that failed are asked again, alone"
+    assert set(server.billed.values()) == {1} and paid() == tuple(server.tokens)
+
+
+def test_azures_batches_are_of_the_resource_and_wait_for_their_file(
+    server: BatchServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_batches, "PAUSE", 0.01)
+    monkeypatch.setenv("AZURE_OPENAI_BASE_URL", server.url.removesuffix("/v1"))
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "k")
+    server.azure, server.drops, server.endings = True, 1, ["expired"]
+    assert main(["run", "sums.jsonl", "--student", "azure/mini", "--method", "cot", "--batch"]) == 0
+    assert server.urls == {"/chat/completions"} and len(server.ready) == 2
+    assert all(body["model"] == "mini" for held in server.batches.values() for _, body in held.lines)
     assert set(server.billed.values()) == {1} and paid() == tuple(server.tokens)
 
 

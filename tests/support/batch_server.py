@@ -34,8 +34,8 @@ class BatchServer:
 
     `endings` are those of the next batches, `drops` how many creations of a batch are done and their answers lost,
     `nameless` how many are answered without an id, `busy` how many requests get a 503; its clock is so many seconds
-    `behind`; lines with a field of `refuses` fail by the first of them. `plans` and words are
-    `speak`'s.
+    `behind`; lines with a field of `refuses` fail by the first of them; an `azure` one says first of files that they
+    are `pending`. `urls` are those that lines and batches name. Plans and words are `speak`'s.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class BatchServer:
         self.drops = self.nameless = self.busy = 0
         self.behind = 0.0
         self.refuses: tuple[str, ...] = ()
+        self.azure, self.ready, self.urls = False, set[str](), set[str]()
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, Held] = {}
         self.billed: Counter[str] = Counter()
@@ -54,6 +55,15 @@ class BatchServer:
         self.url = ""
 
     # -- work
+
+    def forget(self) -> None:
+        """Know no batch any more."""
+        self.batches.clear()
+
+    def hurry(self) -> None:
+        """End the batches under way at the next look."""
+        for held in self.batches.values():
+            held.over_at = 0.0
 
     def answer(self, body: Body, dialect: str) -> Body:
         """Answer a request and bill it."""
@@ -125,11 +135,19 @@ class BatchServer:
         file: Any = form["file"]
         name = f"file-{len(self.files)}"
         self.files[name] = file.file.read()
-        return web.json_response({"id": name})
+        return web.json_response({"id": name, "status": "pending" if self.azure else "processed"})
+
+    async def file_look(self, request: web.Request) -> web.Response:
+        """A file of Azure's, which takes a moment before a batch can have it."""
+        self.ready.add(request.match_info["file"])
+        return web.json_response({"id": request.match_info["file"], "status": "processed"})
 
     async def batches_post(self, request: web.Request) -> web.Response:
         asked = await request.json()
+        if self.azure and asked["input_file_id"] not in self.ready:
+            return web.json_response({"error": {"message": "the file is not processed"}}, status=400)
         lines = [json.loads(line) for line in self.files[asked["input_file_id"]].splitlines() if line.strip()]
+        self.urls |= {asked["endpoint"], *(one["url"] for one in lines)}
         held = self.begin(asked["metadata"]["stepdown"], [(one["custom_id"], one["body"]) for one in lines])
         return self._created(request, self._openai(held))
 
@@ -165,7 +183,9 @@ class BatchServer:
 
     async def batch_get(self, request: web.Request) -> web.Response:
         held = self.batches.get(request.match_info["batch"])
-        if held is None:
+        if held is not None and held.ending in {"denied", "forgotten"}:
+            held.looks += 1
+        if held is None or held.ending == "forgotten" or (held.ending == "denied" and held.looks < 4):
             return web.json_response({"error": {"message": "no such batch"}}, status=404)
         self.work(held, held.dialect)
         return web.json_response(self._gemini(held) if held.dialect == "gemini" else self._openai(held))
@@ -265,11 +285,13 @@ class BatchServer:
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._busy], client_max_size=1 << 28)
-        app.router.add_post("/v1/files", self.files_post)
-        app.router.add_get("/v1/files/{file}/content", self.file_get)
-        app.router.add_post("/v1/batches", self.batches_post)
-        app.router.add_get("/v1/batches", self.batches_list)
-        app.router.add_get("/v1/batches/{batch}", self.batch_get)
+        for base in ("/v1", "/openai"):
+            app.router.add_post(f"{base}/files", self.files_post)
+            app.router.add_get(f"{base}/files/{{file}}", self.file_look)
+            app.router.add_get(f"{base}/files/{{file}}/content", self.file_get)
+            app.router.add_post(f"{base}/batches", self.batches_post)
+            app.router.add_get(f"{base}/batches", self.batches_list)
+            app.router.add_get(f"{base}/batches/{{batch}}", self.batch_get)
         app.router.add_post("/v1/batches/{batch}/cancel", self.batch_cancel)
         app.router.add_post("/v1/chat/completions", self.chat)
         app.router.add_post("/v1/messages/batches", self.messages_post)

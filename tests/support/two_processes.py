@@ -28,12 +28,11 @@ TORCHRUN = (
     *("torch.distributed.run", "--nproc_per_node", "2", "--local_addr", "127.0.0.1", "--rdzv_backend", "c10d"),
     *("--rdzv_endpoint", "127.0.0.1:0"),
 )
-_TWO = (
+SPLIT = (
+    *("accelerate.commands.launch", "--use_fsdp", "--fsdp_version", "2"),
     *("--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"),
     *("--main_process_port", "0"),
 )
-COPIED = ("accelerate.commands.launch", "--multi_gpu", *_TWO)
-SPLIT = ("accelerate.commands.launch", "--use_fsdp", "--fsdp_version", "2", *_TWO)
 
 
 def train_small(base: Path, out: Path, kind: str, *, stop: Callable[[], None] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -22,8 +23,11 @@ from stepdown.types import Model, Usage
 
 # Seconds between two looks at batches, the last again and again; anything new begins it anew.
 PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-# So often a file of answers is looked for that lacks some which the provider counts.
-_MOST_SHORT = 10
+# So often one process looks again at what a provider seems to have lost (answers that it counts, or a whole batch) and
+# may only be late with; or, as a nightly job looks once, until the batch is so many seconds old.
+_LOOKS, _TWO_DAYS = 10, 2 * 86_400.0
+# The note of a batch that nobody is to send any more.
+_GIVEN_UP = "to be cancelled"
 
 
 class BatchClient:
@@ -48,7 +52,7 @@ class BatchClient:
         self._models: dict[str, EndpointModel] = {}
         self._apis: dict[str, BatchApi | None] = {}
         self._room: dict[str, int] = {}
-        self._short: Counter[str] = Counter()
+        self._late: Counter[str] = Counter()
 
     # -- who has a batch API
 
@@ -210,16 +214,12 @@ class BatchClient:
     async def _step(self, batch: Batch) -> bool:
         api = self.api(batch.model)
         if batch.state == "prepared":
-            with reading_answer("a list of batches"):
-                remote = await api.find(batch.id, batch.created, batch.requests)
-            if remote:
-                self.batches.mark(batch.id, "sent", remote=remote, note="found again")
-            elif remote == "":
-                await self._submit(batch)
-            return bool(remote) or remote == ""
+            return await self._find(batch, api)
         with reading_answer("a batch"):
             look = await api.look(batch.remote)
         if look is None:
+            if self._may_come(batch):
+                return False
             self._end(batch, "the provider knows it no more", self.batches.lines(batch.id))
             return True
         if not look.over:
@@ -231,13 +231,30 @@ class BatchClient:
             return self._refuse(batch, look)
         return await self._collect(batch, api, look)
 
+    async def _find(self, batch: Batch, api: BatchApi) -> bool:
+        """Look whether a provider has a batch whose id nobody was told; send or end it where it has not."""
+        with reading_answer("a list of batches"):
+            remote = await api.find(batch.id, batch.created, batch.requests)
+        if remote:
+            self.batches.mark(batch.id, "sent", remote=remote, note="found again")
+            if batch.note == _GIVEN_UP:
+                await self._stop(api, remote)
+        elif remote == "" and batch.note == _GIVEN_UP:
+            self._end(batch, "cancelled before it was sent")
+        elif remote == "":
+            await self._submit(batch)
+        return remote is not None
+
+    def _may_come(self, batch: Batch) -> bool:
+        """Whether to look again at what the provider seems to have lost, which is counted."""
+        self._late[batch.id] += 1
+        return self._late[batch.id] <= _LOOKS and time.time() - batch.created < _TWO_DAYS
+
     async def _collect(self, batch: Batch, api: BatchApi, look: BatchLook) -> bool:
         """Store what a batch that is over has answered; what it has not is free to be asked again."""
         answers = Answers(self.outcomes, batch, api)
         whole = await answers.read(api.answers(batch.remote))
-        if whole < look.answered and self._short[batch.id] < _MOST_SHORT:
-            # The files may come later than the word that it is over.
-            self._short[batch.id] += 1
+        if whole < look.answered and self._may_come(batch):  # files may come later than the word that it is over
             return False
         unanswered = answers.count_unanswered()
         # What the provider counts and never gave is paid all the same.
@@ -288,15 +305,21 @@ class BatchClient:
             self._tell(f"batch {batch.id}: {fault.reason}; it may go on until it is cancelled again")
 
     async def _cancel(self, batch: Batch, api: BatchApi) -> None:
-        remote: str | None = batch.remote
-        if not remote and self.batches.take(batch.id):
-            remote = await api.find(batch.id, batch.created, batch.requests)
-            if remote:
-                self.batches.mark(batch.id, "sent", remote=remote, note="found again")
-            elif remote == "":
-                self._end(batch, "cancelled before it was sent")
-        look = await api.look(remote) if remote else None
-        if remote and look is not None and not look.over:
+        if batch.remote:
+            await self._stop(api, batch.remote)
+        elif self.batches.take(batch.id):
+            # Kept, since it may be long before one knows whether it was sent.
+            self.batches.mark(batch.id, "prepared", note=_GIVEN_UP)
+            try:
+                await self._find(self.batches.find(batch.id), api)
+            finally:
+                self.batches.let_go(batch.id)
+        else:
+            self._tell(f"batch {batch.id} is being sent by another process; cancel it again in a moment")
+
+    async def _stop(self, api: BatchApi, remote: str) -> None:
+        look = await api.look(remote)
+        if look is not None and not look.over:
             await api.cancel(remote)
 
     def under_way(self) -> BatchUnderWay:

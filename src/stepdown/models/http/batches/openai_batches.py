@@ -4,6 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/batch and
 https://learn.microsoft.com/azure/ai-foundry/openai/how-to/batch
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from stepdown.models.http.lenient_json import read_json
 
 _OVER = frozenset({"completed", "expired", "cancelled", "failed"})
 _PAGE, _MOST_PAGES = 100, 50
+PAUSE, _MOST_LOOKS = 2.0, 60  # seconds between looks at a file that is not ready, and how many there are
 _MARK = "stepdown"  # the field of a batch's metadata that holds our id
 _CROWDED = re.compile(r"enqueued|token.?limit", re.I)
 
@@ -37,14 +39,25 @@ class OpenAIBatches:
 
     async def submit(self, batch: str, requests: Sequence[BatchRequest]) -> str:
         """Upload the requests and begin their batch."""
-        url = "/v1" + urlsplit(self.endpoint.dialect.address("http://h", self.endpoint.model)).path
+        # Azure's batches of a deployment are asked without the version: it stands in the query.
+        version = "" if self._base != self.endpoint.base else "/v1"
+        url = version + urlsplit(self.endpoint.dialect.address("http://h", self.endpoint.model)).path
         lines = [b'{"custom_id":%b,"method":"POST","url":%b,"body":%b}'
                  % (msgspec.json.encode(one.name), msgspec.json.encode(url), one.body) for one in requests]  # fmt: skip
         content = b"\n".join(lines) + b"\n"
         file = await self._session.upload(self._at("/files"), f"{batch}.jsonl", content, {"purpose": "batch"})
+        await self._processed(file)
         asked = {"input_file_id": file.get("id"), "endpoint": url, "completion_window": "24h"}
         begun = await self._session.post(self._at("/batches"), asked | {"metadata": {_MARK: batch}})
         return str(begun.get("id") or "")
+
+    async def _processed(self, file: dict[str, Any]) -> None:
+        """Wait until a file can be used: Azure calls it `pending` at first. Whatever takes longer, its batch says."""
+        for _ in range(_MOST_LOOKS):
+            if file.get("status") != "pending":
+                return
+            await asyncio.sleep(PAUSE)
+            file = await self._session.get(self._at(f"/files/{file.get('id')}")) or {}
 
     async def find(self, batch: str, since: float, requests: int) -> str | None:
         """Return the batch whose metadata have our id."""
