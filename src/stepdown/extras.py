@@ -19,6 +19,7 @@ EXTRAS = {
     "report": ("charts in html reports", ("altair", "vl_convert")),
     "hub": ("data sets and weights from the hub", ("huggingface_hub", "polars")),
     "web": ("the web app", ("starlette", "uvicorn", "jinja2")),
+    "mcp": ("runs for clients of the Model Context Protocol", ("mcp",)),
     "fast": ("calls that take less of a processor", _FAST),
     "ray": ("models and computing on every node of a Ray cluster", ("ray",)),
     "cloud": ("corpora in object stores: `s3://`, `gs://`, `hf://`", ("fsspec", "s3fs", "gcsfs", "huggingface_hub")),

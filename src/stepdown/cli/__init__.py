@@ -90,6 +90,9 @@ VERBS = {
     "bundle": """Write runs as a folder of pages for a paper's page: opened from disk or any web server, searchable.
 
     There is no server behind it, and only these runs are in it.""",
+    "mcp": """Runs, failures, traces, audits and estimates for clients of the Model Context Protocol; read only.
+
+    Such a client (an editor, an assistant) starts this command and talks to it over stdin and stdout.""",
     "init": """Write a study file: data set, models, methods, budget; `stepdown run FILE` takes it.
 
     With --training: corpus, base, chains, targets, seeds, test; `stepdown study FILE` takes it. In a terminal
