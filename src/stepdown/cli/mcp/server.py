@@ -38,7 +38,7 @@ def server(readings: StoreReadings) -> MCPServer:
     made = MCPServer("stepdown", instructions=INSTRUCTIONS, version=__version__, log_level="ERROR")
     reads = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
     for tool in (*_over_runs(readings), *_over_traces(readings), _estimate(readings)):
-        made.add_tool(_told(tool), annotations=reads, structured_output=True)
+        made.add_tool(_explained(tool), annotations=reads, structured_output=True)
     return made
 
 
@@ -104,7 +104,7 @@ def _estimate(readings: StoreReadings) -> Callable[..., Answer]:
     return estimate
 
 
-def _told(tool: Callable[_P, Answer]) -> Callable[_P, Answer]:
+def _explained(tool: Callable[_P, Answer]) -> Callable[_P, Answer]:
     """Return a tool whose errors say what happened and the way out, as data of a bounded size."""
 
     @wraps(tool)
