@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stepdown.errors import StepdownError
     from stepdown.exchange import export_corpus, export_run, import_corpus, import_traces
     from stepdown.graders import judged_by, load_grader
-    from stepdown.measuring import consistency, prefer
+    from stepdown.measuring import consistency, prefer, value_plans
     from stepdown.methods import load_method
     from stepdown.models import Prices, RecordedModel, ScriptedModel, load_model
     from stepdown.problems import Columns, Problems, datasets, load_problems
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
         sample,
         train,
         write_chains,
+        write_plan_pairs,
         write_plans,
         write_preferences,
+        write_valued_plans,
     )
     from stepdown.types import (
         Ask,
@@ -64,8 +66,10 @@ _HOMES = {
         "sample",
         "train",
         "write_chains",
+        "write_plan_pairs",
         "write_plans",
         "write_preferences",
+        "write_valued_plans",
     ),
     "custom": ("CustomModel",),
     "errors": ("StepdownError",),
@@ -75,7 +79,7 @@ _HOMES = {
     "models": ("Prices", "RecordedModel", "ScriptedModel", "load_model"),
     "problems": ("Columns", "Problems", "datasets", "load_problems"),
     "prompts": ("PromptSet", "load_prompts"),
-    "measuring": ("consistency", "prefer"),
+    "measuring": ("consistency", "prefer", "value_plans"),
     "reports": ("report",),
     "runner": ("Budget", "Plans", "Task", "grade", "load_plans", "open_store", "run", "run_tasks", "solve"),
     "store": ("Run", "Store"),
@@ -166,9 +170,12 @@ __all__ = [
     "solve",
     "target",
     "train",
+    "value_plans",
     "write_chains",
+    "write_plan_pairs",
     "write_plans",
     "write_preferences",
+    "write_valued_plans",
 ]
 
 

@@ -12,7 +12,7 @@ import pytest
 from places import ROOT
 from stepdown.cli import main
 from stepdown.cli.verbs.batches import BatchRow
-from stepdown.measuring import Calibration, SuitabilityTable
+from stepdown.measuring import Calibration, PlanValues, SuitabilityTable
 from stepdown.store import Removed
 from stepdown.store.merging import MergeResult
 from stepdown.training.studies import StudyFindings
@@ -75,6 +75,7 @@ PRINTED: dict[str, type[msgspec.Struct]] = {
     "calibrate": Calibration,
     "study": StudyFindings,
     "teachers": SuitabilityTable,
+    "plan values": PlanValues,
     "store merge": MergeResult,
     "runs rm": Removed,
     "batch": BatchRow,

@@ -146,7 +146,7 @@ def test_every_field_there_is_has_its_form() -> None:
     kinds = {"Message": Message, "Settings": Settings, "PromptWords": PromptWords, "Training": Training}
     # What has been added since version 1, each with a default that is left out.
     later = {
-        "Settings": ("code",),
+        "Settings": ("code", "plan_samples"),
         "PromptWords": ("demonstrations", "words"),
         "Training": ("objective", "beta", "checkpointing", "teacher", "teacher_source", "teacher_share"),
     }

@@ -160,8 +160,9 @@ class _Tally:
             if one.endings:
                 self.endings.update(one.endings)
             if one.plan != NO_PLAN:
-                leaks[one.leak, one.sample == 0, verdict] += 1
-                if one.faults and one.sample == 0:
+                first = one.sample < self.run.settings.plan_samples
+                leaks[one.leak, first, verdict] += 1
+                if one.faults and first:
                     self.faults.update(one.faults)
             yield GradedAttempt(
                 run=self.run.id,

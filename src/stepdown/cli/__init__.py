@@ -78,6 +78,9 @@ VERBS = {
     "teachers": """Which teacher's chains suit a student: news to it, and within its reach.
 
     The student reads some chains of each, once: what it has read is kept. Nothing is trained.""",
+    "plan-values": """What each plan was worth to a student: right answers with it minus right answers without it.
+
+    Takes runs with several plans a problem and one without; writes what helped, and pairs of better and worse.""",
     "train": """Train a small student on a corpus; dev problems choose the checkpoint.
 
     A training that was killed goes on where it stopped with the same command.""",
@@ -119,6 +122,7 @@ VERBS = {
 _FUNCTIONS = {
     "import": "imports:imports",
     "export": "exports:exports",
+    "plan-values": "plan_values:plan_values",
     "models": "models:app",
     "store": "store:app",
     "runs": "runs:app",
@@ -133,6 +137,7 @@ _MANY = {
     "keep": "CORPUS [FILTER...]",
     "chains": "CORPUS [FILTER...]",
     "teachers": "CORPUS...",
+    "plan-values": "RUN...",
     "help": "[VERB]",
     "init": "[FILE]",
     "sample": "[DATASET]",

@@ -141,6 +141,7 @@ def tasks_of(problems: Problems, grid: GridSettings, sampling: RunSampling, play
                         sampling=with_stops(drawn, stops, words, examples=examples, completes=completes(solver)),
                         teacher_sampling=with_stops(planned_by, None, words, completes=completes(planner)),
                         samples=grid.samples,
+                        plan_samples=grid.plan_samples if method.plan is not None else 1,
                     )
                 )
     for task in tasks:
@@ -155,7 +156,7 @@ def _check_effects(grid: GridSettings, sampling: RunSampling, methods: Sequence[
     if not planning:
         taught = any(method.asks_teacher for method in methods)
         # `--control none` and `--top-p 1` say what happens anyway, so they may stand in any command.
-        unused = given(grid, "plans") + changed_options(grid, "control")
+        unused = given(grid, "plans", "plan_samples") + changed_options(grid, "control")
         unused = unused if taught else given(grid, "teacher") + unused + given(sampling, *PLANNING)
         refuse(unused, f"{names} makes no plans", "add --method trace-of-thought, or leave it out")
     elif "teacher" not in grid.plans:

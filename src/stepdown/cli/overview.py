@@ -72,6 +72,10 @@ GROUPS = {
         "teachers": VerbEntry(
             "which teacher's chains suit a student", "stepdown teachers chains other --student smollm2-135m"
         ),
+        "plan-values": VerbEntry(
+            "which plans helped a student, to learn planning from",
+            "stepdown plan-values RUN --without OTHER --out plans",
+        ),
         "train": VerbEntry("a student from a corpus", "stepdown train kept --base smollm2-135m --out students/smol"),
         "study": VerbEntry(
             "train and test a grid of students",

@@ -2,7 +2,14 @@
 
 from stepdown.corpus.card import CARD, CHOSEN, REJECTED, Bucket, Card, Content, Selection, read_card
 from stepdown.corpus.folder import CorpusWriter, check_out, questions_of_teachers
-from stepdown.corpus.lineages import Lineage, read_lineages, write_lineages
+from stepdown.corpus.lineages import (
+    Lineage,
+    PlanLineage,
+    read_lineages,
+    read_plan_lineages,
+    write_lineages,
+    write_plan_lineages,
+)
 from stepdown.corpus.majority_labels import with_majority_labels
 from stepdown.corpus.merging import merge_corpora
 from stepdown.corpus.parquet_rows import unicode_value
@@ -29,6 +36,7 @@ __all__ = [
     "CorpusWriter",
     "Example",
     "Lineage",
+    "PlanLineage",
     "ProblemIndex",
     "Selection",
     "ShardPlaces",
@@ -43,11 +51,13 @@ __all__ = [
     "questions_of_teachers",
     "read_card",
     "read_lineages",
+    "read_plan_lineages",
     "table_of",
     "target",
     "unicode_value",
     "with_majority_labels",
     "write_lineages",
+    "write_plan_lineages",
     "write_remote",
     "write_split",
 ]

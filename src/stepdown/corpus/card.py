@@ -50,8 +50,8 @@ class Bucket(msgspec.Struct, frozen=True):
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a corpus.
 
-    `content` is what its rows are: chains, plans, or the texts of preferences, two for each pair. `dataset` names its
-    problems (`gsm8k/train`), `origin` the run or file it came from, `teachers` how many chains
+    `content` is what its rows are: chains, plans, or the texts of preferences, two for each pair, which are `texts`.
+    `dataset` names its problems (`gsm8k/train`), `origin` the run or file it came from, `teachers` how many chains
     each model string wrote and `versions` the model names that endpoints returned. `prompts` is the fingerprint of
     `prompt_set`. `right` of the `graded` chains are right. `edits` counts chains a person changed. `kept_from` is the
     fingerprint of the corpus that `selection` was applied to last; `fingerprint` is 32 hexadecimal digits over the
@@ -87,6 +87,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     behind: int = 0
     unknown: tuple[str, ...] = ()
     buckets: tuple[Bucket, ...] = ()
+    texts: Literal["chain", "plan"] = "chain"
 
     @property
     def row(self) -> str:
@@ -160,7 +161,7 @@ def _facts(card: Card, safe: Callable[..., str]) -> list[tuple[str, str]]:
     return [
         ("problems", f"{card.problems:,}"),
         (f"{card.row}s", f"{card.chains:,}"),
-        ("pairs", f"{card.chains // 2:,}" if card.content == "preference" else ""),
+        ("pairs", f"{card.chains // 2:,} of {card.texts}s" if card.content == "preference" else ""),
         ("right / graded", f"{card.right:,} / {card.graded:,}"),
         ("graders", ", ".join(map(safe, card.graders))),
         ("origin", safe(card.origin)),

@@ -6,6 +6,7 @@ from stepdown.measuring.cascade_rows import ProblemOutcome, Threshold, threshold
 from stepdown.measuring.cascades import Calibration, calibrate, makes_cascade
 from stepdown.measuring.contrast import Consistency, consistency
 from stepdown.measuring.judges import JudgeBudget, cached_model, judge_budget, limit_judge
+from stepdown.measuring.plan_values import MeanValue, PlanValue, PlanValues, ValuedPlan, paired_plans, value_plans
 from stepdown.measuring.preferences import AT_ONCE, Candidates, Preference, Preferences, Where, candidates, prefer
 from stepdown.measuring.sensitivity import GRADERS, GraderReading, Sensitivity, sensitivity
 from stepdown.measuring.teachers import By, SuitabilityTable, TeacherSuitability, suitability
@@ -21,6 +22,9 @@ __all__ = [
     "Goal",
     "GraderReading",
     "JudgeBudget",
+    "MeanValue",
+    "PlanValue",
+    "PlanValues",
     "Preference",
     "Preferences",
     "ProblemOutcome",
@@ -28,6 +32,7 @@ __all__ = [
     "SuitabilityTable",
     "TeacherSuitability",
     "Threshold",
+    "ValuedPlan",
     "Where",
     "cached_model",
     "calibrate",
@@ -36,10 +41,12 @@ __all__ = [
     "judge_budget",
     "limit_judge",
     "makes_cascade",
+    "paired_plans",
     "prefer",
     "read_votes",
     "sensitivity",
     "suitability",
     "threshold_row",
+    "value_plans",
     "write_votes",
 ]

@@ -9,7 +9,6 @@ from stepdown.graders import majority_grade
 from stepdown.models import Prices
 from stepdown.reports.counts import SHOWN_FLIPS, Flip, ReportCounts, RoleSpending, Verdicts
 from stepdown.reports.sampled_blocks import Sampled, full_attempts, problems_of
-from stepdown.runner import TrainingOverlap
 from stepdown.store import GradeBlock, RoleCalls, Run, TraceBlock, unpacked, verdicts_of
 from stepdown.types import Pricing, Usage, Verdict
 
@@ -33,7 +32,7 @@ class _Counting:
 
     def __init__(self, run: Run, prices: Pricing, grader: str, before: Verdicts) -> None:
         self.run, self.prices, self.grader, self.before = run, prices, grader, before
-        self.counts, self._seen = ReportCounts(lessons=TrainingOverlap(run)), set[int]()
+        self.counts, self._seen = ReportCounts.of(run), set[int]()
         self._turned: list[tuple[int, int]] = []
         self._last: int | None = None
 

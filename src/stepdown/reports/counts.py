@@ -10,7 +10,7 @@ from stepdown.answers import groups
 from stepdown.graders import Attempts, majority_grade, verdict_of, votes_of
 from stepdown.questions import pairing_key
 from stepdown.runner import TrainingOverlap
-from stepdown.stats import majority_at, pass_at
+from stepdown.stats import Outcomes, majority_at, pass_at
 from stepdown.store import Run
 from stepdown.types import Call, Grade, Pricing, Problem, Role, Trace, Verdict
 
@@ -51,7 +51,8 @@ class ReportCounts:
     samples that is right, `passes` and `votes` them by what `pass_at` and `majority_at` give for each k of `sizes_of`,
     `first` is the id of the first problem, `steps` graded problems by (steps of the plan, right), `sizes` by (tokens,
     rounded up to a power of two, right), `edits` by (has an edited plan, verdict), `authors` problems by
-    who wrote their plan. `lessons` counts the problems that somebody behind the run was trained on.
+    who wrote their plan. `lessons` counts the problems that somebody behind the run was trained on. Where problems
+    have several plans, `outcomes` counts them by the right and the graded solutions of each plan.
     """
 
     verdicts: Counter[Verdict] = field(default_factory=Counter)
@@ -71,6 +72,13 @@ class ReportCounts:
     flips: list[Flip] = field(default_factory=list)
     by_problem: dict[int, Verdict] = field(default_factory=dict)
     lessons: TrainingOverlap | None = None
+    plan_samples: int = 1
+    outcomes: Counter[Outcomes] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, run: Run) -> "ReportCounts":
+        """Return the counts of a run before its first problem."""
+        return cls(lessons=TrainingOverlap(run), plan_samples=run.settings.plan_samples)
 
     def add(self, attempts: Attempts, prices: Pricing, key: int, before: Verdicts) -> Verdict:
         """Count one problem's samples and return their verdict; `before` has the baseline's verdicts by key."""
@@ -95,6 +103,8 @@ class ReportCounts:
         self.shares[sum(graded) / len(graded)] += 1
         for k in sizes_of(len(graded)):
             self.passes.setdefault(k, Counter())[pass_at(k, len(graded), sum(graded))] += 1
+        if self.plan_samples > 1:
+            self.outcomes[_by_plan(attempts, self.plan_samples)] += 1
         right, wrong, silent = _parties([one for one in attempts if one[0].error is None])
         for k in sizes_of(sum(right) + sum(wrong) + silent):
             self.votes.setdefault(k, Counter())[majority_at(k, right, wrong, silent)] += 1
@@ -124,13 +134,13 @@ def count_traces(
 
     It is what `count_blocks` does from the store's summaries where the traces themselves need not be read.
     """
-    lessons = TrainingOverlap(run)
-    counts, seen = ReportCounts(lessons=lessons), set[int]()
+    counts, seen = ReportCounts.of(run), set[int]()
     for attempts in run.by_problem(grader):
         key = key_of(attempts[0][0].problem, seen)
         seen.add(key)
         verdict = counts.add(attempts, prices, key, before or {})
-        lessons.count(attempts[0][0], verdict)
+        if counts.lessons is not None:
+            counts.lessons.count(attempts[0][0], verdict)
         if keep:
             counts.by_problem[key] = verdict
     return counts
@@ -140,6 +150,16 @@ def sizes_of(samples: int) -> list[int]:
     """Return the k for which pass@k and maj@k are reported: powers of 2, and all samples there are."""
     powers = [1 << power for power in range(samples.bit_length()) if 1 << power <= min(samples, MOST_AT)]
     return sorted({*powers, samples}) if samples > 1 else []
+
+
+def _by_plan(attempts: Attempts, plans: int) -> Outcomes:
+    """Return how many solutions by each plan are right, and how many are graded."""
+    found = [[0, 0] for _ in range(plans)]
+    for trace, grade in attempts:
+        if grade.verdict != "ungraded":
+            found[trace.sample % plans][0] += grade.verdict == "right"
+            found[trace.sample % plans][1] += 1
+    return tuple((right, graded) for right, graded in found)
 
 
 def _parties(attempts: Attempts) -> tuple[tuple[int, ...], tuple[int, ...], int]:

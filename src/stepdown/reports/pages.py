@@ -150,6 +150,7 @@ def _settings(settings: Settings, index: int) -> str:
         "student": f"{settings.student}, {in_words(settings.sampling)}",
         "teacher": f"{settings.teacher}, {in_words(settings.teacher_sampling)}" if settings.teacher else "",
         "samples": str(settings.samples),
+        "plans a problem": str(settings.plan_samples) if settings.plan_samples > 1 else "",
         "prompts": f"{settings.prompt_set}, fingerprint {settings.prompts}",
         "plans": settings.plans,
         "control": settings.control,

@@ -47,7 +47,8 @@ def sharings(rows: Sequence[ReportRow], settings: Mapping[str, Settings]) -> tup
         if row.teacher and "teacher" in row.tokens and row.planned:
             of = settings[row.run]
             # A run of a file (`origin`) had plans of its own, whatever else its teacher wrote for these problems.
-            groups[row.teacher, of.problems, of.prompts, repr(of.teacher_sampling), of.origin].append(row)
+            drawn = f"{of.teacher_sampling!r} x {of.plan_samples}"
+            groups[row.teacher, of.problems, of.prompts, drawn, of.origin].append(row)
     return tuple(_sharing(group, rows) for group in groups.values())
 
 

@@ -9,6 +9,7 @@ import msgspec
 from stepdown.reports.counts import ReportCounts, RoleSpending
 from stepdown.runner import Contamination
 from stepdown.stats import (
+    VarianceSplit,
     clustered_interval,
     gain_interval,
     holm,
@@ -17,12 +18,14 @@ from stepdown.stats import (
     paired_interval,
     relative_gain,
     share_interval,
+    variance_split,
     wilson,
 )
 from stepdown.store import ROLES as ROLES
 from stepdown.store import Run, StoppedComparison, stored_comparisons
 from stepdown.types import Role, Verdict
 
+PLANNED_BY: tuple[Role, Role] = ("teacher", "student")
 _CENTS = 10  # decimals of a dollar that mean something; more are noise of adding floats
 
 
@@ -66,6 +69,8 @@ class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
     `name` is what people call the run, "" where nobody does.
     `stopped` is the comparison that ended the run early: then its accuracy's interval, and against that baseline the
     difference's, p and Holm's p hold however it was stopped, and `mdd` is None.
+    Of runs with `plan_samples` plans a problem `variance` splits right and wrong into problems, plans and solutions,
+    and `solutions_a_plan` is how many solutions of each plan tell most for the tokens that both roles used.
     """
 
     run: str
@@ -115,6 +120,9 @@ class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
     contamination: Contamination | None = None
     name: str = ""
     stopped: StoppedComparison | None = None
+    plan_samples: int = 1
+    variance: VarianceSplit | None = None
+    solutions_a_plan: float | None = None
 
 
 def report_row(run: Run, tally: ReportCounts, *, baseline: str = "", name: str = "", grader: str = "") -> ReportRow:
@@ -157,6 +165,7 @@ def report_row(run: Run, tally: ReportCounts, *, baseline: str = "", name: str =
         contamination=tally.lessons.found(verdicts, total) if tally.lessons else None,
     )
     row = _with_samples(row, tally) if settings.samples > 1 else row
+    row = _with_plans(row, tally, settings.plan_samples) if settings.plan_samples > 1 else row
     row = compared(row, tally.pairs, baseline) if baseline else row
     return ended_early(row, stored_comparisons(run), grader or run.grader) if graded < settings.count else row
 
@@ -220,6 +229,16 @@ def _with_samples(row: ReportRow, tally: ReportCounts) -> ReportRow:
         pass_at=tuple(_drawn(k, tally.passes[k], row.samples) for k in sorted(tally.passes)),
         maj_at=tuple(_drawn(k, tally.votes[k], row.samples) for k in sorted(tally.votes)),
     )
+
+
+def _with_plans(row: ReportRow, tally: ReportCounts, plans: int) -> ReportRow:
+    split = variance_split(tally.outcomes)
+    plan, solution = (tally.spending[role].tokens if role in tally.spending else None for role in PLANNED_BY)
+    each = None
+    if split is not None and plan is not None and solution is not None:
+        # Both are of all solutions, of which a plan has so many.
+        each = split.solutions_a_plan(plan * row.samples / plans, solution)
+    return msgspec.structs.replace(row, plan_samples=plans, variance=split, solutions_a_plan=each)
 
 
 def _drawn(k: int, values: Counter[float], samples: int) -> OfSamples:

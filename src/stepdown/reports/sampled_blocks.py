@@ -31,7 +31,9 @@ def problems_of(run: Run, grader: str, *, each: Callable[[TraceBlock], None] | N
     samples = (sample for columns in run.columns(grader) for sample in _samples(*columns, each=each))
     for _, some in groupby(samples, key=itemgetter(0)):
         rows = list(some)
-        attempts: Attempts = [(_light(shape), _grade(verdict, found)) for *_, shape, _, verdict, found in rows]
+        attempts: Attempts = [
+            (_light(shape, key[1]), _grade(verdict, found)) for *_, key, shape, _, verdict, found in rows
+        ]
         _, question, trace_key, shape, *_ = rows[0]
         if len(rows) > 1 and _asks_texts(attempts):
             attempts = full_attempts(run, grader, trace_key)
@@ -90,10 +92,10 @@ def _cut_or_whole(cut: bool) -> tuple[Call, ...]:
     return (Call("student", "", (), GREEDY, Reply("", "", finish="length" if cut else "stop")),)
 
 
-def _light(shape: Shape) -> Trace:
-    """Return a trace of which only what a vote asks is so: its problem's kind, whether it failed or was cut."""
+def _light(shape: Shape, sample: int) -> Trace:
+    """Return a trace of which only what a vote asks is so: its sample, its problem's kind, if it failed or was cut."""
     problem = Problem("", "", "", kind=shape.kind)
-    return Trace(problem, "", None, _cut_or_whole(shape.cut), None, "failed" if shape.failed else None)
+    return Trace(problem, "", None, _cut_or_whole(shape.cut), None, "failed" if shape.failed else None, sample)
 
 
 def _grade(verdict: Verdict, found: str | None) -> Grade:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from stepdown.reports.report_rows import ROLES, OfSamples, ReportRow
+from stepdown.reports.variance_rows import variance_table
 from stepdown.runner import Contamination
 from stepdown.text import (
     DASH,
@@ -33,7 +34,7 @@ def tables_of(rows: Sequence[ReportRow]) -> list[Table]:
     """Return the tables that say something about these rows; the first column numbers them."""
     row_number = {row.run: str(number) for number, row in enumerate(rows, 1)}
     tables = [_rights(rows), _contamination_table(rows), *_variations(rows), _differences(rows, row_number)]
-    tables += [_singles(rows), _draws(rows), _edits(rows), _spendings(rows)]
+    tables += [_singles(rows), _draws(rows), variance_table(rows), _edits(rows), _spendings(rows)]
     return [
         msgspec.structs.replace(
             table,

@@ -83,6 +83,8 @@ class RunOptions(SolveOptions, ProblemOptions, total=False):
     """Solve this part of the problems only, such as `"2/3"`, by the hash of each question."""
     samples: int
     """Solutions drawn per problem, all by one plan; the majority decides."""
+    plan_samples: int
+    """Plans drawn per problem, among which the solutions take turns; give the teacher a temperature."""
     budget: Budget | float
     """A limit; a number is in US dollars, for this run with what it has cost before."""
     review: Review
@@ -182,6 +184,7 @@ def task_of(
         ),
         teacher_sampling=with_stops(given.get("teacher_sampling", GREEDY), None, words, completes=completes(planner)),
         samples=given.get("samples", 1),
+        plan_samples=given.get("plan_samples", 1),
         review=given.get("review"),
         shard=as_shard(given.get("shard")),
     )

@@ -2,6 +2,8 @@
 
 import asyncio
 from bisect import bisect
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,6 +15,7 @@ from stepdown.runner.task import Task
 from stepdown.store import StoredTrace
 from stepdown.types import Message, Messages, Plan, Problem, Prompt, Role, Sampling, Trace
 
+T = TypeVar("T")
 # Draws of one prompt within an attempt, so that those of its samples have numbers of their own.
 MOST_DRAWS = 64
 # Where a run is greedy, whose draws would all be the same (Wang et al., ICLR 2023, arXiv 2203.11171, section 3.1).
@@ -37,13 +40,15 @@ class Attempt:
         deltas: Deltas | None = None,
     ) -> None:
         self.task, self.calls, self.run, self.sample = task, calls, run, sample
+        # Which draw of the problem's plan this sample follows.
+        self.plan_sample = sample % task.plan_samples
         self.context, self.deltas = context, deltas
         self.asked: list[KeyedCall] = []
         self.final = False
         self._begun, self._places = 0, list[int]()
 
     async def __call__(self, role: Role, prompt: Prompt | str) -> str:
-        """Ask the model that plays this role; a teacher's plan is drawn once and serves every sample."""
+        """Ask the model that plays this role; a plan is drawn once and serves all samples that follow it."""
         request, place = self._request(role, prompt), self._begun
         self._begun += 1
         answered = await self.calls.ask(request, self.deltas)
@@ -68,7 +73,8 @@ class Attempt:
         number = self._draw(prompt)
         if role == "teacher":
             sampling = _asked_as(task.teacher_sampling, prompt)
-            return Request("teacher", model, messages, sampling, number or 0, self.run, stream=stream)
+            draw = self.plan_sample if number is None else number
+            return Request("teacher", model, messages, sampling, draw, self.run, stream=stream)
         sampling = _asked_as(task.sampling, prompt)
         if sampling.form is not None and not self.final:
             # Tools and the form of the answer are for the call that answers.
@@ -126,14 +132,18 @@ def joined(context: Messages, own: Messages) -> Messages:
     return (*system, *(message for message in every if message.role != "system"))
 
 
-def _unless_raised(row: StoredTrace | BaseException) -> StoredTrace:
-    if isinstance(row, BaseException):
-        raise row
-    return row
+async def _all_of(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return what all of these return; all are waited for before one's error is raised: what is in flight is paid."""
+    found: list[T] = []
+    for one in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(one, BaseException):
+            raise one
+        found.append(one)
+    return found
 
 
 class Attempts:
-    """All samples of one task's attempts at a problem, by one plan."""
+    """All samples of one task's attempts at a problem, by one plan or in turn by each of several."""
 
     def __init__(
         self, task: Task, calls: Asker, run: str = "", *, context: Messages = (), deltas: Deltas | None = None
@@ -147,7 +157,18 @@ class Attempts:
 
         That is the problem itself, or another one under the control `shuffled`.
         """
-        first = self.attempt()
+        samples, plans = range(self.task.samples), self.task.plan_samples
+        if plan is not None or plans == 1:
+            return await self._by_plan(ordinal, problem, planned, samples=samples, plan=plan)
+        planning = (self._by_plan(ordinal, problem, planned, samples=samples[at::plans]) for at in range(plans))
+        rows = [row for some in await _all_of(planning) for row in some]
+        return sorted(rows, key=lambda row: row.trace.sample)
+
+    async def _by_plan(
+        self, ordinal: int, problem: Problem, planned: Problem, *, samples: range, plan: Plan | None = None
+    ) -> list[StoredTrace]:
+        """Solve a problem by one plan, the given one or the draw of the first of these samples."""
+        first = self.attempt(samples[0])
         try:
             plan = plan or await self.plan(planned, first)
             if not first.asked:
@@ -155,15 +176,12 @@ class Attempts:
             if plan is not None and self.task.review is not None:
                 plan = await self.task.review(self.run, problem, plan)
         except CallFailed as error:
-            drawn = (self.attempt(sample, first) for sample in range(self.task.samples))
+            drawn = (self.attempt(sample, first) for sample in samples)
             return [attempt.row(ordinal, problem, None, error) for attempt in drawn]
-        if self.task.samples == 1:
+        if len(samples) == 1:
             return [await self.solve(ordinal, problem, plan, first)]
-        drawn = (self.attempt(sample, first) for sample in range(self.task.samples))
-        solving = (self.solve(ordinal, problem, plan, attempt) for attempt in drawn)
-        # All are waited for before one's error is raised: what is in flight is paid for.
-        rows = await asyncio.gather(*solving, return_exceptions=True)
-        return [_unless_raised(row) for row in rows]
+        drawn = (self.attempt(sample, first) for sample in samples)
+        return await _all_of(self.solve(ordinal, problem, plan, attempt) for attempt in drawn)
 
     def attempt(self, sample: int = 0, after: Attempt | None = None) -> Attempt:
         """Return a new attempt; one `after` another shares the calls made so far."""

@@ -148,7 +148,7 @@ async def _parts(
 
     It is 1 for any other method.
     """
-    alone = msgspec.structs.replace(task, samples=1)
+    alone = msgspec.structs.replace(task, samples=1, plan_samples=1)
     some: list[Problem] = list(islice(task.problems, _PROBED))
     counts = []
     for parts in (FEW_PARTS, PARTS, MANY_PARTS):

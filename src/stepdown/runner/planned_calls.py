@@ -15,7 +15,7 @@ from stepdown.runner.request import KeyedCall, Request
 from stepdown.runner.simulation import ProblemShape, Stage
 from stepdown.runner.task import Task
 from stepdown.store import Store
-from stepdown.types import Problem, Reply, Role
+from stepdown.types import Plan, Problem, Reply, Role
 
 # Draws that a dry run asks for; of more, every so many problems are looked at.
 MOST_DRAWS = 40_000
@@ -117,22 +117,27 @@ class PlannedProblem(msgspec.Struct, frozen=True):
 async def plan_problem(task: Task, dry: DryCalls, problem: Problem) -> PlannedProblem | None:
     """Return what a problem would ask; None where it has no plan to begin with."""
     attempts = Attempts(task, dry)
-    first = attempts.attempt()
+    plans, planning, chains = list[Plan | None](), list[list[PlannedDraw]](), list[list[PlannedDraw]]()
     try:
-        plan = await attempts.plan(problem, first)
+        for at in range(task.plan_samples):
+            plans.append(await attempts.plan(problem, attempts.attempt(at)))
+            planning.append(dry.take())
     except CallFailed:
         dry.take()
         return None
-    planning, chains = dry.take(), []
     for sample in range(task.samples):
-        await attempts.solve(0, problem, plan, attempts.attempt(sample))
+        await attempts.solve(0, problem, plans[sample % task.plan_samples], attempts.attempt(sample))
         chains.append(dry.take())
-    draws = [*planning, *(draw for chain in chains for draw in chain)]
-    levels = [*([draw] for draw in planning)]
-    levels += [[c[level] for c in chains if level < len(c)] for level in range(max(map(len, chains)))]
+    draws = [draw for some in (*planning, *chains) for draw in some]
+    levels = [*_levels(planning), *_levels(chains)]
     stages = tuple(stage for level, some in enumerate(levels) if (stage := _stage(some, later=level > 0)))
     size = sum(len(text.encode(errors="replace")) for text in (problem.question, problem.solution, problem.plan))
     return PlannedProblem(stages, len(draws), sum(draw.found for draw in draws), size)
+
+
+def _levels(sequences: Sequence[Sequence[PlannedDraw]]) -> list[list[PlannedDraw]]:
+    """Return what sequences ask side by side: the first draw of each, then the second."""
+    return [[some[at] for some in sequences if at < len(some)] for at in range(max(map(len, sequences)))]
 
 
 def _stage(draws: Sequence[PlannedDraw], *, later: bool) -> tuple[PlannedRequest, ...]:

@@ -150,6 +150,7 @@ def settings_again(run: Run, task: Task) -> Settings:
         prompt_set=task.prompts.name,
         prompts=task.prompts.fingerprint_for(task.method),
         plans=task.plans.source,
+        plan_samples=1,
         origin="",
     )
 

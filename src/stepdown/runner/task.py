@@ -17,9 +17,13 @@ from stepdown.shards import Part, Shard
 from stepdown.types import Grader, Method, Model, Problem, Role, Sampling, Settings
 from stepdown.usercode import code_of, source_of
 
+# More plans of one problem say little of any of them.
+MOST_PLANS = 64
+
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """Problems, a method, and who plays which role. `samples` solutions are drawn per problem, all by one plan.
+    """Problems, a method, and who plays which role. `samples` solutions are drawn per problem, which take turns
+    among `plan_samples` plans of it.
 
     `role` is what the solving model's calls count as: a teacher's, where its solutions are to become a corpus.
     `review` is shown each plan before the student is, and returns the one to follow. Of a `shard` only its problems
@@ -37,6 +41,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     sampling: Sampling = Sampling()
     teacher_sampling: Sampling = Sampling()
     samples: int = 1
+    plan_samples: int = 1
     role: Role = "student"
     review: Review | None = None
     shard: Shard | None = None
@@ -71,6 +76,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 "give --temperature, such as 0.7",
                 option="--temperature",
             )
+        self._check_plan_samples()
         if self.method.plan is None and self.method.asks_teacher and self.teacher is None:
             raise UsageError(
                 f"`{self.method.name}` asks a teacher, and there is none", "name a teacher", option="--teacher"
@@ -85,6 +91,36 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         _check_effort(self.student, self.sampling, "--reasoning-effort")
         if self.planner is not None:
             _check_effort(self.planner, self.teacher_sampling, "--teacher-reasoning-effort")
+
+    def _check_plan_samples(self) -> None:
+        """Refuse several plans where they would all be the same, or not share the solutions evenly."""
+        plans, option = self.plan_samples, "--plan-samples"
+        if plans < 1:
+            raise UsageError(f"`{plans}` plans per problem", "draw at least 1", option=option)
+        if plans == 1 or self.method.plan is None:
+            return
+        if plans > MOST_PLANS:
+            raise UsageError(f"`{plans}` plans per problem", f"draw {MOST_PLANS} at most", option=option)
+        if self.planner is None:
+            raise UsageError(
+                f"plans from `{self.plans.source}` are there once, and `{plans}` per problem are asked for",
+                "leave it out, or have a model write them: --plans teacher or --plans own",
+                option=option,
+            )
+        if self.review is not None:
+            raise UsageError("plans are reviewed one a problem", "leave out --review or --plan-samples", option=option)
+        if self.teacher_sampling.temperature == 0:
+            raise UsageError(
+                f"`{plans}` greedy plans would all be the same",
+                "give --teacher-temperature, such as 0.7",
+                option="--teacher-temperature",
+            )
+        if self.samples % plans:
+            raise UsageError(
+                f"`{self.samples}` solutions cannot be shared evenly among `{plans}` plans",
+                f"give --samples {-(-self.samples // plans) * plans}, say",
+                option="--samples",
+            )
 
     def _checked(self) -> ProblemSetSummary:
         try:
@@ -121,6 +157,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             sampling=self.sampling,
             teacher_sampling=self.teacher_sampling if self.planner else Sampling(),
             samples=self.samples,
+            plan_samples=self.plan_samples if planned else 1,
             code=self._code(),
         )
 

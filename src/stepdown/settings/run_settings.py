@@ -103,6 +103,14 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
             group=SETTINGS,
         ),
     ] = 1
+    plan_samples: Annotated[
+        Count,
+        option(
+            "Draw this many plans per problem; the solutions of --samples take turns among them, and the report says "
+            "what the plan makes of the variance. Give --teacher-temperature too.",
+            group=SETTINGS,
+        ),
+    ] = 1
 
 
 class ShardSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,13 +9,16 @@ from stepdown.stats.guarantees import (
     observations_needed,
     upper_bound,
 )
+from stepdown.stats.nested import Outcomes, VariancePart, VarianceSplit, variance_split
 from stepdown.stats.noise import PairedNoise, paired_noise
 from stepdown.stats.pairs import (
     Difference,
     crossed_difference,
     gain_interval,
     holm,
+    independent_interval,
     mcnemar_exact,
+    mean_interval,
     paired_interval,
     relative_gain,
 )
@@ -27,8 +30,11 @@ from stepdown.stats.shares import Interval, binomial_test, clustered_interval, c
 __all__ = [
     "Difference",
     "Interval",
+    "Outcomes",
     "PairedNoise",
     "PairedSequence",
+    "VariancePart",
+    "VarianceSplit",
     "binomial_below",
     "binomial_test",
     "clustered_interval",
@@ -39,9 +45,11 @@ __all__ = [
     "frontier",
     "gain_interval",
     "holm",
+    "independent_interval",
     "majority_at",
     "mcnemar_exact",
     "mcnemar_power",
+    "mean_interval",
     "mean_not_below",
     "minimum_detectable_difference",
     "observations_needed",
@@ -52,5 +60,6 @@ __all__ = [
     "sample_size",
     "share_interval",
     "upper_bound",
+    "variance_split",
     "wilson",
 ]

@@ -6,13 +6,14 @@
 import math
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from statistics import fmean
+from statistics import fmean, variance
 
 import msgspec
 
 from stepdown.stats.distributions import beyond, binomial, quantile, student_quantile
-from stepdown.stats.shares import Interval, crossed_variance, effective_size
+from stepdown.stats.shares import Interval, crossed_variance, effective_size, wilson
 
+Share = tuple[int, int]
 _HALVINGS = 60
 _FEW = 1  # right answers that are too few to say that a rate is not as near 0 as one pleases
 
@@ -44,6 +45,30 @@ def paired_interval(better: int, worse: int, total: int, confidence: float = 0.9
     if not total:
         return -1.0, 1.0
     return _score_difference(better, worse, total, quantile(0.5 + confidence / 2))
+
+
+def independent_interval(new: Share, old: Share, confidence: float = 0.95) -> Interval:
+    """Return the interval of the difference of two shares of independent draws, each (right, total).
+
+    Newcombe (1998), Statistics in Medicine 17: 873-890, method 10: the sides of Wilson's intervals put together.
+    """
+    (one, total), (other, whole) = new, old
+    if not total or not whole:
+        return -1.0, 1.0
+    share, before = one / total, other / whole
+    (low, high), (low_before, high_before) = wilson(one, total, confidence), wilson(other, whole, confidence)
+    below = math.hypot(share - low, high_before - before)
+    above = math.hypot(high - share, before - low_before)
+    return max(-1.0, share - before - below), min(1.0, share - before + above)
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Return Student's interval of the mean of values that are one a problem; of fewer than two it has no end."""
+    if len(values) < 2:
+        return -math.inf, math.inf
+    mean, error = fmean(values), math.sqrt(variance(values) / len(values))
+    half = student_quantile(confidence, len(values) - 1) * error
+    return mean - half, mean + half
 
 
 def relative_gain(new: float, old: float) -> float | None:

@@ -199,8 +199,9 @@ def _call(role: Role, sample: int, _: str, counted: bool, model: str, request: b
 def trace_columns(row: StoredTrace, problem: bytes) -> tuple[object, ...]:
     """Return the columns of a trace after its run, with the key of its problem."""
     trace = row.trace
-    # An earlier sample of the same problem has counted a call that this sample shares with it.
-    counted = [not (trace.sample and call.sample == 0) for call in trace.calls]
+    # An earlier sample of the same problem has counted a call that this sample shares with it: its own have its number
+    # or a multiple of it.
+    counted = [call.sample >= trace.sample for call in trace.calls]
     places = [
         (call.role, call.sample, key.hex(), fresh)
         for call, key, fresh in zip(trace.calls, row.keys, counted, strict=True)

@@ -8,6 +8,7 @@ from stepdown.training.equal_tokens import at_equal_tokens
 from stepdown.training.loop import train
 from stepdown.training.mending import mend, mending_task, write_mended, wrong_attempts
 from stepdown.training.pairs import write_preferences
+from stepdown.training.plan_lessons import write_plan_pairs, write_valued_plans
 from stepdown.training.sampling import (
     CHAINS,
     GOLD,
@@ -77,8 +78,10 @@ __all__ = [
     "write_findings",
     "write_gold",
     "write_mended",
+    "write_plan_pairs",
     "write_plans",
     "write_preferences",
     "write_study",
+    "write_valued_plans",
     "wrong_attempts",
 ]

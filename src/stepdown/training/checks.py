@@ -36,6 +36,11 @@ def check_content(corpus: Corpus, training: Training) -> None:
     """Raise `UsageError` where a corpus does not hold what the objective learns from."""
     objective, content = load_objective(training), corpus.card.content
     if content == objective.content:
+        if content == "preference" and (corpus.card.texts == "plan") != (training.target == "plan"):
+            raise UsageError(
+                f"`{corpus.path}` holds pairs of {corpus.card.texts}s, and the target is `{training.target}`",
+                f"learn from it with the target `{corpus.card.texts}`",
+            )
         return
     ways = {
         "preference": "learn from it with `--objective dpo`",

@@ -164,8 +164,9 @@ def set_apart(
     examples: Examples, training: Training, dev: Sequence[Problem] | None
 ) -> tuple[set[int], tuple[Problem, ...]]:
     """Return the places of the corpus's problems that are not trained on, and the dev problems."""
-    # A plan is no answer: no grader could choose between checkpoints, so the last one is kept.
-    if training.target == "plan" or not (training.evaluations and training.dev):
+    # A plan is no answer: no grader could choose between checkpoints, so the last one is kept; pairs are compared.
+    unread = training.target == "plan" and (dev is not None or examples.objective.evaluate is None)
+    if unread or not (training.evaluations and training.dev):
         return set(), ()
     if dev is None:
         held_out = examples.hold_out()

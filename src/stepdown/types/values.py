@@ -273,7 +273,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `sources` are where student and teacher answer from, so that another server or file is one too. `plans`
     names where plans come from (`teacher`, `own`, `gold`, `recorded/...`), `control` what was done to them
     (`shuffled`, `generic@2`, `masked@2`, `no-nosolve@2`, `leaked`, with the version of what it does), `origin` the
-    imported file. `code` stands for a user's own method.
+    imported file. `code` stands for a user's own method. The `samples` of a problem take turns among its
+    `plan_samples` plans: sample `s` follows draw `s % plan_samples`.
     """
 
     dataset: str
@@ -292,6 +293,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     samples: int = 1
     origin: str = ""
     code: str = ""
+    plan_samples: int = 1
 
     @property
     def id(self) -> str:

@@ -37,7 +37,8 @@ class TrainingOptions:
     Parameters
     ----------
     objective
-        `sft`: write what the corpus holds; `dpo`: prefer one text of a pair, from a corpus that `prefer --out` wrote;
+        `sft`: write what the corpus holds; `dpo`: prefer one text of a pair, from a corpus that `prefer --out` or
+        `plan-values --pairs` wrote;
         `on-policy`: write what --teacher finds likely, token by token, on texts of the student's own.
     teacher
         With `on-policy`: the model that reads the student's texts, of the same vocabulary and chat template: a base,
@@ -208,7 +209,7 @@ def train(corpus: Path, /, *, options: StudentOptions, settings: TrainingOptions
     Parameters
     ----------
     corpus
-        A corpus, as `sample`, `keep` or `prefer --out` wrote it.
+        A corpus, as `sample`, `keep`, `plan-values` or `prefer --out` wrote it.
     json
         Write JSON to stdout, as docs/cli.md promises.
     """
@@ -262,8 +263,11 @@ def _train_twice(source: Corpus, options: StudentOptions, settings: TrainingOpti
 
 
 def target_of(corpus: Corpus, named: str) -> str:
-    """Return what is learned of a corpus; plans are learned as plans. Raises `UsageError` for chains as plans."""
-    if corpus.card.content == "plan":
+    """Return what is learned of a corpus; plans and preferences among them are learned as plans.
+
+    Raises `UsageError` for chains as plans.
+    """
+    if corpus.card.content == "plan" or (corpus.card.content == "preference" and corpus.card.texts == "plan"):
         return "plan"
     if named == "plan":
         raise UsageError(f"`{corpus.path}` holds chains, not plans", "`stepdown export RUN --to plans` writes plans")

@@ -11,7 +11,7 @@ from stepdown.training.objective import Batch, Loss, Rates, TrainingExample
 from stepdown.training.settings import Training
 from stepdown.types import Chain, Prompt
 
-_HINT = "`stepdown prefer RUN RUN --judge MODEL --out CORPUS` writes pairs"
+_HINT = "`stepdown prefer` and `stepdown plan-values` write pairs"
 
 
 class DirectPreferenceOptimization:
@@ -31,10 +31,10 @@ class DirectPreferenceOptimization:
     reads_labels = False
 
     def __init__(self, training: Training) -> None:
-        if training.target != "chain":
+        if training.target not in ("chain", "plan"):
             raise UsageError(
                 f"the target `{training.target}` cannot be learned from preferences",
-                "leave the target at `chain`: the texts are learned from as they were compared",
+                "leave the target at `chain`, of preferences among plans at `plan`: texts are learned from as they are",
             )
         self.beta, self._asks = training.beta, training.asks
         self._prompts = load_prompts(training.prompts)

@@ -175,6 +175,7 @@ def facts(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("teacher", s.teacher),
         ("teacher's sampling", in_words(s.teacher_sampling) if s.teacher else ""),
         ("samples", str(s.samples) if s.samples > 1 else ""),
+        ("plans a problem", str(s.plan_samples) if s.plan_samples > 1 else ""),
         ("prompts", s.prompt_set),
         ("plans", s.plans),
         ("control", s.control),
