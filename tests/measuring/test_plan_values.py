@@ -36,8 +36,8 @@ def test_equal_plans_are_one_and_failed_solutions_count_neither_way(store: Store
 
 def test_the_choice_flatters_and_draws_without_a_part_in_it_do_not(store: Store) -> None:
     found = valued(store, *[[(ADD, "rwrw")]] * 2, without=["wwww", "wwww"])
-    assert found.all_plans is not None and found.of_kept is not None and found.unseen is not None
-    assert (found.of_kept.value, found.unseen.value) == (0.5, 0.0)
+    assert found.all_plans is not None and found.of_kept is not None and found.by_other_draws is not None
+    assert (found.of_kept.value, found.by_other_draws.value) == (0.5, 0.0)
 
 
 def test_pairs_are_of_one_problem_and_far_enough_apart(store: Store) -> None:

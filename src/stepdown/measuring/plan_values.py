@@ -63,7 +63,7 @@ class PlanValues(msgspec.Struct, frozen=True, kw_only=True):
     """The values of all plans of some runs for one student, best first within a problem, against a run without plans.
 
     `kept` plans neither leak nor are cut and are worth more than `above` (a share of 1). `all_plans` is the mean over
-    every plan, `of_kept` over the kept ones, which the choice flatters; `unseen` is over those that half of the draws
+    every plan, `of_kept` over the kept ones, which the choice flatters; `by_other_draws` is over those that half of the draws
     would have kept, by the other half, which had no part in it. None where there is nothing to average.
     """
 
@@ -78,7 +78,7 @@ class PlanValues(msgspec.Struct, frozen=True, kw_only=True):
     cut: int
     all_plans: MeanValue | None
     of_kept: MeanValue | None
-    unseen: MeanValue | None
+    by_other_draws: MeanValue | None
     plans: tuple[PlanValue, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class PlanValues(msgspec.Struct, frozen=True, kw_only=True):
             f" {self.cut} are cut; {self.kept} are worth more than {100 * self.above:g} points and kept",
             _line("every plan", self.all_plans),
             _line("kept plans", self.of_kept, " (the choice flatters them)"),
-            _line("by draws that had no part in the choice", self.unseen),
+            _line("by draws that had no part in the choice", self.by_other_draws),
         ]
         return "\n".join(filter(None, lines))
 
@@ -184,7 +184,7 @@ def value_plans(runs: Sequence[Run], without: Run, *, above: float = 0.0) -> tup
         )
     values = tuple(one.value for one in found)
     # Of either half the plans that it would keep, by the other half.
-    unseen = [(name, half[1 - at]) for name, half in halves for at in (0, 1) if half[at] > above]
+    by_other_draws = [(name, half[1 - at]) for name, half in halves for at in (0, 1) if half[at] > above]
     summary = PlanValues(
         runs=tuple(run.id for run in runs),
         without=without.id,
@@ -196,7 +196,7 @@ def value_plans(runs: Sequence[Run], without: Run, *, above: float = 0.0) -> tup
         cut=sum(one.cut for one in values),
         all_plans=_mean((one.problem, one.value) for one in values),
         of_kept=_mean((one.problem, one.value) for one in values if one.kept),
-        unseen=_mean(unseen),
+        by_other_draws=_mean(by_other_draws),
         plans=values,
     )
     return summary, tuple(found)
