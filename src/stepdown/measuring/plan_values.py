@@ -63,8 +63,8 @@ class PlanValues(msgspec.Struct, frozen=True, kw_only=True):
     """The values of all plans of some runs for one student, best first within a problem, against a run without plans.
 
     `kept` plans neither leak nor are cut and are worth more than `above` (a share of 1). `all_plans` is the mean over
-    every plan, `of_kept` over the kept ones, which the choice flatters; `by_other_draws` is over those that half of the draws
-    would have kept, by the other half, which had no part in it. None where there is nothing to average.
+    every plan, `of_kept` over the kept ones, which the choice flatters; `by_other_draws` is over those that half of
+    the draws would have kept, by the other half, which had no part in it. None where there is nothing to average.
     """
 
     version: int = VERSION
