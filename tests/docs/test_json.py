@@ -52,6 +52,7 @@ COMMANDS = [
     ("chains", "chains corpus right -n 3"),
     ("show", f"show {TRACED}"),
     ("show", "show corpus"),
+    ("publish", "publish corpus corpus --out published"),
     ("perturb", "perturb wordsums -n 3 --change distractor --out changed.jsonl"),
     ("import", "import traces.csv"),
     ("export", f"export {PLAIN} --to csv --out rows.csv"),

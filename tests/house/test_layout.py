@@ -33,7 +33,7 @@ FLOORS = {
     **dict.fromkeys(("custom", "hosts", "alignment", "object_stores", "methods", "plugins", "workers"), 0),
     **dict.fromkeys(("models", "problems", "graders", "stats", "store", "completion"), 1),
     **dict.fromkeys(("runner", "corpus"), 2),
-    **dict.fromkeys(("audits", "exchange", "measuring"), 3),
+    **dict.fromkeys(("audits", "exchange", "measuring", "publishing"), 3),
     **dict.fromkeys(("reports", "training", "tour"), 4),
     **dict.fromkeys(("cli", "web"), 5),
 }

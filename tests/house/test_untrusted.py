@@ -22,6 +22,7 @@ from stepdown.models.local.special_tokens import special_words
 from stepdown.models.local.transformers import TransformersEngine
 from stepdown.models.prices import Prices
 from stepdown.models.weights.gguf import SIZES, read_header
+from stepdown.models.weights.student_readme import student_readme
 from stepdown.models.weights.students import StudentCard, check_folder, check_safetensors, read_card
 from stepdown.problems import load_problems
 from stepdown.prompts import load_demonstrations, load_prompts
@@ -29,7 +30,6 @@ from stepdown.runner import load_plans
 from stepdown.store import Store
 from stepdown.text.safety import json_line
 from stepdown.training.students.folder import export_student, write_card, write_student
-from stepdown.training.students.model_card import describe
 from stepdown.untrusted import reading
 from written_earlier import OLDEST
 
@@ -78,7 +78,7 @@ def chains(path: Path) -> None:
 
 def card(path: Path) -> None:
     found = read_card(path.parent)
-    assert found is None or describe(found, has_curves=False)
+    assert found is None or student_readme(found, has_curves=False)
 
 
 DEMO = b'{"question": "1 + 1?", "chain": "1 and 1 is 2.", "answer": "2"}\n'

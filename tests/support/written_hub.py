@@ -18,6 +18,7 @@ class WrittenHub:
     def __init__(self) -> None:
         self.url = ""
         self.files: dict[str, bytes] = {}
+        self.created: list[dict[str, Any]] = []
 
     def row(self, name: str) -> dict[str, Any]:
         """Return what the hub says of a file."""
@@ -70,6 +71,9 @@ def handler_for(hub: WrittenHub) -> type[BaseHTTPRequestHandler]:
                 self.send([hub.row(name) for name in parse_qs(body.decode())["paths"] if name in hub.files])
             elif path == "/api/validate-yaml":
                 self.send({"errors": [], "warnings": []})
+            elif path == "/api/repos/create":
+                hub.created.append(json.loads(body))
+                self.send({"url": f"{hub.url}/datasets/{REPO}"})
             else:
                 self.send(None, "RepoNotFound")
 

@@ -15,9 +15,9 @@ from small_students import LINES, copied, small_model, small_student, small_toke
 from stepdown.errors import CallFailed, PromptTooLong, UnknownName, UsageError
 from stepdown.models import load_model
 from stepdown.models.local.loading import load_student
+from stepdown.models.weights.student_readme import student_readme
 from stepdown.models.weights.students import WEIGHTS, StudentCard, StudentScore, TrainingData, read_card
 from stepdown.training.students.folder import export_student, write_student
-from stepdown.training.students.model_card import describe
 from stepdown.types import Message, Messages, Reply, Sampling
 
 packages = ("torch", "transformers", "peft", "gguf", "openvino_genai", "altair", "vl_convert")
@@ -210,7 +210,7 @@ def test_hostile_words_stand_in_the_readme_as_words() -> None:
         notes=("# big\n\n| a | [x](javascript:1) https://x.example \x1b[2J\u202e",),
         test=(StudentScore(right=1, graded=2, total=2),),
     )
-    page = describe(msgspec.structs.replace(card, lessons=TrainingData(dataset="`a`", problems=3)))
+    page = student_readme(msgspec.structs.replace(card, lessons=TrainingData(dataset="`a`", problems=3)))
     assert "<script>" not in page and "[x](javascript" not in page and "\n# big" not in page
     assert "https://x" not in page and "\x1b" not in page and "\u202e" not in page
     assert "| test |  | 0 | 1 / 2 / 2 |" in page

@@ -93,6 +93,9 @@ VERBS = {
     "bundle": """Write runs as a folder of pages for a paper's page: opened from disk or any web server, searchable.
 
     There is no server behind it, and only these runs are in it.""",
+    "publish": """A corpus or a student as a folder for the hub: a card with provenance, licence and fingerprints.
+
+    Nothing leaves this machine without --push.""",
     "mcp": """Runs, failures, traces, audits and estimates for clients of the Model Context Protocol; read only.
 
     Such a client (an editor, an assistant) starts this command and talks to it over stdin and stdout.""",

@@ -84,6 +84,9 @@ GROUPS = {
     },
     "serve": {
         "serve": VerbEntry("pages in a browser, and an endpoint at /v1", "stepdown serve --open"),
+        "publish": VerbEntry(
+            "a folder for the hub, with a card; pushed if asked", "stepdown publish corpus kept --out published"
+        ),
         "mcp": VerbEntry("the store, read only, for assistants that speak MCP", "stepdown mcp --store stepdown.sqlite"),
         "bundle": VerbEntry("runs as a folder of pages, without a server", "stepdown bundle RUN OTHER --out site"),
     },

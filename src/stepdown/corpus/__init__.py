@@ -1,6 +1,6 @@
 """Corpora of teachers' chains: folders of parquet parts with a card, lazily filtered views, and targets to train on."""
 
-from stepdown.corpus.card import CARD, CHOSEN, REJECTED, Bucket, Card, Content, Selection, read_card
+from stepdown.corpus.card import CARD, CHOSEN, REJECTED, Bucket, Card, Content, Selection, read_card, readme
 from stepdown.corpus.folder import CorpusWriter, check_out, questions_of_teachers
 from stepdown.corpus.lineages import (
     Lineage,
@@ -14,7 +14,7 @@ from stepdown.corpus.majority_labels import with_majority_labels
 from stepdown.corpus.merging import merge_corpora
 from stepdown.corpus.parquet_rows import unicode_value
 from stepdown.corpus.problem_index import ProblemIndex, index_problems
-from stepdown.corpus.remote import copies_folder, write_remote
+from stepdown.corpus.remote import copies_folder, is_corpus_file, write_remote
 from stepdown.corpus.selection import ChainTable, table_of
 from stepdown.corpus.shard_places import ShardPlaces, note_of
 from stepdown.corpus.split_writing import write_split
@@ -44,6 +44,7 @@ __all__ = [
     "check_out",
     "copies_folder",
     "index_problems",
+    "is_corpus_file",
     "label",
     "merge_corpora",
     "note_of",
@@ -52,6 +53,7 @@ __all__ = [
     "read_card",
     "read_lineages",
     "read_plan_lineages",
+    "readme",
     "table_of",
     "target",
     "unicode_value",

@@ -29,7 +29,7 @@ def write_remote(address: str, write: Callable[[Path], object], *, force: bool =
 
     Where it is killed on the way there is no card at the address, so no corpus. Raises `UsageError`, `MissingExtra`.
     """
-    check_folder(address, last=CARD, ours=_is_ours, force=force)
+    check_folder(address, last=CARD, ours=is_corpus_file, force=force)
     folder = copy_of(address, copies_folder())
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists() and not (folder / CARD).is_file():
@@ -39,5 +39,6 @@ def write_remote(address: str, write: Callable[[Path], object], *, force: bool =
     return folder
 
 
-def _is_ours(name: str) -> bool:
+def is_corpus_file(name: str) -> bool:
+    """Whether a corpus has files of this name."""
     return name in _FILES or PART.fullmatch(name) is not None

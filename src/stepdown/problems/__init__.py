@@ -5,7 +5,15 @@ from stepdown.problems.benchmarks import Dataset
 from stepdown.problems.choices import gold_letter, read_choices, split_inline
 from stepdown.problems.files import Columns
 from stepdown.problems.golds import plain_number
-from stepdown.problems.loading import Fingerprint, Problems, ProblemSetSummary, as_problems, datasets, load_problems
+from stepdown.problems.loading import (
+    Fingerprint,
+    Problems,
+    ProblemSetSummary,
+    as_problems,
+    datasets,
+    hub_files,
+    load_problems,
+)
 from stepdown.problems.perturbing import CHANGES, Perturbed, perturb, write_perturbed
 from stepdown.problems.tests_at_hand import at_hand, is_test
 
@@ -23,6 +31,7 @@ __all__ = [
     "gold_letter",
     "gsm8k",
     "hendrycks_math",
+    "hub_files",
     "is_test",
     "load_problems",
     "perturb",

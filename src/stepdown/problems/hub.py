@@ -1,6 +1,7 @@
 """Benchmark files from the Hugging Face hub, each at its pinned commit and kept in the hub's own cache."""
 
 import os
+import re
 from pathlib import Path
 
 from stepdown.errors import MissingExtra, UsageError
@@ -8,6 +9,24 @@ from stepdown.hosts import reach
 from stepdown.problems.benchmarks import HubFiles
 
 REACH_SECONDS = 10.0
+_PART = r"[A-Za-z0-9][\w.-]{0,95}"
+_FILE_ADDRESS = re.compile(rf"hf://datasets/({_PART}/{_PART})(?:@([\w./-]{{1,200}}?))?/((?!.*\.\.)[\w][^@?#\s]*)")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def fetch_from_hub(address: str) -> Path:
+    """Return the local path of a file of a data set on the hub: `hf://datasets/OWNER/NAME@COMMIT/FILE`.
+
+    Without `@COMMIT` it is the file as it is now, asked for each time. Raises as `fetch_files`, and `UsageError` for
+    an address that is none.
+    """
+    found = _FILE_ADDRESS.fullmatch(address)
+    if not found:
+        raise UsageError(
+            f"`{address[:200]}` is no file of a data set on the hub",
+            "write `hf://datasets/OWNER/NAME@COMMIT/FILE.jsonl`; the commit pins it",
+        )
+    return fetch_file(HubFiles(repo=found[1], revision=found[2] or "main", files={}), found[3])
 
 
 def fetch_files(hub: HubFiles, split: str) -> list[Path]:
@@ -45,7 +64,8 @@ def fetch_file(hub: HubFiles, name: str) -> Path:
     endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
     cache = os.environ.get("HF_HUB_CACHE") or None
     kept = try_to_load_from_cache(hub.repo, name, cache, hub.revision, "dataset")
-    if isinstance(kept, str):
+    # A branch goes on, and what the cache has of it may be old.
+    if isinstance(kept, str) and _COMMIT.fullmatch(hub.revision):
         return Path(kept)
     try:
         # huggingface_hub alone retries for 24 seconds.

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from stepdown.errors import BadRow, StepdownError, UnknownName, UsageError
+from stepdown.object_stores import address_of
 from stepdown.plugins import Found, find, names
 from stepdown.problems import (
     commonsenseqa,
@@ -24,9 +25,9 @@ from stepdown.problems import (
     svamp,
     wordsums,
 )
-from stepdown.problems.benchmarks import Benchmark, Dataset
+from stepdown.problems.benchmarks import Benchmark, Dataset, HubFiles
 from stepdown.problems.files import Columns, read_problem
-from stepdown.problems.hub import fetch_files
+from stepdown.problems.hub import fetch_files, fetch_from_hub
 from stepdown.tabular import SUFFIXES, Row, Rows, clip_value, find_file, read_rows
 from stepdown.text import Table, clipped, fragment, html_table, html_text
 from stepdown.types import Kind, Problem
@@ -161,7 +162,9 @@ def load_problems(
 
     `name` is a benchmark (from the hub, or from `data`, a file in its published format), `wordsums` or `wordsums-N`
     (N operations, from `seed`), or the path of a file read by `columns`. With `columns`, `data` may be any file and
-    `name` any name. A problem's id is `dataset/split/place`, or ends in the row's own id where the format has one.
+    `name` any name. A file may be one of the hub:
+    `hf://datasets/OWNER/NAME@COMMIT/FILE`. A problem's id is `dataset/split/place`, or ends in the row's own id where
+    the format has one.
     With `code` it may also be a plugin's or one in a file (`my.py:rows`), which runs that code: never for a name from
     elsewhere. Raises `UnknownName` for a name or split there is not, `UsageError` for a file that cannot be read,
     `MissingExtra`; a bad row is met by `check` or by iterating.
@@ -172,13 +175,13 @@ def load_problems(
         )
     part = (offset, limit)
     if data is not None and columns is not None:
-        return load_file(name, split, part, find_file(data), columns)
+        return load_file(name, split, part, _file(data), columns)
     if name in BENCHMARKS and columns is None:
         return load_benchmark(BENCHMARKS[name], split, part, data)
     if name in wordsums.NAMES and columns is None and data is None:
         return load_wordsums(name, known_split(wordsums.about(name), split), part, seed)
     if data is None and (Path(name).suffix.lower() in SUFFIXES or Path(name).exists()):
-        return load_file(Path(name).stem, split, part, find_file(name), columns or Columns())
+        return load_file(Path(name).stem, split, part, _file(name), columns or Columns())
     if name in BENCHMARKS or name in wordsums.NAMES:
         raise UsageError(f"`{name}` has its own source and columns", "leave out the names of columns, or add `--data`")
     found = find("problems", name) if code and data is None and columns is None else None
@@ -206,6 +209,17 @@ def as_problems(found: Found, split: str | None = None, part: "Part" = (0, None)
     return Problems(dataset, source)
 
 
+def _file(path: str | Path) -> Path:
+    """Return where a data file lies: on this machine, or in the hub's cache for an address of the hub."""
+    address = address_of(path)
+    return find_file(path if address is None else fetch_from_hub(address))
+
+
+def hub_files(name: str) -> HubFiles | None:
+    """Return where the hub keeps a data set of this name; None for one that it does not have."""
+    return BENCHMARKS[name].hub if name in BENCHMARKS else None
+
+
 def datasets() -> list[Dataset]:
     """Return every named data set, generated ones first."""
     return [wordsums.about(name) for name in wordsums.NAMES] + [one.about for one in BENCHMARKS.values()]
@@ -217,7 +231,7 @@ Part = tuple[int, int | None]
 def load_benchmark(benchmark: Benchmark, split: str | None, part: Part, data: str | Path | None) -> Problems:
     """Return a part of a benchmark, from a local file or from the hub."""
     about = benchmark.about
-    path = None if data is None else find_file(data)
+    path = None if data is None else _file(data)
     named = split if split or path is None else split_of(path, about)
     chosen = known_split(about, named)
 

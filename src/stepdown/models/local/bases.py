@@ -27,6 +27,7 @@ from stepdown.models.weights import (
 from stepdown.text import error_line
 from stepdown.types import fingerprint
 
+_HUB = "hf://"
 LIBRARIES = ("accelerate", "datasets", "peft", "torch", "transformers", "trl")
 # ggml's number of tensors in bf16.
 _GGML_BF16 = 30
@@ -34,13 +35,27 @@ _CATALOGUED = {weights.name: weights.licence for weights in CATALOGUE}
 
 
 class BaseLocation(msgspec.Struct, frozen=True):
-    """Where a base's weights lie: a GGUF file, a folder, or (both None) a name of the hub; `source` is their hash."""
+    """Where a base's weights lie: a GGUF file, a folder, or (both None) a name of the hub; `source` is their hash.
+
+    A name of the hub may end in `@COMMIT`, which pins it.
+    """
 
     name: str
     gguf: Path | None = None
     folder: Path | None = None
     source: str = ""
     licence: str = ""
+
+    @property
+    def repository(self) -> str:
+        """The name of the hub without its revision."""
+        return self.name.removeprefix(_HUB).partition("@")[0]
+
+    @property
+    def pinned(self) -> dict[str, str]:
+        """What transformers is told of the revision, nothing where none is named."""
+        revision = self.name.partition("@")[2] if not (self.gguf or self.folder) else ""
+        return {"revision": revision} if revision else {}
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -62,7 +77,8 @@ def find_base(name: str | Path, *, progress: Progress | None = None) -> BaseLoca
     """Return where a base's weights lie, checked and fetched where needed, without loading them.
 
     A name of the catalogue (`smollm2-135m`, with or without `embedded/`), a `.gguf` file, a folder in transformers'
-    form or a name of the hub. Raises `UsageError` for pickles, cut-off files and folders that are no model,
+    form or a name of the hub, pinned by `OWNER/NAME@COMMIT`, also as `hf://OWNER/NAME@COMMIT`.
+    Raises `UsageError` for pickles, cut-off files and folders that are no model,
     `UnknownName` for an embedded model there is not, and `EndpointRefused` where weights cannot be fetched.
     """
     text = str(name)
@@ -70,6 +86,10 @@ def find_base(name: str | Path, *, progress: Progress | None = None) -> BaseLoca
     if text.startswith("embedded/") or (plain in _CATALOGUED and not Path(text).exists()):
         weights = find_weights(plain)
         return BaseLocation(text, gguf=fetch(plain, progress=progress), source=weights.sha256, licence=weights.licence)
+    if text.startswith(_HUB):
+        if text.count("/") != 3:
+            raise UsageError(f"`{text}` is no model of the hub", "write `hf://OWNER/NAME@COMMIT`; the commit pins it")
+        return BaseLocation(text)
     path = Path(text).expanduser()
     if text.endswith(".gguf"):
         read_header(require_gguf(path))
@@ -94,7 +114,7 @@ def load_base(location: BaseLocation) -> Base:
     tokenizer = load_tokenizer(location)
     with _explained(location), quiet():
         model = transformers.AutoModelForCausalLM.from_pretrained(
-            index, dtype="float32", use_safetensors=None if where else True, **options, **NO_CODE
+            index, dtype="float32", use_safetensors=None if where else True, **options, **location.pinned, **NO_CODE
         )
     if where:
         # A folder of GGUF files is no name of the hub, where peft would ask for it at every checkpoint.
@@ -113,14 +133,14 @@ def load_tokenizer(location: BaseLocation) -> Any:
     """Load the tokenizer of a base alone, with the template that is its own. Raises as `load_base` does."""
     where, index = _where(location)
     with _explained(location), quiet():
-        return load_transformers().AutoTokenizer.from_pretrained(index, **where, **NO_CODE)
+        return load_transformers().AutoTokenizer.from_pretrained(index, **where, **location.pinned, **NO_CODE)
 
 
 def _where(location: BaseLocation) -> tuple[dict[str, Any], str]:
     """Return what transformers is told of a GGUF file, nothing for other bases, and the folder or name it reads."""
     if location.gguf:
         return {"gguf_file": location.gguf.name}, str(location.gguf.resolve().parent)
-    return {}, str(location.folder or location.name)
+    return {}, str(location.folder or location.repository)
 
 
 def _is_in_bf16(location: BaseLocation, index: str) -> bool:
@@ -129,7 +149,7 @@ def _is_in_bf16(location: BaseLocation, index: str) -> bool:
         return any(tensor.kind == _GGML_BF16 for tensor in read_header(location.gguf).tensors)
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(index, **NO_CODE)
+    config = AutoConfig.from_pretrained(index, **location.pinned, **NO_CODE)
     return str(getattr(config, "dtype", None)).endswith("bfloat16")
 
 

@@ -5,6 +5,7 @@ from stepdown.models.weights.catalogue import CATALOGUE, Weights, find_weights
 from stepdown.models.weights.downloads import fetch, fetched
 from stepdown.models.weights.gguf import read_header, require_gguf
 from stepdown.models.weights.sources import Progress
+from stepdown.models.weights.student_readme import student_readme
 from stepdown.models.weights.students import (
     CARD,
     GGUF,
@@ -44,4 +45,5 @@ __all__ = [
     "read_header",
     "require_gguf",
     "seen_by",
+    "student_readme",
 ]

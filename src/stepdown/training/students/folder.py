@@ -10,12 +10,20 @@ import msgspec
 
 from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.files import folder_beside, replacing, replacing_folder
-from stepdown.models.weights import CARD, GGUF, PLAIN_TEMPLATE, WEIGHTS, StudentCard, check_folder, file_hash
+from stepdown.models.weights import (
+    CARD,
+    GGUF,
+    PLAIN_TEMPLATE,
+    WEIGHTS,
+    StudentCard,
+    check_folder,
+    file_hash,
+    student_readme,
+)
 from stepdown.questions import FILE, Keys, write_keys
 from stepdown.text import error_line
 from stepdown.training.students.curves import draw_curves
 from stepdown.training.students.gguf_files import requantize, write_gguf
-from stepdown.training.students.model_card import describe
 from stepdown.training.students.prompt_tokens import check_prompts
 from stepdown.training.students.vocabularies import CannotConvert
 from stepdown.untrusted import reading
@@ -70,7 +78,10 @@ def write_student(
 def write_card(folder: Path, card: StudentCard) -> None:
     """Write the card of a student folder, and its README for people, each whole or not at all."""
     encoded = msgspec.json.format(msgspec.json.encode(card), indent=2)
-    for name, content in ((CARD, encoded), (README, describe(card, has_curves=(folder / CURVES).exists()).encode())):
+    for name, content in (
+        (CARD, encoded),
+        (README, student_readme(card, has_curves=(folder / CURVES).exists()).encode()),
+    ):
         with replacing(folder / name, True) as part:
             part.write_bytes(content)
 

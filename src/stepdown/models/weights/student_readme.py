@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from stepdown.models.weights import StudentCard, StudentScore
+from stepdown.models.weights.students import StudentCard, StudentScore
 from stepdown.text import in_markdown
 
 
-def describe(card: StudentCard, *, has_curves: bool = False) -> str:
+def student_readme(card: StudentCard, *, has_curves: bool = False) -> str:
     """Return the card as Markdown; whatever came from outside stands in it as plain text."""
     lessons = card.lessons
     facts = [
