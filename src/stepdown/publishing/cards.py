@@ -56,9 +56,9 @@ def _page(head: Mapping[str, Any], *parts: str) -> str:
 
 def _licences(given: str, sources: Iterable[SourceLicence]) -> str:
     rows = [f"| {in_markdown(one.what)} | {in_markdown(one.licence)} |" for one in sources]
-    said = f"It was published under: {in_markdown(given, 2_000)}." if given else "None was given for the whole."
+    whole = f"It was published under: {in_markdown(given, 2_000)}." if given else "None was given for the whole."
     note = "*unknown*: nothing that made this folder says it; terms of a model's provider may apply to its texts."
-    return "\n".join(["## Licences", "", said, "", "| source | licence |", "|---|---|", *rows, "", note])
+    return "\n".join(["## Licences", "", whole, "", "| source | licence |", "|---|---|", *rows, "", note])
 
 
 def _contamination(questions: str, unknown: Iterable[str]) -> str:
