@@ -115,5 +115,5 @@ def _check_out(out: Path, source: Path, force: bool) -> None:
 
 def _licence(page: str) -> str:
     """Return the licence that a page's head names."""
-    found = dict(re.findall(r'^(license|license_name): "([a-z0-9.+-]*)"$', page, re.MULTILINE))
+    found: dict[str, str] = dict(re.findall(r'^(license|license_name): "([a-z0-9.+-]*)"$', page, re.MULTILINE))
     return found.get("license_name") or found["license"]
