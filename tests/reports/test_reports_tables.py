@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from stepdown.models import Prices
 from stepdown.reports import Report, names_of, report, write_page
+from stepdown.reports.counts import count_traces
 from stepdown.reports.variations import variations
-from stepdown.stats import majority_at, pass_at
+from stepdown.stats import majority_at, pass_at, variance_split
 from stepdown.store import Run, Store, label
 from stepdown.types import Call, Grade, Message, Problem, Reply, Sampling, Settings, Trace, Usage
 from stored_runs import keep_run
+from valued_plans import ADD, GUESS, alone, with_plans
 
 PLAIN = Settings(
     dataset="d/test", problems="ab" * 16, count=4, method="direct", student="s", sources=("http://one/v1",)
@@ -174,3 +177,13 @@ def test_votes_are_compared_as_votes_and_the_table_says_so(store: Store) -> None
     runs = [answered(store, replace(drawn, method=name), [["0", "0.0", "5"]] * 4) for name in ("direct", "m")]
     made = report(*runs)
     assert made.rows[1].paired == 4 and "one pair per problem" in " ".join(str(made).split())
+
+
+def test_where_right_and_wrong_vary_is_told_of_runs_with_several_plans(store: Store) -> None:
+    planned = with_plans(store, *[[(ADD, "rrrw"), (GUESS, "wwrw")]] * 3, *[[(ADD, "rwrw"), (GUESS, "wrww")]] * 3)
+    found, plain = report(planned), report(alone(store, *["rw"] * 6))
+    [row] = found.rows
+    assert row.variance is not None and (row.plan_samples, row.variance.over, row.variance.plans_tried) == (2, 6, 12)
+    assert row.variance == variance_split(count_traces(planned, Prices()).outcomes)
+    assert "Where right and wrong vary" in str(found) and "Where right and wrong vary" not in str(plain)
+    assert found.to_json()["rows"][0]["variance"]["plans"]["share"] == row.variance.plans.share

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from corpora import write_corpus
 from served import Answer, get, served
-from stepdown.corpus import Card, Lineage, index_problems, write_lineages
+from stepdown.corpus import Card, Lineage, PlanLineage, index_problems, write_lineages, write_plan_lineages
 from stepdown.errors import UsageError
 from stepdown.types import Chain, Grade, Problem
 from stepdown.web.state import Places, State
@@ -39,6 +39,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     chains[1] = chain(0, 1, HOSTILE)
     write_corpus(folder / "pears", chains, card=CARD, rows=7)
     write_lineages(folder / "pears", [Lineage("made/train/2", 3, "4f2a", "small", 1, "No idea. " + HOSTILE, 11)])
+    worth = PlanLineage(problem="made/train/4", sample=1, run="4f2a", draw=1, student=HOSTILE, right=3, graded=4,
+                        without="5b", right_without=1, graded_without=4, value=0.5, low=-0.1, high=0.9)  # fmt: skip
+    write_plan_lineages(folder / "pears", [worth])
     (folder / "broken").mkdir()
     given = (folder / "pears", folder / "broken")
     with served(lambda: State(folder / "pages.sqlite", places=Places(corpora=given))) as url:
@@ -167,3 +170,9 @@ def test_a_mended_chain_shows_the_attempt_and_where_the_teacher_took_over(site: 
     assert "She starts </pre>" in text and "Here big took over:" in text and "What small wrote" in text
     assert "No idea. &lt;script&gt;" in text and "Attempt 1 of run <code>4f2a</code>" in text
     assert "took over" not in other and text.count("took over") == 1
+
+
+def test_a_valued_plan_shows_what_it_was_worth_and_to_whom(site: str) -> None:
+    text, other = ask(site, "made/train/4").text, ask(site, "made/train/3").text
+    assert "+50.0 [−10.0, +90.0] points for &lt;script&gt;" in text and HOSTILE not in text
+    assert "3 of 4 right with it, 1 of 4 without" in text and "right with it" not in other

@@ -2,12 +2,12 @@
 
 import asyncio
 import shlex
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -19,18 +19,22 @@ from stepdown.corpus import (
     Card,
     Corpus,
     Lineage,
+    PlanLineage,
     ProblemIndex,
     Selection,
     index_problems,
     open_corpus,
     read_card,
     read_lineages,
+    read_plan_lineages,
 )
 from stepdown.corpus.selection import FILTERS, Filter, load_filter, reads_elsewhere
 from stepdown.errors import StepdownError, UnknownName, UsageError
+from stepdown.text import figures
 from stepdown.types import Chain
 from stepdown.web.pages import page, state_of, templates, wrong
 
+L = TypeVar("L", Lineage, PlanLineage)
 SHOWN = 60
 _MOST_FILTERS, _LONGEST, _SHOWN_SECONDS = 12, 500, 1.0
 _HERE = "(the counts go here)"
@@ -84,7 +88,8 @@ class CorpusQuery(msgspec.Struct, frozen=True):
 class ShownProblem(msgspec.Struct, frozen=True):
     """One problem as a page shows it: `chains` with the filter that drops each, and what was found for words.
 
-    `errors` are by the field that asks what cannot be, `lineages` those of mended chains by their sample.
+    `errors` are by the field that asks what cannot be, `lineages` those of mended chains and `worths`
+    those of valued plans, by their sample.
     """
 
     number: int
@@ -95,6 +100,7 @@ class ShownProblem(msgspec.Struct, frozen=True):
     seconds: float | None = None
     errors: dict[str, StepdownError] = {}
     lineages: dict[int, Lineage] = {}
+    worths: dict[int, PlanLineage] = {}
 
 
 async def show_corpora(request: Request) -> Response:
@@ -128,7 +134,7 @@ async def show_corpus(request: Request) -> Response:
         "shown": SHOWN,
         "errors": shown_problem.errors,
     }
-    return page(request, "corpus.html", status=400 if shown_problem.errors else 200, **values)
+    return page(request, "corpus.html", status=400 if shown_problem.errors else 200, figures=figures, **values)
 
 
 def _path(request: Request) -> Path:
@@ -174,7 +180,8 @@ def _see(folder: Path, query: CorpusQuery) -> tuple[Card, ShownProblem]:
         len(group),
         matches,
         errors=errors,
-        lineages=_lineages(folder, card.fingerprint, group),
+        lineages=_of_group(_all_lineages(folder, card.fingerprint), group),
+        worths=_of_group(_all_worths(folder, card.fingerprint), group),
     )
     if "filters" in errors:
         return card, page
@@ -204,15 +211,19 @@ def _find(places: ProblemIndex, text: str) -> tuple[int, tuple[tuple[int, str], 
     return numbers[0], tuple((number + 1, places.ids[number]) for number in numbers)
 
 
-def _lineages(folder: Path, fingerprint: str, group: Sequence[Chain]) -> dict[int, Lineage]:
-    known = _all_lineages(folder, fingerprint)
+def _of_group(known: Mapping[tuple[str, int], L], group: Sequence[Chain]) -> dict[int, L]:
     places = ((chain.sample, known.get((chain.problem.id, chain.sample))) for chain in group)
-    return {sample: lineage for sample, lineage in places if lineage is not None}
+    return {sample: found for sample, found in places if found is not None}
 
 
 @lru_cache(maxsize=4)
 def _all_lineages(folder: Path, fingerprint: str) -> dict[tuple[str, int], Lineage]:
     return read_lineages(folder)
+
+
+@lru_cache(maxsize=4)
+def _all_worths(folder: Path, fingerprint: str) -> dict[tuple[str, int], PlanLineage]:
+    return read_plan_lineages(folder)
 
 
 @lru_cache(maxsize=4)
