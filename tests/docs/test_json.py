@@ -40,7 +40,7 @@ COMMANDS = [
     ("init", "init new.toml --student openai/student --budget 1"),
     ("init training", "init students.toml --training --corpus kept"),
     ("bundle", f"bundle {PLAIN} --out site"),
-    ("report", f"report {PLAIN} {VOTED} --sensitivity"),
+    ("report", f"report {PLAIN} {VOTED} {TRACED} --sensitivity --adherence"),
     ("report", f"report {PLAIN} --contrast {TRACED}"),
     ("trace", f"traces {TRACED}"),
     ("plan", f"plans {TRACED}"),

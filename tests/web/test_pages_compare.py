@@ -129,3 +129,10 @@ def test_hostile_names_are_text(store: Store, site: str) -> None:
     assert "<script>window" not in page.text and "<img src=x" not in page.text and "style=" not in page.text
     chart = get(f"{site}/charts/accuracy.svg?{query(*runs)}")
     assert chart.status in (200, 400) and "<script" not in chart.text
+
+
+def test_adherence_and_the_next_dollar_are_said_where_they_are_asked(site: str, pair: tuple[Run, Run]) -> None:
+    asked = get(f"{site}/compare?{query(*pair)}&adherence=yes&precision=2").text
+    assert "Where the next dollar goes" in asked and 'value="yes" checked' in asked
+    assert "For ± 2 points" in asked and "For ± 2 points" not in get(f"{site}/compare?{query(*pair)}").text
+    assert get(f"{site}/compare?{query(*pair)}&precision=none").status == 400

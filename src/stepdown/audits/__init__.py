@@ -22,6 +22,7 @@ from stepdown.audits.blame import (
 )
 from stepdown.audits.followed_plans import blame_of_text
 from stepdown.audits.leakage import Leakage, Share, add_leak, leakage, leaked
+from stepdown.audits.plan_adherence import RULE, Adherence, adherence, keep_adherence
 from stepdown.audits.plan_faults import FaultKind, PlanFault, faults
 from stepdown.audits.termination import EndingKind, contradicts, loops, termination_faults
 from stepdown.errors import UsageError
@@ -30,6 +31,8 @@ from stepdown.text import Table, counted, fragment, html_table, html_text
 from stepdown.types import Grade, Verdict
 
 __all__ = [
+    "RULE",
+    "Adherence",
     "Audit",
     "BlamedTrace",
     "EndingKind",
@@ -40,12 +43,14 @@ __all__ = [
     "RunAudit",
     "Share",
     "Suggestion",
+    "adherence",
     "audit",
     "audited",
     "blame",
     "contradicts",
     "cross",
     "faults",
+    "keep_adherence",
     "keep_audits",
     "leak",
     "leakage",

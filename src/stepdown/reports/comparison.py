@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from stepdown.audits import RULE, Adherence, adherence
 from stepdown.errors import UsageError
 from stepdown.measuring import Consistency, consistency, sensitivity
 from stepdown.methods import DIRECT
@@ -16,7 +17,7 @@ from stepdown.reports.report_rows import ReportRow, adjusted, report_row
 from stepdown.reports.report_value import Profile, Report
 from stepdown.reports.variations import variations
 from stepdown.runner import contamination_warnings, may_have_seen
-from stepdown.store import Run, RunLabels, cut_runs, run_labels, servers_of
+from stepdown.store import Run, RunLabels, cut_runs, run_labels, servers_of, who_said
 from stepdown.text import counted
 from stepdown.types import Grade, Pricing, StudyFile, Trace
 
@@ -29,6 +30,7 @@ def report(
     prices: Pricing | None = None,
     sensitive: bool = False,
     every: bool = False,
+    followed: int | None = 0,
 ) -> Report:
     """Compare runs in one pass over each, paired by question.
 
@@ -38,6 +40,7 @@ def report(
     `contrast` are runs on the contrast sets of `runs`, one for each, in their order.
     `grader` names stored grades (the run's current ones if empty); a missing price makes a cost None.
     `sensitive` also reads the stored solutions by other graders, in memory.
+    `followed` also says how plans were followed: of a run at most so many traces are lined up, None for all of them.
     Raises `UsageError` without runs or for runs that do not pair, `UnknownName` for an unused grader.
     """
     table = list({run.id: run for run in ([baseline] if baseline else []) + list(runs)}.values())
@@ -72,6 +75,7 @@ def report(
         flips={name: tuple(one.flips) for name, one in tallies.items() if one.flips},
         consistencies=consistencies,
         sensitivities=tuple(sensitivity(run) for run in table) if sensitive else (),
+        adherences=tuple(_followed(table, grader, followed)) if followed != 0 else (),
         lost=tuple(lost_costs(table, prices or Prices())),
         studies={run: one.studies for run, one in labels.items() if one.studies},
         servers={run.id: found for run in table if len(found := tuple(servers_of(run))) > 1},
@@ -116,6 +120,16 @@ def disagreements(
         grades = tuple(grade for _, grade in views)
         if len({grade.verdict for grade in grades}) > 1:
             yield views[0][0], grades
+
+
+def _followed(table: Sequence[Run], grader: str, most: int | None) -> Iterator[Adherence]:
+    """Stream how the plans of each run were followed: by the rule, and by each judge that was asked."""
+    for run in table:
+        judges = [one for one in who_said(run) if one != RULE]
+        for by in (RULE, *judges):
+            found = adherence(run, grader=run.stored_grader(grader), by=by, most=most)
+            if found is not None:
+                yield found
 
 
 def _consistencies(runs: Sequence[Run], contrast: Sequence[Run], grader: str) -> tuple[Consistency, ...]:

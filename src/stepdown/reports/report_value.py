@@ -5,8 +5,10 @@ from typing import Any, Self
 
 import msgspec
 
+from stepdown.audits import Adherence
 from stepdown.frames import Convertible, Dicts
 from stepdown.measuring import Consistency, Sensitivity
+from stepdown.reports.adherence_table import adherence_table
 from stepdown.reports.counts import Flip
 from stepdown.reports.failed_tries import LeftOut, words_of
 from stepdown.reports.lost_costs import LostCosts, lost_table
@@ -38,6 +40,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
     `servers` has the servers of runs that asked more than one, by run id, `lost` what calls without a reply may cost.
     `consistencies` are of the rows that were compared with a run on their contrast set, `sensitivities` of the rows
     whose solutions were also read by other graders. `left_out` are runs that were chosen with them and are no rows.
+    `adherences` say how the plans of runs were followed, where that was asked.
     `next_dollars` say what it takes for differences to be as precise as was asked.
     `studies` are the study files that runs came from, by run id.
     """
@@ -56,6 +59,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
     lost: tuple[LostCosts, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     next_dollars: tuple[NextDollar, ...] = ()
+    adherences: tuple[Adherence, ...] = ()
     studies: dict[str, tuple[StudyFile, ...]] = {}
 
     def without(self, left_out: Sequence[LeftOut]) -> Self:
@@ -70,7 +74,15 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
         read = [sensitivity_table(self.sensitivities, row_number)] if self.sensitivities else []
         asked = server_tables(self.servers, row_number)
         lost = [*lost_table(self.lost, row_number), *next_dollar_table(self.next_dollars, row_number)]
-        return [*tables_of(self.rows), *contrast_tables(self.consistencies, row_number), *read, *asked, *lost]
+        followed = adherence_table(self.adherences, row_number)
+        return [
+            *tables_of(self.rows),
+            *followed,
+            *contrast_tables(self.consistencies, row_number),
+            *read,
+            *asked,
+            *lost,
+        ]
 
     def __str__(self) -> str:
         """Aligned tables for a terminal of 100 columns."""
@@ -115,6 +127,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
             "lost": [msgspec.to_builtins(one) for one in self.lost],
             "left_out": [msgspec.to_builtins(one) for one in self.left_out],
             "studies": msgspec.to_builtins(self.studies),
+            "adherences": [msgspec.to_builtins(one) for one in self.adherences],
             "next_dollars": [msgspec.to_builtins(one) for one in self.next_dollars],
             "version": VERSION,
         }

@@ -18,6 +18,7 @@ from stepdown.store.derived import carry_over
 from stepdown.store.empty_files import discard_if_empty
 from stepdown.store.extracts import extract_runs
 from stepdown.store.filesystem import network_of
+from stepdown.store.followed_steps import keep_letters, kept_letters, who_said
 from stepdown.store.grade_blocks import VERDICTS, GradeBlock, answers_of, trace_keys, verdicts_of
 from stepdown.store.labels import (
     NO_LABELS,
@@ -185,7 +186,9 @@ __all__ = [
     "has_all_problems",
     "ids_called",
     "keep_audit",
+    "keep_letters",
     "kept_audit",
+    "kept_letters",
     "known_words",
     "label",
     "labels_of",
@@ -241,4 +244,5 @@ __all__ = [
     "untag",
     "verdict_changes",
     "verdicts_of",
+    "who_said",
 ]

@@ -21,6 +21,8 @@ MOST_NAME, MOST_TAG, MOST_TAGS, MOST_NOTE = 80, 40, 50, 10_000
 _PUT = "insert or replace into labels (run, kind, item, value, author, created) values (?, ?, ?, ?, ?, ?)"
 _VERBS = {"name": "named", "note": "noted", "hidden": "hidden"}
 _STUDY = "study"
+# The table also holds what was found in a run, which may be long.
+_KINDS = "('name', 'tag', 'note', 'hidden', 'study')"
 
 
 class RunLabels(msgspec.Struct, frozen=True):
@@ -44,7 +46,9 @@ def labels_of(store: Store) -> dict[str, RunLabels]:
     if not _has_table(store):
         return {}
     found: dict[str, dict[str, dict[str, str]]] = {}
-    rows = store.db.execute("select run, kind, item, value from labels where value != '' order by run, kind, item")
+    rows = store.db.execute(
+        f"select run, kind, item, value from labels where value != '' and kind in {_KINDS} order by run, kind, item"
+    )
     for row in rows:
         run, kind, item, value = _texts(store, row)
         found.setdefault(run, {}).setdefault(kind, {})[item] = value
@@ -56,7 +60,9 @@ def run_labels(run: Run) -> RunLabels:
     if not _has_table(run.store):
         return NO_LABELS
     kinds: dict[str, dict[str, str]] = {}
-    chosen = "select kind, item, value from labels where run = ? and value != '' order by kind, item"
+    chosen = (
+        f"select kind, item, value from labels where run = ? and value != '' and kind in {_KINDS} order by kind, item"
+    )
     for row in run.store.db.execute(chosen, (run.id,)):
         kind, item, value = _texts(run.store, row)
         kinds.setdefault(kind, {})[item] = value

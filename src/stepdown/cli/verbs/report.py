@@ -10,7 +10,9 @@ from typing import Annotated
 from cyclopts import Parameter
 from msgspec import structs
 
+from stepdown.audits import keep_adherence
 from stepdown.cli.console.browser import open_file
+from stepdown.cli.console.passes import telling
 from stepdown.cli.console.report_text import report_text
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, Flag, OutputOptions
@@ -45,6 +47,9 @@ class ReportOptions:
     precision
         Also say where the next dollar goes: how many more draws or problems bring half the 95 % interval of each
         difference down to so many percentage points, such as 2, with money and time.
+    adherence
+        Also say how far the plans were followed, and whether those who followed them are right more often, by a rule
+        (docs/adherence.md): a heuristic. What it finds is kept.
     prices
         A file of prices, as for `run`.
     md
@@ -61,6 +66,7 @@ class ReportOptions:
     grader: Annotated[str, Parameter(show_default=False)] = ""
     sensitivity: Flag = False
     precision: float | None = None
+    adherence: Flag = False
     prices: Path | None = None
     md: Flag = False
     html: Path | None = None
@@ -97,6 +103,8 @@ def report(
         named = [ids_called(store, word) for word in runs]
         single = bool(runs) and not selection.narrows and all(len(ids) == 1 for ids in named)
         groups = list(grouped(chosen, together=single, baseline=base))
+        if options.adherence:
+            keep_adherence(output.store_path, [run.id for run in chosen], progress=telling("adherence", "traces"))
         everything = single or options.all or selection.last or LAST in runs
         prices = Prices(options.prices)
         reports_made = []
@@ -108,7 +116,7 @@ def report(
                 say(f"{group[0].settings.dataset}: {words_of(absent)}")
                 continue
             made = compare(*kept, baseline=base, contrast=contrast, grader=options.grader, prices=prices,
-                           sensitive=options.sensitivity)  # fmt: skip
+                           sensitive=options.sensitivity, followed=None if options.adherence else 0)  # fmt: skip
             if options.precision is not None:
                 table = list({run.id: run for run in ([base] if base else []) + kept}.values())
                 advice = next_dollars(table, made.rows, options.precision / 100, grader=options.grader)

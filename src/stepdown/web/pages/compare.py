@@ -1,6 +1,6 @@
 """Runs side by side: figures with intervals, paired differences, the problems that turned, and charts."""
 
-from typing import get_args
+from typing import Literal, get_args
 from urllib.parse import urlencode
 
 import msgspec
@@ -21,23 +21,31 @@ MOST = 24  # an address of more is longer than some proxies take
 MOST_BUNDLED = 200  # of a bundle, whose pages have no such address
 FLIPS = 25
 OFFERED = 300
+MOST_LINED_UP = 500  # of each run beside those that are kept; each takes some milliseconds
 WIDTH = 560  # of a chart in pixels: two stand side by side, drawn as large as they are shown
 _INK = {"light": "#1b1f24", "dark": "#e5e8ec"}
 _CSP = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 class CompareQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """What an address asks to compare; `pair` is the run whose problems that turned are listed."""
+    """What an address asks to compare; `pair` is the run whose problems that turned are listed.
+
+    `adherence`: also how plans were followed; `precision`: also what it takes for differences to be known to so many
+    percentage points, "" where that is not asked.
+    """
 
     runs: tuple[str, ...] = ()
     baseline: str = ""
     pair: str = ""
     kind: ChangeKind = "any"
     at: int = 1
+    adherence: Literal["", "yes"] = ""
+    precision: str = ""
 
     def address(self, **more: object) -> str:
         """The part of an address after `?` that asks the same, changed in what is given."""
-        fields = {"baseline": self.baseline, "pair": self.pair, "kind": self.kind, **more}
+        fields = {"baseline": self.baseline, "pair": self.pair, "kind": self.kind, "adherence": self.adherence,
+                  "precision": self.precision, **more}  # fmt: skip
         pairs = [("run", run) for run in self.runs]
         return urlencode([pair for pair in [*pairs, *fields.items()] if pair[1]])
 
@@ -86,8 +94,24 @@ def query_of(request: Request) -> CompareQuery:
     for known in get_args(ChangeKind):
         if kind == known:
             at = number(request, "page")
-            return CompareQuery(runs=runs, baseline=baseline, pair=given.get("pair", ""), kind=known, at=at)
+            return CompareQuery(
+                runs=runs, baseline=baseline, pair=given.get("pair", ""), kind=known, at=at,
+                adherence="yes" if given.get("adherence") else "", precision=_points(given.get("precision", "")),
+            )  # fmt: skip
     raise UnknownName("kind of flip", kind, get_args(ChangeKind))
+
+
+def _points(written: str) -> str:
+    """Return percentage points as they were asked for, "" for none. Raises `UsageError`."""
+    if not written.strip():
+        return ""
+    try:
+        points = float(written)
+    except ValueError:
+        points = -1.0
+    if not 0 < points <= 100:
+        raise UsageError(f"a precision of `{written[:20]}` points", "give points above 0, such as 2")
+    return f"{points:g}"
 
 
 def compare(run_stats: RunStatsCache, store: Store, query: CompareQuery) -> ComparedRun:
@@ -96,7 +120,10 @@ def compare(run_stats: RunStatsCache, store: Store, query: CompareQuery) -> Comp
     offered = tuple(run for run in store.runs()[::-1] if run.id in query.runs or not _is_hidden(run, labels))[:OFFERED]
     if not query.runs:
         return ComparedRun(offered=offered, labels=labels)
-    report = run_stats.report(store, query.runs, query.baseline)
+    report = run_stats.report(
+        store, query.runs, query.baseline,
+        followed=MOST_LINED_UP if query.adherence else 0, precision=float(query.precision or 0) / 100,
+    )  # fmt: skip
     _, (charts, missing) = run_stats.remember(("charts", id(report)), lambda: (report, charts_in(report)))
     return ComparedRun(
         offered=offered,

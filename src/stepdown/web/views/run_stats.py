@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from stepdown.models import Prices
-from stepdown.reports import Report, report
+from stepdown.reports import Report, next_dollars, report
 from stepdown.stats import wilson
 from stepdown.store import Run, RunVersion, Store, payments, run_labels, run_version
 from stepdown.text import method_of, plans_of, short
@@ -108,17 +108,27 @@ class RunStatsCache:
             known = self._spent[cache_key] = RunSpending(now.call, tokens, money, aborted)
         return known
 
-    def report(self, store: Store, names: Sequence[str], baseline: str = "") -> Report:
+    def report(
+        self, store: Store, names: Sequence[str], baseline: str = "", *, followed: int = 0, precision: float = 0.0
+    ) -> Report:
         """Return the report of runs by id, made anew where one of them has changed.
 
+        `followed`: how many traces of each run are lined up with their plans, `precision` (a share of 1): what it takes
+        for differences to be so precise.
         Raises `UnknownName`, and `UsageError` without a run.
         """
         runs = [store.run(name) for name in names]
         base = store.run(baseline) if baseline else None
         marks = tuple((run.id, run_version(run), run_labels(run)) for run in [*runs, *([base] if base else [])])
-        return self.remember(
-            ("report", marks, baseline), lambda: report(*runs, baseline=base, prices=self.prices, every=True)
-        )
+
+        def make() -> Report:
+            made = report(*runs, baseline=base, prices=self.prices, every=True, followed=followed)
+            if not precision:
+                return made
+            table = list({run.id: run for run in ([base] if base else []) + runs}.values())
+            return msgspec.structs.replace(made, next_dollars=next_dollars(table, made.rows, precision))
+
+        return self.remember(("report", marks, baseline, followed, precision), make)
 
     def remember(self, key: object, make: Callable[[], T]) -> T:
         """Return what `make` made under this key, of the last few that were asked for."""

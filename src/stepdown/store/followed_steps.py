@@ -1,0 +1,37 @@
+"""What became of the steps of plans, by texts: a rule's or a judge's letters, kept so that they are found once."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from stepdown.store.labels import put_rows
+from stepdown.store.records import damage_checked
+from stepdown.store.run import Run
+from stepdown.store.schema import LABELS_SINCE
+
+KIND = "followed"
+_Kept = tuple[str, dict[str, str]]  # the version of who says it, and letters by the hash of a plan and a solution
+_decode = damage_checked(msgspec.json.Decoder(_Kept).decode)
+
+
+def kept_letters(run: Run, by: str, version: str, block: int) -> dict[str, str]:
+    """Return the letters of a block of a run's traces, by the hash of plan and solution; of another version none."""
+    if run.store.value("pragma user_version") < LABELS_SINCE:
+        return {}
+    chosen = "select value from labels where run = ? and kind = ? and item = ?"
+    row = run.store.db.execute(chosen, (run.id, KIND, f"{by} {block}")).fetchone()
+    kept, letters = _decode(row[0].encode()) if row else ("", {})
+    return letters if kept == version else {}
+
+
+def keep_letters(run: Run, by: str, version: str, *, block: int, letters: Mapping[str, str]) -> None:
+    """Keep the letters of a block in place of what was kept of it."""
+    put_rows(run, [(KIND, f"{by} {block}", msgspec.json.encode((version, letters)).decode())], author="stepdown")
+
+
+def who_said(run: Run) -> list[str]:
+    """Return who has said anything of this run's steps, sorted: `rule`, and judges as `judge:MODEL`."""
+    if run.store.value("pragma user_version") < LABELS_SINCE:
+        return []
+    rows = run.store.db.execute("select item from labels where run = ? and kind = ? and value != ''", (run.id, KIND))
+    return sorted({item.rpartition(" ")[0] for (item,) in rows})
