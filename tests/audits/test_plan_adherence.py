@@ -8,7 +8,7 @@ import pytest
 from stepdown.audits import adherence, keep_adherence
 from stepdown.audits.plan_adherence import key_of, version
 from stepdown.reports import report
-from stepdown.store import Run, Store, keep_letters, kept_letters, run_labels, who_said
+from stepdown.store import Run, Store, keep_letters, kept_letters, run_labels
 from stepdown.types import Grade, Plan, Problem, Trace, Verdict
 from stored_runs import keep_run
 
@@ -44,15 +44,15 @@ def test_what_is_kept_is_found_without_another_look_and_is_no_label(store: Store
     one = planned(store, [(DONE, "right"), (CHANGED, "wrong")])
     before, first = adherence(one), adherence(one, most=0)
     keep_adherence(store.path, [one.id])
-    assert first and first.unseen == 2 and adherence(one, most=0) == before
-    assert who_said(one) == ["rule"] and not run_labels(one).tags
+    assert first and first.not_lined_up == 2 and adherence(one, most=0) == before
+    assert kept_letters(one, "rule", version(), 0) and not run_labels(one).tags
 
 
 def test_letters_are_of_the_texts_and_of_a_version(store: Store) -> None:
     one = planned(store, [(DONE, "right")])
     other = msgspec.structs.replace(next(one.traces()), solution=CHANGED)
     keep_letters(one, "rule", version(), block=0, letters={key_of(other): "dd"})
-    assert (found := adherence(one, most=0)) and found.unseen == 1
+    assert (found := adherence(one, most=0)) and found.not_lined_up == 1
     assert kept_letters(one, "rule", version(), 0) and not kept_letters(one, "rule", "another", 0)
 
 

@@ -31,9 +31,9 @@ _Row = tuple[int, Trace, Grade]
 
 
 class Adherence(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run's solutions follow their plans, by the `rule` or by a `judge:MODEL`; shares of 1, intervals of 95 %.
+    """How a run's solutions follow their plans, by who says so (`rule`); shares of 1, intervals of 95 %.
 
-    `traces` have a plan and a solution and were looked at, `unseen` as many more were not. Of their `steps` so many
+    `traces` have a plan and a solution and were lined up, `not_lined_up` more were not. Of their `steps` so many
     are `done`, `changed` and `skipped` (or only repeated); `share` is the mean share of steps done over problems, its
     interval clustered by problem. `followed`: the graded traces with all steps done, of which `followed_right` are
     right; `others`, with a step that is not. `difference` is between these shares, None where either has no trace.
@@ -42,7 +42,7 @@ class Adherence(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     by: str
     traces: int
-    unseen: int
+    not_lined_up: int
     steps: int
     done: int
     changed: int
@@ -64,24 +64,24 @@ class Adherence(msgspec.Struct, frozen=True, kw_only=True):
     difference_high: float | None
 
 
-def adherence(run: Run, *, grader: str = "", by: str = RULE, most: int | None = None) -> Adherence | None:
+def adherence(run: Run, *, grader: str = "", most: int | None = None) -> Adherence | None:
     """Return how a run's plans were followed, None where it has no plan with a solution.
 
-    `grader` says whose verdicts count (the run's current one's if empty). By the rule at most `most` traces are lined
-    up, beside those whose letters are kept; by a judge only what it has said is counted.
+    `grader` says whose verdicts count (the run's current one's if empty). At most `most` traces are lined up,
+    beside those whose letters are kept; None for all of them.
     """
-    seen, unseen = list[tuple[str, str, Grade]](), 0
+    seen, not_lined_up = list[tuple[str, str, Grade]](), 0
     left = math.inf if most is None else most
-    for rows, known in _blocks(run, grader, by) if _has_plans(run) else ():
+    for rows, known in _blocks(run, grader) if _has_plans(run) else ():
         for _, trace, grade in rows:
             letters = known.get(key_of(trace))
-            if letters is None and by == RULE and left > 0:
+            if letters is None and left > 0:
                 letters, left = letters_of(trace), left - 1
             if letters is None:
-                unseen += 1
+                not_lined_up += 1
             elif letters.strip(_ADDED):
                 seen.append((trace.problem.id, letters, grade))
-    return _counted(run, by, seen, unseen) if seen or unseen else None
+    return _counted(run, seen, not_lined_up) if seen or not_lined_up else None
 
 
 def keep_adherence(path: Path, runs: Iterable[str], *, progress: Progress | None = None) -> None:
@@ -97,7 +97,7 @@ def keep_adherence(path: Path, runs: Iterable[str], *, progress: Progress | None
             wanted = [run for run in map(store.run, runs) if _has_plans(run)]
             done, total = 0, sum(len(blocks_of(store, run.id)) for run in wanted) << BLOCK_BITS
             for run in wanted:
-                for rows, known in _blocks(run, "", RULE):
+                for rows, known in _blocks(run, ""):
                     _keep(run, rows, known)
                     done += 1 << BLOCK_BITS
                     if progress:
@@ -109,14 +109,6 @@ def _keep(run: Run, rows: Sequence[_Row], known: Mapping[str, str]) -> None:
     if found.keys() - known.keys():
         letters = {key: known[key] if key in known else letters_of(trace) for key, trace in found.items()}
         keep_letters(run, RULE, version(), block=rows[0][0] >> BLOCK_BITS, letters=letters)
-
-
-def keep_judged(run: Run, by: str, letters: Mapping[str, str]) -> None:
-    """Keep what a judge has said, by the key of each trace, beside what it said before."""
-    for rows, known in _blocks(run, "", by):
-        said = {key: letters[key] for _, trace, _ in rows if (key := key_of(trace)) in letters}
-        if said:
-            keep_letters(run, by, version_of(by), block=rows[0][0] >> BLOCK_BITS, letters=known | said)
 
 
 def _has_plans(run: Run) -> bool:
@@ -150,20 +142,15 @@ def version() -> str:
     return blake2b(b"".join(file.read_bytes() for file in files), digest_size=8).hexdigest()
 
 
-def version_of(by: str) -> str:
-    """Return the version of what is kept: of the rule its code's, of a judge none, as its replies are kept."""
-    return version() if by == RULE else ""
-
-
-def _blocks(run: Run, grader: str, by: str) -> Iterator[tuple[list[_Row], dict[str, str]]]:
+def _blocks(run: Run, grader: str) -> Iterator[tuple[list[_Row], dict[str, str]]]:
     """Stream the traces with a plan and a solution by blocks, with the letters that are kept of each block."""
     for block, rows in groupby(run.rows(grader), key=lambda row: row[0] >> BLOCK_BITS):
         some = [row for row in rows if is_followable(row[1])]
         if some:
-            yield some, kept_letters(run, by, version_of(by), block)
+            yield some, kept_letters(run, RULE, version(), block)
 
 
-def _counted(run: Run, by: str, seen: list[tuple[str, str, Grade]], unseen: int) -> Adherence:
+def _counted(run: Run, seen: list[tuple[str, str, Grade]], not_lined_up: int) -> Adherence:
     samples = run.settings.samples
     steps = "".join(letters for _, letters, _ in seen)
     total = len(steps) - steps.count(_ADDED)
@@ -180,7 +167,7 @@ def _counted(run: Run, by: str, seen: list[tuple[str, str, Grade]], unseen: int)
     means = [fmean(one for _, one in some) if some else None for some in (yes, no)]
     difference, least, most = _difference(means, intervals)
     return Adherence(
-        run=run.id, by=by, traces=len(seen), unseen=unseen, steps=total, done=steps.count("d"),
+        run=run.id, by=RULE, traces=len(seen), not_lined_up=not_lined_up, steps=total, done=steps.count("d"),
         changed=steps.count("c"), skipped=steps.count("s") + steps.count("r"), added=steps.count(_ADDED),
         share=fmean(one for _, one in shares) if shares else None, low=low, high=high,
         followed=len(yes), followed_right=int(sum(one for _, one in yes)),

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from stepdown.audits import RULE, Adherence
+from stepdown.audits import Adherence
 from stepdown.text import Table, between, percent, points
 
 _HEADER = ("#", "by", "traces", "steps", "% done", "changed", "skipped", "% right if followed", "% right if not",
            "difference")  # fmt: skip
 _NOTE = (
-    "A heuristic: a rule lines up the steps of a plan with the solution, or a judge model reads both; of what the rule"
+    "A heuristic: a rule lines up the steps of a plan with the solution; of what it"
     " flags about six in ten are not so by hand (docs/adherence.md). done: mean over problems, with the interval"
     " clustered by problem. if followed: of traces with every step done; if not: of the others. The difference is in"
     " percentage points (Newcombe's interval) and is no effect: hard problems make wrong answers and left steps alike."
@@ -19,8 +19,8 @@ def adherence_table(found: Sequence[Adherence], row_number: dict[str, int]) -> l
     """Return the table, none where nothing was asked or no run has plans; `row_number` numbers the report's runs."""
     if not found:
         return []
-    unseen = sum(one.unseen for one in found)
-    note = _NOTE + (f" Not looked at: {unseen:,} traces." if unseen else "")
+    not_lined_up = sum(one.not_lined_up for one in found)
+    note = _NOTE + (f" Not looked at: {not_lined_up:,} traces." if not_lined_up else "")
     return [
         Table("Were the plans followed?", _HEADER, tuple(_cells(one, row_number[one.run]) for one in found), 2, note)
     ]
@@ -33,8 +33,7 @@ def _cells(one: Adherence, row_number: int) -> tuple[str, ...]:
     difference = points(one.difference)
     if one.difference is not None:
         difference += between(points(one.difference_low), points(one.difference_high))
-    by = "rule" if one.by == RULE else one.by
-    return (str(row_number), by, str(one.traces), str(one.steps), done, str(one.changed), str(one.skipped),
+    return (str(row_number), one.by, str(one.traces), str(one.steps), done, str(one.changed), str(one.skipped),
             followed, others, difference)  # fmt: skip
 
 

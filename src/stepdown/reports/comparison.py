@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from stepdown.audits import RULE, Adherence, adherence
+from stepdown.audits import Adherence, adherence
 from stepdown.errors import UsageError
 from stepdown.measuring import Consistency, consistency, sensitivity
 from stepdown.methods import DIRECT
@@ -17,7 +17,7 @@ from stepdown.reports.report_rows import ReportRow, adjusted, report_row
 from stepdown.reports.report_value import Profile, Report
 from stepdown.reports.variations import variations
 from stepdown.runner import contamination_warnings, may_have_seen
-from stepdown.store import Run, RunLabels, cut_runs, run_labels, servers_of, who_said
+from stepdown.store import Run, RunLabels, cut_runs, run_labels, servers_of
 from stepdown.text import counted
 from stepdown.types import Grade, Pricing, StudyFile, Trace
 
@@ -123,13 +123,11 @@ def disagreements(
 
 
 def _followed(table: Sequence[Run], grader: str, most: int | None) -> Iterator[Adherence]:
-    """Stream how the plans of each run were followed: by the rule, and by each judge that was asked."""
+    """Stream how the plans of each run were followed, of those that have plans."""
     for run in table:
-        judges = [one for one in who_said(run) if one != RULE]
-        for by in (RULE, *judges):
-            found = adherence(run, grader=run.stored_grader(grader), by=by, most=most)
-            if found is not None:
-                yield found
+        found = adherence(run, grader=run.stored_grader(grader), most=most)
+        if found is not None:
+            yield found
 
 
 def _consistencies(runs: Sequence[Run], contrast: Sequence[Run], grader: str) -> tuple[Consistency, ...]:

@@ -18,7 +18,7 @@ from stepdown.store.derived import carry_over
 from stepdown.store.empty_files import discard_if_empty
 from stepdown.store.extracts import extract_runs
 from stepdown.store.filesystem import network_of
-from stepdown.store.followed_steps import keep_letters, kept_letters, who_said
+from stepdown.store.followed_steps import keep_letters, kept_letters
 from stepdown.store.grade_blocks import VERDICTS, GradeBlock, answers_of, trace_keys, verdicts_of
 from stepdown.store.labels import (
     NO_LABELS,
@@ -244,5 +244,4 @@ __all__ = [
     "untag",
     "verdict_changes",
     "verdicts_of",
-    "who_said",
 ]

@@ -1,4 +1,4 @@
-"""What became of the steps of plans, by texts: a rule's or a judge's letters, kept so that they are found once."""
+"""What became of the steps of plans, by texts: a rule's letters, kept so that they are found once."""
 
 from collections.abc import Mapping
 
@@ -27,11 +27,3 @@ def kept_letters(run: Run, by: str, version: str, block: int) -> dict[str, str]:
 def keep_letters(run: Run, by: str, version: str, *, block: int, letters: Mapping[str, str]) -> None:
     """Keep the letters of a block in place of what was kept of it."""
     put_rows(run, [(KIND, f"{by} {block}", msgspec.json.encode((version, letters)).decode())], author="stepdown")
-
-
-def who_said(run: Run) -> list[str]:
-    """Return who has said anything of this run's steps, sorted: `rule`, and judges as `judge:MODEL`."""
-    if run.store.value("pragma user_version") < LABELS_SINCE:
-        return []
-    rows = run.store.db.execute("select item from labels where run = ? and kind = ? and value != ''", (run.id, KIND))
-    return sorted({item.rpartition(" ")[0] for (item,) in rows})
