@@ -68,7 +68,8 @@ def variance_split(problems: Mapping[Outcomes, int], confidence: float = 0.95) -
         mean = math.fsum(number * left_out[one][part] for one, number in cells.items()) / count
         spread = math.fsum(number * (left_out[one][part] - mean) ** 2 for one, number in cells.items())
         half = factor * math.sqrt(spread * (count - 1) / count)
-        intervals.append((max(0.0, found[part] - half), max(0.0, found[part] + half)))
+        # Where the moments say less than nothing, what is not known is still as wide.
+        intervals.append((max(0.0, found[part] - half), max(0.0, found[part]) + half))
     return _split(found, intervals, count, round(total[1]))
 
 

@@ -18,7 +18,7 @@ from stepdown.corpus import (
 from stepdown.errors import UsageError
 from stepdown.measuring import PlanValues, ValuedPlan, paired_plans
 from stepdown.store import Run
-from stepdown.text import counted, points
+from stepdown.text import counted
 
 
 def write_valued_plans(
@@ -37,11 +37,11 @@ def write_valued_plans(
     """
     if not values.kept:
         raise UsageError(
-            f"none of {counted(len(values.plans), 'plan')} is worth more than {points(values.above)} points without "
-            "telling the answer",
-            "take more problems, plans or draws, or keep what is worth less with --above",
+            f"none of {counted(len(values.plans), 'plan')} is worth more than {100 * values.above:g} points, tells no "
+            f"answer and has an end: {values.leaking} tell it, {values.cut} are cut",
+            "take more problems, plans or draws, longer plans (--teacher-max-tokens), or a lower --above",
         )
-    card = _card(runs, values, licence, f"kept are plans worth more than {points(values.above)} points")
+    card = _card(runs, values, licence, f"kept are plans worth more than {100 * values.above:g} points")
     card = replace(card, content="plan")
     rows: list[PlanLineage] = []
     taken: dict[str, int] = {}
