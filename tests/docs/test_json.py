@@ -46,6 +46,8 @@ COMMANDS = [
     ("plan", f"plans {TRACED}"),
     ("plans file", f"plans {TRACED} --export new.jsonl"),
     ("grade", f"grade {TRACED} --grader strict"),
+    ("marks", f"marks {TRACED}"),
+    ("marks file", f"marks {TRACED} --to marks.csv"),
     ("prefer file", f"prefer {VOTED} {TRACED} --to task.jsonl"),
     ("audit", f"audit {TRACED} {PLAIN}"),
     ("corpus", "keep corpus right --out right"),

@@ -12,9 +12,10 @@ import pytest
 from stepdown.cli import main
 from stepdown.errors import BadRow, CallFailed, EndpointRefused, UsageError
 from stepdown.measuring.preferences import candidates, prefer, verdict_of
-from stepdown.measuring.votes import agreement, read_votes, write_votes
+from stepdown.measuring.votes import read_votes, write_votes
 from stepdown.models import ScriptedModel
 from stepdown.prompts import prefer_messages
+from stepdown.stats import agreement
 from stepdown.store import Run, Store
 from stepdown.types import Grade, Messages, Problem, Sampling, Trace
 from stored_runs import LETTERS, keep_run

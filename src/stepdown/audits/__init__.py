@@ -209,10 +209,11 @@ def second_graders(run: Run) -> list[str]:
     """Return the graders whose doubt counts: all but the current one, the one it corrects, and `lenient`.
 
     A person's verdicts (`GRADER+person`) are that grader's but for what the person saw, so it has no say against them;
-    `lenient` looks at the gold: on the authors' released traces 5 of 54 wrong verdicts it doubts are wrong by hand.
+    `lenient` looks at the gold: on the authors' released traces 5 of 54 wrong verdicts it doubts are wrong by hand. A
+    rubric asks for more than a right answer.
     """
     silent = {run.grader, run.grader.removesuffix(BY_PERSON)}
-    return [name for name in run.graders() if name not in silent and not name.startswith("lenient")]
+    return [name for name in run.graders() if name not in silent and not name.startswith(("lenient", "rubric:"))]
 
 
 def _others_right(run: Run) -> Iterator[bool]:

@@ -8,7 +8,7 @@ from stepdown.cli.downloads import download
 from stepdown.cli.required_extras import check_extras
 from stepdown.cli.unused_options import changed_options, given, refuse
 from stepdown.errors import UsageError, blaming
-from stepdown.graders import judged_by, load_grader
+from stepdown.graders import PREFIX, RubricGrader, judged_by, load_grader, read_rubric, rubric_judge
 from stepdown.measuring import JudgeBudget, cached_model
 from stepdown.methods import COMPARED, load_method
 from stepdown.models import EngineAddress, Offer, ResidentModel, ServerFiles, load_model
@@ -76,10 +76,17 @@ class Players:
                 ["--on"], f"{names} is not a model of this machine", "calls to a server need no cluster: leave it out"
             )
 
-    def grader(self, name: str, *, judging: JudgeBudget | None = None) -> Grader:
-        """Return a grader by name; `judge:MODEL` asks a model, and pays for each judgement once, within the budget."""
+    def grader(self, name: str, *, judging: JudgeBudget | None = None, judge: str = "") -> Grader:
+        """Return a grader by name; `judge:MODEL` and `rubric:FILE` ask a model, which pays for each judgement once.
+
+        A rubric's model is `judge`, or the one that its file names. Raises `UsageError`.
+        """
         if name.startswith("judge:"):
             return judged_by(cached_model(self.load(name.removeprefix("judge:")), self.store, judging=judging))
+        if name.startswith(PREFIX):
+            rubric = read_rubric(name.removeprefix(PREFIX))
+            model = self.load(judge or rubric_judge(rubric, name))
+            return RubricGrader(rubric, cached_model(model, self.store, judging=judging))
         return load_grader(name, code=True)
 
     def fetch(self) -> None:

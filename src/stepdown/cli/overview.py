@@ -41,6 +41,7 @@ GROUPS = {
         "runs": VerbEntry("list runs, name, tag, hide, remove them", "stepdown runs --since 7d"),
         "batches": VerbEntry("what was sent for half the price, and taking it up", "stepdown batches wait"),
         "grade": VerbEntry("grade stored solutions again", "stepdown grade RUN --grader strict"),
+        "marks": VerbEntry("people's marks, and a judge corrected by them", "stepdown marks RUN --from marks.csv"),
         "calibrate": VerbEntry("the threshold of a cascade", "stepdown calibrate CHEAP DEAR --accuracy 0.8"),
         "prefer": VerbEntry("which of two runs explains better", "stepdown prefer RUN OTHER --judge openai/gpt-4o"),
         "perturb": VerbEntry(

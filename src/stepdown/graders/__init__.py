@@ -26,21 +26,40 @@ from stepdown.custom import check_model
 from stepdown.errors import CallFailed, UnknownName
 from stepdown.graders.baselines import NUMERIC, box_first, last_number
 from stepdown.graders.comparing import compare, gold_of, wholes
-from stepdown.graders.custom import OURS, as_grader, named
+from stepdown.graders.custom import OURS, as_grader, judge_name, named
 from stepdown.graders.majority import Attempts, majority_grade, verdict_of, votes_of
+from stepdown.graders.rubrics import (
+    PREFIX,
+    Criterion,
+    Rubric,
+    RubricGrader,
+    RubricName,
+    judge_of,
+    read_rubric,
+    rubric_judge,
+    rubric_name,
+)
 from stepdown.plugins import find, names
 from stepdown.prompts import judge_messages
 from stepdown.types import Grade, Grader, Kind, Model, Problem, Sampling
-from stepdown.usercode import source_of
 
 __all__ = [
     "OURS",
+    "PREFIX",
     "Attempts",
+    "Criterion",
+    "Rubric",
+    "RubricGrader",
+    "RubricName",
     "as_grader",
+    "judge_of",
     "judged_by",
     "load_grader",
     "majority_grade",
     "named",
+    "read_rubric",
+    "rubric_judge",
+    "rubric_name",
     "verdict_of",
     "votes_of",
 ]
@@ -103,7 +122,7 @@ def judged_by(model: Model) -> Grader:
     clear verdict, or none at all, is `ungraded`.
     """
     check_model(model)
-    name = f"judge:{model.name}" + _code_in(source_of(model))
+    name = f"judge:{judge_name(model)}"
 
     async def grade(problem: Problem, solution: str) -> Grade:
         try:
@@ -113,12 +132,6 @@ def judged_by(model: Model) -> Grader:
         return _judged(replies[0].text, name)
 
     return _Named(name, grade)
-
-
-def _code_in(source: str) -> str:
-    """Return the part of a grader's name that says the code of a judge that is no endpoint and no file."""
-    kind, _, code = source.partition("/")
-    return f"@{code}" if kind in {"scripted", "code", "version"} else ""
 
 
 def _judged(text: str, name: str) -> Grade:

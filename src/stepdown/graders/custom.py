@@ -7,8 +7,8 @@ import msgspec
 
 from stepdown.errors import UsageError
 from stepdown.plugins import Found
-from stepdown.types import Grade, Grader, Problem
-from stepdown.usercode import code_of, is_ours, version_of
+from stepdown.types import Grade, Grader, Model, Problem
+from stepdown.usercode import code_of, is_ours, source_of, version_of
 
 _HINT = 'give it a name: `name = "mine"` in its class, or write it as a function with `def`'
 
@@ -49,7 +49,7 @@ def named(grader: Grader, *, name: str = "") -> Grader:
         return grader
     name, code = _name_of(grader, name), code_of(grader)
     plain, _, version = name.partition("@")
-    if plain in OURS or name.startswith("judge:") or name.endswith("+person"):
+    if plain in OURS or name.startswith(("judge:", "rubric:")) or name.endswith("+person"):
         raise UsageError(f"`{name}` is a grader of stepdown's own", "give yours another name")
     if version_of(grader):
         return CustomGrader(f"{plain}@{code}", grader)
@@ -69,3 +69,9 @@ def _name_of(grader: object, otherwise: str) -> str:
     if not own or own == "<lambda>":
         raise UsageError(f"the grader `{grader!r}` has no name, so its grades could not be told from others'", _HINT)
     return str(own)
+
+
+def judge_name(model: Model) -> str:
+    """Return what a judge is called in a grader's name: of one that is no endpoint and no file also its code."""
+    kind, _, code = source_of(model).partition("/")
+    return model.name + (f"@{code}" if kind in {"scripted", "code", "version"} else "")

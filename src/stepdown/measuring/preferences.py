@@ -14,7 +14,7 @@ from stepdown.errors import CallFailed, UsageError
 from stepdown.measuring.judges import JudgeBudget, cached_model, judge_budget
 from stepdown.prompts import prefer_messages
 from stepdown.runner import plain
-from stepdown.stats import binomial_test, wilson
+from stepdown.stats import Agreement, binomial_test, wilson
 from stepdown.store import Run
 from stepdown.types import Grade, Model, Problem, Sampling, Trace
 
@@ -60,17 +60,6 @@ class PositionBias(msgspec.Struct, frozen=True):
     first: int
     second: int
     p: float
-
-
-class Agreement(msgspec.Struct, frozen=True):
-    """How far raters agree: the share of `pairs` of votes on one item that are the same, and Krippendorff's alpha.
-
-    Alpha is nominal and takes missing votes: Krippendorff (2004), Content Analysis, chapter 11. None if undefined.
-    """
-
-    pairs: int
-    share: float
-    alpha: float | None
 
 
 class Preferences(msgspec.Struct, frozen=True, kw_only=True):

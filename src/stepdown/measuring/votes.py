@@ -13,7 +13,6 @@ import msgspec
 from stepdown.errors import UnknownName, UsageError
 from stepdown.files import replacing
 from stepdown.measuring.preferences import (
-    Agreement,
     Preference,
     Preferences,
     Preferred,
@@ -26,6 +25,7 @@ from stepdown.measuring.preferences import (
     summarize,
 )
 from stepdown.prompts import question_text
+from stepdown.stats import agreement
 from stepdown.store import Run
 from stepdown.tabular import Row, clip_value, find_file, read_rows
 
@@ -202,24 +202,3 @@ def _item_of(problem: str, verdicts: Mapping[str, Preferred], raters: Sequence[s
     return Preference(
         problem, preferred, tuple(verdicts.get(rater) for rater in raters), "" if verdicts else "nobody voted"
     )
-
-
-def agreement(items: Sequence[Sequence[Preferred | None]]) -> Agreement | None:
-    """Return how far raters agree over items, each with its votes; None where no item has two votes."""
-    counts = [Counter(vote for vote in votes if vote) for votes in items]
-    shared = [count for count in counts if count.total() > 1]
-    if not shared:
-        return None
-    pairs = sum(count.total() * (count.total() - 1) // 2 for count in shared)
-    same = sum(n * (n - 1) // 2 for count in shared for n in count.values())
-    return Agreement(pairs, same / pairs, _alpha(shared))
-
-
-def _alpha(counts: Sequence[Counter[Preferred]]) -> float | None:
-    total: Counter[Preferred] = Counter()
-    for count in counts:
-        total.update(count)
-    values = total.total()
-    observed = sum((m * m - sum(n * n for n in count.values())) / (m - 1) for count in counts if (m := count.total()))
-    expected = (values * values - sum(n * n for n in total.values())) / (values - 1)
-    return 1 - observed / expected if expected else None

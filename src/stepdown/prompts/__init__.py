@@ -4,6 +4,7 @@ from stepdown.prompts.demonstrations import DEMONSTRATIONS, load_demonstrations,
 from stepdown.prompts.generic_steps import GENERIC_STEPS, GENERIC_WORDS
 from stepdown.prompts.judging import JUDGE, PREFER, judge_messages, prefer_messages
 from stepdown.prompts.prompt_set import Demonstration, PromptSet, demonstrated, question_text
+from stepdown.prompts.rubrics import RUBRIC, YES_NO, known_mark, mark_in, rubric_messages, share_of
 from stepdown.prompts.sets import CODE, DEFAULT, PAPER, PROMPT_SETS, SCOTD, STUDENT, TRACES, as_prompts, load_prompts
 from stepdown.prompts.stops import MOST, completes, with_stops
 
@@ -18,19 +19,25 @@ __all__ = [
     "PAPER",
     "PREFER",
     "PROMPT_SETS",
+    "RUBRIC",
     "SCOTD",
     "STUDENT",
     "TRACES",
+    "YES_NO",
     "Demonstration",
     "PromptSet",
     "as_prompts",
     "completes",
     "demonstrated",
     "judge_messages",
+    "known_mark",
     "load_demonstrations",
     "load_prompts",
+    "mark_in",
     "prefer_messages",
     "question_text",
+    "rubric_messages",
+    "share_of",
     "with_demonstrations",
     "with_stops",
 ]

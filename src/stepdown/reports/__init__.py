@@ -5,6 +5,7 @@ from stepdown.reports.comparison import disagreements, report
 from stepdown.reports.counts import Flip
 from stepdown.reports.failed_tries import HIDDEN, LeftOut, left_out, words_of
 from stepdown.reports.lost_costs import LostCosts, lost_costs, lost_words
+from stepdown.reports.mark_tables import marks_table
 from stepdown.reports.next_dollar import NextDollar, next_dollars
 from stepdown.reports.pages import write_page, write_pages
 from stepdown.reports.plan_sharing import Sharing
@@ -48,6 +49,7 @@ __all__ = [
     "lost_costs",
     "lost_words",
     "majority_grade",
+    "marks_table",
     "names_of",
     "next_dollars",
     "report",

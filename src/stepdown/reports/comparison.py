@@ -6,7 +6,7 @@ import msgspec
 
 from stepdown.audits import Adherence, adherence
 from stepdown.errors import UsageError
-from stepdown.measuring import Consistency, consistency, sensitivity
+from stepdown.measuring import Consistency, consistency, is_marked, run_marks, sensitivity
 from stepdown.methods import DIRECT
 from stepdown.models import Prices
 from stepdown.reports.block_counts import count_blocks
@@ -78,6 +78,7 @@ def report(
         adherences=tuple(_followed(table, grader, followed)) if followed != 0 else (),
         lost=tuple(lost_costs(table, prices or Prices())),
         studies={run: one.studies for run, one in labels.items() if one.studies},
+        marks=tuple(run_marks(run, grader) for run in table if is_marked(run, grader)),
         servers={run.id: found for run in table if len(found := tuple(servers_of(run))) > 1},
     )
 

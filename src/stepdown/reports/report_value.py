@@ -7,11 +7,12 @@ import msgspec
 
 from stepdown.audits import Adherence
 from stepdown.frames import Convertible, Dicts
-from stepdown.measuring import Consistency, Sensitivity
+from stepdown.measuring import Consistency, RunMarks, Sensitivity
 from stepdown.reports.adherence_table import adherence_table
 from stepdown.reports.counts import Flip
 from stepdown.reports.failed_tries import LeftOut, words_of
 from stepdown.reports.lost_costs import LostCosts, lost_table
+from stepdown.reports.mark_tables import marks_table
 from stepdown.reports.measures import contrast_tables, sensitivity_table
 from stepdown.reports.next_dollar import NextDollar, next_dollar_table
 from stepdown.reports.plan_sharing import Sharing
@@ -42,7 +43,8 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
     whose solutions were also read by other graders. `left_out` are runs that were chosen with them and are no rows.
     `adherences` say how the plans of runs were followed, where that was asked.
     `next_dollars` say what it takes for differences to be as precise as was asked.
-    `studies` are the study files that runs came from, by run id.
+    `studies` are the study files that runs came from, by run id. `marks` are of runs that were marked by criteria, or
+    by people.
     """
 
     rows: tuple[ReportRow, ...]
@@ -61,6 +63,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
     next_dollars: tuple[NextDollar, ...] = ()
     adherences: tuple[Adherence, ...] = ()
     studies: dict[str, tuple[StudyFile, ...]] = {}
+    marks: tuple[RunMarks, ...] = ()
 
     def without(self, left_out: Sequence[LeftOut]) -> Self:
         """Return the same report, which says that these runs are left out of it."""
@@ -72,6 +75,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
         """The tables that say something about these runs."""
         row_number = {row.run: number for number, row in enumerate(self.rows, 1)}
         read = [sensitivity_table(self.sensitivities, row_number)] if self.sensitivities else []
+        read += [marks_table(self.marks, row_number)] if self.marks else []
         asked = server_tables(self.servers, row_number)
         lost = [*lost_table(self.lost, row_number), *next_dollar_table(self.next_dollars, row_number)]
         followed = adherence_table(self.adherences, row_number)
@@ -128,6 +132,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
             "left_out": [msgspec.to_builtins(one) for one in self.left_out],
             "studies": msgspec.to_builtins(self.studies),
             "adherences": [msgspec.to_builtins(one) for one in self.adherences],
+            "marks": [one.to_json() for one in self.marks],
             "next_dollars": [msgspec.to_builtins(one) for one in self.next_dollars],
             "version": VERSION,
         }

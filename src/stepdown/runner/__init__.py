@@ -36,7 +36,7 @@ from stepdown.runner.controls import CONTROLS
 from stepdown.runner.deltas import ROLES, Delta, finished
 from stepdown.runner.estimate import Estimate, estimate, time_together
 from stepdown.runner.fresh import Fresh, FreshDraws
-from stepdown.runner.grading import grade_by_workers, grade_run
+from stepdown.runner.grading import grade_by_workers, grade_run, keep_rubric
 from stepdown.runner.held_plans import EVERY, StoredReview
 from stepdown.runner.live_run import LiveCounts, RunOutcome, grade_trace, models_of
 from stepdown.runner.plan_sources import PlanRow, Plans, load_plans
@@ -100,6 +100,7 @@ __all__ = [
     "grade_by_workers",
     "grade_run",
     "grade_trace",
+    "keep_rubric",
     "load_model_or_run",
     "load_plans",
     "may_have_seen",

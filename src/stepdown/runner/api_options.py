@@ -10,7 +10,7 @@ from typing import Any, TypedDict, cast
 import msgspec
 
 from stepdown.errors import UsageError
-from stepdown.graders import judged_by, load_grader
+from stepdown.graders import PREFIX, RubricGrader, judged_by, load_grader, read_rubric, rubric_judge
 from stepdown.methods import load_method
 from stepdown.models import load_model
 from stepdown.problems import Columns, Problems, load_problems
@@ -44,7 +44,7 @@ class SolveOptions(TypedDict, total=False):
     control: str
     """What is done to plans on purpose, such as `shuffled`."""
     grader: Grader | str
-    """What reads solutions: a grader, its name, `judge:MODEL` or `FILE.py:NAME`."""
+    """What reads solutions: a grader, its name, `judge:MODEL`, `rubric:FILE.toml` or `FILE.py:NAME`."""
     prompts: PromptSet | str
     """The prompt set; without one, the words that the models were trained on, else `default`."""
     demonstrations: Sequence[Demonstration] | str | Path
@@ -116,6 +116,10 @@ def as_grader(given: Grader | str, store: Store) -> Grader:
     """Return a grader, by its name where a name is given; a judge's replies are kept in the store."""
     if not isinstance(given, str):
         return given
+    if given.startswith(PREFIX):
+        rubric = read_rubric(given.removeprefix(PREFIX))
+        model = load_model_or_run(rubric_judge(rubric, given), store, load=_load)
+        return RubricGrader(rubric, CachedModel(model, Calls(store)))
     if given.startswith(JUDGE):
         return judged_by(CachedModel(load_model_or_run(given.removeprefix(JUDGE), store, load=_load), Calls(store)))
     return load_grader(given, code=True)

@@ -9,6 +9,7 @@ from itertools import islice
 
 import msgspec
 
+from stepdown.graders import judge_of
 from stepdown.models import Capacity, capacity_of
 from stepdown.runner.call_profiles import LEAST_MEASURED, CallProfile, Constant, Estimated, mean_of, profile_of
 from stepdown.runner.planned_calls import (
@@ -225,7 +226,7 @@ def _by_parts(found: Estimated, parts: Estimated) -> Estimated:
 
 
 def _left_out(task: Task, scale: float) -> tuple[str, ...]:
-    judged = ("the calls of the judge",) if task.grader.name.startswith("judge:") else ()
+    judged = ("the calls of the judge",) if judge_of(task.grader.name) else ()
     reviewed = ("the time that people take to review plans",) if task.review is not None else ()
     between = (f"what sets the problems apart of which one in {scale:.0f} was looked at",) if scale > 1 else ()
     return (*LEFT_OUT, *judged, *reviewed, *between)

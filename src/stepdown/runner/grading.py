@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Iterator
 from functools import partial
 
-from stepdown.graders import load_grader, named
+import msgspec
+
+from stepdown.graders import Rubric, RubricGrader, load_grader, named
 from stepdown.runner.live_run import grade_trace
 from stepdown.shards import Shard
-from stepdown.store import Run, check_shard, put_shard
+from stepdown.store import Run, check_shard, put_rubric, put_shard
 from stepdown.types import Grade, Grader, Trace
 from stepdown.workers import WorkerPool
 
@@ -50,7 +52,14 @@ class _Pages:
 def _begin(run: Run, grader: Grader, shard: Shard | None) -> _Pages:
     if shard is not None:
         check_shard(run.store, run.id, shard, grader.name)
+    if isinstance(grader, RubricGrader):
+        keep_rubric(run, grader.rubric)
     return _Pages(run, grader.name, shard)
+
+
+def keep_rubric(run: Run, rubric: Rubric) -> None:
+    """Keep the rubric that a run is marked by, so that people are shown the same criteria as the judge."""
+    put_rubric(run, rubric.key(), msgspec.json.encode(rubric))
 
 
 async def grade_run(run: Run, grader: Grader, *, shard: Shard | None = None) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from stepdown.errors import StepdownError, UsageError
-from stepdown.graders import majority_grade
+from stepdown.graders import RubricGrader, majority_grade
 from stepdown.problems import Fingerprint
 from stepdown.runner.attempt import Attempts
 from stepdown.runner.calls import Calls
 from stepdown.runner.task import Task
 from stepdown.runner.until_decided import rank_of
 from stepdown.shards import Part
-from stepdown.store import Run, Store, StoredTrace, check_shard, put_shard
+from stepdown.store import Run, Store, StoredTrace, check_shard, put_rubric, put_shard
 from stepdown.text import counted, duration
 from stepdown.types import Backoff, Grade, Grader, Model, Problem, Trace, Verdict
 
@@ -184,6 +184,8 @@ def _opened(task: Task, store: Store) -> Run:
         check_shard(store, store.id_of(task.settings()), task.shard)
     run = store.open_run(task.settings())
     run.grader = task.grader.name
+    if isinstance(task.grader, RubricGrader):
+        put_rubric(run, task.grader.rubric.key(), msgspec.json.encode(task.grader.rubric))
     if task.shard is not None and (task.part is None or task.part.number == 0):
         put_shard(run, task.shard, sum(map(task.shard.holds, task.problems)))
     return run

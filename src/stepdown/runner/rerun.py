@@ -8,7 +8,7 @@ from threading import Event
 import msgspec
 
 from stepdown.errors import CallFailed, UnknownName, UsageError
-from stepdown.graders import load_grader, majority_grade
+from stepdown.graders import judge_of, load_grader, majority_grade
 from stepdown.methods import load_method
 from stepdown.prompts import PROMPT_SETS, PromptSet, load_prompts
 from stepdown.runner.api_options import as_problems
@@ -112,7 +112,7 @@ def task_again(run: Run, problem: Problem, *, student: Model, prompts: str = "")
 
 def _grader(run: Run) -> Grader:
     name = run.grader.removesuffix(BY_PERSON)
-    if name.startswith("judge:"):
+    if judge_of(name):
         raise UsageError(
             f"`{name}` graded run `{run.id}`, and a judge is not asked about one trace",
             f"`stepdown grade {run.id} --grader default` first",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from stepdown.errors import UsageError
+from stepdown.graders import judge_of
 from stepdown.runner.batch_calls import BatchCalls
 from stepdown.runner.batch_client import BatchClient
 from stepdown.runner.budget import Budget
@@ -156,8 +157,8 @@ def check_budget(budget: Budget, task: Task) -> None:
     for model in (task.student, task.planner):
         if model is not None:
             budget.check(model.name)
-    judge = task.grader.name.removeprefix("judge:")
-    if judge != task.grader.name and budget.limits(judge):
+    judge = judge_of(task.grader.name)
+    if judge and budget.limits(judge):
         raise UsageError(
             f"a budget covers teacher and student, and `{judge}` would judge outside it",
             f"run without the judge, then `stepdown grade RUN --grader {task.grader.name} --budget USD`",

@@ -91,7 +91,8 @@ class GridSettings(msgspec.Struct, frozen=True, kw_only=True):
     grader: Annotated[
         str,
         option(
-            "What reads the solutions: `default`, `strict`, `lenient`, `numeric`... or `judge:MODEL`.", group=SETTINGS
+            "What reads the solutions: `default`, `strict`, `lenient`, `numeric`... `judge:MODEL` or `rubric:FILE`.",
+            group=SETTINGS,
         ),
     ] = "default"
     samples: Annotated[

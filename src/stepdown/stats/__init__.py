@@ -1,5 +1,6 @@
 """The statistics of reports: intervals, paired tests, power, what k samples give; pure Python, each with its source."""
 
+from stepdown.stats.agreement import Agreement, agreement, nominal, squared
 from stepdown.stats.crossed_precision import crossed_half_width
 from stepdown.stats.frontier import frontier
 from stepdown.stats.guarantees import (
@@ -23,18 +24,23 @@ from stepdown.stats.pairs import (
     relative_gain,
 )
 from stepdown.stats.power import mcnemar_power, minimum_detectable_difference, sample_size
+from stepdown.stats.prediction_powered import MarkSums, PoweredMean, powered_mean, powered_of
 from stepdown.stats.samples import majority_at, pass_at
 from stepdown.stats.sequential import PairedSequence, share_interval
 from stepdown.stats.shares import Interval, binomial_test, clustered_interval, crossed_interval, wilson
 
 __all__ = [
+    "Agreement",
     "Difference",
     "Interval",
+    "MarkSums",
     "Outcomes",
     "PairedNoise",
     "PairedSequence",
+    "PoweredMean",
     "VariancePart",
     "VarianceSplit",
+    "agreement",
     "binomial_below",
     "binomial_test",
     "clustered_interval",
@@ -52,13 +58,17 @@ __all__ = [
     "mean_interval",
     "mean_not_below",
     "minimum_detectable_difference",
+    "nominal",
     "observations_needed",
     "paired_interval",
     "paired_noise",
     "pass_at",
+    "powered_mean",
+    "powered_of",
     "relative_gain",
     "sample_size",
     "share_interval",
+    "squared",
     "upper_bound",
     "variance_split",
     "wilson",

@@ -38,6 +38,15 @@ from stepdown.store.lookup import FoundCall, calls_called, runs_with_fingerprint
 from stepdown.store.lost_calls import LostCall, lost_calls, put_lost_calls
 from stepdown.store.measurements import MeasuredRequest, measured_requests
 from stepdown.store.opening import PATIENCE
+from stepdown.store.people_marks import (
+    SKIPPED,
+    PersonMark,
+    judged_traces,
+    put_marks,
+    put_rubric,
+    stored_marks,
+    stored_rubrics,
+)
 from stepdown.store.provenance import Siblings, grades_of, has_all_problems, payers, siblings
 from stepdown.store.queue_marks import NO_MARK, Mark, QueueMark, mark_plans, marked_plans
 from stepdown.store.records import (
@@ -108,6 +117,7 @@ __all__ = [
     "ROLES",
     "SCHEMA_VERSION",
     "SERVED",
+    "SKIPPED",
     "SOURCE",
     "VERDICTS",
     "WHERE",
@@ -131,6 +141,7 @@ __all__ = [
     "MeasuredRequest",
     "Outcome",
     "PendingReview",
+    "PersonMark",
     "QueueMark",
     "Removed",
     "ReviewDecision",
@@ -185,6 +196,7 @@ __all__ = [
     "grades_of",
     "has_all_problems",
     "ids_called",
+    "judged_traces",
     "keep_audit",
     "keep_letters",
     "kept_audit",
@@ -211,7 +223,9 @@ __all__ = [
     "problem_key",
     "put_comparisons",
     "put_lost_calls",
+    "put_marks",
     "put_review",
+    "put_rubric",
     "put_server_faults",
     "put_shard",
     "put_solved_again",
@@ -230,7 +244,9 @@ __all__ = [
     "siblings",
     "stored_annotations",
     "stored_comparisons",
+    "stored_marks",
     "stored_reviews",
+    "stored_rubrics",
     "summaries_at",
     "tag",
     "trace_keys",

@@ -113,13 +113,14 @@ class Run(Convertible):
         return ordinal
 
     def put_grades(self, grades: Iterable[tuple[int, int, Grade]]) -> None:
-        """Keep grades given as (ordinal, sample, grade); other graders' grades of the same trace stay."""
+        """Keep grades given as (ordinal, sample, grade), and their parts; other graders' of the same trace stay."""
         ordinals = set[int]()
 
         def rows() -> Iterator[tuple[object, ...]]:
-            for ordinal, sample, one in grades:
+            for ordinal, sample, grade in grades:
                 ordinals.add(ordinal)
-                yield self.id, ordinal, sample, one.grader, one.verdict, one.found, one.why
+                for one in (grade, *grade.parts):
+                    yield self.id, ordinal, sample, one.grader, one.verdict, one.found, one.why
 
         with self.store.writing() as db:
             db.executemany(

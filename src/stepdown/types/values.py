@@ -238,12 +238,16 @@ def _in_and_out(usage: Usage | None) -> str:
 
 
 class Grade(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What a grader concluded: `found` is the answer it read in the text, `why` one line a person can check."""
+    """What a grader concluded: `found` is the answer it read in the text, `why` one line a person can check.
+
+    `parts` are the grades by single criteria that it was made of; the store keeps each under its own grader's name.
+    """
 
     verdict: Verdict
     found: str | None = None
     why: str = ""
     grader: str = ""
+    parts: tuple["Grade", ...] = ()
 
 
 class Chain(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -14,13 +14,15 @@ from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
 from stepdown.cli.judge_costs import Judging, refuse_unused
+from stepdown.cli.mark_lines import show_marks
 from stepdown.cli.options import CHOICE, Limit, OutputOptions
 from stepdown.cli.run_summaries import Paid
 from stepdown.cli.stored_runs import one_run
 from stepdown.cli.unused_options import given, refuse
 from stepdown.cli.work_options import Jobs, WorkOptions
+from stepdown.graders import PREFIX, judge_of, read_rubric, rubric_judge, rubric_name
 from stepdown.loops import run_loop
-from stepdown.measuring import JudgeBudget
+from stepdown.measuring import CorrectedMean, JudgeBudget, run_marks
 from stepdown.reports import disagreements
 from stepdown.runner import grade_by_workers, grade_run
 from stepdown.settings import BudgetSettings, EndpointSettings, ShardSettings
@@ -42,7 +44,10 @@ class GradeOptions:
     ----------
     grader
         Grade by this one and make it the run's current grader: `default`, `strict`, `lenient`, `numeric`, `choice`,
-        `text`, `expression` or `judge:MODEL`. Without it, strict, default and lenient are set side by side.
+        `text`, `expression`, `judge:MODEL`, or `rubric:FILE`, by whose criteria a model judges. Without it, strict,
+        default and lenient are set side by side.
+    judge
+        The model that judges by a rubric; otherwise the one that its file names.
     limit
         List at most this many disagreements (20; in JSON, all).
     jobs
@@ -50,6 +55,7 @@ class GradeOptions:
     """
 
     grader: Annotated[str | None, Parameter(name="--grader")] = None
+    judge: str | None = None
     limit: Limit = None
     jobs: Jobs = 1
 
@@ -87,6 +93,7 @@ class Graded(msgspec.Struct, frozen=True, kw_only=True):
     tokens: dict[Role, int]
     cost: float | None
     paid: Paid
+    criteria: tuple[CorrectedMean, ...] = ()
 
 
 @verb
@@ -108,7 +115,10 @@ def grade(
         A run: its name, its id or the beginning of it, or what stands for one (`@last`, `@TAG`, a data set).
     """
     part = shard.chosen
-    if not judge_in(options.grader):
+    if not (options.grader or "").startswith(PREFIX):
+        refuse(given(options, "judge"), "only a rubric takes a judge", "give --grader rubric:FILE or judge:MODEL")
+    asked = judge_in(options)
+    if not asked:
         refuse_unused(spend, endpoint, "--grader judge:MODEL", used="--on")
     else:
         refuse(given(options, "jobs"), "a judge's calls run at once", "leave it out, or give --concurrency")
@@ -117,12 +127,12 @@ def grade(
     with output.reopen() as store:
         found, players = one_run(store, run), Players(store, endpoint)
         graders = VIEWS if options.grader is None else (options.grader,)
-        judging = Judging(judge_in(options.grader), spend, found)
+        judging = Judging(asked, spend, found)
         with judging.budgeted() as budget:
             if options.jobs > 1 or (endpoint.on and not judging.judge):
                 _grade_by_workers(found, graders, WorkOptions(jobs=options.jobs, on=endpoint.on), shard=part)
             else:
-                run_loop(_grade(found, graders, players, budget, shard=part))
+                run_loop(_grade(found, graders, players, budget, shard=part, judge=options.judge or ""))
         names = [found.stored_grader(name) for name in graders] if options.grader is None else [found.grader]
         counts = tuple(count(found, name, part) for name in names)
         differing = differences(found, names, part) if len(names) > 1 else iter(())
@@ -131,12 +141,18 @@ def grade(
             show_json(graded(found, counts, tuple(islice(differing, options.limit)), judging))
         else:
             show_counts(found, counts, differing, options.limit or _SHOWN)
+            if rubric_name(found.grader):
+                show("")
+                show_marks(run_marks(found))
     return int(any(one.graded < min(one.total, traces) for one in counts))
 
 
-def judge_in(grader: str | None) -> str:
-    """Return the model string in a grader's name; nothing where no judge model is used."""
-    return grader.removeprefix("judge:") if grader and grader.startswith("judge:") else ""
+def judge_in(options: GradeOptions) -> str:
+    """Return the model string of the judge that is asked; nothing where none is. Raises `UsageError`."""
+    grader = options.grader or ""
+    if grader.startswith(PREFIX):
+        return options.judge or rubric_judge(read_rubric(grader.removeprefix(PREFIX)), grader)
+    return judge_of(grader)
 
 
 def graded(run: Run, counts: tuple[Count, ...], differing: tuple[Disagreement, ...], judging: Judging) -> Graded:
@@ -150,17 +166,18 @@ def graded(run: Run, counts: tuple[Count, ...], differing: tuple[Disagreement, .
         tokens=spent.tokens,
         cost=spent.cost,
         paid=spent.paid,
+        criteria=run_marks(run).means if rubric_name(run.grader) else (),
     )
 
 
 async def _grade(
-    run: Run, graders: tuple[str, ...], players: Players, budget: JudgeBudget, *, shard: Shard | None
+    run: Run, graders: tuple[str, ...], players: Players, budget: JudgeBudget, *, shard: Shard | None, judge: str
 ) -> None:
     """Grade by each; by `VIEWS` the run's current grader stays, or becomes the default one where it had none."""
     before = run.grader
     try:
         for name in graders:
-            await grade_run(run, players.grader(name, judging=budget), shard=shard)
+            await grade_run(run, players.grader(name, judging=budget, judge=judge), shard=shard)
     finally:
         await players.close()
     _keep_current(run, graders, before)

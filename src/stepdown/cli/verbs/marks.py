@@ -1,0 +1,113 @@
+"""`stepdown marks`: what people say of a run's solutions, and a judge's figures corrected by it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from stepdown.cli.console.terminal import say, show_json
+from stepdown.cli.mark_lines import show_marks
+from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
+from stepdown.cli.stored_runs import one_run
+from stepdown.cli.unused_options import given, refuse
+from stepdown.errors import UsageError
+from stepdown.graders import Rubric, read_rubric
+from stepdown.measuring import read_marks, rubric_behind, run_marks, write_marks
+from stepdown.runner import keep_rubric
+from stepdown.store import Run, put_marks
+from stepdown.text import counted
+
+
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True, kw_only=True)
+class MarksOptions:
+    """By which criteria, and where marks come from or go to.
+
+    Parameters
+    ----------
+    grader
+        Beside this grader's grades, such as `rubric:clear`; otherwise the run's current one's.
+    rubric
+        By the criteria of this file, also before a judge has graded by it.
+    to
+        Write solutions drawn at random as a task for people to this .csv or .jsonl file.
+    marks_from
+        Keep the marks of filled task files, or of any table with `problem`, `mark` and maybe `criterion`, `rater`.
+    limit
+        Draw this many solutions for the task.
+    seed
+        The seed of that draw.
+    force
+        Replace a task file that is there.
+    """
+
+    grader: Annotated[str, Parameter(show_default=False)] = ""
+    rubric: Path | None = None
+    to: Path | None = None
+    marks_from: Annotated[tuple[Path, ...], Parameter(name="--from", show_default=False)] = ()
+    limit: Limit = 50
+    seed: int = 0
+    force: Flag = False
+
+
+DEFAULTS, OUTPUT = MarksOptions(), OutputOptions()
+
+
+class WrittenMarks(msgspec.Struct, frozen=True):
+    """What `marks --to FILE --json` says."""
+
+    run: str
+    file: str
+    items: int
+
+
+def marks(run: str, /, *, options: MarksOptions = DEFAULTS, output: OutputOptions = OUTPUT) -> int:
+    """Say what people's marks make of a judge's.
+
+    Parameters
+    ----------
+    run
+        A run: its name, its id or the beginning of it, or what stands for one (`@last`, `@TAG`, a data set).
+    """
+    if options.grader and options.rubric:
+        raise UsageError("the marks are by one rubric", "give --grader NAME or --rubric FILE")
+    if options.to is None:
+        refuse(given(options, "limit", "seed", "force"), "no task is written", "give --to FILE, or leave it out")
+    elif options.marks_from:
+        raise UsageError("a task is written, or filled ones are read", "give --to FILE or --from FILE")
+    with output.reopen() if options.marks_from or options.rubric else output.read() as store:
+        found = one_run(store, run)
+        rubric = _rubric(found, options)
+        if options.to is not None:
+            return _write(found, options.to, rubric, options, as_json=output.json)
+        if options.marks_from:
+            read = read_marks(found, rubric, *options.marks_from)
+            put_marks(found, read)
+            say(f"kept {counted(len(read), 'mark')}")
+        result = run_marks(found, options.grader, rubric=rubric)
+        if output.json:
+            show_json(result.to_json())
+        else:
+            show_marks(result)
+    return 0
+
+
+def _rubric(run: Run, options: MarksOptions) -> Rubric | None:
+    if options.rubric is None:
+        return rubric_behind(run, run.stored_grader(options.grader) if options.grader else run.grader)
+    rubric = read_rubric(options.rubric)
+    keep_rubric(run, rubric)
+    return rubric
+
+
+def _write(run: Run, file: Path, rubric: Rubric | None, options: MarksOptions, *, as_json: bool) -> int:
+    items = write_marks(run, file, rubric, limit=options.limit, seed=options.seed, force=options.force)
+    if as_json:
+        show_json(WrittenMarks(run.id, str(file), items))
+    else:
+        say(
+            f"wrote {counted(items, 'solution')} to {file}; keep filled ones with `stepdown marks {run.id} --from FILE`"
+        )
+    return 0
