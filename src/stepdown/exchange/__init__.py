@@ -2,15 +2,18 @@
 
 from stepdown.exchange.corpus_exporters import TUNING_FORMATS, export_corpus
 from stepdown.exchange.corpus_importers import import_corpus
+from stepdown.exchange.other_verdicts import OtherVerdicts, other_verdicts
 from stepdown.exchange.run_exporters import FORMATS, as_exporter, export_run
 from stepdown.exchange.run_importers import import_traces
 
 __all__ = [
     "FORMATS",
     "TUNING_FORMATS",
+    "OtherVerdicts",
     "as_exporter",
     "export_corpus",
     "export_run",
     "import_corpus",
     "import_traces",
+    "other_verdicts",
 ]

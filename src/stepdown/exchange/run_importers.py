@@ -1,7 +1,7 @@
 """Files into runs: checked whole, then written in one transaction, so that a bad file leaves nothing behind."""
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -9,44 +9,61 @@ from pathlib import Path
 import msgspec
 
 from stepdown.errors import BadRow, UsageError
-from stepdown.exchange import jsonl_runs, trace_of_thought_csv
+from stepdown.exchange import jsonl_runs, lm_eval_samples, trace_of_thought_csv
+from stepdown.exchange.imported import ForeignLog, ImportedTrace
 from stepdown.exchange.source import digest_of
 from stepdown.models import Prices
+from stepdown.problems import Fingerprint
 from stepdown.runner import grade, open_store
-from stepdown.store import Annotation, DecidedReview, Run, Store, annotate, put_review
+from stepdown.store import Annotation, Run, Store, annotate, put_review
 from stepdown.tabular import decoded_lines
-from stepdown.types import Grade, Settings, Trace
+from stepdown.types import Settings
 
-_FORMS = "give a traces CSV of the authors, or a .jsonl that `stepdown export --to jsonl` wrote"
-
-
-class ImportedTrace(msgspec.Struct, frozen=True):
-    """One trace of a file at its place in the run, with the grades it gives, of which `grader` made the current one.
-
-    `extra` is what the file says beyond the trace; `remarks`, `edits` and `review` are what people added.
-    """
-
-    ordinal: int
-    trace: Trace
-    grader: str = ""
-    grades: tuple[Grade, ...] = ()
-    extra: bytes | None = None
-    remarks: tuple[Annotation, ...] = ()
-    edits: tuple[jsonl_runs.EditLine, ...] = ()
-    review: DecidedReview | None = None
+_FORMS = (
+    "give a traces CSV of the authors, a .jsonl that `stepdown export --to jsonl` wrote, or samples that lm_eval logged"
+)
+_FIRST = 1 << 26  # bytes of a first line that are looked at
 
 
 def import_traces(path: str | Path, *, store: Store | None = None) -> Run:
-    """Return the run a file tells of: the authors' traces CSV, or a run exported as jsonl.
+    """Return the run a file tells of: the authors' traces CSV, a run exported as jsonl, samples of lm_eval.
 
     A file that was imported before gives the same run again, whatever its name is now. Traces the file does not
-    grade are graded by the default grader. Raises `UsageError` for a file that is none of these and `BadRow` for the
-    first bad row of one that is; then nothing is written.
+    grade, and those of other harnesses, are graded by the default grader; the verdicts of theirs are kept beside.
+    Raises `UsageError` for a file that is none of these and `BadRow` for the first bad row of one that is; then
+    nothing is written.
     """
     path, store = _find(path), store or open_store()
     origin = f"{path.name}:{digest_of(path)}"
-    run = _earlier(store, origin) or (_import_lines if _is_jsonl(path) else _import_authors)(path, origin, store)
+    run = _earlier(store, origin) or _import(path, origin, store)
     return run if run.grader else grade(run)
+
+
+def _import(path: Path, origin: str, store: Store) -> Run:
+    read = _foreign_reader(path)
+    if read is not None:
+        return _import_log(read(path), origin, store)
+    return (_import_lines if _is_jsonl(path) else _import_authors)(path, origin, store)
+
+
+def _foreign_reader(path: Path) -> Callable[[Path], ForeignLog] | None:
+    """Return the reader of another harness's log, None for a file of ours or of the authors'."""
+    with path.open("rb") as file:
+        start = file.readline(_FIRST)
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        if lm_eval_samples.fits(msgspec.json.decode(start, type=dict[str, msgspec.Raw])):
+            return lm_eval_samples.read
+    return None
+
+
+def _import_log(log: ForeignLog, origin: str, store: Store) -> Run:
+    fingerprint, count, last = Fingerprint(), 0, -1
+    for item in log.traces():
+        if item.ordinal != last:
+            fingerprint.add(item.trace.problem)
+            count, last = count + 1, item.ordinal
+    settings = msgspec.structs.replace(log.settings, problems=fingerprint.digits, count=count, origin=origin)
+    return _write(store, settings, log.traces())
 
 
 def _find(path: str | Path) -> Path:

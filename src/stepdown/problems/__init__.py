@@ -3,7 +3,7 @@
 from stepdown.problems import gsm8k, hendrycks_math
 from stepdown.problems.benchmarks import Dataset
 from stepdown.problems.choices import gold_letter, read_choices, split_inline
-from stepdown.problems.files import Columns
+from stepdown.problems.files import Columns, read_problem
 from stepdown.problems.golds import plain_number
 from stepdown.problems.loading import (
     Fingerprint,
@@ -37,6 +37,7 @@ __all__ = [
     "perturb",
     "plain_number",
     "read_choices",
+    "read_problem",
     "split_inline",
     "write_perturbed",
 ]

@@ -14,7 +14,7 @@ from stepdown.cli.options import CHOICE, Buckets, Flag, OutputOptions
 from stepdown.cli.unused_options import command_mark, given, refuse
 from stepdown.cli.work_options import WorkOptions
 from stepdown.errors import UsageError
-from stepdown.exchange import import_corpus, import_traces
+from stepdown.exchange import OtherVerdicts, import_corpus, import_traces, other_verdicts
 from stepdown.object_stores import address_of
 from stepdown.store import Run, note_command
 from stepdown.text import counted, percent
@@ -29,6 +29,7 @@ class Imported(msgspec.Struct, frozen=True):
     run: str
     file: str
     rows: int
+    graders: tuple[OtherVerdicts, ...] = ()
 
 
 @Parameter(name="*", group=CHOICE)
@@ -63,7 +64,7 @@ CORPUS = CorpusOptions()
 def imports(
     *files: Path, options: CorpusOptions = CORPUS, work: WorkOptions = WORK, output: OutputOptions = OUTPUT
 ) -> int:
-    """Read trace files into runs, or with --out a file of chains into a corpus.
+    """Read trace files and logs of other harnesses into runs, or with --out a file of chains into a corpus.
 
     Parameters
     ----------
@@ -91,7 +92,7 @@ def imports(
             note_command([run], command_mark())
             keep_audits(output.store_path, [run.id], progress=telling("leaks and faults", "traces"))
             if output.json:
-                show_json(Imported(run.id, str(file), len(run)))
+                show_json(Imported(run.id, str(file), len(run), tuple(other_verdicts(run))))
             else:
                 show_imported(run, file)
     return 0
@@ -121,6 +122,9 @@ def show_imported(run: Run, file: Path) -> None:
     show(f"{run.id}  {file.name}: {summary.total} traces of {settings.method} on {settings.dataset}, student "
          f"{settings.student}, plans by {settings.teacher or 'nobody'}; {summary.right} of {summary.graded} right, "
          f"{share} % ({run.grader})")  # fmt: skip
+    for one in other_verdicts(run):
+        apart = f"`stepdown report {run.id} --grader {one.grader}` reports by it" if one.differing else "as by ours"
+        show(f"  {one.grader}: {one.right} of {one.graded} right, another verdict on {one.differing}; {apart}")
     if summary.graded < summary.total:
         ungraded = counted(summary.total - summary.graded, "trace")
         say(f"ungraded: {ungraded}; `stepdown traces {run.id} --where ungraded` says why")
