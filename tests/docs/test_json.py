@@ -12,6 +12,7 @@ import pytest
 from places import ROOT
 from stepdown.cli import main
 from stepdown.cli.verbs.batches import BatchRow
+from stepdown.cli.verbs.taste import TasteFindings
 from stepdown.measuring import Calibration, PlanValues, SuitabilityTable
 from stepdown.store import Removed
 from stepdown.store.merging import MergeResult
@@ -77,6 +78,7 @@ EARLIER = [("corpus", "sample"), ("train", "train"), ("solved again", "plans"), 
 PRINTED: dict[str, type[msgspec.Struct]] = {
     "calibrate": Calibration,
     "study": StudyFindings,
+    "taste": TasteFindings,
     "teachers": SuitabilityTable,
     "plan values": PlanValues,
     "store merge": MergeResult,

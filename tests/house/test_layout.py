@@ -34,7 +34,7 @@ FLOORS = {
     **dict.fromkeys(("models", "problems", "graders", "stats", "store", "completion"), 1),
     **dict.fromkeys(("runner", "corpus"), 2),
     **dict.fromkeys(("audits", "exchange", "measuring", "publishing"), 3),
-    **dict.fromkeys(("reports", "training", "tour"), 4),
+    **dict.fromkeys(("reports", "tasting", "training", "tour"), 4),
     **dict.fromkeys(("cli", "web"), 5),
 }
 DOORLESS = {"__init__", "__main__", "py"}

@@ -84,6 +84,10 @@ VERBS = {
     "plan-values": """What each plan was worth to a student: right answers with it minus right answers without it.
 
     Takes runs with several plans a problem and one without; writes what helped, and pairs of better and worse.""",
+    "taste": """What a corpus would teach, from 100 of its chains: the expected gain at full size, with an interval.
+
+    Trains small students on nested parts and draws the learning curve on; says what is odd about the chains, and what
+    the same money buys elsewhere. What is trained or answered already is not done again.""",
     "train": """Train a small student on a corpus; dev problems choose the checkpoint.
 
     A training that was killed goes on where it stopped with the same command.""",
@@ -144,6 +148,7 @@ _MANY = {
     "chains": "CORPUS [FILTER...]",
     "teachers": "CORPUS...",
     "plan-values": "RUN...",
+    "taste": "CORPUS...",
     "help": "[VERB]",
     "init": "[FILE]",
     "sample": "[DATASET]",

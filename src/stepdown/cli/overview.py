@@ -77,6 +77,9 @@ GROUPS = {
             "which plans helped a student, to learn planning from",
             "stepdown plan-values RUN --without OTHER --out plans",
         ),
+        "taste": VerbEntry(
+            "what a corpus would teach, from 100 of its chains", "stepdown taste chains --base smollm2-135m --size 5000"
+        ),
         "train": VerbEntry("a student from a corpus", "stepdown train kept --base smollm2-135m --out students/smol"),
         "study": VerbEntry(
             "train and test a grid of students",

@@ -10,6 +10,7 @@ from stepdown.stats.guarantees import (
     observations_needed,
     upper_bound,
 )
+from stepdown.stats.learning_curves import CurveTrial, LearningCurve, learning_curves
 from stepdown.stats.nested import Outcomes, VariancePart, VarianceSplit, variance_split
 from stepdown.stats.noise import PairedNoise, paired_noise
 from stepdown.stats.pairs import (
@@ -31,8 +32,10 @@ from stepdown.stats.shares import Interval, binomial_test, clustered_interval, c
 
 __all__ = [
     "Agreement",
+    "CurveTrial",
     "Difference",
     "Interval",
+    "LearningCurve",
     "MarkSums",
     "Outcomes",
     "PairedNoise",
@@ -52,6 +55,7 @@ __all__ = [
     "gain_interval",
     "holm",
     "independent_interval",
+    "learning_curves",
     "majority_at",
     "mcnemar_exact",
     "mcnemar_power",

@@ -14,27 +14,24 @@ from stepdown.cli.console.interrupts import end_with_stdin
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.from_settings import verb
-from stepdown.cli.grid import Players, tasks_of
 from stepdown.cli.options import CHOICE, OutputOptions
 from stepdown.cli.problem_choice import load_chosen
-from stepdown.cli.session import Session
+from stepdown.cli.student_tests import runs_of, solve, untrained
 from stepdown.cli.study_file import cited_study
 from stepdown.cli.verbs.train import TRAINING, TrainingOptions, following
 from stepdown.cli.work_options import WorkOptions
 from stepdown.corpus import Corpus
 from stepdown.errors import UsageError
-from stepdown.models.weights import CATALOGUE, read_card
+from stepdown.models.weights import read_card
 from stepdown.problems import Problems
 from stepdown.settings import (
-    BudgetSettings,
-    EndpointSettings,
     GridSettings,
     ProblemSettings,
     RunSampling,
     StudySampling,
     chosen,
 )
-from stepdown.store import Run, RunLabels, Store
+from stepdown.store import Run, Store
 from stepdown.text import between, chance, percent, points
 from stepdown.training import (
     TESTED,
@@ -175,15 +172,15 @@ def study(
     named = f"{options.test}={problems.data}" if problems.data else options.test
     for corpus in grid.corpora():
         check_apart(corpus, test, settings, named=named)
-    base = _model_string(options.base) if options.before else ""
+    base = untrained(options.base, needed="--before") if options.before else ""
     with output.open() as store, work.open(whole=True) as pool:
         before = list(_before(base, test, sampling, store)) if base else []
         runs: dict[Cell, list[Run]] = {cell: [] for cell in cells}
         total = len(cells) * grid.seeds
         for number, (cell, folder) in enumerate(_trained(grid, options.base, settings, pool, on=work.on), 1):
             grid_options = GridSettings(method=(cell.method,), student=(str(folder),), samples=solving.samples)
-            session = _solve(test, grid_options, sampling, store)
-            runs[cell] += _runs(session)
+            session = solve(test, grid_options, sampling, store)
+            runs[cell] += runs_of(session)
             add_score_to_card(folder, runs[cell][-1])
             # After each student that was asked now, so that a study that is stopped leaves the table of what it has.
             if number == total or any(result.calls for result in session.results):
@@ -267,36 +264,10 @@ def _score(grid: StudyGrid, cell: Cell, runs: list[Run]) -> CellScore:
     return msgspec.structs.replace(cell_score(cell, runs), steps=steps, tokens=tokens)
 
 
-def _solve(test: Problems, grid: GridSettings, sampling: RunSampling, store: Store) -> Session:
-    """Run the test problems; the models are closed after, so that students take memory one at a time."""
-    players = Players(store, EndpointSettings())
-    labels = RunLabels(studies=cited_study())
-    session = Session(tasks_of(test, grid, sampling, players), players, BudgetSettings(), labels=labels)
-    session.work()
-    if session.stopped is not None:
-        raise session.stopped
-    return session
-
-
-def _runs(session: Session) -> list[Run]:
-    return [session.store.run(result.run) for result in session.results]
-
-
-def _model_string(base: str) -> str:
-    """Return the model string of an untrained base. Raises `UsageError` for one that only the hub has."""
-    if base.startswith("embedded/") or Path(base).exists():
-        return base
-    if any(one.name == base for one in CATALOGUE):
-        return f"embedded/{base}"
-    raise UsageError(
-        f"`--before` cannot test `{base}`: there is no such file or folder", "download it and give the folder's path"
-    )
-
-
 def _before(base: str, test: Problems, sampling: RunSampling, store: Store) -> Iterator[CellScore]:
     """Test the base as it is: asked plainly step by step, and after demonstrations, as the paper did."""
     methods = ("chain-of-thought", "few-shot")
-    runs = _runs(_solve(test, GridSettings(method=methods, student=(base,)), sampling, store))
+    runs = runs_of(solve(test, GridSettings(method=methods, student=(base,)), sampling, store))
     for method, run in zip(methods, runs, strict=True):
         yield cell_score(Cell(0, "", method), [run], name=f"before, {method}")
 

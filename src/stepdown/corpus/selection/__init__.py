@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from stepdown.corpus.card import Content
-from stepdown.corpus.selection.bounds import complete, max_tokens, max_words
+from stepdown.corpus.selection.bounds import complete, max_tokens, max_words, tokens
 from stepdown.corpus.selection.contamination import decontaminate
 from stepdown.corpus.selection.draws import per_problem
 from stepdown.corpus.selection.duplicates import distinct
@@ -36,6 +36,7 @@ __all__ = [
     "load_filter",
     "reads_elsewhere",
     "table_of",
+    "tokens",
 ]
 
 

@@ -30,6 +30,7 @@ from stepdown.corpus import (
 )
 from stepdown.corpus.selection import FILTERS, Filter, load_filter, reads_elsewhere
 from stepdown.errors import StepdownError, UnknownName, UsageError
+from stepdown.tasting import Taste, read_taste, taste_folder
 from stepdown.text import figures
 from stepdown.types import Chain
 from stepdown.web.pages import page, state_of, templates, wrong
@@ -128,6 +129,7 @@ async def show_corpus(request: Request) -> Response:
         return RedirectResponse(query.address(shown_problem.found[0][0]), status_code=303)
     values = {
         "card": card,
+        "taste": _taste(_path(request), card),
         "seen": shown_problem,
         "asked": query,
         "known": FILTERS,
@@ -135,6 +137,15 @@ async def show_corpus(request: Request) -> Response:
         "errors": shown_problem.errors,
     }
     return page(request, "corpus.html", status=400 if shown_problem.errors else 200, figures=figures, **values)
+
+
+def _taste(folder: Path, card: Card) -> Taste | None:
+    """Return what `stepdown taste` found of this corpus, None where it lies elsewhere, is broken, or is another's."""
+    try:
+        taste = read_taste(taste_folder(folder))
+    except StepdownError:
+        return None
+    return taste if taste is not None and taste.expected and taste.fingerprint == card.fingerprint else None
 
 
 def _path(request: Request) -> Path:
