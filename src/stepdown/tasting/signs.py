@@ -29,7 +29,7 @@ _SUMMARY = re.compile(
     re.IGNORECASE,
 )
 # Characters that are not seen: of no width, and tags; marks of direction are left to languages that need them.
-_UNSEEN = re.compile("[\u200b\u2060-\u2064\ufeff\u00ad\U000e0000-\U000e007f]")
+_INVISIBLE = re.compile("[\u200b\u2060-\u2064\ufeff\u00ad\U000e0000-\U000e007f]")
 _MIXED = re.compile(r"[A-Za-z][\u0370-\u03ff\u0400-\u04ff][A-Za-z]")
 _NUMBER = r"-?\d[\d,]*(?:\.\d+)?"
 # `3 + 4 = 7` alone: no part of a longer calculation, of a formula or of a percentage.
@@ -132,7 +132,7 @@ def looks_summarised(chain: Chain) -> bool:
 
 def looks_rewritten(chain: Chain) -> bool:
     """Tell whether a chain looks changed after it was thought: a heuristic."""
-    if _UNSEEN.search(chain.text) or _MIXED.search(chain.text):
+    if _INVISIBLE.search(chain.text) or _MIXED.search(chain.text):
         return True
     return chain.grade.verdict == "right" and any(map(_fails, _SUM.finditer(chain.text)))
 
