@@ -99,7 +99,8 @@ def learn(out: Path, options: argparse.Namespace) -> None:
                 "taste", str(out / name), "--base", str(base), "--size", str(options.size), "--chains", str(chains),
                 "--points", str(points), "--target", target, "--passes", "1", "--learning-rate", "1e-3",
                 "--dev-count", str(options.dev), "--losses", "16", "--max-tokens", "72", "--allow", "unparseable",
-                "--allow", "cut", "--allow", "one-class", "--out", str(out / f"{name}-{way}"), "--store", str(out / "stepdown.sqlite"),
+                "--allow", "cut", "--allow", "one-class", "--out", str(out / f"{name}-{way}"),
+                "--store", str(out / "stepdown.sqlite"),
             )  # fmt: skip
         took = monotonic() - began
         print_row({"learned": name, "seconds": round(took)}, as_json=options.json)
