@@ -51,7 +51,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "/new": ("/new",),
     "/jobs": ("/jobs",),
     "/jobs/{job}": ("/jobs/1",),
-    "/login": ("/login",),
+    "/login": (),  # leads to the first page where no token is asked for
 }
 # What is a part of a page, a picture, a file, or leads elsewhere.
 PARTS = frozenset({

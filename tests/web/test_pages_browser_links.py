@@ -101,19 +101,17 @@ def test_every_link_leads_somewhere_whatever_an_id_holds(place: tuple[str, str],
             assert sum(f"/runs/{place[1]}/{room}/" in one for one in found["seen"]) >= len(IDS)
 
 
-@pytest.mark.parametrize("name", ["..", "50%"])
-def test_what_is_said_of_a_trace_leads_back_to_the_same_list(
-    place: tuple[str, str], browser: Browser, name: str
-) -> None:
+def test_what_is_said_of_a_trace_leads_back_to_the_same_list(place: tuple[str, str], browser: Browser) -> None:
     with watched(browser, place[0]) as seen:
-        trace_at(seen.page, *place, name)
-        before = seen.page.url
-        assert "where=wrong" in before
-        seen.page.locator("#remarks summary").click()
-        seen.page.get_by_label("On the plan (delegation)").fill(f"about {name}")
-        seen.page.get_by_role("button", name="Keep the remarks").click()
-        expect(seen.page.locator("#remarks")).to_contain_text(f"about {name}")
-        assert seen.page.url == before
+        for name in ("..", "50%"):
+            trace_at(seen.page, *place, name)
+            before = seen.page.url
+            assert "where=wrong" in before
+            seen.page.locator("#remarks summary").click()
+            seen.page.get_by_label("On the plan (delegation)").fill(f"about {name}")
+            seen.page.get_by_role("button", name="Keep the remarks").click()
+            expect(seen.page.locator("#remarks")).to_contain_text(f"about {name}")
+            assert seen.page.url == before
 
 
 def test_formulas_between_begin_and_end_are_drawn_and_what_cannot_be_is_text(
@@ -128,10 +126,9 @@ def test_formulas_between_begin_and_end_are_drawn_and_what_cannot_be_is_text(
         assert page.locator(".katex-error").count() == 0 and seen.complaints == []
 
 
-@pytest.mark.parametrize("room", ["traces", "plans", "queue"])
-def test_a_keyboard_reaches_whatever_scrolls(place: tuple[str, str], browser: Browser, room: str) -> None:
+def test_a_keyboard_reaches_whatever_scrolls(place: tuple[str, str], browser: Browser) -> None:
     with watched(browser, place[0], width=360) as seen:
-        page = seen.open(f"/runs/{place[1]}/{room}{'?at=math' if room == 'queue' else '/math'}")
-        page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")
-        assert violations(page) == []
-        assert seen.sideways == 0
+        for where in ("traces/math", "plans/math", "queue?at=math"):
+            page = seen.open(f"/runs/{place[1]}/{where}")
+            page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")
+            assert (violations(page), seen.sideways) == ([], 0), where

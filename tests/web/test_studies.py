@@ -17,6 +17,7 @@ from stepdown.training import StudyFindings
 from stepdown.training.studies import CellScore
 from stepdown.training.study_tables import write_study
 from stepdown.types import Chain, Grade
+from stepdown.web.config import Config, DataSource
 from stepdown.web.jobs.study_form import FIELDS, read_study
 from stepdown.web.state import Places, State
 
@@ -100,6 +101,25 @@ def test_a_form_with_mistakes_comes_back_with_what_was_typed(desk: str) -> None:
     answer = post(f"{desk}/studies", FORM | {"name": '"><script>', "steps": "none"})
     assert answer.status == 400 and "2 of the fields below" in answer.text
     assert 'value="none"' in answer.text and "<script>" not in answer.text.partition("<main")[2]
+
+
+def test_bases_and_data_sets_of_the_configuration_are_taken_and_no_other_path() -> None:
+    config = Config(bases=("models/small",), datasets={"mine": DataSource(dataset="gsm8k", data="mine.jsonl")})
+    asked = FORM | {"base": "models/small", "test": "mine"}
+    found = read_study(asked, {"chains": Path()}, config).settings
+    assert found is not None
+    assert found.options[:3] == ["--base=models/small", "--test=gsm8k", "--data=mine.jsonl"]
+    assert read_study(asked, {"chains": Path()}).errors.keys() == {"base", "test"}
+
+
+def test_a_student_that_a_page_has_trained_can_be_run_from_a_page(desk: str, students: Path) -> None:
+    folder = students / "second" / "chain-n1-random" / "seed-0"
+    form = {"dataset": "wordsums", "method": "direct", "student": str(folder), "limit": "none"}
+    assert "once student, limit are filled in" in unescape(post(f"{desk}/new/estimate", form).text)
+    folder.mkdir()
+    (folder / "card.json").write_text("{}")
+    assert "once limit is filled in" in unescape(post(f"{desk}/new/estimate", form).text)
+    assert f'value="{folder}"' in get(f"{desk}/new").text
 
 
 @pytest.mark.parametrize("name", ["..", "none", "%2e%2e%2fchains"])

@@ -59,12 +59,14 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Models by the name clients ask for, data sets by the name pages show, paths of students a page may run.
 
-    `origins` are the sites whose pages may ask the endpoint from a browser.
+    `bases` are the models a page may train students from besides the embedded ones, folders and `.gguf` files among
+    them; `origins` are the sites whose pages may ask the endpoint from a browser.
     """
 
     models: dict[str, Served] = {}
     datasets: dict[str, DataSource] = {}
     students: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
 
 

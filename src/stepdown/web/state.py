@@ -146,6 +146,12 @@ class State:
             self._opened.append(store)
         return store
 
+    @property
+    def offered(self) -> Config:
+        """What the configuration names, and the students that studies of the pages have trained."""
+        trained = tuple(str(card.parent) for card in sorted(self.places.students.glob("*/*/seed-*/card.json")))
+        return msgspec.structs.replace(self.config, students=(*self.config.students, *trained))
+
     def load(self, name: str) -> Model:
         """Return the model of a model string, loaded once.
 

@@ -10,6 +10,7 @@ from stepdown.corpus.selection import load_filter, reads_elsewhere
 from stepdown.errors import StepdownError, UnknownName, UsageError
 from stepdown.models.weights import CATALOGUE
 from stepdown.problems import datasets
+from stepdown.web.config import Config, DataSource
 
 FIELDS: Mapping[str, str] = {
     "corpus": "", "base": "smollm2-135m", "test": "wordsums", "limit": "50", "chains": "1 5", "keep": "right",
@@ -28,7 +29,7 @@ class StudySettings(msgspec.Struct, frozen=True, kw_only=True):
     corpus: str
     name: str
     base: str
-    test: str
+    test: DataSource
     limit: int
     chains: tuple[int, ...]
     keep: tuple[str, ...]
@@ -41,7 +42,8 @@ class StudySettings(msgspec.Struct, frozen=True, kw_only=True):
         """The words of the command that say so, but for its folders."""
         listed = [f"--{name}={value}" for name in ("chains", "keep", "targets") for value in getattr(self, name)]
         counts = [f"--{name}={getattr(self, name)}" for name in ("limit", "steps", "seeds")]
-        return [f"--base={self.base}", f"--test={self.test}", *listed, *counts]
+        file = [f"--{name}={text}" for name in ("data", "split") if (text := getattr(self.test, name))]
+        return [f"--base={self.base}", f"--test={self.test.dataset}", *file, *listed, *counts]
 
 
 class ReadStudy(msgspec.Struct, frozen=True):
@@ -51,23 +53,25 @@ class ReadStudy(msgspec.Struct, frozen=True):
     errors: dict[str, StepdownError] = {}
 
 
-def bases() -> tuple[str, ...]:
-    """Return what a student may begin as: the models that need no hub."""
-    return tuple(one.name for one in CATALOGUE if one.name in {"smollm2-135m", "qwen2.5-coder-0.5b"})
+def bases(config: Config) -> tuple[str, ...]:
+    """Return what a student may begin as: the models that need no hub, and those that the configuration lists."""
+    return (*(one.name for one in CATALOGUE if one.name in {"smollm2-135m", "qwen2.5-coder-0.5b"}), *config.bases)
 
 
-def tests() -> tuple[str, ...]:
-    """Return the data sets that students may be tested on."""
-    return tuple(about.name for about in datasets())
+def tests(config: Config) -> dict[str, DataSource]:
+    """Return the data sets that students may be tested on by the names that the form shows."""
+    return {about.name: DataSource(dataset=about.name) for about in datasets()} | config.datasets
 
 
-def read_study(given: Mapping[str, str], corpora: Mapping[str, Any]) -> ReadStudy:
+def read_study(given: Mapping[str, str], corpora: Mapping[str, Any], config: Config | None = None) -> ReadStudy:
     """Return the study that a form asks for; collects one error per invalid field."""
+    known = config or Config()
+    tested = tests(known)
     texts = {name: given.get(name, usual).strip()[:500] for name, usual in FIELDS.items()}
     readers: dict[str, Callable[[str], object]] = {
         "corpus": lambda text: _one_of("corpus", text, corpora),
-        "base": lambda text: _one_of("base", text, bases()),
-        "test": lambda text: _one_of("data set", text, tests()),
+        "base": lambda text: _one_of("base", text, bases(known)),
+        "test": lambda text: tested[_one_of("data set", text, tested)],
         "targets": lambda text: tuple(_one_of("target", text, TARGETS).split()),
         "chains": _chains,
         "keep": _filters,

@@ -41,7 +41,7 @@ async def new(request: Request) -> Response:
     """Show the form; the address may fill some of it in, field by field or by a run that it is to be `like`."""
     state, fields = state_of(request), [(name, text[:_LONGEST]) for name, text in request.query_params.multi_items()]
     if like := request.query_params.get("like", ""):
-        fields = await state.read(lambda store: fields_like(store.run(like).settings, offers(store, state.config)))
+        fields = await state.read(lambda store: fields_like(store.run(like).settings, offers(store, state.offered)))
     return await _form(request, fields or [("method", "trace-of-thought")], ReadForm())
 
 
@@ -49,7 +49,7 @@ async def estimate(request: Request) -> Response:
     """Answer with what the runs of a form would take, while it is filled in; or with what is wrong with it yet."""
     state = state_of(request)
     fields = await fields_of(request)
-    offered = await state.read(lambda store: offers(store, state.config))
+    offered = await state.read(lambda store: offers(store, state.offered))
     form = read_form(fields, offered)
     costings, refused = list[Costing](), ""
     if form.settings is not None:
@@ -64,7 +64,7 @@ async def start(request: Request) -> Response:
     """Start the run that a form describes and lead to its page, or show what it would take."""
     state = state_of(request)
     fields = await fields_of(request)
-    offered = await state.read(lambda store: offers(store, state.config))
+    offered = await state.read(lambda store: offers(store, state.offered))
     form = read_form(fields, offered)
     if form.settings is None:
         return await _form(request, fields, form, status=400)
@@ -94,7 +94,7 @@ async def _form(
         request,
         "new.html",
         status=status,
-        offered=await state.read(lambda store: offers(store, state.config)),
+        offered=await state.read(lambda store: offers(store, state.offered)),
         values={**DEFAULTS, **{name: text[:_LONGEST] for name, text in fields if name in DEFAULTS}},
         many={name: (*values, *[""] * (_LEAST[name] - len(values)))[:MOST] for name, values in some.items()},
         settings=FORM,

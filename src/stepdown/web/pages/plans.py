@@ -84,7 +84,7 @@ async def _plan_page(state: State, name: str, problem: str) -> dict[str, Any]:
         return editing(subject) | {
             "lineage": lineage(subject),
             "remarks": annotations_by_trace(subject.run).get((problem, 0), []),
-            "students": offers(store, state.config).models,
+            "students": offers(store, state.offered).models,
             "copies": copies_of(subject.run, subject.trace_key),
             "copied_from": copied_from(subject.run, subject.trace_key),
         }
@@ -175,7 +175,9 @@ def _start(request: Request, subject: Subject, form: Mapping[str, str]) -> Solve
     state = state_of(request)
     plan = edited(subject, form, person=state.person)
     try:
-        student = state.load(check_model(form.get("student", "").strip() or subject.run.settings.student, state.config))
+        student = state.load(
+            check_model(form.get("student", "").strip() or subject.run.settings.student, state.offered)
+        )
     except UsageError as error:
         raise FieldError("student", error) from error
     problem = subject.trace.problem.id

@@ -121,7 +121,7 @@ def _work(run: Run, problem: str, asked: Mapping[str, str], *, student: str, sta
     text = found_in(trace.problem, trace.solution, grade) if trace.solution else excerpt(trace.error or "")
     others = other_plans(run, problem, trace.plan, runs_beside(run))
     values |= {"side": before, "before": before, "after": after, "others": others[:SHOWN], "shown_solution": text}
-    values |= {"students": offers(run.store, state.config).models, "begun_from": _begun_from(others, asked)}
+    values |= {"students": offers(run.store, state.offered).models, "begun_from": _begun_from(others, asked)}
     if not before or not after:
         return values
     return values | {"changes": changes(before.steps, after.steps), "words": words_of(before, after)}

@@ -106,7 +106,7 @@ async def show_studies(request: Request) -> Response:
 async def start(request: Request) -> Response:
     """Start the study that a form describes and lead to its page, or say what is wrong with it."""
     state, given = state_of(request), await form_of(request)
-    form = read_study(given, state.corpora)
+    form = read_study(given, state.corpora, state.config)
     if form.settings is None:
         return _form(request, given, form, status=400)
     try:
@@ -122,7 +122,8 @@ def _form(
     state = state_of(request)
     return page(
         request, "studies.html", status=status, studies=list_studies(state), values={**FIELDS, **given},
-        errors=form.errors, refused=refused, bases=bases(), tests=tests(), targets=TARGETS, figures=figures,
+        errors=form.errors, refused=refused, bases=bases(state.config), tests=tests(state.config), targets=TARGETS,
+        figures=figures,
     )  # fmt: skip
 
 
