@@ -90,7 +90,7 @@ def main() -> None:
     found += rows("merging.py")
     found += rows("ray_kills.py", "--quick") + rows("ray_study.py")
     found += rows("large.py")
-    found += rows("guarantees.py") + rows("until_decided.py")
+    found += rows("guarantees.py") + rows("drift.py") + rows("until_decided.py")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with (HERE / "results.jsonl").open("a") as kept:
         for row in found:

@@ -121,6 +121,13 @@ def test_the_lines_to_paste_are_a_served_cascade(store: Store) -> None:
     lines = calibrate(*two_runs(store, 20), Goal(accuracy=0.6)).to_toml("my own")
     served = msgspec.convert(tomllib.loads(lines), Config).models["my own"]
     assert (served.planner, served.teacher, served.votes, served.threshold) == ("openai/small", "openai/large", 4, 0.5)
+    assert (served.handed_on, served.calibrated_on) == (20, 80)
+
+
+def test_problems_held_out_count_towards_what_is_handed_on(store: Store) -> None:
+    found = calibrate(*two_runs(store, 30), Goal(accuracy=0.5), holdout=0.5)
+    assert found.held and found.chosen and found.chosen.threshold == 0.5
+    assert (found.handed_on, found.calibrated_on) == (30, 120)
 
 
 def test_the_verb_prints_the_table_and_the_lines(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

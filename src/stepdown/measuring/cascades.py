@@ -45,6 +45,20 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
     refusal: str = ""
 
+    @property
+    def handed_on(self) -> int:
+        """How many problems the chosen threshold handed on, of those it was chosen and those it was checked on."""
+        return sum(round(row.escalated * row.total) for row in self._tried)
+
+    @property
+    def calibrated_on(self) -> int:
+        """How many problems it was chosen and checked on."""
+        return sum(row.total for row in self._tried)
+
+    @property
+    def _tried(self) -> list[Threshold]:
+        return [row for row in (self.chosen, self.held) if row is not None]
+
     def to_toml(self, name: str = "cascade") -> str:
         """Return the lines of `stepdown.toml` that serve the chosen cascade; "" where none was chosen."""
         if self.chosen is None:
@@ -54,6 +68,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         lines = [f"[models.{key}]", f'method = "{self.settings.method}"']
         lines += [f"{field} = {msgspec.json.encode(value).decode()}" for field, value in texts.items()]
         lines += [f"votes = {self.votes}", f"threshold = {self.chosen.threshold:g}"]
+        lines += [f"handed_on = {self.handed_on}", f"calibrated_on = {self.calibrated_on}"]
         lines += [f'kind = "{self.kind}"', f"temperature = {self.settings.sampling.temperature:g}"]
         lines += [f"max_tokens = {self.settings.sampling.max_tokens}"]
         lines += [f"teacher_max_tokens = {self.settings.teacher_sampling.max_tokens}"]

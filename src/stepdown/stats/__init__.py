@@ -2,6 +2,7 @@
 
 from stepdown.stats.agreement import Agreement, agreement, nominal, squared
 from stepdown.stats.crossed_precision import crossed_half_width
+from stepdown.stats.drift import drift, vouched_interval
 from stepdown.stats.frontier import frontier
 from stepdown.stats.guarantees import (
     binomial_below,
@@ -50,6 +51,7 @@ __all__ = [
     "crossed_difference",
     "crossed_half_width",
     "crossed_interval",
+    "drift",
     "fixed_sequence",
     "frontier",
     "gain_interval",
@@ -75,5 +77,6 @@ __all__ = [
     "squared",
     "upper_bound",
     "variance_split",
+    "vouched_interval",
     "wilson",
 ]

@@ -20,6 +20,7 @@ from stepdown.store.extracts import extract_runs
 from stepdown.store.filesystem import network_of
 from stepdown.store.followed_steps import keep_letters, kept_letters
 from stepdown.store.grade_blocks import VERDICTS, GradeBlock, answers_of, trace_keys, verdicts_of
+from stepdown.store.handed_on import HandedOn, all_handed_on, handed_on, keep_handed_on
 from stepdown.store.labels import (
     NO_LABELS,
     RunLabels,
@@ -135,6 +136,7 @@ __all__ = [
     "Edit",
     "FoundCall",
     "GradeBlock",
+    "HandedOn",
     "Locked",
     "LostCall",
     "Mark",
@@ -170,6 +172,7 @@ __all__ = [
     "VerdictChange",
     "VerdictChanges",
     "Where",
+    "all_handed_on",
     "ambiguous",
     "annotate",
     "annotations_by_trace",
@@ -194,10 +197,12 @@ __all__ = [
     "extract_runs",
     "flat_rows",
     "grades_of",
+    "handed_on",
     "has_all_problems",
     "ids_called",
     "judged_traces",
     "keep_audit",
+    "keep_handed_on",
     "keep_letters",
     "kept_audit",
     "kept_letters",

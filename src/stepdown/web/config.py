@@ -22,6 +22,8 @@ class Served(RunSampling, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     `planner` makes it a cascade: it writes the plan first and the student draws `votes` solutions; `teacher` is asked
     only where the largest share of equal answers stays below `threshold`. `kind` is what an answer is, for the votes.
+    `handed_on` of `calibrated_on` problems went on to the teacher when the threshold was chosen: a served cascade that
+    hands on another share raises an alarm. Without them none is raised.
     """
 
     method: str
@@ -34,6 +36,8 @@ class Served(RunSampling, frozen=True, kw_only=True, forbid_unknown_fields=True)
     votes: Annotated[int, Meta(ge=2)] = 5
     threshold: Annotated[float, Meta(gt=0, le=1)] = 0.6
     kind: Kind = "number"
+    handed_on: Annotated[int, Meta(ge=0)] = 0
+    calibrated_on: Annotated[int, Meta(ge=0)] = 0
 
     def check(self) -> None:
         """Refuse players that the method has no role for. Raises `UsageError`, `UnknownName`; loads nothing."""
@@ -46,6 +50,11 @@ class Served(RunSampling, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise UsageError(f"`{self.method}` has no plan, so it takes no teacher and no planner", "leave them out")
         if self.planner and not self.teacher:
             raise UsageError("a cascade needs a teacher besides its planner", "name a `teacher` in stepdown.toml")
+        if self.handed_on > self.calibrated_on or (self.calibrated_on and not self.planner):
+            raise UsageError(
+                f"`handed_on = {self.handed_on}` of `calibrated_on = {self.calibrated_on}` calibrates no cascade",
+                "paste both from `stepdown calibrate`, or leave both out",
+            )
 
 
 class DataSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

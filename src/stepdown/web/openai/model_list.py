@@ -6,9 +6,10 @@ from starlette.responses import Response
 
 from stepdown.errors import StepdownError
 from stepdown.models.weights import CATALOGUE, fetched
-from stepdown.store import Store
+from stepdown.store import Store, all_handed_on
 from stepdown.text import json_line
 from stepdown.web.config import Config, Served
+from stepdown.web.openai.drift_alarm import WAY_OUT, said_of
 from stepdown.web.openai.errors import Refusal, failed
 from stepdown.web.openai.served import find_served, names_in
 from stepdown.web.openai.service import service_of
@@ -18,8 +19,14 @@ from stepdown.web.state import State
 _METHODS_HERE = ("chain-of-thought", "trace-of-thought")
 
 
+Alarms = dict[tuple[str, int, int], str]  # by name, and how many of how many the calibration handed on
+
+
 class Offered(msgspec.Struct, frozen=True):
-    """A model as OpenAI lists it, with who plays which role; `created` (unix seconds) is 0 where nobody knows."""
+    """A model as OpenAI lists it, with who plays which role; `created` (unix seconds) is 0 where nobody knows.
+
+    `alarm` says of a cascade that it hands on another share of questions than it was calibrated for; else it is empty.
+    """
 
     id: str
     created: int
@@ -29,12 +36,20 @@ class Offered(msgspec.Struct, frozen=True):
     student: str = ""
     teacher: str = ""
     planner: str = ""
+    alarm: str = ""
 
 
-def described(name: str, created: int, served: Served) -> Offered:
-    """Return a name with what it stands for."""
+def described(name: str, created: int, served: Served, alarms: Alarms) -> Offered:
+    """Return a name with what it stands for, and the alarm of the calibration that it is served by."""
     players = served.student, served.teacher, served.planner
-    return Offered(name, created, "model", "stepdown", served.method, *players)
+    alarm = alarms.get((name, served.handed_on, served.calibrated_on), "")
+    return Offered(name, created, "model", "stepdown", served.method, *players, alarm)
+
+
+def alarms_in(store: Store) -> Alarms:
+    """Return what the alarms of cascades say, by name and calibration."""
+    found = [one for one in all_handed_on(store).values() if one.alarm]
+    return {(one.name, one.handed_on, one.calibrated_on): f"{said_of(one)}; {WAY_OUT}" for one in found}
 
 
 async def offered(state: State) -> list[Offered]:
@@ -42,7 +57,8 @@ async def offered(state: State) -> list[Offered]:
     named = {name: 0 for name in state.config.models}
     named |= {name: made for name, made in await state.read(names_in) if name not in named}
     named |= {name: 0 for name in names_here() if name not in named}
-    return [described(name, made, find_served(name, state.config)) for name, made in named.items()]
+    alarms = await state.read(alarms_in)
+    return [described(name, made, find_served(name, state.config), alarms) for name, made in named.items()]
 
 
 def names_here() -> list[str]:
@@ -70,11 +86,12 @@ async def model(request: Request) -> Response:
     try:
         served = find_served(name, state.config)
         created = await state.read(lambda store: _created(store, name, state.config))
+        alarms = await state.read(alarms_in)
     except Refusal as refusal:
         return refusal.response()
     except StepdownError as error:
         return failed(error).response()
-    return _json(described(name, created, served))
+    return _json(described(name, created, served, alarms))
 
 
 def _json(value: object) -> Response:

@@ -10,9 +10,10 @@ from stepdown.methods import METHODS, load_method
 from stepdown.models import ADDRESSES
 from stepdown.problems import Problems
 from stepdown.runner import VOTING, Cascade, Plans, Task, prompt_set_for
-from stepdown.store import SERVED, Run, Store, StoredTrace
+from stepdown.store import SERVED, HandedOn, Run, Store, StoredTrace
 from stepdown.types import Kind, Model, Problem, Settings, fingerprint
 from stepdown.web.config import Config, Served
+from stepdown.web.openai.drift_alarm import Calibrated, tell
 from stepdown.web.openai.errors import no_model
 from stepdown.web.state import State
 
@@ -27,19 +28,27 @@ PROVIDERS = frozenset({*ADDRESSES, "openai-api", "openai-completions", "embedded
 class ServedModel:
     """A served model, ready to be asked, and the run that keeps what it answered.
 
-    `cascade` is None where one plan is enough; `kind` is what its answers are.
+    `cascade` is None where one plan is enough, `calibrated` where it is no cascade or nobody says what share it should
+    hand on; `kind` is what its answers are.
     """
+
+    calibrated: Calibrated | None = None
 
     def __init__(self, task: Task, settings: Settings, kind: Kind, cascade: Cascade | None = None) -> None:
         self.task, self.settings, self.kind, self.cascade = task, settings, kind, cascade
         self._run: Run | None = None
 
     def keep(self, store: Store, rows: Sequence[StoredTrace]) -> None:
-        """Keep the traces of one request, all or none. Raises `StoreError`."""
+        """Keep the traces of one request, all or none, and raise the alarm that they give. Raises `StoreError`."""
         self._run = self._run or store.open_run(self.settings)
+        alarms: list[HandedOn] = []
         with store.writing():
             for row in rows:
                 self._run.append(row.trace, row.keys)
+                raised = self.calibrated.watch(self._run, row) if self.calibrated is not None else None
+                alarms += [raised] if raised is not None else []
+        for alarm in alarms:
+            tell(alarm)
 
     def known(self, store: Store) -> bool:
         """Whether this model ever answered a request."""
@@ -97,7 +106,7 @@ def make_served(name: str, state: State) -> ServedModel:
     served = find_served(name, state.config)
     try:
         served.check()
-        return _cascade(served, state) if served.planner else _plain(served, state)
+        return _cascade(name, served, state) if served.planner else _plain(served, state)
     except UsageError as error:
         raise no_model(name, f"{error.what}; {error.hint}") from error
 
@@ -107,7 +116,7 @@ def _plain(served: Served, state: State) -> ServedModel:
     return ServedModel(task, settings_of(task), served.kind)
 
 
-def _cascade(served: Served, state: State) -> ServedModel:
+def _cascade(name: str, served: Served, state: State) -> ServedModel:
     cheap, dear = (make_task(served, state, player) for player in (served.planner, served.teacher))
     voting = msgspec.structs.replace(cheap.sampling, temperature=served.temperature or VOTING)
     cascade = Cascade(
@@ -118,7 +127,10 @@ def _cascade(served: Served, state: State) -> ServedModel:
     cascade.check()
     plans = f"cascade:{served.planner}:{served.votes}:{served.threshold:g}"
     settings = msgspec.structs.replace(settings_of(cascade.dear), plans=plans)
-    return ServedModel(cascade.dear, settings, served.kind, cascade)
+    model = ServedModel(cascade.dear, settings, served.kind, cascade)
+    if served.calibrated_on:
+        model.calibrated = Calibrated(name, served.handed_on, served.calibrated_on, served.votes, voting)
+    return model
 
 
 def make_task(served: Served, state: State, teacher: str) -> Task:

@@ -10,9 +10,10 @@ from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import MissingExtra, UnknownName
 from stepdown.reports import ServedFigures, served_figures
-from stepdown.store import MOST_CALLS, ServedName, Store, served_calls, served_names
+from stepdown.store import MOST_CALLS, HandedOn, ServedName, Store, all_handed_on, served_calls, served_names
 from stepdown.text import figures
 from stepdown.types import Pricing
+from stepdown.web.openai.drift_alarm import WAY_OUT, said_of
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.compare import WIDTH, chart_response
 
@@ -22,7 +23,10 @@ _DAY = 86_400
 
 
 class ServedPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the page says; `charts` are those that have something to draw, by name, with their titles."""
+    """Everything the page says; `charts` are those that have something to draw, by name, with their titles.
+
+    `cascades` are those that were calibrated, by run, and `alarms` what those say that hand on another share.
+    """
 
     models: tuple[ServedFigures, ...]
     days: tuple[ServedFigures, ...]
@@ -30,6 +34,9 @@ class ServedPage(msgspec.Struct, frozen=True, kw_only=True):
     charts: dict[str, str]
     missing: MissingExtra | None
     cut: bool
+    cascades: dict[str, HandedOn]
+    alarms: tuple[str, ...]
+    way_out: str = WAY_OUT
 
 
 def window_of(request: Request) -> str:
@@ -50,6 +57,7 @@ def see(store: Store, prices: Pricing, window: str) -> ServedPage:
     calls = list(served_calls(store, _since(window)))
     days = served_figures(calls, prices, by_day=True)
     charts, missing = _charts(days)
+    cascades = all_handed_on(store)
     return ServedPage(
         models=tuple(served_figures(calls, prices, by_day=False)),
         days=tuple(days),
@@ -57,6 +65,8 @@ def see(store: Store, prices: Pricing, window: str) -> ServedPage:
         charts=charts,
         missing=missing,
         cut=len(calls) == MOST_CALLS,
+        cascades=cascades,
+        alarms=tuple(said_of(one) for one in cascades.values() if one.alarm),
     )
 
 
