@@ -63,7 +63,7 @@ def went_on(row: StoredTrace, drawn: Sampling) -> bool | None:
     return row.failure is not None or any(call.role == "student" and call not in votes for call in calls)
 
 
-def said_of(count: HandedOn) -> str:
+def alarm_text(count: HandedOn) -> str:
     """What an alarm means, with its figures; "" where there is none."""
     if not count.alarm:
         return ""
@@ -75,7 +75,7 @@ def said_of(count: HandedOn) -> str:
 
 def tell(count: HandedOn) -> None:
     """Write an alarm to the server's log, which is stderr."""
-    print(f"drift: {said_of(count)}", f"hint: {WAY_OUT}", sep="\n", file=sys.stderr, flush=True)
+    print(f"drift: {alarm_text(count)}", f"hint: {WAY_OUT}", sep="\n", file=sys.stderr, flush=True)
 
 
 def _drawing(call: Call) -> tuple[float, float, int]:

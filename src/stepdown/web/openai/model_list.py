@@ -9,7 +9,7 @@ from stepdown.models.weights import CATALOGUE, fetched
 from stepdown.store import Store, all_handed_on
 from stepdown.text import json_line
 from stepdown.web.config import Config, Served
-from stepdown.web.openai.drift_alarm import WAY_OUT, said_of
+from stepdown.web.openai.drift_alarm import WAY_OUT, alarm_text
 from stepdown.web.openai.errors import Refusal, failed
 from stepdown.web.openai.served import find_served, names_in
 from stepdown.web.openai.service import service_of
@@ -49,7 +49,7 @@ def described(name: str, created: int, served: Served, alarms: Alarms) -> Offere
 def alarms_in(store: Store) -> Alarms:
     """Return what the alarms of cascades say, by name and calibration."""
     found = [one for one in all_handed_on(store).values() if one.alarm]
-    return {(one.name, one.handed_on, one.calibrated_on): f"{said_of(one)}; {WAY_OUT}" for one in found}
+    return {(one.name, one.handed_on, one.calibrated_on): f"{alarm_text(one)}; {WAY_OUT}" for one in found}
 
 
 async def offered(state: State) -> list[Offered]:

@@ -13,7 +13,7 @@ from stepdown.reports import ServedFigures, served_figures
 from stepdown.store import MOST_CALLS, HandedOn, ServedName, Store, all_handed_on, served_calls, served_names
 from stepdown.text import figures
 from stepdown.types import Pricing
-from stepdown.web.openai.drift_alarm import WAY_OUT, said_of
+from stepdown.web.openai.drift_alarm import WAY_OUT, alarm_text
 from stepdown.web.pages import page, state_of
 from stepdown.web.pages.compare import WIDTH, chart_response
 
@@ -66,7 +66,7 @@ def see(store: Store, prices: Pricing, window: str) -> ServedPage:
         missing=missing,
         cut=len(calls) == MOST_CALLS,
         cascades=cascades,
-        alarms=tuple(said_of(one) for one in cascades.values() if one.alarm),
+        alarms=tuple(alarm_text(one) for one in cascades.values() if one.alarm),
     )
 
 
