@@ -1,8 +1,10 @@
 """A training that cannot fit is refused with its figures; one that runs out of memory goes on in smaller passes."""
 
+import gc
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from weakref import ref
 
 import msgspec
 import pytest
@@ -157,6 +159,18 @@ def test_a_training_says_what_it_needs_before_the_first_step(base: Path, tmp_pat
     other = msgspec.structs.replace(short, tokens_per_pass=20, checkpointing=True)
     assert train(chains(), base=base, out=out, training=other, progress=told.append) == [out]
     assert told[-1].words == f"`{out}` is there already"
+
+
+def test_a_model_whose_needs_were_measured_is_freed(base: Path) -> None:
+    model = small_model()
+    use_block_diagonal_attention(model)
+    packed = PackedDataset(examples(base, chains()), None, 1)
+    measure_needs(model, (packed.lay([0]), packed.lay([0, 3, 6])), state=0, longest=50, checkpointing=False)
+    weights = [ref(one) for one in model.parameters()]
+    assert all(one() is not None for one in weights)
+    del model
+    gc.collect()
+    assert not [one for one in weights if one() is not None]
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])

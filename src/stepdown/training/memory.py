@@ -123,7 +123,7 @@ def _kept(model: Any, batch: Batch) -> int:
         storage = saved.untyped_storage()
         if storage.data_ptr() not in weights:
             kept[storage.data_ptr()] = storage.nbytes()
-        return saved
+        return saved.detach()  # an output that is saved itself holds the graph, and all weights, for ever
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
         loss = torch.nn.functional.cross_entropy(target_logits(model, batch), batch["targets"], reduction="sum")
