@@ -104,7 +104,7 @@ def test_the_official_client_reads_hostile_text_as_data_and_nothing_is_written(t
 
 
 async def asked(path: Path, *calls: tuple[str, dict[str, Any]]) -> list[Any]:
-    """Return what the server answers the official client; benchmarks/extras.py does so over stdio."""
+    """Return what the server answers the official client, in memory."""
     from mcp import Client
 
     from stepdown.cli.mcp.server import server
