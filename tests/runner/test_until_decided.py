@@ -9,8 +9,9 @@ from stepdown.errors import Interrupted
 from stepdown.models import ScriptedModel
 from stepdown.reports import report
 from stepdown.runner import RunOutcome, Stop, StoppingRule, Task, UntilDecided, run_together
-from stepdown.store import Store, stored_comparisons
-from worlds import direct, student, sums
+from stepdown.stats import gain_interval
+from stepdown.store import Store, extract_runs, stored_comparisons
+from worlds import direct, solver, student, sums
 
 MOST = 120
 
@@ -73,6 +74,26 @@ def test_a_report_has_the_interval_that_holds_however_it_was_stopped(store: Stor
     row = found.rows[1]
     assert (row.difference_low, row.p, row.mdd, row.stopped) == (one.low, one.p, None, one)
     assert f"decided: different, at {one.pairs} pairs" in found.to_text(200)
+
+
+def test_a_gain_has_an_interval_that_holds_however_it_was_stopped(store: Store) -> None:
+    # Right where the sum begins with 5 or more.
+    half = ScriptedModel(lambda *asked: max(solver(*asked), "Answer: 5"), "half")
+    base, run = decide([direct(MOST, half), direct(MOST, student())], store)
+    row = report(base.run, run.run).rows[1]
+    assert row.stopped is not None and row.relative_gain is not None and row.difference_low and row.worse == 0
+    low, high = row.relative_gain_low, row.relative_gain_high
+    assert low is not None and high is not None
+    seen_once = gain_interval(row.paired - row.better, row.better, 0, row.paired)
+    assert low < seen_once[0] < row.relative_gain < seen_once[1] < high
+
+
+def test_a_run_that_is_taken_elsewhere_still_says_that_it_was_stopped(store: Store, tmp_path: Path) -> None:
+    base, run = decide(pair(), store)
+    extract_runs(store, [base.run.id, run.run.id], tmp_path / "taken.sqlite")
+    with Store(tmp_path / "taken.sqlite") as taken:
+        [row] = report(*(taken.run(one.run.id) for one in (base, run))).rows[1:]
+    assert row.stopped == stored_comparisons(run.run)[base.run.id] and row.p == row.stopped.p
 
 
 def test_a_comparison_by_one_grader_is_none_of_another(store: Store) -> None:

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from stepdown.stats import PairedSequence, share_interval
+from stepdown.stats import PairedSequence, gain_at_any_time, share_interval
 
 
 def after(better: int, worse: int, same: int, margin: float = 0.1) -> PairedSequence:
@@ -56,3 +56,20 @@ def test_a_share_has_an_interval_wider_than_one_that_is_looked_at_once() -> None
     low, high = share_interval(50, 100)
     assert 0.33 < low < 0.40 and high == pytest.approx(1 - low)
     assert share_interval(0, 20)[0] == 0.0 and share_interval(0, 0) == (0.0, 1.0)
+
+
+def test_a_gain_has_an_interval_that_holds_at_all_times() -> None:
+    draw, missed = Random(8), 0
+    for _ in range(80):
+        new = old = 0
+        for pairs in range(1, 150):
+            new, old = new + (draw.random() < 0.6), old + (draw.random() < 0.4)
+            low, high = gain_at_any_time(new, old, pairs) if pairs % 10 == 0 else (-1.0, float("inf"))
+            if not low <= 0.5 <= high:
+                missed += 1
+                break
+    assert missed <= 4
+
+
+def test_the_gain_over_nothing_right_has_no_end() -> None:
+    assert gain_at_any_time(5, 0, 10)[1] == float("inf") and gain_at_any_time(0, 0, 0) == (-1.0, float("inf"))

@@ -11,6 +11,7 @@ from stepdown.runner import Contamination
 from stepdown.stats import (
     VarianceSplit,
     clustered_interval,
+    gain_at_any_time,
     gain_interval,
     holm,
     mcnemar_exact,
@@ -68,7 +69,7 @@ class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
     `contamination` tells of problems that a student's lessons met, None where nothing that ran can have met any.
     `name` is what people call the run, "" where nobody does.
     `stopped` is the comparison that ended the run early: then its accuracy's interval, and against that baseline the
-    difference's, p and Holm's p hold however it was stopped, and `mdd` is None.
+    difference's and gain's, p and Holm's p hold however it was stopped, and `mdd` is None.
     Of runs with `plan_samples` plans a problem `variance` splits right and wrong into problems, plans and solutions,
     and `solutions_a_plan` is how many solutions of each plan tell most for the tokens that both roles used.
     """
@@ -167,11 +168,16 @@ def report_row(run: Run, tally: ReportCounts, *, baseline: str = "", name: str =
     row = _with_samples(row, tally) if settings.samples > 1 else row
     row = _with_plans(row, tally, settings.plan_samples) if settings.plan_samples > 1 else row
     row = compared(row, tally.pairs, baseline) if baseline else row
-    return ended_early(row, stored_comparisons(run), grader or run.grader) if graded < settings.count else row
+    if graded >= settings.count:
+        return row
+    return ended_early(row, stored_comparisons(run), grader or run.grader, both=tally.pairs.get(("right", "right"), 0))
 
 
-def ended_early(row: ReportRow, comparisons: Mapping[str, StoppedComparison], grader: str) -> ReportRow:
-    """Return a row with figures that hold whenever one stops, if a comparison ended the run before its last problem."""
+def ended_early(row: ReportRow, comparisons: Mapping[str, StoppedComparison], grader: str, *, both: int) -> ReportRow:
+    """Return a row with figures that hold whenever one stops, if a comparison ended the run before its last problem.
+
+    `both` counts the pairs that it and its baseline have right.
+    """
     valid = [one for one in comparisons.values() if one.grader == grader]
     if not valid:
         return row
@@ -180,8 +186,10 @@ def ended_early(row: ReportRow, comparisons: Mapping[str, StoppedComparison], gr
     own = comparisons.get(row.baseline)
     if own is None or own not in valid or own.run != row.run:
         return row
+    least, most = gain_at_any_time(both + row.better, both + row.worse, row.paired)
     return msgspec.structs.replace(
         row, stopped=own, paired=own.pairs, better=own.better, worse=own.worse, difference=own.difference,
+        relative_gain_low=least, relative_gain_high=None if most == inf else most,
         difference_low=own.low, difference_high=own.high, p=own.p, mdd=None,
     )  # fmt: skip
 

@@ -28,7 +28,7 @@ from stepdown.stats.pairs import (
 from stepdown.stats.power import mcnemar_power, minimum_detectable_difference, sample_size
 from stepdown.stats.prediction_powered import MarkSums, PoweredMean, powered_mean, powered_of
 from stepdown.stats.samples import majority_at, pass_at
-from stepdown.stats.sequential import PairedSequence, share_interval
+from stepdown.stats.sequential import PairedSequence, gain_at_any_time, share_interval
 from stepdown.stats.shares import Interval, binomial_test, clustered_interval, crossed_interval, wilson
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "drift",
     "fixed_sequence",
     "frontier",
+    "gain_at_any_time",
     "gain_interval",
     "holm",
     "independent_interval",

@@ -100,6 +100,16 @@ def share_interval(right: int, total: int, sure: float = 0.95) -> Interval:
     return _edge(refuted, 0.0, found), _edge(refuted, 1.0, found)
 
 
+def gain_at_any_time(new: int, old: int, pairs: int, sure: float = 0.95) -> Interval:
+    """Return an interval of the relative gain, of `new` against `old` right of so many pairs, that holds at all times.
+
+    From the intervals of both shares, each with half of the error: wider than one of the pairs themselves, so that it
+    may hold 0 where the difference's does not. Infinite at the top where the old share may be 0.
+    """
+    (least, most), (low, high) = (share_interval(right, pairs, (1 + sure) / 2) for right in (new, old))
+    return least / high - 1, most / low - 1 if low else math.inf
+
+
 def _gain(step: int, bet: float, mean: float) -> float:
     """What a bet on a step above `mean` makes, as a logarithm; never all is lost."""
     return math.log1p(min(bet, _MOST_BET / (1 + abs(mean))) * (step - mean))

@@ -11,8 +11,9 @@ from stepdown.store.summaries import refresh
 _PAGE, _AT_ONCE = 1_000, 500
 # What is somebody's work in progress, or of the machine alone, or made again: none of it is a run's.
 _LEFT_OUT = frozenset({"claims", "summaries", "commands", "queue_marks", "reviews", "calls"})
-# Notes are for those who work on a study; names, tags and study files are for who reads of it too.
-_KINDS = ("name", "tag", "study")
+# Notes are for those who work on a study; names, tags and study files are for who reads of it too, and so is that a
+# comparison ended a run early, without which its intervals would be those of another.
+_KINDS = ("name", "tag", "study", "until")
 
 
 def extract_runs(source: Store, runs: Sequence[str], into: Path) -> None:
