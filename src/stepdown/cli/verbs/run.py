@@ -19,6 +19,7 @@ from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.run_summaries import show_results
 from stepdown.cli.session import Session
 from stepdown.cli.study_file import cited_study
+from stepdown.cli.tracked import Track, track_results
 from stepdown.cli.until_decided import until_of
 from stepdown.cli.unused_options import refuse
 from stepdown.cli.work_options import Jobs
@@ -32,6 +33,7 @@ from stepdown.settings import (
     StoppingSettings,
 )
 from stepdown.text import counted
+from stepdown.tracking import open_tracking
 
 Review = Annotated[bool, Parameter(show_default=False, group=SETTINGS)]
 
@@ -47,10 +49,13 @@ class RunWork:
         Hold each plan for you before the student sees it, here and in the browser (`stepdown serve`).
     jobs
         Send, grade and store in this many processes, which share the calls in flight (docs/fleet.md).
+    track
+        Tell a tracker of each run's settings and results: `trackio`, `mlflow` or `wandb` (docs/integrations.md).
     """
 
     review: Review = False
     jobs: Jobs = 1
+    track: Track = None
 
 
 GRID = GridSettings()
@@ -93,7 +98,7 @@ def run(
         reviewer = ReviewPrompt(store) if work.review else None
         held = reviewer.reviewed(tasks) if reviewer else tasks
         client = batch_client_of(spend, tasks, store)
-        until = until_of(shard, tasks, alone=part is None and work == WORKING and client is None)
+        until = until_of(shard, tasks, alone=part is None and not work.review and work.jobs == 1 and client is None)
         if spend.estimate:
             ids = [store.id_of(task.settings()) for task in held]
             return show_estimates(tasks, store, spend, as_json=output.json, runs=ids, client=client)
@@ -105,7 +110,9 @@ def run(
         labels = structs.replace(output.labels(store), studies=cited_study())
         # No two of them go together: that is refused above.
         session = Session(held, players, spend, way=reviewer or parts or client or until, labels=labels)
+        tracking = open_tracking(work.track, say)
         session.work()
+        track_results(tracking, session.results)
         return finish(session, as_json=output.json)
 
 

@@ -18,6 +18,7 @@ from stepdown.cli.options import CHOICE, OutputOptions
 from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.student_tests import runs_of, solve, untrained
 from stepdown.cli.study_file import cited_study
+from stepdown.cli.tracked import Track, track_results, track_students
 from stepdown.cli.verbs.train import TRAINING, TrainingOptions, following
 from stepdown.cli.work_options import WorkOptions
 from stepdown.corpus import Corpus
@@ -33,6 +34,7 @@ from stepdown.settings import (
 )
 from stepdown.store import Run, Store
 from stepdown.text import between, chance, percent, points
+from stepdown.tracking import open_tracking
 from stepdown.training import (
     TESTED,
     Cell,
@@ -143,6 +145,7 @@ def study(
     problems: ProblemSettings = PROBLEMS,
     solving: StudySampling = SOLVING,
     work: WorkOptions = WORK,
+    track: Track = None,
     output: OutputOptions = OUTPUT,
 ) -> int:
     """Train and test a grid of students on views of one corpus.
@@ -152,7 +155,11 @@ def study(
     source
         A corpus, or a .toml file with `corpus` and any of the options below by their names; options on the command
         line take precedence over the file's.
+    track
+        Tell a tracker of each student's settings, figures and files, and of its test: `trackio`, `mlflow` or `wandb`
+        (docs/integrations.md).
     """
+    tracking = open_tracking(track, say)
     if launched() > 1:
         raise UsageError(
             f"a study tests its students in one process, and a launcher started `{launched()}`",
@@ -181,6 +188,8 @@ def study(
             grid_options = GridSettings(method=(cell.method,), student=(str(folder),), samples=solving.samples)
             session = solve(test, grid_options, sampling, store)
             runs[cell] += runs_of(session)
+            track_students(tracking, [folder])
+            track_results(tracking, session.results)
             add_score_to_card(folder, runs[cell][-1])
             # After each student that was asked now, so that a study that is stopped leaves the table of what it has.
             if number == total or any(result.calls for result in session.results):

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, SETTINGS, Flag, Json
 from stepdown.cli.problem_choice import load_chosen
+from stepdown.cli.tracked import Track, told_of, track_students
 from stepdown.cli.unused_options import given, refuse
 from stepdown.corpus import Corpus, open_corpus
 from stepdown.errors import UsageError
@@ -21,6 +22,7 @@ from stepdown.models.weights import GGUF, StudentCard, read_card
 from stepdown.problems import Problems, datasets
 from stepdown.settings import ProblemSettings
 from stepdown.text import duration, percent
+from stepdown.tracking import Tracking, open_tracking
 from stepdown.training import Training, TrainingProgress, find_base, with_teacher
 from stepdown.training import train as train_students
 
@@ -203,31 +205,47 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
 
 
-def train(corpus: Path, /, *, options: StudentOptions, settings: TrainingOptions = TRAINING, json: Json = False) -> int:
+def train(
+    corpus: Path,
+    /,
+    *,
+    options: StudentOptions,
+    settings: TrainingOptions = TRAINING,
+    track: Track = None,
+    json: Json = False,
+) -> int:
     """Train a student on a corpus.
 
     Parameters
     ----------
     corpus
         A corpus, as `sample`, `keep`, `plan-values` or `prefer --out` wrote it.
+    track
+        Tell a tracker of each student's settings, curve and files: `trackio`, `mlflow` or `wandb`
+        (docs/integrations.md).
     json
         Write JSON to stdout, as docs/cli.md promises.
     """
+    tracking = open_tracking(track if is_first() else None, say)
     source = open_corpus(corpus)
     target = target_of(source, options.target)
     if options.then:
-        folders = _train_twice(source, options, settings, target)
+        folders = _train_twice(source, options, settings, target, tracking)
     else:
         refuse(
             given(options, "then_steps", "then_learning_rate"), "there is no second stage", "give `--then on-policy`"
         )
-        folders = _train_once(source, options, settings.training(target, seed=options.seed), seeds=options.seeds)
+        training = settings.training(target, seed=options.seed)
+        folders = _train_once(source, options, training, seeds=options.seeds, tracking=tracking)
+    track_students(tracking, folders)
     if is_first():
         show_students(folders, as_json=json)
     return 0
 
 
-def _train_once(source: Corpus, options: StudentOptions, training: Training, *, seeds: int) -> list[Path]:
+def _train_once(
+    source: Corpus, options: StudentOptions, training: Training, *, seeds: int, tracking: Tracking
+) -> list[Path]:
     """Train the students of one stage."""
     training.check()
     return train_students(
@@ -237,12 +255,14 @@ def _train_once(source: Corpus, options: StudentOptions, training: Training, *, 
         training=training,
         dev=options.problems(training.dev),
         seeds=seeds,
-        progress=following(),
+        progress=told_of(tracking, options.out, training, following()),
         force=options.force,
     )
 
 
-def _train_twice(source: Corpus, options: StudentOptions, settings: TrainingOptions, target: str) -> list[Path]:
+def _train_twice(
+    source: Corpus, options: StudentOptions, settings: TrainingOptions, target: str, tracking: Tracking
+) -> list[Path]:
     """Train students on the corpus, then on texts of their own; the teacher is looked at before anything is trained."""
     if settings.objective != "sft":
         raise UsageError(f"`--then` comes after `sft`, not `{settings.objective}`", "leave `--objective` out")
@@ -253,12 +273,18 @@ def _train_twice(source: Corpus, options: StudentOptions, settings: TrainingOpti
     own.check()
     with_teacher(own, find_base(options.base), source)
     first = replace(options, out=options.out.with_name(f"{options.out.name}-first"))
-    bases = _train_once(source, first, settings.training(target, seed=options.seed, goes_on=True), seeds=options.seeds)
+    bases = _train_once(
+        source,
+        first,
+        settings.training(target, seed=options.seed, goes_on=True),
+        seeds=options.seeds,
+        tracking=tracking,
+    )
     folders = list[Path]()
     for seed, base in enumerate(bases, options.seed):
         out = options.out if options.seeds == 1 else options.out / f"seed-{seed}"
         place = replace(options, base=str(base), out=out, seed=seed)
-        folders += _train_once(source, place, second.training(target, seed=seed), seeds=1)
+        folders += _train_once(source, place, second.training(target, seed=seed), seeds=1, tracking=tracking)
     return folders
 
 
