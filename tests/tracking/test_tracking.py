@@ -1,6 +1,11 @@
 """A tracker is told of trainings and runs, keeps what it is told on this machine, and its failure stops nothing."""
 
+import os
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
