@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from places import ROOT
-from stepdown.cli.tracked import told_of, track_students
+from stepdown.cli.tracked import track_students, tracked_by
 from stepdown.errors import MissingExtra
 from stepdown.tracking import NAMES, Tracking, open_tracking
 from stepdown.training import Training, TrainingProgress
@@ -47,7 +47,7 @@ class Told:
 def train_through(tracking: Tracking, out: Path) -> list[int]:
     """Report a training of three steps, and return the steps that whoever else listens heard of."""
     heard: list[int] = []
-    tell = told_of(tracking, out, Training(steps=3), lambda now: heard.append(now.step))
+    tell = tracked_by(tracking, out, Training(steps=3), lambda now: heard.append(now.step))
     for step in (1, 2, 3):
         tell(TrainingProgress(seed=0, step=step, steps=3, loss=1.0 / step))
     track_students(tracking, [out])

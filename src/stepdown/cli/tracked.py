@@ -17,7 +17,7 @@ Track = Annotated[Literal["trackio", "mlflow", "wandb"] | None, Parameter(name="
 _FILES = (CARD, "README.md", "log.jsonl", "curves.png")
 
 
-def told_of(
+def tracked_by(
     tracking: Tracking, out: Path, parameters: Any, then: Callable[[TrainingProgress], None]
 ) -> Callable[[TrainingProgress], None]:
     """Return what a training reports to: the tracker, a run for each seed, and whoever was told before."""

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, SETTINGS, Flag, Json
 from stepdown.cli.problem_choice import load_chosen
-from stepdown.cli.tracked import Track, told_of, track_students
+from stepdown.cli.tracked import Track, track_students, tracked_by
 from stepdown.cli.unused_options import given, refuse
 from stepdown.corpus import Corpus, open_corpus
 from stepdown.errors import UsageError
@@ -255,7 +255,7 @@ def _train_once(
         training=training,
         dev=options.problems(training.dev),
         seeds=seeds,
-        progress=told_of(tracking, options.out, training, following()),
+        progress=tracked_by(tracking, options.out, training, following()),
         force=options.force,
     )
 
