@@ -167,13 +167,7 @@ def study(
         )
     end_with_stdin()
     grid, sampling = options.grid(source), draw_tests(solving)
-    grid.check()
-    cells = grid.cells()
-    for cell in cells:
-        training = settings.training(cell.target)
-        training.check()
-        for corpus in grid.corpora():
-            check_content(corpus, training)
+    cells = _checked_cells(grid, settings)
     test = load_chosen(problems, options.test, preferred="test")
     test.check()
     named = f"{options.test}={problems.data}" if problems.data else options.test
@@ -198,6 +192,17 @@ def study(
     show_findings(findings, as_json=output.json)
     say(f"students, table and curve lie in {grid.out}")
     return int(any(one.graded < one.total for one in (*findings.before, *findings.scores)))
+
+
+def _checked_cells(grid: StudyGrid, settings: TrainingOptions) -> Sequence[Cell]:
+    """Return the cells of a grid, each of which can be trained on every corpus. Raises `UsageError`."""
+    grid.check()
+    for cell in grid.cells():
+        training = settings.training(cell.target)
+        training.check()
+        for corpus in grid.corpora():
+            check_content(corpus, training)
+    return grid.cells()
 
 
 def _findings(
