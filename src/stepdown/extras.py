@@ -19,6 +19,7 @@ EXTRAS = {
     "report": ("charts in html reports", ("altair", "vl_convert")),
     "hub": ("data sets and weights from the hub", ("huggingface_hub", "polars")),
     "web": ("the web app", ("starlette", "uvicorn", "jinja2")),
+    "inspect": ("logs of Inspect", ("zstandard",)),
     "mcp": ("runs for clients of the Model Context Protocol", ("mcp",)),
     "trackio": ("trainings and runs in trackio, on this machine", ("trackio",)),
     "mlflow": ("trainings and runs in mlflow", ("mlflow",)),

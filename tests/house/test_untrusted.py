@@ -3,9 +3,11 @@
 import json
 import shutil
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from random import Random
 from typing import Any
+from zipfile import ZipFile
 
 import msgspec
 import pytest
@@ -84,6 +86,17 @@ def card(path: Path) -> None:
 DEMO = b'{"question": "1 + 1?", "chain": "1 and 1 is 2.", "answer": "2"}\n'
 EARLIER = OLDEST.folder
 PARTS = EARLIER / "kept" / "part-00000.parquet"
+
+
+def inspect_log() -> bytes:
+    """A log of Inspect with one sample, not packed, so that what is changed is its JSON too."""
+    file, sample = BytesIO(), {"input": "1 + 1?", "target": "2", "scores": {"match": {"value": "C"}}}
+    with ZipFile(file, "w") as archive:
+        archive.writestr("header.json", '{"eval": {"task": "sums", "model": "openai/m"}}')
+        archive.writestr("samples/1_epoch_1.json", json.dumps(sample))
+    return file.getvalue()
+
+
 READERS: dict[str, tuple[bytes, str, Callable[[Path], object], int]] = {
     "gguf": ((EARLIER / "student" / "model.gguf").read_bytes(), "a.gguf", read_header, 400),
     "gguf words": ((EARLIER / "student" / "model.gguf").read_bytes(), "a.gguf", special_words, 200),
@@ -96,6 +109,7 @@ READERS: dict[str, tuple[bytes, str, Callable[[Path], object], int]] = {
     "parquet": (PARTS.read_bytes(), "a.parquet", problems, 60),
     "traces csv": ((EARLIER / "traces.csv").read_bytes(), "a.csv", traces, 60),
     "traces jsonl": ((EARLIER / "traces.jsonl").read_bytes(), "a.jsonl", traces, 60),
+    "inspect": (inspect_log(), "a.eval", traces, 40),
     "chains": ((EARLIER / "traces.jsonl").read_bytes(), "a.jsonl", chains, 40),
     "plans": ((EARLIER / "plans.jsonl").read_bytes(), "a.jsonl", lambda path: load_plans(str(path)), 200),
     "prompts toml": ((EARLIER / "mine.toml").read_bytes(), "a.toml", lambda path: load_prompts(str(path)), 200),

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from stepdown.errors import BadRow, UsageError
-from stepdown.exchange import jsonl_runs, lm_eval_samples, trace_of_thought_csv
+from stepdown.exchange import inspect_log_in, jsonl_runs, lm_eval_samples, trace_of_thought_csv
 from stepdown.exchange.imported import ForeignLog, ImportedTrace
 from stepdown.exchange.source import digest_of
 from stepdown.models import Prices
@@ -20,13 +20,15 @@ from stepdown.tabular import decoded_lines
 from stepdown.types import Settings
 
 _FORMS = (
-    "give a traces CSV of the authors, a .jsonl that `stepdown export --to jsonl` wrote, or samples that lm_eval logged"
+    "give a traces CSV of the authors, a .jsonl that `stepdown export --to jsonl` wrote, samples that lm_eval logged, "
+    "or a log of Inspect"
 )
 _FIRST = 1 << 26  # bytes of a first line that are looked at
 
 
 def import_traces(path: str | Path, *, store: Store | None = None) -> Run:
-    """Return the run a file tells of: the authors' traces CSV, a run exported as jsonl, samples of lm_eval.
+    """Return the run a file tells of: the authors' traces CSV, a run exported as jsonl, samples of lm_eval,
+    a log of Inspect.
 
     A file that was imported before gives the same run again, whatever its name is now. Traces the file does not
     grade, and those of other harnesses, are graded by the default grader; the verdicts of theirs are kept beside.
@@ -48,6 +50,8 @@ def _import(path: Path, origin: str, store: Store) -> Run:
 
 def _foreign_reader(path: Path) -> Callable[[Path], ForeignLog] | None:
     """Return the reader of another harness's log, None for a file of ours or of the authors'."""
+    if inspect_log_in.fits(path):
+        return inspect_log_in.read
     with path.open("rb") as file:
         start = file.readline(_FIRST)
     with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
