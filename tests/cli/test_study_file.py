@@ -65,6 +65,17 @@ def test_an_option_goes_before_the_file(capsys: pytest.CaptureFixture[str]) -> N
     assert one["calls"] == 2
 
 
+def test_what_another_method_makes_moot_is_left_aside_and_refused_where_it_is_the_files_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    planned = write("inner/s.toml", method=["trace-of-thought"], teacher=["openai/gpt-4o"])
+    [row] = estimated(capsys, planned, "--method", "direct")
+    assert row["method"] == "direct" and row["calls"] == 3
+    own = write("inner/own.toml", teacher=["openai/gpt-4o"])
+    assert main(["run", own, "--estimate"]) == 2 and main(["run", own, "--limit", "2", "--estimate"]) == 2
+    assert "`--teacher` would have no effect (set in `inner/own.toml` line 5)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

@@ -26,6 +26,7 @@ FIRST = {"run": ("dataset", "gsm8k"), "study": ("corpus", "corpus/")}
 _MADE = {"--out", "--store"}  # paths that need not be there
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text in quotes"}
 _places: ContextVar[Mapping[str, str]] = ContextVar("where in a study file options stand")
+_replaces: ContextVar[bool] = ContextVar("whether the command line has options of the study file otherwise")
 
 
 _cited: ContextVar[tuple[StudyFile, ...]] = ContextVar("the study file of this command")
@@ -36,12 +37,18 @@ _WITHOUT_EFFECT = {"Output", "Money", "Endpoint", "Work"}
 def forget_study() -> None:
     """Forget the study file of an earlier command of this process."""
     _places.set({})
+    _replaces.set(False)
     _cited.set(())
 
 
 def cited_study() -> tuple[StudyFile, ...]:
     """Return the study file that this command was given, if it was given one."""
     return _cited.get(())
+
+
+def overruled(option: str) -> bool:
+    """Whether an option stands in the study file alone, while the command line has another of the file's otherwise."""
+    return option in _places.get({}) and _replaces.get(False)
 
 
 def located(error: StepdownError) -> StepdownError:
@@ -75,6 +82,7 @@ def read_study(verb: str, arguments: ArgumentCollection) -> tuple[Path, dict[str
         if not argument.tokens or argument is source:
             placed["DATASET" if argument is source else argument.names[0]] = lines[key]
     _places.set(placed)
+    _replaces.set(len(placed) < len(found))
     _cited.set((StudyFile(hashlib.sha256(path.read_bytes()).hexdigest(), path.name, _beside(arguments)),))
     return path, found
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
+from stepdown.cli.study_file import overruled
 from stepdown.errors import UsageError
 
 # The options that stand on the command line under way, such as `--top-p`: one typed at its default counts as given.
@@ -42,8 +43,11 @@ def changed_options(options: Any, *names: str) -> list[str]:
 
 
 def refuse(names: Iterable[str], why: str, hint: str) -> None:
-    """Raise `UsageError` where any of these options was given, and `why` says why it would do nothing."""
-    if unused := list(names):
+    """Raise `UsageError` where any of these options was given, and `why` says why it would do nothing.
+
+    One that a study file gives is left aside where the command line says otherwise than the file.
+    """
+    if unused := [one for one in names if not overruled(one)]:
         listed = ", ".join(f"`{name}`" for name in unused)
         raise UsageError(f"{why}, so {listed} would have no effect", hint, option=unused[0])
 
