@@ -70,6 +70,15 @@ def test_a_bad_sample_is_refused_and_nothing_is_kept(bad: str, store: Store, tmp
     assert store.runs() == []
 
 
+def test_a_sample_that_is_kept_in_parts_is_refused_by_name(store: Store, tmp_path: Path) -> None:
+    path = log(tmp_path, SAMPLE)
+    with ZipFile(path, "a") as archive:
+        archive.writestr("samples/2_epoch_1/sample.json", json.dumps(SAMPLE))
+    with pytest.raises(StepdownError, match="in parts, `samples/2_epoch_1/sample.json`"):
+        import_traces(path, store=store)
+    assert not store.runs()
+
+
 @pytest.mark.parametrize("limit", ["LARGEST", "LARGEST_LOG"])
 def test_what_unpacks_to_more_than_the_limit_is_refused(
     limit: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

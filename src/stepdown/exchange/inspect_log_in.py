@@ -130,6 +130,8 @@ def _members(path: Path, archive: ZipFile) -> Members:
             if int(match["epoch"]) in epochs:
                 raise UsageError(f"`{path}` has a sample twice: `{info.filename[:80]}`", _HINT)
             epochs[int(match["epoch"])] = info
+        elif info.filename.startswith("samples/") and not info.is_dir():
+            raise UsageError(f"`{path}` keeps a sample in parts, `{info.filename[:80]}`, which cannot be read", _HINT)
     if not found:
         raise UsageError(f"`{path}` is a zip without samples of Inspect", _HINT)
     # Members stand in the order in which samples ended.
