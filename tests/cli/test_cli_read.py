@@ -258,7 +258,7 @@ def test_an_exported_run_is_imported_elsewhere(world: World) -> None:
     (out,) = world.json("export", world.traced, "--to", "jsonl", "--out", "run.jsonl")
     assert out == {"run": world.traced, "file": "run.jsonl", "rows": 4}
     (back,) = world.json("import", "run.jsonl", "--store", "other.sqlite")
-    assert back.keys() == {"run", "file", "rows"} and back["rows"] == 4
+    assert back.keys() == {"run", "file", "rows", "graders"} and back["rows"] == 4
     assert [one["solution"] for one in world.json("traces", back["run"], "--store", "other.sqlite")] == [
         one["solution"] for one in world.json("traces", world.traced)
     ]

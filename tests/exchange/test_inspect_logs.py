@@ -74,7 +74,7 @@ def test_a_sample_that_is_kept_in_parts_is_refused_by_name(store: Store, tmp_pat
     path = log(tmp_path, SAMPLE)
     with ZipFile(path, "a") as archive:
         archive.writestr("samples/2_epoch_1/sample.json", json.dumps(SAMPLE))
-    with pytest.raises(StepdownError, match="in parts, `samples/2_epoch_1/sample.json`"):
+    with pytest.raises(StepdownError, match=r"in parts, `samples/2_epoch_1/sample\.json`"):
         import_traces(path, store=store)
     assert not store.runs()
 

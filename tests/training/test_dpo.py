@@ -124,7 +124,7 @@ def test_a_corpus_of_the_other_kind_is_refused_with_a_way_out(corpora: Path) -> 
 
 def test_nothing_takes_one_text_of_a_pair_for_a_chain(corpora: Path) -> None:
     found = open_corpus(corpora / "pairs")
-    assert "| pairs | 3 |" in (corpora / "pairs" / "README.md").read_text()
+    assert "| pairs | 3 of chains |" in (corpora / "pairs" / "README.md").read_text()
     with pytest.raises(UsageError, match="one text of a pair"):
         found.keep("right")
     assert len(list(found.keep("all"))) == 6
