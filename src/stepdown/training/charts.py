@@ -14,6 +14,7 @@ COLOURS = ["#2f7ed8", "#d1495b", "#2a9d6f", "#9467bd", "#b8860b", "#7f7f7f"]
 _MOST_POINTS = 2_000
 # A line of one point is none: so few are drawn as points too.
 _FEW = 40
+_FEW_TICKS = 8  # a tick for each step up to here; chosen ones can fall between two steps
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -57,11 +58,13 @@ def _curve(logs: Mapping[str, Rows], field: str, title: str, width: int) -> Any:
         return None
     thinned = points[:: -(-len(points) // _MOST_POINTS)]
     order = list(logs)
+    steps = sorted({point["step"] for point in thinned})
+    ticks = {"values": steps} if len(steps) <= _FEW_TICKS else {"tickMinStep": 1}
     return (
         alt.Chart(alt.InlineData(values=thinned))
         .mark_line(point=field == "dev" or len(thinned) <= _FEW)
         .encode(
-            x=alt.X("step:Q", title="step"),
+            x=alt.X("step:Q", title="step", axis=alt.Axis(format="d", **ticks)),
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=field != "loss")),
             color=alt.Color("student:N", title=None, sort=order, scale=alt.Scale(range=COLOURS)),
         )
@@ -79,7 +82,7 @@ def scores_chart(scores: Sequence[Scored], *, width: int = 420) -> Any:
         for one in ordered
     ]
     chart = alt.Chart(alt.InlineData(values=points)).encode(
-        x=alt.X("N:O", title="chains per problem", sort=None),
+        x=alt.X("N:O", title="chains per problem", sort=None, axis=alt.Axis(labelAngle=0)),
         color=alt.Color("line:N", title="learned", scale=alt.Scale(range=COLOURS)),
     )
     share = alt.Y("mean:Q", title="right, share of test problems", scale=alt.Scale(domain=[0, 1]))
