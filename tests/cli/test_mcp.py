@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from filled import fill
+from stepdown.cli import main
 from stepdown.cli.mcp.bounds import MOST_CHARACTERS, bounded
 from stepdown.cli.mcp.estimating import estimated
 from stepdown.cli.mcp.readings import StoreReadings
@@ -60,9 +61,14 @@ def test_no_answer_is_without_bounds(limit: int, readings: StoreReadings) -> Non
         bounded({"many": ["x" * 9] * MOST_CHARACTERS}, text=10)
 
 
-def test_a_run_that_is_hidden_is_not_listed(readings: StoreReadings) -> None:
-    found = readings.runs("wordsums", 0, 50)
-    assert {one["dataset"] for one in found["runs"]} == {"wordsums/test"} and len(found["runs"]) == found["total"]
+def test_runs_are_those_of_a_data_set_but_for_hidden_ones(tmp_path: Path) -> None:
+    readings = StoreReadings(NEWEST.copy_to(tmp_path / "w") / "store.sqlite")
+    [one], everything = readings.runs("wordsums", 0, 50)["runs"], readings.runs("", 0, 50)
+    assert one["dataset"] == "wordsums/test" and everything["total"] == len(everything["runs"]) > 1
+    assert main(["runs", "hide", one["run"], "--store", str(readings.path)]) == 0
+    shown = readings.runs("", 0, 50)
+    assert {row["run"] for row in everything["runs"]} - {row["run"] for row in shown["runs"]} == {one["run"]}
+    assert shown["total"] == everything["total"] - 1 and readings.runs("wordsums", 0, 50)["total"] == 0
 
 
 def test_an_estimate_takes_no_code_and_no_file(readings: StoreReadings, tmp_path: Path) -> None:
