@@ -76,7 +76,7 @@ def test_a_wrong_answer_is_two_clicks_from_the_first_page(page: Page, first: Run
     assert clicks(page) == 2
 
 
-def test_a_run_like_another_one_is_filled_in_after_two_clicks_and_begun_by_the_third(page: Page, first: Run) -> None:
+def test_the_form_of_a_run_like_another_one_is_filled_in_after_two_clicks(page: Page, first: Run) -> None:
     page.locator(f"#run-{first.id}").click()
     page.get_by_role("link", name="New run like this").click()
     expect(page.get_by_label("Student", exact=True)).to_have_value(NAMES[0])
