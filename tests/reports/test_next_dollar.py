@@ -1,5 +1,6 @@
 """Where the next dollar goes: which noise there is, and what more draws or more problems would do to it."""
 
+import math
 from collections.abc import Sequence
 from random import Random
 
@@ -33,7 +34,7 @@ def test_draws_that_vary_around_equal_chances_are_all_prediction_noise() -> None
 def test_problems_that_differ_are_data_noise_and_no_number_of_draws_helps() -> None:
     noise = paired_noise([[1] * 3, [0] * 3] * 50, [[0] * 3, [0] * 3] * 50)
     assert noise and noise.prediction == 0 and noise.data == noise.total
-    assert noise.times_the_draws(0.01) is None and noise.more_problems(0.05) > 200
+    assert noise.more_draws(0.01, 10_000) is None and noise.more_problems(0.05) > 200
 
 
 def test_as_many_more_problems_as_are_named_bring_the_interval_down() -> None:
@@ -46,8 +47,29 @@ def test_as_many_more_problems_as_are_named_bring_the_interval_down() -> None:
 def test_a_single_draw_cannot_say_what_the_draws_do_unless_it_is_greedy() -> None:
     singles = coins([0.5] * 20, 1, 5), coins([0.5] * 20, 1, 6)
     noise, greedy = paired_noise(*singles), paired_noise(*singles, greedy=(True, True))
-    assert noise and noise.prediction is None and noise.times_the_draws(0.1) is None
+    assert noise and noise.prediction is None and noise.more_draws(0.1, 10_000) is None
     assert greedy and greedy.prediction == 0.0
+
+
+def test_problems_of_which_some_draws_failed_are_split_too() -> None:
+    new = [draws[: 1 + n % 4] for n, draws in enumerate(coins([0.5] * 4000, 4, 9))]
+    noise = paired_noise(new, coins([0.5] * 4000, 4, 10))
+    assert noise and min(map(len, new)) == 1
+    assert noise.prediction == pytest.approx(0.25 * (1 + 1 / 2 + 1 / 3 + 1 / 4) / 4 + 0.25 / 4, rel=0.03)
+    assert noise.prediction == pytest.approx(noise.total, rel=0.05)
+
+
+def test_where_few_problems_have_several_draws_nothing_is_said_of_draws() -> None:
+    new = [draws[: 1 if n % 3 else 4] for n, draws in enumerate(coins([0.5] * 60, 4, 11))]
+    noise = paired_noise(new, coins([0.5] * 60, 4, 12))
+    assert noise and noise.prediction is None
+
+
+def test_more_draws_are_added_to_each_side_whatever_it_has() -> None:
+    noise = paired_noise(coins([0.5] * 4000, 10, 13), coins([0.5] * 4000, 2, 14))
+    assert noise and noise.data is not None
+    wanted = 1.96 * math.sqrt((noise.data + 0.25 / 16 + 0.25 / 8) / 4000)
+    assert noise.half_width() > wanted and noise.more_draws(wanted, 10_000) in (5, 6, 7)
 
 
 def test_a_report_says_what_it_takes_in_draws_and_problems(store: Store) -> None:

@@ -11,6 +11,7 @@ from stepdown.reports import report
 from stepdown.runner import RunOutcome, Stop, StoppingRule, Task, UntilDecided, run_together
 from stepdown.stats import gain_interval
 from stepdown.store import Store, extract_runs, stored_comparisons
+from stepdown.types import Verdict
 from worlds import direct, solver, student, sums
 
 MOST = 120
@@ -121,3 +122,21 @@ def test_pairs_without_a_verdict_are_no_evidence() -> None:
     until.begin(0, dict(enumerate(sums(2))), {0: "right"})
     until.note(1, 0, "ungraded")
     assert until.text(1) == "" and until.is_open(1)
+
+
+def test_of_three_runs_a_resumed_command_decides_at_the_same_pairs() -> None:
+    every = dict(enumerate(sums(MOST)))
+    rights = (set[int](), {n for n in every if n % 3 == 0}, set(every))
+    verdicts: list[dict[int, Verdict]] = [{n: "right" if n in some else "wrong" for n in every} for some in rights]
+    live, resumed = UntilDecided(StoppingRule(margin=0.2), 3), UntilDecided(StoppingRule(margin=0.2), 3)
+    for at in range(3):
+        live.begin(at, every, {})
+    ended = [0, 0, 0]
+    for ordinal in live.order:
+        for at in filter(live.is_open, (2, 1, 0)):
+            live.note(at, ordinal, verdicts[at][ordinal])
+            ended[at] += 1
+    for at, pairs in enumerate(ended):  # with what was under way when it ended
+        resumed.begin(at, every, {one: verdicts[at][one] for one in live.order[: pairs + 4]})
+    assert 5 < ended[2] < ended[1] < MOST, "one is decided before the other"
+    assert [resumed.text(at) for at in (1, 2)] == [live.text(at) for at in (1, 2)]

@@ -1,7 +1,6 @@
 """Where the next dollar goes: more draws or more problems, for a difference that is known as well as one asks."""
 
 from collections.abc import Sequence
-from math import ceil
 
 import msgspec
 
@@ -11,7 +10,7 @@ from stepdown.stats import PairedNoise, paired_noise
 from stepdown.store import Run
 from stepdown.text import DASH, Table, duration, money, percent
 
-_PLENTY = 1000  # times the draws that nobody would pay
+_PLENTY = 10_000  # draws of a problem that nobody would pay
 
 
 class NextDollar(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,9 +76,7 @@ def _next(run: Run, row: ReportRow, base: Run, base_row: ReportRow, precision: f
     noise = paired_noise([new[key] for key in shared], [old[key] for key in shared], greedy=(greedy[0], greedy[1]))
     if noise is None:
         return None
-    problems, times = noise.more_problems(precision), noise.times_the_draws(precision)
-    drawn = max(one.settings.samples for one in (run, base))
-    draws = None if times is None or times > _PLENTY else ceil(drawn * times - 1e-9) - drawn
+    problems, draws = noise.more_problems(precision), noise.more_draws(precision, _PLENTY)
     each = [_per_problem(one) for one in (row, base_row)]
     draw = [_per_draw(one) for one, same in zip((row, base_row), greedy, strict=True) if not same]
     cost, seconds = _times(problems, each)

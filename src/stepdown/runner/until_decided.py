@@ -30,7 +30,8 @@ class UntilDecided:
     """The verdicts of several runs on the same problems, the first the baseline of all others, and what they decide.
 
     Pairs count in one order of the problems, by a hash of their questions, whichever is solved first: what is easy or
-    quick has no part in where it stops, and a resumed command goes on with the same evidence.
+    quick has no part in where it stops. All open comparisons take a pair before any takes the next, as Holm's p of each
+    hangs on the others': a resumed command, which has much at once, goes on with the same evidence.
     """
 
     def __init__(self, rule: StoppingRule, runs: int) -> None:
@@ -38,7 +39,7 @@ class UntilDecided:
         self.order: list[int] = []
         self._verdicts: list[dict[int, Verdict]] = [{} for _ in range(runs)]
         self._tests = [PairedSequence(rule.margin) for _ in range(runs - 1)]
-        self._next = [0] * (runs - 1)
+        self._next = 0
         self._adjusted = [1.0] * (runs - 1)
 
     def begin(self, at: int, problems: Mapping[int, Problem], known: Mapping[int, Verdict]) -> None:
@@ -85,17 +86,17 @@ class UntilDecided:
 
     def _catch_up(self) -> None:
         """Add the pairs that are whole, in order, to the comparisons that are open."""
-        base = self._verdicts[0]
-        for place, test in enumerate(self._tests):
-            own = self._verdicts[place + 1]
-            while self._next[place] < len(self.order) and not self._outcome(place):
-                ordinal = self.order[self._next[place]]
-                if ordinal not in base or ordinal not in own:
-                    break
-                self._next[place] += 1
-                if "ungraded" not in (base[ordinal], own[ordinal]):
-                    test.add(_STEPS.get((base[ordinal], own[ordinal]), 0))
-                    self._adjusted = holm([one.p for one in self._tests])
+        while self._next < len(self.order):
+            ordinal = self.order[self._next]
+            places = [place for place in range(len(self._tests)) if not self._outcome(place)]
+            if not places or any(ordinal not in self._verdicts[at] for at in (0, *(place + 1 for place in places))):
+                return
+            self._next += 1
+            for place in places:
+                pair = self._verdicts[0][ordinal], self._verdicts[place + 1][ordinal]
+                if "ungraded" not in pair:
+                    self._tests[place].add(_STEPS.get(pair, 0))
+            self._adjusted = holm([one.p for one in self._tests])
 
 
 def rank_of(problem: Problem) -> bytes:

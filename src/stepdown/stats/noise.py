@@ -1,6 +1,7 @@
 """What makes a paired difference uncertain: which problems there are, and what was drawn for each."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from statistics import fmean, variance
 
@@ -8,18 +9,40 @@ import msgspec
 
 from stepdown.stats.distributions import quantile
 
+_LEAST_KNOWN = 0.5  # of a side's problems must be drawn more than once, or nothing is said of the others
+
+
+class SideNoise(msgspec.Struct, frozen=True):
+    """How the draws of one result vary within a problem: the variance of one draw, and that of a problem's mean.
+
+    Both are means over the problems, which may have unequal numbers of draws. Of a greedy result both are 0.
+    """
+
+    one_draw: float
+    mean: float
+
+    def with_more(self, draws: float) -> float:
+        """Return the variance of a problem's mean with so many more draws each."""
+        return self.one_draw / (self.one_draw / self.mean + draws) if self.mean else 0.0
+
 
 class PairedNoise(msgspec.Struct, frozen=True, kw_only=True):
     """The variance of a problem's mean difference, split by the law of total variance (Wang 2025, arXiv 2512.21326).
 
     `data` is that between problems, `prediction` that within them, by the draws that there are; both unbiased over
-    `pairs` problems, `data` cut at 0. `prediction` is None where a single draw cannot tell.
+    `pairs` problems, `data` cut at 0. `sides` are the new and the old result; both are None where too few problems have
+    several draws to tell.
     """
 
     difference: float
     total: float
-    prediction: float | None
+    sides: tuple[SideNoise, SideNoise] | None
     pairs: int
+
+    @property
+    def prediction(self) -> float | None:
+        """The part between draws, None where it cannot be told from the other."""
+        return None if self.sides is None else sum(side.mean for side in self.sides)
 
     @property
     def data(self) -> float | None:
@@ -34,12 +57,14 @@ class PairedNoise(msgspec.Struct, frozen=True, kw_only=True):
         """Return how many more problems, with as many draws each, bring half the interval down to `precision`."""
         return max(0, math.ceil(self.total * (quantile(0.5 + sure / 2) / precision) ** 2 - 1e-9) - self.pairs)
 
-    def times_the_draws(self, precision: float, sure: float = 0.95) -> float | None:
-        """Return how many times the draws do it on the same problems; None where no number does or nobody knows."""
-        if self.prediction is None or self.data is None:
+    def more_draws(self, precision: float, most: int, sure: float = 0.95) -> int | None:
+        """Return how many more draws each do it on the same problems; None where `most` do not, or nobody knows."""
+        if self.sides is None or self.data is None:
             return None
-        room = self.pairs * (precision / quantile(0.5 + sure / 2)) ** 2 - self.data
-        return max(1.0, self.prediction / room) if room > 0 else None
+        room = self.pairs * (precision / quantile(0.5 + sure / 2)) ** 2 - self.data + 1e-12
+        one, other = self.sides
+        found = bisect_left(range(most + 1), True, key=lambda more: one.with_more(more) + other.with_more(more) <= room)
+        return found if found <= most else None
 
 
 def paired_noise(
@@ -52,15 +77,20 @@ def paired_noise(
     if len(new) < 2:
         return None
     differences = [fmean(one) - fmean(other) for one, other in zip(new, old, strict=True)]
-    parts = [0.0 if same else _within(side) for side, same in zip((new, old), greedy, strict=True)]
-    known = [part for part in parts if part is not None]
-    prediction = sum(known) if len(known) == 2 else None
-    return PairedNoise(
-        difference=fmean(differences), total=variance(differences), prediction=prediction, pairs=len(new)
-    )
+    one, other = (SideNoise(0.0, 0.0) if same else _within(side) for side, same in zip((new, old), greedy, strict=True))
+    sides = (one, other) if one is not None and other is not None else None
+    return PairedNoise(difference=fmean(differences), total=variance(differences), sides=sides, pairs=len(new))
 
 
-def _within(side: Sequence[Sequence[int]]) -> float | None:
-    """The mean variance of a problem's mean over its draws, None unless each was drawn more than once."""
-    known = [variance(draws) / len(draws) for draws in side if len(draws) > 1]
-    return fmean(known) if len(known) == len(side) else None
+def _within(side: Sequence[Sequence[int]]) -> SideNoise | None:
+    """Return how draws vary, None unless at least half of the problems were drawn more than once.
+
+    A problem with a single draw, as where others failed, counts with the mean variance of those with several.
+    """
+    known = [variance(draws) if len(draws) > 1 else None for draws in side]
+    several = [one for one in known if one is not None]
+    if len(several) < max(1, _LEAST_KNOWN * len(side)):
+        return None
+    one_draw = fmean(several)
+    return SideNoise(one_draw, fmean((one_draw if one is None else one) / len(draws)
+                                     for one, draws in zip(known, side, strict=True)))  # fmt: skip
