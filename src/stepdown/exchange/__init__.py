@@ -2,6 +2,7 @@
 
 from stepdown.exchange.corpus_exporters import TUNING_FORMATS, export_corpus
 from stepdown.exchange.corpus_importers import import_corpus
+from stepdown.exchange.dspy_rows import dspy_examples, dspy_metric
 from stepdown.exchange.other_verdicts import OtherVerdicts, other_verdicts
 from stepdown.exchange.run_exporters import FORMATS, as_exporter, export_run
 from stepdown.exchange.run_importers import import_traces
@@ -11,6 +12,8 @@ __all__ = [
     "TUNING_FORMATS",
     "OtherVerdicts",
     "as_exporter",
+    "dspy_examples",
+    "dspy_metric",
     "export_corpus",
     "export_run",
     "import_corpus",

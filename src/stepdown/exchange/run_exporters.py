@@ -9,7 +9,7 @@ from typing import cast
 import msgspec
 
 from stepdown.errors import MissingExtra, UnknownName
-from stepdown.exchange import inspect_log_out, jsonl_runs, lm_eval_results, trace_of_thought_csv
+from stepdown.exchange import dspy_rows, inspect_log_out, jsonl_runs, lm_eval_results, trace_of_thought_csv
 from stepdown.files import folder_beside, replacing
 from stepdown.models import Prices
 from stepdown.plugins import Found, find, names
@@ -26,9 +26,10 @@ def export_run(
 
     `to` is `csv-traces` (the authors' format), `jsonl` (everything; `import_traces` reads it back), `csv` or `parquet`
     (one flat row for each trace, without the calls), `lm-eval` or `lm-eval-samples` (the results file and the samples
-    of lm-evaluation-harness), `inspect` (a log of Inspect). A file that is there is replaced with `force` only, and
-    only by a whole one. With `code` it may also be a plugin's name or one in a file (`my.py:write`), a function of the
-    run, the path and prices that returns the number of rows. Raises `UnknownName`, `UsageError`, `MissingExtra`.
+    of lm-evaluation-harness), `inspect` (a log of Inspect), `dspy` (lines for `dspy.Example`). A file that is there is
+    replaced with `force` only, and only by a whole one. With `code` it may also be a plugin's name or one in a file
+    (`my.py:write`), a function of the run, the path and prices that returns the number of rows. Raises `UnknownName`,
+    `UsageError`, `MissingExtra`.
     """
     found = find("exporters", to) if code and to not in FORMATS else None
     if to not in FORMATS and found is None:
@@ -111,6 +112,7 @@ FORMATS: dict[str, Exporter] = {
     "csv": _write_csv,
     "parquet": _write_parquet,
     "inspect": inspect_log_out.write_log,
+    "dspy": dspy_rows.write_examples,
     "lm-eval": lm_eval_results.write_results,
     "lm-eval-samples": lm_eval_results.write_samples,
 }

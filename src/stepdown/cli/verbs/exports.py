@@ -35,7 +35,8 @@ class ExportOptions:
     ----------
     to
         A run: `csv-traces` (the authors' format), `jsonl` (keeps everything, can be imported), `csv`, `parquet`,
-        `lm-eval` and `lm-eval-samples` (results and samples of lm-evaluation-harness), `inspect` (a log of Inspect);
+        `lm-eval` and `lm-eval-samples` (results and samples of lm-evaluation-harness), `inspect` (a log of Inspect),
+        `dspy` (its problems with right solutions, for `dspy.Example`);
         `corpus` (its solutions as chains) or `plans` (its plans, right where a student who followed them was).
         A corpus: `prompt-completion`, `messages`, `openai`, `sharegpt` or `parquet`, to tune with other tools.
         A student folder: `gguf`.
