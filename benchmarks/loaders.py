@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 # What is installed beside the checkout; the program of the same name asserts.
 TOOLS: dict[str, tuple[str, ...]] = {
     "dspy": (f"{ROOT}", "dspy"),
+    "lm_eval": (f"{ROOT}[harness]", "lm_eval"),
 }
 # Nothing is fetched and nobody is told: LiteLLM would ask for a table of prices.
 QUIET = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "HF_HUB_OFFLINE": "1", "WANDB_DISABLED": "true", "DO_NOT_TRACK": "1"}

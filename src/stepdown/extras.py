@@ -20,6 +20,7 @@ EXTRAS = {
     "hub": ("data sets and weights from the hub", ("huggingface_hub", "polars")),
     "web": ("the web app", ("starlette", "uvicorn", "jinja2")),
     "inspect": ("logs of Inspect", ("zstandard",)),
+    "harness": ("task files of lm-evaluation-harness", ("yaml", "jinja2", "regex")),
     "mcp": ("runs for clients of the Model Context Protocol", ("mcp",)),
     "trackio": ("trainings and runs in trackio, on this machine", ("trackio",)),
     "mlflow": ("trainings and runs in mlflow", ("mlflow",)),

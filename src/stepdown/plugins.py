@@ -1,9 +1,12 @@
 """Code from outside: plugins of installed packages (entry points `stepdown.methods` and so on), and `file.py:name`.
 
+Also what is read and not run: task files of lm-evaluation-harness (`gsm8k.yaml`).
+
 Only for names that a person typed at this machine or wrote in a program. A name from a page, a request, a stored run or
 a card is never looked up here: loaders do so only with `code=True`, which nothing that serves others passes.
 """
 
+import importlib
 import importlib.util
 import re
 import sys
@@ -21,6 +24,9 @@ from stepdown.usercode import read_package
 KINDS = ("methods", "graders", "models", "problems", "filters", "prompts", "exporters")
 _IN_FILE = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
 _BROKEN = (Exception, SystemExit)
+_TASK = re.compile(r"(.+\.ya?ml)(?::([^/\\:]+))?", re.IGNORECASE)
+# The room that reads task files of other harnesses: imported when one is named, as an entry point is.
+_TASK_READER = "stepdown.exchange"
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -61,15 +67,24 @@ def is_in_file(name: str) -> bool:
     return _IN_FILE.fullmatch(name) is not None
 
 
-def find(kind: str, name: str) -> Found | None:
-    """Return what `file.py:name` or the name of an installed plugin means; None for a name of neither.
+def is_task_file(name: str) -> bool:
+    """Whether a name is that of a task file, with or without a filter's name behind it (`gsm8k.yaml:strict-match`)."""
+    return _TASK.fullmatch(name) is not None
 
-    Runs the file or imports the package. Raises `UsageError` where that fails, `UnknownName` for a name that is not in
-    the file.
+
+def find(kind: str, name: str) -> Found | None:
+    """Return what `file.py:name`, a task file or the name of an installed plugin means; None for a name of neither.
+
+    Nothing in a task file is run. Runs the Python file or imports the package. Raises `UsageError` where that fails,
+    `UnknownName` for a name that is not in the file.
     """
     match = _IN_FILE.fullmatch(name)
     if match is not None:
         return Found(match[2], _in_module(_module(Path(match[1]).expanduser().resolve()), match[2], match[1]), name)
+    match = _TASK.fullmatch(name)
+    if match is not None:
+        part: Found | None = importlib.import_module(_TASK_READER).part_of_task(kind, match[1], match[2] or "")
+        return part
     plugin = next((one for one in installed(kind) if one.name == name), None)
     return None if plugin is None else plugin.load()
 

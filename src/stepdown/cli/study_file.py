@@ -2,7 +2,9 @@
 
 Its keys are the options of the command by their names, and what the command is given first: a `dataset` for `run`, a
 `corpus` for `study`. Options of the command line go before those of the file. A relative path is one from the file's
-folder; what lies only in the working folder is taken from there.
+folder; what lies only in the working folder is taken from there. A task file of lm-evaluation-harness is such a
+source too: `stepdown run gsm8k.yaml` has its problems, its prompts as the method, its first filter as the grader, and
+draws as it says.
 """
 
 import hashlib
@@ -17,6 +19,7 @@ import msgspec
 from cyclopts import App, Argument, ArgumentCollection, Group
 
 from stepdown.errors import StepdownError, UsageError, closest
+from stepdown.plugins import is_task_file
 from stepdown.text import json_line
 from stepdown.toml_files import read_toml
 from stepdown.types import StudyFile
@@ -93,7 +96,7 @@ def study_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollectio
     Raises `UsageError`.
     """
     verb = commands[0]
-    if (read := read_study(verb, arguments)) is None:
+    if (read := read_study(verb, arguments) or _read_task(verb, arguments)) is None:
         return
     path, given = read
     source = next(one for one in arguments if one.index == 0)
@@ -103,6 +106,21 @@ def study_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollectio
 
     # By no command: cyclopts leaves out keys that are called like one of the app's, and `keep` is a verb.
     Dict(given, source=str(path))(app, (), arguments)
+
+
+def _read_task(verb: str, arguments: ArgumentCollection) -> tuple[Path, dict[str, Any]] | None:
+    """Return the task file of another harness that `run` is given with the options it decides; None for no such file.
+
+    Raises `UsageError`.
+    """
+    source = next(one for one in arguments if one.index == 0)
+    if verb != "run" or not source.tokens or not is_task_file(source.tokens[0].value):
+        return None
+    # Few commands are given such a file.
+    from stepdown.exchange import load_task
+
+    path = Path(source.tokens[0].value)
+    return path, load_task(path).options
 
 
 def _beside(arguments: ArgumentCollection) -> tuple[str, ...]:

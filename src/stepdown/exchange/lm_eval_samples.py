@@ -216,20 +216,29 @@ def _sampling(row: Row) -> Sampling:
 
 def _problem(row: Row) -> Problem:
     """Return the problem of a line, without an id: as our own reader has the document's, else the prompt it made."""
-    doc = row.value("doc")
-    problem: Problem | None = None
-    if isinstance(doc, dict):
-        with suppress(BadRow):
-            problem = read_problem(Row(row.file, row.line, doc), Columns())
+    doc, prompt = row.value("doc"), _prompt(row)[-1].content.strip()
+    if _is_likelihoods(row):
+        return _chosen(row, _read(row, doc), prompt)
+    return problem_of(row, doc, prompt, plain(row.fields.get("target")) or "")
+
+
+def problem_of(row: Row, doc: object, prompt: str, target: str) -> Problem:
+    """Return the problem of a document that makes this prompt, without an id; the task's target is its gold."""
+    problem = _read(row, doc)
     if problem is not None and problem.kind == "choice":
         return problem
-    if _is_likelihoods(row):
-        return _chosen(row, problem)
-    question = problem.question if problem else _prompt(row)[-1].content.strip()
-    target = plain(row.fields.get("target")) or ""
+    question = problem.question if problem else prompt
     if not target:
         return problem or Problem("", question, "", kind="text")
     return _asked(row, question, target)
+
+
+def _read(row: Row, doc: object) -> Problem | None:
+    """Return a document as a row of a file of one's own, None for one that is none."""
+    if isinstance(doc, dict):
+        with suppress(BadRow):
+            return read_problem(Row(row.file, row.line, doc), Columns())
+    return None
 
 
 def _asked(row: Row, question: str, target: str) -> Problem:
@@ -240,13 +249,15 @@ def _asked(row: Row, question: str, target: str) -> Problem:
     return Problem("", question, target, kind="text")
 
 
-def _chosen(row: Row, problem: Problem | None) -> Problem:
+def _chosen(row: Row, problem: Problem | None, prompt: str) -> Problem:
     """Return the problem of likelihoods: its choices are the continuations, its gold the target's."""
+    if problem is not None and problem.kind == "choice":
+        return problem
     texts = tuple(str(one[1]).strip() for one in _arguments(row))
     target = plain(row.fields.get("target")) or ""
     index = int(target) if target.isdecimal() and len(target) < 3 else -1
     index = index if 0 <= index < len(texts) else texts.index(target) if target in texts else -1
-    question = problem.question if problem else _prompt(row)[-1].content.strip()
+    question = problem.question if problem else prompt
     if index < 0 or len(texts) > len(LETTERS):
         return Problem("", question, target, kind="text")
     return Problem("", question, LETTERS[index], texts, "choice")

@@ -12,7 +12,7 @@ import msgspec
 
 from stepdown.errors import BadRow, StepdownError, UnknownName, UsageError
 from stepdown.object_stores import address_of
-from stepdown.plugins import Found, find, names
+from stepdown.plugins import Found, find, is_task_file, names
 from stepdown.problems import (
     commonsenseqa,
     gsm8k,
@@ -165,7 +165,8 @@ def load_problems(
     `name` any name. A file may be one of the hub:
     `hf://datasets/OWNER/NAME@COMMIT/FILE`. A problem's id is `dataset/split/place`, or ends in the row's own id where
     the format has one.
-    With `code` it may also be a plugin's or one in a file (`my.py:rows`), which runs that code: never for a name from
+    With `code` it may also be a task file of lm-evaluation-harness (`gsm8k.yaml`), of which nothing is run, a plugin's
+    or one in a file (`my.py:rows`), which runs that code: never for a name from
     elsewhere. Raises `UnknownName` for a name or split there is not, `UsageError` for a file that cannot be read,
     `MissingExtra`; a bad row is met by `check` or by iterating.
     """
@@ -174,14 +175,16 @@ def load_problems(
             f"limit `{limit}` from offset `{offset}` is not a part of a data set", "limit >= 1, offset >= 0"
         )
     part = (offset, limit)
+    if code and is_task_file(name):
+        return _of_task(name, split, part, alone=data is None and columns is None)
     if data is not None and columns is not None:
-        return load_file(name, split, part, _file(data), columns)
+        return load_file(name, split, part, data_file(data), columns)
     if name in BENCHMARKS and columns is None:
         return load_benchmark(BENCHMARKS[name], split, part, data)
     if name in wordsums.NAMES and columns is None and data is None:
         return load_wordsums(name, known_split(wordsums.about(name), split), part, seed)
     if data is None and (Path(name).suffix.lower() in SUFFIXES or Path(name).exists()):
-        return load_file(Path(name).stem, split, part, _file(name), columns or Columns())
+        return load_file(Path(name).stem, split, part, data_file(name), columns or Columns())
     if name in BENCHMARKS or name in wordsums.NAMES:
         raise UsageError(f"`{name}` has its own source and columns", "leave out the names of columns, or add `--data`")
     found = find("problems", name) if code and data is None and columns is None else None
@@ -209,7 +212,17 @@ def as_problems(found: Found, split: str | None = None, part: "Part" = (0, None)
     return Problems(dataset, source)
 
 
-def _file(path: str | Path) -> Path:
+def _of_task(name: str, split: str | None, part: "Part", *, alone: bool) -> Problems:
+    """Return a part of the problems of another harness's task file, which says itself where its data are."""
+    if not alone:
+        raise UsageError(f"`{name}` has its own data and columns", "leave out `--data` and names of columns")
+    found = find("problems", name)
+    if found is None:
+        raise UsageError(f"`{name}` is no task file", "a filter's name belongs to `--grader`")
+    return as_problems(found, split, part)
+
+
+def data_file(path: str | Path) -> Path:
     """Return where a data file lies: on this machine, or in the hub's cache for an address of the hub."""
     address = address_of(path)
     return find_file(path if address is None else fetch_from_hub(address))
@@ -218,6 +231,12 @@ def _file(path: str | Path) -> Path:
 def hub_files(name: str) -> HubFiles | None:
     """Return where the hub keeps a data set of this name; None for one that it does not have."""
     return BENCHMARKS[name].hub if name in BENCHMARKS else None
+
+
+def files_on_hub(repo: str, split: str) -> list[Path] | None:
+    """Return a split's files of a repository that a benchmark is kept in, at its pinned commit; None for any other."""
+    hub = next((one.hub for one in BENCHMARKS.values() if one.hub.repo == repo and split in one.hub.files), None)
+    return None if hub is None else fetch_files(hub, split)
 
 
 def datasets() -> list[Dataset]:
@@ -231,7 +250,7 @@ Part = tuple[int, int | None]
 def load_benchmark(benchmark: Benchmark, split: str | None, part: Part, data: str | Path | None) -> Problems:
     """Return a part of a benchmark, from a local file or from the hub."""
     about = benchmark.about
-    path = None if data is None else _file(data)
+    path = None if data is None else data_file(data)
     named = split if split or path is None else split_of(path, about)
     chosen = known_split(about, named)
 

@@ -84,6 +84,7 @@ def run(
     dataset
         A data set (`stepdown datasets` lists them), a .jsonl, .json, .csv or .parquet file, or a study file: a .toml
         with `dataset` and any of the options below by their names; options on the command line go before the file's.
+        Or a task file of lm-evaluation-harness, such as gsm8k.yaml (docs/exchange.md).
     """
     if work.review and work.jobs > 1:
         refuse(["--jobs"], "a person decides on one plan after another", "leave it out")

@@ -1,0 +1,203 @@
+"""Task files of lm-evaluation-harness (YAML), read without running anything of theirs: the `generate_until` subset.
+
+Source of the form: lm_eval 0.4.13, `config/task.py`, `tasks/_yaml_loader.py` and `api/task.py`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stepdown.errors import MissingExtra, UsageError
+from stepdown.exchange.imported import plain_name
+from stepdown.exchange.lm_eval_filters import METRIC, HarnessFilter, Matching
+from stepdown.exchange.lm_eval_templates import EXTRA
+from stepdown.extras import EXTRAS
+from stepdown.untrusted import reading
+
+SUFFIXES = (".yaml", ".yml")
+_LARGEST = 1 << 18  # bytes of a file
+_MOST_FILES = 8  # that one includes
+# What changes no prompt and no verdict.
+_WITHOUT_EFFECT = {
+    "tag", "group", "task_alias", "metadata", "should_decontaminate", "doc_to_decontamination_query", "unsafe_code",
+}  # fmt: skip
+
+
+class FewShot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`fewshot_config`: where demonstrations come from, and how they are written where otherwise than the document."""
+
+    sampler: str = "default"
+    samples: tuple[dict[str, Any], ...] | None = None
+    split: str | None = None
+    doc_to_text: str | None = None
+    doc_to_target: str | None = None
+    fewshot_delimiter: str | None = None
+    target_delimiter: str | None = None
+    fewshot_indices: tuple[int, ...] | None = None
+
+
+class GenerationKwargs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`generation_kwargs`: how a reply is drawn, and what it ends before."""
+
+    until: tuple[str, ...] | str | None = None
+    max_gen_toks: int = 256
+    do_sample: bool | None = None
+    temperature: float = 0.0
+
+
+class DataFiles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`dataset_kwargs`: the file of each split."""
+
+    data_files: dict[str, str | tuple[str, ...]] | str | None = None
+
+
+class MetricConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One metric of `metric_list`."""
+
+    metric: str
+    aggregation: str = "mean"
+    higher_is_better: bool = True
+    regexes_to_ignore: tuple[str, ...] | None = None
+    ignore_case: bool = False
+    ignore_punctuation: bool = False
+    ignore_numbers: bool = False
+
+    @property
+    def matching(self) -> Matching:
+        """What `exact_match` leaves out."""
+        return Matching(*(getattr(self, name) for name in Matching.__struct_fields__))
+
+
+class TaskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A task file with what it includes, under the names it has there."""
+
+    doc_to_text: str
+    doc_to_target: str
+    dataset_path: str
+    task: str = ""
+    dataset_name: str | None = None
+    dataset_kwargs: DataFiles = DataFiles()
+    training_split: str | None = None
+    validation_split: str | None = None
+    test_split: str | None = None
+    fewshot_split: str | None = None
+    description: str = ""
+    target_delimiter: str = " "
+    fewshot_delimiter: str = "\n\n"
+    fewshot_config: FewShot = FewShot()
+    num_fewshot: int | None = None
+    output_type: str = "generate_until"
+    generation_kwargs: GenerationKwargs = GenerationKwargs()
+    repeats: int = 1
+    filter_list: tuple[HarnessFilter, ...] = (HarnessFilter("none"),)
+    metric_list: tuple[MetricConfig, ...] = (MetricConfig(METRIC),)
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """What a reply ends before."""
+        until = self.generation_kwargs.until
+        return (self.fewshot_delimiter,) if until is None else (until,) if isinstance(until, str) else until
+
+
+class _Code(str):
+    """What stands behind `!function` in a file."""
+
+
+def read_task(path: str | Path) -> TaskConfig:
+    """Return what a task file says. Raises `UsageError`, with the key's name, for what is beyond the subset."""
+    file = Path(path).expanduser()
+    fields = {key: value for key, value in _merged(file, []).items() if value is not None}
+    for key in [*fields]:
+        if code := _code_in(fields[key]):
+            raise UsageError(f"`{key}` of `{file}` is code: `!function {code[:80]}`, which is not run", _WAY_OUT)
+        if key in _WITHOUT_EFFECT:
+            del fields[key]
+        elif key not in TaskConfig.__struct_fields__:
+            raise UsageError(f"`{file}` has the key `{str(key)[:60]}`, which stepdown does not read", _WAY_OUT)
+    if isinstance(fields.get("generation_kwargs"), dict):
+        fields["generation_kwargs"].setdefault("temperature", 0.0)
+    try:
+        config = msgspec.convert(fields, TaskConfig, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"`{file}`: {error}", _WAY_OUT) from error
+    _check(config, file)
+    return msgspec.structs.replace(config, task=plain_name(config.task or file.stem))
+
+
+_WAY_OUT = "write the task without it in a copy of the file, or ask the harness itself: stepdown serves it at /v1"
+
+
+def _check(config: TaskConfig, file: Path) -> None:
+    """Refuse values beyond the subset. Raises `UsageError` with the key's name."""
+    metrics = [one.metric for one in config.metric_list]
+    names = [one.name for one in config.filter_list]
+    found = {
+        "output_type": config.output_type * (config.output_type != "generate_until"),
+        "metric_list": ", ".join(one for one in metrics if one != METRIC) or "nothing" * (not metrics),
+        "aggregation": next((one.aggregation for one in config.metric_list if one.aggregation != "mean"), ""),
+        "filter_list": "one name twice, or none" * (len({*names}) != len(names) or not names),
+        "fewshot_config.sampler": config.fewshot_config.sampler * (config.fewshot_config.sampler not in _SAMPLERS),
+        "num_fewshot": str(config.num_fewshot) * (not 0 <= (config.num_fewshot or 0) <= 64),
+        "repeats": str(config.repeats) * (not 1 <= config.repeats <= 10_000),
+        "generation_kwargs.max_gen_toks": "no number of tokens" * (config.generation_kwargs.max_gen_toks < 1),
+        "generation_kwargs.temperature": "below 0" * (not config.generation_kwargs.temperature >= 0),
+    }
+    for key, value in found.items():
+        if value:
+            raise UsageError(f"`{key}` of `{file}` is `{value[:80]}`, which stepdown does not read", _WAY_OUT)
+
+
+_SAMPLERS = ("default", "first_n")
+
+
+def _merged(file: Path, seen: list[Path]) -> dict[str, Any]:
+    """Return the keys of a file over those of the files that it includes."""
+    if file.resolve() in seen or len(seen) >= _MOST_FILES:
+        raise UsageError(f"`{file}` is included in a circle, or by too many files", _WAY_OUT)
+    own = _read(file)
+    included = own.pop("include", ())
+    merged: dict[str, Any] = {}
+    for one in [included] if isinstance(included, str) else included:
+        if not isinstance(one, str):
+            raise UsageError(f"`include` of `{file}` is no file's name", _WAY_OUT)
+        merged |= _merged(file.parent / one, [*seen, file.resolve()])
+    return merged | own
+
+
+def _read(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise UsageError(f"there is no file `{file}`", "give a task file of lm-evaluation-harness, such as gsm8k.yaml")
+    if file.stat().st_size > _LARGEST:
+        raise UsageError(f"`{file}` is larger than {_LARGEST >> 10} KiB", "a task file is a page of text")
+    with reading(f"cannot read `{file}`", "it must be a task file of lm-evaluation-harness"):
+        found = _load(file.read_text("utf-8"))
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        raise UsageError(f"`{file}` is no task file", "it must be keys with values, such as `doc_to_text: ...`")
+    return found
+
+
+def _load(text: str) -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingExtra("yaml", EXTRA, EXTRAS[EXTRA][0]) from error
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
+        """Reads plain values; code as its name; no value twice, as one could grow without end."""
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.events.AliasEvent):
+                raise ValueError(f"an alias (`*{self.peek_event().anchor}`), which is not read")
+            return super().compose_node(parent, index)
+
+    Loader.add_constructor("!function", lambda loader, node: _Code(loader.construct_scalar(node)))
+    return yaml.load(text, Loader)
+
+
+def _code_in(value: Any) -> str:
+    """Return the first function that a value names, however deep."""
+    if isinstance(value, _Code):
+        return str(value)
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((found for one in parts if (found := _code_in(one))), "")

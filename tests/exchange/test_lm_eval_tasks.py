@@ -1,0 +1,71 @@
+"""Task files of lm-evaluation-harness are read as far as they are data; whatever else they have is refused by name."""
+
+from pathlib import Path
+
+import pytest
+
+from harness_task import TASK, write_task
+from stepdown.errors import UsageError
+from stepdown.exchange import load_task
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("process_docs: !function utils.process_docs", r"`process_docs`.* is code: `!function utils\.process_docs`"),
+        ("doc_to_text: !function os.system", r"`doc_to_text`.* is code"),
+        ("fewshot_config: {samples: !function utils.shots}", r"`fewshot_config`.* is code"),
+        ("output_type: multiple_choice", r"`output_type`.* is `multiple_choice`"),
+        ("metric_list: [{metric: bleu}]", r"`metric_list`.* is `bleu`"),
+        ("doc_to_choice: [a, b]", "has the key `doc_to_choice`"),
+        ("gen_prefix: So", "has the key `gen_prefix`"),
+        ("generation_kwargs: {top_k: 3}", r"top_k.*generation_kwargs"),
+        ("fewshot_config: {sampler: balanced}", r"`fewshot_config\.sampler`.* is `balanced`"),
+        ("dataset_kwargs: {trust_remote_code: true}", r"trust_remote_code.*dataset_kwargs"),
+        ("num_fewshot: 1000000", r"`num_fewshot`.* is `1000000`"),
+        ("doc_to_text: [1]", r"doc_to_text"),
+        ("include: sums.yaml", "included in a circle"),
+        ("a: &a [x]\nb: *a", "alias"),
+        ("a: !!python/object/apply:os.system [echo]", "cannot read"),
+        ("? [a]\n: b", "cannot read|no task file"),
+        ("[" * 5_000, "cannot read"),
+    ],
+)
+def test_what_is_beyond_the_subset_is_refused_by_its_key(more: str, said: str, tmp_path: Path) -> None:
+    assert load_task(write_task(tmp_path)).name == "sums"
+    with pytest.raises(UsageError, match=said):
+        load_task(write_task(tmp_path, more=more + "\n"))
+
+
+def test_a_file_has_the_keys_of_those_that_it_includes_under_its_own(tmp_path: Path) -> None:
+    write_task(tmp_path)
+    other = tmp_path / "other.yaml"
+    other.write_text("include: sums.yaml\ntask: more\nnum_fewshot: 0\n")
+    task = load_task(other)
+    assert (task.name, task.config.num_fewshot, task.config.description) == ("more", 0, "Add.\n\n")
+
+
+def test_a_large_file_and_one_that_is_not_there_are_refused(tmp_path: Path) -> None:
+    path = write_task(tmp_path, more="#" * (1 << 18))
+    for file, said in ((path, "larger than"), (tmp_path / "no.yaml", "no file"), (tmp_path, "no file")):
+        with pytest.raises(UsageError, match=said):
+            load_task(file)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("data_files: {test: test.jsonl", "data_files: {dev: test.jsonl"), "no split `test`"),
+        (("test_split: test\n", ""), "names no `test_split`"),
+        (("dataset_path: json", "dataset_path: some/where"), "`some/where`, whose files are not known"),
+        (("num_fewshot: 2", "num_fewshot: 7"), "7 demonstrations of 6"),
+        (("{test: test.jsonl", "{test: gone.jsonl"), "no file `gone.jsonl`"),
+    ],
+)
+def test_data_that_cannot_be_had_are_said_before_anything_is_asked(
+    change: tuple[str, str], said: str, tmp_path: Path
+) -> None:
+    assert change[0] in TASK
+    task = load_task(write_task(tmp_path, TASK.replace(*change)))
+    with pytest.raises(UsageError, match=said):
+        assert task.prompt(next(iter(task.problems)))

@@ -1,0 +1,88 @@
+"""Templates of strangers print fields and choose between texts; what could cost or reach more is refused by name."""
+
+from typing import Any
+
+import pytest
+
+from stepdown.errors import UsageError
+from stepdown.exchange.lm_eval_templates import LONGEST, compile_pattern, compile_template, find_all
+
+ROW: dict[str, Any] = {"q": " Why? ", "answer": "1+1=2\n#### 2", "n": 3, "choices": ["up", "down"], "none": None}
+
+
+def made(template: str, **more: Any) -> str:
+    return compile_template(template, "doc_to_text", "task.yaml")({**ROW, **more})
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("Q: {{q.strip()}}\n", "Q: Why?\n"),
+        ("{{answer.split('####')[-1].strip() if answer is defined else target}}", "2"),
+        ("{% if none is not none %}{{none}}{% else %}{{n|string}}{% endif %}", "3"),
+        ("{{['A','B','C','D'][n - 1]}}. {{choices[1]}} {{choices|join(', ')}}", "C. down up, down"),
+        ("{{answer[4:5] + '!'}}{{q|trim|upper}}", "2!WHY?"),
+        ("{{answer|regex_replace('[0-9]', '#')}}", "#+#=#\n#### #"),
+        ("{{'-'.join(choices)}}{{q.replace('?', '!')}}", "up-down Why! "),
+    ],
+)
+def test_fields_conditions_and_texts_are_read(template: str, text: str) -> None:
+    assert made(template) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{% for x in choices %}{{x}}{% endfor %}", "for"),
+        ("{% set x = q + q %}{{x}}", "assign"),
+        ("{% macro m() %}x{% endmacro %}", "macro"),
+        ("{% include 'x' %}", "include"),
+        ("{{q * 9999999}}", "mul"),
+        ("{{q ** 9}}", "pow"),
+        ("{{'%999999999d' % n}}", "mod"),
+        ("{{q.center(10)}}", "a call of `center`"),
+        ("{{'{0}'.format(q)}}", "a call of `format`"),
+        ("{{range(10)}}", "a call of ``"),
+        ("{{q.__class__}}", "`__class__`"),
+        ("{{q|attr('strip')}}", "the filter `attr`"),
+        ("{{q|tojson}}", "the filter `tojson`"),
+        ("{{q is callable}}", "the test `callable`"),
+        ("{{" + "q+" * 4_000 + "q}}", "so much"),
+    ],
+)
+def test_what_could_cost_or_reach_more_is_refused_by_name(template: str, said: str) -> None:
+    with pytest.raises(UsageError, match="not read here") as refused:
+        made(template)
+    assert refused.value.what.endswith(said)
+
+
+@pytest.mark.parametrize("template", ["{{", "{% if %}", "{{q|}}", "x" * 20_000, "{{" + "(" * 3_000])
+def test_what_is_no_template_is_refused(template: str) -> None:
+    with pytest.raises(UsageError, match="doc_to_text"):
+        made(template)
+
+
+@pytest.mark.parametrize(
+    ("template", "more"),
+    [
+        ("{{gone}}", {}),
+        ("{{q.gone}}", {}),
+        ("{{n.strip()}}", {}),
+        ("{{q['__class__']}}", {}),
+        ("{{choices|string}}", {}),
+        ("{{q.replace('a', q)}}", {"q": "a" * 10_000}),
+        ("{{q.join(choices)}}", {"q": "a" * 1_000, "choices": ["x"] * 2_000}),
+        ("{{q + q}}", {"q": "a" * LONGEST}),
+        ("{{q}}{{q}}", {"q": "a" * (LONGEST - 9)}),
+    ],
+)
+def test_a_row_that_a_template_does_not_fit_or_grows_with_is_refused(template: str, more: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="does not fit a row"):
+        made(template, **more)
+
+
+def test_a_pattern_that_would_take_for_ever_is_ended() -> None:
+    pattern = compile_pattern("(a|aa)+$", "regex", "task.yaml")
+    assert find_all(pattern, "aaa") == ["a"]
+    with pytest.raises(TimeoutError):
+        find_all(pattern, "a" * 5_000 + "b")
