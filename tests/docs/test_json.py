@@ -11,6 +11,7 @@ import pytest
 
 from places import ROOT
 from stepdown.cli import main
+from stepdown.cli.step_judging import JudgeEstimate
 from stepdown.cli.verbs.batches import BatchRow
 from stepdown.cli.verbs.taste import TasteFindings
 from stepdown.measuring import Calibration, PlanValues, SuitabilityTable
@@ -77,6 +78,7 @@ EARLIER = [("corpus", "sample"), ("train", "train"), ("solved again", "plans"), 
 # What no earlier store has, or what takes away: the values that are printed.
 PRINTED: dict[str, type[msgspec.Struct]] = {
     "calibrate": Calibration,
+    "judge estimate": JudgeEstimate,
     "study": StudyFindings,
     "taste": TasteFindings,
     "teachers": SuitabilityTable,

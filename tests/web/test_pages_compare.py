@@ -6,11 +6,15 @@ from xml.etree import ElementTree
 
 import pytest
 
-from run_pages import HOSTILE, put_run
+from run_pages import HOSTILE, problem, put_run, trace
 from served import get
+from stepdown.audits import StepJudge
+from stepdown.audits.judged_plans import judge_version
+from stepdown.audits.plan_adherence import key_of
 from stepdown.models import Prices
 from stepdown.reports import report
-from stepdown.store import Run, Store, label
+from stepdown.store import Run, Store, keep_letters, label
+from stepdown.types import Grade, Plan
 from stepdown.web.pages.compare import MOST, notes_on
 
 
@@ -136,3 +140,16 @@ def test_adherence_and_the_next_dollar_are_said_where_they_are_asked(site: str, 
     assert "Where the next dollar goes" in asked and 'value="yes" checked' in asked
     assert "For ± 2 points" in asked and "For ± 2 points" not in get(f"{site}/compare?{query(*pair)}").text
     assert get(f"{site}/compare?{query(*pair)}&precision=none").status == 400
+
+
+def test_a_judges_word_on_plans_is_offered_and_shown_where_it_is_kept(store: Store, site: str) -> None:
+    run = put_run(store, "")
+    judge = StepJudge("judge:openai/judge", judge_version())
+    made = trace(problem(0), "Take 3 pears, 3 + 1 = 4.", plan=Plan("1. Take the pears.\n2. Add one.", "t"))
+    run.put_trace(0, made)
+    run.put_grades([(0, 0, Grade("right", "4", "read it", "default@2"))])
+    assert "openai/judge" not in get(f"{site}/compare?{query(run)}").text
+    keep_letters(run, judge.by, judge.version, block=0, letters={key_of(made): "ds"})
+    page = get(f"{site}/compare?{query(run)}&adherence=openai/judge").text
+    assert '<option value="openai/judge" selected>' in page and "judge:openai/judge" in page and "50.0" in page
+    assert get(f"{site}/compare?{query(run)}&adherence=openai/other").status == 404

@@ -2,6 +2,7 @@
 
 import re
 from html import unescape
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -9,7 +10,10 @@ import pytest
 from run_pages import HOSTILE, problem, put_run, trace
 from served import Answer, get
 from stepdown.answers import conclusion
-from stepdown.store import Run, Store
+from stepdown.audits import StepJudge
+from stepdown.audits.judged_plans import judge_version
+from stepdown.audits.plan_adherence import key_of
+from stepdown.store import Run, Store, keep_letters
 from stepdown.store.derived import carry_over
 from stepdown.types import Grade, Plan, Problem, Trace
 from stepdown.web.pages.traces import whole_text
@@ -39,6 +43,17 @@ def test_the_plan_is_numbered_steps_and_every_call_is_verbatim(store: Store, sit
         assert f'class="verbatim" tabindex="0">{call.messages[0].content}</pre>' in page
         assert f'class="verbatim" tabindex="0">{call.reply.text}</pre>' in page
     assert "30 + 20 tokens" in page and "paid for by this run" in page
+
+
+def test_a_judge_of_the_steps_is_shown_in_place_of_the_rule_where_it_is_asked(store: Store, site: str) -> None:
+    run, judge = put_run(store, "r"), StepJudge(f"judge:{HOSTILE}", judge_version())
+    made = put_text(run, "Take 3 pears, 3 + 1 = 4.", plan=PLAN)
+    keep_letters(run, judge.by, judge.version, block=0, letters={key_of(made): "csa"})
+    by_rule = shown(site, run).text
+    assert "changed?" not in by_rule and "judge=" in by_rule and "<script>window" not in by_rule
+    page = shown(site, run, query=f"judge={quote(HOSTILE)}").text
+    assert "changed?" in page and "skipped?" in page and "0 of 2 steps done" in page and "1 part added?" in page
+    assert "<script>window" not in page and shown(site, run, query="judge=nobody").status == 404
 
 
 @pytest.mark.parametrize("solution", ["I think 3.\nAnswer: 7 pears", "We get $\\boxed{7}$ & so on", "She has <b>7</b>"])

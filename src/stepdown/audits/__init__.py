@@ -21,8 +21,28 @@ from stepdown.audits.blame import (
     suggestions,
 )
 from stepdown.audits.followed_plans import blame_of_text
+from stepdown.audits.judged_plans import (
+    JudgedPlans,
+    judge_letters,
+    judge_plans,
+    judge_request,
+    kept_judge,
+    kept_judges,
+    letters_of_judges,
+    step_judge,
+    to_judge,
+)
 from stepdown.audits.leakage import Leakage, Share, add_leak, leakage, leaked
-from stepdown.audits.plan_adherence import RULE, Adherence, adherence, keep_adherence
+from stepdown.audits.plan_adherence import (
+    RULE,
+    Adherence,
+    StepJudge,
+    adherence,
+    followed,
+    keep_adherence,
+    kept_of,
+    key_of,
+)
 from stepdown.audits.plan_faults import FaultKind, PlanFault, faults
 from stepdown.audits.termination import EndingKind, contradicts, loops, termination_faults
 from stepdown.errors import UsageError
@@ -37,11 +57,13 @@ __all__ = [
     "BlamedTrace",
     "EndingKind",
     "GradedAttempt",
+    "JudgedPlans",
     "Leak",
     "Leakage",
     "PlanFault",
     "RunAudit",
     "Share",
+    "StepJudge",
     "Suggestion",
     "adherence",
     "audit",
@@ -50,14 +72,23 @@ __all__ = [
     "contradicts",
     "cross",
     "faults",
+    "followed",
+    "judge_letters",
+    "judge_plans",
+    "judge_request",
     "keep_adherence",
     "keep_audits",
+    "kept_judge",
+    "kept_judges",
     "leak",
     "leakage",
     "leaked",
+    "letters_of_judges",
     "loops",
+    "step_judge",
     "suggestions",
     "termination_faults",
+    "to_judge",
 ]
 
 VERSION = 1
@@ -115,10 +146,11 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join(lines)
 
 
-def audit(*runs: Run) -> Audit:
+def audit(*runs: Run, judge: StepJudge | None = None) -> Audit:
     """Audit runs together: those that share problems tell plan and student apart.
 
-    Blame can fall on a grader only where a second one, other than `lenient`, has graded the run.
+    Blame can fall on a grader only where a second one, other than `lenient`, has graded the run. What became of the
+    steps of plans is said by the rule, or where it has letters by a `judge`.
     Raises `UsageError` without runs.
     """
     if not runs:
@@ -127,7 +159,7 @@ def audit(*runs: Run) -> Audit:
     attempts = [attempt for tally in tallies for attempt in tally.read()]
     counts_by_question = count_by_student_and_plan(attempts)
     blamed = [blame(one, counts_by_question[one.question]) for one in attempts if one.verdict == "wrong"]
-    cases = tuple(_looked_at(blamed, {one.run.id: one.run for one in tallies}))
+    cases = tuple(_looked_at(blamed, {one.run.id: one.run for one in tallies}, judge))
     return Audit(
         runs=tuple(tally.found(cases) for tally in tallies),
         cases=cases,
@@ -135,13 +167,15 @@ def audit(*runs: Run) -> Audit:
     )
 
 
-def _looked_at(cases: Iterable[BlamedTrace], runs: Mapping[str, Run]) -> Iterator[BlamedTrace]:
+def _looked_at(cases: Iterable[BlamedTrace], runs: Mapping[str, Run], judge: StepJudge | None) -> Iterator[BlamedTrace]:
     """Tell by their texts who is to blame in cases that no crossing decides, of the first 500 of them."""
-    left = LOOKED_AT
+    left, letters = LOOKED_AT, {name: kept_of(run, judge) for name, run in runs.items()} if judge else {}
     for case in cases:
         if case.blame == "unknown" and left:
             left -= 1
-            who, why = blame_of_text(runs[case.run].trace(case.problem, case.sample))
+            trace = runs[case.run].trace(case.problem, case.sample)
+            judged = letters[case.run].get(key_of(trace), "") if judge else ""
+            who, why = blame_of_text(trace, judged, judge.name if judge else "")
             case = case if who == "unknown" else msgspec.structs.replace(case, blame=who, why=why)
         yield case
 

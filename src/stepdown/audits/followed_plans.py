@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-from stepdown.alignment import LONGEST, align
+from stepdown.alignment import LONGEST, align, plan_steps
 from stepdown.audits.blame import Blame
 from stepdown.types import Trace
 
@@ -25,24 +25,40 @@ _OPERATORS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
 }  # fmt: skip
 _ROUNDED = Fraction(1, 50)
 HEURISTIC = "by a heuristic: "
+_WORDS = {"c": "changed", "s": "skipped"}
 
 
-def blame_of_text(trace: Trace) -> tuple[Blame, str]:
-    """Return who is to blame for a wrong trace, by its own text, and why; `unknown` where that tells nothing."""
+def blame_of_text(trace: Trace, letters: str = "", judge: str = "") -> tuple[Blame, str]:
+    """Return who is to blame for a wrong trace, by its own text, and why; `unknown` where that tells nothing.
+
+    With `letters` it is this judge, not the rule, who says what became of the steps.
+    """
     if trace.plan is None or not trace.solution:
         return "unknown", "there is no plan and solution to line up"
     equations = list(_equations(trace.solution[:LONGEST]))
     slips = [text for text, holds in equations if not holds]
     if slips:
         return "student", f"{HEURISTIC}`{slips[0]}` is wrong"
-    if not any(sign.isdigit() for sign in trace.solution):
+    if not letters and not any(sign.isdigit() for sign in trace.solution):
         return "unknown", "the solution has no number to line up"
-    left = [one for one in align(trace.plan.text, trace.solution).steps if one.status != "done"]
-    if left:
-        return "student", f"{HEURISTIC}step {left[0].step.number} of the plan is {left[0].status}, {left[0].why}"
+    if left := _judged(trace.plan.text, letters, judge) if letters else _left(trace.plan.text, trace.solution):
+        return "student", left
     if equations:
         return "plan", f"{HEURISTIC}all its steps are followed and no calculation is wrong, so it leads elsewhere"
     return "unknown", "its steps are followed, and there is no calculation that can be checked"
+
+
+def _left(plan: str, solution: str) -> str:
+    """Say which step of a plan is the first that was not followed, by the rule; nothing where all were."""
+    left = [one for one in align(plan, solution).steps if one.status != "done"]
+    return f"{HEURISTIC}step {left[0].step.number} of the plan is {left[0].status}, {left[0].why}" if left else ""
+
+
+def _judged(plan: str, letters: str, judge: str) -> str:
+    """Say the same by a judge's letters."""
+    left = [(step.number, _WORDS[letter]) for step, letter in zip(plan_steps(plan), letters, strict=False)
+            if letter in _WORDS]  # fmt: skip
+    return f"by the judge `{judge}`: step {left[0][0]} of the plan is {left[0][1]}" if left else ""
 
 
 def _equations(text: str) -> Iterator[tuple[str, bool]]:

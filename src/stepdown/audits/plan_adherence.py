@@ -13,6 +13,7 @@ from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,8 +31,20 @@ Progress = Callable[[int, int], None]
 _Row = tuple[int, Trace, Grade]
 
 
+class StepJudge(NamedTuple):
+    """Who judges in place of the rule: the name its letters are kept under, and the version of its question."""
+
+    by: str
+    version: str
+
+    @property
+    def name(self) -> str:
+        """The judge's name."""
+        return self.by.removeprefix("judge:")
+
+
 class Adherence(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run's solutions follow their plans, by who says so (`rule`); shares of 1, intervals of 95 %.
+    """How a run's solutions follow their plans, `by` the rule or `judge:MODEL`; shares of 1, intervals of 95 %.
 
     `traces` have a plan and a solution and were lined up, `not_lined_up` more were not. Of their `steps` so many
     are `done`, `changed` and `skipped` (or only repeated); `share` is the mean share of steps done over problems, its
@@ -64,24 +77,34 @@ class Adherence(msgspec.Struct, frozen=True, kw_only=True):
     difference_high: float | None
 
 
-def adherence(run: Run, *, grader: str = "", most: int | None = None) -> Adherence | None:
+def adherence(
+    run: Run, *, grader: str = "", most: int | None = None, judge: StepJudge | None = None
+) -> Adherence | None:
     """Return how a run's plans were followed, None where it has no plan with a solution.
 
     `grader` says whose verdicts count (the run's current one's if empty). At most `most` traces are lined up,
-    beside those whose letters are kept; None for all of them.
+    beside those whose letters are kept; None for all of them. With a `judge` its kept letters count, and no others.
     """
     seen, not_lined_up = list[tuple[str, str, Grade]](), 0
-    left = math.inf if most is None else most
-    for rows, known in _blocks(run, grader) if _has_plans(run) else ():
+    for trace, grade, letters in followed(run, grader=grader, most=most, judge=judge):
+        if letters is None:
+            not_lined_up += 1
+        elif letters.strip(_ADDED):
+            seen.append((trace.problem.id, letters, grade))
+    return _counted(run, judge.by if judge else RULE, seen, not_lined_up) if seen or not_lined_up else None
+
+
+def followed(
+    run: Run, *, grader: str = "", most: int | None = None, judge: StepJudge | None = None
+) -> Iterator[tuple[Trace, Grade, str | None]]:
+    """Stream the traces with a plan and a solution, each with its letters, as `adherence` counts them."""
+    left = 0 if judge else math.inf if most is None else most
+    for rows, known in blocks_with_letters(run, grader, judge) if _has_plans(run) else ():
         for _, trace, grade in rows:
             letters = known.get(key_of(trace))
             if letters is None and left > 0:
                 letters, left = letters_of(trace), left - 1
-            if letters is None:
-                not_lined_up += 1
-            elif letters.strip(_ADDED):
-                seen.append((trace.problem.id, letters, grade))
-    return _counted(run, seen, not_lined_up) if seen or not_lined_up else None
+            yield trace, grade, letters
 
 
 def keep_adherence(path: Path, runs: Iterable[str], *, progress: Progress | None = None) -> None:
@@ -97,7 +120,7 @@ def keep_adherence(path: Path, runs: Iterable[str], *, progress: Progress | None
             wanted = [run for run in map(store.run, runs) if _has_plans(run)]
             done, total = 0, sum(len(blocks_of(store, run.id)) for run in wanted) << BLOCK_BITS
             for run in wanted:
-                for rows, known in _blocks(run, ""):
+                for rows, known in blocks_with_letters(run):
                     _keep(run, rows, known)
                     done += 1 << BLOCK_BITS
                     if progress:
@@ -142,15 +165,26 @@ def version() -> str:
     return blake2b(b"".join(file.read_bytes() for file in files), digest_size=8).hexdigest()
 
 
-def _blocks(run: Run, grader: str) -> Iterator[tuple[list[_Row], dict[str, str]]]:
+def blocks_with_letters(
+    run: Run, grader: str = "", judge: StepJudge | None = None
+) -> Iterator[tuple[list[_Row], dict[str, str]]]:
     """Stream the traces with a plan and a solution by blocks, with the letters that are kept of each block."""
+    by, words = (judge.by, judge.version) if judge else (RULE, version())
     for block, rows in groupby(run.rows(grader), key=lambda row: row[0] >> BLOCK_BITS):
         some = [row for row in rows if is_followable(row[1])]
         if some:
-            yield some, kept_letters(run, RULE, version(), block)
+            yield some, kept_letters(run, by, words, block)
 
 
-def _counted(run: Run, seen: list[tuple[str, str, Grade]], not_lined_up: int) -> Adherence:
+def kept_of(run: Run, judge: StepJudge) -> dict[str, str]:
+    """Return a judge's letters of a whole run, by the hash of plan and solution."""
+    return {
+        key: letters for block in blocks_of(run.store, run.id)
+        for key, letters in kept_letters(run, judge.by, judge.version, block).items()
+    }  # fmt: skip
+
+
+def _counted(run: Run, by: str, seen: list[tuple[str, str, Grade]], not_lined_up: int) -> Adherence:
     samples = run.settings.samples
     steps = "".join(letters for _, letters, _ in seen)
     total = len(steps) - steps.count(_ADDED)
@@ -167,7 +201,7 @@ def _counted(run: Run, seen: list[tuple[str, str, Grade]], not_lined_up: int) ->
     means = [fmean(one for _, one in some) if some else None for some in (yes, no)]
     difference, least, most = _difference(means, intervals)
     return Adherence(
-        run=run.id, by=RULE, traces=len(seen), not_lined_up=not_lined_up, steps=total, done=steps.count("d"),
+        run=run.id, by=by, traces=len(seen), not_lined_up=not_lined_up, steps=total, done=steps.count("d"),
         changed=steps.count("c"), skipped=steps.count("s") + steps.count("r"), added=steps.count(_ADDED),
         share=fmean(one for _, one in shares) if shares else None, low=low, high=high,
         followed=len(yes), followed_right=int(sum(one for _, one in yes)),

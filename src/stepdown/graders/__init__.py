@@ -52,6 +52,7 @@ __all__ = [
     "RubricGrader",
     "RubricName",
     "as_grader",
+    "judge_name",
     "judge_of",
     "judged_by",
     "load_grader",

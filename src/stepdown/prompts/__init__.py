@@ -1,6 +1,7 @@
 """Every word that is ever said to a model, with its source: a method's own, and sets that say it otherwise."""
 
 from stepdown.prompts.demonstrations import DEMONSTRATIONS, load_demonstrations, with_demonstrations
+from stepdown.prompts.following import FOLLOWED, followed_messages, letters_in
 from stepdown.prompts.generic_steps import GENERIC_STEPS, GENERIC_WORDS
 from stepdown.prompts.judging import JUDGE, PREFER, judge_messages, prefer_messages
 from stepdown.prompts.prompt_set import Demonstration, PromptSet, demonstrated, question_text
@@ -12,6 +13,7 @@ __all__ = [
     "CODE",
     "DEFAULT",
     "DEMONSTRATIONS",
+    "FOLLOWED",
     "GENERIC_STEPS",
     "GENERIC_WORDS",
     "JUDGE",
@@ -29,8 +31,10 @@ __all__ = [
     "as_prompts",
     "completes",
     "demonstrated",
+    "followed_messages",
     "judge_messages",
     "known_mark",
+    "letters_in",
     "load_demonstrations",
     "load_prompts",
     "mark_in",

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 
-from stepdown.audits import Adherence
+from stepdown.audits import RULE, Adherence
 from stepdown.text import Table, between, percent, points
 
 _HEADER = ("#", "by", "traces", "steps", "% done", "changed", "skipped", "% right if followed", "% right if not",
            "difference")  # fmt: skip
-_NOTE = (
+_RULE = (
     "A heuristic: a rule lines up the steps of a plan with the solution; of what it"
-    " flags about six in ten are not so by hand (docs/adherence.md). done: mean over problems, with the interval"
+    " flags about six in ten are not so by hand (docs/adherence.md)."
+)
+_JUDGE = "By a judge model, whose word may be worth less than the rule's (docs/adherence.md)."
+_NOTE = (
+    " done: mean over problems, with the interval"
     " clustered by problem. if followed: of traces with every step done; if not: of the others. The difference is in"
     " percentage points (Newcombe's interval) and is no effect: hard problems make wrong answers and left steps alike."
 )
@@ -19,8 +23,9 @@ def adherence_table(found: Sequence[Adherence], row_number: dict[str, int]) -> l
     """Return the table, none where nothing was asked or no run has plans; `row_number` numbers the report's runs."""
     if not found:
         return []
-    not_lined_up = sum(one.not_lined_up for one in found)
-    note = _NOTE + (f" Not looked at: {not_lined_up:,} traces." if not_lined_up else "")
+    not_lined_up, by_rule = sum(one.not_lined_up for one in found), all(one.by == RULE for one in found)
+    note = (_RULE if by_rule else _JUDGE) + _NOTE
+    note += f" {'Not looked at' if by_rule else 'Not judged'}: {not_lined_up:,} traces." if not_lined_up else ""
     return [
         Table("Were the plans followed?", _HEADER, tuple(_cells(one, row_number[one.run]) for one in found), 2, note)
     ]

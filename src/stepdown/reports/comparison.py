@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from stepdown.audits import Adherence, adherence
+from stepdown.audits import Adherence, adherence, kept_judge
 from stepdown.errors import UsageError
 from stepdown.measuring import Consistency, consistency, is_marked, run_marks, sensitivity
 from stepdown.methods import DIRECT
@@ -30,7 +30,7 @@ def report(
     prices: Pricing | None = None,
     sensitive: bool = False,
     every: bool = False,
-    followed: int | None = 0,
+    followed: int | str | None = 0,
 ) -> Report:
     """Compare runs in one pass over each, paired by question.
 
@@ -40,8 +40,9 @@ def report(
     `contrast` are runs on the contrast sets of `runs`, one for each, in their order.
     `grader` names stored grades (the run's current ones if empty); a missing price makes a cost None.
     `sensitive` also reads the stored solutions by other graders, in memory.
-    `followed` also says how plans were followed: of a run at most so many traces are lined up, None for all of them.
-    Raises `UsageError` without runs or for runs that do not pair, `UnknownName` for an unused grader.
+    `followed` also says how plans were followed: of a run at most so many traces are lined up, None for all of them; or
+    the name of a judge, by whose letters it is said, as far as they are kept.
+    Raises `UsageError` without runs or for runs that do not pair, `UnknownName` for an unused grader or judge.
     """
     table = list({run.id: run for run in ([baseline] if baseline else []) + list(runs)}.values())
     if not table:
@@ -123,10 +124,12 @@ def disagreements(
             yield views[0][0], grades
 
 
-def _followed(table: Sequence[Run], grader: str, most: int | None) -> Iterator[Adherence]:
+def _followed(table: Sequence[Run], grader: str, by: int | str | None) -> Iterator[Adherence]:
     """Stream how the plans of each run were followed, of those that have plans."""
+    judge = kept_judge(table, by) if isinstance(by, str) else None
     for run in table:
-        found = adherence(run, grader=run.stored_grader(grader), most=most)
+        most = None if isinstance(by, str) else by
+        found = adherence(run, grader=run.stored_grader(grader), most=most, judge=judge)
         if found is not None:
             yield found
 

@@ -18,7 +18,7 @@ from stepdown.store.derived import carry_over
 from stepdown.store.empty_files import discard_if_empty
 from stepdown.store.extracts import extract_runs
 from stepdown.store.filesystem import network_of
-from stepdown.store.followed_steps import keep_letters, kept_letters
+from stepdown.store.followed_steps import keep_letters, kept_letters, letters_by, letters_kept
 from stepdown.store.grade_blocks import VERDICTS, GradeBlock, answers_of, trace_keys, verdicts_of
 from stepdown.store.handed_on import HandedOn, all_handed_on, handed_on, keep_handed_on
 from stepdown.store.labels import (
@@ -210,6 +210,8 @@ __all__ = [
     "label",
     "labels_of",
     "last_command",
+    "letters_by",
+    "letters_kept",
     "lost_calls",
     "maintenance",
     "mark_plans",

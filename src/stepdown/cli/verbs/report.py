@@ -17,6 +17,7 @@ from stepdown.cli.console.report_text import report_text
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.cli.stored_runs import LAST, SelectionOptions, one_run, runs_of
+from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
 from stepdown.models import Prices
 from stepdown.reports import HIDDEN, LeftOut, Report, left_out, next_dollars, words_of, write_pages
@@ -50,6 +51,8 @@ class ReportOptions:
     adherence
         Also say how far the plans were followed, and whether those who followed them are right more often, by a rule
         (docs/adherence.md): a heuristic. What it finds is kept.
+    judge
+        Say it by what this judge model said, as `audit --judge` has kept it, in place of the rule.
     prices
         A file of prices, as for `run`.
     md
@@ -67,6 +70,7 @@ class ReportOptions:
     sensitivity: Flag = False
     precision: float | None = None
     adherence: Flag = False
+    judge: str | None = None
     prices: Path | None = None
     md: Flag = False
     html: Path | None = None
@@ -92,6 +96,8 @@ def report(
     page = options.html is not None or options.open_page
     if options.precision is not None and not 0 < options.precision <= 100:
         raise UsageError(f"a precision of `{options.precision:g}` points", "give points above 0, such as 2")
+    if not options.adherence:
+        refuse(given(options, "judge"), "the judge says how plans were followed", "add --adherence, or leave it out")
     if sum((output.json, options.md, page)) > 1:
         raise UsageError("a report is written in one format", "give one of --json, --md and --html FILE")
     with output.read() as store:
@@ -103,7 +109,7 @@ def report(
         named = [ids_called(store, word) for word in runs]
         single = bool(runs) and not selection.narrows and all(len(ids) == 1 for ids in named)
         groups = list(grouped(chosen, together=single, baseline=base))
-        if options.adherence:
+        if options.adherence and options.judge is None:
             keep_adherence(output.store_path, [run.id for run in chosen], progress=telling("adherence", "traces"))
         everything = single or options.all or selection.last or LAST in runs
         prices = Prices(options.prices)
@@ -115,8 +121,9 @@ def report(
             if not kept:
                 say(f"{group[0].settings.dataset}: {words_of(absent)}")
                 continue
+            followed = options.judge if options.adherence else 0
             made = compare(*kept, baseline=base, contrast=contrast, grader=options.grader, prices=prices,
-                           sensitive=options.sensitivity, followed=None if options.adherence else 0)  # fmt: skip
+                           sensitive=options.sensitivity, followed=followed)  # fmt: skip
             if options.precision is not None:
                 table = list({run.id: run for run in ([base] if base else []) + kept}.values())
                 advice = next_dollars(table, made.rows, options.precision / 100, grader=options.grader)

@@ -1,6 +1,6 @@
 """Runs side by side: figures with intervals, paired differences, the problems that turned, and charts."""
 
-from typing import Literal, get_args
+from typing import get_args
 from urllib.parse import urlencode
 
 import msgspec
@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from stepdown.audits import kept_judges
 from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.measuring import makes_cascade
 from stepdown.reports import Report, ReportRow, all_verdict_changes, names_of
@@ -21,6 +22,8 @@ MOST = 24  # an address of more is longer than some proxies take
 MOST_BUNDLED = 200  # of a bundle, whose pages have no such address
 FLIPS = 25
 OFFERED = 300
+BY_RULE = "yes"
+_LONGEST_NAME = 200
 MOST_LINED_UP = 500  # of each run beside those that are kept; each takes some milliseconds
 WIDTH = 560  # of a chart in pixels: two stand side by side, drawn as large as they are shown
 _INK = {"light": "#1b1f24", "dark": "#e5e8ec"}
@@ -30,8 +33,8 @@ _CSP = "default-src 'none'; style-src 'unsafe-inline'"
 class CompareQuery(msgspec.Struct, frozen=True, kw_only=True):
     """What an address asks to compare; `pair` is the run whose problems that turned are listed.
 
-    `adherence`: also how plans were followed; `precision`: also what it takes for differences to be known to so many
-    percentage points, "" where that is not asked.
+    `adherence`: also how plans were followed, `yes` by the rule, or by the judge of this name; `precision`: also what
+    it takes for differences to be known to so many percentage points. Each is "" where that is not asked.
     """
 
     runs: tuple[str, ...] = ()
@@ -39,7 +42,7 @@ class CompareQuery(msgspec.Struct, frozen=True, kw_only=True):
     pair: str = ""
     kind: ChangeKind = "any"
     at: int = 1
-    adherence: Literal["", "yes"] = ""
+    adherence: str = ""
     precision: str = ""
 
     def address(self, **more: object) -> str:
@@ -69,7 +72,8 @@ class Turnings(msgspec.Struct, frozen=True, kw_only=True):
 class ComparedRun(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the page says; `offered` are the runs to choose from, `notes` what does not compare.
 
-    `cascades` are the pairs of runs that make one: the cheap run's id, and the dear one's.
+    `cascades` are the pairs of runs that make one: the cheap run's id, and the dear one's. `judges` are the models of
+    which it is kept what they said of the steps of these runs' plans.
     """
 
     offered: tuple[Run, ...]
@@ -80,6 +84,7 @@ class ComparedRun(msgspec.Struct, frozen=True, kw_only=True):
     charts: tuple[Drawn, ...] = ()
     missing: MissingExtra | None = None
     cascades: tuple[tuple[str, str], ...] = ()
+    judges: tuple[str, ...] = ()
 
 
 def query_of(request: Request) -> CompareQuery:
@@ -96,7 +101,7 @@ def query_of(request: Request) -> CompareQuery:
             at = number(request, "page")
             return CompareQuery(
                 runs=runs, baseline=baseline, pair=given.get("pair", ""), kind=known, at=at,
-                adherence="yes" if given.get("adherence") else "", precision=_points(given.get("precision", "")),
+                adherence=given.get("adherence", "")[:_LONGEST_NAME], precision=_points(given.get("precision", "")),
             )  # fmt: skip
     raise UnknownName("kind of flip", kind, get_args(ChangeKind))
 
@@ -122,7 +127,8 @@ def compare(run_stats: RunStatsCache, store: Store, query: CompareQuery) -> Comp
         return ComparedRun(offered=offered, labels=labels)
     report = run_stats.report(
         store, query.runs, query.baseline,
-        followed=MOST_LINED_UP if query.adherence else 0, precision=float(query.precision or 0) / 100,
+        followed=MOST_LINED_UP if query.adherence == BY_RULE else query.adherence or 0,
+        precision=float(query.precision or 0) / 100,
     )  # fmt: skip
     _, (charts, missing) = run_stats.remember(("charts", id(report)), lambda: (report, charts_in(report)))
     return ComparedRun(
@@ -139,6 +145,7 @@ def compare(run_stats: RunStatsCache, store: Store, query: CompareQuery) -> Comp
             for dear, other in report.settings.items()
             if makes_cascade(one, other)
         ),
+        judges=tuple(kept_judges(map(store.run, query.runs))),
     )
 
 

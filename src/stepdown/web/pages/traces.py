@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from stepdown.audits import EndingKind, Leak, PlanFault, faults, leak, termination_faults
+from stepdown.audits import EndingKind, Leak, PlanFault, faults, leak, letters_of_judges, termination_faults
 from stepdown.errors import UnknownName
 from stepdown.models import Prices
 from stepdown.prompts import question_text
@@ -57,7 +57,10 @@ class ShownCall(msgspec.Struct, frozen=True):
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a page says of one trace; the notes on plan and ending are the audit's."""
+    """Everything a page says of one trace; the notes on plan and ending are the audit's.
+
+    `judges` are the models of which it is kept how they found the plan followed; `judge` is the one that is shown.
+    """
 
     run: Run
     trace: Trace
@@ -77,6 +80,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[Annotation, ...]
     extra: str
     lined: LinedUp | None = None
+    judges: tuple[str, ...] = ()
+    judge: str = ""
 
     @property
     def grade(self) -> Grade:
@@ -94,8 +99,8 @@ def find_trace(run: Run, problem: str, sample: int) -> tuple[int, Trace, Grade, 
     raise UnknownName("sample", str(sample), [str(trace.sample) for _, trace, _ in attempts])
 
 
-def describe(run: Run, prices: Prices, problem: str, sample: int, chosen: TraceFilter) -> Shown:
-    """Return what a page says of a trace. Raises `UnknownName`."""
+def describe(run: Run, prices: Prices, problem: str, sample: int, chosen: TraceFilter, *, judge: str = "") -> Shown:
+    """Return what a page says of a trace, and how its plan was followed by a judge's word. Raises `UnknownName`."""
     ordinal, trace, grade, samples = find_trace(run, problem, sample)
     grades = grades_of(run, ordinal, sample)
     current = [one for one in grades if one.grader == run.grader] or [grade]
@@ -103,13 +108,18 @@ def describe(run: Run, prices: Prices, problem: str, sample: int, chosen: TraceF
     solved = trace.solution is not None
     text = found_in(trace.problem, trace.solution, grade) if trace.solution is not None else None
     where = place_in(text) if text else None
+    judges = letters_of_judges(run, trace, ordinal) if trace.plan and solved else {}
+    if judge and judge not in judges:
+        raise UnknownName("judge of this plan", judge[:80], judges)
     return Shown(
         run=run,
         trace=trace,
         grades=(*current, *(one for one in grades if one not in current)),
         calls=tuple(_calls(run, trace, payers(run, ordinal, sample), prices)),
         solution=text,
-        lined=lined_up(trace.plan, trace.solution, where) if where is not None else None,
+        lined=lined_up(trace.plan, trace.solution, where, letters=judges.get(judge, "")) if where is not None else None,
+        judges=tuple(judges),
+        judge=judge,
         samples=tuple(samples[:SAMPLES]),
         before=before,
         after=after,
@@ -183,7 +193,8 @@ async def show_trace(request: Request) -> Response:
     name, problem = place_of(request)
 
     def work(store: Store) -> Shown:
-        return describe(store.run(name), state.prices, problem, int(given), chosen)
+        judge = request.query_params.get("judge", "")
+        return describe(store.run(name), state.prices, problem, int(given), chosen, judge=judge)
 
     view = await state.read(work)
     if request.query_params.get("text"):

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from stepdown.alignment import LONGEST, Alignment, StepFollowed, align
+from stepdown.alignment import LONGEST, Alignment, StepFollowed, StepStatus, align
 from stepdown.types import Plan
 from stepdown.web.views.excerpts import Excerpt
 
 _MOST_LINES = 200
+_STATUSES: dict[str, StepStatus] = {"d": "done", "c": "changed", "s": "skipped"}
 _LONGEST_CELL = 1_500
 
 
@@ -44,18 +45,37 @@ class SharedStep(msgspec.Struct, frozen=True):
     sides: tuple[tuple[StepFollowed, tuple[str, ...]], ...]
 
 
-def lined_up(plan: Plan | None, solution: str | None, where: tuple[int, int] = (0, 0)) -> LinedUp | None:
-    """Return a plan and a solution lined up, `where` the answer is in it; None without one, or for one too long."""
+def lined_up(
+    plan: Plan | None, solution: str | None, where: tuple[int, int] = (0, 0), *, letters: str = ""
+) -> LinedUp | None:
+    """Return a plan and a solution lined up, `where` the answer is in it; None without one, or for one too long.
+
+    With a judge's `letters` it is those that say what became of each step.
+    """
     if plan is None or not solution or len(solution) > LONGEST or len(plan.steps) > _MOST_LINES:
         return None
     found = align(plan.text, solution)
     if not found.steps:
         return None
+    if letters:
+        found = _judged(found, letters)
     parts = tuple(
         _part(solution, (part.start, part.end), where, number=0 if part.step is None else part.step + 1, kind=part.kind)
         for part in found.parts
     )
-    return LinedUp(tuple(_steps(plan.steps, found)), parts, found.counts)
+    counts = found.counts | ({"added": letters.count("a")} if letters else {})
+    return LinedUp(tuple(_steps(plan.steps, found)), parts, counts)
+
+
+def _judged(found: Alignment, letters: str) -> Alignment:
+    """Return the steps with what a judge says of them; which part is added, it does not say."""
+    steps = tuple(
+        msgspec.structs.replace(one, status=_STATUSES[letter], why="")
+        for one, letter in zip(found.steps, letters, strict=False)
+        if letter in _STATUSES
+    )
+    parts = tuple(msgspec.structs.replace(one, kind="talk") if one.kind == "added" else one for one in found.parts)
+    return Alignment(steps, parts) if len(steps) == len(found.steps) else found
 
 
 def place_in(text: Excerpt) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ import msgspec
 from stepdown.models import Prices
 from stepdown.reports import Report, next_dollars, report
 from stepdown.stats import wilson
-from stepdown.store import Run, RunVersion, Store, payments, run_labels, run_version
+from stepdown.store import Run, RunVersion, Store, letters_kept, payments, run_labels, run_version
 from stepdown.text import method_of, plans_of, short
 from stepdown.types import Settings
 
@@ -109,12 +109,12 @@ class RunStatsCache:
         return known
 
     def report(
-        self, store: Store, names: Sequence[str], baseline: str = "", *, followed: int = 0, precision: float = 0.0
+        self, store: Store, names: Sequence[str], baseline: str = "", *, followed: int | str = 0, precision: float = 0.0
     ) -> Report:
         """Return the report of runs by id, made anew where one of them has changed.
 
-        `followed`: how many traces of each run are lined up with their plans, `precision` (a share of 1): what it takes
-        for differences to be so precise.
+        `followed`: how many traces of each run are lined up with their plans, or the judge who says how these were
+        followed, `precision` (a share of 1): what it takes for differences to be so precise.
         Raises `UnknownName`, and `UsageError` without a run.
         """
         runs = [store.run(name) for name in names]
@@ -128,7 +128,8 @@ class RunStatsCache:
             table = list({run.id: run for run in ([base] if base else []) + runs}.values())
             return msgspec.structs.replace(made, next_dollars=next_dollars(table, made.rows, precision))
 
-        return self.remember(("report", marks, baseline, followed, precision), make)
+        kept = letters_kept(store) if isinstance(followed, str) else 0.0
+        return self.remember(("report", marks, baseline, followed, kept, precision), make)
 
     def remember(self, key: object, make: Callable[[], T]) -> T:
         """Return what `make` made under this key, of the last few that were asked for."""
