@@ -26,7 +26,7 @@ class RunProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a run is: `done` of `total` traces, `right` of the `graded`, `rate` in traces per second.
 
     `tokens` and `cost` (US dollars) are of all its traces; None where they are unknown. `backoff` says what keeps its
-    requests waiting, None where nothing does.
+    requests waiting, None where nothing does; `evidence` how the comparison stands that is to end it.
     """
 
     run: str
@@ -38,6 +38,7 @@ class RunProgress(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int | None = 0
     cost: float | None = None
     backoff: Backoff | None = None
+    evidence: str = ""
 
     @property
     def left(self) -> float | None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from html import unescape
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlencode
@@ -58,10 +59,10 @@ class Desk:
     def __init__(self, address: str, endpoint: FaultyServer, store: Path) -> None:
         self.address, self.endpoint, self.store = address, endpoint, store
 
-    def post(self, path: str, **form: str) -> tuple[int, str, str]:
+    def post(self, path: str, **form: str | tuple[str, ...]) -> tuple[int, str, str]:
         """Post a form; return the status, the page and where it leads."""
         try:
-            with urlopen(self.address + path, urlencode(form).encode(), timeout=60) as answer:
+            with urlopen(self.address + path, urlencode(form, doseq=True).encode(), timeout=60) as answer:
                 return int(answer.status), answer.read().decode(), answer.url.removeprefix(self.address)
         except HTTPError as error:
             with error:
@@ -211,6 +212,18 @@ def test_what_the_command_refuses_is_said_on_the_form(open_desk: Callable[..., D
     assert status == 400 and "teacher" in page
 
 
+def test_runs_that_end_once_they_are_decided_are_started_from_the_form(open_desk: Callable[..., Desk]) -> None:
+    desk, early = open_desk(), FORM | {"until": "decided", "margin": "40"}
+    status, page, _ = desk.post("/jobs", **early)
+    assert status == 400 and "One run has nothing to be compared with" in page and 'id="error-until"' in page
+    assert not desk.endpoint.bodies
+    _, page, path = desk.post("/jobs", **early | {"method": ("direct", "chain-of-thought")})
+    page = desk.watch(path, "badge.*>finished<")
+    assert (
+        "--until=decided --margin=40" in unescape(page) and "points, evidence" in page and "fold of 20 needed" in page
+    )
+
+
 def test_what_a_job_said_is_shown_when_it_failed(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk("quota")
     desk.post("/jobs", **FORM)
@@ -247,6 +260,8 @@ BAD = [
     ("temperature", "2.5", "a number"),
     ("budget", "-1", "a number"),
     ("concurrency", "٣", "whole number"),
+    ("until", "soon", "one of `decided`"),
+    ("margin", "0", "a number above 0"),
 ]
 
 
@@ -270,6 +285,8 @@ def test_a_form_is_a_command_of_options_that_begin_with_their_names(tmp_path: Pa
         ("method", "chain-of-thought"),
         ("student", "students/mine"),
         ("review", "1"),
+        ("until", "decided"),
+        ("margin", "2.5"),
         ("x", "--y"),
     ]
     with Store(tmp_path / "s.sqlite") as store:
@@ -277,6 +294,7 @@ def test_a_form_is_a_command_of_options_that_begin_with_their_names(tmp_path: Pa
     assert form.settings and form.settings.dataset == "gsm8k"
     options = set(form.settings.options)
     assert {"--data=mine.jsonl", "--split=test", "--method=direct", "--method=chain-of-thought"} < options
+    assert {"--until=decided", "--margin=2.5"} < options
     assert {f"--student={STUDENT}", "--student=students/mine", "--limit=4", "--review"} < options
     assert all(one.startswith("--") for one in options) and "--y" not in options
 

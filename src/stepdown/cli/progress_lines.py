@@ -48,6 +48,7 @@ class ProgressLines:
             tokens=tokens,
             cost=cost,
             backoff=counts.backoff,
+            evidence=counts.evidence,
         )
 
     def _spent(self, run: str) -> tuple[int | None, float | None]:

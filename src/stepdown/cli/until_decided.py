@@ -28,7 +28,7 @@ def until_of(stopping: StoppingSettings, tasks: Sequence[Task], *, alone: bool) 
     if len({task.settings().id for task in tasks}) < 2:
         raise UsageError(
             "one run has nothing to be compared with",
-            "name two or more, such as --method direct --method chain-of-thought; the first is the baseline",
+            "name two or more methods, students or teachers; the first is the baseline",
             option="--until",
         )
     sure, power = share_of(stopping.sure, "--sure"), share_of(stopping.power, "--power")

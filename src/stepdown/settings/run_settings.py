@@ -140,10 +140,20 @@ class StoppingSettings(ShardSettings, frozen=True, kw_only=True):
         Literal["decided"] | None,
         option(
             "Solve the problems of all runs side by side, and end each run once its comparison with the first one is "
-            "`decided`: it differs, or by less than --margin. Problems are taken as if by lot, --limit of them at most."
+            "`decided`: it differs, or by less than --margin. Problems are taken as if by lot, --limit of them at "
+            "most.",
+            label="End runs early, once",
+            hint="decided: each run ends when its comparison with the first is, by a test that holds however it ends",
         ),
     ] = None
-    margin: Annotated[Points, option("The least difference of interest, in percentage points, for --until.")] = 5.0
+    margin: Annotated[
+        Points,
+        option(
+            "The least difference of interest, in percentage points, for --until.",
+            label="Least difference of interest",
+            hint="percentage points; a smaller one is not looked for",
+        ),
+    ] = 5.0
     sure: Annotated[
         str, option("How certain --until is that a difference is one, over all comparisons of the command.")
     ] = "95%"
@@ -241,12 +251,13 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     sampling: RunSampling = RunSampling()
     budget: BudgetSettings = BudgetSettings()
     endpoint: EndpointSettings = EndpointSettings()
+    stopping: StoppingSettings = StoppingSettings()
     review: bool = False
 
     @property
     def options(self) -> list[str]:
         """The options of `stepdown run` that give these settings; the data set stands after them."""
-        parts = (self.problems, self.grid, self.sampling, self.budget, self.endpoint)
+        parts = (self.problems, self.grid, self.sampling, self.budget, self.endpoint, self.stopping)
         return [one for part in parts for one in arguments(part)] + ["--review"] * self.review
 
 
@@ -256,6 +267,7 @@ _PARTS: tuple[type[msgspec.Struct], ...] = (
     RunSampling,
     BudgetSettings,
     EndpointSettings,
+    StoppingSettings,
 )
 # The settings that a form shows as they are: those with a label.
 FORM = {name: one for part in _PARTS for name, one in options_of(part).items() if one.label}

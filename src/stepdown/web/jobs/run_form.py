@@ -23,6 +23,7 @@ from stepdown.settings import (
     ProblemSettings,
     RunSampling,
     RunSettings,
+    StoppingSettings,
     options_of,
 )
 from stepdown.store import Store
@@ -40,9 +41,14 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 SECTIONS = {
     title: tuple(name for part in parts for name in options_of(part) if name in FORM)
-    for title, parts in (("Sampling", (GridSettings, RunSampling)), ("Limits", (BudgetSettings, EndpointSettings)))
+    for title, parts in (
+        ("Sampling", (GridSettings, RunSampling)),
+        ("Limits", (BudgetSettings, EndpointSettings)),
+        ("An early end", (StoppingSettings,)),
+    )
 }
 _LIMIT = "20"
+
 _DEFAULTS = {"dataset": "wordsums", "split": "", "plans": "teacher", "control": "none", "prompts": "", "review": ""}
 DEFAULTS: Mapping[str, str] = (
     _DEFAULTS
@@ -162,6 +168,7 @@ def _settings(values: Mapping[str, Any], one: Mapping[str, str]) -> RunSettings:
         sampling=part(RunSampling),
         budget=part(BudgetSettings),
         endpoint=part(EndpointSettings),
+        stopping=part(StoppingSettings),
         review=bool(one["review"]),
     )
 
