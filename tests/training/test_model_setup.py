@@ -90,6 +90,18 @@ def test_bf16_that_a_gpu_would_emulate_is_never_chosen_and_refused_where_asked(m
         runs_in_bf16("bf16")
 
 
+@pytest.mark.parametrize(("amx", "avx", "chosen"), [(False, False, False), (True, False, True), (False, True, True)])
+def test_a_processor_computes_in_bf16_where_it_has_instructions_for_it(
+    amx: bool, avx: bool, chosen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx)
+    assert runs_in_bf16("auto") is chosen and runs_in_bf16("bf16") and not runs_in_bf16("fp32")
+
+
 # --- dev problems
 
 

@@ -122,8 +122,9 @@ def runs_in_bf16(precision: str) -> bool:
                 "this GPU has no instructions for bf16, and would emulate it many times slower", "`--precision fp32`"
             )
         return able
-    # Without them a CPU converts at every product: measured 3.5 times slower than fp32 (AVX-512 without AMX).
-    return precision == "bf16" or (precision == "auto" and bool(torch.cpu._is_amx_tile_supported()))
+    # Without them a CPU converts at every product: measured 3.5 times slower than fp32 (AVX-512 without either).
+    able = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return precision == "bf16" or (precision == "auto" and bool(able))
 
 
 def computing(model: Any, training: Training) -> AbstractContextManager[None]:
