@@ -14,6 +14,7 @@ from stepdown.errors import MissingExtra, PromptTooLong, UnknownName, UsageError
 from stepdown.models.local.embedded import EmbeddedModel, draw_seeds
 from stepdown.models.local.llamacpp import LlamaEngine
 from stepdown.models.local.loading import load_embedded
+from stepdown.models.local.places import openvino_place
 from stepdown.models.stop_strings import cut_at_stop
 from stepdown.models.weights.gguf import openvino_copy, read_header
 from stepdown.types import Message, Reply, Sampling
@@ -228,7 +229,10 @@ def test_log_probabilities_are_given_where_they_are_asked_for(model: EmbeddedMod
 
 
 def test_the_weights_and_the_engine_are_part_of_a_calls_identity(model: EmbeddedModel, fallback: EmbeddedModel) -> None:
-    assert model.capabilities.source == "b179c9523d0e6a0f/openvino-int8"
+    named = load_embedded("smollm2-135m", engine="openvino-int8")
+    assert named.capabilities.source == "b179c9523d0e6a0f/openvino-int8"
+    here = openvino_place().source
+    assert model.capabilities.source == named.capabilities.source + f"/{here}" * bool(here)
     assert fallback.capabilities.source == "b179c9523d0e6a0f/llamacpp"
     assert model.capabilities.local and model.width == 32
 

@@ -48,12 +48,12 @@ class EmbeddedModel(CustomModel):
     """A model in this process; all of one file and engine share one engine, whatever event loop asks.
 
     `source` is the start of the weights' SHA-256 with the engine's name, and its `device` (`cuda/bfloat16`) unless that
-    is the CPU, since what computes otherwise writes otherwise. `engine` is `openvino-int8`, `openvino-int4` (the file's
-    weights written anew in OpenVINO's own format), `openvino` or `openvino-gguf` (the file as it is), `llamacpp` or
-    `transformers`; `width` is how many replies at once make the engine fast. With a seed the n draws of a call differ
-    and the same call, made alone, draws them again; without a seed every draw is new. `Reply.usage` counts the prompt
-    for each draw, and as `cached` where another draw of the call had read it. `prompts` names the prompt set it was
-    trained on, "" if none. OpenVINO gives log-probabilities where `logprobs` asks, the others always.
+    is the CPU in float32, since what computes otherwise writes otherwise. `engine` is `openvino-int8`, `openvino-int4`
+    (the file's weights written anew in OpenVINO's own format), `openvino` or `openvino-gguf` (the file as it is),
+    `llamacpp` or `transformers`; `width` is how many replies at once make the engine fast. With a seed the n draws of a
+    call differ and the same call, made alone, draws them again; without a seed every draw is new. `Reply.usage` counts
+    the prompt for each draw, and as `cached` where another draw of the call had read it. `prompts` names the prompt set
+    it was trained on, "" if none. OpenVINO gives log-probabilities where `logprobs` asks, the others always.
     `find_path` finds a GGUF file, or for the engine `transformers` a folder too.
     """
 
@@ -160,7 +160,8 @@ class EmbeddedModel(CustomModel):
         if self._kind == "openvino":
             from stepdown.models.local.openvino import OpenVinoEngine
 
-            return OpenVinoEngine(path, header, _converted(), self._openvino_form, logprobs=self.logprobs)
+            form, halves = self._openvino_form, self._source.endswith("/cpu/bfloat16")
+            return OpenVinoEngine(path, header, _converted(), form, halves=halves, logprobs=self.logprobs)
         from stepdown.models.local.llamacpp import LlamaEngine
 
         return LlamaEngine(path, header)

@@ -9,7 +9,7 @@ from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.models.http.endpoints import ADDRESSES, ANY
 from stepdown.models.local.embedded import EmbeddedModel
 from stepdown.models.local.openvino import ARCHITECTURES
-from stepdown.models.local.places import gguf_place, place_of, serves_by_transformers
+from stepdown.models.local.places import gguf_place, openvino_place, place_of, serves_by_transformers
 from stepdown.models.weights.cache import known_hash
 from stepdown.models.weights.catalogue import find_weights
 from stepdown.models.weights.downloads import fetch
@@ -53,8 +53,9 @@ def load_embedded(
     `engine` or STEPDOWN_ENGINE forces `openvino` (`openvino-int8`, `openvino-int4` or `openvino-gguf` also its form),
     `llamacpp` or `transformers`; otherwise it is transformers where there is a graphics card, else OpenVINO where it is
     installed and knows the architecture, in int8 where the file's weights are quantized and as they are where they are
-    not. The model's own chat template is applied as it is, default system line included; a file without one gets the
-    messages' texts, a blank line between them.
+    not. Where the processor multiplies bfloat16 and bytes (AVX-512), int8 computes in them, unless it is named. The
+    model's own chat template is applied as it is, default system line included; a file without one gets the messages'
+    texts, a blank line between them.
     Raises `UnknownName`, `UsageError` (no such file, not a GGUF file) and `MissingExtra`.
     """
     name = str(name)
@@ -64,7 +65,7 @@ def load_embedded(
     if name.endswith(".gguf"):
         path = require_gguf(Path(name).expanduser())
         kind = choose_engine(forced, read_header(path))
-        device, digest = _gguf_device(kind), known_hash(path)
+        device, digest = _gguf_device(kind, forced), known_hash(path)
         return EmbeddedModel(name, lambda: path, engine=kind, digest=digest, device=device, logprobs=logprobs)
     weights = find_weights(name.removeprefix("embedded/"))
 
@@ -73,12 +74,15 @@ def load_embedded(
 
     kind = choose_engine(forced, None)
     name = f"embedded/{weights.name}"
-    device, digest = _gguf_device(kind), weights.sha256
+    device, digest = _gguf_device(kind, forced), weights.sha256
     return EmbeddedModel(name, find_path, engine=kind, digest=digest, device=device, logprobs=logprobs)
 
 
-def _gguf_device(engine: str) -> str:
-    return gguf_place().source if engine == "transformers" else ""
+def _gguf_device(engine: str, forced: str) -> str:
+    if engine == "transformers":
+        return gguf_place().source
+    # A form that is asked for by its name computes alike on every processor.
+    return openvino_place().source if engine == "openvino-int8" != forced else ""
 
 
 def choose_engine(forced: str, header: Header | None) -> str:
@@ -121,15 +125,17 @@ def load_student(name: str, *, engine: str = "", logprobs: bool = False) -> Embe
     folder = Path(name).expanduser()
     check_folder(folder)
     card = read_card(folder)
-    kind = _engine_of(folder, card, engine or os.environ.get("STEPDOWN_ENGINE", ""))
+    forced = engine or os.environ.get("STEPDOWN_ENGINE", "")
+    kind = _engine_of(folder, card, forced)
     prompts = card.prompts if card else ""
     if kind != "transformers":
-        path = folder / GGUF
+        path, device = folder / GGUF, _gguf_device(kind, forced)
         digest = known_hash(path)
-        return EmbeddedModel(name, lambda: path, engine=kind, digest=digest, prompts=prompts, logprobs=logprobs)
-    digest = folder_hash(folder)
-    place = place_of(folder).source
-    return EmbeddedModel(name, lambda: folder, engine=kind, digest=digest, prompts=prompts, device=place)
+        return EmbeddedModel(
+            name, lambda: path, engine=kind, digest=digest, prompts=prompts, device=device, logprobs=logprobs
+        )
+    digest, device = folder_hash(folder), place_of(folder).source
+    return EmbeddedModel(name, lambda: folder, engine=kind, digest=digest, prompts=prompts, device=device)
 
 
 def _engine_of(folder: Path, card: StudentCard | None, forced: str) -> str:

@@ -64,6 +64,7 @@ class OpenVinoEngine:
     """A GGUF file behind OpenVINO GenAI's continuous batching pipeline, on the CPU.
 
     It runs in OpenVINO's own format, of the `form` `int8` or `int4`, made in `folder` once; or, with "", as it is.
+    `halves` has a form computed in bfloat16, its activations in 8 bits with a scale for each 128.
     The key and value cache is bounded (an eighth of the memory, 1 to 4 GB); the draws of a call read
     their prompt once. Loading takes seconds and blocks; it and each step hold Python's interpreter lock.
     Greedy text depends in the last digits on what else is in the batch, and so do draws: they repeat byte
@@ -74,7 +75,16 @@ class OpenVinoEngine:
 
     width = 32
 
-    def __init__(self, path: Path, header: Header, folder: Path, form: str = "", *, logprobs: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        header: Header,
+        folder: Path,
+        form: str = "",
+        *,
+        halves: bool = False,
+        logprobs: bool = False,
+    ) -> None:
         self._logprobs = int(logprobs)
         self.path, self.context = path, header.context
         self._template = ChatTemplate(header.template, path, special_words(path))
@@ -82,7 +92,7 @@ class OpenVinoEngine:
         with reading(f"OpenVINO cannot load `{path}`", "try STEPDOWN_ENGINE=llamacpp"):
             source = converted(path, header, form, folder, self._genai) if form else openvino_copy(path, header, folder)
             self._pipeline = self._genai.ContinuousBatchingPipeline(
-                str(source), self._scheduler(), "CPU", _properties(header, form)
+                str(source), self._scheduler(), "CPU", _properties(header, form, halves=halves)
             )
             self._tokenizer = self._pipeline.get_tokenizer()
             self._stop_tokens = self._pipeline.get_config().stop_token_ids
@@ -296,15 +306,16 @@ def _post(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *values: s
         loop.call_soon_threadsafe(call, *values)
 
 
-def _properties(header: Header, form: str) -> dict[str, Any]:
+def _properties(header: Header, form: str, *, halves: bool) -> dict[str, Any]:
     """Return what OpenVINO is told; unquantized weights are run as transformers runs them in float32.
 
     Its defaults keep keys and values in 8 bits and may calculate in 16: the greedy text of a student then differs.
-    Its own format calculates in 32 bits everywhere: 16 are slower at few replies at once where the processor has them.
+    Its own format calculates in 32 bits unless `halves`: with AMX, 16 are slower at few replies at once.
     """
     if form:
-        activations = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 128} if form == "int4" else {}
-        return {"INFERENCE_NUM_THREADS": available_cores(), "INFERENCE_PRECISION_HINT": "f32", **activations}
+        activations = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 128} if form == "int4" or halves else {}
+        hint = "bf16" if halves else "f32"
+        return {"INFERENCE_NUM_THREADS": available_cores(), "INFERENCE_PRECISION_HINT": hint, **activations}
     exact = {"KV_CACHE_PRECISION": "f32", "INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
     return {"INFERENCE_NUM_THREADS": available_cores(), **(exact if header.half else {})}
 
