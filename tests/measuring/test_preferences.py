@@ -329,10 +329,20 @@ def test_the_verb_returns_1_where_a_pair_has_no_verdict(store: Store, capsys: py
     assert "4  without a verdict" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("options", [(), ("--judge", "embedded/none", "--to", "x.jsonl")])
-def test_the_verb_wants_one_way_to_compare(
-    options: tuple[str, ...], store: Store, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "nobody has voted on the solutions"),
+        (("--judge", "embedded/none", "--to", "x.jsonl"), "give exactly one way to compare"),
+        (("--keep",), "there are no files of votes"),
+        (("--seed", "1"), "the votes say what is compared"),
+        (("--votes", "v.jsonl", "--save", "x.jsonl"), "the votes in the store are not counted"),
+        (("--to", "x.jsonl", "--out", "pairs"), "there are no votes yet"),
+    ],
+)
+def test_the_verb_wants_one_way_to_compare_and_no_option_without_effect(
+    options: tuple[str, ...], message: str, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = two_runs(store)
     assert main(["prefer", runs[0].id, runs[1].id, *options, "--store", str(store.path)]) == 2
-    assert "give exactly one way to compare" in capsys.readouterr().err
+    assert message in capsys.readouterr().err

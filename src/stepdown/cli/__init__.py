@@ -59,7 +59,8 @@ VERBS = {
     Tries every threshold on two stored runs and chooses one for an accuracy or a price; no model is asked.""",
     "prefer": """Which of two runs explains better: pairs of solutions before a judge model, or before people.
 
-    A judge sees each pair in both orders, and its replies are kept; people vote on a file that names no model.""",
+    A judge sees each pair in both orders, and its replies are kept; people vote on a file that names no model, and
+    their votes are counted.""",
     "perturb": """The same problems with other numbers, other names or one sentence more: a contrast set.
 
     Left out is what cannot be changed with certainty; no model is asked.""",

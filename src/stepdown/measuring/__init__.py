@@ -6,6 +6,19 @@ from stepdown.measuring.cascade_rows import ProblemOutcome, Threshold, threshold
 from stepdown.measuring.cascades import Calibration, calibrate, makes_cascade
 from stepdown.measuring.contrast import Consistency, consistency
 from stepdown.measuring.judges import JudgeBudget, cached_model, judge_budget, limit_judge
+from stepdown.measuring.kept_votes import (
+    Ballot,
+    Sides,
+    ballot,
+    differing,
+    keep_votes,
+    kept_preferences,
+    preferred_on,
+    save_votes,
+    side_for,
+    side_of,
+    valid_votes,
+)
 from stepdown.measuring.mark_files import (
     MarkQuestion,
     drawn_places,
@@ -25,14 +38,24 @@ from stepdown.measuring.people_and_judges import (
     run_marks,
 )
 from stepdown.measuring.plan_values import MeanValue, PlanValue, PlanValues, ValuedPlan, paired_plans, value_plans
-from stepdown.measuring.preferences import AT_ONCE, Candidates, Preference, Preferences, Where, candidates, prefer
+from stepdown.measuring.preferences import (
+    AT_ONCE,
+    Candidates,
+    Preference,
+    Preferences,
+    Where,
+    candidates,
+    pair_of,
+    prefer,
+)
 from stepdown.measuring.sensitivity import GRADERS, GraderReading, Sensitivity, sensitivity
 from stepdown.measuring.teachers import By, SuitabilityTable, TeacherSuitability, suitability
-from stepdown.measuring.votes import read_votes, write_votes
+from stepdown.measuring.votes import VoteItem, left_of, read_votes, vote_item, votes_in, write_votes
 
 __all__ = [
     "AT_ONCE",
     "GRADERS",
+    "Ballot",
     "By",
     "Calibration",
     "Candidates",
@@ -50,35 +73,50 @@ __all__ = [
     "ProblemOutcome",
     "RunMarks",
     "Sensitivity",
+    "Sides",
     "SuitabilityTable",
     "TeacherSuitability",
     "Threshold",
     "ValuedPlan",
+    "VoteItem",
     "Where",
+    "ballot",
     "cached_model",
     "calibrate",
     "candidates",
     "consistency",
+    "differing",
     "drawn_places",
     "is_marked",
     "judge_budget",
+    "keep_votes",
+    "kept_preferences",
+    "left_of",
     "limit_judge",
     "makes_cascade",
     "mark_of",
     "marks_on",
+    "pair_of",
     "paired_plans",
     "people_say",
     "prefer",
+    "preferred_on",
     "questions_of",
     "read_marks",
     "read_votes",
     "rubric_behind",
     "rubrics_of",
     "run_marks",
+    "save_votes",
     "sensitivity",
+    "side_for",
+    "side_of",
     "suitability",
     "threshold_row",
+    "valid_votes",
     "value_plans",
+    "vote_item",
+    "votes_in",
     "write_marks",
     "write_votes",
 ]

@@ -7,6 +7,7 @@ from html import escape
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -45,12 +46,13 @@ class VoteItem(msgspec.Struct, frozen=True):
 
 
 class Vote(msgspec.Struct, frozen=True):
-    """What one rater said of one problem; `left` says whose text was shown on the left."""
+    """What one rater said of one problem; `left` says whose text was shown on the left, a `final` one decides."""
 
     problem: str
     rater: str
-    left: Preferred
+    left: Literal["first", "second"]
     side: str
+    final: bool = False
 
     @property
     def preferred(self) -> Preferred:
@@ -87,12 +89,22 @@ def write_votes(
 
 
 def _item(first: Run, second: Run, problem: str, seed: int) -> VoteItem:
-    pair = pair_of(first, second, problem)
     turned = digest(str(seed), problem, "side")[0] % 2 == 1
-    left, right = (pair.second, pair.first) if turned else (pair.first, pair.second)
-    return VoteItem(
-        _name(first, second, pair, turned=turned), problem, question_text(pair.problem), left.strip(), right.strip()
-    )
+    return vote_item(first, second, pair_of(first, second, problem), "second" if turned else "first")
+
+
+def vote_item(first: Run, second: Run, pair: SolutionPair, left: Literal["first", "second"]) -> VoteItem:
+    """Return what a rater is shown of a pair, with the text of the `left` run on the left."""
+    shown = (pair.second, pair.first) if left == "second" else (pair.first, pair.second)
+    name = _name(first, second, pair, turned=left == "second")
+    return VoteItem(name, pair.problem.id, question_text(pair.problem), shown[0].strip(), shown[1].strip())
+
+
+def left_of(first: Run, second: Run, pair: SolutionPair, item: str) -> Literal["first", "second"] | None:
+    """Return whose text stands on the left in an item; None where it is none of this pair, as its texts are now."""
+    if item == _name(first, second, pair, turned=False):
+        return "first"
+    return "second" if item == _name(first, second, pair, turned=True) else None
 
 
 def _name(first: Run, second: Run, pair: SolutionPair, *, turned: bool) -> str:
@@ -127,21 +139,40 @@ def read_votes(first: Run, second: Run, *paths: str | Path) -> Preferences:
     """Count the votes of filled task files of these two runs; each file may hold one rater's votes or several's.
 
     A rater without a name is called after the file. More than half of an item's votes decide it, else it is a tie;
-    without votes it has no verdict. Raises `UsageError` without files, `BadRow` for a row that is no vote on these.
+    without votes it has no verdict, and a final vote goes before all others. Raises `UsageError` without files,
+    `BadRow` for a row that is no vote on these.
     """
+    return count_votes(first, second, votes_in(first, second, *paths))
+
+
+def votes_in(first: Run, second: Run, *paths: str | Path) -> list[Vote]:
+    """Return the votes of filled task files; `side` is empty where nobody voted. Raises as `read_votes` does."""
     if not paths:
         raise UsageError("there are no votes", "name one or more filled task files")
     pairs: dict[str, SolutionPair] = {}
     votes = [vote for path in map(find_file, paths) for vote in _votes(first, second, path, pairs)]
     _check_once(votes)
-    cast = [vote for vote in votes if vote.side]
+    return votes
+
+
+def count_votes(first: Run, second: Run, votes: Sequence[Vote], *, outdated: int = 0) -> Preferences:
+    """Count votes; final ones decide, and count neither for the agreement nor for the places.
+
+    `outdated` says how many more there are on texts that have changed.
+    """
+    finals = {one.problem: one.preferred for one in votes if one.final and one.side}
+    cast = [vote for vote in votes if vote.side and not vote.final]
     raters = tuple(sorted({vote.rater for vote in cast}))
-    items = _items(votes, raters)
+    items = _items(votes, raters, finals)
     sides = Counter(vote.side for vote in cast)
-    position = position_bias(sides["left"], sides["right"])
-    counts = (len(items), 0)
-    preferences = summarize(first, second, items, by="people", where="", counts=counts, position=position)
-    return msgspec.structs.replace(preferences, raters=raters, agreement=agreement([one.votes for one in items]))
+    preferences = summarize(
+        first, second, items, by="people", where="", counts=(len(items), 0),
+        position=position_bias(sides["left"], sides["right"]),
+    )  # fmt: skip
+    return msgspec.structs.replace(
+        preferences, raters=raters, agreement=agreement([one.votes for one in items]), adjudicated=len(finals),
+        outdated=outdated,
+    )  # fmt: skip
 
 
 def _votes(first: Run, second: Run, path: Path, pairs: dict[str, SolutionPair]) -> Iterator[Vote]:
@@ -150,10 +181,13 @@ def _votes(first: Run, second: Run, path: Path, pairs: dict[str, SolutionPair]) 
             problem = row.text("problem", "a problem's id")
             if problem not in pairs:
                 pairs[problem] = _pair(first, second, row, problem)
-            side = row.optional("vote").casefold()
+            side, final = row.optional("vote").casefold(), row.optional("final").casefold()
             if side not in ("", *SIDES):
                 raise row.bad("vote", f"`left`, `right`, `tie` or nothing, found {clip_value(side)}")
-            yield Vote(problem, row.optional("rater") or path.stem, _left(first, second, row, pairs[problem]), side)
+            if final not in ("", "yes"):
+                raise row.bad("final", f"`yes` or nothing, found {clip_value(final)}")
+            rater, left = row.optional("rater") or path.stem, _left(first, second, row, pairs[problem])
+            yield Vote(problem, rater, left, side, bool(final))
 
 
 def _pair(first: Run, second: Run, row: Row, problem: str) -> SolutionPair:
@@ -164,19 +198,20 @@ def _pair(first: Run, second: Run, row: Row, problem: str) -> SolutionPair:
         raise row.bad("problem", f"a problem of both runs, found {clip_value(problem)}", hint) from error
 
 
-def _left(first: Run, second: Run, row: Row, pair: SolutionPair) -> Preferred:
+def _left(first: Run, second: Run, row: Row, pair: SolutionPair) -> Literal["first", "second"]:
     item = row.text("item", "an item's id")
-    if item == _name(first, second, pair, turned=False):
-        return "first"
-    if item == _name(first, second, pair, turned=True):
-        return "second"
+    left = left_of(first, second, pair, item)
+    if left is not None:
+        return left
     hint = "name the two runs that the task was written of; texts that were solved anew are another task"
     raise row.bad("item", f"an item of runs `{first.id}` and `{second.id}`, found {clip_value(item)}", hint)
 
 
 def _check_once(votes: Sequence[Vote]) -> None:
-    times = Counter((vote.rater, vote.problem) for vote in votes)
+    times = Counter(("" if vote.final else vote.rater, vote.problem) for vote in votes)
     for (rater, problem), count in times.items():
+        if count > 1 and not rater:
+            raise UsageError(f"`{problem}` has {count} final votes", "leave one of them in the files")
         if count > 1:
             raise UsageError(
                 f"`{rater}` votes {count} times on `{problem}`",
@@ -184,21 +219,23 @@ def _check_once(votes: Sequence[Vote]) -> None:
             )
 
 
-def _items(votes: Sequence[Vote], raters: Sequence[str]) -> list[Preference]:
+def _items(votes: Sequence[Vote], raters: Sequence[str], finals: Mapping[str, Preferred]) -> list[Preference]:
     """Return a preference for each problem, with the votes in the raters' order."""
     by_problem: dict[str, dict[str, Preferred]] = {}
     for vote in votes:
         ratings = by_problem.setdefault(vote.problem, {})
-        if vote.side:
+        if vote.side and not vote.final:
             ratings[vote.rater] = vote.preferred
-    return [_item_of(problem, ratings, raters) for problem, ratings in by_problem.items()]
+    return [_item_of(problem, ratings, raters, finals.get(problem)) for problem, ratings in by_problem.items()]
 
 
-def _item_of(problem: str, verdicts: Mapping[str, Preferred], raters: Sequence[str]) -> Preference:
+def _item_of(
+    problem: str, verdicts: Mapping[str, Preferred], raters: Sequence[str], final: Preferred | None
+) -> Preference:
+    votes = tuple(verdicts.get(rater) for rater in raters)
+    if final is not None:
+        return Preference(problem, final, votes, adjudicated=True)
     most = Counter(verdicts.values()).most_common(1)
-    preferred: Preferred | None = None
-    if most:
-        preferred = most[0][0] if 2 * most[0][1] > len(verdicts) else "tie"
-    return Preference(
-        problem, preferred, tuple(verdicts.get(rater) for rater in raters), "" if verdicts else "nobody voted"
-    )
+    if not most:
+        return Preference(problem, None, votes, "nobody voted")
+    return Preference(problem, most[0][0] if 2 * most[0][1] > len(verdicts) else "tie", votes)

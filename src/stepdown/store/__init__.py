@@ -48,6 +48,7 @@ from stepdown.store.people_marks import (
     stored_marks,
     stored_rubrics,
 )
+from stepdown.store.people_votes import PersonVote, VoteChoice, VotedRuns, put_votes, stored_votes, voted_runs
 from stepdown.store.provenance import Siblings, grades_of, has_all_problems, payers, siblings
 from stepdown.store.queue_marks import NO_MARK, Mark, QueueMark, mark_plans, marked_plans
 from stepdown.store.records import (
@@ -144,6 +145,7 @@ __all__ = [
     "Outcome",
     "PendingReview",
     "PersonMark",
+    "PersonVote",
     "QueueMark",
     "Removed",
     "ReviewDecision",
@@ -171,6 +173,8 @@ __all__ = [
     "TraceTests",
     "VerdictChange",
     "VerdictChanges",
+    "VoteChoice",
+    "VotedRuns",
     "Where",
     "all_handed_on",
     "ambiguous",
@@ -236,6 +240,7 @@ __all__ = [
     "put_server_faults",
     "put_shard",
     "put_solved_again",
+    "put_votes",
     "removal_of",
     "remove_runs",
     "request_review",
@@ -254,6 +259,7 @@ __all__ = [
     "stored_marks",
     "stored_reviews",
     "stored_rubrics",
+    "stored_votes",
     "summaries_at",
     "tag",
     "trace_keys",
@@ -267,4 +273,5 @@ __all__ = [
     "untag",
     "verdict_changes",
     "verdicts_of",
+    "voted_runs",
 ]

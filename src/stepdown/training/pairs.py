@@ -75,8 +75,17 @@ def _card(first: Run, second: Run, result: Preferences, licence: str) -> Card:
         sampling=mine.sampling if mine.sampling == other.sampling else None,
         licence=licence,
         notes=(
+            *([_decided(result)] if result.by == "people" else []),
             f"{result.won} times the text of run {first.id} is preferred, {result.lost} times that of run {second.id}",
             f"left out: {result.ties} ties, {result.split} of them by verdicts that disagree; "
             f"{result.unjudged} unjudged",
         ),
     )
+
+
+def _decided(result: Preferences) -> str:
+    """Say how people's votes decide a pair."""
+    raters = f"{len(result.raters)} raters" if len(result.raters) != 1 else "1 rater"
+    how = f"{result.adjudicated} adjudicated, the others by more than half of the votes"
+    alpha = result.agreement.alpha if result.agreement else None
+    return f"{result.pairs} pairs by {raters}, {how}" + ("" if alpha is None else f"; Krippendorff's alpha {alpha:.2f}")

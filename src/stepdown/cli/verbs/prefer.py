@@ -1,5 +1,6 @@
 """`stepdown prefer`: whose solutions read better, to a judge model or to people."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,17 @@ from stepdown.cli.stored_runs import one_run
 from stepdown.cli.unused_options import given, refuse
 from stepdown.corpus import check_out
 from stepdown.errors import UsageError
-from stepdown.measuring import AT_ONCE, Preferences, Where, read_votes, write_votes
+from stepdown.measuring import (
+    AT_ONCE,
+    Preferences,
+    Where,
+    keep_votes,
+    kept_preferences,
+    read_votes,
+    save_votes,
+    votes_in,
+    write_votes,
+)
 from stepdown.measuring import prefer as ask
 from stepdown.runner import contamination_warnings
 from stepdown.settings import BudgetSettings, EndpointSettings
@@ -28,7 +39,7 @@ from stepdown.training import check_allowed, refuse_tests, write_preferences
 @Parameter(name="*", group=CHOICE)
 @dataclass(frozen=True, kw_only=True)
 class PreferOptions:
-    """Who compares, and what.
+    """Who compares, and what; without a judge or a file, the people whose votes are in the store.
 
     Parameters
     ----------
@@ -40,6 +51,10 @@ class PreferOptions:
         Write a blind task for people to this .jsonl or .html file instead.
     votes
         Count the votes of filled task files instead.
+    keep
+        Keep the votes of these files in the store, and count all that are there.
+    save
+        Also write the votes that are in the store to this .jsonl file, which --votes reads.
     where
         Compare problems that both runs have right, or any that both solved.
     limit
@@ -47,7 +62,7 @@ class PreferOptions:
     seed
         The seed of that draw, and of who stands on the left of a task for people.
     force
-        Replace a task file or a corpus that is there.
+        Replace a file or a corpus that is there.
     allow
         Write the corpus although: `test`: its questions are there to test on.
     """
@@ -56,6 +71,8 @@ class PreferOptions:
     out: Path | None = None
     to: Path | None = None
     votes: Annotated[tuple[Path, ...], Parameter(show_default=False)] = ()
+    keep: Flag = False
+    save: Path | None = None
     where: Where = "both-right"
     limit: Limit = 100
     seed: int = 0
@@ -94,26 +111,16 @@ def prefer(
     against
         The other run's.
     """
-    if (options.judge is not None) + (options.to is not None) + bool(options.votes) != 1:
-        raise UsageError("give exactly one way to compare", "--judge MODEL, --to FILE or --votes FILE")
-    if options.judge is None:
-        refuse_unused(spend, endpoint, "--judge MODEL")
-    if options.to is None and options.out is None:
-        refuse(given(options, "force"), "nothing is written", "give --to FILE or --out CORPUS, or leave it out")
-    if options.votes:
-        refuse(given(options, "where", "limit", "seed"), "the files of votes say what is compared", "leave it out")
-    if options.out is None:
-        refuse(given(options, "allow"), "no corpus is written", "give --out CORPUS, or leave it out")
-    with output.reopen() if options.judge is not None else output.read() as store:
+    check(options, spend, endpoint)
+    with opened(options, output) as store:
         first, second = one_run(store, run), one_run(store, against)
         say(*contamination_warnings((first, second)))
         if options.to is not None:
-            refuse(given(options, "out"), "there are no votes yet", "give --out with --votes, when they have")
             return write(first, second, options.to, options, as_json=output.json)
         check_corpus(first, options, store)
         judging = Judging(options.judge or "", spend, first, second)
         if options.judge is None:
-            preferences = read_votes(first, second, *options.votes)
+            preferences = voted(first, second, options)
         else:
             preferences = judged((first, second), judging, options, Players(store, endpoint))
         if options.out is not None:
@@ -125,6 +132,44 @@ def prefer(
     else:
         show(str(preferences))
     return int(preferences.unjudged > 0)
+
+
+def check(options: PreferOptions, spend: BudgetSettings, endpoint: EndpointSettings) -> None:
+    """Refuse options that contradict each other or would do nothing. Raises `UsageError`."""
+    if (options.judge is not None) + (options.to is not None) + bool(options.votes) > 1:
+        raise UsageError("give exactly one way to compare", "--judge MODEL, --to FILE or --votes FILE")
+    if options.judge is None:
+        refuse_unused(spend, endpoint, "--judge MODEL")
+    if options.to is None and options.out is None and options.save is None:
+        refuse(given(options, "force"), "nothing is written", "give --to FILE or --out CORPUS, or leave it out")
+    if options.judge is None and options.to is None:
+        refuse(given(options, "where", "limit", "seed"), "the votes say what is compared", "leave it out")
+    if not options.votes:
+        refuse(given(options, "keep"), "there are no files of votes", "give --votes FILE, or leave it out")
+    if options.judge is not None or options.to is not None or (options.votes and not options.keep):
+        refuse(given(options, "save"), "the votes in the store are not counted", "leave it out, or give --keep")
+    if options.out is None:
+        refuse(given(options, "allow"), "no corpus is written", "give --out CORPUS, or leave it out")
+    elif options.to is not None:
+        raise UsageError("there are no votes yet, so `--out` would have no effect", "give --out when people have voted")
+
+
+def opened(options: PreferOptions, output: OutputOptions) -> AbstractContextManager[Store]:
+    """Return the store, opened to write it only where something is kept."""
+    return output.reopen() if options.judge is not None or options.keep else output.read()
+
+
+def voted(first: Run, second: Run, options: PreferOptions) -> Preferences:
+    """Count people's votes: of files, or those in the store."""
+    if options.votes and not options.keep:
+        return read_votes(first, second, *options.votes)
+    if options.keep:
+        count = keep_votes(first, second, votes_in(first, second, *options.votes))
+        say(f"kept {counted(count, 'vote')}")
+    if options.save is not None:
+        count = save_votes(first, second, options.save, force=options.force)
+        say(f"wrote {counted(count, 'vote')} to {options.save}")
+    return kept_preferences(first, second)
 
 
 def check_corpus(run: Run, options: PreferOptions, store: Store) -> None:
