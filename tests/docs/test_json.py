@@ -49,6 +49,7 @@ COMMANDS = [
     ("plans file", f"plans {TRACED} --export new.jsonl"),
     ("grade", f"grade {TRACED} --grader strict"),
     ("marks", f"marks {TRACED}"),
+    ("marks differing", f"marks {TRACED} --differ"),
     ("marks file", f"marks {TRACED} --to marks.csv"),
     ("prefer file", f"prefer {VOTED} {TRACED} --to task.jsonl"),
     ("audit", f"audit {TRACED} {PLAIN}"),

@@ -14,10 +14,22 @@ from run_pages import HOSTILE, put, put_run
 from served import served
 from stepdown.corpus import Card
 from stepdown.events import Costing, RunProgress
+from stepdown.measuring import ballot, drawn_places
 from stepdown.models import ScriptedModel
 from stepdown.runner import run
 from stepdown.settings import GridSettings, RunSettings
-from stepdown.store import Run, Store, label, request_review, tag
+from stepdown.store import (
+    PersonMark,
+    PersonVote,
+    Run,
+    Store,
+    VoteChoice,
+    label,
+    put_marks,
+    put_votes,
+    request_review,
+    tag,
+)
 from stepdown.training import StudyFindings
 from stepdown.training.studies import CellScore
 from stepdown.training.study_tables import write_study
@@ -47,6 +59,11 @@ PAGES: dict[str, tuple[str, ...]] = {
     "/studies": ("/studies",),
     "/studies/{name}": ("/studies/learning", "/studies/whole"),
     "/reviews": ("/reviews",),
+    "/votes": ("/votes",),
+    "/votes/{run}/{other}": ("/votes/{cheap}/{dear}?where=any",),
+    "/votes/{run}/{other}/differ": ("/votes/{cheap}/{dear}/differ?where=any",),
+    "/marks/{run}": ("/marks/{cheap}",),
+    "/marks/{run}/differ": ("/marks/{cheap}/differ",),
     "/served": ("/served",),
     "/new": ("/new",),
     "/jobs": ("/jobs",),
@@ -104,8 +121,18 @@ def _fill(store: Store) -> dict[str, str]:
     made["cheap"], made["dear"] = two_runs(store)
     label(made["long"], name=LONG[:80], note="a note " * 60, author="Ann")
     tag(made["long"], "paper", LONG[:40])
+    _differ(made["cheap"], made["dear"])
     request_review(made["run"], Problem(LONG_ID, "Which? " * 40, "1"), Plan("1. Look.\n2. Add.", "teacher"))
     return {name: one.id for name, one in made.items()} | {"problem": P1}
+
+
+def _differ(first: Run, second: Run) -> None:
+    """Let two raters differ on the solutions of two runs, and on whether the first's are right."""
+    said: VoteChoice
+    for rater, said, mark in (("Ann", "first", "yes"), (LONG, "second", "no")):
+        pairs = ballot(first, second, "any").pairs.items()
+        put_votes(first, second, [PersonVote(one, rater, said, "first", texts) for one, texts in pairs])
+        put_marks(first, [PersonMark(one, 0, "", rater, mark) for one in drawn_places(first)])
 
 
 def _planned(store: Store, student: str) -> Run:

@@ -26,18 +26,19 @@ class Answer(NamedTuple):
     headers: dict[str, str]
 
 
-async def _ask(method: str, url: str, form: dict[str, str] | None) -> Answer:
-    async with aiohttp.ClientSession() as session, session.request(method, url, data=form) as response:
+async def _ask(method: str, url: str, form: dict[str, str] | None, cookie: str) -> Answer:
+    sent = {"Cookie": cookie} if cookie else {}
+    async with aiohttp.ClientSession(headers=sent) as session, session.request(method, url, data=form) as response:
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status, await response.text(), str(response.url.relative()), headers)
 
 
-def get(url: str) -> Answer:
-    return asyncio.run(_ask("GET", url, None))
+def get(url: str, *, cookie: str = "") -> Answer:
+    return asyncio.run(_ask("GET", url, None, cookie))
 
 
-def post(url: str, form: dict[str, str]) -> Answer:
-    return asyncio.run(_ask("POST", url, form))
+def post(url: str, form: dict[str, str], *, cookie: str = "") -> Answer:
+    return asyncio.run(_ask("POST", url, form, cookie))
 
 
 @contextmanager

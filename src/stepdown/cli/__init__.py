@@ -50,7 +50,8 @@ VERBS = {
     No model is asked, but for `judge:MODEL` and `rubric:FILE`, whose judgements are kept.""",
     "marks": """What people say of a run's solutions, and a judge's figures corrected by it, with an interval.
 
-    Writes solutions drawn at random as a task for people, keeps the marks that come back; no model is asked.""",
+    Writes solutions drawn at random as a task for people, keeps the marks that come back or that people gave on pages
+    of `serve`, and decides where they differ; no model is asked.""",
     "audit": """Leaked answers, faulty plans, who is to blame, which plans are worth an edit.
 
     Runs on the same problems tell more together: crossing students and plans shows which of the two failed.""",

@@ -6,6 +6,7 @@ from stepdown.measuring.cascade_rows import ProblemOutcome, Threshold, threshold
 from stepdown.measuring.cascades import Calibration, calibrate, makes_cascade
 from stepdown.measuring.contrast import Consistency, consistency
 from stepdown.measuring.judges import JudgeBudget, cached_model, judge_budget, limit_judge
+from stepdown.measuring.kept_marks import dealt_with, differing_marks, final_marks, rubrics_to_mark
 from stepdown.measuring.kept_votes import (
     Ballot,
     Sides,
@@ -85,8 +86,11 @@ __all__ = [
     "calibrate",
     "candidates",
     "consistency",
+    "dealt_with",
     "differing",
+    "differing_marks",
     "drawn_places",
+    "final_marks",
     "is_marked",
     "judge_budget",
     "keep_votes",
@@ -106,6 +110,7 @@ __all__ = [
     "read_votes",
     "rubric_behind",
     "rubrics_of",
+    "rubrics_to_mark",
     "run_marks",
     "save_votes",
     "sensitivity",

@@ -23,6 +23,7 @@ from stepdown.web.pages import (
     jobs,
     labels,
     login,
+    marks,
     matrix,
     plans,
     queue,
@@ -32,6 +33,7 @@ from stepdown.web.pages import (
     solved,
     studies,
     traces,
+    votes,
 )
 from stepdown.web.security.guards import guard
 from stepdown.web.security.rules import AccessRules
@@ -55,6 +57,8 @@ def routes() -> list[BaseRoute]:
         queue,
         labels,
         reviews,
+        votes,
+        marks,
         served,
         login,
     )

@@ -7,16 +7,25 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from stepdown.cli.console.editor import person
 from stepdown.cli.console.terminal import say, show_json
-from stepdown.cli.mark_lines import show_marks
+from stepdown.cli.mark_lines import show_differing, show_marks
 from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
 from stepdown.cli.stored_runs import one_run
 from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
 from stepdown.graders import Rubric, read_rubric
-from stepdown.measuring import read_marks, rubric_behind, run_marks, write_marks
+from stepdown.measuring import (
+    mark_of,
+    marks_on,
+    questions_of,
+    read_marks,
+    rubric_behind,
+    run_marks,
+    write_marks,
+)
 from stepdown.runner import keep_rubric
-from stepdown.store import Run, put_marks
+from stepdown.store import SKIPPED, PersonMark, Run, put_marks
 from stepdown.text import counted
 
 
@@ -41,6 +50,14 @@ class MarksOptions:
         The seed of that draw.
     force
         Replace a task file that is there.
+    differ
+        Say which solutions raters mark differently, and what was decided.
+    final
+        Decide where raters differ: `PROBLEM=MARK`, which counts instead of theirs; `PROBLEM=` takes it back.
+    criterion
+        The criterion of the final marks, where there are several.
+    author
+        Whose final marks they are; otherwise this machine's user.
     """
 
     grader: Annotated[str, Parameter(show_default=False)] = ""
@@ -50,6 +67,10 @@ class MarksOptions:
     limit: Limit = 50
     seed: int = 0
     force: Flag = False
+    differ: Flag = False
+    final: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    criterion: Annotated[str, Parameter(show_default=False)] = ""
+    author: str | None = None
 
 
 DEFAULTS, OUTPUT = MarksOptions(), OutputOptions()
@@ -71,13 +92,8 @@ def marks(run: str, /, *, options: MarksOptions = DEFAULTS, output: OutputOption
     run
         A run: its name, its id or the beginning of it, or what stands for one (`@last`, `@TAG`, a data set).
     """
-    if options.grader and options.rubric:
-        raise UsageError("the marks are by one rubric", "give --grader NAME or --rubric FILE")
-    if options.to is None:
-        refuse(given(options, "limit", "seed", "force"), "no task is written", "give --to FILE, or leave it out")
-    elif options.marks_from:
-        raise UsageError("a task is written, or filled ones are read", "give --to FILE or --from FILE")
-    with output.reopen() if options.marks_from or options.rubric else output.read() as store:
+    _check(options)
+    with output.reopen() if options.marks_from or options.rubric or options.final else output.read() as store:
         found = one_run(store, run)
         rubric = _rubric(found, options)
         if options.to is not None:
@@ -86,12 +102,51 @@ def marks(run: str, /, *, options: MarksOptions = DEFAULTS, output: OutputOption
             read = read_marks(found, rubric, *options.marks_from)
             put_marks(found, read)
             say(f"kept {counted(len(read), 'mark')}")
+        if options.final:
+            put_marks(found, _decided(found, rubric, options))
+            say(f"kept {counted(len(options.final), 'final mark')}")
+        if options.differ:
+            return show_differing(found, rubric, as_json=output.json)
         result = run_marks(found, options.grader, rubric=rubric)
         if output.json:
             show_json(result.to_json())
         else:
             show_marks(result)
     return 0
+
+
+def _check(options: MarksOptions) -> None:
+    """Refuse options that contradict each other or would do nothing. Raises `UsageError`."""
+    if options.grader and options.rubric:
+        raise UsageError("the marks are by one rubric", "give --grader NAME or --rubric FILE")
+    if options.to is None:
+        refuse(given(options, "limit", "seed", "force"), "no task is written", "give --to FILE, or leave it out")
+    elif options.marks_from:
+        raise UsageError("a task is written, or filled ones are read", "give --to FILE or --from FILE")
+    if options.to is not None and (options.differ or options.final):
+        raise UsageError("a task is written, or marks are looked at", "give --to FILE or --differ or --final")
+    if not options.final:
+        refuse(
+            given(options, "criterion", "author"), "nothing is decided", "give --final PROBLEM=MARK, or leave it out"
+        )
+
+
+def _decided(run: Run, rubric: Rubric | None, options: MarksOptions) -> list[PersonMark]:
+    """Return the final marks that the options give. Raises `UsageError`."""
+    questions = {one.criterion: one for one in questions_of(rubric)}
+    named = options.criterion or (next(iter(questions)) if len(questions) == 1 else "")
+    if named not in questions:
+        what = f"`{named[:60]}` is no criterion of the rubric" if named else "the rubric has several criteria"
+        raise UsageError(what, f"give --criterion with one of {', '.join(questions)}")
+    asked, marks, author = questions[named], list[PersonMark](), options.author or person()
+    for one in options.final:
+        problem, _, said = one.rpartition("=")
+        mark = mark_of(said, asked.scale) if said else ""
+        if mark in (None, SKIPPED):
+            raise UsageError(f"`{said[:40]}` is no mark", f"one of {', '.join(marks_on(asked.scale))}")
+        trace = run.trace(problem)
+        marks.append(PersonMark(problem, trace.sample, asked.key, author, mark or "", final=True))
+    return marks
 
 
 def _rubric(run: Run, options: MarksOptions) -> Rubric | None:

@@ -12,7 +12,7 @@ WHAT = "this server is read-only: nothing is changed here, and no model is asked
 HINT = "start `stepdown serve` without --read-only for that"
 LOOKS = frozenset({"GET", "HEAD"})
 # Pages that are nothing but the beginning of a change.
-_FORMS = frozenset({"new", "jobs", "reviews"})
+_FORMS = frozenset({"new", "jobs", "reviews", "votes", "marks"})
 # Whoever may look says so with a token: that changes nothing but the browser's cookie.
 _LOGIN = frozenset({"/login", "/logout"})
 

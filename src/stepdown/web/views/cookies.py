@@ -1,4 +1,4 @@
-"""What a browser keeps from one form to the next: who edits, and the student chosen for a run, in cookies."""
+"""What a browser keeps from form to form: who edits, who rates, and the student chosen for a run, in cookies."""
 
 from collections.abc import Mapping
 from urllib.parse import quote, unquote
@@ -6,8 +6,8 @@ from urllib.parse import quote, unquote
 from starlette.requests import Request
 from starlette.responses import Response
 
-PERSON, STUDENT = "stepdown_person", "stepdown_student"
-_LONGEST = {PERSON: 100, STUDENT: 200}
+PERSON, STUDENT, RATER = "stepdown_person", "stepdown_student", "stepdown_rater"
+_LONGEST = {PERSON: 100, STUDENT: 200, RATER: 100}
 _YEAR = 365 * 24 * 3600
 
 
@@ -25,6 +25,12 @@ def keep(answer: Response, form: Mapping[str, str], *, run: str = "", person: st
     _put(answer, PERSON, form.get("author", person).strip(), person, "/")
     if run:
         _put(answer, STUDENT, form.get("student", student).strip(), student, f"/runs/{run}")
+    return answer
+
+
+def keep_rater(answer: Response, rater: str) -> Response:
+    """Let a browser keep who rates; return the answer."""
+    _put(answer, RATER, rater, "", "/")
     return answer
 
 
