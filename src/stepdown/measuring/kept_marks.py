@@ -37,7 +37,10 @@ def differing_marks(
     for one in marks:
         if one.key in keys and not one.final and one.mark != SKIPPED:
             given.setdefault((one.problem, one.sample), {}).setdefault(one.key, {})[one.rater] = one.mark
-    kept = {place: {k: said for k, said in by.items() if len(set(said.values())) > 1} for place, by in given.items()}
+    kept = {
+        place: {k: by_rater for k, by_rater in by.items() if len(set(by_rater.values())) > 1}
+        for place, by in given.items()
+    }
     return {place: by for place, by in sorted(kept.items()) if by}
 
 

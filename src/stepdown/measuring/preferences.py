@@ -41,15 +41,13 @@ class SolutionPair(msgspec.Struct, frozen=True):
 class Preference(msgspec.Struct, frozen=True):
     """Which run's text was preferred on one problem, None without a verdict.
 
-    `votes` are the judge's, shown the first run's text first and then second, or people's in the order of their names;
-    an `adjudicated` one was decided by a final vote.
+    `votes` are the judge's, shown the first run's text first and then second, or people's in the order of their names.
     """
 
     problem: str
     preferred: Preferred | None
     votes: tuple[Preferred | None, ...]
     why: str = ""
-    adjudicated: bool = False
 
 
 class PositionBias(msgspec.Struct, frozen=True):
@@ -70,8 +68,8 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     Of `pairs`, the first run's text was preferred in `won`, the second's in `lost`; `ties` count the rest, among them
     `split` where the judge's orders (or most raters) did not agree; `unjudged` have no verdict. `share` is
     won / (won + lost) with its 95 % Wilson interval and exact two-sided binomial p. `eligible` pairs could have been
-    compared; `identical` ones, of the same text, never are. `by` is `judge:MODEL` or `people`. Of people, `adjudicated`
-    pairs were decided by a final vote, and `outdated` votes on texts that have changed since are not counted.
+    compared; `identical` ones, of the same text, never are. `by` is `judge:MODEL` or `people`. Of people, the problems
+    in `adjudicated` were decided by a final vote, and `outdated` votes on texts that have changed are not counted.
     """
 
     version: int = VERSION
@@ -95,7 +93,7 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     position: PositionBias
     agreement: Agreement | None = None
     raters: tuple[str, ...] = ()
-    adjudicated: int = 0
+    adjudicated: tuple[str, ...] = ()
     outdated: int = 0
     items: tuple[Preference, ...]
 
@@ -276,9 +274,7 @@ def summarize(
         won=won,
         lost=lost,
         ties=preferred["tie"],
-        split=sum(
-            one.preferred == "tie" and not one.adjudicated and set(one.votes) - {None} != {"tie"} for one in items
-        ),
+        split=sum(1 for one in items if one.preferred == "tie" and set(one.votes) - {None} != {"tie"}),
         unjudged=preferred[None],
         share=won / (won + lost) if won + lost else None,
         low=low,
@@ -297,8 +293,8 @@ def _lines(result: Preferences) -> Iterator[str]:
     yield from (f"  {won:>5}  {run}  {method}, {student}" for won, run, method, student in wins)
     yield f"  {result.ties:>5}  ties, {result.split} of them because the verdicts did not agree"
     yield f"  {result.unjudged:>5}  without a verdict"
-    if result.adjudicated:
-        yield f"  {result.adjudicated:>5}  of these were adjudicated; of the others more than half of the votes decide"
+    if decided := len(result.adjudicated):
+        yield f"  {decided:>5}  of these were adjudicated; of the others more than half of the votes decide"
     if result.share is not None:
         shares = f"{_percent(result.share)} % [{_percent(result.low)}, {_percent(result.high)}]"
         decided = result.won + result.lost

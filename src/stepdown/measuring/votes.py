@@ -169,9 +169,13 @@ def count_votes(first: Run, second: Run, votes: Sequence[Vote], *, outdated: int
         first, second, items, by="people", where="", counts=(len(items), 0),
         position=position_bias(sides["left"], sides["right"]),
     )  # fmt: skip
+    # A final tie is no tie because verdicts did not agree.
+    final_ties = sum(
+        one.problem in finals and one.preferred == "tie" and set(one.votes) - {None} != {"tie"} for one in items
+    )
     return msgspec.structs.replace(
-        preferences, raters=raters, agreement=agreement([one.votes for one in items]), adjudicated=len(finals),
-        outdated=outdated,
+        preferences, raters=raters, agreement=agreement([one.votes for one in items]), adjudicated=tuple(finals),
+        outdated=outdated, split=preferences.split - final_ties,
     )  # fmt: skip
 
 
@@ -234,7 +238,7 @@ def _item_of(
 ) -> Preference:
     votes = tuple(verdicts.get(rater) for rater in raters)
     if final is not None:
-        return Preference(problem, final, votes, adjudicated=True)
+        return Preference(problem, final, votes)
     most = Counter(verdicts.values()).most_common(1)
     if not most:
         return Preference(problem, None, votes, "nobody voted")

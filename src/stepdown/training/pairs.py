@@ -86,6 +86,6 @@ def _card(first: Run, second: Run, result: Preferences, licence: str) -> Card:
 def _decided(result: Preferences) -> str:
     """Say how people's votes decide a pair."""
     raters = f"{len(result.raters)} raters" if len(result.raters) != 1 else "1 rater"
-    how = f"{result.adjudicated} adjudicated, the others by more than half of the votes"
+    how = f"{len(result.adjudicated)} adjudicated, the others by more than half of the votes"
     alpha = result.agreement.alpha if result.agreement else None
     return f"{result.pairs} pairs by {raters}, {how}" + ("" if alpha is None else f"; Krippendorff's alpha {alpha:.2f}")

@@ -140,10 +140,10 @@ def _decided(run: Run, rubric: Rubric | None, options: MarksOptions) -> list[Per
         raise UsageError(what, f"give --criterion with one of {', '.join(questions)}")
     asked, marks, author = questions[named], list[PersonMark](), options.author or person()
     for one in options.final:
-        problem, _, said = one.rpartition("=")
-        mark = mark_of(said, asked.scale) if said else ""
+        problem, _, given_mark = one.rpartition("=")
+        mark = mark_of(given_mark, asked.scale) if given_mark else ""
         if mark in (None, SKIPPED):
-            raise UsageError(f"`{said[:40]}` is no mark", f"one of {', '.join(marks_on(asked.scale))}")
+            raise UsageError(f"`{given_mark[:40]}` is no mark", f"one of {', '.join(marks_on(asked.scale))}")
         trace = run.trace(problem)
         marks.append(PersonMark(problem, trace.sample, asked.key, author, mark or "", final=True))
     return marks

@@ -55,7 +55,7 @@ class MarkTask(msgspec.Struct, frozen=True, kw_only=True):
         return state.run_stats.remember(key, lambda: tuple(drawn_places(run, self.n, self.seed)))
 
 
-class MarkedBy(msgspec.Struct, frozen=True):
+class MarkingChoice(msgspec.Struct, frozen=True):
     """By what solutions are marked: the choices there are, the chosen one, and what is asked by it."""
 
     choices: tuple[str, ...]
@@ -70,12 +70,12 @@ def task_of(request: Request) -> MarkTask:
     return MarkTask(run=request.path_params["run"], by=request.query_params.get("by", "")[:200], n=n, seed=seed)
 
 
-def _by(run: Run, task: MarkTask) -> MarkedBy:
+def _by(run: Run, task: MarkTask) -> MarkingChoice:
     choices = rubrics_to_mark(run)
     chosen = task.by or next(iter(choices))
     if chosen not in choices:
         raise UnknownName("rubric of this run", chosen[:80], choices)
-    return MarkedBy(tuple(choices), chosen, choices[chosen], questions_of(choices[chosen]))
+    return MarkingChoice(tuple(choices), chosen, choices[chosen], questions_of(choices[chosen]))
 
 
 def _rating(
@@ -147,11 +147,11 @@ def _marks(
         raise EditConflict("this solution has changed since it was shown", "go back, and look at it again")
     marks = []
     for number, one in enumerate(questions):
-        said = form.get(f"{_FIELD}{number}", "")
-        mark = mark_of(said, one.scale) if said else None
-        if said and (mark is None or (final and mark == SKIPPED)):
+        written = form.get(f"{_FIELD}{number}", "")
+        mark = mark_of(written, one.scale) if written else None
+        if written and (mark is None or (final and mark == SKIPPED)):
             hint = f"choose one of {', '.join(marks_on(one.scale))}"
-            raise UsageError(f"`{said[:40]}` is no mark by `{one.criterion or 'verdict'}`", hint)
+            raise UsageError(f"`{written[:40]}` is no mark by `{one.criterion or 'verdict'}`", hint)
         if mark or (final and f"{_FIELD}{number}" in form):
             marks.append(PersonMark(trace.problem.id, sample, one.key, rater, mark or "", final))
     return marks
@@ -178,7 +178,7 @@ def _written(place: tuple[str, int]) -> str:
     return f"{place[1]}:{place[0]}"
 
 
-def _differences(run: Run, by: MarkedBy) -> MarkDifferences:
+def _differences(run: Run, by: MarkingChoice) -> MarkDifferences:
     marks = stored_marks(run)
     keys = {one.key for one in by.questions}
     raters = sorted({one.rater for one in marks if one.key in keys and not one.final and one.mark != SKIPPED})
@@ -208,7 +208,7 @@ async def show_differ(request: Request) -> Response:
     return page(request, "marks_differ.html", **await state.read(read), marks_on=marks_on)
 
 
-def _judged(run: Run, by: MarkedBy) -> tuple[RunMarks, Table] | None:
+def _judged(run: Run, by: MarkingChoice) -> tuple[RunMarks, Table] | None:
     """Return what people and the judge say, where there is anything to hold side by side."""
     try:
         found = run_marks(run, rubric=by.rubric)

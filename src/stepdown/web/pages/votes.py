@@ -195,9 +195,9 @@ async def show_differ(request: Request) -> Response:
         if not chosen:
             return values
         left = side_for(first, second, chosen, "", task.seed)
-        said = {name: side_of(vote, left) for name, vote in sorted(found.pairs[chosen].items())}
+        sides = {name: side_of(vote, left) for name, vote in sorted(found.pairs[chosen].items())}
         final = found.finals.get(chosen)
-        values |= {"said": said, "final": final, "own": side_of(final, left) if final else ""}
+        values |= {"sides": sides, "final": final, "own": side_of(final, left) if final else ""}
         return values | _shown(first, second, chosen, left)
 
     return page(request, "votes_differ.html", **await state.read(read))
