@@ -55,6 +55,22 @@ def test_the_loss_of_packed_pairs_is_equation_seven(base: Path) -> None:
     assert float(loss.value) == pytest.approx(sum(by_hand), rel=1e-4)
 
 
+def test_the_length_normalised_loss_divides_each_gain_by_its_tokens(base: Path) -> None:
+    found = examples(base, pairs(4), msgspec.structs.replace(DPO, objective="dpo-norm", beta=5.0))
+    packed, before, now = PackedDataset(found, None, 1), small_model(seed=0), small_model(seed=1)
+    by_hand = []
+    for number in range(4):
+        prompt = found.prompts[found.problem_of[2 * number]]
+        texts = [found.completions[row] for row in (2 * number, 2 * number + 1)]
+        won, lost = ((logprob(now, prompt, one) - logprob(before, prompt, one)) / len(one) for one in texts)
+        by_hand.append(math.log1p(math.exp(-5 * (won - lost))))
+    for model in (before, now):
+        use_block_diagonal_attention(model)
+    found.objective.begin(before, packed.batches(range(4), tokens=200))
+    loss = found.objective.loss(now, found.objective.collate(packed.lay([2, 0, 1, 3])))
+    assert float(loss.value) == pytest.approx(sum(by_hand), rel=1e-4)
+
+
 def test_a_student_starts_at_chance_and_comes_to_prefer_the_chosen(student: Path) -> None:
     log, card = student / "log.jsonl", read_card(student)
     assert logged(log)[0] == pytest.approx(math.log(2), abs=1e-4) and logged(log, "margin")[0] == pytest.approx(0)

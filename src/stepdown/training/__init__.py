@@ -19,7 +19,7 @@ from stepdown.training.sampling import (
     write_gold,
     write_plans,
 )
-from stepdown.training.settings import REFUSALS, Training
+from stepdown.training.settings import REFUSALS, USUAL_BETAS, Training
 from stepdown.training.students.curves import read_log
 from stepdown.training.students.folder import export_student
 from stepdown.training.studies import (
@@ -43,6 +43,7 @@ __all__ = [
     "REFUSALS",
     "SAMPLING",
     "TESTED",
+    "USUAL_BETAS",
     "Cell",
     "CellComparison",
     "CellScore",

@@ -23,20 +23,23 @@ REFUSALS = {
 
 # On a CPU a longer pass is no faster, and needs more memory.
 USUAL_TOKENS = 1024
+# How strongly a student is held to its base: Rafailov et al. 2023; per token, Lambert et al. 2024.
+USUAL_BETAS = {"dpo": 0.1, "dpo-norm": 5.0}
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """How a student is trained.
 
     `objective` is `sft` (write what the corpus holds), `dpo` (prefer one text of a pair to the other; `beta` is the
-    weight of its implicit reward) or `on-policy` (write what `teacher` finds likely, on texts of the student's own;
-    `teacher_share` is the teacher's part in what is learned from, `teacher_source` stands for its weights and is filled
-    in by `train`). `target` is what SFT learns to write (`corpus.TARGETS`), `prompts` the prompt set of the question.
-    `visits` is the sampling order: `balanced` (one random example of a problem per visit, all problems before any comes
-    again: Li et al. 2023's released code) or `concatenate` (every example once before any comes again). `steps` steps
-    of `batch` examples each, at `learning_rate` (None: 5e-4 for LoRA and 2e-5 for all weights with SFT, 5e-5 and 1e-6
-    with DPO, 1e-4 and 2e-6 on-policy), reached over `warmup` (a share of the steps, or their number from 1 on) and
-    falling linearly to 0; gradients are clipped at the norm `clip`, `epsilon` is Adam's.
+    weight of its implicit reward), `dpo-norm` (the same per token of each text, with a larger `beta`) or `on-policy`
+    (write what `teacher` finds likely, on texts of the student's own; `teacher_share` is the teacher's part in what is
+    learned from, `teacher_source` stands for its weights and is filled in by `train`). `target` is what SFT learns to
+    write (`corpus.TARGETS`), `prompts` the prompt set of the question. `visits` is the sampling order: `balanced` (one
+    random example of a problem per visit, all problems before any comes again: Li et al. 2023's released code) or
+    `concatenate` (every example once before any comes again). `steps` steps of `batch` examples each, at
+    `learning_rate` (None: 5e-4 for LoRA and 2e-5 for all weights with SFT, 5e-5 and 1e-6 with DPO, 1e-4 and 2e-6
+    on-policy), reached over `warmup` (a share of the steps, or their number from 1 on) and falling linearly to 0;
+    gradients are clipped at the norm `clip`, `epsilon` is Adam's.
     `rank` and `alpha` are LoRA's, on all linear layers but the head; `full` trains all weights instead. A row holds
     `max_length` tokens at most, a micro-batch about `tokens_per_pass` (1,024, the usual, stands on a GPU for as many
     as fit its free memory; 0: each example is one of its own), and with `checkpointing` it is computed twice and keeps
@@ -69,7 +72,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     allow: tuple[str, ...] = ()
     compile: bool = False
     objective: str = "sft"
-    beta: float = 0.1
+    beta: float = USUAL_BETAS["dpo"]
     checkpointing: bool = False
     teacher: str = ""
     teacher_source: str = ""

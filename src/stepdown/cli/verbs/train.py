@@ -23,7 +23,7 @@ from stepdown.problems import Problems, datasets
 from stepdown.settings import ProblemSettings
 from stepdown.text import duration, percent
 from stepdown.tracking import Tracking, open_tracking
-from stepdown.training import Training, TrainingProgress, find_base, with_teacher
+from stepdown.training import USUAL_BETAS, Training, TrainingProgress, find_base, with_teacher
 from stepdown.training import train as train_students
 
 VERSION = 1
@@ -40,7 +40,7 @@ class TrainingOptions:
     ----------
     objective
         `sft`: write what the corpus holds; `dpo`: prefer one text of a pair, from a corpus that `prefer --out` or
-        `plan-values --pairs` wrote;
+        `plan-values --pairs` wrote; `dpo-norm`: the same per token of each text, so that length is no gain;
         `on-policy`: write what --teacher finds likely, token by token, on texts of the student's own.
     teacher
         With `on-policy`: the model that reads the student's texts, of the same vocabulary and chat template: a base,
@@ -49,7 +49,8 @@ class TrainingOptions:
         With `on-policy`: the teacher's part in the mix with the student that is learned from; 1 is the plain reverse
         KL, which a token that the teacher rules out can blow up.
     beta
-        With `dpo`: how strongly the student is held to its base; smaller lets it move further.
+        With `dpo` and `dpo-norm`: how strongly the student is held to its base; smaller lets it move further. Where not
+        given, 0.1, and 5 with `dpo-norm`, whose beta is per token.
     visits
         `balanced`: one random chain (or pair) of a problem per visit, as SCoTD; `concatenate`: every one once in turn.
     steps
@@ -88,10 +89,10 @@ class TrainingOptions:
         `weak-teacher`: by one that is no better than the student.
     """
 
-    objective: Literal["sft", "dpo", "on-policy"] = "sft"
+    objective: Literal["sft", "dpo", "dpo-norm", "on-policy"] = "sft"
     teacher: str | None = None
     teacher_share: float = DEFAULTS.teacher_share
-    beta: float = DEFAULTS.beta
+    beta: float | None = None
     visits: Literal["balanced", "concatenate"] = DEFAULTS.visits
     steps: int = DEFAULTS.steps
     batch: int = DEFAULTS.batch
@@ -114,7 +115,7 @@ class TrainingOptions:
         """Return the settings of one student; where it `goes_on` to a second stage, the teacher is that one's."""
         if self.full:
             refuse(given(self, "rank"), "with `--full` there is no LoRA", "leave one of them out")
-        if self.objective != "dpo":
+        if self.objective not in USUAL_BETAS:
             refuse(given(self, "beta"), f"`{self.objective}` has no beta", "leave it out, or give `--objective dpo`")
         if self.objective != "on-policy" and not goes_on:
             unused = given(self, "teacher", "teacher_share")
@@ -123,6 +124,8 @@ class TrainingOptions:
             refuse(given(self, "dev_count"), "with `--evaluations 0` no dev problem is solved", "leave one of them out")
         named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "dev_count"}
         named["teacher"] = self.teacher or ""
+        if self.beta is None:
+            named["beta"] = USUAL_BETAS.get(self.objective, DEFAULTS.beta)
         if goes_on:
             named |= {"teacher": "", "teacher_share": DEFAULTS.teacher_share}
         return Training(**named, target=target, seed=seed, dev=self.dev_count)

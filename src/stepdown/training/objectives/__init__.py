@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from stepdown.errors import UnknownName
 from stepdown.training.objective import Batch, Loss, Objective, TrainingExample
-from stepdown.training.objectives.dpo import DirectPreferenceOptimization
+from stepdown.training.objectives.dpo import DirectPreferenceOptimization, LengthNormalizedDPO
 from stepdown.training.objectives.on_policy import OnPolicyDistillation
 from stepdown.training.objectives.sft import SupervisedFineTuning
 from stepdown.training.settings import Training
@@ -14,6 +14,7 @@ __all__ = ["OBJECTIVES", "Batch", "Loss", "Objective", "TrainingExample", "learn
 OBJECTIVES: dict[str, Callable[[Training], Objective]] = {
     "sft": SupervisedFineTuning,
     "dpo": DirectPreferenceOptimization,
+    "dpo-norm": LengthNormalizedDPO,
     "on-policy": OnPolicyDistillation,
 }
 

@@ -90,10 +90,13 @@ class DirectPreferenceOptimization:
         figures = {"margin": margins.detach().sum(), "preferred": (margins.detach() > 0).float().sum()}
         return Loss(-torch.nn.functional.logsigmoid(margins).sum(), figures)
 
+    def gains(self, model: Any, batch: Batch) -> Any:
+        """Return what each text has gained on the base in nats: a tensor (rows,)."""
+        return completion_logprobs(model, batch) - batch["base_logprobs"]
+
     def margins(self, model: Any, batch: Batch) -> Any:
-        """Return the margin of each pair in nats: a tensor (pairs,)."""
-        gained = completion_logprobs(model, batch) - batch["base_logprobs"]
-        chosen, rejected = gained.view(-1, 2).unbind(1)
+        """Return the margin of each pair, in nats times beta: a tensor (pairs,)."""
+        chosen, rejected = self.gains(model, batch).view(-1, 2).unbind(1)
         return self.beta * (chosen - rejected)
 
     def evaluate(self, model: Any, batches: Iterable[Batch]) -> dict[str, Any]:
@@ -114,3 +117,19 @@ class DirectPreferenceOptimization:
             "dev_margin": round(float(margins.mean()), 6),
             "dev_loss": round(float(-torch.nn.functional.logsigmoid(margins).mean()), 6),
         }
+
+
+class LengthNormalizedDPO(DirectPreferenceOptimization):
+    """As `dpo`, with each text's gain on the base divided by its tokens: length alone makes no margin.
+
+    m = beta * [log p(chosen)/p_base(chosen) / |chosen| - log p(rejected)/p_base(rejected) / |rejected|], the
+    length-normalized DPO of Tülu 3 (Lambert et al. 2024, arXiv 2411.15124, section 5), `dpo_norm` in their code. A
+    text's end counts as one of its tokens. `beta` is per token here, and so larger: they train with 5.
+    """
+
+    name = "dpo-norm"
+
+    def gains(self, model: Any, batch: Batch) -> Any:
+        """Return what each text has gained on the base in nats per token: a tensor (rows,)."""
+        gained = super().gains(model, batch)
+        return gained / gained.new_tensor(batch["target_lengths"])
