@@ -149,9 +149,9 @@ def train() -> str:
     from small_lessons import FAST, write_base
 
     made_corpus()
-    outcome = sd.train(sd.open_corpus("sums"), write_base(Path("base")), Path("student"), training=FAST)
-    [reply] = asyncio.run(sd.load_model("student").reply((sd.Message("user", "1+1?"),), sd.Sampling(max_tokens=4)))
-    assert Path("student", "model.safetensors").is_file() and outcome is not None and reply.model
+    [student] = sd.train(sd.open_corpus("sums"), base=write_base(Path("base")), out="student", training=FAST)
+    [reply] = asyncio.run(sd.load_model(str(student)).reply((sd.Message("user", "1+1?"),), sd.Sampling(max_tokens=4)))
+    assert (student / "model.safetensors").is_file() and reply.model
     return "a base of random weights trained for 6 steps, and the student asked"
 
 

@@ -14,20 +14,35 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import venv
 from pathlib import Path
 
 from rows import Row, print_row
 
+from stepdown.corpus import Card, CorpusWriter, open_corpus
+from stepdown.exchange import export_corpus
+from stepdown.types import Chain, Grade, Problem
+
 ROOT = Path(__file__).parents[1]
 # What is installed beside the checkout; the program of the same name asserts.
 TOOLS: dict[str, tuple[str, ...]] = {
     "dspy": (f"{ROOT}", "dspy"),
     "lm_eval": (f"{ROOT}[harness]", "lm_eval"),
+    "trl": ("trl", "transformers", "torch", "datasets"),
+    "llamafactory": ("llamafactory",),
+    "axolotl": ("axolotl",),
+    "unsloth": ("unsloth",),
 }
 # Nothing is fetched and nobody is told: LiteLLM would ask for a table of prices.
-QUIET = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "HF_HUB_OFFLINE": "1", "WANDB_DISABLED": "true", "DO_NOT_TRACK": "1"}
+QUIET = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "HF_HUB_OFFLINE": "1",
+    "WANDB_DISABLED": "true",
+    "DO_NOT_TRACK": "1",
+    "AXOLOTL_DO_NOT_TRACK": "1",
+}
 
 
 def row_of(tool: str, folder: Path) -> Row:
@@ -42,12 +57,32 @@ def row_of(tool: str, folder: Path) -> Row:
             return {"loader": tool, "ok": False, "did": f"not installed: {last_line(done.stderr)}"}
         (place / "filled").touch()
     installed = time.monotonic()
-    command = [python, ROOT / "benchmarks" / "readers" / f"{tool}_reader.py"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=place, env={**os.environ, **QUIET})
+    with tempfile.TemporaryDirectory() as work:
+        write_exports(Path(work, "exports"))
+        command = [python, ROOT / "benchmarks" / "readers" / f"{tool}_reader.py", Path(work, "exports")]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=work, env=environment())
     found = json.loads(done.stdout.splitlines()[-1]) if not done.returncode else {"ok": False}
     said = found.get("did") or last_line(done.stderr)
     seconds = {"install_s": round(installed - began, 1), "read_s": round(time.monotonic() - installed, 1)}
     return {"loader": tool, "ok": found["ok"], "version": found.get("version", ""), "did": said, **seconds}
+
+
+def write_exports(folder: Path) -> None:
+    """Write a corpus of twelve chains in each form that a tool tunes on."""
+    with CorpusWriter(folder / "corpus", card=Card(dataset="sums")) as writer:
+        for n in range(12):
+            problem = Problem(f"sums/{n}", f"Which is {n}?", "B", ("up\u2028", "down"), "choice")
+            writer.add(Chain(problem, f"Step {n}.\n\nSo it is (b).", "teacher", grade=Grade("right", "B")))
+    corpus = open_corpus(folder / "corpus")
+    for to, name in (("sharegpt", "sums.jsonl"), ("parquet", "parquet.parquet")):
+        export_corpus(corpus, to, folder / name)
+    for to in ("prompt-completion", "messages"):
+        export_corpus(corpus, to, folder / f"{to}.json")
+
+
+def environment() -> dict[str, str]:
+    """Return what a reader's process is told; this checkout is installed there, or not wanted."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | QUIET
 
 
 def last_line(text: str) -> str:

@@ -178,18 +178,6 @@ def test_trl_prepares_each_form_with_the_chat_template(corpus: Corpus, tmp_path:
     assert first["labels"] == [-100] * learned + first["input_ids"][learned:]
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_llama_factory_reads_its_form_by_the_entry_beside_it(corpus: Corpus, tmp_path: Path) -> None:
-    parser = pytest.importorskip("llamafactory.data.parser", exc_type=ImportError, reason="llamafactory is not here")
-    from llamafactory.data.converter import SharegptDatasetConverter  # type: ignore[import-not-found]
-
-    export_corpus(corpus, "sharegpt", tmp_path / "sums.jsonl", prompts="default")
-    (found,) = parser.get_dataset_list(["sums"], str(tmp_path))
-    row = SharegptDatasetConverter(found, None)(rows(tmp_path / found.dataset_name)[0])
-    assert (found.load_from, [turn["role"] for turn in row["_prompt"]]) == ("file", ["user"])
-    assert row["_response"] == [ANSWER] and row["_system"].startswith("You are")
-
-
 def test_the_entry_is_what_llama_factory_documents(corpus: Corpus, tmp_path: Path) -> None:
     export_corpus(corpus, "sharegpt", tmp_path / "sums.jsonl")
     entry = json.loads((tmp_path / "dataset_info.json").read_text())["sums"]
