@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
+import msgspec
 import pytest
 
 import stepdown as sd
@@ -53,13 +54,64 @@ def test_a_log_is_a_run_with_its_scores_beside_ours(store: Store, tmp_path: Path
     assert [(one.grader, one.right, one.differing) for one in other_verdicts(run)] == [("inspect/match", 0, 1)]
 
 
-def test_a_run_goes_out_and_comes_back_with_the_same_texts_and_verdicts(store: Store, tmp_path: Path) -> None:
+def test_a_run_goes_out_and_comes_back_with_teacher_plans_and_ids(store: Store, tmp_path: Path) -> None:
     run = traced(store)
     assert export_run(run, "inspect", tmp_path / "out.eval") == 2
     back = import_traces(tmp_path / "out.eval", store=store)
-    assert [trace.solution for trace in back] == [trace.solution for trace in run]
-    assert [trace.problem.question for trace in back] == [trace.problem.question for trace in run]
+    assert [*back] == [*run] and [call.role for call in next(iter(back)).calls] == ["teacher", "student"]
+    assert msgspec.structs.replace(back.settings, origin="") == run.settings and back.id != run.id
     assert [one.right for one in other_verdicts(back)] == [run.summary().right]
+
+
+EVENTS: list[dict[str, Any]] = [
+    {"event": "model", "model": "m", "role": role, "input_refs": refs, "output": {"choices": [
+        {"message": {"role": "assistant", "content": said}, "stop_reason": "stop"}]}}
+    for role, refs, said in ((None, [[0, 1]], "One?"), (None, [[0, 3]], "attachment://0"), ("grader", [[3, 4]], "C"))
+]  # fmt: skip
+TURNS = [
+    {"role": role, "content": text}
+    for role, text in (("user", "Add."), ("assistant", "One?"), ("user", "Yes."), ("user", "Right?"))
+]
+
+
+def chunked(folder: Path, **parts: Any) -> Path:
+    """Write a log whose sample stands in parts: its shell, and its sequences by chunks of two."""
+    path = log(folder)
+    with ZipFile(path, "a") as archive:
+        archive.writestr("samples/a/1_epoch_1/sample.json", json.dumps(SAMPLE))
+        archive.writestr("samples/a/1_epoch_1/skeleton.json", "{}")
+        for name, items in parts.items():
+            for start in range(0, len(items), 2):
+                archive.writestr(f"samples/a/1_epoch_1/{name}/{start}.json", json.dumps(items[start : start + 2]))
+    return path
+
+
+def test_a_sample_in_parts_is_read_with_every_call_of_every_role(store: Store, tmp_path: Path) -> None:
+    run = import_traces(chunked(tmp_path, events=EVENTS, messages=TURNS, attachments=["It is 2."]), store=store)
+    (trace,) = run
+    assert [(call.role, call.reply.text) for call in trace.calls] == [
+        ("student", "One?"), ("student", "It is 2."), ("judge", "C"),
+    ]  # fmt: skip
+    assert [turn.content for turn in trace.calls[1].messages] == ["Add.", "One?", "Yes."]
+    assert trace.answer == trace.calls[1] and trace.solution == "It is 2."
+
+
+def test_a_log_that_says_it_is_ours_and_is_not_is_read_as_far_as_it_is_true(store: Store, tmp_path: Path) -> None:
+    run = traced(store)
+    metadata = {"kind": ["number"], "plan": {"text": 3}, "worked": 4, "gold_plan": {}}
+    with ZipFile(tmp_path / "a.eval", "w") as archive:
+        spec = {"task": "t", "model": "m", "metadata": {"stepdown": {"settings": msgspec.to_builtins(run.settings)}}}
+        archive.writestr("header.json", json.dumps({"eval": spec}))
+        archive.writestr("samples/1_epoch_1.json", json.dumps({**SAMPLE, "metadata": metadata}))
+    (trace,) = import_traces(tmp_path / "a.eval", store=store)
+    assert (trace.plan, trace.problem.kind, trace.problem.solution, trace.problem.id) == (None, "text", "", "1")
+
+
+@pytest.mark.parametrize("refs", [[[-3, 99]], [[5, 2]], [[10**12, 10**13]], []])
+def test_places_that_are_not_in_the_pool_are_no_turns(refs: list[list[int]], store: Store, tmp_path: Path) -> None:
+    events = [{**EVENTS[0], "input_refs": refs}]
+    (trace,) = import_traces(chunked(tmp_path, events=events, messages=TURNS), store=store)
+    assert len(trace.calls) == 1 and len(trace.calls[0].messages) in (0, 4)
 
 
 @pytest.mark.parametrize("bad", ["[" * 200_000, "{", '{"input": "", "target": "2"}', '{"input": "x"}', "\ud800 null"])
@@ -70,11 +122,16 @@ def test_a_bad_sample_is_refused_and_nothing_is_kept(bad: str, store: Store, tmp
     assert store.runs() == []
 
 
-def test_a_sample_that_is_kept_in_parts_is_refused_by_name(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("member", "said"), [("2_epoch_1/events/0.json", "sample.json"), ("2_epoch_1/more.json", "not known")]
+)
+def test_a_part_without_its_sample_or_of_no_known_kind_is_refused(
+    member: str, said: str, store: Store, tmp_path: Path
+) -> None:
     path = log(tmp_path, SAMPLE)
     with ZipFile(path, "a") as archive:
-        archive.writestr("samples/2_epoch_1/sample.json", json.dumps(SAMPLE))
-    with pytest.raises(StepdownError, match=r"in parts, `samples/2_epoch_1/sample\.json`"):
+        archive.writestr(f"samples/{member}", "[]")
+    with pytest.raises(StepdownError, match=said):
         import_traces(path, store=store)
     assert not store.runs()
 
@@ -95,6 +152,7 @@ def test_what_unpacks_to_more_than_the_limit_is_refused(
 @pytest.mark.skipif(find_spec("inspect_ai") is None, reason="Inspect is not installed")
 def test_inspect_reads_our_log_and_we_read_what_it_writes_of_it(store: Store, tmp_path: Path) -> None:
     from inspect_ai.log import read_eval_log, write_eval_log
+    from inspect_ai.log._recorders.chunked import convert_eval_logs_to_chunked
 
     run = traced(store)
     export_run(run, "inspect", tmp_path / "out.eval")
@@ -106,6 +164,9 @@ def test_inspect_reads_our_log_and_we_read_what_it_writes_of_it(store: Store, tm
     assert found.results.scores[0].metrics["accuracy"].value == run.summary().right / 2
     # Inspect packs by zstd.
     write_eval_log(found, str(tmp_path / "theirs.eval"))
-    back = import_traces(tmp_path / "theirs.eval", store=store)
-    assert [trace.solution for trace in back] == [trace.solution for trace in run]
-    assert [one.right for one in other_verdicts(back)] == [run.summary().right]
+    convert_eval_logs_to_chunked(str(tmp_path / "theirs.eval"), str(tmp_path / "parts"), chunk_size=1)
+    for path in (tmp_path / "theirs.eval", tmp_path / "parts" / "theirs.eval"):
+        back = import_traces(path, store=store)
+        assert [(one.solution, one.plan) for one in back] == [(one.solution, one.plan) for one in run]
+        assert [[call.role for call in one.calls] for one in back] == [["teacher", "student"]] * 2
+        assert [one.right for one in other_verdicts(back)] == [run.summary().right]

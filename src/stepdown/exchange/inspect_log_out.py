@@ -98,7 +98,7 @@ def _sample(trace: Trace, grades: Grades, prices: Prices, created: str) -> dict[
     problem, last, place = trace.problem, trace.answer, f"{trace.problem.id}/{trace.sample}"
     own = [call for call in trace.calls if not call.reply.cached]
     events = [_event(call, f"{place}/{number}", prices, created) for number, call in enumerate(trace.calls)]
-    plan = {"plan": trace.plan} if trace.plan else {}
+    more = {"plan": trace.plan, "worked": problem.solution, "gold_plan": problem.plan}
     for name, value in (("plan", trace.plan and trace.plan.text), ("solution", trace.solution)):
         if value is not None:
             info = {"event": "info", "source": f"stepdown/{name}", "data": value, "working_start": 0.0}
@@ -112,7 +112,8 @@ def _sample(trace: Trace, grades: Grades, prices: Prices, created: str) -> dict[
         "messages": [*_turns(last.messages), answered["choices"][0]["message"]] if last else [],
         "output": answered,
         "scores": {one.grader.removeprefix(_PREFIX): _score(one) for one in grades if one.verdict in _SCORES},
-        "metadata": {"kind": problem.kind, "method": trace.method, "solution": trace.solution, **plan},
+        "metadata": {"kind": problem.kind, "method": trace.method, "solution": trace.solution}
+        | {name: value for name, value in more.items() if value},
         "events": events,
         "model_usage": _usages([(call.model, call) for call in own], prices),
         "role_usage": _usages([(call.role, call) for call in own], prices),
