@@ -16,9 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from pathlib import Path
 
+from extras import install, last_line
 from rows import Row, print_row
 
 from stepdown.corpus import Card, CorpusWriter, open_corpus
@@ -51,8 +51,7 @@ def row_of(tool: str, folder: Path) -> Row:
     python = place / "bin" / "python"
     began = time.monotonic()
     if not (place / "filled").exists():
-        venv.create(place, with_pip=True, clear=True)
-        done = subprocess.run([python, "-m", "pip", "install", "-q", *TOOLS[tool]], capture_output=True, text=True)
+        done = install(place, *TOOLS[tool])
         if done.returncode:
             return {"loader": tool, "ok": False, "did": f"not installed: {last_line(done.stderr)}"}
         (place / "filled").touch()
@@ -83,11 +82,6 @@ def write_exports(folder: Path) -> None:
 def environment() -> dict[str, str]:
     """Return what a reader's process is told; this checkout is installed there, or not wanted."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | QUIET
-
-
-def last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(("WARNING", "[notice]"))]
-    return lines[-1].strip()[:300] if lines else "it said nothing"
 
 
 def main() -> int:
