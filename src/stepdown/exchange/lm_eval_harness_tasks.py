@@ -95,7 +95,8 @@ def load_task(path: str | Path) -> HarnessTask:
 
 def part_of_task(kind: str, path: str, name: str) -> Found | None:
     """Return what a task file has of a kind of plugin: `problems`, `methods` or `graders`; None for other kinds."""
-    task = _loaded(path)
+    file = Path(path).expanduser()
+    task = _loaded(file, file.stat().st_mtime_ns if file.is_file() else 0)
     if kind == "graders":
         return Found(task.name, task.grader(name), path)
     if name or kind not in ("problems", "methods"):
@@ -103,5 +104,7 @@ def part_of_task(kind: str, path: str, name: str) -> Found | None:
     return Found(task.name, task.chosen if kind == "problems" else task.method, path)
 
 
-# A command names the same file as data set, method and grader.
-_loaded = lru_cache(maxsize=8)(load_task)
+@lru_cache(maxsize=8)
+def _loaded(file: Path, changed: int) -> HarnessTask:
+    """Return a task, once for as long as its file stays: a command names it as data set, method and grader."""
+    return HarnessTask(file)
