@@ -167,8 +167,8 @@ def judged(rows: Sequence[Marked], model: str, store: Path) -> dict[int, str]:
         traces = [Trace(one.problem, "trace-of-thought", Plan(one.plan, "teacher"), solution=one.solution)
                   for one in (row.trace for row in rows)]  # fmt: skip
         found = list[str | None]()
-        for at in range(0, len(traces), 16):
-            found += await asyncio.gather(*(judge_letters(judge, trace) for trace in traces[at : at + 16]))
+        for at in range(0, len(traces), 4):
+            found += await asyncio.gather(*(judge_letters(judge, trace) for trace in traces[at : at + 4]))
             print(f"{len(found)} of {len(traces)} judged", file=sys.stderr)
         return found
 

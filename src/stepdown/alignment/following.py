@@ -39,6 +39,12 @@ _SOUND = re.compile(
 )
 _SAYS_CALCULATE = re.compile(r"\b(?:calculat\w+|comput\w+|count how|how many|how much|figure out)\b", re.IGNORECASE)
 _VARIABLE = re.compile(r"(?<![\w'’\\])\d*[b-hj-zA-HJ-Z](?![\w'’.])")
+_INTRODUCED = re.compile(
+    r"\b(?i:let(?:['’]s|s)?|call(?:ed)?|denoted?|represent(?:s|ed)?|assume|suppose)\b[^.\n]{0,60}?"
+    r"(?<![\w'’])[\"“*_$]{0,2}([b-hj-zA-HJ-Z])(?![\w'’])"
+)
+_VALUE = re.compile(r"=\s*[$€\\]{0,2}\d[\d,.]*(?!\s*[*×/(]|\w)")
+_WORDS = re.compile(r"^\W*(?:finally,?\s+|lastly,?\s+)?(?:express|state|report)\b", re.IGNORECASE)
 _AFTER = re.compile(r"^\W*(?:once|if|after)\b", re.IGNORECASE)
 _RECORDS = re.compile(r"\b(?:write|record)\b", re.IGNORECASE)
 _FORMULA = re.compile(r"\$[^\d\s]|[=\\]")
@@ -79,6 +85,9 @@ def followed(place: int, step: PlanStep, scene: Scene) -> StepFollowed:
     if _is_copy(one, asked, step) and not _works_below(own[-1], scene):
         again = _at_the_end(step, scene) if asks_answer(step) and place == len(scene.likeness.steps) - 1 else None
         return again or StepFollowed(step, "repeated", own, "its words are there again, and nothing is worked out")
+    earlier = frozenset(_INTRODUCED.findall(scene.solution[: scene.parts[own[0]].start]))
+    if why := _no_number(text, one, step, asked, earlier):
+        return StepFollowed(step, "changed", own, why)
     status, why = _judged(text, one, step, asked, scene.likeness.of_each(one)[place])
     return StepFollowed(step, status, own, why)
 
@@ -111,7 +120,7 @@ def _at_the_end(step: PlanStep, scene: Scene) -> StepFollowed | None:
 
 
 def _judged(text: str, one: Features, step: PlanStep, asked: Features, like: float) -> tuple[StepStatus, str]:
-    for changed in (_other_operation, _other_quantity, _no_number):
+    for changed in (_other_operation, _other_quantity):
         if why := changed(text, one, step, asked):
             return "changed", why
     if like < _DOUBTFUL and asked.digits and one.signs and not asked.digits & one.numbers:
@@ -125,6 +134,8 @@ def _judged(text: str, one: Features, step: PlanStep, asked: Features, like: flo
 
 def _other_operation(text: str, one: Features, step: PlanStep, asked: Features) -> str:
     missing = asked.sure - one.operations
+    if len(asked.operations) == 1 and not asked.sure & one.signs and _ARITHMETIC.search(text):
+        missing = asked.sure  # its word may be there, as a part often says its step again
     if not one.signs or not missing:
         return ""
     return f"it asks to {' and '.join(sorted(_NAMES[sign] for sign in missing))}; the part does not"
@@ -139,10 +150,13 @@ def _other_quantity(text: str, one: Features, step: PlanStep, asked: Features) -
     return ""
 
 
-def _no_number(text: str, one: Features, step: PlanStep, asked: Features) -> str:
+def _no_number(text: str, one: Features, step: PlanStep, asked: Features, earlier: frozenset[str]) -> str:
+    """Say that a variable stands where a number is asked for; one that earlier parts left is only used."""
     if not _SAYS_CALCULATE.search(step.text) or _VARIABLE.search(step.text) or _FORMULA.search(step.text):
         return ""
-    if _VARIABLE.search(text) and not (one.digits - asked.digits and _RESULT.search(text)):
+    used = {found[-1] for found in _VARIABLE.findall(text)}
+    named = bool(_INTRODUCED.search(text)) and not _VALUE.search(text)
+    if used and not used & earlier and (named or not (one.digits - asked.digits and _RESULT.search(text))):
         return "it asks for a number, and the part gives none"
     return ""
 
@@ -178,7 +192,8 @@ def _elsewhere(place: int, step: PlanStep, scene: Scene) -> StepFollowed:
         part = scene.parts[best[1]]
         named = "at the end" if part.step is None else f"within the part of step {part.step + 1}"
         return StepFollowed(step, "done", (best[1],), named)
-    if place == len(scene.likeness.steps) - 1 and asks_answer(step) and (end := _at_the_end(step, scene)):
+    answers_last = asks_answer(step) or _WORDS.search(step.text) is not None
+    if place == len(scene.likeness.steps) - 1 and answers_last and (end := _at_the_end(step, scene)):
         return end
     return _in_passing(place, step, scene) or _instead(step, scene, between)
 
