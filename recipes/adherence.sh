@@ -27,3 +27,50 @@ for seed in ${SEEDS:-0}; do
     --temperature "${TEMPERATURE:-0}" --seed "$seed" --max-tokens "${TOKENS:-400}" --teacher-max-tokens "${TEACHER_TOKENS:-200}" --json \
     | python3 -c 'import json, sys; print(*(json.loads(line)["run"] for line in sys.stdin))'))
 done
+if [ -n "${JUDGE:-}" ]; then
+  stepdown audit "${runs[@]}" --judge "$JUDGE" > "$out/audit.txt" || [ $? = 1 ]
+fi
+python3 - "${JUDGE:-}" "${runs[@]}" <<'TABLE'
+"""Means over seeds of each problem, then over the problems that every run has; intervals of bootstrap samples of these."""
+import random, sys
+from collections import defaultdict
+from statistics import fmean
+import stepdown as sd
+from stepdown.audits import followed, kept_judge
+from stepdown.store import default_path
+
+judge, names = sys.argv[1], sys.argv[2:]
+chance = random.Random(0)
+with sd.Store(default_path(), reading=True) as store:
+    runs = [store.run(name) for name in names]
+    ways = ["rule"] + ([judge] if judge else [])
+    found = {way: defaultdict(lambda: defaultdict(list)) for way in (*ways, "right", "tokens")}
+    for run in runs:
+        method = run.settings.method
+        for way in ways:
+            for trace, grade, letters in followed(run, judge=kept_judge(runs, judge) if way == judge else None):
+                if letters and letters.strip("a"):
+                    found[way][method][trace.problem.id].append(letters.count("d") / len(letters.rstrip("a")))
+        for trace, grade in run.graded():
+            if grade.verdict != "ungraded":
+                found["right"][method][trace.problem.id].append(float(grade.verdict == "right"))
+    methods = list(dict.fromkeys(run.settings.method for run in runs))
+
+def interval(values, form="{:.1f} [{:.1f}, {:.1f}]"):
+    draws = sorted(fmean(chance.choices(values, k=len(values))) for _ in range(2000))
+    return form.format(*(100 * one for one in (fmean(values), draws[50], draws[1949])))
+
+head = [f"% of steps done, by {'our rule' if way == 'rule' else way}" if way != "right" else "% right" for way in (*ways, "right")]
+print("| method |", " | ".join(f"{one} [95 %] | less {methods[0]}" for one in head), "|\n|---|" + "---|" * 2 * len(head))
+for method in methods:
+    cells = []
+    for way in (*ways, "right"):
+        shared = sorted(set.intersection(*(set(found[way][one]) for one in methods)))
+        own, base = ([fmean(found[way][one][problem]) for problem in shared] for one in (method, methods[0]))
+        apart = "" if method == methods[0] or not shared else interval([one - other for one, other in zip(own, base)], "{:+.1f} [{:+.1f}, {:+.1f}]")
+        cells += [interval(own) if shared else "", apart]
+    print(f"| `{method}` |", " | ".join(cells), "|")
+shared = {way: len(set.intersection(*(set(found[way][one]) for one in methods))) for way in (*ways, "right")}
+seeds = len(names) // len(methods)
+print(f"\n{seeds} seed{'s' * (seeds > 1)}; problems that every run has:", ", ".join(f"{way} {count}" for way, count in shared.items()))
+TABLE

@@ -32,13 +32,16 @@ PLAIN = "Add the pears.\nHalve their sum."
 TWICE = "1. Multiply the price by twice 3.\n2. Check the result.\n3. Do not calculate the total."
 AGAINST = "1. The price is 5 * 3 = 15.\n2. The result is here.\n3. The total is 15 + 5 = 20."
 COUNTED = "1. Calculate how many pears Ann had.\n2. Calculate how many pears are left of these."
-UNKNOWN = "1. Before lunch Ann had some pears; let p stand for this number.\n2. Of her pears p less the eaten ones are left."
+UNKNOWN = (
+    "1. Before lunch Ann had some pears; let p stand for this number.\n2. Of her pears p less the eaten ones are left."
+)
 GIVEN = "1. Let's see: Ann had 5 + 3 = 8 pears.\n2. Of her pears 8 - 3 = 5 are left."
 SUMMED = "1. Add the 15 cups of the morning to the 25 cups of the evening."
 MULTIPLIED = "1. To add the cups of the morning and evening: 15 * 20 = 300 and 25 * 20 = 500 cups."
 CASES = [
     (COUNTED, UNKNOWN, "changed done", ("1. Before", "2. Of her")),
     (COUNTED, GIVEN, "done done", ("1. Let's", "2. Of her")),
+    ("1. Add 3 and 4.\n2. Multiply the sum by 2.", "1. 3 + 4 = 7.\n2. 7 * 2 = 14.", "done done", ("1.", "2.")),
     (SUMMED, MULTIPLIED, "changed", ("1. To add",)),
     (SUMMED, "1. The cups add up to 15 + 25 = 40.", "done", ("1. The",)),
     (EGGS, NUMBERED, "done done done", ("1. 16 eggs", "2. Eaten", "3. 9 * 2")),

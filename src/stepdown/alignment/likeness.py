@@ -26,6 +26,8 @@ _OPERATIONS = {
 }
 _OPERATION_OF = {word: sign for sign, words in _OPERATIONS.items() for word in words.split()}
 _SURE = {"+": "add adding sum", "-": "subtract subtracting", "*": "multiply multiplying", "/": "divide dividing"}
+# What an earlier step came to: `Multiply the sum by 2` does not ask to add.
+_THE_SUM = re.compile(r"\b(?:the|this|that|their|its|your)\s+sum\b(?!\s+of\b)", re.IGNORECASE)
 _SURELY = {word: sign for sign, words in _SURE.items() for word in words.split()}
 _COUNTED = "zero one two three four five six seven eight nine ten eleven twelve"
 _COUNTS = {word: str(number) for number, word in enumerate(_COUNTED.split(" "))}
@@ -84,7 +86,9 @@ def features(text: str) -> Features:
         digits=frozenset(digits),
         operations=frozenset(operations),
         signs=frozenset(signs),
-        sure=frozenset(_SURELY[word] for word in words if word in _SURELY),
+        sure=frozenset(
+            _SURELY[word] for word in map(str.lower, _WORD.findall(_THE_SUM.sub(" ", text))) if word in _SURELY
+        ),
         computes=bool(signs) or any(sign in text for sign in "=<>≤≥"),
     )
 
