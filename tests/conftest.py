@@ -27,7 +27,7 @@ gc.disable()
 # weights with it. Where weights lie is no matter of a test.
 SET_BY_THE_MACHINE = re.compile(
     r"STEPDOWN_(?!CACHE$|WHEELS$).*|OLLAMA_HOST|HF_.*|.*(_API_KEY|_BASE_URL|_PROXY|_proxy)"
-    r"|NO_COLOR|FORCE_COLOR|COLUMNS|(LOCAL_)?(RANK|WORLD_SIZE)|(ACCELERATE|SLURM)_.*"
+    r"|OTEL_.*|NO_COLOR|FORCE_COLOR|COLUMNS|(LOCAL_)?(RANK|WORLD_SIZE)|(ACCELERATE|SLURM)_.*"
 )
 PATH = list[str]()
 MACHINE = {name: os.environ.pop(name) for name in list(os.environ) if SET_BY_THE_MACHINE.fullmatch(name)}

@@ -25,6 +25,7 @@ EXTRAS = {
     "trackio": ("trainings and runs in trackio, on this machine", ("trackio",)),
     "mlflow": ("trainings and runs in mlflow", ("mlflow",)),
     "wandb": ("trainings and runs in wandb, offline", ("wandb",)),
+    "otel": ("calls as spans of OpenTelemetry", ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")),
     "fast": ("calls that take less of a processor", _FAST),
     "ray": ("models and computing on every node of a Ray cluster", ("ray",)),
     "cloud": ("corpora in object stores: `s3://`, `gs://`, `hf://`", ("fsspec", "s3fs", "gcsfs", "huggingface_hub")),
@@ -34,7 +35,10 @@ EXTRAS = {
 
 def has(module: str) -> bool:
     """Whether a module is installed; it is not imported."""
-    return find_spec(module) is not None
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package around it
+        return False
 
 
 def missing(extra: str) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ FLOORS = {
         0,
     ),
     **dict.fromkeys(("custom", "hosts", "alignment", "object_stores", "methods", "plugins", "workers"), 0),
-    **dict.fromkeys(("models", "problems", "graders", "stats", "store", "completion", "tracking"), 1),
+    **dict.fromkeys(("models", "problems", "graders", "stats", "store", "completion", "tracking", "spans"), 1),
     **dict.fromkeys(("runner", "corpus"), 2),
     **dict.fromkeys(("audits", "exchange", "measuring", "publishing"), 3),
     **dict.fromkeys(("reports", "tasting", "training", "tour"), 4),

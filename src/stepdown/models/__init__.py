@@ -9,7 +9,7 @@ from stepdown.models.cluster import ClusterModel
 from stepdown.models.environment import Secret, find_setting, read_env_file
 from stepdown.models.http.connections import find_proxy
 from stepdown.models.http.endpoint_model import TIMEOUT, EndpointModel
-from stepdown.models.http.endpoints import ADDRESSES, find_endpoint
+from stepdown.models.http.endpoints import ADDRESSES, find_endpoint, provider_and_model
 from stepdown.models.http.fleets.fleet_model import FleetModel, ServerLook
 from stepdown.models.http.fleets.server_lists import ServerFiles, configured_fleets, find_in_config, find_servers
 from stepdown.models.http.offers import Offer, look_at
@@ -61,6 +61,7 @@ __all__ = [
     "load_endpoint",
     "load_model",
     "look_at",
+    "provider_and_model",
     "read_address",
     "read_env_file",
     "run_engine",

@@ -178,16 +178,18 @@ async def solve_one(
     attempts = Attempts(task, calls)
     attempt = attempts.attempt()
     try:
-        plan = plan or await attempts.plan(problem, attempt)
-        if plan is not None and revise is not None:
-            plan = revise(plan)
-        trace = (await attempts.solve(0, problem, plan, attempt)).trace
+        with attempts.spanned(problem) as end:
+            plan = plan or await attempts.plan(problem, attempt)
+            if plan is not None and revise is not None:
+                plan = revise(plan)
+            row = await attempts.solve(0, problem, plan, attempt)
+            end([row])
     finally:
         await calls.close()
         await close_models(task, named=named)
-    if trace.error is not None:
-        raise CallFailed(trace.error, "the next same call tries again")
-    return trace
+    if row.trace.error is not None:
+        raise CallFailed(row.trace.error, "the next same call tries again")
+    return row.trace
 
 
 def grade(

@@ -2,7 +2,8 @@
 
 import asyncio
 from bisect import bisect
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import msgspec
@@ -132,6 +133,13 @@ def joined(context: Messages, own: Messages) -> Messages:
     return (*system, *(message for message in every if message.role != "system"))
 
 
+def _tell_nobody(rows: Sequence[StoredTrace]) -> None:
+    """Take the rows of a problem that has no span."""
+
+
+_NO_SPAN = nullcontext(_tell_nobody)
+
+
 async def _all_of(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Return what all of these return; all are waited for before one's error is raised: what is in flight is paid."""
     found: list[T] = []
@@ -157,6 +165,18 @@ class Attempts:
 
         That is the problem itself, or another one under the control `shuffled`.
         """
+        with self.spanned(problem) as end:
+            rows = await self._rows(ordinal, problem, planned, plan)
+            end(rows)
+        return rows
+
+    def spanned(self, problem: Problem) -> AbstractContextManager[Callable[[Sequence[StoredTrace]], None]]:
+        """Return what is entered while a problem is solved and takes its rows: its span, if spans are written."""
+        if (spans := self.calls.spans) is None:
+            return _NO_SPAN
+        return spans.problem(problem, self.task.method.name, self.run, self.task.samples)
+
+    async def _rows(self, ordinal: int, problem: Problem, planned: Problem, plan: Plan | None) -> list[StoredTrace]:
         samples, plans = range(self.task.samples), self.task.plan_samples
         if plan is not None or plans == 1:
             return await self._by_plan(ordinal, problem, planned, samples=samples, plan=plan)
@@ -198,8 +218,9 @@ class Attempts:
         """Return the plan for a problem, None for a method without plans. Raises `CallFailed`."""
         if self.task.method.plan is None:
             return None
-        author = self.task.planner.name if self.task.planner else ""
-        return await self.task.plans.plan(problem, self.task.method, attempt, author)
+        planner, spans = self.task.planner, self.calls.spans
+        with spans.plan(self.run) if planner and spans else _NO_SPAN:
+            return await self.task.plans.plan(problem, self.task.method, attempt, planner.name if planner else "")
 
     async def solve(self, ordinal: int, problem: Problem, plan: Plan | None, attempt: Attempt) -> StoredTrace:
         """Return the row of one sample; a call that failed is its error.

@@ -15,12 +15,18 @@ from stepdown.runner.deltas import Delta, Deltas
 from stepdown.runner.payment import Payment, looks
 from stepdown.runner.request import KeyedCall, Request
 from stepdown.runner.writer import Writer
+from stepdown.spans import Spans, find_spans
 from stepdown.store import Store, StoredCall, unsigned
 from stepdown.types import Reply
 
 
 class Asker(Protocol):
-    """What an attempt asks models through: `Calls`, or something in front of it."""
+    """What an attempt asks models through: `Calls`, or something in front of it. `spans` are written, if there are."""
+
+    @property
+    def spans(self) -> Spans | None:
+        """What writes spans of what is asked; None where nothing does."""
+        ...
 
     async def ask(self, request: Request, deltas: Deltas | None = None) -> KeyedCall:
         """Return a call and its key."""
@@ -40,14 +46,18 @@ class Calls:
     `sent` counts requests that went to a model, `found` those the store answered; a reply that another run pays for
     counts as answered by the store, though it is still in flight. A request keeps running after its
     last caller is cancelled, and is stored, unless `abandon`; a streamed one is ended. An aborted stream is paid for
-    by an estimate.
+    by an estimate. `spans` are those that OpenTelemetry's variables ask for, unless they are given.
     """
 
-    def __init__(self, store: Store, *, budget: Budget | None = None, abandon: bool = False) -> None:
+    def __init__(
+        self, store: Store, *, budget: Budget | None = None, abandon: bool = False, spans: Spans | None = None
+    ) -> None:
         self.store, self.budget, self.writer = store, budget, Writer(store)
+        self.spans: Spans | None = spans or find_spans()
         self.found = 0
         self._abandon = abandon
-        self._cache, self._pending, self._payment = ReplyCache(store), PendingReplies(), Payment(self.writer, budget)
+        self._cache, self._pending = ReplyCache(store), PendingReplies()
+        self._payment = Payment(self.writer, budget, self.spans)
 
     @property
     def sent(self) -> int:

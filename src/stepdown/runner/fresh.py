@@ -23,7 +23,7 @@ class FreshDraws:
     """
 
     def __init__(self, calls: Asker, fresh: Fresh = "draws") -> None:
-        self.calls, self.fresh, self.drawn = calls, fresh, False
+        self.calls, self.fresh, self.drawn, self.spans = calls, fresh, False, calls.spans
 
     async def ask(self, request: Request, deltas: Deltas | None = None) -> KeyedCall:
         """Return a call and its key, as `Calls.ask` does."""

@@ -9,12 +9,14 @@ from itertools import chain, repeat
 import msgspec
 
 from stepdown.errors import BudgetReached, CallFailed, PromptTooLong
+from stepdown.models import provider_and_model
 from stepdown.models.http import LostReply, losses_to, report_loss
 from stepdown.runner.accounts import Account
 from stepdown.runner.budget import Budget, Reservation, aborted_bound, usage_bound
 from stepdown.runner.coalescing import PendingReply
 from stepdown.runner.request import Request
 from stepdown.runner.writer import Writer
+from stepdown.spans import SpannedCall, Spans
 from stepdown.store import AbandonedReply, Claim, LostCall, StoredCall, unfindable_key
 from stepdown.types import HiddenProgress, Reply, Sampling, ToolCallPiece, Usage
 
@@ -39,8 +41,8 @@ class Claimed(msgspec.Struct):
 class Payment:
     """Sends requests within a budget; `sent` counts the draws that went to a model, by the run that pays."""
 
-    def __init__(self, writer: Writer, budget: Budget | None) -> None:
-        self.writer, self.budget = writer, budget
+    def __init__(self, writer: Writer, budget: Budget | None, spans: Spans | None = None) -> None:
+        self.writer, self.budget, self._spans = writer, budget, spans
         self.sent: Counter[str] = Counter()
         self._account = Account.of(writer.claims, budget)
 
@@ -81,6 +83,14 @@ class Payment:
 
     async def pay(self, batch: Batch, reservation: Reservation | None) -> list[Reply]:
         """Return the replies to a request, at least one, and settle what was reserved for it."""
+        if self._spans is None or batch[0].request.recorded:
+            return await self._pay(batch, reservation)
+        with self._spans.call(_spanned(batch)) as answer:
+            replies = await self._pay(batch, reservation)
+            answer(replies)
+        return replies
+
+    async def _pay(self, batch: Batch, reservation: Reservation | None) -> list[Reply]:
         used: list[Usage] | None = []
         try:
             failed = partial(self.writer.put_server_fault, batch[0].request.run)
@@ -133,13 +143,11 @@ class Payment:
         for pending in batch:
             self.sent[pending.request.run] += 1
         request, samples = batch[0].request, [pending.request.sample for pending in batch]
-        model, sampling = request.model, request.sampling
+        model = request.model
         if request.recorded:
-            drawn = await model.reply(request.messages, sampling, max(samples) + 1)
+            drawn = await model.reply(request.messages, request.sampling, max(samples) + 1)
             return [drawn[sample] for sample in samples]
-        # A draw made alone, after others, must not be given the first draw's seed again.
-        if sampling.seed is not None and samples[0]:
-            sampling = msgspec.structs.replace(sampling, seed=sampling.seed + samples[0])
+        sampling = _sampling(request)
         if batch[0].streamed:
             return [await self._stream(batch[0], sampling)]
         replies = await model.reply(request.messages, sampling, len(samples))
@@ -167,6 +175,32 @@ class Payment:
                 else:
                     pending.add(storable_text(delta))
         raise no_reply(pending.request)
+
+
+def _sampling(request: Request) -> Sampling:
+    """Return how the draws of a batch are sampled that begins with this one."""
+    sampling = request.sampling
+    # A draw made alone, after others, must not be given the first draw's seed again.
+    if sampling.seed is not None and request.sample:
+        return msgspec.structs.replace(sampling, seed=sampling.seed + request.sample)
+    return sampling
+
+
+def _spanned(batch: Batch) -> SpannedCall:
+    request, model = batch[0].request, batch[0].request.model
+    provider, called = provider_and_model(model.name)
+    return SpannedCall(
+        provider=provider,
+        model=called,
+        source=request.source,
+        remote=model.capabilities.connects,
+        messages=request.messages,
+        sampling=_sampling(request),
+        draws=len(batch),
+        streamed=batch[0].streamed,
+        role=request.role,
+        run=request.run,
+    )
 
 
 def no_reply(request: Request) -> CallFailed:

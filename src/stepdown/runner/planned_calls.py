@@ -53,6 +53,8 @@ class PlannedRequest(msgspec.Struct, frozen=True):
 class DryCalls:
     """Answers each request by the store, if there is one, or else by a text of usual length; nothing is sent."""
 
+    spans = None
+
     def __init__(self, store: Store | None, profiles: Profiles, *, parts: int = PARTS) -> None:
         self._cache, self.profiles, self.parts = ReplyCache(store) if store else None, profiles, parts
         self._order = {who: index for index, who in enumerate(profiles)}

@@ -26,6 +26,7 @@ from stepdown.models import ServerLook
 from stepdown.models.local import card_name
 from stepdown.models.weights import CATALOGUE, fetched, models_folder
 from stepdown.settings import EndpointSettings
+from stepdown.spans import SpanState, state_of_spans
 from stepdown.store import SCHEMA_VERSION, Store, default_path, network_of
 from stepdown.text import counted
 from stepdown.version import __version__
@@ -68,7 +69,8 @@ class StoreState(msgspec.Struct, frozen=True):
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """What `doctor --json` says; `ready` tells whether `stepdown demo` can run here, as soon as it has its models.
 
-    `card` is the graphics card that models of this machine are computed on, "" where that is the CPU.
+    `card` is the graphics card that models of this machine are computed on, "" where that is the CPU. `spans` says who
+    asks for spans of OpenTelemetry, None where nobody does.
     """
 
     stepdown: str
@@ -85,6 +87,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     store: StoreState
     ready: bool
     why: str = ""
+    spans: SpanState | None = None
 
 
 @Parameter(name="*", group=CHOICE)
@@ -154,6 +157,7 @@ def look(store: Path | None) -> Diagnosis:
         store=state,
         ready=not why,
         why=why,
+        spans=state_of_spans(),
     )
 
 
@@ -215,8 +219,17 @@ def lines_of(diagnosis: Diagnosis) -> list[str]:
         "",
         f"store {store.path}: {state}{_network(store)}",
         "",
+        *_spans(diagnosis.spans),
         "`stepdown demo` can run here" if diagnosis.ready else f"`stepdown demo` cannot run here: {diagnosis.why}",
     ]
+
+
+def _spans(state: SpanState | None) -> list[str]:
+    """Say who asks for spans, where somebody does."""
+    if state is None:
+        return []
+    what = f"calls as spans, {'with' if state.texts else 'without'} their texts: `{state.variable}` asks for them"
+    return [_line(not state.why, what, "pip install 'stepdown[otel]'"), ""]
 
 
 def _network(store: StoreState) -> str:

@@ -1,6 +1,7 @@
 """Where a model string leads: address, key and dialect of an endpoint."""
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -145,6 +146,15 @@ def _split_name(name: str) -> tuple[str, str, Dialect]:
 def provider_of(name: str) -> str:
     """Return the provider of a model string, `lab` of `openai-api/lab/model`; raises as `find_endpoint` does."""
     return _split_name(name)[0]
+
+
+@lru_cache(maxsize=256)
+def provider_and_model(name: str) -> tuple[str, str]:
+    """Return the provider of a model string and what that calls the model; no provider for a name that has none."""
+    try:
+        return _split_name(name)[:2]
+    except UsageError:
+        return "", name
 
 
 def address_of(provider: str) -> tuple[str, str]:
