@@ -1,5 +1,5 @@
-"""Trackers of experiments: parameters, curves and artefacts of trainings and runs, kept where people look at theirs."""
+"""Trackers of experiments: parameters, curves, tables and files of trainings and runs, where people look at theirs."""
 
-from stepdown.tracking.tracker import NAMES, Figures, Tracker, Tracking, open_tracking
+from stepdown.tracking.tracker import NAMES, Figures, Rows, Tracker, Tracking, open_tracking
 
-__all__ = ["NAMES", "Figures", "Tracker", "Tracking", "open_tracking"]
+__all__ = ["NAMES", "Figures", "Rows", "Tracker", "Tracking", "open_tracking"]

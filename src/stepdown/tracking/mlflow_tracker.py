@@ -1,12 +1,14 @@
 """mlflow: in `mlruns` here, or at `MLFLOW_TRACKING_URI`; its telemetry is off."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stepdown.tracking.tracker import PROJECT, Figures, Tracker
+from stepdown.tracking.tracker import PROJECT, Figures, Rows, Tracker
 
+_LOGGED = "mlflow.loggedArtifacts"
 _LONGEST = 500  # characters of a parameter
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -29,12 +31,14 @@ class MlflowTracker:
 
         self._mlflow: Any = mlflow
         self._ids: dict[str, str] = {}
+        self._tables: list[dict[str, str]] = []
         if not os.environ.get("MLFLOW_TRACKING_URI"):
             mlflow.set_tracking_uri(Path("mlruns").absolute().as_uri())
 
     def begin(self, name: str, parameters: Mapping[str, Any]) -> None:
         """Begin a run."""
         self._mlflow.set_experiment(PROJECT)
+        self._tables = []
         known = self._ids.get(name)
         run = self._mlflow.start_run(run_id=known) if known else self._mlflow.start_run(run_name=name)
         if known:
@@ -45,6 +49,13 @@ class MlflowTracker:
     def log(self, figures: Figures, step: int | None) -> None:
         """Add figures."""
         self._mlflow.log_metrics(dict(figures), step=step)
+
+    def table(self, name: str, rows: Rows) -> None:
+        """Add a table, in the form that mlflow reads and shows; its own function would want pandas."""
+        file = f"{name}.json"
+        self._mlflow.log_dict({"columns": [*rows[0]], "data": [[*row.values()] for row in rows]}, file)
+        self._tables.append({"path": file, "type": "table"})
+        self._mlflow.set_tag(_LOGGED, json.dumps(self._tables))
 
     def keep(self, path: Path) -> None:
         """Keep a file as an artefact."""

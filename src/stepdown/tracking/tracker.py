@@ -1,6 +1,6 @@
 """What a tracker is told, and the guard around it: a tracker that fails never stops or loses what it follows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from stepdown.extras import require
 
 Figures = Mapping[str, float]
+# The rows of a table: their columns are the names, the same in each.
+Rows = Sequence[Mapping[str, str | float | None]]
 PROJECT = "stepdown"
 _HOMES = {
     "trackio": "stepdown.tracking.trackio_tracker",
@@ -28,6 +30,10 @@ class Tracker(Protocol):
         """Add figures at a step of the run under way, or without one."""
         ...
 
+    def table(self, name: str, rows: Rows) -> None:
+        """Add a table, of one row at least."""
+        ...
+
     def keep(self, path: Path) -> None:
         """Keep a small file with the run under way."""
         ...
@@ -44,6 +50,11 @@ class Tracking:
         self.name, self._tracker, self._say = name, tracker, say
         self._open = ""
 
+    @property
+    def follows(self) -> bool:
+        """Whether anybody is told."""
+        return self._tracker is not None
+
     def begin(self, name: str, parameters: Mapping[str, Any]) -> None:
         """Begin a run, and end the one under way; nothing where it is under way already."""
         if self._open != name:
@@ -56,6 +67,11 @@ class Tracking:
         known = {name: float(value) for name, value in figures.items() if value is not None}
         if known:
             self._try(lambda tracker: tracker.log(known, step))
+
+    def table(self, name: str, rows: Rows) -> None:
+        """Add a table to the run under way, where it has rows."""
+        if rows:
+            self._try(lambda tracker: tracker.table(name, rows))
 
     def keep(self, path: Path) -> None:
         """Keep a file with the run under way, where it is there."""

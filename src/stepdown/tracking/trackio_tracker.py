@@ -7,7 +7,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from stepdown.tracking.tracker import PROJECT, Figures, Tracker
+from stepdown.tracking.tracker import PROJECT, Figures, Rows, Tracker
 
 # By these it would send what it is told; here nobody asked for that.
 _ELSEWHERE = ("SPACE_ID", "SERVER_URL", "BUCKET_ID", "DATASET_ID", "WEBHOOK_URL")
@@ -36,6 +36,11 @@ class TrackioTracker:
         """Add figures."""
         with redirect_stdout(StringIO()):
             self._trackio.log(dict(figures), step=step)
+
+    def table(self, name: str, rows: Rows) -> None:
+        """Add a table."""
+        with redirect_stdout(StringIO()):
+            self._trackio.log({name: self._trackio.Table(data=[dict(row) for row in rows])})
 
     def keep(self, path: Path) -> None:
         """Keep a file as an artefact."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stepdown.tracking.tracker import PROJECT, Figures, Tracker
+from stepdown.tracking.tracker import PROJECT, Figures, Rows, Tracker
 
 _QUIET = {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
 
@@ -32,6 +32,11 @@ class WandbTracker:
     def log(self, figures: Figures, step: int | None) -> None:
         """Add figures."""
         self._run.log(dict(figures), step=step)
+
+    def table(self, name: str, rows: Rows) -> None:
+        """Add a table."""
+        table = self._wandb.Table(columns=[*rows[0]], data=[[*row.values()] for row in rows], allow_mixed_types=True)
+        self._run.log({name: table})
 
     def keep(self, path: Path) -> None:
         """Keep a file as an artefact."""

@@ -50,7 +50,8 @@ class RunWork:
     jobs
         Send, grade and store in this many processes, which share the calls in flight (docs/fleet.md).
     track
-        Tell a tracker of each run's settings and results: `trackio`, `mlflow` or `wandb` (docs/integrations.md).
+        Tell a tracker of each run's settings, results and problems: `trackio`, `mlflow` or `wandb`
+        (docs/integrations.md).
     """
 
     review: Review = False
@@ -113,7 +114,7 @@ def run(
         session = Session(held, players, spend, way=reviewer or parts or client or until, labels=labels)
         tracking = open_tracking(work.track, say)
         session.work()
-        track_results(tracking, session.results)
+        track_results(tracking, session.results, store)
         return finish(session, as_json=output.json)
 
 

@@ -18,7 +18,7 @@ from stepdown.cli.options import CHOICE, OutputOptions
 from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.student_tests import runs_of, solve, untrained
 from stepdown.cli.study_file import cited_study
-from stepdown.cli.tracked import Track, track_results, track_students
+from stepdown.cli.tracked import Track, track_results, track_students, track_study
 from stepdown.cli.verbs.train import TRAINING, TrainingOptions, following
 from stepdown.cli.work_options import WorkOptions
 from stepdown.corpus import Corpus
@@ -156,8 +156,8 @@ def study(
         A corpus, or a .toml file with `corpus` and any of the options below by their names; options on the command
         line take precedence over the file's.
     track
-        Tell a tracker of each student's settings, figures and files, and of its test: `trackio`, `mlflow` or `wandb`
-        (docs/integrations.md).
+        Tell a tracker of each student's settings, curve and files, of its test, and of the tables: `trackio`, `mlflow`
+        or `wandb` (docs/integrations.md).
     """
     tracking = open_tracking(track, say)
     if launched() > 1:
@@ -182,13 +182,14 @@ def study(
             grid_options = GridSettings(method=(cell.method,), student=(str(folder),), samples=solving.samples)
             session = solve(test, grid_options, sampling, store)
             runs[cell] += runs_of(session)
-            track_students(tracking, [folder])
-            track_results(tracking, session.results)
+            track_students(tracking, [folder], curves=True)
+            track_results(tracking, session.results, store)
             add_score_to_card(folder, runs[cell][-1])
             # After each student that was asked now, so that a study that is stopped leaves the table of what it has.
             if number == total or any(result.calls for result in session.results):
                 findings = _findings(grid, options.base, test, before, runs)
                 write_study(findings, grid.out)
+    track_study(tracking, findings, grid.out)
     show_findings(findings, as_json=output.json)
     say(f"students, table and curve lie in {grid.out}")
     return int(any(one.graded < one.total for one in (*findings.before, *findings.scores)))
