@@ -1,5 +1,6 @@
 """A served cascade that hands on another share of questions than it was calibrated for says so, with a way out."""
 
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,20 @@ import msgspec
 import pytest
 
 from small_endpoint import Endpoint, endpoint, post_json
+from solving_site import solved_run
 from stepdown.errors import UsageError
 from stepdown.models import ScriptedModel
 from stepdown.runner import plain
-from stepdown.store import HandedOn, all_handed_on
+from stepdown.store import HandedOn, Store, StoredTrace, all_handed_on
+from stepdown.types import GREEDY, Call, Message, Problem, Reply, Role, Sampling, Trace
 from stepdown.web.app import make_app
 from stepdown.web.config import Config, Served
 from stepdown.web.in_process import ask_in_process
+from stepdown.web.openai.drift_alarm import Calibrated
 from stepdown.web.state import State
 from worlds import teacher
+
+VOTES = Sampling(0.7)
 
 
 def calibrated(handed_on: int, total: int) -> Config:
@@ -41,6 +47,31 @@ def ask(served: Endpoint, numbers: Iterable[int], **options: Any) -> None:
 def counted(served: Endpoint) -> list[HandedOn]:
     with served.store() as store:
         return list(all_handed_on(store).values())
+
+
+def cascade_row(number: int) -> StoredTrace:
+    """A question that a cascade handed on: a plan, a vote, a last solution."""
+    ask, problem = (Message("user", f"{number}?"),), Problem(f"ask/{number}", f"{number}?", "")
+    roles: list[tuple[Role, Sampling]] = [("teacher", GREEDY), ("student", VOTES), ("student", GREEDY)]
+    calls = tuple(Call(role, "m", ask, sampling, Reply("1", "m")) for role, sampling in roles)
+    return StoredTrace(number, Trace(problem, "trace-of-thought", calls=calls, solution="1"), ())
+
+
+def test_servers_on_one_store_count_every_question(store: Store) -> None:
+    cascade, begin = Calibrated("careful", 90, 100, 3, VOTES), threading.Barrier(2)
+    run = solved_run(store)
+
+    def serve() -> None:
+        with Store(store.path) as own:
+            begin.wait(10)
+            for number in range(40):
+                cascade.watch(own.run(run.id), cascade_row(number))
+
+    servers = [threading.Thread(target=serve) for _ in range(2)]
+    for work in (threading.Thread.start, threading.Thread.join):
+        list(map(work, servers))
+    [found] = all_handed_on(store).values()
+    assert (found.on, found.seen) == (80, 80)
 
 
 async def page_and_model(path: Path, config: Config) -> tuple[str, str]:

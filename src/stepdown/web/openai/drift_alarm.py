@@ -34,11 +34,16 @@ class Calibrated(msgspec.Struct, frozen=True):
         """Count a question that was answered; return the count where this is what raises the alarm.
 
         Counted is a question whose plan was written for it, so that one asked again does not count twice, and whose
-        votes were drawn as at the calibration. Raises `StoreError`.
+        votes were drawn as at the calibration. What other servers count in the same store meanwhile is waited for and
+        added to. Raises `StoreError`.
         """
         went = went_on(row, self.drawn)
         if went is None:
             return None
+        with run.store.writing():
+            return self._count(run, went)
+
+    def _count(self, run: Run, went: bool) -> HandedOn | None:
         before = handed_on(run, self.handed_on, self.total) or self._none
         now = msgspec.structs.replace(before, name=self.name, on=before.on + went, seen=before.seen + 1)
         if not before.alarm:
