@@ -11,7 +11,9 @@ import pytest
 from batch_server import ENDINGS, BatchServer, batch_server
 from command_line import write_sums
 from stepdown.cli import main
+from stepdown.models import Prices
 from stepdown.models.http.batches import openai_batches
+from stepdown.reports import lost_costs
 from stepdown.runner import BatchClient, batch_client
 from stepdown.store import Store, lost_calls
 
@@ -127,7 +129,9 @@ def test_an_answer_that_is_counted_and_never_comes_counts_as_lost(server: BatchS
     assert batched() == 0 and sorted(server.billed.values())[-2:] == [1, 2], "it is asked again"
     with Store("stepdown.sqlite", reading=True) as store:
         [run] = store.runs()
-        assert [one.model for one in lost_calls(run)] == ["openai-api/lab/teacher"]
+        [found] = lost_costs([run], Prices("prices.json"))
+    assert (found.model, found.calls) == ("openai-api/lab/teacher", 1) and found.input > 0
+    assert found.cost == pytest.approx((10 * found.input + 100 * found.output) / 1e6 / 2), "half the price"
 
 
 def test_a_batch_that_its_provider_denies_for_a_while_is_not_sent_again(server: BatchServer) -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from stepdown.models import Prices
 from stepdown.reports import lost_costs, lost_words, report
 from stepdown.runner import run
@@ -28,6 +30,16 @@ def test_a_report_says_how_much_more_may_have_been_billed(store: Store, tmp_path
     assert said in " ".join(str(found).split()) and said in found.to_markdown()
     row = {"run": one.id, "model": "student", "calls": 3, "input": 300, "output": 60, "cost": 0.9}
     assert found.to_json()["lost"] == [row | {"cost": found.lost[0].cost}]
+
+
+def test_what_a_batch_lost_may_be_billed_at_half_the_price(store: Store, tmp_path: Path) -> None:
+    one, prices = solved(store), tmp_path / "p.json"
+    put_lost_calls(
+        store, [LostCall(one.id, "student", Usage(100, 20, batched=1)), LostCall(one.id, "student", Usage(100, 20))]
+    )
+    prices.write_text('{"student": {"input": 1000, "output": 10000}}')
+    [found] = lost_costs([one], Prices(prices))
+    assert (found.calls, found.input, found.output) == (2, 200, 40) and found.cost == pytest.approx(0.15 + 0.3)
 
 
 def test_where_a_price_is_unknown_tokens_are_said(store: Store) -> None:

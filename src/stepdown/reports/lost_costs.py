@@ -56,6 +56,7 @@ def lost_table(found: Sequence[LostCosts], row_number: Mapping[str, int]) -> lis
         (str(row_number[one.run]), one.model, f"{one.calls:,}", f"{one.input + one.output:,}", money(one.cost))
         for one in found
     )
-    note = f"Their connection broke after they were sent, and they were asked again: {lost_words(found)}."
+    note = "Their connection broke after they were sent, or their batch did not bring them, and they were asked again: "
+    note += f"{lost_words(found)}."
     header = ("#", "model", "calls", "tokens at most", "USD at most")
     return [Table("Calls without a reply", header, rows, 2, note)] if rows else []

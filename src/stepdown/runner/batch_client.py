@@ -274,7 +274,8 @@ class BatchClient:
 
     def _end(self, batch: Batch, note: str, lost: Iterable[BatchLine] = ()) -> None:
         """End a batch; requests that are `lost` may have been paid for, and count at their most."""
-        calls = [LostCall(one.run, one.model, Usage(one.input, one.output)) for line in lost for one in line.calls]
+        each = (one for line in lost for one in line.calls)
+        calls = [LostCall(one.run, one.model, Usage(one.input, one.output, batched=1)) for one in each]
         with self.batches.store.writing():
             put_lost_calls(self.batches.store, calls)
             self.batches.mark(batch.id, "ended", note=note)

@@ -10,11 +10,11 @@ import msgspec
 
 from stepdown.store.records import unfindable_key
 from stepdown.store.run import Run, Store
-from stepdown.store.schema import LOST_SINCE
+from stepdown.store.schema import LOST_BATCHES_SINCE, LOST_SINCE
 from stepdown.types import Usage
 
-_COLUMNS = "key, run, model, input, output, created"
-_PUT = f"insert or ignore into lost_calls ({_COLUMNS}) values (?, ?, ?, ?, ?, ?)"
+_COLUMNS = "key, run, model, input, output, batched, created"
+_PUT = f"insert or ignore into lost_calls ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?)"
 
 
 class LostCall(msgspec.Struct, frozen=True):
@@ -29,17 +29,24 @@ def put_lost_calls(store: Store, calls: Sequence[LostCall]) -> None:
     """Keep calls that were lost; wants an open transaction, or makes one."""
     now = time.time()
     with store.writing() as db:
-        rows = [(unfindable_key(), one.run, one.model, one.most.input, one.most.output, now) for one in calls]
-        db.executemany(_PUT, rows)
+        db.executemany(
+            _PUT,
+            [
+                (unfindable_key(), one.run, one.model, one.most.input, one.most.output, one.most.batched, now)
+                for one in calls
+            ],
+        )
 
 
 def lost_calls(run: Run) -> list[LostCall]:
     """Return the calls of a run that were lost, by model."""
-    if run.store.value("pragma user_version") < LOST_SINCE:
+    schema = run.store.value("pragma user_version")
+    if schema < LOST_SINCE:
         return []
-    chosen = "select model, input, output from lost_calls where run = ? order by model"
+    batched = "batched" if schema >= LOST_BATCHES_SINCE else "0"
+    chosen = f"select model, input, output, {batched} from lost_calls where run = ? order by model"
     rows = run.store.db.execute(chosen, (run.id,))
-    return [LostCall(run.id, model, Usage(*counts)) for model, *counts in rows]
+    return [LostCall(run.id, model, Usage(given, written, batched=some)) for model, given, written, some in rows]
 
 
 def copy_lost_calls(source: Store, target: Store, names: dict[str, str]) -> int:

@@ -161,6 +161,11 @@ def keep_batches(db: sqlite3.Connection) -> None:
     )
 
 
+def know_lost_batches(db: sqlite3.Connection) -> None:
+    """Schema 11: which lost calls a batch had, at whose price they may be billed. Earlier ones count at full price."""
+    _all(db, "alter table lost_calls add column batched integer not null default 0")
+
+
 def _dropping(table: str, row: str) -> str:
     kinds = f"kind in ('{OF_TRACES}', '{OF_AUDIT}')" if table == "traces" else f"kind = '{OF_GRADES}' || {row}.grader"
     return f"delete from summaries where run = {row}.run and {kinds} and block = {row}.ordinal >> {BLOCK_BITS};"
@@ -183,6 +188,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     keep_labels,
     keep_the_teachers_queue,
     keep_batches,
+    know_lost_batches,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 # From this schema on a file has all that is read; what came later is for those who write, or looked for first.
@@ -191,6 +197,7 @@ LOST_SINCE = MIGRATIONS.index(keep_lost_calls) + 1
 LABELS_SINCE = MIGRATIONS.index(keep_labels) + 1
 QUEUE_SINCE = MIGRATIONS.index(keep_the_teachers_queue) + 1
 BATCHES_SINCE = MIGRATIONS.index(keep_batches) + 1
+LOST_BATCHES_SINCE = MIGRATIONS.index(know_lost_batches) + 1
 SERVERS_SINCE = MIGRATIONS.index(keep_which_server_answered) + 1
 
 
