@@ -20,22 +20,32 @@ CHOICE, SETTINGS, PROBLEMS, SAMPLING, MONEY, ENDPOINT, WORK, OUTPUT = (
 Limit = Annotated[int | None, Parameter(name=["--limit", "-n"], validator=Number(gte=1))]
 Buckets = Annotated[int | None, Parameter(validator=Number(gte=1), group=CHOICE)]
 Flag = Annotated[bool, Parameter(show_default=False)]
-Json = Annotated[bool, Parameter(name="--json", show_default=False, group=OUTPUT)]
-StorePath = Annotated[Path | None, Parameter(name="--store")]
+# What several verbs take alike, with the words for it.
+Json = Annotated[
+    bool,
+    Parameter(name="--json", show_default=False, group=OUTPUT, help="Write JSON to stdout, as docs/cli.md promises."),
+]
+StorePath = Annotated[
+    Path | None,
+    Parameter(name="--store", help="The store's file; otherwise `STEPDOWN_STORE`, or `stepdown.sqlite` here."),
+]
+RunName = Annotated[
+    str,
+    Parameter(
+        help="A run: its name, its id or the beginning of it, or what stands for one (`@last`, `@TAG`, a data set)."
+    ),
+]
+RunNames = Annotated[
+    str,
+    Parameter(help="Runs: names, ids or their beginnings, or what stands for several (`gsm8k`, `@last`, `@TAG`)."),
+]
+PricesFile = Annotated[Path | None, Parameter(help="A file of prices, as for `run`.")]
 
 
 @Parameter(name="*", group=OUTPUT)
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions:
-    """Where results go.
-
-    Parameters
-    ----------
-    store
-        The store's file; otherwise `STEPDOWN_STORE`, or `stepdown.sqlite` here.
-    json
-        Write JSON to stdout, as docs/cli.md promises.
-    """
+    """Where results go."""
 
     store: StorePath = None
     json: Json = False

@@ -12,7 +12,7 @@ from stepdown.cli.console.terminal import show, show_json
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
 from stepdown.cli.judge_costs import JudgeCost, Judging, refuse_unused
-from stepdown.cli.options import CHOICE, Limit, OutputOptions
+from stepdown.cli.options import CHOICE, Limit, OutputOptions, RunNames
 from stepdown.cli.step_judging import JudgeEstimate, ask_judge, estimate_judge
 from stepdown.cli.stored_runs import SelectionOptions, runs_of
 from stepdown.cli.unused_options import given, refuse
@@ -44,20 +44,14 @@ OUTPUT, SELECTION = OutputOptions(), SelectionOptions()
 
 @verb
 def audit(
-    *runs: str,
+    *runs: RunNames,
     selection: SelectionOptions = SELECTION,
     options: AuditOptions = DEFAULTS,
     spend: RunBudgetSettings = MONEY,
     endpoint: EndpointSettings = ENDPOINT,
     output: OutputOptions = OUTPUT,
 ) -> int:
-    """Audit runs.
-
-    Parameters
-    ----------
-    runs
-        Runs: names, ids or their beginnings, or what stands for several (`gsm8k`, `@last`, `@TAG`).
-    """
+    """Audit runs."""
     if not runs and not selection.narrows:
         raise UsageError("no run is given", "stepdown audit RUN...; `stepdown runs` lists them")
     if options.judge is None:

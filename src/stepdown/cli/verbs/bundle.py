@@ -10,7 +10,7 @@ from cyclopts.validators import Number
 
 from stepdown.cli.console.passes import telling
 from stepdown.cli.console.terminal import show, show_json
-from stepdown.cli.options import CHOICE, Flag, OutputOptions
+from stepdown.cli.options import CHOICE, Flag, OutputOptions, PricesFile, RunNames
 from stepdown.cli.stored_runs import one_run, runs_of
 from stepdown.errors import UsageError
 from stepdown.extras import require
@@ -35,8 +35,6 @@ class BundleOptions:
         A folder of studies whose curves and scores are shown too, such as `students`.
     problems
         How many problems of each corpus are shown.
-    prices
-        A file of prices, as for `run`.
     force
         Replace a bundle that is there; whatever else a folder holds is never touched.
     """
@@ -47,21 +45,15 @@ class BundleOptions:
     corpus: Annotated[tuple[Path, ...], Parameter(show_default=False)] = ()
     students: Path | None = None
     problems: Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))] = 100
-    prices: Path | None = None
+    prices: PricesFile = None
     force: Flag = False
 
 
 OUTPUT = OutputOptions()
 
 
-def bundle(*runs: str, options: BundleOptions, output: OutputOptions = OUTPUT) -> int:
-    """Write runs as a folder of pages that is opened from disk or by any web server, and searched without one.
-
-    Parameters
-    ----------
-    runs
-        Runs: names, ids or their beginnings, or what stands for several (`gsm8k`, `@last`, `@TAG`).
-    """
+def bundle(*runs: RunNames, options: BundleOptions, output: OutputOptions = OUTPUT) -> int:
+    """Write runs as a folder of pages that is opened from disk or by any web server, and searched without one."""
     require(["web"], "`stepdown bundle`")
     from stepdown.web.bundles import BundlePlan, write_bundle
 

@@ -1,7 +1,6 @@
 """`stepdown calibrate`: the threshold of a cascade."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -9,7 +8,7 @@ from cyclopts import Parameter
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.numbers import share_of
-from stepdown.cli.options import CHOICE, OutputOptions
+from stepdown.cli.options import CHOICE, OutputOptions, PricesFile
 from stepdown.cli.stored_runs import one_run
 from stepdown.cli.unused_options import given, refuse
 from stepdown.measuring import Calibration, Goal, Threshold
@@ -40,8 +39,6 @@ class CalibrateOptions:
         How certain --lose-at-most and --spend-at-most are to hold on all problems like these, such as 95%.
     holdout
         Keep this share of the problems out of the choice, and check the chosen threshold on them.
-    prices
-        A file of prices, as for `run`.
     name
         The name the cascade is served by.
     """
@@ -52,7 +49,7 @@ class CalibrateOptions:
     spend_at_most: float | None = None
     sure: str = "95%"
     holdout: float = 0.0
-    prices: Path | None = None
+    prices: PricesFile = None
     name: Annotated[str, Parameter(show_default=False)] = "cascade"
 
 

@@ -78,8 +78,6 @@ def chains(corpus: Path, /, *filters: str, options: ChosenChains = OPTIONS, json
         A corpus.
     filters
         Filters as for `keep`, such as `right distinct`: each chain then says which of them drops it.
-    json
-        Write JSON to stdout, as docs/cli.md promises.
     """
     if options.where and not filters:
         raise UsageError("without filters every chain is kept", "name some, such as `right distinct`", option="--where")

@@ -8,13 +8,7 @@ from stepdown.problems import datasets as known
 
 
 def datasets(*, json: Json = False) -> int:
-    """List the data sets; any .jsonl, .json, .csv or .parquet file of your own is one too.
-
-    Parameters
-    ----------
-    json
-        Write JSON to stdout.
-    """
+    """List the data sets; any .jsonl, .json, .csv or .parquet file of your own is one too."""
     if json:
         for one in known():
             show_json(one)

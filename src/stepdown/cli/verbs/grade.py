@@ -15,7 +15,7 @@ from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
 from stepdown.cli.judge_costs import Judging, refuse_unused
 from stepdown.cli.mark_lines import show_marks
-from stepdown.cli.options import CHOICE, Limit, OutputOptions
+from stepdown.cli.options import CHOICE, Limit, OutputOptions, RunName
 from stepdown.cli.run_summaries import Paid
 from stepdown.cli.stored_runs import one_run
 from stepdown.cli.unused_options import given, refuse
@@ -98,7 +98,7 @@ class Graded(msgspec.Struct, frozen=True, kw_only=True):
 
 @verb
 def grade(
-    run: str,
+    run: RunName,
     /,
     *,
     options: GradeOptions = DEFAULTS,
@@ -107,13 +107,7 @@ def grade(
     endpoint: EndpointSettings = ENDPOINT,
     output: OutputOptions = OUTPUT,
 ) -> int:
-    """Grade the stored solutions of a run again.
-
-    Parameters
-    ----------
-    run
-        A run: its name, its id or the beginning of it, or what stands for one (`@last`, `@TAG`, a data set).
-    """
+    """Grade the stored solutions of a run again."""
     part = shard.chosen
     if not (options.grader or "").startswith(PREFIX):
         refuse(given(options, "judge"), "only a rubric takes a judge", "give --grader rubric:FILE or judge:MODEL")

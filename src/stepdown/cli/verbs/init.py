@@ -113,8 +113,6 @@ def init(
         The file to write (`study.toml`, with --training `training.toml`); `stepdown run` or `stepdown study` takes it.
     force
         Replace a file that is there.
-    json
-        Write JSON to stdout, as docs/cli.md promises.
     """
     _check(options, training)
     try:

@@ -48,8 +48,6 @@ def keep(
         Replace a corpus that is there.
     buckets
         Split the corpus by problem into so many buckets, which workers fill at once: 64 for tens of millions of chains.
-    json
-        Write JSON to stdout, as docs/cli.md promises.
     """
     part = shard.chosen
     source = open_corpus(corpus)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from stepdown.cli.console.editor import person
 from stepdown.cli.console.terminal import say, show_json
 from stepdown.cli.mark_lines import show_differing, show_marks
-from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
+from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions, RunName
 from stepdown.cli.stored_runs import one_run
 from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
@@ -84,14 +84,8 @@ class WrittenMarks(msgspec.Struct, frozen=True):
     items: int
 
 
-def marks(run: str, /, *, options: MarksOptions = DEFAULTS, output: OutputOptions = OUTPUT) -> int:
-    """Say what people's marks make of a judge's.
-
-    Parameters
-    ----------
-    run
-        A run: its name, its id or the beginning of it, or what stands for one (`@last`, `@TAG`, a data set).
-    """
+def marks(run: RunName, /, *, options: MarksOptions = DEFAULTS, output: OutputOptions = OUTPUT) -> int:
+    """Say what people's marks make of a judge's."""
     _check(options)
     with output.reopen() if options.marks_from or options.rubric or options.final else output.read() as store:
         found = one_run(store, run)

@@ -2,13 +2,12 @@
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from cyclopts import Parameter
 
 from stepdown.cli.console.terminal import say
 from stepdown.cli.mcp.offline import refuse_connections
-from stepdown.cli.options import OUTPUT, StorePath
+from stepdown.cli.options import OUTPUT, PricesFile, StorePath
 from stepdown.extras import require
 from stepdown.store import default_path
 
@@ -16,18 +15,10 @@ from stepdown.store import default_path
 @Parameter(name="*", group=OUTPUT)
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """What is read.
-
-    Parameters
-    ----------
-    store
-        The store's file; otherwise `STEPDOWN_STORE`, or `stepdown.sqlite` here.
-    prices
-        A file of prices, as for `run`.
-    """
+    """What is read."""
 
     store: StorePath = None
-    prices: Path | None = None
+    prices: PricesFile = None
 
 
 READ = ReadOptions()

@@ -33,13 +33,7 @@ class ReachableModel(msgspec.Struct, frozen=True):
 
 @app.default
 def models(*, json: Json = False) -> int:
-    """List the models of the catalogue and of every endpoint that answers.
-
-    Parameters
-    ----------
-    json
-        Write JSON to stdout.
-    """
+    """List the models of the catalogue and of every endpoint that answers."""
     reached = reach()
     if json:
         for one in [*catalogue(), *offered(reached)]:

@@ -56,8 +56,6 @@ def perturb(
         The seed of what is drawn.
     force
         Replace a file that is there.
-    json
-        Write JSON to stdout, as docs/cli.md promises.
     """
     chosen = load_chosen(problems, dataset, preferred="test")
     found = changed(chosen, change, seed=seed)

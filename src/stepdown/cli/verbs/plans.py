@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from stepdown.cli.console.editor import edited, person
 from stepdown.cli.console.live_answer import numbered
 from stepdown.cli.console.terminal import say, show, show_json
-from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
+from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions, RunName
 from stepdown.cli.solve_again import solve_edited
 from stepdown.cli.stored_runs import one_run
 from stepdown.cli.unused_options import given, refuse
@@ -90,14 +90,8 @@ class PlanOptions:
 DEFAULTS, OUTPUT = PlanOptions(), OutputOptions()
 
 
-def plans(run: str, /, *, options: PlanOptions = DEFAULTS, output: OutputOptions = OUTPUT) -> int:
-    """List, show, edit or export the plans of a run.
-
-    Parameters
-    ----------
-    run
-        A run: its name, its id or the beginning of it, or what stands for one (`@last`, `@TAG`, a data set).
-    """
+def plans(run: RunName, /, *, options: PlanOptions = DEFAULTS, output: OutputOptions = OUTPUT) -> int:
+    """List, show, edit or export the plans of a run."""
     options.check()
     with output.reopen() if options.edit is not None else output.read() as store:
         stored = one_run(store, run)

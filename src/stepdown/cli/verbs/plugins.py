@@ -80,13 +80,7 @@ def _error(one: Installed, owner: str) -> str:
 
 
 def plugins(*, json: Json = False) -> int:
-    """List the plugins of installed packages.
-
-    Parameters
-    ----------
-    json
-        Write JSON to stdout.
-    """
+    """List the plugins of installed packages."""
     states = known()
     if json:
         for one in states:

@@ -12,7 +12,7 @@ from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
 from stepdown.cli.judge_costs import Judging, refuse_unused
-from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
+from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions, RunName
 from stepdown.cli.stored_runs import one_run
 from stepdown.cli.unused_options import given, refuse
 from stepdown.corpus import check_out
@@ -93,7 +93,7 @@ class Written(msgspec.Struct, frozen=True):
 
 @verb
 def prefer(
-    run: str,
+    run: RunName,
     against: str,
     /,
     *,
@@ -106,8 +106,6 @@ def prefer(
 
     Parameters
     ----------
-    run
-        A run: its name, its id or the beginning of it, or what stands for one (`@last`, `@TAG`, a data set).
     against
         The other run's.
     """

@@ -55,8 +55,6 @@ def publish(kind: Literal["corpus", "student"], folder: Path, /, *, options: Pub
         What it is: `corpus` becomes a data set, `student` a model.
     folder
         The folder of the corpus or the student.
-    json
-        Write JSON to stdout, as docs/cli.md promises.
     """
     if not options.push and (options.repo or options.public):
         raise UsageError("`--repo` and `--public` are for --push", "add --push, or leave them out")

@@ -15,7 +15,7 @@ from stepdown.cli.console.browser import open_file
 from stepdown.cli.console.passes import telling
 from stepdown.cli.console.report_text import report_text
 from stepdown.cli.console.terminal import say, show, show_json
-from stepdown.cli.options import CHOICE, Flag, OutputOptions
+from stepdown.cli.options import CHOICE, Flag, OutputOptions, PricesFile, RunNames
 from stepdown.cli.stored_runs import LAST, SelectionOptions, one_run, runs_of
 from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
@@ -53,8 +53,6 @@ class ReportOptions:
         (docs/adherence.md): a heuristic. What it finds is kept.
     judge
         Say it by what this judge model said, as `audit --judge` has kept it, in place of the rule.
-    prices
-        A file of prices, as for `run`.
     md
         Write markdown to stdout.
     html
@@ -71,7 +69,7 @@ class ReportOptions:
     precision: float | None = None
     adherence: Flag = False
     judge: str | None = None
-    prices: Path | None = None
+    prices: PricesFile = None
     md: Flag = False
     html: Path | None = None
     open_page: Annotated[bool, Parameter(name="--open", show_default=False)] = False
@@ -81,18 +79,12 @@ DEFAULTS, OUTPUT, SELECTION = ReportOptions(), OutputOptions(), SelectionOptions
 
 
 def report(
-    *runs: str,
+    *runs: RunNames,
     selection: SelectionOptions = SELECTION,
     options: ReportOptions = DEFAULTS,
     output: OutputOptions = OUTPUT,
 ) -> int:
-    """Compare runs.
-
-    Parameters
-    ----------
-    runs
-        Runs: names, ids or their beginnings, or what stands for several (`gsm8k`, `@last`, `@TAG`).
-    """
+    """Compare runs."""
     page = options.html is not None or options.open_page
     if options.precision is not None and not 0 < options.precision <= 100:
         raise UsageError(f"a precision of `{options.precision:g}` points", "give points above 0, such as 2")

@@ -102,8 +102,6 @@ class ServedOptions:
 
     Parameters
     ----------
-    store
-        The store's file; otherwise `STEPDOWN_STORE`, or `stepdown.sqlite` here.
     config
         A file that names models, data sets and students; otherwise `stepdown.toml` here, if it is there.
     corpus

@@ -121,8 +121,6 @@ def merge(
         Replace a corpus that is there.
     dry_run
         Only say what would come of it.
-    json
-        Write JSON to stdout, as docs/cli.md promises.
     """
     folders = [path for path in stores if path.is_dir()]
     if folders:

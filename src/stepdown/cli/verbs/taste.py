@@ -1,11 +1,11 @@
 """`stepdown taste`: what a corpus would teach, from a little of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
@@ -13,9 +13,10 @@ from cyclopts import Parameter
 from stepdown.cli.console.interrupts import end_with_stdin
 from stepdown.cli.console.terminal import say, show_json
 from stepdown.cli.from_settings import verb
-from stepdown.cli.options import CHOICE, SETTINGS, Flag, OutputOptions
+from stepdown.cli.options import CHOICE, SETTINGS, OutputOptions
 from stepdown.cli.student_tests import runs_of, solve, untrained
 from stepdown.cli.taste_tables import show_tastes
+from stepdown.cli.training_options import AllowChains, ChainRate, Full, MaxLength, Precision, Rank, TrainingPrompts
 from stepdown.cli.verbs.study import draw_tests
 from stepdown.cli.verbs.train import StudentOptions, following
 from stepdown.corpus import StudentScores, open_corpus
@@ -142,52 +143,26 @@ class TasteTraining:
         How often each chain is learned from; so a student of more chains takes more steps.
     batch
         Chains per step.
-    learning_rate
-        The highest rate; where not given, 5e-4 for LoRA and 2e-5 for --full.
-    rank
-        The rank of LoRA's matrices.
-    full
-        Train all weights instead of LoRA's.
-    max_length
-        The longest question with its chain, in tokens.
-    precision
-        `auto`: bf16 where the device has instructions for it, else fp32; or `fp32` or `bf16`.
-    prompts
-        The prompt set questions are asked in: `student` (the question alone) or `scotd` (the paper's form).
-    allow
-        Train although: `cut`, `unparseable`, `template`, `one-class`, or `test`.
     """
 
     target: str = DEFAULTS.target
     passes: float = 2.0
     batch: int = 8
-    learning_rate: float | None = None
-    rank: int = DEFAULTS.rank
-    full: Flag = False
-    max_length: int = DEFAULTS.max_length
-    precision: Literal["auto", "fp32", "bf16"] = DEFAULTS.precision
-    prompts: str = DEFAULTS.prompts
-    allow: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    learning_rate: ChainRate = None
+    rank: Rank = DEFAULTS.rank
+    full: Full = False
+    max_length: MaxLength = DEFAULTS.max_length
+    precision: Precision = DEFAULTS.precision
+    prompts: TrainingPrompts = DEFAULTS.prompts
+    allow: AllowChains = ()
 
     def training(self, chains: int, seed: int) -> Training:
         """Return the settings of a student of so many chains. Raises `UsageError` and `UnknownName`."""
         if not self.passes > 0:
             raise UsageError(f"`--passes {self.passes:g}` learns nothing", "give more than 0", option="--passes")
-        settings = Training(
-            target=self.target,
-            steps=max(1, round(self.passes * chains / max(1, self.batch))),
-            batch=self.batch,
-            learning_rate=self.learning_rate,
-            rank=self.rank,
-            full=self.full,
-            max_length=self.max_length,
-            precision=self.precision,
-            prompts=self.prompts,
-            allow=self.allow,
-            seed=seed,
-            evaluations=0,
-            checkpoints=1,
-        )
+        named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "passes"}
+        steps = max(1, round(self.passes * chains / max(1, self.batch)))
+        settings = Training(**named, steps=steps, seed=seed, evaluations=0, checkpoints=1)
         settings.check()
         return settings
 

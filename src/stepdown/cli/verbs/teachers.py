@@ -37,8 +37,6 @@ def teachers(
         What a row is: a teacher, a variant of its chains as a pool names them, or a corpus.
     seed
         The seed of the chains that are drawn.
-    json
-        Write JSON to stdout, as docs/cli.md promises.
     """
     if not corpora:
         raise UsageError("no corpus is given", "stepdown teachers CORPUS... --student smollm2-135m")

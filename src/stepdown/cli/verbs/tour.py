@@ -51,13 +51,7 @@ DEFAULTS = TourOptions()
 
 
 def tour(*, options: TourOptions = DEFAULTS, json: Json = False) -> int:
-    """Show a recorded study; no model, network or key is needed.
-
-    Parameters
-    ----------
-    json
-        Write JSON to stdout, as docs/cli.md promises.
-    """
+    """Show a recorded study; no model, network or key is needed."""
     if not options.open:
         refuse(given(options, "port"), "nothing is served without --open", "add --open, or leave it out")
     elif json:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -11,7 +10,7 @@ from cyclopts import Parameter
 from stepdown.audits import leaked
 from stepdown.cli.aligned_lines import aligned_line, alignment_of, steps_text
 from stepdown.cli.console.terminal import say, show, show_json
-from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
+from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions, PricesFile, RunName
 from stepdown.cli.stored_runs import ENDINGS, attempts_of, one_run
 from stepdown.cli.unused_options import given, refuse
 from stepdown.models import Prices
@@ -55,8 +54,6 @@ class TraceOptions:
         Only those whose plan a person edited: `yes`, or `no`.
     limit
         At most this many.
-    prices
-        A file of prices, as for `run`.
     aligned
         Also say what became of each step of the plan in the solution.
     """
@@ -73,21 +70,15 @@ class TraceOptions:
     cut: YesOrNo | None = None
     edited: YesOrNo | None = None
     limit: Limit = None
-    prices: Path | None = None
+    prices: PricesFile = None
     aligned: Flag = False
 
 
 ALL, OUTPUT = TraceOptions(), OutputOptions()
 
 
-def traces(run: str, /, *, chosen: TraceOptions = ALL, output: OutputOptions = OUTPUT) -> int:
-    """Show the traces of a run.
-
-    Parameters
-    ----------
-    run
-        A run: its name, its id or the beginning of it, or what stands for one (`@last`, `@TAG`, a data set).
-    """
+def traces(run: RunName, /, *, chosen: TraceOptions = ALL, output: OutputOptions = OUTPUT) -> int:
+    """Show the traces of a run."""
     if not output.json:
         refuse(given(chosen, "prices"), "only --json gives what a trace cost", "add --json, or leave it out")
     with output.read() as store:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from time import monotonic
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 from cyclopts import Parameter
@@ -15,6 +15,7 @@ from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, SETTINGS, Flag, Json
 from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.tracked import Track, track_students, tracked_by
+from stepdown.cli.training_options import Allow, Full, MaxLength, Precision, Rank, Rate, TrainingPrompts
 from stepdown.cli.unused_options import given, refuse
 from stepdown.corpus import Corpus, open_corpus
 from stepdown.errors import UsageError
@@ -57,23 +58,12 @@ class TrainingOptions:
         Gradient steps. The number of chains varies at equal steps.
     batch
         Chains, or pairs, per step.
-    learning_rate
-        The highest rate; where not given, 5e-4 for LoRA and 2e-5 for --full, with `dpo` 5e-5 and 1e-6, with
-        `on-policy` 1e-4 and 2e-6.
     warmup
         Steps until the rate is at its highest, or their share of all; then it falls to 0.
-    rank
-        The rank of LoRA's matrices.
-    full
-        Train all weights instead of LoRA's.
-    max_length
-        The longest question with its chain, in tokens.
     tokens_per_pass
         Tokens computed at once; the default stands on a GPU for as many as fit its free memory. Changes no result.
     checkpointing
         Keep a tenth of the memory of a pass and compute it twice; changes no result.
-    precision
-        `auto`: bf16 where the device has instructions for it, else fp32; or `fp32` or `bf16`.
     compile
         Compile the model first: minutes at the start, faster steps.
     evaluations
@@ -82,11 +72,6 @@ class TrainingOptions:
         How many dev problems are held out of the corpus, or taken of --dev.
     checkpoints
         How many times the state is saved; a killed training goes on from the last.
-    prompts
-        The prompt set questions are asked in: `student` (the question alone) or `scotd` (the paper's form).
-    allow
-        Train although: `cut`, `unparseable`, `template`, `one-class`, `test`: on questions there to test on, or
-        `weak-teacher`: by one that is no better than the student.
     """
 
     objective: Literal["sft", "dpo", "dpo-norm", "on-policy"] = "sft"
@@ -96,20 +81,20 @@ class TrainingOptions:
     visits: Literal["balanced", "concatenate"] = DEFAULTS.visits
     steps: int = DEFAULTS.steps
     batch: int = DEFAULTS.batch
-    learning_rate: float | None = None
+    learning_rate: Rate = None
     warmup: float = DEFAULTS.warmup
-    rank: int = DEFAULTS.rank
-    full: Flag = False
-    max_length: int = DEFAULTS.max_length
+    rank: Rank = DEFAULTS.rank
+    full: Full = False
+    max_length: MaxLength = DEFAULTS.max_length
     tokens_per_pass: int = DEFAULTS.tokens_per_pass
     checkpointing: Flag = False
-    precision: Literal["auto", "fp32", "bf16"] = DEFAULTS.precision
+    precision: Precision = DEFAULTS.precision
     compile: Flag = False
     evaluations: int = DEFAULTS.evaluations
     dev_count: int = DEFAULTS.dev
     checkpoints: int = DEFAULTS.checkpoints
-    prompts: str = DEFAULTS.prompts
-    allow: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    prompts: TrainingPrompts = DEFAULTS.prompts
+    allow: Allow = ()
 
     def training(self, target: str, *, seed: int = 0, goes_on: bool = False) -> Training:
         """Return the settings of one student; where it `goes_on` to a second stage, the teacher is that one's."""
@@ -226,8 +211,6 @@ def train(
     track
         Tell a tracker of each student's settings, curve and files: `trackio`, `mlflow` or `wandb`
         (docs/integrations.md).
-    json
-        Write JSON to stdout, as docs/cli.md promises.
     """
     tracking = open_tracking(track if is_first() else None, say)
     source = open_corpus(corpus)
