@@ -80,15 +80,15 @@ class AnthropicMessages:
 
     def encode(self, request: CompletionRequest) -> bytes:
         """Return a request without the fields that the endpoint has refused."""
-        sampling, refused = request.sampling, request.refused
+        sampling = request.sampling
         system = "\n\n".join(one.content for one in request.messages if one.role == "system")
         turns = tuple(one for one in request.messages if one.role != "system")
         body = MessagesRequest(request.model, sampling.max_tokens, turns or (Message("user", system),))
         body.system = system if turns else ""
-        body.temperature = None if "temperature" in refused else sampling.temperature
-        body.top_p = None if "top_p" in refused or sampling.top_p == 1.0 else sampling.top_p
+        body.temperature = request.temperature
+        body.top_p = request.top_p
         # White space alone is refused; texts end before a stop string in any case.
-        body.stop_sequences = () if "stop" in refused else tuple(one for one in sampling.stop if one.strip())
+        body.stop_sequences = tuple(one for one in request.stop if one.strip())
         if (effort := sampling.reasoning_effort) and may_think(sampling.form):
             # While it thinks, a model takes no temperature.
             body.temperature = body.top_p = None

@@ -6,14 +6,15 @@ from typing import Any, Protocol
 import msgspec
 
 from stepdown.models.http.lenient_json import read_json, read_text
-from stepdown.models.system_messages import has_system
+from stepdown.models.system_messages import fold_system, has_system
 from stepdown.types import Messages, Sampling, ToolCallPiece, Usage
 
 
 class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request: n replies of a model to the same messages.
 
-    `refused` are the fields that the endpoint has refused before, which are left out or written otherwise.
+    `refused` are the fields that the endpoint has refused before, which are left out or written otherwise: what is left
+    to be sent of the others is in the properties.
     """
 
     model: str
@@ -23,6 +24,36 @@ class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     logprobs: bool = False
     refused: frozenset[str] = frozenset()
+
+    @property
+    def temperature(self) -> float | None:
+        """The temperature, None where it is not to be sent."""
+        return None if "temperature" in self.refused else self.sampling.temperature
+
+    @property
+    def top_p(self) -> float | None:
+        """The share of the likeliest tokens, None where it is all, or not to be sent."""
+        return None if "top_p" in self.refused or self.sampling.top_p == 1.0 else self.sampling.top_p
+
+    @property
+    def seed(self) -> int | None:
+        """The seed, None where it is not to be sent."""
+        return None if "seed" in self.refused else self.sampling.seed
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """The stop strings, none where they are not to be sent."""
+        return () if "stop" in self.refused else self.sampling.stop
+
+    @property
+    def choices(self) -> int:
+        """How many replies are asked for at once."""
+        return 1 if "n" in self.refused else self.n
+
+    @property
+    def turns(self) -> Messages:
+        """The messages, a system line in front of the first turn where the endpoint takes none."""
+        return fold_system(self.messages) if "system" in self.refused else self.messages
 
 
 class AnswerChoice(msgspec.Struct):

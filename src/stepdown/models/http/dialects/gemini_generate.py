@@ -24,7 +24,6 @@ from stepdown.models.http.dialects.dialect import (
 from stepdown.models.http.dialects.gemini_forms import calls_in, format_of, tool_config, tools_of, turns_with_calls
 from stepdown.models.http.lenient_json import text_of
 from stepdown.models.http.usage import read_usage
-from stepdown.models.system_messages import fold_system
 from stepdown.types import Message
 
 _ROLES = {"user": "user", "assistant": "model"}
@@ -92,16 +91,16 @@ class GeminiGenerate:
 
     def encode(self, request: CompletionRequest) -> bytes:
         """Return a request without the fields that the endpoint has refused."""
-        sampling, refused = request.sampling, request.refused
-        messages = fold_system(request.messages) if "system" in refused else request.messages
+        sampling = request.sampling
+        messages = request.turns
         lines = [one.content for one in messages if one.role == "system"]
         turns: list[Any] = [one for one in messages if one.role != "system"] or [Message("user", "\n\n".join(lines))]
         config = GenerationConfig(sampling.max_tokens)
-        config.temperature = None if "temperature" in refused else sampling.temperature
-        config.top_p = None if "top_p" in refused or sampling.top_p == 1.0 else sampling.top_p
-        config.seed = None if "seed" in refused else sampling.seed
-        config.stop_sequences = () if "stop" in refused else sampling.stop
-        config.candidate_count = 1 if "n" in refused else request.n
+        config.temperature = request.temperature
+        config.top_p = request.top_p
+        config.seed = request.seed
+        config.stop_sequences = request.stop
+        config.candidate_count = request.choices
         if sampling.reasoning_effort:
             config.thinking_config = {"thinkingLevel": sampling.reasoning_effort.upper(), "includeThoughts": True}
         if form := sampling.form:

@@ -24,7 +24,6 @@ from stepdown.models.http.dialects.dialect import (
 from stepdown.models.http.lenient_json import text_of, unicode_of
 from stepdown.models.http.tool_calls import read_pieces
 from stepdown.models.http.usage import read_usage
-from stepdown.models.system_messages import fold_system
 from stepdown.text import DONE
 from stepdown.types import AnswerForm, Effort, Usage
 
@@ -134,13 +133,13 @@ class OpenAIChat:
         """Return a request before it is JSON."""
         refused, sampling = request.refused, request.sampling
         body = ChatRequest(request.model)
-        body.messages = fold_system(request.messages) if "system" in refused else request.messages
-        body.n = 1 if "n" in refused else request.n
-        body.temperature = None if "temperature" in refused else sampling.temperature
-        body.top_p = None if "top_p" in refused or sampling.top_p == 1.0 else sampling.top_p
-        body.seed = None if "seed" in refused else sampling.seed
+        body.messages = request.turns
+        body.n = request.choices
+        body.temperature = request.temperature
+        body.top_p = request.top_p
+        body.seed = request.seed
         body.reasoning_effort = sampling.reasoning_effort
-        body.stop = () if "stop" in refused else sampling.stop
+        body.stop = request.stop
         body.logprobs = request.logprobs and "logprobs" not in refused
         if "max_tokens" in refused:
             body.max_completion_tokens = sampling.max_tokens

@@ -23,7 +23,6 @@ from stepdown.models.http.dialects.dialect import (
 from stepdown.models.http.lenient_json import text_of
 from stepdown.models.http.tool_calls import read_pieces
 from stepdown.models.http.usage import read_usage
-from stepdown.models.system_messages import fold_system
 from stepdown.types import AnswerForm, ToolCallPiece
 
 _TEXTS = {"response.output_text.delta", "response.refusal.delta"}
@@ -71,11 +70,10 @@ class OpenAIResponses:
 
     def encode(self, request: CompletionRequest) -> bytes:
         """Return a request without the fields that the endpoint has refused."""
-        sampling, refused = request.sampling, request.refused
-        messages = fold_system(request.messages) if "system" in refused else request.messages
-        body = ResponsesRequest(request.model, messages, sampling.max_tokens, store=False)
-        body.temperature = None if "temperature" in refused else sampling.temperature
-        body.top_p = None if "top_p" in refused or sampling.top_p == 1.0 else sampling.top_p
+        sampling = request.sampling
+        body = ResponsesRequest(request.model, request.turns, sampling.max_tokens, store=False)
+        body.temperature = request.temperature
+        body.top_p = request.top_p
         if sampling.reasoning_effort:
             body.reasoning = {"effort": sampling.reasoning_effort, "summary": "auto"}
         body.stream = request.stream
