@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from importlib.resources import files
+from inspect import cleandoc
 from itertools import groupby
 from typing import Any, Literal, get_args, get_origin
 
@@ -30,7 +31,8 @@ def _verb(name: str, verb: App) -> Iterator[str]:
     places = [one for one in arguments if one.index is not None]
     words = "".join(f" {_argument(one)}" for one in places)
     yield f"### `stepdown {name}{words}`\n"
-    yield f"{verb.help}\n"
+    # What parameters are stands in the list below.
+    yield cleandoc(verb.help).partition("\n\nParameters\n")[0] + "\n"
     if name in EXAMPLES:
         yield f"```bash\n{EXAMPLES[name]}\n```\n"
     for one in places:

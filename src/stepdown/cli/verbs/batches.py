@@ -59,7 +59,7 @@ def list_batches(*, output: OutputOptions = OUTPUT) -> int:
     return 0
 
 
-@app.command(help="Wait until batches are over, and take up what they brought.")
+@app.command
 def wait(*batches: str, output: OutputOptions = OUTPUT) -> int:
     """Wait until batches are over, and take up what they brought.
 
@@ -76,7 +76,7 @@ def wait(*batches: str, output: OutputOptions = OUTPUT) -> int:
     return _at_work(batches, work, output)
 
 
-@app.command(help="Take up what batches that are over have brought, without waiting for others.")
+@app.command
 def collect(*batches: str, output: OutputOptions = OUTPUT) -> int:
     """Take up what batches that are over have brought, without waiting for others.
 
@@ -92,9 +92,7 @@ def collect(*batches: str, output: OutputOptions = OUTPUT) -> int:
     return _at_work(batches, work, output)
 
 
-@app.command(
-    help="Give batches up. What they have answered by then is paid, and taken up once the provider has stopped."
-)
+@app.command
 def cancel(*batches: str, output: OutputOptions = OUTPUT) -> int:
     """Give batches up. What they have answered by then is paid, and taken up once the provider has stopped.
 

@@ -69,8 +69,7 @@ def offered(reached: list[Reached]) -> list[ReachableModel]:
     return [ReachableModel(f"{one.name}/{model}", True) for one in reached for model in one.models or ()]
 
 
-@app.command(help="Get models of the catalogue for this machine; each is checked by its SHA-256.",
-             usage="Usage: stepdown models get NAME...")  # fmt: skip
+@app.command(usage="Usage: stepdown models get NAME...")
 def get(*names: str) -> int:
     """Get models of the catalogue for this machine; each is checked by its SHA-256.
 

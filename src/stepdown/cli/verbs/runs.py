@@ -140,7 +140,7 @@ def _moment(since: str) -> float:
         ) from None
 
 
-@app.command(help="Give a run a name, by which any verb takes it; an empty one takes the name away.")
+@app.command
 def rename(run: str, name: str, /, *, output: OutputOptions = OUTPUT) -> int:
     """Give a run a name, by which any verb takes it; an empty one takes the name away.
 
@@ -158,11 +158,7 @@ def rename(run: str, name: str, /, *, output: OutputOptions = OUTPUT) -> int:
     return 0
 
 
-@app.command(
-    name="tag",
-    usage="Usage: stepdown runs tag RUN TAG... [OPTIONS]",
-    help="Add tags to a run, or to all that a data set, `@last` or `@TAG` means.",
-)
+@app.command(name="tag", usage="Usage: stepdown runs tag RUN TAG... [OPTIONS]")
 def tag_run(run: str, /, *tags: str, remove: Flag = False, output: OutputOptions = OUTPUT) -> int:
     """Add tags to a run, or to all that a data set, `@last` or `@TAG` means.
 
@@ -185,7 +181,7 @@ def tag_run(run: str, /, *tags: str, remove: Flag = False, output: OutputOptions
     return 0
 
 
-@app.command(name="note", help="Keep a note on a run, or show the one there is.")
+@app.command(name="note")
 def note_run(run: str, text: str | None = None, /, *, output: OutputOptions = OUTPUT) -> int:
     """Keep a note on a run, or show the one there is.
 
@@ -207,10 +203,7 @@ def note_run(run: str, text: str | None = None, /, *, output: OutputOptions = OU
     return 0
 
 
-@app.command(
-    usage="Usage: stepdown runs hide RUN... [OPTIONS]",
-    help="Leave runs out of lists, reports and pages; `--all` still shows them, and so does who names them.",
-)
+@app.command(usage="Usage: stepdown runs hide RUN... [OPTIONS]")
 def hide(*runs: str, output: OutputOptions = OUTPUT) -> int:
     """Leave runs out of lists, reports and pages; `--all` still shows them, and so does who names them.
 
@@ -222,7 +215,7 @@ def hide(*runs: str, output: OutputOptions = OUTPUT) -> int:
     return _hide(runs, output, hidden=True)
 
 
-@app.command(name="show", usage="Usage: stepdown runs show RUN... [OPTIONS]", help="Show runs again that were hidden.")
+@app.command(name="show", usage="Usage: stepdown runs show RUN... [OPTIONS]")
 def show_again(*runs: str, output: OutputOptions = OUTPUT) -> int:
     """Show runs again that were hidden.
 
@@ -281,10 +274,7 @@ class RemovalOptions:
 REMOVAL = RemovalOptions()
 
 
-@app.command(
-    usage="Usage: stepdown runs rm RUN... [OPTIONS]",
-    help="Take runs out of the store. It says what would go and asks; what was paid for is kept, and found again.",
-)
+@app.command(usage="Usage: stepdown runs rm RUN... [OPTIONS]")
 def rm(*runs: str, options: RemovalOptions = REMOVAL, output: OutputOptions = OUTPUT) -> int:
     """Take runs out of the store. It says what would go and asks; what was paid for is kept, and found again.
 

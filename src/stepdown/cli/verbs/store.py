@@ -39,7 +39,7 @@ def store(*, output: OutputOptions = OUTPUT) -> int:
     return 0
 
 
-@app.command(help="Look through every page and row of the store; 0 if all is sound, else 5.")
+@app.command
 def check(*, output: OutputOptions = OUTPUT) -> int:
     """Look through every page and row of the store; 0 if all is sound, else 5."""
     faults = maintenance.check(output.there())
@@ -55,7 +55,7 @@ def check(*, output: OutputOptions = OUTPUT) -> int:
     return 0 if faults.sound else StoreError.exit_code
 
 
-@app.command(help="Copy the store to a file, also while others write it; of a damaged one, what can be read.")
+@app.command
 def copy(out: Path, /, *, force: Flag = False, output: OutputOptions = OUTPUT) -> int:
     """Copy the store to a file, also while others write it; of a damaged one, what can be read.
 
