@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from stepdown.errors import UsageError
+from stepdown.errors import MissingExtra, UsageError
 from stepdown.exchange.lm_eval_samples import problem_of
 from stepdown.exchange.lm_eval_tasks import TaskConfig
 from stepdown.exchange.lm_eval_templates import LONGEST, Render, compile_template
-from stepdown.problems import data_file, files_on_hub
+from stepdown.problems import data_file, files_on_hub, is_on_hub
 from stepdown.tabular import Row, read_rows
 from stepdown.types import Problem
 
@@ -167,13 +167,17 @@ class Documents:
             if not named:
                 raise UsageError(f"`data_files` of `{self._file}` has no split `{split[:60]}`", _WAY_OUT)
             return [data_file(self._beside(one)) for one in ([named] if isinstance(named, str) else named)]
-        found = files_on_hub(config.dataset_path, split) if config.dataset_name in (None, "main", "default") else None
-        if found is None:
+        if config.dataset_name not in (None, "main", "default") or not is_on_hub(config.dataset_path, split):
             named_as = f"{config.dataset_path} {config.dataset_name or ''}".strip()
-            raise UsageError(
-                f"`dataset_path` of `{self._file}` is `{named_as[:100]}`, whose files are not known", _WAY_OUT
-            )
-        return found
+            what = f"`dataset_path` of `{self._file}` is `{named_as[:100]}`, whose files are not known"
+            raise UsageError(what, _WAY_OUT)
+        try:
+            return files_on_hub(config.dataset_path, split)
+        except MissingExtra:
+            raise
+        except UsageError as error:
+            # `--data` is no way out here.
+            raise UsageError(error.what, _WAY_OUT) from error
 
     def _beside(self, name: str) -> str | Path:
         """Return a data file's place: an address, or a path from where the task file lies, else from here."""

@@ -14,6 +14,7 @@ from stepdown.problems.loading import (
     datasets,
     files_on_hub,
     hub_files,
+    is_on_hub,
     load_problems,
 )
 from stepdown.problems.perturbing import CHANGES, Perturbed, perturb, write_perturbed
@@ -36,6 +37,7 @@ __all__ = [
     "gsm8k",
     "hendrycks_math",
     "hub_files",
+    "is_on_hub",
     "is_test",
     "load_problems",
     "perturb",

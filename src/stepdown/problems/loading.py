@@ -233,10 +233,14 @@ def hub_files(name: str) -> HubFiles | None:
     return BENCHMARKS[name].hub if name in BENCHMARKS else None
 
 
-def files_on_hub(repo: str, split: str) -> list[Path] | None:
-    """Return a split's files of a repository that a benchmark is kept in, at its pinned commit; None for any other."""
-    hub = next((one.hub for one in BENCHMARKS.values() if one.hub.repo == repo and split in one.hub.files), None)
-    return None if hub is None else fetch_files(hub, split)
+def is_on_hub(repo: str, split: str) -> bool:
+    """Whether a benchmark is kept in a repository of the hub, with this split."""
+    return any(one.hub.repo == repo and one.hub.files.get(split) for one in BENCHMARKS.values())
+
+
+def files_on_hub(repo: str, split: str) -> list[Path]:
+    """Return a split's files of a repository that a benchmark is kept in, at its pinned commit."""
+    return fetch_files(next(one.hub for one in BENCHMARKS.values() if one.hub.repo == repo), split)
 
 
 def datasets() -> list[Dataset]:
