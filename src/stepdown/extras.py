@@ -11,6 +11,7 @@ from stepdown.errors import MissingExtra
 # Windows has no uvloop, and goes without.
 _FAST = ("httptools",) if sys.platform == "win32" else ("httptools", "uvloop")
 _TRAINING = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "polars", "gguf")
+_CLOUD = ("fsspec", "s3fs", "gcsfs", "huggingface_hub", "polars", "numpy")
 # What each extra is for, and the modules that show it is installed.
 EXTRAS = {
     "embedded": ("models in this process", ("openvino_genai", "xllamacpp", "gguf")),
@@ -28,7 +29,7 @@ EXTRAS = {
     "otel": ("calls as spans of OpenTelemetry", ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")),
     "fast": ("calls that take less of a processor", _FAST),
     "ray": ("models and computing on every node of a Ray cluster", ("ray",)),
-    "cloud": ("corpora in object stores: `s3://`, `gs://`, `hf://`", ("fsspec", "s3fs", "gcsfs", "huggingface_hub")),
+    "cloud": ("corpora in object stores: `s3://`, `gs://`, `hf://`", _CLOUD),
     "train": ("training students, serving those without a model.gguf", _TRAINING),
 }
 
