@@ -3,14 +3,14 @@
 # figure of the docs, `make torture` tries hard what must hold (LONG=--long: for hours), `make screenshots` takes the
 # pictures of the pages (Chromium).
 # `make gpu` shows what a graphics card gives (DEVICE=cpu: every line at toy size; PARTS="serving scotd": these alone),
-# `make oldest` tries the lowest versions that are allowed.
+# `make oldest` tries the lowest versions that are allowed, `make extras` each extra alone, `make loaders` the tools that exports are for.
 # PYTHON names the environment.
 PYTHON ?= python
 DEVICE ?= cuda
 # Compiled files are kept even where the environment says not to: each test worker and child process reads them.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: check quick fix test data bench dist gpu oldest torture screenshots docs notebook
+.PHONY: check quick fix test data bench dist gpu oldest extras loaders torture screenshots docs notebook
 
 check:
 	$(PYTHON) -m ruff format --check src tests benchmarks docs
@@ -46,6 +46,12 @@ dist:
 
 oldest:
 	$(PYTHON) benchmarks/oldest.py
+
+extras:
+	$(PYTHON) benchmarks/extras.py
+
+loaders:
+	$(PYTHON) benchmarks/loaders.py
 
 torture:
 	PYTHONPATH=benchmarks $(PYTHON) benchmarks/torture.py $(LONG)

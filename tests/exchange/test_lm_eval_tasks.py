@@ -1,12 +1,16 @@
 """Task files of lm-evaluation-harness are read as far as they are data; whatever else they have is refused by name."""
 
+from io import BytesIO
 from pathlib import Path
 
+import polars
 import pytest
 
 from harness_task import TASK, write_task
+from small_hub import small_hub
 from stepdown.errors import UsageError
 from stepdown.exchange import load_task
+from stepdown.problems.loading import BENCHMARKS
 
 
 @pytest.mark.parametrize(
@@ -69,3 +73,22 @@ def test_data_that_cannot_be_had_are_said_before_anything_is_asked(
     task = load_task(write_task(tmp_path, TASK.replace(*change)))
     with pytest.raises(UsageError, match=said):
         assert task.prompt(next(iter(task.problems)))
+
+
+def test_a_task_over_a_known_benchmark_has_its_pinned_files_from_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = BENCHMARKS["gsm8k"].hub
+    text = TASK.replace("num_fewshot: 2", "num_fewshot: 0").replace("dataset_path: json", f"dataset_path: {where.repo}")
+    path, body = write_task(tmp_path, text), BytesIO()
+    polars.DataFrame([{"question": "Two and two?", "answer": "4\n#### 4"}]).write_parquet(body)
+    with small_hub({(where.repo, where.revision, where.files["test"][0]): body.getvalue()}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        assert [(one.id, one.answer) for one in load_task(path).problems] == [("sums/0", "4")]
+        hub.files.clear()
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "other"))
+        with pytest.raises(UsageError, match="did not give") as refused:
+            [*load_task(path).problems]
+        assert "data_files" in refused.value.hint
