@@ -1,0 +1,64 @@
+"""In a real browser: a study is begun from its form, watched while its student learns, and the student is run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright")
+pytest.importorskip("uvicorn")
+
+from playwright.sync_api import Browser, Page, expect
+
+from browser import watched
+from command_line import write_sums
+from corpora import write_corpus
+from served import served
+from small_lessons import chains
+from small_students import TRAINS
+from stepdown.corpus import Card
+from stepdown.web.config import Config, DataSource
+from stepdown.web.state import Places, State
+from written_earlier import NEWEST
+
+pytestmark = [pytest.mark.slow, *TRAINS]
+STUDENT = "chain-n1-random, seed-0"
+DRAWN = "(image) => image.decode()"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[str]:
+    """A server of a corpus, whose `stepdown.toml` names a base of some thousand weights and a file of sums."""
+    write_sums(2, tmp_path)
+    write_corpus(tmp_path / "chains", chains(8, 1), card=Card(dataset="made/train"))
+    sums = DataSource(dataset=str(tmp_path / "sums.jsonl"))
+    config = Config(bases=(str(NEWEST.folder / "base"),), datasets={"sums": sums})
+    places = Places(students=tmp_path / "students", corpora=(tmp_path / "chains",))
+    with served(lambda: State(tmp_path / "s.sqlite", config=config, places=places)) as address:
+        yield address
+
+
+def begin_study(page: Page) -> None:
+    page.get_by_label("Base").select_option(str(NEWEST.folder / "base"))
+    page.get_by_label("Data set").select_option("sums")
+    for label, text in {"Chains per problem": "1", "Steps": "100", "Problems": "1", "Name": "first"}.items():
+        page.get_by_label(label).last.fill(text)
+    page.get_by_role("button", name="Train and test").click()
+
+
+def test_a_study_is_begun_watched_to_its_end_and_its_student_answers(desk: str, browser: Browser) -> None:
+    with watched(browser, desk) as seen:
+        page = seen.open("/studies")
+        begin_study(page)
+        learning = page.locator("#study:has(.badge.live)")
+        expect(learning.locator("tbody tr", has_text=STUDENT).locator("td.n").nth(1)).to_contain_text(".")
+        page.get_by_alt_text("Learning curves").evaluate(DRAWN)
+        expect(page.locator("[data-tell]")).to_have_text("finished")
+        page.get_by_alt_text("Right answers by chains").evaluate(DRAWN)
+        page.get_by_role("link", name="run it").click()
+        page.get_by_label("Data set").select_option("sums")
+        page.get_by_label("Problems", exact=True).fill("2")
+        page.get_by_role("button", name="Start").click()
+        expect(page.locator("[data-tell]")).to_have_text("finished")
+        expect(page.locator("#job-runs td.tight")).to_contain_text("2 / 2")
+        assert seen.complaints == []
