@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from places import ROOT
-from stepdown.cli import VERBS, main
+from stepdown.cli import VERBS, app, main
 from stepdown.cli.manual import manual
 from stepdown.cli.overview import EXAMPLES, FIRST, GROUPS
 from stepdown.text.safety import clean
@@ -58,11 +58,16 @@ def test_a_typing_error_is_answered_with_what_is_near(
     assert said.strip(' `"') == meant
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", EXAMPLES)
 def test_help_ends_with_an_example_of_the_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    main([verb, "--help"])
+    main([*verb.split(), "--help"])
     shown = capsys.readouterr().out.rstrip().splitlines()
     assert shown[-1].strip() == EXAMPLES[verb] and EXAMPLES[verb].startswith(f"stepdown {verb}")
+
+
+def test_every_verb_and_every_command_of_one_has_an_example() -> None:
+    below = {f"{verb} {name}" for verb in VERBS for name in app[verb].resolved_commands() if name[0] != "-"}
+    assert "runs tag" in below and {*VERBS, *below} == EXAMPLES.keys()
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -17,6 +17,7 @@ from stepdown.cli import main
         ("completion tcsh", "`SHELL` cannot be `tcsh`", "it takes `bash`, `zsh`, `fish`"),
         ("runs rename base", "`stepdown runs rename` needs `NAME`", "`stepdown runs rename --help`"),
         ("runs lebal x", "`stepdown runs` has no `lebal x`: it has `rename`, `tag`", "`stepdown runs --help`"),
+        ("store nosuch", "`stepdown store` has no `nosuch`: it has `check`", "such as `stepdown store check`"),
         (
             "datasets more words",
             "`stepdown datasets` takes no more words, and was given `more words` too",

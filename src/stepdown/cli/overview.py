@@ -2,10 +2,13 @@
 
 import sys
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from stepdown.cli.console.terminal import painted
 from stepdown.version import __version__
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 
 class VerbEntry(NamedTuple):
@@ -95,7 +98,25 @@ GROUPS = {
         "bundle": VerbEntry("runs as a folder of pages, without a server", "stepdown bundle RUN OTHER --out site"),
     },
 }
-EXAMPLES = {verb: entry.example for group in GROUPS.values() for verb, entry in group.items()}
+# Those of the commands that some verbs have.
+BELOW = {
+    "models get": "stepdown models get smollm2-135m",
+    "runs rename": "stepdown runs rename RUN baseline",
+    "runs tag": "stepdown runs tag @last paper",
+    "runs note": 'stepdown runs note RUN "plans of gpt-4, as released"',
+    "runs hide": "stepdown runs hide @pilot",
+    "runs show": "stepdown runs show @pilot",
+    "runs rm": "stepdown runs rm @pilot",
+    "batches list": "stepdown batches list --json",
+    "batches wait": "stepdown batches wait",
+    "batches collect": "stepdown batches collect",
+    "batches cancel": "stepdown batches cancel BATCH",
+    "store check": "stepdown store check",
+    "store copy": "stepdown store copy backup.sqlite",
+    "store compact": "stepdown store compact",
+    "store merge": "stepdown store merge one.sqlite two.sqlite --into all.sqlite",
+}
+EXAMPLES = {verb: entry.example for group in GROUPS.values() for verb, entry in group.items()} | BELOW
 FIRST = ("tour", "demo", "ask")
 
 
@@ -116,5 +137,12 @@ def _lines() -> Iterator[str]:
 
 
 def example_of(verb: str) -> str:
-    """Return what the help of a verb ends with."""
+    """Return what the help of a verb, or of a command of it, ends with."""
     return f"Example:\n\n    {EXAMPLES[verb]}"
+
+
+def give_examples(verb: "App") -> None:
+    """End the help of each command of a verb with an example of its own, not with the verb's."""
+    for name, command in verb.resolved_commands().items():
+        if not name.startswith("-"):
+            command.help_epilogue = example_of(f"{verb.name[0]} {name}")

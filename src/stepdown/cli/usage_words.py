@@ -15,6 +15,7 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
+from stepdown.cli.overview import BELOW
 from stepdown.errors import UsageError, closest
 
 _WORDS: dict[type | None, str] = {int: "a whole number", float: "a number", bool: "yes or no"}
@@ -27,7 +28,9 @@ def usage_error(app: App, error: CycloptsError, tokens: Sequence[str]) -> UsageE
     if isinstance(error, UnknownCommandError):
         return _unknown_verb(app, (error.unused_tokens or [""])[0])
     if isinstance(error, UnusedCliTokensError):
-        return UsageError(_unused(app, error), help_of)
+        examples = [example for verb, example in BELOW.items() if verb.split()[:-1] == [*chain]]
+        hint = f"such as `{examples[0]}`; `{' '.join(('stepdown', *chain))} --help` lists all" if examples else help_of
+        return UsageError(_unused(app, error), hint)
     if isinstance(error, UnknownOptionError):
         return UsageError(_no_option(app, chain, error.token.keyword or error.token.value), help_of)
     if isinstance(error, CoercionError) and error.token is not None and error.msg is None:

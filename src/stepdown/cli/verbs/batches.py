@@ -11,7 +11,7 @@ from stepdown.cli.console.interrupts import interruptible
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import OutputOptions
-from stepdown.cli.overview import example_of
+from stepdown.cli.overview import example_of, give_examples
 from stepdown.errors import UsageError, closest
 from stepdown.loops import run_loop
 from stepdown.runner import BatchClient, Stop
@@ -165,3 +165,6 @@ def _show(store: Store, batches: Sequence[str] = (), *, as_json: bool) -> None:
     ]  # fmt: skip
     names = ("batch", "model", "sent", "state", "calls", "answered", "failed", "note")
     show_table("Batches", names, rows, words=4)
+
+
+give_examples(app)

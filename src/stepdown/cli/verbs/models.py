@@ -8,7 +8,7 @@ from stepdown.cli.console.terminal import show, show_json
 from stepdown.cli.downloads import download, size_of
 from stepdown.cli.endpoint_checks import Reached, reach
 from stepdown.cli.options import Json
-from stepdown.cli.overview import example_of
+from stepdown.cli.overview import example_of, give_examples
 from stepdown.errors import UsageError
 from stepdown.models.weights import CATALOGUE, fetched, find_weights
 from stepdown.text import counted
@@ -85,3 +85,6 @@ def get(*names: str) -> int:
     for one in weights:
         show(f"embedded/{one.name} is at {fetched(one.name)}")
     return 0
+
+
+give_examples(app)

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.options import CHOICE, Flag, Limit, OutputOptions
-from stepdown.cli.overview import example_of
+from stepdown.cli.overview import example_of, give_examples
 from stepdown.cli.run_listing import ListedRun, called, cells, listed, show_runs
 from stepdown.cli.stored_runs import one_run, runs_of
 from stepdown.errors import Interrupted, UsageError
@@ -327,3 +327,6 @@ def _agreed() -> bool:
     sys.stderr.write("take them out? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+give_examples(app)

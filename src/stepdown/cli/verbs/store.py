@@ -10,7 +10,7 @@ from stepdown.cli.console.passes import telling
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.corpus_summaries import show_corpus
 from stepdown.cli.options import Flag, Json, OutputOptions
-from stepdown.cli.overview import example_of
+from stepdown.cli.overview import example_of, give_examples
 from stepdown.cli.unused_options import refuse
 from stepdown.corpus import merge_corpora
 from stepdown.errors import StoreError, UsageError
@@ -172,3 +172,6 @@ def _summaries(counts: dict[str, int]) -> str:
     """Return what was done to summaries, for whoever waits for reports; nothing where all were as they must be."""
     texts = {"made": "missing summaries are made", "mended": "wrong summaries are mended"}
     return ", ".join(f"{counts[name]:,} {words}" for name, words in texts.items() if counts.get(name))
+
+
+give_examples(app)
