@@ -10,6 +10,7 @@ import pytest
 
 from command_line import Solved, printed, solved_once, speak, stored_runs
 from stepdown.cli import main
+from stepdown.models.weights import CARD, WEIGHTS
 from stepdown.store import Store
 
 RUN = ("run", "sums.jsonl", "--method", "direct,cot", "--student", "openai/student", "--name", "first", "--tag", "a")
@@ -34,6 +35,14 @@ def shown(capsys: pytest.CaptureFixture[str], word: str) -> dict[str, Any]:
 def fails(capsys: pytest.CaptureFixture[str], word: str) -> str:
     assert main(["show", "--", word]) == 2
     return capsys.readouterr().err
+
+
+def test_a_student_names_the_study_that_trained_it(capsys: pytest.CaptureFixture[str]) -> None:
+    folder, card = Path("smol"), {"base": "small", "studies": [{"sha256": "5eed" * 16, "file": "study.toml"}]}
+    folder.mkdir()
+    (folder / WEIGHTS).touch()
+    (folder / CARD).write_text(json.dumps(card))
+    assert shown(capsys, "smol")["about"]["study"] == f"study.toml, sha256 {'5eed' * 16}"
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,22 @@ from stepdown.corpus import Card
 from stepdown.corpus.card import read_card, write_card
 from stepdown.errors import CallFailed, UnknownName, UsageError
 from stepdown.models import ScriptedModel
+from stepdown.models.weights import StudentCard
+from stepdown.models.weights import read_card as read_student_card
 from stepdown.stats import crossed_interval, mcnemar_exact, paired_interval, wilson
 from stepdown.store import Run, Store
-from stepdown.training.studies import CellScore, StudyFindings, cell_score, compare_cells, compare_pairs
+from stepdown.training.students.folder import write_card as write_student_card
+from stepdown.training.studies import (
+    CellScore,
+    StudyFindings,
+    add_score_to_card,
+    cell_score,
+    compare_cells,
+    compare_pairs,
+)
 from stepdown.training.study_grid import Cell, StudyGrid
 from stepdown.training.study_tables import draw_scores, markdown, write_study
-from stepdown.types import Chain, Grade, Messages, Problem, Sampling
+from stepdown.types import Chain, Grade, Messages, Problem, Sampling, StudyFile
 from worlds import solver, sums
 
 CELL = Cell(5, "random", "chain")
@@ -108,6 +118,16 @@ def test_fewer_chains_are_among_the_more_of_the_same_seed(tmp_path: Path) -> Non
     found = grid(tmp_path, keep=("right",))
     views = [{(c.problem.id, c.sample) for c in found.view(Cell(n, "random", "chain"), 3)} for n in (1, 5, 0)]
     assert views[0] < views[1] < views[2] and len(views[2]) == 24
+
+
+def test_a_students_card_names_the_study_that_trained_it(store: Store, tmp_path: Path) -> None:
+    file, other = StudyFile("5eed" * 16, "study.toml"), StudyFile("0dd5" * 16, "more.toml", ("--steps",))
+    write_student_card(tmp_path, StudentCard(base="small"))
+    for studies in ((), (file,), (file,), (other,)):
+        add_score_to_card(tmp_path, solved(store, {1, 2}), studies=studies)
+    card = read_student_card(tmp_path)
+    assert card is not None and card.studies == (file, other) and card.test[0].right == 2
+    assert all(one.sha256 in (tmp_path / "README.md").read_text() for one in (file, other))
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from corpora import write_corpus
+from run_pages import put_run
 from served import get, post, served
 from stepdown.corpus import Card
 from stepdown.problems import load_problems
+from stepdown.store import Store, note_studies
 from stepdown.training import StudyFindings
 from stepdown.training.studies import CellScore
 from stepdown.training.study_tables import write_study
-from stepdown.types import Chain, Grade
+from stepdown.types import Chain, Grade, StudyFile
 from stepdown.web.config import Config, DataSource
 from stepdown.web.jobs.study_form import FIELDS, read_study
 from stepdown.web.state import Places, State
@@ -33,7 +35,10 @@ def students(tmp_path: Path) -> Path:
     learning.mkdir(parents=True)
     rows = [{"step": 1, "loss": 2.5, "tokens_per_second": 900.0}, {"step": 2, "loss": 1.25, "dev": 0.5}]
     (learning / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 3, "lo')
-    write_study(StudyFindings(base="smollm2-135m", test="sums/test", scores=(SCORE,)), tmp_path / "students" / "whole")
+    whole = StudyFindings(
+        base="smollm2-135m", test="sums/test", scores=(SCORE,), study=StudyFile("5eed" * 16, "s.toml")
+    )
+    write_study(whole, tmp_path / "students" / "whole")
     return tmp_path / "students"
 
 
@@ -59,6 +64,15 @@ def test_students_that_learn_are_shown_with_their_newest_figures(desk: str) -> N
     ]
 
 
+def test_students_stand_in_the_order_of_their_numbers(desk: str, students: Path) -> None:
+    names = [f"chain-n{number}-random, seed-{seed}" for number in (1, 5, 30) for seed in (0, 2, 10)]
+    for name in names:
+        folder = students / "many" / name.replace(", ", "/")
+        folder.mkdir(parents=True)
+        (folder / "log.jsonl").write_text('{"step": 1, "loss": 2.5}\n')
+    assert re.findall(r'<th scope="row" class="tight">(chain[^<]*?)\s*<', get(f"{desk}/studies/many").text) == names
+
+
 @pytest.mark.slow
 def test_curves_and_scores_are_drawn_in_the_ink_of_the_page(desk: str) -> None:
     for path, words in (("second/curves.svg", "loss, nats per token"), ("whole/scores.svg", "chains per problem")):
@@ -71,6 +85,7 @@ def test_curves_and_scores_are_drawn_in_the_ink_of_the_page(desk: str) -> None:
 def test_a_study_that_is_whole_shows_its_table(desk: str) -> None:
     page = get(f"{desk}/studies/whole").text
     assert "[30.0, 70.0]" in page and "/compare?run=abc" in page
+    assert f"s.toml, sha256 {'5eed' * 16}" in page
     assert "50.0" in get(f"{desk}/studies").text
 
 
@@ -120,6 +135,19 @@ def test_a_student_that_a_page_has_trained_can_be_run_from_a_page(desk: str, stu
     (folder / "card.json").write_text("{}")
     assert "once limit is filled in" in unescape(post(f"{desk}/new/estimate", form).text)
     assert f'value="{folder}"' in get(f"{desk}/new").text
+
+
+def test_a_run_of_a_student_leads_back_to_the_study_that_trained_it(desk: str, students: Path, tmp_path: Path) -> None:
+    file = StudyFile("5eed" * 16, "s.toml")
+    with Store(tmp_path / "s.sqlite") as store:
+        trained, other = (
+            put_run(store, "rw", student=name)
+            for name in (str(students / "whole" / "chain-n1-random" / "seed-0"), "openai/whole/chain/seed-0")
+        )
+        note_studies(trained, file)
+    page = get(f"{desk}/runs/{trained.id}").text
+    assert 'href="/studies/whole"' in page and str(file) in page
+    assert 'id="study"' not in get(f"{desk}/runs/{other.id}").text
 
 
 @pytest.mark.parametrize("name", ["..", "none", "%2e%2e%2fchains"])

@@ -75,6 +75,7 @@ def _student(path: Path) -> KnownThing:
             "method": card.method,
             "step": f"{card.step} of {card.steps}, chosen by dev problems",
             "tested": ", ".join(f"{one.dataset} {one.right} of {one.graded}" for one in card.test),
+            "study": "; ".join(map(str, card.studies)),
         }
     leads = (f"stepdown run wordsums -n 20 --student {place}", f"stepdown export {place} --to gguf --out student.gguf")
     return KnownThing(kind="student", id=str(path), about=facts, next=leads)

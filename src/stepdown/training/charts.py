@@ -41,7 +41,7 @@ def curves_chart(logs: Mapping[str, Rows], *, width: int = 520) -> Any:
     `logs` are the rows of `log.jsonl` by the student's name: `step`, and any of `loss` (nats per token), `dev` (share
     right) and `tokens_per_second`. None where no row has any of them.
     """
-    titles = {"loss": "loss, nats per token", "dev": "dev: share right", "tokens_per_second": "tokens/s"}
+    titles = {"loss": "loss, nats per token", "dev": "dev: % right", "tokens_per_second": "tokens/s"}
     drawn = [_curve(logs, field, title, width) for field, title in titles.items()]
     there = [chart for chart in drawn if chart is not None]
     return alt.vconcat(*there) if there else None
@@ -49,7 +49,7 @@ def curves_chart(logs: Mapping[str, Rows], *, width: int = 520) -> Any:
 
 def _curve(logs: Mapping[str, Rows], field: str, title: str, width: int) -> Any:
     points = [
-        {"student": name, "step": row["step"], "value": row[field]}
+        {"student": name, "step": row["step"], "value": row[field] * (100 if field == "dev" else 1)}
         for name, rows in logs.items()
         for row in rows
         if isinstance(row.get(field), int | float)
@@ -66,7 +66,13 @@ def _curve(logs: Mapping[str, Rows], field: str, title: str, width: int) -> Any:
         .encode(
             x=alt.X("step:Q", title="step", axis=alt.Axis(format="d", **ticks)),
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=field != "loss")),
-            color=alt.Color("student:N", title=None, sort=order, scale=alt.Scale(range=COLOURS)),
+            color=alt.Color(
+                "student:N",
+                title=None,
+                sort=order,
+                scale=alt.Scale(range=COLOURS),
+                legend=alt.Legend(columns=max(1, width // 180), labelLimit=160),
+            ),
         )
         .properties(width=width, height=170)
     )
@@ -78,13 +84,13 @@ def scores_chart(scores: Sequence[Scored], *, width: int = 420) -> Any:
     ordered = sorted(scores, key=lambda one: (not one.chains, one.chains))
     points = [
         {"N": str(one.chains or "all"), "line": f"{one.target} {one.by}".strip()}
-        | {"mean": one.mean, "low": one.low, "high": one.high}
+        | {name: 100 * getattr(one, name) for name in ("mean", "low", "high")}
         for one in ordered
     ]
     chart = alt.Chart(alt.InlineData(values=points)).encode(
         x=alt.X("N:O", title="chains per problem", sort=None, axis=alt.Axis(labelAngle=0)),
         color=alt.Color("line:N", title="learned", scale=alt.Scale(range=COLOURS)),
     )
-    share = alt.Y("mean:Q", title="right, share of test problems", scale=alt.Scale(domain=[0, 1]))
+    share = alt.Y("mean:Q", title="% right of the test problems", scale=alt.Scale(domain=[0, 100]))
     lines, bars = chart.mark_line(point=True).encode(y=share), chart.mark_rule().encode(y="low:Q", y2="high:Q")
     return (lines + bars).properties(width=width, height=280)

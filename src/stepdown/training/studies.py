@@ -241,10 +241,11 @@ def _verdicts(run: Run) -> dict[str, Verdict]:
     return {some[0][0].problem.id: majority_grade(some).verdict for some in run.by_problem()}
 
 
-def add_score_to_card(folder: Path, run: Run) -> None:
+def add_score_to_card(folder: Path, run: Run, *, studies: Sequence[StudyFile] = ()) -> None:
     """Put what a student got right in a run on its card, in the place of an earlier score on the same problems.
 
-    Problems are counted; of several samples the majority decides.
+    Problems are counted; of several samples the majority decides. The `studies` that trained it are added to those it
+    names.
     """
     card = read_card(folder)
     if card is None:
@@ -254,4 +255,5 @@ def add_score_to_card(folder: Path, run: Run) -> None:
     total = max(len(verdicts), run.settings.count)
     tested = Tested(dataset=name, step=card.step, right=right, graded=len(verdicts) - ungraded, total=total)
     others = tuple(one for one in card.test if one.dataset != name)
-    write_card(folder, msgspec.structs.replace(card, test=(*others, tested)))
+    named = tuple(dict.fromkeys((*card.studies, *studies)))
+    write_card(folder, msgspec.structs.replace(card, test=(*others, tested), studies=named))

@@ -184,7 +184,7 @@ def study(
             runs[cell] += runs_of(session)
             track_students(tracking, [folder], curves=True)
             track_results(tracking, session.results, store)
-            add_score_to_card(folder, runs[cell][-1])
+            add_score_to_card(folder, runs[cell][-1], studies=cited_study())
             # After each student that was asked now, so that a study that is stopped leaves the table of what it has.
             if number == total or any(result.calls for result in session.results):
                 findings = _findings(grid, options.base, test, before, runs)

@@ -21,6 +21,7 @@ def student_readme(card: StudentCard, *, has_curves: bool = False) -> str:
         ("behind it, trained on what nobody knows", ", ".join(lessons.unknown)),
         ("asked with", f"prompt set {card.prompts}, method {card.method}"),
         ("training", f"{card.steps} steps, seed {card.seed}, {card.tokens:,} tokens in {card.seconds:,.0f} s"),
+        ("study", "; ".join(map(str, card.studies))),
         ("chosen", f"step {card.step}" if card.steps else ""),
         ("weights", f"SHA-256 {card.weights}" if card.weights else ""),
         ("no model.gguf", card.gguf),

@@ -12,6 +12,7 @@ from stepdown.errors import UsageError
 from stepdown.models.weights.cache import known_hash
 from stepdown.models.weights.folder_identity import folder_hash
 from stepdown.questions import FILE, NONE, Keys, read_keys
+from stepdown.types import StudyFile
 from stepdown.untrusted import reading
 
 CARD, GGUF, WEIGHTS = "card.json", "model.gguf", "model.safetensors"
@@ -61,7 +62,7 @@ class StudentCard(msgspec.Struct, frozen=True, kw_only=True):
     `test` are scores of runs. `tokens` were seen in `seconds` of training. `stepdown` is the version that
     wrote it. `weights` is the SHA-256 of model.safetensors, `gguf` the reason why there is no model.gguf ("" if
     there is one), `dtype` what the weights are stored in ("": float16). `write_student` fills `stepdown`, `weights`
-    and `gguf`.
+    and `gguf`. `studies` are the study files that it was trained and tested by.
     """
 
     version: int = 1
@@ -84,6 +85,7 @@ class StudentCard(msgspec.Struct, frozen=True, kw_only=True):
     weights: str = ""
     gguf: str = ""
     dtype: str = ""
+    studies: tuple[StudyFile, ...] = ()
 
 
 def read_card(folder: Path) -> StudentCard | None:

@@ -35,14 +35,16 @@ def draw_curves(log: Path, target: Path) -> None:
     rows = read_log(log)
     charts = [
         _chart(alt, rows, "loss", "loss (nats per token)", _BLUE),
-        _chart(alt, rows, "dev", "dev: share right", _RED),
+        _chart(alt, rows, "dev", "dev: % right", _RED),
     ]
     drawn = alt.vconcat(*(chart for chart in charts if chart is not None)).configure_view(stroke=None)
     write_whole(target, vl_convert.vegalite_to_png(drawn.to_dict(), scale=_SCALE))
 
 
 def _chart(alt: Any, rows: list[dict[str, Any]], field: str, title: str, colour: str) -> Any:
-    points = [{"step": row["step"], "value": row[field]} for row in rows if isinstance(row.get(field), int | float)]
+    scale = 100 if field == "dev" else 1
+    known = [row for row in rows if isinstance(row.get(field), int | float)]
+    points = [{"step": row["step"], "value": scale * row[field]} for row in known]
     if not points:
         return None
     thinned = points[:: -(-len(points) // _MOST_POINTS)]

@@ -1,5 +1,6 @@
 """Studies that a page started: each a `stepdown study` in a process of its own, whose students lie in folders."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from stepdown.errors import UnknownName, UsageError
 from stepdown.models import Secret
 from stepdown.web.jobs.command_jobs import GRACE, CommandJob, Following
 from stepdown.web.jobs.study_form import StudySettings
+
+_PLACES = 2  # a student's folder lies in that of its study at `CELL/seed-N`
 
 
 class StudyJob(CommandJob):
@@ -34,6 +37,13 @@ class StudyJobs:
     def find(self, name: str) -> StudyJob | None:
         """Return the job of a study, None where this server did not start it."""
         return self._jobs.get(name)
+
+    def trained(self, student: str) -> str:
+        """Return the name of the study that trained a student, by the folder it lies in; "" for any other model."""
+        root = os.path.abspath(self.folder)
+        inside = os.path.abspath(student) if "\0" not in student else ""
+        study, *places = os.path.relpath(inside, root).split(os.sep) if inside.startswith(root + os.sep) else ("",)
+        return study if len(places) == _PLACES and (self.folder / study).is_dir() else ""
 
     async def start(self, settings: StudySettings) -> StudyJob:
         """Start a study, or go on with one of this name. Raises `UsageError` while another one goes on."""
