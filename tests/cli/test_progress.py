@@ -2,14 +2,20 @@
 
 import time
 
+import msgspec
 import pytest
 
+from filled import solve
 from stepdown.cli.console.progress import AllMeter, Entry, Meter, Overall, SpendingMeter, meters_of
+from stepdown.cli.progress_lines import ProgressLines
+from stepdown.events import Event
 from stepdown.methods import DIRECT
 from stepdown.models import Prices, ScriptedModel
 from stepdown.runner import Budget, LiveCounts, Task
+from stepdown.store import Store
+from stepdown.text import pace
 from stepdown.types import Usage
-from worlds import LastWord, sums
+from worlds import Cents, LastWord, sums
 
 
 def task(name: str = "openai/gpt-4o-mini") -> Task:
@@ -54,6 +60,22 @@ def test_what_an_earlier_command_paid_is_not_what_is_to_come() -> None:
 @pytest.mark.parametrize(("solved", "waiting"), [(0, 10), (10, 0)])
 def test_nothing_is_foretold_before_the_first_problem_and_after_the_last(solved: int, waiting: int) -> None:
     assert "to go" not in spending(paid=10).text(solved, waiting)
+
+
+@pytest.mark.parametrize(("rate", "words"), [(0.0, "0.0/s"), (0.04, "2.4/min"), (1.0, "1.0/s"), (32.4, "32.4/s")])
+def test_what_is_slow_is_said_by_the_minute(rate: float, words: str) -> None:
+    assert pace(rate) == words
+
+
+def test_the_first_line_of_a_run_that_goes_on_has_its_tokens_and_cost(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = solve(store, 3)
+    used = made.summary().tokens["student"]
+    assert used is not None and used.input + used.output > 0
+    ProgressLines(store, made.settings, Cents()).update(LiveCounts(made.id, 9, 3))
+    sent = msgspec.json.decode(capsys.readouterr().out, type=Event).progress
+    assert sent is not None and (sent.tokens, sent.done) == (used.input + used.output, 3) and sent.cost
 
 
 def test_an_unknown_price_foretells_nothing() -> None:

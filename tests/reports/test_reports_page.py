@@ -115,6 +115,13 @@ def test_tokens_are_drawn_by_who_used_them_and_costs_with_their_intervals(made: 
     assert cost.count("<line") >= len(made.rows)
 
 
+def test_no_axis_of_shares_goes_beyond_nothing_or_all() -> None:
+    charts = pytest.importorskip("stepdown.reports.charts")
+    ends = [({"low": 1.5, "high": 98.0}, [0, 100]), ({"low": 40.0, "high": 60.0}, [36, 64])]
+    for point, domain in ends:
+        assert charts.near_axis("low", [point]).to_dict()["scale"]["domain"] == domain
+
+
 @pytest.mark.slow
 def test_the_servers_of_a_fleet_are_drawn_with_their_speed(made: Report) -> None:
     figures = tuple(ServerFigures(f"http://{name}/v1", 10, 2.0, 0.1, 0.4) for name in "ab")

@@ -18,8 +18,9 @@ import pytest
 
 from command_line import speak, write_sums
 from faulty_server import FaultyServer, faulty_server
-from served import served
+from served import get, served
 from stepdown.errors import UnknownName, UsageError
+from stepdown.problems import hub_files
 from stepdown.settings import GridSettings, RunSettings
 from stepdown.store import Store
 from stepdown.types import Sampling, Settings
@@ -317,6 +318,29 @@ def test_only_so_many_jobs_run_at_once_and_unknown_ones_are_not_found(folder: Pa
         await state.close()
 
     asyncio.run(work())
+
+
+def test_models_that_a_server_of_this_machine_has_are_offered(
+    open_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = open_desk()
+    monkeypatch.setenv("OLLAMA_BASE_URL", desk.endpoint.url)
+    page = get(f"{desk.address}/new").text
+    assert '<option value="ollama/small">a server of this machine</option>' in page and not desk.endpoint.bodies
+
+
+def test_a_data_set_that_the_hub_has_brought_is_no_longer_said_to_come_from_there(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    assert {"gsm8k", "svamp"} <= offers(store, CONFIG).fetched and "wordsums" not in offers(store, CONFIG).fetched
+    hub = hub_files("gsm8k")
+    assert hub is not None
+    for name in hub.files["test"]:
+        path = tmp_path / f"datasets--{hub.repo.replace('/', '--')}" / "snapshots" / hub.revision / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert "gsm8k" not in offers(store, CONFIG).fetched and "svamp" in offers(store, CONFIG).fetched
 
 
 def test_a_run_can_be_asked_for_like_one_that_is_there(store: Store) -> None:

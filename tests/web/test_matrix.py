@@ -105,6 +105,7 @@ def test_a_trace_shows_which_part_follows_which_step_and_what_none_does(store: S
     page = unescape(get(f"{site}/runs/{run.id}/traces/sums/test/1").text)
     assert '<a class="of" href="#step-2" aria-label="follows step 2">2</a>' in page
     assert "2 of 3 steps done, 1 skipped?" in page and 'title="no part is like it">skipped?' in page
+    assert "found by a rule, not certain" in page
 
 
 def test_two_attempts_by_one_plan_are_lined_up_step_by_step(store: Store, site: str) -> None:

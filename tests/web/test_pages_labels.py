@@ -64,6 +64,7 @@ def test_runs_are_kept_as_files(store: Store, site: str) -> None:
     report = get(f"{site}/export?to=report&{both}")
     assert report.headers["content-disposition"] == 'attachment; filename="2-runs-report.html"'
     assert run.id in report.text and report.text.startswith("<!doctype html>")
+    assert f'href="/export?to=csv&amp;run={run.id}&amp;run={other.id}"' in get(f"{site}/compare?{both}").text
     run.put_trace(0, trace(problem(0), "Answer: 1", plan=Plan("1. Add.", "t")))
     assert json.loads(get(f"{site}/export?to=plans&run={run.id}").text)["plan"] == "1. Add."
 

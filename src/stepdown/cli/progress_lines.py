@@ -7,10 +7,9 @@ from contextlib import suppress
 
 from stepdown.cli.console.terminal import show_json
 from stepdown.events import Event, RunProgress
-from stepdown.models import Prices
 from stepdown.runner import LiveCounts
 from stepdown.store import Store
-from stepdown.types import Settings
+from stepdown.types import Pricing, Settings
 
 _WINDOW = 30.0  # seconds over which the rate is taken
 
@@ -18,7 +17,7 @@ _WINDOW = 30.0  # seconds over which the rate is taken
 class ProgressLines:
     """The lines of one run: one in `every` seconds at most, and at once where a backoff begins or ends."""
 
-    def __init__(self, store: Store, settings: Settings, prices: Prices, *, every: float = 1.0) -> None:
+    def __init__(self, store: Store, settings: Settings, prices: Pricing, *, every: float = 1.0) -> None:
         self.store, self.settings, self.prices, self.every = store, settings, prices, every
         self._pace: deque[tuple[float, int]] = deque()
         self._due, self._sent = 0.0, RunProgress(run="", total=0)
@@ -37,7 +36,7 @@ class ProgressLines:
             sys.stdout.flush()
 
     def _progress(self, counts: LiveCounts, now: float) -> RunProgress:
-        tokens, cost = self._spent(counts.run)
+        tokens, cost = self._spent(counts.run, counts.solved)
         return RunProgress(
             run=counts.run,
             total=counts.total,
@@ -51,9 +50,9 @@ class ProgressLines:
             evidence=counts.evidence,
         )
 
-    def _spent(self, run: str) -> tuple[int | None, float | None]:
+    def _spent(self, run: str, solved: int) -> tuple[int | None, float | None]:
         """Return the tokens and US dollars of all traces of the run, None where they are unknown."""
-        if not self._pace:
+        if not self._pace and not solved:
             return 0, None  # a run that has only begun may not be in the store yet
         settings = self.settings
         models = {"teacher": settings.teacher or settings.student, "student": settings.student}

@@ -229,7 +229,8 @@ def _warning(goal: Goal, rows: Sequence[Threshold], check: Threshold | None) -> 
         return f"{text}; of {check.total} problems held out it lost {check.lost} and won {check.won}."
     chosen = f"The threshold was chosen on these {count} problems, so its figures flatter it"
     if check is None:
-        return f"{chosen} a little; its bound is what they vouch for. --holdout 0.5 checks it on others."
+        way = "`stepdown calibrate --holdout 0.5` checks it on others"
+        return f"{chosen} a little; its bound is what they vouch for. {way}."
     text = f"{chosen}; the {check.total} problems held out had no part in the choice"
     if goal.accuracy is not None and (check.accuracy or 0.0) < goal.accuracy:
         return f"{text}, and on them it MISSES the goal: take more problems, or ask for less."

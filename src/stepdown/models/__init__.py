@@ -20,6 +20,7 @@ from stepdown.models.local.loading import load_local
 from stepdown.models.local.resident_model import ResidentModel
 from stepdown.models.local.resident_model import answers as engine_answers
 from stepdown.models.local.subprocess_model import SubprocessModel
+from stepdown.models.local_servers import offered_here
 from stepdown.models.own_code import TAKEN, as_model, load_own
 from stepdown.models.prices import FREE, BatchPrices, Prices, Rate
 from stepdown.models.recorded import RecordedModel, index_replies
@@ -61,6 +62,7 @@ __all__ = [
     "load_endpoint",
     "load_model",
     "look_at",
+    "offered_here",
     "provider_and_model",
     "read_address",
     "read_env_file",

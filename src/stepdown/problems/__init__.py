@@ -18,7 +18,7 @@ from stepdown.problems.loading import (
     load_problems,
 )
 from stepdown.problems.perturbing import CHANGES, Perturbed, perturb, write_perturbed
-from stepdown.problems.tests_at_hand import at_hand, is_test
+from stepdown.problems.tests_at_hand import at_hand, is_at_hand, is_test
 
 __all__ = [
     "CHANGES",
@@ -37,6 +37,7 @@ __all__ = [
     "gsm8k",
     "hendrycks_math",
     "hub_files",
+    "is_at_hand",
     "is_on_hub",
     "is_test",
     "load_problems",

@@ -35,6 +35,12 @@ def at_hand(dataset: str = "") -> Iterator[tuple[str, Keys]]:
                     yield f"{name}/{split}", keys
 
 
+def is_at_hand(dataset: str) -> bool:
+    """Whether a named data set can be read without fetching: it is generated, or the hub's cache has a split of it."""
+    benchmark = BENCHMARKS.get(dataset)
+    return benchmark is None or any(kept_files(benchmark.hub, split) for split in benchmark.about.splits)
+
+
 @cache
 def _generated(name: str) -> Keys:
     return keys_of(load_problems(name, split="test"))

@@ -34,8 +34,10 @@ def cascade_chart(calibration: Calibration, *, width: int = 760) -> Any:
     base = alt.Chart(alt.InlineData(values=list(points.values()))).encode(
         x=alt.X("cost:Q", title=title, axis=axis, scale=alt.Scale(zero=False, padding=12))
     )
-    right = near_axis("right")
-    spans = base.mark_rule(strokeWidth=1.5, color="#8a8a8a").encode(y=near_axis("low"), y2="high:Q")
+    right = near_axis("right", list(points.values()))
+    spans = base.mark_rule(strokeWidth=1.5, color="#8a8a8a").encode(
+        y=near_axis("low", list(points.values())), y2="high:Q"
+    )
     line = base.mark_line(strokeWidth=1.5, color=COLOURS[0], opacity=0.6).encode(y=right, order="order:Q")
     domain = ["chosen", "threshold"]
     kind = alt.Color("choice:N", title=None, scale=alt.Scale(domain=domain, range=COLOURS[1::-1]))

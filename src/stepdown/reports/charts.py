@@ -63,9 +63,11 @@ def cost_chart(report: Report, *, width: int = _WIDTH) -> alt.LayerChart:
     best = frontier([(point["cost"], point["right"]) for point in points]) if has_frontier(report) else []
     axis = alt.Axis(format="$~g" if "US$" in title else "~s", tickCount=8)
     x = alt.X("cost:Q", title=title, axis=axis, scale=alt.Scale(zero=True, nice=True))
-    y = near_axis("right")
+    y = near_axis("right", points)
     dots = alt.Chart(alt.InlineData(values=points)).encode(x=x, y=y)
-    spans = dots.mark_rule(strokeWidth=1.5, color="#8a8a8a", opacity=0.7).encode(y=near_axis("low"), y2="high:Q")
+    spans = dots.mark_rule(strokeWidth=1.5, color="#8a8a8a", opacity=0.7).encode(
+        y=near_axis("low", points), y2="high:Q"
+    )
     line = alt.Chart(alt.InlineData(values=[points[index] for index in best])).mark_line(
         interpolate="step-after", strokeDash=[5, 4], color="#7f7f7f", strokeWidth=1.5
     )
@@ -78,9 +80,11 @@ def cost_chart(report: Report, *, width: int = _WIDTH) -> alt.LayerChart:
     return styled(sized)
 
 
-def near_axis(field: str) -> alt.Y:
-    """Return the axis of a share in percent that begins near the least one."""
-    return alt.Y(f"{field}:Q", title="% right", scale=alt.Scale(zero=False, nice=True, padding=12))
+def near_axis(field: str, points: Sequence[Mapping[str, Any]]) -> alt.Y:
+    """Return the axis of a share in percent that begins near the `low` of the least of some points, and above 0."""
+    lows, highs = ([float(one[end]) for one in points] for end in ("low", "high"))
+    domain = [max(0.0, min(lows, default=0.0) - 4), min(100.0, max(highs, default=100.0) + 4)]
+    return alt.Y(f"{field}:Q", title="% right", scale=alt.Scale(domain=domain, zero=False, nice=True))
 
 
 def spending_chart(report: Report, *, width: int = _WIDTH) -> alt.Chart:

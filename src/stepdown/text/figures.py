@@ -68,6 +68,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 360_000 else f"{seconds / 86_400:.1f} days"
 
 
+def pace(rate: float) -> str:
+    """Write how many are done in a second, or in a minute where that is less than one a second: `2.3/s`, `4.0/min`."""
+    return f"{rate:.1f}/s" if rate >= 1 or not rate else f"{60 * rate:.1f}/min"
+
+
 def clipped(name: str, width: int) -> str:
     """Return a name on one line in at most `width` characters, its middle left out if it must be."""
     name = " ".join(name.split())

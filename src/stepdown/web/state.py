@@ -18,6 +18,7 @@ from stepdown.tour import Way
 from stepdown.types import Model
 from stepdown.web.config import Config
 from stepdown.web.jobs.command_jobs import GRACE
+from stepdown.web.jobs.local_models import LocalModels
 from stepdown.web.jobs.run_jobs import RunJobs
 from stepdown.web.jobs.study_jobs import StudyJobs
 from stepdown.web.security.auth import TokenAuth
@@ -105,6 +106,7 @@ class State:
         options = ([f"--prices={prices.resolve()}"] if prices else []) + self.places.options
         self.jobs = RunJobs(path, options=options, token=self.token)
         self.studies = StudyJobs(path, self.places.students, self.corpora, token=self.token)
+        self.local_models = LocalModels()
         self.run_stats = RunStatsCache(self.prices)
         self.leaving = asyncio.Event()
         self._closed = False

@@ -10,7 +10,7 @@ import msgspec
 
 from stepdown.cli.console.terminal import is_lively, say
 from stepdown.runner import Budget, LiveCounts, Task
-from stepdown.text import clean, clipped, count, duration, money
+from stepdown.text import clean, clipped, count, duration, money, pace
 from stepdown.types import Usage
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Meter:
         rate = solved / counts.seconds if counts.seconds > 0 else 0.0
         left = f" · {duration(waiting / rate)} left" if rate and waiting else ""
         spending = self.spending.text(solved, waiting) if self.alone else self.spending.text()
-        return f"{self.short_text(counts)}{left} · {_paced(rate)} · {spending}"
+        return f"{self.short_text(counts)}{left} · {pace(rate)} · {spending}"
 
     def short_text(self, counts: LiveCounts) -> str:
         """Return what keeps it waiting, right so far, and what failed."""
@@ -107,10 +107,6 @@ def meters_of(spending: SpendingMeter, entries: Mapping[str, Entry]) -> dict[str
         spending.check(entry.task)
     titles = {run: f"{at}/{len(entries)} {titled(entry.task)}" for at, (run, entry) in enumerate(entries.items(), 1)}
     return {run: Meter(title, spending, alone=len(entries) == 1) for run, title in titles.items()}
-
-
-def _paced(rate: float) -> str:
-    return f"{rate:.1f}/s" if rate >= 1 or not rate else f"{60 * rate:.1f}/min"
 
 
 class Overall:

@@ -12,7 +12,7 @@ from stepdown.methods import METHODS
 from stepdown.models import ADDRESSES
 from stepdown.models.http import ANY
 from stepdown.models.weights import CATALOGUE, fetched, find_weights
-from stepdown.problems import datasets
+from stepdown.problems import datasets, is_at_hand
 from stepdown.prompts import PROMPT_SETS
 from stepdown.runner import CONTROLS
 from stepdown.settings import (
@@ -62,7 +62,7 @@ MOST = 8
 class Offers(msgspec.Struct, frozen=True, kw_only=True):
     """What a form may say: data sets with their splits, models, runs whose plans may be used, and fixed names.
 
-    Of each model it is said where it is; `fetched` are data sets that are fetched from the hub.
+    Of each model it is said where it is; `fetched` are data sets that would be fetched from the hub.
     """
 
     config: Config
@@ -96,8 +96,7 @@ def offers(store: Store, config: Config) -> Offers:
         config=config,
         datasets=known | {name: (one.split,) if one.split else () for name, one in config.datasets.items()},
         models=_models({*_named(config), *used}),
-        fetched=frozenset(about.name for about in datasets() if not about.name.startswith("wordsums"))
-        - {*config.datasets},
+        fetched=frozenset(about.name for about in datasets() if not is_at_hand(about.name)) - {*config.datasets},
         runs=tuple(one.id for one in reversed(settings) if one.plans),
     )
 
@@ -109,6 +108,12 @@ def _models(known: set[str]) -> dict[str, str]:
         for one in CATALOGUE
     }
     return dict(sorted({**dict.fromkeys(known, ""), **embedded}.items()))
+
+
+def with_local(offered: Offers, names: Iterable[str]) -> Offers:
+    """Return what a form may say with models that servers on this machine have now."""
+    here = {name: "a server of this machine" for name in names if _MODEL.fullmatch(name)}
+    return msgspec.structs.replace(offered, models=dict(sorted({**offered.models, **here}.items())))
 
 
 def fields_like(settings: Settings, offered: Offers) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from stepdown.web.jobs.run_form import (
     fields_like,
     offers,
     read_form,
+    with_local,
 )
 from stepdown.web.jobs.run_jobs import command_of
 from stepdown.web.pages import fields_of, page, state_of
@@ -89,12 +90,13 @@ async def _form(
     refused: UsageError | None = None,
 ) -> Response:
     state = state_of(request)
+    offered = await state.read(lambda store: offers(store, state.offered))
     some = {name: chosen(fields, name) for name in MANY}
     return page(
         request,
         "new.html",
         status=status,
-        offered=await state.read(lambda store: offers(store, state.offered)),
+        offered=with_local(offered, await state.local_models.names()),
         values={**DEFAULTS, **{name: text[:_LONGEST] for name, text in fields if name in DEFAULTS}},
         many={name: (*values, *[""] * (_LEAST[name] - len(values)))[:MOST] for name, values in some.items()},
         settings=FORM,
