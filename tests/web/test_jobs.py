@@ -20,6 +20,7 @@ from command_line import speak, write_sums
 from faulty_server import FaultyServer, faulty_server
 from served import get, served
 from stepdown.errors import UnknownName, UsageError
+from stepdown.methods import METHODS, summary_of
 from stepdown.problems import hub_files
 from stepdown.settings import GridSettings, RunSettings
 from stepdown.store import Store
@@ -327,6 +328,20 @@ def test_models_that_a_server_of_this_machine_has_are_offered(
     monkeypatch.setenv("OLLAMA_BASE_URL", desk.endpoint.url)
     page = get(f"{desk.address}/new").text
     assert '<option value="ollama/small">a server of this machine</option>' in page and not desk.endpoint.bodies
+
+
+def test_the_form_has_a_sentence_for_each_method_and_takes_several_students_and_teachers(
+    open_desk: Callable[..., Desk], store: Store
+) -> None:
+    page = unescape(get(f"{open_desk().address}/new").text)
+    assert all(summary_of(name) in page for name in METHODS)
+    assert "Add another student" in page and "Add another teacher" in page
+    several = [(name, f"openai/{name}-{number}") for name in ("student", "teacher") for number in (1, 2)]
+    asked = [("dataset", "my sums"), ("method", "trace-of-thought"), ("limit", "4"), *several]
+    form = read_form(asked, offers(store, CONFIG))
+    assert form.settings is not None and [*form.settings.grid.student, *form.settings.grid.teacher] == [
+        name for _, name in several
+    ]
 
 
 def test_a_data_set_that_the_hub_has_brought_is_no_longer_said_to_come_from_there(

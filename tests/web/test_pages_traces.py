@@ -150,7 +150,10 @@ def test_mathematics_is_marked_for_drawing_and_single_dollars_only_for_expressio
     put_text(run, "It costs $5 and $6.", asked=problem(0))
     assert "data-single" not in shown(site, run).text
     put_text(run, "So $x = 1$.", asked=problem(0, kind="expression"))
-    assert 'class="solution math" data-single' in shown(site, run).text
+    page = shown(site, run).text
+    assert 'class="solution math" data-single' in page
+    # The gold answer is 1, and what was found 0: both are drawn, side by side.
+    assert [page.count(f"<span data-formula>{answer}</span>") for answer in "10"] == [1, 1]
 
 
 def test_hostile_texts_are_text(store: Store, site: str) -> None:
