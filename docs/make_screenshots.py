@@ -2,21 +2,25 @@
 
 python docs/make_screenshots.py [--folder FOLDER] [--out docs/screenshots]
 
-It runs word sums by an embedded student in FOLDER (a new one, if none is named), by a scripted one where the weights
-are not here, and serves what came of it to Chromium, where a run is started and a problem solved again.
-With a FOLDER that is filled already it only takes the pictures.
+It runs word sums by an embedded student in FOLDER (a new one, if none is named), calibrates a cascade of two planners
+and trains students of the smallest base: half an hour on two cores. Where weights are not here, a script stands in for
+them and nothing is trained. It serves what came of it to Chromium, where a run is started, a problem solved again and
+the endpoint asked. With a FOLDER that is filled already it only takes the pictures.
 Pillow, where it is installed, makes them a third of the size.
 """
 
 import argparse
+import json
 import re
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from math import floor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,49 +29,53 @@ from playwright.sync_api import Page, expect
 
 import stepdown as sd
 from browser import Scheme, chromium, serving, watched
+from cascade_runs import two_runs
 from served import served
 from stepdown.corpus import Card, CorpusWriter
+from stepdown.measuring import Goal, calibrate
 from stepdown.models.weights.downloads import fetched
-from stepdown.store import Run, Store
+from stepdown.store import SERVED, Run, Store
 from stepdown.tour import STORE as TOUR_STORE
 from stepdown.tour import Way, copy_to, read_study
 from stepdown.types import Chain, Messages, Sampling
 from stepdown.web import State
 
-WEIGHTS, COUNT = "qwen2.5-coder-0.5b", 12
-STUDENT = f"embedded/{WEIGHTS}"
+WEIGHTS, LARGE, BASE, COUNT = "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b", "smollm2-135m", 12
+STUDENT, TEACHER = f"embedded/{WEIGHTS}", f"embedded/{LARGE}"
 METHODS = ("direct", "chain-of-thought", "trace-of-thought")
-STORE, CORPUS = "stepdown.sqlite", "wordsums-chains"
+STORE, CORPUS, SAMPLED, STUDY = "stepdown.sqlite", "wordsums-chains", "sampled-chains", "one-chain-or-four"
 CONFIG = f'[models.solver]\nmethod = "trace-of-thought"\nteacher = "{STUDENT}"\nstudent = "{STUDENT}"\n'
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
-NARROW, WHOLE = ("runs", "trace", "compare", "matrix", "pair", "job", "queue"), ("compare",)
+NARROW = ("runs", "trace", "compare", "matrix", "pair", "job", "queue", "cascade", "served", "study")
+WHOLE = ("compare", "cascade", "served", "study")
 LAST_STEP = "Write the answer as a number alone."
 BOTH = "&method=chain-of-thought&method=trace-of-thought"
 MODEL_PATIENCE = 300_000  # milliseconds; a model of this machine is loaded and writes a few solutions
 
 
+def stepdown(folder: Path, *words: str) -> None:
+    """Run a command in the folder."""
+    subprocess.run([sys.executable, "-m", "stepdown", *words, "--store", STORE], cwd=folder, check=True)
+
+
 def fill(folder: Path) -> None:
-    """Fill a folder with a store of three runs, of real replies where the weights are here."""
+    """Fill a folder with runs, a cascade and a study, of real replies where the weights are here."""
     (folder / "stepdown.toml").write_text(CONFIG)
-    if fetched(WEIGHTS) is None:
-        print(f"`{WEIGHTS}` is not here (`stepdown models get {WEIGHTS}`): a script stands in for it", file=sys.stderr)
+    if missing := [name for name in (WEIGHTS, LARGE, BASE) if fetched(name) is None]:
+        print(f"`{missing[0]}` is not here (`stepdown models get {missing[0]}`): a script stands in", file=sys.stderr)
         fill_scripted(folder)
         return
-    methods = [word for name in METHODS for word in ("--method", name)]
-    run = [
-        "run",
-        "wordsums",
-        "-n",
-        str(COUNT),
-        *methods,
-        "--student",
-        STUDENT,
-        "--plans",
-        "gold",
-        "--max-tokens",
-        "400",
-    ]
-    subprocess.run([sys.executable, "-m", "stepdown", *run, "--store", STORE], cwd=folder, check=True)
+    run = ["run", "wordsums", "-n", str(COUNT), "--student", STUDENT, "--max-tokens", "400"]
+    stepdown(folder, *run, *(word for name in METHODS for word in ("--method", name)), "--plans", "gold")
+    planned = [*run, "--method", "trace-of-thought", "--teacher"]
+    stepdown(folder, *planned, STUDENT, "--samples", "4", "--temperature", "0.7")
+    stepdown(folder, *planned, TEACHER)
+    short = ["--max-tokens", "160"]
+    chains = ["sample", "wordsums-2", "-n", "16", "--teacher", STUDENT, "--chains", "4", *short]
+    stepdown(folder, *chains, "--out", SAMPLED)
+    grid = ["--chains", "1", "--chains", "4", "--targets", "chain", "--keep", "right", "--seeds", "2"]
+    small = ["--base", BASE, "--test", "wordsums-2", "-n", "16", "--steps", "24", "--batch", "8", "--dev-count", "4"]
+    stepdown(folder, "study", SAMPLED, *grid, *small, *short, "--out", f"students/{STUDY}")
 
 
 def fill_scripted(folder: Path) -> None:
@@ -77,12 +85,42 @@ def fill_scripted(folder: Path) -> None:
         for method in METHODS:
             problems = sd.load_problems("wordsums", split="test", limit=COUNT)
             sd.run(problems, method, student=student, plans="gold", store=store)
+        two_runs(store, 3)
+
+
+def serve_cascade(folder: Path) -> None:
+    """Serve the cascade of the two planners, at the threshold that its calibration chooses."""
+    with Store(folder / STORE) as store:
+        cheap, dear = planners(store)
+        found = calibrate(cheap, dear, Goal(accuracy=reached(store)))
+    (folder / "stepdown.toml").write_text(f"{CONFIG}\n{found.to_toml()}")
+
+
+def reached(store: Store) -> float:
+    """Return the highest share that some threshold of the cascade surely reaches, rounded down."""
+    cheap, dear = planners(store)
+    return floor(1000 * max(row.low for row in calibrate(cheap, dear, Goal(accuracy=0.5)).rows)) / 1000
+
+
+def planners(store: Store) -> list[Run]:
+    """Return the runs of a cascade: by the small planner's plans, and by the large one's."""
+    runs = [run for run in store.runs() if run.settings.plans == "teacher" and run.settings.dataset != SERVED]
+    return sorted(runs, key=lambda run: run.settings.samples == 1)[:2]
+
+
+def first_runs(store: Store) -> dict[str, Run]:
+    """Return the runs of the three methods: the first ones, as pictures, served calls and a study add others."""
+    runs: dict[str, Run] = {}
+    for run in store.runs():
+        if run.settings.method in METHODS and run.settings.plans in {"", "gold"}:
+            runs.setdefault(run.settings.method, run)
+    return runs
 
 
 def gather(folder: Path) -> None:
     """Make a corpus of what the runs wrote: a chain by each method for each problem."""
     with Store(folder / STORE) as store:
-        runs = [run for run in store.runs() if run.settings.plans in {"", "gold"}]
+        runs = first_runs(store).values()
         graded = [(run, trace, grade) for run in runs for trace, grade in run.graded() if trace.solution]
     card = Card(dataset="wordsums", origin="three runs", licence="Apache-2.0")
     with CorpusWriter(folder / CORPUS, card=card) as writer:
@@ -99,10 +137,12 @@ def last_number(messages: Messages, sampling: Sampling, sample: int) -> str:
 
 
 class Subjects(msgspec.Struct, frozen=True):
-    """What the pictures are of: the runs by method, and a problem that the plans did not save."""
+    """What the pictures are of: runs by method, a problem that plans did not save, a cascade and what it reaches."""
 
     runs: dict[str, str]
     problem: str
+    planned: list[str]
+    accuracy: float
 
     def addresses(self) -> dict[str, str]:
         """Return the address of each picture by its name."""
@@ -120,6 +160,10 @@ class Subjects(msgspec.Struct, frozen=True):
             "corpora": "/corpora",
             "corpus": f"/corpora/{CORPUS}?problem=2&filters=right+distinct+per-problem%3D2",
             "reviews": "/reviews",
+            "audit": f"/runs/{traced}/audit",
+            "cascade": f"/cascade?cheap={self.planned[0]}&dear={self.planned[1]}&accuracy={self.accuracy}",
+            "train": "/studies",
+            "served": "/served",
             "search": f"/runs/{traced}?text=answer&steps=2-",
         }
 
@@ -127,11 +171,13 @@ class Subjects(msgspec.Struct, frozen=True):
 def subjects(folder: Path) -> Subjects:
     """Find them in the store."""
     with Store(folder / STORE) as store:
-        runs: dict[str, Run] = {}
-        for run in store.runs():  # the first ones: a folder that is filled has those that the pictures began, too
-            if run.settings.plans in {"", "gold"}:
-                runs.setdefault(run.settings.method, run)
-        return Subjects({name: run.id for name, run in runs.items()}, wrong_problem(runs["trace-of-thought"]))
+        runs = first_runs(store)
+        return Subjects(
+            {name: run.id for name, run in runs.items()},
+            wrong_problem(runs["trace-of-thought"]),
+            [run.id for run in planners(store)],
+            reached(store),
+        )
 
 
 def wrong_problem(run: Run) -> str:
@@ -191,7 +237,18 @@ def set_going(site: str, traced: str) -> dict[str, str]:
         expect(page.locator("#job td.tight").first).to_have_text(
             re.compile(r"\s*([3-9]|1\d) /"), timeout=MODEL_PATIENCE
         )
-        return {"job": urlsplit(page.url).path, "solved": solved, "jobs": "/jobs"}
+        ask_endpoint(site)
+        return {"job": urlsplit(page.url).path, "solved": solved, "jobs": "/jobs", "study": f"/studies/{STUDY}"}
+
+
+def ask_endpoint(site: str) -> None:
+    """Ask the served method and the cascade a few questions, as a client would."""
+    for problem in sd.load_problems("wordsums", split="train", limit=4):
+        for name in ("solver", "cascade"):
+            body = json.dumps({"model": name, "messages": [{"role": "user", "content": problem.question}]}).encode()
+            asked = urllib.request.Request(f"{site}/v1/chat/completions", body, {"content-type": "application/json"})
+            with urllib.request.urlopen(asked, timeout=MODEL_PATIENCE / 1000) as answer:
+                answer.read()
 
 
 def take_all(site: str, addresses: dict[str, str], out: Path) -> None:
@@ -199,8 +256,8 @@ def take_all(site: str, addresses: dict[str, str], out: Path) -> None:
     with chromium() as browser:
         for scheme in SCHEMES:
             with (
-                watched(browser, site, scheme=scheme) as wide,
-                watched(browser, site, scheme=scheme, width=390) as thin,
+                watched(browser, site, scheme=scheme, width=1400) as wide,
+                watched(browser, site, scheme=scheme, width=360) as thin,
             ):
                 for name, address in addresses.items():
                     take(wide.open(address), out / f"{name}-{scheme}.png", whole=name in WHOLE)
@@ -223,7 +280,7 @@ def take_tour(out: Path) -> None:
 
         with served(make) as site, chromium() as browser:
             for scheme in SCHEMES:
-                with watched(browser, site, scheme=scheme) as seen:
+                with watched(browser, site, scheme=scheme, width=1400) as seen:
                     take(seen.open(way.stops[3].address), out / f"tour-{scheme}.png", whole=False)
 
 
@@ -240,8 +297,10 @@ def main() -> None:
         fill(folder)
     if not (folder / CORPUS).exists():
         gather(folder)
+    serve_cascade(folder)
     began = time.monotonic()
-    with waiting(folder), serving(folder, "--store", STORE, "--corpus", CORPUS) as site:
+    corpora = [word for name in (CORPUS, SAMPLED) if (folder / name).exists() for word in ("--corpus", name)]
+    with waiting(folder), serving(folder, "--store", STORE, *corpora) as site:
         addresses = subjects(folder).addresses()
         take_all(site, addresses | set_going(site, addresses["trace"]), given.out)
     take_tour(given.out)
