@@ -23,7 +23,9 @@ def query(cheap: Run, dear: Run) -> str:
 def test_the_page_has_the_figures_of_the_command_and_what_serves_it(site: str, pair: tuple[Run, Run]) -> None:
     found = calibrate(*pair, Goal(accuracy=0.6), prices=Prices())
     page = unescape(get(f"{site}/cascade?{query(*pair)}&accuracy=0.6").text)
-    assert found.chosen is not None and found.to_toml() in page and found.warning in page
+    assert found.chosen is not None and found.to_toml() in page
+    before, command, after = found.warning.split("`")
+    assert f"{before}<code>{command}</code>{after}" in page
     assert all(f"{row.right}/{row.graded}" in page for row in found.rows)
 
 
