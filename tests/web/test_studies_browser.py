@@ -10,7 +10,7 @@ pytest.importorskip("uvicorn")
 
 from playwright.sync_api import Browser, Page, expect
 
-from browser import watched
+from browser import PATIENCE, watched
 from command_line import write_sums
 from corpora import write_corpus
 from served import served
@@ -22,6 +22,7 @@ from stepdown.web.state import Places, State
 from written_earlier import NEWEST
 
 pytestmark = [pytest.mark.slow, *TRAINS]
+LONG = 4 * PATIENCE  # what trains imports much first
 STUDENT = "chain-n1-random, seed-0"
 DRAWN = "(image) => image.decode()"
 
@@ -51,13 +52,17 @@ def test_a_study_is_begun_watched_to_its_end_and_its_student_answers(desk: str, 
         page = seen.open("/studies")
         begin_study(page)
         learning = page.locator("#study:has(.badge.live)")
-        expect(learning.locator("tbody tr", has_text=STUDENT).locator("td.n").nth(1)).to_contain_text(".")
+        loss = learning.locator("tbody tr", has_text=STUDENT).locator("td.n").nth(1)
+        expect(loss).to_contain_text(".", timeout=LONG)
         page.get_by_alt_text("Learning curves").evaluate(DRAWN)
-        expect(page.locator("[data-tell]")).to_have_text("finished")
+        expect(page.locator("[data-tell]")).to_have_text("finished", timeout=LONG)
         page.get_by_alt_text("Right answers by chains").evaluate(DRAWN)
         page.get_by_role("link", name="run it").click()
         page.get_by_label("Data set").select_option("sums")
         page.get_by_label("Problems", exact=True).fill("2")
+        page.keyboard.press("Tab")
+        # A request under way when the page is left would be a complaint.
+        expect(page.locator("#would-take")).to_contain_text("Nothing was sent")
         page.get_by_role("button", name="Start").click()
         expect(page.locator("[data-tell]")).to_have_text("finished")
         expect(page.locator("#job-runs td.tight")).to_contain_text("2 / 2")
