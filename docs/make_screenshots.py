@@ -34,7 +34,7 @@ from served import served
 from stepdown.corpus import Card, CorpusWriter
 from stepdown.measuring import Goal, calibrate
 from stepdown.models.weights.downloads import fetched
-from stepdown.store import SERVED, Run, Store
+from stepdown.store import Run, Store
 from stepdown.tour import STORE as TOUR_STORE
 from stepdown.tour import Way, copy_to, read_study
 from stepdown.types import Chain, Messages, Sampling
@@ -42,7 +42,9 @@ from stepdown.web import State
 
 WEIGHTS, LARGE, BASE, COUNT = "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b", "smollm2-135m", 12
 STUDENT, TEACHER = f"embedded/{WEIGHTS}", f"embedded/{LARGE}"
+CASCADES = ("wordsums-2/test", "sums")  # of real planners, and of the script
 METHODS = ("direct", "chain-of-thought", "trace-of-thought")
+EASY = "wordsums-2"
 STORE, CORPUS, SAMPLED, STUDY = "stepdown.sqlite", "wordsums-chains", "sampled-chains", "one-chain-or-four"
 CONFIG = f'[models.solver]\nmethod = "trace-of-thought"\nteacher = "{STUDENT}"\nstudent = "{STUDENT}"\n'
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
@@ -67,14 +69,15 @@ def fill(folder: Path) -> None:
         return
     run = ["run", "wordsums", "-n", str(COUNT), "--student", STUDENT, "--max-tokens", "400"]
     stepdown(folder, *run, *(word for name in METHODS for word in ("--method", name)), "--plans", "gold")
-    planned = [*run, "--method", "trace-of-thought", "--teacher"]
-    stepdown(folder, *planned, STUDENT, "--samples", "4", "--temperature", "0.7")
+    easy = ["run", EASY, "-n", str(COUNT), "--student", STUDENT, "--max-tokens", "240"]
+    planned = [*easy, "--method", "trace-of-thought", "--teacher"]
+    stepdown(folder, *planned, STUDENT, "--samples", "3", "--temperature", "0.7")
     stepdown(folder, *planned, TEACHER)
     short = ["--max-tokens", "160"]
-    chains = ["sample", "wordsums-2", "-n", "16", "--teacher", STUDENT, "--chains", "4", *short]
+    chains = ["sample", EASY, "-n", "16", "--teacher", STUDENT, "--chains", "4", *short]
     stepdown(folder, *chains, "--out", SAMPLED)
     grid = ["--chains", "1", "--chains", "4", "--targets", "chain", "--keep", "right", "--seeds", "2"]
-    small = ["--base", BASE, "--test", "wordsums-2", "-n", "16", "--steps", "24", "--batch", "8", "--dev-count", "4"]
+    small = ["--base", BASE, "--test", EASY, "-n", "16", "--steps", "24", "--batch", "8", "--dev-count", "4"]
     stepdown(folder, "study", SAMPLED, *grid, *small, *short, "--out", f"students/{STUDY}")
 
 
@@ -104,7 +107,7 @@ def reached(store: Store) -> float:
 
 def planners(store: Store) -> list[Run]:
     """Return the runs of a cascade: by the small planner's plans, and by the large one's."""
-    runs = [run for run in store.runs() if run.settings.plans == "teacher" and run.settings.dataset != SERVED]
+    runs = [run for run in store.runs() if run.settings.plans == "teacher" and run.settings.dataset in CASCADES]
     return sorted(runs, key=lambda run: run.settings.samples == 1)[:2]
 
 
@@ -243,7 +246,7 @@ def set_going(site: str, traced: str) -> dict[str, str]:
 
 def ask_endpoint(site: str) -> None:
     """Ask the served method and the cascade a few questions, as a client would."""
-    for problem in sd.load_problems("wordsums", split="train", limit=4):
+    for problem in sd.load_problems(EASY, split="train", limit=4):
         for name in ("solver", "cascade"):
             body = json.dumps({"model": name, "messages": [{"role": "user", "content": problem.question}]}).encode()
             asked = urllib.request.Request(f"{site}/v1/chat/completions", body, {"content-type": "application/json"})
