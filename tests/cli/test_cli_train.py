@@ -3,9 +3,10 @@
 import json
 import subprocess
 import sys
+from contextvars import Context
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -13,6 +14,7 @@ from command_line import write_sums
 from corpora import write_corpus
 from small_students import TRAINS, small_model, small_tokenizer
 from stepdown.cli import app, main
+from stepdown.cli.verbs.train import TrainingOptions
 from stepdown.corpus import Card
 from stepdown.models.weights.students import read_card
 from stepdown.types import Chain, Grade, Problem
@@ -133,6 +135,13 @@ def test_a_training_that_cannot_be_right_is_refused_at_once(
     assert said in capsys.readouterr().err and not list(Path().glob("other*"))
 
 
+@pytest.mark.parametrize(("objective", "beta"), [("dpo", 0.1), ("dpo-norm", 5.0)])
+def test_the_usual_beta_is_the_objective_s_own(objective: Literal["dpo", "dpo-norm"], beta: float) -> None:
+    found = Context().run(TrainingOptions(objective=objective).training, "chain")  # where no option was typed
+    assert found.beta == beta
+    assert Context().run(TrainingOptions(objective=objective, beta=2.0).training, "chain").beta == 2.0
+
+
 def test_a_missing_option_is_named_with_the_help_of_its_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "chains", "--base", "base"]) == 2
     shown = capsys.readouterr().err
@@ -199,6 +208,7 @@ def test_a_study_of_four_students_on_two_workers_is_the_serial_one() -> None:
 COUNTING = """
 import sys
 from stepdown.cli import app, main
+from stepdown.cli.verbs.train import TrainingOptions
 code = main(["study", "study.toml", "--out", "counted", "--seeds", "2", "--targets", "shuffled"])
 print(code, sorted({"torch", "transformers", "openvino"} & set(sys.modules)), file=sys.stderr)
 """
