@@ -5,7 +5,7 @@ python benchmarks/extras.py [EXTRA ...] [--folder build/extras] [--keep] [--mark
 A JSON line for each: whether it holds, seconds of installing and of use, megabytes, what was done (`extra_uses.py`) or
 the last line of the error. `base` is no extra at all. Without names all are tried, but for `dev`, which is what the
 tests run in. Minutes, gigabytes for `train`; an environment is removed once it was used, unless `--keep`. `--markdown`
-prints the rows of the table in docs/quickstart.md instead.
+prints the rows of the table in docs/integrations.md instead.
 """
 
 import argparse
