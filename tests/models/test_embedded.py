@@ -233,6 +233,9 @@ def test_the_weights_and_the_engine_are_part_of_a_calls_identity(model: Embedded
     assert named.capabilities.source == "b179c9523d0e6a0f/openvino-int8"
     here = openvino_place().source
     assert model.capabilities.source == named.capabilities.source + f"/{here}" * bool(here)
+    for one in (model, named):
+        elsewhere = load_embedded("smollm2-135m", engine=one.engine_elsewhere)
+        assert elsewhere.capabilities.source == one.capabilities.source
     assert fallback.capabilities.source == "b179c9523d0e6a0f/llamacpp"
     assert model.capabilities.local and model.width == 32
 

@@ -214,7 +214,7 @@ def _in_passing(place: int, step: PlanStep, scene: Scene) -> StepFollowed | None
     if covers >= (_SOMEWHERE if says else _VAGUE) or used:
         return StepFollowed(step, "done", (), "in passing: its words or numbers are in the solution")
     beside = {part.step for part in scene.parts} & {place - 1, place + 1}
-    if beside and not asked.sure:
+    if beside and not asked.sure and asked.operations <= whole.operations:
         return StepFollowed(step, "done", (), "in passing: it asks for nothing of its own between steps that are done")
     return None
 

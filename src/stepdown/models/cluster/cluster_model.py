@@ -38,7 +38,10 @@ class ClusterModel(CustomModel):
         source = _source(model)
         self.capabilities = msgspec.structs.replace(model.capabilities, source=source, streams=False)
         path = None if self.name.startswith("embedded/") else Path(self.name).expanduser().resolve()
-        self._spec, self._path = EngineSpec(str(path or self.name), self.engine, source, model.logprobs), path
+        self._spec, self._path = (
+            EngineSpec(str(path or self.name), model.engine_elsewhere, source, model.logprobs),
+            path,
+        )
         self._each, self._numbers = model.width, itertools.count(1)
         self._lock = threading.Lock()
         self._running: _Running | None = None
@@ -152,8 +155,9 @@ class _Running:
 
 def _source(model: EmbeddedModel) -> str:
     """Return where the cluster's workers answer from: on graphics cards where it has any, whatever this machine has."""
-    digest, engine = (model.capabilities.source or "").split("/")[:2]
-    place = ""
-    if model.engine == "transformers" and cards(nodes()):
-        place = place_of(Path(model.name).expanduser(), on="cuda").source
+    here = model.capabilities.source or ""
+    if model.engine != "transformers":
+        return here
+    digest, engine = here.split("/")[:2]
+    place = place_of(Path(model.name).expanduser(), on="cuda").source if cards(nodes()) else ""
     return "/".join(filter(None, (digest, engine, place)))

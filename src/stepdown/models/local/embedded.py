@@ -85,6 +85,15 @@ class EmbeddedModel(CustomModel):
     def __repr__(self) -> str:
         return f"EmbeddedModel(name={self.name!r}, source={self._source!r})"
 
+    @property
+    def engine_elsewhere(self) -> str:
+        """The engine by whose name another process loads what this is: a form by its name computes in float32."""
+        return self._kind if self._in_halves else self.engine
+
+    @property
+    def _in_halves(self) -> bool:
+        return self._source.endswith("/cpu/bfloat16")
+
     async def prepare(self) -> None:
         """Fetch the weights and load the engine now: seconds, or minutes if it must download."""
         await asyncio.shield(asyncio.wrap_future(self._share()))
@@ -160,7 +169,7 @@ class EmbeddedModel(CustomModel):
         if self._kind == "openvino":
             from stepdown.models.local.openvino import OpenVinoEngine
 
-            form, halves = self._openvino_form, self._source.endswith("/cpu/bfloat16")
+            form, halves = self._openvino_form, self._in_halves
             return OpenVinoEngine(path, header, _converted(), form, halves=halves, logprobs=self.logprobs)
         from stepdown.models.local.llamacpp import LlamaEngine
 

@@ -37,6 +37,7 @@ class ResidentModel(CustomModel):
     def __init__(self, model: EmbeddedModel, find: FindEngine) -> None:
         self.name, self.capabilities, self.width = model.name, model.capabilities, model.width
         self.engine, self.logprobs = model.engine, model.logprobs
+        self._engine_there = model.engine_elsewhere
         self.on_loading: Callable[[Loading], None] | None = None
         self._model, self._find = model, find
         self._address: EngineAddress | None = None
@@ -114,7 +115,7 @@ class ResidentModel(CustomModel):
             raise _Gone
         catalogued = self.name.startswith("embedded/")
         path = self.name if catalogued else os.path.abspath(os.path.expanduser(self.name))
-        model = Hello("", "", path, self.engine, self.capabilities.source or "", self.logprobs)
+        model = Hello("", "", path, self._engine_there, self.capabilities.source or "", self.logprobs)
         async with connected(self._address, model) as streams:
             yield streams
 

@@ -42,6 +42,7 @@ class SubprocessModel(CustomModel):
     def __init__(self, model: EmbeddedModel) -> None:
         self.name, self.capabilities, self.width = model.name, model.capabilities, model.width
         self.engine, self.logprobs = model.engine, model.logprobs
+        self._engine_there = model.engine_elsewhere
         self._process: _Process | None = None
         self._numbers = itertools.count(1)
         self._starting = threading.Lock()
@@ -113,7 +114,7 @@ class SubprocessModel(CustomModel):
     def _running(self) -> "_Process":
         with self._starting:
             if self._process is None or self._process.dead:
-                self._process = _Process(self.name, self.engine, self.logprobs)
+                self._process = _Process(self.name, self._engine_there, self.logprobs)
             return self._process
 
 
