@@ -22,21 +22,23 @@ from stepdown.measuring import (
     write_votes,
 )
 from stepdown.store import PersonVote, Run, Store, VoteChoice, put_votes, stored_votes
-from stepdown.types import Grade, Problem, Trace
-from stored_runs import keep_run
+from stepdown.types import Problem, Trace
+from stored_runs import keep_alike
 
 GOOD, BAD, COUNT = "Add one, because it says so. Answer: 1", "It is so. Answer: 1", 12
 
 
-def solved(store: Store, student: str, text: str) -> Run:
-    rows = [[(Trace(Problem(f"sums/train/{n}", f"What is {n} plus one?", str(n + 1)), "direct", solution=text),
-              Grade("right", "1", "", "default@2"))] for n in range(COUNT)]  # fmt: skip
-    return keep_run(store, rows, dataset="sums/train", student=student)
+def two_runs(store: Store) -> tuple[Run, Run]:
+    good, bad = (
+        keep_alike(store, text, COUNT, dataset="sums/train", student=student)
+        for text, student in ((GOOD, "openai/good"), (BAD, "openai/bad"))
+    )
+    return good, bad
 
 
 @pytest.fixture
 def runs(store: Store) -> tuple[Run, Run]:
-    return solved(store, "openai/good", GOOD), solved(store, "openai/bad", BAD)
+    return two_runs(store)
 
 
 def vote(runs: tuple[Run, Run], rater: str, said: VoteChoice, count: int = COUNT, *, final: bool = False) -> None:
@@ -109,7 +111,7 @@ def test_votes_are_saved_as_a_file_that_is_read_and_kept_elsewhere(runs: tuple[R
     before = kept_preferences(*runs)
     assert read_votes(*runs, tmp_path / "votes.jsonl") == before
     with Store(tmp_path / "other.sqlite") as other:
-        there = solved(other, "openai/good", GOOD), solved(other, "openai/bad", BAD)
+        there = two_runs(other)
         keep_votes(*there, votes_in(*there, tmp_path / "votes.jsonl"))
         assert kept_preferences(*there) == before
 

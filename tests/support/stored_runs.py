@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from stepdown.store import Run, Store
-from stepdown.types import Grade, Settings, Trace, Verdict
+from stepdown.types import Grade, Problem, Settings, Trace, Verdict
 
 LETTERS: dict[str, Verdict] = {"r": "right", "w": "wrong", "-": "ungraded"}
 USUAL = Settings(dataset="sums/test", problems="0" * 32, count=1, method="direct", student="openai/student")
@@ -29,3 +29,10 @@ def keep_run(
         run.put_grades([(ordinal, trace.sample, grade) for trace, grade in samples if grade is not None])
     run.grader = grader
     return run
+
+
+def keep_alike(store: Store, text: str, count: int, *, dataset: str = USUAL.dataset, **changes: Any) -> Run:
+    """Keep a run of sums that says the same of each, graded right."""
+    rows = [[(Trace(Problem(f"{dataset}/{n}", f"What is {n} plus one?", str(n + 1)), "direct", solution=text),
+              Grade("right", "1", "found by default", "default@2"))] for n in range(count)]  # fmt: skip
+    return keep_run(store, rows, dataset=dataset, **changes)

@@ -12,8 +12,7 @@ from stepdown.measuring import drawn_places, run_marks
 from stepdown.models import ScriptedModel
 from stepdown.runner import grade
 from stepdown.store import PersonMark, Run, Store, put_marks, stored_marks
-from stepdown.types import Grade, Problem, Trace
-from stored_runs import keep_run
+from stored_runs import keep_alike
 
 RUBRIC = Rubric(name="clear", criteria=(Criterion(name="reasons", ask="Why?"),
                                         Criterion(name="plain", ask="Plain?", scale=5)))  # fmt: skip
@@ -24,9 +23,8 @@ COUNT = 8
 @pytest.fixture
 def judged(store: Store) -> Run:
     """Eight solutions, of all of which a judge finds reasons and that they are plain."""
-    rows = [[(Trace(Problem(f"sums/test/{n}", f"What is {n} plus one?", str(n + 1)), "direct", solution="So it is."),
-              Grade("right", "1", "found by default", "default@2"))] for n in range(COUNT)]  # fmt: skip
-    return grade(keep_run(store, rows), RubricGrader(RUBRIC, ScriptedModel({"Why?": "YES", "Plain?": "4"}, "thejudge")))
+    run = keep_alike(store, "So it is.", COUNT)
+    return grade(run, RubricGrader(RUBRIC, ScriptedModel({"Why?": "YES", "Plain?": "4"}, "thejudge")))
 
 
 @pytest.fixture

@@ -8,21 +8,15 @@ from run_pages import HOSTILE
 from served import Answer, get, post
 from stepdown.measuring import ballot, kept_preferences
 from stepdown.store import PersonVote, Run, Store, VoteChoice, put_votes, stored_votes
-from stepdown.types import Grade, Problem, Trace
-from stored_runs import keep_run
+from stored_runs import keep_alike
 
 COUNT = 6
 
 
-def solved(store: Store, student: str, text: str) -> Run:
-    rows = [[(Trace(Problem(f"sums/train/{n}", f"What is {n} plus one?", str(n + 1)), "direct", solution=text),
-              Grade("right", "1", "", "default@2"))] for n in range(COUNT)]  # fmt: skip
-    return keep_run(store, rows, dataset="sums/train", student=student)
-
-
 @pytest.fixture
 def runs(store: Store) -> tuple[Run, Run]:
-    return solved(store, "openai/good", f"Because. {HOSTILE}"), solved(store, "openai/bad", "So.")
+    good, bad = f"Because. {HOSTILE}", "So."
+    return keep_alike(store, good, COUNT, student="openai/good"), keep_alike(store, bad, COUNT, student="openai/bad")
 
 
 @pytest.fixture
@@ -87,7 +81,7 @@ def test_a_vote_is_changed_taken_back_or_skipped(place: str, runs: tuple[Run, Ru
 
 @pytest.mark.parametrize(
     ("change", "status"),
-    [({"vote": "both"}, 400), ({"problem": "sums/train/99"}, 404), ({"item": "0" * 16}, 409), ({"rater": ""}, 400)],
+    [({"vote": "both"}, 400), ({"problem": "sums/test/99"}, 404), ({"item": "0" * 16}, 409), ({"rater": ""}, 400)],
 )
 def test_what_is_no_vote_on_these_texts_is_refused(
     change: dict[str, str], status: int, place: str, runs: tuple[Run, Run]

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from stepdown.errors import UnknownName, UsageError
@@ -28,9 +28,10 @@ from stepdown.reports import marks_table
 from stepdown.store import SKIPPED, PersonMark, Run, Store, put_marks, run_version, stored_marks
 from stepdown.text import Table
 from stepdown.types import Trace
-from stepdown.web.pages import EditConflict, form_of, page, state_of
+from stepdown.web.pages import EditConflict, page, state_of
+from stepdown.web.pages.rated import keep_said
 from stepdown.web.state import State
-from stepdown.web.views.rating import Rating, address_with, asked_number, named, rater_of
+from stepdown.web.views.rating import Rating, address_with, asked_number, rater_of
 
 _FIELD = "mark-"  # and the number of a criterion
 
@@ -118,20 +119,16 @@ def _stands_for(trace: Trace) -> str:
 
 async def post_mark(request: Request) -> Response:
     """Keep what a rater says of one solution and show the next, or keep who marks."""
-    state, task, form = state_of(request), task_of(request), await form_of(request)
-    rater = rater_of(request, form)
-    if "problem" not in form:
-        return named(RedirectResponse(task.address(at=form.get("at", "")), status_code=303), rater)
+    state, task = state_of(request), task_of(request)
 
-    def write(store: Store) -> str:
+    def keep(store: Store, form: Mapping[str, str], rater: str) -> str:
         run = store.run(task.run)
         by, drawn = _by(run, task), task.drawn(state, run)
         put_marks(run, _marks(run, by.questions, form, rater))
         own = dealt_with(stored_marks(run), by.questions, rater)
         return _rating(drawn, own, by.questions).next(form["problem"])
 
-    following = await state.write(write)
-    return named(RedirectResponse(task.address(at=following), status_code=303), rater)
+    return await keep_said(request, task, keep, said="problem")
 
 
 def _marks(
@@ -219,17 +216,15 @@ def _judged(run: Run, by: MarkingChoice) -> tuple[RunMarks, Table] | None:
 
 async def post_differ(request: Request) -> Response:
     """Keep final marks of one solution and show the next that raters mark differently."""
-    state, task, form = state_of(request), task_of(request), await form_of(request)
-    rater = rater_of(request, form)
+    task = task_of(request)
 
-    def write(store: Store) -> str:
+    def keep(store: Store, form: Mapping[str, str], rater: str) -> str:
         run = store.run(task.run)
         by = _by(run, task)
         put_marks(run, _marks(run, by.questions, form, rater, final=True))
         return _differences(run, by).rating.next(f"{form.get('sample', '0')}:{form.get('problem', '')}")
 
-    following = await state.write(write)
-    return named(RedirectResponse(task.address(differ=True, at=following), status_code=303), rater)
+    return await keep_said(request, task, keep, differ=True)
 
 
 ROUTES: list[BaseRoute] = [

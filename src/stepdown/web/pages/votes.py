@@ -26,9 +26,10 @@ from stepdown.measuring import (
     vote_item,
 )
 from stepdown.store import PersonVote, Run, Store, labels_of, put_votes, run_version, stored_votes, voted_runs
-from stepdown.web.pages import EditConflict, form_of, page, state_of
+from stepdown.web.pages import EditConflict, page, state_of
+from stepdown.web.pages.rated import keep_said
 from stepdown.web.state import State
-from stepdown.web.views.rating import Rating, address_with, asked_number, named, rater_of
+from stepdown.web.views.rating import Rating, address_with, asked_number, rater_of
 
 OFFERED = 300
 _USUAL = {"where": "both-right", "n": 100, "seed": 0}
@@ -113,12 +114,9 @@ def _shown(first: Run, second: Run, problem: str, left: Left) -> dict[str, Any]:
 
 async def post_vote(request: Request) -> Response:
     """Keep one vote and show the next pair, or keep who votes."""
-    state, task, form = state_of(request), task_of(request), await form_of(request)
-    rater = rater_of(request, form)
-    if "vote" not in form:
-        return named(RedirectResponse(task.address(at=form.get("at", "")), status_code=303), rater)
+    state, task = state_of(request), task_of(request)
 
-    def write(store: Store) -> str:
+    def keep(store: Store, form: Mapping[str, str], rater: str) -> str:
         first, second = (store.run(one) for one in task.runs)
         drawn = task.drawn(state, first, second)
         vote = _vote(first, second, drawn, form, rater)
@@ -126,8 +124,7 @@ async def post_vote(request: Request) -> Response:
         own = drawn.own(stored_votes(first, second), rater)
         return _rating(drawn, own).next(vote.problem) if vote.preferred else vote.problem
 
-    following = await state.write(write)
-    return named(RedirectResponse(task.address(at=following), status_code=303), rater)
+    return await keep_said(request, task, keep, said="vote")
 
 
 def _vote(
@@ -212,10 +209,9 @@ def _counted(first: Run, second: Run) -> Preferences | None:
 
 async def post_differ(request: Request) -> Response:
     """Keep a final vote and show the next pair that raters differ on."""
-    state, task, form = state_of(request), task_of(request), await form_of(request)
-    rater = rater_of(request, form)
+    task = task_of(request)
 
-    def write(store: Store) -> str:
+    def keep(store: Store, form: Mapping[str, str], rater: str) -> str:
         first, second = (store.run(one) for one in task.runs)
         found = differences(first, second)
         vote = _vote(first, second, found.ballot, form, rater, final=True)
@@ -225,8 +221,7 @@ async def post_differ(request: Request) -> Response:
         after = differences(first, second).rating
         return after.next(vote.problem) if vote.preferred else vote.problem
 
-    following = await state.write(write)
-    return named(RedirectResponse(task.address(differ=True, at=following), status_code=303), rater)
+    return await keep_said(request, task, keep, differ=True)
 
 
 ROUTES: list[BaseRoute] = [
