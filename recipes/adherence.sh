@@ -44,7 +44,7 @@ chance = random.Random(0)
 with sd.Store(default_path(), reading=True) as store:
     runs = [store.run(name) for name in names]
     ways = ["rule"] + ([judge] if judge else [])
-    found = {way: defaultdict(lambda: defaultdict(list)) for way in (*ways, "right", "tokens")}
+    found = {way: defaultdict(lambda: defaultdict(list)) for way in (*ways, "right")}
     for run in runs:
         method = run.settings.method
         for way in ways:

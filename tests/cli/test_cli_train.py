@@ -17,6 +17,8 @@ from stepdown.cli import app, main
 from stepdown.cli.verbs.train import TrainingOptions
 from stepdown.corpus import Card
 from stepdown.models.weights.students import read_card
+from stepdown.training import Training
+from stepdown.training.objectives import load_objective
 from stepdown.types import Chain, Grade, Problem
 
 pytestmark = [pytest.mark.slow, *TRAINS]
@@ -138,7 +140,8 @@ def test_a_training_that_cannot_be_right_is_refused_at_once(
 @pytest.mark.parametrize(("objective", "beta"), [("dpo", 0.1), ("dpo-norm", 5.0)])
 def test_the_usual_beta_is_the_objective_s_own(objective: Literal["dpo", "dpo-norm"], beta: float) -> None:
     found = Context().run(TrainingOptions(objective=objective).training, "chain")  # where no option was typed
-    assert found.beta == beta
+    for training in (found, Training(objective=objective)):
+        assert getattr(load_objective(training), "beta") == beta  # noqa: B009
     assert Context().run(TrainingOptions(objective=objective, beta=2.0).training, "chain").beta == 2.0
 
 
@@ -208,7 +211,6 @@ def test_a_study_of_four_students_on_two_workers_is_the_serial_one() -> None:
 COUNTING = """
 import sys
 from stepdown.cli import app, main
-from stepdown.cli.verbs.train import TrainingOptions
 code = main(["study", "study.toml", "--out", "counted", "--seeds", "2", "--targets", "shuffled"])
 print(code, sorted({"torch", "transformers", "openvino"} & set(sys.modules)), file=sys.stderr)
 """

@@ -70,6 +70,18 @@ def test_a_report_says_what_the_judge_said_where_it_is_named(
     assert (one["by"], one["done"], one["changed"], one["share"]) == ("judge:openai/judge", 4, 4, 0.5)
 
 
+def test_a_report_over_several_data_sets_says_what_the_judge_said_of_one(
+    server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit", *stored_runs(), *JUDGED]) == 0
+    Path("others.jsonl").write_text('{"question": "What is 1 plus one?", "answer": "2"}\n')
+    assert main(["run", "others.jsonl", "--method", "direct", "--student", "openai/one"]) == 0
+    capsys.readouterr()
+    assert main(["report", *stored_runs(), "--all", "--adherence", "--judge", "openai/judge"]) == 0
+    printed = capsys.readouterr().out
+    assert "others" in printed and printed.count("Were the plans followed?") == 1
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

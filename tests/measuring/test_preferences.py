@@ -333,7 +333,7 @@ def test_the_verb_returns_1_where_a_pair_has_no_verdict(store: Store, capsys: py
     ("options", "message"),
     [
         ((), "nobody has voted on the solutions"),
-        (("--judge", "embedded/none", "--to", "x.jsonl"), "give exactly one way to compare"),
+        (("--judge", "embedded/none", "--to", "x.jsonl"), "give at most one way to compare"),
         (("--keep",), "there are no files of votes"),
         (("--seed", "1"), "the votes say what is compared"),
         (("--votes", "v.jsonl", "--save", "x.jsonl"), "the votes in the store are not counted"),

@@ -46,7 +46,7 @@ def test_the_loss_of_packed_pairs_is_equation_seven(base: Path) -> None:
             logprob(now, prompt, found.completions[row]) - logprob(before, prompt, found.completions[row])
             for row in (2 * number, 2 * number + 1)
         )
-        by_hand.append(math.log1p(math.exp(-DPO.beta * (won - lost))))
+        by_hand.append(math.log1p(math.exp(-0.5 * (won - lost))))
     for model in (before, now):
         use_block_diagonal_attention(model)
     found.objective.begin(before, packed.batches(range(5), tokens=200))
@@ -56,7 +56,7 @@ def test_the_loss_of_packed_pairs_is_equation_seven(base: Path) -> None:
 
 
 def test_the_length_normalised_loss_divides_each_gain_by_its_tokens(base: Path) -> None:
-    found = examples(base, pairs(4), msgspec.structs.replace(DPO, objective="dpo-norm", beta=5.0))
+    found = examples(base, pairs(4), msgspec.structs.replace(DPO, objective="dpo-norm", beta=None))
     packed, before, now = PackedDataset(found, None, 1), small_model(seed=0), small_model(seed=1)
     by_hand = []
     for number in range(4):

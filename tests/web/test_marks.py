@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from msgspec.structs import replace
 
 from served import Answer, get, post
 from stepdown.cli import main
@@ -12,7 +13,8 @@ from stepdown.measuring import drawn_places, run_marks
 from stepdown.models import ScriptedModel
 from stepdown.runner import grade
 from stepdown.store import PersonMark, Run, Store, put_marks, stored_marks
-from stored_runs import keep_alike
+from stepdown.types import Grade, Problem, Trace
+from stored_runs import keep_alike, keep_run
 
 RUBRIC = Rubric(name="clear", criteria=(Criterion(name="reasons", ask="Why?"),
                                         Criterion(name="plain", ask="Plain?", scale=5)))  # fmt: skip
@@ -132,9 +134,22 @@ def test_where_raters_differ_the_command_says_so_and_decides(judged: Run, capsys
     assert {one["problem"]: one["final"] for one in found} == {first: "no", second: None}
 
 
+def test_a_final_mark_is_of_the_sample_that_raters_differ_on(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    one = Trace(Problem("eggs", "How many?", "1"), "direct", solution="One.")
+    run = keep_run(store, [[(replace(one, sample=n), Grade("right", "1", "", "default@2")) for n in (0, 1)]], samples=2)
+    decide = ["marks", run.id, "--store", str(store.path), "--author", "Cleo", "--final", "eggs=no"]
+    put_marks(run, [PersonMark("eggs", 1, "", rater, mark) for rater, mark in (("Ann", "yes"), ("Ben", "no"))])
+    assert main(decide) == 0 and [one.sample for one in stored_marks(run) if one.final] == [1]
+    put_marks(run, [PersonMark("eggs", 0, "", rater, mark) for rater, mark in (("Ann", "yes"), ("Ben", "no"))])
+    assert main(decide) == 2 and "--sample with one of 0, 1" in capsys.readouterr().err
+    assert main([*decide, "--sample", "0"]) == 0
+    assert sorted(one.sample for one in stored_marks(run) if one.final) == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--sample", "1"], "nothing is decided"),
         (["--final", "sums/test/1=yes"], "has several criteria"),
         (["--final", "sums/test/1=yes", "--criterion", "style"], "`style` is no criterion"),
         (["--final", "sums/test/1=6", "--criterion", "plain"], "`6` is no mark"),

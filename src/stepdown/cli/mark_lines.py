@@ -43,11 +43,13 @@ def show_differing(run: Run, rubric: Rubric | None, *, as_json: bool) -> int:
         show("raters differ on no solution that more than one of them marked")
     else:
         rows = [
-            (clipped(one.problem, 40), one.criterion or "verdict", _marks(one.marks), one.final or "")
+            (clipped(one.problem, 40), str(one.sample), one.criterion or "verdict", _marks(one.marks), one.final or "")
             for one in found.differing
         ]
         note = f"Decide with `stepdown marks {run.id} --final PROBLEM=MARK`, or at /marks/{run.id}/differ of `serve`."
-        show_table("Where raters differ", ("problem", "criterion", "marks", "final"), rows, words=4, note=note)
+        show_table(
+            "Where raters differ", ("problem", "sample", "criterion", "marks", "final"), rows, words=5, note=note
+        )
     return 0
 
 

@@ -16,7 +16,7 @@ from stepdown.training.checks import check_corpus
 from stepdown.training.contamination import refuse_test_questions
 from stepdown.training.examples import Examples
 from stepdown.training.sampling_order import IntArray
-from stepdown.training.settings import USUAL_TOKENS, Training
+from stepdown.training.settings import USUAL_BETAS, USUAL_TOKENS, Training
 from stepdown.types import Chain, Problem, fingerprint
 
 # What may differ between a command and its repetition without making it another training.
@@ -95,7 +95,9 @@ class PreparedDataset(msgspec.Struct, frozen=True, kw_only=True):
         return self._identity(USUAL_TOKENS, ()), self._identity(self.training.tokens_per_pass, ())
 
     def _identity(self, tokens: int, beside: tuple[str, ...]) -> str:
-        settings = msgspec.structs.replace(self.training, **{**INCIDENTAL, "tokens_per_pass": tokens})
+        usual = self.training.beta == USUAL_BETAS.get(self.training.objective)
+        beta = None if usual else self.training.beta
+        settings = msgspec.structs.replace(self.training, **{**INCIDENTAL, "tokens_per_pass": tokens, "beta": beta})
         dev = [problem.id for problem in self.dev]
         determining = [settings, self.base.name, self.base.source, self.examples.fingerprint, dev]
         return fingerprint([*determining, list(beside)] if beside else determining)

@@ -23,15 +23,15 @@ REFUSALS = {
 
 # On a CPU a longer pass is no faster, and needs more memory.
 USUAL_TOKENS = 1024
-# How strongly a student is held to its base: Rafailov et al. 2023; per token, Lambert et al. 2024.
+# How strongly a student is held to its base where nobody says: Rafailov et al. 2023; per token, Lambert et al. 2024.
 USUAL_BETAS = {"dpo": 0.1, "dpo-norm": 5.0}
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """How a student is trained.
 
-    `objective` is `sft` (write what the corpus holds), `dpo` (prefer one text of a pair to the other; `beta` is the
-    weight of its implicit reward), `dpo-norm` (the same per token of each text, with a larger `beta`) or `on-policy`
+    `objective` is `sft` (write what the corpus holds), `dpo` (prefer one text of a pair to the other; `beta`, 0.1 if
+    None, is the weight of its implicit reward), `dpo-norm` (the same per token of each text; 5 if None) or `on-policy`
     (write what `teacher` finds likely, on texts of the student's own; `teacher_share` is the teacher's part in what is
     learned from, `teacher_source` stands for its weights and is filled in by `train`). `target` is what SFT learns to
     write (`corpus.TARGETS`), `prompts` the prompt set of the question. `visits` is the sampling order: `balanced` (one
@@ -72,7 +72,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     allow: tuple[str, ...] = ()
     compile: bool = False
     objective: str = "sft"
-    beta: float = USUAL_BETAS["dpo"]
+    beta: float | None = None
     checkpointing: bool = False
     teacher: str = ""
     teacher_source: str = ""
@@ -101,7 +101,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
         """Raise `UsageError` or `UnknownName` for settings that cannot be trained by."""
         self._check_names()
         load_prompts(self.prompts)
-        for name in ("steps", "batch", "rank", "alpha", "checkpoints", "clip", "epsilon", "beta"):
+        for name in ("steps", "batch", "rank", "alpha", "checkpoints", "clip", "epsilon"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"`{name}` must be above 0, not `{getattr(self, name)}`", "give more than 0")
         for name in ("warmup", "evaluations", "dev", "dropout", "seed", "tokens_per_pass"):
@@ -113,8 +113,9 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError(f"`teacher_share` must be above 0 and at most 1, not `{self.teacher_share}`", "0.9, say")
         if self.max_length < 8:
             raise UsageError(f"`max_length` must be at least 8, not `{self.max_length}`", "give 8 or more")
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            raise UsageError(f"`learning_rate` must be above 0, not `{self.learning_rate}`", "give more than 0")
+        for name in ("learning_rate", "beta"):
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
+                raise UsageError(f"`{name}` must be above 0, not `{getattr(self, name)}`", "give more than 0")
 
     def _check_names(self) -> None:
         choices: dict[str, Iterable[str]] = {

@@ -16,6 +16,8 @@ from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
 from stepdown.graders import Rubric, read_rubric
 from stepdown.measuring import (
+    MarkQuestion,
+    differing_marks,
     mark_of,
     marks_on,
     questions_of,
@@ -25,7 +27,7 @@ from stepdown.measuring import (
     write_marks,
 )
 from stepdown.runner import keep_rubric
-from stepdown.store import SKIPPED, PersonMark, Run, put_marks
+from stepdown.store import SKIPPED, PersonMark, Run, put_marks, stored_marks
 from stepdown.text import counted
 
 
@@ -56,6 +58,8 @@ class MarksOptions:
         Decide where raters differ: `PROBLEM=MARK`, which counts instead of theirs; `PROBLEM=` takes it back.
     criterion
         The criterion of the final marks, where there are several.
+    sample
+        The sample of the problem, from 0, that is decided; otherwise the one that raters differ on.
     author
         Whose final marks they are; otherwise this machine's user.
     """
@@ -70,6 +74,7 @@ class MarksOptions:
     differ: Flag = False
     final: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     criterion: Annotated[str, Parameter(show_default=False)] = ""
+    sample: int | None = None
     author: str | None = None
 
 
@@ -121,7 +126,9 @@ def _check(options: MarksOptions) -> None:
         raise UsageError("a task is written, or marks are looked at", "give --to FILE or --differ or --final")
     if not options.final:
         refuse(
-            given(options, "criterion", "author"), "nothing is decided", "give --final PROBLEM=MARK, or leave it out"
+            given(options, "criterion", "sample", "author"),
+            "nothing is decided",
+            "give --final PROBLEM=MARK, or leave it out",
         )
 
 
@@ -138,9 +145,19 @@ def _decided(run: Run, rubric: Rubric | None, options: MarksOptions) -> list[Per
         mark = mark_of(given_mark, asked.scale) if given_mark else ""
         if mark in (None, SKIPPED):
             raise UsageError(f"`{given_mark[:40]}` is no mark", f"one of {', '.join(marks_on(asked.scale))}")
-        trace = run.trace(problem)
+        trace = run.trace(problem, _sample(run, problem, asked, options.sample))
         marks.append(PersonMark(problem, trace.sample, asked.key, author, mark or "", final=True))
     return marks
+
+
+def _sample(run: Run, problem: str, asked: MarkQuestion, given_one: int | None) -> int:
+    """Return the sample of a problem to decide, 0 where raters differ on none. Raises `UsageError` for several."""
+    places = differing_marks(stored_marks(run), (asked,))
+    samples = sorted(sample for one, sample in places if one == problem)
+    if given_one is None and len(samples) > 1:
+        named = ", ".join(map(str, samples))
+        raise UsageError(f"raters differ on several samples of `{problem[:60]}`", f"give --sample with one of {named}")
+    return given_one if given_one is not None else next(iter(samples), 0)
 
 
 def _rubric(run: Run, options: MarksOptions) -> Rubric | None:

@@ -135,7 +135,10 @@ def prefer(
 def check(options: PreferOptions, spend: BudgetSettings, endpoint: EndpointSettings) -> None:
     """Refuse options that contradict each other or would do nothing. Raises `UsageError`."""
     if (options.judge is not None) + (options.to is not None) + bool(options.votes) > 1:
-        raise UsageError("give exactly one way to compare", "--judge MODEL, --to FILE or --votes FILE")
+        raise UsageError(
+            "give at most one way to compare",
+            "--judge MODEL, --to FILE or --votes FILE, or none: the votes that are kept count",
+        )
     if options.judge is None:
         refuse_unused(spend, endpoint, "--judge MODEL")
     if options.to is None and options.out is None and options.save is None:

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from msgspec import structs
 
-from stepdown.audits import keep_adherence
+from stepdown.audits import keep_adherence, kept_judge
 from stepdown.cli.console.browser import open_file
 from stepdown.cli.console.passes import telling
 from stepdown.cli.console.report_text import report_text
@@ -101,7 +101,9 @@ def report(
         named = [ids_called(store, word) for word in runs]
         single = bool(runs) and not selection.narrows and all(len(ids) == 1 for ids in named)
         groups = list(grouped(chosen, together=single, baseline=base))
-        if options.adherence and options.judge is None:
+        if options.judge is not None:
+            kept_judge(chosen, options.judge)
+        elif options.adherence:
             keep_adherence(output.store_path, [run.id for run in chosen], progress=telling("adherence", "traces"))
         everything = single or options.all or selection.last or LAST in runs
         prices = Prices(options.prices)

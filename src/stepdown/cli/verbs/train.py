@@ -109,8 +109,6 @@ class TrainingOptions:
             refuse(given(self, "dev_count"), "with `--evaluations 0` no dev problem is solved", "leave one of them out")
         named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "dev_count"}
         named["teacher"] = self.teacher or ""
-        if self.beta is None:
-            named["beta"] = USUAL_BETAS.get(self.objective, DEFAULTS.beta)
         if goes_on:
             named |= {"teacher": "", "teacher_share": DEFAULTS.teacher_share}
         return Training(**named, target=target, seed=seed, dev=self.dev_count)

@@ -8,7 +8,7 @@ from stepdown.errors import UsageError
 from stepdown.prompts import load_prompts
 from stepdown.training.logits import completion_logprobs, on_device
 from stepdown.training.objective import Batch, Loss, Rates, TrainingExample
-from stepdown.training.settings import Training
+from stepdown.training.settings import USUAL_BETAS, Training
 from stepdown.types import Chain, Prompt
 
 _HINT = "`stepdown prefer` and `stepdown plan-values` write pairs"
@@ -36,7 +36,8 @@ class DirectPreferenceOptimization:
                 f"the target `{training.target}` cannot be learned from preferences",
                 "leave the target at `chain`, of preferences among plans at `plan`: texts are learned from as they are",
             )
-        self.beta, self._asks = training.beta, training.asks
+        self.beta = USUAL_BETAS[training.objective] if training.beta is None else training.beta
+        self._asks = training.asks
         self._prompts = load_prompts(training.prompts)
         self._base: dict[int, float] = {}
 

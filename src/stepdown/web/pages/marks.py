@@ -29,7 +29,7 @@ from stepdown.store import SKIPPED, PersonMark, Run, Store, put_marks, run_versi
 from stepdown.text import Table
 from stepdown.types import Trace
 from stepdown.web.pages import EditConflict, page, state_of
-from stepdown.web.pages.rated import keep_said
+from stepdown.web.pages.rated import keep_rating
 from stepdown.web.state import State
 from stepdown.web.views.rating import Rating, address_with, asked_number, rater_of
 
@@ -128,7 +128,7 @@ async def post_mark(request: Request) -> Response:
         own = dealt_with(stored_marks(run), by.questions, rater)
         return _rating(drawn, own, by.questions).next(form["problem"])
 
-    return await keep_said(request, task, keep, said="problem")
+    return await keep_rating(request, task, keep, required="problem")
 
 
 def _marks(
@@ -224,7 +224,7 @@ async def post_differ(request: Request) -> Response:
         put_marks(run, _marks(run, by.questions, form, rater, final=True))
         return _differences(run, by).rating.next(f"{form.get('sample', '0')}:{form.get('problem', '')}")
 
-    return await keep_said(request, task, keep, differ=True)
+    return await keep_rating(request, task, keep, differ=True)
 
 
 ROUTES: list[BaseRoute] = [

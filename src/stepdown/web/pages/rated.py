@@ -19,21 +19,22 @@ class RatingTask(Protocol):
         ...
 
 
-async def keep_said(
+async def keep_rating(
     request: Request,
     task: RatingTask,
     keep: Callable[[Store, Mapping[str, str], str], str],
     *,
-    said: str = "",
+    required: str = "",
     differ: bool = False,
 ) -> Response:
-    """Keep what a form says, and who says it, and show what `keep` returns; a form without `said` only says who rates.
+    """Keep what a form says, and who says it, and show what `keep` returns.
 
-    `keep` is given the store, the form and the rater. Raises what it raises, and `UsageError` where nobody is named.
+    A form without the field `required` only says who rates. `keep` is given the store, the form and the rater.
+    Raises what it raises, and `UsageError` where nobody is named.
     """
     form = await form_of(request)
     rater = rater_of(request, form)
     following = form.get("at", "")
-    if not said or said in form:
+    if not required or required in form:
         following = await state_of(request).write(lambda store: keep(store, form, rater))
     return named(RedirectResponse(task.address(differ=differ, at=following), status_code=303), rater)

@@ -27,7 +27,7 @@ from stepdown.measuring import (
 )
 from stepdown.store import PersonVote, Run, Store, labels_of, put_votes, run_version, stored_votes, voted_runs
 from stepdown.web.pages import EditConflict, page, state_of
-from stepdown.web.pages.rated import keep_said
+from stepdown.web.pages.rated import keep_rating
 from stepdown.web.state import State
 from stepdown.web.views.rating import Rating, address_with, asked_number, rater_of
 
@@ -124,7 +124,7 @@ async def post_vote(request: Request) -> Response:
         own = drawn.own(stored_votes(first, second), rater)
         return _rating(drawn, own).next(vote.problem) if vote.preferred else vote.problem
 
-    return await keep_said(request, task, keep, said="vote")
+    return await keep_rating(request, task, keep, required="vote")
 
 
 def _vote(
@@ -221,7 +221,7 @@ async def post_differ(request: Request) -> Response:
         after = differences(first, second).rating
         return after.next(vote.problem) if vote.preferred else vote.problem
 
-    return await keep_said(request, task, keep, differ=True)
+    return await keep_rating(request, task, keep, differ=True)
 
 
 ROUTES: list[BaseRoute] = [

@@ -40,8 +40,7 @@ function pressedKey(event) {
   // The arrows of a group of choices move in it.
   if (event.target.matches("input[type=radio]") && event.key.startsWith("Arrow")) return;
   const holds = (one) => one.dataset.press.split(" ").includes(event.key);
-  const found = [...current().querySelectorAll("[data-press]")].find(holds)
-    || [...document.querySelectorAll("form.verdict [data-press]:not(fieldset *)")].find(holds);
+  const found = [...current().querySelectorAll("[data-press]")].find(holds);
   if (!found) return;
   event.preventDefault();
   press(found);
