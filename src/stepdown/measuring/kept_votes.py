@@ -94,7 +94,11 @@ def kept_preferences(first: Run, second: Run) -> Preferences:
 
     Votes that were skipped say nothing. Raises `UsageError` where nobody has voted.
     """
-    found, outdated = valid_votes(first, second)
+    return preferences_of(first, second, *valid_votes(first, second))
+
+
+def preferences_of(first: Run, second: Run, found: Sequence[PersonVote], outdated: int) -> Preferences:
+    """Count these votes as `kept_preferences` does, beside so many on texts that have changed. Raises as it does."""
     votes = [_counted(one) for one in found if one.preferred != "skip"]
     if not votes:
         changed = f"; {outdated} votes are on texts that have changed since" if outdated else ""

@@ -16,9 +16,9 @@ from stepdown.measuring import (
     Where,
     ballot,
     differing,
-    kept_preferences,
     left_of,
     pair_of,
+    preferences_of,
     preferred_on,
     side_for,
     side_of,
@@ -188,7 +188,13 @@ async def show_differ(request: Request) -> Response:
         found = differences(first, second)
         rating = found.rating
         chosen = at if at in found.pairs else rating.next() or "".join(rating.drawn[:1])
-        values = {"task": task, "rater": rater, "rating": rating, "at": chosen, "counted": _counted(first, second)}
+        values = {
+            "task": task,
+            "rater": rater,
+            "rating": rating,
+            "at": chosen,
+            "counted": _counted(first, second, found),
+        }
         if not chosen:
             return values
         left = side_for(first, second, chosen, "", task.seed)
@@ -200,9 +206,9 @@ async def show_differ(request: Request) -> Response:
     return page(request, "votes_differ.html", **await state.read(read))
 
 
-def _counted(first: Run, second: Run) -> Preferences | None:
+def _counted(first: Run, second: Run, found: Differences) -> Preferences | None:
     try:
-        return kept_preferences(first, second)
+        return preferences_of(first, second, found.votes, found.outdated)
     except UsageError:
         return None  # nobody has voted yet
 
