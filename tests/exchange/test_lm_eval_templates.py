@@ -1,5 +1,6 @@
 """Templates of strangers print fields and choose between texts; what could cost or reach more is refused by name."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ def made(template: str, **more: Any) -> str:
         ("{{['A','B','C','D'][n - 1]}}. {{choices[1]}} {{choices|join(', ')}}", "C. down up, down"),
         ("{{answer[4:5] + '!'}}{{q|trim|upper}}", "2!WHY?"),
         ("{{answer|regex_replace('[0-9]', '#')}}", "#+#=#\n#### #"),
+        ("{{choices}} {{ {'a': (n, q)} }}{{choices|upper}}", "['up', 'down'] {'a': (3, ' Why? ')}['UP', 'DOWN']"),
         ("{{'-'.join(choices)}}{{q.replace('?', '!')}}", "up-down Why! "),
     ],
 )
@@ -74,6 +76,9 @@ def test_what_is_no_template_is_refused(template: str) -> None:
         ("{{q.join(choices)}}", {"q": "a" * 1_000, "choices": ["x"] * 2_000}),
         ("{{q + q}}", {"q": "a" * LONGEST}),
         ("{{q}}{{q}}", {"q": "a" * (LONGEST - 9)}),
+        ("{{[q, q, n]}}", {"q": "a" * (LONGEST // 2)}),
+        ("{{ {'a': [(q, [q])]} }}", {"q": "a" * (LONGEST // 2)}),
+        ("{{choices}}", {"choices": [[[]]] * LONGEST}),
     ],
 )
 def test_a_row_that_a_template_does_not_fit_or_grows_with_is_refused(template: str, more: dict[str, Any]) -> None:
@@ -86,3 +91,19 @@ def test_a_pattern_that_would_take_for_ever_is_ended() -> None:
     assert find_all(pattern, "aaa") == ["a"]
     with pytest.raises(TimeoutError):
         find_all(pattern, "a" * 5_000 + "b")
+
+
+@pytest.mark.parametrize(
+    "printed",
+    ["[QS]", "[QS]|trim", "choices|join([QS])", "n[[QS]]", "choices.index([QS])", "answer|regex_replace([QS], '')"],
+)
+def test_what_holds_a_row_many_times_is_no_text_before_it_is_measured(printed: str) -> None:
+    render = compile_template("{{" + printed.replace("QS", ",".join(["q"] * 1_900)) + "}}", "key", "task.yaml")
+    row = {**ROW, "q": "a" * 50_000}
+    tracemalloc.start()
+    try:
+        with pytest.raises(UsageError, match=r"more than 1,048,576 characters|a list is no text"):
+            render(row)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()

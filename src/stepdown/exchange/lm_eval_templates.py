@@ -2,10 +2,11 @@
 
 A template may print fields, index and slice them, choose by a condition, and call a few text methods and filters.
 Everything else is refused by name when the template is read: loops, assignments, macros, imports, multiplication,
-formatting. So what one may cost is bounded by its length and by the row's.
+formatting. What it prints or makes a text of is measured before it is a text.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from stepdown.errors import MissingExtra, UsageError
@@ -97,7 +98,7 @@ def _check(tree: Any, key: str, file: str) -> None:
             called = node.node.attr if isinstance(node.node, nodes.Getattr) else ""
             what = "" if called in _METHODS and not node.dyn_args and not node.dyn_kwargs else f"a call of `{called}`"
         elif isinstance(node, nodes.Filter):
-            what = "" if node.name in _FILTERS else f"the filter `{node.name}`"
+            what = "" if node.name in _FILTERS or node.name in _OF_TEXTS else f"the filter `{node.name}`"
         elif isinstance(node, nodes.Test):
             what = "" if node.name in _TESTS else f"the test `{node.name}`"
         elif isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
@@ -130,13 +131,21 @@ def _environment() -> Any:
 
         def call(self, context: Any, called: Any, *args: Any, **kwargs: Any) -> Any:
             """Return what a text's method does."""
+            # Errors of methods quote what they were given.
+            _ = [_measured(one) for one in (*args, *kwargs.values())]
             owner, name = getattr(called, "__self__", None), getattr(called, "__name__", "")
             if isinstance(owner, str) and name in ("replace", "join"):
                 return (_replace if name == "replace" else _join_with)(owner, *args)
             return super().call(context, called, *args, **kwargs)
 
-    environment = Bounded(undefined=StrictUndefined, keep_trailing_newline=True)
-    environment.filters = {name: environment.filters[name] if how is None else how for name, how in _FILTERS.items()}
+        def getitem(self, obj: Any, argument: Any) -> Any:
+            """Return an element; what is said of one that is not there quotes the argument."""
+            return super().getitem(obj, _measured(argument))
+
+    environment = Bounded(undefined=StrictUndefined, keep_trailing_newline=True, finalize=_measured)
+    own = environment.filters
+    environment.filters = {name: own[name] if how is None else how for name, how in _FILTERS.items()}
+    environment.filters |= {name: partial(_of_measured, own[name]) for name in _OF_TEXTS}
     environment.globals.clear()
     return environment
 
@@ -144,6 +153,28 @@ def _environment() -> Any:
 def _bounded(length: int) -> None:
     if length > LONGEST:
         raise ValueError(f"more than {LONGEST:,} characters")
+
+
+def _measured(value: Any) -> Any:
+    """Return a value whose text is not too long; one of a list or dict has all that is in it."""
+    if isinstance(value, list | tuple | dict):
+        waiting, length = [value], 0
+        while waiting:
+            one = waiting.pop()
+            # With what stands between two.
+            length += 2
+            if isinstance(one, dict):
+                waiting += [*one, *one.values()]
+            elif isinstance(one, list | tuple):
+                waiting += one
+            elif isinstance(one, str | bytes):
+                length += len(one)
+            _bounded(length)
+    return value
+
+
+def _of_measured(text_filter: Callable[..., Any], value: Any, *args: Any, **kwargs: Any) -> Any:
+    return text_filter(_measured(value), *args, **kwargs)
 
 
 def _replace(text: str, old: str, new: str, count: int = -1) -> str:
@@ -166,7 +197,7 @@ def _plain(value: Any) -> str:
 
 
 def _regex_replace(text: str, pattern: str, repl: str, count: int = 0) -> str:
-    return substitute(compile_pattern(pattern, "regex_replace", "the template"), repl, text, count)
+    return substitute(compile_pattern(_measured(pattern), "regex_replace", "the template"), repl, text, count)
 
 
 def _regex() -> Any:
@@ -179,10 +210,12 @@ def _regex() -> Any:
 
 # Filters by name: None is jinja's own.
 _FILTERS: dict[str, Callable[..., Any] | None] = {
-    **dict.fromkeys(("trim", "length", "count", "upper", "lower", "capitalize", "title", "first", "last", "int")),
+    **dict.fromkeys(("length", "count", "first", "last", "int")),
     **dict.fromkeys(("default", "d")),
     "string": _plain,
     "replace": _replace,
-    "join": lambda parts, glue="": _join_with(str(glue), parts),
+    "join": lambda parts, glue="": _join_with(_plain(glue), parts),
     "regex_replace": _regex_replace,
 }
+# Those of jinja's own that make a text of whatever they are given.
+_OF_TEXTS = ("trim", "upper", "lower", "capitalize", "title")
