@@ -4,16 +4,17 @@ import json
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import msgspec
 import pytest
 
 import stepdown as sd
-from stepdown.errors import StepdownError
+from stepdown.errors import BadRow, StepdownError
 from stepdown.exchange import export_run, import_traces, other_verdicts
 from stepdown.store import Run, Store
+from stepdown.types import Call, Finish, Message, Problem, Reply, Sampling, Settings, Trace, Usage
 
 SAMPLE: dict[str, Any] = {
     "id": 1, "epoch": 1, "input": "What is one and one?", "target": "2",
@@ -38,10 +39,10 @@ def log(folder: Path, *samples: Any, name: str = "a.eval") -> Path:
     return folder / name
 
 
-def traced(store: Store) -> Run:
+def traced(store: Store, **drawn: Any) -> Run:
     teacher, student = sd.ScriptedModel(["1. Add."] * 2), sd.ScriptedModel(["Answer: 1", "Answer: 2"])
     problems = sd.load_problems("wordsums", limit=2)
-    return sd.run(problems, "trace-of-thought", teacher=teacher, student=student, store=store)
+    return sd.run(problems, "trace-of-thought", teacher=teacher, student=student, store=store, **drawn)
 
 
 def test_a_log_is_a_run_with_its_scores_beside_ours(store: Store, tmp_path: Path) -> None:
@@ -55,12 +56,48 @@ def test_a_log_is_a_run_with_its_scores_beside_ours(store: Store, tmp_path: Path
 
 
 def test_a_run_goes_out_and_comes_back_with_teacher_plans_and_ids(store: Store, tmp_path: Path) -> None:
-    run = traced(store)
+    run = traced(store, sampling=Sampling(0.7, 0.9, 50, seed=3, stop=("END",)))
+    drawn = {call.role: call.sampling for trace in run for call in trace.calls}
+    assert drawn["student"] == Sampling(0.7, 0.9, 50, seed=3, stop=("END",)) != drawn["teacher"]
     assert export_run(run, "inspect", tmp_path / "out.eval") == 2
     back = import_traces(tmp_path / "out.eval", store=store)
     assert [*back] == [*run] and [call.role for call in next(iter(back)).calls] == ["teacher", "student"]
     assert msgspec.structs.replace(back.settings, origin="") == run.settings and back.id != run.id
     assert [one.right for one in other_verdicts(back)] == [run.summary().right]
+
+
+def called(store: Store, sampling: Sampling, reply: Reply) -> Run:
+    problem, messages = Problem("p/0", "1 + 1?", "2"), (Message("user", "1 + 1?"),)
+    call = Call("student", "asked", messages, sampling, reply)
+    run = store.open_run(Settings(dataset="p", problems="", count=1, method="direct", student="asked"))
+    run.put_trace(0, Trace(problem, "direct", calls=(call,), solution=reply.text), source="here")
+    return run
+
+
+@pytest.mark.parametrize("finish", get_args(Finish))
+def test_a_call_comes_back_with_its_sampling_its_end_and_the_model_that_replied(
+    finish: Finish, store: Store, tmp_path: Path
+) -> None:
+    sampling = Sampling(0.7, 0.9, 50, seed=3, stop=("END",), reasoning_effort="low")
+    run = called(store, sampling, Reply("2", "answering", usage=Usage(5, 3), finish=finish, reasoning="Hm."))
+    export_run(run, "inspect", tmp_path / "out.eval")
+    ((back,), (trace,)) = import_traces(tmp_path / "out.eval", store=store), run
+    assert back.calls == trace.calls and back.calls[0].reply.model == "answering"
+
+
+@pytest.mark.parametrize(("reason", "finish"), [("tool_calls", "stop"), ("model_length", "length"), ("new", "unknown")])
+def test_an_end_that_we_do_not_write_is_read(reason: str, finish: Finish, store: Store, tmp_path: Path) -> None:
+    choice = {"message": {"role": "assistant", "content": "2"}, "stop_reason": reason}
+    (trace,) = import_traces(log(tmp_path, {**SAMPLE, "output": {"choices": [choice]}}), store=store)
+    assert (trace.calls[0].reply.finish, trace.calls[0].reply.model) == (finish, "openai/m")
+
+
+def test_sampling_that_cannot_be_is_read_as_the_default(store: Store, tmp_path: Path) -> None:
+    config = {"top_p": 0, "seed": 1 << 63, "reasoning_effort": "xhigh", "temperature": -1, "max_tokens": 0}
+    run = import_traces(
+        log(tmp_path, {**SAMPLE, "events": [{**EVENTS[0], "input_refs": [], "config": config}]}), store=store
+    )
+    assert [trace.calls[0].sampling for trace in run] == [Sampling()]
 
 
 EVENTS: list[dict[str, Any]] = [
@@ -107,11 +144,61 @@ def test_a_log_that_says_it_is_ours_and_is_not_is_read_as_far_as_it_is_true(stor
     assert (trace.plan, trace.problem.kind, trace.problem.solution, trace.problem.id) == (None, "text", "", "1")
 
 
-@pytest.mark.parametrize("refs", [[[-3, 99]], [[5, 2]], [[10**12, 10**13]], []])
-def test_places_that_are_not_in_the_pool_are_no_turns(refs: list[list[int]], store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("refs", "turns"), [([[-3, 99]], 4), ([[-3, 2]], 2), ([[5, 2]], 0), ([[10**12, 10**13]], 0), ([], 0)]
+)
+def test_places_that_are_not_in_the_pool_are_no_turns(
+    refs: list[list[int]], turns: int, store: Store, tmp_path: Path
+) -> None:
     events = [{**EVENTS[0], "input_refs": refs}]
     (trace,) = import_traces(chunked(tmp_path, events=events, messages=TURNS), store=store)
-    assert len(trace.calls) == 1 and len(trace.calls[0].messages) in (0, 4)
+    assert [[turn.content for turn in call.messages] for call in trace.calls] == [
+        [turn["content"] for turn in TURNS[:turns]]
+    ]
+
+
+def pooled(text: str, turns: int, times: int) -> dict[str, Any]:
+    """Return a sample whose one call refers to every turn of its pool a number of times."""
+    pool = {"messages": [{"role": "user", "content": text}] * turns}
+    return {**SAMPLE, "events_data": pool, "events": [{**EVENTS[0], "input_refs": [[0, turns]] * times}]}
+
+
+def attached(size: int, times: int) -> dict[str, Any]:
+    """Return a sample whose solution refers to one attachment a number of times."""
+    part = {"type": "text", "text": "attachment://0"}
+    choice = {"message": {"role": "assistant", "content": [part] * times}}
+    return {**SAMPLE, "output": {"choices": [choice]}, "attachments": {"0": "x" * size}}
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [pooled("x" * 1_000, 2_000, 400), pooled("", 2_000, 2_000), attached(50_000, 2_000)],
+    ids=["turns", "empty turns", "attachment"],
+)
+def test_references_that_multiply_a_small_log_are_refused(sample: dict[str, Any], store: Store, tmp_path: Path) -> None:
+    path = log(tmp_path, SAMPLE, sample)
+    assert path.stat().st_size < 20_000
+    with pytest.raises(BadRow, match="67,108,864 characters") as caught:
+        import_traces(path, store=store)
+    assert (caught.value.line, store.runs()) == (1, [])
+
+
+def test_references_up_to_the_limit_are_followed(store: Store, tmp_path: Path) -> None:
+    (trace,) = import_traces(log(tmp_path, pooled("Add.", 20, 50)), store=store)
+    assert [turn.content for turn in trace.calls[0].messages] == ["Add."] * 1_000
+
+
+def test_samples_share_what_a_log_may_come_to(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = log(tmp_path, pooled("x" * 100, 5, 10), pooled("x" * 100, 5, 10))
+    monkeypatch.setattr("stepdown.exchange.inspect_log_in.LARGEST_LOG", 10_000)
+    with pytest.raises(BadRow, match="characters") as caught:
+        import_traces(path, store=store)
+    assert (caught.value.line, store.runs()) == (2, [])
+
+
+def test_only_a_reference_is_replaced_by_an_attachment(store: Store, tmp_path: Path) -> None:
+    (trace,) = import_traces(log(tmp_path, {**attached(9, 1), "input": "0"}), store=store)
+    assert (trace.problem.question, trace.solution) == ("0", "x" * 9)
 
 
 @pytest.mark.parametrize("bad", ["[" * 200_000, "{", '{"input": "", "target": "2"}', '{"input": "x"}', "\ud800 null"])

@@ -22,6 +22,7 @@ from stepdown.exchange.inspect_samples import (
     InspectPool,
     InspectSample,
     InspectTurn,
+    SampleTexts,
     answer_of,
     calls_of,
     plan_of,
@@ -172,13 +173,15 @@ def _unpacked(archive: ZipFile, info: ZipInfo) -> bytes:
 
 
 def _traces(path: Path, members: Samples, settings: Settings, ours: bool) -> Iterator[ImportedTrace]:
-    number = 0
+    number, left = 0, LARGEST_LOG
     with reading(f"cannot read `{path}` as a log of Inspect", _HINT), ZipFile(path) as archive:
         for ordinal, epochs in enumerate(members):
             for place, parts in enumerate(epochs):
                 number += 1
                 sample = _whole(path, archive, parts, number)
-                yield _imported(path, number, (ordinal, place), sample, settings, ours=ours)
+                texts = SampleTexts(sample, path, number, min(LARGEST, left))
+                yield _imported(path, number, (ordinal, place), texts, settings, ours=ours)
+                left -= texts.spent
 
 
 def _whole(path: Path, archive: ZipFile, parts: Members, number: int) -> InspectSample:
@@ -207,20 +210,19 @@ def _whole(path: Path, archive: ZipFile, parts: Members, number: int) -> Inspect
 
 
 def _imported(
-    path: Path, number: int, at: tuple[int, int], sample: InspectSample, settings: Settings, *, ours: bool
+    path: Path, number: int, at: tuple[int, int], texts: SampleTexts, settings: Settings, *, ours: bool
 ) -> ImportedTrace:
     ordinal, place = at
-    prompt = prompt_of(sample)
+    sample, prompt, text = texts.sample, prompt_of(texts), answer_of(texts)
     if not prompt:
         raise BadRow(path, number, "input", "a question, found none", _HINT)
     problem = problem_of_sample(sample, prompt, str(path), number, ours=ours)
     if not problem.id:
         problem = msgspec.structs.replace(problem, id=f"{settings.dataset}/{ordinal}")
-    text, _ = answer_of(sample)
     error = None
     if text is None:
         error = (sample.error.message[:300] if sample.error else "") or "the log has no reply"
-    calls, plan = calls_of(sample, settings, place), plan_of(sample) if ours else None
+    calls, plan = calls_of(texts, settings, place, prompt, text), plan_of(sample) if ours else None
     trace = Trace(problem, settings.method, plan, calls=calls, solution=text, error=error, sample=place)
     grades = tuple(
         their_grade(f"inspect/{name}", score.value, found=score.answer, why=score.explanation or "")

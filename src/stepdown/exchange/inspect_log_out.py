@@ -15,13 +15,14 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import msgspec
 
 from stepdown.exchange.imported import plain_name
+from stepdown.exchange.inspect_samples import ENDS
 from stepdown.models import Prices
 from stepdown.store import Run
 from stepdown.types import Call, Grade, Messages, Sampling, Trace
 from stepdown.version import __version__
 
 _PREFIX = "inspect/"  # of Inspect's own scorers, in a run that was read from its log
-_ENDS = {"stop": "stop", "length": "max_tokens", "filter": "content_filter"}
+_REASONS = {finish: reason for reason, finish in reversed(ENDS.items())}
 _SCORES = {"right": "C", "wrong": "I"}
 Grades = list[Grade]
 
@@ -90,8 +91,15 @@ def _moment(created: float | str) -> str:
 
 
 def _config(sampling: Sampling) -> dict[str, Any]:
-    config = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens}
-    return {**config, "stop_seqs": list(sampling.stop)} if sampling.stop else config
+    config = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_tokens": sampling.max_tokens,
+        "seed": sampling.seed,
+        "stop_seqs": list(sampling.stop) or None,
+        "reasoning_effort": sampling.reasoning_effort,
+    }
+    return {name: value for name, value in config.items() if value is not None}
 
 
 def _sample(trace: Trace, grades: Grades, prices: Prices, created: str) -> dict[str, Any]:
@@ -147,7 +155,7 @@ def _output(call: Call, prices: Prices) -> dict[str, Any]:
         "source": "generate",
         "model": reply.model,
     }
-    choice = {"message": message, "stop_reason": _ENDS.get(reply.finish, "unknown")}
+    choice = {"message": message, "stop_reason": _REASONS[reply.finish]}
     found = {"model": reply.model, "choices": [choice], "completion": reply.text, "time": reply.seconds}
     usage = _usages([("", call)], prices).get("")
     return {**found, "usage": usage} if usage else found

@@ -4,7 +4,8 @@ Source of the form: inspect_ai 0.3.285, `log/_log.py`, `event/_model.py` and `lo
 """
 
 from contextlib import suppress
-from typing import Any, get_args
+from itertools import chain
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -15,6 +16,7 @@ from stepdown.types import (
     LETTERS,
     MOST_TOKENS,
     Call,
+    Effort,
     Finish,
     Kind,
     Message,
@@ -28,10 +30,20 @@ from stepdown.types import (
     Usage,
 )
 
-_ENDS: dict[str, Finish] = {"stop": "stop", "max_tokens": "length", "model_length": "length"}
+# How a reply ended, in Inspect's word; where two mean the same, the first is written.
+ENDS: dict[str, Finish] = {
+    "stop": "stop", "tool_calls": "stop", "max_tokens": "length", "model_length": "length", "content_filter": "filter",
+    "unknown": "unknown",
+}  # fmt: skip
+Speaker = Literal["system", "user", "assistant"]
 _ROLES: dict[str | None, Role] = {"teacher": "teacher", "judge": "judge", "grader": "judge"}
 # The very objects, as a default that is equal but another object is written out, and counts in a fingerprint.
 _KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
+_EFFORTS: dict[str | None, Effort] = {effort: effort for effort in get_args(Effort)}
+_SPEAKERS: dict[str, Speaker] = {role: role for role in get_args(Speaker)}
+_SEEDS = 1 << 63
+_ATTACHED = "attachment://"
+_TURN = len('{"role":"user","content":""}')  # what a turn counts beside its text, so that empty ones count too
 
 
 class InspectPart(msgspec.Struct, frozen=True):
@@ -68,6 +80,7 @@ class InspectUsage(msgspec.Struct, frozen=True):
 class InspectOutput(msgspec.Struct, frozen=True):
     """The answers of a call, of which the first is read."""
 
+    model: str = ""
     choices: list[InspectChoice] = []
     usage: InspectUsage | None = None
     time: float | None = None
@@ -92,7 +105,10 @@ class InspectConfig(msgspec.Struct, frozen=True):
 
     temperature: float | None = None
     max_tokens: int | None = None
+    top_p: float | None = None
+    seed: int | None = None
     stop_seqs: list[str] | None = None
+    reasoning_effort: str | None = None
 
 
 class InspectEvent(msgspec.Struct, frozen=True):
@@ -130,29 +146,89 @@ class InspectSample(msgspec.Struct, frozen=True):
     metadata: dict[str, Any] | None = None
 
 
-def prompt_of(sample: InspectSample) -> Messages:
+class SampleTexts:
+    """The texts of a sample, with what they refer to in its attachments and its pool put in their place.
+
+    A reference costs a few bytes and may be repeated, so that all texts together are counted. Raises `BadRow` beyond
+    `most` characters.
+    """
+
+    def __init__(self, sample: InspectSample, file: object, number: int, most: int) -> None:
+        self.sample, self.spent = sample, 0
+        self._at, self._most = (file, number), most
+        self._pool = sample.events_data.messages if sample.events_data else []
+        self._read: dict[int, Message | None] = {}
+
+    def text(self, content: str | list[InspectPart]) -> str:
+        """Return what a turn says."""
+        if isinstance(content, str):
+            return self._resolved(content)
+        return "".join(self._resolved(part.text) for part in content if part.type == "text")
+
+    def thoughts(self, content: str | list[InspectPart]) -> str:
+        """Return what a model thought before it said this."""
+        return "" if isinstance(content, str) else "".join(self._resolved(part.reasoning) for part in content)
+
+    def turns(self, given: list[InspectTurn]) -> Messages:
+        """Return turns without those of tools."""
+        return tuple(filter(None, map(self._turn, given)))
+
+    def asked(self, event: InspectEvent) -> Messages:
+        """Return what a model was asked."""
+        if not event.input_refs:
+            return self.turns(event.input)
+        places = (range(max(0, first), min(last, len(self._pool))) for first, last in event.input_refs)
+        return tuple(filter(None, map(self._pooled, chain.from_iterable(places))))
+
+    def _pooled(self, place: int) -> Message | None:
+        if place not in self._read:
+            self._read[place] = self._turn(self._pool[place])
+            return self._read[place]
+        turn = self._read[place]
+        self._spend(_TURN + (len(turn.content) if turn else 0))
+        return turn
+
+    def _turn(self, turn: InspectTurn) -> Message | None:
+        self._spend(_TURN)
+        role = _SPEAKERS.get(turn.role)
+        return Message(role, self.text(turn.content)) if role else None
+
+    def _resolved(self, text: str) -> str:
+        if text.startswith(_ATTACHED):
+            text = self.sample.attachments.get(text.removeprefix(_ATTACHED), text)
+        self._spend(len(text))
+        return text
+
+    def _spend(self, characters: int) -> None:
+        self.spent += characters
+        if self.spent > self._most:
+            expected = f"at most {self._most:,} characters when every reference to a text is followed"
+            raise BadRow(*self._at, "events", expected, "remove the sample, or give a log that Inspect wrote")
+
+
+def prompt_of(texts: SampleTexts) -> Messages:
     """Return what a sample asks, as turns."""
-    if isinstance(sample.input, str):
-        return (Message("user", _text(sample.input, sample)),) if sample.input else ()
-    return _turns(sample.input, sample)
+    asked = texts.sample.input
+    if isinstance(asked, str):
+        return (Message("user", texts.text(asked)),) if asked else ()
+    return texts.turns(asked)
 
 
-def answer_of(sample: InspectSample) -> tuple[str | None, Finish]:
-    """Return a sample's solution, None where it has none, and how it ended."""
-    choices = sample.output.choices if sample.output else []
-    if not choices:
-        return None, "stop"
-    return _text(choices[0].message.content, sample), _ENDS.get(choices[0].stop_reason, "unknown")
+def answer_of(texts: SampleTexts) -> str | None:
+    """Return a sample's solution, None where it has none."""
+    choices = texts.sample.output.choices if texts.sample.output else []
+    return texts.text(choices[0].message.content) if choices else None
 
 
-def calls_of(sample: InspectSample, settings: Settings, place: int) -> tuple[Call, ...]:
-    """Return a sample's calls by its events; where it has none that were answered, its question and output as one."""
-    events = [one for one in sample.events if one.event == "model" and one.output and one.output.choices]
-    if events:
-        return tuple(_call(event, sample, place) for event in events)
-    text, _ = answer_of(sample)
-    reply = _reply(sample.output or InspectOutput(), settings.student, sample, text or "")
-    return (Call("student", settings.student, prompt_of(sample), settings.sampling, reply, place),)
+def calls_of(
+    texts: SampleTexts, settings: Settings, place: int, prompt: Messages, answer: str | None
+) -> tuple[Call, ...]:
+    """Return a sample's calls by its events; where it has none that were answered, its question and answer as one."""
+    events = [(one, one.output) for one in texts.sample.events if one.event == "model" and one.output]
+    if calls := tuple(_call(event, output, texts, place) for event, output in events if output.choices):
+        return calls
+    reply = _reply(texts.sample.output or InspectOutput(), settings.student, texts, answer or "")
+    return (Call("student", settings.student, prompt, settings.sampling, reply, place),)
 
 
 def problem_of_sample(sample: InspectSample, prompt: Messages, file: str, number: int, *, ours: bool) -> Problem:
@@ -182,56 +258,39 @@ def plan_of(sample: InspectSample) -> Plan | None:
 
 def sampling_of(config: InspectConfig) -> Sampling:
     """Return how a log says that texts were drawn."""
-    warm, most = config.temperature, config.max_tokens
+    warm, share, most, seed = config.temperature, config.top_p, config.max_tokens, config.seed
     return Sampling(
         temperature=warm if warm is not None and 0 <= warm <= 100 else Sampling().temperature,
+        top_p=share if share is not None and 0 < share <= 1 else Sampling().top_p,
         max_tokens=most if most and 0 < most <= MOST_TOKENS else Sampling().max_tokens,
+        seed=seed if seed is not None and -_SEEDS < seed < _SEEDS else None,
         stop=tuple(config.stop_seqs or ())[:64],
+        reasoning_effort=_EFFORTS.get(config.reasoning_effort),
     )
 
 
-def _call(event: InspectEvent, sample: InspectSample, place: int) -> Call:
-    pool = sample.events_data.messages if sample.events_data else []
-    given = event.input
-    if event.input_refs:
-        given = [one for first, last in event.input_refs for one in pool[max(0, first) : max(0, last)]]
-    output = event.output or InspectOutput()
-    text = _text(output.choices[0].message.content, sample) if output.choices else ""
+def _call(event: InspectEvent, output: InspectOutput, texts: SampleTexts, place: int) -> Call:
     model = event.model[:200] or "unknown"
-    reply = _reply(output, model, sample, text, cached=event.cache == "read")
-    return Call(
-        _ROLES.get(event.role, "student"), model, _turns(given, sample), sampling_of(event.config), reply, place
-    )
+    said = texts.text(output.choices[0].message.content)
+    reply = _reply(output, model, texts, said, cached=event.cache == "read")
+    return Call(_ROLES.get(event.role, "student"), model, texts.asked(event), sampling_of(event.config), reply, place)
 
 
-def _reply(output: InspectOutput, model: str, sample: InspectSample, text: str, *, cached: bool = False) -> Reply:
+def _reply(output: InspectOutput, asked: str, texts: SampleTexts, said: str, *, cached: bool = False) -> Reply:
     first = output.choices[0] if output.choices else None
-    content = first.message.content if first else ""
-    thoughts = "" if isinstance(content, str) else "".join(_text(one.reasoning, sample) for one in content)
     return Reply(
-        text,
-        model,
+        said,
+        output.model[:200] or asked,
         usage=_usage(output.usage),
-        finish=_ENDS.get(first.stop_reason, "unknown") if first else "stop",
+        finish=ENDS.get(first.stop_reason, "unknown") if first else "stop",
         seconds=output.time if output.time and 0 <= output.time < 1e9 else 0.0,
         cached=cached,
-        reasoning=thoughts,
+        reasoning=texts.thoughts(first.message.content) if first else "",
     )
-
-
-def _turns(given: list[InspectTurn], sample: InspectSample) -> Messages:
-    kept = [one for one in given if one.role in ("system", "user", "assistant")]
-    return tuple(msgspec.convert({"role": one.role, "content": _text(one.content, sample)}, Message) for one in kept)
 
 
 def _plain(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _text(content: str | list[InspectPart], sample: InspectSample) -> str:
-    if isinstance(content, str):
-        return sample.attachments.get(content.removeprefix("attachment://"), content)
-    return "".join(_text(part.text, sample) for part in content if part.type == "text")
 
 
 def _usage(given: InspectUsage | None) -> Usage | None:
