@@ -271,15 +271,15 @@ def sampling_of(config: InspectConfig) -> Sampling:
 
 def _call(event: InspectEvent, output: InspectOutput, texts: SampleTexts, place: int) -> Call:
     model = event.model[:200] or "unknown"
-    said = texts.text(output.choices[0].message.content)
-    reply = _reply(output, model, texts, said, cached=event.cache == "read")
+    answer = texts.text(output.choices[0].message.content)
+    reply = _reply(output, model, texts, answer, cached=event.cache == "read")
     return Call(_ROLES.get(event.role, "student"), model, texts.asked(event), sampling_of(event.config), reply, place)
 
 
-def _reply(output: InspectOutput, asked: str, texts: SampleTexts, said: str, *, cached: bool = False) -> Reply:
+def _reply(output: InspectOutput, asked: str, texts: SampleTexts, answer: str, *, cached: bool = False) -> Reply:
     first = output.choices[0] if output.choices else None
     return Reply(
-        said,
+        answer,
         output.model[:200] or asked,
         usage=_usage(output.usage),
         finish=ENDS.get(first.stop_reason, "unknown") if first else "stop",
