@@ -46,10 +46,10 @@ def wait_for(port: int) -> None:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """Start a local server in a process of its own: the shared one if it and node are here, else ours."""
+def server(*, ours: bool = False) -> Iterator[str]:
+    """Start a local server in a process of its own: the shared one if it and node are here, else `ours`."""
     port = free_port()
-    shared = SHARED_SERVER.exists() and shutil.which("node")
+    shared = not ours and SHARED_SERVER.exists() and shutil.which("node")
     command = ["node", str(SHARED_SERVER), "--port", str(port)] if shared else []
     process = subprocess.Popen(
         command or [sys.executable, str(HERE / "server.py"), str(port)], stdout=subprocess.DEVNULL

@@ -14,7 +14,6 @@ import time
 import zipfile
 from collections.abc import Callable
 from functools import partial
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 import stepdown as sd  # noqa: E402
+from loopback_server import JsonHandler, serving  # noqa: E402
 
 STORE = "stepdown.sqlite"
 CHAINS = 60
@@ -55,6 +55,15 @@ def made_corpus() -> sd.Corpus:
             text = f"Take {n}. Add {n % 5}. " + "Go on. " * (n % 3)
             writer.add(sd.Chain(problem, text, "teacher", 0, sd.Grade("right", problem.answer)))
     return sd.open_corpus("sums")
+
+
+class Answers(JsonHandler):
+    """Says the same to whatever a chat model is asked."""
+
+    def do_POST(self) -> None:
+        assert self.body()
+        said = {"index": 0, "message": {"role": "assistant", "content": "Answer: 1"}, "finish_reason": "stop"}
+        self.send({"choices": [said], "usage": {"prompt_tokens": 9, "completion_tokens": 3}})
 
 
 def base() -> str:
@@ -133,7 +142,6 @@ def asked(path: str) -> tuple[int, str]:
 
 def cloud() -> str:
     import small_bucket
-    from loopback_server import serving
 
     chain = {"text": "1+1=2", "correct": True, "pred": "2"}
     Path("pool.jsonl").write_text(json.dumps({"question": "1+1?", "answer": "2", "chains": [chain]}) + "\n")
@@ -201,6 +209,17 @@ def tracker(name: str) -> str:
     return f"a run of two steps and a file kept in {len(files)} files here"
 
 
+def otel() -> str:
+    from span_receiver import receiver, spans_of
+
+    words = ["run", "wordsums", "--limit", "3", "--method", "direct", "--student", "openai/m"]
+    with serving(Answers) as url, receiver() as (address, taken):
+        cli(*words, OPENAI_BASE_URL=f"{url}/v1", OPENAI_API_KEY="none", OTEL_EXPORTER_OTLP_ENDPOINT=address)
+    names = [span.name for span in spans_of(taken)]
+    assert sorted(names) == ["chat m"] * 3 + ["invoke_workflow direct"] * 3, names
+    return f"a run of 3 problems told a receiver on loopback in {len(names)} spans"
+
+
 def inspect() -> str:
     import zstandard
 
@@ -228,20 +247,12 @@ def packed(members: dict[str, bytes], pack: Callable[[bytes], bytes]) -> bytes:
 
 
 def fast() -> str:
-    from loopback_server import JsonHandler, serving
     from stepdown.loops import run_loop
-
-    class Answers(JsonHandler):
-        def do_POST(self) -> None:
-            assert self.body()
-            said = {"index": 0, "message": {"role": "assistant", "content": "Answer: 1"}, "finish_reason": "stop"}
-            self.send({"choices": [said], "usage": {"prompt_tokens": 9, "completion_tokens": 3}})
 
     async def kind() -> str:
         return type(asyncio.get_running_loop()).__module__
 
-    handler: type[BaseHTTPRequestHandler] = Answers
-    with serving(handler) as url:
+    with serving(Answers) as url:
         os.environ |= {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": "none"}
         run = sd.run("wordsums", "direct", student="openai/m", limit=20, store=sd.open_store(STORE))
     assert len(run) == 20 and run.summary().graded == 20 and run_loop(kind()) == "uvloop"
@@ -273,8 +284,9 @@ def docs() -> str:
 
 USES: dict[str, Callable[[], str]] = {
     "base": base, "embedded": embedded, "math": math, "data": data, "report": report, "hub": hub, "web": web,
-    "cloud": cloud, "train": train, "harness": harness, "mcp": mcp, "inspect": inspect, "fast": fast, "ray": ray,
-    **{name: partial(tracker, name) for name in ("trackio", "mlflow", "wandb")}, "all": everything, "docs": docs,
+    "cloud": cloud, "train": train, "harness": harness, "mcp": mcp, "otel": otel, "inspect": inspect, "fast": fast,
+    "ray": ray, **{name: partial(tracker, name) for name in ("trackio", "mlflow", "wandb")}, "all": everything,
+    "docs": docs,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -89,6 +89,8 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the environments, and take those that are there")
     parser.add_argument("--markdown", action="store_true")
     chosen = parser.parse_args()
+    if unknown := {*chosen.extras} - {*USES}:
+        parser.error(f"no such extra: {', '.join(sorted(unknown))}")
     failed = 0
     for extra in chosen.extras or listed():
         row = row_of(extra, chosen.folder.absolute(), keep=chosen.keep)

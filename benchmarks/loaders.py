@@ -91,13 +91,15 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the environments, and take those that are there")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
+    if unknown := {*chosen.tools} - {*TOOLS}:
+        parser.error(f"no such tool: {', '.join(sorted(unknown))}")
     failed = 0
     for tool in chosen.tools or TOOLS:
         row = row_of(tool, chosen.folder.absolute())
         print_row(row, as_json=chosen.json)
         failed += not row["ok"]
-    if not chosen.keep:
-        shutil.rmtree(chosen.folder, ignore_errors=True)
+        if not chosen.keep:
+            shutil.rmtree(chosen.folder / tool, ignore_errors=True)
     return min(failed, 1)
 
 

@@ -1,4 +1,4 @@
-"""A small OpenAI-compatible server, at no latency or a fixed one, for measuring clients.
+"""A small OpenAI-compatible server, at no latency or a fixed one, for measuring clients; it takes spans by OTLP too.
 
 python benchmarks/server.py PORT [MS]
 """
@@ -28,10 +28,17 @@ async def answer(request: web.Request) -> web.Response:
     return web.Response(body=json.dumps(reply).encode(), content_type="application/json")
 
 
+async def take(request: web.Request) -> web.Response:
+    """Take what an exporter of spans hands over."""
+    await request.read()
+    return web.Response(content_type="application/x-protobuf")
+
+
 def main() -> None:
     app = web.Application()
     app[LATENCY] = float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.0
     app.router.add_post("/v1/chat/completions", answer)
+    app.router.add_post("/v1/traces", take)
     web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None)
 
 

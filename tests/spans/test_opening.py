@@ -1,57 +1,22 @@
 """Spans go where OpenTelemetry's own variables say, and nowhere where nobody asked; a failure stops nothing."""
 
-import http.server
 import logging
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from command_line import speak, write_sums
 from faulty_server import faulty_server
 from places import ROOT
+from span_receiver import receiver, spans_of
 from stepdown.spans import SpanState, find_spans, state_of_spans
 from stepdown.spans.opening import PatientExporter
 
 ADDRESS = "OTEL_EXPORTER_OTLP_ENDPOINT"
-
-
-class Receiver(http.server.BaseHTTPRequestHandler):
-    """Takes what is exported over HTTP."""
-
-    taken: list[tuple[str, ExportTraceServiceRequest]]
-
-    def do_POST(self) -> None:
-        self.taken.append((self.path, ExportTraceServiceRequest.FromString(self.rfile.read(self._length()))))
-        self.send_response(200)
-        self.end_headers()
-
-    def _length(self) -> int:
-        return int(self.headers["content-length"])
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def receiver() -> Iterator[tuple[str, list[tuple[str, ExportTraceServiceRequest]]]]:
-    """Receive on loopback, and give the address and what came."""
-    taken: list[tuple[str, ExportTraceServiceRequest]] = []
-    taking = type("Taking", (Receiver,), {"taken": taken})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), taking) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", taken
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.slow
@@ -64,7 +29,7 @@ def test_a_command_hands_its_spans_to_the_collector_that_the_environment_names(t
     assert done.returncode == 0 and {path for path, _ in taken} == {"/v1/traces"}
     kept = [one for _, request in taken for one in request.resource_spans]
     assert {("service.name", "stepdown")} <= {(one.key, one.value.string_value) for one in kept[0].resource.attributes}
-    spans = [span for one in kept for scope in one.scope_spans for span in scope.spans]
+    spans = spans_of(taken)
     names = ["chat s", "chat teacher", "invoke_workflow trace-of-thought", "plan"]
     assert sorted(span.name for span in spans) == sorted(names * 2) and len({span.trace_id for span in spans}) == 2
     assert b"plus one" not in b"".join(request.SerializeToString() for _, request in taken)
@@ -94,7 +59,7 @@ def test_an_exporter_that_is_not_there_is_named_once_and_the_work_goes_on(
 
 
 def test_without_the_extra_there_are_no_spans_and_the_state_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stepdown.extras.has", lambda module: False)
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk", None)
     monkeypatch.setenv(ADDRESS, "http://127.0.0.1:9")
     state = state_of_spans()
     assert find_spans() is None and state is not None and "not installed" in state.why

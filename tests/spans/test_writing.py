@@ -8,16 +8,18 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
 from chat_calls import chat_model
 from raw_server import as_json, http, raw_server, said
-from stepdown.models import RecordedModel
+from stepdown.models import RecordedModel, ScriptedModel
 from stepdown.runner import Calls, Plans, Request, Task, as_problems
 from stepdown.runner.attempt import Attempts
+from stepdown.runner.batch_calls import BatchCalls
+from stepdown.runner.batch_client import BatchClient
 from stepdown.spans import Spans
 from stepdown.store import Store
-from stepdown.types import Message, Reply, Sampling
+from stepdown.types import Message, Messages, Reply, Sampling
 from worlds import DIRECT, TRACED, LastWord, student, sums, teacher
 
 ASK = (Message("system", "Be brief."), Message("user", "2 + 2?"))
@@ -133,6 +135,38 @@ def test_what_is_answered_without_a_model_is_no_call(store: Store) -> None:
     recorded = RecordedModel("recorded/r", lambda messages: (Reply("4", "m"),))
     ask(noted, store, Request("student", recorded, ASK, Sampling()))
     assert len(first.ended) == 2 and again.tree == [("invoke_workflow direct", "")] and not noted.ended
+
+
+@pytest.mark.parametrize(
+    ("server", "at"),
+    [("https://a.example/v1", ("a.example", 443)), ("http://[x", None), ("http://a:b/v1", None), ("ftp://a", None)],
+)
+def test_a_server_whose_address_cannot_be_read_is_left_out_and_the_reply_is_kept(
+    store: Store, server: str, at: tuple[str, int] | None
+) -> None:
+    noted, request = Noted(), Request("student", ScriptedModel([Reply("4", "m", server=server)], "m"), ASK, Sampling())
+    ask(noted, store, request)
+    [span] = noted.ended
+    said_of = facts(span)
+    assert (said_of.get("server.address"), said_of.get("server.port")) == (at or (None, None))
+    assert store.replies([request.key])[request.key].text == "4" and span.status.status_code is StatusCode.UNSET
+
+
+@pytest.mark.parametrize("by_batch", [False, True])
+def test_a_pass_that_waits_for_batches_writes_no_spans_whoever_asks(
+    store: Store, monkeypatch: pytest.MonkeyPatch, by_batch: bool
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "console")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")  # a span is current, and none is printed
+    within = list[bool]()
+
+    def solve(messages: Messages, sampling: Sampling, sample: int) -> str:
+        within.append(get_current_span().get_span_context().is_valid)
+        return "4"
+
+    calls = BatchCalls(BatchClient(store), None) if by_batch else Calls(store)
+    asyncio.run(calls.ask(Request("student", ScriptedModel(solve, "m"), ASK, Sampling())))
+    assert within == [not by_batch] and (calls.spans is None) == by_batch
 
 
 def test_draws_of_one_request_are_one_span_with_the_tokens_of_all(store: Store) -> None:

@@ -17,11 +17,14 @@ from solving_site import solved_run
 from stepdown.cli.run_summaries import Paid, result_of
 from stepdown.cli.tracked import track_results, track_students, track_study, tracked_by
 from stepdown.errors import MissingExtra
+from stepdown.extras import EXTRAS
+from stepdown.models import ScriptedModel
 from stepdown.reports import report
-from stepdown.runner import LiveCounts
+from stepdown.runner import LiveCounts, run
 from stepdown.store import Store
 from stepdown.tracking import NAMES, Rows, Tracking, open_tracking
 from stepdown.training import CellComparison, CellScore, StudyFindings, Training, TrainingProgress, write_study
+from stepdown.types import Problem
 from written_earlier import NEWEST
 
 
@@ -87,9 +90,21 @@ def test_a_run_is_told_of_with_the_verdicts_of_its_problems_and_without_their_te
     result = result_of(report(solved).rows[0], LiveCounts(solved.id, 3, calls=6), Paid(0, 0.0), errors=0, seconds=1.0)
     track_results(Tracking("told", told, print), [result], store)
     [table] = [call for call in told.calls if call[0] == "table"]
-    verdicts = [(one["problem"], one["verdict"], one["answer"], one["gold"]) for one in table[2]]
-    assert table[1] == "problems" and verdicts[1] == ("sums/test/1", "wrong", "99", "2") and len(verdicts) == 3
+    verdicts = [(one["problem"], one["verdict"], one["gold"]) for one in table[2]]
+    assert table[1] == "problems" and verdicts[1] == ("sums/test/1", "wrong", "2") and len(verdicts) == 3
     assert "plus one" not in str(told.calls)
+
+
+def test_what_a_grader_read_in_a_text_is_not_told(store: Store) -> None:
+    told, asked = Told(), Problem("who/0", "Who came?", "Ann", kind="text")
+    solved = run([asked], "direct", student=ScriptedModel(["Answer: the SECRET guest"], "m"), store=store)
+    [(_, grade)] = solved.graded()
+    assert grade.verdict == "wrong" and "SECRET" in (grade.found or "") and "SECRET" in grade.why
+    result = result_of(report(solved).rows[0], LiveCounts(solved.id, 1, calls=1), Paid(0, 0.0), errors=0, seconds=1.0)
+    track_results(Tracking("told", told, print), [result], store)
+    [table] = [call for call in told.calls if call[0] == "table"]
+    assert table[2] == [{"problem": "who/0", "sample": 0, "verdict": "wrong", "gold": "Ann"}]
+    assert "SECRET" not in str(told.calls) and "Who came" not in str(told.calls)
 
 
 def test_a_study_is_told_of_with_its_tables_and_files(tmp_path: Path) -> None:
@@ -116,8 +131,8 @@ def test_a_tracker_that_fails_is_named_once_and_the_training_goes_on(fails_at: i
 
 
 def test_a_tracker_that_is_not_installed_is_missed_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stepdown.extras.has", lambda module: False)
     for name in NAMES:
+        monkeypatch.setitem(sys.modules, EXTRAS[name][1][0], None)
         with pytest.raises(MissingExtra):
             open_tracking(name, lambda words: None)
     open_tracking(None, lambda words: None).log({"loss": 1.0})

@@ -22,7 +22,7 @@ _FILES = (CARD, "README.md", _LOG, "curves.png")
 _STUDY_FILES = ("study.json", "study.md", "curve.png")
 # What a training's log has of each step, by the names that trackers are told.
 _CURVES = ("loss", "margin", "reverse_kl", "dev", "tokens_per_second")
-# A table of problems is to be looked at: so many rows, answers of so many characters.
+# A table of problems is to be looked at: so many rows, golds of so many characters.
 _MOST_ROWS, _LONGEST = 1000, 200
 
 
@@ -74,15 +74,13 @@ def track_results(tracking: Tracking, results: Iterable[Result], store: Store) -
 
 
 def _problems(run: Run) -> Rows:
-    """Return what became of a run's first problems; no question or solution, which may not be for others."""
+    """Return what became of a run's first problems; no question, and nothing read in a solution."""
     return [
         {
             "problem": trace.problem.id,
             "sample": trace.sample,
             "verdict": grade.verdict,
-            "answer": clipped(grade.found or "", _LONGEST),
             "gold": clipped(trace.problem.answer, _LONGEST),
-            "why": clipped(grade.why, _LONGEST),
         }
         for trace, grade in islice(run.graded(), _MOST_ROWS)
     ]

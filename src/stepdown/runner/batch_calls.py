@@ -16,9 +16,8 @@ class BatchCalls(Calls):
     """
 
     def __init__(self, client: BatchClient, budget: Budget | None) -> None:
-        super().__init__(client.batches.store, budget=budget)
         # A problem is begun again and again until batches have brought all it asks: no span says how long it took.
-        self.spans = None
+        super().__init__(client.batches.store, budget=budget, spans=None)
         self.client = client
         self.wanted: dict[bytes, Request] = {}
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -46,14 +46,19 @@ class Calls:
     `sent` counts requests that went to a model, `found` those the store answered; a reply that another run pays for
     counts as answered by the store, though it is still in flight. A request keeps running after its
     last caller is cancelled, and is stored, unless `abandon`; a streamed one is ended. An aborted stream is paid for
-    by an estimate. `spans` are those that OpenTelemetry's variables ask for, unless they are given.
+    by an estimate. `spans` are those that OpenTelemetry's variables ask for, unless others are given; None: none.
     """
 
     def __init__(
-        self, store: Store, *, budget: Budget | None = None, abandon: bool = False, spans: Spans | None = None
+        self,
+        store: Store,
+        *,
+        budget: Budget | None = None,
+        abandon: bool = False,
+        spans: Spans | Literal["asked for"] | None = "asked for",
     ) -> None:
         self.store, self.budget, self.writer = store, budget, Writer(store)
-        self.spans: Spans | None = spans or find_spans()
+        self.spans = find_spans() if isinstance(spans, str) else spans
         self.found = 0
         self._abandon = abandon
         self._cache, self._pending = ReplyCache(store), PendingReplies()

@@ -156,14 +156,14 @@ def _tokens(usages: Sequence[Usage]) -> Attributes:
 
 def _server(source: str) -> Attributes:
     """Return host and port of an address; nothing of a source that is none, such as a hash of weights."""
-    at = urlsplit(source)
-    if at.scheme not in _PORTS or not at.hostname:
-        return {}
     try:
-        port = at.port
-    except ValueError:  # no number
+        at = urlsplit(source)
+        host, port = at.hostname, at.port
+    except ValueError:  # one bracket of two, or a port that is no number
         return {}
-    return {"server.address": at.hostname, "server.port": port or _PORTS[at.scheme]}
+    if at.scheme not in _PORTS or not host:
+        return {}
+    return {"server.address": host, "server.port": port or _PORTS[at.scheme]}
 
 
 def _known(attributes: Mapping[str, Any]) -> Attributes:
