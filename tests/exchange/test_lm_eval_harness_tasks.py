@@ -41,6 +41,30 @@ def test_of_one_split_no_problem_is_shown_before_itself(tmp_path: Path) -> None:
     assert all(task.prompt(problem).count(problem.question) == 1 for problem in task.problems)
 
 
+def test_the_first_of_another_split_are_shown_where_there_are_just_so_many(tmp_path: Path) -> None:
+    text = TASK.replace("test_split", "validation_split").replace("fewshot_split: train\n", "")
+    text = text.replace("num_fewshot: 2", "num_fewshot: 6")
+    task = load_task(write_task(tmp_path, text, more="fewshot_config: {sampler: first_n}\n"))
+    assert [task.prompt(problem).count("####") for problem in task.problems] == [6] * 6
+    with pytest.raises(UsageError, match="6 demonstrations of 6"):
+        assert load_task(write_task(tmp_path, text)).method
+
+
+@pytest.mark.parametrize("sampler", ["default", "first_n"])
+def test_a_document_that_stands_twice_leaves_one_less_to_be_shown(sampler: str, tmp_path: Path) -> None:
+    text = TASK.replace("fewshot_split: train", f"fewshot_split: test\nfewshot_config: {{sampler: {sampler}}}")
+    write_task(tmp_path)
+    lines = (tmp_path / "test.jsonl").read_text().splitlines(keepends=True)
+    for shown in (4, 5):
+        path = write_task(tmp_path, text.replace("num_fewshot: 2", f"num_fewshot: {shown}"))
+        (tmp_path / "test.jsonl").write_text("".join([*lines[:5], lines[4]]))
+        task = load_task(path)
+        if shown == 4:
+            assert task.method and {task.prompt(one).count("####") for one in task.problems} == {4}
+    with pytest.raises(UsageError, match="5 demonstrations of 4"):
+        assert task.method
+
+
 async def graded(path: Path, filter_name: str, said: str) -> tuple[str, str | None]:
     task = load_task(path)
     grade = await task.grader(filter_name)(next(iter(task.problems)), said)

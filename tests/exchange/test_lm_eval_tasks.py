@@ -6,11 +6,15 @@ from pathlib import Path
 import polars
 import pytest
 
+import stepdown as sd
 from harness_task import TASK, write_task
 from small_hub import small_hub
 from stepdown.errors import UsageError
 from stepdown.exchange import load_task
 from stepdown.problems.loading import BENCHMARKS
+
+# 101 is only shown before the last problem.
+SHOWN = "fewshot_config: {%s: \"{{%s if '101' in question else answer}}\"}\noutput_type"
 
 
 @pytest.mark.parametrize(
@@ -64,15 +68,19 @@ def test_a_large_file_and_one_that_is_not_there_are_refused(tmp_path: Path) -> N
         (("dataset_path: json", "dataset_path: some/where"), "`some/where`, whose files are not known"),
         (("num_fewshot: 2", "num_fewshot: 7"), "7 demonstrations of 6"),
         (("{test: test.jsonl", "{test: gone.jsonl"), "no file `gone.jsonl`"),
+        (("output_type", SHOWN % ("doc_to_target", "[answer]")), "demonstration's `doc_to_target` is a list"),
+        (("output_type", SHOWN % ("doc_to_text", "gone")), r"`fewshot_config\.doc_to_text`.* does not fit a row"),
+        (('"Add.', "\"{{gone if '15' in question else 'Add.'}}"), "`description`.* does not fit a row"),
     ],
 )
-def test_data_that_cannot_be_had_are_said_before_anything_is_asked(
+def test_data_that_cannot_be_had_or_do_not_fit_are_said_before_anything_is_asked(
     change: tuple[str, str], said: str, tmp_path: Path
 ) -> None:
-    assert change[0] in TASK
-    task = load_task(write_task(tmp_path, TASK.replace(*change)))
-    with pytest.raises(UsageError, match=said):
-        assert task.prompt(next(iter(task.problems)))
+    assert TASK.count(change[0]) == 1
+    path, student = str(write_task(tmp_path, TASK.replace(*change))), sd.ScriptedModel(["#### 11"] * 6, width=1)
+    with sd.Store(tmp_path / "s.sqlite") as store, pytest.raises(UsageError, match=said):
+        sd.run(path, path, student=student, grader=path, store=store)
+    assert student.calls == []
 
 
 def test_a_task_over_a_known_benchmark_has_its_pinned_files_from_the_hub(

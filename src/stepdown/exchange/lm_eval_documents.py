@@ -6,6 +6,7 @@ Source of the rules: lm_eval 0.4.13, `api/task.py` (`fewshot_context`, `build_qa
 import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,6 +22,7 @@ from stepdown.tabular import Row, read_rows
 from stepdown.types import Problem
 
 MOST = 200_000  # documents, all in memory
+_MOST_SHOWN = 1 << 28  # characters of all demonstrations, which are in memory too
 _SEED = 1234  # with which the harness draws demonstrations
 _WAY_OUT = (
     "name each split's file in a copy of the task: dataset_path: json, dataset_kwargs: {data_files: {test: FILE}}"
@@ -51,6 +53,8 @@ class Documents:
         """Stream the problems: a known benchmark's question as that has it, the task's target as gold."""
         for place, row in enumerate(self._rows):
             text, target = self._text(row.fields), self.target(place)
+            # Only the prompt has it, but what does not fit must be said before anything is asked.
+            self._described(row.fields)
             problem = problem_of(row, row.fields, text.strip(), target)
             yield msgspec.structs.replace(problem, id=f"{self.config.task}/{place}")
 
@@ -64,9 +68,8 @@ class Documents:
     def prompt(self, place: int) -> str:
         """Return what the harness sends for a document: description, demonstrations, question."""
         document = self._rows[place].fields
-        parts = [self._description(document)] if self._description else []
-        parts += [self._shot(self._pool[one]) for one in self._draws(place)]
-        return "".join([*parts, self._text(document)])
+        shown = [self._shots[one] for one in self._draws(place)]
+        return "".join([self._described(document), *shown, self._text(document)])
 
     def place_of(self, problem: Problem) -> int | None:
         """Return which document a problem is, by its id; None for a problem of something else."""
@@ -75,12 +78,34 @@ class Documents:
         return int(place) if known and int(place) < len(self) else None
 
     def digest(self) -> bytes:
-        """Return what decides the prompts beside the problems: the task's keys, and the demonstrations there are."""
+        """Return what decides the prompts beside the problems: the task's keys, and the demonstrations there are.
+
+        Raises `UsageError` for demonstrations that cannot be shown before each document.
+        """
+        if self._shots and self._inside:
+            for place in range(len(self)):
+                self._draws(place)
         return msgspec.json.encode(self.config) + json.dumps(self._pool if self._shots else [], default=str).encode()
 
     @property
-    def _shots(self) -> int:
+    def _count(self) -> int:
         return self.config.num_fewshot or 0
+
+    def _described(self, document: Document) -> str:
+        return self._description(document) if self._description else ""
+
+    @cached_property
+    def _shots(self) -> list[str]:
+        """The text of each document of the pool; none where none is shown."""
+        shots, length = [], 0
+        for document in self._pool if self._count else ():
+            shots.append(self._shot(document))
+            length += len(shots[-1])
+            if length > _MOST_SHOWN:
+                raise UsageError(
+                    f"demonstrations of `{self._file}` have over {_MOST_SHOWN:,} characters", "take a part of them"
+                )
+        return shots
 
     def _shot(self, document: Document) -> str:
         config, few = self.config, self.config.fewshot_config
@@ -117,15 +142,17 @@ class Documents:
         if indices and not all(0 <= one < len(pool) for one in indices):
             raise UsageError(f"`fewshot_indices` of `{self._file}` are beyond its {len(pool)} documents", "mend them")
         pool = [pool[one] for one in indices] if indices and few.sampler == "default" else pool
-        if len(pool) < self._shots + self._inside:
-            raise UsageError(
-                f"`{self._file}` asks for {self._shots} demonstrations of {len(pool)}", "lower `num_fewshot`"
-            )
+        # `default` draws one more where a document could be shown before itself.
+        if len(pool) < self._count + (self._inside and few.sampler == "default"):
+            raise self._too_few(len(pool))
         return pool
+
+    def _too_few(self, found: int) -> UsageError:
+        return UsageError(f"`{self._file}` asks for {self._count} demonstrations of {found}", "lower `num_fewshot`")
 
     def _draws(self, place: int) -> tuple[int, ...]:
         """Return which documents of the pool are shown before one; drawn in order, so all before it are drawn too."""
-        if not self._shots:
+        if not self._count:
             return ()
         while len(self._drawn) <= place:
             self._drawn.append(self._draw(self._rows[len(self._drawn)].fields if self._inside else None))
@@ -133,18 +160,23 @@ class Documents:
 
     @property
     def _inside(self) -> bool:
-        """Whether a document could be shown before itself, were it not left out."""
+        """Whether a document is left out of those shown before it; the harness does so where neither is named, too."""
         return (self.config.fewshot_config.split or self.config.fewshot_split) == self.config.test_split
 
     def _draw(self, but: Document | None) -> tuple[int, ...]:
-        count, pool = self._shots, self._pool
-        others = [one for one in range(len(pool)) if pool[one] != but] if but is not None else []
+        count, pool = self._count, self._pool
         if self.config.fewshot_config.sampler == "first_n":
-            return tuple((others if but is not None else range(len(pool)))[:count])
-        if but is None:
-            return tuple(self._random.sample(range(len(pool)), count))
-        drawn = [one for one in self._random.sample(range(len(pool)), count + 1) if pool[one] != but][:count]
-        return tuple(drawn if len(drawn) == count else self._random.sample(others, count))
+            drawn = [*islice((one for one in range(len(pool)) if pool[one] != but), count)]
+        elif but is None:
+            drawn = self._random.sample(range(len(pool)), count)
+        else:
+            drawn = [one for one in self._random.sample(range(len(pool)), count + 1) if pool[one] != but][:count]
+        if len(drawn) == count:
+            return tuple(drawn)
+        others = [one for one in range(len(pool)) if pool[one] != but]
+        if len(others) < count:
+            raise self._too_few(len(others))
+        return tuple(self._random.sample(others, count))
 
     def _read(self, split: str) -> list[Row]:
         rows = []
