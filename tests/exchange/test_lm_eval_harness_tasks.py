@@ -9,7 +9,7 @@ import stepdown as sd
 from harness_task import TASK, write_task
 from stepdown.cli import main
 from stepdown.errors import UnknownName, UsageError
-from stepdown.exchange import load_task
+from stepdown.exchange import load_task, part_of_task
 
 QUESTION = "Question: What is 10 plus 1?\nAnswer:"
 
@@ -132,3 +132,20 @@ def test_other_demonstrations_are_another_run(tmp_path: Path) -> None:
     first = load_task(write_task(tmp_path)).method.version
     (tmp_path / "train.jsonl").write_text((tmp_path / "train.jsonl").read_text().replace("100", "99"))
     assert load_task(tmp_path / "sums.yaml").method.version != first
+
+
+@pytest.mark.parametrize("changed", ["sums.yaml", "more.yaml", "test.jsonl", "train.jsonl"])
+def test_a_task_is_read_once_until_a_file_of_it_changes(changed: str, tmp_path: Path) -> None:
+    write_task(tmp_path)
+    path = tmp_path / "more.yaml"
+    path.write_text("include: sums.yaml\n")
+
+    def now() -> list[object]:
+        parts = [part_of_task(kind, str(path), "") for kind in ("methods", "problems")]
+        values = [part.value for part in parts if part]
+        return [values[0], values[0].version, next(iter(values[1]())).question]
+
+    before, file = now(), tmp_path / changed
+    assert now() == before and now()[0] is before[0]
+    file.write_text(file.read_text().replace("plus 1", "plus one") + "description: Sum.\n" * (file.suffix == ".yaml"))
+    assert now()[1:] != before[1:]

@@ -15,7 +15,7 @@ import msgspec
 
 from stepdown.errors import MissingExtra, UsageError
 from stepdown.exchange.lm_eval_samples import problem_of
-from stepdown.exchange.lm_eval_tasks import TaskConfig
+from stepdown.exchange.lm_eval_tasks import FilesRead, TaskConfig
 from stepdown.exchange.lm_eval_templates import LONGEST, Render, compile_template
 from stepdown.problems import data_file, files_on_hub, is_on_hub
 from stepdown.tabular import Row, read_rows
@@ -33,9 +33,9 @@ Document = Mapping[str, Any]
 class Documents:
     """A task's documents, read once when they are first needed."""
 
-    def __init__(self, config: TaskConfig, file: Path) -> None:
-        """Raises `UsageError` for a template that is not read here."""
-        self.config, self._file = config, file
+    def __init__(self, config: TaskConfig, file: Path, files: FilesRead) -> None:
+        """`files` gets what is read. Raises `UsageError` for a template that is not read here."""
+        self.config, self._file, self._files_read = config, file, files
         few = config.fewshot_config
         self._text = self._template(config.doc_to_text, "doc_to_text")
         self._target = self._template(config.doc_to_target, "doc_to_target")
@@ -181,7 +181,7 @@ class Documents:
     def _read(self, split: str) -> list[Row]:
         rows = []
         for path in self._files(split):
-            for row in read_rows(path):
+            for row in read_rows(self._files_read.add(path)):
                 size = len(json.dumps(row.fields, default=str))
                 if size > LONGEST:
                     raise row.bad("the row", f"at most {LONGEST:,} characters")

@@ -9,7 +9,7 @@ from typing import Any
 from stepdown.errors import UnknownName, UsageError
 from stepdown.exchange.lm_eval_documents import Documents
 from stepdown.exchange.lm_eval_filters import HarnessGrader
-from stepdown.exchange.lm_eval_tasks import read_task
+from stepdown.exchange.lm_eval_tasks import FilesRead, read_task
 from stepdown.plugins import Found
 from stepdown.problems import Problems
 from stepdown.prompts import MOST
@@ -27,9 +27,10 @@ class HarnessTask:
     def __init__(self, path: str | Path) -> None:
         """Raises `UsageError`, with the key's name, for what is beyond the subset that is read."""
         self.file = Path(path).expanduser()
-        self.config = read_task(self.file)
+        self.files = FilesRead()
+        self.config = read_task(self.file, self.files)
         self.name = self.config.task
-        self._documents = Documents(self.config, self.file)
+        self._documents = Documents(self.config, self.file, self.files)
 
     @property
     def problems(self) -> Problems:
@@ -95,8 +96,7 @@ def load_task(path: str | Path) -> HarnessTask:
 
 def part_of_task(kind: str, path: str, name: str) -> Found | None:
     """Return what a task file has of a kind of plugin: `problems`, `methods` or `graders`; None for other kinds."""
-    file = Path(path).expanduser()
-    task = _loaded(file, file.stat().st_mtime_ns if file.is_file() else 0)
+    task = _loaded(Path(path).expanduser())
     if kind == "graders":
         return Found(task.name, task.grader(name), path)
     if name or kind not in ("problems", "methods"):
@@ -104,7 +104,14 @@ def part_of_task(kind: str, path: str, name: str) -> Found | None:
     return Found(task.name, task.chosen if kind == "problems" else task.method, path)
 
 
+def _loaded(file: Path) -> HarnessTask:
+    """Return a task, once for as long as its files stay: a command names it as data set, method and grader."""
+    kept = _kept(file.absolute())
+    if not kept or not kept[0].files.unchanged:
+        kept[:] = [HarnessTask(file)]
+    return kept[0]
+
+
 @lru_cache(maxsize=8)
-def _loaded(file: Path, changed: int) -> HarnessTask:
-    """Return a task, once for as long as its file stays: a command names it as data set, method and grader."""
-    return HarnessTask(file)
+def _kept(place: Path) -> list[HarnessTask]:
+    return []

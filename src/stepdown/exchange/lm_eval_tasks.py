@@ -3,6 +3,7 @@
 Source of the form: lm_eval 0.4.13, `config/task.py`, `tasks/_yaml_loader.py` and `api/task.py`.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +101,41 @@ class TaskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (self.fewshot_delimiter,) if until is None else (until,) if isinstance(until, str) else until
 
 
+class FilesRead:
+    """The files that something was read from, each as it was before it was first read."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Path, tuple[int, int] | None] = {}
+
+    def add(self, file: Path) -> Path:
+        """Return a file that is read next."""
+        self._seen.setdefault(file.absolute(), _state(file))
+        return file
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether all are as they were."""
+        return all(_state(file) == state for file, state in self._seen.items())
+
+
+def _state(file: Path) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = file.stat()
+        return found.st_mtime_ns, found.st_size
+    return None
+
+
 class _Code(str):
     """What stands behind `!function` in a file."""
 
 
-def read_task(path: str | Path) -> TaskConfig:
-    """Return what a task file says. Raises `UsageError`, with the key's name, for what is beyond the subset."""
+def read_task(path: str | Path, files: FilesRead) -> TaskConfig:
+    """Return what a task file says; `files` gets what is read.
+
+    Raises `UsageError`, with the key's name, for what is beyond the subset.
+    """
     file = Path(path).expanduser()
-    fields = {key: value for key, value in _merged(file, []).items() if value is not None}
+    fields = {key: value for key, value in _merged(file, [], files).items() if value is not None}
     for key in [*fields]:
         if code := _code_in(fields[key]):
             raise UsageError(f"`{key}` of `{file}` is code: `!function {code[:80]}`, which is not run", _WAY_OUT)
@@ -151,17 +179,17 @@ def _check(config: TaskConfig, file: Path) -> None:
 _SAMPLERS = ("default", "first_n")
 
 
-def _merged(file: Path, seen: list[Path]) -> dict[str, Any]:
+def _merged(file: Path, seen: list[Path], files: FilesRead) -> dict[str, Any]:
     """Return the keys of a file over those of the files that it includes."""
     if file.resolve() in seen or len(seen) >= _MOST_FILES:
         raise UsageError(f"`{file}` is included in a circle, or by too many files", _WAY_OUT)
-    own = _read(file)
+    own = _read(files.add(file))
     included = own.pop("include", ())
     merged: dict[str, Any] = {}
     for one in [included] if isinstance(included, str) else included:
         if not isinstance(one, str):
             raise UsageError(f"`include` of `{file}` is no file's name", _WAY_OUT)
-        merged |= _merged(file.parent / one, [*seen, file.resolve()])
+        merged |= _merged(file.parent / one, [*seen, file.resolve()], files)
     return merged | own
 
 
