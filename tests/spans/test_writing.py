@@ -8,8 +8,9 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, StatusCode, get_current_span
+from opentelemetry.trace import SpanKind, StatusCode
 
+from batch_server import batch_server
 from chat_calls import chat_model
 from raw_server import as_json, http, raw_server, said
 from stepdown.models import RecordedModel, ScriptedModel
@@ -18,8 +19,8 @@ from stepdown.runner.attempt import Attempts
 from stepdown.runner.batch_calls import BatchCalls
 from stepdown.runner.batch_client import BatchClient
 from stepdown.spans import Spans
-from stepdown.store import Store
-from stepdown.types import Message, Messages, Reply, Sampling
+from stepdown.store import Batches, Claims, Store
+from stepdown.types import Message, Reply, Sampling
 from worlds import DIRECT, TRACED, LastWord, student, sums, teacher
 
 ASK = (Message("system", "Be brief."), Message("user", "2 + 2?"))
@@ -152,21 +153,56 @@ def test_a_server_whose_address_cannot_be_read_is_left_out_and_the_reply_is_kept
     assert store.replies([request.key])[request.key].text == "4" and span.status.status_code is StatusCode.UNSET
 
 
-@pytest.mark.parametrize("by_batch", [False, True])
-def test_a_pass_that_waits_for_batches_writes_no_spans_whoever_asks(
-    store: Store, monkeypatch: pytest.MonkeyPatch, by_batch: bool
+def batched(noted: Noted, store: Store, url: str, *questions: str) -> None:
+    """Ask in one batch, and take up what it brings."""
+    model, wanted = chat_model(url), Sampling(seed=3)
+    requests = [Request("student", model, (Message("user", one),), wanted, run="r1") for one in questions]
+
+    async def main() -> None:
+        client = BatchClient(store, spans=noted.spans)
+        assert client.serves(model)
+        await client.send(requests, None)
+        while client.open():
+            await client.look()
+        await client.close()
+
+    asyncio.run(main())
+
+
+def test_an_answer_that_a_batch_brings_is_a_span_from_when_the_batch_was_sent(store: Store) -> None:
+    noted = Noted()
+    with batch_server() as server:
+        batched(noted, store, server.url, "What is 1 plus one?", "What is 2 plus one?")
+    [batch], [first, second] = Batches(store, Claims(store)).all(), noted.ended
+    said_of = facts(first)
+    assert said_of["stepdown.batch.id"] == batch.id and said_of["stepdown.run.id"] == "r1" and not first.parent
+    assert first.start_time == second.start_time == int(batch.created * 1e9) < (first.end_time or 0)
+    assert (said_of["gen_ai.usage.input_tokens"], said_of["gen_ai.usage.output_tokens"]) == (5, 2)
+    assert said_of["gen_ai.request.seed"] == 3 and (first.name, first.kind) == ("chat m", SpanKind.CLIENT)
+    assert not {"stepdown.role", "stepdown.seconds"} & said_of.keys()
+
+
+@pytest.mark.parametrize(("ending", "errors"), [("400-lines", [None, "CallFailed"]), ("expired", [None])])
+def test_what_a_batch_fails_is_a_span_and_what_it_does_not_come_to_is_none(
+    store: Store, ending: str, errors: list[str | None]
 ) -> None:
-    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "console")
-    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")  # a span is current, and none is printed
-    within = list[bool]()
+    noted = Noted()
+    with batch_server(endings=[ending]) as server:
+        batched(noted, store, server.url, "What is 1 plus one?", "What is 2 plus one?")
+    assert [facts(span).get("error.type") for span in noted.ended] == errors
 
-    def solve(messages: Messages, sampling: Sampling, sample: int) -> str:
-        within.append(get_current_span().get_span_context().is_valid)
-        return "4"
 
-    calls = BatchCalls(BatchClient(store), None) if by_batch else Calls(store)
-    asyncio.run(calls.ask(Request("student", ScriptedModel(solve, "m"), ASK, Sampling())))
-    assert within == [not by_batch] and (calls.spans is None) == by_batch
+@pytest.mark.parametrize("by_batch", [False, True])
+def test_what_is_asked_directly_beside_batches_is_a_span_and_its_problem_is_none(store: Store, by_batch: bool) -> None:
+    noted, problem = Noted(), next(iter(sums(1)))
+
+    async def main() -> None:
+        calls = BatchCalls(BatchClient(store, spans=noted.spans), None) if by_batch else Calls(store, spans=noted.spans)
+        await Attempts(traced(method=DIRECT), calls, "r1").rows(0, problem, problem)
+        await calls.close()
+
+    asyncio.run(main())
+    assert [name for name, _ in noted.tree] == ["invoke_workflow direct"] * (not by_batch) + ["chat student"]
 
 
 def test_draws_of_one_request_are_one_span_with_the_tokens_of_all(store: Store) -> None:

@@ -1,5 +1,6 @@
 """Receives what OpenTelemetry's exporter sends by HTTP, on loopback."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,9 +16,12 @@ class Receiver(JsonHandler):
     """Takes what is exported, with the path it was sent to."""
 
     taken: Taken
+    came: threading.Condition
 
     def do_POST(self) -> None:
-        self.taken.append((self.path, ExportTraceServiceRequest.FromString(self.body())))
+        with self.came:
+            self.taken.append((self.path, ExportTraceServiceRequest.FromString(self.body())))
+            self.came.notify_all()
         self.send({})
 
 
@@ -25,8 +29,19 @@ class Receiver(JsonHandler):
 def receiver() -> Iterator[tuple[str, Taken]]:
     """Receive until the block ends, and give the address and what came."""
     taken: Taken = []
-    with serving(type("Taking", (Receiver,), {"taken": taken})) as url:
+    with serving(type("Taking", (Receiver,), {"taken": taken, "came": threading.Condition()})) as url:
         yield url, taken
+
+
+@contextmanager
+def receiver_of(count: int) -> Iterator[tuple[str, Taken]]:
+    """Receive until the block ends and so many spans have come, within 10 s."""
+    taken: Taken = []
+    came = threading.Condition()
+    with serving(type("Taking", (Receiver,), {"taken": taken, "came": came})) as url:
+        yield url, taken
+        with came:
+            came.wait_for(lambda: len(spans_of(taken)) >= count, 10)
 
 
 def spans_of(taken: Taken) -> list[Span]:

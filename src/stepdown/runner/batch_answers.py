@@ -1,11 +1,12 @@
 """The answers of one batch: read as an endpoint's are, stored a page at a time, and what failed judged."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
 from stepdown.errors import CallFailed, StepdownError
+from stepdown.models import provider_and_model
 from stepdown.models.http import (
     BatchAnswer,
     BatchApi,
@@ -21,8 +22,9 @@ from stepdown.models.http import (
 from stepdown.runner.batch_parts import asked, most_of
 from stepdown.runner.budget import Budget
 from stepdown.runner.payment import storable, storable_text
+from stepdown.spans import SpannedCall, Spans
 from stepdown.store import AbandonedReply, Batch, BatchedCall, Batches, BatchLine, StoredCall, unfindable_key
-from stepdown.types import Reply, Usage
+from stepdown.types import Reply, Sampling, Usage
 
 _PAGE = 200
 # So often a call is asked again that failed in passing, or that its batch did not come to.
@@ -34,11 +36,11 @@ class BatchOutcomes:
 
     `bought` are the keys of the calls that were answered and `bought_for` their number by run, `failures` what became
     of others for good, `tries` how often each was asked. `refused` are the fields that endpoints refuse, by model. The
-    `budget` is told what was paid.
+    `budget` is told what was paid, and `spans` are written of what came, if there are.
     """
 
-    def __init__(self, batches: Batches) -> None:
-        self.batches = batches
+    def __init__(self, batches: Batches, spans: Spans | None = None) -> None:
+        self.batches, self.spans = batches, spans
         self.budget: Budget | None = None
         self.bought: set[bytes] = set()
         self.bought_for: Counter[str] = Counter()
@@ -95,15 +97,38 @@ class Answers:
                 replies = read_batched(self._api.endpoint, answer.body, request)
         except FieldRefused as refused:
             outcomes.refused[first.model] = outcomes.refused_by(first.model) | {refused.field}
+            self._tell(line, request.sampling, refused.failure)
             # A try is counted only where it was known, as it may have been sent without.
             self._fail(line, RetryableError(str(refused.failure)) if refused.field in self._refused else None)
         except (RetryableError, StepdownError) as failure:
+            self._tell(line, request.sampling, failure)
             self._fail(line, failure)
         else:
+            self._tell(line, request.sampling, replies)
             for call, reply in zip(line.calls, replies, strict=False):
                 self._keep(call, reply)
             for call in line.calls[len(replies) :]:
                 self._free(call, RetryableError("fewer choices than asked for"))
+
+    def _tell(self, line: BatchLine, sampling: Sampling, came: Sequence[Reply] | Exception) -> None:
+        """Write the span of a request that was answered."""
+        if (spans := self._outcomes.spans) is None:
+            return
+        first = line.calls[0]
+        provider, called = provider_and_model(first.model)
+        call = SpannedCall(
+            provider=provider,
+            model=called,
+            source=first.source,
+            remote=True,
+            messages=first.messages,
+            sampling=sampling,
+            draws=len(line.calls),
+            role=None,
+            run=first.run,
+            batch=self._batch.id,
+        )
+        spans.batched(call, self._batch.created, came)
 
     def _keep(self, call: BatchedCall, reply: Reply) -> None:
         outcomes = self._outcomes

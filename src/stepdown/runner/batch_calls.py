@@ -16,8 +16,9 @@ class BatchCalls(Calls):
     """
 
     def __init__(self, client: BatchClient, budget: Budget | None) -> None:
+        super().__init__(client.batches.store, budget=budget, spans=client.outcomes.spans)
         # A problem is begun again and again until batches have brought all it asks: no span says how long it took.
-        super().__init__(client.batches.store, budget=budget, spans=None)
+        self.spans = None
         self.client = client
         self.wanted: dict[bytes, Request] = {}
 

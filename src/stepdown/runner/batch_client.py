@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain, repeat
 from pathlib import Path
+from typing import Literal
 
 from stepdown.errors import BatchUnderWay, BudgetReached, EndpointRefused, StepdownError, UsageError
 from stepdown.models import EndpointModel, find_endpoint
@@ -17,6 +18,7 @@ from stepdown.runner.batch_answers import Answers, BatchOutcomes
 from stepdown.runner.batch_parts import WantedRequest, asked, parts_of, split
 from stepdown.runner.budget import Budget
 from stepdown.runner.request import Request
+from stepdown.spans import Spans, find_spans
 from stepdown.store import BEAT, Batch, Batches, BatchLine, Claims, LostCall, Store, put_lost_calls
 from stepdown.text import counted
 from stepdown.types import Model, Usage
@@ -34,7 +36,7 @@ class BatchClient:
     """Batches of one command: `batches` has all of the store, `waits` says whether the command waits for them.
 
     `outcomes` are what became of calls here, `too_dear` the budget's end where it left something unsent. `tell` is told
-    what goes on.
+    what goes on. `spans` are those that OpenTelemetry's variables ask for, unless others are given; None: none.
     """
 
     def __init__(
@@ -43,11 +45,12 @@ class BatchClient:
         *,
         waits: bool = True,
         tell: Callable[[str], None] = lambda line: None,
+        spans: Spans | Literal["asked for"] | None = "asked for",
     ) -> None:
         self.waits, self._tell, self._pauses = waits, tell, PAUSES
         self._claims = Claims(store)
         self.batches = Batches(store, self._claims)
-        self.outcomes = BatchOutcomes(self.batches)
+        self.outcomes = BatchOutcomes(self.batches, find_spans() if isinstance(spans, str) else spans)
         self.too_dear: BudgetReached | None = None
         self._models: dict[str, EndpointModel] = {}
         self._apis: dict[str, BatchApi | None] = {}

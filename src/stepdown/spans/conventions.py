@@ -33,7 +33,8 @@ ERROR_TYPE, FINISH_REASONS = "error.type", "gen_ai.response.finish_reasons"
 class SpannedCall(msgspec.Struct, frozen=True, kw_only=True):
     """A request as it is sent: `draws` replies to `messages`, asked of what `provider` calls `model`.
 
-    `source` is where the model answers from, `remote` whether that is another process.
+    `source` is where the model answers from, `remote` whether that is another process, `batch` the batch it went in,
+    whose list does not say which `role` was played.
     """
 
     provider: str
@@ -44,8 +45,9 @@ class SpannedCall(msgspec.Struct, frozen=True, kw_only=True):
     sampling: Sampling
     draws: int = 1
     streamed: bool = False
-    role: Role
+    role: Role | None
     run: str = ""
+    batch: str = ""
 
 
 def asked(call: SpannedCall) -> Attributes:
@@ -67,10 +69,11 @@ def asked(call: SpannedCall) -> Attributes:
                 "gen_ai.request.stream": call.streamed or None,
                 "gen_ai.output.type": "json" if sampling.form is not None and sampling.form.kind else None,
                 "stepdown.run.id": call.run or None,
+                "stepdown.role": call.role,
+                "stepdown.batch.id": call.batch or None,
             }
         ),
         **_server(call.source),
-        "stepdown.role": call.role,
     }
 
 
@@ -82,7 +85,7 @@ def answered(replies: Sequence[Reply]) -> Attributes:
         FINISH_REASONS: [_finish(reply) for reply in replies],
         **(_tokens(usages) if len(usages) == len(replies) else {}),
         **_server(replies[0].server),
-        "stepdown.seconds": replies[0].seconds,
+        **_known({"stepdown.seconds": replies[0].seconds or None}),
     }
 
 

@@ -1,6 +1,7 @@
 """Spans begun and ended: one for each call that is paid, within its plan's and its problem's."""
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -28,10 +29,26 @@ class Spans:
 
     def __init__(self, tracer: Any, *, texts: bool = False) -> None:
         from opentelemetry.trace import SpanKind, Status, StatusCode
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+        self._propagator = TraceContextTextMapPropagator()
         self._tracer, self._texts = tracer, texts
         self._error = Status(StatusCode.ERROR)
         self._client, self._internal = SpanKind.CLIENT, SpanKind.INTERNAL
+
+    @contextmanager
+    def within(self, headers: Mapping[str, str]) -> Iterator[None]:
+        """Put the spans of a request within the one that its `traceparent` names (W3C Trace Context), if it names one.
+
+        A header that cannot be read names none.
+        """
+        from opentelemetry.context import attach, detach, get_current
+
+        token = attach(self._propagator.extract(headers, get_current()))
+        try:
+            yield
+        finally:
+            detach(token)
 
     @contextmanager
     def _span(self, name: str, attributes: Attributes, *, remote: bool = False, draws: int = 0) -> Iterator[Any]:
@@ -51,18 +68,26 @@ class Spans:
     @contextmanager
     def call(self, call: SpannedCall) -> Iterator[Callable[[Sequence[Reply]], None]]:
         """Enter the span of a call, and take its replies."""
-        attributes = conventions.asked(call)
-        if self._texts:
-            attributes |= conventions.texts_asked(call.messages)
         name = f"{conventions.CALL} {call.model}"
-        with self._span(name, attributes, remote=call.remote, draws=call.draws) as span:
+        with self._span(name, self._asked(call), remote=call.remote, draws=call.draws) as span:
+            yield lambda replies: span.set_attributes(self._answered(replies))
 
-            def answer(replies: Sequence[Reply]) -> None:
-                span.set_attributes(conventions.answered(replies))
-                if self._texts:
-                    span.set_attributes(conventions.texts_answered(replies))
+    def batched(self, call: SpannedCall, sent: float, came: Sequence[Reply] | Exception) -> None:
+        """Write the span of a call that was `sent` in a batch, in unix seconds, and whose answer `came` now."""
+        name, begun = f"{conventions.CALL} {call.model}", min(int(sent * 1e9), time.time_ns())
+        span = self._tracer.start_span(name, kind=self._client, attributes=self._asked(call), start_time=begun)
+        if isinstance(came, Exception):
+            span.set_attributes(conventions.failed(came, call.draws))
+            span.set_status(self._error)
+        else:
+            span.set_attributes(self._answered(came))
+        span.end()
 
-            yield answer
+    def _asked(self, call: SpannedCall) -> Attributes:
+        return conventions.asked(call) | (conventions.texts_asked(call.messages) if self._texts else {})
+
+    def _answered(self, replies: Sequence[Reply]) -> Attributes:
+        return conventions.answered(replies) | (conventions.texts_answered(replies) if self._texts else {})
 
     @contextmanager
     def plan(self, run: str) -> Iterator[None]:

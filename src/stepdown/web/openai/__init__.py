@@ -1,6 +1,7 @@
 """An OpenAI-compatible endpoint, under `/v1`: any client of OpenAI's can use a method as if it were a model."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from uuid import uuid4
 
 from starlette.requests import ClientDisconnect, Request
@@ -40,8 +41,10 @@ class Completions:
         request = Request(scope, receive)
         service, (identity, trace) = service_of(request), identities(request)
         headers = {"x-request-id": identity}
+        spans = service.state.calls.spans
         try:
-            response = await self._answer(request, service, trace, headers, send)
+            with spans.within(request.headers) if spans else nullcontext():
+                response = await self._answer(request, service, trace, headers, send)
         except Refusal as refusal:
             response = refusal.response(headers)
         except ClientDisconnect:
