@@ -73,7 +73,8 @@ PAGES: dict[str, tuple[str, ...]] = {
 # What is a part of a page, a picture, a file, or leads elsewhere.
 PARTS = frozenset({
     "/jobs/{job}/state", "/events", "/events/rows", "/charts/{name}.svg", "/cascade.svg", "/studies/{name}/state",
-    "/studies/{name}/{kind}.svg", "/runs/{run}/solving/{id}", "/pair", "/export", "/served/{name}.svg",
+    "/studies/{name}/{kind}.svg", "/studies/{name}/{file}.toml", "/runs/{run}/solving/{id}", "/pair", "/export",
+    "/served/{name}.svg",
 })  # fmt: skip
 SCORE = CellScore(name="chain, 1 random", chains=1, by="random", target="chain", runs=("abc",), accuracies=(0.5,),
                   mean=0.5, low=0.3, high=0.7, graded=8, total=8)  # fmt: skip
@@ -151,6 +152,7 @@ def write_studies(students: Path) -> None:
     rows = [{"step": 1, "loss": 2.5, "tokens_per_second": 900.0}, {"step": 2, "loss": 1.25, "dev": 0.5}]
     (learning / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     write_study(StudyFindings(base="smollm2-135m", test="sums/test", scores=(SCORE,)), students / "whole")
+    (students / "whole" / "study.toml").write_text(f'corpus = "{LONG}"\n')
 
 
 def _job(run_id: str, other: str) -> RunJob:

@@ -3,7 +3,9 @@
 import json
 import re
 import time
+import tomllib
 from collections.abc import Iterator
+from hashlib import sha256
 from html import unescape
 from pathlib import Path
 
@@ -12,7 +14,9 @@ import pytest
 from corpora import write_corpus
 from run_pages import put_run
 from served import get, post, served
+from stepdown.cli import main
 from stepdown.corpus import Card
+from stepdown.errors import UsageError
 from stepdown.problems import load_problems
 from stepdown.store import Store, note_studies
 from stepdown.training import StudyFindings
@@ -20,7 +24,8 @@ from stepdown.training.studies import CellScore
 from stepdown.training.study_tables import write_study
 from stepdown.types import Chain, Grade, StudyFile
 from stepdown.web.config import Config, DataSource
-from stepdown.web.jobs.study_form import FIELDS, read_study
+from stepdown.web.jobs.study_files import study_files, write_study_file
+from stepdown.web.jobs.study_form import FIELDS, StudySettings, read_study
 from stepdown.web.state import Places, State
 
 FORM = {**FIELDS, "corpus": "chains", "name": "first"}
@@ -96,6 +101,9 @@ def test_a_study_that_the_command_refuses_says_why_on_its_page(desk: str) -> Non
     while "data-tell>running" in (page := get(f"{desk}/studies/first").text):
         time.sleep(0.1)
     assert "data-tell>refused" in page and "wordsums/test" in unescape(page.partition('class="wrong"')[2])
+    file = get(f"{desk}/studies/first/study.toml").text
+    assert file in unescape(page) and sha256(file.encode()).hexdigest() in page
+    assert get(f"{desk}/studies/first/card.toml").status == 404
 
 
 @pytest.mark.parametrize(
@@ -123,8 +131,38 @@ def test_bases_and_data_sets_of_the_configuration_are_taken_and_no_other_path() 
     asked = FORM | {"base": "models/small", "test": "mine"}
     found = read_study(asked, {"chains": Path()}, config).settings
     assert found is not None
-    assert found.options[:3] == ["--base=models/small", "--test=gsm8k", "--data=mine.jsonl"]
+    said = tomllib.loads(found.text(Path("students/first/study.toml"), Path("chains")))
+    assert (said["base"], said["test"], said["data"]) == ("models/small", "gsm8k", "mine.jsonl")
     assert read_study(asked, {"chains": Path()}).errors.keys() == {"base", "test"}
+
+
+def filled(**fields: str) -> StudySettings:
+    found = read_study(FORM | fields, {"chains": Path()}).settings
+    assert found is not None
+    return found
+
+
+def test_the_study_file_of_a_form_is_what_study_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fields = {"chains": "1 0", "keep": "right distinct", "targets": "chain label", "limit": "7", "seeds": "2"}
+    file = write_study_file(filled(**fields, steps="9"), tmp_path / "chains", tmp_path / "first")
+    assert main(["study", str(file)]) == 2 and f"no corpus `{tmp_path / 'chains'}`" in capsys.readouterr().err
+    said = tomllib.loads(file.read_text())
+    assert said["keep"] == ["right", "distinct"] and said["targets"] == ["chain", "label"] and said["chains"] == [1, 0]
+    assert [said[name] for name in ("limit", "seeds", "steps", "before")] == [7, 2, 9, False]
+    assert (said["corpus"], said["out"]) == (str(tmp_path / "chains"), str(tmp_path / "first"))
+
+
+def test_a_study_file_that_students_cite_stays_beside_one_of_other_settings(tmp_path: Path) -> None:
+    names = [write_study_file(filled(seeds=seeds), Path("chains"), tmp_path).name for seeds in ("1", "2", "1", "2")]
+    assert names == ["study.toml", "study-2.toml"] * 2
+    first, second = study_files(tmp_path)
+    assert "seeds = 1" in first.text and "seeds = 2" in second.text and first.cited.sha256 != second.cited.sha256
+
+
+def test_a_folder_that_cannot_be_made_refuses_the_study(tmp_path: Path) -> None:
+    (tmp_path / "first").write_text("a file")
+    with pytest.raises(UsageError, match="cannot write"):
+        write_study_file(filled(), Path("chains"), tmp_path / "first")
 
 
 def test_a_student_that_a_page_has_trained_can_be_run_from_a_page(desk: str, students: Path) -> None:

@@ -1,6 +1,7 @@
 """In a real browser: a study is begun from its form, watched while its student learns, and the student is run."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from served import served
 from small_lessons import chains
 from small_students import TRAINS
 from stepdown.corpus import Card
+from stepdown.models.weights import read_card
 from stepdown.web.config import Config, DataSource
 from stepdown.web.state import Places, State
 from written_earlier import NEWEST
@@ -47,7 +49,17 @@ def begin_study(page: Page) -> None:
     page.get_by_role("button", name="Train and test").click()
 
 
-def test_a_study_is_begun_watched_to_its_end_and_its_student_answers(desk: str, browser: Browser) -> None:
+def cited_file(page: Page) -> str:
+    """The hash of the study file that the study's page gives away."""
+    page.get_by_text("The study file").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    return sha256(Path(download.value.path()).read_bytes()).hexdigest()
+
+
+def test_a_study_is_begun_watched_to_its_end_and_its_student_answers(
+    desk: str, browser: Browser, tmp_path: Path
+) -> None:
     with watched(browser, desk) as seen:
         page = seen.open("/studies")
         begin_study(page)
@@ -57,6 +69,8 @@ def test_a_study_is_begun_watched_to_its_end_and_its_student_answers(desk: str, 
         page.get_by_alt_text("Learning curves").evaluate(DRAWN)
         expect(page.locator("[data-tell]")).to_have_text("finished", timeout=LONG)
         page.get_by_alt_text("Right answers by chains").evaluate(DRAWN)
+        card = read_card(tmp_path / "students" / "first" / STUDENT.replace(", ", "/"))
+        assert card is not None and [one.sha256 for one in card.studies] == [cited_file(page)]
         page.get_by_role("link", name="run it").click()
         page.get_by_label("Data set").select_option("sums")
         page.get_by_label("Problems", exact=True).fill("2")

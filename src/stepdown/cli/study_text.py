@@ -1,10 +1,10 @@
 """The text of a study file as `stepdown init` writes it, with comments for whoever changes it."""
 
-import json
 from shlex import quote
 
 import msgspec
 
+from stepdown.toml_files import or_comment, toml_list, toml_text
 from stepdown.version import __version__
 
 _TEMPLATE = """\
@@ -15,7 +15,7 @@ _TEMPLATE = """\
 #   {report}   what came out
 #
 # Keys are options of `stepdown run` by their names (`stepdown help run`); those given on the command line go before
-# these. Paths are relative to this file. Written by stepdown {version}.
+# these. Paths are relative to this file, or else to the working folder. Written by stepdown {version}.
 
 # The problems: a data set (`stepdown datasets`), or a file of your own: .jsonl, .json, .csv or .parquet.
 dataset = {dataset}
@@ -74,19 +74,3 @@ def study_text(study: StudyText) -> str:
         teacher=or_comment("teacher", planned if study.teachers else None, planned),
         budget=or_comment("budget", None if study.budget is None else str(study.budget), "1.0"),
     )
-
-
-def or_comment(key: str, value: str | None, example: str) -> str:
-    """Return a line of a key, as a comment with an example where it has no value."""
-    return f"{key} = {value}" if value is not None else f"# {key} = {example}"
-
-
-def toml_list(values: tuple[str, ...]) -> str:
-    """Return texts as TOML writes a list of them."""
-    return f"[{', '.join(map(toml_text, values))}]"
-
-
-def toml_text(value: str) -> str:
-    """Return a text as TOML writes it."""
-    # A basic string of TOML is one of JSON, but for this one character.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

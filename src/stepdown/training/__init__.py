@@ -34,6 +34,7 @@ from stepdown.training.studies import (
 )
 from stepdown.training.study_grid import Cell, StudyGrid
 from stepdown.training.study_tables import TESTED, half_widths, write_study
+from stepdown.training.study_text import TrainingStudyText, training_study_text
 from stepdown.training.teacher_checks import with_teacher
 from stepdown.training.world import launched
 
@@ -51,6 +52,7 @@ __all__ = [
     "StudyGrid",
     "Training",
     "TrainingProgress",
+    "TrainingStudyText",
     "add_score_to_card",
     "at_equal_tokens",
     "cell_score",
@@ -74,6 +76,7 @@ __all__ = [
     "score",
     "train",
     "trained_on",
+    "training_study_text",
     "with_teacher",
     "write_chains",
     "write_findings",

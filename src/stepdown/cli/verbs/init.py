@@ -15,7 +15,6 @@ from stepdown.cli.endpoint_checks import reach
 from stepdown.cli.grid import methods_of
 from stepdown.cli.options import CHOICE, Flag, Json, Limit
 from stepdown.cli.study_text import StudyText, study_text
-from stepdown.cli.training_study_text import TrainingStudyText, training_study_text
 from stepdown.cli.unused_options import given, refuse
 from stepdown.cli.verbs.ask import STUDENT, TEACHER
 from stepdown.cli.verbs.doctor import ENGINES
@@ -25,6 +24,7 @@ from stepdown.errors import Interrupted, UsageError
 from stepdown.extras import has
 from stepdown.files import replacing
 from stepdown.models.weights import CATALOGUE, fetched
+from stepdown.training import TrainingStudyText, training_study_text
 
 Value = TypeVar("Value")
 FILE, TRAINING_FILE = Path("study.toml"), Path("training.toml")

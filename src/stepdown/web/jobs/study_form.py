@@ -1,7 +1,8 @@
-"""The form that is the `study` verb: what it offers, and the command that its fields give."""
+"""The form that is the `study` verb: what it offers, and the study file that its fields give."""
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,12 +11,14 @@ from stepdown.corpus.selection import load_filter, reads_elsewhere
 from stepdown.errors import StepdownError, UnknownName, UsageError
 from stepdown.models.weights import CATALOGUE
 from stepdown.problems import datasets
+from stepdown.training import TrainingStudyText, training_study_text
 from stepdown.web.config import Config, DataSource
 
 FIELDS: Mapping[str, str] = {
     "corpus": "", "base": "smollm2-135m", "test": "wordsums", "limit": "50", "chains": "1 5", "keep": "right",
     "targets": "chain", "steps": "100", "seeds": "1", "name": "",
 }  # fmt: skip
+FILE = "study.toml"
 TARGETS = ("chain", "label", "chain label")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 _MOST_FILTERS, _MOST_CHAINS = 12, 8
@@ -37,13 +40,26 @@ class StudySettings(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     seeds: int
 
-    @property
-    def options(self) -> list[str]:
-        """The words of the command that say so, but for its folders."""
-        listed = [f"--{name}={value}" for name in ("chains", "keep", "targets") for value in getattr(self, name)]
-        counts = [f"--{name}={getattr(self, name)}" for name in ("limit", "steps", "seeds")]
-        file = [f"--{name}={text}" for name in ("data", "split") if (text := getattr(self.test, name))]
-        return [f"--base={self.base}", f"--test={self.test.dataset}", *file, *listed, *counts]
+    def text(self, file: Path, corpus: Path) -> str:
+        """Return the study file that says so of a corpus; it is to lie at `file`, in the folder of the students."""
+        return training_study_text(
+            TrainingStudyText(
+                file=str(file),
+                corpus=str(corpus),
+                base=self.base,
+                test=self.test.dataset,
+                split=self.test.split,
+                data=self.test.data,
+                chains=self.chains,
+                keep=self.keep,
+                targets=self.targets,
+                seeds=self.seeds,
+                steps=self.steps,
+                limit=self.limit,
+                before=False,
+                out=str(file.parent),
+            )
+        )
 
 
 class ReadStudy(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 from stepdown.errors import UnknownName, UsageError
 from stepdown.models import Secret
 from stepdown.web.jobs.command_jobs import GRACE, CommandJob, Following
+from stepdown.web.jobs.study_files import write_study_file
 from stepdown.web.jobs.study_form import StudySettings
 
 _PLACES = 2  # a student's folder lies in that of its study at `CELL/seed-N`
@@ -46,12 +47,15 @@ class StudyJobs:
         return study if len(places) == _PLACES and (self.folder / study).is_dir() else ""
 
     async def start(self, settings: StudySettings) -> StudyJob:
-        """Start a study, or go on with one of this name. Raises `UsageError` while another one goes on."""
+        """Start a study by its study file, or go on with one of this name.
+
+        Raises `UsageError` while another one goes on, and where the file cannot be written.
+        """
         busy = next((job for job in self if job.is_live), None)
         if busy is not None:
             raise UsageError(f"the study `{busy.id}` is in progress", "wait for it to end, or stop it")
-        folders = [f"--out={self.folder / settings.name}", f"--store={self.store}"]
-        command = ["study", *settings.options, *folders, "--json", "--", str(self.corpora[settings.corpus])]
+        file = write_study_file(settings, self.corpora[settings.corpus], self.folder / settings.name)
+        command = ["study", f"--store={self.store}", "--json", "--", str(file)]
         job = StudyJob(settings, command)
         await self._following.begin(job)
         self._jobs[job.id] = job

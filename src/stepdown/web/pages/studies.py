@@ -15,6 +15,7 @@ from stepdown.errors import MissingExtra, StepdownError, UnknownName, UsageError
 from stepdown.models.weights import StudentCard, read_card
 from stepdown.text import figures
 from stepdown.training import StudyFindings, read_log
+from stepdown.web.jobs.study_files import WrittenStudy, study_files
 from stepdown.web.jobs.study_form import FIELDS, TARGETS, ReadStudy, bases, read_study, tests
 from stepdown.web.jobs.study_jobs import StudyJob
 from stepdown.web.pages import form_of, page, state_of
@@ -39,12 +40,13 @@ class Student(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownStudy(msgspec.Struct, frozen=True, kw_only=True):
-    """A study as its page shows it; `job` is what goes on, where this server started it."""
+    """A study as its page shows it; `job` is what goes on, where this server started it, `files` those of its forms."""
 
     name: str
     students: tuple[Student, ...] = ()
     findings: StudyFindings | None = None
     job: StudyJob | None = None
+    files: tuple[WrittenStudy, ...] = ()
 
     @property
     def address(self) -> str:
@@ -70,7 +72,8 @@ def study_of(state: State, name: str) -> ShownStudy:
         if job is None:
             raise UnknownName("study", name[:80], known)
         return ShownStudy(name=name, job=job)
-    return ShownStudy(name=name, students=tuple(_students(folder)), findings=_findings(folder), job=job)
+    students, files = tuple(_students(folder)), study_files(folder)
+    return ShownStudy(name=name, students=students, findings=_findings(folder), job=job, files=files)
 
 
 def _students(folder: Path) -> list[Student]:
@@ -164,6 +167,16 @@ async def stop(request: Request) -> Response:
     return RedirectResponse(ShownStudy(name=name).address, status_code=303)
 
 
+async def give_file(request: Request) -> Response:
+    """Answer with a study file of a study, as it lies there."""
+    study, name = study_of(state_of(request), request.path_params["name"]), f"{request.path_params['file']}.toml"
+    found = next((one for one in study.files if one.cited.file == name), None)
+    if found is None:
+        raise UnknownName("study file", name[:80], [one.cited.file for one in study.files])
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(study.name, safe='')}.toml"}
+    return Response(found.content, media_type="application/toml", headers=headers)
+
+
 async def show_chart(request: Request) -> Response:
     """Answer with the curves of the students, or with the N-curve, as svg."""
     from stepdown.reports.charts import styled, svg
@@ -187,4 +200,5 @@ ROUTES: list[BaseRoute] = [
     Route("/studies/{name}/state", show_state),
     Route("/studies/{name}/stop", stop, methods=["POST"]),
     Route("/studies/{name}/{kind}.svg", show_chart),
+    Route("/studies/{name}/{file}.toml", give_file),
 ]

@@ -1,11 +1,11 @@
-"""The text of a study file for `stepdown study` as `stepdown init --training` writes it, with comments."""
+"""The text of a study file for `stepdown study`, with comments, as `stepdown init --training` and pages write it."""
 
 from shlex import quote
 
 import msgspec
 
-from stepdown.cli.study_text import or_comment, toml_list, toml_text
 from stepdown.corpus import STUDIED
+from stepdown.toml_files import or_comment, toml_list, toml_text
 from stepdown.version import __version__
 
 _TEMPLATE = """\
@@ -15,17 +15,17 @@ _TEMPLATE = """\
 #   {show}   what the hash of this file is, for a paper to cite
 #
 # Keys are options of `stepdown study` by their names (`stepdown help study`); those given on the command line go before
-# these. Paths are relative to this file. Written by stepdown {version}.
+# these. Paths are relative to this file, or else to the working folder. Written by stepdown {version}.
 
 # The corpus: chains of a teacher, as `stepdown sample` or `stepdown import` writes them (`stepdown chains` shows them):
 #   stepdown sample wordsums --split train -n 100 --teacher embedded/qwen2.5-coder-1.5b --chains 5 --out {corpus_word}
 corpus = {corpus}
 # Filters that work first (`stepdown help keep`).
-keep = ["right", "distinct"]
+{keep}
 
 # What every student begins as: a hub name, a folder, or one of `stepdown models`.
 base = {base}
-before = true               # the base is tested too, as it is
+{before}# the base is tested too, as it is
 
 # The grid: each number of chains per problem (0: all), each way to choose them, each thing to learn, and so many seeds.
 chains = {chains}
@@ -42,8 +42,8 @@ steps = {steps}
 # What they are tested on: problems that no chain is of.
 test = {test}
 {limit}
-# split = "test"
-# temperature = 0.7         # then several samples can vote
+{split}
+{data}# temperature = 0.7         # then several samples can vote
 # samples = 5
 
 # Where students, table and curve go. The same file, run again, trains nothing twice.
@@ -52,7 +52,10 @@ out = {out}
 
 
 class TrainingStudyText(msgspec.Struct, frozen=True, kw_only=True):
-    """What a new study file for `study` says, and where it lies; no limit is all test problems."""
+    """What a new study file for `study` says, and where it lies; no limit is all test problems.
+
+    `data` is the file with the test problems, where they are in none of the data set's own; "" for what is not said.
+    """
 
     file: str
     corpus: str
@@ -64,6 +67,10 @@ class TrainingStudyText(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     limit: int | None
     out: str
+    keep: tuple[str, ...] = ("right", "distinct")
+    before: bool = True
+    split: str = ""
+    data: str = ""
 
 
 def training_study_text(study: TrainingStudyText) -> str:
@@ -76,6 +83,8 @@ def training_study_text(study: TrainingStudyText) -> str:
         version=__version__,
         corpus=toml_text(study.corpus),
         corpus_word=quote(study.corpus),
+        keep=or_comment("keep", toml_list(study.keep) if study.keep else None, '["right", "distinct"]'),
+        before=f"before = {str(study.before).lower()}".ljust(28),
         base=toml_text(study.base),
         chains=f"[{', '.join(map(str, study.chains))}]",
         targets=toml_list(study.targets),
@@ -84,5 +93,7 @@ def training_study_text(study: TrainingStudyText) -> str:
         steps=study.steps,
         test=toml_text(study.test),
         limit=or_comment("limit", None if study.limit is None else str(study.limit), "100"),
+        split=or_comment("split", toml_text(study.split) if study.split else None, '"test"'),
+        data=f"data = {toml_text(study.data)}\n" if study.data else "",
         out=toml_text(study.out),
     )
