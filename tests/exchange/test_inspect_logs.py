@@ -14,7 +14,7 @@ import stepdown as sd
 from stepdown.errors import BadRow, StepdownError
 from stepdown.exchange import export_run, import_traces, other_verdicts
 from stepdown.store import Run, Store
-from stepdown.types import Call, Finish, Message, Problem, Reply, Sampling, Settings, Trace, Usage
+from stepdown.types import AnswerForm, Call, Finish, Message, Problem, Reply, Sampling, Settings, ToolCall, Trace, Usage
 
 SAMPLE: dict[str, Any] = {
     "id": 1, "epoch": 1, "input": "What is one and one?", "target": "2",
@@ -111,6 +111,56 @@ TURNS = [
 ]
 
 
+ADDING = {"id": "c", "function": "add", "arguments": {"x": "attachment://0", "y": 10**30}}
+TOOL_TURNS = [
+    {"role": "system", "content": "Use tools."}, {"role": "user", "content": "1 + 1?"},
+    {"role": "assistant", "content": "", "tool_calls": [ADDING]}, {"role": "tool", "content": "2", "tool_call_id": "c"},
+    {"role": "user", "content": "Well?"},
+]  # fmt: skip
+TOOL_EVENTS: list[dict[str, Any]] = [
+    {"event": "model", "model": "m", "input_refs": [[0, last]], "tools": [{"name": "add", "description": "Adds."}],
+     "tool_choice": "any", "output": {"choices": [{"message": {"role": "assistant", **said}, "stop_reason": why}]}}
+    for last, said, why in ((2, {"content": "", "tool_calls": [ADDING]}, "tool_calls"), (5, {"content": "2"}, "stop"))
+]  # fmt: skip
+
+
+def with_tools(folder: Path) -> Path:
+    sample = {**SAMPLE, "events": TOOL_EVENTS, "events_data": {"messages": TOOL_TURNS}, "attachments": {"0": "one"}}
+    return log(folder, sample)
+
+
+def test_calls_of_tools_their_results_and_the_tools_come_in(store: Store, tmp_path: Path) -> None:
+    (trace,) = import_traces(with_tools(tmp_path), store=store)
+    first, last = trace.calls
+    called = ToolCall("c", "add", '{"x":"one","y":1' + 30 * "0" + "}")
+    assert first.reply.tool_calls == (called,) and [turn.content for turn in last.messages[1:]] == ["1 + 1?", "Well?"]
+    form = last.sampling.form
+    assert form is not None and form.tool_names == ["add"] and json.loads(form.tool_choice) == "required"
+    function = {"name": "add", "arguments": called.arguments}
+    assert [turn for turn in form.placed(last.messages) if isinstance(turn, dict)] == [
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": function}]},
+        {"role": "tool", "tool_call_id": "c", "content": "2"},
+    ]
+
+
+def test_calls_of_tools_go_out_and_come_back_where_they_were(store: Store, tmp_path: Path) -> None:
+    run = import_traces(with_tools(tmp_path), store=store)
+    export_run(run, "inspect", tmp_path / "out.eval")
+    ((back,), (trace,)) = import_traces(tmp_path / "out.eval", store=store), run
+    for ours, theirs in zip(trace.calls, back.calls, strict=True):
+        assert (theirs.messages, theirs.reply.tool_calls) == (ours.messages, ours.reply.tool_calls)
+    before, after = (one.calls[1].sampling.form or AnswerForm() for one in (trace, back))
+    assert before.turns == after.turns != "" and before.tools != after.tools == ""
+
+
+def test_a_call_that_failed_is_no_reply(store: Store, tmp_path: Path) -> None:
+    failed = {**EVENTS[0], "input_refs": [], "error": "ConnectionError()"}
+    failed["output"] = {"choices": [{"message": {"role": "assistant", "content": ""}, "stop_reason": "stop"}]}
+    well = {**EVENTS[0], "input_refs": []}
+    (trace,) = import_traces(log(tmp_path, {**SAMPLE, "events": [failed, well]}), store=store)
+    assert [call.reply.text for call in trace.calls] == ["One?"]
+
+
 def chunked(folder: Path, **parts: Any) -> Path:
     """Write a log whose sample stands in parts: its shell, and its sequences by chunks of two."""
     path = log(folder)
@@ -163,6 +213,12 @@ def pooled(text: str, turns: int, times: int) -> dict[str, Any]:
     return {**SAMPLE, "events_data": pool, "events": [{**EVENTS[0], "input_refs": [[0, turns]] * times}]}
 
 
+def pooled_calls(text: str) -> dict[str, Any]:
+    """Return a sample whose one call refers a thousand times to a turn that calls a tool with this text."""
+    turn = {"role": "assistant", "tool_calls": [{"id": "c", "function": "f", "arguments": {"x": text}}]}
+    return {**pooled("", 1, 1000), "events_data": {"messages": [turn]}}
+
+
 def attached(size: int, times: int) -> dict[str, Any]:
     """Return a sample whose solution refers to one attachment a number of times."""
     part = {"type": "text", "text": "attachment://0"}
@@ -172,8 +228,8 @@ def attached(size: int, times: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "sample",
-    [pooled("x" * 1_000, 2_000, 400), pooled("", 2_000, 2_000), attached(50_000, 2_000)],
-    ids=["turns", "empty turns", "attachment"],
+    [pooled("x" * 1_000, 2_000, 400), pooled("", 2_000, 2_000), attached(50_000, 2_000), pooled_calls("x" * 99_999)],
+    ids=["turns", "empty turns", "attachment", "calls of tools"],
 )
 def test_references_that_multiply_a_small_log_are_refused(sample: dict[str, Any], store: Store, tmp_path: Path) -> None:
     path = log(tmp_path, SAMPLE, sample)
@@ -257,3 +313,17 @@ def test_inspect_reads_our_log_and_we_read_what_it_writes_of_it(store: Store, tm
         assert [(one.solution, one.plan) for one in back] == [(one.solution, one.plan) for one in run]
         assert [[call.role for call in one.calls] for one in back] == [["teacher", "student"]] * 2
         assert [one.right for one in other_verdicts(back)] == [run.summary().right]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("inspect_ai") is None, reason="Inspect is not installed")
+def test_inspect_reads_calls_of_tools_in_our_log(store: Store, tmp_path: Path) -> None:
+    from inspect_ai.log import read_eval_log
+
+    export_run(import_traces(with_tools(tmp_path), store=store), "inspect", tmp_path / "out.eval")
+    found = read_eval_log(str(tmp_path / "out.eval"))
+    assert found.samples and [one.role for one in found.samples[0].messages] == [
+        "system", "user", "assistant", "tool", "user", "assistant",
+    ]  # fmt: skip
+    first: Any = found.samples[0].events[0]
+    assert first.output.message.tool_calls[0].arguments == {"x": "one", "y": 10**30}

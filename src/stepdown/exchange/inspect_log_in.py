@@ -214,9 +214,9 @@ def _imported(
 ) -> ImportedTrace:
     ordinal, place = at
     sample, prompt, text = texts.sample, prompt_of(texts), answer_of(texts)
-    if not prompt:
+    if not prompt[0]:
         raise BadRow(path, number, "input", "a question, found none", _HINT)
-    problem = problem_of_sample(sample, prompt, str(path), number, ours=ours)
+    problem = problem_of_sample(sample, prompt[0], str(path), number, ours=ours)
     if not problem.id:
         problem = msgspec.structs.replace(problem, id=f"{settings.dataset}/{ordinal}")
     error = None

@@ -16,9 +16,10 @@ import msgspec
 
 from stepdown.exchange.imported import plain_name
 from stepdown.exchange.inspect_samples import ENDS
+from stepdown.exchange.inspect_tools import written_calls, written_turn
 from stepdown.models import Prices
 from stepdown.store import Run
-from stepdown.types import Call, Grade, Messages, Sampling, Trace
+from stepdown.types import Call, Grade, Sampling, Trace
 from stepdown.version import __version__
 
 _PREFIX = "inspect/"  # of Inspect's own scorers, in a run that was read from its log
@@ -117,7 +118,7 @@ def _sample(trace: Trace, grades: Grades, prices: Prices, created: str) -> dict[
         "epoch": trace.sample + 1,
         "input": problem.question,
         "target": problem.answer,
-        "messages": [*_turns(last.messages), answered["choices"][0]["message"]] if last else [],
+        "messages": [*_turns(last), answered["choices"][0]["message"]] if last else [],
         "output": answered,
         "scores": {one.grader.removeprefix(_PREFIX): _score(one) for one in grades if one.verdict in _SCORES},
         "metadata": {"kind": problem.kind, "method": trace.method, "solution": trace.solution}
@@ -140,8 +141,9 @@ def _ident(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:22]
 
 
-def _turns(messages: Messages) -> list[dict[str, Any]]:
-    return [{"role": one.role, "content": one.content} for one in messages]
+def _turns(call: Call) -> list[dict[str, Any]]:
+    form = call.sampling.form
+    return [written_turn(one) for one in (form.placed(call.messages) if form else call.messages)]
 
 
 def _output(call: Call, prices: Prices) -> dict[str, Any]:
@@ -154,8 +156,10 @@ def _output(call: Call, prices: Prices) -> dict[str, Any]:
         "content": content if reply.reasoning else reply.text,
         "source": "generate",
         "model": reply.model,
+        **({"tool_calls": written_calls(reply.tool_calls)} if reply.tool_calls else {}),
     }
-    choice = {"message": message, "stop_reason": _REASONS[reply.finish]}
+    reason = "tool_calls" if reply.tool_calls and reply.finish == "stop" else _REASONS[reply.finish]
+    choice = {"message": message, "stop_reason": reason}
     found = {"model": reply.model, "choices": [choice], "completion": reply.text, "time": reply.seconds}
     usage = _usages([("", call)], prices).get("")
     return {**found, "usage": usage} if usage else found
@@ -171,7 +175,7 @@ def _event(call: Call, place: str, prices: Prices, created: str) -> dict[str, An
         "working_time": call.reply.seconds,
         "model": call.model,
         "role": call.role,
-        "input": _turns(call.messages),
+        "input": _turns(call),
         "tools": [],
         "tool_choice": "none",
         "config": _config(call.sampling),

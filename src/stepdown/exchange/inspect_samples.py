@@ -10,11 +10,21 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from stepdown.errors import BadRow
+from stepdown.exchange.inspect_tools import (
+    InspectToolCall,
+    ReadTurn,
+    calling,
+    read_calls,
+    read_form,
+    read_tools,
+    size_of,
+)
 from stepdown.problems import Columns, read_problem
 from stepdown.tabular import Row
 from stepdown.types import (
     LETTERS,
     MOST_TOKENS,
+    AnswerForm,
     Call,
     Effort,
     Finish,
@@ -27,6 +37,7 @@ from stepdown.types import (
     Role,
     Sampling,
     Settings,
+    ToolCall,
     Usage,
 )
 
@@ -59,6 +70,8 @@ class InspectTurn(msgspec.Struct, frozen=True):
 
     role: str
     content: str | list[InspectPart] = ""
+    tool_calls: list[InspectToolCall] | None = None
+    tool_call_id: str | None = None
 
 
 class InspectChoice(msgspec.Struct, frozen=True):
@@ -112,7 +125,10 @@ class InspectConfig(msgspec.Struct, frozen=True):
 
 
 class InspectEvent(msgspec.Struct, frozen=True):
-    """Something that happened; of a `model` event, what was asked and answered. `input_refs` are places in the pool."""
+    """Something that happened; of a `model` event, what was asked and answered. `input_refs` are places in the pool.
+
+    `error` is why nothing was answered, whatever the output says.
+    """
 
     event: str = ""
     model: str = ""
@@ -122,6 +138,9 @@ class InspectEvent(msgspec.Struct, frozen=True):
     output: InspectOutput | None = None
     config: InspectConfig = InspectConfig()
     cache: str | None = None
+    error: Any = None
+    tools: list[Any] = []
+    tool_choice: Any = None
 
 
 class InspectPool(msgspec.Struct, frozen=True):
@@ -157,7 +176,7 @@ class SampleTexts:
         self.sample, self.spent = sample, 0
         self._at, self._most = (file, number), most
         self._pool = sample.events_data.messages if sample.events_data else []
-        self._read: dict[int, Message | None] = {}
+        self._read: dict[int, ReadTurn] = {}
 
     def text(self, content: str | list[InspectPart]) -> str:
         """Return what a turn says."""
@@ -169,28 +188,40 @@ class SampleTexts:
         """Return what a model thought before it said this."""
         return "" if isinstance(content, str) else "".join(self._resolved(part.reasoning) for part in content)
 
-    def turns(self, given: list[InspectTurn]) -> Messages:
-        """Return turns without those of tools."""
-        return tuple(filter(None, map(self._turn, given)))
+    def turns(self, given: list[InspectTurn]) -> tuple[Messages, AnswerForm | None]:
+        """Return turns, those that call tools and bring results as the form of what answers them."""
+        return read_form(map(self._turn, given), "", None)
 
-    def asked(self, event: InspectEvent) -> Messages:
-        """Return what a model was asked."""
+    def asked(self, event: InspectEvent) -> tuple[Messages, AnswerForm | None]:
+        """Return what a model was asked, and the tools that it could call."""
+        tools = read_tools(event.tools)
+        self._spend(len(tools))
         if not event.input_refs:
-            return self.turns(event.input)
+            return read_form(map(self._turn, event.input), tools, event.tool_choice)
         places = (range(max(0, first), min(last, len(self._pool))) for first, last in event.input_refs)
-        return tuple(filter(None, map(self._pooled, chain.from_iterable(places))))
+        return read_form(map(self._pooled, chain.from_iterable(places)), tools, event.tool_choice)
 
-    def _pooled(self, place: int) -> Message | None:
+    def called(self, turn: InspectTurn) -> tuple[ToolCall, ...]:
+        """Return the calls of tools in a turn."""
+        calls = read_calls(turn.tool_calls or (), self._resolved)
+        self._spend(sum(len(one.arguments) for one in calls))
+        return calls
+
+    def _pooled(self, place: int) -> ReadTurn:
         if place not in self._read:
             self._read[place] = self._turn(self._pool[place])
             return self._read[place]
         turn = self._read[place]
-        self._spend(_TURN + (len(turn.content) if turn else 0))
+        self._spend(_TURN + size_of(turn))
         return turn
 
-    def _turn(self, turn: InspectTurn) -> Message | None:
+    def _turn(self, turn: InspectTurn) -> ReadTurn:
         self._spend(_TURN)
+        if turn.role == "tool":
+            return {"role": "tool", "tool_call_id": turn.tool_call_id, "content": self.text(turn.content)}
         role = _SPEAKERS.get(turn.role)
+        if turn.role == "assistant" and turn.tool_calls:
+            return calling(self.text(turn.content), self.called(turn))
         return Message(role, self.text(turn.content)) if role else None
 
     def _resolved(self, text: str) -> str:
@@ -206,11 +237,11 @@ class SampleTexts:
             raise BadRow(*self._at, "events", expected, "remove the sample, or give a log that Inspect wrote")
 
 
-def prompt_of(texts: SampleTexts) -> Messages:
-    """Return what a sample asks, as turns."""
+def prompt_of(texts: SampleTexts) -> tuple[Messages, AnswerForm | None]:
+    """Return what a sample asks, as turns, and the calls of tools among them."""
     asked = texts.sample.input
     if isinstance(asked, str):
-        return (Message("user", texts.text(asked)),) if asked else ()
+        return (Message("user", texts.text(asked)),) if asked else (), None
     return texts.turns(asked)
 
 
@@ -221,14 +252,20 @@ def answer_of(texts: SampleTexts) -> str | None:
 
 
 def calls_of(
-    texts: SampleTexts, settings: Settings, place: int, prompt: Messages, answer: str | None
+    texts: SampleTexts,
+    settings: Settings,
+    place: int,
+    prompt: tuple[Messages, AnswerForm | None],
+    answer: str | None,
 ) -> tuple[Call, ...]:
     """Return a sample's calls by its events; where it has none that were answered, its question and answer as one."""
-    events = [(one, one.output) for one in texts.sample.events if one.event == "model" and one.output]
+    answered = [one for one in texts.sample.events if one.event == "model" and not one.error]
+    events = [(one, one.output) for one in answered if one.output]
     if calls := tuple(_call(event, output, texts, place) for event, output in events if output.choices):
         return calls
     reply = _reply(texts.sample.output or InspectOutput(), settings.student, texts, answer or "")
-    return (Call("student", settings.student, prompt, settings.sampling, reply, place),)
+    sampling = msgspec.structs.replace(settings.sampling, form=prompt[1])
+    return (Call("student", settings.student, prompt[0], sampling, reply, place),)
 
 
 def problem_of_sample(sample: InspectSample, prompt: Messages, file: str, number: int, *, ours: bool) -> Problem:
@@ -273,7 +310,9 @@ def _call(event: InspectEvent, output: InspectOutput, texts: SampleTexts, place:
     model = event.model[:200] or "unknown"
     answer = texts.text(output.choices[0].message.content)
     reply = _reply(output, model, texts, answer, cached=event.cache == "read")
-    return Call(_ROLES.get(event.role, "student"), model, texts.asked(event), sampling_of(event.config), reply, place)
+    messages, form = texts.asked(event)
+    sampling = msgspec.structs.replace(sampling_of(event.config), form=form)
+    return Call(_ROLES.get(event.role, "student"), model, messages, sampling, reply, place)
 
 
 def _reply(output: InspectOutput, asked: str, texts: SampleTexts, answer: str, *, cached: bool = False) -> Reply:
@@ -286,6 +325,7 @@ def _reply(output: InspectOutput, asked: str, texts: SampleTexts, answer: str, *
         seconds=output.time if output.time and 0 <= output.time < 1e9 else 0.0,
         cached=cached,
         reasoning=texts.thoughts(first.message.content) if first else "",
+        tool_calls=texts.called(first.message) if first else (),
     )
 
 
