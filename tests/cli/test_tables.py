@@ -3,18 +3,22 @@
 import io
 import os
 import pty
+import re
 import sys
 import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stepdown.cli.console import terminal
 from stepdown.cli.console.tables import show_table
-from stepdown.cli.console.terminal import measure_on, say_error, show
+from stepdown.cli.console.terminal import end_line, measure_on, say_error, show, write_piece
 from stepdown.errors import UsageError
-from stepdown.text import Table, as_text, folded
+from stepdown.text import Table, WordFlow, as_text, folded
 
 WIDE = "模型 👩‍👩‍👧 e\u0301"
 
@@ -118,3 +122,28 @@ def test_columns_goes_before_what_the_terminal_says(monkeypatch: pytest.MonkeyPa
         assert terminal.columns(sys.stdout) == 90
         monkeypatch.setenv("COLUMNS", "50")
         assert terminal.columns(sys.stdout) == 50
+
+
+WORDS = st.text("ab1.- \n|", max_size=60).map(lambda text: re.sub(r"(\S{6})(?=\S)", r"\1 ", text))
+
+
+@given(WORDS, st.lists(st.integers(0, 60), max_size=9))
+def test_text_that_comes_in_pieces_is_broken_as_the_whole_is(text: str, cuts: list[int]) -> None:
+    ends = [0, *sorted(cuts), len(text)]
+    flow = WordFlow(12)
+    written = "".join(flow.add(text[begin:end]) for begin, end in pairwise(ends)) + flow.add("\n")
+    rows = [row.rstrip() for line in text.split("\n") for row in folded(line.rstrip(), 12)]
+    assert [row.rstrip() for row in written.split("\n")] == [*rows, ""]
+
+
+def test_a_solution_is_broken_between_words_as_it_is_written() -> None:
+    with on_terminal("stdout", 12) as seen:
+        for piece in ("1. one two th", "ree\nfo", "ur"):
+            write_piece(piece)
+        end_line()
+        assert seen() == "1. one two\n   three\nfour\n"
+
+
+def test_a_word_half_as_wide_as_the_line_is_written_as_it_comes() -> None:
+    flow = WordFlow(10)
+    assert [flow.add(piece) for piece in ("so 12", "345", "678", "9ab c")] == ["so", "", "\n12345678", "9ab"]

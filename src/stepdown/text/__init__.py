@@ -22,6 +22,7 @@ from stepdown.text.labels import method_of, plans_of
 from stepdown.text.safety import clean, error_line, in_markdown, json_line
 from stepdown.text.sse import DONE, EventReader, EventTooLarge, comment, event
 from stepdown.text.tables import NARROW, Measure, Table, as_html, as_markdown, as_text, folded, wrapped
+from stepdown.text.word_flow import WordFlow
 
 __all__ = [
     "DASH",
@@ -32,6 +33,7 @@ __all__ = [
     "EventTooLarge",
     "Measure",
     "Table",
+    "WordFlow",
     "as_html",
     "as_markdown",
     "as_text",

@@ -13,7 +13,7 @@ Measure = Callable[[str], int]
 NARROW = 60  # columns below which no table is legible
 # Blanks and a word, in which a text in backticks counts as one; what a line begins with, the sign of a list included.
 _PIECES = re.compile(r"\s*(?:`[^`]{1,200}`|\S)+|\s+")
-_BEGIN = re.compile(r"\s*(?:(?:\d{1,3}[.)]|[-*•])\s+)?")
+BEGIN = re.compile(r"\s*(?:(?:\d{1,3}[.)]|[-*•])\s+)?")
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -116,7 +116,7 @@ def folded(line: str, width: int, measure: Measure = len) -> list[str]:
     """
     if measure(line) <= width or line.startswith("|"):
         return [line]
-    begin = _BEGIN.match(line)
+    begin = BEGIN.match(line)
     indent = " " * min(len(begin[0]) if begin else 0, width // 2)
     lines = [""]
     for piece in _PIECES.findall(line):

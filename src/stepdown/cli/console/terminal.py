@@ -1,14 +1,16 @@
 """What is written to the terminal: data on stdout, words on stderr, and never an escape sequence from a model."""
 
 import os
+import re
 import sys
 from contextlib import suppress
 from typing import TextIO
 
 from stepdown.errors import StepdownError
 from stepdown.events import Event, failure_of
-from stepdown.text import Measure, clean, folded, json_line
+from stepdown.text import Measure, WordFlow, clean, folded, json_line
 
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _USUAL = 80  # columns of a terminal that does not say how many it has
 
 
@@ -24,17 +26,27 @@ def show_json(value: object) -> None:
 
 
 class _Written:
-    """What was written piece by piece to stdout: whether its last line goes on."""
+    """What was written piece by piece to stdout: whether its last line goes on, and in a terminal how."""
 
     goes_on = False
+    flow: WordFlow | None = None
 
 
 def write_piece(text: str) -> None:
-    """Write a piece of a text that is still being written to stdout, at once."""
+    """Write a piece of a text that is still being written to stdout, at once, in a terminal by whole words."""
+    width = columns(sys.stdout)
+    if width is not None and not _Written.goes_on:
+        _Written.flow = WordFlow(width, _measure_painted)
     sys.stderr.flush()
-    sys.stdout.write(text)
+    sys.stdout.write(text if width is None or _Written.flow is None else _Written.flow.add(text))
     sys.stdout.flush()
     _Written.goes_on = not text.endswith("\n")
+
+
+def _measure_painted(text: str) -> int:
+    """Return how many columns a text takes, colours aside."""
+    measure = measure_on(sys.stdout) or len
+    return measure(_COLOUR.sub("", text))
 
 
 def end_line() -> None:
