@@ -74,6 +74,23 @@ def test_a_grid_and_its_shared_calls_go_together(server: BatchServer) -> None:
     assert [len(held.lines) for held in server.batches.values()] == [7, 7, 7] and set(server.billed.values()) == {1}
 
 
+def test_what_is_sent_and_what_was_there_is_counted_once_over_all_passes(server: BatchServer, capsys: Any) -> None:
+    server.endings = ["expired"]
+    assert batched("--leave") == 6 and main(["batches", "collect"]) == 0
+    [row] = rows("run", "sums.jsonl", *NAMES, "--batch", capsys=capsys)
+    assert (row["calls"], row["cached"]) == (10, 4), "4 of 7 plans were there"
+
+
+def test_what_is_asked_directly_beside_batches_is_counted_once_too(
+    server: BatchServer, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    server.endings = ["expired"]
+    monkeypatch.setenv("OLLAMA_BASE_URL", server.url)
+    mixed = ["--method", "tot", "--student", "ollama/student", "--teacher", NAMES[5], "--batch"]
+    [row] = rows("run", "sums.jsonl", *mixed, capsys=capsys)
+    assert (row["calls"], row["cached"]) == (14, 0)
+
+
 def test_draws_of_a_prompt_are_one_request(server: BatchServer) -> None:
     assert batched("--samples", "3", "--temperature", "0.7") == 0
     assert [held.lines[0][1].get("n", 1) for held in server.batches.values()] == [1, 3]

@@ -34,9 +34,10 @@ _MOST_TRIES = 4
 class BatchOutcomes:
     """What became of calls in the batches that one command has taken up; `batches` has all of the store.
 
-    `bought` are the keys of the calls that were answered and `bought_for` their number by run, `failures` what became
-    of others for good, `tries` how often each was asked. `refused` are the fields that endpoints refuse, by model. The
-    `budget` is told what was paid, and `spans` are written of what came, if there are.
+    `bought` are the keys of the calls that were answered and `bought_for` their number by run, with those that earlier
+    passes asked directly; `found_for` is how many the store had before. `failures` are what became of others for good,
+    `tries` how often each was asked. `refused` are the fields that endpoints refuse, by model. The `budget` is told
+    what was paid, and `spans` are written of what came, if there are.
     """
 
     def __init__(self, batches: Batches, spans: Spans | None = None) -> None:
@@ -44,6 +45,7 @@ class BatchOutcomes:
         self.budget: Budget | None = None
         self.bought: set[bytes] = set()
         self.bought_for: Counter[str] = Counter()
+        self.found_for: dict[str, int] = {}
         self.failures: dict[bytes, StepdownError] = {}
         self.tries: Counter[bytes] = Counter()
         self.refused: dict[str, frozenset[str]] = {}

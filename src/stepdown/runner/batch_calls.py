@@ -26,6 +26,15 @@ class BatchCalls(Calls):
         """Return how many draws that a run pays for went to a model, those in this client's batches too."""
         return super().sent_for(run) + self.client.outcomes.bought_for[run]
 
+    def found_before(self, run: str, calls: int) -> int:
+        """Return how many calls of a run the store had answered when the pass before this one was over."""
+        return self.client.outcomes.found_for.get(run, calls)
+
+    def end_pass(self, run: str, found: int) -> None:
+        """Hand on to the next pass what a run has sent in this one, and how many calls the store had answered."""
+        self.client.outcomes.bought_for[run] += super().sent_for(run)
+        self.client.outcomes.found_for[run] = found
+
     async def ask(self, request: Request, deltas: Deltas | None = None) -> KeyedCall:
         """Return the call and its key. Raises `Parked` for one that is to be answered by a batch."""
         if not self.client.serves(request.model):

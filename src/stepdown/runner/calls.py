@@ -73,6 +73,10 @@ class Calls:
         """Return how many draws that a run pays for went to a model."""
         return self._payment.sent[run]
 
+    def found_before(self, run: str, calls: int) -> int:
+        """Return how many of the calls that a run begins with were there before this command: all."""
+        return calls
+
     async def ask(self, request: Request, deltas: Deltas | None = None) -> KeyedCall:
         """Return the call and its key. Raises what the model and the budget raise.
 

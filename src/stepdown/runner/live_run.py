@@ -127,7 +127,7 @@ class LiveRun:
         done = self.run.finished(self.task.samples, self.task.part)
         self.counts.solved = done.total
         self.counts.right, self.counts.graded, self.counts.truncated = done.right, done.graded, done.truncated
-        self.counts.cached = done.calls
+        self.counts.cached = self.calls.found_before(self.run.id, done.calls)
         part = self.task.part
         if self.task.shard is not None:
             self.counts.total = done.total + self.task.samples * sum(1 for _ in self._todo())

@@ -102,6 +102,9 @@ async def _work_in_batches(
     while True:
         calls = BatchCalls(client, budget)
         begun = await _work(tasks, calls, stop, progress)
+        for live in begun:
+            if live is not None:
+                calls.end_pass(live.run.id, live.counts.cached)
         if stop.why is not None or not calls.wanted:
             return begun
         sent = await client.send(list(calls.wanted.values()), budget)
