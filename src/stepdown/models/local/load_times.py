@@ -1,8 +1,9 @@
-"""How long loading a model takes on this machine: as it was measured before, else guessed from the weights' size."""
+"""How long loading a model takes on this machine: as its last loads did, before there are such by the weights' size."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
+from statistics import median_low
 
 import msgspec
 
@@ -10,6 +11,7 @@ from stepdown.models.weights.cache import models_folder
 
 # Guesses of a machine with two cores: seconds, and seconds for each byte of the GGUF file.
 _LOAD, _MAKE = (2.0, 2e-9), (6.0, 17e-9)
+_KEPT = 5
 
 
 class Loading(msgspec.Struct, frozen=True):
@@ -26,14 +28,17 @@ class Loading(msgspec.Struct, frozen=True):
 
 def expected_loading(name: str, source: str, path: Path, *, made_ready: bool) -> Loading:
     """Return what is known of loading the weights at a path by the engine that `source` names."""
-    known = _read().get(_key(source, made_ready))
     base, each = _MAKE if made_ready else _LOAD
-    return Loading(name, base + each * path.stat().st_size if known is None else known, made_ready)
+    known = _read().get(_key(source, made_ready), ())
+    # A load beside other work takes several times as long: two that did outweigh the guess, one does not.
+    some = known if len(known) > 1 else (*known, base + each * path.stat().st_size)
+    return Loading(name, median_low(some), made_ready)
 
 
 def note_loading(loading: Loading, source: str, seconds: float) -> None:
-    """Keep how long it took, for the next time; a cache that cannot be written keeps nothing."""
-    times = _read() | {_key(source, loading.made_ready): round(seconds, 1)}
+    """Keep how long it took, for the next times; a cache that cannot be written keeps nothing."""
+    times, key = _read(), _key(source, loading.made_ready)
+    times[key] = (*times.get(key, ()), round(seconds, 1))[-_KEPT:]
     file = _file()
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     with suppress(OSError):
@@ -49,8 +54,10 @@ def _file() -> Path:
     return models_folder() / "load_times.json"
 
 
-def _read() -> dict[str, float]:
+def _read() -> dict[str, tuple[float, ...]]:
     try:
-        return msgspec.json.decode(_file().read_bytes(), type=dict[str, float])
+        # Until November 2026 only the last time was kept.
+        kept = msgspec.json.decode(_file().read_bytes(), type=dict[str, tuple[float, ...] | float])
     except (OSError, msgspec.DecodeError, RecursionError):
         return {}
+    return {key: times if isinstance(times, tuple) else (times,) for key, times in kept.items()}
