@@ -12,7 +12,7 @@ from batch_server import ENDINGS, BatchServer, batch_server
 from command_line import write_sums
 from stepdown.cli import main
 from stepdown.models import Prices
-from stepdown.models.http.batches import openai_batches
+from stepdown.models.http.batches import batch_session, openai_batches, vllm_files
 from stepdown.reports import lost_costs
 from stepdown.runner import BatchClient, batch_client
 from stepdown.store import Store, lost_calls
@@ -133,6 +133,30 @@ def test_a_line_that_stands_twice_is_not_taken_for_one_that_comes_late(server: B
     server.endings = ["late-line"]
     assert batched() == 0 and server.ended["late-line"] == 1 and len(server.batches) == 2
     assert set(server.billed.values()) == {1} and paid() == tuple(server.tokens)
+
+
+def test_an_answer_that_stands_behind_a_failure_of_its_own_is_kept(server: BatchServer) -> None:
+    server.endings = ["failed-too"]
+    assert batched() == 0 and len(server.batches) == 2
+    assert set(server.billed.values()) == {1} and paid() == tuple(server.tokens)
+
+
+def test_half_a_pair_of_surrogates_in_an_answer_stops_nothing(server: BatchServer) -> None:
+    server.say = lambda body: "Answer: 1 \ud83d"
+    for prefix in ("openai-api", "anthropic-messages", "gemini-generate"):
+        student = f"{prefix}/lab/student"
+        assert main(["run", "sums.jsonl", "--student", student, "--method", "cot", "--batch"]) == 0
+    with Store("stepdown.sqlite", reading=True) as store:
+        assert {trace.solution for run in store.runs() for trace in run} == {"Answer: 1 ?"}
+
+
+@pytest.mark.parametrize("most", [1_000, 1_000_000])
+def test_a_line_that_is_too_long_is_passed_over(
+    server: BatchServer, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(batch_session, "MOST_BYTES", most)
+    server.endings = ["long-line"]
+    assert batched() == 0 and set(server.billed.values()) == {1} and paid() == tuple(server.tokens)
 
 
 def test_a_batch_whose_creation_named_no_id_is_found_and_not_sent_again(server: BatchServer) -> None:
@@ -284,14 +308,17 @@ def test_vllms_files_are_written_for_whoever_has_the_cards(server: BatchServer, 
     assert main(command) == 0 and len(lines) == 7 and paid() == tuple(server.tokens)
 
 
-def test_one_look_takes_up_vllms_answers_where_some_failed(server: BatchServer, capsys: Any) -> None:
+def test_one_look_takes_up_vllms_answers_where_some_failed(
+    server: BatchServer, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
     assert main(["run", "sums.jsonl", "--student", "vllm/student", "--method", "cot", "--batch", "--leave"]) == 6
     [asked] = Path("stepdown.sqlite.batches").glob("*.jsonl")
+    monkeypatch.setattr(vllm_files, "MOST_BYTES", 1_000)
     bodies = [json.loads(line) for line in asked.read_text().splitlines()]
     answers = [(500, {"error": "out of memory"}), *((200, server.answer(one["body"], "")) for one in bodies[1:])]
     lines = [{"custom_id": one["custom_id"], "response": {"status_code": status, "body": body}}
              for one, (status, body) in zip(bodies, answers, strict=True)]  # fmt: skip
-    asked.with_name(f"{asked.stem}.out.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    asked.with_name(f"{asked.stem}.out.jsonl").write_text("\n".join(["x" * 3_000, *map(json.dumps, lines)]))
     assert main(["batches", "collect"]) == 0
     [row] = rows("batches", capsys=capsys)
     assert (row["state"], row["answered"], row["failed"]) == ("ended", 6, 1)

@@ -10,7 +10,7 @@ from raw_server import as_json, events, http, raw_server, said
 from stepdown.errors import CallFailed
 from stepdown.models.http.lenient_json import read_json
 from stepdown.models.http.lost_replies import LostReply, losses_to
-from stepdown.types import Reply, Usage
+from stepdown.types import Reply, ToolCall, Usage
 
 FINE = Usage(9, 5)
 DEEP = '{"a":' * 3000 + "1" + "}" * 3000
@@ -144,6 +144,13 @@ def test_a_readable_reply_is_kept_whatever_is_wrong_beside_it(fault: str) -> Non
 )
 def test_contents_of_any_type_have_a_text(content: object, text: str) -> None:
     assert one_reply(message(content=content)).text == text
+
+
+@pytest.mark.parametrize("arguments", ['{"x":"half \ud83d"}', {"x": "half \ud83d"}])
+def test_calls_of_tools_hold_no_half_of_a_pair_of_surrogates(arguments: object) -> None:
+    called = {"id": "c\ud83d", "function": {"name": "f\ud83d", "arguments": arguments}}
+    reply = one_reply(message(content="", tool_calls=[called]))
+    assert reply.tool_calls == (ToolCall("c?", "f?", '{"x":"half ?"}'),)
 
 
 def test_thoughts_are_read_in_every_dress() -> None:

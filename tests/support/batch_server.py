@@ -207,11 +207,14 @@ class BatchServer:
                 lines.append({"custom_id": name, "response": response, "error": None if status else body})
         if held.ending == "shuffled":
             lines.reverse()
+        if held.ending == "failed-too" and kind == "out":
+            lines.insert(0, {"custom_id": lines[0]["custom_id"], "response": {"status_code": 500, "body": {}}})
         if held.ending == "lost-line" and kind == "out":
             del lines[-1]
         if held.ending == "late-line" and kind == "out" and held.looks < 4:
             lines[-1:] = lines[:1]
         lines += lines[:1] if held.ending == "twice" else []
+        lines[:0] = [{"custom_id": "x" * 200_000}] if held.ending == "long-line" else []
         content = "".join(json.dumps(one) + "\n" for one in lines).encode()
         if held.ending == "cut-file" and kind == "out" and held.looks < 4:
             content = content[: len(content) // 2]

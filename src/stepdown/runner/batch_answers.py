@@ -68,15 +68,19 @@ class Answers:
 
     async def read(self, answers: AsyncIterator[BatchAnswer]) -> int:
         """Store all answers there are and return how many requests were answered, those of earlier looks too."""
-        whole = set[str]()
+        whole, failed = set[str](), dict[str, BatchAnswer]()
         try:
             async for answer in answers:
                 if answer.status == 200 and answer.name.startswith(f"{self._batch.id}-"):
                     whole.add(answer.name)  # a file may have a line twice
-                if answer.status and (line := self._open.pop(answer.name, None)) is not None:
+                if answer.status == 200 and (line := self._open.pop(answer.name, None)) is not None:
                     self._take(line, answer)
+                elif answer.status and answer.name in self._open:
+                    failed.setdefault(answer.name, answer)  # an answer that is paid may stand behind it
                 if len(self._keys) >= _PAGE:
                     self._flush()
+            for name in [one for one in failed if one in self._open]:
+                self._take(self._open.pop(name), failed[name])
         finally:  # what was taken before a file broke off is counted already
             self._flush()
         return len(whole)

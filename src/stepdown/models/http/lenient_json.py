@@ -42,6 +42,14 @@ def read_json(raw: bytes) -> Any:
         raise msgspec.DecodeError(str(error)) from None
 
 
+def write_json(value: object) -> bytes:
+    """Return a value that was read as JSON that is read as the same again; null for one that is nested too deep."""
+    try:
+        return json.dumps(value).encode()
+    except RecursionError:
+        return b"null"
+
+
 def read_text(raw: bytes) -> str:
     """Return the bytes as text, without marks and blanks around it; broken Unicode is replaced."""
     text = raw.decode(json.detect_encoding(raw), errors="replace") if raw else ""

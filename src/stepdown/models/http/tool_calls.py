@@ -1,11 +1,13 @@
 """Calls of tools in an answer, whole or in the pieces of a stream, from what servers make of them."""
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
+from stepdown.models.http.lenient_json import unicode_of
 from stepdown.types import ToolCall, ToolCallPiece
 
 MOST_CALLS = 128
@@ -36,16 +38,16 @@ def object_of(text: str) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return value[:_LONGEST_NAME] if isinstance(value, str) else ""
+    return unicode_of(value[:_LONGEST_NAME]) if isinstance(value, str) else ""
 
 
 def arguments_of(value: Any) -> str:
     """Return a call's arguments as JSON text: some servers give the object itself."""
     if value is None or isinstance(value, str):
-        return value or ""
+        return unicode_of(value or "")
     try:
-        return msgspec.json.encode(value).decode()
-    except (TypeError, RecursionError):
+        return unicode_of(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    except RecursionError:
         return ""
 
 

@@ -13,7 +13,7 @@ from stepdown.models.http.addresses import join_address
 from stepdown.models.http.batches.batch_api import BatchAnswer, BatchLimits, BatchLook, BatchRequest
 from stepdown.models.http.batches.batch_session import BatchSession
 from stepdown.models.http.endpoints import Endpoint
-from stepdown.models.http.lenient_json import read_json
+from stepdown.models.http.lenient_json import read_json, write_json
 
 _PAGE, _MOST_PAGES = 100, 50
 _CLOCKS = 3600  # seconds by which the provider's clock may be behind ours
@@ -106,7 +106,7 @@ def _read(line: bytes) -> BatchAnswer | None:
     asked = isinstance(inner, dict) and inner.get("type") in {"invalid_request_error", "request_too_large"}
     status = 500 if kind == "errored" and not asked else _STATUSES.get(kind, 500)
     body = result.get("message") if kind == "succeeded" else error
-    return BatchAnswer(value["custom_id"], status, msgspec.json.encode(body))
+    return BatchAnswer(value["custom_id"], status, write_json(body))
 
 
 def _counts(found: dict[str, Any]) -> dict[str, int]:

@@ -57,23 +57,33 @@ class BatchSession:
         raise AssertionError("the last try returns or raises")
 
     async def lines(self, url: str) -> AsyncIterator[bytes]:
-        """Stream the lines of a file. Raises `RetryableError` where it breaks off: begin again."""
+        """Stream the lines of a file without those of over 32 MiB.
+
+        Raises `RetryableError` where it breaks off: begin again.
+        """
         import aiohttp
 
-        begun = b""
+        begun, size, too_long = list[bytes](), 0, False
         try:
             async with self._here().request("GET", url, proxy=find_proxy(url), allow_redirects=False) as response:
                 if response.status != 200:
                     raise self._failure(response.status, response.headers, await _read(response))
                 async for chunk in response.content.iter_chunked(_CHUNK):
-                    *whole, begun = (begun + chunk).split(b"\n")
-                    if len(begun) > MOST_BYTES:
-                        raise too_big("a line")
-                    for line in whole:
-                        yield line
+                    *whole, rest = chunk.split(b"\n")
+                    if whole:
+                        if not too_long:
+                            yield b"".join([*begun, whole[0]])
+                        for line in whole[1:]:
+                            yield line
+                        begun, size, too_long = [], 0, False
+                    size += len(rest)
+                    too_long = too_long or size > MOST_BYTES
+                    begun += [rest]
+                    if too_long:
+                        begun.clear()
         except (OSError, ValueError, aiohttp.ClientError) as error:
             raise read_break(self.endpoint, error, TIMEOUT) from None
-        yield begun
+        yield b"".join(begun)
 
     async def _send(self, method: str, url: str, **given: Any) -> bytes:
         import aiohttp

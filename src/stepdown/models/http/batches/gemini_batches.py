@@ -13,6 +13,7 @@ from stepdown.models.http.batches.batch_api import BatchAnswer, BatchLimits, Bat
 from stepdown.models.http.batches.batch_session import BatchSession
 from stepdown.models.http.dialects.gemini_generate import GEMINI_GENERATE
 from stepdown.models.http.endpoints import Endpoint
+from stepdown.models.http.lenient_json import write_json
 
 _PAGE, _MOST_PAGES = 100, 50
 # Google's codes of errors: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
@@ -81,7 +82,7 @@ class GeminiBatches:
             if isinstance(name, str):
                 error = one.get("error")
                 body = {"error": error} if error else one.get("response")
-                yield BatchAnswer(name, _status(error) if error else 200, msgspec.json.encode(body))
+                yield BatchAnswer(name, _status(error) if error else 200, write_json(body))
 
     async def cancel(self, remote: str) -> None:
         """Ask that no more of it be worked on."""

@@ -16,7 +16,7 @@ from stepdown.models.http.addresses import join_address
 from stepdown.models.http.batches.batch_api import BatchAnswer, BatchLimits, BatchLook, BatchRequest
 from stepdown.models.http.batches.batch_session import BatchSession
 from stepdown.models.http.endpoints import Endpoint
-from stepdown.models.http.lenient_json import read_json
+from stepdown.models.http.lenient_json import read_json, write_json
 
 _OVER = frozenset({"completed", "expired", "cancelled", "failed"})
 _PAGE, _MOST_PAGES = 100, 50
@@ -121,10 +121,10 @@ def read_line(line: bytes) -> BatchAnswer | None:
         return None
     response, error = value.get("response"), value.get("error")
     if isinstance(response, dict) and isinstance(status := response.get("status_code"), int):
-        return BatchAnswer(value["custom_id"], status, msgspec.json.encode(response.get("body")))
+        return BatchAnswer(value["custom_id"], status, write_json(response.get("body")))
     code = str(error.get("code")) if isinstance(error, dict) else ""
     unworked = code in {"batch_expired", "batch_cancelled"}
-    return BatchAnswer(value["custom_id"], 0 if unworked else 500, msgspec.json.encode({"error": error}))
+    return BatchAnswer(value["custom_id"], 0 if unworked else 500, write_json({"error": error}))
 
 
 def _without_deployment(base: str) -> str:

@@ -3,6 +3,7 @@
 Source: https://docs.vllm.ai/en/latest/examples/offline_inference/openai_batch.html
 """
 
+import shlex
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import msgspec
 from stepdown.files import replacing
 from stepdown.models.http.batches.batch_api import BatchAnswer, BatchLimits, BatchLook, BatchRequest
 from stepdown.models.http.batches.openai_batches import read_line
+from stepdown.models.http.bodies import MOST_BYTES
 from stepdown.models.http.endpoints import Endpoint
 
 
@@ -50,15 +52,18 @@ class VllmFiles:
         asked = _lines(self._input(remote))
         statuses = [answer.status async for answer in self.answers(remote)]
         over, answered = len(statuses) >= asked, statuses.count(200)
-        command = f"vllm run-batch -i {self._input(remote)} -o {self._output(remote)} --model {self.endpoint.model}"
+        files = ["-i", str(self._input(remote)), "-o", str(self._output(remote))]
+        command = shlex.join(["vllm", "run-batch", *files, "--model", self.endpoint.model])
         return BatchLook(over, "completed" if over else command, answered, len(statuses) - answered)
 
     async def answers(self, remote: str) -> AsyncIterator[BatchAnswer]:
         """Stream the lines of the answers."""
         if self._output(remote).exists():
             with self._output(remote).open("rb") as file:
-                for line in file:
-                    if (answer := read_line(line)) is not None:
+                too_long = False
+                while line := file.readline(MOST_BYTES):
+                    before, too_long = too_long, not line.endswith(b"\n") and len(line) == MOST_BYTES
+                    if not (before or too_long) and (answer := read_line(line)) is not None:
                         yield answer
 
     async def cancel(self, remote: str) -> None:

@@ -20,7 +20,7 @@ from stepdown.models.http.dialects.dialect import (
     objects_in,
     read_object,
 )
-from stepdown.models.http.lenient_json import text_of
+from stepdown.models.http.lenient_json import text_of, unicode_of
 from stepdown.models.http.tool_calls import read_pieces
 from stepdown.models.http.usage import read_usage
 from stepdown.types import AnswerForm, ToolCallPiece
@@ -203,7 +203,7 @@ class _ResponseEvents:
             return Answer([AnswerChoice("", tool_calls=[head])])
         known = str(event.get("item_id") or event.get("output_index"))
         whole = event.get("arguments") if known not in self._written else None
-        text = text_of(event.get("delta") if kind == _PIECE else whole)
+        text = unicode_of(text_of(event.get("delta") if kind == _PIECE else whole))
         if known not in self._places or not text:
             return Answer()
         self._written.add(known)
