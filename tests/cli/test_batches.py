@@ -265,6 +265,7 @@ def test_a_budget_is_kept_at_the_prices_of_batches(server: BatchServer, capsys: 
     [full] = rows("run", "sums.jsonl", *NAMES, "--prices", "prices.json", "--estimate", capsys=capsys)
     assert row["cost"] == pytest.approx(full["cost"] / 2)
     assert batched("--budget", "0.01") == 3 and not server.batches
+    assert "$0.0000 of $0.0100; the next call may cost $0.05" in capsys.readouterr().err
     assert batched("--budget", "0.2") == 0, "what was answered for less than its most makes room for the next"
     assert [len(held.lines) for held in server.batches.values()][:2] == [3, 3]
 

@@ -45,9 +45,9 @@ class Account:
         claimed = {key for key, *_, batched in self._claims.held(self._budget.covers) if not batched}
         return "waits" if claimed - ours else "over"
 
-    def reached(self) -> BudgetReached:
-        """Return the error that says what all have spent."""
-        return self._budget.reached(Reservation("", 0.0, 0))
+    def reached(self, wanted: Reservation | None = None) -> BudgetReached:
+        """Return the error that says what all have spent, and what the next call may take where one is wanted."""
+        return self._budget.reached(wanted)
 
     def _read(self) -> None:
         """Count what was paid since the last look."""

@@ -16,7 +16,7 @@ from stepdown.models.http import BatchApi, BatchLook, BatchRequest, RetryableErr
 from stepdown.runner.accounts import Account
 from stepdown.runner.batch_answers import Answers, BatchOutcomes
 from stepdown.runner.batch_parts import WantedRequest, asked, parts_of, split
-from stepdown.runner.budget import Budget
+from stepdown.runner.budget import Budget, Reservation
 from stepdown.runner.request import Request
 from stepdown.spans import Spans, find_spans
 from stepdown.store import BEAT, Batch, Batches, BatchLine, Claims, LostCall, Store, put_lost_calls
@@ -127,11 +127,13 @@ class BatchClient:
             return list(parts)
         money, tokens = account.left()
         for at, part in enumerate(parts):
-            cost = budget.pricing.cost(model, part.most) or 0.0
-            money = None if money is None else money - cost
-            tokens = None if tokens is None else tokens - part.most.input - part.most.output
+            wanted = Reservation(
+                model, budget.pricing.cost(model, part.most) or 0.0, part.most.input + part.most.output
+            )
+            money = None if money is None else money - wanted.money
+            tokens = None if tokens is None else tokens - wanted.tokens
             if (money is not None and money < -1e-9) or (tokens is not None and tokens < 0):
-                self.too_dear = account.reached()
+                self.too_dear = account.reached(wanted)
                 return list(parts[:at])
         return list(parts)
 

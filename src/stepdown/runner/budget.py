@@ -99,7 +99,7 @@ class Budget:
         """
         self.add(model, usage, run)
         if not self._fits(Reservation(model, 0.0, 0)):
-            raise self.reached(Reservation(model, 0.0, 0))
+            raise self.reached()
 
     async def reserve(self, model: str, bound: Usage, run: str = "") -> Reservation:
         """Hold what a call may use at most; waits while calls in flight may still free enough.
@@ -153,14 +153,16 @@ class Budget:
         tokens = self.spent_tokens + self._held_tokens + wanted.tokens
         return self.allows(money, tokens)
 
-    def reached(self, wanted: Reservation) -> BudgetReached:
-        """Return the error that says what is spent and what the next call may take."""
+    def reached(self, wanted: Reservation | None = None) -> BudgetReached:
+        """Return the error that says what is spent, and what the next call may take where one is wanted."""
         money, tokens = max(self.spent_money, self.everyone[0]), max(self.spent_tokens, self.everyone[1])
         parts = []
         if self.money is not None:
-            parts.append(f"${money:.4f} of ${self.money:.4f}; the next call may cost ${wanted.money:.4f}")
+            more = f"; the next call may cost ${wanted.money:.4f}" if wanted else ""
+            parts.append(f"${money:.4f} of ${self.money:.4f}{more}")
         if self.tokens is not None:
-            parts.append(f"{tokens} of {self.tokens} tokens; the next call may use {wanted.tokens}")
+            more = f"; the next call may use {wanted.tokens}" if wanted else ""
+            parts.append(f"{tokens} of {self.tokens} tokens{more}")
         return BudgetReached(
             "the budget is reached: " + " and ".join(parts),
             "everything answered is kept; the same command with a larger budget goes on from here",
