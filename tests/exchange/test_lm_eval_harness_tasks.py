@@ -31,7 +31,7 @@ def test_a_sample_that_is_listed_is_shown_with_its_own_words(tmp_path: Path) -> 
     shots = (
         'fewshot_config: {sampler: first_n, samples: [{q: "1?", a: "one"}, {q: "2?", a: "two"}], doc_to_text: "{{q}}", '
     )
-    more = shots + 'doc_to_target: a, target_delimiter: " = ", fewshot_delimiter: ";"}\nfewshot_split: null\n'
+    more = shots + 'doc_to_target: "{{a}}", target_delimiter: " = ", fewshot_delimiter: ";"}\nfewshot_split: null\n'
     task = load_task(write_task(tmp_path, more=more))
     assert task.prompt(next(iter(task.problems))) == f"Add.\n\n1? = one;2? = two;{QUESTION}"
 
@@ -87,12 +87,33 @@ def test_a_reply_is_graded_as_the_harness_grades(
     assert asyncio.run(graded(write_task(tmp_path), filter_name, said)) == expected
 
 
-def test_a_filter_that_is_not_there_or_votes_is_refused_when_it_is_chosen(tmp_path: Path) -> None:
-    task = load_task(write_task(tmp_path, more="filter_list: [{name: maj, filter: [{function: majority_vote}]}]"))
-    with pytest.raises(UsageError, match="`maj` has the step `majority_vote`"):
-        task.grader()
-    with pytest.raises(UnknownName, match="maj"):
-        task.grader("mai")
+def test_a_filter_that_is_not_there_or_is_code_is_refused_when_it_is_chosen(tmp_path: Path) -> None:
+    more = "filter_list: [{name: plain}, {name: own, filter: [{function: regex, regex_pattern: !function utils.p}]}]"
+    task = load_task(write_task(tmp_path, more=more))
+    assert task.grader().name.startswith("lm-eval/exact_match/plain@")
+    with pytest.raises(UsageError, match=r"`own` has the step `!function utils\.p`"):
+        task.grader("own")
+    with pytest.raises(UnknownName, match="plain"):
+        task.grader("plane")
+
+
+WARM = sd.Sampling(temperature=0.7, stop=("Question:",))
+VOTE = "repeats: 3\ngeneration_kwargs: {temperature: 0.7, top_p: 0.9}\nfilter_list: [{name: maj, filter: [{function: \
+regex, regex_pattern: '[0-9]+'}, {function: majority_vote}, {function: take_first}]}]\n"
+
+
+def test_a_filter_that_votes_grades_all_samples_of_a_problem_as_one(tmp_path: Path) -> None:
+    path = str(write_task(tmp_path, more=VOTE))
+    assert {"samples": 3, "top_p": 0.9}.items() <= load_task(path).options.items()
+    said = ["12 no", "11 it is", "11 so", "12", "11", "011"]
+    with sd.Store(tmp_path / "s.sqlite") as store:
+        student = sd.ScriptedModel(said, width=1)
+        run = sd.run(path, path, student=student, grader=path, store=store, limit=2, samples=3, sampling=WARM)
+        first = [(grade.verdict, grade.found) for _, grade in run.graded()]
+        assert first == [("right", "11")] * 3 + [("right", "12")] * 3
+        sd.grade(run, "default")
+        sd.grade(run, path)
+        assert [(grade.verdict, grade.found) for _, grade in run.graded()] == first
 
 
 def test_graders_of_one_name_that_do_different_things_have_different_names(tmp_path: Path) -> None:

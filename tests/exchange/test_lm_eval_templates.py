@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from stepdown.errors import UsageError
-from stepdown.exchange.lm_eval_templates import LONGEST, compile_pattern, compile_template, find_all
+from stepdown.exchange.lm_eval_patterns import LONGEST
+from stepdown.exchange.lm_eval_templates import compile_template
 
 ROW: dict[str, Any] = {"q": " Why? ", "answer": "1+1=2\n#### 2", "n": 3, "choices": ["up", "down"], "none": None}
 
@@ -23,6 +24,7 @@ def made(template: str, **more: Any) -> str:
         ("{% if none is not none %}{{none}}{% else %}{{n|string}}{% endif %}", "3"),
         ("{{['A','B','C','D'][n - 1]}}. {{choices[1]}} {{choices|join(', ')}}", "C. down up, down"),
         ("{{answer[4:5] + '!'}}{{q|trim|upper}}", "2!WHY?"),
+        ("{{answer[:-2][::2]}}{{choices[1:][0][0]}}{{(choices + choices)[2:]}}", "112##d['up', 'down']"),
         ("{{answer|regex_replace('[0-9]', '#')}}", "#+#=#\n#### #"),
         ("{{choices}} {{ {'a': (n, q)} }}{{choices|upper}}", "['up', 'down'] {'a': (3, ' Why? ')}['UP', 'DOWN']"),
         ("{{'-'.join(choices)}}{{q.replace('?', '!')}}", "up-down Why! "),
@@ -86,11 +88,28 @@ def test_a_row_that_a_template_does_not_fit_or_grows_with_is_refused(template: s
         made(template, **more)
 
 
-def test_a_pattern_that_would_take_for_ever_is_ended() -> None:
-    pattern = compile_pattern("(a|aa)+$", "regex", "task.yaml")
-    assert find_all(pattern, "aaa") == ["a"]
-    with pytest.raises(TimeoutError):
-        find_all(pattern, "a" * 5_000 + "b")
+def test_patterns_of_a_template_have_half_a_second_together() -> None:
+    template = "{{q|regex_replace('(a|aa)+$', '#')}}" * 100
+    assert made(template, q="aa") == "#" * 100
+    with pytest.raises(UsageError, match="does not fit a row"):
+        made(template, q="a" * 5_000 + "b")
+
+
+@pytest.mark.parametrize(
+    "many",
+    ["q[%d:]", "q.upper()", "q.split(' ')", "q + '%d'", "q|upper", "q.replace('a', 'b')", "''.join([q, '%d'])"],
+)
+def test_what_a_template_makes_on_its_way_is_bounded_for_a_row(many: str) -> None:
+    parts = ",".join(many.replace("%d", str(n)) for n in range(250))
+    render = compile_template("{{[" + parts + "]|length}}", "doc_to_text", "task.yaml")
+    assert render({**ROW, "q": "a b"}) == "250"
+    tracemalloc.start()
+    try:
+        with pytest.raises(UsageError, match="32 MiB on the way"):
+            render({**ROW, "q": "a" * (LONGEST - 9)})
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

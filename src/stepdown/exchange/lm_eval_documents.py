@@ -4,7 +4,7 @@ Source of the rules: lm_eval 0.4.13, `api/task.py` (`fewshot_context`, `build_qa
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import MissingExtra, UsageError
+from stepdown.exchange.lm_eval_filter_steps import choices_of
+from stepdown.exchange.lm_eval_patterns import LONGEST
 from stepdown.exchange.lm_eval_samples import problem_of
 from stepdown.exchange.lm_eval_tasks import FilesRead, TaskConfig
-from stepdown.exchange.lm_eval_templates import LONGEST, Render, compile_template
+from stepdown.exchange.lm_eval_turns import Document, TaskWriter
 from stepdown.problems import data_file, files_on_hub, is_on_hub
 from stepdown.tabular import Row, read_rows
 from stepdown.types import Problem
@@ -27,7 +29,6 @@ _SEED = 1234  # with which the harness draws demonstrations
 _WAY_OUT = (
     "name each split's file in a copy of the task: dataset_path: json, dataset_kwargs: {data_files: {test: FILE}}"
 )
-Document = Mapping[str, Any]
 
 
 class Documents:
@@ -36,40 +37,43 @@ class Documents:
     def __init__(self, config: TaskConfig, file: Path, files: FilesRead) -> None:
         """`files` gets what is read. Raises `UsageError` for a template that is not read here."""
         self.config, self._file, self._files_read = config, file, files
-        few = config.fewshot_config
-        self._text = self._template(config.doc_to_text, "doc_to_text")
-        self._target = self._template(config.doc_to_target, "doc_to_target")
-        self._shot_text = (
-            self._template(few.doc_to_text, "fewshot_config.doc_to_text") if few.doc_to_text else self._text
-        )
-        self._shot_target = (
-            self._template(few.doc_to_target, "fewshot_config.doc_to_target") if few.doc_to_target else self._target
-        )
-        self._description = self._template(config.description, "description") if config.description else None
+        self._writer = TaskWriter(config, str(file), lambda: self._columns)
         self._drawn: list[tuple[int, ...]] = []
         self._random = Random(_SEED)
 
     def problems(self) -> Iterator[Problem]:
         """Stream the problems: a known benchmark's question as that has it, the task's target as gold."""
         for place, row in enumerate(self._rows):
-            text, target = self._text(row.fields), self.target(place)
-            # Only the prompt has it, but what does not fit must be said before anything is asked.
-            self._described(row.fields)
-            problem = problem_of(row, row.fields, text.strip(), target)
+            document = self.document(place)
+            text, golds = self._writer.text(document), self.golds(place)
+            # Only the prompt has them, but what does not fit must be said before anything is asked.
+            self._writer.described(document), self._writer.asked(document)
+            if self._by_choices:
+                self._check_choices(row)
+            problem = problem_of(row, row.fields, text.strip(), next(iter(golds), ""))
             yield msgspec.structs.replace(problem, id=f"{self.config.task}/{place}")
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def target(self, place: int) -> str:
-        """Return the gold of a document as the task has it."""
-        return _answer(self._target(self._rows[place].fields), self._rows[place])
+    def document(self, place: int) -> Document:
+        """Return a document with all columns that any has, as tables have them."""
+        fields = self._rows[place].fields
+        return fields if fields.keys() >= self._columns else {**dict.fromkeys(self._columns), **fields}
+
+    def golds(self, place: int) -> tuple[str, ...]:
+        """Return what is right for a document as the task has it, of several targets each."""
+        try:
+            return self._writer.golds(self.document(place), several=self._several)
+        except UsageError as error:
+            row = self._rows[place]
+            raise UsageError(f"{error.what} in `{row.file}`, line {row.line}", error.hint) from error
 
     def prompt(self, place: int) -> str:
         """Return what the harness sends for a document: description, demonstrations, question."""
-        document = self._rows[place].fields
+        document = self.document(place)
         shown = [self._shots[one] for one in self._draws(place)]
-        return "".join([self._described(document), *shown, self._text(document)])
+        return "".join([self._writer.described(document), *shown, self._writer.asked(document)])
 
     def place_of(self, problem: Problem) -> int | None:
         """Return which document a problem is, by its id; None for a problem of something else."""
@@ -91,15 +95,12 @@ class Documents:
     def _count(self) -> int:
         return self.config.num_fewshot or 0
 
-    def _described(self, document: Document) -> str:
-        return self._description(document) if self._description else ""
-
     @cached_property
     def _shots(self) -> list[str]:
         """The text of each document of the pool; none where none is shown."""
         shots, length = [], 0
         for document in self._pool if self._count else ():
-            shots.append(self._shot(document))
+            shots.append(self._writer.shot(document))
             length += len(shots[-1])
             if length > _MOST_SHOWN:
                 raise UsageError(
@@ -107,17 +108,25 @@ class Documents:
                 )
         return shots
 
-    def _shot(self, document: Document) -> str:
-        config, few = self.config, self.config.fewshot_config
-        between = config.target_delimiter if few.target_delimiter is None else few.target_delimiter
-        after = config.fewshot_delimiter if few.fewshot_delimiter is None else few.fewshot_delimiter
-        answer = _answer(self._shot_target(document), None)
-        return f"{self._shot_text(document)}{between if answer else ''}{answer}{after if answer else ''}"
+    @cached_property
+    def _columns(self) -> set[str]:
+        return {name for row in self._rows for name in row.fields}
 
-    def _template(self, text: str, key: str) -> Render:
-        """Return what makes a text of a document: a field by its name, else a template."""
-        whole = compile_template(text, key, str(self._file))
-        return lambda document: str(document[text]) if text in document else whole(document)
+    @property
+    def _by_choices(self) -> bool:
+        filters = self.config.filter_list
+        return any(step.get("function") == "multi_choice_regex" for one in filters for step in one.filter)
+
+    def _check_choices(self, row: Row) -> None:
+        try:
+            choices_of(row.fields)
+        except ValueError as error:
+            raise row.bad("choices", f"what `multi_choice_regex` reads: {error}", "leave that filter out") from error
+
+    @cached_property
+    def _several(self) -> bool:
+        """Whether targets are lists of alternatives: the first document's decides, as in the harness."""
+        return bool(self._rows) and self._writer.is_several(self.document(0))
 
     @cached_property
     def _rows(self) -> list[Row]:
@@ -137,11 +146,6 @@ class Documents:
         else:
             other = config.training_split or config.validation_split or config.test_split
             pool = [row.fields for row in self._read(split or other or "")]
-        # The harness takes a list of no indices for all.
-        indices = few.fewshot_indices
-        if indices and not all(0 <= one < len(pool) for one in indices):
-            raise UsageError(f"`fewshot_indices` of `{self._file}` are beyond its {len(pool)} documents", "mend them")
-        pool = [pool[one] for one in indices] if indices and few.sampler == "default" else pool
         # `default` draws one more where a document could be shown before itself.
         if len(pool) < self._count + (self._inside and few.sampler == "default"):
             raise self._too_few(len(pool))
@@ -215,12 +219,3 @@ class Documents:
         """Return a data file's place: an address, or a path from where the task file lies, else from here."""
         beside = self._file.parent / name
         return name if "://" in name or not beside.is_file() else beside
-
-
-def _answer(text: str, row: Row | None) -> str:
-    """Return a target. Raises for a list of several, which the harness takes for alternatives."""
-    if len(text) >= 2 and text[0] == "[" and text[-1] == "]":
-        if row is None:
-            raise UsageError("a demonstration's `doc_to_target` is a list", "write the target as a text")
-        raise row.bad("doc_to_target", "one target, found a list of them", "write the target as a text")
-    return text

@@ -1,10 +1,12 @@
 """A task file of lm-evaluation-harness as what a run is made of: problems, a method that asks as it asks, a grader."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+
+from msgspec import UNSET
 
 from stepdown.errors import UnknownName, UsageError
 from stepdown.exchange.lm_eval_documents import Documents
@@ -48,13 +50,23 @@ class HarnessTask:
         place = self._documents.place_of(problem)
         return problem.question if place is None else self._documents.prompt(place)
 
+    def golds(self, problem: Problem) -> tuple[str, ...]:
+        """Return what is right as the task has it, of several targets each; of other problems their answer."""
+        place = self._documents.place_of(problem)
+        return (problem.answer,) if place is None else self._documents.golds(place)
+
+    def document(self, problem: Problem) -> Mapping[str, Any]:
+        """Return the row behind a problem; of a problem that is not the task's, nothing."""
+        place = self._documents.place_of(problem)
+        return {} if place is None else self._documents.document(place)
+
     def grader(self, name: str = "") -> HarnessGrader:
         """Return the grader of one of the task's filters, the first without a name. Raises `UnknownName`."""
         filters = {one.name: one for one in self.config.filter_list}
         if name and name not in filters:
             raise UnknownName(f"filter of `{self.file}`", name, filters)
         chosen = filters[name or next(iter(filters))]
-        return HarnessGrader(chosen, self.config.metric_list[0].matching, str(self.file), self._gold)
+        return HarnessGrader(chosen, self.config.metric_list[-1].matching, str(self.file), self)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -67,6 +79,7 @@ class HarnessTask:
             "grader": given,
             "temperature": 0.0 if drawn.do_sample is False else drawn.temperature,
             "max_tokens": drawn.max_gen_toks,
+            **({} if drawn.top_p is UNSET else {"top_p": drawn.top_p}),
             "stop": stops or [""],
             **({"samples": self.config.repeats} if self.config.repeats > 1 else {}),
         }
@@ -79,10 +92,6 @@ class HarnessTask:
 
     def _places(self) -> Iterator[tuple[Row | None, Problem]]:
         return ((None, problem) for problem in self._documents.problems())
-
-    def _gold(self, problem: Problem) -> str:
-        place = self._documents.place_of(problem)
-        return problem.answer if place is None else self._documents.target(place)
 
     async def _solve(self, problem: Problem, plan: Plan | None, ask: Ask) -> str:
         # A text and no `Prompt`: no prompt set adds a system line or takes blanks off its ends.

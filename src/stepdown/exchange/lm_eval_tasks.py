@@ -12,17 +12,21 @@ import msgspec
 from stepdown.errors import MissingExtra, UsageError
 from stepdown.exchange.imported import plain_name
 from stepdown.exchange.lm_eval_filters import METRIC, HarnessFilter, Matching
-from stepdown.exchange.lm_eval_templates import EXTRA
+from stepdown.exchange.lm_eval_patterns import EXTRA
 from stepdown.extras import EXTRAS
 from stepdown.untrusted import reading
 
 SUFFIXES = (".yaml", ".yml")
 _LARGEST = 1 << 18  # bytes of a file
-_MOST_FILES = 8  # that one includes
+_MOST_FILES = 16  # that one is made of
 # What changes no prompt and no verdict.
 _WITHOUT_EFFECT = {
     "tag", "group", "task_alias", "metadata", "should_decontaminate", "doc_to_decontamination_query", "unsafe_code",
 }  # fmt: skip
+
+
+# As a list, as a dict's values, as a field or a template that writes a list.
+Choices = str | tuple[str, ...] | dict[str, str] | msgspec.UnsetType | None
 
 
 class FewShot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +40,9 @@ class FewShot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fewshot_delimiter: str | None = None
     target_delimiter: str | None = None
     fewshot_indices: tuple[int, ...] | None = None
+    # Absent is not null: it is as the documents have it. What is absent stays out of a method's version.
+    gen_prefix: str | msgspec.UnsetType | None = msgspec.UNSET
+    doc_to_choice: Choices = msgspec.UNSET
 
 
 class GenerationKwargs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,6 +52,7 @@ class GenerationKwargs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_gen_toks: int = 256
     do_sample: bool | None = None
     temperature: float = 0.0
+    top_p: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class DataFiles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,7 +82,7 @@ class TaskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A task file with what it includes, under the names it has there."""
 
     doc_to_text: str
-    doc_to_target: str
+    doc_to_target: str | int | tuple[str, ...]
     dataset_path: str
     task: str = ""
     dataset_name: str | None = None
@@ -93,6 +101,8 @@ class TaskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repeats: int = 1
     filter_list: tuple[HarnessFilter, ...] = (HarnessFilter("none"),)
     metric_list: tuple[MetricConfig, ...] = (MetricConfig(METRIC),)
+    gen_prefix: str | msgspec.UnsetType = msgspec.UNSET
+    doc_to_choice: Choices = msgspec.UNSET
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -135,14 +145,20 @@ def read_task(path: str | Path, files: FilesRead) -> TaskConfig:
     Raises `UsageError`, with the key's name, for what is beyond the subset.
     """
     file = Path(path).expanduser()
-    fields = {key: value for key, value in _merged(file, [], files).items() if value is not None}
-    for key in [*fields]:
-        if code := _code_in(fields[key]):
-            raise UsageError(f"`{key}` of `{file}` is code: `!function {code[:80]}`, which is not run", _WAY_OUT)
-        if key in _WITHOUT_EFFECT:
-            del fields[key]
-        elif key not in TaskConfig.__struct_fields__:
+    merged = _merged(file, set(), files).items()
+    fields = {key: value for key, value in merged if value is not None and key not in _WITHOUT_EFFECT}
+    if "filter_list" in fields:
+        fields["filter_list"] = _with_code_named(fields["filter_list"])
+    for key, value in fields.items():
+        if found := _code_in(key, value):
+            raise UsageError(
+                f"`{found[0]}` of `{file}` is code: `!function {found[1][:80]}`, which is not run", _WAY_OUT
+            )
+        if key not in TaskConfig.__struct_fields__:
             raise UsageError(f"`{file}` has the key `{str(key)[:60]}`, which stepdown does not read", _WAY_OUT)
+    if isinstance(fields.get("dataset_kwargs"), dict):
+        # No code of a data set is run, trusted or not.
+        fields["dataset_kwargs"].pop("trust_remote_code", None)
     if isinstance(fields.get("generation_kwargs"), dict):
         fields["generation_kwargs"].setdefault("temperature", 0.0)
     try:
@@ -153,19 +169,23 @@ def read_task(path: str | Path, files: FilesRead) -> TaskConfig:
     return msgspec.structs.replace(config, task=plain_name(config.task or file.stem))
 
 
-_WAY_OUT = "write the task without it in a copy of the file, or ask the harness itself: stepdown serves it at /v1"
+_WAY_OUT = (
+    "write it otherwise in a file of your own that has `include:` with this one, or ask the harness itself, which "
+    "takes stepdown's /v1 as its model"
+)
 
 
 def _check(config: TaskConfig, file: Path) -> None:
     """Refuse values beyond the subset. Raises `UsageError` with the key's name."""
-    metrics = [one.metric for one in config.metric_list]
+    few, metrics = config.fewshot_config, [one.metric for one in config.metric_list]
     names = [one.name for one in config.filter_list]
     found = {
         "output_type": config.output_type * (config.output_type != "generate_until"),
         "metric_list": ", ".join(one for one in metrics if one != METRIC) or "nothing" * (not metrics),
         "aggregation": next((one.aggregation for one in config.metric_list if one.aggregation != "mean"), ""),
         "filter_list": "one name twice, or none" * (len({*names}) != len(names) or not names),
-        "fewshot_config.sampler": config.fewshot_config.sampler * (config.fewshot_config.sampler not in _SAMPLERS),
+        "fewshot_config.sampler": few.sampler * (few.sampler not in _SAMPLERS),
+        "fewshot_config.fewshot_indices": "a list, which lm_eval 0.4.13 leaves unread" * bool(few.fewshot_indices),
         "num_fewshot": str(config.num_fewshot) * (not 0 <= (config.num_fewshot or 0) <= 64),
         "repeats": str(config.repeats) * (not 1 <= config.repeats <= 10_000),
         "generation_kwargs.max_gen_toks": "no number of tokens" * (config.generation_kwargs.max_gen_toks < 1),
@@ -179,17 +199,23 @@ def _check(config: TaskConfig, file: Path) -> None:
 _SAMPLERS = ("default", "first_n")
 
 
-def _merged(file: Path, seen: list[Path], files: FilesRead) -> dict[str, Any]:
-    """Return the keys of a file over those of the files that it includes."""
-    if file.resolve() in seen or len(seen) >= _MOST_FILES:
-        raise UsageError(f"`{file}` is included in a circle, or by too many files", _WAY_OUT)
+def _merged(file: Path, seen: set[Path], files: FilesRead) -> dict[str, Any]:
+    """Return the keys of a file over those of the files that it includes; `seen` gets all of them.
+
+    As in the harness, no file is included twice, and names are read from where a file really lies, so that a link to a
+    task is that task. They may lead anywhere, as 390 of its own do: what is there is only read as a task file.
+    """
+    place = file.resolve()
+    if place in seen or len(seen) >= _MOST_FILES:
+        raise UsageError(f"`{file}` is included twice, or is one of more than {_MOST_FILES} files", _WAY_OUT)
+    seen.add(place)
     own = _read(files.add(file))
     included = own.pop("include", ())
     merged: dict[str, Any] = {}
     for one in [included] if isinstance(included, str) else included:
         if not isinstance(one, str):
             raise UsageError(f"`include` of `{file}` is no file's name", _WAY_OUT)
-        merged |= _merged(file.parent / one, [*seen, file.resolve()], files)
+        merged |= _merged(place.parent / one, seen, files)
     return merged | own
 
 
@@ -223,9 +249,19 @@ def _load(text: str) -> Any:
     return yaml.load(text, Loader)
 
 
-def _code_in(value: Any) -> str:
-    """Return the first function that a value names, however deep."""
+def _with_code_named(filters: Any) -> Any:
+    """Return filters in which a step with code is only its name: it is refused once its filter is chosen."""
+    if isinstance(filters, dict) and "function" in filters:
+        found = _code_in("", filters)
+        return {"function": f"!function {found[1]}"} if found else filters
+    if isinstance(filters, dict):
+        return {key: _with_code_named(value) for key, value in filters.items()}
+    return [*map(_with_code_named, filters)] if isinstance(filters, list) else filters
+
+
+def _code_in(key: str, value: Any) -> tuple[str, str] | None:
+    """Return the first key under which a value names a function, however deep, and the function."""
     if isinstance(value, _Code):
-        return str(value)
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return next((found for one in parts if (found := _code_in(one))), "")
+        return key, str(value)
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return next((found for name, one in parts if (found := _code_in(f"{key}.{name}"[:120], one))), None)

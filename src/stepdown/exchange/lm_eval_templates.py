@@ -2,23 +2,25 @@
 
 A template may print fields, index and slice them, choose by a condition, and call a few text methods and filters.
 Everything else is refused by name when the template is read: loops, assignments, macros, imports, multiplication,
-formatting. What it prints or makes a text of is measured before it is a text.
+formatting. What it prints or makes a text of is measured before it is a text, and what it makes on the way (slices,
+parts, changed texts) counts against a bound for each row, as does the time of its patterns.
 """
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
 from stepdown.errors import MissingExtra, UsageError
+from stepdown.exchange.lm_eval_patterns import EXTRA, LONGEST, bounded, compile_pattern, one_limit, substitute
 from stepdown.extras import EXTRAS
 from stepdown.untrusted import reading
 
-EXTRA = "harness"
-# Characters of a template, of a field, and of whatever a template makes.
-LONGEST_TEMPLATE = 1 << 14
-LONGEST = 1 << 20
+LONGEST_TEMPLATE = 1 << 14  # characters
+_MOST_MADE = 32 * LONGEST  # bytes of what a template makes of one row on its way
 _MOST_NODES = 2_000
-_PATTERN_SECONDS = 0.5
+_SLICE = " slice"  # a filter's name that nobody can write
 
 _ALLOWED = {
     "Template", "Output", "TemplateData", "Name", "Const", "Getattr", "Getitem", "Slice", "List", "Tuple", "Dict",
@@ -44,39 +46,32 @@ def compile_template(text: str, key: str, file: str) -> Render:
     with reading(f"`{key}` of `{file}` is no template", "mend it"):
         tree = environment.parse(text)
         _check(tree, key, file)
-        template = environment.from_string(text)
+        template = environment.from_string(_with_slices_as_filters(tree))
 
     def render(row: Mapping[str, Any]) -> str:
-        made, length = [], 0
-        with reading(f"`{key}` of `{file}` does not fit a row", "mend the template, or the data"):
-            for part in template.generate(dict(row)):
-                made.append(part)
-                length += len(part)
-                _bounded(length)
+        made, length, before = [], 0, _spent.set(_Spent())
+        try:
+            with reading(f"`{key}` of `{file}` does not fit a row", "mend the template, or the data"), one_limit():
+                for part in template.generate(dict(row)):
+                    made.append(part)
+                    length += len(part)
+                    bounded(length)
+        finally:
+            _spent.reset(before)
         return "".join(made)
 
     return render
 
 
-def find_all(pattern: Any, text: str) -> list[Any]:
-    """Return what a compiled pattern of a stranger's finds, as `re.findall`; `TimeoutError` after half a second."""
-    found: list[Any] = pattern.findall(text, timeout=_PATTERN_SECONDS)
-    return found
+class _Spent:
+    """What a template has made of a row so far, in bytes."""
+
+    def __init__(self) -> None:
+        self.made = 0
 
 
-def substitute(pattern: Any, replacement: str, text: str, count: int = 0) -> str:
-    """Return a text with what a stranger's pattern finds replaced; `TimeoutError` after half a second."""
-    made = str(pattern.sub(replacement, text, count=count, timeout=_PATTERN_SECONDS))
-    _bounded(len(made))
-    return made
-
-
-def compile_pattern(pattern: object, key: str, file: str) -> Any:
-    """Return a stranger's regular expression, compiled. Raises `UsageError` for one that is none, or is too long."""
-    if not isinstance(pattern, str) or len(pattern) > 2_000:
-        raise _refused(key, file, f"{str(pattern)[:40]!r}", "a regular expression of at most 2,000 characters")
-    with reading(f"`{key}` of `{file}` is no regular expression", "mend it"):
-        return _regex().compile(pattern)
+# Not set while a template is compiled, so that nothing is worked out then.
+_spent: ContextVar[_Spent] = ContextVar("spent")
 
 
 def _refused(key: str, file: str, found: str, wanted: str) -> UsageError:
@@ -112,6 +107,25 @@ def _check(tree: Any, key: str, file: str) -> None:
             )
 
 
+def _with_slices_as_filters(tree: Any) -> Any:
+    """Return a template that cuts by a filter of ours: jinja's own slices are seen by nobody."""
+    from jinja2 import nodes
+    from jinja2.visitor import NodeTransformer
+
+    class Cuts(NodeTransformer):
+        """Puts a filter in the place of each slice."""
+
+        def visit_Getitem(self, node: Any) -> Any:
+            """Return what is in the place of an element or a slice."""
+            self.generic_visit(node)
+            if not isinstance(node.arg, nodes.Slice):
+                return node
+            ends = [one or nodes.Const(None) for one in (node.arg.start, node.arg.stop, node.arg.step)]
+            return nodes.Filter(node.node, _SLICE, ends, [], None, None, lineno=node.lineno)
+
+    return Cuts().visit(tree)
+
+
 def _environment() -> Any:
     try:
         from jinja2 import StrictUndefined
@@ -126,8 +140,8 @@ def _environment() -> Any:
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             """Return a sum."""
-            _bounded(sum(len(one) for one in (left, right) if hasattr(one, "__len__")))
-            return left + right
+            bounded(sum(len(one) for one in (left, right) if hasattr(one, "__len__")))
+            return _made(left + right)
 
         def call(self, context: Any, called: Any, *args: Any, **kwargs: Any) -> Any:
             """Return what a text's method does."""
@@ -136,7 +150,8 @@ def _environment() -> Any:
             owner, name = getattr(called, "__self__", None), getattr(called, "__name__", "")
             if isinstance(owner, str) and name in ("replace", "join"):
                 return (_replace if name == "replace" else _join_with)(owner, *args)
-            return super().call(context, called, *args, **kwargs)
+            found = super().call(context, called, *args, **kwargs)
+            return _made(found, found if isinstance(found, list) else ()) if isinstance(owner, str) else found
 
         def getitem(self, obj: Any, argument: Any) -> Any:
             """Return an element; what is said of one that is not there quotes the argument."""
@@ -148,11 +163,6 @@ def _environment() -> Any:
     environment.filters |= {name: partial(_of_measured, own[name]) for name in _OF_TEXTS}
     environment.globals.clear()
     return environment
-
-
-def _bounded(length: int) -> None:
-    if length > LONGEST:
-        raise ValueError(f"more than {LONGEST:,} characters")
 
 
 def _measured(value: Any) -> Any:
@@ -169,24 +179,41 @@ def _measured(value: Any) -> Any:
                 waiting += one
             elif isinstance(one, str | bytes):
                 length += len(one)
-            _bounded(length)
+            bounded(length)
+    return value
+
+
+def _made(value: Any, parts: Iterable[Any] = ()) -> Any:
+    """Return what a template made, once it is counted; `parts` are those that were made with it."""
+    spent = _spent.get()
+    spent.made += sys.getsizeof(value) + sum(map(sys.getsizeof, parts))
+    if spent.made > _MOST_MADE:
+        raise ValueError(f"more than {_MOST_MADE >> 20} MiB on the way")
     return value
 
 
 def _of_measured(text_filter: Callable[..., Any], value: Any, *args: Any, **kwargs: Any) -> Any:
-    return text_filter(_measured(value), *args, **kwargs)
+    return _made(text_filter(_measured(value), *args, **kwargs))
 
 
-def _replace(text: str, old: str, new: str, count: int = -1) -> str:
+def _cut(value: Any, start: Any, stop: Any, step: Any) -> Any:
+    return _made(value[start:stop:step])
+
+
+def _replace(text: str, old: str, new: str, count: int = -1) -> Any:
     found = text.count(old)
-    _bounded(len(text) + (found if count is None or count < 0 else min(found, count)) * len(new))
-    return text.replace(old, new, -1 if count is None else count)
+    found = found if count is None or count < 0 else min(found, count)
+    bounded(len(text) + found * (len(new) - len(old)))
+    return _made(text.replace(old, new, -1 if count is None else count))
 
 
-def _join_with(glue: str, parts: Any) -> str:
-    texts = [_plain(one) for one in parts]
-    _bounded(sum(map(len, texts)) + len(glue) * len(texts))
-    return glue.join(texts)
+def _join_with(glue: str, parts: Any) -> Any:
+    length, texts = 0, []
+    for one in parts:
+        texts.append(_plain(one))
+        length += len(texts[-1]) + len(glue)
+        bounded(length)
+    return _made(glue.join(texts))
 
 
 def _plain(value: Any) -> str:
@@ -196,16 +223,9 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _regex_replace(text: str, pattern: str, repl: str, count: int = 0) -> str:
-    return substitute(compile_pattern(_measured(pattern), "regex_replace", "the template"), repl, text, count)
-
-
-def _regex() -> Any:
-    try:
-        import regex
-    except ImportError as error:
-        raise MissingExtra("regex", EXTRA, EXTRAS[EXTRA][0]) from error
-    return regex
+def _regex_replace(text: str, pattern: str, repl: str, count: int = 0) -> Any:
+    compiled = compile_pattern(_measured(pattern), "regex_replace", "the template")
+    return _made(substitute(compiled, repl, text, count))
 
 
 # Filters by name: None is jinja's own.
@@ -216,6 +236,7 @@ _FILTERS: dict[str, Callable[..., Any] | None] = {
     "replace": _replace,
     "join": lambda parts, glue="": _join_with(_plain(glue), parts),
     "regex_replace": _regex_replace,
+    _SLICE: _cut,
 }
 # Those of jinja's own that make a text of whatever they are given.
 _OF_TEXTS = ("trim", "upper", "lower", "capitalize", "title")

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Iterator
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 
 from stepdown.graders import Rubric, RubricGrader, load_grader, named
-from stepdown.runner.live_run import grade_trace
+from stepdown.runner.live_run import grade_trace, vote_of
 from stepdown.shards import Shard
 from stepdown.store import Run, check_shard, put_rubric, put_shard
 from stepdown.types import Grade, Grader, Trace
@@ -28,17 +30,17 @@ class _Pages:
         self.problems = 0
 
     def by(self, size: int) -> Iterator[Page]:
-        """Stream the pages of so many traces, the last one shorter."""
+        """Stream pages of so many traces, with all of a page's last problem; the last page is shorter."""
         page: Page = []
         last = -1
         for ordinal, trace, _ in self.run.rows(self.grader):
             if self.shard is not None and not self.shard.holds(trace.problem):
                 continue
-            self.problems, last = self.problems + (ordinal != last), ordinal
-            page.append((ordinal, trace))
-            if len(page) == size:
+            if len(page) >= size and ordinal != last:
                 yield page
                 page = []
+            self.problems, last = self.problems + (ordinal != last), ordinal
+            page.append((ordinal, trace))
         if page:
             yield page
 
@@ -75,12 +77,19 @@ async def grade_run(run: Run, grader: Grader, *, shard: Shard | None = None) -> 
 
 
 async def _grade_some(run: Run, grader: Grader, some: Page) -> None:
-    grades = await asyncio.gather(*(grade_trace(grader, trace) for _, trace in some), return_exceptions=True)
+    votes = await _votes_of(grader, some)
+    asked = (grade_trace(grader, trace, votes[ordinal]) for ordinal, trace in some)
+    grades = await asyncio.gather(*asked, return_exceptions=True)
     places = list(zip(some, grades, strict=True))
     run.put_grades((ordinal, trace.sample, one) for (ordinal, trace), one in places if isinstance(one, Grade))
     for one in grades:
         if isinstance(one, BaseException):
             raise one
+
+
+async def _votes_of(grader: Grader, page: Page) -> dict[int, Grade | None]:
+    problems = groupby(page, key=itemgetter(0))
+    return {ordinal: await vote_of(grader, [trace for _, trace in some]) for ordinal, some in problems}
 
 
 def grade_by_workers(run: Run, grader: str, pool: WorkerPool, *, shard: Shard | None = None) -> None:
@@ -109,5 +118,6 @@ def grade_page(grader: str, page: Page) -> Grades:
 
 
 async def _graded(grader: Grader, page: Page) -> Grades:
-    grades = await asyncio.gather(*(grade_trace(grader, trace) for _, trace in page))
+    votes = await _votes_of(grader, page)
+    grades = await asyncio.gather(*(grade_trace(grader, trace, votes[ordinal]) for ordinal, trace in page))
     return [(ordinal, trace.sample, grade) for (ordinal, trace), grade in zip(page, grades, strict=True)]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -16,7 +16,7 @@ from stepdown.runner.until_decided import rank_of
 from stepdown.shards import Part
 from stepdown.store import Run, Store, StoredTrace, check_shard, put_rubric, put_shard
 from stepdown.text import counted, duration
-from stepdown.types import Backoff, Grade, Grader, Model, Problem, Trace, Verdict
+from stepdown.types import Backoff, Grade, Grader, Model, Problem, Trace, Verdict, VotingGrader
 
 # A problem's place, the problem, and the one whose plan it gets.
 Place = tuple[int, Problem, Problem]
@@ -147,9 +147,10 @@ class LiveRun:
 
     async def keep(self, rows: Iterable[StoredTrace]) -> Verdict:
         """Grade the traces of a problem, store and count them; return its verdict, by vote where there are several."""
-        graded = []
+        graded, rows = [], [*rows]
+        vote = await vote_of(self.task.grader, [row.trace for row in rows])
         for row in rows:
-            grade = await grade_trace(self.task.grader, row.trace)
+            grade = await grade_trace(self.task.grader, row.trace, vote)
             graded.append((row.trace, grade))
             self.calls.writer.put_trace(self.run, row, grade)
             self.counts.add(row, grade)
@@ -191,11 +192,18 @@ def _opened(task: Task, store: Store) -> Run:
     return run
 
 
-async def grade_trace(grader: Grader, trace: Trace) -> Grade:
-    """Return the grade of a trace; one without a solution is ungraded, for the reason it failed."""
+async def grade_trace(grader: Grader, trace: Trace, vote: Grade | None = None) -> Grade:
+    """Return the grade of a trace, which may be its problem's vote; one without a solution is ungraded, and why."""
     if trace.solution is None:
         return Grade("ungraded", why=trace.error or "no solution", grader=grader.name)
-    return await grader(trace.problem, trace.solution)
+    return vote or await grader(trace.problem, trace.solution)
+
+
+async def vote_of(grader: Grader, samples: Sequence[Trace]) -> Grade | None:
+    """Return the one grade of all samples of a problem by a grader that votes, None by any other."""
+    if not samples or not isinstance(grader, VotingGrader) or not grader.votes:
+        return None
+    return await grader.vote(samples[0].problem, [trace.solution for trace in samples])
 
 
 def paired(problems: Iterable[Problem], control: str) -> Iterator[tuple[Problem, Problem]]:

@@ -15,7 +15,7 @@ from stepdown.runner.api_options import as_problems
 from stepdown.runner.calls import Calls
 from stepdown.runner.deltas import Delta
 from stepdown.runner.fresh import FreshDraws
-from stepdown.runner.live_run import grade_trace
+from stepdown.runner.live_run import grade_trace, vote_of
 from stepdown.runner.plan_sources import Plans
 from stepdown.runner.prompt_choice import trained_on
 from stepdown.runner.streaming import stream_one
@@ -185,7 +185,8 @@ async def _copy(run: Run, settings: Settings) -> None:
 
 
 async def _keep(derived: Run, rows: list[StoredTrace], grader: Grader, *, ordinal: int) -> Graded:
-    grades = [await grade_trace(grader, row.trace) for row in rows]
+    vote = await vote_of(grader, [row.trace for row in rows])
+    grades = [await grade_trace(grader, row.trace, vote) for row in rows]
 
     def work(store: Store) -> None:
         own = store.run(derived.id)

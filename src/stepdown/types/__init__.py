@@ -4,7 +4,7 @@ from inspect import isclass
 
 from stepdown.identity import fingerprint
 from stepdown.types.drawing import GREEDY, AnswerForm, Effort, Sampling, ToolCall, ToolCallPiece
-from stepdown.types.methods import Ask, Grader, Method, Prompt
+from stepdown.types.methods import Ask, Grader, Method, Prompt, VotingGrader
 from stepdown.types.models import Backoff, Capabilities, HiddenProgress, Model, Pricing
 from stepdown.types.study_files import StudyFile
 from stepdown.types.values import (
@@ -61,6 +61,7 @@ __all__ = [
     "Trace",
     "Usage",
     "Verdict",
+    "VotingGrader",
     "fingerprint",
 ]
 

@@ -1,7 +1,7 @@
 """How a problem is solved and how a solution is read: prompts, methods and graders."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -71,4 +71,15 @@ class Grader(Protocol):
 
     async def __call__(self, problem: Problem, solution: str) -> Grade:
         """Return the grade of one solution; never raises on hostile text."""
+        ...
+
+
+@runtime_checkable
+class VotingGrader(Grader, Protocol):
+    """A grader that can grade all samples of a problem together: where it `votes`, it is asked for that instead."""
+
+    votes: bool
+
+    async def vote(self, problem: Problem, solutions: Sequence[str | None]) -> Grade:
+        """Return the one grade of all samples, in their order; None is one that failed."""
         ...

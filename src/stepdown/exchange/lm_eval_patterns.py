@@ -1,0 +1,121 @@
+"""Regular expressions of strangers' task files, over texts of models: bounded in time, number, and what they make.
+
+The harness has Python's `re`, which nothing ends; `regex` reads the same patterns and has a limit of time. Matches are
+visited one by one, as the texts of all groups of all matches may be longer than any memory.
+"""
+
+import re
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import islice
+from typing import Any
+
+from stepdown.errors import MissingExtra, UsageError
+from stepdown.extras import EXTRAS
+from stepdown.untrusted import reading
+
+EXTRA = "harness"
+LONGEST = 1 << 20  # characters of a field, and of whatever is made of one
+MOST_PATTERNS = 32  # of a list of patterns, and steps of a filter
+_SECONDS = 0.5
+# What `re` takes for characters, or for a set of them, and `regex` for more: `{e<=1}`, `[[:alpha:]]`.
+_MEANS_OTHERWISE = re.compile(r"(?<!\\)(\{[^{}]*[deis]\s*<|\[:\^?\w+:\])")
+
+
+def compile_pattern(pattern: object, key: str, file: str, longest: int = 2_000) -> Any:
+    """Return a stranger's regular expression, compiled. Raises `UsageError` for one that `re` does not read."""
+    if not isinstance(pattern, str) or len(pattern) > longest:
+        hint = f"stepdown reads a regular expression of at most {longest:,} characters"
+        raise UsageError(f"`{key}` of `{file}` is {str(pattern)[:40]!r}", hint)
+    with reading(f"`{key}` of `{file}` is no regular expression", "mend it"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        re.compile(pattern)
+        if found := _MEANS_OTHERWISE.search(pattern):
+            raise ValueError(f"`{found[0]}` is read as its characters by Python alone")
+        return _regex().compile(pattern)
+
+
+class _Clock:
+    """How many seconds of processor patterns have left."""
+
+    def __init__(self) -> None:
+        self.left = _SECONDS
+
+
+_clock: ContextVar[_Clock | None] = ContextVar("clock", default=None)
+
+
+@contextmanager
+def one_limit() -> Iterator[None]:
+    """Give all patterns inside half a second together, and not each."""
+    before = _clock.set(_Clock())
+    try:
+        yield
+    finally:
+        _clock.reset(before)
+
+
+@contextmanager
+def _timed() -> Iterator[float]:
+    clock, began = _clock.get() or _Clock(), time.thread_time()
+    if clock.left <= 0:
+        raise TimeoutError(f"patterns took more than {_SECONDS} s")
+    try:
+        yield clock.left
+    finally:
+        clock.left -= time.thread_time() - began
+
+
+def nth(pattern: Any, text: str, place: int) -> Any:
+    """Return the match at a place of all there are, from the end where it is negative; None where there is none.
+
+    Raises `TimeoutError`, and `ValueError` where there are matches, and fewer.
+    """
+    with _timed() as seconds:
+        wanted = place
+        if place:
+            found = sum(1 for _ in pattern.finditer(text, timeout=seconds))
+            wanted += found * (place < 0)
+            if found and not 0 <= wanted < found:
+                raise ValueError(f"the pattern found {found}, and the task asks for number {place}")
+        return next(islice(pattern.finditer(text, timeout=seconds), max(wanted, 0), None), None)
+
+
+def first_group(match: Any) -> str | None:
+    """Return what `re.findall` says of a match, and of several groups the first that is not empty; None if all are."""
+    groups = match.re.groups
+    if groups < 2:
+        return match[groups] or ""
+    place = next((one for one in range(1, groups + 1) if match.end(one) > match.start(one)), None)
+    return None if place is None else str(match[place])
+
+
+def substitute(pattern: Any, replacement: str, text: str, count: int = 0) -> str:
+    """Return a text with what a pattern finds replaced, as `re.sub`. Raises `TimeoutError`, `ValueError`."""
+    made, length, end = list[str](), len(text), 0
+    with _timed() as seconds:
+        if not replacement:
+            return str(pattern.sub("", text, count=count, timeout=seconds))
+        for match in islice(pattern.finditer(text, timeout=seconds), count or None):
+            longest = max(match.end(one) - match.start(one) for one in range(match.re.groups + 1))
+            bounded(length + len(replacement) + longest * replacement.count("\\"))
+            made += (text[end : match.start()], match.expand(replacement))
+            length, end = length + len(made[-1]), match.end()
+    return "".join([*made, text[end:]])
+
+
+def bounded(length: int) -> None:
+    """Raise `ValueError` for a text of so many characters that it is not made."""
+    if length > LONGEST:
+        raise ValueError(f"more than {LONGEST:,} characters")
+
+
+def _regex() -> Any:
+    try:
+        import regex
+    except ImportError as error:
+        raise MissingExtra("regex", EXTRA, EXTRAS[EXTRA][0]) from error
+    return regex
