@@ -7,7 +7,7 @@ without STEPDOWN_ENGINE. Reading of the prompts is included; the best of several
 load of the 1.5B and takes two rounds.
 
 python benchmarks/embedded.py --answers PROBLEMS [--limit 100] [--store FILE] asks both forms the same problems (a name
-such as wordsums/test, or a file) by chain-of-thought and reports them in pairs; the same command goes on after a kill.
+such as wordsums, or a file) by chain-of-thought and reports them in pairs; the same command goes on after a kill.
 """
 
 import argparse
