@@ -74,7 +74,7 @@ def fill(folder: Path) -> None:
     stepdown(folder, *planned, STUDENT, "--samples", "3", "--temperature", "0.7")
     stepdown(folder, *planned, TEACHER)
     short = ["--max-tokens", "160"]
-    chains = ["sample", EASY, "-n", "16", "--teacher", STUDENT, "--chains", "4", *short]
+    chains = ["sample", EASY, "-n", "16", "--teacher", TEACHER, "--chains", "4", *short]
     stepdown(folder, *chains, "--out", SAMPLED)
     grid = ["--chains", "1", "--chains", "4", "--targets", "chain", "--keep", "right", "--seeds", "2"]
     small = ["--base", BASE, "--test", EASY, "-n", "16", "--steps", "24", "--batch", "8", "--dev-count", "4"]

@@ -120,6 +120,13 @@ def test_fewer_chains_are_among_the_more_of_the_same_seed(tmp_path: Path) -> Non
     assert views[0] < views[1] < views[2] and len(views[2]) == 24
 
 
+def test_places_that_learn_the_same_chains_are_named(tmp_path: Path) -> None:
+    one, six, seven, label = (Cell(1, "random", "chain"), Cell(6, "random", "chain"), Cell(7, "random", "chain"),
+                              Cell(1, "random", "label"))  # fmt: skip
+    both = grid(tmp_path, chains=(1, 6, 7), targets=("chain", "label"))
+    assert both.cells() == [one, six, seven, label] and both.alike() == [(seven, six)]
+
+
 def test_a_students_card_names_the_study_that_trained_it(store: Store, tmp_path: Path) -> None:
     file, other = StudyFile("5eed" * 16, "study.toml"), StudyFile("0dd5" * 16, "more.toml", ("--steps",))
     write_student_card(tmp_path, StudentCard(base="small"))

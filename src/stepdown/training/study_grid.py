@@ -1,6 +1,7 @@
 """What a study compares: the places of its grid, the chains that each learns from, and its students' folders."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from typing import Literal
@@ -102,6 +103,21 @@ class StudyGrid(msgspec.Struct, frozen=True, kw_only=True):
     def view(self, cell: Cell, seed: int) -> Corpus:
         """Return the chains a cell's student learns from; each seed chooses its own."""
         return open_corpus(self._path(cell)).keep(*self.keep, *cell.filters, seed=seed)
+
+    def alike(self) -> list[tuple[Cell, Cell]]:
+        """Return each cell that learns the very chains of an earlier one of its target, with that one.
+
+        More chains per problem than a corpus has are no more. Seed 0 stands for all.
+        """
+        first, found = dict[tuple[str, bytes], Cell](), list[tuple[Cell, Cell]]()
+        for cell in self.cells():
+            digest = sha256()
+            for chain in self.view(cell, 0):
+                digest.update(msgspec.json.encode((chain.problem.id, chain.sample, chain.text)))
+            earlier = first.setdefault((cell.target, digest.digest()), cell)
+            if earlier != cell:
+                found.append((cell, earlier))
+        return found
 
     def corpora(self) -> list[Corpus]:
         """Return the corpora, the study's own first, as `keep` leaves them."""

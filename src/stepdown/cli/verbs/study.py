@@ -173,6 +173,8 @@ def study(
     named = f"{options.test}={problems.data}" if problems.data else options.test
     for corpus in grid.corpora():
         check_apart(corpus, test, settings, named=named)
+    for cell, other in grid.alike():
+        say(f"{cell.name} learns the very chains of {other.name}, as no problem has more: beside it, it says nothing")
     base = untrained(options.base, needed="--before") if options.before else ""
     with output.open() as store, work.open(whole=True) as pool:
         before = list(_before(base, test, sampling, store)) if base else []
