@@ -55,6 +55,16 @@ def test_a_log_is_a_run_with_its_scores_beside_ours(store: Store, tmp_path: Path
     assert [(one.grader, one.right, one.differing) for one in other_verdicts(run)] == [("inspect/match", 0, 1)]
 
 
+def test_numbers_that_are_none_are_read_as_inspect_writes_them(store: Store, tmp_path: Path) -> None:
+    scores = {"mean": {"value": float("nan"), "answer": "NaN \\"}, "low": {"value": float("-inf")}}
+    path = log(tmp_path, {**SAMPLE, "scores": scores})
+    with ZipFile(path) as archive:
+        assert b'"value": NaN, "answer": "NaN' in archive.read("samples/1_epoch_1.json")
+    run = import_traces(path, store=store)
+    [(_, mean)], [(_, low)] = run.graded("inspect/mean"), run.graded("inspect/low")
+    assert (mean.verdict, mean.found, low.verdict) == ("ungraded", "NaN \\", "ungraded")
+
+
 def test_a_run_goes_out_and_comes_back_with_teacher_plans_and_ids(store: Store, tmp_path: Path) -> None:
     run = traced(store, sampling=Sampling(0.7, 0.9, 50, seed=3, stop=("END",)))
     drawn = {call.role: call.sampling for trace in run for call in trace.calls}

@@ -55,6 +55,16 @@ def test_a_real_log_is_a_run_with_the_harness_s_verdicts_beside_ours(store: Stor
     assert (trace.calls[0].sampling.max_tokens, trace.calls[0].sampling.stop) == (64, ("Question:",))
 
 
+def test_a_figure_that_is_none_hides_neither_the_model_nor_the_log(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "samples_t_2026-11-27T05-12-45.821471.jsonl"
+    path.write_text(json.dumps(sample(acc=float("nan"))) + "\n")
+    beside = {"model_name": "of/NaN", "results": {"t": {"acc,none": float("nan")}}}
+    (tmp_path / "results_2026-11-27T05-12-45.821471.json").write_text(json.dumps(beside))
+    run = import_traces(path, store=store)
+    assert (run.settings.student, run.settings.dataset) == ("of/NaN", "t")
+    assert [grade.verdict for _, grade in run.graded("lm-eval/acc/none")] == ["ungraded"]
+
+
 def test_logs_of_two_models_pair_by_question_with_an_interval(store: Store, tmp_path: Path) -> None:
     first = import_traces(LOG, store=store)
     other = written(tmp_path, *({**json.loads(line), "resps": [["No."]]} for line in LOG.read_text().splitlines()))

@@ -30,6 +30,7 @@ from stepdown.exchange.inspect_samples import (
     prompt_of,
     sampling_of,
 )
+from stepdown.exchange.json_streams import decode_log
 from stepdown.methods import DIRECT
 from stepdown.types import Settings, Trace
 from stepdown.untrusted import reading
@@ -147,7 +148,7 @@ def _decoded(path: Path, archive: ZipFile, info: ZipInfo, number: int, kind: typ
         return BadRow(path, number, name, f"JSON as Inspect writes it ({why})", _HINT)
 
     with reading("", "", make=bad):
-        return msgspec.json.decode(_unpacked(archive, info), type=kind)
+        return decode_log(_unpacked(archive, info), kind)
 
 
 def _unpacked(archive: ZipFile, info: ZipInfo) -> bytes:

@@ -24,6 +24,8 @@ _LARGEST = 1 << 26
 _GZIP, _BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
 Piece = TypeVar("Piece")
 _GAP = re.compile(r"[\s,]*")
+# A text, which is left as it is, or a number that is none.
+_ODD_NUMBER = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|NaN|-?Infinity', re.S)
 _CUT = "fetch the file again: it ends too early or was changed on the way"
 
 
@@ -130,6 +132,25 @@ def _rows(path: Path, file: IO[bytes]) -> Iterator[Row]:
     for number, line in enumerate(file, blanks + 2):
         if line.strip():
             yield row_of_line(path, number, line)
+
+
+def decode_log(raw: bytes, kind: Any) -> Any:
+    """Return a JSON value of a type; numbers that JSON has no words for, as Python writes them, are null.
+
+    Raises as msgspec does.
+    """
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        if b"NaN" not in raw and b"Infinity" not in raw:
+            raise
+        return msgspec.json.decode(_ODD_NUMBER.sub(_nulled, raw), type=kind)
+
+
+def _nulled(found: re.Match[bytes]) -> bytes:
+    return found[0] if found[0].startswith(b'"') else b"null"
 
 
 def row_of_line(path: Path, number: int, line: bytes) -> Row:

@@ -15,7 +15,7 @@ import msgspec
 
 from stepdown.errors import BadRow
 from stepdown.exchange.imported import ForeignLog, ImportedTrace, plain_name, their_grade
-from stepdown.exchange.json_streams import row_of_line
+from stepdown.exchange.json_streams import decode_log, row_of_line
 from stepdown.methods import DIRECT
 from stepdown.problems import Columns, read_problem
 from stepdown.tabular import Row, clip_value, plain
@@ -268,7 +268,7 @@ def _model(path: Path, date: str) -> str:
     beside = path.with_name(f"results_{date}.json")
     with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         if date and beside.stat().st_size <= LARGEST:
-            found = msgspec.json.decode(beside.read_bytes(), type=_Results)
+            found: _Results = decode_log(beside.read_bytes(), _Results)
             if found.model_name:
                 return found.model_name[:200]
     folder = path.resolve().parent.name

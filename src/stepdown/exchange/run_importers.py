@@ -11,6 +11,7 @@ import msgspec
 from stepdown.errors import BadRow, UsageError
 from stepdown.exchange import inspect_log_in, jsonl_runs, lm_eval_samples, trace_of_thought_csv
 from stepdown.exchange.imported import ForeignLog, ImportedTrace
+from stepdown.exchange.json_streams import decode_log
 from stepdown.exchange.source import digest_of
 from stepdown.models import Prices
 from stepdown.problems import Fingerprint
@@ -55,7 +56,7 @@ def _foreign_reader(path: Path) -> Callable[[Path], ForeignLog] | None:
     with path.open("rb") as file:
         start = file.readline(_FIRST)
     with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        if lm_eval_samples.fits(msgspec.json.decode(start, type=dict[str, msgspec.Raw])):
+        if lm_eval_samples.fits(decode_log(start, dict[str, msgspec.Raw])):
             return lm_eval_samples.read
     return None
 

@@ -123,6 +123,9 @@ def show_imported(run: Run, file: Path) -> None:
          f"{settings.student}, plans by {settings.teacher or 'nobody'}; {summary.right} of {summary.graded} right, "
          f"{share} % ({run.grader})")  # fmt: skip
     for one in other_verdicts(run):
+        if not one.graded:
+            show(f"  {one.grader}: no verdicts, as no score of it says right or wrong")
+            continue
         apart = f"`stepdown report {run.id} --grader {one.grader}` reports by it" if one.differing else "as by ours"
         show(f"  {one.grader}: {one.right} of {one.graded} right, another verdict on {one.differing}; {apart}")
     if summary.graded < summary.total:
