@@ -1,12 +1,14 @@
 """What the lines of a grid say of all its runs: how many are done, the time left, what is spent and what is to come."""
 
+import re
+import sys
 import time
 
 import msgspec
 import pytest
 
 from filled import solve
-from stepdown.cli.console.progress import AllMeter, Entry, Meter, Overall, SpendingMeter, meters_of
+from stepdown.cli.console.progress import AllMeter, Entry, Meter, Overall, SpendingMeter, fitted, meters_of, screen
 from stepdown.cli.progress_lines import ProgressLines
 from stepdown.events import Event
 from stepdown.methods import DIRECT
@@ -53,13 +55,45 @@ def test_all_runs_of_a_grid_are_one_line_with_runs_time_and_money_left() -> None
     assert line.endswith(" · 11.00 M tokens · $1.65 of $20.00, about $4.50 to go")
 
 
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (71, "right 25/25 · 2 of 10 runs done · 5.0 h left · $1.65, about $4.50 to go"),
+        (70, "right 25/25 · 5.0 h left · $1.65, about $4.50 to go"),
+        (20, "5.0 h left · $1.65"),
+        (5, "5.0 h left"),
+    ],
+)
+def test_in_a_narrow_terminal_time_and_money_left_stay(width: int, text: str) -> None:
+    made = overall(10, 10, 5)
+    meter = AllMeter(made, spending(paid=10))
+    meter.began = 0
+    assert meter.text(made.sums, width) == text
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 120])
+def test_a_grid_says_how_many_are_done_the_time_left_and_the_money_at_every_width(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    for name, value in {"COLUMNS": str(width), "LINES": "40", "TERM": "xterm", "FORCE_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with screen(spending(paid=10), {str(run): Entry(task(), 100) for run in range(10)}) as bars:
+        assert bars.all_meter is not None
+        bars.all_meter.began = 0
+        bars.update(counts("0", 9))
+    shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", capsys.readouterr().err).replace("\r", "\n").splitlines()
+    assert [line for line in shown if "9/910" in line and " left" in line and "$1.65" in line]
+    assert max(map(len, shown)) <= width
+
+
 def test_what_an_earlier_command_paid_is_not_what_is_to_come() -> None:
-    assert spending(paid=0).text(5, 5).endswith("· $0.15")
+    assert fitted(spending(paid=0).parts(5, 5)).endswith("· $0.15")
 
 
 @pytest.mark.parametrize(("solved", "waiting"), [(0, 10), (10, 0)])
 def test_nothing_is_foretold_before_the_first_problem_and_after_the_last(solved: int, waiting: int) -> None:
-    assert "to go" not in spending(paid=10).text(solved, waiting)
+    assert "to go" not in fitted(spending(paid=10).parts(solved, waiting))
 
 
 @pytest.mark.parametrize(("rate", "words"), [(0.0, "0.0/s"), (0.04, "2.4/min"), (1.0, "1.0/s"), (32.4, "32.4/s")])
@@ -79,7 +113,7 @@ def test_the_first_line_of_a_run_that_goes_on_has_its_tokens_and_cost(
 
 
 def test_an_unknown_price_foretells_nothing() -> None:
-    said = spending(paid=10, name="nobody/knows").text(5, 5)
+    said = fitted(spending(paid=10, name="nobody/knows").parts(5, 5))
     assert said.endswith("cost unknown") and "to go" not in said
 
 

@@ -2,9 +2,9 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 import msgspec
 
@@ -20,7 +20,7 @@ EVERY_SECONDS = 10.0
 EVERY_SHARE = 0.1
 _REDRAW = 0.1
 BETWEEN_DELAYS = 5.0
-_ROOM_FOR_BARS = 120
+_ROOM_FOR_BARS, _BAR = 120, 20
 _ROOM_FOR_COUNTS = 9  # `1000/1000`; what is too wide gives way in the texts beside it
 
 
@@ -40,6 +40,25 @@ class Entry(msgspec.Struct, frozen=True):
     total: int
 
 
+class LineFigure(NamedTuple):
+    """A figure of a line of progress; where a terminal is too narrow for all, the least rank gives way first."""
+
+    rank: int
+    text: str
+
+
+def fitted(parts: Sequence[LineFigure], width: int | None = None) -> str:
+    """Return parts on one line of so many columns, those that have to give way left out."""
+    shown = [part for part in parts if part.text]
+    while width is not None and len(shown) > 1 and len(_joined(shown)) > width:
+        shown.remove(min(shown))
+    return _joined(shown)
+
+
+def _joined(parts: Sequence[LineFigure]) -> str:
+    return "".join(part.text if part.text.startswith(",") else f" · {part.text}" for part in parts).removeprefix(" · ")
+
+
 class SpendingMeter:
     """What a command has spent so far, in words; money is unknown where a price is."""
 
@@ -56,7 +75,7 @@ class SpendingMeter:
         models = [model.name for model in (task.student, task.planner) if model]
         return all(self.budget.pricing.cost(name, Usage(1, 1)) is not None for name in models)
 
-    def text(self, solved: int = 0, waiting: int = 0) -> str:
+    def parts(self, solved: int = 0, waiting: int = 0) -> list[LineFigure]:
         """Return tokens and money, of how much there is, and what the problems still waiting will cost by those solved.
 
         `solved` are the problems that this command solved.
@@ -65,7 +84,11 @@ class SpendingMeter:
         spent = f"{money(self.budget.spent_money)}{limit}" if self.known else "cost unknown"
         paid = sum(one.money for one in self.budget.by_run.values())
         more = f", about {money(paid / solved * waiting)} to go" if self.known and paid and solved and waiting else ""
-        return f"{count(self.budget.spent_tokens)} tokens · {spent}{more}"
+        return [
+            LineFigure(0, f"{count(self.budget.spent_tokens)} tokens"),
+            LineFigure(6 if self.known else 2, spent),
+            LineFigure(5, more),
+        ]
 
 
 class Meter:
@@ -85,20 +108,24 @@ class Meter:
         """Return everything on one line."""
         return f"{self.title}: {counts.solved}/{counts.total} · {self.text(counts)}"
 
-    def text(self, counts: LiveCounts) -> str:
-        """Return right so far, the time left, rate, tokens and money; what matters most stands first."""
+    def text(self, counts: LiveCounts, width: int | None = None) -> str:
+        """Return right so far, the time left, rate, tokens and money, as far as a width takes them."""
         solved, waiting = counts.solved - (self.began or 0), counts.total - counts.solved
         rate = solved / counts.seconds if counts.seconds > 0 else 0.0
-        left = f" · {duration(waiting / rate)} left" if rate and waiting else ""
-        spending = self.spending.text(solved, waiting) if self.alone else self.spending.text()
-        return f"{self.short_text(counts)}{left} · {pace(rate)} · {spending}"
+        left = f"{duration(waiting / rate)} left" if rate and waiting else ""
+        spending = self.spending.parts(solved, waiting) if self.alone else self.spending.parts()
+        return fitted([*self.short_parts(counts), LineFigure(7, left), LineFigure(1, pace(rate)), *spending], width)
 
-    def short_text(self, counts: LiveCounts) -> str:
-        """Return what keeps it waiting, right so far, and what failed."""
-        failed = f" · {counts.errors} failed" if counts.errors else ""
-        evidence = f" · {counts.evidence}" if counts.evidence else ""
-        delayed = f"{clean(counts.backoff.text)} · " if counts.backoff else ""
-        return f"{delayed}right {counts.right}/{counts.graded}{failed}{evidence}"
+    def short_text(self, counts: LiveCounts, width: int | None = None) -> str:
+        """Return what keeps it waiting, right so far, and what failed, as far as a width takes them."""
+        return fitted(self.short_parts(counts), width)
+
+    def short_parts(self, counts: LiveCounts) -> list[LineFigure]:
+        """Return the parts of the short text."""
+        delayed = clean(counts.backoff.text) if counts.backoff else ""
+        failed = f"{counts.errors} failed" if counts.errors else ""
+        right = LineFigure(4, f"right {counts.right}/{counts.graded}")
+        return [LineFigure(9, delayed), right, LineFigure(8, failed), LineFigure(3, counts.evidence or "")]
 
 
 def meters_of(spending: SpendingMeter, entries: Mapping[str, Entry]) -> dict[str, Meter]:
@@ -145,9 +172,10 @@ class AllMeter(Meter):
         super().__init__(f"all {len(overall.totals)} runs", spending)
         self.overall = overall
 
-    def short_text(self, counts: LiveCounts) -> str:
+    def short_parts(self, counts: LiveCounts) -> list[LineFigure]:
         """Return what a run's own says, and how many runs are done."""
-        return f"{super().short_text(counts)} · {self.overall.ended} of {len(self.overall.totals)} runs done"
+        done = f"{self.overall.ended} of {len(self.overall.totals)} runs done"
+        return [*super().short_parts(counts), LineFigure(2, done)]
 
 
 _SUMMED = ("solved", "right", "graded", "errors")
@@ -235,10 +263,15 @@ class Bars:
         self.crowded = len(entries) + 2 > self.screen.console.height
         titles = {"": self.all_meter.title} if self.all_meter else {}
         titles |= {run: meter.title for run, meter in self.meters.items()}
-        room = max(16, self.screen.console.width // 4)
+        wide = self.screen.console.width
+        room = max(16, wide // 4)
+        titles = {name: clipped(title, room) for name, title in titles.items()}
+        total = sum(entry.total for entry in entries.values())
+        taken = max(map(len, titles.values())) + max(_ROOM_FOR_COUNTS, 2 * len(str(total)) + 1) + 3
+        # What is too wide would take columns from the counts.
+        self.room = wide - taken - (_BAR + 1 if wide >= _ROOM_FOR_BARS else 0)
         self._bars: dict[str, TaskID] = {
-            name: self.screen.add_task(clipped(title, room), total=None, figures="", visible=False)
-            for name, title in titles.items()
+            name: self.screen.add_task(title, total=None, figures="", visible=False) for name, title in titles.items()
         }
         self._drawn: dict[str, float] = {}
 
@@ -261,12 +294,12 @@ class Bars:
             self._draw("", sums, self.all_meter.begun(sums).text)
         self._draw(counts.run, counts, meter.short_text)
 
-    def _draw(self, name: str, counts: LiveCounts, text: Callable[[LiveCounts], str]) -> None:
+    def _draw(self, name: str, counts: LiveCounts, text: Callable[[LiveCounts, int], str]) -> None:
         done = counts.solved == counts.total
         if time.monotonic() - self._drawn.get(name, 0.0) > _REDRAW or done:
             self._drawn[name] = time.monotonic()
             self.screen.update(
-                self._bars[name], completed=counts.solved, total=counts.total, figures=text(counts),
+                self._bars[name], completed=counts.solved, total=counts.total, figures=text(counts, self.room),
                 visible=not (done and name and self.crowded),
             )  # fmt: skip
 
@@ -287,7 +320,7 @@ def bars() -> "Progress":
 
     console = Console(stderr=True)
     names, figures = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[figures]}", markup=False)
-    wide = (BarColumn(bar_width=20),) if console.width >= _ROOM_FOR_BARS else ()
+    wide = (BarColumn(bar_width=_BAR),) if console.width >= _ROOM_FOR_BARS else ()
     counts = MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=_ROOM_FOR_COUNTS))
     return Progress(names, *wide, counts, figures, console=console)
 
