@@ -16,6 +16,7 @@ from places import ROOT
 from solving_site import solved_run
 from stepdown.cli.run_summaries import Paid, result_of
 from stepdown.cli.tracked import track_results, track_students, track_study, tracked_by
+from stepdown.cli.usual_tracker import name_tracker
 from stepdown.errors import MissingExtra
 from stepdown.extras import EXTRAS
 from stepdown.models import ScriptedModel
@@ -128,6 +129,18 @@ def test_a_tracker_that_fails_is_named_once_and_the_training_goes_on(fails_at: i
     student = NEWEST.copy_to(tmp_path / "w") / "student"
     assert train_through(Tracking("told", told, words.append), student) == [1, 2, 3]
     assert len(words) == 1 and "the network is gone" in words[0] and len(told.calls) == fails_at
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("run d --track", "run d --track trackio"), ("train c --track --seed 1", "train c --track trackio --seed 1"),
+        ("study s --track -- x", "study s --track trackio -- x"), ("run --track wandb d", "run --track wandb d"),
+        ("run d -- --track", "run d -- --track"), ("ask --track", "ask --track"), ("", ""),
+    ],
+)  # fmt: skip
+def test_where_no_tracker_is_named_it_is_the_one_that_keeps_all_here(typed: str, read: str) -> None:
+    assert list(name_tracker(typed.split())) == read.split()
 
 
 def test_a_tracker_that_is_not_installed_is_missed_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from stepdown.cli.overview import example_of, overview
 from stepdown.cli.study_file import FIRST, forget_study, located, study_file
 from stepdown.cli.unused_options import note_typed
 from stepdown.cli.usage_words import usage_error
+from stepdown.cli.usual_tracker import name_tracker
 from stepdown.errors import Interrupted, StepdownError
 from stepdown.events import Event, failure_of
 from stepdown.version import __version__
@@ -228,6 +229,7 @@ def _call(tokens: Sequence[str]) -> int:
         sys.stdout.write(overview() + "\n")
         return 0
     try:
+        tokens = name_tracker(tokens)
         note_typed(tokens)
         forget_study()
         command, bound, _ = app.parse_args(_split(tokens), exit_on_error=False, print_error=False)

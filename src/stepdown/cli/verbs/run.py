@@ -50,7 +50,7 @@ class RunWork:
     jobs
         Send, grade and store in this many processes, which share the calls in flight (docs/fleet.md).
     track
-        Tell a tracker of each run's settings, results and problems: `trackio`, `mlflow` or `wandb`
+        Tell a tracker of each run's settings, results and problems: `trackio` (the usual), `mlflow` or `wandb`
         (docs/integrations.md).
     """
 

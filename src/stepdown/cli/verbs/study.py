@@ -156,8 +156,8 @@ def study(
         A corpus, or a .toml file with `corpus` and any of the options below by their names; options on the command
         line take precedence over the file's.
     track
-        Tell a tracker of each student's settings, curve and files, of its test, and of the tables: `trackio`, `mlflow`
-        or `wandb` (docs/integrations.md).
+        Tell a tracker of each student's settings, curve and files, of its test, and of the tables: `trackio` (the
+        usual), `mlflow` or `wandb` (docs/integrations.md).
     """
     tracking = open_tracking(track, say)
     if launched() > 1:

@@ -207,7 +207,7 @@ def train(
     corpus
         A corpus, as `sample`, `keep`, `plan-values` or `prefer --out` wrote it.
     track
-        Tell a tracker of each student's settings, curve and files: `trackio`, `mlflow` or `wandb`
+        Tell a tracker of each student's settings, curve and files: `trackio` (the usual), `mlflow` or `wandb`
         (docs/integrations.md).
     """
     tracking = open_tracking(track if is_first() else None, say)
