@@ -20,6 +20,15 @@ def test_a_match_is_the_one_that_findall_has_there(pattern: str, place: int) -> 
     assert found == (next((one for one in there if one), None) if isinstance(there, tuple) else there)
 
 
+@pytest.mark.parametrize(
+    "pattern", [r"\w+", r"\W", r"\b", r"\B.", r"[\w'\]]+", r"[^\w\\]+", r"\\w", r"(?a)\w+", r"[]\w]+"]
+)
+def test_words_end_where_python_ends_them(pattern: str) -> None:
+    text = "\\we'll []हिन्दी x² a\u0301b_1 \\w"
+    compiled = compile_pattern(pattern, "regex", "task.yaml")
+    assert [one[0] for one in compiled.finditer(text)] == re.findall(pattern, text)
+
+
 def test_where_there_are_fewer_matches_nothing_is_taken_for_one() -> None:
     pattern = compile_pattern("b", "regex", "task.yaml")
     assert nth(pattern, "aaa", 3) is None
@@ -44,7 +53,9 @@ def test_a_pattern_that_would_take_for_ever_is_ended_and_takes_the_time_of_those
     assert nth(pattern, "aaa", 0)[0] == "aaa"
 
 
-@pytest.mark.parametrize("pattern", ["(", "(?R)", r"\p{L}", "(?:sum){e<=1}", "[[:alpha:]]", "a" * 2_001, 7])
+@pytest.mark.parametrize(
+    "pattern", ["(", "(?R)", r"\p{L}", "(?:sum){e<=1}", "[[:alpha:]]", "a" * 2_001, r"\b" * 500, 7]
+)
 def test_what_python_does_not_read_or_reads_otherwise_is_refused(pattern: object) -> None:
     assert compile_pattern("a{1,2}", "regex", "task.yaml")
     with pytest.raises(UsageError, match="`regex` of `task"):

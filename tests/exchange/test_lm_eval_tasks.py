@@ -92,7 +92,7 @@ def test_what_is_included_is_a_small_file_of_keys_and_else_is_refused(tmp_path: 
         assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("width", [1, 2, 1_000])
+@pytest.mark.parametrize("width", [1, 2, 50])
 def test_includes_are_bounded_in_depth_and_width(width: int, tmp_path: Path) -> None:
     for n in range(40):
         (tmp_path / f"{n}.yaml").write_text(f"include: [{', '.join([f'{n + 1}.yaml'] * width)}]\n")

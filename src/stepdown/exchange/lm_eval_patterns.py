@@ -21,6 +21,17 @@ EXTRA = "harness"
 LONGEST = 1 << 20  # characters of a field, and of whatever is made of one
 MOST_PATTERNS = 32  # of a list of patterns, and steps of a filter
 _SECONDS = 0.5
+_MOST_ADDED = 6_000  # characters of what stands for `\b` and its like in `regex`
+# An escaped character, a set, or any character of a pattern.
+_PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\\\]])*\]|.", re.DOTALL)
+# What words are made of in Python: no combining marks.
+_LETTERS = r"\p{L}\p{N}_"
+_FOR = {
+    r"\w": f"[{_LETTERS}]",
+    r"\W": f"[^{_LETTERS}]",
+    r"\b": f"(?:(?<=[{_LETTERS}])(?![{_LETTERS}])|(?<![{_LETTERS}])(?=[{_LETTERS}]))",
+    r"\B": f"(?:(?<=[{_LETTERS}])(?=[{_LETTERS}])|(?<![{_LETTERS}])(?![{_LETTERS}]))",
+}
 # What `re` takes for characters, or for a set of them, and `regex` for more: `{e<=1}`, `[[:alpha:]]`.
 _MEANS_OTHERWISE = re.compile(r"(?<!\\)(\{[^{}]*[deis]\s*<|\[:\^?\w+:\])")
 
@@ -32,10 +43,20 @@ def compile_pattern(pattern: object, key: str, file: str, longest: int = 2_000) 
         raise UsageError(f"`{key}` of `{file}` is {str(pattern)[:40]!r}", hint)
     with reading(f"`{key}` of `{file}` is no regular expression", "mend it"), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        re.compile(pattern)
+        flags = re.compile(pattern).flags
         if found := _MEANS_OTHERWISE.search(pattern):
             raise ValueError(f"`{found[0]}` is read as its characters by Python alone")
-        return _regex().compile(pattern)
+        read = pattern if flags & re.ASCII else _PART.sub(_as_python_reads, pattern)
+        if len(read) > longest + _MOST_ADDED:
+            raise ValueError("it asks too often where a word ends")
+        return _regex().compile(read)
+
+
+def _as_python_reads(part: re.Match[str]) -> str:
+    found = part[0]
+    if found[0] != "[":
+        return _FOR.get(found, found)
+    return re.sub(r"\\(.)", lambda one: _LETTERS if one[1] == "w" else one[0], found)
 
 
 class _Clock:
