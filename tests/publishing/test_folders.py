@@ -17,6 +17,7 @@ from stepdown.models.local.bases import find_base
 from stepdown.models.weights import StudentCard, StudentScore
 from stepdown.problems import load_problems
 from stepdown.publishing import publish_corpus, publish_student
+from stepdown.publishing.cards import student_page
 from stepdown.publishing.eval_results import eval_results
 from stepdown.publishing.licences import licence_tags, source_licences
 from stepdown.types import Chain, Problem
@@ -68,6 +69,16 @@ def test_a_licence_is_carried_from_sources_that_share_it_and_else_unknown() -> N
     assert licence_tags("", gold) == {"license": "mit"}
     assert licence_tags("", source_licences("gsm8k/train", ["openai/gpt-4o"])) == {"license": "unknown"}
     assert licence_tags("Apache-2.0", gold) == {"license": "apache-2.0"}
+
+
+@pytest.mark.parametrize(
+    ("base", "source", "named"),
+    [("out/base", "7" * 32, ""), ("out/m.gguf", "7" * 64, ""), ("a/b", "7" * 40, "a/b"), ("a/b@1", "", "a/b"),
+     ("hf://a/b@1", "", "a/b")],
+)  # fmt: skip
+def test_a_folder_of_this_machine_is_no_base_on_the_hub(base: str, source: str, named: str) -> None:
+    page = student_page(StudentCard(base=base, base_source=source), "", has_curves=False)
+    assert (f'base_model: "{named}"' in page.splitlines()) == bool(named) and ("base_model:" in page) == bool(named)
 
 
 def test_a_whole_score_alone_becomes_an_eval_result() -> None:

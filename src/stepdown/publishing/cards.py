@@ -10,6 +10,7 @@ from stepdown.problems import hub_files
 from stepdown.publishing.licences import SourceLicence, licence_tags, source_licences
 from stepdown.text import in_markdown
 
+_COMMIT = 40  # hexadecimal digits
 _TAGS = ("stepdown", "reasoning", "distillation")
 
 
@@ -34,7 +35,7 @@ def student_page(card: StudentCard, questions: str, *, has_curves: bool) -> str:
     sources = source_licences(lessons.dataset, lessons.teachers, card.base, card.licence)
     sources += [SourceLicence("the corpus as a whole", lessons.licence)] * bool(lessons.licence)
     repositories = {one.name: one.repo for one in CATALOGUE}
-    base = repositories.get(card.base.removeprefix("embedded/"), _repository(card.base))
+    base = repositories.get(card.base.removeprefix("embedded/"), _repository(card.base, card.base_source))
     head = {
         **licence_tags("", sources),
         "tags": [*_TAGS, "student"],
@@ -79,8 +80,10 @@ def _sources_on_hub(dataset: str) -> dict[str, str]:
     return {"source_datasets": found.repo} if found else {}
 
 
-def _repository(base: str) -> str:
-    """Return a base that is a name of the hub; "" for a path."""
+def _repository(base: str, source: str) -> str:
+    """Return a base that is a name of the hub; "" for a path, whose source is a hash and no commit."""
+    if source and len(source) != _COMMIT and not base.startswith("hf://"):
+        return ""
     name = base.removeprefix("hf://").partition("@")[0]
     return name if name.count("/") == 1 and not name.startswith((".", "/", "~")) and "\\" not in name else ""
 
