@@ -20,7 +20,7 @@ from stepdown.reports.report_rows import ReportRow
 from stepdown.reports.server_tables import server_tables
 from stepdown.reports.tables import tables_of
 from stepdown.store import ROLES, ServerFigures
-from stepdown.text import Measure, Table, as_markdown, as_text, fragment, html_table, html_text, wrapped
+from stepdown.text import Measure, Table, as_markdown, as_text, counted, fragment, html_table, html_text, wrapped
 from stepdown.types import Settings, StudyFile
 
 VERSION = 1
@@ -102,7 +102,7 @@ class Report(msgspec.Struct, Convertible, frozen=True, kw_only=True):
         return "\n\n".join(parts)
 
     def __repr__(self) -> str:
-        return f"Report({len(self)} runs on {', '.join(sorted({row.dataset for row in self.rows}))})"
+        return f"Report({counted(len(self), 'run')} on {', '.join(sorted({row.dataset for row in self.rows}))})"
 
     def __iter__(self) -> Iterator[ReportRow]:
         return iter(self.rows)

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from stepdown.identity import fingerprint
-from stepdown.text import clipped, count, fragment, html_facts, html_folded, html_list, html_text
+from stepdown.text import clipped, count, counted, fragment, html_facts, html_folded, html_list, html_text
 from stepdown.types.drawing import Sampling, ToolCall
 
 Kind = Literal["number", "expression", "choice", "text"]
@@ -205,7 +205,7 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
     def __repr__(self) -> str:
         came = self.error if self.error is not None else self.solution or ""
         return (
-            f"Trace({clipped(self.problem.id, 60)} by {clipped(self.method, 40)}, {len(self.calls)} calls:"
+            f"Trace({clipped(self.problem.id, 60)} by {clipped(self.method, 40)}, {counted(len(self.calls), 'call')}:"
             f" {clipped(came, 60)})"
         )
 

@@ -38,7 +38,7 @@ def _run_of(trace: Trace, store: Store) -> Run:
             return run
     raise UsageError(
         f"no run of `{store.path}` has this trace of `{trace.problem.id}`",
-        "a trace of `stepdown.run` has a page; name the store that holds it",
+        "`stepdown.open_page(trace, store=...)` looks into another store",
     )
 
 
