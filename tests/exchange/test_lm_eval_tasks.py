@@ -100,6 +100,14 @@ def test_includes_are_bounded_in_depth_and_width(width: int, tmp_path: Path) -> 
         load_task(tmp_path / "0.yaml")
 
 
+def test_files_that_are_included_are_large_together(tmp_path: Path) -> None:
+    for name in ("one.yaml", "two.yaml"):
+        (tmp_path / name).write_text("tag: x\n#" + "-" * 200_000)
+    assert load_task(write_task(tmp_path, more="include: one.yaml\n")).name == "sums"
+    with pytest.raises(UsageError, match=r"two\.yaml` is larger than 256 KiB with what includes it"):
+        load_task(write_task(tmp_path, more="include: [one.yaml, two.yaml]\n"))
+
+
 def test_a_large_file_and_one_that_is_not_there_are_refused(tmp_path: Path) -> None:
     path = write_task(tmp_path, more="#" * (1 << 18))
     for file, said in ((path, "larger than"), (tmp_path / "no.yaml", "no file"), (tmp_path, "no file")):

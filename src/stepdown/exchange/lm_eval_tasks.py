@@ -17,7 +17,7 @@ from stepdown.extras import EXTRAS
 from stepdown.untrusted import reading
 
 SUFFIXES = (".yaml", ".yml")
-_LARGEST = 1 << 18  # bytes of a file
+_LARGEST = 1 << 18  # bytes of a file with all that it includes
 _MOST_FILES = 16  # that one is made of
 # What changes no prompt and no verdict.
 _WITHOUT_EFFECT = {
@@ -145,7 +145,7 @@ def read_task(path: str | Path, files: FilesRead) -> TaskConfig:
     Raises `UsageError`, with the key's name, for what is beyond the subset.
     """
     file = Path(path).expanduser()
-    merged = _merged(file, set(), files).items()
+    merged = _merged(file, {}, files).items()
     fields = {key: value for key, value in merged if value is not None and key not in _WITHOUT_EFFECT}
     if "filter_list" in fields:
         fields["filter_list"] = _with_code_named(fields["filter_list"])
@@ -199,8 +199,8 @@ def _check(config: TaskConfig, file: Path) -> None:
 _SAMPLERS = ("default", "first_n")
 
 
-def _merged(file: Path, seen: set[Path], files: FilesRead) -> dict[str, Any]:
-    """Return the keys of a file over those of the files that it includes; `seen` gets all of them.
+def _merged(file: Path, seen: dict[Path, int], files: FilesRead) -> dict[str, Any]:
+    """Return the keys of a file over those of the files that it includes; `seen` gets all of them with their sizes.
 
     As in the harness, no file is included twice, and names are read from where a file really lies, so that a link to a
     task is that task. They may lead anywhere, as 390 of its own do: what is there is only read as a task file.
@@ -208,8 +208,7 @@ def _merged(file: Path, seen: set[Path], files: FilesRead) -> dict[str, Any]:
     place = file.resolve()
     if place in seen or len(seen) >= _MOST_FILES:
         raise UsageError(f"`{file}` is included twice, or is one of more than {_MOST_FILES} files", _WAY_OUT)
-    seen.add(place)
-    own = _read(files.add(file))
+    own, seen[place] = _read(files.add(file), _LARGEST - sum(seen.values()))
     included = own.pop("include", ())
     merged: dict[str, Any] = {}
     for one in [included] if isinstance(included, str) else included:
@@ -219,16 +218,21 @@ def _merged(file: Path, seen: set[Path], files: FilesRead) -> dict[str, Any]:
     return merged | own
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path, most: int) -> tuple[dict[str, Any], int]:
+    """Return the keys of a file of so many bytes at most, and how many it has."""
     if not file.is_file():
         raise UsageError(f"there is no file `{file}`", "give a task file of lm-evaluation-harness, such as gsm8k.yaml")
-    if file.stat().st_size > _LARGEST:
-        raise UsageError(f"`{file}` is larger than {_LARGEST >> 10} KiB", "a task file is a page of text")
     with reading(f"cannot read `{file}`", "it must be a task file of lm-evaluation-harness"):
-        found = _load(file.read_text("utf-8"))
+        with file.open("rb") as opened:
+            # What a file of the system says of its size is not so.
+            body = opened.read(most + 1)
+        if len(body) > most:
+            what = f"`{file}` is larger than {_LARGEST >> 10} KiB with what includes it"
+            raise UsageError(what, "a task file is a page of text")
+        found = _load(body.decode("utf-8"))
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         raise UsageError(f"`{file}` is no task file", "it must be keys with values, such as `doc_to_text: ...`")
-    return found
+    return found, len(body)
 
 
 def _load(text: str) -> Any:
