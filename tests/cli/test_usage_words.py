@@ -23,6 +23,12 @@ from stepdown.cli import main
             "`stepdown datasets` takes no more words, and was given `more words` too",
             "datasets --help",
         ),
+        (
+            "marks R --from a.csv b.csv",
+            "no more words, and was given `b.csv` too",
+            "give the option again: `--from b.csv`",
+        ),
+        ("prefer A B --where any C", "takes no more words, and was given `C` too", "hint: `stepdown prefer --help`"),
         ("run wordsums -n x --student s", "`-n` cannot be `x`", "it takes a whole number; `stepdown run --help`"),
     ],
 )

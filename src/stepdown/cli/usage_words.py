@@ -30,7 +30,7 @@ def usage_error(app: App, error: CycloptsError, tokens: Sequence[str]) -> UsageE
     if isinstance(error, UnusedCliTokensError):
         examples = [example for verb, example in BELOW.items() if verb.split()[:-1] == [*chain]]
         hint = f"such as `{examples[0]}`; `{' '.join(('stepdown', *chain))} --help` lists all" if examples else help_of
-        return UsageError(_unused(app, error), hint)
+        return UsageError(_unused(app, error), _once_more(app, error, tokens) + hint)
     if isinstance(error, UnknownOptionError):
         return UsageError(_no_option(app, chain, error.token.keyword or error.token.value), help_of)
     if isinstance(error, CoercionError) and error.token is not None and error.msg is None:
@@ -81,6 +81,16 @@ def _unused(app: App, error: UnusedCliTokensError) -> str:
     if known:
         return f"`{verb}` has no `{' '.join(words)[:80]}`: it has {', '.join(f'`{one}`' for one in known)}"
     return f"`{verb}` takes no more words, and was given `{' '.join(words)[:80]}` too"
+
+
+def _once_more(app: App, error: UnusedCliTokensError, tokens: Sequence[str]) -> str:
+    """Return how a word too many is given where it stands behind the value of an option that takes several."""
+    at = list(tokens).index(word) if (word := next(iter(error.unused_tokens or ()), "")) in tokens else 0
+    option = tokens[at - 2] if at > 1 else ""
+    for argument in _command(app, error.command_chain or ()).assemble_argument_collection():
+        if option in argument.names and option.startswith("-") and get_origin(argument.hint) in {list, tuple}:
+            return f"give the option again: `{option} {word}`; "
+    return ""
 
 
 def _unknown_option(app: App, verbs: Sequence[str], tokens: Sequence[str]) -> str:
