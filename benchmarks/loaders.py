@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 TOOLS: dict[str, tuple[str, ...]] = {
     "dspy": (f"{ROOT}", "dspy"),
     "lm_eval": (f"{ROOT}[harness]", "lm_eval"),
+    "lm_eval_tasks": (f"{ROOT}[harness]", "lm_eval"),
     "trl": ("trl", "transformers", "torch", "datasets"),
     "llamafactory": ("llamafactory",),
     "axolotl": ("axolotl",),
