@@ -1,13 +1,16 @@
 """What the lines of a grid say of all its runs: how many are done, the time left, what is spent and what is to come."""
 
+import io
 import re
 import sys
 import time
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from filled import solve
+from stepdown.cli.console.grid_table import GridTable
 from stepdown.cli.console.progress import AllMeter, Entry, Meter, Overall, SpendingMeter, fitted, meters_of, screen
 from stepdown.cli.progress_lines import ProgressLines
 from stepdown.events import Event
@@ -123,3 +126,19 @@ def test_one_run_of_several_does_not_foretell_the_money_of_all() -> None:
     assert "to go" not in meters["a"].line(counts("a", 5)) and "to go" in Meter("a", spending(paid=10)).line(
         counts("a", 5)
     )
+
+
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [(60, "method solved right % right cut"), (40, "method solved right % right cut"), (20, "method solved")],
+)
+def test_the_table_of_a_grid_has_whole_columns_in_a_narrow_terminal(
+    width: int, titles: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    grid = GridTable({str(run): Entry(task(), 2000) for run in range(2)})
+    grid.update(counts("0", 185))
+    drawn = io.StringIO()
+    Console(file=drawn, width=width).print(grid.table())
+    head, *rows = drawn.getvalue().strip().splitlines()
+    assert " ".join(head.split()) == titles and "…" not in "".join(rows)

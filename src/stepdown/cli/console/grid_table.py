@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _REDRAW = 0.2
+_TITLES = ("method", "solved", "right", "% right", "cut")
 
 
 class GridTable:
-    """A row per run: its method, how many problems are solved, how many are right, and how many replies were cut."""
+    """A row per run: its method, how many problems are solved, how many are right, and how many replies were cut.
+
+    A narrow terminal has as many of the columns as fit whole.
+    """
 
     def __init__(self, entries: Mapping[str, Entry]) -> None:
         from rich.console import Console
@@ -54,12 +58,21 @@ class GridTable:
         from rich.table import Table
         from rich.text import Text
 
-        drawn = Table(box=SIMPLE_HEAD, caption=f"after {duration(time.monotonic() - self.began)}; Ctrl-C ends it")
-        for title in ("method", "solved", "right", "% right", "cut"):
+        cells = [_TITLES, *(self._cells(entry, self.counts.get(run)) for run, entry in self.entries.items())]
+        widths, width = [max(map(len, column)) + 2 for column in zip(*cells, strict=True)], self.live.console.width
+        boxed = sum(widths) + len(widths) + 1 <= width
+        shown = max([count for count in range(1, len(widths) + 1) if sum(widths[:count]) - 2 <= width], default=1)
+        drawn = Table(
+            box=SIMPLE_HEAD if boxed else None,
+            padding=(0, 1) if boxed else (0, 2, 0, 0),
+            pad_edge=boxed,
+            caption=f"after {duration(time.monotonic() - self.began)}; Ctrl-C ends it",
+        )
+        for title in _TITLES[:shown]:
             drawn.add_column(title, justify="left" if title == "method" else "right", no_wrap=True)
-        for run, entry in self.entries.items():
+        for row in cells[1:]:
             # Of a name nothing is read as markup.
-            drawn.add_row(*(Text(cell) for cell in self._cells(entry, self.counts.get(run))))
+            drawn.add_row(*map(Text, row[:shown]))
         return drawn
 
     def _cells(self, entry: Entry, counts: LiveCounts | None) -> tuple[str, ...]:
