@@ -24,7 +24,10 @@ SHOWN = "fewshot_config: {%s: \"{{%s if '101' in question else answer}}\"}\noutp
         ("doc_to_text: !function os.system", r"`doc_to_text`.* is code"),
         ("fewshot_config: {samples: !function utils.shots}", r"`fewshot_config\.samples`.* is code: `!function utils"),
         ("fewshot_config: {fewshot_indices: [1]}", r"`fewshot_config\.fewshot_indices`.* leaves unread"),
-        ("process_results: !function utils.score", r"`process_results`.* is code"),
+        (
+            "process_results: !function utils.a\ngen_prefix: !function utils.b",
+            r"`process_results`.* is code: .*; so is `gen_prefix`\n",
+        ),
         ("metric_list: [{metric: !function utils.f1}]", r"`metric_list\.0\.metric`.* is code"),
         ("metric_list: [{metric: exact_match}, {metric: f1}]", r"`metric_list`.* is `f1`"),
         ("output_type: multiple_choice", r"`output_type`.* is `multiple_choice`"),

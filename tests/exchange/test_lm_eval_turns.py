@@ -110,6 +110,14 @@ def test_what_the_harness_breaks_over_or_misreads_is_refused_before_anything_is_
         [*task(tmp_path, num_fewshot=0, **more).problems]
 
 
+@pytest.mark.parametrize(
+    "said", ["-" * 60_000 + "1", "a" + "[0]" * 20_000, "__import__('os')", "'a'.upper()", "(" * 30_000]
+)
+def test_a_list_that_is_no_list_of_plain_values_is_a_text(said: str, tmp_path: Path) -> None:
+    read = task(tmp_path, [{"q": said}], num_fewshot=0, doc_to_target="[{{q}}]", doc_to_choice=None)
+    assert read.golds(next(iter(read.problems))) == (f"[{said}]",)
+
+
 def test_a_column_that_some_documents_lack_is_none_as_in_tables(tmp_path: Path) -> None:
     docs = [*DOCS, {"q": "Sea?", "options": ["a", "b"], "label": 1}]
     read = task(tmp_path, docs, num_fewshot=0, doc_to_text="{{names}} {{q}}")

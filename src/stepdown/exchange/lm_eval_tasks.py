@@ -149,11 +149,12 @@ def read_task(path: str | Path, files: FilesRead) -> TaskConfig:
     fields = {key: value for key, value in merged if value is not None and key not in _WITHOUT_EFFECT}
     if "filter_list" in fields:
         fields["filter_list"] = _with_code_named(fields["filter_list"])
-    for key, value in fields.items():
-        if found := _code_in(key, value):
-            raise UsageError(
-                f"`{found[0]}` of `{file}` is code: `!function {found[1][:80]}`, which is not run", _WAY_OUT
-            )
+    code = [found for key, value in fields.items() if (found := _code_in(key, value))]
+    if code:
+        others = "".join(f", `{key}`" for key, _ in code[1:6])
+        what = f"`{code[0][0]}` of `{file}` is code: `!function {code[0][1][:80]}`, which is not run"
+        raise UsageError(f"{what}; so is {others[2:]}" if others else what, _WAY_OUT)
+    for key in fields:
         if key not in TaskConfig.__struct_fields__:
             raise UsageError(f"`{file}` has the key `{str(key)[:60]}`, which stepdown does not read", _WAY_OUT)
     if isinstance(fields.get("dataset_kwargs"), dict):
@@ -170,8 +171,8 @@ def read_task(path: str | Path, files: FilesRead) -> TaskConfig:
 
 
 _WAY_OUT = (
-    "write it otherwise in a file of your own that has `include:` with this one, or ask the harness itself, which "
-    "takes stepdown's /v1 as its model"
+    "say it otherwise, or leave it out by `null`, in a file of your own that has `include:` with this one; or ask the "
+    "harness itself, which takes stepdown's /v1 as its model"
 )
 
 
