@@ -45,6 +45,16 @@ def test_a_student_names_the_study_that_trained_it(capsys: pytest.CaptureFixture
     assert shown(capsys, "smol")["about"]["study"] == f"study.toml, sha256 {'5eed' * 16}"
 
 
+def test_a_study_leads_to_its_study_file_and_its_students(capsys: pytest.CaptureFixture[str]) -> None:
+    seed = Path("students/first/chain-n1-random/seed-0")
+    seed.mkdir(parents=True)
+    for file in (seed / CARD, *(seed.parents[1] / name for name in ("study.json", "study.toml"))):
+        file.write_text("{}")
+    study = shown(capsys, "students/first")
+    assert study["about"] == {"students": "chain-n1-random/seed-0"}
+    assert study["next"] == [f"stepdown show {one}" for one in ("students/first/study.toml", seed)]
+
+
 @pytest.mark.parametrize(
     ("word", "kind", "whole"),
     [

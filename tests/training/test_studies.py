@@ -130,7 +130,7 @@ def test_places_that_learn_the_same_chains_are_named(tmp_path: Path) -> None:
 def test_a_students_card_names_the_study_that_trained_it(store: Store, tmp_path: Path) -> None:
     file, other = StudyFile("5eed" * 16, "study.toml"), StudyFile("0dd5" * 16, "more.toml", ("--steps",))
     write_student_card(tmp_path, StudentCard(base="small"))
-    for studies in ((), (file,), (file,), (other,)):
+    for studies in ((), (file,), (StudyFile(file.sha256, "a copy of it.toml"),), (other,)):
         add_score_to_card(tmp_path, solved(store, {1, 2}), studies=studies)
     card = read_student_card(tmp_path)
     assert card is not None and card.studies == (file, other) and card.test[0].right == 2

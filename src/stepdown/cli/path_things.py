@@ -59,9 +59,12 @@ def _folder(path: Path) -> KnownThing | None:
         )
         return KnownThing(kind="corpus", id=str(path), about=facts, next=leads)
     if (path / STUDY).is_file():
-        students = [one for one in sorted(path.iterdir()) if (one / STUDENT_CARD).is_file()]
-        facts = {"students": ", ".join(one.name for one in students[:8]) + " and more" * (len(students) > 8)}
-        leads = tuple(f"stepdown show {quote(str(one))}" for one in students[:1])
+        # In a study's folder a student lies at CELL/seed-N.
+        students = sorted(one.parent for one in path.glob(f"*/*/{STUDENT_CARD}"))
+        names = (one.relative_to(path).as_posix() for one in students[:8])
+        facts = {"students": ", ".join(names) + " and more" * (len(students) > 8)}
+        files = sorted(path.glob("study*.toml"))
+        leads = tuple(f"stepdown show {quote(str(one))}" for one in (*files[:1], *students[:1]))
         return KnownThing(kind="study", id=str(path), about=facts, next=leads)
     return KnownThing(kind=OTHER, id=str(path), about={"what": "a folder; no corpus, student or study"})
 

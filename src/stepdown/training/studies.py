@@ -255,5 +255,8 @@ def add_score_to_card(folder: Path, run: Run, *, studies: Sequence[StudyFile] = 
     total = max(len(verdicts), run.settings.count)
     tested = Tested(dataset=name, step=card.step, right=right, graded=len(verdicts) - ungraded, total=total)
     others = tuple(one for one in card.test if one.dataset != name)
-    named = tuple(dict.fromkeys((*card.studies, *studies)))
-    write_card(folder, msgspec.structs.replace(card, test=(*others, tested), studies=named))
+    # The same file by another name says nothing new.
+    known = {(one.sha256, one.options): one for one in card.studies}
+    for one in studies:
+        known.setdefault((one.sha256, one.options), one)
+    write_card(folder, msgspec.structs.replace(card, test=(*others, tested), studies=tuple(known.values())))
