@@ -163,6 +163,25 @@ def test_calls_of_tools_go_out_and_come_back_where_they_were(store: Store, tmp_p
     assert before.turns == after.turns != "" and before.tools != after.tools == ""
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "[1,2",
+        "[1]",
+        '[["a",{}]]',
+        '[[0,{"role":"assistant","tool_calls":[1]}]]',
+        '{"type":1}',
+        '[[1e400,{"role":"tool"}]]',
+    ],
+)
+def test_a_form_that_a_file_says_and_that_cannot_be_is_none(bad: str, store: Store, tmp_path: Path) -> None:
+    form = AnswerForm(response_format=bad, tools=bad, turns=bad)
+    assert (form.kind, form.tool_names, form.words) == ("", [], [])
+    export_run(called(store, Sampling(form=form), Reply("2", "m")), "inspect", tmp_path / "out.eval")
+    ((trace,),) = (import_traces(tmp_path / "out.eval", store=store),)
+    assert trace.calls[0].messages == (Message("user", "1 + 1?"),) and trace.calls[0].sampling.form is None
+
+
 def test_a_call_that_failed_is_no_reply(store: Store, tmp_path: Path) -> None:
     failed = {**EVENTS[0], "input_refs": [], "error": "ConnectionError()"}
     failed["output"] = {"choices": [{"message": {"role": "assistant", "content": ""}, "stop_reason": "stop"}]}

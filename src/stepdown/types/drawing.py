@@ -1,10 +1,11 @@
 """How a model is asked for its text: sampling, and the form that an answer must have."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
+T = TypeVar("T")
 Effort = Literal["minimal", "low", "medium", "high"]
 
 
@@ -62,13 +63,12 @@ class AnswerForm(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def kind(self) -> str:
         """What an answer must be, `json_schema` or `json_object`; "" for plain text."""
-        return str(msgspec.json.decode(self.response_format)["type"]) if self.response_format else ""
+        return _read(self.response_format, _Format).type if self.response_format else ""
 
     @property
     def tool_names(self) -> list[str]:
         """The names of the tools."""
-        tools = msgspec.json.decode(self.tools) if self.tools else []
-        return [str(tool["function"]["name"]) for tool in tools]
+        return [one.function.name for one in _read(self.tools, list[_Tool])] if self.tools else []
 
     @property
     def words(self) -> list[str]:
@@ -81,12 +81,47 @@ class AnswerForm(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return messages with the calls of tools and their results where they belong."""
         lines = [one for one in messages if one.role == "system"]
         others: list[Any] = [one for one in messages if one.role != "system"]
-        turns = msgspec.json.decode(self.turns) if self.turns else []
+        turns = self._placed_turns()
         after = [turn for place, turn in turns if not 0 <= place < len(others)]
         for place, turn in reversed(turns):
             if 0 <= place < len(others):
                 others.insert(place, turn)
         return [*lines, *others, *after]
+
+    def _placed_turns(self) -> list[tuple[int, Any]]:
+        """Return the turns with their places, none where a file says what cannot be."""
+        if not self.turns or not _read(self.turns, list[tuple[int, _Turn]]):
+            return []
+        return [(place, turn) for place, turn in msgspec.json.decode(self.turns)]
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: str
+    arguments: str = ""
+
+
+class _Tool(msgspec.Struct, frozen=True):
+    function: _Named
+    id: str = ""
+
+
+class _Turn(msgspec.Struct, frozen=True):
+    role: Literal["assistant", "tool"]
+    content: str | None = None
+    tool_calls: list[_Tool] | None = None
+    tool_call_id: str | None = None
+
+
+class _Format(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
+def _read(text: str, kind: type[T]) -> T:
+    """Return a part of a form as what it must be; of a file's that is something else, nothing."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return kind()
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
