@@ -149,6 +149,11 @@ def test_the_command_takes_a_task_file_as_its_settings(tmp_path: Path, capsys: p
     assert main([*command, "--split", "train"]) == 2 and "--split" in capsys.readouterr().err
 
 
+def test_a_task_is_the_run_and_the_grader_that_it_was_before_more_keys_were_read(tmp_path: Path) -> None:
+    task = load_task(write_task(tmp_path))
+    assert (task.method.version, task.grader().name) == ("bbb37a95", "lm-eval/exact_match/strict-match@fc08ed6f")
+
+
 def test_other_demonstrations_are_another_run(tmp_path: Path) -> None:
     first = load_task(write_task(tmp_path)).method.version
     (tmp_path / "train.jsonl").write_text((tmp_path / "train.jsonl").read_text().replace("100", "99"))
