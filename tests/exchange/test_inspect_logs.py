@@ -13,7 +13,7 @@ import pytest
 import stepdown as sd
 from stepdown.errors import BadRow, StepdownError
 from stepdown.exchange import export_run, import_traces, other_verdicts
-from stepdown.store import Run, Store
+from stepdown.store import Run, Store, annotations_by_trace
 from stepdown.types import AnswerForm, Call, Finish, Message, Problem, Reply, Sampling, Settings, ToolCall, Trace, Usage
 
 SAMPLE: dict[str, Any] = {
@@ -180,6 +180,13 @@ def test_a_form_that_a_file_says_and_that_cannot_be_is_none(bad: str, store: Sto
     export_run(called(store, Sampling(form=form), Reply("2", "m")), "inspect", tmp_path / "out.eval")
     ((trace,),) = (import_traces(tmp_path / "out.eval", store=store),)
     assert trace.calls[0].messages == (Message("user", "1 + 1?"),) and trace.calls[0].sampling.form is None
+
+
+def test_further_targets_are_a_remark_as_the_first_is_the_gold(store: Store, tmp_path: Path) -> None:
+    run = import_traces(log(tmp_path, {**SAMPLE, "target": ["two", "2"]}, SAMPLE), store=store)
+    assert {trace.problem.answer for trace in run} == {"two", "2"}
+    [(_, (remark,))] = annotations_by_trace(run).items()
+    assert (remark.answer, remark.author) == ("The log has further targets: `2`", "file")
 
 
 def test_a_call_that_failed_is_no_reply(store: Store, tmp_path: Path) -> None:

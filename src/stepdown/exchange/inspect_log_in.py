@@ -32,12 +32,14 @@ from stepdown.exchange.inspect_samples import (
 )
 from stepdown.exchange.json_streams import decode_log
 from stepdown.methods import DIRECT
+from stepdown.store import Annotation
 from stepdown.types import Settings, Trace
 from stepdown.untrusted import reading
 
 # Bytes of a member or of a sample in parts, and of all members, when they are unpacked.
 LARGEST, LARGEST_LOG = 1 << 26, 1 << 33
 _MOST = 1_000_000  # samples
+_SHOWN = 1_000  # characters of further targets
 _SAMPLE = re.compile(
     r"samples/(?P<id>.+)_epoch_(?P<epoch>[0-9]{1,9})"
     r"(?:\.json|/(?P<part>sample|metadata|messages|events|attachments)(?:/(?P<start>[0-9]{1,9}))?\.json)",
@@ -229,4 +231,12 @@ def _imported(
         their_grade(f"inspect/{name}", score.value, found=score.answer, why=score.explanation or "")
         for name, score in {plain_name(name): score for name, score in (sample.scores or {}).items()}.items()
     )
-    return ImportedTrace(ordinal, trace, grades=grades)
+    return ImportedTrace(ordinal, trace, grades=grades, remarks=_more_targets(sample.target))
+
+
+def _more_targets(target: str | list[str]) -> tuple[Annotation, ...]:
+    """Return a remark where a sample has several targets, of which the first is the gold."""
+    if isinstance(target, str) or len(target) < 2:
+        return ()
+    more = ", ".join(f"`{one}`" for one in target[1:])
+    return (Annotation("", f"The log has further targets: {more[:_SHOWN]}", author="file"),)
