@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from stepdown.cli.console import terminal
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import end_line, measure_on, say_error, show, write_piece
+from stepdown.cli.overview import overview
 from stepdown.errors import UsageError
 from stepdown.text import Table, WordFlow, as_text, folded
 
@@ -142,6 +143,14 @@ def test_a_solution_is_broken_between_words_as_it_is_written() -> None:
             write_piece(piece)
         end_line()
         assert seen() == "1. one two\n   three\nfour\n"
+
+
+@pytest.mark.parametrize("width", [40, 50, 120])
+def test_the_list_of_verbs_is_broken_between_words_in_a_narrow_terminal(width: int) -> None:
+    with on_terminal("stdout", width) as seen:
+        show(overview())
+        lines = seen().splitlines()
+    assert max(map(len, lines)) <= min(width, 80) and sum("distil" in line for line in lines) >= 1
 
 
 def test_a_word_half_as_wide_as_the_line_is_written_as_it_comes() -> None:

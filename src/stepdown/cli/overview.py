@@ -4,7 +4,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from stepdown.cli.console.terminal import painted
+from stepdown.cli.console.terminal import columns, painted
+from stepdown.text import folded
 from stepdown.version import __version__
 
 if TYPE_CHECKING:
@@ -120,20 +121,25 @@ EXAMPLES = {verb: entry.example for group in GROUPS.values() for verb, entry in 
 FIRST = ("tour", "demo", "ask")
 
 
+_MARGIN = 20  # of the groups and the verbs
+
+
 def overview() -> str:
-    """Return the verbs by group, a line each, and what to try first, in 80 columns."""
-    return "\n".join(_lines())
+    """Return the verbs by group, a line each, and what to try first, in 80 columns, or in a terminal's fewer."""
+    return "\n".join(_lines(columns(sys.stdout) or 80))
 
 
-def _lines() -> Iterator[str]:
-    yield f"stepdown {__version__}: step reasoning down from big language models to small ones"
+def _lines(width: int) -> Iterator[str]:
+    yield from folded(f"stepdown {__version__}: step reasoning down from big language models to small ones", width)
     for group, verbs in GROUPS.items():
         yield ""
         for verb, entry in verbs.items():
             title = group if verb == next(iter(verbs)) else ""
-            yield painted(f"{title:<8}", "1", sys.stdout) + painted(f"{verb:<12}", "36", sys.stdout) + entry.words
-    yield from ("", "`stepdown help VERB` says what a verb takes. Try first:")
-    yield from (f"  {EXAMPLES[verb]}" for verb in FIRST)
+            first, *more = folded(entry.words, max(width - _MARGIN, _MARGIN))
+            yield painted(f"{title:<8}", "1", sys.stdout) + painted(f"{verb:<12}", "36", sys.stdout) + first
+            yield from (" " * _MARGIN + line for line in more)
+    yield from ("", *folded("`stepdown help VERB` says what a verb takes. Try first:", width))
+    yield from (line for verb in FIRST for line in folded(f"  {EXAMPLES[verb]}", width))
 
 
 def example_of(verb: str) -> str:

@@ -25,7 +25,7 @@ corpus = {corpus}
 
 # What every student begins as: a hub name, a folder, or one of `stepdown models`.
 base = {base}
-{before}# the base is tested too, as it is
+{before}# whether the base is tested too, as it is
 
 # The grid: each number of chains per problem (0: all), each way to choose them, each thing to learn, and so many seeds.
 chains = {chains}
