@@ -70,7 +70,8 @@ def base() -> str:
     run = made_run()
     assert run.summary().right == 3 and "wordsums" in cli("report", run.id)
     assert sd.export_run(run, "jsonl", Path("run.jsonl")) == 6
-    return "6 problems solved by a script, reported, exported"
+    served(run.id)
+    return "6 problems solved by a script, reported, exported, and their pages served"
 
 
 def embedded() -> str:
@@ -113,18 +114,17 @@ def hub() -> str:
     return "5 problems read at a commit from a stand-in for the hub"
 
 
-def web() -> str:
-    run = made_run()
+def served(run: str) -> None:
+    """Serve the run, and look at its page and at the endpoint."""
     server = subprocess.Popen(
         [sys.executable, "-m", "stepdown", "serve", "--port", "8799", "--store", STORE], stderr=subprocess.PIPE
     )
     try:
-        answers = [asked(path) for path in ("/", f"/runs/{run.id}", "/v1/models")]
+        answers = [asked(path) for path in ("/", f"/runs/{run}", "/v1/models")]
     finally:
         server.terminate()
         server.communicate()
     assert all(status == 200 for status, _ in answers) and "wordsums" in answers[1][1], answers
-    return "served: the first page, a run's page, /v1/models"
 
 
 def asked(path: str) -> tuple[int, str]:
@@ -283,7 +283,7 @@ def docs() -> str:
 
 
 USES: dict[str, Callable[[], str]] = {
-    "base": base, "embedded": embedded, "math": math, "data": data, "report": report, "hub": hub, "web": web,
+    "base": base, "embedded": embedded, "math": math, "data": data, "report": report, "hub": hub,
     "cloud": cloud, "train": train, "harness": harness, "mcp": mcp, "otel": otel, "inspect": inspect, "fast": fast,
     "ray": ray, **{name: partial(tracker, name) for name in ("trackio", "mlflow", "wandb")}, "all": everything,
     "docs": docs,

@@ -212,7 +212,7 @@ def test_an_error_of_the_system_names_its_file_and_the_way_out() -> None:
 def test_extras_that_are_missing_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stepdown.extras.has", lambda module: module not in {"math_verify", "polars", "gguf"})
     with pytest.raises(MissingExtra, match=r"`math_verify`, `polars`") as caught:
-        require(["math", "data", "web"], "this command")
+        require(["math", "data", "report"], "this command")
     assert caught.value.hint == "pip install 'stepdown[math,data]'"
 
 

@@ -92,15 +92,6 @@ def test_a_page_that_is_no_stop_leads_back_to_the_tour(pages: str, study: Study)
     assert answer.status == 200 and "To the tour" in answer.text
 
 
-def test_what_the_pages_need_is_named_where_it_is_missing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("stepdown.extras.has", lambda module: module != "starlette")
-    assert main(["tour", "--open"]) == 2
-    said = capsys.readouterr().err
-    assert "`stepdown tour --open`" in said and "stepdown[web]" in said
-
-
 def test_without_the_extra_for_chains_the_last_stop_is_the_corpus_card(pages: str, study: Study) -> None:
     last = Way.through(study, chains=False).stops[-1]
     assert (

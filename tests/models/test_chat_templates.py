@@ -17,7 +17,6 @@ from stepdown.training.students.folder import write_student
 from stepdown.types import Message, Messages, Reply, Sampling
 
 pytestmark = [
-    pytest.mark.skipif(not find_spec("jinja2"), reason="needs the extra `embedded`"),
     # Of transformers, in the engine's thread.
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
 ]

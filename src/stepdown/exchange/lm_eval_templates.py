@@ -12,9 +12,8 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from stepdown.errors import MissingExtra, UsageError
-from stepdown.exchange.lm_eval_patterns import EXTRA, LONGEST, bounded, compile_pattern, one_limit, substitute
-from stepdown.extras import EXTRAS
+from stepdown.errors import UsageError
+from stepdown.exchange.lm_eval_patterns import LONGEST, bounded, compile_pattern, one_limit, substitute
 from stepdown.untrusted import reading
 
 LONGEST_TEMPLATE = 1 << 14  # characters
@@ -127,11 +126,8 @@ def _with_slices_as_filters(tree: Any) -> Any:
 
 
 def _environment() -> Any:
-    try:
-        from jinja2 import StrictUndefined
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
-    except ImportError as error:
-        raise MissingExtra("jinja2", EXTRA, EXTRAS[EXTRA][0]) from error
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Bounded(ImmutableSandboxedEnvironment):
         """An environment in which no text becomes long."""

@@ -2,7 +2,6 @@
 
 import webbrowser
 
-from stepdown.extras import require
 from stepdown.store import Run, Store
 from stepdown.types import Trace
 from stepdown.web.config import Config, load_config
@@ -22,9 +21,8 @@ def open_page(shown: Run | Trace, *, store: Store | None = None, browser: bool =
 
     The pages are those of `stepdown serve`, on this machine only. A trace is looked for in the runs of `store`
     (default: the default store), the newest first. `browser` False opens nothing, where the browser is on another
-    machine. Raises `UsageError` where no run has the trace, `MissingExtra` without the extra `web`.
+    machine. Raises `UsageError` where no run has the trace.
     """
-    require(["web"], "`stepdown.open_page`")
     from stepdown.web.notebook import page_of
 
     where = page_of(shown, store)

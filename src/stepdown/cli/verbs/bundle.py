@@ -13,7 +13,6 @@ from stepdown.cli.console.terminal import show, show_json
 from stepdown.cli.options import CHOICE, Flag, OutputOptions, PricesFile, RunNames
 from stepdown.cli.stored_runs import one_run, runs_of
 from stepdown.errors import UsageError
-from stepdown.extras import require
 
 
 @Parameter(name="*", group=CHOICE)
@@ -54,7 +53,6 @@ OUTPUT = OutputOptions()
 
 def bundle(*runs: RunNames, options: BundleOptions, output: OutputOptions = OUTPUT) -> int:
     """Write runs as a folder of pages that is opened from disk or by any web server, and searched without one."""
-    require(["web"], "`stepdown bundle`")
     from stepdown.web.bundles import BundlePlan, write_bundle
 
     if not runs:

@@ -20,7 +20,6 @@ from stepdown.cli.options import CHOICE, OUTPUT, Flag, StorePath
 from stepdown.cli.resident_engine import EngineOptions, serve_engine
 from stepdown.cli.unused_options import given, refuse
 from stepdown.errors import UsageError
-from stepdown.extras import require
 from stepdown.models import Prices, Secret, ServerFiles, find_setting
 from stepdown.runner import Budget
 from stepdown.settings import BudgetSettings
@@ -163,7 +162,6 @@ def serve(
         refuse(unused, "--engine serves no pages", "leave it out, or leave --engine out")
         return serve_engine(engine)
     refuse(given(engine, "idle", "stop"), "pages are served until Ctrl-C", "add --engine, or leave it out")
-    require(["web"], "`stepdown serve`")
     if served.on:
         # Before anybody waits for an answer: joining a cluster takes seconds, and may be refused.
         connect()
@@ -175,7 +173,6 @@ def serve(
 
 def serve_tour(folder: Path, way: Way, *, port: int) -> None:
     """Serve a copied study to this machine until Ctrl-C, its way beside the pages, and open the first in a browser."""
-    require(["web"], "`stepdown tour --open`")
     from stepdown.web import Config, Places, State
 
     def make() -> State:

@@ -8,11 +8,10 @@ import sys
 import threading
 import time
 import weakref
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
-from stepdown.errors import CallFailed, MissingExtra
+from stepdown.errors import CallFailed
 from stepdown.models.system_messages import fold_system, has_system
 from stepdown.types import Messages
 
@@ -80,8 +79,6 @@ class ChatTemplate:
         return str(answer.get("text", "")), str(answer.get("error", ""))
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        if not find_spec("jinja2"):
-            raise MissingExtra("jinja2", "embedded", f"the chat template of `{self._name}`")
         process = subprocess.Popen(
             # -P: a file in the working folder must not stand in for a library.
             [sys.executable, "-P", str(_WORKER)],
