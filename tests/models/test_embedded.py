@@ -1,6 +1,7 @@
 """A real model in this process follows its reference, keeps its promises, and shares its engine."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import aclosing
 from importlib.util import find_spec
@@ -218,6 +219,18 @@ def test_models_of_one_file_share_one_engine_across_event_loops(model: EmbeddedM
     assert ask(other, CAT[0], Sampling(max_tokens=40))[0].text == CAT[1]
     run(other.close())
     assert ask(model, CAT[0], Sampling(max_tokens=40))[0].text == CAT[1]
+
+
+def test_no_thread_of_an_engine_is_bound_to_a_core_that_other_processes_share(model: EmbeddedModel) -> None:
+    seen = set[frozenset[int]]()
+
+    async def look() -> None:
+        async for _ in model.stream((Message("user", STORY),), Sampling(max_tokens=24)):
+            seen.update(frozenset(os.sched_getaffinity(int(one))) for one in os.listdir("/proc/self/task"))
+
+    run(look())
+    cores = os.sched_getaffinity(0)
+    assert len(cores) > 1 and seen == {frozenset(cores)}
 
 
 def test_log_probabilities_are_given_where_they_are_asked_for(model: EmbeddedModel) -> None:

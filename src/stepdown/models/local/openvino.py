@@ -92,7 +92,7 @@ class OpenVinoEngine:
         with reading(f"OpenVINO cannot load `{path}`", "try STEPDOWN_ENGINE=llamacpp"):
             source = converted(path, header, form, folder, self._genai) if form else openvino_copy(path, header, folder)
             self._pipeline = self._genai.ContinuousBatchingPipeline(
-                str(source), self._scheduler(), "CPU", _properties(header, form, halves=halves)
+                str(source), self._scheduler(), "CPU", _properties(header, form, halves=halves), _UNPINNED
             )
             self._tokenizer = self._pipeline.get_tokenizer()
             self._stop_tokens = self._pipeline.get_config().stop_token_ids
@@ -306,18 +306,22 @@ def _post(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *values: s
         loop.call_soon_threadsafe(call, *values)
 
 
+# OpenVINO would bind threads to cores while they compute: a busy core then holds up all, and processes share one core.
+_UNPINNED = {"ENABLE_CPU_PINNING": False}
+
+
 def _properties(header: Header, form: str, *, halves: bool) -> dict[str, Any]:
     """Return what OpenVINO is told; unquantized weights are run as transformers runs them in float32.
 
     Its defaults keep keys and values in 8 bits and may calculate in 16: the greedy text of a student then differs.
     Its own format calculates in 32 bits unless `halves`: with AMX, 16 are slower at few replies at once.
     """
+    threads = {"INFERENCE_NUM_THREADS": available_cores(), **_UNPINNED}
     if form:
         activations = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 128} if form == "int4" or halves else {}
-        hint = "bf16" if halves else "f32"
-        return {"INFERENCE_NUM_THREADS": available_cores(), "INFERENCE_PRECISION_HINT": hint, **activations}
+        return {**threads, "INFERENCE_PRECISION_HINT": "bf16" if halves else "f32", **activations}
     exact = {"KV_CACHE_PRECISION": "f32", "INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
-    return {"INFERENCE_NUM_THREADS": available_cores(), **(exact if header.half else {})}
+    return {**threads, **(exact if header.half else {})}
 
 
 def available_cores() -> int:
