@@ -14,11 +14,14 @@ from small_students import TRAINS, small_model
 from stepdown.corpus import REJECTED, Card, open_corpus
 from stepdown.errors import UnknownName, UsageError
 from stepdown.exchange import export_corpus
+from stepdown.models.local import find_base, load_base
 from stepdown.models.weights import read_card
 from stepdown.training import TrainingProgress, train
 from stepdown.training.attention import use_block_diagonal_attention
+from stepdown.training.datasets import INCIDENTAL, prepare_datasets
 from stepdown.training.packing import PackedDataset
-from stepdown.types import Chain
+from stepdown.training.settings import USUAL_TOKENS
+from stepdown.types import Chain, fingerprint
 
 pytestmark = TRAINS
 
@@ -53,6 +56,21 @@ def test_the_loss_of_packed_pairs_is_equation_seven(base: Path) -> None:
     loss = found.objective.loss(now, found.objective.collate(packed.lay([0, 3, 1, 4, 2])))
     assert max(by_hand) > 1.5 * min(by_hand)
     assert float(loss.value) == pytest.approx(sum(by_hand), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("objective", "beta", "said"),
+    [("sft", None, None), ("dpo", None, None), ("dpo", 0.1, None), ("dpo", 0.5, 0.5), ("dpo-norm", None, 5.0),
+     ("dpo-norm", 5.0, 5.0)],
+)  # fmt: skip
+def test_what_a_training_is_known_by_says_its_beta_as_it_first_did(
+    base: Path, objective: str, beta: float | None, said: float | None
+) -> None:
+    found = next(prepare_datasets(pairs(6), load_base(find_base(base)), DPO, None, lambda _: None))
+    known = msgspec.structs.replace(found, training=msgspec.structs.replace(DPO, objective=objective, beta=beta))
+    written = msgspec.structs.replace(known.training, **{**INCIDENTAL, "tokens_per_pass": USUAL_TOKENS, "beta": said})
+    whole = [written, found.base.name, found.base.source, found.examples.fingerprint, [one.id for one in found.dev]]
+    assert known.identity == fingerprint([*whole, list(found.beside)])
 
 
 def test_the_length_normalised_loss_divides_each_gain_by_its_tokens(base: Path) -> None:

@@ -95,9 +95,10 @@ class PreparedDataset(msgspec.Struct, frozen=True, kw_only=True):
         return self._identity(USUAL_TOKENS, ()), self._identity(self.training.tokens_per_pass, ())
 
     def _identity(self, tokens: int, beside: tuple[str, ...]) -> str:
-        usual = self.training.beta == USUAL_BETAS.get(self.training.objective)
-        beta = None if usual else self.training.beta
-        settings = msgspec.structs.replace(self.training, **{**INCIDENTAL, "tokens_per_pass": tokens, "beta": beta})
+        beta = USUAL_BETAS.get(self.training.objective) if self.training.beta is None else self.training.beta
+        # As identities were first written, when 0.1 was the default of every objective and `dpo-norm` was given its 5.
+        written = None if beta == USUAL_BETAS["dpo"] else beta
+        settings = msgspec.structs.replace(self.training, **{**INCIDENTAL, "tokens_per_pass": tokens, "beta": written})
         dev = [problem.id for problem in self.dev]
         determining = [settings, self.base.name, self.base.source, self.examples.fingerprint, dev]
         return fingerprint([*determining, list(beside)] if beside else determining)
