@@ -1,5 +1,6 @@
 """A study: the cells of its grid, the scores of their students, and what is written of them."""
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -125,6 +126,19 @@ def test_places_that_learn_the_same_chains_are_named(tmp_path: Path) -> None:
                               Cell(1, "random", "label"))  # fmt: skip
     both = grid(tmp_path, chains=(1, 6, 7), targets=("chain", "label"))
     assert both.cells() == [one, six, seven, label] and both.alike() == [(seven, six)]
+    whole = grid(tmp_path, chains=(1, 6, 0), beside=(shutil.copytree(both.corpus, tmp_path / "copy"),))
+    assert [(cell.name, other.name) for cell, other in whole.alike()] == [
+        ("chain-all", "chain-n6-random"),
+        ("chain-copy", "chain-n6-random"),
+    ]
+
+
+def test_no_chain_is_read_to_compare_a_place_with_none(tmp_path: Path) -> None:
+    found = grid(tmp_path, chains=(1,), targets=("chain", "label"))
+    shutil.rmtree(found.corpus)
+    with pytest.raises(UsageError):
+        msgspec.structs.replace(found, chains=(1, 5)).alike()
+    assert len(found.cells()) == 2 and found.alike() == []
 
 
 def test_a_students_card_names_the_study_that_trained_it(store: Store, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """What a study compares: the places of its grid, the chains that each learns from, and its students' folders."""
 
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
@@ -102,21 +104,25 @@ class StudyGrid(msgspec.Struct, frozen=True, kw_only=True):
 
     def view(self, cell: Cell, seed: int) -> Corpus:
         """Return the chains a cell's student learns from; each seed chooses its own."""
-        return open_corpus(self._path(cell)).keep(*self.keep, *cell.filters, seed=seed)
+        return self._view(self._path(cell), cell.filters, seed)
+
+    def _view(self, path: Path, filters: tuple[str, ...], seed: int) -> Corpus:
+        return open_corpus(path).keep(*self.keep, *filters, seed=seed)
 
     def alike(self) -> list[tuple[Cell, Cell]]:
         """Return each cell that learns the very chains of an earlier one of its target, with that one.
 
-        More chains per problem than a corpus has are no more. Seed 0 stands for all.
+        More chains per problem than a corpus has are no more. Seed 0 stands for all. Each view is read once, and none
+        of a target with one place.
         """
+        cells = self.cells()
+        places = Counter(cell.target for cell in cells)
+        digest = cache(lambda filters, path: _digest(self._view(path, filters, 0)))
         first, found = dict[tuple[str, bytes], Cell](), list[tuple[Cell, Cell]]()
-        for cell in self.cells():
-            digest = sha256()
-            for chain in self.view(cell, 0):
-                digest.update(msgspec.json.encode((chain.problem.id, chain.sample, chain.text)))
-            earlier = first.setdefault((cell.target, digest.digest()), cell)
-            if earlier != cell:
-                found.append((cell, earlier))
+        for cell in cells:
+            if places[cell.target] > 1:
+                earlier = first.setdefault((cell.target, digest(cell.filters, self._path(cell))), cell)
+                found += [(cell, earlier)] * (earlier != cell)
         return found
 
     def corpora(self) -> list[Corpus]:
@@ -136,6 +142,13 @@ class StudyGrid(msgspec.Struct, frozen=True, kw_only=True):
 
     def _path(self, cell: Cell) -> Path:
         return self.sources.get(cell.source, self.corpus)
+
+
+def _digest(chains: Corpus) -> bytes:
+    digest = sha256()
+    for chain in chains:
+        digest.update(msgspec.json.encode((chain.problem.id, chain.sample, chain.text)))
+    return digest.digest()
 
 
 def _cell(target: str, by: str, chains: int) -> Cell:

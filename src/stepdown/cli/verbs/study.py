@@ -174,7 +174,8 @@ def study(
     for corpus in grid.corpora():
         check_apart(corpus, test, settings, named=named)
     for cell, other in grid.alike():
-        say(f"{cell.name} learns the very chains of {other.name}, as no problem has more: beside it, it says nothing")
+        why = "" if cell.source else ", as no problem has more"
+        say(f"{cell.name} learns the very chains of {other.name}{why}: beside it, it says nothing")
     base = untrained(options.base, needed="--before") if options.before else ""
     with output.open() as store, work.open(whole=True) as pool:
         before = list(_before(base, test, sampling, store)) if base else []
