@@ -59,13 +59,16 @@ def _curve(logs: Mapping[str, Rows], field: str, title: str, width: int) -> Any:
     thinned = points[:: -(-len(points) // _MOST_POINTS)]
     order = list(logs)
     steps = sorted({point["step"] for point in thinned})
+    # Of nothing but zeros the axis would have its 0 in the middle.
+    nothing = field == "dev" and not any(point["value"] for point in thinned)
+    scale = alt.Scale(domain=[0, 100]) if nothing else alt.Scale(zero=field != "loss")
     ticks = {"values": steps} if len(steps) <= _FEW_TICKS else {"tickMinStep": 1}
     return (
         alt.Chart(alt.InlineData(values=thinned))
         .mark_line(point=field == "dev" or len(thinned) <= _FEW)
         .encode(
             x=alt.X("step:Q", title="step", axis=alt.Axis(format="d", **ticks)),
-            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=field != "loss")),
+            y=alt.Y("value:Q", title=title, scale=scale),
             color=alt.Color(
                 "student:N",
                 title=None,
