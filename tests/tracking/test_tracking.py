@@ -136,7 +136,7 @@ def test_a_tracker_that_fails_is_named_once_and_the_training_goes_on(fails_at: i
     [
         ("run d --track", "run d --track trackio"), ("train c --track --seed 1", "train c --track trackio --seed 1"),
         ("study s --track -- x", "study s --track trackio -- x"), ("run --track wandb d", "run --track wandb d"),
-        ("run d -- --track", "run d -- --track"), ("ask --track", "ask --track"), ("", ""),
+        ("run d -- --track", "run d -- --track"), ("", ""),
     ],
 )  # fmt: skip
 def test_where_no_tracker_is_named_it_is_the_one_that_keeps_all_here(typed: str, read: str) -> None:

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 USUAL = "trackio"
-_TRACKED = ("run", "study", "train")
 
 
 def name_tracker(tokens: Sequence[str]) -> Sequence[str]:
     """Return a command line on which `--track` that no name follows names the usual tracker."""
     end = [*tokens, "--"].index("--")
-    if not tokens or tokens[0] not in _TRACKED or "--track" not in tokens[:end]:
+    if "--track" not in tokens[:end]:
         return tokens
     after = list(tokens).index("--track") + 1
     alone = after == len(tokens) or tokens[after].startswith("-")
