@@ -70,7 +70,7 @@ def served(lines: IO[str]) -> str:
     for line in lines:
         if found := re.search(r"http://\S+", line):
             return found[0]
-    raise SystemExit("`stepdown tour --open` served nothing; is the extra `web` installed?")
+    raise SystemExit("`stepdown tour --open` served nothing")
 
 
 def fetch(address: str) -> bytes:
