@@ -95,7 +95,6 @@ def test_a_vote_without_all_its_replies_is_none() -> None:
         ([{"function": "map", "mapping_dict": {"a": 1}}], "mapping_dict"),
         ([REGEX] * 33, "33 steps"),
         ([{"function": "regex", "regex_pattern": "(?R)?a"}], "no regular expression"),
-        ([{"function": "regex", "regex_pattern": "(?:sum){e<=1}"}], "read as its characters"),
     ],
 )
 def test_other_steps_and_other_places_are_refused_by_name(steps: list[dict[str, Any]], said: str) -> None:

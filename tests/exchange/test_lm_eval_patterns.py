@@ -21,12 +21,29 @@ def test_a_match_is_the_one_that_findall_has_there(pattern: str, place: int) -> 
 
 
 @pytest.mark.parametrize(
-    "pattern", [r"\w+", r"\W", r"\b", r"\B.", r"[\w'\]]+", r"[^\w\\]+", r"\\w", r"(?a)\w+", r"[]\w]+"]
-)
-def test_words_end_where_python_ends_them(pattern: str) -> None:
-    text = "\\we'll []हिन्दी x² a\u0301b_1 \\w"
+    "pattern",
+    [
+        r"\w+", r"\W", r"\b", r"\B.", r"[\w'\]]+", r"[^\w\\]+", r"\\w", r"(?a)\w+", r"[]\w]+", r"[^\W\d_]+", r"[\W1]+",
+        r"\s", r"\S+", r"[^\s]+", r"(?a)\s+",
+    ],
+)  # fmt: skip
+def test_words_and_blanks_end_where_python_ends_them(pattern: str) -> None:
+    text = "\\we'll []हिन्दी x² a\u0301b_1 \u203f\x1cx\x85\u2028y \\w"
     compiled = compile_pattern(pattern, "regex", "task.yaml")
     assert [one[0] for one in compiled.finditer(text)] == re.findall(pattern, text)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "{in}", "b{e}", "(?:sum){e<=1}", "(?:sum){i,d}", r"b\\{e<=1}", "x{e:[a-z]}", "(?a)b{e}", "[[:alpha:]]",
+        "[^[:alpha:]]", "b{1,2}", "b{,1}", "b{1,}?", "b{,}", "b{}", r"\{e\}", "[{]e", r"\N{DIGIT ONE}",
+    ],
+)  # fmt: skip
+def test_what_regex_alone_takes_for_more_is_the_characters_that_python_reads(pattern: str) -> None:
+    text = r"a {in} b{e} sun b\{e<=1} bb xa] :] b{} {e} 1"
+    compiled = compile_pattern(pattern, "regex", "task.yaml")
+    assert [one[0] for one in compiled.finditer(text)] == [one[0] for one in re.finditer(pattern, text)]
 
 
 def test_where_there_are_fewer_matches_nothing_is_taken_for_one() -> None:
@@ -53,10 +70,8 @@ def test_a_pattern_that_would_take_for_ever_is_ended_and_takes_the_time_of_those
     assert nth(pattern, "aaa", 0)[0] == "aaa"
 
 
-@pytest.mark.parametrize(
-    "pattern", ["(", "(?R)", r"\p{L}", "(?:sum){e<=1}", "[[:alpha:]]", "a" * 2_001, r"\b" * 500, 7]
-)
-def test_what_python_does_not_read_or_reads_otherwise_is_refused(pattern: object) -> None:
+@pytest.mark.parametrize("pattern", ["(", "(?R)", r"\p{L}", "a" * 2_001, r"\b" * 500, 7])
+def test_what_python_does_not_read_or_is_too_much_is_refused(pattern: object) -> None:
     assert compile_pattern("a{1,2}", "regex", "task.yaml")
     with pytest.raises(UsageError, match="`regex` of `task"):
         compile_pattern(pattern, "regex", "task.yaml")

@@ -22,18 +22,23 @@ LONGEST = 1 << 20  # characters of a field, and of whatever is made of one
 MOST_PATTERNS = 32  # of a list of patterns, and steps of a filter
 _SECONDS = 0.5
 _MOST_ADDED = 6_000  # characters of what stands for `\b` and its like in `regex`
-# An escaped character, a set, or any character of a pattern.
-_PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\\\]])*\]|.", re.DOTALL)
-# What words are made of in Python: no combining marks.
+# An escaped character, a brace that begins no repeat, a set, or any character of a pattern.
+_PART = re.compile(r"\\(?:N\{[^}]*\}|.)|(?P<brace>\{(?!\d+(?:,\d*)?\}|,\d*\}))|\[\^?\]?(?:\\.|[^\\\]])*\]|.", re.DOTALL)
+_PART_OF_SET = re.compile(r"\\.|\[", re.DOTALL)
+# What words are made of in Python, which are no combining marks, and all else, to stand in a set; what is blank.
 _LETTERS = r"\p{L}\p{N}_"
-_FOR = {
+_OTHERS = r"\p{M}\p{S}\p{Z}\p{C}\p{Pd}\p{Ps}\p{Pe}\p{Pi}\p{Pf}\p{Po}\u203f\u2040\u2054\ufe33\ufe34\ufe4d-\ufe4f\uff3f"
+_BLANKS = r"\s\x1c-\x1f"
+_WORDS = {
     r"\w": f"[{_LETTERS}]",
     r"\W": f"[^{_LETTERS}]",
+    r"\s": f"[{_BLANKS}]",
+    r"\S": f"[^{_BLANKS}]",
     r"\b": f"(?:(?<=[{_LETTERS}])(?![{_LETTERS}])|(?<![{_LETTERS}])(?=[{_LETTERS}]))",
     r"\B": f"(?:(?<=[{_LETTERS}])(?=[{_LETTERS}])|(?<![{_LETTERS}])(?![{_LETTERS}]))",
 }
-# What `re` takes for characters, or for a set of them, and `regex` for more: `{e<=1}`, `[[:alpha:]]`.
-_MEANS_OTHERWISE = re.compile(r"(?<!\\)(\{[^{}]*[deis]\s*<|\[:\^?\w+:\])")
+# Of a set `\S` cannot be said so: it has \x1c to \x1f too.
+_IN_SETS = {r"\w": _LETTERS, r"\W": _OTHERS, r"\s": _BLANKS}
 
 
 def compile_pattern(pattern: object, key: str, file: str, longest: int = 2_000) -> Any:
@@ -43,20 +48,31 @@ def compile_pattern(pattern: object, key: str, file: str, longest: int = 2_000) 
         raise UsageError(f"`{key}` of `{file}` is {str(pattern)[:40]!r}", hint)
     with reading(f"`{key}` of `{file}` is no regular expression", "mend it"), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        flags = re.compile(pattern).flags
-        if found := _MEANS_OTHERWISE.search(pattern):
-            raise ValueError(f"`{found[0]}` is read as its characters by Python alone")
-        read = pattern if flags & re.ASCII else _PART.sub(_as_python_reads, pattern)
+        read = _as_python_reads(pattern, by_unicode=not re.compile(pattern).flags & re.ASCII)
         if len(read) > longest + _MOST_ADDED:
-            raise ValueError("it asks too often where a word ends")
+            raise ValueError(r"it has `\b`, `\s` or their like too often")
         return _regex().compile(read)
 
 
-def _as_python_reads(part: re.Match[str]) -> str:
-    found = part[0]
-    if found[0] != "[":
-        return _FOR.get(found, found)
-    return re.sub(r"\\(.)", lambda one: _LETTERS if one[1] == "w" else one[0], found)
+def _as_python_reads(pattern: str, *, by_unicode: bool) -> str:
+    """Return a pattern that means to `regex` what this one means to `re`.
+
+    Words and blanks are Python's, and characters are characters that `regex` takes for more: `{e<=1}`, `[[:alpha:]]`.
+    """
+    outside, inside = (_WORDS, _IN_SETS) if by_unicode else ({}, {})
+
+    def in_set(part: re.Match[str]) -> str:
+        return r"\[" if part[0] == "[" else inside.get(part[0], part[0])
+
+    def read(part: re.Match[str]) -> str:
+        found = part[0]
+        if part["brace"]:
+            return r"\{"
+        if len(found) > 1 and found[0] == "[":
+            return "[" + _PART_OF_SET.sub(in_set, found[1:])
+        return outside.get(found, found)
+
+    return _PART.sub(read, pattern)
 
 
 class _Clock:
