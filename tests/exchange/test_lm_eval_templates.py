@@ -1,5 +1,6 @@
 """Templates of strangers print fields and choose between texts; what could cost or reach more is refused by name."""
 
+import re
 import tracemalloc
 from typing import Any
 
@@ -28,6 +29,7 @@ def made(template: str, **more: Any) -> str:
         ("{{answer|regex_replace('[0-9]', '#')}}", "#+#=#\n#### #"),
         ("{{choices}} {{ {'a': (n, q)} }}{{choices|upper}}", "['up', 'down'] {'a': (3, ' Why? ')}['UP', 'DOWN']"),
         ("{{'-'.join(choices)}}{{q.replace('?', '!')}}", "up-down Why! "),
+        ("{{choices[0].replace('', '.', count=1)}}{{choices[0].replace('', '.', 2)}}", ".up.u.p"),
     ],
 )
 def test_fields_conditions_and_texts_are_read(template: str, text: str) -> None:
@@ -81,6 +83,8 @@ def test_what_is_no_template_is_refused(template: str) -> None:
         ("{{[q, q, n]}}", {"q": "a" * (LONGEST // 2)}),
         ("{{ {'a': [(q, [q])]} }}", {"q": "a" * (LONGEST // 2)}),
         ("{{choices}}", {"choices": [[[]]] * LONGEST}),
+        ("{{q.replace(q[:1], q)|length}}", {"q": b"a" * 2_000}),
+        ("{{q.join(choices)|length}}", {"q": b"a" * 2_000, "choices": [b""] * 2_000}),
     ],
 )
 def test_a_row_that_a_template_does_not_fit_or_grows_with_is_refused(template: str, more: dict[str, Any]) -> None:
@@ -112,13 +116,25 @@ def test_what_a_template_makes_on_its_way_is_bounded_for_a_row(many: str) -> Non
         tracemalloc.stop()
 
 
+def many(name: re.Match[str]) -> str:
+    return ",".join([name[0][0].lower()] * 1_900)
+
+
 @pytest.mark.parametrize(
     "printed",
-    ["[QS]", "[QS]|trim", "choices|join([QS])", "n[[QS]]", "choices.index([QS])", "answer|regex_replace([QS], '')"],
+    [
+        "[QS]",
+        "[NS]",
+        "[QS]|trim",
+        "choices|join([QS])",
+        "n[[QS]]",
+        "choices.index([QS])",
+        "answer|regex_replace([QS], '')",
+    ],
 )
 def test_what_holds_a_row_many_times_is_no_text_before_it_is_measured(printed: str) -> None:
-    render = compile_template("{{" + printed.replace("QS", ",".join(["q"] * 1_900)) + "}}", "key", "task.yaml")
-    row = {**ROW, "q": "a" * 50_000}
+    render = compile_template("{{" + re.sub("[QN]S", many, printed) + "}}", "key", "task.yaml")
+    row = {**ROW, "q": "a" * 50_000, "n": [10**4_000] * 20}
     tracemalloc.start()
     try:
         with pytest.raises(UsageError, match=r"more than 1,048,576 characters|a list is no text"):

@@ -144,8 +144,10 @@ def _environment() -> Any:
             # Errors of methods quote what they were given.
             _ = [_measured(one) for one in (*args, *kwargs.values())]
             owner, name = getattr(called, "__self__", None), getattr(called, "__name__", "")
+            if isinstance(owner, bytes):
+                raise ValueError("bytes are no text")
             if isinstance(owner, str) and name in ("replace", "join"):
-                return (_replace if name == "replace" else _join_with)(owner, *args)
+                return (_replace if name == "replace" else _join_with)(owner, *args, **kwargs)
             found = super().call(context, called, *args, **kwargs)
             return _made(found, found if isinstance(found, list) else ()) if isinstance(owner, str) else found
 
@@ -175,6 +177,8 @@ def _measured(value: Any) -> Any:
                 waiting += one
             elif isinstance(one, str | bytes):
                 length += len(one)
+            elif isinstance(one, int):
+                length += one.bit_length() // 3  # no fewer than its digits
             bounded(length)
     return value
 
