@@ -222,7 +222,7 @@ def test_every_extra_there_is_code_for_is_offered_and_no_other() -> None:
     offered = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert offered.keys() == {*EXTRAS, "all", "dev", "docs"}
     apart = {"ray", "mlflow", "wandb"}
-    # A cluster's 192 MB are for who has one, and trackers that hold other packages back.
+    # A cluster's 224 MB are for who has one, and trackers that hold other packages back.
     assert offered["all"] == [f"stepdown[{','.join(name for name in EXTRAS if name not in apart)}]"]
 
 
