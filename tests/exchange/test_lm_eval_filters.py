@@ -92,6 +92,7 @@ def test_a_vote_without_all_its_replies_is_none() -> None:
         ([{"function": "take_first_k", "k": 2}], "`take_first_k`"),
         ([{"function": "take_first_k", "k": 0}, VOTE], "`take_first_k`"),
         ([{"function": "format_span"}], "`format_span`"),
+        ([{"function": ["regex"]}], r"`\['regex'\]`"),
         ([{"function": "map", "mapping_dict": {"a": 1}}], "mapping_dict"),
         ([REGEX] * 33, "33 steps"),
         ([{"function": "regex", "regex_pattern": "(?R)?a"}], "no regular expression"),

@@ -40,6 +40,9 @@ SHOWN = "fewshot_config: {%s: \"{{%s if '101' in question else answer}}\"}\noutp
         ("num_fewshot: 1000000", r"`num_fewshot`.* is `1000000`"),
         ("doc_to_text: [1]", r"doc_to_text"),
         ("include: sums.yaml", "included twice"),
+        ('include: "a\\0b"', "cannot read `.*null byte"),
+        ("include: " + "a" * 5_000, "cannot read `.*too long"),
+        ("tag: !!set {a, b}", "cannot read .*set"),
         ("a: &a [x]\nb: *a", "alias"),
         ("a: !!python/object/apply:os.system [echo]", "cannot read"),
         ("? [a]\n: b", "cannot read|no task file"),
@@ -126,6 +129,7 @@ def test_a_large_file_and_one_that_is_not_there_are_refused(tmp_path: Path) -> N
         (("dataset_path: json", "dataset_path: some/where"), "`some/where`, whose files are not known"),
         (("num_fewshot: 2", "num_fewshot: 7"), "7 demonstrations of 6"),
         (("{test: test.jsonl", "{test: gone.jsonl"), "no file `gone.jsonl`"),
+        (("{test: test.jsonl", "{test: " + "a" * 5_000), "cannot read `data_files`.*too long"),
         (
             ("output_type", SHOWN % ("doc_to_target", "[1]")),
             "demonstration's `doc_to_target`.* must be a text, found int",

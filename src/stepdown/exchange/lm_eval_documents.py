@@ -22,6 +22,7 @@ from stepdown.exchange.lm_eval_turns import Document, TaskWriter
 from stepdown.problems import data_file, files_on_hub, is_on_hub
 from stepdown.tabular import Row, read_rows
 from stepdown.types import Problem
+from stepdown.untrusted import reading
 
 MOST = 200_000  # documents, all in memory
 _MOST_SHOWN = 1 << 28  # characters of all demonstrations, which are in memory too
@@ -218,4 +219,5 @@ class Documents:
     def _beside(self, name: str) -> str | Path:
         """Return a data file's place: an address, or a path from where the task file lies, else from here."""
         beside = self._file.parent / name
-        return name if "://" in name or not beside.is_file() else beside
+        with reading(f"cannot read `data_files` of `{self._file}`", _WAY_OUT):
+            return name if "://" in name or not beside.is_file() else beside

@@ -111,7 +111,7 @@ def _steps_of(chosen: HarnessFilter, file: str) -> tuple[int, Callable[[Sequence
     Raises `UsageError` for a step that is not read here, or not where it stands.
     """
     names, steps, first, last = (
-        [one.get("function") for one in chosen.filter],
+        [str(one.get("function")) for one in chosen.filter],
         list[Step | None](),
         0,
         len(chosen.filter),
@@ -132,7 +132,7 @@ def _steps_of(chosen: HarnessFilter, file: str) -> tuple[int, Callable[[Sequence
         elif name in STEPS:
             steps.append(STEPS[name](given, key, file))
         else:
-            raise UsageError(f"`filter_list` of `{file}`: `{chosen.name}` has the step `{str(name)[:60]}`", _STEPS_READ)
+            raise UsageError(f"`filter_list` of `{file}`: `{chosen.name}` has the step `{name[:60]}`", _STEPS_READ)
 
     def filtered(replies: Sequence[str], document: Document) -> list[str]:
         texts = [*replies]

@@ -160,8 +160,6 @@ def read_task(path: str | Path, files: FilesRead) -> TaskConfig:
     if isinstance(fields.get("dataset_kwargs"), dict):
         # No code of a data set is run, trusted or not.
         fields["dataset_kwargs"].pop("trust_remote_code", None)
-    if isinstance(fields.get("generation_kwargs"), dict):
-        fields["generation_kwargs"].setdefault("temperature", 0.0)
     try:
         config = msgspec.convert(fields, TaskConfig, strict=False)
     except msgspec.ValidationError as error:
@@ -206,11 +204,14 @@ def _merged(file: Path, seen: dict[Path, int], files: FilesRead) -> dict[str, An
     As in the harness, no file is included twice, and names are read from where a file really lies, so that a link to a
     task is that task. They may lead anywhere, as 390 of its own do: what is there is only read as a task file.
     """
-    place = file.resolve()
+    with reading(f"cannot read `{str(file)[:300]}`", _WAY_OUT):
+        place, is_file = file.resolve(), file.is_file()
+    if not is_file:
+        raise UsageError(f"there is no file `{file}`", "give a task file of lm-evaluation-harness, such as gsm8k.yaml")
     if place in seen or len(seen) >= _MOST_FILES:
         raise UsageError(f"`{file}` is included twice, or is one of more than {_MOST_FILES} files", _WAY_OUT)
     own, seen[place] = _read(files.add(file), _LARGEST - sum(seen.values()))
-    included = own.pop("include", ())
+    included = own.pop("include", None) or ()
     merged: dict[str, Any] = {}
     for one in [included] if isinstance(included, str) else included:
         if not isinstance(one, str):
@@ -221,8 +222,6 @@ def _merged(file: Path, seen: dict[Path, int], files: FilesRead) -> dict[str, An
 
 def _read(file: Path, most: int) -> tuple[dict[str, Any], int]:
     """Return the keys of a file of so many bytes at most, and how many it has."""
-    if not file.is_file():
-        raise UsageError(f"there is no file `{file}`", "give a task file of lm-evaluation-harness, such as gsm8k.yaml")
     with reading(f"cannot read `{file}`", "it must be a task file of lm-evaluation-harness"):
         with file.open("rb") as opened:
             # What a file of the system says of its size is not so.
@@ -251,6 +250,8 @@ def _load(text: str) -> Any:
             return super().compose_node(parent, index)
 
     Loader.add_constructor("!function", lambda loader, node: _Code(loader.construct_scalar(node)))
+    # What is printed of a set differs from process to process.
+    Loader.add_constructor("tag:yaml.org,2002:set", Loader.construct_undefined)
     return yaml.load(text, Loader)
 
 
