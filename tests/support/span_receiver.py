@@ -26,16 +26,8 @@ class Receiver(JsonHandler):
 
 
 @contextmanager
-def receiver() -> Iterator[tuple[str, Taken]]:
-    """Receive until the block ends, and give the address and what came."""
-    taken: Taken = []
-    with serving(type("Taking", (Receiver,), {"taken": taken, "came": threading.Condition()})) as url:
-        yield url, taken
-
-
-@contextmanager
-def receiver_of(count: int) -> Iterator[tuple[str, Taken]]:
-    """Receive until the block ends and so many spans have come, within 10 s."""
+def receiver(count: int = 0) -> Iterator[tuple[str, Taken]]:
+    """Receive until the block ends and so many spans have come, within 10 s; give the address and what came."""
     taken: Taken = []
     came = threading.Condition()
     with serving(type("Taking", (Receiver,), {"taken": taken, "came": came})) as url:

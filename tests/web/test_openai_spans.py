@@ -9,14 +9,14 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from small_endpoint import NAME, endpoint
-from span_receiver import receiver_of, spans_of
+from span_receiver import receiver, spans_of
 from worlds import student, teacher
 
 
 def told_of(folder: Path, environment: pytest.MonkeyPatch, headers: dict[str, str], *, stream: bool) -> dict[str, Span]:
     """Ask the endpoint with these headers, and return the spans that a receiver was told of, by name."""
     models = {"openai/teacher": teacher("openai/teacher"), "openai/student": student("openai/student")}
-    with receiver_of(4) as (address, taken):
+    with receiver(4) as (address, taken):
         environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
         environment.setenv("OTEL_BSP_SCHEDULE_DELAY", "1")
         with endpoint(folder, models) as served, served.client() as client:
