@@ -100,3 +100,5 @@ def test_letters_are_of_one_trace_and_one_judge(store: Store) -> None:
 def test_a_judge_that_said_nothing_is_unknown(store: Store) -> None:
     with pytest.raises(UnknownName, match="there is no judge of steps `openai/other`"):
         kept_judge([planned(store, [(DONE, "right")])], "openai/other")
+    with pytest.raises(UnknownName, match="there is no judge of steps `openai/other`"):
+        report(*store.runs(), followed="openai/other")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from stepdown.audits import Adherence, adherence, kept_judge, kept_judges
+from stepdown.audits import Adherence, adherence, kept_judge
 from stepdown.errors import UsageError
 from stepdown.measuring import Consistency, consistency, is_marked, run_marks, sensitivity
 from stepdown.methods import DIRECT
@@ -41,8 +41,8 @@ def report(
     `grader` names stored grades (the run's current ones if empty); a missing price makes a cost None.
     `sensitive` also reads the stored solutions by other graders, in memory.
     `followed` also says how plans were followed: of a run at most so many traces are lined up, None for all of them; or
-    the name of a judge, by whose letters it is said, as far as they are kept: nothing of runs without any.
-    Raises `UsageError` without runs or for runs that do not pair, `UnknownName` for an unused grader.
+    the name of a judge, by whose letters it is said, as far as they are kept.
+    Raises `UsageError` without runs or for runs that do not pair, `UnknownName` for an unused grader or judge.
     """
     table = list({run.id: run for run in ([baseline] if baseline else []) + list(runs)}.values())
     if not table:
@@ -125,12 +125,8 @@ def disagreements(
 
 
 def _followed(table: Sequence[Run], grader: str, by: int | str | None) -> Iterator[Adherence]:
-    """Stream how the plans of each run were followed, of those that have plans; nothing by a judge of none."""
-    judge, most = None, None if isinstance(by, str) else by
-    if isinstance(by, str):
-        if by not in kept_judges(table):
-            return
-        judge = kept_judge(table, by)
+    """Stream how the plans of each run were followed, of those that have plans."""
+    judge, most = (kept_judge(table, by), None) if isinstance(by, str) else (None, by)
     for run in table:
         found = adherence(run, grader=run.stored_grader(grader), most=most, judge=judge)
         if found is not None:

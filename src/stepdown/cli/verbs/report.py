@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from msgspec import structs
 
-from stepdown.audits import keep_adherence, kept_judge
+from stepdown.audits import keep_adherence, kept_judge, kept_judges
 from stepdown.cli.console.browser import open_file
 from stepdown.cli.console.passes import telling
 from stepdown.cli.console.report_text import report_text
@@ -115,7 +115,9 @@ def report(
             if not kept:
                 say(f"{group[0].settings.dataset}: {words_of(absent)}")
                 continue
-            followed = options.judge if options.adherence else 0
+            # Of several data sets, one may have nothing that the judge said.
+            judged = options.judge is None or options.judge in kept_judges([*kept, *([base] if base else [])])
+            followed = options.judge if options.adherence and judged else 0
             made = compare(*kept, baseline=base, contrast=contrast, grader=options.grader, prices=prices,
                            sensitive=options.sensitivity, followed=followed)  # fmt: skip
             if options.precision is not None:

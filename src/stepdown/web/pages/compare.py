@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from stepdown.audits import kept_judge, kept_judges
+from stepdown.audits import kept_judges
 from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.measuring import makes_cascade
 from stepdown.reports import Report, ReportRow, all_verdict_changes, names_of
@@ -125,8 +125,6 @@ def compare(run_stats: RunStatsCache, store: Store, query: CompareQuery) -> Comp
     offered = tuple(run for run in store.runs()[::-1] if run.id in query.runs or not _is_hidden(run, labels))[:OFFERED]
     if not query.runs:
         return ComparedRun(offered=offered, labels=labels)
-    if query.adherence not in ("", BY_RULE):
-        kept_judge([store.run(one) for one in query.runs], query.adherence)
     report = run_stats.report(
         store, query.runs, query.baseline,
         followed=MOST_LINED_UP if query.adherence == BY_RULE else query.adherence or 0,
