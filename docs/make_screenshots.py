@@ -48,7 +48,16 @@ EASY = "wordsums-2"
 STORE, CORPUS, SAMPLED, STUDY = "stepdown.sqlite", "wordsums-chains", "sampled-chains", "one-chain-or-four"
 CONFIG = f'[models.solver]\nmethod = "trace-of-thought"\nteacher = "{STUDENT}"\nstudent = "{STUDENT}"\n'
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
-NARROW = ("runs", "trace", "compare", "matrix", "pair", "job", "queue", "cascade", "served", "study")
+RUBRIC = """
+[[criteria]]
+name = "reasons"
+ask = "Does each step say why it is taken?"
+
+[[criteria]]
+name = "plain"
+ask = "How easy is the solution to follow for a child of ten?"
+scale = 5
+"""
 WHOLE = ("compare", "cascade", "served", "study")
 LAST_STEP = "Write the answer as a number alone."
 BOTH = "&method=chain-of-thought&method=trace-of-thought"
@@ -167,6 +176,9 @@ class Subjects(msgspec.Struct, frozen=True):
             "cascade": f"/cascade?cheap={self.planned[0]}&dear={self.planned[1]}&accuracy={self.accuracy}",
             "train": "/studies",
             "served": "/served",
+            "plan": f"/runs/{traced}/plans/{self.problem}",
+            "votes": f"/votes/{self.runs['chain-of-thought']}/{traced}",
+            "marks": f"/marks/{traced}",
             "search": f"/runs/{traced}?text=answer&steps=2-",
         }
 
@@ -255,17 +267,20 @@ def ask_endpoint(site: str) -> None:
 
 
 def take_all(site: str, addresses: dict[str, str], out: Path) -> None:
-    """Take every page in both schemes, and some of them on a narrow screen."""
+    """Take every page in both schemes, wide and on a narrow screen."""
     with chromium() as browser:
         for scheme in SCHEMES:
             with (
                 watched(browser, site, scheme=scheme, width=1400) as wide,
                 watched(browser, site, scheme=scheme, width=360) as thin,
             ):
+                for seen in (wide, thin):
+                    page = seen.open(addresses["votes"])
+                    page.locator("[name=rater]").fill("Anna")
+                    page.get_by_role("button", name="Begin").click()
                 for name, address in addresses.items():
                     take(wide.open(address), out / f"{name}-{scheme}.png", whole=name in WHOLE)
-                    if name in NARROW:
-                        take(thin.open(address), out / f"{name}-narrow-{scheme}.png", whole=False)
+                    take(thin.open(address), out / f"{name}-narrow-{scheme}.png", whole=False)
                 for complaint in (*wide.complaints, *thin.complaints):
                     print(f"{scheme}: {complaint}", file=sys.stderr)
 
@@ -301,6 +316,10 @@ def main() -> None:
     if not (folder / CORPUS).exists():
         gather(folder)
     serve_cascade(folder)
+    (folder / "clear.toml").write_text(RUBRIC)
+    with Store(folder / STORE) as store:
+        marked = first_runs(store)["trace-of-thought"].id
+    stepdown(folder, "marks", marked, "--rubric", "clear.toml")
     began = time.monotonic()
     corpora = [word for name in (CORPUS, SAMPLED) if (folder / name).exists() for word in ("--corpus", name)]
     with waiting(folder), serving(folder, "--store", STORE, *corpora) as site:
