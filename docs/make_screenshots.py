@@ -275,7 +275,7 @@ def take_all(site: str, addresses: dict[str, str], out: Path) -> None:
                 watched(browser, site, scheme=scheme, width=360) as thin,
             ):
                 for seen in (wide, thin):
-                    page = seen.open(addresses["votes"])
+                    page = seen.open(addresses["marks"])
                     page.locator("[name=rater]").fill("Anna")
                     page.get_by_role("button", name="Begin").click()
                 for name, address in addresses.items():
