@@ -1,7 +1,9 @@
 """Patterns of strangers find and replace as `re` does, within half a second and the longest text."""
 
 import re
+import time
 import tracemalloc
+from contextlib import suppress
 
 import pytest
 
@@ -68,6 +70,15 @@ def test_a_pattern_that_would_take_for_ever_is_ended_and_takes_the_time_of_those
             with pytest.raises(TimeoutError):
                 nth(pattern, more, 0)
     assert nth(pattern, "aaa", 0)[0] == "aaa"
+
+
+@pytest.mark.parametrize("pattern", ["%s", "b%s", "(x|y)%s", "b*?%s", ".*?%sb", "(?x)%s # as", "(?=%s)b"])
+def test_a_long_text_in_a_pattern_takes_no_time_to_prepare(pattern: str) -> None:
+    compiled = compile_pattern(pattern % ("a" * 1_900), "regex", "task.yaml")
+    began = time.thread_time()
+    with suppress(TimeoutError), one_limit():
+        nth(compiled, "a" * 10_000, 0)
+    assert time.thread_time() - began < 1
 
 
 @pytest.mark.parametrize("pattern", ["(", "(?R)", r"\p{L}", "a" * 2_001, r"\b" * 500, 7])

@@ -22,6 +22,9 @@ LONGEST = 1 << 20  # characters of a field, and of whatever is made of one
 MOST_PATTERNS = 32  # of a list of patterns, and steps of a filter
 _SECONDS = 0.5
 _MOST_ADDED = 6_000  # characters of what stands for `\b` and its like in `regex`
+# For a text that a pattern must hold, `regex` prepares a search: seconds for 2,000 equal letters, which no limit ends.
+# Beside what never matches, none must be there.
+_NEVER = "|(?!)"
 # An escaped character, a brace that begins no repeat, a set, or any character of a pattern.
 _PART = re.compile(r"\\(?:N\{[^}]*\}|.)|(?P<brace>\{(?!\d+(?:,\d*)?\}|,\d*\}))|\[\^?\]?(?:\\.|[^\\\]])*\]|.", re.DOTALL)
 _PART_OF_SET = re.compile(r"\\.|\[", re.DOTALL)
@@ -48,10 +51,12 @@ def compile_pattern(pattern: object, key: str, file: str, longest: int = 2_000) 
         raise UsageError(f"`{key}` of `{file}` is {str(pattern)[:40]!r}", hint)
     with reading(f"`{key}` of `{file}` is no regular expression", "mend it"), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        read = _as_python_reads(pattern, by_unicode=not re.compile(pattern).flags & re.ASCII)
+        flags = re.compile(pattern).flags
+        read = _as_python_reads(pattern, by_unicode=not flags & re.ASCII)
         if len(read) > longest + _MOST_ADDED:
             raise ValueError(r"it has `\b`, `\s` or their like too often")
-        return _regex().compile(read)
+        # A comment at the end ends with its line.
+        return _regex().compile(read + "\n" * bool(flags & re.VERBOSE) + _NEVER)
 
 
 def _as_python_reads(pattern: str, *, by_unicode: bool) -> str:
