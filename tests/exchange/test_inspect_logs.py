@@ -121,6 +121,15 @@ TURNS = [
 ]
 
 
+def test_an_attempt_that_failed_comes_back_without_an_answer(store: Store, tmp_path: Path) -> None:
+    events = [{**one, "input_refs": []} for one in EVENTS]
+    run = import_traces(log(tmp_path, {**SAMPLE, "events": events, "output": {"choices": []}}), store=store)
+    export_run(run, "inspect", tmp_path / "out.eval")
+    ((back,), (trace,)) = import_traces(tmp_path / "out.eval", store=store), run
+    assert back.calls == trace.calls and trace.calls[-1].reply.text
+    assert (back.solution, back.error) == (trace.solution, trace.error) == (None, "the log has no reply")
+
+
 ADDING = {"id": "c", "function": "add", "arguments": {"x": "attachment://0", "y": 10**30}}
 TOOL_TURNS = [
     {"role": "system", "content": "Use tools."}, {"role": "user", "content": "1 + 1?"},

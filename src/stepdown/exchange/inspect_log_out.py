@@ -112,13 +112,14 @@ def _sample(trace: Trace, grades: Grades, prices: Prices, created: str) -> dict[
         if value is not None:
             info = {"event": "info", "source": f"stepdown/{name}", "data": value, "working_start": 0.0}
             events.append({**info, "uuid": _ident(f"{place}/{name}"), "timestamp": created})
-    answered = {} if last is None else _output(last, prices)
+    # Of an attempt that failed no earlier reply is the answer.
+    answered = {} if last is None or trace.solution is None else _output(last, prices)
     body = {
         "id": problem.id,
         "epoch": trace.sample + 1,
         "input": problem.question,
         "target": problem.answer,
-        "messages": [*_turns(last), answered["choices"][0]["message"]] if last else [],
+        "messages": (_turns(last) if last else []) + [one["message"] for one in answered.get("choices", ())],
         "output": answered,
         "scores": {one.grader.removeprefix(_PREFIX): _score(one) for one in grades if one.verdict in _SCORES},
         "metadata": {"kind": problem.kind, "method": trace.method, "solution": trace.solution}
