@@ -68,6 +68,20 @@ def test_a_resumed_comparison_goes_on_with_the_same_evidence(store: Store, tmp_p
     assert stored_comparisons(run.run)[base.run.id] == again
 
 
+def test_a_larger_limit_puts_its_problems_behind_those_that_were_looked_at(store: Store) -> None:
+    orders = []
+    for most in (20, 12, 60, 20):
+        tasks = [direct(most, student()), direct(most, student("other"))]
+        until = UntilDecided(StoppingRule(margin=0.01), 2)
+        _, run = asyncio.run(run_together(tasks, store, until=until))
+        [one] = stored_comparisons(run.run).values()
+        assert not one.outcome and one.pairs == most, "it is open, so that a larger limit goes on"
+        orders.append(until.order)
+    first, _, grown, again = orders
+    assert sorted(grown) == list(range(60)) and first != sorted(first)
+    assert grown[:20] == first == again
+
+
 def test_a_report_has_the_interval_that_holds_however_it_was_stopped(store: Store) -> None:
     base, run = decide(pair(), store)
     one = stored_comparisons(run.run)[base.run.id]

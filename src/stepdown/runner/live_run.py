@@ -12,7 +12,6 @@ from stepdown.problems import Fingerprint
 from stepdown.runner.attempt import Attempts
 from stepdown.runner.calls import Calls
 from stepdown.runner.task import Task
-from stepdown.runner.until_decided import rank_of
 from stepdown.shards import Part
 from stepdown.store import Run, Store, StoredTrace, check_shard, put_rubric, put_shard
 from stepdown.text import counted, duration
@@ -87,17 +86,21 @@ class LiveRun:
     `workers` are the asyncio tasks that solve problems of it now.
     """
 
-    def __init__(self, task: Task, store: Store, calls: Calls, *, mixed: bool = False) -> None:
-        """Begin a run; its problems are `mixed` where they are not to be taken in the order of the data."""
+    def __init__(self, task: Task, store: Store, calls: Calls) -> None:
         self.task, self.calls = task, calls
         self.run = _opened(task, store)
         self.attempts = Attempts(task, calls, self.run.id)
         self.counts = LiveCounts(self.run.id, self.run.settings.count * task.samples, started=time.monotonic())
         self.models = models_of(task)
-        self.todo = iter(sorted(self._todo(), key=lambda one: (rank_of(one[1]), one[0]))) if mixed else self._todo()
+        self.todo = self._todo()
         self.fingerprint: str | None = None
         self.workers: set[asyncio.Task[None]] = set()
         self._count_done()
+
+    def sort(self, order: Sequence[int]) -> None:
+        """Have problems taken in this order of their ordinals, not in that of the data."""
+        places = {ordinal: place for place, ordinal in enumerate(order)}
+        self.todo = iter(sorted(self._todo(), key=lambda one: places[one[0]]))
 
     def take(self) -> Place | None:
         """Return the next problem that is not done; None where all are done or under way."""

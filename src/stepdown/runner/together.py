@@ -7,7 +7,7 @@ from stepdown.errors import BatchUnderWay, BudgetReached, Interrupted, StepdownE
 from stepdown.runner.calls import Calls, Parked
 from stepdown.runner.live_run import LiveCounts, LiveRun, Place, models_of
 from stepdown.runner.task import Task
-from stepdown.runner.until_decided import UntilDecided, known_verdicts
+from stepdown.runner.until_decided import UntilDecided, earlier_counts, known_verdicts
 from stepdown.store import Store
 from stepdown.types import Model
 
@@ -184,7 +184,7 @@ class Together:
         live = entry.live
         for one in self.entries[: self.entries.index(entry) + 1]:
             if one.live is None:
-                live = one.live = LiveRun(one.task, self.store, self.calls, mixed=self.until is not None)
+                live = one.live = LiveRun(one.task, self.store, self.calls)
                 self._look_up(one, live)
                 self.progress(live.counts)
         assert live is not None, "the last one is this"
@@ -193,8 +193,9 @@ class Together:
     def _look_up(self, entry: _Entry, live: LiveRun) -> None:
         """Take in what the store has of a run that is to be decided."""
         if self.until is not None:
-            known = known_verdicts(live.run, entry.task.samples)
-            self.until.begin(self.entries.index(entry), dict(enumerate(entry.task.problems)), known)
+            known, problems = known_verdicts(live.run, entry.task.samples), dict(enumerate(entry.task.problems))
+            self.until.begin(self.entries.index(entry), problems, known, earlier_counts(live.run, problems))
+            live.sort(self.until.order)
             entry.begun = len(known)
             self._decide()
 

@@ -1,15 +1,18 @@
 """Runs that go on together until each comparison with the first of them is decided."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 import msgspec
 
 from stepdown.graders import majority_grade
+from stepdown.identity import encoded
+from stepdown.problems import Fingerprint
 from stepdown.prompts import question_text
 from stepdown.stats import PairedSequence, holm
 from stepdown.store import Outcome, Run, StoppedComparison
-from stepdown.types import Grade, Problem, Trace, Verdict
+from stepdown.types import Grade, Problem, Settings, Trace, Verdict
 
 _STEPS = {("wrong", "right"): 1, ("right", "wrong"): -1}
 
@@ -31,7 +34,9 @@ class UntilDecided:
 
     Pairs count in one order of the problems, by a hash of their questions, whichever is solved first: what is easy or
     quick has no part in where it stops. All open comparisons take a pair before any takes the next, as Holm's p of each
-    hangs on the others': a resumed command, which has much at once, goes on with the same evidence.
+    hangs on the others': a resumed command, which has much at once, goes on with the same evidence. One with more
+    problems takes these after those that the earlier one had: to draw the order anew would be a second try at the same
+    evidence.
     """
 
     def __init__(self, rule: StoppingRule, runs: int) -> None:
@@ -42,9 +47,13 @@ class UntilDecided:
         self._next = 0
         self._adjusted = [1.0] * (runs - 1)
 
-    def begin(self, at: int, problems: Mapping[int, Problem], known: Mapping[int, Verdict]) -> None:
-        """Take in the problems of a run by their ordinals, and the verdicts that the store has."""
-        self.order = self.order or sorted(problems, key=lambda ordinal: (rank_of(problems[ordinal]), ordinal))
+    def begin(
+        self, at: int, problems: Mapping[int, Problem], known: Mapping[int, Verdict], counts: Sequence[int] = ()
+    ) -> None:
+        """Take in the problems of a run by their ordinals, the verdicts that the store has, and `earlier_counts`."""
+        self.order = self.order or sorted(
+            problems, key=lambda one: (bisect_right(counts, one), rank_of(problems[one]), one)
+        )
         self._verdicts[at].update(known)
         self._catch_up()
 
@@ -102,6 +111,30 @@ class UntilDecided:
 def rank_of(problem: Problem) -> bytes:
     """Return what orders problems as if drawn by lot, the same on every machine."""
     return blake2b(question_text(problem).encode(errors="surrogatepass"), digest_size=8, person=b"until").digest()
+
+
+def earlier_counts(run: Run, problems: Mapping[int, Problem]) -> tuple[int, ...]:
+    """Return how many problems earlier runs had, with this one's settings and the first of its problems.
+
+    Rising: one that had fewer than one before it is left out.
+    """
+    same = _without_problems(run.settings)
+    before = [one.settings for one in run.store.runs() if (one.created, one.id) < (run.created, run.id)]
+    alike = [one for one in before if one.count < len(problems) and _without_problems(one) == same]
+    wanted, prints, fingerprint = {one.count for one in alike}, dict[int, str](), Fingerprint()
+    for count, ordinal in enumerate(problems if wanted else (), 1):
+        fingerprint.add(problems[ordinal])
+        if count in wanted:
+            prints[count] = fingerprint.digits
+    rising = list[int]()
+    for one in alike:
+        if prints[one.count] == one.problems and one.count > max(rising, default=0):
+            rising.append(one.count)
+    return tuple(rising)
+
+
+def _without_problems(settings: Settings) -> bytes:
+    return encoded(msgspec.structs.replace(settings, problems="", count=0))
 
 
 def known_verdicts(run: Run, samples: int) -> dict[int, Verdict]:
