@@ -14,13 +14,18 @@ Answer = dict[str, Any]
 
 
 class ScoringModel:
-    """The model of a folder and its tokenizer, by the bodies of requests; `silent` leaves log-probabilities out."""
+    """The model of a folder and its tokenizer, by the bodies of requests.
 
-    def __init__(self, folder: Path, *, silent: bool = False) -> None:
+    `silent` leaves log-probabilities out; `end` is the token that ends a text, the tokenizer's where None. As in vLLM,
+    what looks like a special token in a text is one.
+    """
+
+    def __init__(self, folder: Path, *, silent: bool = False, end: int | None = None) -> None:
         from transformers import AutoModelForCausalLM
 
         self.model: Any = AutoModelForCausalLM.from_pretrained(folder).eval()
         self.tokenizer, self.silent = small_tokenizer(), silent
+        self.end = self.tokenizer.eos_token_id if end is None else end
 
     def answer(self, path: str, body: Answer) -> Answer | None:
         """Return what is answered; None for a path that it does not have."""
@@ -32,7 +37,7 @@ class ScoringModel:
         if "messages" in body:
             text = self.tokenizer.apply_chat_template(body["messages"], tokenize=False, add_generation_prompt=True)
             return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-        return list(self.tokenizer(body["prompt"], add_special_tokens=False, split_special_tokens=True)["input_ids"])
+        return list(self.tokenizer(body["prompt"], add_special_tokens=False)["input_ids"])
 
     def _completion(self, body: Answer) -> Answer:
         import torch
@@ -40,17 +45,21 @@ class ScoringModel:
         row = torch.tensor([body["prompt"]])
         with torch.no_grad():
             scores = self.model(row).logits[0].log_softmax(-1)
-            written = self.model.generate(row, max_new_tokens=body["max_tokens"], do_sample=False)
+            written = self.model.generate(
+                row, max_new_tokens=body["max_tokens"], do_sample=False, eos_token_id=self.end
+            )[0, row.shape[1] :].tolist()
         after = zip(scores[:-1], body["prompt"][1:], strict=True)
         told = [None, *({str(token): {"logprob": float(at[token])}} for at, token in after)]
-        text = self.tokenizer.decode(written[0, row.shape[1] :], skip_special_tokens=True)
-        return {"text": text} if self.silent else {"text": text, "prompt_logprobs": told}
+        ended = written[-1] == self.end
+        text = self.tokenizer.decode(written[: len(written) - ended], skip_special_tokens=True)
+        found = {"text": text, "finish_reason": "stop" if ended else "length"}
+        return found if self.silent else {**found, "prompt_logprobs": told}
 
 
 @contextmanager
-def scoring_server(folder: Path, *, silent: bool = False) -> Iterator[str]:
+def scoring_server(folder: Path, *, silent: bool = False, end: int | None = None) -> Iterator[str]:
     """Serve the model of a folder on this machine; gives its base URL."""
-    scored = ScoringModel(folder, silent=silent)
+    scored = ScoringModel(folder, silent=silent, end=end)
 
     class Handler(JsonHandler):
         def do_POST(self) -> None:

@@ -20,7 +20,8 @@ from stepdown.training.attention import use_block_diagonal_attention
 from stepdown.training.laid_rows import lay_rows, prompts_of, rows_of
 from stepdown.training.objectives.on_policy import floored
 from stepdown.training.packing import PackedDataset
-from stepdown.training.scoring_teachers import EndpointTeacher, LocalTeacher
+from stepdown.training.scoring_teachers import EndpointTeacher, LocalTeacher, TokenizerReading
+from stepdown.training.teacher_checks import CONVERSATIONS
 from stepdown.training.writing import answering, write_draws
 
 pytestmark = TRAINS
@@ -183,6 +184,13 @@ def test_a_teacher_no_better_than_the_student_is_refused_with_both_figures(base:
         train(LESSONS, base=base, out=tmp_path / "x", training=settings)
 
 
+def test_without_dev_problems_nothing_shows_a_weak_teacher_so_it_is_refused(base: Path, tmp_path: Path) -> None:
+    settings = on_policy(base, allow=(), dev=0)
+    with pytest.raises(UsageError, match="no dev problems that would show that") as refused:
+        train(LESSONS, base=base, out=tmp_path / "x", training=settings)
+    assert "--allow weak-teacher" in refused.value.hint
+
+
 @pytest.mark.parametrize("many", ["no teacher", "stream"])
 def test_what_cannot_be_compared_is_refused(base: Path, tmp_path: Path, many: str) -> None:
     corpus, teacher = (iter(LESSONS), base) if many == "stream" else (LESSONS, "")
@@ -211,6 +219,18 @@ def test_a_student_learns_of_a_teacher_behind_an_endpoint(
     train(LESSONS, base=base, out=tmp_path / "y", training=on_policy(teacher, **few))
     far, near = (logged(tmp_path / name / "log.jsonl", "reverse_kl") for name in "xy")
     assert far == pytest.approx(near, abs=1e-3) and len(far) == 2
+
+
+def test_an_endpoint_that_ends_its_texts_otherwise_is_refused(
+    base: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompt = TokenizerReading(small_tokenizer(), "small").prompt(CONVERSATIONS[0])
+    [[first]] = LocalTeacher(find_base(str(teacher)), "cpu").write([prompt], longest=1, end=-1)
+    assert first != small_tokenizer().eos_token_id, "its likeliest reply is empty, and ends with another token"
+    with scoring_server(teacher, end=first) as address:
+        monkeypatch.setenv("VLLM_BASE_URL", address)
+        with pytest.raises(UsageError, match=r"`vllm/small` does not end its texts with token `2`, as the student"):
+            train(LESSONS, base=base, out=tmp_path / "x", training=on_policy("vllm/small"))
 
 
 def test_an_endpoint_that_keeps_log_probabilities_to_itself_is_refused(

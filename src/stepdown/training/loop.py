@@ -30,15 +30,13 @@ from stepdown.training.memory import explained_shortage
 from stepdown.training.model_setup import ReadyModel, add_adapter, begin_objective, computing, make_ready, runs_in_bf16
 from stepdown.training.objectives import learning_rate, load_objective
 from stepdown.training.prompt_encoder import PromptEncoder
+from stepdown.training.scoring_teachers import USUAL_ANSWER
 from stepdown.training.settings import Training
 from stepdown.training.sharding import load_weights
 from stepdown.training.students.folder import write_student
 from stepdown.training.teacher_checks import ON_POLICY, with_teacher
 from stepdown.training.world import ALONE, World, check_launcher, join_world, launched
 from stepdown.types import Chain, Problem
-
-# Tokens in which an untrained model of this size has usually come to its answer.
-USUAL_ANSWER = 256
 
 
 def train(
@@ -244,8 +242,13 @@ def _dev_set(dataset: PreparedDataset, tokenizer: Any) -> DevSet:
 
 def _compare_with_teacher(job: Job, dataset: PreparedDataset, tokenizer: Any, trainer: Any) -> None:
     """Raise `UsageError` where the teacher solves no more dev problems than the student, which it cannot help then."""
-    if not dataset.dev or "weak-teacher" in job.training.allow:
+    if "weak-teacher" in job.training.allow:
         return
+    if not dataset.dev:
+        raise UsageError(
+            f"there are no dev problems that would show that `{job.training.teacher}` is better than the student",
+            "hold some out (`--dev-count 50`, or `--dev FILE`), or train although: `--allow weak-teacher`",
+        )
     dev = _dev_set(dataset, tokenizer)
     # A model that is not trained on the chains writes more than they do, and would be cut before its answer.
     dev = msgspec.structs.replace(dev, longest=max(dev.longest, USUAL_ANSWER))

@@ -1,5 +1,6 @@
 """Teachers that say how likely they find a student's text, token by token: on this machine, or behind an endpoint."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,10 @@ from stepdown.training.objective import Batch
 from stepdown.training.writing import answering, write_greedily
 from stepdown.types import Messages
 
+# Tokens in which an untrained model of this size has usually come to its answer.
+USUAL_ANSWER = 256
+# log p of a token that is the likeliest at its place is more, that of another end token next to nothing.
+_LIKELY = math.log(0.01)
 _ELSEWHERE = frozenset({*ADDRESSES, "openai-api"})
 
 
@@ -58,16 +63,22 @@ class TeacherReading(Protocol):
         """Return the number of the end token; None where it is not told."""
         ...
 
+    def ends_by(self, token: int, prompt: list[int]) -> bool:
+        """Whether a reply to a prompt ends with this token, as far as can be told."""
+        ...
+
 
 class TokenizerReading:
-    """How a tokenizer of transformers reads."""
+    """How a tokenizer of transformers reads; as an endpoint's where it `parses` what looks like a special token."""
 
-    def __init__(self, tokenizer: Any, name: str) -> None:
+    def __init__(self, tokenizer: Any, name: str, *, parses: bool = False) -> None:
         self._tokenizer, self._template = tokenizer, template_of(tokenizer, name)
+        self._splits = not parses
 
     def tokens(self, text: str) -> list[int]:
-        """Return the tokens of a text; what looks like a special token is text."""
-        found: list[int] = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        """Return the tokens of a text."""
+        read = self._tokenizer(text, add_special_tokens=False, split_special_tokens=self._splits)
+        found: list[int] = read["input_ids"]
         return found
 
     def prompt(self, messages: Messages) -> list[int]:
@@ -88,6 +99,14 @@ class TokenizerReading:
         end: int | None = self._tokenizer.eos_token_id
         return end
 
+    def ends_by(self, token: int, prompt: list[int]) -> bool:
+        """Whether it is the end token, whatever the prompt."""
+        return token == self.ends()
+
+    def special(self) -> str:
+        """Return the special tokens as text, one after another."""
+        return " ".join(map(str, self._tokenizer.all_special_tokens))
+
 
 class EndpointReading:
     """How a model behind an endpoint reads, asked of its server."""
@@ -96,7 +115,7 @@ class EndpointReading:
         self._scorer = scorer
 
     def tokens(self, text: str) -> list[int]:
-        """Return the tokens of a text, as the server reads it."""
+        """Return the tokens of a text, as the server reads it: what looks like a special token is one."""
         return plain(self._scorer.tokenize(text))
 
     def prompt(self, messages: Messages) -> list[int]:
@@ -110,6 +129,16 @@ class EndpointReading:
     def ends(self) -> int | None:
         """Return None: no server tells it."""
         return None
+
+    def ends_by(self, token: int, prompt: list[int]) -> bool:
+        """Whether the server's own reply to a prompt could have ended so; of one that has no end it may."""
+        reply = plain(self._scorer.reply(prompt, USUAL_ANSWER))
+        if reply is None:
+            return True
+        [scores] = plain(self._scorer.logprobs([[*prompt, *reply, token]]))
+        *read, end = scores[len(prompt) :]
+        # A text that is not read back as it was written has tokens that were not the likeliest: nobody knows.
+        return end > _LIKELY or any(one <= _LIKELY for one in read)
 
 
 class LocalTeacher:

@@ -8,7 +8,7 @@ import msgspec
 from stepdown.errors import UsageError
 from stepdown.models.local import BaseLocation, load_tokenizer
 from stepdown.training.objectives import load_objective
-from stepdown.training.scoring_teachers import TeacherReading, TokenizerReading, identify_teacher, read_by
+from stepdown.training.scoring_teachers import TeacherReading, TokenizerReading, identify_teacher, is_elsewhere, read_by
 from stepdown.training.settings import Training
 from stepdown.training.world import launched
 from stepdown.types import Chain, Message, Messages
@@ -45,7 +45,10 @@ def with_teacher(training: Training, base: BaseLocation, corpus: Iterable[Chain]
     identity = identify_teacher(training.teacher)
     found = [one for group in islice(_examples(corpus, training), _CHAINS) for one in group]
     texts, asked = [text for text, _ in found], [question for _, question in found]
-    student = TokenizerReading(load_tokenizer(base), base.name)
+    # An endpoint takes text that looks like a special token for one, so these have to be the same too.
+    elsewhere = is_elsewhere(training.teacher)
+    student = TokenizerReading(load_tokenizer(base), base.name, parses=elsewhere)
+    texts += [student.special()] if elsewhere else []
     check_reading(student, read_by(training.teacher), training.teacher, texts=texts, asked=asked)
     return msgspec.structs.replace(training, teacher_source=identity.source)
 
@@ -69,7 +72,8 @@ def check_reading(
     """Raise `UsageError` where a teacher reads other tokens than its student writes, and say which.
 
     Compared are the numbers of all tokens where both tell them (not only how many there are), the end token, texts of
-    the corpus and of `PROBES` as tokens, and conversations in either's template, with `asked` of the corpus.
+    the corpus and of `PROBES` as tokens, conversations in either's template, with `asked` of the corpus, and whether a
+    reply ends as the student's do.
     """
     _check_vocabulary(student, teacher, name)
     for text in (*PROBES, *texts):
@@ -89,6 +93,9 @@ def check_reading(
                 f"from number {first_difference(own, other) + 1} on, in `{_shown(messages[-1].content)}`",
                 _HINT,
             )
+    end = student.ends()
+    if end is not None and not teacher.ends_by(end, teacher.prompt(CONVERSATIONS[0])):
+        raise UsageError(f"`{name}` does not end its texts with token `{end}`, as the student does", _HINT)
 
 
 def _check_vocabulary(student: TeacherReading, teacher: TeacherReading, name: str) -> None:

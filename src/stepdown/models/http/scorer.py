@@ -33,6 +33,7 @@ class ScoredChoice(msgspec.Struct, frozen=True):
     """A completion: its text, and by number the tokens that are told of at each place of its prompt, none first."""
 
     text: str = ""
+    finish_reason: str | None = None
     prompt_logprobs: tuple[dict[str, ScoredToken] | None, ...] | None = None
 
 
@@ -81,10 +82,17 @@ class Scorer:
 
     async def write(self, prompts: Sequence[Sequence[int]], longest: int) -> list[list[int]]:
         """Return the likeliest text after each prompt, `longest` tokens of it at most, as the server reads it."""
-        asked = [{"prompt": list(one), "max_tokens": longest, "temperature": 0} for one in prompts]
+        asked = [_greedy(one, longest) for one in prompts]
         answers = await self._ask_all("/completions", asked, ScoredCompletion)
         texts = [answer.choices[0].text if answer.choices else "" for answer in answers]
         return [one.tokens for one in await self._tokenized([{"prompt": text} for text in texts])]
+
+    async def reply(self, prompt: Sequence[int], longest: int) -> list[int] | None:
+        """Return the likeliest reply to a prompt without its end token, None where it had no end."""
+        [answer] = await self._ask_all("/completions", [_greedy(prompt, longest)], ScoredCompletion)
+        if not answer.choices or answer.choices[0].finish_reason != "stop":
+            return None
+        return await self.tokenize(answer.choices[0].text)
 
     async def tokenize(self, text: str) -> list[int]:
         """Return the tokens of a text, none added."""
@@ -132,6 +140,10 @@ class Scorer:
             return msgspec.json.decode(raw, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise RetryableError(f"an answer of {url.rpartition('/')[2]} that is none") from None
+
+
+def _greedy(prompt: Sequence[int], longest: int) -> dict[str, Any]:
+    return {"prompt": list(prompt), "max_tokens": longest, "temperature": 0}
 
 
 def find_scorer(name: str) -> Scorer:
