@@ -9,10 +9,14 @@ import pytest
 
 from cascade_runs import planned
 from stepdown import grade
+from stepdown.methods import METHODS
 from stepdown.reports import next_dollars, report
+from stepdown.runner import Task, run_tasks
 from stepdown.stats import paired_noise
 from stepdown.store import Run, Store
 from stepdown.types import Grade, Problem
+from valued_plans import alone, with_plans
+from worlds import LastWord, student, sums
 
 
 def drawn(store: Store, rows: Sequence[Sequence[int]], planner: str) -> Run:
@@ -70,6 +74,33 @@ def test_more_draws_are_added_to_each_side_whatever_it_has() -> None:
     assert noise and noise.data is not None
     wanted = 1.96 * math.sqrt((noise.data + 0.25 / 16 + 0.25 / 8) / 4000)
     assert noise.half_width() > wanted and noise.more_draws(wanted, 10_000) in (5, 6, 7)
+
+
+def test_plans_that_differ_are_prediction_noise_which_more_solutions_by_them_leave() -> None:
+    right = iter(coins([0.5] * 8000, 1, 15))  # whether a plan helps: then all its solutions are right
+    plans = [[next(right) * 4, next(right) * 4] for _ in range(4000)]
+    flat, other = [[one for row in rows for one in row] for rows in plans], [[0, 0]] * 4000
+    noise = paired_noise(flat, other, greedy=(False, True), by_plan=(plans, None))
+    assert noise and noise.prediction == pytest.approx(noise.total, rel=0.1) == pytest.approx(0.25 / 2, rel=0.1)
+    assert noise.sides and noise.sides[0].with_more(10_000) == pytest.approx(noise.prediction)
+    assert noise.more_draws(0.9 * noise.half_width(), 10_000) is None
+
+
+def test_a_report_splits_the_draws_of_a_run_with_several_plans_by_plan(store: Store) -> None:
+    by_plans = with_plans(store, *[[("one", "rrrr"), ("other", "wwww")], [("one", "wwww"), ("other", "wwww")]] * 20)
+    plain = alone(store, *["wrrw"] * 40)
+    [one] = next_dollars([plain, by_plans], report(plain, by_plans, baseline=plain).rows, 0.03)
+    assert one.by_draws and one.by_draws > 0.9 and one.draws is None
+    assert one.advice == f"{one.problems} more problems: no number of draws is enough"
+
+
+def test_a_method_that_draws_also_where_its_run_is_greedy_is_not_greedy(store: Store) -> None:
+    tasks = [Task(problems=sums(12), method=METHODS[name], student=student(), grader=LastWord())
+             for name in ("direct", "best-of-n")]  # fmt: skip
+    runs = [outcome.run for outcome in run_tasks(tasks, store)]
+    assert not any(run.settings.sampling.temperature for run in runs)
+    [one] = next_dollars(runs, report(*runs, baseline=runs[0]).rows, 0.05)
+    assert one.by_draws is None and "greedy" not in one.advice
 
 
 def test_a_report_says_what_it_takes_in_draws_and_problems(store: Store) -> None:

@@ -1,6 +1,7 @@
 """Where the next dollar goes: more draws or more problems, for a difference that is known as well as one asks."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import msgspec
 
@@ -10,6 +11,7 @@ from stepdown.stats import PairedNoise, paired_noise
 from stepdown.store import Run
 from stepdown.text import DASH, Table, duration, money, percent
 
+_LOOKED_AT = 100  # traces that tell whether a method draws
 _PLENTY = 10_000  # draws of a problem that nobody would pay
 
 
@@ -72,8 +74,13 @@ def next_dollar_table(found: Sequence[NextDollar], row_number: dict[str, int]) -
 def _next(run: Run, row: ReportRow, base: Run, base_row: ReportRow, precision: float, grader: str) -> NextDollar | None:
     new, old = _rights(run, grader), _rights(base, grader)
     shared = [key for key in new if key in old]
-    greedy = tuple(one.settings.sampling.temperature == 0 for one in (run, base))
-    noise = paired_noise([new[key] for key in shared], [old[key] for key in shared], greedy=(greedy[0], greedy[1]))
+    greedy = _is_greedy(run), _is_greedy(base)
+    flat = ([[one for row in side[key] for one in row] for key in shared] for side in (new, old))
+    plans = [
+        [side[key] for key in shared] if one.settings.plan_samples > 1 else None
+        for side, one in ((new, run), (old, base))
+    ]
+    noise = paired_noise(*flat, greedy=greedy, by_plan=(plans[0], plans[1]))
     if noise is None:
         return None
     problems, draws = noise.more_problems(precision), noise.more_draws(precision, _PLENTY)
@@ -105,14 +112,25 @@ def _advice(one: NextDollar, noise: PairedNoise, greedy: bool) -> str:
     return f"{one.draws} more draws each" if cheaper else f"{one.problems} more problems"
 
 
-def _rights(run: Run, grader: str) -> dict[int, list[int]]:
-    """The graded draws of each problem by its question."""
-    found: dict[int, list[int]] = {}
+def _rights(run: Run, grader: str) -> dict[int, list[list[int]]]:
+    """The graded draws of each problem by its question, those by each plan in a row."""
+    found: dict[int, list[list[int]]] = {}
     for problem in problems_of(run, run.stored_grader(grader)):
-        graded = [int(grade.verdict == "right") for _, grade in problem.attempts if grade.verdict != "ungraded"]
-        if graded:
-            found.setdefault(problem.question, graded)
+        rows: dict[int, list[int]] = {}
+        for trace, grade in problem.attempts:
+            if grade.verdict != "ungraded":
+                rows.setdefault(trace.sample % run.settings.plan_samples, []).append(int(grade.verdict == "right"))
+        if rows:
+            found.setdefault(problem.question, list(rows.values()))
     return found
+
+
+def _is_greedy(run: Run) -> bool:
+    """Whether another solution by the same plan would be the same; some methods draw also where a run is greedy."""
+    if run.settings.sampling.temperature:
+        return False
+    calls = (call for trace in islice(run.traces(), _LOOKED_AT) for call in trace.calls if call.role == "student")
+    return not any(call.sampling.temperature for call in calls)
 
 
 def _per_problem(row: ReportRow) -> tuple[float | None, float | None]:

@@ -9,21 +9,26 @@ import msgspec
 
 from stepdown.stats.distributions import quantile
 
+Draws = Sequence[int]
 _LEAST_KNOWN = 0.5  # of a side's problems must be drawn more than once, or nothing is said of the others
 
 
 class SideNoise(msgspec.Struct, frozen=True):
     """How the draws of one result vary within a problem: the variance of one draw, and that of a problem's mean.
 
-    Both are means over the problems, which may have unequal numbers of draws. Of a greedy result both are 0.
+    Both are means over the problems, which may have unequal numbers of draws. Of a greedy result both are 0. Where the
+    draws follow several plans, `one_draw` is by one plan, and `plans` the part of `mean` that these plans make, however
+    often each is followed.
     """
 
     one_draw: float
     mean: float
+    plans: float = 0.0
 
     def with_more(self, draws: float) -> float:
-        """Return the variance of a problem's mean with so many more draws each."""
-        return self.one_draw / (self.one_draw / self.mean + draws) if self.mean else 0.0
+        """Return the variance of a problem's mean with so many more draws each, by the same plans."""
+        own = self.mean - self.plans
+        return self.plans + (self.one_draw / (self.one_draw / own + draws) if own > 0 else 0.0)
 
 
 class PairedNoise(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,21 +73,29 @@ class PairedNoise(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def paired_noise(
-    new: Sequence[Sequence[int]], old: Sequence[Sequence[int]], *, greedy: tuple[bool, bool] = (False, False)
+    new: Sequence[Draws],
+    old: Sequence[Draws],
+    *,
+    greedy: tuple[bool, bool] = (False, False),
+    by_plan: tuple[Sequence[Sequence[Draws]] | None, Sequence[Sequence[Draws]] | None] = (None, None),
 ) -> PairedNoise | None:
     """Return the noise of two results over the same problems, 0 or 1 for each draw; None of fewer than two problems.
 
-    `greedy` says of each side that drawing again would bring the same.
+    `greedy` says of each side that drawing again, by the same plan, would bring the same. `by_plan` has the draws of
+    each problem by each of its plans, of a side with several.
     """
     if len(new) < 2:
         return None
     differences = [fmean(one) - fmean(other) for one, other in zip(new, old, strict=True)]
-    one, other = (SideNoise(0.0, 0.0) if same else _within(side) for side, same in zip((new, old), greedy, strict=True))
+    one, other = (
+        _by_plans(plans, greedy=same) if plans is not None else SideNoise(0.0, 0.0) if same else _within(side)
+        for side, same, plans in zip((new, old), greedy, by_plan, strict=True)
+    )
     sides = (one, other) if one is not None and other is not None else None
     return PairedNoise(difference=fmean(differences), total=variance(differences), sides=sides, pairs=len(new))
 
 
-def _within(side: Sequence[Sequence[int]]) -> SideNoise | None:
+def _within(side: Sequence[Draws]) -> SideNoise | None:
     """Return how draws vary, None unless at least half of the problems were drawn more than once.
 
     A problem with a single draw, as where others failed, counts with the mean variance of those with several.
@@ -94,3 +107,19 @@ def _within(side: Sequence[Sequence[int]]) -> SideNoise | None:
     one_draw = fmean(several)
     return SideNoise(one_draw, fmean((one_draw if one is None else one) / len(draws)
                                      for one, draws in zip(known, side, strict=True)))  # fmt: skip
+
+
+def _by_plans(side: Sequence[Sequence[Draws]], *, greedy: bool) -> SideNoise | None:
+    """Return how draws by several plans vary: means of plans as if drawn, and solutions by one plan within them.
+
+    None unless at least half of the problems have two plans, and as many a plan with two solutions, if not `greedy`.
+    """
+    least = max(1, _LEAST_KNOWN * len(side))
+    means = [variance(map(fmean, plans)) / len(plans) for plans in side if len(plans) > 1]
+    within = [fmean(some) for plans in side if (some := [variance(draws) for draws in plans if len(draws) > 1])]
+    if len(means) < least or (len(within) < least and not greedy):
+        return None
+    one_draw = 0.0 if greedy else fmean(within)
+    own = one_draw * fmean(1 / sum(map(len, plans)) for plans in side)
+    mean = max(fmean(means), own)
+    return SideNoise(one_draw, mean, mean - own)
