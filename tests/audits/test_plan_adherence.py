@@ -9,20 +9,28 @@ from stepdown.audits import adherence, keep_adherence
 from stepdown.audits.plan_adherence import key_of, version
 from stepdown.reports import report
 from stepdown.store import Run, Store, keep_letters, kept_letters, run_labels
-from stepdown.types import Grade, Plan, Problem, Trace, Verdict
+from stepdown.types import Call, Grade, Message, Plan, Problem, Reply, Sampling, Trace, Verdict
 from stored_runs import keep_run
 
 PLAN = "1. Add the 4 bought eggs to the 3 eggs.\n2. Multiply the eggs by the 2 dollars."
 DONE = "1. The eggs: 3 + 4 = 7.\n2. The dollars: 7 x 2 = 14."
 CHANGED = DONE.replace("7 x 2 = 14", "7 - 2 = 5")
 
+SOLVED: tuple[str, Verdict] = (DONE, "right")
+FAILED: tuple[str, Verdict] = (DONE, "wrong")
+LEFT: tuple[str, Verdict] = (CHANGED, "wrong")
+
+
+def solved(number: int, solution: str, sample: int = 0, *, plan: str | None = PLAN) -> Trace:
+    problem = Problem(f"eggs/{number}", f"{number} eggs?", "14")
+    return Trace(problem, "trace-of-thought", Plan(plan, "t") if plan else None, solution=solution, sample=sample)
+
 
 def planned(store: Store, attempts: Sequence[tuple[str, Verdict]], *, plan: str | None = PLAN) -> Run:
     rows = [
-        [(Trace(Problem(f"eggs/{n}", f"{n} eggs?", "14"), "trace-of-thought", Plan(plan, "t") if plan else None,
-                solution=solution), Grade(verdict, "14", "", "default@2"))]
+        [(solved(n, solution, plan=plan), Grade(verdict, "14", "", "default@2"))]
         for n, (solution, verdict) in enumerate(attempts)
-    ]  # fmt: skip
+    ]
     return keep_run(store, rows, method="trace-of-thought", plans="teacher")
 
 
@@ -34,6 +42,30 @@ def test_those_who_follow_are_counted_apart_from_the_others(store: Store) -> Non
     assert (found.followed, found.followed_right, found.others, found.others_right) == (4, 3, 1, 0)
     assert found.share == pytest.approx(11 / 12) and found.low < 11 / 12 < found.high
     assert found.difference == 0.75 and found.difference_low and found.difference_low < 0.75
+
+
+def test_the_intervals_are_of_the_shares_they_stand_beside_however_many_solutions_a_problem_has(store: Store) -> None:
+    rows = []
+    for n in range(20):  # of every other problem nine in ten follow and are right, of the rest one does and is not
+        texts = [FAILED, *[LEFT] * 9] if n % 2 else [*[SOLVED] * 9, LEFT]
+        traces = [solved(n, text, sample) for sample, (text, _) in enumerate(texts)]
+        rows.append([(one, Grade(two, "", "", "default@2")) for one, (_, two) in zip(traces, texts, strict=True)])
+    found = adherence(keep_run(store, rows, method="trace-of-thought", plans="teacher", samples=10))
+    assert found and (found.followed, found.followed_right, found.difference) == (100, 90, 0.9)
+    assert 0.6 < found.followed_low < 0.9 < found.followed_high, "a mean over problems would be a half"
+    assert found.difference_low and found.difference_high and found.difference_low < 0.9 < found.difference_high
+
+
+def test_solutions_that_were_cut_are_counted_as_such(store: Store) -> None:
+    trace = next(planned(store, [(DONE, "right")]).traces())
+    reply = Reply(DONE[:30], "s", finish="length")
+    call = Call("student", "s", (Message("user", "eggs?"),), Sampling(), reply)
+    cut = msgspec.structs.replace(trace, calls=(call,), solution=reply.text, problem=Problem("eggs/9", "9 eggs?", "14"))
+    run = keep_run(store, [[(cut, Grade("wrong", "7", "", "default@2"))]], method="step-reminders", plans="teacher")
+    found = adherence(run)
+    assert found and (found.cut, found.skipped) == (1, 1)
+    text = msgspec.structs.replace(report(run), adherences=(found,)).to_text(300)
+    assert "1 of 1 solutions were cut: what they did not reach is skipped." in " ".join(text.split())
 
 
 def test_a_run_without_plans_has_no_adherence(store: Store) -> None:

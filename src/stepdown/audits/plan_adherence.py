@@ -20,7 +20,7 @@ import msgspec
 from stepdown import alignment
 from stepdown.alignment import align
 from stepdown.errors import StoreError
-from stepdown.stats import Interval, clustered_interval, wilson
+from stepdown.stats import Interval, ratio_interval, wilson
 from stepdown.store import BLOCK_BITS, Run, Store, blocks_of, keep_letters, kept_letters
 from stepdown.types import Grade, Trace
 
@@ -47,9 +47,10 @@ class Adherence(msgspec.Struct, frozen=True, kw_only=True):
     """How a run's solutions follow their plans, `by` the rule or `judge:MODEL`; shares of 1, intervals of 95 %.
 
     `traces` have a plan and a solution and were lined up, `not_lined_up` more were not. Of their `steps` so many
-    are `done`, `changed` and `skipped` (or only repeated); `share` is the mean share of steps done over problems, its
-    interval clustered by problem. `followed`: the graded traces with all steps done, of which `followed_right` are
-    right; `others`, with a step that is not. `difference` is between these shares, None where either has no trace.
+    are `done`, `changed` and `skipped` (or only repeated); `share` is the mean share of steps done, its interval
+    clustered by problem. Of `cut` solutions, which did not come to their end, what they did not reach is skipped.
+    `followed`: the graded traces with all steps done, of which `followed_right` are right; `others`,
+    with a step that is not. `difference` is between these shares, None where either has no trace.
     """
 
     run: str
@@ -75,6 +76,7 @@ class Adherence(msgspec.Struct, frozen=True, kw_only=True):
     difference: float | None
     difference_low: float | None
     difference_high: float | None
+    cut: int = 0
 
 
 def adherence(
@@ -85,13 +87,16 @@ def adherence(
     `grader` says whose verdicts count (the run's current one's if empty). At most `most` traces are lined up,
     beside those whose letters are kept; None for all of them. With a `judge` its kept letters count, and no others.
     """
-    seen, not_lined_up = list[tuple[str, str, Grade]](), 0
+    seen, not_lined_up, cut = list[tuple[str, str, Grade]](), 0, 0
     for trace, grade, letters in followed(run, grader=grader, most=most, judge=judge):
         if letters is None:
             not_lined_up += 1
         elif letters.strip(_ADDED):
             seen.append((trace.problem.id, letters, grade))
-    return _counted(run, judge.by if judge else RULE, seen, not_lined_up) if seen or not_lined_up else None
+            cut += trace.cut
+    if not (seen or not_lined_up):
+        return None
+    return msgspec.structs.replace(_counted(run, judge.by if judge else RULE, seen, not_lined_up), cut=cut)
 
 
 def followed(
@@ -227,10 +232,7 @@ def _clustered(values: Iterable[tuple[str, float]], each: int) -> Interval:
     by_problem: dict[str, list[float]] = defaultdict(list)
     for problem, value in values:
         by_problem[problem].append(value)
-    means: dict[float, int] = defaultdict(int)
-    for some in by_problem.values():
-        means[fmean(some)] += 1
-    return clustered_interval(means, each)
+    return ratio_interval([(math.fsum(some), len(some)) for some in by_problem.values()], each)
 
 
 def _difference(

@@ -13,7 +13,7 @@ _RULE = (
 )
 _JUDGE = "By a judge model, whose word may be worth less than the rule's (docs/adherence.md)."
 _NOTE = (
-    " done: mean over problems, with the interval"
+    " done: mean over solutions, with the interval"
     " clustered by problem. if followed: of traces with every step done; if not: of the others. The difference is in"
     " percentage points (Newcombe's interval) and is no effect: hard problems make wrong answers and left steps alike."
 )
@@ -26,6 +26,10 @@ def adherence_table(found: Sequence[Adherence], row_number: dict[str, int]) -> l
     not_lined_up, by_rule = sum(one.not_lined_up for one in found), all(one.by == RULE for one in found)
     note = (_RULE if by_rule else _JUDGE) + _NOTE
     note += f" {'Not looked at' if by_rule else 'Not judged'}: {not_lined_up:,} traces." if not_lined_up else ""
+    if cut := sum(one.cut for one in found):
+        note += (
+            f" {cut:,} of {sum(one.traces for one in found):,} solutions were cut: what they did not reach is skipped."
+        )
     return [
         Table("Were the plans followed?", _HEADER, tuple(_cells(one, row_number[one.run]) for one in found), 2, note)
     ]

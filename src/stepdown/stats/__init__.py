@@ -29,7 +29,14 @@ from stepdown.stats.power import mcnemar_power, minimum_detectable_difference, s
 from stepdown.stats.prediction_powered import MarkSums, PoweredMean, powered_mean, powered_of
 from stepdown.stats.samples import majority_at, pass_at
 from stepdown.stats.sequential import PairedSequence, gain_at_any_time, share_interval
-from stepdown.stats.shares import Interval, binomial_test, clustered_interval, crossed_interval, wilson
+from stepdown.stats.shares import (
+    Interval,
+    binomial_test,
+    clustered_interval,
+    crossed_interval,
+    ratio_interval,
+    wilson,
+)
 
 __all__ = [
     "Agreement",
@@ -72,6 +79,7 @@ __all__ = [
     "pass_at",
     "powered_mean",
     "powered_of",
+    "ratio_interval",
     "relative_gain",
     "sample_size",
     "share_interval",

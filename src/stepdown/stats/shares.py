@@ -56,6 +56,22 @@ def clustered_interval(means: Mapping[float, int], samples: int, confidence: flo
     return score_interval(mean, effective, quantile(0.5 + confidence / 2))
 
 
+def ratio_interval(clusters: Sequence[tuple[float, int]], samples: int, confidence: float = 0.95) -> Interval:
+    """Return the interval of a share over all observations of clusters that have unequal numbers of them.
+
+    A cluster is its sum (of 0 and 1, or of values between) and its number, at most `samples`. The variance is that of
+    a ratio of totals (Cochran 1977, Sampling Techniques, section 6.4), in Wilson's interval as `clustered_interval`.
+    """
+    total = sum(count for _, count in clusters)
+    if not total:
+        return 0.0, 1.0
+    share = math.fsum(value for value, _ in clusters) / total
+    squares = math.fsum((value - share * count) ** 2 for value, count in clusters)
+    between = squares * len(clusters) / max(1, len(clusters) - 1) / total**2
+    effective = effective_size(share * (1 - share), between, clusters=len(clusters), each=samples)
+    return score_interval(share, effective, quantile(0.5 + confidence / 2))
+
+
 def crossed_interval(rights: Sequence[Sequence[int]], confidence: float = 0.95) -> Interval:
     """Return the interval of the mean of a table of 0 and 1: one row per seed, one column per problem.
 
