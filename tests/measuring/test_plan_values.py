@@ -51,13 +51,25 @@ def test_pairs_are_of_one_problem_and_far_enough_apart(store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("student", "sampling", "said"),
-    [("other", WARM, "is by `s`"), ("s", Sampling(temperature=1.0), "are drawn otherwise")],
+    [
+        ("other", WARM, "is by `s`"),
+        ("s", Sampling(temperature=1.0), "are drawn otherwise"),
+        ("s", Sampling(temperature=0.7, max_tokens=64), "are drawn otherwise"),
+    ],
 )
 def test_runs_that_differ_in_more_than_the_plan_are_refused(
     student: str, sampling: Sampling, said: str, store: Store
 ) -> None:
     with pytest.raises(UsageError, match=said):
         value_plans([with_plans(store, [(ADD, "rr")])], alone(store, "ww", student=student, sampling=sampling))
+
+
+def test_runs_that_two_graders_judged_are_refused_with_the_way_out(store: Store) -> None:
+    planned, plain = with_plans(store, [(ADD, "rr")]), alone(store, "ww")
+    plain.grader = "strict@2"
+    with pytest.raises(UsageError, match=r"is graded by `default@2`, and run `.*` by `strict@2`") as refused:
+        value_plans([planned], plain)
+    assert refused.value.hint == f"`stepdown grade {plain.id} --grader default` grades it alike"
 
 
 def test_a_run_with_plans_is_no_baseline_and_other_problems_are_none(store: Store) -> None:

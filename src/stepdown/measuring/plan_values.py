@@ -13,7 +13,7 @@ from stepdown.prompts import question_text
 from stepdown.stats import independent_interval, mean_interval
 from stepdown.store import Run
 from stepdown.text import points
-from stepdown.types import Chain, Grade, Plan, Problem, Trace
+from stepdown.types import Chain, Grade, Plan, Problem, Settings, Trace
 
 VERSION = 1
 Verdicts = tuple[bool, ...]
@@ -234,11 +234,22 @@ def _check(runs: Sequence[Run], without: Run) -> None:
                 f"run `{run.id}` is by `{own.student}`, and run `{without.id}` by `{student.student}`",
                 "a plan's value is for one student: name runs of the same one",
             )
-        if (own.sampling.temperature, own.sampling.top_p) != (student.sampling.temperature, student.sampling.top_p):
+        if _drawing(own) != _drawing(student):
             raise UsageError(
                 f"the solutions of run `{run.id}` are drawn otherwise than those of run `{without.id}`",
-                "run both with the same --temperature and --top-p",
+                "run both with the same --temperature, --top-p, --max-tokens and --prompts",
             )
+        if run.grader != without.grader:
+            raise UsageError(
+                f"run `{run.id}` is graded by `{run.grader}`, and run `{without.id}` by `{without.grader}`",
+                f"`stepdown grade {without.id} --grader {run.grader.partition('@')[0]}` grades it alike",
+            )
+
+
+def _drawing(settings: Settings) -> tuple[float, float, int, str]:
+    """Return what has a part in a solution beside the model and the plan."""
+    one = settings.sampling
+    return one.temperature, one.top_p, one.max_tokens, settings.prompt_set.partition("/")[0]
 
 
 def _plans(runs: Sequence[Run], baseline: dict[str, Verdicts]) -> Iterator[list[_Draws]]:
