@@ -1,6 +1,7 @@
 """Teachers compared by how their chains suit a student: same problems, intervals, one row each."""
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def test_each_teacher_is_a_row_with_its_ratio_in_its_interval_best_first(world: 
     assert [one.ratio for one in found.teachers] == sorted(one.ratio for one in found.teachers)
     assert all(one.low <= one.ratio <= one.high and one.logprob < 0 for one in found.teachers)
     assert sum(one.best for one in found.teachers) == pytest.approx(1.0, abs=0.01)
+
+
+def test_one_problem_says_nothing_of_others_so_that_its_interval_has_no_end(world: Path, tmp_path: Path) -> None:
+    write(tmp_path / "one", PLAIN[:1])
+    [row] = suitability([open_corpus(tmp_path / "one")], str(world / "student")).teachers
+    assert (row.problems, row.low, row.high, row.logprob_high) == (1, 0.0, math.inf, 0.0) and row.ratio > 0
+    assert msgspec.json.decode(msgspec.json.encode(row))["high"] is None
 
 
 def test_a_ratio_is_of_the_means_over_chains(world: Path) -> None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from functools import cache
 from itertools import product
+from random import Random
 
 import pytest
 import scipy
@@ -17,6 +18,7 @@ from stepdown.stats import (
     mcnemar_power,
     minimum_detectable_difference,
     paired_interval,
+    ratio_of_means_interval,
     relative_gain,
     sample_size,
 )
@@ -225,3 +227,18 @@ def test_nothing_paired_says_nothing() -> None:
     assert paired_interval(0, 0, 0) == (-1.0, 1.0)
     assert crossed_difference([], []).p == crossed_difference([[]], [[]]).p == 1.0
     assert crossed_difference([[1, 0]] * 3, [[1, 0]] * 3).value == 0.0
+
+
+@pytest.mark.parametrize("problems", [2, 3, 5, 12])
+def test_the_interval_of_a_ratio_of_means_holds_it_in_91_of_100_studies(problems: int) -> None:
+    random, held, studies = Random(1), 0, 1_000
+    for _ in range(studies):
+        rows = [(4 * math.exp(size + random.gauss(0, 0.3)), math.exp(size / 2)) for size in gausses(random, problems)]
+        low, high = ratio_of_means_interval([one for one, _ in rows], [other for _, other in rows])
+        held += low <= 4 * math.exp((0.35**2 + 0.3**2 - 0.35**2 / 4) / 2) <= high
+    assert 0.91 <= held / studies <= 0.98
+    assert ratio_of_means_interval([3.0], [2.0]) == (0.0, math.inf)
+
+
+def gausses(random: Random, count: int) -> list[float]:
+    return [random.gauss(0, 0.35) for _ in range(count)]

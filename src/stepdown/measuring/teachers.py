@@ -12,6 +12,7 @@ from stepdown.corpus import Corpus, StudentScores
 from stepdown.errors import UsageError
 from stepdown.models.local import TokenScore
 from stepdown.questions import key
+from stepdown.stats import mean_interval, ratio_of_means_interval
 from stepdown.types import Chain
 
 VERSION = 1
@@ -28,8 +29,9 @@ class TeacherSuitability(msgspec.Struct, frozen=True, kw_only=True):
 
     `ratio` is the rank-surprisal ratio over all of them, lower is better suited (mean of the chains' mean ranks over
     the mean of their mean surprisals: Yang et al. 2026, arXiv 2601.14249, appendix A.8); `logprob` the mean token
-    log-probability in nats; each with a 95 % interval by a bootstrap over problems. `best` is the share of resamples in
-    which no other's ratio is lower. `right` is the share of the graded chains that are right, None without any.
+    log-probability in nats; each with Student's 95 % interval over problems, which has no end where there is one.
+    `best` is the share of resamples of the problems in which no other's ratio is lower. `right` is the share of the
+    graded chains that are right, None without any.
     """
 
     corpus: str
@@ -85,7 +87,7 @@ def suitability(
     read = _read(drawn, scores, progress)
     shared = set.intersection(*(set(some) for some in read.values()))
     ratios = _resampled(read)
-    least = [min(values) for values in zip(*(one for one, _ in ratios.values()), strict=True)]
+    least = [min(values) for values in zip(*ratios.values(), strict=True)]
     rows = [_row(name, drawn[name], read[name], ratios[name], least) for name in read]
     rows.sort(key=lambda row: row.ratio)
     return SuitabilityTable(student=student, source=scores.source, by=by, shared=len(shared), teachers=tuple(rows))
@@ -142,8 +144,8 @@ def _read(
     return {name: read[name] for name in drawn}
 
 
-def _resampled(read: Mapping[Name, Mapping[int, TokenScore]]) -> dict[Name, tuple[list[float], list[float]]]:
-    """Return the ratio and the mean log-probability of each teacher in each resample of the problems."""
+def _resampled(read: Mapping[Name, Mapping[int, TokenScore]]) -> dict[Name, list[float]]:
+    """Return the ratio of each teacher in each resample of the problems."""
     questions = sorted({question for some in read.values() for question in some})
     drawing, times = random.Random(0), list[dict[int, int]]()
     for _ in range(RESAMPLES):
@@ -154,35 +156,30 @@ def _resampled(read: Mapping[Name, Mapping[int, TokenScore]]) -> dict[Name, tupl
     return {name: _resamples_of(some, times) for name, some in read.items()}
 
 
-def _resamples_of(
-    some: Mapping[int, TokenScore], times: Sequence[Mapping[int, int]]
-) -> tuple[list[float], list[float]]:
-    ratios, logprobs = list[float](), list[float]()
+def _resamples_of(some: Mapping[int, TokenScore], times: Sequence[Mapping[int, int]]) -> list[float]:
+    ratios = list[float]()
     for weights in times:
-        ranks = surprisals = count = 0.0
+        ranks = surprisals = 0.0
         for question, score in some.items():
             if weight := weights.get(question, 0):
                 ranks += weight * score.rank
                 surprisals += weight * score.surprisal
-                count += weight
-        ratios.append(ranks / max(surprisals, 1e-12) if count else float("inf"))
-        logprobs.append(-surprisals / count if count else float("-inf"))
-    return ratios, logprobs
+        ratios.append(ranks / max(surprisals, 1e-12) if ranks else float("inf"))
+    return ratios
 
 
 def _row(
     name: Name,
     chains: Mapping[int, Chain],
     read: Mapping[int, TokenScore],
-    resampled: tuple[list[float], list[float]],
+    ratios: Sequence[float],
     least: Sequence[float],
 ) -> TeacherSuitability:
     corpus, teacher, variant = name
-    ratios, logprobs = resampled
     graded = [chain.grade.verdict == "right" for chain in chains.values() if chain.grade.verdict != "ungraded"]
     surprisal = fmean(one.surprisal for one in read.values())
-    low, high = _middle(ratios)
-    logprob_low, logprob_high = _middle(logprobs)
+    low, high = ratio_of_means_interval([one.rank for one in read.values()], [one.surprisal for one in read.values()])
+    logprob_low, logprob_high = mean_interval([-one.surprisal for one in read.values()])
     return TeacherSuitability(
         corpus=corpus,
         teacher=teacher,
@@ -195,12 +192,6 @@ def _row(
         high=high,
         logprob=-surprisal,
         logprob_low=logprob_low,
-        logprob_high=logprob_high,
+        logprob_high=min(0.0, logprob_high),
         best=fmean(one <= other for one, other in zip(ratios, least, strict=True)),
     )
-
-
-def _middle(values: Sequence[float]) -> tuple[float, float]:
-    """Return the bounds of the middle 95 % of some values."""
-    ordered = sorted(values)
-    return ordered[int(0.025 * (len(ordered) - 1))], ordered[round(0.975 * (len(ordered) - 1))]

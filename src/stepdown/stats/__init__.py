@@ -23,6 +23,7 @@ from stepdown.stats.pairs import (
     mcnemar_exact,
     mean_interval,
     paired_interval,
+    ratio_of_means_interval,
     relative_gain,
 )
 from stepdown.stats.power import mcnemar_power, minimum_detectable_difference, sample_size
@@ -80,6 +81,7 @@ __all__ = [
     "powered_mean",
     "powered_of",
     "ratio_interval",
+    "ratio_of_means_interval",
     "relative_gain",
     "sample_size",
     "share_interval",

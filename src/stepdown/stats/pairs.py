@@ -71,6 +71,22 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     return mean - half, mean + half
 
 
+def ratio_of_means_interval(above: Sequence[float], below: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Return the interval of the mean of positive values over that of others, a pair of them for each problem.
+
+    Student's, of the logarithm, whose variance is linearized (Cochran 1977, Sampling Techniques, section 6.4); of fewer
+    than two problems it is from 0 without an end.
+    """
+    count = len(above)
+    if count < 2:
+        return 0.0, math.inf
+    mean = max(fmean(below), 1e-12)
+    ratio = fmean(above) / mean
+    squares = math.fsum(((one - ratio * other) / mean) ** 2 for one, other in zip(above, below, strict=True))
+    half = student_quantile(confidence, count - 1) * math.sqrt(squares / (count * (count - 1))) / ratio
+    return ratio * math.exp(-half), ratio * math.exp(min(half, 700.0))
+
+
 def relative_gain(new: float, old: float) -> float | None:
     """Return (new - old) / old, as the Trace-of-Thought paper states its gains (section 4); None where old is 0."""
     return (new - old) / old if old else None

@@ -66,8 +66,11 @@ def show_suitability(found: SuitabilityTable) -> None:
 
 def _cells(one: TeacherSuitability) -> tuple[str, ...]:
     name = " · ".join(part for part in (one.corpus, one.teacher, one.variant) if part)
+    intervals = [
+        between(f"{low:.2f}", f"{high:.2f}").strip().replace("inf", "∞")
+        for low, high in ((one.low, one.high), (one.logprob_low, one.logprob_high))
+    ]
     return (
         clipped(name, 60), str(one.problems), percent(one.right), f"{one.tokens:.0f}", f"{one.ratio:.2f}",
-        between(f"{one.low:.2f}", f"{one.high:.2f}").strip(), percent(one.best), f"{one.logprob:.2f}",
-        between(f"{one.logprob_low:.2f}", f"{one.logprob_high:.2f}").strip(),
+        intervals[0], percent(one.best), f"{one.logprob:.2f}", intervals[1],
     )  # fmt: skip
