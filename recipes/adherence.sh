@@ -31,16 +31,16 @@ if [ -n "${JUDGE:-}" ]; then
   stepdown audit "${runs[@]}" --judge "$JUDGE" > "$out/audit.txt" || [ $? = 1 ]
 fi
 python3 - "${JUDGE:-}" "${runs[@]}" <<'TABLE'
-"""Means over seeds of each problem, then over the problems that every run has; intervals of bootstrap samples of these."""
-import random, sys
-from collections import defaultdict
+"""Means over seeds of each problem, then over the problems that every run has, with intervals over these."""
+import sys
+from collections import Counter, defaultdict
 from statistics import fmean
 import stepdown as sd
 from stepdown.audits import followed, kept_judge
+from stepdown.stats import clustered_interval, mean_interval, paired_interval
 from stepdown.store import default_path
 
 judge, names = sys.argv[1], sys.argv[2:]
-chance = random.Random(0)
 with sd.Store(default_path(), reading=True) as store:
     runs = [store.run(name) for name in names]
     ways = ["rule"] + ([judge] if judge else [])
@@ -56,9 +56,15 @@ with sd.Store(default_path(), reading=True) as store:
                 found["right"][method][trace.problem.id].append(float(grade.verdict == "right"))
     methods = list(dict.fromkeys(run.settings.method for run in runs))
 
-def interval(values, form="{:.1f} [{:.1f}, {:.1f}]"):
-    draws = sorted(fmean(chance.choices(values, k=len(values))) for _ in range(2000))
-    return form.format(*(100 * one for one in (fmean(values), draws[50], draws[1949])))
+def cell(mean, interval, form="{:.1f} [{:.1f}, {:.1f}]"):
+    return form.format(*(100 * one for one in (mean, *interval)))
+
+def difference(apart, way):
+    if way == "right" and set(apart) <= {-1.0, 0.0, 1.0}:  # one seed: Tango's, else Student's
+        found = paired_interval(apart.count(1.0), apart.count(-1.0), len(apart))
+    else:
+        found = mean_interval(apart, bounds=(-1.0, 1.0))
+    return cell(fmean(apart), found, "{:+.1f} [{:+.1f}, {:+.1f}]")
 
 head = [f"% of steps done, by {'our rule' if way == 'rule' else way}" if way != "right" else "% right" for way in (*ways, "right")]
 print("| method |", " | ".join(f"{one} [95 %] | less {methods[0]}" for one in head), "|\n|---|" + "---|" * 2 * len(head))
@@ -67,8 +73,8 @@ for method in methods:
     for way in (*ways, "right"):
         shared = sorted(set.intersection(*(set(found[way][one]) for one in methods)))
         own, base = ([fmean(found[way][one][problem]) for problem in shared] for one in (method, methods[0]))
-        apart = "" if method == methods[0] or not shared else interval([one - other for one, other in zip(own, base)], "{:+.1f} [{:+.1f}, {:+.1f}]")
-        cells += [interval(own) if shared else "", apart]
+        apart = "" if method == methods[0] or not shared else difference([one - other for one, other in zip(own, base)], way)
+        cells += [cell(fmean(own), clustered_interval(Counter(own), 1)) if shared else "", apart]
     print(f"| `{method}` |", " | ".join(cells), "|")
 shared = {way: len(set.intersection(*(set(found[way][one]) for one in methods))) for way in (*ways, "right")}
 seeds = len(names) // len(methods)

@@ -77,7 +77,7 @@ for problems in lengths:
         for who, row in zip((short(large), short(small), *trained, "no plan"), rows, strict=True):
             apart = "" if row["difference"] is None else "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * row[k] for k in ("difference", "difference_low", "difference_high")))
             print(f"| {problems} | {short(solver)} | {who} | {row['right']} / {row['graded']} | {apart} |")
-            rights[problems, solver, who] = {trace.problem.id: grade.verdict == "right" for trace, grade in store.run(row["run"]).graded()}
+            rights[problems, solver, who] = {trace.problem.id: grade.verdict == "right" for trace, grade in store.run(row["run"]).graded() if grade.verdict != "ungraded"}
 planners = [who for who in trained if who.startswith("planner-")]
 def lift(one, ids, who, solver):
     return fmean(rights[one, solver, who][i] - rights[one, solver, short(small)][i] for i in ids)
@@ -117,5 +117,5 @@ stepdown report "$cheap" "$dear" "$alone" --prices "$prices" --json | python3 -c
 import json, sys
 names = ("planner and votes", "the large planner, then the student", "the large model alone")
 for name, row in zip(names, json.load(sys.stdin)["rows"]):
-    price = 1e6 * row["cost"] / max(1, row["graded"])
+    price = 1e6 * row["cost"] / row["total"]
     print("{}: {right} / {graded} right, ${:.0f} for a million problems".format(name, price, **row))'

@@ -40,6 +40,12 @@ def test_the_choice_flatters_and_draws_without_a_part_in_it_do_not(store: Store)
     assert (found.of_kept.value, found.by_other_draws.value) == (0.5, 0.0)
 
 
+def test_plans_that_are_all_worth_the_same_leave_what_chance_may_have_missed(store: Store) -> None:
+    summary, _ = value_plans([with_plans(store, *[[(ADD, "rr")]] * 4)], alone(store, *["ww"] * 4))
+    every = summary.all_plans
+    assert every and every.value == every.high == 1.0 and every.low == pytest.approx(1 - 2 * (1 - 0.025**0.25))
+
+
 def test_pairs_are_of_one_problem_and_far_enough_apart(store: Store) -> None:
     plans = [(ADD, "rr"), (GUESS, "ww"), ("1. Count.", "rw"), ("1. Hope.", "ww")]
     _, found = value_plans([with_plans(store, plans, [(f"{text}!", "rr") for text, _ in plans])],

@@ -277,7 +277,9 @@ def _mean(values: Iterable[tuple[str, float]]) -> MeanValue | None:
     if len(by_problem) < 2:
         return None
     means = [fmean(some) for some in by_problem.values()]
-    return MeanValue(fmean(means), *mean_interval(means), sum(map(len, by_problem.values())), len(means))
+    return MeanValue(
+        fmean(means), *mean_interval(means, bounds=(-1.0, 1.0)), sum(map(len, by_problem.values())), len(means)
+    )
 
 
 def _line(name: str, mean: MeanValue | None, note: str = "") -> str:

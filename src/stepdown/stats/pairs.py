@@ -62,13 +62,21 @@ def independent_interval(new: Share, old: Share, confidence: float = 0.95) -> In
     return max(-1.0, share - before - below), min(1.0, share - before + above)
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Return Student's interval of the mean of values that are one a problem; of fewer than two it has no end."""
+def mean_interval(values: Sequence[float], confidence: float = 0.95, *, bounds: Interval | None = None) -> Interval:
+    """Return Student's interval of the mean of values that are one a problem; of fewer than two it has no end.
+
+    With `bounds`, which no value can leave, it is within these, and has a width also where all values are equal: as if
+    so many problems had the bound as could be missed by chance.
+    """
+    low, high = bounds or (-math.inf, math.inf)
     if len(values) < 2:
-        return -math.inf, math.inf
-    mean, error = fmean(values), math.sqrt(variance(values) / len(values))
-    half = student_quantile(confidence, len(values) - 1) * error
-    return mean - half, mean + half
+        return low, high
+    mean, spread = fmean(values), variance(values)
+    if bounds and spread < 1e-15:
+        missed = 1 - ((1 - confidence) / 2) ** (1 / len(values))
+        return mean - missed * (mean - low), mean + missed * (high - mean)
+    half = student_quantile(confidence, len(values) - 1) * math.sqrt(spread / len(values))
+    return max(low, mean - half), min(high, mean + half)
 
 
 def ratio_of_means_interval(above: Sequence[float], below: Sequence[float], confidence: float = 0.95) -> Interval:
