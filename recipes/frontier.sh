@@ -33,16 +33,19 @@ import json, sys
 from stepdown.stats import frontier
 
 [report] = map(json.loads, sys.stdin)
+unknown = sorted({row[role] for row in report["rows"] if row["cost"] is None for role in ("teacher", "student") if row[role]})
+if unknown:
+    sys.exit("no price is known of one of these: " + ", ".join(unknown) + "; write them into a file and give PRICES=FILE")
 rows = sorted(report["rows"], key=lambda row: row["cost"])
 best = frontier((row["cost"], row["accuracy"] or 0) for row in rows)
 print("| method | right / graded | % [95 %] | $ for a million problems | tokens of teacher, student | nothing cheaper is as good |")
 print("|---|---|---|---:|---|---|")
 for place, row in enumerate(rows):
-    alone = " (the teacher alone)" if row["student"] == sys.argv[1] else ""
+    alone = " (the teacher alone)" if row["run"] == sys.argv[1] else ""
     percent = "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * (row[one] or 0) for one in ("accuracy", "low", "high")))
     tokens = ", ".join("{:,.0f}".format((row["tokens"].get(role) or 0) / row["total"]) for role in ("teacher", "student"))
     cost = 1e6 * row["cost"] / row["total"]
     right, graded = row["right"], row["graded"]
     print("| `{}`{} | {} / {} | {} | {:,.0f} | {} | {} |".format(
         row["method"], alone, right, graded, percent, cost, tokens, "yes" * (place in best)))
-' "$teacher"
+' "$alone"

@@ -117,5 +117,5 @@ stepdown report "$cheap" "$dear" "$alone" --prices "$prices" --json | python3 -c
 import json, sys
 names = ("planner and votes", "the large planner, then the student", "the large model alone")
 for name, row in zip(names, json.load(sys.stdin)["rows"]):
-    price = 1e6 * row["cost"] / row["total"]
-    print("{}: {right} / {graded} right, ${:.0f} for a million problems".format(name, price, **row))'
+    price = "a price that is unknown" if row["cost"] is None else "${:.0f}".format(1e6 * row["cost"] / row["total"])
+    print("{}: {right} / {graded} right, {} for a million problems".format(name, price, **row))'
