@@ -13,7 +13,16 @@ from stepdown.cli import main
 from stepdown.corpus import Card, Corpus
 from stepdown.errors import UsageError
 from stepdown.stats import CurveTrial, learning_curves
-from stepdown.tasting import ChainPrice, affordable, chain_signs, halved_sizes, middle, purchases, read_portions
+from stepdown.tasting import (
+    ChainPrice,
+    affordable,
+    chain_signs,
+    halved_sizes,
+    middle,
+    purchases,
+    read_portions,
+    taste_curves,
+)
 from stepdown.types import Chain, Grade, Problem
 
 
@@ -107,3 +116,13 @@ class TestCommand:
         [found] = json.loads(first)["tastes"]
         assert [one["chains"] for one in found["students"]] == [0, 8] and found["expected"][-1]["chains"] == 100
         assert json.loads((tmp_path / "few-taste" / "taste.json").read_text()) == found
+
+
+def test_the_chance_of_a_gain_stands_beside_what_it_was_before_any_student() -> None:
+    learned, not_learned = (
+        taste_curves([(0, row[0]), *((size, row[1]) for size in (8, 16, 32))]).expect(5_000)
+        for row in (([1] + [0] * 39, [1] * 10 + [0] * 30), ([0] * 400, [0] * 400))
+    )
+    assert learned.point and learned.point_untried and not_learned.point and not_learned.point_untried
+    assert learned.point > 0.95 > learned.point_untried > 0.7
+    assert not_learned.point < not_learned.point_untried - 0.15 and not_learned.better > 0.8, "a hair is a gain too"

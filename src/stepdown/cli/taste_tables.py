@@ -62,8 +62,15 @@ def verdict(taste: Taste) -> str:
         f"{taste.corpus}: {full.chains:,} chains are expected to make {taste.base} {percent(full.accuracy)} % right, "
         f"{points(full.gain)} points [{points(full.gain_low)}, {points(full.gain_high)}] over what it is, "
         f"{points(full.beyond)} [{points(full.beyond_low)}, {points(full.beyond_high)}] over the largest student tried;"
-        f" the chance that it gains at all is {percent(full.better)} %."
+        f" {_chance(full)}."
     )
+
+
+def _chance(full: TasteExpectation) -> str:
+    if full.point is None or full.point_untried is None:
+        return f"the chance that it gains at all is {percent(full.better)} %"
+    before = f"{percent(full.point_untried)} % before any student was trained"
+    return f"the chance that it gains a point or more is {percent(full.point)} %, where it was {before}"
 
 
 def _student(one: TastedStudent) -> tuple[str, ...]:

@@ -65,7 +65,9 @@ class LearningCurve(msgspec.Struct, frozen=True):
         return fmean(drawing.random() < mean for _ in range(problems)) if problems else mean
 
 
-def learning_curves(trials: Sequence[CurveTrial], *, link: Link = "accuracy", seed: int = 0) -> list[LearningCurve]:
+def learning_curves(
+    trials: Sequence[CurveTrial], *, link: Link = "accuracy", largest: int = 1, seed: int = 0
+) -> list[LearningCurve]:
     """Return curves as likely as the trials make them: 1,800 draws of the posterior, bagged over problems.
 
     For each resample of the problems the posterior is drawn anew (bagged posteriors: Huggins & Miller 2019, arXiv
@@ -73,12 +75,12 @@ def learning_curves(trials: Sequence[CurveTrial], *, link: Link = "accuracy", se
     (Murray, Adams & MacKay 2010, AISTATS), which has nothing to tune. Students of one size are beta-binomial. Priors,
     one standard deviation: start -1.5 ± 2 log-odds; end half of that plus 0.5 ± 1.5; scale twice the largest size,
     times or by 4.5; exponent 0.7, times or by 1.65; spread 0.006, times or by 2.7 (between seeds of one training here
-    it was 0.005). Of losses: start 0.5 ± 1, end 0.4 ± 0.5 below, spread 0.02, times or by 2.7. Raises `ValueError`
-    without a trial or without a problem.
+    it was 0.005). The largest size is that of the trials, or `largest`. Of losses: start 0.5 ± 1, end 0.4 ± 0.5 below,
+    spread 0.02, times or by 2.7. Raises `ValueError` without a trial or without a problem.
     """
     if not trials or not trials[0].scores:
         raise ValueError("a learning curve needs trials with scores")
-    drawing, largest = random.Random(seed), max(1, *(one.size for one in trials))
+    drawing, largest = random.Random(seed), max(largest, *(one.size for one in trials))
     places, curves = range(len(trials[0].scores)), list[LearningCurve]()
     point = [0.0] * _PARAMETERS
     for _ in range(RESAMPLES):

@@ -16,6 +16,7 @@ from stepdown.untrusted import reading
 
 VERSION = 1
 FILE = "taste.json"
+_POINT = 0.01
 
 
 class TastedStudent(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +48,8 @@ class TasteExpectation(msgspec.Struct, frozen=True, kw_only=True):
     The medians of `learning_curves` with their 95 % intervals: of `accuracy` for one student, as a test on as many dev
     problems would find it; of its `gain` over the base as it is, and over the largest student tried (`beyond`), without
     the chance of a test. `better` is the chance that it beats the base, `loss` that of the held-out chains.
+    `point` is the chance that it gains a point or more, and `point_untried` what that would be had no student been
+    trained: what the curves take for granted of any corpus.
     """
 
     chains: int
@@ -63,6 +66,8 @@ class TasteExpectation(msgspec.Struct, frozen=True, kw_only=True):
     loss: float | None = None
     loss_low: float | None = None
     loss_high: float | None = None
+    point: float | None = None
+    point_untried: float | None = None
 
 
 class Taste(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +105,7 @@ class TasteCurves(msgspec.Struct, frozen=True):
     losses: list[LearningCurve]
     largest: int
     problems: int
+    untried: list[LearningCurve] = []
 
     def expect(self, size: int, *, problems: int | None = None) -> TasteExpectation:
         """Return what to expect of a student of `size` chains, tested on so many problems: as many as it is here."""
@@ -126,6 +132,10 @@ class TasteCurves(msgspec.Struct, frozen=True):
             loss=median(losses) if losses else None,
             loss_low=loss[0],
             loss_high=loss[1],
+            point=fmean(gain >= _POINT for gain in gains),
+            point_untried=fmean(one.student(size, drawing) - one.at(0) >= _POINT for one in self.untried)
+            if self.untried
+            else None,
         )
 
 
@@ -140,11 +150,15 @@ def taste_curves(
         raise UsageError("no dev problem is graded for all students", "look at the runs: `stepdown runs`")
     trials = [CurveTrial(size, tuple(map(float, row))) for size, row in rights]
     read = [CurveTrial(size, tuple(row)) for size, row in losses if row]
+    largest = max(size for size, _ in rights)
     return TasteCurves(
         learning_curves(trials, seed=seed),
         learning_curves(read, link="loss", seed=seed) if read else [],
-        max(size for size, _ in rights),
+        largest,
         len(rights[0][1]),
+        learning_curves([one for one in trials if not one.size], largest=largest, seed=seed)
+        if not rights[0][0]
+        else [],
     )
 
 
