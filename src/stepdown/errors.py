@@ -66,7 +66,7 @@ class UnknownName(UsageError):
     """A name that is not one of the known ones."""
 
     def __init__(self, what: str, name: str, known: Iterable[str], *, more: str = "") -> None:
-        known = sorted(known)
+        known = sorted(set(known))
         close = closest(name, known)
         listed = ", ".join(f"`{one}`" for one in known[:MOST_NAMES]) + ("..." if len(known) > MOST_NAMES else "")
         hint = f"did you mean `{close[0]}`?" if close else f"known: {listed}" if known else "there are none yet"

@@ -21,7 +21,7 @@ from stepdown.training.laid_rows import lay_rows, prompts_of, rows_of
 from stepdown.training.objectives.on_policy import floored
 from stepdown.training.packing import PackedDataset
 from stepdown.training.scoring_teachers import EndpointTeacher, LocalTeacher, TokenizerReading
-from stepdown.training.teacher_checks import CONVERSATIONS
+from stepdown.training.teacher_checks import CONVERSATIONS, with_teacher
 from stepdown.training.writing import answering, write_draws
 
 pytestmark = TRAINS
@@ -184,11 +184,18 @@ def test_a_teacher_no_better_than_the_student_is_refused_with_both_figures(base:
         train(LESSONS, base=base, out=tmp_path / "x", training=settings)
 
 
-def test_without_dev_problems_nothing_shows_a_weak_teacher_so_it_is_refused(base: Path, tmp_path: Path) -> None:
-    settings = on_policy(base, allow=(), dev=0)
+@pytest.mark.parametrize("change", ["dev", "evaluations"])
+def test_without_dev_problems_nothing_shows_a_weak_teacher_so_it_is_refused(base: Path, change: str) -> None:
+    settings = on_policy(base, allow=(), **{change: 0})
     with pytest.raises(UsageError, match="no dev problems that would show that") as refused:
-        train(LESSONS, base=base, out=tmp_path / "x", training=settings)
-    assert "--allow weak-teacher" in refused.value.hint
+        with_teacher(settings, find_base(str(base)), LESSONS)
+    assert "hold some out" in refused.value.hint and "--allow weak-teacher" in refused.value.hint
+
+
+def test_a_planner_has_no_dev_problems_that_would_show_a_weak_teacher(base: Path) -> None:
+    with pytest.raises(UsageError, match="no dev problems") as refused:
+        with_teacher(on_policy(base, allow=(), target="plan"), find_base(str(base)), LESSONS)
+    assert refused.value.hint == "train although: `--allow weak-teacher`"
 
 
 @pytest.mark.parametrize("many", ["no teacher", "stream"])

@@ -34,7 +34,7 @@ from stepdown.training.scoring_teachers import USUAL_ANSWER
 from stepdown.training.settings import Training
 from stepdown.training.sharding import load_weights
 from stepdown.training.students.folder import write_student
-from stepdown.training.teacher_checks import ON_POLICY, with_teacher
+from stepdown.training.teacher_checks import ON_POLICY, no_dev, with_teacher
 from stepdown.training.world import ALONE, World, check_launcher, join_world, launched
 from stepdown.types import Chain, Problem
 
@@ -245,10 +245,7 @@ def _compare_with_teacher(job: Job, dataset: PreparedDataset, tokenizer: Any, tr
     if "weak-teacher" in job.training.allow:
         return
     if not dataset.dev:
-        raise UsageError(
-            f"there are no dev problems that would show that `{job.training.teacher}` is better than the student",
-            "hold some out (`--dev-count 50`, or `--dev FILE`), or train although: `--allow weak-teacher`",
-        )
+        raise no_dev(job.training.teacher, "give some (`--dev FILE`) or more chains, or ")
     dev = _dev_set(dataset, tokenizer)
     # A model that is not trained on the chains writes more than they do, and would be cut before its answer.
     dev = msgspec.structs.replace(dev, longest=max(dev.longest, USUAL_ANSWER))

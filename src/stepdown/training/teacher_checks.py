@@ -42,6 +42,7 @@ def with_teacher(training: Training, base: BaseLocation, corpus: Iterable[Chain]
         raise UsageError("on-policy distillation trains in one process", "run the command without a launcher")
     if isinstance(corpus, Iterator):
         raise UsageError("on-policy distillation reads its corpus twice, and a stream only once", "give a list")
+    _check_dev(training)
     identity = identify_teacher(training.teacher)
     found = [one for group in islice(_examples(corpus, training), _CHAINS) for one in group]
     texts, asked = [text for text, _ in found], [question for _, question in found]
@@ -51,6 +52,21 @@ def with_teacher(training: Training, base: BaseLocation, corpus: Iterable[Chain]
     texts += [student.special()] if elsewhere else []
     check_reading(student, read_by(training.teacher), training.teacher, texts=texts, asked=asked)
     return msgspec.structs.replace(training, teacher_source=identity.source)
+
+
+def _check_dev(training: Training) -> None:
+    if "weak-teacher" in training.allow or (training.dev and training.evaluations and training.target != "plan"):
+        return
+    way = "" if training.target == "plan" else "hold some out (leave `--dev-count` and `--evaluations` above 0), or "
+    raise no_dev(training.teacher, way)
+
+
+def no_dev(teacher: str, way: str) -> UsageError:
+    """Return the error of a training without dev problems; `way` is another way out than to allow it."""
+    return UsageError(
+        f"there are no dev problems that would show that `{teacher}` is better than the student",
+        f"{way}train although: `--allow weak-teacher`",
+    )
 
 
 def _examples(corpus: Iterable[Chain], training: Training) -> Iterator[list[tuple[str, Messages]]]:
