@@ -94,6 +94,18 @@ def test_the_same_money_buys_other_things() -> None:
     assert bought["another teacher", "b"] == (1000, 200, 1.0) and affordable(100, price, unknown) == 100
 
 
+def test_dev_problems_that_the_corpus_asks_are_refused_with_a_filter_that_takes_them_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = {one.problem.question: one.problem.answer for one in corpus(tmp_path / "few")}
+    lines = [json.dumps({"question": question, "answer": answer}) for question, answer in list(asked.items())[:4]]
+    (tmp_path / "dev.jsonl").write_text("\n".join(lines))
+    assert main(["taste", "few", "--base", "base", "--dev", "dev.jsonl"]) == 2
+    assert "`--keep decontaminate=dev.jsonl`" in " ".join(capsys.readouterr().err.split())
+    assert main(["keep", "few", "decontaminate=dev.jsonl", "--out", "kept"]) == 0
+
+
 @pytest.mark.slow
 class TestCommand:
     """`stepdown taste` with a model of random weights."""

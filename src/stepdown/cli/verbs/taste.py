@@ -237,7 +237,8 @@ class _Tasting:
         check_content(self.corpus, self.settings.training(self.sizes[-1], 0))
         if dev is not None:
             learned = frozenset(self.portions.counts.keys() - self.portions.held_out)
-            refuse_overlap(learned, dev, dev.dataset, allow=self.settings.allow)
+            named = "=".join(str(one) for one in (self.options.dev, self.options.data) if one is not None)
+            refuse_overlap(learned, dev, dev.dataset, named=named, allow=self.settings.allow)
         untrained(self.options.base, needed="taste")
 
     def train_and_test(self, dev: Problems | None) -> None:
