@@ -31,13 +31,13 @@ if [ -n "${JUDGE:-}" ]; then
   stepdown audit "${runs[@]}" --judge "$JUDGE" > "$out/audit.txt" || [ $? = 1 ]
 fi
 python3 - "${JUDGE:-}" "${runs[@]}" <<'TABLE'
-"""Means over seeds of each problem, then over the problems that every run has, with intervals over these."""
+"""Means over seeds of each problem, then over the problems that every run has; intervals over these, of right answers over seeds too."""
 import sys
 from collections import Counter, defaultdict
 from statistics import fmean
 import stepdown as sd
 from stepdown.audits import followed, kept_judge
-from stepdown.stats import clustered_interval, mean_interval, paired_interval
+from stepdown.stats import clustered_interval, crossed_difference, crossed_interval, mean_interval
 from stepdown.store import default_path
 
 judge, names = sys.argv[1], sys.argv[2:]
@@ -59,12 +59,21 @@ with sd.Store(default_path(), reading=True) as store:
 def cell(mean, interval, form="{:.1f} [{:.1f}, {:.1f}]"):
     return form.format(*(100 * one for one in (mean, *interval)))
 
-def difference(apart, way):
-    if way == "right" and set(apart) <= {-1.0, 0.0, 1.0}:  # one seed: Tango's, else Student's
-        found = paired_interval(apart.count(1.0), apart.count(-1.0), len(apart))
-    else:
-        found = mean_interval(apart, bounds=(-1.0, 1.0))
-    return cell(fmean(apart), found, "{:+.1f} [{:+.1f}, {:+.1f}]")
+def tables(way, shared, *some):
+    """A row for each seed, where every problem has as many; else nothing."""
+    rows = [[found[way][one][problem] for problem in shared] for one in some]
+    same = len({len(values) for row in rows for values in row}) == 1
+    return [list(zip(*row)) for row in rows] if way == "right" and same else None
+
+def own_cell(way, shared, method):
+    means, table = [fmean(found[way][method][problem]) for problem in shared], tables(way, shared, method)
+    return cell(fmean(means), crossed_interval(table[0]) if table else clustered_interval(Counter(means), 1))
+
+def difference(way, shared, method, other):
+    apart = [fmean(found[way][method][one]) - fmean(found[way][other][one]) for one in shared]
+    table = tables(way, shared, method, other)
+    crossed = crossed_difference(*table) if table else None
+    return cell(fmean(apart), (crossed.low, crossed.high) if crossed else mean_interval(apart, bounds=(-1.0, 1.0)), "{:+.1f} [{:+.1f}, {:+.1f}]")
 
 head = [f"% of steps done, by {'our rule' if way == 'rule' else way}" if way != "right" else "% right" for way in (*ways, "right")]
 print("| method |", " | ".join(f"{one} [95 %] | less {methods[0]}" for one in head), "|\n|---|" + "---|" * 2 * len(head))
@@ -72,9 +81,8 @@ for method in methods:
     cells = []
     for way in (*ways, "right"):
         shared = sorted(set.intersection(*(set(found[way][one]) for one in methods)))
-        own, base = ([fmean(found[way][one][problem]) for problem in shared] for one in (method, methods[0]))
-        apart = "" if method == methods[0] or not shared else difference([one - other for one, other in zip(own, base)], way)
-        cells += [cell(fmean(own), clustered_interval(Counter(own), 1)) if shared else "", apart]
+        apart = "" if method == methods[0] or not shared else difference(way, shared, method, methods[0])
+        cells += [own_cell(way, shared, method) if shared else "", apart]
     print(f"| `{method}` |", " | ".join(cells), "|")
 shared = {way: len(set.intersection(*(set(found[way][one]) for one in methods))) for way in (*ways, "right")}
 seeds = len(names) // len(methods)

@@ -194,7 +194,8 @@ class Together:
         """Take in what the store has of a run that is to be decided."""
         if self.until is not None:
             known, problems = known_verdicts(live.run, entry.task.samples), dict(enumerate(entry.task.problems))
-            self.until.begin(self.entries.index(entry), problems, known, earlier_counts(live.run, problems))
+            before = () if self.until.order else earlier_counts(live.run, problems)
+            self.until.begin(self.entries.index(entry), problems, known, before)
             live.sort(self.until.order)
             entry.begun = len(known)
             self._decide()
