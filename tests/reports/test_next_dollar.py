@@ -14,7 +14,7 @@ from stepdown.reports import next_dollars, report
 from stepdown.runner import Task, run_tasks
 from stepdown.stats import paired_noise
 from stepdown.store import Run, Store
-from stepdown.types import Grade, Problem
+from stepdown.types import GREEDY, Grade, Problem
 from valued_plans import alone, with_plans
 from worlds import LastWord, student, sums
 
@@ -103,6 +103,20 @@ def test_a_method_that_draws_also_where_its_run_is_greedy_is_not_greedy(store: S
     assert one.by_draws is None and "greedy" not in one.advice
 
 
+def test_runs_that_are_alike_on_few_problems_are_not_known_precisely(store: Store) -> None:
+    runs = [alone(store, *["w", "r"] * 10, student=name, sampling=GREEDY) for name in ("s", "t")]
+    [one] = next_dollars(runs, (made := report(*runs, baseline=runs[0])).rows, 0.02)
+    assert one.half == pytest.approx(made.rows[1].difference_high, abs=1e-4) and one.half > 0.15
+    assert one.problems == math.ceil(1.96**2 * 49) - 20 and "more problems" in one.advice
+
+
+def test_draws_that_differ_are_not_greedy_whatever_the_run_says_of_its_temperature(store: Store) -> None:
+    runs = [alone(store, *rows, student=name, sampling=GREEDY)
+            for name, rows in (("s", ["wrrw", "rrrr"] * 10), ("t", ["wwrw", "rrwr"] * 5 + ["rwwr"] * 10))]  # fmt: skip
+    [one] = next_dollars(runs, report(*runs, baseline=runs[0]).rows, 0.02)
+    assert one.by_draws and one.by_draws > 0.5 and "greedy" not in one.advice
+
+
 def test_a_report_says_what_it_takes_in_draws_and_problems(store: Store) -> None:
     first = drawn(store, coins([0.5] * 40, 4, 7), "openai/small")
     second = drawn(store, coins([0.6] * 40, 4, 8), "openai/large")
@@ -129,4 +143,4 @@ def test_the_verdicts_of_the_grader_that_is_reported_are_counted(store: Store) -
         name: next_dollars(graded, report(*graded, baseline=graded[0], grader=name).rows, 0.05, grader=name)[0].half
         for name in ("never", "default")
     }
-    assert found["never"] == 0.0 < found["default"]
+    assert found["never"] == pytest.approx(1.96**2 / (10 + 1.96**2), abs=1e-4) != found["default"]

@@ -74,7 +74,7 @@ def next_dollar_table(found: Sequence[NextDollar], row_number: dict[str, int]) -
 def _next(run: Run, row: ReportRow, base: Run, base_row: ReportRow, precision: float, grader: str) -> NextDollar | None:
     new, old = _rights(run, grader), _rights(base, grader)
     shared = [key for key in new if key in old]
-    greedy = _is_greedy(run), _is_greedy(base)
+    greedy = _is_greedy(run, new), _is_greedy(base, old)
     flat = ([[one for row in side[key] for one in row] for key in shared] for side in (new, old))
     plans = [
         [side[key] for key in shared] if one.settings.plan_samples > 1 else None
@@ -125,9 +125,12 @@ def _rights(run: Run, grader: str) -> dict[int, list[list[int]]]:
     return found
 
 
-def _is_greedy(run: Run) -> bool:
-    """Whether another solution by the same plan would be the same; some methods draw also where a run is greedy."""
-    if run.settings.sampling.temperature:
+def _is_greedy(run: Run, rights: dict[int, list[list[int]]]) -> bool:
+    """Whether another solution by the same plan would be the same.
+
+    Some methods draw also where a run is greedy, and an import may not say how its solutions were drawn.
+    """
+    if run.settings.sampling.temperature or any(len(set(row)) > 1 for rows in rights.values() for row in rows):
         return False
     calls = (call for trace in islice(run.traces(), _LOOKED_AT) for call in trace.calls if call.role == "student")
     return not any(call.sampling.temperature for call in calls)

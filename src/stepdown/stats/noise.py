@@ -36,7 +36,8 @@ class PairedNoise(msgspec.Struct, frozen=True, kw_only=True):
 
     `data` is that between problems, `prediction` that within them, by the draws that there are; both unbiased over
     `pairs` problems, `data` cut at 0. `sides` are the new and the old result; both are None where too few problems have
-    several draws to tell.
+    several draws to tell. Where all problems have the same difference, `total` is 0 and says nothing of others: then
+    widths are those of Tango's score interval without a discordant pair.
     """
 
     difference: float
@@ -54,17 +55,25 @@ class PairedNoise(msgspec.Struct, frozen=True, kw_only=True):
         """The part between problems, None where it cannot be told from the other."""
         return None if self.prediction is None else max(0.0, self.total - self.prediction)
 
+    @property
+    def is_alike(self) -> bool:
+        """Whether all problems have the same difference."""
+        return self.total < 1e-12
+
     def half_width(self, sure: float = 0.95) -> float:
         """Return half the width of the normal interval of the difference, a share of 1."""
-        return quantile(0.5 + sure / 2) * math.sqrt(self.total / self.pairs)
+        z = quantile(0.5 + sure / 2)
+        return z * z / (self.pairs + z * z) if self.is_alike else z * math.sqrt(self.total / self.pairs)
 
     def more_problems(self, precision: float, sure: float = 0.95) -> int:
         """Return how many more problems, with as many draws each, bring half the interval down to `precision`."""
-        return max(0, math.ceil(self.total * (quantile(0.5 + sure / 2) / precision) ** 2 - 1e-9) - self.pairs)
+        z = quantile(0.5 + sure / 2)
+        wanted = z * z * (1 / precision - 1) if self.is_alike else self.total * (z / precision) ** 2
+        return max(0, math.ceil(wanted - 1e-9) - self.pairs)
 
     def more_draws(self, precision: float, most: int, sure: float = 0.95) -> int | None:
         """Return how many more draws each do it on the same problems; None where `most` do not, or nobody knows."""
-        if self.sides is None or self.data is None:
+        if self.sides is None or self.data is None or self.is_alike:
             return None
         room = self.pairs * (precision / quantile(0.5 + sure / 2)) ** 2 - self.data + 1e-12
         one, other = self.sides
