@@ -15,39 +15,7 @@ base=${BASE:-smollm2-135m} steps=${STEPS:-12} seeds=${SEEDS:-5} train=${TRAIN:-5
 mkdir -p "$out"
 export STEPDOWN_STORE=${STEPDOWN_STORE:-$out/stepdown.sqlite}
 
-[ -f "$out/test.jsonl" ] || python3 - "$pool" "$out" "$train" <<'SPLIT'
-import gzip, json, os, re, sys
-from hashlib import blake2b
-
-pool, out, count = sys.argv[1:]
-rows = [json.loads(line) for line in gzip.open(pool, "rt")]
-parent, seen = list(range(len(rows))), {}
-
-def rank(text): return blake2b(text.encode(), digest_size=8).digest()
-
-def root(i):
-    while parent[i] != i: i = parent[i]
-    return i
-
-for i, row in enumerate(rows):
-    words = ["#" if one.isdigit() else one for one in re.findall(r"[a-z]+|\d+", row["question"].lower())]
-    for at in range(max(1, len(words) - 7)):
-        run = tuple(words[at : at + 8])
-        if run in seen: parent[root(i)] = root(seen[run])
-        else: seen[run] = i
-cores = {}
-for i, row in enumerate(rows): cores.setdefault(root(i), []).append(row)
-train, test = [], []
-for core in sorted(cores.values(), key=lambda some: rank(min(one["question"] for one in some))):
-    (train if len(train) < int(count) else test).extend(core)
-with gzip.open(f"{out}/train.jsonl.gz", "wt") as file:
-    file.writelines(json.dumps(row) + "\n" for row in train)
-with open(f"{out}/test.part", "w") as file:
-    for row in sorted(test, key=lambda one: rank(one["question"])):
-        file.write(json.dumps({key: row[key] for key in ("id", "question", "choices", "answer") if row.get(key)}) + "\n")
-os.replace(f"{out}/test.part", f"{out}/test.jsonl")
-print(len(train), "problems to train on,", len(test), "to test on,", len(cores), "cores", file=sys.stderr)
-SPLIT
+[ -f "$out/test.jsonl" ] || python3 "$(dirname "$0")/split_pool.py" "$pool" "$out" "$train"
 [ -d "$out/pool" ] || stepdown import "$out/train.jsonl.gz" --out "$out/pool" --dataset "$dataset/train"
 [ -d "$out/kept" ] || stepdown keep "$out/pool" right distinct max-words="$words" --out "$out/kept"
 stepdown study "$out/kept" --base "$base" --out "$out/students" --test "$dataset" --data "$out/test.jsonl" --question question \
