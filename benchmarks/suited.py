@@ -7,8 +7,9 @@ Of the pool (`stepdown import`'s form) the variants of VARIANTS over the questio
 test questions are held out by a hash, and whatever shares words with them is not trained on; of the rest 100 are
 learned from. A row for each variant: its rank-surprisal ratio and mean log-probability under the base, and what the
 student of one training on it gets right; then the Spearman correlations with their intervals, and
-`per-problem=1:suited` against `per-problem=1` over the pool of all variants, seed by seed. Killed, or out of its
-minutes, it goes on where it was.
+`per-problem=1:suited` against `per-problem=1` over the pool of all variants, over seeds and problems. Killed, or out
+of its minutes, it goes on where it was; other --steps or --batch want another folder. The interval of a correlation
+takes the variants as independent, though several are of one teacher.
 """
 
 import argparse
@@ -18,17 +19,20 @@ import json
 from collections.abc import Iterator, Sequence
 from math import atanh, sqrt, tanh
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from time import monotonic
 
 from rows import Row, print_row
 
+import stepdown as sd
 from stepdown.corpus import Corpus, CorpusWriter, StudentScores, open_corpus
 from stepdown.exchange import import_corpus
 from stepdown.files import write_whole
 from stepdown.models.local import find_base, load_base
 from stepdown.models.weights import read_card
-from stepdown.problems import load_problems
+from stepdown.problems import Problems, load_problems
+from stepdown.stats import crossed_difference
+from stepdown.store import Store
 from stepdown.training import Training, train
 
 # SVAMP: three teachers, each at several levels of detail, and one of them in three other forms.
@@ -39,9 +43,8 @@ VARIANTS = (
     *("0_SVAMP_chatgpt_level3SYM", "SVAMP_gemini_level6_ranked", "0_SVAMP_chatgpt_level3BSM"),
 )
 LEARNED, HELD_OUT = 100, 200
-# Two-sided 95 %, of the normal and of t with 4 degrees of freedom and others.
-Z = 1.96
-T = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
+TESTED = sd.Sampling(max_tokens=96)
+Z = 1.96  # two-sided 95 % of the normal
 
 
 def prepare(pool: str, out: Path, base: str) -> None:
@@ -152,19 +155,31 @@ def show(out: Path, as_json: bool) -> None:
 
 
 def compare(out: Path, as_json: bool) -> None:
-    """Print what `suited` gains over `random` at one chain a problem, with an interval over the paired seeds."""
-    both = [[right_of(out / "students" / f"{how}-{seed}") for how in ("suited", "random")] for seed in range(20)]
-    pairs = [(one[0] / one[1], other[0] / other[1]) for one, other in both if one and other]
-    if len(pairs) < 2:
+    """Print what `suited` gains over `random` at one chain a problem, over paired seeds and the same problems."""
+    seeds = [seed for seed in range(20) if all(right_of(folder) for folder in compared(out, seed))]
+    if not seeds:
         return
-    gains = [100 * (one - other) for one, other in pairs]
-    half = T.get(len(gains) - 1, 2.2) * stdev(gains) / sqrt(len(gains))
-    mean = fmean(gains)
+    test = load_problems(str(out / "test.jsonl"))
+    with Store(out / "stepdown.sqlite") as store:
+        tested = [[verdicts(folder, test, store) for folder in compared(out, seed)] for seed in seeds]
+    suited, drawn = ([pair[at] for pair in tested] for at in (0, 1))
+    found = crossed_difference(suited, drawn)
     print_row(
-        {"suited against random": f"{mean:+.1f} points", "low": round(mean - half, 1), "high": round(mean + half, 1),
-         "seeds": len(gains), "suited": [round(100 * one, 1) for one, _ in pairs],
-         "random": [round(100 * other, 1) for _, other in pairs]}, as_json=as_json,
+        {"suited against random": f"{100 * found.value:+.1f} points", "low": round(100 * found.low, 1),
+         "high": round(100 * found.high, 1), "p": round(found.p, 3), "seeds": len(seeds), "problems": len(suited[0]),
+         "suited": [round(100 * fmean(one), 1) for one in suited],
+         "random": [round(100 * fmean(one), 1) for one in drawn]}, as_json=as_json,
     )  # fmt: skip
+
+
+def compared(out: Path, seed: int) -> list[Path]:
+    return [out / "students" / f"{how}-{seed}" for how in ("suited", "random")]
+
+
+def verdicts(folder: Path, test: Problems, store: Store) -> list[int]:
+    """Have a student solve the test problems, once; return 1 for each that it gets right, else 0."""
+    run = sd.run(test, "chain-of-thought", student=str(folder), sampling=TESTED, prompts="student", store=store)
+    return [int(grade.verdict == "right") for _, grade in run.graded()]
 
 
 def spearman(one: Sequence[float], other: Sequence[float]) -> float:
@@ -186,6 +201,16 @@ def spearman_interval(found: float, count: int) -> tuple[float, float]:
     return tanh(middle - half), tanh(middle + half)
 
 
+def check_settings(options: argparse.Namespace) -> None:
+    """End where the students that are there were trained otherwise than is asked for."""
+    asked = {name: getattr(options, name) for name in ("base", "steps", "batch", "test")}
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / "settings.json"
+    if path.exists() and (there := json.loads(path.read_text())) != asked:
+        raise SystemExit(f"{options.out} has students of {there}, not of {asked}: give another --out")
+    write_whole(path, json.dumps(asked).encode())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pool", nargs="?")
@@ -200,6 +225,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.pool and not options.show:
+        check_settings(options)
         end = monotonic() + 60 * options.minutes
         prepare(options.pool, options.out, options.base)
         score(options.out)
