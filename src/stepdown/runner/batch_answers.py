@@ -8,6 +8,7 @@ import msgspec
 from stepdown.errors import CallFailed, StepdownError
 from stepdown.models import provider_and_model
 from stepdown.models.http import (
+    ApiError,
     BatchAnswer,
     BatchApi,
     FieldRefused,
@@ -68,7 +69,7 @@ class Answers:
 
     async def read(self, answers: AsyncIterator[BatchAnswer]) -> int:
         """Store all answers there are and return how many requests were answered, those of earlier looks too."""
-        whole, failed = set[str](), dict[str, BatchAnswer]()
+        whole, failed = set[str](), dict[str, _Refusal]()
         try:
             async for answer in answers:
                 if answer.status == 200 and answer.name.startswith(f"{self._batch.id}-"):
@@ -76,7 +77,8 @@ class Answers:
                 if answer.status == 200 and (line := self._open.pop(answer.name, None)) is not None:
                     self._take(line, answer)
                 elif answer.status and answer.name in self._open:
-                    failed.setdefault(answer.name, answer)  # an answer that is paid may stand behind it
+                    # An answer that is paid may stand behind it; a body may have megabytes, and each line is one.
+                    failed.setdefault(answer.name, _Refusal.read(answer))
                 if len(self._keys) >= _PAGE:
                     self._flush()
             for name in [one for one in failed if one in self._open]:
@@ -92,14 +94,14 @@ class Answers:
                 self._retry(call, RetryableError(f"batch `{self._batch.id}` did not come to it"))
         return list(self._open.values())
 
-    def _take(self, line: BatchLine, answer: BatchAnswer) -> None:
+    def _take(self, line: BatchLine, answer: "BatchAnswer | _Refusal") -> None:
         outcomes, first = self._outcomes, line.calls[0]
         # Which fields it was sent without nobody knows any more: each that a refusal names was among them.
         request = asked(line, self._api, frozenset())
         try:
             with losses_to(lambda lost: self._lose(line, lost)), reading_answer("an answer"):
-                if answer.status != 200:
-                    raise read_refusal(self._api.endpoint, answer.status, {}, read_api_error(answer.body), request)
+                if isinstance(answer, _Refusal):
+                    raise read_refusal(self._api.endpoint, answer.status, {}, answer.error, request)
                 replies = read_batched(self._api.endpoint, answer.body, request)
         except FieldRefused as refused:
             outcomes.refused[first.model] = outcomes.refused_by(first.model) | {refused.field}
@@ -181,6 +183,21 @@ class Answers:
         if self._keys or self._stored:
             self._outcomes.batches.keep(self._batch.id, self._stored, self._keys, self._failed)
         self._stored, self._keys, self._failed = [], [], 0
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    """What a line that is no answer says, without its body."""
+
+    status: int
+    error: ApiError
+
+    @classmethod
+    def read(cls, answer: BatchAnswer) -> "_Refusal":
+        try:
+            with reading_answer("a refusal"):
+                return cls(answer.status, read_api_error(answer.body))
+        except RetryableError as unread:
+            return cls(answer.status, ApiError(unread.reason))
 
 
 def _stored(call: BatchedCall, key: bytes, reply: Reply | AbandonedReply) -> StoredCall:

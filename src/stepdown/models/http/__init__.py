@@ -1,6 +1,6 @@
 """Models behind endpoints: transport (sessions, limits, retries, proxies), dialects, and batches of calls."""
 
-from stepdown.models.http.api_errors import read_api_error
+from stepdown.models.http.api_errors import ApiError, read_api_error
 from stepdown.models.http.batches import BatchAnswer, BatchApi, BatchLook, BatchRequest, find_batch_api
 from stepdown.models.http.concurrency import AdaptiveConcurrency
 from stepdown.models.http.dialects.dialect import CompletionRequest
@@ -15,6 +15,7 @@ __all__ = [
     "LOCAL",
     "TIMEOUT",
     "AdaptiveConcurrency",
+    "ApiError",
     "BatchAnswer",
     "BatchApi",
     "BatchLook",
