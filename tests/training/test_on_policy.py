@@ -113,6 +113,16 @@ def test_a_student_comes_nearer_to_its_teacher(student: Path, teacher: Path) -> 
     assert card is not None and card.training["teacher"] == str(teacher) and card.training["teacher_source"]
 
 
+def test_the_tokens_of_the_log_are_what_the_teacher_reads(student: Path) -> None:
+    counted, draws = logged(student / "log.jsonl", "tokens"), logged(student / "log.jsonl", "draw_tokens")
+    steps = [after - before for before, after in zip([0, *counted], counted, strict=False)]
+    # Every question of these lessons is of as many tokens, and 24 draws are made in a step.
+    [asked] = {round(step - 24 * drawn) for step, drawn in zip(steps, draws, strict=True)}
+    card = read_card(student)
+    assert asked % 24 == 0 and asked > 24 * 8 and len(steps) == 10
+    assert card is not None and card.tokens == counted[-1]
+
+
 def stop(progress: TrainingProgress) -> None:
     if progress.step == 4:
         raise KeyboardInterrupt
