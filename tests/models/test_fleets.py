@@ -10,6 +10,7 @@ import pytest
 from fleet_world import NOBODY, FleetServerHere, ask, ask_all, fleet_of, load_fleet
 from stepdown.errors import CallFailed, EndpointRefused, UsageError
 from stepdown.models import EndpointModel, FleetModel, load_model
+from stepdown.models.http.fleets.server_lists import ServerList, server_list
 from stepdown.types import Message, Reply, Sampling
 
 ASKED = (Message("user", "What is 2 and 2?"),)
@@ -88,6 +89,20 @@ def test_a_server_that_never_answers_is_named_at_the_start_and_left_out(caplog: 
         replies = ask(load_fleet([address, NOBODY]), 5)
     assert {reply.server for reply in replies} == {address}
     assert f"`{NOBODY}` is left out: nothing listens" in caplog.text
+
+
+def test_a_server_that_is_added_and_does_not_answer_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    async def add(model: FleetModel, listed: ServerList) -> None:
+        await model.prepare()
+        model.tending._follow(listed)
+        for _ in range(2):
+            await model.tending._check(model.servers[-1])
+        await model.close()
+
+    with fleet_of(FleetServerHere()) as [address], caplog.at_level(logging.WARNING):
+        asyncio.run(add(load_fleet([address]), server_list([address, NOBODY], "it")))
+    assert "1 server added" in caplog.text
+    assert caplog.text.count(f"`{NOBODY}` is left out: nothing listens") == 1
 
 
 def test_a_fleet_without_a_server_left_is_refused_with_the_reason_of_each() -> None:

@@ -11,6 +11,7 @@ from stepdown.models.http.limits import PATIENCE, RetryableError
 
 T = TypeVar("T")
 
+NOT_ASKED = "not asked yet"  # why a server that is new gets no calls
 MOST_FAULTS = 3  # one after another, and a server is set aside
 _SOONEST, _LATEST = 0.5, 30.0
 _LONGEST_REST = 30.0
@@ -30,7 +31,7 @@ class FleetServer:
     def __init__(self, model: EndpointModel, clock: Callable[[], float]) -> None:
         self.model, self.address = model, bare_address(model.endpoint.base)
         self.in_flight = self.streams = 0
-        self.why, self.refused, self.leaving, self.checking = "not asked yet", False, False, False
+        self.why, self.refused, self.leaving, self.checking = NOT_ASKED, False, False, False
         self.usual = self.slowest = 0.0
         self.reported = 0.0  # when a person was last told of it
         self._clock, self._trial, self._faults = clock, False, 0

@@ -10,10 +10,11 @@ from statistics import median
 from typing import Any
 
 from stepdown.errors import EndpointRefused, StepdownError, UsageError
-from stepdown.models.http.fleets.fleet_server import FleetServer
+from stepdown.models.http.fleets.fleet_server import NOT_ASKED, FleetServer
 from stepdown.models.http.fleets.server_lists import ServerList, read_servers
 from stepdown.models.http.fleets.turns import Turns
 from stepdown.models.http.limits import PATIENCE, RetryableError
+from stepdown.text import counted
 
 LOG = logging.getLogger("stepdown.fleet")
 TICK = 0.25
@@ -69,7 +70,7 @@ class Tending:
             raise self.none_left()
         for one in servers:
             if not one.usable:
-                self._tell(one, f"`{one.address}` is left out: {one.why}; it is tried again")
+                self._tell_left_out(one)
         self._start(self._tend())
 
     async def close(self) -> None:
@@ -145,10 +146,12 @@ class Tending:
 
     async def _check(self, server: FleetServer) -> None:
         """Find out whether a server answers: one that is away comes back, one that is silent loses its calls."""
-        away = server.aside
+        away, first = server.aside, server.why == NOT_ASKED
         names = await self._probe(server)
         if server.aside:
-            if not away:
+            if first:
+                self._tell_left_out(server)
+            elif not away:
                 self._tell(server, f"`{server.address}` is set aside: {server.why} ({self._left()})")
             elif server.is_silent and self.turns.usable:
                 # Silent twice: its calls are asked elsewhere.
@@ -237,7 +240,8 @@ class Tending:
         for server in gone:
             server.leaving = True
         if added or gone:
-            LOG.warning("fleet `%s`: %d servers added, %d drained (%s)", self.name, len(added), len(gone), self._left())
+            news = f"{counted(len(added), 'server')} added, {len(gone)} drained ({self._left()})"
+            LOG.warning("fleet `%s`: %s", self.name, news)
 
     def _drain(self) -> None:
         for address, server in list(self._known.items()):
@@ -251,6 +255,9 @@ class Tending:
     def _left(self) -> str:
         listed = sum(not one.leaving for one in self.turns.servers)
         return f"{len(self.turns.usable)} of {listed} servers answer"
+
+    def _tell_left_out(self, server: FleetServer) -> None:
+        self._tell(server, f"`{server.address}` is left out: {server.why}; it is tried again")
 
     def _tell(self, server: FleetServer, text: str) -> None:
         now = self._clock()
