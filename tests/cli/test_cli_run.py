@@ -62,6 +62,16 @@ def test_what_an_audit_will_find_is_kept_when_the_run_ends(server: FaultyServer)
         assert db.execute("select count(*) from summaries where kind = 'audit'").fetchone() == (1,)
 
 
+@pytest.mark.parametrize("verb", [("run", "sums.jsonl"), ("run", "sums.jsonl", "--estimate"), ("ask", "What is 2?")])
+@pytest.mark.parametrize("given", [("--servers", "vllm=servers.txt"), ("--on", "ray")])
+def test_what_is_for_models_that_nobody_asks_is_refused_before_anything_is_sent(
+    verb: tuple[str, ...], given: tuple[str, ...], server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("servers.txt").write_text("http://127.0.0.1:9/v1")
+    assert main([*verb, *DIRECT, *STUDENT, *given]) == 2
+    assert f"so `{given[0]}` would have no effect" in capsys.readouterr().err and server.bodies == []
+
+
 def test_the_same_command_again_sends_nothing(server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:
     run(*TRACED, *STUDENT, *TEACHER, "--json")
     run(*TRACED, *STUDENT, *TEACHER, "--json")

@@ -69,9 +69,12 @@ class Players:
         return loaded.name
 
     def check_place(self) -> None:
-        """Refuse `--on` where it would change nothing. Raises `UsageError`."""
+        """Refuse `--servers` and `--on` where they would change nothing. Raises `UsageError`."""
+        names = ", ".join(f"`{name}`" for name in self.loaded)
+        if unused := self._servers.unused:
+            why = f"no model of this command ({names}) is behind the servers of `{unused[0]}`"
+            refuse(["--servers"], why, "write `PROVIDER=FILE` with the provider of one that is, or leave it out")
         if self.endpoint.on and not any(model.capabilities.local for model in self.loaded.values()):
-            names = ", ".join(f"`{name}`" for name in self.loaded)
             refuse(
                 ["--on"], f"{names} is not a model of this machine", "calls to a server need no cluster: leave it out"
             )
@@ -90,7 +93,11 @@ class Players:
         return load_grader(name, code=True)
 
     def fetch(self) -> None:
-        """Get the weights of embedded models that are not here yet, and say which models a graphics card computes."""
+        """Get the weights of embedded models that are not here yet, and say which models a graphics card computes.
+
+        What of `--servers` and `--on` would change nothing is refused before. Raises `UsageError`.
+        """
+        self.check_place()
         download(self.loaded)
         for name, model in self.loaded.items():
             engine, _, place = (model.capabilities.source or "").partition("/")[2].partition("/")
@@ -151,6 +158,7 @@ def tasks_of(problems: Problems, grid: GridSettings, sampling: RunSampling, play
                         plan_samples=grid.plan_samples if method.plan is not None else 1,
                     )
                 )
+    players.check_place()
     for task in tasks:
         task.check()
     return tasks

@@ -171,7 +171,9 @@ async def _grade(
     before = run.grader
     try:
         for name in graders:
-            await grade_run(run, players.grader(name, judging=budget, judge=judge), shard=shard)
+            grader = players.grader(name, judging=budget, judge=judge)
+            players.check_place()
+            await grade_run(run, grader, shard=shard)
     finally:
         await players.close()
     _keep_current(run, graders, before)

@@ -140,6 +140,7 @@ class ServerFiles:
         self._named: dict[str, Path] = {}
         self._plain: Path | None = None
         self._first = ""  # the model string that the plain file is for
+        self._asked: set[str] = set()  # the providers whose servers were looked for
         for one in given:
             self._add(one)
 
@@ -168,9 +169,16 @@ class ServerFiles:
         named = [f"{OPTION}={name}={file.resolve()}" for name, file in self._named.items()]
         return named + ([f"{OPTION}={self._plain.resolve()}"] if self._plain else [])
 
+    @property
+    def unused(self) -> list[str]:
+        """What was given for providers whose servers no model has looked for."""
+        named = [f"{name}={file}" for name, file in self._named.items() if name not in self._asked]
+        return named + ([str(self._plain)] if self._plain and not self._asked else [])
+
     def find(self, name: str) -> Path | None:
         """Return the file for a model string. Raises `UsageError` where a plain file is for another provider."""
         provider = provider_of(name)
+        self._asked.add(provider)
         if provider in self._named or self._plain is None:
             return self._named.get(provider)
         self._first = self._first or name
