@@ -90,6 +90,18 @@ def test_bf16_that_a_gpu_would_emulate_is_never_chosen_and_refused_where_asked(m
         runs_in_bf16("bf16")
 
 
+def test_a_gpu_that_is_told_to_rest_has_no_say_in_the_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: False)
+    for able in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True, able=able: able)
+        assert not runs_in_bf16("auto") and runs_in_bf16("bf16")
+
+
 @pytest.mark.parametrize(("amx", "avx", "chosen"), [(False, False, False), (True, False, True), (False, True, True)])
 def test_a_processor_computes_in_bf16_where_it_has_instructions_for_it(
     amx: bool, avx: bool, chosen: bool, monkeypatch: pytest.MonkeyPatch

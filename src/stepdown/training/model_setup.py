@@ -23,7 +23,7 @@ from stepdown.training.memory import (
 from stepdown.training.packing import PackedDataset, count_micro_batches, shared_start
 from stepdown.training.sampling_order import IntArray, sampling_order
 from stepdown.training.settings import USUAL_TOKENS, Training
-from stepdown.training.world import World, device_of
+from stepdown.training.world import World, computes_on_cpu, device_of
 
 
 class ReadyModel(msgspec.Struct, frozen=True):
@@ -115,7 +115,7 @@ def runs_in_bf16(precision: str) -> bool:
     """
     import torch
 
-    if torch.cuda.is_available() and precision != "fp32":
+    if torch.cuda.is_available() and precision != "fp32" and not computes_on_cpu(precision):
         able = bool(torch.cuda.is_bf16_supported(including_emulation=False))
         if precision == "bf16" and not able:
             raise UsageError(
