@@ -18,15 +18,29 @@ SCHEMES = {"s3": "s3fs", "gs": "gcsfs", "hf": "huggingface_hub"}
 # What the hub holds beside models, whose addresses name no kind.
 _KINDS = ("datasets", "spaces", "buckets")
 # A path that was an address has lost one of its slashes.
-_ADDRESS = re.compile(rf"({'|'.join(SCHEMES)}):/+([^/].*)")
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):(?:/+([^/].*)?)?")
 _HINT = "check the address and the credentials, which are those of the store's own tools (docs/corpora_at_scale.md)"
 Progress = Callable[[int, int], None]
 
 
 def address_of(path: str | Path) -> str | None:
-    """Return the address that a text or a path of an object store stands for, None for a place of this machine."""
+    """Return the address that a text or a path of an object store stands for, None for a place of this machine.
+
+    Raises `UsageError` for an address of another kind: a folder of this machine would be made for it.
+    """
     found = _ADDRESS.fullmatch(str(path))
-    return f"{found[1]}://{found[2].rstrip('/')}" if found else None
+    if found is None or (not found[2] and found[1] not in SCHEMES):
+        return None
+    if found[1] not in SCHEMES or not found[2]:
+        known = ", ".join(f"`{one}://...`" for one in SCHEMES)
+        raise UsageError(f"`{str(path)[:200]}` is no address of an object store", f"known: {known}; or name a path")
+    return f"{found[1]}://{found[2].rstrip('/')}"
+
+
+def refuse_address(out: str | Path, hint: str) -> None:
+    """Raise `UsageError` where a command that writes a folder of this machine is given an address."""
+    if address := address_of(out):
+        raise UsageError(f"`{address}` is an address: this command writes a folder", hint.replace("ADDRESS", address))
 
 
 def _opened(address: str) -> tuple[Any, str]:

@@ -73,6 +73,35 @@ def test_gold_solutions_are_a_corpus_with_the_licence_it_was_given(
     assert open_corpus("gold").card.licence == "CC0"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sample sums.jsonl --teacher openai/student --chains 2", "publish corpus gold", "bundle sums",
+        "study gold --base smollm2-135m --test sums.jsonl", "train gold --base smollm2-135m",
+        "taste gold --base smollm2-135m",
+    ],
+)  # fmt: skip
+def test_a_folder_that_cannot_be_written_in_a_store_is_refused_before_anything_is_done(
+    command: str, server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", "wordsums", "-n", "4", "--teacher", "gold", "--out", "gold"]) == 0
+    assert main(["run", "sums.jsonl", "--method", "direct", "--student", "openai/student"]) == 0
+    capsys.readouterr()
+    assert main([*command.split(), "--out", "s3://bucket/x"]) == 2
+    assert "`s3://bucket/x` is an address" in capsys.readouterr().err
+    assert len(server.bodies) == 6 and not Path("s3:").exists()
+
+
+def test_an_address_of_no_store_that_is_known_is_refused_and_makes_no_folder(
+    server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", "wordsums", "-n", "4", "--teacher", "gold", "--out", "gold"]) == 0
+    for address in ("memory://x/y", "gcs://bucket/x", "s3://"):
+        assert main(["keep", "gold", "all", "--out", address]) == 2
+        assert "is no address of an object store" in capsys.readouterr().err
+    assert not list(Path().glob("*:*"))
+
+
 def test_a_budget_that_is_reached_leaves_no_corpus(server: FaultyServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert sample(4, "corpus", "--max-tokens-total", "2000") == 3
     assert not Path("corpus").exists() and "goes on from here" in capsys.readouterr().err

@@ -19,12 +19,13 @@ from stepdown.extras import load_polars
 from stepdown.files import replacing_folder
 from stepdown.models.weights import SeenQuestions as Lessons
 from stepdown.models.weights import seen_by
-from stepdown.object_stores import address_of
+from stepdown.object_stores import refuse_address
 from stepdown.questions import FILE, NONE, Keys, keys_of, read_keys, write_keys
 from stepdown.types import Chain, Problem
 from stepdown.untrusted import reading
 
 BEHIND = "behind.bin"
+_KEEP = "write it here, then `stepdown keep FOLDER all --out ADDRESS`"
 PART = re.compile(r"part-(\d{5,})\.parquet")
 AGAIN = "copy the folder again from where it came, or make the corpus anew"
 
@@ -44,9 +45,7 @@ class CorpusWriter:
         self, out: str | Path, *, card: Card, force: bool = False, rows: int = ROWS, behind: Keys = NONE
     ) -> None:
         load_polars()
-        if address := address_of(out):
-            hint = f"write it here, then `stepdown keep FOLDER all --out {address}`"
-            raise UsageError(f"`{address}` is an address: this command writes a folder", hint)
+        refuse_address(out, _KEEP)
         self.out = Path(out).expanduser().resolve()
         check_out(self.out, force=force)
         self.card, self._most, self._behind = card, rows, behind
@@ -136,6 +135,7 @@ def questions_of(folder: Path, card: Card) -> Keys:
 
 def check_out(out: Path, *, force: bool) -> None:
     """Raise `UsageError` where a new corpus cannot be put."""
+    refuse_address(out, _KEEP)
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / CARD).is_file():

@@ -13,6 +13,7 @@ from stepdown.corpus import read_card as read_corpus_card
 from stepdown.errors import UsageError
 from stepdown.files import replacing_folder
 from stepdown.models.weights import CARD, check_folder, file_hash, read_card
+from stepdown.object_stores import refuse_address
 from stepdown.publishing.cards import corpus_page, student_page
 from stepdown.publishing.eval_results import eval_results
 from stepdown.questions import FILE
@@ -104,6 +105,7 @@ def _copy(path: Path, target: Path) -> None:
 
 def _check_out(out: Path, source: Path, force: bool) -> None:
     """Raise `UsageError` where something lies at `out` that is not to be replaced, or could not be."""
+    refuse_address(out, "write it here; --push puts it on the hub")
     if out.resolve() == source.resolve() or source.resolve() in out.resolve().parents:
         raise UsageError(f"`{out}` lies in what is published", "name a folder beside it with --out")
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):

@@ -24,6 +24,7 @@ from stepdown.cli.work_options import WorkOptions
 from stepdown.corpus import Corpus
 from stepdown.errors import UsageError
 from stepdown.models.weights import read_card
+from stepdown.object_stores import refuse_address
 from stepdown.problems import Problems
 from stepdown.settings import (
     GridSettings,
@@ -108,6 +109,7 @@ class StudyOptions:
             if not getattr(self, name):
                 raise UsageError(f"a study needs --{name}", "stepdown study corpus/ --base M --test DATASET --out DIR")
         assert self.out is not None, "refused above"
+        refuse_address(self.out, "write the students here; `stepdown publish` takes one to the hub")
         return StudyGrid(
             corpus=corpus,
             out=self.out,

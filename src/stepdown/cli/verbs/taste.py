@@ -25,6 +25,7 @@ from stepdown.files import write_whole
 from stepdown.graders import majority_grade
 from stepdown.models import Prices
 from stepdown.models.weights import read_card
+from stepdown.object_stores import refuse_address
 from stepdown.problems import Problems, load_problems
 from stepdown.settings import GridSettings, StudySampling
 from stepdown.store import Store
@@ -118,6 +119,8 @@ class TasteOptions:
                 raise UsageError(f"`{flag} {getattr(self, name)}` is none", "give 1 or more", option=flag)
         if self.chains < 4 or self.losses < 0:
             raise UsageError(f"`--chains {self.chains}` are too few to learn from", "give 4 or more", option="--chains")
+        for place in corpora if self.out is None else (self.out,):
+            refuse_address(place, "name a folder of this machine with --out")
         if self.out is not None and len(corpora) > 1:
             raise UsageError("one `--out` cannot hold several tastes", "leave it out: each lies beside its corpus")
 

@@ -20,6 +20,7 @@ from stepdown.models.weights import (
     file_hash,
     student_readme,
 )
+from stepdown.object_stores import refuse_address
 from stepdown.questions import FILE, Keys, write_keys
 from stepdown.text import error_line
 from stepdown.training.students.curves import draw_curves
@@ -127,6 +128,7 @@ def _plain_gguf(folder: Path, partial: Path) -> Path:
 
 def check_student_folder(out: Path) -> None:
     """Raise `UsageError` where something lies in a student's place that is no student: nothing replaces that."""
+    refuse_address(out, "write the student here; `stepdown publish` takes it to the hub")
     if _taken(out) and not ((out / CARD).is_file() and (out / WEIGHTS).is_file()):
         raise UsageError(
             f"`{out}` exists already and is not a student folder", "name another folder: this one is not touched"

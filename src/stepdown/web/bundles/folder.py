@@ -12,6 +12,7 @@ import msgspec
 from stepdown.errors import UsageError
 from stepdown.files import replacing_folder
 from stepdown.models import Secret
+from stepdown.object_stores import refuse_address
 from stepdown.store import Store, extract_runs
 from stepdown.text import method_of, short
 from stepdown.version import __version__
@@ -65,6 +66,7 @@ class _Card(Bundle, frozen=True, kw_only=True):
 
 def check_place(out: Path, *, force: bool) -> None:
     """Refuse a place that holds anything but, with `force`, a bundle. Raises `UsageError`."""
+    refuse_address(out, "write it here, and copy it")
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     known = _files_of(out)
