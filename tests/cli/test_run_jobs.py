@@ -127,6 +127,7 @@ def test_a_process_that_is_killed_ends_the_command_which_goes_on_when_it_is_give
     [
         (("--jobs", "2", "--concurrency", "1"), "cannot share 1 calls in flight"),
         (("--jobs", "2", "--review"), "`--jobs` would have no effect"),
+        (("--jobs", "2", "--estimate"), "`--jobs` would have no effect"),
         (("--jobs", "2", "--student", "embedded/smollm2-135m"), "would be loaded by each"),
         (("--jobs", "0"), "--jobs"),
     ],

@@ -89,6 +89,8 @@ def run(
     """
     if work.review and work.jobs > 1:
         refuse(["--jobs"], "a person decides on one plan after another", "leave it out")
+    if spend.estimate and work.jobs > 1:
+        refuse(["--jobs"], "an estimate is of one process that sends, grades and stores", "leave it out")
     if spend.batch and (work.review or work.jobs > 1):
         refuse(["--batch"], "it sends all at once and waits", "leave --review and --jobs out")
     part = shard.chosen
