@@ -13,6 +13,7 @@ from stepdown.runner import Task, run_task
 from stepdown.store import Run, Store
 from stepdown.store.call_claims import Claim, Claims
 from stepdown.store.maintenance import check, compact, copy
+from stepdown.store.summaries import columns_of
 from stepdown.types import Plan, Usage
 from worlds import DIRECT, LastWord, student, sums
 
@@ -155,3 +156,14 @@ def test_a_check_makes_missing_summaries_and_mends_wrong_ones(store: Store) -> N
     assert run.tally().rights == 7, "what is kept is believed"
     assert check(store.path).summaries == {"sound": 0, "made": 1, "mended": 1}
     assert run.tally() == (20, 20, 0) and check(store.path).summaries["sound"] == 2
+
+
+@pytest.mark.parametrize("body", [b"", b"\x91\xa1\xff", b"\x00", b"\x92\x01"])
+def test_a_summary_whose_bits_were_flipped_counts_as_none(store: Store, body: bytes) -> None:
+    run = solve(store)
+    run.refresh()
+    [before] = columns_of(store, run.id, run.grader)
+    with store.writing() as db:
+        assert db.execute("update summaries set body = ?", (body,)).rowcount == 2
+    assert list(columns_of(store, run.id, run.grader)) == [before]
+    assert check(store.path).summaries["mended"] == 2

@@ -7,7 +7,9 @@ any write to the block, and who reads then looks at the rows again.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from stepdown.errors import StoreError
 from stepdown.store.database import Database
@@ -33,6 +35,7 @@ class Tally(NamedTuple):
 
 
 Made = tuple[Tally, bytes]
+Columns = TypeVar("Columns", TraceBlock, GradeBlock)
 
 
 class Kind(NamedTuple):
@@ -59,7 +62,7 @@ def columns_of(store: Database, run: str, grader: str) -> Iterator[tuple[TraceBl
     """Stream the blocks of a run with a grader's verdicts, a block in memory at a time."""
     traces, grades = _of_traces(store, run), _of_grades(store, run, grader)
     for block in _blocks(store, run, traces.table):
-        yield decode_block(_body(store, run, traces, block)), decode_grades(_body(store, run, grades, block))
+        yield _decoded(decode_block, store, run, traces, block), _decoded(decode_grades, store, run, grades, block)
 
 
 def refresh(store: Database, run: str, *, only: Iterable[int] | None = None) -> int:
@@ -224,6 +227,14 @@ def _body(store: Database, run: str, kind: Kind, block: int) -> bytes:
     chosen = "select body from summaries where run = ? and kind = ? and block = ? and version = ?"
     row = store.db.execute(chosen, where).fetchone() if _has_table(store) else None
     return bytes(row[0]) if row else kind.make(block)[1]
+
+
+def _decoded(decode: Callable[[bytes], Columns], store: Database, run: str, kind: Kind, block: int) -> Columns:
+    """Return a block's columns; a kept body whose bits were flipped counts as none."""
+    try:
+        return decode(_body(store, run, kind, block))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return decode(kind.make(block)[1])
 
 
 def _has_table(store: Database) -> bool:
