@@ -43,7 +43,7 @@ VARIANTS = (
     *("0_SVAMP_chatgpt_level3SYM", "SVAMP_gemini_level6_ranked", "0_SVAMP_chatgpt_level3BSM"),
 )
 LEARNED, HELD_OUT = 100, 200
-TESTED = sd.Sampling(max_tokens=96)
+TESTED = sd.Sampling(max_tokens=256)  # few replies are cut, whoever is the wordier
 Z = 1.96  # two-sided 95 % of the normal
 
 
