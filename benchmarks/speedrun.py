@@ -1,7 +1,7 @@
 """A distillation speedrun: minutes and tokens from a base to a share of word sums of two operations, by one command.
 
 python benchmarks/speedrun.py RECORD [--json]      `docs/speedrun.md` has the rules and what came out
-python benchmarks/speedrun.py gold-short --base tiny --steps 2 --tested 4      as CI can: seconds, on random weights
+python benchmarks/speedrun.py gold --base tiny --steps 2 --tested 4 --problems 4   for CI, on random weights
 """
 
 import argparse
@@ -56,7 +56,7 @@ def chains_of(record: Record, out: Path, store: sd.Store) -> tuple[Corpus, int]:
     corpus = sd.sample(
         train, teacher=TEACHER, chains=record.chains, sampling=SAMPLED, zero_shot=True, out=out / "chains", store=store
     )
-    spent = sum(usage.input + usage.output for _, usage in store.paid(one.id for one in store.runs()))
+    spent = sum(usage.input + usage.output for _, usage in store.paid([one.id for one in store.runs()]))
     return corpus.keep("right", "distinct").write(out / "kept"), spent
 
 
@@ -98,6 +98,7 @@ def main() -> None:
     parser.add_argument("record", choices=RECORDS)
     parser.add_argument("--base", default=BASE, help="another base; `tiny` are random weights")
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--problems", type=int, help="how many to learn from")
     parser.add_argument("--tested", type=int, default=TESTED)
     parser.add_argument("--out", type=Path, help="a folder to go on in; without it a new one that is left behind")
     parser.add_argument("--json", action="store_true")
@@ -105,6 +106,8 @@ def main() -> None:
     out = chosen.out or Path(tempfile.mkdtemp(prefix="speedrun-"))
     out.mkdir(parents=True, exist_ok=True)
     record = RECORDS[chosen.record]
+    if chosen.problems:
+        record = msgspec.structs.replace(record, problems=chosen.problems)
     if chosen.steps:
         record = msgspec.structs.replace(record, training=msgspec.structs.replace(record.training, steps=chosen.steps))
     base = str(write_base(out / "base", "tiny")) if chosen.base == "tiny" else chosen.base

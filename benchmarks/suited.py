@@ -208,6 +208,8 @@ def check_settings(options: argparse.Namespace) -> None:
     path = options.out / "settings.json"
     if path.exists() and (there := json.loads(path.read_text())) != asked:
         raise SystemExit(f"{options.out} has students of {there}, not of {asked}: give another --out")
+    if not path.exists() and (options.out / "students").exists():
+        raise SystemExit(f"{options.out} has students of unknown settings: give another --out")
     write_whole(path, json.dumps(asked).encode())
 
 
