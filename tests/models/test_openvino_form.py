@@ -15,7 +15,8 @@ from stepdown.models.local.loading import choose_engine
 from stepdown.models.weights import openvino_form
 from stepdown.models.weights.genai import import_genai
 from stepdown.models.weights.gguf import read_header
-from stepdown.models.weights.openvino_form import MANIFEST, MODEL, converted, intact
+from stepdown.models.weights.made_once import MANIFEST, intact
+from stepdown.models.weights.openvino_form import MODEL, converted
 from stepdown.models.weights.openvino_tokenizers import small_tokenizer
 
 extras = all(find_spec(package) for package in ("openvino_genai", "gguf"))

@@ -12,6 +12,8 @@ import pytest
 from small_students import copied, small_student
 from stepdown.errors import UsageError
 from stepdown.models import load_model
+from stepdown.models.local import find_base, load_base
+from stepdown.models.local.transformers import TransformersEngine
 from stepdown.models.weights.students import WEIGHTS
 
 packages = ("torch", "transformers", "peft", "gguf", "openvino_genai", "altair", "vl_convert")
@@ -75,6 +77,18 @@ def test_weights_that_are_missing_pickled_or_cut_off_are_said(folder: Path, tmp_
     (bad / WEIGHTS).rename(bad / "pytorch_model.bin")
     with pytest.raises(UsageError, match=r"`pytorch_model\.bin` is a pickle"):
         load_model(str(bad))
+
+
+def test_a_weight_that_is_missing_is_not_drawn_at_random(folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    bad = copied(folder, tmp_path)
+    weights = load_file(bad / WEIGHTS)
+    name = next(one for one in weights if "mlp" in one)
+    save_file({key: weight for key, weight in weights.items() if key != name}, bad / WEIGHTS, {"format": "pt"})
+    for load in (TransformersEngine, lambda path: load_base(find_base(path))):
+        with pytest.raises(UsageError, match=f"1 weights of its architecture are missing, such as {name}"):
+            load(bad)
 
 
 def test_a_missing_shard_and_a_broken_card_are_said(folder: Path, tmp_path: Path) -> None:

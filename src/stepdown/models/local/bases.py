@@ -1,5 +1,6 @@
 """Bases: the models that students are trained from, by hub name, folder, GGUF file or embedded name."""
 
+import gc
 import os
 import warnings
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ import msgspec
 
 from stepdown.errors import EndpointRefused, MissingExtra, UsageError
 from stepdown.extras import has
-from stepdown.models.local.transformers import NO_CODE, loading_folder, without_bars
+from stepdown.models.local.dequantized import dequantized, folder_of
+from stepdown.models.local.transformers import NO_CODE, load_whole_model, loading_folder, without_bars
 from stepdown.models.weights import (
     CATALOGUE,
     PLAIN_TEMPLATE,
@@ -108,16 +110,13 @@ def load_base(location: BaseLocation) -> Base:
     Raises `MissingExtra`, `UsageError` for what transformers cannot load, `EndpointRefused` for a hub name that is
     neither in the cache nor within reach.
     """
-    transformers = load_transformers()
-    where, index = _where(location)
-    options = {**where, "quantization_config": transformers.GgufConfig(dequantize=True)} if where else where
-    tokenizer = load_tokenizer(location)
-    with _explained(location), quiet():
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            index, dtype="float32", use_safetensors=None if where else True, **options, **location.pinned, **NO_CODE
-        )
-    if where:
-        # A folder of GGUF files is no name of the hub, where peft would ask for it at every checkpoint.
+    load_transformers()
+    if location.gguf and (folder := dequantized(location.gguf, lambda part: _save(location, part))):
+        model, tokenizer = _load(location, folder)
+    else:
+        model, tokenizer = _load(location)
+    if location.gguf:
+        # A folder that a GGUF file lies in is no name of the hub, where peft would ask for it at every checkpoint.
         model.name_or_path = ""
     if tokenizer.eos_token_id is None:
         raise UsageError(f"the tokenizer of `{location.name}` has no end token", "a student must learn where to stop")
@@ -125,31 +124,59 @@ def load_base(location: BaseLocation) -> Base:
     if notes:
         tokenizer.chat_template = PLAIN_TEMPLATE
     source = location.source or str(getattr(model.config, "_commit_hash", "") or "")
-    dtype = "bfloat16" if _is_in_bf16(location, index) else "float16"
+    dtype = "bfloat16" if _is_in_bf16(location) else "float16"
     return Base(location=location, model=model, tokenizer=tokenizer, source=source, notes=notes, dtype=dtype)
 
 
 def load_tokenizer(location: BaseLocation) -> Any:
     """Load the tokenizer of a base alone, with the template that is its own. Raises as `load_base` does."""
-    where, index = _where(location)
+    made = folder_of(location.gguf) if location.gguf else None
+    return _load_tokenizer(location, made if made and made.exists() else None)
+
+
+def _load(location: BaseLocation, folder: Path | None = None) -> tuple[Any, Any]:
+    """Return model and tokenizer of a base, of a GGUF file from the `folder` that was made of it, if there is one."""
+    transformers = load_transformers()
+    tokenizer, (name, options) = _load_tokenizer(location, folder), _place(location, folder)
+    if options:
+        options |= {"quantization_config": transformers.GgufConfig(dequantize=True)}
     with _explained(location), quiet():
-        return load_transformers().AutoTokenizer.from_pretrained(index, **where, **location.pinned, **NO_CODE)
+        model = load_whole_model(
+            name, dtype="float32", use_safetensors=None if options else True, **options, **location.pinned, **NO_CODE
+        )
+    return model, tokenizer
 
 
-def _where(location: BaseLocation) -> tuple[dict[str, Any], str]:
-    """Return what transformers is told of a GGUF file, nothing for other bases, and the folder or name it reads."""
-    if location.gguf:
-        return {"gguf_file": location.gguf.name}, str(location.gguf.resolve().parent)
-    return {}, str(location.folder or location.repository)
+def _save(location: BaseLocation, folder: Path) -> None:
+    """Write a GGUF file's model and tokenizer in transformers' form."""
+    model, tokenizer = _load(location)
+    with quiet():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    del model
+    gc.collect()
 
 
-def _is_in_bf16(location: BaseLocation, index: str) -> bool:
+def _load_tokenizer(location: BaseLocation, folder: Path | None) -> Any:
+    name, options = _place(location, folder)
+    with _explained(location), quiet():
+        return load_transformers().AutoTokenizer.from_pretrained(name, **options, **location.pinned, **NO_CODE)
+
+
+def _place(location: BaseLocation, folder: Path | None = None) -> tuple[str, dict[str, Any]]:
+    """Return the folder or name that transformers reads, and what it is told of a GGUF file, else nothing."""
+    if location.gguf and not folder:
+        return str(location.gguf.resolve().parent), {"gguf_file": location.gguf.name}
+    return str(folder or location.folder or location.repository), {}
+
+
+def _is_in_bf16(location: BaseLocation) -> bool:
     """Tell whether a base's weights are stored in bf16, by what it says of itself."""
     if location.gguf is not None:
         return any(tensor.kind == _GGML_BF16 for tensor in read_header(location.gguf).tensors)
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(index, **location.pinned, **NO_CODE)
+    config = AutoConfig.from_pretrained(_place(location)[0], **location.pinned, **NO_CODE)
     return str(getattr(config, "dtype", None)).endswith("bfloat16")
 
 

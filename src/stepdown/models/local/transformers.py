@@ -39,7 +39,7 @@ class TransformersEngine:
             index, options, weights = _options(folder, transformers)
             self._tokenizer = transformers.AutoTokenizer.from_pretrained(index, **options)
             self._template = template_of(self._tokenizer, folder)
-            model = transformers.AutoModelForCausalLM.from_pretrained(index, dtype=place.dtype, **options, **weights)
+            model = load_whole_model(index, dtype=place.dtype, **options, **weights)
             self._ends = _end_tokens(model, self._tokenizer)
             self._context = int(getattr(model.config, "max_position_embeddings", 0) or 2048)
         self._model = model.to(place.device).eval()
@@ -155,6 +155,19 @@ def loading_folder(what: str, hint: str) -> Iterator[None]:
 
     with reading(what, hint, make=refused):
         yield
+
+
+def load_whole_model(name: str, **options: Any) -> Any:
+    """Return transformers' causal language model of a folder or a name of the hub.
+
+    Raises `ValueError` where weights of it are missing, which transformers would draw at random.
+    """
+    from transformers import AutoModelForCausalLM
+
+    model, found = AutoModelForCausalLM.from_pretrained(name, output_loading_info=True, **options)
+    if missing := sorted(found["missing_keys"]):
+        raise ValueError(f"{len(missing)} weights of its architecture are missing, such as {missing[0]}")
+    return model
 
 
 @contextmanager

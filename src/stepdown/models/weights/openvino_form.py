@@ -7,24 +7,20 @@ OpenVINO reads a GGUF file anew at each start, tokenizer and all, and multiplies
 
 import os
 import shutil
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from stepdown.errors import FileError, StepdownError, UsageError
-from stepdown.files import replacing_folder
-from stepdown.models.weights.cache import file_hash, known_hash
-from stepdown.models.weights.downloads import locked
+from stepdown.models.weights.cache import known_hash
 from stepdown.models.weights.gguf import Header, openvino_copy
+from stepdown.models.weights.made_once import made_once
 from stepdown.models.weights.openvino_tokenizers import small_tokenizer, tokenizer_beside
 from stepdown.untrusted import reading
 
-MODEL, MANIFEST = "openvino_model.xml", "manifest.json"
+MODEL = "openvino_model.xml"
 # Part of a converted model's name, with OpenVINO's version: raise it with what is written here. Other numbers want
 # another name of the form too, as a reply's source says only that.
 CONVERTER = 1
@@ -42,12 +38,6 @@ ROOM = 4
 _HINT = "make room, set STEPDOWN_CACHE to another disk, or STEPDOWN_ENGINE=openvino-gguf to run the file as it is"
 
 
-class Manifest(msgspec.Struct, frozen=True):
-    """The SHA-256 of each file of a converted model; written last."""
-
-    files: dict[str, str]
-
-
 def converted(path: Path, header: Header, form: str, folder: Path, genai: Any) -> Path:
     """Return the folder of a GGUF file's model in OpenVINO's format, made in `folder` where it is not there or damaged.
 
@@ -56,23 +46,12 @@ def converted(path: Path, header: Header, form: str, folder: Path, genai: Any) -
     model that is there is only read. Raises `UsageError` for a file that OpenVINO does not read and `FileError` where
     the disk is full or not to be written.
     """
-    whole = _place_of(path, form, folder)
-    if intact(whole):
-        return whole
-    lock = folder / f"{whole.name}.lock"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.touch()
-    except OSError as error:
-        raise FileError(
-            f"`{folder}` cannot be written ({error.strerror}), where models are converted", _HINT
-        ) from error
-    with locked(lock):
-        if not intact(whole):
-            again = "damaged, so it is made again" if whole.exists() else "made once"
-            print(f"converting `{path.name}` to OpenVINO's {form} format ({again})", file=sys.stderr)
-            _make(path, header, form, whole, genai)
-    return whole
+    return made_once(
+        _place_of(path, form, folder),
+        lambda part: _make(path, header, form, part, genai),
+        words=f"converting `{path.name}` to OpenVINO's {form} format",
+        hint=_HINT,
+    )
 
 
 def is_made(path: Path, form: str, folder: Path) -> bool:
@@ -85,27 +64,18 @@ def _place_of(path: Path, form: str, folder: Path) -> Path:
     return folder / f"{path.stem}-{known_hash(path)[:16]}-{form}-{made_by}"
 
 
-def intact(folder: Path) -> bool:
-    """Whether a converted model is whole: every file is there with the hash that it was written with."""
-    try:
-        known = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
-        return MODEL in known.files and all(file_hash(folder / name) == sha for name, sha in known.files.items())
-    except (OSError, msgspec.DecodeError, RecursionError):
-        return False
-
-
-def _make(path: Path, header: Header, form: str, whole: Path, genai: Any) -> None:
-    size, free = path.stat().st_size, shutil.disk_usage(whole.parent).free
+def _make(path: Path, header: Header, form: str, part: Path, genai: Any) -> None:
+    size, free = path.stat().st_size, shutil.disk_usage(part).free
     if free < ROOM * size:
         raise _full(path, f"it takes up to `{ROOM * size / 1e9:.1f}` GB and `{free / 1e9:.1f}` GB are free")
 
     def refusal(why: str) -> StepdownError:
         # What the library says of a full disk names no cause: the disk does.
-        if shutil.disk_usage(whole.parent).free < size:
+        if shutil.disk_usage(part).free < size:
             return _full(path, why)
         return UsageError(f"OpenVINO cannot load `{path}` ({why})", "try STEPDOWN_ENGINE=llamacpp")
 
-    with replacing_folder(whole) as part, reading("", "", make=refusal):
+    with reading("", "", make=refusal):
         # The file itself is linked in the one, under a name that nobody chose: nothing else is written there.
         raw, words = part / "raw", part / "words"
         raw.mkdir()
@@ -118,8 +88,6 @@ def _make(path: Path, header: Header, form: str, whole: Path, genai: Any) -> Non
             file.rename(part / file.name)
         shutil.rmtree(raw)
         shutil.rmtree(words)
-        files = {file.name: file_hash(file) for file in sorted(part.iterdir())}
-        (part / MANIFEST).write_bytes(msgspec.json.encode(Manifest(files)))
 
 
 def _full(path: Path, why: str) -> FileError:
