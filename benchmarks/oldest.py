@@ -1,11 +1,11 @@
 """Training and answering with the lowest versions that pyproject.toml allows, in an environment of their own.
 
-python benchmarks/oldest.py [--newest] [--folder build/oldest] [--keep]
+python benchmarks/oldest.py [--folder build/oldest] [--keep]
 
 It makes a virtual environment (7 GB: torch of that age brings CUDA's libraries), installs what `dependencies` and the
-extra `train` name, each at its lower bound (`--newest`: at its newest), prints the versions, and runs tests of
-training, of going on after a kill, of DPO, of two processes and of serving. Minutes; no GPU. The folder is removed
-then, unless `--keep`.
+extra `train` name, each at its lower bound, prints the versions, and runs tests of training, of going on after a kill,
+of DPO, of two processes and of serving. Minutes; no GPU. The folder is removed then, unless `--keep`. The newest
+versions are what the extra `dev` installs, which the whole suite runs in.
 """
 
 import argparse
@@ -31,16 +31,15 @@ TESTS = [
 SHOWN = "torch", "transformers", "trl", "peft", "accelerate", "huggingface_hub", "tokenizers"
 
 
-def requirements(*, newest: bool) -> list[str]:
-    """Return the requirements of the package and of the extra `train`, each at its lower bound or free."""
+def requirements() -> list[str]:
+    """Return the requirements of the package and of the extra `train`, each at its lower bound."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     listed = [*project["dependencies"], *project["optional-dependencies"]["train"]]
-    return listed if newest else [one.partition(",")[0].replace(">=", "==") for one in listed]
+    return [one.partition(",")[0].replace(">=", "==") for one in listed]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--newest", action="store_true", help="the newest versions instead")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "oldest")
     parser.add_argument(
         "--keep", action="store_true", help="leave the environment, and take it as it is if it is there"
@@ -49,7 +48,7 @@ def main() -> int:
     python = options.folder / "bin" / "python"
     if not python.exists():
         venv.create(options.folder, with_pip=True)
-        needed = [*requirements(newest=options.newest), *TOOLS]
+        needed = [*requirements(), *TOOLS]
         subprocess.run([python, "-m", "pip", "install", "-q", *needed], check=True)
     code = f"from importlib.metadata import version\nprint(*(f'{{one}} {{version(one)}}' for one in {SHOWN}), sep=', ')"
     subprocess.run([python, "-c", code], check=True)
