@@ -1,7 +1,7 @@
-# `make check` is what CI runs (two test workers of one thread each); `make quick` leaves out what is marked slow (processes,
-# browsers, training, weights). `make data` fetches published files that some tests read whole. `make bench` prints every
-# figure of the docs, `make torture` tries hard what must hold (LONG=--long: for hours), `make screenshots` takes the
-# pictures of the pages (Chromium).
+# `make check` is what CI runs (two test workers of one thread each), and `make gpu DEVICE=cpu` after it; `make quick`
+# leaves out what is marked slow (processes, browsers, training, weights). `make data` fetches published files that some
+# tests read whole. `make bench` prints every figure of the docs, `make torture` tries hard what must hold (LONG=--long:
+# for hours), `make screenshots` takes the pictures of the pages (Chromium).
 # `make gpu` shows what a graphics card gives (DEVICE=cpu: every line at toy size; PARTS="serving scotd": these alone),
 # `make oldest` tries the lowest versions that are allowed, `make extras` each extra alone, `make loaders` the tools that exports are for.
 # PYTHON names the environment.
@@ -38,7 +38,7 @@ bench:
 	$(PYTHON) benchmarks/all.py
 
 gpu:
-	$(PYTHON) benchmarks/gpu.py --device $(DEVICE) $(addprefix --part ,$(PARTS))
+	$(PYTHON) benchmarks/gpu.py --device $(DEVICE) $(if $(filter cpu,$(DEVICE)),--together) $(addprefix --part ,$(PARTS))
 
 # Wheel and sdist in dist/, checked; the wheel alone is installed for each of PYTHONS (e.g. "python3.12 python3.13").
 dist:
