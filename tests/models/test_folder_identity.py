@@ -12,6 +12,7 @@ from small_lessons import FAST, chains, write_base
 from stepdown.models.local import find_base, load_base
 from stepdown.models.local.loading import load_student
 from stepdown.models.local.places import stored_dtype
+from stepdown.models.weights.cache import known_hash, remember_hash
 from stepdown.models.weights.folder_identity import device, identity_settings
 from stepdown.training.datasets import prepare_datasets
 from written_earlier import OLDEST
@@ -66,6 +67,20 @@ def test_a_folder_without_tokenizer_json_is_known_by_its_vocabulary(folder: Path
     before = source(folder)
     (folder / "vocab.json").write_text('{"a": 1}')
     assert source(folder) != before
+
+
+def test_who_reads_a_hash_that_is_written_anew_reads_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEPDOWN_CACHE", str(tmp_path / "cache"))
+    file = tmp_path / "weights"
+    file.write_bytes(b"x")
+    digest = known_hash(file)
+    [note] = (tmp_path / "cache" / "models" / "hashes").iterdir()
+    with note.open() as reader:
+        remember_hash(file, "1" * 64)
+        assert reader.read() == digest
+    assert known_hash(file) == "1" * 64 and list(note.parent.iterdir()) == [note]
 
 
 def test_a_graphics_card_is_another_source(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,13 +87,18 @@ def marked(folder: Path) -> set[str]:
 def be_one_of_two(base: Path, folder: Path, kinds: Iterable[str]) -> None:
     from accelerate import PartialState
 
+    from stepdown.training import logits
+    from stepdown.training.memory import MemoryNeeds
     from stepdown.training.trainer import StudentTrainer
 
+    # What one process trains with all logits at once, these do in pieces, in most of their passes.
+    logits.PIECE, MemoryNeeds.whole_fits = 40, lambda *_: False  # type: ignore[method-assign]
     types: list[str] = []
     whole = StudentTrainer.train
 
     def noted(self: StudentTrainer, **options: object) -> object:
         found = whole(self, **options)
+        assert logits.in_pieces(self.model)
         types.append("-".join(sorted({type(one).__name__ for one in self.model.parameters()})))
         return found
 

@@ -276,6 +276,20 @@ def test_a_half_written_checkpoint_is_never_gone_on_with(base: Path, student: Pa
         work.begin("another")
 
 
+def test_of_the_best_checkpoint_its_weights_alone_are_kept_beside_the_last(tmp_path: Path) -> None:
+    work = Checkpoints(tmp_path / "x")
+    work.begin("this training")
+    files = ("model.safetensors", "optimizer.pt", "scheduler.pt")
+    for step, best in ((1, 1), (2, 2), (3, 2), (4, 2)):
+        partial = work.partial()
+        for name in files:
+            (partial / name).write_bytes(b"x")
+        work.accept(step, best)
+    assert work.steps() == [2, 4]
+    assert [path.name for path in work.checkpoint(2).iterdir()] == ["model.safetensors"]
+    assert sorted(path.name for path in work.checkpoint(4).iterdir()) == sorted(files)
+
+
 def test_a_log_is_cut_off_where_training_goes_on(tmp_path: Path) -> None:
     work = Checkpoints(tmp_path / "x")
     work.begin("this training")

@@ -11,8 +11,9 @@ from small_lessons import FAST, chains, logged, same_weights
 from small_students import TRAINS
 from stepdown.errors import UsageError
 from stepdown.training import train
+from stepdown.training.checkpoints import Checkpoints
 from stepdown.training.packing import PackedDataset
-from stepdown.training.world import ALONE, World, check_gpus, check_launcher, join_world, launched
+from stepdown.training.world import ALONE, TIMEOUT, World, check_gpus, check_launcher, join_world, launched
 from two_processes import TORCHRUN, begin_small, marked, marks, train_in_two, train_small
 
 pytestmark = [pytest.mark.slow, *TRAINS]
@@ -81,6 +82,42 @@ def test_a_group_smaller_than_the_launcher_says_is_refused(monkeypatch: pytest.M
         join_world("fp32")
 
 
+def test_a_group_waits_for_hours_while_its_first_process_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from accelerate.state import AcceleratorState
+
+    asked: list[object] = []
+
+    def refuse(*_: object, **options: object) -> None:
+        asked.append(options.get("timeout"))
+        raise InterruptedError
+
+    monkeypatch.setattr(torch.distributed, "init_process_group", refuse)
+    for name, value in (("WORLD_SIZE", "2"), ("LOCAL_WORLD_SIZE", "2"), ("RANK", "0"), ("LOCAL_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    with pytest.raises(InterruptedError):
+        join_world("fp32")
+    AcceleratorState._reset_state(reset_partial_state=True)
+    assert asked == [TIMEOUT] and TIMEOUT.total_seconds() > 3600
+
+
+def test_a_process_that_does_not_see_the_checkpoint_is_told_of_a_shared_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    work, seen = Checkpoints(tmp_path / "x"), [1, 1]
+    work.checkpoint(3).mkdir(parents=True)
+    monkeypatch.setattr(torch.distributed, "all_gather_object", lambda values, own: values.__setitem__(slice(2), seen))
+    work.check_seen([3], World(2, 0, cpu=True))
+    work.check_seen([], World(2, 0, cpu=True))
+    seen[1] = 0
+    with pytest.raises(UsageError, match=r"not every process sees .*step-3") as refused:
+        work.check_seen([3], World(2, 0, cpu=True))
+    assert "disk that all machines share" in refused.value.hint
+
+
 @pytest.mark.parametrize("name", ["ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_MEGATRON_LM"])
 def test_what_splits_the_weights_is_refused_by_name(
     name: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -99,7 +136,6 @@ def test_alone_nothing_is_waited_for_or_agreed_on() -> None:
 
 def test_a_step_counted_for_another_number_of_processes_is_never_trained(base: Path, tmp_path: Path) -> None:
     from stepdown.models.local import find_base, load_base
-    from stepdown.training.checkpoints import Checkpoints
     from stepdown.training.examples import Examples
     from stepdown.training.model_setup import order_of
     from stepdown.training.trainer import StudentTrainer, TrainerCallbacks

@@ -9,6 +9,8 @@ from typing import Any
 
 from stepdown.errors import UsageError
 from stepdown.files import write_whole
+from stepdown.training.sharding import OPTIMIZER, SCHEDULER
+from stepdown.training.world import World
 
 IDENTITY, LOG, PARTIAL = "identity", "log.jsonl", "partial"
 _STEP = "step-"
@@ -58,6 +60,14 @@ class Checkpoints:
         numbers = (path.name.removeprefix(_STEP) for path in self.folder.glob(f"{_STEP}*"))
         return sorted(int(step) for step in numbers if step.isdigit())
 
+    def check_seen(self, steps: list[int], world: World) -> None:
+        """Raise `UsageError` where a process does not see the checkpoint that all are to go on with."""
+        if steps and not world.least((last := self.checkpoint(steps[-1])).is_dir()):
+            raise UsageError(
+                f"not every process sees `{last}`, with which the training goes on",
+                "train on one machine, or into a folder on a disk that all machines share",
+            )
+
     def partial(self) -> Path:
         """Return an empty folder to write the next checkpoint in."""
         path = self.folder / PARTIAL
@@ -66,7 +76,7 @@ class Checkpoints:
         return path
 
     def accept(self, step: int, best: int) -> None:
-        """Put the partial checkpoint in its place, on disk, and remove all but it and the best."""
+        """Put the partial checkpoint in its place, on disk, and remove all but it and the weights of the best."""
         partial, target = self.folder / PARTIAL, self.checkpoint(step)
         for path in partial.iterdir():
             with path.open("rb") as file:
@@ -76,6 +86,10 @@ class Checkpoints:
         for other in self.steps():
             if other not in (step, best):
                 shutil.rmtree(self.checkpoint(other))
+            elif other != step:
+                # Nothing goes on from there, and Adam's moments are twice the weights.
+                for name in (OPTIMIZER, SCHEDULER):
+                    (self.checkpoint(other) / name).unlink(missing_ok=True)
 
     def append(self, row: LogRow) -> None:
         """Add a row to the log."""

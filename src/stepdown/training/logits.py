@@ -1,10 +1,18 @@
-"""A model's logits and log-probabilities at the completions of a packed batch."""
+"""A model's logits, losses and log-probabilities at the completions of a packed batch."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from inspect import signature
 from typing import Any
 
+from stepdown.training.laid_rows import lay_rows
 from stepdown.training.objective import Batch
+
+# The logits of more targets than these, which no usual pass has, are computed in pieces, each of them twice.
+PIECE = 1024
+# What no head writes, and nothing that a model does with logits leaves as it is.
+_MARK = 64.0
 
 
 def target_logits(model: Any, batch: Batch) -> Any:
@@ -21,11 +29,77 @@ def target_logits(model: Any, batch: Batch) -> Any:
     return (logits if options else logits[kept]).float()
 
 
+def target_losses(model: Any, batch: Batch) -> Any:
+    """Return the cross-entropy of each of the batch's `targets` in nats, in fp32: a tensor (targets,).
+
+    After `use_pieces` a model never holds the logits of more than `PIECE` targets, or its gradients of them.
+    """
+    import torch
+    from torch.utils.checkpoint import checkpoint
+
+    targets = batch["targets"]
+    if len(targets) <= PIECE or not in_pieces(model):
+        return torch.nn.functional.cross_entropy(target_logits(model, batch), targets, reduction="none")
+    head = _head(model)
+    whole = head.forward
+
+    def piece(hidden: Any, own: Any) -> Any:
+        return torch.nn.functional.cross_entropy(whole(hidden).float(), own, reduction="none")
+
+    def losses(hidden: Any) -> Any:
+        pairs = zip(hidden[0].split(PIECE), targets.split(PIECE), strict=True)
+        lost = [checkpoint(piece, *pair, use_reentrant=False, preserve_rng_state=False) for pair in pairs]
+        return torch.cat(lost)[None, :, None]
+
+    # Within the model's own forward: what wraps it (DDP, FSDP2, autocast) sees nothing else.
+    with _head_as(head, losses):
+        return target_logits(model, batch)[:, 0]
+
+
+def use_pieces(model: Any, wanted: bool = True) -> None:
+    """Have a model compute logits in pieces where they are many, or whole where it does more to them than its head."""
+    import torch
+
+    head = _head(model)
+    if head is None or not selects_logits(model):
+        return
+    if not wanted:
+        head.in_pieces = False
+        return
+    found = torch.zeros(0)
+    tried = on_device(lay_rows([[0]], [[0]]), model.device)
+    # Whatever a model does with numbers that are no logits, this one is left whole.
+    with torch.no_grad(), _head_as(head, lambda hidden: hidden.new_full((1, 1, 1), _MARK)), suppress(RuntimeError):
+        found = target_logits(model, tried)
+    head.in_pieces = found.shape == (1, 1) and found.item() == _MARK
+
+
+def in_pieces(model: Any) -> bool:
+    """Tell whether a model computes logits in pieces where they are many."""
+    return getattr(_head(model), "in_pieces", False)
+
+
+def _head(model: Any) -> Any:
+    return _inner(model).get_output_embeddings()
+
+
+@contextmanager
+def _head_as(head: Any, forward: Callable[[Any], Any]) -> Iterator[None]:
+    before = vars(head).get("forward")
+    head.forward = forward
+    try:
+        yield
+    finally:
+        del head.forward
+        if before is not None:
+            head.forward = before
+
+
 def completion_logprobs(model: Any, batch: Batch) -> Any:
     """Return log p(completion | prompt) in nats, summed over its tokens and its end: a tensor (rows,)."""
     import torch
 
-    lost = torch.nn.functional.cross_entropy(target_logits(model, batch), batch["targets"], reduction="none")
+    lost = target_losses(model, batch)
     return torch.stack([-some.sum() for some in lost.split(batch["target_lengths"])])
 
 
@@ -36,18 +110,19 @@ def on_device(batch: Batch, device: Any) -> Batch:
 
 def selects_logits(model: Any) -> bool:
     """Tell whether a model can compute the logits of some places alone."""
-    return _selects_logits(_inner_type(model))
+    kind: Any = type(_inner(model))
+    return _selects_logits(kind)
 
 
 def cache_name(model: Any) -> str:
     """Return by which name a model takes its keys and values: later versions of transformers have another one."""
-    return "cache" if "cache" in signature(_inner_type(model).forward).parameters else "past_key_values"
+    return "cache" if "cache" in signature(type(_inner(model)).forward).parameters else "past_key_values"
 
 
-def _inner_type(model: Any) -> Any:
+def _inner(model: Any) -> Any:
     # DDP and peft wrap the model whose forward counts.
     inner = getattr(model, "module", model)
-    return type(inner.get_base_model() if hasattr(inner, "get_base_model") else inner)
+    return inner.get_base_model() if hasattr(inner, "get_base_model") else inner
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import UsageError
-from stepdown.training.logits import target_logits
+from stepdown.training.logits import PIECE, in_pieces, target_losses
 from stepdown.training.objective import Batch
 from stepdown.training.settings import USUAL_TOKENS
 
@@ -24,23 +24,39 @@ class MemoryNeeds(msgspec.Struct, frozen=True):
     """Bytes that a training needs beside the weights that are loaded.
 
     `state` are gradients, Adam's moments and cast weights, `each` is what a token of a pass keeps for the gradients,
-    with its share of the logits; `longest` is the longest example, the smallest pass there is, in tokens.
+    with its share of the logits; `longest` is the longest example, the smallest pass there is, in tokens. Where logits
+    are computed in pieces, a token's share of them is `logits` instead, and all together take `piece` at most.
     """
 
     state: int
     each: float
     longest: int
+    logits: float = 0.0
+    piece: float = 0.0
 
     @property
     def least(self) -> int:
         """The bytes of the smallest pass, with the state."""
-        return self.state + round(self.each * self.longest)
+        return self.of(self.longest)
+
+    def of(self, tokens: int) -> int:
+        """Return the bytes of a pass of so many tokens, with the state."""
+        return self.state + round(self.each * tokens + min(self.logits * tokens, self.piece))
+
+    def whole(self) -> "MemoryNeeds":
+        """Return what is needed where logits are not computed in pieces."""
+        return MemoryNeeds(self.state, self.each + self.logits, self.longest)
+
+    def whole_fits(self, tokens: int, free: int) -> bool:
+        """Whether a pass of so many tokens fits with all its logits at once, which spares computing them twice."""
+        return self.whole().of(tokens) <= free * USABLE
 
     def tokens(self, free: int, *, device: str) -> int:
         """Return how many tokens a pass holds where so many bytes are free."""
         if device == "cpu":
             return USUAL_TOKENS
-        fitting = int((free * USABLE - self.state) / self.each)
+        left = free * USABLE - self.state
+        fitting = int(max(left / (self.each + self.logits), (left - self.piece) / self.each))
         rounded = fitting if fitting < USUAL_TOKENS else fitting // USUAL_TOKENS * USUAL_TOKENS
         return min(max(rounded, self.longest, 1), MOST)
 
@@ -101,19 +117,20 @@ def measure_needs(
     tokens = [one["input_ids"].shape[1] for one in batches]
     kept = [_kept(model, one) for one in batches]
     more = tokens[1] - tokens[0]
-    each = (kept[1] - kept[0]) / more if more > 0 else kept[1] / tokens[1]
+    blocks = max((kept[1] - kept[0]) / more if more > 0 else kept[1] / tokens[1], 0.0)
     config = model.config.get_text_config()
-    share = len(batches[1]["targets"]) / tokens[1]
-    # Of the logits their log-softmax, in fp32, is among what was kept.
-    blocks = max(each - share * config.vocab_size * 4, 0.0)
     if checkpointing:
         layers = config.num_hidden_layers
         blocks = blocks / layers + layers * config.hidden_size * 4
-    return MemoryNeeds(state, max(blocks + share * config.vocab_size * BYTES_OF_A_LOGIT, 1.0), longest)
+    words = config.vocab_size * BYTES_OF_A_LOGIT
+    logits = words * len(batches[1]["targets"]) / tokens[1]
+    if in_pieces(model):
+        return MemoryNeeds(state, max(blocks, 1.0), longest, logits, words * PIECE)
+    return MemoryNeeds(state, max(blocks + logits, 1.0), longest)
 
 
 def _kept(model: Any, batch: Batch) -> int:
-    """Return the bytes that a pass keeps for its gradients, other than weights."""
+    """Return the bytes that a pass keeps for its gradients, other than weights and logits."""
     import torch
 
     weights = {one.untyped_storage().data_ptr() for one in (*model.parameters(), *model.buffers())}
@@ -126,9 +143,12 @@ def _kept(model: Any, batch: Batch) -> int:
         return saved.detach()  # an output that is saved itself holds the graph, and all weights, for ever
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
-        loss = torch.nn.functional.cross_entropy(target_logits(model, batch), batch["targets"], reduction="sum")
+        loss = target_losses(model, batch)
+    pieces = in_pieces(model) and len(loss) > PIECE
+    # Of whole logits their log-softmax, in fp32, is among what was kept.
+    logits = 0 if pieces else len(loss) * model.config.get_text_config().vocab_size * 4
     del loss
-    return sum(kept.values())
+    return sum(kept.values()) - logits
 
 
 def in_gigabytes(count: float) -> str:

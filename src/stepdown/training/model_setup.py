@@ -11,7 +11,7 @@ from stepdown.training.attention import use_block_diagonal_attention, window_of
 from stepdown.training.datasets import PreparedDataset
 from stepdown.training.examples import Examples
 from stepdown.training.independence import rows_are_independent
-from stepdown.training.logits import on_device
+from stepdown.training.logits import in_pieces, on_device, use_pieces
 from stepdown.training.memory import (
     MemoryNeeds,
     check_longest,
@@ -57,6 +57,7 @@ def make_ready(base: Base, dataset: PreparedDataset, training: Training, world: 
     model.to(device)
     with computing(model, training):
         packed, notes = _pack(model, dataset, training)
+        use_pieces(model)
         needs = _needs(model, packed, training, state)
     free = free_memory(device)
     check_longest(needs, free, checkpointing=training.checkpointing)
@@ -65,6 +66,9 @@ def make_ready(base: Base, dataset: PreparedDataset, training: Training, world: 
         tokens = 0
     elif tokens == USUAL_TOKENS:
         tokens = world.least(needs.tokens(free, device=device.type))
+    if in_pieces(model) and needs.whole_fits(_largest(needs, tokens, training), free):
+        use_pieces(model, False)
+        needs = needs.whole()
     packed.micro_batches = count_micro_batches(packed, tokens=tokens, world=world.size)
     chosen = msgspec.structs.replace(training, tokens_per_pass=tokens)
     return ReadyModel(model, packed, chosen, _words(model, packed, needs, free, chosen), notes)
@@ -195,10 +199,13 @@ def _words(model: Any, packed: PackedDataset, needs: MemoryNeeds, free: int, tra
     """Return how a training computes, and what it needs of the memory that is free, in a sentence."""
     tokens, passes = training.tokens_per_pass, packed.micro_batches
     each = f"{tokens:,} tokens" if tokens else "one example"
-    # No pass holds more than a step.
-    largest = max(min(tokens, needs.longest * training.batch), needs.longest)
     return (
         f"computes in {'bf16' if runs_in_bf16(training.precision) else 'fp32'} on {model.device.type}, {passes} "
         f"pass{'es' * (passes > 1)} of about {each} to a step; the largest needs about "
-        f"{in_gigabytes(needs.state + needs.each * largest)} of {in_gigabytes(free)} that are free"
+        f"{in_gigabytes(needs.of(_largest(needs, tokens, training)))} of {in_gigabytes(free)} that are free"
     )
+
+
+def _largest(needs: MemoryNeeds, tokens: int, training: Training) -> int:
+    """Return the tokens of the largest pass: none holds more than a step, or less than an example."""
+    return max(min(tokens, needs.longest * training.batch), needs.longest)

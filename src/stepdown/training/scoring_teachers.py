@@ -13,7 +13,7 @@ from stepdown.models.local import BaseLocation, find_base, load_base, load_token
 from stepdown.runner import plain
 from stepdown.training.attention import use_block_diagonal_attention
 from stepdown.training.laid_rows import rows_of
-from stepdown.training.logits import target_logits
+from stepdown.training.logits import target_losses, use_pieces
 from stepdown.training.objective import Batch
 from stepdown.training.writing import answering, write_greedily
 from stepdown.types import Messages
@@ -149,6 +149,7 @@ class LocalTeacher:
 
         model = load_base(location).model.eval().to(device, torch.bfloat16 if bf16 else torch.float32)
         use_block_diagonal_attention(model)
+        use_pieces(model)
         self._model = model
 
     def logprobs(self, laid: Batch) -> Any:
@@ -156,10 +157,7 @@ class LocalTeacher:
         import torch
 
         with torch.no_grad():
-            lost = torch.nn.functional.cross_entropy(
-                target_logits(self._model, laid), laid["targets"], reduction="none"
-            )
-        return -lost
+            return -target_losses(self._model, laid)
 
     def write(self, prompts: Sequence[list[int]], *, longest: int, end: int) -> list[list[int]]:
         """Return the likeliest tokens after each prompt."""

@@ -214,6 +214,7 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
     def resume(self) -> None:
         """Train from the last whole checkpoint, or from the start, to the last step."""
         steps = self.world.agree(self.checkpoints.steps())
+        self.checkpoints.check_seen(steps, self.world)
         rows = self.checkpoints.rewind(steps[-1] if steps else 0) if self.world.is_first else self.checkpoints.rows()
         done = [row for row in rows if "tokens" in row]
         self.seen, self.spent = (done[-1]["tokens"], done[-1]["seconds"]) if done else (0, 0.0)

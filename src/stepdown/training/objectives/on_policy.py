@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from stepdown.training.laid_rows import lay_rows, prompts_of
-from stepdown.training.logits import on_device, target_logits
+from stepdown.training.logits import on_device, target_losses
 from stepdown.training.objective import Batch, Loss, Rates, TrainingExample
 from stepdown.training.objectives.sft import SupervisedFineTuning
 from stepdown.training.scoring_teachers import ScoringTeacher, load_teacher
@@ -75,7 +75,7 @@ class OnPolicyDistillation:
         with answering(model):
             draws = write_draws(model, prompts, longest=self._longest, end=self._end)
         laid = on_device(lay_rows(prompts, draws), model.device)
-        own = -torch.nn.functional.cross_entropy(target_logits(model, laid), laid["targets"], reduction="none")
+        own = -target_losses(model, laid)
         gained = self.teacher.logprobs(laid) - own.detach()
         rewards = floored(gained, self._share)
         rewards = rewards - rewards.mean()

@@ -5,7 +5,7 @@ from typing import Any
 
 from stepdown.corpus import target, with_majority_labels
 from stepdown.prompts import load_prompts
-from stepdown.training.logits import target_logits
+from stepdown.training.logits import target_losses
 from stepdown.training.objective import Batch, Loss, Rates, TrainingExample
 from stepdown.training.settings import Training
 from stepdown.types import Chain
@@ -49,7 +49,4 @@ class SupervisedFineTuning:
 
     def loss(self, model: Any, batch: Batch) -> Loss:
         """Return the cross-entropy of the targets."""
-        import torch
-
-        logits = target_logits(model, batch)
-        return Loss(torch.nn.functional.cross_entropy(logits, batch["targets"], reduction="sum"))
+        return Loss(target_losses(model, batch).sum())
