@@ -18,6 +18,7 @@ from gpu_processes import losses, ranks, resume, scotd, trl
 from rows import Row
 from small_trainings import CHECKED, apart, held, lessons, logged, write_base
 
+from stepdown.models.local import find_base, load_base
 from stepdown.training import Training, TrainingProgress, train
 
 # --- the parts
@@ -69,6 +70,32 @@ def attention(toy: bool) -> Iterator[Row]:
             far = max(float((a - b).detach().abs().max()) for a, b in zip(first, found, strict=True))
             yield {"what": name, "dtype": str(dtype), "tokens": sum(lengths), "milliseconds": round(seconds * 1e3, 3),
                    "apart": far}  # fmt: skip
+
+
+def logits(toy: bool) -> Iterator[Row]:
+    """Logits of 1,024 targets at a time against all at once: loss, gradients, peak memory."""
+    import torch
+
+    from stepdown.training.attention import use_block_diagonal_attention
+    from stepdown.training.laid_rows import lay_rows
+    from stepdown.training.logits import in_pieces, on_device, target_losses, use_pieces
+
+    with tempfile.TemporaryDirectory() as folder:
+        model = load_base(find_base(write_base(Path(folder) / "base", "tiny" if toy else "135m"))).model
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    use_block_diagonal_attention(model)
+    rows, found = torch.randint(3, 200, (8, 200 if toy else 1024)).tolist(), list[Any]()
+    batch = on_device(lay_rows([row[:1] for row in rows], [row[1:] for row in rows]), model.device)
+    for wanted in (False, True):
+        use_pieces(model, wanted)
+        model.zero_grad()
+        _reset_peak()
+        loss = target_losses(model, batch).mean()
+        loss.backward()
+        found.append([loss.detach(), *(one.grad.clone() for one in model.parameters())])
+        yield {"what": "logits", "in_pieces": in_pieces(model), "targets": len(batch["targets"]), "peak_bytes": _peak()}
+    far = max(float((a - b).abs().max()) for a, b in zip(*found, strict=True))
+    yield {"what": "loss and gradients in pieces", **held(far, 1e-5, given=in_pieces(model))}
 
 
 def speed(toy: bool) -> Iterator[Row]:
@@ -149,7 +176,7 @@ def seeds(toy: bool) -> Iterator[Row]:
 
 
 PARTS: dict[str, Callable[[bool], Iterator[Row]]] = {
-    one.__name__: one for one in (checks, losses, attention, speed, memory, trl, seeds, resume, ranks, scotd)
+    one.__name__: one for one in (checks, losses, attention, logits, speed, memory, trl, seeds, resume, ranks, scotd)
 }
 
 

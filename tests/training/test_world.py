@@ -165,6 +165,22 @@ def test_of_several_visible_gpus_a_process_takes_one(tmp_path: Path, monkeypatch
     assert on_one_device(config).n_gpu == 1
 
 
+def test_what_is_odd_of_processes_and_devices_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from stepdown.training.loop import _device_notes
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *, including_emulation: including_emulation)
+    auto = msgspec.structs.replace(FAST, precision="auto")
+    [bf16, several] = _device_notes(World(1, 0, cpu=False), auto)
+    assert "no instructions for bf16" in bf16
+    assert several.startswith("one of 4 GPUs trains") and "torchrun --nproc_per_node 4" in several
+    assert _device_notes(World(2, 0, cpu=True), auto) == ["2 processes share the rows of each step"]
+    assert _device_notes(World(1, 0, cpu=True), auto) == []
+
+
 @pytest.fixture
 def no_collection() -> Iterator[None]:
     """Nothing but what the code itself collects is freed of what holds one another."""
