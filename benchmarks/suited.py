@@ -28,7 +28,6 @@ import stepdown as sd
 from stepdown.corpus import Corpus, CorpusWriter, StudentScores, open_corpus
 from stepdown.exchange import import_corpus
 from stepdown.files import write_whole
-from stepdown.models.local import find_base, load_base
 from stepdown.models.weights import read_card
 from stepdown.problems import Problems, load_problems
 from stepdown.stats import crossed_difference
@@ -47,8 +46,8 @@ TESTED = sd.Sampling(max_tokens=256)  # few replies are cut, whoever is the word
 Z = 1.96  # two-sided 95 % of the normal
 
 
-def prepare(pool: str, out: Path, base: str) -> None:
-    """Write the corpora, the test problems and the base as a folder, which loads faster than its GGUF file."""
+def prepare(pool: str, out: Path) -> None:
+    """Write the corpora and the test problems."""
     out.mkdir(parents=True, exist_ok=True)
     if not (out / "pool").exists():
         with gzip.open(pool, "rt") as file:
@@ -68,22 +67,17 @@ def prepare(pool: str, out: Path, base: str) -> None:
             for group, _ in zip(clean.groups(), range(LEARNED), strict=False):
                 for chain in group:
                     writer.add(chain)
-    if not (out / "base").exists():
-        made = load_base(find_base(base))
-        made.model.save_pretrained(out / "base.part")
-        made.tokenizer.save_pretrained(out / "base.part")
-        (out / "base.part").rename(out / "base")
 
 
 def write_lines(path: Path, rows: Sequence[Row]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def score(out: Path) -> None:
+def score(out: Path, base: str) -> None:
     """Have the base read the chains of all variants; what it has read stays in the cache."""
     if (out / "scores.json").exists():
         return
-    scores, found = StudentScores(str(out / "base")), dict[str, list[tuple[float, float, int]]]()
+    scores, found = StudentScores(base), dict[str, list[tuple[float, float, int]]]()
     groups = list(open_corpus(out / "pool").groups())
     for group, read in zip(groups, scores.stream(groups), strict=True):
         for chain, one in zip(group, read, strict=True):
@@ -97,7 +91,7 @@ def students(out: Path, options: argparse.Namespace) -> Iterator[tuple[Path, Cor
     for variant in VARIANTS:
         yield out / "students" / variant, pool.keep(f"variant={variant}"), 0
     for seed in range(options.seeds):
-        for how in (f"suited:{out / 'base'}", "random"):
+        for how in (f"suited:{options.base}", "random"):
             name = how.partition(":")[0]
             yield out / "students" / f"{name}-{seed}", pool.keep(f"per-problem=1:{how}", seed=seed), seed
 
@@ -117,7 +111,7 @@ def learn(out: Path, options: argparse.Namespace, end: float) -> None:
             steps=options.steps, batch=options.batch, learning_rate=1e-3, seed=seed, evaluations=1, dev=len(test),
             checkpoints=1, max_length=512,
         )  # fmt: skip
-        train(chains, base=out / "base", out=folder, training=training, dev=test)
+        train(chains, base=options.base, out=folder, training=training, dev=test)
         took = monotonic() - began
         print_row({"trained": folder.name, "seconds": round(took)}, as_json=options.json)
 
@@ -229,8 +223,8 @@ def main() -> None:
     if options.pool and not options.show:
         check_settings(options)
         end = monotonic() + 60 * options.minutes
-        prepare(options.pool, options.out, options.base)
-        score(options.out)
+        prepare(options.pool, options.out)
+        score(options.out, options.base)
         learn(options.out, options, end)
     show(options.out, options.json)
 
