@@ -6,15 +6,15 @@ to load. "before" is the GGUF file as it is, with log-probabilities for every re
 without STEPDOWN_ENGINE. Reading of the prompts is included; the best of several rounds counts. --quick leaves out the
 load of the 1.5B and takes two rounds.
 
-python benchmarks/embedded.py --answers PROBLEMS [--limit 100] [--store FILE] asks both forms the same problems (a name
-such as wordsums, or a file) by chain-of-thought and reports them in pairs; the same command goes on after a kill.
+python benchmarks/embedded.py --answers PROBLEMS [--limit 100] [--store FILE] asks both forms, and int8 in float32 where
+"now" computes in bfloat16, the same problems (a name such as wordsums, or a file) by chain-of-thought and reports them
+in pairs; the same command goes on after a kill.
 """
 
 import argparse
 import asyncio
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +77,15 @@ def loads(name: str, rounds: int) -> dict[str, Any]:
 
 
 def answers(model: str, problems: str, limit: int, store: str, tokens: int) -> None:
-    """Ask both forms the same problems and print the report of the pairs."""
-    load: Callable[[str], Any] = lambda form: load_embedded(model, engine=form)  # noqa: E731
-    runs = {}
+    """Ask all forms the same problems and print the report of the pairs; two that are the same are asked once."""
+    runs = dict[str, sd.Run]()
     for count in sorted({min(50, limit), limit}):
-        for form, engine in FORMS.items():
+        for form, engine in {**FORMS, "in float32": "openvino-int8"}.items():
             taken = sd.load_problems(problems, limit=count)
-            sampling = sd.Sampling(max_tokens=tokens)
-            runs[form] = sd.run(taken, "chain-of-thought", student=load(engine), store=store, sampling=sampling)
-        print(sd.report(runs["now"], baseline=runs["before"]), flush=True)
+            sampling, student = sd.Sampling(max_tokens=tokens), load_embedded(model, engine=engine)
+            runs[form] = sd.run(taken, "chain-of-thought", student=student, store=store, sampling=sampling)
+        others = {run.id: run for run in runs.values() if run.id != runs["before"].id}
+        print(sd.report(*others.values(), baseline=runs["before"]), flush=True)
 
 
 def show(rows: list[dict[str, Any]], model: str, tokens: int) -> None:

@@ -63,7 +63,9 @@ def test_where_there_is_no_room_the_file_itself_is_read(
 ) -> None:
     monkeypatch.setattr(dequantized, "ROOM", 1e15)
     assert load_base(find_base(file)).model.num_parameters() > 1000
-    assert not folder_of(file).exists() and "the file itself is read" in capsys.readouterr().err
+    [*_, said] = capsys.readouterr().err.splitlines()
+    assert not folder_of(file).exists() and said.startswith("the disk has `")
+    assert "the file itself is read" in said and said.endswith(dequantized._HINT)
 
 
 def test_a_small_file_is_read_as_it_is(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,10 +111,8 @@ def load_base(location: BaseLocation) -> Base:
     neither in the cache nor within reach.
     """
     load_transformers()
-    if location.gguf and (folder := dequantized(location.gguf, lambda part: _save(location, part))):
-        model, tokenizer = _load(location, folder)
-    else:
-        model, tokenizer = _load(location)
+    folder = dequantized(location.gguf, lambda part: _save(location, part)) if location.gguf else None
+    model, tokenizer = _load(location, folder)
     if location.gguf:
         # A folder that a GGUF file lies in is no name of the hub, where peft would ask for it at every checkpoint.
         model.name_or_path = ""

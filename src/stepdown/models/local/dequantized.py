@@ -38,7 +38,8 @@ def dequantized(path: Path, save: Callable[[Path], object]) -> Path | None:
     try:
         return made_once(folder_of(path), lambda part: _write(part, size, save), words=words, hint=_HINT)
     except FileError as error:
-        print(f"{error}; the file itself is read, which takes longer each time", file=sys.stderr)
+        why = f"{error.what}, so the file itself is read, which takes longer each time; {error.hint}"
+        print(why, file=sys.stderr)
         return None
 
 

@@ -166,7 +166,7 @@ def load_whole_model(name: str, **options: Any) -> Any:
 
     model, found = AutoModelForCausalLM.from_pretrained(name, output_loading_info=True, **options)
     if missing := sorted(found["missing_keys"]):
-        raise ValueError(f"{len(missing)} weights of its architecture are missing, such as {missing[0]}")
+        raise ValueError(f"weights of its architecture are missing: {len(missing)}, such as {missing[0]}")
     return model
 
 
