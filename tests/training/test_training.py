@@ -14,14 +14,14 @@ from places import SUPPORT
 from small_lessons import FAST, chain, chains, examples, logged, losses, same_weights
 from small_students import TRAINS, small_model, small_tokenizer
 from stepdown.errors import UsageError
-from stepdown.models.local import find_base, load_base
+from stepdown.models.local import find_base, load_base, to_bf16
 from stepdown.models.weights.students import read_card
 from stepdown.training import TrainingProgress, train
 from stepdown.training.attention import use_block_diagonal_attention
 from stepdown.training.checkpoints import Checkpoints, best_step
 from stepdown.training.evaluation import DevSet, score_dev
 from stepdown.training.independence import rows_are_independent
-from stepdown.training.model_setup import add_adapter, to_bf16
+from stepdown.training.model_setup import add_adapter
 from stepdown.training.packing import PackedDataset, count_micro_batches, shared_start, split_by_tokens
 from stepdown.training.sampling_order import sampling_order
 from stepdown.training.settings import evenly_spread

@@ -1,6 +1,5 @@
 """From a corpus and a base to student folders: check, find the base, prepare the data, train each seed, write it."""
 
-import gc
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,15 @@ import msgspec
 from stepdown.cells import CellLine, in_notebook
 from stepdown.corpus import Corpus
 from stepdown.errors import UsageError
-from stepdown.models.local import Base, BaseLocation, check_libraries, find_base, load_base, quiet
+from stepdown.models.local import (
+    Base,
+    BaseLocation,
+    check_libraries,
+    find_base,
+    give_memory_back,
+    load_base,
+    quiet,
+)
 from stepdown.models.weights import StudentCard, StudentScore
 from stepdown.training.checkpoints import Checkpoints, LogRow, best_step
 from stepdown.training.checks import check_chains, check_content
@@ -27,7 +34,15 @@ from stepdown.training.evaluation import DevSet, grade_dev, score_dev
 from stepdown.training.examples import dev_rank
 from stepdown.training.jobs import Job, command_identity, is_same_student, is_there, report_there, student_folders
 from stepdown.training.memory import explained_shortage
-from stepdown.training.model_setup import ReadyModel, add_adapter, begin_objective, computing, make_ready, runs_in_bf16
+from stepdown.training.model_setup import (
+    ReadyModel,
+    add_adapter,
+    begin_objective,
+    computing,
+    freezes_in_bf16,
+    make_ready,
+    runs_in_bf16,
+)
 from stepdown.training.objectives import learning_rate, load_objective
 from stepdown.training.prompt_encoder import PromptEncoder
 from stepdown.training.scoring_teachers import USUAL_ANSWER
@@ -81,7 +96,7 @@ def train(
     if world.agree(not force and all(is_there(job) for job in jobs)):
         return [report_there(job) for job in jobs]
     _check_scaling()
-    bases = _Bases(location)
+    bases = _Bases(location, bf16=freezes_in_bf16(settings))
     datasets = prepare_datasets(corpus, bases.without_model(), settings, dev_problems, report)
     return [_train_one(job, dataset, bases) for job, dataset in zip(jobs, datasets, strict=False)]
 
@@ -104,17 +119,17 @@ def _check_corpus(corpus: Iterable[Chain], training: Training, dev: Sequence[Pro
 class _Bases:
     """Gives the base once for each student, whose training spends it; the first load serves the tokenizer too."""
 
-    def __init__(self, location: BaseLocation) -> None:
-        self._location, self._loaded = location, list[Base]()
+    def __init__(self, location: BaseLocation, *, bf16: bool) -> None:
+        self._location, self._bf16, self._loaded = location, bf16, list[Base]()
 
     def without_model(self) -> Base:
         """Return the base with its tokenizer and notes alone."""
-        self._loaded.append(load_base(self._location))
+        self._loaded.append(self.take())
         return msgspec.structs.replace(self._loaded[0], model=None)
 
     def take(self) -> Base:
         """Return a base that nothing else holds."""
-        return self._loaded.pop() if self._loaded else load_base(self._location)
+        return self._loaded.pop() if self._loaded else load_base(self._location, bf16=self._bf16)
 
 
 def _reporter() -> OnProgress:
@@ -152,7 +167,7 @@ def _train_one(job: Job, dataset: PreparedDataset, bases: _Bases) -> Path:
         _write(job, trainer, base, card, dataset)
     world.wait()
     del trainer, base, ready
-    _free()
+    give_memory_back()  # a next student needs it, or the engine that tests this one
     return job.out
 
 
@@ -175,15 +190,6 @@ def _device_notes(world: World, training: Training) -> list[str]:
         way = f"`torchrun --nproc_per_node {visible} -m stepdown train ...`"
         notes.append(f"one of {visible} GPUs trains; {way} uses all")
     return notes
-
-
-def _free() -> None:
-    """Free a trainer, its model and its optimiser: they hold one another, and a next student needs their memory."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _trainer(
@@ -332,6 +338,8 @@ def _whole(trainer: Any, step: int, location: BaseLocation, training: Training) 
     if not trainer.world.sharded and (training.full or not runs_in_bf16(training.precision)):
         trainer.take(step)
         return trainer.model
+    if not trainer.world.sharded:
+        trainer.model.to("meta")  # frees its weights: the checkpoints have what was learned
     fresh = load_base(location).model
     model = fresh if training.full else add_adapter(fresh, training)
     load_weights(model, trainer.checkpoints.checkpoint(step))

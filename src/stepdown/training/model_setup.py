@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import UsageError
-from stepdown.models.local import Base, quiet
+from stepdown.models.local import Base, quiet, to_bf16
 from stepdown.training.attention import use_block_diagonal_attention, window_of
 from stepdown.training.datasets import PreparedDataset
 from stepdown.training.examples import Examples
@@ -78,7 +78,7 @@ def adapted(model: Any, training: Training) -> Any:
     """Return a base as it is trained: whole in fp32, or frozen, in bf16 where that is computed in, with an adapter."""
     if training.full:
         return model
-    in_bf16 = runs_in_bf16(training.precision)
+    in_bf16 = freezes_in_bf16(training)
     if in_bf16:
         to_bf16(model)
     model = add_adapter(model, training)
@@ -89,12 +89,9 @@ def adapted(model: Any, training: Training) -> Any:
     return model
 
 
-def to_bf16(model: Any) -> None:
-    """Store a model's weights in bf16; buffers, such as the frequencies of positions, stay as they are."""
-    import torch
-
-    for weight in model.parameters():
-        weight.data = weight.data.to(torch.bfloat16)
+def freezes_in_bf16(training: Training) -> bool:
+    """Tell whether a base is frozen and in bf16: under an adapter, where that is computed in."""
+    return not training.full and runs_in_bf16(training.precision)
 
 
 def add_adapter(model: Any, training: Training) -> Any:

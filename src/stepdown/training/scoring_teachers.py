@@ -145,9 +145,8 @@ class LocalTeacher:
     """A teacher in this process, in fp32, or in bf16 on a GPU that computes in it."""
 
     def __init__(self, location: BaseLocation, device: Any, *, bf16: bool = False) -> None:
-        import torch
 
-        model = load_base(location).model.eval().to(device, torch.bfloat16 if bf16 else torch.float32)
+        model = load_base(location, bf16=bf16).model.eval().to(device)
         use_block_diagonal_attention(model)
         use_pieces(model)
         self._model = model

@@ -9,9 +9,11 @@ from stepdown.models.local.bases import (
     load_tokenizer,
     load_transformers,
     quiet,
+    to_bf16,
 )
 from stepdown.models.local.chat_templates import template_of
 from stepdown.models.local.embedded import EmbeddedModel
+from stepdown.models.local.freed_memory import give_memory_back
 from stepdown.models.local.loading import PACKAGES
 from stepdown.models.local.places import card_name, serves_by_transformers
 from stepdown.models.local.scoring import Asked, TextScorer, TokenScore
@@ -30,6 +32,7 @@ __all__ = [
     "card_name",
     "check_libraries",
     "find_base",
+    "give_memory_back",
     "import_genai",
     "load_base",
     "load_tokenizer",
@@ -38,5 +41,6 @@ __all__ = [
     "quiet",
     "serves_by_transformers",
     "template_of",
+    "to_bf16",
     "without_bars",
 ]

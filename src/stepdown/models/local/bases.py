@@ -1,6 +1,5 @@
 """Bases: the models that students are trained from, by hub name, folder, GGUF file or embedded name."""
 
-import gc
 import os
 import warnings
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import msgspec
 from stepdown.errors import EndpointRefused, MissingExtra, UsageError
 from stepdown.extras import has
 from stepdown.models.local.dequantized import dequantized, folder_of
+from stepdown.models.local.freed_memory import give_memory_back
 from stepdown.models.local.transformers import NO_CODE, load_whole_model, loading_folder, without_bars
 from stepdown.models.weights import (
     CATALOGUE,
@@ -33,6 +33,7 @@ _HUB = "hf://"
 LIBRARIES = ("accelerate", "datasets", "peft", "torch", "transformers", "trl")
 # ggml's number of tensors in bf16.
 _GGML_BF16 = 30
+_FLOAT32 = 4  # bytes of a number
 _CATALOGUED = {weights.name: weights.licence for weights in CATALOGUE}
 
 
@@ -61,7 +62,7 @@ class BaseLocation(msgspec.Struct, frozen=True):
 
 
 class Base(msgspec.Struct, frozen=True):
-    """A base that is loaded in fp32: `model` and `tokenizer` of transformers, and notes for the card.
+    """A base that is loaded: `model` and `tokenizer` of transformers, and notes for the card.
 
     `dtype` is what its students are stored in: `bfloat16` where the base is, whose range float16 does not have, else
     `float16`.
@@ -104,15 +105,16 @@ def find_base(name: str | Path, *, progress: Progress | None = None) -> BaseLoca
     return BaseLocation(text)
 
 
-def load_base(location: BaseLocation) -> Base:
+def load_base(location: BaseLocation, *, bf16: bool = False) -> Base:
     """Load a base in fp32 with its tokenizer; one without a chat template is given the plain one, and a note says so.
 
+    With `bf16` its weights are rounded to bf16 as they are read, which takes half the memory; its buffers stay in fp32.
     Raises `MissingExtra`, `UsageError` for what transformers cannot load, `EndpointRefused` for a hub name that is
     neither in the cache nor within reach.
     """
     load_transformers()
     folder = dequantized(location.gguf, lambda part: _save(location, part)) if location.gguf else None
-    model, tokenizer = _load(location, folder)
+    model, tokenizer = _load(location, folder, bf16=bf16)
     if location.gguf:
         # A folder that a GGUF file lies in is no name of the hub, where peft would ask for it at every checkpoint.
         model.name_or_path = ""
@@ -132,17 +134,30 @@ def load_tokenizer(location: BaseLocation) -> Any:
     return _load_tokenizer(location, made if made and made.exists() else None)
 
 
-def _load(location: BaseLocation, folder: Path | None = None) -> tuple[Any, Any]:
+def _load(location: BaseLocation, folder: Path | None = None, *, bf16: bool = False) -> tuple[Any, Any]:
     """Return model and tokenizer of a base, of a GGUF file from the `folder` that was made of it, if there is one."""
     transformers = load_transformers()
     tokenizer, (name, options) = _load_tokenizer(location, folder), _place(location, folder)
     if options:
         options |= {"quantization_config": transformers.GgufConfig(dequantize=True)}
+    options |= {"use_safetensors": None if options else True, **location.pinned, **NO_CODE}
     with _explained(location), quiet():
-        model = load_whole_model(
-            name, dtype="float32", use_safetensors=None if options else True, **options, **location.pinned, **NO_CODE
-        )
+        model = load_whole_model(name, dtype="bfloat16" if bf16 else "float32", **options)
+        if bf16 and any(one.is_floating_point() and one.element_size() < _FLOAT32 for one in model.buffers()):
+            # Gemma's scale of its embeddings, for one: computed in the dtype of the weights, and stored nowhere.
+            del model
+            model = load_whole_model(name, dtype="float32", **options)
+    if bf16:
+        to_bf16(model)
     return model, tokenizer
+
+
+def to_bf16(model: Any) -> None:
+    """Round the weights of a model to bf16; buffers, such as the frequencies of positions, stay as they are."""
+    import torch
+
+    for weight in model.parameters():
+        weight.data = weight.data.to(torch.bfloat16)
 
 
 def _save(location: BaseLocation, folder: Path) -> None:
@@ -152,7 +167,7 @@ def _save(location: BaseLocation, folder: Path) -> None:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     del model
-    gc.collect()
+    give_memory_back()
 
 
 def _load_tokenizer(location: BaseLocation, folder: Path | None) -> Any:
