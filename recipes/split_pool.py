@@ -2,7 +2,8 @@
 
 python recipes/split_pool.py POOL.jsonl.gz OUT COUNT
 
-Questions that share a run of eight words (numbers aside) stay on one side; both sides are in the order of a hash.
+Questions that share a run of eight words (numbers aside) stay on one side, but for runs that more than twenty of them,
+and more than a twentieth, have: those are the words that the data set asks in. Both sides are in the order of a hash.
 Writes OUT/train.jsonl.gz, of at least COUNT problems with their chains, and OUT/test.jsonl without chains.
 """
 
@@ -11,11 +12,13 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 RUN = 8
+COMMON = 20
 SHOWN = ("id", "question", "choices", "answer")
 
 
@@ -24,20 +27,27 @@ def rank(text: str) -> bytes:
     return blake2b(text.encode(), digest_size=8).digest()
 
 
+def runs_of(question: str) -> set[tuple[str, ...]]:
+    """Return the runs of words of a question; one of fewer words is a run itself."""
+    words = ["#" if one.isdigit() else one for one in re.findall(r"[a-z]+|\d+", question.lower())]
+    return {tuple(words[at : at + RUN]) for at in range(max(1, len(words) - RUN + 1))}
+
+
 def cores_of(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """Return the rows in groups that share no run of words, in the order of their first question's rank."""
     parent, seen = list(range(len(rows))), dict[tuple[str, ...], int]()
+    runs = [runs_of(row["question"]) for row in rows]
+    count = Counter(run for some in runs for run in some)
 
     def root(at: int) -> int:
         while parent[at] != at:
             at = parent[at]
         return at
 
-    for number, row in enumerate(rows):
-        words = ["#" if one.isdigit() else one for one in re.findall(r"[a-z]+|\d+", row["question"].lower())]
-        for at in range(max(1, len(words) - RUN + 1)):
-            first = seen.setdefault(tuple(words[at : at + RUN]), number)
-            parent[root(number)] = root(first)
+    for number, some in enumerate(runs):
+        for run in some:
+            if count[run] <= max(COMMON, len(rows) / COMMON):
+                parent[root(number)] = root(seen.setdefault(run, number))
     cores: dict[int, list[dict[str, Any]]] = {}
     for number, row in enumerate(rows):
         cores.setdefault(root(number), []).append(row)
@@ -52,6 +62,10 @@ def main() -> None:
     cores, train, test = cores_of(rows), list[dict[str, Any]](), list[dict[str, Any]]()
     for core in cores:
         (train if len(train) < count else test).extend(core)
+    if not test:
+        sys.exit(
+            f"{pool}: all {len(train)} problems are taken to train on; ask for fewer than {count}, or split by hand"
+        )
     with gzip.open(out / "train.jsonl.gz", "wt") as file:
         file.writelines(json.dumps(row) + "\n" for row in train)
     with open(out / "test.part", "w") as part:
