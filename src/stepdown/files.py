@@ -15,6 +15,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from stepdown.errors import UsageError, WorkerLost
+from stepdown.full_disks import unwritable
 
 # What a process of another machine left is only taken for left when it is this old, in seconds.
 _ABANDONED = 24 * 3600.0
@@ -37,7 +38,7 @@ def replacing(out: Path, force: bool) -> Iterator[Path]:
         yield part
         _finish(part, target)
     except OSError as error:
-        raise UsageError(f"cannot write `{out}`: {error.strerror}", "give a place that can be written") from error
+        raise unwritable(out, error, "give a place that can be written") from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

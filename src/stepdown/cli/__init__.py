@@ -20,6 +20,7 @@ from stepdown.cli.usage_words import usage_error
 from stepdown.cli.usual_tracker import name_tracker
 from stepdown.errors import Interrupted, StepdownError
 from stepdown.events import Event, failure_of
+from stepdown.full_disks import full_disk
 from stepdown.version import __version__
 
 VERBS = {
@@ -250,6 +251,8 @@ def _call(tokens: Sequence[str]) -> int:
             raise
         return report(describe_os_error(error), as_json=as_json)
     except Exception as error:  # the last line of defence: a fault of ours is reported, and its details are kept
+        if full := full_disk(error):
+            return report(full, as_json=as_json)
         return report(report_fault(error), as_json=as_json, code=INTERNAL)
 
 

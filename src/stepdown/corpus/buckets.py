@@ -18,6 +18,7 @@ from stepdown.corpus.steps import StepCounter, StepCounts
 from stepdown.errors import UsageError
 from stepdown.extras import load_numpy, load_polars
 from stepdown.files import write_whole
+from stepdown.full_disks import explained_full_disk
 from stepdown.questions import FILE, Keys
 from stepdown.shards import problem_hash
 from stepdown.types import Chain, Problem
@@ -165,7 +166,8 @@ class Splitter:
             parted = polars.concat(frames).partition_by("bucket", as_dict=True, include_key=False)
             for (number,), frame in sorted(parted.items()):
                 path = self._work / f"split-{number:04}-{self._name}{self._written:06}.parquet"
-                frame.write_parquet(path, compression="lz4")
+                with explained_full_disk(path):
+                    frame.write_parquet(path, compression="lz4")
             self._written += 1
         self._waiting, self._rows = [], 0
 

@@ -17,6 +17,7 @@ from stepdown.corpus.shard_places import read_places
 from stepdown.errors import UsageError
 from stepdown.extras import load_polars
 from stepdown.files import replacing_folder
+from stepdown.full_disks import unwritable
 from stepdown.models.weights import SeenQuestions as Lessons
 from stepdown.models.weights import seen_by
 from stepdown.object_stores import refuse_address
@@ -69,7 +70,7 @@ class CorpusWriter:
         try:
             yield
         except OSError as error:
-            raise UsageError(f"cannot write `{self.out}`: {error}", "name a folder that can be written") from error
+            raise unwritable(self.out, error, "name a folder that can be written") from error
 
     @property
     def folder(self) -> Path:

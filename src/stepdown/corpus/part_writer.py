@@ -12,6 +12,7 @@ from stepdown.corpus.parquet_rows import Row, frame_of, problems_of, row_of, uni
 from stepdown.corpus.selection import ChainTable
 from stepdown.errors import UsageError
 from stepdown.extras import load_polars
+from stepdown.full_disks import full_disk
 from stepdown.questions import key
 from stepdown.types import Chain, Problem
 
@@ -135,7 +136,8 @@ class PartWriter:
         try:
             polars.concat(self._frames, rechunk=True).write_parquet(path, compression="zstd")
         except (OSError, polars.exceptions.ComputeError) as error:
-            raise UsageError(f"cannot write `{path}`: {error}", "is the disk full? nothing is left of it") from error
+            other = UsageError(f"cannot write `{path}`: {error}", "name a folder that can be written")
+            raise full_disk(error, path) or other from error
         self._rows, self._frames = [], []
         self._parts, self._characters, self._waiting = self._parts + 1, 0, 0
 

@@ -15,6 +15,7 @@ from stepdown.corpus.targets import target
 from stepdown.errors import CallFailed, UsageError
 from stepdown.extras import load_numpy
 from stepdown.files import write_whole
+from stepdown.full_disks import unwritable
 from stepdown.methods import CHAIN_OF_THOUGHT
 from stepdown.models.local import (
     Asked,
@@ -238,8 +239,8 @@ class ScoreFiles:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(self.folder / f"{os.getpid()}-{uuid4().hex[:12]}{_SUFFIX}", rows.tobytes())
         except OSError as error:
-            what = f"cannot keep scores in `{self.folder}`: {error}"
-            raise UsageError(what, "set STEPDOWN_CACHE to a folder that can be written") from error
+            hint = "set STEPDOWN_CACHE to a folder that can be written: scores are kept there"
+            raise unwritable(self.folder, error, hint) from error
 
     def _open(self) -> list[Any]:
         files = sorted(self.folder.glob(f"*{_SUFFIX}"))

@@ -12,6 +12,7 @@ from stepdown.corpus import is_corpus_file
 from stepdown.corpus import read_card as read_corpus_card
 from stepdown.errors import UsageError
 from stepdown.files import replacing_folder
+from stepdown.full_disks import unwritable
 from stepdown.models.weights import CARD, check_folder, file_hash, read_card
 from stepdown.object_stores import refuse_address
 from stepdown.publishing.cards import corpus_page, student_page
@@ -86,7 +87,7 @@ def _write(
                 (folder / name).write_text(text, "utf-8")
             sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     except OSError as error:
-        raise UsageError(f"cannot write `{out}`: {error.strerror}", "name a folder that can be written") from error
+        raise unwritable(out, error, "name a folder that can be written") from error
     return Published(
         kind=kind,
         folder=str(out),

@@ -9,6 +9,7 @@ import msgspec
 from stepdown.cells import CellLine, in_notebook
 from stepdown.corpus import Corpus
 from stepdown.errors import UsageError
+from stepdown.full_disks import explained_full_disk
 from stepdown.models.local import (
     Base,
     BaseLocation,
@@ -98,7 +99,8 @@ def train(
     _check_scaling()
     bases = _Bases(location, bf16=freezes_in_bf16(settings))
     datasets = prepare_datasets(corpus, bases.without_model(), settings, dev_problems, report)
-    return [_train_one(job, dataset, bases) for job, dataset in zip(jobs, datasets, strict=False)]
+    with explained_full_disk(out):
+        return [_train_one(job, dataset, bases) for job, dataset in zip(jobs, datasets, strict=False)]
 
 
 def _check_corpus(corpus: Iterable[Chain], training: Training, dev: Sequence[Problem] | None, seeds: int) -> str:

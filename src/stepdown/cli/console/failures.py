@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from stepdown.errors import FileError, StepdownError
+from stepdown.full_disks import full_disk
 from stepdown.version import __version__
 
 INTERNAL = 70  # EX_SOFTWARE of sysexits.h
@@ -19,11 +20,12 @@ def is_broken_pipe(error: OSError) -> bool:
 
 def describe_os_error(error: OSError) -> FileError:
     """Return an error of the system in words, with the file it is about where it says one."""
+    if full := full_disk(error):
+        return full
     reason = error.strerror or str(error) or type(error).__name__
     path = f"`{error.filename}`: " if error.filename is not None else ""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    hint = "free some space" if full else "see that the file can be used, or name another"
-    return FileError(f"{path}{reason}", f"{hint}; what was answered is kept, and the same command goes on")
+    hint = "see that the file can be used, or name another; what was answered is kept, and the same command goes on"
+    return FileError(f"{path}{reason}", hint)
 
 
 def report_fault(error: Exception) -> StepdownError:

@@ -8,6 +8,7 @@ import msgspec
 
 from stepdown.errors import FileError
 from stepdown.files import replacing_folder
+from stepdown.full_disks import full_disk
 from stepdown.models.weights.cache import file_hash
 from stepdown.models.weights.downloads import locked
 
@@ -41,7 +42,7 @@ def made_once(whole: Path, make: Callable[[Path], object], *, words: str, hint: 
                     files = {file.name: file_hash(file) for file in sorted(part.iterdir())}
                     (part / MANIFEST).write_bytes(msgspec.json.encode(Manifest(files)))
     except OSError as error:
-        raise FileError(
+        raise full_disk(error, whole.parent) or FileError(
             f"`{whole.parent}` cannot be written ({error.strerror or error}), where models are converted", hint
         ) from error
     return whole

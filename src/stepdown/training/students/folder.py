@@ -10,6 +10,7 @@ import msgspec
 
 from stepdown.errors import MissingExtra, UnknownName, UsageError
 from stepdown.files import folder_beside, replacing, replacing_folder
+from stepdown.full_disks import explained_full_disk, unwritable
 from stepdown.models.weights import (
     CARD,
     GGUF,
@@ -121,7 +122,7 @@ def _plain_gguf(folder: Path, partial: Path) -> Path:
     if (folder / GGUF).exists():
         shutil.copyfile(folder / GGUF, partial)
         return partial
-    with reading(f"`{folder}` cannot be a GGUF file", "serve the folder itself"):
+    with reading(f"`{folder}` cannot be a GGUF file", "serve the folder itself"), explained_full_disk(partial):
         write_gguf(folder, partial)
     return partial
 
@@ -149,7 +150,7 @@ def _fresh(out: Path, *, force: bool) -> Iterator[Path]:
         with replacing_folder(out) as folder:
             yield folder
     except OSError as error:
-        raise UsageError(f"cannot write `{out}`: {error}", "name a folder that can be written") from error
+        raise unwritable(out, error, "name a folder that can be written") from error
 
 
 def _save_model(model: Any, folder: Path, dtype: str) -> None:
