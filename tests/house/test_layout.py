@@ -13,7 +13,19 @@ from source_tree import SRC, files, imported_modules, modules, tree_of
 FLOORS = {
     **dict.fromkeys(
         (
-            *("types", "errors", "extras", "files", "identity", "usercode", "version", "text", "tabular", "untrusted"),
+            *(
+                "types",
+                "errors",
+                "extras",
+                "files",
+                "full_disks",
+                "identity",
+                "usercode",
+                "version",
+                "text",
+                "tabular",
+                "untrusted",
+            ),
             *(
                 "prompts",
                 "answers",
