@@ -9,7 +9,7 @@ from stepdown.errors import FileError, StepdownError, UsageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What safetensors, tokenizers and polars say of those, SQLite, torch (of how far it came) and numpy.
-_SAID = re.compile(
+_WORDS = re.compile(
     r"No space left on device|Disk quota exceeded|File too large|\(os error (?:28|122|27)\)|database or disk is full"
     r"|unexpected pos \d+ vs \d+|\d+ requested and \d+ written"
 )
@@ -27,7 +27,7 @@ def full_disk(error: BaseException, out: object = None) -> FileError | None:
         if at is None:
             return None
         full = isinstance(at, OSError) and at.errno in _FULL
-        if full or _SAID.search(str(at)):
+        if full or _WORDS.search(str(at)):
             name = getattr(at, "filename", None) or out
             reason = (isinstance(at, OSError) and at.strerror) or " ".join(str(at).split())[:_LONGEST]
             return FileError(
