@@ -5,6 +5,7 @@
 #   recipes/frontier.sh [COUNT] [OUT] [DATASET RUN OPTIONS...]
 #   recipes/frontier.sh 200 frontier wordsums --split test
 #   recipes/frontier.sh 100 frontier gsm8k --data GSM8K_TEST.jsonl
+# STUDENT, TEACHER, METHODS; TOKENS (300) and TEACHER_TOKENS (200) of a reply.
 set -euo pipefail
 if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
   echo "usage: $0 [COUNT] [OUT] [DATASET RUN OPTIONS...]" >&2

@@ -2,8 +2,9 @@
 # Symbolic Chain-of-Thought Distillation on the paper's own kind of data: a pool of a large teacher's chains (QuaRel, with
 # GPT-3's chains), students of N chains and of labels alone, several seeds, a test file that selection never sees.
 # Stops and goes on wherever it is interrupted: what is imported, trained or answered is not done again.
-#   recipes/symbolic_distillation.sh POOL.jsonl.gz DATASET TEST_FILE [OUT]
-#   recipes/symbolic_distillation.sh quarel_train.jsonl.gz quarel dev.jsonl
+#   recipes/symbolic_distillation.sh POOL.jsonl.gz DATASET TEST_FILE [OUT [STUDY OPTIONS]]
+#   recipes/symbolic_distillation.sh quarel_train.jsonl.gz quarel dev.jsonl study --batch 16 -n 200
+# BASE, STEPS (300), SEEDS (3); study options go before them.
 set -euo pipefail
 if [ $# -lt 3 ] || [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
   echo "usage: $0 POOL.jsonl.gz DATASET TEST_FILE [OUT [STUDY OPTIONS]]" >&2
@@ -11,10 +12,14 @@ if [ $# -lt 3 ] || [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
   exit 2
 fi
 pool=$1 dataset=$2 test=$3 out=${4:-study-$2}
-base=${BASE:-smollm2-135m} steps=${STEPS:-300} seeds=${SEEDS:-3}
+own=() given=" ${*:5} "
+# An option of the recipe's, and its value, where the command line does not have it.
+usual() { [[ $given == *" $1"[\ =]* ]] || own+=("$1" "$2"); }
+usual --base "${BASE:-smollm2-135m}"
+usual --steps "${STEPS:-300}"
+usual --seeds "${SEEDS:-3}"
 
 [ -d "$out/pool" ] || stepdown import "$pool" --out "$out/pool" --dataset "$dataset/train"
 [ -d "$out/clean" ] || stepdown keep "$out/pool" "decontaminate=$dataset=$test" --out "$out/clean"
-stepdown study "$out/clean" --base "$base" --out "$out/students" --test "$dataset" --data "$test" \
-  --keep right --keep distinct --chains 1 --chains 5 --targets chain --targets label --before \
-  --steps "$steps" --seeds "$seeds" "${@:5}"
+stepdown study "$out/clean" --out "$out/students" --test "$dataset" --data "$test" --keep right --keep distinct \
+  --chains 1 --chains 5 --targets chain --targets label --before "${own[@]}" "${@:5}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from places import ROOT
-from stepdown.cli import main
+from stepdown.cli import app, main
 from stepdown.cli.comma_lists import split_lists
 from stepdown.cli.console.failures import BROKEN_PIPE, describe_os_error, is_broken_pipe
 from stepdown.errors import MissingExtra, UnknownName, closest
@@ -230,3 +230,27 @@ def test_every_extra_there_is_code_for_is_offered_and_no_other() -> None:
 def test_a_recipe_says_its_usage(recipe: Path) -> None:
     done = subprocess.run(["bash", str(recipe), "--help"], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("usage: ") and "[" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ("symbolic_distillation.sh", "POOL quarel dev.jsonl OUT --steps 60 --batch 16 --seeds 1 -n 200"),
+        ("scotd_n.sh", "POOL svamp OUT --steps=60 --batch 16 --seeds 1 --limit 200 --max-tokens 96 --chains 2"),
+        ("scotd_n.sh", "POOL svamp OUT"),
+    ],
+)
+def test_a_study_option_that_a_recipe_is_given_goes_before_its_own(recipe: str, words: str, here: Path) -> None:
+    # Stands for the command and notes what it is given.
+    (here / "stepdown").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\" > study.txt\n")
+    (here / "stepdown").chmod(0o755)
+    (here / "OUT").mkdir()
+    (here / "OUT" / "test.jsonl").touch()
+    subprocess.run(
+        ["bash", str(ROOT / "recipes" / recipe), *words.split()], env={"PATH": f"{here}:/usr/bin:/bin"}, check=True
+    )
+    given = split_lists((here / "study.txt").read_text().splitlines())
+    _, bound, _ = app.parse_args(given, exit_on_error=False, print_error=False)
+    settings, problems = bound.arguments["settings"], bound.arguments["problems"]
+    wanted = (60, 16, 200) if "60" in words else (12, 16, 500)
+    assert given[0] == "study" and (settings.steps, settings.batch, problems.limit) == wanted

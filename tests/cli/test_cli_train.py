@@ -107,6 +107,14 @@ def test_a_second_stage_goes_on_with_the_student_of_the_first() -> None:
     assert (card.training["objective"], card.steps, card.base) == ("on-policy", 1, "own-first")
 
 
+def test_another_student_in_the_second_stages_place_is_refused_before_the_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    second = ("--then", "on-policy", "--teacher", "base", "--allow", "weak-teacher")
+    assert main(["train", "chains", *QUICK, *second, "--out", "student"]) == 2
+    assert "choose another folder" in capsys.readouterr().err and not Path("student-first").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

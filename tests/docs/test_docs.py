@@ -3,13 +3,16 @@
 import contextlib
 import io
 import re
+import shlex
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from places import ROOT
-from stepdown.cli import main
+from stepdown.cli import app, main
+from stepdown.cli.comma_lists import split_lists
+from stepdown.cli.numbers import check_numbers
 from stepdown.web.config import load_config
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -34,7 +37,7 @@ def marked(block: tuple[str, str]) -> object:
 
 
 def command_lines() -> list[tuple[str, str]]:
-    joined = [(place, body.replace("\\\n", " ")) for place, body in blocks("bash")]
+    joined = [(place, body.replace("\\\n", " ")) for place, body in [*blocks("bash"), *blocks("text"), *blocks("sh")]]
     return [(place, line) for place, body in joined for line in body.splitlines() if line.startswith("stepdown ")]
 
 
@@ -63,6 +66,19 @@ def test_every_command_line_of_the_documents_names_what_there_is(place: str, lin
     inner = words[1] in GROUPS and words[2:3] and words[2].isalpha()
     verb = " ".join(words[1:3]) if inner else words[1]
     assert [option for option in OPTION.findall(line) if option not in help_of(verb)] == [], place
+
+
+# Where the shell takes over.
+TO_THE_SHELL = re.compile(r"\s(?:>|\||&&?|;)(?:\s|$)")
+# Lines that read the reader's own files before anything else.
+READS = re.compile(r"\.(toml|yaml)\b")
+
+
+@pytest.mark.parametrize(("place", "line"), [one for one in command_lines() if not READS.search(one[1])])
+def test_every_command_line_of_the_documents_is_whole(place: str, line: str) -> None:
+    words = shlex.split(TO_THE_SHELL.split(line)[0], comments=True)[1:]
+    _, bound, _ = app.parse_args(split_lists(words), exit_on_error=False, print_error=False)
+    check_numbers([*bound.args, *bound.kwargs.values()])
 
 
 @pytest.mark.parametrize("text", [body for _, body in blocks("toml") if "[models." in body])

@@ -151,6 +151,28 @@ def test_outside_a_room_only_its_face_is_imported() -> None:
     assert not past
 
 
+def names_listed(tree: ast.Module) -> list[str]:
+    """The names that a file lists in `__all__`, where it is written out."""
+    lists = (node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__")
+    parts = (part for node in lists if isinstance(node.value, ast.List) for part in node.value.elts)
+    return [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+
+
+def test_a_face_lists_no_name_that_it_does_not_have() -> None:
+    listed = [(path, name) for path in files() for name in names_listed(tree_of(path))]
+    assigned = {
+        (path, target.id)
+        for path in files()
+        for node in tree_of(path).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    late = {path for path in files() if any(one.name == "__getattr__" for one in functions(tree_of(path)))}
+    missing = [one for one in listed if one not in assigned and one[0] not in late and not bound_in(*one)]
+    assert len(listed) > 500 and missing == []
+
+
 def test_floor_zero_imports_only_the_standard_library_and_msgspec() -> None:
     allowed = sys.stdlib_module_names | {"msgspec", "stepdown"}
     wrong = [

@@ -99,6 +99,8 @@ def test_runs_that_are_no_cascade_are_refused(store: Store) -> None:
         (1, "teacher_sampling", Sampling(0.7), "greedily"),
         (1, "sampling", Sampling(max_tokens=99), "limits of tokens"),
         (0, "teacher_sampling", Sampling(max_tokens=99), "limits of tokens"),
+        (1, "sampling", Sampling(reasoning_effort="high"), "reasoning efforts"),
+        (0, "teacher_sampling", Sampling(reasoning_effort="low"), "reasoning efforts"),
         (1, "prompt_set", "traces", "prompt sets, `default` and `traces`"),
     ],
 )
@@ -122,6 +124,18 @@ def test_the_lines_to_paste_are_a_served_cascade(store: Store) -> None:
     served = msgspec.convert(tomllib.loads(lines), Config).models["my own"]
     assert (served.planner, served.teacher, served.votes, served.threshold) == ("openai/small", "openai/large", 4, 0.5)
     assert (served.handed_on, served.calibrated_on) == (20, 80)
+
+
+def test_the_lines_to_paste_draw_as_the_runs_did(store: Store) -> None:
+    found = calibrate(*two_runs(store, 20), Goal(accuracy=0.6))
+    thinking = {
+        "sampling": Sampling(0.7, reasoning_effort="high"),
+        "teacher_sampling": Sampling(reasoning_effort="low"),
+    }
+    settings = msgspec.structs.replace(found.settings, **thinking)
+    lines = msgspec.structs.replace(found, settings=settings).to_toml("c")
+    served = msgspec.convert(tomllib.loads(lines), Config).models["c"]
+    assert (served.sampling(), served.teacher_sampling()) == (settings.sampling, settings.teacher_sampling)
 
 
 def test_problems_held_out_count_towards_what_is_handed_on(store: Store) -> None:

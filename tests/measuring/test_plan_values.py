@@ -61,6 +61,7 @@ def test_pairs_are_of_one_problem_and_far_enough_apart(store: Store) -> None:
         ("other", WARM, "is by `s`"),
         ("s", Sampling(temperature=1.0), "are drawn otherwise"),
         ("s", Sampling(temperature=0.7, max_tokens=64), "are drawn otherwise"),
+        ("s", Sampling(temperature=0.7, reasoning_effort="high"), "are drawn otherwise"),
     ],
 )
 def test_runs_that_differ_in_more_than_the_plan_are_refused(

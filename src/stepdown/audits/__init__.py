@@ -70,7 +70,6 @@ __all__ = [
     "audited",
     "blame",
     "contradicts",
-    "cross",
     "faults",
     "followed",
     "judge_letters",

@@ -72,6 +72,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         lines += [f'kind = "{self.kind}"', f"temperature = {self.settings.sampling.temperature:g}"]
         lines += [f"max_tokens = {self.settings.sampling.max_tokens}"]
         lines += [f"teacher_max_tokens = {self.settings.teacher_sampling.max_tokens}"]
+        drawn = {"": self.settings.sampling, "teacher_": self.settings.teacher_sampling}
+        lines += [f'{whose}reasoning_effort = "{e}"' for whose, one in drawn.items() if (e := one.reasoning_effort)]
         if self.settings.prompt_set in PROMPT_SETS and self.settings.prompt_set != "default":
             lines.append(f'prompts = "{self.settings.prompt_set}"')
         elif self.settings.prompt_set.partition("/")[0] not in PROMPT_SETS:
@@ -159,10 +161,10 @@ def check_drawing(cheap: Settings, dear: Settings) -> None:
             "a cascade draws plans and the dear solution greedily, and nothing with top_p, but these runs were not so",
             "run them with --temperature for the cheap run's student alone",
         )
-    if len({one.max_tokens for one in students}) > 1 or len({one.max_tokens for one in teachers}) > 1:
+    if any(len({(one.max_tokens, one.reasoning_effort) for one in some}) > 1 for some in (students, teachers)):
         raise UsageError(
-            "the runs have different limits of tokens, and a cascade has one for both",
-            "run both with the same --max-tokens and --teacher-max-tokens",
+            "the runs have different limits of tokens, or reasoning efforts, and a cascade has one for both",
+            "run both with the same --max-tokens, --reasoning-effort, and those of the teacher",
         )
     words = {one.prompt_set.partition("/")[0] for one in (cheap, dear)}
     if len(words) > 1:

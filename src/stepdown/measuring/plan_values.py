@@ -237,7 +237,7 @@ def _check(runs: Sequence[Run], without: Run) -> None:
         if _drawing(own) != _drawing(student):
             raise UsageError(
                 f"the solutions of run `{run.id}` are drawn otherwise than those of run `{without.id}`",
-                "run both with the same --temperature, --top-p, --max-tokens and --prompts",
+                "run both with the same --temperature, --top-p, --max-tokens, --reasoning-effort and --prompts",
             )
         if run.grader != without.grader:
             raise UsageError(
@@ -246,10 +246,9 @@ def _check(runs: Sequence[Run], without: Run) -> None:
             )
 
 
-def _drawing(settings: Settings) -> tuple[float, float, int, str]:
+def _drawing(settings: Settings) -> tuple[object, ...]:
     """Return what has a part in a solution beside the model and the plan."""
-    one = settings.sampling
-    return one.temperature, one.top_p, one.max_tokens, settings.prompt_set.partition("/")[0]
+    return *settings.sampling.compared, settings.prompt_set.partition("/")[0]
 
 
 def _plans(runs: Sequence[Run], baseline: dict[str, Verdicts]) -> Iterator[list[_Draws]]:

@@ -10,6 +10,7 @@ from stepdown.corpus import Corpus, open_corpus
 from stepdown.corpus.selection import Filter, Group
 from stepdown.errors import UsageError
 from stepdown.questions import Keys, key
+from stepdown.text import counted
 from stepdown.types import Chain, Problem
 
 # Of the questions of a corpus at most so large a part is held out.
@@ -93,7 +94,7 @@ def read_portions(corpus: Path, *, keep: Sequence[str] = (), held_out: int = 100
         counts[question] = counts.get(question, 0) + len(group)
     if len(counts) < 2 * _MOST_HELD_OUT:
         raise UsageError(
-            f"`{corpus}` has {len(counts)} questions, too few to learn from some and to hold out others",
+            f"`{corpus}` has {counted(len(counts), 'question')}, too few to learn from some and to hold out others",
             "sample a chain each of 100 problems: `stepdown sample DATASET -n 100 --chains 1`",
         )
     held = sorted(counts, key=_rank)[: min(held_out, len(counts) // _MOST_HELD_OUT)]

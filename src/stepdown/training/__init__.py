@@ -5,6 +5,7 @@ from stepdown.training.checks import check_content
 from stepdown.training.contamination import check_allowed, refuse_overlap, refuse_tests
 from stepdown.training.datasets import TrainingProgress
 from stepdown.training.equal_tokens import at_equal_tokens
+from stepdown.training.jobs import student_folders
 from stepdown.training.loop import train
 from stepdown.training.mending import mend, mending_task, write_mended, wrong_attempts
 from stepdown.training.pairs import write_preferences
@@ -67,19 +68,16 @@ __all__ = [
     "launched",
     "mend",
     "mending_task",
-    "note_score",
     "read_log",
     "refuse_overlap",
     "refuse_tests",
     "sample",
     "sampling_task",
-    "score",
+    "student_folders",
     "train",
-    "trained_on",
     "training_study_text",
     "with_teacher",
     "write_chains",
-    "write_findings",
     "write_gold",
     "write_mended",
     "write_plan_pairs",

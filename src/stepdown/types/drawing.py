@@ -138,5 +138,10 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     reasoning_effort: Effort | None = None
     form: AnswerForm | None = None
 
+    @property
+    def compared(self) -> tuple[float, float, int, Effort | None]:
+        """What must be equal where answers are compared: not the seed, nor where a text is cut or its form."""
+        return self.temperature, self.top_p, self.max_tokens, self.reasoning_effort
+
 
 GREEDY = Sampling()

@@ -117,8 +117,10 @@ class TasteOptions:
             if getattr(self, name) < 1:
                 flag = f"--{name.replace('_', '-')}"
                 raise UsageError(f"`{flag} {getattr(self, name)}` is none", "give 1 or more", option=flag)
-        if self.chains < 4 or self.losses < 0:
+        if self.chains < 4:
             raise UsageError(f"`--chains {self.chains}` are too few to learn from", "give 4 or more", option="--chains")
+        if self.losses < 0:
+            raise UsageError(f"`--losses {self.losses}` chains", "give 0 for no loss, or more", option="--losses")
         for place in corpora if self.out is None else (self.out,):
             refuse_address(place, "name a folder of this machine with --out")
         if self.out is not None and len(corpora) > 1:

@@ -24,7 +24,7 @@ from stepdown.problems import Problems, datasets
 from stepdown.settings import ProblemSettings
 from stepdown.text import duration, percent
 from stepdown.tracking import Tracking, open_tracking
-from stepdown.training import USUAL_BETAS, Training, TrainingProgress, find_base, with_teacher
+from stepdown.training import USUAL_BETAS, Training, TrainingProgress, find_base, student_folders, with_teacher
 from stepdown.training import train as train_students
 
 VERSION = 1
@@ -257,6 +257,7 @@ def _train_twice(
     own.check()
     with_teacher(own, find_base(options.base), source)
     first = replace(options, out=options.out.with_name(f"{options.out.name}-first"))
+    _refuse_others(options, first, own)
     bases = _train_once(
         source,
         first,
@@ -270,6 +271,17 @@ def _train_twice(
         place = replace(options, base=str(base), out=out, seed=seed)
         folders += _train_once(source, place, second.training(target, seed=seed), seeds=1, tracking=tracking)
     return folders
+
+
+def _refuse_others(options: StudentOptions, first: StudentOptions, own: Training) -> None:
+    """Refuse what lies in the second stage's place, before the first is trained. Raises `UsageError`."""
+    places, before = (student_folders(one.out, own, options.seeds) for one in (options, first))
+    for seed, place in places.items():
+        if not options.force and read_card(place) is not None and read_card(before[seed]) is None:
+            raise UsageError(
+                f"`{place}` is a student, and `{before[seed]}`, which its first stage would have left, is not there",
+                "choose another folder, or `--force`",
+            )
 
 
 def target_of(corpus: Corpus, named: str) -> str:

@@ -6,7 +6,7 @@ import msgspec
 
 from stepdown.stats import drift, vouched_interval
 from stepdown.store import HandedOn, Run, StoredTrace, handed_on, keep_handed_on
-from stepdown.types import Call, Sampling
+from stepdown.types import Sampling
 
 _MEANING = {
     1: "its questions or models are others than those it was calibrated on, so what it was chosen for (its losses, its "
@@ -62,7 +62,8 @@ def went_on(row: StoredTrace, drawn: Sampling) -> bool | None:
     calls = row.trace.calls
     plans = [call for call in calls if call.role == "teacher"]
     votes = [call for call in calls if call.role == "student" and call.sampling.temperature > 0]
-    if not (plans and votes) or plans[0].reply.cached or any(_drawing(call) != _of(drawn) for call in votes):
+    otherwise = any(call.sampling.compared != drawn.compared for call in votes)
+    if not (plans and votes) or plans[0].reply.cached or otherwise:
         return None
     # Votes are never greedy and the last solution always is; what failed came after the votes.
     return row.failure is not None or any(call.role == "student" and call not in votes for call in calls)
@@ -81,11 +82,3 @@ def alarm_text(count: HandedOn) -> str:
 def tell(count: HandedOn) -> None:
     """Write an alarm to the server's log, which is stderr."""
     print(f"drift: {alarm_text(count)}", f"hint: {WAY_OUT}", sep="\n", file=sys.stderr, flush=True)
-
-
-def _drawing(call: Call) -> tuple[float, float, int]:
-    return _of(call.sampling)
-
-
-def _of(sampling: Sampling) -> tuple[float, float, int]:
-    return sampling.temperature, sampling.top_p, sampling.max_tokens
