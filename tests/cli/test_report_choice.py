@@ -119,3 +119,15 @@ def test_without_a_browser_the_address_is_printed(
     monkeypatch.setattr(browsers, "_browsers", {})
     assert main(["report", "other", "--html", "page.html", "--open"]) == 0
     assert f"the page is at {Path('page.html').resolve().as_uri()}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [("{} --precision 2", "there is one run"), ("{} --adherence", "none of these runs has any"),
+     ("other --adherence", "none of these runs has any")],
+)  # fmt: skip
+def test_what_the_runs_cannot_tell_is_refused_and_not_left_out(
+    capsys: pytest.CaptureFixture[str], options: str, why: str
+) -> None:
+    assert main(["report", *options.format(stored_runs()[0]).split()]) == 2
+    assert why in capsys.readouterr().err

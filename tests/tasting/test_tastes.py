@@ -106,6 +106,15 @@ def test_dev_problems_that_the_corpus_asks_are_refused_with_a_filter_that_takes_
     assert main(["keep", "few", "decontaminate=dev.jsonl", "--out", "kept"]) == 0
 
 
+def test_a_teacher_without_a_price_is_refused_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    corpus(tmp_path / "few")
+    assert main(["taste", "few", "--base", "base", "--instead", "nobody/none"]) == 2
+    assert "nobody knows what `nobody/none` costs" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 class TestCommand:
     """`stepdown taste` with a model of random weights."""

@@ -82,3 +82,11 @@ def test_where_no_plan_helped_nothing_is_written(store: Store, tmp_path: Path) -
     assert main([*command, "--out", str(tmp_path / "plans")]) == 2
     assert main([*command, "--pairs", str(tmp_path / "pairs")]) == 2
     assert not list(tmp_path.glob("p*"))
+
+
+def test_plans_and_pairs_are_written_both_or_neither(store: Store, tmp_path: Path) -> None:
+    planned, plain = with_plans(store, [(ADD, "rr")]), alone(store, "ww")  # one plan helped, and has none beside it
+    command = ["plan-values", planned.id, "--without", plain.id, "--store", str(store.path)]
+    assert main([*command, "--out", str(tmp_path / "plans"), "--pairs", str(tmp_path / "pairs")]) == 2
+    assert not list(tmp_path.glob("p*"))
+    assert main([*command, "--out", str(tmp_path / "plans")]) == 0

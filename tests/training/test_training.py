@@ -202,6 +202,17 @@ def test_several_seeds_are_several_students_of_the_same_dev_problems(base: Path,
     assert not same_weights(*found)
 
 
+def test_another_student_in_the_place_of_a_later_seed_is_refused_before_the_first_is_trained(
+    base: Path, tmp_path: Path
+) -> None:
+    short = msgspec.structs.replace(FAST, steps=1, evaluations=0)
+    train(chains(), base=base, out=tmp_path / "x" / "seed-1", training=msgspec.structs.replace(short, seed=1, rank=4))
+    with pytest.raises(UsageError, match="seed-1` is a student of another training"):
+        train(chains(), base=base, out=tmp_path / "x", training=short, seeds=2)
+    assert not (tmp_path / "x" / "seed-0").exists()
+    assert len(train(chains(), base=base, out=tmp_path / "x", training=short, seeds=2, force=True)) == 2
+
+
 def test_each_seed_shuffles_sentences_in_its_own_way_as_it_would_alone(base: Path, tmp_path: Path) -> None:
     lessons = [chain(n, text=f"Take {n}. Look at it. Think. Go on. Add some.") for n in range(24)]
     short = msgspec.structs.replace(FAST, target="shuffled", steps=1, evaluations=0)

@@ -104,7 +104,7 @@ def followed(
 ) -> Iterator[tuple[Trace, Grade, str | None]]:
     """Stream the traces with a plan and a solution, each with its letters, as `adherence` counts them."""
     left = 0 if judge else math.inf if most is None else most
-    for rows, known in blocks_with_letters(run, grader, judge) if _has_plans(run) else ():
+    for rows, known in blocks_with_letters(run, grader, judge) if has_plans(run) else ():
         for _, trace, grade in rows:
             letters = known.get(key_of(trace))
             if letters is None and left > 0:
@@ -122,7 +122,7 @@ def keep_adherence(path: Path, runs: Iterable[str], *, progress: Progress | None
             if not store.is_current():
                 return
         with Store(path) as store:
-            wanted = [run for run in map(store.run, runs) if _has_plans(run)]
+            wanted = [run for run in map(store.run, runs) if has_plans(run)]
             done, total = 0, sum(len(blocks_of(store, run.id)) for run in wanted) << BLOCK_BITS
             for run in wanted:
                 for rows, known in blocks_with_letters(run):
@@ -139,7 +139,8 @@ def _keep(run: Run, rows: Sequence[_Row], known: Mapping[str, str]) -> None:
         keep_letters(run, RULE, version(), block=rows[0][0] >> BLOCK_BITS, letters=letters)
 
 
-def _has_plans(run: Run) -> bool:
+def has_plans(run: Run) -> bool:
+    """Tell whether any solution of a run was written by a plan of steps."""
     return any(shape.steps is not None for traces, _ in run.columns() for shape in traces.shapes)
 
 

@@ -9,7 +9,7 @@ from stepdown.training.jobs import student_folders
 from stepdown.training.loop import train
 from stepdown.training.mending import mend, mending_task, write_mended, wrong_attempts
 from stepdown.training.pairs import write_preferences
-from stepdown.training.plan_lessons import write_plan_pairs, write_valued_plans
+from stepdown.training.plan_lessons import check_kept, write_plan_pairs, write_valued_plans
 from stepdown.training.sampling import (
     CHAINS,
     GOLD,
@@ -59,6 +59,7 @@ __all__ = [
     "cell_score",
     "check_allowed",
     "check_content",
+    "check_kept",
     "compare_cells",
     "compare_pairs",
     "contamination_lines",

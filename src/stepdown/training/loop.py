@@ -99,6 +99,9 @@ def train(
     _check_scaling()
     bases = _Bases(location, bf16=freezes_in_bf16(settings))
     datasets = prepare_datasets(corpus, bases.without_model(), settings, dev_problems, report)
+    if any(job.out.exists() and not is_there(job) for job in jobs[1:]):
+        # Another student in the place of a later seed is refused before the first is trained.
+        datasets = iter([(is_same_student(job, one), one)[1] for job, one in zip(jobs, datasets, strict=False)])
     with explained_full_disk(out):
         return [_train_one(job, dataset, bases) for job, dataset in zip(jobs, datasets, strict=False)]
 

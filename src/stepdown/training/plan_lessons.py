@@ -21,6 +21,16 @@ from stepdown.store import Run
 from stepdown.text import counted
 
 
+def check_kept(values: PlanValues) -> None:
+    """Raise `UsageError` where no plan is worth being learned."""
+    if not values.kept:
+        raise UsageError(
+            f"none of {counted(len(values.plans), 'plan')} is worth more than {100 * values.above:g} points, tells no "
+            f"answer and has an end: {values.leaking} tell it, {values.cut} are cut",
+            "take more problems, plans or draws, longer plans (--teacher-max-tokens), or a lower --above",
+        )
+
+
 def write_valued_plans(
     runs: Sequence[Run],
     values: PlanValues,
@@ -35,12 +45,7 @@ def write_valued_plans(
 
     `plan_values.jsonl` beside it has what each is worth, and against what. Raises `UsageError` where none is kept.
     """
-    if not values.kept:
-        raise UsageError(
-            f"none of {counted(len(values.plans), 'plan')} is worth more than {100 * values.above:g} points, tells no "
-            f"answer and has an end: {values.leaking} tell it, {values.cut} are cut",
-            "take more problems, plans or draws, longer plans (--teacher-max-tokens), or a lower --above",
-        )
+    check_kept(values)
     card = _card(runs, values, licence, f"kept are plans worth more than {100 * values.above:g} points")
     card = replace(card, content="plan")
     rows: list[PlanLineage] = []

@@ -18,7 +18,7 @@ from stepdown.measuring import PlanValue, PlanValues, value_plans
 from stepdown.runner import contamination_warnings
 from stepdown.store import Run, Store
 from stepdown.text import between, clipped, counted, points
-from stepdown.training import check_allowed, refuse_tests, write_plan_pairs, write_valued_plans
+from stepdown.training import check_allowed, check_kept, refuse_tests, write_plan_pairs, write_valued_plans
 
 SHOWN, OUTPUT = 10, OutputOptions()
 
@@ -102,13 +102,15 @@ def plan_values(*runs: str, options: PlanValueOptions, output: OutputOptions = O
         if not output.json:
             show_values(values, options.limit or SHOWN)
         if options.out is not None:
-            corpus = write_valued_plans(chosen, values, found, options.out, most=options.most, force=options.force)
-            say(f"wrote {counted(corpus.card.chains, 'plan')} of {counted(corpus.card.problems, 'problem')} to "
-                f"{options.out}; next: `stepdown train {options.out} --base M --out PLANNER`")  # fmt: skip
+            check_kept(values)  # before pairs are written: both, or nothing
         if options.pairs is not None:
             pairs = write_plan_pairs(chosen, values, found, options.pairs, gap=options.gap / 100, force=options.force)
             say(f"wrote {counted(pairs.card.chains // 2, 'pair')} to {options.pairs}; "
                 f"next: `stepdown train {options.pairs} --objective dpo --base PLANNER --out BETTER`")  # fmt: skip
+        if options.out is not None:
+            corpus = write_valued_plans(chosen, values, found, options.out, most=options.most, force=options.force)
+            say(f"wrote {counted(corpus.card.chains, 'plan')} of {counted(corpus.card.problems, 'problem')} to "
+                f"{options.out}; next: `stepdown train {options.out} --base M --out PLANNER`")  # fmt: skip
     if output.json:
         show_json(values.to_json())
     return 0

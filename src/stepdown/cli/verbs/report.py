@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from msgspec import structs
 
-from stepdown.audits import keep_adherence, kept_judge, kept_judges
+from stepdown.audits import has_plans, keep_adherence, kept_judge, kept_judges
 from stepdown.cli.console.browser import open_file
 from stepdown.cli.console.passes import telling
 from stepdown.cli.console.report_text import report_text
@@ -101,6 +101,7 @@ def report(
         named = [ids_called(store, word) for word in runs]
         single = bool(runs) and not selection.narrows and all(len(ids) == 1 for ids in named)
         groups = list(grouped(chosen, together=single, baseline=base))
+        _check_wanted(groups, base, options)
         if options.judge is not None:
             kept_judge(chosen, options.judge)
         elif options.adherence:
@@ -130,6 +131,20 @@ def report(
     else:
         show_reports(reports_made, options, as_json=output.json)
     return 0
+
+
+def _check_wanted(groups: list[list[Run]], base: Run | None, options: ReportOptions) -> None:
+    """Refuse what these runs cannot be asked for. Raises `UsageError`."""
+    others = {base.id} if base else set[str]()
+    if options.precision is not None and all(len({run.id for run in group} | others) < 2 for group in groups):
+        raise UsageError(
+            "`--precision` says what a comparison needs, and there is one run on each data set", "name two runs of one"
+        )
+    if options.adherence and not any(has_plans(run) for group in groups for run in group):
+        raise UsageError(
+            "`--adherence` says how plans were followed, and none of these runs has any",
+            "name runs of a method with plans, such as trace-of-thought",
+        )
 
 
 def _absent(group: list[Run], named: list[str]) -> list[LeftOut]:

@@ -48,7 +48,7 @@ from stepdown.tasting import (
     write_taste,
 )
 from stepdown.training import Training, check_content, refuse_overlap, refuse_tests, train
-from stepdown.types import Chain, Verdict
+from stepdown.types import Chain, Usage, Verdict
 
 VERSION = 1
 DEFAULTS = Training()
@@ -200,6 +200,10 @@ def taste(
     end_with_stdin()
     options.check(corpora)
     dev, prices = options.problems(), Prices(options.prices)
+    for teacher in options.instead:
+        if prices.cost(teacher, Usage(1, 1)) is None:
+            hint = "give its price in a file (`--prices FILE`), or name another"
+            raise UsageError(f"nobody knows what `{teacher}` costs", hint, option="--instead")
     with output.open() as store:
         work = [_Tasting(one, options, settings, solving, store) for one in corpora]
         for one in work:
