@@ -8,7 +8,7 @@ load of the 1.5B and takes two rounds.
 
 python benchmarks/embedded.py --answers PROBLEMS [--limit 100] [--store FILE] asks both forms, and int8 in float32 where
 "now" computes in bfloat16, the same problems (a name such as wordsums, or a file) by chain-of-thought and reports them
-in pairs; the same command goes on after a kill.
+in pairs; the same command goes on after a kill. `--forms before now` asks these two alone.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from stepdown.types import Message, Messages, Sampling
 BARS = {1: 1.4, 8: 2.0, 32: 1.5}
 LOAD_BAR, LOADED = 4.0, "qwen2.5-coder-1.5b"
 FORMS = {"before": "openvino-gguf", "now": "openvino"}
+ASKED = {**FORMS, "float32": "openvino-int8"}
 TOKENS = 64
 
 
@@ -76,14 +77,15 @@ def loads(name: str, rounds: int) -> dict[str, Any]:
     return {"load": name, **found, "ratio": found["before"] / found["now"], **bar}
 
 
-def answers(model: str, problems: str, limit: int, store: str, tokens: int) -> None:
-    """Ask all forms the same problems and print the report of the pairs; two that are the same are asked once."""
+def answers(options: argparse.Namespace) -> None:
+    """Ask the forms the same problems and print the report of the pairs; two that are the same are asked once."""
     runs = dict[str, sd.Run]()
-    for count in sorted({min(50, limit), limit}):
-        for form, engine in {**FORMS, "in float32": "openvino-int8"}.items():
-            taken = sd.load_problems(problems, limit=count)
-            sampling, student = sd.Sampling(max_tokens=tokens), load_embedded(model, engine=engine)
-            runs[form] = sd.run(taken, "chain-of-thought", student=student, store=store, sampling=sampling)
+    sampling = sd.Sampling(max_tokens=options.max_tokens)
+    for count in sorted({min(50, options.limit), options.limit}):
+        for form in options.forms:
+            taken = sd.load_problems(options.answers, limit=count)
+            student = load_embedded(options.model, engine=ASKED[form])
+            runs[form] = sd.run(taken, "chain-of-thought", student=student, store=options.store, sampling=sampling)
         others = {run.id: run for run in runs.values() if run.id != runs["before"].id}
         print(sd.report(*others.values(), baseline=runs["before"]), flush=True)
 
@@ -107,12 +109,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true", help="one object per line")
     parser.add_argument("--answers", metavar="PROBLEMS", default="")
+    parser.add_argument("--forms", nargs="+", choices=ASKED, default=list(ASKED), help="which to ask; `before` is one")
     parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--max-tokens", type=int, default=320)
     parser.add_argument("--store", default=str(Path("embedded-answers.sqlite")))
     options = parser.parse_args()
     if options.answers:
-        answers(options.model, options.answers, options.limit, options.store, options.max_tokens)
+        if "before" not in options.forms:
+            parser.error("--forms: `before` is what the others are compared with")
+        answers(options)
         return
     tokens = TOKENS // 2 if options.quick else TOKENS
     rows = [loads(options.model if options.quick else LOADED, 1 if options.quick else 2)]

@@ -13,9 +13,8 @@ if [ $# -lt 1 ] || [ "$1" = -h ] || [ "$1" = --help ]; then
   exit 2
 fi
 pool=$1 dataset=${2:-svamp} out=${3:-scotd-n}
-own=() given=" ${*:4} "
-# An option of the recipe's, and its value, where the command line does not have it.
-usual() { [[ $given == *" $1"[\ =]* ]] || own+=("$1" "$2"); }
+given=" ${*:4} "
+. "$(dirname "$0")/usual_options.bash"
 usual --base "${BASE:-smollm2-135m}"
 usual --steps "${STEPS:-12}"
 usual --batch "${BATCH:-16}"

@@ -12,9 +12,8 @@ if [ $# -lt 3 ] || [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
   exit 2
 fi
 pool=$1 dataset=$2 test=$3 out=${4:-study-$2}
-own=() given=" ${*:5} "
-# An option of the recipe's, and its value, where the command line does not have it.
-usual() { [[ $given == *" $1"[\ =]* ]] || own+=("$1" "$2"); }
+given=" ${*:5} "
+. "$(dirname "$0")/usual_options.bash"
 usual --base "${BASE:-smollm2-135m}"
 usual --steps "${STEPS:-300}"
 usual --seeds "${SEEDS:-3}"

@@ -13,19 +13,7 @@ from source_tree import SRC, files, imported_modules, modules, tree_of
 FLOORS = {
     **dict.fromkeys(
         (
-            *(
-                "types",
-                "errors",
-                "extras",
-                "files",
-                "full_disks",
-                "identity",
-                "usercode",
-                "version",
-                "text",
-                "tabular",
-                "untrusted",
-            ),
+            *("types", "errors", "extras", "files", "identity", "usercode", "version", "text", "tabular", "untrusted"),
             *(
                 "prompts",
                 "answers",
@@ -38,6 +26,7 @@ FLOORS = {
                 "usual_stops",
                 "cells",
                 "frames",
+                "full_disks",
             ),
         ),
         0,

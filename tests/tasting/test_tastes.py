@@ -106,13 +106,18 @@ def test_dev_problems_that_the_corpus_asks_are_refused_with_a_filter_that_takes_
     assert main(["keep", "few", "decontaminate=dev.jsonl", "--out", "kept"]) == 0
 
 
-def test_a_teacher_without_a_price_is_refused_before_anything_is_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [("--instead nobody/none", "nobody knows what `nobody/none` costs"), ("--losses -1", "`--losses -1` chains"),
+     ("--chains 3", "`--chains 3` are too few to learn from")],
+)  # fmt: skip
+def test_what_a_taste_cannot_be_told_is_refused_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: str, why: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     corpus(tmp_path / "few")
-    assert main(["taste", "few", "--base", "base", "--instead", "nobody/none"]) == 2
-    assert "nobody knows what `nobody/none` costs" in capsys.readouterr().err
+    assert main(["taste", "few", "--base", "base", *options.split()]) == 2
+    assert why in capsys.readouterr().err
 
 
 @pytest.mark.slow

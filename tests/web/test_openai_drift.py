@@ -18,7 +18,7 @@ from stepdown.types import GREEDY, Call, Message, Problem, Reply, Role, Sampling
 from stepdown.web.app import make_app
 from stepdown.web.config import Config, Served
 from stepdown.web.in_process import ask_in_process
-from stepdown.web.openai.drift_alarm import Calibrated
+from stepdown.web.openai.drift_alarm import Calibrated, went_on
 from stepdown.web.state import State
 from worlds import teacher
 
@@ -90,6 +90,15 @@ def test_a_question_counts_once_and_only_as_it_was_calibrated(tmp_path: Path) ->
         ask(served, (3,), temperature=1.5)
         [found] = counted(served)
     assert (found.on, found.seen, found.alarm) == (2, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "counts"),
+    [(VOTES, True), (Sampling(0.9), None), (Sampling(0.7, max_tokens=9), None),
+     (Sampling(0.7, reasoning_effort="high"), None)],
+)  # fmt: skip
+def test_a_question_drawn_otherwise_than_it_was_calibrated_does_not_count(drawn: Sampling, counts: bool | None) -> None:
+    assert went_on(cascade_row(1), drawn) is counts
 
 
 def test_votes_that_agree_hand_nothing_on(tmp_path: Path) -> None:

@@ -100,8 +100,7 @@ def train(
     bases = _Bases(location, bf16=freezes_in_bf16(settings))
     datasets = prepare_datasets(corpus, bases.without_model(), settings, dev_problems, report)
     if any(job.out.exists() and not is_there(job) for job in jobs[1:]):
-        # Another student in the place of a later seed is refused before the first is trained.
-        datasets = iter([(is_same_student(job, one), one)[1] for job, one in zip(jobs, datasets, strict=False)])
+        datasets = _checked(jobs, datasets)
     with explained_full_disk(out):
         return [_train_one(job, dataset, bases) for job, dataset in zip(jobs, datasets, strict=False)]
 
@@ -119,6 +118,14 @@ def _check_corpus(corpus: Iterable[Chain], training: Training, dev: Sequence[Pro
     if dev:
         refuse_tests(dev[0].id.rpartition("/")[0], dev, allow=training.allow)
     return digest
+
+
+def _checked(jobs: Sequence[Job], datasets: Iterator[PreparedDataset]) -> Iterator[PreparedDataset]:
+    """Prepare all seeds at once, and refuse another student in a later one's place before the first is trained."""
+    prepared = [one for _, one in zip(jobs, datasets, strict=False)]
+    for job, dataset in zip(jobs, prepared, strict=True):
+        is_same_student(job, dataset)
+    return iter(prepared)
 
 
 class _Bases:
