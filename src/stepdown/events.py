@@ -71,7 +71,7 @@ class Costing(msgspec.Struct, frozen=True, kw_only=True):
     `calls_low` to `calls_high` are to be sent, in `requests`; `width` of these are in flight on `servers`. `seconds` is
     wall time of the run alone, `grid_seconds` that of all runs of the command at once. `corpus_bytes` is None where no
     corpus is written, `within_budget`, the share of its cost or tokens that the budget allows, where there is no limit.
-    `left_out` says what is not in it.
+    `left_out` says what is not in it, `unset` names the variables of keys that the run wants and this machine lacks.
     """
 
     run: str
@@ -107,6 +107,7 @@ class Costing(msgspec.Struct, frozen=True, kw_only=True):
     within_budget: float | None
     constants: list[CostingConstant]
     left_out: list[str]
+    unset: list[str]
 
 
 def failure_of(error: StepdownError, code: int | None = None) -> Failure:

@@ -214,6 +214,26 @@ def test_an_estimate_sends_and_writes_nothing(server: FaultyServer, capsys: pyte
     assert main(["runs", "--json"]) == 0 and not capsys.readouterr().out
 
 
+def test_an_estimate_needs_no_key_and_says_which_the_run_will(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_sums(4)
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    planned = ("run", "sums.jsonl", "--method", "trace-of-thought", *STUDENT, "--teacher", "anthropic/claude-sonnet-4-5")
+    assert main([*planned, "--estimate", "--json"]) == 0
+    (found,) = results(capsys)
+    assert (found["calls"], found["unset"]) == (8, ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"])
+    assert main([*planned, "--estimate"]) == 0
+    assert "needed to run it: `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`" in capsys.readouterr().err
+    assert main(["sample", "sums.jsonl", "--teacher", "openai/gpt-4o", "--zero-shot", "--out", "c", "--estimate"]) == 0
+    assert main(list(planned)) == 2 and "`OPENAI_API_KEY` is not set" in capsys.readouterr().err
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-a-test")
+    capsys.readouterr()
+    assert main([*planned, "--estimate", "--json"]) == 0 and results(capsys)[0]["unset"] == ["ANTHROPIC_API_KEY"]
+
+
 def test_an_estimate_says_how_far_the_budget_goes_and_what_it_rests_on(
     server: FaultyServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,6 +85,7 @@ def test_an_estimate_takes_no_code_and_no_file(readings: StoreReadings, tmp_path
         return estimated(readings, **names, problems=ProblemSettings(limit=4), sampling=RunSampling())
 
     assert ask()["estimate"]["calls"] == 4
+    assert ask(student="openai/gpt-4o")["estimate"]["unset"] == ["OPENAI_API_KEY"]
     for name in ("dataset", "method", "student"):
         with pytest.raises(UsageError, match=r"mine\.py"):
             ask(**{name: f"{tmp_path}/mine.py:made"})

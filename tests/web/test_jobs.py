@@ -139,6 +139,18 @@ def test_an_estimate_shows_calls_and_sends_none(open_desk: Callable[..., Desk]) 
     assert "What it rests on" in page and "Work of the driver on a reply" in page and ">assumed<" in page
 
 
+def test_without_a_key_a_run_is_estimated_and_not_started(
+    open_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    desk, far = open_desk(), FORM | {"student": "openai/gpt-4o"}
+    status, page, _ = desk.post("/jobs", **far | {"do": "estimate"})
+    assert status == 200 and 'id="costings"' in page
+    status, page, _ = desk.post("/jobs", **far)
+    assert status == 400 and "<code>OPENAI_API_KEY</code> is not set" in page
+
+
 def test_a_run_is_stopped_by_the_page_and_keeps_what_was_answered(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk("hang")
     _, _, path = desk.post("/jobs", **FORM | {"concurrency": "1"})

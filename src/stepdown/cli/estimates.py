@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from stepdown.cli.console.progress import titled
 from stepdown.cli.console.tables import show_table
-from stepdown.cli.console.terminal import show_json
+from stepdown.cli.console.terminal import say, show_json
 from stepdown.events import Costing, CostingConstant
-from stepdown.models import BatchPrices, Prices
-from stepdown.runner import BatchClient, Constant, Estimate, Estimated, Task, estimate, time_together
+from stepdown.models import BatchPrices, Prices, unset_keys
+from stepdown.runner import BatchClient, Constant, Estimate, Estimated, Task, estimate, models_of, time_together
 from stepdown.settings import BudgetSettings
 from stepdown.store import Store
 from stepdown.text import between, count, duration, money, size
@@ -41,6 +41,8 @@ def show_estimates(
     _show_calls(tasks, costings)
     _show_time(costings)
     _show_constants(costings)
+    if unset := dict.fromkeys(variable for one in costings for variable in one.unset):
+        say(f"not set here, and needed to run it: {', '.join(f'`{one}`' for one in unset)}")
     return 0
 
 
@@ -102,6 +104,7 @@ def costing_of(run: str, task: Task, found: Estimate, at_once: Estimated, *, wit
         within_budget=within,
         constants=[_constant(one) for one in found.constants],
         left_out=list(found.left_out),
+        unset=unset_keys(models_of(task)),
     )
 
 

@@ -30,10 +30,15 @@ class Players:
         endpoint: EndpointSettings,
         *,
         logprobs: bool = False,
+        keyless: bool = False,
         engine: Callable[[], EngineAddress | None] | None = None,
     ) -> None:
-        """Load models of this machine here, or where `engine` is given have the one that it finds answer for them."""
+        """Load models of this machine here, or where `engine` is given have the one that it finds answer for them.
+
+        With `keyless` nothing is to be asked, and the keys of endpoints may be missing.
+        """
         self.store, self.endpoint, self.logprobs, self.engine = store, endpoint, logprobs, engine
+        self.keyless = keyless
         self.loaded: dict[str, Model] = {}
         self._servers = ServerFiles(endpoint.servers)
 
@@ -49,6 +54,7 @@ class Players:
                 code=True,
                 servers=self._servers,
                 on=given.on or "",
+                keyless=self.keyless,
             )
             with blaming(option):
                 self.loaded[name] = self._announced(load_model_or_run(name, self.store, load=load))

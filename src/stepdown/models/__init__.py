@@ -1,6 +1,6 @@
 """Who can answer: models behind endpoints, in this process, recorded or scripted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stepdown.errors import UsageError
@@ -67,6 +67,7 @@ __all__ = [
     "read_address",
     "read_env_file",
     "run_engine",
+    "unset_keys",
 ]
 
 
@@ -84,6 +85,7 @@ def load_model(
     code: bool = False,
     servers: Servers = None,
     on: str = "",
+    keyless: bool = False,
 ) -> Model:
     """Return the model of a model string; nothing is sent yet.
 
@@ -99,6 +101,7 @@ def load_model(
     `servers` makes an endpoint's model a fleet: the base URLs of servers that all serve it, or a file of them, an
     address a line, that is read again while it is used; several addresses with commas between in `<PROVIDER>_BASE_URL`,
     or `[models.PROVIDER]` in `stepdown.toml`, do so too. Load a model once per name: its limits are its own.
+    `keyless` is for a model that is never asked, as in an estimate: the key that it wants may be missing.
 
     Raises `UsageError` for a name that leads nowhere and `MissingExtra` for an engine not installed.
     """
@@ -113,7 +116,15 @@ def load_model(
         return ClusterModel(model)
     if model is not None:
         return SubprocessModel(model) if in_subprocess else model
-    return load_endpoint(name, concurrency=concurrency, timeout=timeout, logprobs=logprobs, servers=servers)
+    return load_endpoint(
+        name, concurrency=concurrency, timeout=timeout, logprobs=logprobs, servers=servers, keyless=keyless
+    )
+
+
+def unset_keys(models: Iterable[Model]) -> list[str]:
+    """Return the variables of the keys that models want and lack, each once; see `keyless` of `load_model`."""
+    unset = [model.endpoint.unset for model in models if isinstance(model, EndpointModel)]
+    return list(dict.fromkeys(filter(None, unset)))
 
 
 def load_endpoint(
@@ -123,12 +134,13 @@ def load_endpoint(
     timeout: float = TIMEOUT,
     logprobs: bool = False,
     servers: Servers = None,
+    keyless: bool = False,
 ) -> EndpointModel | FleetModel:
     """Return the model of a model string that an endpoint or a fleet answers; options and errors: see `load_model`."""
     listed = find_servers(name, servers)
     if listed is not None:
         find_proxy(listed.addresses[0])
         return FleetModel(name, listed, concurrency=concurrency, timeout=timeout, logprobs=logprobs)
-    endpoint = find_endpoint(name)
+    endpoint = find_endpoint(name, keyless=keyless)
     find_proxy(endpoint.url)  # one that cannot be used is refused before any call
     return EndpointModel(endpoint, concurrency=concurrency, timeout=timeout, logprobs=logprobs)

@@ -58,8 +58,8 @@ def _task(
     known = [one.name for one in datasets()]
     if dataset not in known:
         raise UnknownName("data set", dataset, known)
-    chosen, solver = load_method(method), load_model(student)
-    writer = load_model(teacher) if teacher else None
+    chosen, solver = load_method(method), load_model(student, keyless=True)
+    writer = load_model(teacher, keyless=True) if teacher else None
     words = prompt_set_for(chosen, "", solver, writer)
     examples = chosen.shows_examples
     planner = solver if plans.source == "own" else writer

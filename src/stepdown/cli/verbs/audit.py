@@ -61,7 +61,7 @@ def audit(
         chosen = runs_of(store, runs, last=selection.last, tags=selection.tag)
         judge, judged, spent = None, None, JudgeCost()
         if options.judge is not None and chosen:
-            players = Players(store, endpoint)
+            players = Players(store, endpoint, keyless=spend.estimate)
             model, judging = players.load(options.judge, "--judge"), Judging(options.judge, spend, *chosen)
             if spend.estimate:
                 return _show_estimate(estimate_judge(chosen, model, judging.prices, options.limit), output)

@@ -97,7 +97,7 @@ def run(
     with blaming("DATASET"):
         chosen = load_chosen(problems, dataset)
     with output.open() as store:
-        players = Players(store, endpoint)
+        players = Players(store, endpoint, keyless=spend.estimate)
         tasks = [structs.replace(task, shard=part) for task in tasks_of(chosen, grid, sampling, players)]
         reviewer = ReviewPrompt(store) if work.review else None
         held = reviewer.reviewed(tasks) if reviewer else tasks

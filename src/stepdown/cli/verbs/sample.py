@@ -141,7 +141,7 @@ def sample(
         show_corpus(_write_gold(chosen, options), as_json=output.json)
         return 0
     with output.open() as store:
-        players = Players(store, endpoint, logprobs=not draws.without_logprobs)
+        players = Players(store, endpoint, logprobs=not draws.without_logprobs, keyless=spend.estimate)
         task = sampling_task(
             chosen,
             players.load(options.teacher),
@@ -184,7 +184,8 @@ def mend_attempts(
     check_out(options.out, force=options.force)
     check_allowed(options.allow)
     with output.open() as store:
-        of, players = one_run(store, options.mending), Players(store, endpoint, logprobs=not draws.without_logprobs)
+        of = one_run(store, options.mending)
+        players = Players(store, endpoint, logprobs=not draws.without_logprobs, keyless=spend.estimate)
         check_extras((options.teacher,), None, more=("data",))
         task, attempts = mending_task(
             of,

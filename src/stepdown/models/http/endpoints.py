@@ -56,7 +56,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     `name` is the model string, `model` what the endpoint calls it, `base` the address to which
     a dialect adds its paths, `dialect` how it is asked. `variable` names the key's environment variable and `start`
     says how to start the server, both for hints. `key_header` is where its key goes if not where the dialect puts it.
-    `local` means that calls cost nothing.
+    `local` means that calls cost nothing. `unset` names the variable of a key that it wants and lacks.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     variable: str = ""
     start: str = ""
     local: bool = False
+    unset: str = ""
 
     @property
     def url(self) -> str:
@@ -99,22 +100,24 @@ def endpoint_at(address: str, model: str, *, name: str = "", key: str = "", dial
     )
 
 
-def find_endpoint(name: str, address: str = "") -> Endpoint:
+def find_endpoint(name: str, address: str = "", *, keyless: bool = False) -> Endpoint:
     """Return the endpoint of a model string such as `openai/gpt-4o`, at another `address` where one is given.
 
     `<provider>/<model>` for a provider of the table, whose address `<PROVIDER>_BASE_URL` replaces;
     `openai-api/<name>/<model>` for any other, with `<NAME>_BASE_URL` and, if it wants one,
     `<NAME>_API_KEY`; `<dialect>/<name>/<model>` for another dialect of either, such as `openai-completions`.
+    With `keyless` the key may be missing, since nothing is to be sent: the endpoint's `unset` names it.
     Raises `UnknownName` for another provider and `UsageError` for a missing model, address or key.
     """
     provider, model, dialect = _split_name(name)
     if provider == "azure" and not address:
-        return _find_azure(name, model, dialect)
+        return _find_azure(name, model, dialect, keyless=keyless)
     base = address or find_address(name, provider)
     variable = f"{_variable(provider)}_API_KEY"
     key = Secret(find_setting(variable))
-    if not key and provider not in LOCAL and base == ADDRESSES.get(provider):
-        raise _missing_key(name, variable)
+    missing = not key and provider not in LOCAL and base == ADDRESSES.get(provider)
+    if missing and not keyless:
+        raise missing_key(name, variable)
     return Endpoint(
         name=name,
         model=model,
@@ -124,6 +127,7 @@ def find_endpoint(name: str, address: str = "") -> Endpoint:
         variable=variable,
         start=_START.get(provider, ""),
         local=provider in LOCAL,
+        unset=variable if missing else "",
     )
 
 
@@ -178,7 +182,7 @@ def find_address(name: str, provider: str) -> str:
     return ADDRESSES[provider]
 
 
-def _find_azure(name: str, model: str, dialect: Dialect) -> Endpoint:
+def _find_azure(name: str, model: str, dialect: Dialect, *, keyless: bool) -> Endpoint:
     variables = ("AZURE_OPENAI_BASE_URL", "AZURE_BASE_URL", "AZURE_OPENAI_ENDPOINT")
     address = find_setting(*variables)
     if not address:
@@ -190,16 +194,18 @@ def _find_azure(name: str, model: str, dialect: Dialect) -> Endpoint:
     if not urlsplit(base).path.endswith("/v1"):
         base = _deployment_address(base, model)
     key = Secret(find_setting("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"))
-    if not key:
-        raise _missing_key(name, "AZURE_OPENAI_API_KEY")
+    variable = "AZURE_OPENAI_API_KEY"
+    if not key and not keyless:
+        raise missing_key(name, variable)
     return Endpoint(
         name=name,
         model=model,
         base=base,
         dialect=dialect,
-        key=checked_key(key, "AZURE_OPENAI_API_KEY"),
+        key=checked_key(key, variable),
         key_header="api-key",
-        variable="AZURE_OPENAI_API_KEY",
+        variable=variable,
+        unset="" if key else variable,
     )
 
 
@@ -213,7 +219,8 @@ def _deployment_address(base: str, model: str) -> str:
     return f"{base}{'&' if '?' in base else '?'}api-version={version}"
 
 
-def _missing_key(name: str, variable: str) -> UsageError:
+def missing_key(name: str, variable: str) -> UsageError:
+    """Return the error of a model whose key is not set."""
     return UsageError(
         f"`{name}` needs a key: `{variable}` is not set",
         f"export {variable}=..., or write that line into `.env`; `embedded/` models need no key",

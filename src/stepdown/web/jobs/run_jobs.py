@@ -92,6 +92,12 @@ class RunJobs:
         """Start a command that could be right. Raises `UsageError`: refused by its estimate, or too many at once."""
         self._check_room()
         costings = await self.estimate(settings)
+        if unset := sorted({variable for one in costings for variable in one.unset}):
+            needed = " and ".join(f"`{variable}`" for variable in unset)
+            raise UsageError(
+                f"{needed} is not set where the server was started",
+                f"write {unset[0]}=... into `.env` there, or export it and start the server again",
+            )
         self._check_room()
         command = self._command(settings)
         self._count += 1
