@@ -17,6 +17,11 @@ def unstopped(sampling: Sampling) -> Sampling | None:
     return msgspec.structs.replace(sampling, stop=()) if sampling.stop in (ANOTHER, BLANK) else None
 
 
+def has_own_stops(sampling: Sampling) -> bool:
+    """Tell whether a sampling has stop sequences, and not usual ones."""
+    return bool(sampling.stop) and unstopped(sampling) is None
+
+
 def unstopped_run(settings: Settings) -> Settings | None:
     """Return a run's settings without usual stop sequences, as 0.1.0 had them; None where there are none.
 

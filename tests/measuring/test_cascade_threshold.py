@@ -101,6 +101,7 @@ def test_runs_that_are_no_cascade_are_refused(store: Store) -> None:
         (0, "teacher_sampling", Sampling(max_tokens=99), "limits of tokens"),
         (1, "sampling", Sampling(reasoning_effort="high"), "reasoning efforts"),
         (0, "teacher_sampling", Sampling(reasoning_effort="low"), "reasoning efforts"),
+        (0, "sampling", Sampling(0.7, stop=("END",)), "end before `END`"),
         (1, "prompt_set", "traces", "prompt sets, `default` and `traces`"),
     ],
 )

@@ -16,6 +16,7 @@ from stepdown.models import Prices
 from stepdown.prompts import PROMPT_SETS, question_text
 from stepdown.store import Run
 from stepdown.types import Call, Kind, Pricing, Settings, Usage, Verdict
+from stepdown.usual_stops import has_own_stops
 
 VERSION = 1
 _BARE = re.compile(r"[A-Za-z0-9_-]+")  # a key that TOML takes without quotes
@@ -165,6 +166,11 @@ def check_drawing(cheap: Settings, dear: Settings) -> None:
         raise UsageError(
             "the runs have different limits of tokens, or reasoning efforts, and a cascade has one for both",
             "run both with the same --max-tokens, --reasoning-effort, and those of the teacher",
+        )
+    if own := sorted({text for one in students if has_own_stops(one) for text in one.stop}):
+        raise UsageError(
+            f"solutions of the runs end before {', '.join(f'`{one}`' for one in own)}, and a cascade has the usual ends",
+            "run both without --stop",
         )
     words = {one.prompt_set.partition("/")[0] for one in (cheap, dear)}
     if len(words) > 1:
