@@ -66,6 +66,20 @@ def test_of_a_damaged_store_a_copy_holds_what_can_be_read_and_is_sound(tmp_path:
         assert len(list(copied.run(run.id).graded())) == 20
 
 
+def test_of_a_file_that_was_cut_off_the_calls_before_the_cut_are_saved(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with Store(path) as store:
+        solve(store, 300)
+        store.db.execute("pragma journal_mode = delete").close()
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+    found = check(path)
+    assert not found.sound and found.faults and not found.rows
+    made = copy(path, tmp_path / "copy.sqlite")
+    assert made.damaged and 20 < made.rows["calls"] < 300
+    assert check(tmp_path / "copy.sqlite").sound
+
+
 def test_rows_that_are_not_whole_stay_behind(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     with Store(path) as store:

@@ -72,8 +72,15 @@ def summarize_store(path: Path) -> StoreSummary:
 
 
 def check(path: Path) -> CheckResult:
-    """Look through a whole store, and make its summaries anew. Raises `StoreError` for a file that cannot be opened."""
-    with Store(path, reading=True) as store:
+    """Look through a whole store, and make its summaries anew. Raises `StoreError` for a file that is none."""
+    try:
+        store = Store(path, reading=True)
+    except StoreError as error:
+        if error.hint != MEND:
+            raise
+        # Too damaged to be opened: that is what is to be said, and no way out leads back here.
+        return CheckResult(str(path), sound=False, rows={}, faults=(error.what,))
+    with store:
         found = tuple(faults(store.db))
         result = CheckResult(str(path), not found, _counts(store.db), found)
     return result if found else msgspec.structs.replace(result, summaries=_mended(path))
@@ -139,6 +146,8 @@ def _salvage(path: Path, part: Path) -> tuple[dict[str, int], int]:
     """Copy every whole row that can be reached from either end of its table."""
     check_file(path)
     source, target, lost = connect(path, "ro"), open_to_write(part, "delete"), 0
+    # Else SQLite reads nothing of a file that is shorter than its first page says.
+    source.execute("pragma writable_schema = 1").close()
     try:
         target.execute("begin")
         for table in (*ROWS, *_PLAIN):

@@ -48,7 +48,7 @@ def check(*, output: OutputOptions = OUTPUT) -> int:
     if output.json:
         show_json(faults)
     else:
-        show(f"{faults.store}: {_rows(faults.rows)}", *(f"  {fault}" for fault in faults.faults))
+        show(f"{faults.store}: {_rows(faults.rows) or 'it cannot be opened'}", *(f"  {fault}" for fault in faults.faults))
         if made := _summaries(faults.summaries):
             show(f"  {made}")
         say("it is sound" if faults.sound else "it is damaged; `stepdown store copy NEW` saves what can be read")
@@ -73,7 +73,7 @@ def copy(out: Path, /, *, force: Flag = False, output: OutputOptions = OUTPUT) -
     say(f"copied {made.store} to {made.out}: {_rows(made.rows)}")
     if made.damaged:
         say(f"{made.store} is damaged: the copy has the rows that could be read, and is sound; "
-            f"{counted(made.lost, 'row')} met on the way were not whole")  # fmt: skip
+            f"not whole, and left behind: {counted(made.lost, 'row')}")  # fmt: skip
     return 0
 
 
