@@ -77,6 +77,7 @@ def main() -> None:
     found = rows("startup.py") + rows("tour.py")
     found += rows("first_answer.py")
     found += rows("bases.py")
+    found += rows("on_policy.py")
     found += rows("pipeline.py", *([url] if url else []))
     found += rows("matrix.py") + rows("adherence.py")
     found += rows("grading.py") + rows("corpus.py") + rows("chains.py") + rows("embedded.py", "--quick")

@@ -4,8 +4,8 @@ python benchmarks/oldest.py [--folder build/oldest] [--keep]
 
 It makes a virtual environment (7 GB: torch of that age brings CUDA's libraries), installs what `dependencies` and the
 extra `train` name, each at its lower bound, prints the versions, and runs tests of training, of going on after a kill,
-of DPO, of two processes and of serving. Minutes; no GPU. The folder is removed then, unless `--keep`. The newest
-versions are what the extra `dev` installs, which the whole suite runs in.
+of DPO, of two processes, of serving and of reading bases. Minutes; no GPU. The folder is removed then, unless `--keep`.
+The newest versions are what the extra `dev` installs, which the whole suite runs in.
 """
 
 import argparse
@@ -27,6 +27,7 @@ TESTS = [
     "tests/training/test_dpo.py",
     "tests/training/test_world.py",
     "tests/training/test_student_batches.py",
+    "tests/models/test_bases.py",
 ]
 SHOWN = "torch", "transformers", "trl", "peft", "accelerate", "huggingface_hub", "tokenizers"
 

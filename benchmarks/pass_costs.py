@@ -22,7 +22,8 @@ from stepdown.models.local import find_base, load_base
 from stepdown.training import Training
 from stepdown.training import attention as kernels
 from stepdown.training.logits import target_logits
-from stepdown.training.model_setup import adapted, computing
+from stepdown.training.model_setup import adapted
+from stepdown.training.precision import computing
 
 # An H100 SXM: what is usual to reach of 990 TFLOP/s in bf16 and of 3.35 TB/s, and what a launch costs its host.
 FLOPS, BYTES, LAUNCH = 400e12, 2.3e12, 5e-6

@@ -221,7 +221,15 @@ def test_an_estimate_needs_no_key_and_says_which_the_run_will(
     write_sums(4)
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    planned = ("run", "sums.jsonl", "--method", "trace-of-thought", *STUDENT, "--teacher", "anthropic/claude-sonnet-4-5")
+    planned = (
+        "run",
+        "sums.jsonl",
+        "--method",
+        "trace-of-thought",
+        *STUDENT,
+        "--teacher",
+        "anthropic/claude-sonnet-4-5",
+    )
     assert main([*planned, "--estimate", "--json"]) == 0
     (found,) = results(capsys)
     assert (found["calls"], found["unset"]) == (8, ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"])

@@ -13,7 +13,8 @@ from stepdown.models.local import find_base, load_base
 from stepdown.models.weights.students import read_card
 from stepdown.training import train
 from stepdown.training.evaluation import DevSet
-from stepdown.training.model_setup import adapted, computing, runs_in_bf16
+from stepdown.training.model_setup import adapted
+from stepdown.training.precision import computing, runs_in_bf16
 from stepdown.training.writing import rows_that_fit, write_greedily
 
 pytestmark = [pytest.mark.slow, *TRAINS]

@@ -83,6 +83,8 @@ def test_the_loss_is_of_the_students_own_draws_as_teacher_and_student_find_them_
     found.objective.begin(model, packed.batches(range(3), tokens=200))
     batch = packed.lay([0, 1, 2])
     torch.manual_seed(3)
+    assert found.objective.write is not None
+    found.objective.write(model, [packed.lay([2]), packed.lay([0, 1])])
     loss = found.objective.loss(model, batch)
     torch.manual_seed(3)
     with answering(model):
@@ -111,6 +113,20 @@ def test_a_student_comes_nearer_to_its_teacher(student: Path, teacher: Path) -> 
     apart, card = logged(student / "log.jsonl", "reverse_kl"), read_card(student)
     assert len(apart) == 10 and sum(apart[-3:]) < 0.92 * sum(apart[:3])
     assert card is not None and card.training["teacher"] == str(teacher) and card.training["teacher_source"]
+
+
+def test_a_step_draws_the_same_texts_however_it_is_split(base: Path, teacher: Path, tmp_path: Path) -> None:
+    found = []
+    for tokens in (200, 9000):
+        training, said = on_policy(teacher, steps=1, evaluations=0, tokens_per_pass=tokens), list[str]()
+        [out] = train(LESSONS, base=base, out=tmp_path / str(tokens), training=training,
+                      progress=lambda now, said=said: said.append(now.words))  # fmt: skip
+        found.append(
+            (logged(out / "log.jsonl", "draw_tokens"), logged(out / "log.jsonl", "reverse_kl"), " ".join(said))
+        )
+    (few, apart, in_many), (one, together, in_one) = found
+    assert "1 pass of" in in_one and "1 pass of" not in in_many
+    assert few == one and apart == pytest.approx(together, rel=1e-2)
 
 
 def test_the_tokens_of_the_log_are_what_the_teacher_reads(student: Path) -> None:

@@ -168,8 +168,9 @@ def check_drawing(cheap: Settings, dear: Settings) -> None:
             "run both with the same --max-tokens, --reasoning-effort, and those of the teacher",
         )
     if own := sorted({text for one in students if has_own_stops(one) for text in one.stop}):
+        ends = ", ".join(f"`{one}`" for one in own)
         raise UsageError(
-            f"solutions of the runs end before {', '.join(f'`{one}`' for one in own)}, and a cascade has the usual ends",
+            f"solutions of the runs end before {ends}, and a cascade has the usual ends",
             "run both without --stop",
         )
     words = {one.prompt_set.partition("/")[0] for one in (cheap, dear)}

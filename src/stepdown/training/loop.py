@@ -39,12 +39,10 @@ from stepdown.training.model_setup import (
     ReadyModel,
     add_adapter,
     begin_objective,
-    computing,
-    freezes_in_bf16,
     make_ready,
-    runs_in_bf16,
 )
 from stepdown.training.objectives import learning_rate, load_objective
+from stepdown.training.precision import computing, freezes_in_bf16, runs_in_bf16
 from stepdown.training.prompt_encoder import PromptEncoder
 from stepdown.training.scoring_teachers import USUAL_ANSWER
 from stepdown.training.settings import Training

@@ -1,6 +1,5 @@
 """A base made ready to be trained: its dtype, adapter and device, its rows packed, and what fits its memory."""
 
-from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
@@ -21,9 +20,10 @@ from stepdown.training.memory import (
     measure_needs,
 )
 from stepdown.training.packing import PackedDataset, count_micro_batches, shared_start
+from stepdown.training.precision import computing, freezes_in_bf16, runs_in_bf16
 from stepdown.training.sampling_order import IntArray, sampling_order
 from stepdown.training.settings import USUAL_TOKENS, Training
-from stepdown.training.world import World, computes_on_cpu, device_of
+from stepdown.training.world import World, device_of
 
 
 class ReadyModel(msgspec.Struct, frozen=True):
@@ -89,11 +89,6 @@ def adapted(model: Any, training: Training) -> Any:
     return model
 
 
-def freezes_in_bf16(training: Training) -> bool:
-    """Tell whether a base is frozen and in bf16: under an adapter, where that is computed in."""
-    return not training.full and runs_in_bf16(training.precision)
-
-
 def add_adapter(model: Any, training: Training) -> Any:
     """Return a base with a fresh LoRA adapter on all linear layers but the head; only the adapter is trained."""
     from peft import LoraConfig, get_peft_model
@@ -107,34 +102,6 @@ def add_adapter(model: Any, training: Training) -> Any:
     )
     with quiet():
         return get_peft_model(model, config)
-
-
-def runs_in_bf16(precision: str) -> bool:
-    """Tell whether to compute in bf16: as asked, or for `auto` where the device has instructions for it.
-
-    Raises `UsageError` where bf16 is asked of a GPU that would emulate it.
-    """
-    import torch
-
-    if torch.cuda.is_available() and precision != "fp32" and not computes_on_cpu(precision):
-        able = bool(torch.cuda.is_bf16_supported(including_emulation=False))
-        if precision == "bf16" and not able:
-            raise UsageError(
-                "this GPU has no instructions for bf16, and would emulate it many times slower", "`--precision fp32`"
-            )
-        return able
-    # Without them a CPU converts at every product: measured 3.5 times slower than fp32 (AVX-512 without either).
-    able = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-    return precision == "bf16" or (precision == "auto" and bool(able))
-
-
-def computing(model: Any, training: Training) -> AbstractContextManager[None]:
-    """Return a context in which a model computes as it is trained: under autocast where that is in bf16."""
-    import torch
-
-    enabled = runs_in_bf16(training.precision)
-    context: AbstractContextManager[None] = torch.autocast(model.device.type, torch.bfloat16, enabled=enabled)
-    return context
 
 
 def begin_objective(ready: ReadyModel, dataset: PreparedDataset, world: World) -> None:

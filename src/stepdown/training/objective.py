@@ -39,11 +39,13 @@ class Objective(Protocol):
     `evaluate` compares held-out examples to choose the checkpoint; where it is None, problems are solved and graded.
 
     In the order in which a training calls them: `groups` and `example` (text, without a base), `begin` (the base before
-    its first step), then for each batch `weight`, `collate` and `loss`, and now and then `evaluate`.
+    its first step), for each step `write`, then for each batch `weight`, `collate` and `loss`, and now and then
+    `evaluate`.
 
     An objective may have the student write its own texts (`objectives/on_policy.py`): its `example` gives the question
-    with a reference text, `begin` loads the teacher, and `loss` draws texts after the batch's prompts, lays them out
-    with `laid_rows.lay_rows` and learns from the teacher's log-probabilities. Draws are seeded by step, as dropout is.
+    with a reference text, `begin` loads the teacher, `write` draws texts after the prompts of a step, and `loss` lays
+    those of its batch out with `laid_rows.lay_rows` and learns from the teacher's log-probabilities. Draws are seeded
+    by step, as dropout is. Where nothing is written, `write` is None.
     """
 
     name: str
@@ -79,6 +81,11 @@ class Objective(Protocol):
 
     def loss(self, model: Any, batch: Batch) -> Loss:
         """Return the loss of a batch, summed over its examples; the trainer divides it by the weight of the step."""
+        ...
+
+    @property
+    def write(self) -> Callable[[Any, Iterable[Batch]], None] | None:
+        """Return what has the student write all texts of a step, from its batches, before the loss of the first."""
         ...
 
     @property

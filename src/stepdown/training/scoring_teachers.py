@@ -142,7 +142,7 @@ class EndpointReading:
 
 
 class LocalTeacher:
-    """A teacher in this process, in fp32, or in bf16 on a GPU that computes in it."""
+    """A teacher in this process, in fp32 or in bf16."""
 
     def __init__(self, location: BaseLocation, device: Any, *, bf16: bool = False) -> None:
         model = load_base(location, bf16=bf16).model.eval().to(device)

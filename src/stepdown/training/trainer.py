@@ -19,9 +19,9 @@ from stepdown.models.local import quiet
 from stepdown.training.attention import ATTENTION, MASKED, use_block_diagonal_attention
 from stepdown.training.checkpoints import Checkpoints, LogRow, best_step
 from stepdown.training.memory import shortage
-from stepdown.training.model_setup import computing, runs_in_bf16
 from stepdown.training.objectives import learning_rate
 from stepdown.training.packing import PackedDataset
+from stepdown.training.precision import computing, runs_in_bf16
 from stepdown.training.settings import USUAL_TOKENS, Training, evenly_spread
 from stepdown.training.sharding import OPTIMIZER, SCHEDULER, gathered, load_optimizer, load_weights, shard_on_cpu
 from stepdown.training.world import ALONE, TIMEOUT, World
@@ -88,6 +88,8 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         Where memory is short, the step's gradients are thrown away and computed anew in passes of half as many
         examples: the order of training and the loss do not depend on how a step is split.
         """
+        if not self.done and self.objective.write is not None:
+            self.objective.write(model, map(self.dataset.__getitem__, self._places(self.dataset.micro_batches)))
         self.done += 1
         short = False
         while True:
@@ -136,10 +138,14 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
             torch.cuda.empty_cache()
         model.zero_grad()
         figures, computed = dict(self.figures), self.computed
-        first = self.state.global_step * self.dataset.micro_batches
-        for place in range(first, first + self.done - 1):
+        for place in self._places(self.done - 1):
             self._in_parts(model, self.dataset[place], self.parts)
         self.figures, self.computed = figures, computed
+
+    def _places(self, count: int) -> range:
+        """Return where the first micro-batches of the step under way lie."""
+        first: int = self.state.global_step * self.dataset.micro_batches
+        return range(first, first + count)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from stepdown.models.local import last_place
 from stepdown.training.logits import cache_name, selects_logits
 from stepdown.training.memory import free_memory
 
@@ -88,7 +89,10 @@ def _write(prompts: Sequence[list[int]], model: Any, choose: Choose, *, longest:
     mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
     texts: list[list[int]] = [[] for _ in prompts]
     going, cache = list(range(len(prompts))), DynamicCache(config=model.config.get_text_config())
-    options = {cache_name(model): cache, **({"logits_to_keep": 1} if selects_logits(model) else {})}
+    options = {
+        cache_name(model): cache,
+        **({"logits_to_keep": last_place(model.device)} if selects_logits(model) else {}),
+    }
     for _ in range(longest):
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
         logits = model(input_ids=tokens, attention_mask=mask, position_ids=positions, use_cache=True, **options).logits

@@ -48,7 +48,9 @@ def check(*, output: OutputOptions = OUTPUT) -> int:
     if output.json:
         show_json(faults)
     else:
-        show(f"{faults.store}: {_rows(faults.rows) or 'it cannot be opened'}", *(f"  {fault}" for fault in faults.faults))
+        show(
+            f"{faults.store}: {_rows(faults.rows) or 'it cannot be opened'}", *(f"  {fault}" for fault in faults.faults)
+        )
         if made := _summaries(faults.summaries):
             show(f"  {made}")
         say("it is sound" if faults.sound else "it is damaged; `stepdown store copy NEW` saves what can be read")

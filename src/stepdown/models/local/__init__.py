@@ -14,6 +14,7 @@ from stepdown.models.local.bases import (
 from stepdown.models.local.chat_templates import template_of
 from stepdown.models.local.embedded import EmbeddedModel
 from stepdown.models.local.freed_memory import give_memory_back
+from stepdown.models.local.last_place import last_place
 from stepdown.models.local.loading import PACKAGES
 from stepdown.models.local.places import card_name, serves_by_transformers
 from stepdown.models.local.scoring import Asked, TextScorer, TokenScore
@@ -34,6 +35,7 @@ __all__ = [
     "find_base",
     "give_memory_back",
     "import_genai",
+    "last_place",
     "load_base",
     "load_tokenizer",
     "load_transformers",

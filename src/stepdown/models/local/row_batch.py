@@ -9,6 +9,7 @@ import torch
 from transformers.cache_utils import DynamicCache
 
 from stepdown.models.local.draws import RowDraw
+from stepdown.models.local.last_place import last_place
 from stepdown.models.local.row_cache import RowCache, can_share
 from stepdown.models.local.token_choice import choose_tokens
 
@@ -24,7 +25,7 @@ class RowBatch:
         self.rows: list[RowDraw] = []
         self.shares = can_share(model)
         self._model, self._take, self._device = model, take, model.device
-        self._cache = RowCache()
+        self._cache, self._last = RowCache(), last_place(model.device)
         self._own: Any = None
         # Its name before transformers 5.23, or for architectures of others.
         self._word = "cache" if "cache" in signature(model.forward).parameters else "past_key_values"
@@ -96,7 +97,7 @@ class RowBatch:
             attention_mask=places >= 0 if any(gaps) else None,
             position_ids=places[:, before:].clamp(min=0),
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=self._last,
             **{self._word: cache},
         )
         return output.logits[:, -1], getattr(output, self._word)

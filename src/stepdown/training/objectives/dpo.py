@@ -29,6 +29,7 @@ class DirectPreferenceOptimization:
     # TRL's default is 1e-6 for all weights; an adapter learns at ten times the rate and more (Schulman et al. 2025).
     rates: Rates = (5e-5, 1e-6)
     reads_labels = False
+    write = None
 
     def __init__(self, training: Training) -> None:
         if training.target not in ("chain", "plan"):

@@ -7,6 +7,7 @@ from stepdown.training.laid_rows import lay_rows, prompts_of
 from stepdown.training.logits import on_device, target_losses
 from stepdown.training.objective import Batch, Loss, Rates, TrainingExample
 from stepdown.training.objectives.sft import SupervisedFineTuning
+from stepdown.training.precision import runs_in_bf16
 from stepdown.training.scoring_teachers import ScoringTeacher, load_teacher
 from stepdown.training.settings import Training
 from stepdown.training.writing import answering, write_draws
@@ -23,7 +24,8 @@ class OnPolicyDistillation:
     p_student(y_t), where A_t, held fixed, is the reward less the mean reward of the tokens of its pass: a baseline,
     which changes no expected gradient and much of its noise. Unlike the paper, a token is rewarded for itself alone
     (a discount of 0), rewards are not divided by their spread, and each draw is learned from once, so that there is no
-    ratio to an older student. Draws follow the seed of a step: a step whose passes are split otherwise draws others.
+    ratio to an older student. A step draws one text for each of its problems, all in one batch and by the step's seed:
+    how it is split into passes changes no draw.
     """
 
     name = "on-policy"
@@ -38,7 +40,9 @@ class OnPolicyDistillation:
         self.target, self.content = self._texts.target, self._texts.content
         self.reads_labels = self._texts.reads_labels
         self._share, self._name = training.teacher_share, training.teacher
+        self._precision = training.precision
         self._longest, self._end = 0, 0
+        self._draws: dict[int, list[int]] = {}
 
     def groups(self, chains: Iterable[Chain]) -> Iterator[tuple[Chain, ...]]:
         """Stream the chains, as SFT does."""
@@ -53,7 +57,7 @@ class OnPolicyDistillation:
         for batch in batches:
             self._longest = max(self._longest, *batch["target_lengths"])
             self._end = int(batch["targets"][-1])
-        self.teacher = load_teacher(self._name, model.device, bf16=model.device.type == "cuda")
+        self.teacher = load_teacher(self._name, model.device, bf16=runs_in_bf16(self._precision))
 
     def weight(self, lengths: Sequence[int]) -> int:
         """Return 1: the loss of a step is a mean over draws."""
@@ -63,17 +67,25 @@ class OnPolicyDistillation:
         """Add nothing: the prompts are all that is needed."""
         return batch
 
+    def write(self, model: Any, batches: Iterable[Batch]) -> None:
+        """Draw a text after each prompt of a step."""
+        prompts = {
+            row: prompt for batch in batches for row, prompt in zip(batch["rows"], prompts_of(batch), strict=True)
+        }
+        rows = sorted(prompts)
+        with answering(model):
+            draws = write_draws(model, [prompts[row] for row in rows], longest=self._longest, end=self._end)
+        self._draws = dict(zip(rows, draws, strict=True))
+
     def loss(self, model: Any, batch: Batch) -> Loss:
-        """Return the loss of a draw for each prompt of a batch.
+        """Return the loss of what was drawn for each prompt of a batch.
 
         Figures, each a mean over draws: `reverse_kl` (nats per token, an estimate), `draw_tokens` and `cut` (the share
         that had not ended). The teacher reads as many tokens as the log counts.
         """
         import torch
 
-        prompts = prompts_of(batch)
-        with answering(model):
-            draws = write_draws(model, prompts, longest=self._longest, end=self._end)
+        prompts, draws = prompts_of(batch), [self._draws[row] for row in batch["rows"]]
         laid = on_device(lay_rows(prompts, draws), model.device)
         own = -target_losses(model, laid)
         gained = self.teacher.logprobs(laid) - own.detach()

@@ -19,6 +19,7 @@ class SupervisedFineTuning:
     # SCoTD trains all weights at 2e-5 for 20,000 steps (Li et al. 2023, appendix B); an adapter trained for hundreds of
     # steps needs the larger rate that LoRA is usually given.
     rates: Rates = (5e-4, 2e-5)
+    write = None
     evaluate = None
 
     def __init__(self, training: Training) -> None:
