@@ -118,12 +118,10 @@ def test_a_student_comes_nearer_to_its_teacher(student: Path, teacher: Path) -> 
 def test_a_step_draws_the_same_texts_however_it_is_split(base: Path, teacher: Path, tmp_path: Path) -> None:
     found = []
     for tokens in (200, 9000):
-        training, said = on_policy(teacher, steps=1, evaluations=0, tokens_per_pass=tokens), list[str]()
-        [out] = train(LESSONS, base=base, out=tmp_path / str(tokens), training=training,
-                      progress=lambda now, said=said: said.append(now.words))  # fmt: skip
-        found.append(
-            (logged(out / "log.jsonl", "draw_tokens"), logged(out / "log.jsonl", "reverse_kl"), " ".join(said))
-        )
+        training, seen = on_policy(teacher, steps=1, evaluations=0, tokens_per_pass=tokens), list[TrainingProgress]()
+        [out] = train(LESSONS, base=base, out=tmp_path / str(tokens), training=training, progress=seen.append)
+        said = " ".join(one.words for one in seen)
+        found.append((logged(out / "log.jsonl", "draw_tokens"), logged(out / "log.jsonl", "reverse_kl"), said))
     (few, apart, in_many), (one, together, in_one) = found
     assert "1 pass of" in in_one and "1 pass of" not in in_many
     assert few == one and apart == pytest.approx(together, rel=1e-2)
