@@ -59,6 +59,7 @@ __all__ = [
     "find_scorer",
     "find_setting",
     "index_replies",
+    "load_counted",
     "load_endpoint",
     "load_model",
     "look_at",
@@ -85,7 +86,6 @@ def load_model(
     code: bool = False,
     servers: Servers = None,
     on: str = "",
-    keyless: bool = False,
 ) -> Model:
     """Return the model of a model string; nothing is sent yet.
 
@@ -101,28 +101,46 @@ def load_model(
     `servers` makes an endpoint's model a fleet: the base URLs of servers that all serve it, or a file of them, an
     address a line, that is read again while it is used; several addresses with commas between in `<PROVIDER>_BASE_URL`,
     or `[models.PROVIDER]` in `stepdown.toml`, do so too. Load a model once per name: its limits are its own.
-    `keyless` is for a model that is never asked, as in an estimate: the key that it wants may be missing.
 
     Raises `UsageError` for a name that leads nowhere and `MissingExtra` for an engine not installed.
     """
+    model = _load_here(name, logprobs=logprobs, in_subprocess=in_subprocess, code=code, on=on)
+    return model or load_endpoint(name, concurrency=concurrency, timeout=timeout, logprobs=logprobs, servers=servers)
+
+
+def load_counted(
+    name: str,
+    *,
+    concurrency: int | None = None,
+    timeout: float = TIMEOUT,
+    logprobs: bool = False,
+    code: bool = False,
+    servers: Servers = None,
+    on: str = "",
+) -> Model:
+    """Return a model that is never asked, as in an estimate: the key that it wants may be missing (`unset_keys`)."""
+    model = _load_here(name, logprobs=logprobs, code=code, on=on)
+    return model or load_endpoint(
+        name, concurrency=concurrency, timeout=timeout, logprobs=logprobs, servers=servers, keyless=True
+    )
+
+
+def _load_here(
+    name: str, *, logprobs: bool, in_subprocess: bool = False, code: bool = False, on: str = ""
+) -> Model | None:
+    """Return a model of this machine or of the user's own code, None where an endpoint is meant."""
     check_place(on)
-    if concurrency is not None and concurrency < 1:
-        raise UsageError(f"a concurrency of `{concurrency}` would send nothing", "give 1 or more")
     own = load_own(name) if code else None
     if own is not None:
         return own
     model = load_local(name, logprobs=logprobs)
     if model is not None and on:
         return ClusterModel(model)
-    if model is not None:
-        return SubprocessModel(model) if in_subprocess else model
-    return load_endpoint(
-        name, concurrency=concurrency, timeout=timeout, logprobs=logprobs, servers=servers, keyless=keyless
-    )
+    return SubprocessModel(model) if model is not None and in_subprocess else model
 
 
 def unset_keys(models: Iterable[Model]) -> list[str]:
-    """Return the variables of the keys that models want and lack, each once; see `keyless` of `load_model`."""
+    """Return the variables of the keys that models want and lack, each once; see `load_counted`."""
     unset = [model.endpoint.unset for model in models if isinstance(model, EndpointModel)]
     return list(dict.fromkeys(filter(None, unset)))
 
@@ -136,7 +154,12 @@ def load_endpoint(
     servers: Servers = None,
     keyless: bool = False,
 ) -> EndpointModel | FleetModel:
-    """Return the model of a model string that an endpoint or a fleet answers; options and errors: see `load_model`."""
+    """Return the model of a model string that an endpoint or a fleet answers; options and errors: see `load_model`.
+
+    With `keyless` the key of an endpoint may be missing.
+    """
+    if concurrency is not None and concurrency < 1:
+        raise UsageError(f"a concurrency of `{concurrency}` would send nothing", "give 1 or more")
     listed = find_servers(name, servers)
     if listed is not None:
         find_proxy(listed.addresses[0])

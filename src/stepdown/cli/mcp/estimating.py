@@ -9,7 +9,7 @@ from stepdown.cli.mcp.readings import StoreReadings
 from stepdown.errors import UnknownName
 from stepdown.graders import load_grader
 from stepdown.methods import load_method
-from stepdown.models import load_model
+from stepdown.models import load_counted
 from stepdown.problems import datasets, load_problems
 from stepdown.prompts import completes, with_stops
 from stepdown.runner import Plans, Task, estimate, load_plans, prompt_set_for
@@ -58,8 +58,8 @@ def _task(
     known = [one.name for one in datasets()]
     if dataset not in known:
         raise UnknownName("data set", dataset, known)
-    chosen, solver = load_method(method), load_model(student, keyless=True)
-    writer = load_model(teacher, keyless=True) if teacher else None
+    chosen, solver = load_method(method), load_counted(student)
+    writer = load_counted(teacher) if teacher else None
     words = prompt_set_for(chosen, "", solver, writer)
     examples = chosen.shows_examples
     planner = solver if plans.source == "own" else writer
