@@ -16,7 +16,7 @@ from stepdown.errors import UnknownName, UsageError
 from stepdown.exchange import export_corpus
 from stepdown.models.local import find_base, load_base
 from stepdown.models.weights import read_card
-from stepdown.training import TrainingProgress, train
+from stepdown.training import TrainingProgress, model_setup, train
 from stepdown.training.attention import use_block_diagonal_attention
 from stepdown.training.datasets import INCIDENTAL, prepare_datasets
 from stepdown.training.packing import PackedDataset
@@ -96,6 +96,17 @@ def test_a_student_starts_at_chance_and_comes_to_prefer_the_chosen(student: Path
     assert logged(log, "dev_margin")[-1] > 0 and logged(log, "preferred")[-1] == 1
     assert card is not None and (card.lessons.content, card.lessons.target) == ("preference", "preference")
     assert (card.training["objective"], card.training["beta"], card.dev[0].total) == ("dpo", 0.5, 2)
+
+
+def test_it_is_said_how_far_the_base_has_read_before_the_first_step(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_setup, "SECONDS", 0.0)
+    seen = list[TrainingProgress]()
+    training = msgspec.structs.replace(DPO, steps=1, evaluations=0, tokens_per_pass=200)
+    train(pairs(), base=base, out=tmp_path / "x", training=training, progress=seen.append)
+    said = [one.words for one in seen if "has read" in one.words]
+    assert len(said) > 1 and said[0].startswith("before the first step: the base has read ")
 
 
 def stop(progress: TrainingProgress) -> None:

@@ -1,5 +1,7 @@
 """A base made ready to be trained: its dtype, adapter and device, its rows packed, and what fits its memory."""
 
+from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -19,11 +21,15 @@ from stepdown.training.memory import (
     in_gigabytes,
     measure_needs,
 )
+from stepdown.training.objectives import Batch
 from stepdown.training.packing import PackedDataset, count_micro_batches, shared_start
 from stepdown.training.precision import computing, freezes_in_bf16, runs_in_bf16
 from stepdown.training.sampling_order import IntArray, sampling_order
 from stepdown.training.settings import USUAL_TOKENS, Training
 from stepdown.training.world import World, device_of
+
+# How often it is said how far the base has read.
+SECONDS = 10.0
 
 
 class ReadyModel(msgspec.Struct, frozen=True):
@@ -104,15 +110,29 @@ def add_adapter(model: Any, training: Training) -> Any:
         return get_peft_model(model, config)
 
 
-def begin_objective(ready: ReadyModel, dataset: PreparedDataset, world: World) -> None:
-    """Let the objective see the untrained base, computed as in the training to come: a fresh adapter adds nothing."""
+def begin_objective(ready: ReadyModel, dataset: PreparedDataset, say: Callable[[str], None]) -> None:
+    """Let the objective see the untrained base, computed as in the training to come: a fresh adapter adds nothing.
+
+    DPO reads all its texts with it, which takes minutes; `say` is told how far it has come.
+    """
     chosen = sorted({*ready.packed.order.ravel().tolist(), *dataset.held_out.tolist()})
     was_training = ready.model.training
     ready.model.eval()
     with computing(ready.model, ready.training):
         batches = ready.packed.batches(chosen, tokens=ready.training.tokens_per_pass)
-        dataset.examples.objective.begin(ready.model, batches)
+        dataset.examples.objective.begin(ready.model, _told(batches, ready.packed, len(chosen), say))
     ready.model.train(was_training)
+
+
+def _told(batches: Iterable[Batch], packed: PackedDataset, count: int, say: Callable[[str], None]) -> Iterator[Batch]:
+    """Stream batches of so many examples, and say now and then how many of them are done with."""
+    done, said = 0, monotonic()
+    for batch in batches:
+        yield batch
+        done += packed.examples_in(batch)
+        if monotonic() - said > SECONDS and done < count:
+            said = monotonic()
+            say(f"before the first step: the base has read {done:,} of {count:,} examples")
 
 
 def order_of(examples: Examples, trained: IntArray, training: Training) -> IntArray:
