@@ -167,4 +167,4 @@ def _job(run_id: str, other: str) -> RunJob:
 def _costing(run_id: str) -> Costing:
     given = {"run": run_id, "method": "trace-of-thought", "student": f"hf/{LONG}", "teacher": f"hf/{LONG}"}
     figures = dict.fromkeys(Costing.__struct_fields__, 0)
-    return msgspec.convert({**figures, "tokens": {}, "constants": [], "left_out": [], **given}, Costing)
+    return msgspec.convert({**figures, "tokens": {}, "constants": [], "left_out": [], "unset": [], **given}, Costing)

@@ -156,19 +156,19 @@ def _train_one(job: Job, dataset: PreparedDataset, bases: _Bases) -> Path:
     if world.agree(is_same_student(job, dataset)):
         return report_there(job)
 
-    def told(words: str) -> None:
+    def tell(words: str) -> None:
         if world.is_first:
             job.report(TrainingProgress(seed=job.training.seed, words=words))
 
     if world.is_first:
         checkpoints.begin(dataset.identity, also=dataset.identities, force=job.force)
     for words in _device_notes(world, job.training):
-        told(words)
+        tell(words)
     base = bases.take()
     with explained_shortage():
         ready = make_ready(base, dataset, job.training, world)
-        told(ready.words)
-        begin_objective(ready, dataset, told)
+        tell(ready.words)
+        begin_objective(ready, dataset, tell)
         world.wait()
         trainer = _trainer(job, dataset, base, ready, checkpoints, world)
         if job.training.objective == ON_POLICY and not checkpoints.steps():

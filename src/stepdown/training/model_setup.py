@@ -120,18 +120,20 @@ def begin_objective(ready: ReadyModel, dataset: PreparedDataset, say: Callable[[
     ready.model.eval()
     with computing(ready.model, ready.training):
         batches = ready.packed.batches(chosen, tokens=ready.training.tokens_per_pass)
-        dataset.examples.objective.begin(ready.model, _told(batches, ready.packed, len(chosen), say))
+        dataset.examples.objective.begin(ready.model, _reporting(batches, ready.packed, len(chosen), say))
     ready.model.train(was_training)
 
 
-def _told(batches: Iterable[Batch], packed: PackedDataset, count: int, say: Callable[[str], None]) -> Iterator[Batch]:
+def _reporting(
+    batches: Iterable[Batch], packed: PackedDataset, count: int, say: Callable[[str], None]
+) -> Iterator[Batch]:
     """Stream batches of so many examples, and say now and then how many of them are done with."""
-    done, said = 0, monotonic()
+    done, reported = 0, monotonic()
     for batch in batches:
         yield batch
         done += packed.examples_in(batch)
-        if monotonic() - said > SECONDS and done < count:
-            said = monotonic()
+        if monotonic() - reported > SECONDS and done < count:
+            reported = monotonic()
             say(f"before the first step: the base has read {done:,} of {count:,} examples")
 
 
