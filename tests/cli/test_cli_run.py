@@ -221,20 +221,15 @@ def test_an_estimate_needs_no_key_and_says_which_the_run_will(
     write_sums(4)
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    planned = (
-        "run",
-        "sums.jsonl",
-        "--method",
-        "trace-of-thought",
-        *STUDENT,
-        "--teacher",
-        "anthropic/claude-sonnet-4-5",
-    )
+    teacher = ("--teacher", "anthropic/claude-sonnet-4-5")
+    planned = ("run", "sums.jsonl", "--method", "trace-of-thought", *STUDENT, *teacher)
     assert main([*planned, "--estimate", "--json"]) == 0
     (found,) = results(capsys)
     assert (found["calls"], found["unset"]) == (8, ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"])
     assert main([*planned, "--estimate"]) == 0
     assert "needed to run it: `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`" in capsys.readouterr().err
+    direct = ("run", "sums.jsonl", "--method", "direct", *STUDENT, "--grader", "judge:anthropic/judge", "--estimate")
+    assert main([*direct, "--json"]) == 0 and results(capsys)[0]["unset"] == ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"]
     assert main(["sample", "sums.jsonl", "--teacher", "openai/gpt-4o", "--zero-shot", "--out", "c", "--estimate"]) == 0
     assert main(list(planned)) == 2 and "`OPENAI_API_KEY` is not set" in capsys.readouterr().err
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-a-test")

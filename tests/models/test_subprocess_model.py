@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @pytest.fixture(scope="session")
 def model(weights: Path) -> Iterator[SubprocessModel]:
-    model = load_model(NAME, in_subprocess=True)
+    model = load_model(NAME, on="process")
     assert isinstance(model, SubprocessModel) and model.process_id is None
     run(model.prepare())
     yield model
@@ -45,7 +45,7 @@ def model(weights: Path) -> Iterator[SubprocessModel]:
 def test_it_is_known_by_what_its_model_is_known_by(weights: Path, tmp_path: Path) -> None:
     here = load_embedded(NAME)
     with Store(tmp_path / "s.sqlite") as store:
-        load = partial(load_model, in_subprocess=True)
+        load = partial(load_model, on="process")
         apart = load_model_or_run(NAME, store, load=load)
         assert isinstance(load_model_or_run("openai-api/here/m", store, load=load), EndpointModel)
     assert isinstance(apart, SubprocessModel) and apart.capabilities.local
@@ -144,7 +144,7 @@ def test_a_child_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 def test_closing_ends_the_child_and_may_be_done_twice(tmp_path: Path) -> None:
     async def work() -> None:
-        model = load_model(NAME, in_subprocess=True)
+        model = load_model(NAME, on="process")
         assert isinstance(model, SubprocessModel)
         loading = asyncio.ensure_future(model.prepare())
         await asyncio.sleep(0)
@@ -163,7 +163,7 @@ import asyncio
 from stepdown.models import load_model
 
 async def work():
-    model = load_model({NAME!r}, in_subprocess=True)
+    model = load_model({NAME!r}, on="process")
     preparing = asyncio.ensure_future(model.prepare())
     await asyncio.sleep(0)
     print(model.process_id, flush=True)

@@ -7,8 +7,8 @@ from stepdown.cli.console.progress import titled
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show_json
 from stepdown.events import Costing, CostingConstant
-from stepdown.models import BatchPrices, Prices, unset_keys
-from stepdown.runner import BatchClient, Constant, Estimate, Estimated, Task, estimate, models_of, time_together
+from stepdown.models import BatchPrices, Prices
+from stepdown.runner import BatchClient, Constant, Estimate, Estimated, Task, estimate, time_together
 from stepdown.settings import BudgetSettings
 from stepdown.store import Store
 from stepdown.text import between, count, duration, money, size
@@ -22,10 +22,12 @@ def show_estimates(
     as_json: bool,
     runs: Sequence[str] = (),
     client: BatchClient | None = None,
+    unset: Sequence[str] = (),
 ) -> int:
     """Say what tasks would take, under their own runs' ids or these; nothing is sent or written.
 
-    With a `client` of batch APIs, what has a batch API is asked at the price of batches.
+    With a `client` of batch APIs, what has a batch API is asked at the price of batches. `unset` are the variables of
+    keys that the command will want and that are not set.
     """
     prices, ids = Prices(spend.prices), runs or [store.id_of(task.settings()) for task in tasks]
     expected = BatchPrices(prices, client.serves_name) if client is not None else prices
@@ -33,7 +35,7 @@ def show_estimates(
     shares = _within(spend, found, store, prices, ids)
     rows = zip(ids, tasks, found, shares, strict=True)
     at_once = time_together(found) if len(found) > 1 else found[0].seconds
-    costings = [costing_of(run, task, one, at_once, within=share) for run, task, one, share in rows]
+    costings = [costing_of(run, task, one, at_once, within=share, unset=unset) for run, task, one, share in rows]
     if as_json:
         for costing in costings:
             show_json(costing)
@@ -41,9 +43,14 @@ def show_estimates(
     _show_calls(tasks, costings)
     _show_time(costings)
     _show_constants(costings)
-    if unset := dict.fromkeys(variable for one in costings for variable in one.unset):
-        say(f"not set here, and needed to run it: {', '.join(f'`{one}`' for one in unset)}")
+    say_unset(unset)
     return 0
+
+
+def say_unset(variables: Sequence[str]) -> None:
+    """Say which keys the command will want that are not set, where there are any."""
+    if variables:
+        say(f"not set here, and needed to run it: {', '.join(f'`{one}`' for one in variables)}")
 
 
 def _within(
@@ -67,8 +74,16 @@ def _within(
     return shares
 
 
-def costing_of(run: str, task: Task, found: Estimate, at_once: Estimated, *, within: float | None = None) -> Costing:
-    """Return an estimate as JSON has it; all runs of the command take the seconds `at_once`."""
+def costing_of(
+    run: str,
+    task: Task,
+    found: Estimate,
+    at_once: Estimated,
+    *,
+    within: float | None = None,
+    unset: Sequence[str] = (),
+) -> Costing:
+    """Return an estimate as JSON has it; all runs of the command take `at_once` (seconds) and lack the keys `unset`."""
     dollars, corpus = found.dollars, found.corpus
     return Costing(
         run=run,
@@ -104,7 +119,7 @@ def costing_of(run: str, task: Task, found: Estimate, at_once: Estimated, *, wit
         within_budget=within,
         constants=[_constant(one) for one in found.constants],
         left_out=list(found.left_out),
-        unset=unset_keys(models_of(task)),
+        unset=list(unset),
     )
 
 

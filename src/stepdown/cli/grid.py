@@ -11,7 +11,7 @@ from stepdown.errors import UsageError, blaming
 from stepdown.graders import PREFIX, RubricGrader, judged_by, load_grader, read_rubric, rubric_judge
 from stepdown.measuring import JudgeBudget, cached_model
 from stepdown.methods import COMPARED, load_method
-from stepdown.models import EngineAddress, Offer, ResidentModel, ServerFiles, load_counted, load_model
+from stepdown.models import EngineAddress, Offer, ResidentModel, ServerFiles, load_model, unset_keys
 from stepdown.models.local import EmbeddedModel
 from stepdown.problems import Problems
 from stepdown.prompts import completes, load_demonstrations, with_demonstrations, with_stops
@@ -47,13 +47,14 @@ class Players:
         if name not in self.loaded:
             given = self.endpoint
             load = partial(
-                load_counted if self.keyless else load_model,
+                load_model,
                 concurrency=given.concurrency,
                 timeout=given.timeout,
                 logprobs=self.logprobs,
                 code=True,
                 servers=self._servers,
                 on=given.on or "",
+                keyless=self.keyless,
             )
             with blaming(option):
                 self.loaded[name] = self._announced(load_model_or_run(name, self.store, load=load))
@@ -72,6 +73,11 @@ class Players:
         loaded = offer.load(model, concurrency=self.endpoint.concurrency, timeout=self.endpoint.timeout)
         self.loaded.setdefault(loaded.name, loaded)
         return loaded.name
+
+    @property
+    def unset(self) -> list[str]:
+        """The variables of the keys that its models want and that are not set: none but with `keyless`."""
+        return unset_keys(self.loaded.values())
 
     def check_place(self) -> None:
         """Refuse `--servers` and `--on` where they would change nothing. Raises `UsageError`."""

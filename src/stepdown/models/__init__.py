@@ -31,6 +31,7 @@ from stepdown.workers import check_place
 __all__ = [
     "ADDRESSES",
     "FREE",
+    "PROCESS",
     "TAKEN",
     "BatchPrices",
     "Capacity",
@@ -59,7 +60,6 @@ __all__ = [
     "find_scorer",
     "find_setting",
     "index_replies",
-    "load_counted",
     "load_endpoint",
     "load_model",
     "look_at",
@@ -74,6 +74,8 @@ __all__ = [
 
 # The base URLs of a fleet, a file of them, or the files that one command is given.
 Servers = Sequence[str] | Path | ServerFiles | None
+# Where a model of this machine runs that is to have a process of its own.
+PROCESS = "process"
 
 
 def load_model(
@@ -82,10 +84,10 @@ def load_model(
     concurrency: int | None = None,
     timeout: float = TIMEOUT,
     logprobs: bool = False,
-    in_subprocess: bool = False,
     code: bool = False,
     servers: Servers = None,
     on: str = "",
+    keyless: bool = False,
 ) -> Model:
     """Return the model of a model string; nothing is sent yet.
 
@@ -94,53 +96,36 @@ def load_model(
     `openai-completions/<name>/<model>` for its plain completions; `embedded/<name>` or a path to a
     `.gguf` file, a student folder or any model folder for a model in this process. `concurrency` fixes how
     many calls are under way at once, which is found by trying otherwise. `timeout` is in seconds per
-    request. `logprobs` asks for log-probabilities. `in_subprocess` runs a model of this machine in a process of
-    its own, whose engine cannot hold this one up; `on="ray"` runs it on every node of the Ray cluster.
+    request. `logprobs` asks for log-probabilities. `on="process"` runs a model of this machine in a process of
+    its own, whose engine cannot hold this one up; `on="ray"` on every node of the Ray cluster.
     With `code` the name may also be a plugin's (`<plugin>/<model>`) or one of a file's (`my.py:model`), which runs
     that code: never for a name from elsewhere.
     `servers` makes an endpoint's model a fleet: the base URLs of servers that all serve it, or a file of them, an
     address a line, that is read again while it is used; several addresses with commas between in `<PROVIDER>_BASE_URL`,
     or `[models.PROVIDER]` in `stepdown.toml`, do so too. Load a model once per name: its limits are its own.
+    `keyless` is for a model that is never asked, as in an estimate: the key that it wants may be missing.
 
     Raises `UsageError` for a name that leads nowhere and `MissingExtra` for an engine not installed.
     """
-    model = _load_here(name, logprobs=logprobs, in_subprocess=in_subprocess, code=code, on=on)
-    return model or load_endpoint(name, concurrency=concurrency, timeout=timeout, logprobs=logprobs, servers=servers)
-
-
-def load_counted(
-    name: str,
-    *,
-    concurrency: int | None = None,
-    timeout: float = TIMEOUT,
-    logprobs: bool = False,
-    code: bool = False,
-    servers: Servers = None,
-    on: str = "",
-) -> Model:
-    """Return a model that is never asked, as in an estimate: the key that it wants may be missing (`unset_keys`)."""
-    model = _load_here(name, logprobs=logprobs, code=code, on=on)
-    return model or load_endpoint(
-        name, concurrency=concurrency, timeout=timeout, logprobs=logprobs, servers=servers, keyless=True
-    )
-
-
-def _load_here(
-    name: str, *, logprobs: bool, in_subprocess: bool = False, code: bool = False, on: str = ""
-) -> Model | None:
-    """Return a model of this machine or of the user's own code, None where an endpoint is meant."""
-    check_place(on)
+    if on != PROCESS:
+        check_place(on)
+    if concurrency is not None and concurrency < 1:
+        raise UsageError(f"a concurrency of `{concurrency}` would send nothing", "give 1 or more")
     own = load_own(name) if code else None
     if own is not None:
         return own
     model = load_local(name, logprobs=logprobs)
-    if model is not None and on:
-        return ClusterModel(model)
-    return SubprocessModel(model) if model is not None and in_subprocess else model
+    if model is None:
+        return load_endpoint(
+            name, concurrency=concurrency, timeout=timeout, logprobs=logprobs, servers=servers, keyless=keyless
+        )
+    if on:
+        return SubprocessModel(model) if on == PROCESS else ClusterModel(model)
+    return model
 
 
 def unset_keys(models: Iterable[Model]) -> list[str]:
-    """Return the variables of the keys that models want and lack, each once; see `load_counted`."""
+    """Return the variables of the keys that models want and lack, each once; see `keyless` of `load_model`."""
     unset = [model.endpoint.unset for model in models if isinstance(model, EndpointModel)]
     return list(dict.fromkeys(filter(None, unset)))
 
@@ -158,8 +143,6 @@ def load_endpoint(
 
     With `keyless` the key of an endpoint may be missing.
     """
-    if concurrency is not None and concurrency < 1:
-        raise UsageError(f"a concurrency of `{concurrency}` would send nothing", "give 1 or more")
     listed = find_servers(name, servers)
     if listed is not None:
         find_proxy(listed.addresses[0])

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from stepdown.errors import StepdownError, StoreError
-from stepdown.models import Prices, Secret, ServerFiles, load_model
+from stepdown.models import PROCESS, Prices, Secret, ServerFiles, load_model
 from stepdown.runner import Budget, Calls, load_model_or_run
 from stepdown.store import Locked, Store, pending_review_counts
 from stepdown.tour import Way
@@ -53,7 +53,7 @@ class Places:
 
     def load(self, name: str) -> Model:
         """Return the model of a model string; one of this machine works in a process of its own, or on a cluster."""
-        return load_model(name, in_subprocess=True, servers=self.servers, on=self.on)
+        return load_model(name, servers=self.servers, on=self.on or PROCESS)
 
 
 class BundleFacts(msgspec.Struct, frozen=True):

@@ -9,10 +9,10 @@ from stepdown.cli.mcp.readings import StoreReadings
 from stepdown.errors import UnknownName
 from stepdown.graders import load_grader
 from stepdown.methods import load_method
-from stepdown.models import load_counted
+from stepdown.models import load_model, unset_keys
 from stepdown.problems import datasets, load_problems
 from stepdown.prompts import completes, with_stops
-from stepdown.runner import Plans, Task, estimate, load_plans, prompt_set_for
+from stepdown.runner import Plans, Task, estimate, load_plans, models_of, prompt_set_for
 from stepdown.settings import ProblemSettings, RunSampling, check
 from stepdown.store import Run
 
@@ -37,7 +37,8 @@ def estimated(
         task = _task(dataset, method, student, teacher, _plans(plans, store.run), problems, sampling)
         task.check()
         found = asyncio.run(estimate(task, store, readings.prices))
-        costing = costing_of(store.id_of(task.settings()), task, found, found.seconds)
+        unset = unset_keys(models_of(task))
+        costing = costing_of(store.id_of(task.settings()), task, found, found.seconds, unset=unset)
     return bounded({"estimate": costing}, text=_TEXT)
 
 
@@ -58,8 +59,8 @@ def _task(
     known = [one.name for one in datasets()]
     if dataset not in known:
         raise UnknownName("data set", dataset, known)
-    chosen, solver = load_method(method), load_counted(student)
-    writer = load_counted(teacher) if teacher else None
+    chosen, solver = load_method(method), load_model(student, keyless=True)
+    writer = load_model(teacher, keyless=True) if teacher else None
     words = prompt_set_for(chosen, "", solver, writer)
     examples = chosen.shows_examples
     planner = solver if plans.source == "own" else writer

@@ -9,6 +9,7 @@ from stepdown.audits import audit as examine
 from stepdown.audits import keep_audits, step_judge
 from stepdown.cli.console.passes import telling
 from stepdown.cli.console.terminal import show, show_json
+from stepdown.cli.estimates import say_unset
 from stepdown.cli.from_settings import verb
 from stepdown.cli.grid import Players
 from stepdown.cli.judge_costs import JudgeCost, Judging, refuse_unused
@@ -64,6 +65,7 @@ def audit(
             players = Players(store, endpoint, keyless=spend.estimate)
             model, judging = players.load(options.judge, "--judge"), Judging(options.judge, spend, *chosen)
             if spend.estimate:
+                say_unset(players.unset)
                 return _show_estimate(estimate_judge(chosen, model, judging.prices, options.limit), output)
             players.fetch()
             judge, judged = step_judge(model), ask_judge(chosen, model, judging, options.limit)

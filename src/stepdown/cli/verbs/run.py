@@ -105,7 +105,9 @@ def run(
         until = until_of(shard, tasks, alone=part is None and not work.review and work.jobs == 1 and client is None)
         if spend.estimate:
             ids = [store.id_of(task.settings()) for task in held]
-            return show_estimates(tasks, store, spend, as_json=output.json, runs=ids, client=client)
+            return show_estimates(
+                tasks, store, spend, as_json=output.json, runs=ids, client=client, unset=players.unset
+            )
         order = PartOrder(
             store=store.path, dataset=dataset, problems=problems, grid=grid, sampling=sampling, shard=part,
             money=spend, endpoint=endpoint, known=chosen.known,

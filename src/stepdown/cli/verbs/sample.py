@@ -157,7 +157,7 @@ def sample(
         refuse_tests(chosen.dataset, chosen, allow=options.allow, store=store)
         client = batch_client_of(spend, [task], store)
         if spend.estimate:
-            return show_estimates([task], store, spend, as_json=output.json, client=client)
+            return show_estimates([task], store, spend, as_json=output.json, client=client, unset=players.unset)
         return _sample(task, Session([task], players, spend, way=client), options, as_json=output.json)
 
 
@@ -201,7 +201,7 @@ def mend_attempts(
         refuse_tests(of.settings.dataset, task.problems, allow=options.allow, store=store)
         client = batch_client_of(spend, [task], store)
         if spend.estimate:
-            return show_estimates([task], store, spend, as_json=output.json, client=client)
+            return show_estimates([task], store, spend, as_json=output.json, client=client, unset=players.unset)
         session = Session([task], players, spend, way=client)
         return _sample(task, session, options, as_json=output.json, attempts=attempts)
 
