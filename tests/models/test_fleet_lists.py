@@ -52,6 +52,22 @@ def test_one_server_is_known_by_each_way_to_write_its_address(again: str) -> Non
         server_list([A, again], "`list`")
 
 
+@pytest.mark.parametrize(
+    ("one", "again"),
+    [("http://[::1]:1/v1", "http://[0:0::1]:1/v1"), ("http://b\u00fccher/v1", "http://xn--bcher-kva:80/v1")],
+)
+def test_a_host_is_known_by_each_way_to_write_it(one: str, again: str) -> None:
+    with pytest.raises(UsageError, match="twice"):
+        server_list([one, again], "`list`")
+
+
+def test_a_line_with_several_addresses_is_refused_without_their_passwords(file: Path) -> None:
+    file.write_text(f"{A}, http://me:secret@127.0.0.1:2/v1\n")
+    with pytest.raises(UsageError, match=f"has `{A}, http://127.0.0.1:2/v1` as one server") as refused:
+        read_servers(file)
+    assert "one address a line" in refused.value.hint
+
+
 def test_a_comma_in_a_query_parts_nothing_but_before_another_address() -> None:
     assert split_addresses("http://a/v1?x=1,2") == ["http://a/v1?x=1,2"]
     assert split_addresses("http://a/v1?x=1, http://b/v1") == ["http://a/v1?x=1", "http://b/v1"]
@@ -143,7 +159,7 @@ def test_a_file_that_is_wrong_keeps_the_last_good_list_and_is_said(
     with caplog.at_level(logging.WARNING):
         _, stay = follow(file, text)
     assert stay == [A, B]
-    assert caplog.text.count("it goes on with") == 1
+    assert caplog.text.count("it goes on with the last good list (0 of 2 servers answer)") == 1
 
 
 def test_a_server_with_calls_under_way_leaves_only_after_them(file: Path) -> None:

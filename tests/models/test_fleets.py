@@ -105,6 +105,22 @@ def test_a_server_that_is_added_and_does_not_answer_is_named(caplog: pytest.LogC
     assert caplog.text.count(f"`{NOBODY}` is left out: nothing listens") == 1
 
 
+def test_an_added_server_of_another_model_is_said_once_however_often_it_is_tried(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def add(model: FleetModel, listed: ServerList) -> None:
+        await model.prepare()
+        model.tending._follow(listed)
+        for _ in range(3):
+            model.servers[-1].reported = 0.0  # as after a while
+            await model.tending._check(model.servers[-1])
+        await model.close()
+
+    with fleet_of(FleetServerHere(), FleetServerHere(serves=["large"])) as [here, other], caplog.at_level("WARNING"):
+        asyncio.run(add(load_fleet([here]), server_list([here, other], "it")))
+    assert caplog.text.count(f"`{other}` is left out: it does not serve `small`, but `large`") == 1
+
+
 def test_a_fleet_without_a_server_left_is_refused_with_the_reason_of_each() -> None:
     with fleet_of(FleetServerHere()) as [gone]:
         pass

@@ -203,6 +203,13 @@ def test_a_call_is_given_up_when_it_would_wait_over_300_seconds() -> None:
     assert sum(time.slept) <= 300
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.01])
+def test_pauses_too_short_to_help_are_heeded_ten_times_and_then_doubled(pause: float) -> None:
+    time = FakeTime()
+    assert run_call(make_limits(time), *[RetryableError("429", kind="busy", pause=pause)] * 15) == "fine"
+    assert [one for one in time.slept if one > pause] == [0.25, 0.5, 1, 2, 4]
+
+
 def test_a_longer_pause_than_that_ends_the_run_at_once() -> None:
     with pytest.raises(EndpointRefused, match="pause of 86400 s"):
         run_call(make_limits(FakeTime()), RetryableError("429", kind="busy", pause=86400))

@@ -20,6 +20,9 @@ PATIENCE = 300.0
 _SILENT_ATTEMPTS = 3
 _PAID_ATTEMPTS = 3
 _BUSY_ATTEMPTS = 60
+# So often a call takes the pauses that an endpoint asks for at its word. Shorter ones than its trouble lasts (`0`, a
+# date that is past) would use up the attempts in seconds.
+_HEEDED = 10
 _UNREACHABLE_ATTEMPTS = 4
 _IDENTICAL_ERRORS = 5
 _ALIKE_BEFORE_ANY_ANSWER = 5
@@ -61,7 +64,8 @@ class Limits:
     of replies climbs along; it falls to 80 % on 429, 503 and time-outs, once per window in flight
     (and once per 8 attempts, so that stray faults do not bring it to nothing).
     A call is given up after 10 attempts (3 time-outs, 3 answers that were paid for, 5 identical server errors) or
-    300 s of waiting between them. `clock`, `sleep` and `chance` are for tests.
+    300 s of waiting between them. A pause that the endpoint asks for holds all calls; one that is too short ten times
+    is doubled like any other wait. `clock`, `sleep` and `chance` are for tests.
     """
 
     def __init__(
@@ -268,12 +272,14 @@ class _Retries:
         self._count(fault)
         if self._exhausted(fault, answered=answered):
             return None
-        if fault.pause is not None:
-            wait, waited = 0.0, fault.pause
-        else:
-            tries = self.count if answered or fault.kind != "unreachable" else 1
-            wait = waited = self._limits._chance() * min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (tries - 1))
-        self._waited += waited
+        asked, tries = fault.pause, self.count
+        if asked is not None:
+            tries -= _HEEDED
+        elif not answered and fault.kind == "unreachable":
+            tries = 1
+        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (tries - 1)) if tries > 0 else 0.0
+        wait = self._limits._chance() * longest
+        self._waited += max(wait, asked or 0.0)
         return wait if self._waited <= self._limits.patience else None
 
     def _count(self, fault: RetryableError) -> None:

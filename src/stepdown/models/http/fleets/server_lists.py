@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -114,6 +116,9 @@ def server_list(addresses: Iterable[str], origin: str, file: Path | None = None)
 
 
 def _clean(text: str, origin: str) -> str:
+    if len(several := split_addresses(text)) > 1:
+        named = ", ".join(bare_address(one) for one in several)
+        raise UsageError(f"{origin} has `{named[:200]}` as one server", _HINT)
     try:
         return clean_address(text, "server")
     except StepdownError as error:
@@ -126,6 +131,8 @@ def _same(address: str) -> str:
     parts = urlsplit(address)
     host = (parts.hostname or "").rstrip(".")
     host = "127.0.0.1" if host == "localhost" else host
+    with suppress(ValueError):
+        host = str(ip_address(host)) if ":" in host else host.encode("idna").decode()
     return f"{parts.scheme}://{host}:{parts.port or _PORTS[parts.scheme]}{parts.path.rstrip('/')}?{parts.query}"
 
 

@@ -146,7 +146,7 @@ class Tending:
 
     async def _check(self, server: FleetServer) -> None:
         """Find out whether a server answers: one that is away comes back, one that is silent loses its calls."""
-        away, first = server.aside, server.why == NOT_ASKED
+        away, first, before = server.aside, server.why == NOT_ASKED, server.why
         names = await self._probe(server)
         if server.aside:
             if first:
@@ -159,7 +159,8 @@ class Tending:
             return
         if names is not None and self.model not in names:
             server.set_aside(f"it does not serve `{self.model}`, but {_some(names)}", refused=True)
-            self._tell(server, f"`{server.address}` is left out: {server.why}")
+            if server.why != before:
+                self._tell(server, f"`{server.address}` is left out: {server.why}")
         elif away:
             self._tell(server, f"`{server.address}` takes part ({self._left()})")
         self.turns.fill(server)
@@ -225,7 +226,7 @@ class Tending:
         try:
             self._follow(read_servers(file))
         except UsageError as error:
-            LOG.warning("fleet `%s`: %s; it goes on with %s", self.name, error.what, self._left())
+            LOG.warning("fleet `%s`: %s; it goes on with the last good list (%s)", self.name, error.what, self._left())
 
     def _follow(self, listed: ServerList) -> None:
         added = [one for one in listed.addresses if one not in self._known or self._known[one].leaving]
