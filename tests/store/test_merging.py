@@ -17,6 +17,8 @@ from stepdown.runner import Task, grade, run_task
 from stepdown.shards import Shard
 from stepdown.store import (
     Annotation,
+    BatchedCall,
+    Batches,
     Decision,
     LostCall,
     Run,
@@ -36,7 +38,7 @@ from stepdown.store import (
 from stepdown.store.call_claims import Claim, Claims
 from stepdown.store.maintenance import check
 from stepdown.store.merging import merge
-from stepdown.types import Model, Plan, Usage
+from stepdown.types import GREEDY, Model, Plan, Usage
 from worlds import TRACED, LastWord, student, sums, teacher
 from written_earlier import OLDEST
 
@@ -345,6 +347,19 @@ def test_a_store_that_a_living_process_asks_for_is_refused_and_a_dead_ones_calls
         merge(parts, tmp_path / "all")
     with Store(tmp_path / "all") as joined:
         assert list(joined.paid([run.id])).count(("student", Usage(10, 20))) == 1
+
+
+def test_a_store_that_waits_for_a_batch_is_refused_until_its_answers_are_taken_up(
+    parts: list[Path], tmp_path: Path
+) -> None:
+    with Store(parts[1]) as store:
+        batches, run = Batches(store, Claims(store)), run_of(store)
+        calls = [BatchedCall(bytes([one]) * 16, "m", "at", (), GREEDY, 0, run.id, 10, 5) for one in (1, 2)]
+        assert batches.begin("b1", [[one] for one in calls], fits=lambda: True)
+    assert "waits for 2 answers of a batch" in refused(parts, tmp_path / "all")
+    with Store(parts[1]) as store:
+        Batches(store, Claims(store)).mark("b1", "ended", note="done")
+    assert merge(parts, tmp_path / "all").rows["traces"] == COUNT
 
 
 def test_a_store_that_another_process_makes_meanwhile_is_not_replaced(parts: list[Path], tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from stepdown.store.connection import WAIT
 from stepdown.store.owners import lives, process_of
 from stepdown.store.run import Run, Store
 from stepdown.store.schema import SCHEMA_VERSION
+from stepdown.text import counted
 from stepdown.types import Sampling, Settings
 
 _MOST_NAMED = 3
@@ -60,6 +61,16 @@ def refuse_living(store: Store) -> None:
     if living:
         owner, count = living[0]
         raise StoreError(f"the store `{store.path}` has {count} calls under way in {process_of(owner)}", WAIT)
+
+
+def refuse_open_batches(store: Store) -> None:
+    """Raise `StoreError` where calls of this store are in batches: whoever has the joined one would buy them again."""
+    if calls := store.value("select count(*) from batch_calls"):
+        raise StoreError(
+            f"the store `{store.path}` waits for {counted(calls, 'answer')} of a batch, and the joined store would ask "
+            "for them again",
+            f"`stepdown batches wait --store {store.path}` takes up what comes, `stepdown batches cancel` ends them",
+        )
 
 
 def parts_of(store: Store) -> Iterator[ShardPart]:

@@ -18,6 +18,7 @@ from stepdown.store.merge_checks import (
     distinct_stores,
     parts_of,
     refuse_living,
+    refuse_open_batches,
 )
 from stepdown.store.merge_people import book_lost_calls, merge_people, merge_runs, merge_shards, settle_graders
 from stepdown.store.merge_rows import RowMerge
@@ -90,7 +91,7 @@ def merge(
     What the store has already stays, and merging a store again changes nothing. `separate` joins what looks like
     shards of one run by two settings as two runs; `dry` does all of it and keeps nothing. `progress` gets the rows
     read and all there are. Raises `StoreError` for a store that cannot be read, is of another version or has calls
-    under way, `UsageError` for shards that do not fit together; then nothing is written.
+    under way or in batches, `UsageError` for shards that do not fit together; then nothing is written.
     """
     stores = distinct_stores(sources, into)
     total = _check(stores, into, separate=separate)
@@ -125,6 +126,7 @@ def _check(stores: Sequence[Path], into: Path, *, separate: bool) -> int:
         with Store(path, reading=True) as store:
             check_version(store)
             refuse_living(store)
+            refuse_open_batches(store)
             parts += parts_of(store)
             # Traces are read once more for what summaries count.
             total += sum(store.value(f"select count(*) from {table}") for table in (*_READ, "traces"))
@@ -173,6 +175,7 @@ class _Merging:
             source.db.execute("begin")  # all of it as it is at one moment
             check_version(source)
             refuse_living(source)
+            refuse_open_batches(source)
             rows = RowMerge(source, self.target, conflict, self._advance)
             graders = merge_runs(rows)
             rows.problems()
