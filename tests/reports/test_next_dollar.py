@@ -101,6 +101,25 @@ def test_a_method_that_draws_also_where_its_run_is_greedy_is_not_greedy(store: S
     assert not any(run.settings.sampling.temperature for run in runs)
     [one] = next_dollars(runs, report(*runs, baseline=runs[0]).rows, 0.05)
     assert one.by_draws is None and "greedy" not in one.advice
+    assert one.advice == f"{one.problems} more problems: at temperature 0 `run` solves each once"
+
+
+def test_more_draws_are_whole_turns_of_the_plans_as_run_takes_no_others(store: Store) -> None:
+    pairs = zip(coins([0.5] * 60, 3, 16), coins([0.5] * 60, 3, 17), strict=True)
+    by_plans = with_plans(store, *[[(f"{n}", "wr"[a] + "wr"[b]) for n, (a, b) in enumerate(zip(*one, strict=True))]
+                                   for one in pairs])  # fmt: skip
+    plain = alone(store, *["wrrwwr"] * 60)
+    rows = report(plain, by_plans, baseline=plain).rows
+    wanted = [next_dollars([plain, by_plans], rows, points / 1000)[0].draws for points in range(55, 75)]
+    assert len({*wanted}) > 1 and all(draws is not None and draws % 3 == 0 for draws in wanted)
+
+
+def test_one_draw_of_each_plan_asks_for_two_draws_of_each(store: Store) -> None:
+    by_plans = with_plans(store, *[[(plan, right) for plan, right in zip("abcdefg", "rwrwwrr", strict=True)]] * 20)
+    plain = alone(store, *["wrrwwrw", "wrrwrrw"] * 10)
+    [one] = next_dollars([plain, by_plans], report(plain, by_plans, baseline=plain).rows, 0.01)
+    assert one.by_draws is None
+    assert one.advice == "one draw a plan cannot say what the draws do: run again with --samples 14"
 
 
 def test_runs_that_are_alike_on_few_problems_are_not_known_precisely(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import islice
+from math import ceil, lcm
 
 import msgspec
 
@@ -10,9 +11,11 @@ from stepdown.reports.sampled_blocks import problems_of
 from stepdown.stats import PairedNoise, paired_noise
 from stepdown.store import Run
 from stepdown.text import DASH, Table, duration, money, percent
+from stepdown.types import Settings
 
 _LOOKED_AT = 100  # traces that tell whether a method draws
 _PLENTY = 10_000  # draws of a problem that nobody would pay
+_FEW = 5  # draws of a problem that say something of what draws do
 
 
 class NextDollar(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +86,10 @@ def _next(run: Run, row: ReportRow, base: Run, base_row: ReportRow, precision: f
     noise = paired_noise(*flat, greedy=greedy, by_plan=(plans[0], plans[1]))
     if noise is None:
         return None
-    problems, draws = noise.more_problems(precision), noise.more_draws(precision, _PLENTY)
+    drawn = [one.settings for one, same in zip((run, base), greedy, strict=True) if not same]
+    # Solutions take turns among the plans, and each plan has as many.
+    step = lcm(*(settings.plan_samples for settings in drawn))
+    problems, draws = noise.more_problems(precision), noise.more_draws(precision, _PLENTY, step=step)
     each = [_per_problem(one) for one in (row, base_row)]
     draw = [_per_draw(one) for one, same in zip((row, base_row), greedy, strict=True) if not same]
     cost, seconds = _times(problems, each)
@@ -94,22 +100,35 @@ def _next(run: Run, row: ReportRow, base: Run, base_row: ReportRow, precision: f
         by_draws=share, problems=problems, problems_cost=cost, problems_seconds=seconds, draws=draws,
         draws_cost=None if draws is None else draws_cost, draws_seconds=None if draws is None else draws_seconds,
     )  # fmt: skip
-    return msgspec.structs.replace(made, advice=_advice(made, noise, all(greedy)))
+    return msgspec.structs.replace(made, advice=_advice(made, noise, drawn))
 
 
-def _advice(one: NextDollar, noise: PairedNoise, greedy: bool) -> str:
+def _advice(one: NextDollar, noise: PairedNoise, drawn: Sequence[Settings]) -> str:
     if not one.problems:
         return "it is as precise already"
-    if greedy:
+    if not drawn:
         return f"{one.problems} more problems: greedy draws again bring the same"
     if noise.prediction is None:
-        return "one draw cannot say what the draws do: run again with --samples 5"
+        return _without_split(one.problems, drawn)
     if one.draws is None:
         return f"{one.problems} more problems: no number of draws is enough"
     known = one.problems_cost and one.draws_cost
     draws, problems = (one.draws_cost, one.problems_cost) if known else (one.draws_seconds, one.problems_seconds)
     cheaper = (draws or 0) < (problems or 0)
     return f"{one.draws} more draws each" if cheaper else f"{one.problems} more problems"
+
+
+def _without_split(problems: int, drawn: Sequence[Settings]) -> str:
+    """Say what to do where the draws that there are cannot say what draws do."""
+    if not all(one.sampling.temperature for one in drawn):
+        return f"{problems} more problems: at temperature 0 `run` solves each once"
+    plans = [one.plan_samples for one in drawn]
+    step = lcm(*plans)
+    wanted = step * ceil(max(_FEW, 2 * max(plans)) / step)
+    if all(one.samples >= wanted for one in drawn):
+        return "too few draws are graded to say what draws do: the same commands ask again for those that failed"
+    what = "one draw" if any(one.samples == 1 for one in drawn) else "so few draws" if step == 1 else "one draw a plan"
+    return f"{what} cannot say what the draws do: run again with --samples {wanted}"
 
 
 def _rights(run: Run, grader: str) -> dict[int, list[list[int]]]:

@@ -71,14 +71,18 @@ class PairedNoise(msgspec.Struct, frozen=True, kw_only=True):
         wanted = z * z * (1 / precision - 1) if self.is_alike else self.total * (z / precision) ** 2
         return max(0, math.ceil(wanted - 1e-9) - self.pairs)
 
-    def more_draws(self, precision: float, most: int, sure: float = 0.95) -> int | None:
-        """Return how many more draws each do it on the same problems; None where `most` do not, or nobody knows."""
+    def more_draws(self, precision: float, most: int, sure: float = 0.95, *, step: int = 1) -> int | None:
+        """Return how many more draws each, a multiple of `step`, do it on the same problems.
+
+        None where `most` do not, or nobody knows.
+        """
         if self.sides is None or self.data is None or self.is_alike:
             return None
         room = self.pairs * (precision / quantile(0.5 + sure / 2)) ** 2 - self.data + 1e-12
         one, other = self.sides
-        found = bisect_left(range(most + 1), True, key=lambda more: one.with_more(more) + other.with_more(more) <= room)
-        return found if found <= most else None
+        tried = range(0, most + 1, step)
+        found = bisect_left(tried, True, key=lambda more: one.with_more(more) + other.with_more(more) <= room)
+        return tried[found] if found < len(tried) else None
 
 
 def paired_noise(
