@@ -1,5 +1,6 @@
 """Where the next dollar goes: which noise there is, and what more draws or more problems would do to it."""
 
+import asyncio
 import math
 from collections.abc import Sequence
 from random import Random
@@ -10,8 +11,9 @@ import pytest
 from cascade_runs import planned
 from stepdown import grade
 from stepdown.methods import METHODS
+from stepdown.models import ScriptedModel
 from stepdown.reports import next_dollars, report
-from stepdown.runner import Task, run_tasks
+from stepdown.runner import StoppingRule, Task, UntilDecided, run_tasks, run_together
 from stepdown.stats import paired_noise
 from stepdown.store import Run, Store
 from stepdown.types import GREEDY, Grade, Problem
@@ -163,3 +165,14 @@ def test_the_verdicts_of_the_grader_that_is_reported_are_counted(store: Store) -
         for name in ("never", "default")
     }
     assert found["never"] == pytest.approx(1.96**2 / (10 + 1.96**2), abs=1e-4) != found["default"]
+
+
+def test_a_difference_of_a_run_that_was_stopped_is_told_as_such(store: Store) -> None:
+    tasks = [Task(problems=sums(60), method=METHODS["direct"], student=one, grader=LastWord())
+             for one in (student(), ScriptedModel(lambda *asked: "Answer: -1", "wrong"))]  # fmt: skip
+    until = UntilDecided(StoppingRule(margin=0.3), 2)
+    runs = [outcome.run for outcome in asyncio.run(run_together(tasks, store, until=until))]
+    made = report(*runs, baseline=runs[0])
+    found = next_dollars(runs, made.rows, 0.02)
+    assert made.rows[1].stopped and found[0].stopped
+    assert "as if its problems" in msgspec.structs.replace(made, next_dollars=found).to_text(200)

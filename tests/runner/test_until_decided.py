@@ -9,7 +9,7 @@ from stepdown.errors import Interrupted
 from stepdown.models import ScriptedModel
 from stepdown.reports import report
 from stepdown.runner import RunOutcome, Stop, StoppingRule, Task, UntilDecided, run_together
-from stepdown.stats import gain_interval
+from stepdown.stats import gain_at_any_time, gain_interval
 from stepdown.store import Store, extract_runs, stored_comparisons
 from stepdown.types import Verdict
 from worlds import direct, solver, student, sums
@@ -101,6 +101,17 @@ def test_a_gain_has_an_interval_that_holds_however_it_was_stopped(store: Store) 
     assert low is not None and high is not None
     seen_once = gain_interval(row.paired - row.better, row.better, 0, row.paired)
     assert low < seen_once[0] < row.relative_gain < seen_once[1] < high
+
+
+def test_a_gain_is_of_the_pairs_that_decided_as_the_difference_is(store: Store) -> None:
+    half = ScriptedModel(lambda *asked: max(solver(*asked), "Answer: 5"), "half")
+    base, run = decide([direct(MOST, half), direct(MOST, student())], store)
+    one, [_, row] = stored_comparisons(run.run)[base.run.id], report(base.run, run.run).rows
+    assert one.both is not None and 0 < one.both < one.pairs < row.graded, "more was solved than what decided"
+    assert one.both + one.better == one.pairs, "the second run has all right"
+    assert row.relative_gain == one.better / one.both
+    low, high = gain_at_any_time(one.pairs, one.both, one.pairs)
+    assert (row.relative_gain_low, row.relative_gain_high) == (low, high)
 
 
 def test_a_run_that_is_taken_elsewhere_still_says_that_it_was_stopped(store: Store, tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ class NextDollar(msgspec.Struct, frozen=True, kw_only=True):
 
     `half` is that half now; `by_draws` the share of its variance that comes of the draws, None where one draw cannot
     tell. `problems` more with as many draws each, or `draws` more each on the same problems (None: no number does, or
-    nobody knows), each with USD and seconds by what both runs took so far; None is unknown.
+    nobody knows), each with USD and seconds by what both runs took so far; None is unknown. `stopped`: the comparison
+    ended the run, and all this is as if its number of problems had been set beforehand.
     """
 
     run: str
@@ -39,6 +40,7 @@ class NextDollar(msgspec.Struct, frozen=True, kw_only=True):
     draws_cost: float | None = None
     draws_seconds: float | None = None
     advice: str = ""
+    stopped: bool = False
 
 
 def next_dollars(
@@ -71,6 +73,8 @@ def next_dollar_table(found: Sequence[NextDollar], row_number: dict[str, int]) -
         " Its variance is split into that between problems and that between draws of one (arXiv 2512.21326). Money"
         " and time of both runs together, by what they took; time as if one call came after another."
     )
+    if any(one.stopped for one in found):
+        note += " Of a run that was stopped once it was decided: as if its problems had been counted beforehand."
     return [Table("Where the next dollar goes", header, cells, 0, note)]
 
 
@@ -99,6 +103,7 @@ def _next(run: Run, row: ReportRow, base: Run, base_row: ReportRow, precision: f
         run=row.run, baseline=base_row.run, precision=precision, pairs=noise.pairs, half=noise.half_width(),
         by_draws=share, problems=problems, problems_cost=cost, problems_seconds=seconds, draws=draws,
         draws_cost=None if draws is None else draws_cost, draws_seconds=None if draws is None else draws_seconds,
+        stopped=row.stopped is not None,
     )  # fmt: skip
     return msgspec.structs.replace(made, advice=_advice(made, noise, drawn))
 

@@ -176,7 +176,8 @@ def report_row(run: Run, tally: ReportCounts, *, baseline: str = "", name: str =
 def ended_early(row: ReportRow, comparisons: Mapping[str, StoppedComparison], grader: str, *, both: int) -> ReportRow:
     """Return a row with figures that hold whenever one stops, if a comparison ended the run before its last problem.
 
-    `both` counts the pairs that it and its baseline have right.
+    `both` counts the pairs that it and its baseline have right, those after the decision too: for the gain of what
+    earlier versions stored, which do not say how many there were.
     """
     valid = [one for one in comparisons.values() if one.grader == grader]
     if not valid:
@@ -186,10 +187,14 @@ def ended_early(row: ReportRow, comparisons: Mapping[str, StoppedComparison], gr
     own = comparisons.get(row.baseline)
     if own is None or own not in valid or own.run != row.run:
         return row
-    least, most = gain_at_any_time(both + row.better, both + row.worse, row.paired)
+    better, worse, paired = row.better, row.worse, row.paired
+    if own.both is not None:
+        both, better, worse, paired = own.both, own.better, own.worse, own.pairs
+    least, most = gain_at_any_time(both + better, both + worse, paired)
+    gain = relative_gain((both + better) / paired, (both + worse) / paired) if paired else None
     return msgspec.structs.replace(
         row, stopped=own, paired=own.pairs, better=own.better, worse=own.worse, difference=own.difference,
-        relative_gain_low=least, relative_gain_high=None if most == inf else most,
+        relative_gain=gain, relative_gain_low=least, relative_gain_high=None if most == inf else most,
         difference_low=own.low, difference_high=own.high, p=own.p, mdd=None,
     )  # fmt: skip
 

@@ -44,6 +44,7 @@ class UntilDecided:
         self.order: list[int] = []
         self._verdicts: list[dict[int, Verdict]] = [{} for _ in range(runs)]
         self._tests = [PairedSequence(rule.margin) for _ in range(runs - 1)]
+        self._both_right = [0] * (runs - 1)
         self._next = 0
         self._adjusted = [1.0] * (runs - 1)
 
@@ -86,6 +87,7 @@ class UntilDecided:
             run=run.id, baseline=base.id, outcome=self._outcome(place), pairs=test.pairs, better=test.better,
             worse=test.worse, difference=test.difference, low=low, high=high, p=test.p, p_holm=self._adjusted[place],
             margin=rule.margin, sure=rule.sure, power=rule.power, comparisons=len(self._tests), grader=run.grader,
+            both=self._both_right[place],
         )  # fmt: skip
 
     def _outcome(self, place: int) -> Outcome:
@@ -105,6 +107,7 @@ class UntilDecided:
                 pair = self._verdicts[0][ordinal], self._verdicts[place + 1][ordinal]
                 if "ungraded" not in pair:
                     self._tests[place].add(_STEPS.get(pair, 0))
+                    self._both_right[place] += pair == ("right", "right")
             self._adjusted = holm([one.p for one in self._tests])
 
 

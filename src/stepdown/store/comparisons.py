@@ -21,6 +21,7 @@ class StoppedComparison(msgspec.Struct, frozen=True, kw_only=True):
     interval and `margin` are shares of 1, over `pairs` of which the run won `better` and lost `worse`; `p` and
     `p_holm`, adjusted for the `comparisons` of the command, hold at any time; `sure` is the certainty of "different"
     and of the interval, `power` that of not calling a difference of the margin small. `grader` gave the verdicts.
+    `both` of the pairs have two right answers; None in what earlier versions stored.
     """
 
     run: str
@@ -39,6 +40,7 @@ class StoppedComparison(msgspec.Struct, frozen=True, kw_only=True):
     power: float
     comparisons: int
     grader: str
+    both: int | None = None
 
 
 _decode = damage_checked(msgspec.json.Decoder(StoppedComparison).decode)
