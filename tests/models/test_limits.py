@@ -248,6 +248,15 @@ def test_an_endpoint_that_never_answered_is_refused_after_five_calls_failed_alik
         run_call(limits, *[RetryableError("500", mark="500")] * 5)
 
 
+def test_calls_refused_by_themselves_end_a_run_only_after_many_without_an_answer() -> None:
+    limits = make_limits(FakeTime())
+    for _ in range(63):
+        with pytest.raises(CallFailed):
+            run_call(limits, CallFailed("400: filtered"))
+    with pytest.raises(EndpointRefused, match="64 calls in a row alike"):
+        run_call(limits, CallFailed("400: filtered"))
+
+
 def test_an_endpoint_that_has_answered_is_given_more_patience() -> None:
     limits = make_limits(FakeTime())
     run_call(limits)

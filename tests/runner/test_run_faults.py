@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,9 +28,10 @@ from stepdown.runner import (
     model_of_run,
     run_task,
 )
+from stepdown.shards import Part
 from stepdown.store import Store, StoredCall, call_key
 from stepdown.types import Call, Message, Messages, Model, Problem, Reply, Sampling, Usage
-from worlds import DIRECT, TRACED, Cents, LastWord, student, sums, teacher
+from worlds import DIRECT, TRACED, Cents, LastWord, direct, student, sums, teacher
 
 WARM = Sampling(temperature=0.7)
 PROMPT = (Message("user", "What is 2 plus one?"),)
@@ -61,6 +63,18 @@ def test_draws_that_failed_are_asked_again_and_the_others_are_kept(store: Store)
     outcome = asyncio.run(run_task(samples(again, 5), store))
     assert len(again.calls) == 1
     assert (outcome.counts.solved, outcome.counts.right, outcome.counts.total) == (5, 5, 5)
+
+
+def test_problems_that_failed_before_come_last_so_that_they_keep_no_other_waiting(store: Store) -> None:
+    def fails(messages: Messages, sampling: Sampling, sample: int) -> Exception:
+        return CallFailed("refused")
+
+    half = msgspec.structs.replace(direct(6, ScriptedModel(fails, "m", version="1")), part=Part(0, 2))
+    assert asyncio.run(run_task(half, store)).counts.errors == 3
+    model = ScriptedModel(lambda *_: "Answer: 1", "m", version="1", width=1)
+    asyncio.run(run_task(direct(6, model), store))
+    asked = [re.findall(r"What is (\d)", call.messages[-1].content)[-1] for call in model.calls]
+    assert asked == ["1", "3", "5", "0", "2", "4"]
 
 
 def test_a_draw_made_later_has_a_seed_of_its_own(store: Store) -> None:

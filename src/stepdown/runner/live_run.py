@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -115,13 +115,20 @@ class LiveRun:
         self.fingerprint = fingerprint.digits
 
     def _todo(self) -> Iterator[Place]:
+        """Stream the problems that are to be solved: those that failed last, so that they keep nobody waiting."""
+        failed = self.run.failed()
+        yield from self._places(lambda ordinal: ordinal not in failed)
+        if failed:
+            yield from self._places(failed.__contains__)
+
+    def _places(self, wanted: Callable[[int], bool]) -> Iterator[Place]:
         done, part = self.run.done(self.task.samples), self.task.part or Part(0, 1)
         next_done = next(done, None)
         for ordinal, (problem, planned) in enumerate(paired(self._problems(), self.task.plans.control)):
             if ordinal == next_done:
                 next_done = next(done, None)
                 continue
-            if not (part.holds(ordinal) and self.task.takes(problem)):
+            if not (wanted(ordinal) and part.holds(ordinal) and self.task.takes(problem)):
                 continue
             yield ordinal, problem, planned
 

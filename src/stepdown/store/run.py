@@ -242,6 +242,11 @@ class Run(Convertible):
             yield from (ordinal for (ordinal,) in page)
             after = page[-1][0]
 
+    def failed(self) -> frozenset[int]:
+        """Return the ordinals at which an attempt has failed."""
+        found = self.store.db.execute("select ordinal from traces where run = ? and error is not null", (self.id,))
+        return frozenset(ordinal for (ordinal,) in found)
+
     def finished(self, samples: int = 1, part: Part | None = None) -> Summary:
         """Count the traces at the places `done` streams, or those of a part; their tokens are not summed."""
         part = part or Part(0, 1)

@@ -250,7 +250,9 @@ class Limits:
         """Return the failure, or the end of the run where the endpoint fails alike again and again."""
         self._alike = self._alike + 1 if reason == self._reason else 1
         self._reason = reason
-        enough = _ALIKE_SINCE_LAST_ANSWER if self._answered else _ALIKE_BEFORE_ANY_ANSWER
+        # A call that is refused by itself (400) costs little, and those that failed before may come first.
+        few = retried and not self._answered
+        enough = _ALIKE_BEFORE_ANY_ANSWER if few else _ALIKE_SINCE_LAST_ANSWER
         if self._alike < enough or (self._answered and not retried):
             return failure
         hint = f"mend the endpoint; {_AGAIN}" if failure.hint == _AGAIN else failure.hint
