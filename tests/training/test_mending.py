@@ -41,6 +41,17 @@ def test_a_wrong_attempt_is_taken_over_from_its_first_wrong_line(store: Store, t
     assert "2. 3 * 5 = 11.\n3. 11 - 2 = 9." in asked and "13" not in asked, "the gold is not shown"
 
 
+def test_a_chain_of_two_hands_says_nothing_of_its_tokens_where_one_of_a_single_reply_does(
+    store: Store, tmp_path: Path
+) -> None:
+    run = attempted(store)
+    [chain] = mend(run, teacher=mender(), out=tmp_path / "mended")
+    [whole] = mend(run, teacher=mender("3 * 5 - 2 = 13.\nAnswer: 13"), out=tmp_path / "whole")
+    assert whole.tokens and chain.tokens is None, "the teacher's reply is a part of the chain"
+    long = open_corpus(tmp_path / "mended").keep("max-tokens=12")
+    assert not [*long] and len(chain.text.split()) > 12
+
+
 def test_the_corpus_keeps_the_attempt_and_where_it_was_taken_over(store: Store, tmp_path: Path) -> None:
     run = attempted(store)
     mend(run, teacher=mender(), out=tmp_path / "mended")

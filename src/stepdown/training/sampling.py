@@ -205,18 +205,23 @@ def _shard_rows(run: Run, shard: Shard, corpus: CorpusWriter) -> Iterator[tuple[
 
 
 def chain_of(trace: Trace, grade: Grade) -> Chain:
-    """Return the solution of a trace as a chain."""
+    """Return the solution of a trace as a chain.
+
+    Where it is made of several texts, as a mended one is, nobody counted its tokens or how likely they are.
+    """
     assert trace.solution is not None, "a trace that failed has no chain"
     call = trace.answer
     assert call is not None, "a solution comes from a call"
+    usage = call.reply.usage
+    is_whole = call.reply.text.strip() == trace.solution.strip()
     return Chain(
         problem=trace.problem,
         text=trace.solution,
         teacher=call.model,
         sample=trace.sample,
         grade=grade,
-        logprob=call.reply.logprob,
-        tokens=call.reply.usage.output if call.reply.usage else None,
+        logprob=call.reply.logprob if is_whole else None,
+        tokens=usage.output if usage and is_whole else None,
         finish=call.reply.finish,
     )
 
