@@ -14,7 +14,7 @@ from stepdown.models import ScriptedModel
 from stepdown.problems import Problems
 from stepdown.store import Run, Store
 from stepdown.training import mend
-from stepdown.types import Problem
+from stepdown.types import Chain, Problem, Reply, Usage
 
 BOXES = [
     Problem(f"boxes/train/{n}", f"Ann has {n} boxes of 5 pears and eats 2. Pears?", str(5 * n - 2)) for n in (3, 4)
@@ -44,12 +44,15 @@ def test_a_wrong_attempt_is_taken_over_from_its_first_wrong_line(store: Store, t
 def test_a_chain_of_two_hands_says_nothing_of_its_tokens_where_one_of_a_single_reply_does(
     store: Store, tmp_path: Path
 ) -> None:
-    run = attempted(store)
-    [chain] = mend(run, teacher=mender(), out=tmp_path / "mended")
-    [whole] = mend(run, teacher=mender("3 * 5 - 2 = 13.\nAnswer: 13"), out=tmp_path / "whole")
-    assert whole.tokens and chain.tokens is None, "the teacher's reply is a part of the chain"
-    long = open_corpus(tmp_path / "mended").keep("max-tokens=12")
-    assert not [*long] and len(chain.text.split()) > 12
+    run, corpora = attempted(store), list[Chain]()
+    for reply in ("Line: 2\n3 * 5 = 15.\n15 - 2 = 13.\nAnswer: 13", "3 * 5 - 2 = 13.\nAnswer: 13"):
+        counted = Reply(reply, "teacher", Usage(9, 12), logprob=-0.5)
+        corpora += mend(
+            run, teacher=ScriptedModel(lambda *_, one=counted: one, reply), out=tmp_path / "mended", force=True
+        )
+    chain, whole = corpora
+    assert (whole.tokens, whole.logprob) == (12, -0.5)
+    assert chain.tokens is None is chain.logprob, "the teacher's reply is a part of the chain"
 
 
 def test_the_corpus_keeps_the_attempt_and_where_it_was_taken_over(store: Store, tmp_path: Path) -> None:
