@@ -176,8 +176,9 @@ def test_the_same_command_leaves_a_student_as_it_is_and_another_is_refused(base:
     before = (student / "card.json").stat().st_mtime_ns
     assert train(chains(), base=base, out=student, training=FAST) == [student]
     assert (student / "card.json").stat().st_mtime_ns == before
-    with pytest.raises(UsageError, match="another training"):
+    with pytest.raises(UsageError, match="another training") as refused:
         train(chains(), base=base, out=student, training=msgspec.structs.replace(FAST, steps=7))
+    assert "--out" in refused.value.hint, "taste and study, which have no --force, say so too"
 
 
 def test_several_students_are_not_put_inside_one(base: Path, student: Path) -> None:

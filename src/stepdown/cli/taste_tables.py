@@ -14,8 +14,20 @@ def show_tastes(tastes: Sequence[Taste]) -> None:
     for one in tastes:
         _show(one)
     if len(tastes) > 1:
-        header = ("for the same money", "chains", "dollars", "right %", "95 % interval", "best %")
-        show_table("Corpora", header, map(_against, tastes), words=1)
+        # Where a price is unknown, or nothing, money buys no number of chains.
+        priced = all(one.purchases[0].dollars for one in tastes)
+        header = (
+            "for the same money" if priced else "corpus",
+            "chains",
+            "dollars",
+            "right %",
+            "95 % interval",
+            "best %",
+        )
+        note = (
+            "" if priced else "Of what has no price, or none that is known, as many chains as of the first are taken."
+        )
+        show_table("Corpora", header, map(_against, tastes), words=1, note=note)
 
 
 def _show(taste: Taste) -> None:

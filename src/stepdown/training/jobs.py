@@ -81,5 +81,6 @@ def is_same_student(job: Job, dataset: PreparedDataset) -> bool:
         return False
     same = {*dataset.identities, *(dataset.earlier_identities if card.stepdown == "0.1.0" else ())}
     if card.training.get("identity") not in same:
-        raise UsageError(f"`{job.out}` is a student of another training", "choose another folder, or `--force`")
+        hint = "name another folder with --out; `train` alone replaces a student, with --force"
+        raise UsageError(f"`{job.out}` is a student of another training", hint)
     return True
