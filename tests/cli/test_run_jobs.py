@@ -1,5 +1,6 @@
 """`run --jobs N`: several processes do what one would, on one store, and end as one."""
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -13,6 +14,7 @@ import pytest
 
 from command_line import Solved, printed, solved_once, speak, stored_runs, write_sums
 from faulty_server import Body, FaultyServer
+from stepdown.cli.parts import _lines
 from stepdown.shards import Part
 
 COUNT, TOKENS = 40, 13  # tokens that the server says each call took
@@ -72,6 +74,18 @@ def test_the_parts_of_a_command_have_each_problem_once(total: int, stripe: int) 
     parts = [Part(number, 3, stripe) for number in range(3)]
     assert all(sum(part.holds(place) for part in parts) == 1 for place in range(total))
     assert [part.count(total) for part in parts] == [sum(map(part.holds, range(total))) for part in parts]
+
+
+def test_what_a_process_prints_on_one_line_without_end_is_read_in_pieces_and_holds_it_up_nowhere() -> None:
+    async def read() -> list[bytes]:
+        pipe = asyncio.StreamReader()
+        pipe.feed_data(b"one\n" + b"x" * 200_000 + b"\ntwo\nthree")
+        pipe.feed_eof()
+        return [line async for line in _lines(pipe)]
+
+    found = asyncio.run(read())
+    assert (found[0], found[-2:]) == (b"one", [b"two", b"three"]) and len(found) > 4
+    assert b"".join(found[1:-2]) == b"x" * 200_000
 
 
 @pytest.mark.slow

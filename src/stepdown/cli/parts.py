@@ -12,7 +12,7 @@ import struct
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 
 from msgspec import structs
@@ -32,6 +32,7 @@ _LOOK = 0.1  # seconds between two looks whether all are to stop
 _GRACE = 5.0
 # A line that several of them say within so many seconds is said once.
 _ONCE = 10.0
+_PIECE = 1 << 16
 _SUMMED = ("total", "solved", "right", "graded", "truncated", "errors", "calls", "cached")
 
 
@@ -111,7 +112,7 @@ class Parts:
     async def _repeat(self, process: Process) -> None:
         """Say what a process says to people, but once where others say it too."""
         assert process.stderr is not None, "it is a pipe"
-        async for line in process.stderr:
+        async for line in _lines(process.stderr):
             text, now = line.decode(errors="replace").rstrip(), time.monotonic()
             if now - self._lines.get(text, -_ONCE) > _ONCE:
                 self._lines[text] = now
@@ -141,6 +142,19 @@ class Parts:
         await asyncio.gather(*following, return_exceptions=True)
         for process in self._processes:
             await process.wait()
+
+
+async def _lines(pipe: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Stream the lines of a pipe; of one that does not end (code of a person's own prints what it likes) its pieces."""
+    rest = b""
+    while piece := await pipe.read(_PIECE):
+        *lines, rest = (rest + piece).split(b"\n")
+        if len(rest) > _PIECE:
+            lines, rest = [*lines, rest], b""
+        for line in lines:
+            yield line
+    if rest:
+        yield rest
 
 
 def _raise_in(stop: Stop, end: PartEnd) -> None:
