@@ -1,11 +1,13 @@
 """Files and folders that are written whole or not at all, and the cleaning up after writers that were killed."""
 
+import errno
 import os
 import platform
 import re
 import secrets
 import shutil
 import stat
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import IO
 
 from stepdown.errors import UsageError, WorkerLost
 from stepdown.full_disks import unwritable
@@ -20,6 +23,8 @@ from stepdown.full_disks import unwritable
 # What a process of another machine left is only taken for left when it is this old, in seconds.
 _ABANDONED = 24 * 3600.0
 _LOCK = ".lock"
+# What a disk that knows no locks answers to one.
+NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP})
 _LONGEST = 60  # characters of a file's name in that of its unfinished form
 _LEFT = re.compile(r"\.stepdown-([0-9a-f]{6})-(\d{1,10})-[0-9a-z_-]+")
 
@@ -87,28 +92,41 @@ def resumable_folder(out: Path, key: str) -> Iterator[Path]:
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
     """Hold a lock file, which the system frees when this process ends; raise `UsageError` where another holds it."""
-    import fcntl
-
-    with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(what, "wait for it, or name another place") from error
+    with path.open("a+b") as file:
+        if not try_lock(file):
+            raise UsageError(what, "wait for it, or name another place")
         yield
 
 
 def is_locked(path: Path) -> bool:
     """Whether another process holds a lock file."""
-    import fcntl
-
     try:
         with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return not try_lock(file)
     except FileNotFoundError:
         return False
     except OSError:
         return True
-    return False
+
+
+def try_lock(file: IO[bytes]) -> bool:
+    """Take the lock of an open file, which the system frees when it is closed; False where another process holds it.
+
+    Where the disk knows no locks, as a cluster's Lustre is often mounted, everybody is let in.
+    """
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in NO_LOCKS
+    return True
 
 
 def _swap(part: Path, out: Path) -> None:

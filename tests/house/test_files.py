@@ -1,5 +1,7 @@
 """What is written is whole or absent, replaces only files, and leaves nothing behind."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -9,7 +11,7 @@ import pytest
 
 from stepdown.cli import main
 from stepdown.errors import UsageError
-from stepdown.files import folder_beside, replacing, replacing_folder, write_whole
+from stepdown.files import folder_beside, locked, replacing, replacing_folder, write_whole
 
 
 def test_a_file_is_not_there_until_it_is_whole(tmp_path: Path) -> None:
@@ -113,3 +115,24 @@ def test_a_page_of_a_report_replaces_no_device(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "out").symlink_to("/dev/null")
     assert main(["report", "--html", str(tmp_path / "out"), "--store", str(tmp_path / "s.sqlite")]) == 2
     assert "not a regular file" in capsys.readouterr().err
+
+
+def test_what_one_writer_holds_is_refused_to_others(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path / "lock", "another process writes it"),
+        pytest.raises(UsageError, match="another process writes it"),
+        locked(tmp_path / "lock", "another process writes it"),
+    ):
+        pass
+    with locked(tmp_path / "lock", "another process writes it"):
+        assert (tmp_path / "lock").exists()
+
+
+@pytest.mark.parametrize("answer", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_disk_that_knows_no_locks_stops_nobody(answer: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(answer, "no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    with locked(tmp_path / "lock", "another process writes it"):
+        assert (tmp_path / "lock").exists()

@@ -1,6 +1,7 @@
 """On-policy distillation: the reward is the paper's, and a teacher that reads otherwise is refused."""
 
 import math
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,17 @@ def test_the_loss_is_of_the_students_own_draws_as_teacher_and_student_find_them_
     assert len({tuple(draw) for draw in draws}) == 3 and abs(wanted) > 0.1
     assert float(loss.value) == pytest.approx(wanted, rel=1e-3)
     assert float(loss.figures["reverse_kl"]) == pytest.approx(-sum(gain / size for _, gain, size in by_hand), rel=1e-4)
+
+
+def test_a_teacher_is_let_go_of_once_the_student_is_trained(base: Path, teacher: Path) -> None:
+    found, model = examples(base, chains(2, 1), on_policy(teacher)), small_model()
+    use_block_diagonal_attention(model)
+    objective: Any = found.objective
+    objective.begin(model, PackedDataset(found, None, 1).batches(range(2), tokens=200))
+    held = weakref.ref(objective.teacher)
+    assert held() is not None
+    objective.end()
+    assert held() is None
 
 
 @pytest.fixture(scope="module")

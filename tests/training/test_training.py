@@ -277,6 +277,19 @@ def test_a_killed_training_goes_on_to_the_same_losses_and_weights(base: Path, st
     assert same_weights(out, student)
 
 
+def test_a_folder_in_which_another_process_trains_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    work, second = Checkpoints(tmp_path / "x"), Checkpoints(tmp_path / "x")
+    with work.held():
+        work.begin("this training")
+        work.append({"step": 1, "loss": 2.0})
+        with pytest.raises(UsageError, match="another process trains in"), second.held():
+            pass
+        assert work.rows() == [{"step": 1, "loss": 2.0}]
+    with second.held():
+        second.begin("another", force=True)
+        assert second.rows() == [] and second.steps() == []
+
+
 def test_a_half_written_checkpoint_is_never_gone_on_with(base: Path, student: Path, tmp_path: Path) -> None:
     work = Checkpoints(tmp_path / "x")
     work.begin("this training")

@@ -3,16 +3,17 @@
 import json
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from stepdown.errors import UsageError
-from stepdown.files import write_whole
+from stepdown.files import locked, write_whole
 from stepdown.training.sharding import OPTIMIZER, SCHEDULER
 from stepdown.training.world import World
 
-IDENTITY, LOG, PARTIAL = "identity", "log.jsonl", "partial"
+IDENTITY, LOG, PARTIAL, LOCK = "identity", "log.jsonl", "partial", "lock"
 _STEP = "step-"
 
 LogRow = dict[str, Any]
@@ -28,8 +29,15 @@ class Checkpoints:
         self.folder = out.with_name(f".{out.name}.training")
         self.log = self.folder / LOG
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Make the folder, for this process alone; raise `UsageError` where another one trains in it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(self.folder / LOCK, f"another process trains in `{self.folder}`"):
+            yield
+
     def begin(self, identity: str, *, also: Collection[str] = (), force: bool = False) -> None:
-        """Make the folder, or go on with it; raise `UsageError` where another training was interrupted in it.
+        """Begin in the folder, or go on with it; raise `UsageError` where another training was interrupted in it.
 
         `also` are identities that earlier versions gave the same training.
         """
@@ -43,9 +51,17 @@ class Checkpoints:
                 "repeat that command to go on with it, or `--force` to throw it away and start this one",
             )
         if known != identity:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
+            self._clear()
             write_whole(mark, identity.encode())
+
+    def _clear(self) -> None:
+        """Remove what an earlier training left; the lock stays."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != LOCK:
+                path.unlink()
 
     def end(self) -> None:
         """Remove the folder: the student is written."""

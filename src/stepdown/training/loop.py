@@ -1,6 +1,7 @@
 """From a corpus and a base to student folders: check, find the base, prepare the data, train each seed, write it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,14 @@ def _train_one(job: Job, dataset: PreparedDataset, bases: _Bases) -> Path:
     world, checkpoints = join_world(job.training.precision), Checkpoints(job.out)
     if world.agree(is_same_student(job, dataset)):
         return report_there(job)
+    with checkpoints.held() if world.is_first else nullcontext():
+        _train_held(job, dataset, bases, checkpoints, world)
+    give_memory_back()  # a next student needs it, or the engine that tests this one
+    return job.out
+
+
+def _train_held(job: Job, dataset: PreparedDataset, bases: _Bases, checkpoints: Checkpoints, world: World) -> None:
+    """Train and write a student in a folder that no other process trains in."""
 
     def tell(words: str) -> None:
         if world.is_first:
@@ -174,15 +183,13 @@ def _train_one(job: Job, dataset: PreparedDataset, bases: _Bases) -> Path:
         if job.training.objective == ON_POLICY and not checkpoints.steps():
             _compare_with_teacher(job, dataset, base.tokenizer, trainer)
         trainer.resume()
+    dataset.examples.objective.end()
     if world.is_first:
         card = _card(dataset, base, ready.training, checkpoints.rows())
         known = {**card.training, "identity": dataset.identity, "command": job.command}
         card = msgspec.structs.replace(card, notes=card.notes + ready.notes, training=known)
         _write(job, trainer, base, card, dataset)
     world.wait()
-    del trainer, base, ready
-    give_memory_back()  # a next student needs it, or the engine that tests this one
-    return job.out
 
 
 def _check_scaling() -> None:

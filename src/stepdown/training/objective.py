@@ -39,8 +39,8 @@ class Objective(Protocol):
     `evaluate` compares held-out examples to choose the checkpoint; where it is None, problems are solved and graded.
 
     In the order in which a training calls them: `groups` and `example` (text, without a base), `begin` (the base before
-    its first step), for each step `write`, then for each batch `weight`, `collate` and `loss`, and now and then
-    `evaluate`.
+    its first step), for each step `write`, then for each batch `weight`, `collate` and `loss`, now and then `evaluate`,
+    and `end` after the last step.
 
     An objective may have the student write its own texts (`objectives/on_policy.py`): its `example` gives the question
     with a reference text, `begin` loads the teacher, `write` draws texts after the prompts of a step, and `loss` lays
@@ -65,6 +65,10 @@ class Objective(Protocol):
 
     def begin(self, model: Any, batches: Iterable[Batch]) -> None:
         """Look at the base before it is trained; `batches` hold every example that is trained on or held out, once."""
+        ...
+
+    def end(self) -> None:
+        """Let go of what `begin` took: the student is trained."""
         ...
 
     def weight(self, lengths: Sequence[int]) -> int:

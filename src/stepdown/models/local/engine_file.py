@@ -1,7 +1,6 @@
 """Where the resident engine of this user is: a file that only this user may read, and a lock that its process holds."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -9,10 +8,10 @@ from hmac import compare_digest
 from hmac import new as hmac_of
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
+from stepdown.files import try_lock
 from stepdown.models.weights.cache import models_folder
 from stepdown.version import __version__
 
@@ -101,20 +100,4 @@ def sole_engine() -> Iterator[bool]:
     """Hold the lock of the one engine for a `with`; False where another process holds it."""
     engine_folder().mkdir(parents=True, exist_ok=True)
     with (engine_folder() / "engine.lock").open("a+b") as file:
-        yield _try_lock(file)
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        yield try_lock(file)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from stepdown.errors import EndpointRefused
+from stepdown.files import NO_LOCKS
 from stepdown.models.weights.cache import file_hash, models_folder, remember_hash
 from stepdown.models.weights.catalogue import Weights, find_weights
 from stepdown.models.weights.sources import (
@@ -134,4 +135,8 @@ def _lock(file: IO[bytes]) -> None:
     else:
         import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise

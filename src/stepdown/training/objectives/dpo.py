@@ -74,6 +74,10 @@ class DirectPreferenceOptimization:
                 logprobs = completion_logprobs(model, on_device(batch, model.device))
                 self._base.update(zip(batch["rows"], logprobs.tolist(), strict=True))
 
+    def end(self) -> None:
+        """Forget how likely the base found the texts."""
+        self._base.clear()
+
     def weight(self, lengths: Sequence[int]) -> int:
         """Return 1: the loss of a step is a mean over pairs."""
         return 1

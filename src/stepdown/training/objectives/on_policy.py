@@ -59,6 +59,10 @@ class OnPolicyDistillation:
             self._end = int(batch["targets"][-1])
         self.teacher = load_teacher(self._name, model.device, bf16=runs_in_bf16(self._precision))
 
+    def end(self) -> None:
+        """Let go of the teacher, before what it took is given back to the system."""
+        del self.teacher
+
     def weight(self, lengths: Sequence[int]) -> int:
         """Return 1: the loss of a step is a mean over draws."""
         return 1

@@ -40,6 +40,9 @@ class SupervisedFineTuning:
     def begin(self, model: Any, batches: Iterable[Batch]) -> None:
         """Need nothing of the base."""
 
+    def end(self) -> None:
+        """Hold nothing that could be let go of."""
+
     def weight(self, lengths: Sequence[int]) -> int:
         """Return the tokens of a completion: the loss of a step is a mean over tokens."""
         return sum(lengths)
