@@ -112,8 +112,13 @@ def decoded_lines(path: Path) -> Generator[str, None, None]:
 
 def refuse_encoding(path: Path, line: int, body: bytes, error: UnicodeDecodeError) -> NoReturn:
     """Raise the `BadRow` of a line that is not UTF-8."""
+    at = error.start
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as found:  # a reader of JSON says where in a text of the line it is
+        at = found.start
     utf16 = line == 1 and body[:2] in (b"\xff\xfe", b"\xfe\xff")
-    what = "a UTF-16 file" if utf16 else f"byte 0x{body[error.start]:02x} at position {error.start + 1}"
+    what = "a UTF-16 file" if utf16 else f"byte 0x{body[at]:02x} at position {at + 1}"
     raise BadRow(path, line, "encoding", f"UTF-8, found {what}", "save the file as UTF-8") from error
 
 

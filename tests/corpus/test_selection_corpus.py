@@ -119,6 +119,12 @@ def test_equal_questions_and_shared_runs_of_words_go_with_the_reason(tmp_path: P
     assert report[1:] == ["`mine/0`: the same question as `held/0`", f"`mine/1`: shares “{run[:38]}” with `held/1`"]
 
 
+def test_an_evaluation_set_without_problems_is_refused_as_nothing_would_go(tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").write_text("\n")
+    with pytest.raises(UsageError, match="needs a set with problems"):
+        kept(f"decontaminate={tmp_path / 'empty.jsonl'}", asked("How many legs has a cow?"))
+
+
 def test_the_length_of_runs_can_be_chosen_and_is_at_most_13_otherwise(tmp_path: Path) -> None:
     path = evaluation(tmp_path, "a b c d e f g h i j k l m n o p q r")
     groups = asked("x a b c d e f g h i j k l y")

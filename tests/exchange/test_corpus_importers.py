@@ -257,7 +257,7 @@ def bad_rows() -> dict[str, tuple[str, bytes, str]]:
         "an id twice": ("p.jsonl", good + good, "line 2, column `id`"),
         "a cut gzip": ("p.jsonl.gz", gzip.compress(good)[:-9], "a whole gzip file"),
         "a label that is no text": ("p.jsonl", good.replace(b'"(A)", "correct"', b'{}, "correct"'), "column `chains`"),
-        "another encoding": ("p.jsonl", good.replace(b"Ice", b"\xff"), "column `encoding`: expected UTF-8"),
+        "another encoding": ("p.jsonl", good.replace(b"Ice", b"\xff"), f"0xff at position {good.find(b'Ice') + 1}"),
         "a cut array": ("c.json", b'[{"messages": []}', "line 1, column `messages`"),
         "an array without an end": ("c.json", json.dumps([said("2?", "Answer: 2")])[:-1].encode(), "end of the array"),
         "an array of numbers": ("c.json", b"[1, 2]", "expected a JSON object, found `1`"),

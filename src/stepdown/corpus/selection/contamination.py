@@ -48,7 +48,10 @@ def decontaminate(request: FilterSpec) -> Filter:
 
     @cache
     def held() -> NgramIndex:
-        return index(evaluation, length)
+        found = index(evaluation, length)
+        if not found.count:
+            raise request.refused("a set with problems", f"`{evaluation.dataset}` has none, so that nothing would go")
+        return found
 
     definition = _definition(evaluation.dataset, length or "N")
     found = request.surveyed(definition, lambda _: _ready(request, evaluation.dataset, held()))
