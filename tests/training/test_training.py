@@ -165,6 +165,22 @@ def test_a_student_remembers_its_training_and_learns(student: Path) -> None:
     assert [path.name for path in student.parent.iterdir()] == ["x"]
 
 
+def test_a_training_whose_loss_is_no_number_ends_at_that_step_and_writes_no_student(base: Path, tmp_path: Path) -> None:
+    told: list[TrainingProgress] = []
+    wild = msgspec.structs.replace(FAST, learning_rate=1e30, warmup=0)
+    with pytest.raises(UsageError, match=r"the loss is `nan` at step [23] of 6: the training ran away"):
+        train(chains(), base=base, out=tmp_path / "x", training=wild, progress=told.append)
+    assert not (tmp_path / "x").exists() and next(one.step for one in told if one.loss is not None) == 1
+    assert "NaN" not in Checkpoints(tmp_path / "x").log.read_text()
+
+
+def test_a_warmup_longer_than_the_training_is_refused() -> None:
+    for given in (FAST.steps, 0.5):
+        msgspec.structs.replace(FAST, warmup=given).check()
+    with pytest.raises(UsageError, match="`warmup` of `7` steps is longer than the training of `6`"):
+        msgspec.structs.replace(FAST, warmup=FAST.steps + 1).check()
+
+
 def test_dev_problems_are_never_trained_on(base: Path) -> None:
     found = examples(base, chains(), msgspec.structs.replace(FAST, dev=50))
     held_out = found.hold_out()

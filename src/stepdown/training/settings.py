@@ -107,6 +107,11 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("warmup", "evaluations", "dev", "dropout", "seed", "tokens_per_pass"):
             if getattr(self, name) < 0:
                 raise UsageError(f"`{name}` must not be negative, as `{getattr(self, name)}` is", "give 0 or more")
+        if self.warmup_steps > self.steps:
+            raise UsageError(
+                f"`warmup` of `{self.warmup:g}` steps is longer than the training of `{self.steps}`",
+                "the learning rate would never be reached: give fewer, or a share such as 0.05",
+            )
         if self.seed >= 2**31:
             raise UsageError(f"`seed` of `{self.seed}` is more than PyTorch's seeds hold", "give a number below 2**31")
         if not 0 < self.teacher_share <= 1:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from math import isfinite
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -165,6 +166,12 @@ class StudentTrainer(SFTTrainer):  # type: ignore[misc]
         if "loss" not in logs:
             return
         step, now = self.state.global_step, perf_counter()
+        if not isfinite(logs["loss"]):
+            # Adam's moments hold it from here on: no later step has a number again.
+            raise UsageError(
+                f"the loss is `{logs['loss']}` at step {step} of {self.training.steps}: the training ran away",
+                "lower the learning rate, or `--precision fp32`; with `--force` it begins anew",
+            )
         tokens = self.computed or self.dataset.step_tokens(step - 1)
         self.computed = 0
         seconds = now - self.started
