@@ -106,6 +106,18 @@ def test_a_method_that_goes_on_by_the_parts_of_a_reply_has_bounds_on_its_calls(s
     assert (found.asked.low, found.asked.value, found.asked.high) == (60, 100, 160)
 
 
+def test_a_student_that_may_check_itself_at_every_paragraph_or_at_none_is_within_the_bounds(store: Store) -> None:
+    method = sd.load_method("speculative-thinking")
+    found = estimated(
+        Task(problems=sums(20), method=method, student=student(), teacher=teacher(), grader=LastWord()), store
+    )
+    assert (found.asked.low, found.asked.high) == (20, 100), "methods.md: one to five calls"
+    doubting = ScriptedModel(lambda *asked: "It is 3.\n\nWait.\n\nAnswer: 4", "doubts", version="1")
+    task = Task(problems=sums(20), method=method, student=doubting, teacher=teacher(), grader=LastWord())
+    outcome = asyncio.run(run_task(task, store))
+    assert sum(len(trace.calls) for trace in outcome.run.traces()) == 100
+
+
 def test_the_calls_of_such_a_method_are_counted_where_the_store_has_some(store: Store) -> None:
     listing = ScriptedModel(lambda messages, sampling, sample: "1. First?\n2. Second?", "two", version="1")
     ran, more = (

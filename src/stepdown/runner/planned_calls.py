@@ -87,15 +87,17 @@ class DryCalls:
     def _text(self, role: Role, model: str, limit: int) -> str:
         """Return a list, so that a method that goes on by the parts of a reply asks about some.
 
-        Parts are paragraphs. Only of few parts there is an answer: draws that agree spare a method its later calls.
+        Parts are paragraphs. Only of few parts there is an answer, without a paragraph of its own: draws that agree spare
+        a method its later calls. Only of many parts each begins with a doubt, which another method goes on by.
         """
         if (role, model, limit) not in self._texts:
             profile = self.profiles[role, model]
             length = min(profile.characters, limit * profile.per_token.value)
             part = "x" * max(1, int(length / self.parts) - 4)
-            agreed = "Answer: 1" if self.parts == FEW_PARTS else ""
-            text = "".join(f"{n}. {part}{n}\n\n" for n in range(1, self.parts + 1))
-            self._texts[role, model, limit] = text + agreed
+            doubt = "Wait, " if self.parts == MANY_PARTS else ""
+            agreed = "\nAnswer: 1" if self.parts == FEW_PARTS else ""
+            parts = (f"{n}. {doubt}{part}{n}" for n in range(1, self.parts + 1))
+            self._texts[role, model, limit] = "\n\n".join(parts) + agreed
         return self._texts[role, model, limit]
 
 
