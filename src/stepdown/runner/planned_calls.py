@@ -87,8 +87,8 @@ class DryCalls:
     def _text(self, role: Role, model: str, limit: int) -> str:
         """Return a list, so that a method that goes on by the parts of a reply asks about some.
 
-        Parts are paragraphs. Only of few parts there is an answer, without a paragraph of its own: draws that agree spare
-        a method its later calls. Only of many parts each begins with a doubt, which another method goes on by.
+        Parts are paragraphs. Only of few parts there is an answer, in the same paragraph: draws that agree spare a
+        method its later calls. Only of many parts each begins with a doubt, which another method goes on by.
         """
         if (role, model, limit) not in self._texts:
             profile = self.profiles[role, model]

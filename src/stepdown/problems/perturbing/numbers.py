@@ -2,7 +2,8 @@
 
 A number is changed only where it is certain what it does: it stands once in the question and once in the solution, and
 is no number that a solution may take from the world (a dozen, 60 minutes). All else stays, and a problem stays out in
-which the question has a number that the solution does not use, so that a condition may hang on it.
+which the question has a number that the solution does not use, so that a condition may hang on it, or the solution one
+that it has from nowhere: it may be worked out beside the sums.
 """
 
 import re
@@ -41,12 +42,14 @@ def changed_numbers(problem: Problem, draw: Draw, *, generated: bool = False) ->
         return "no worked solution whose sums come out at the answer"
     if not generated and (_CONDITION.search(problem.question) or _unused(problem.question, sums)):
         return "the question may hang on a number that the solution does not use"
+    if not generated and _from_nowhere(problem.question, sums):
+        return "the solution has a number that neither the question nor an earlier sum gives"
     movable = _movable(problem.question, sums)
     if not movable:
         return "no number that stands once in question and solution"
     for _ in range(_TRIES):
         drawn = {old: draw.between((max(6, old // 2), old + max(2, old // 2))) for old in movable}
-        answer = _answer_with(sums, drawn, problem.question)
+        answer = _answer_with(sums, drawn, problem.question, world=frozenset() if generated else WORLD)
         if answer is not None and answer != int(problem.answer):
             return Problem(
                 id=problem.id, question=_rewritten(problem.question, drawn), answer=str(answer), kind=problem.kind
@@ -70,6 +73,16 @@ def _unused(question: str, sums: Sequence[Sum]) -> bool:
     return not set(_values(question)) <= used
 
 
+def _from_nowhere(question: str, sums: Sequence[Sum]) -> bool:
+    """Tell whether a sum has a number that may be worked out of one that changes, in words or without being marked."""
+    given = {*map(Fraction, WORLD), *_values(question)}
+    for one in sums:
+        if not given.issuperset(one.numbers):
+            return True
+        given |= {result for result in (one.result(one.numbers),) if result is not None}
+    return False
+
+
 def _movable(question: str, sums: Sequence[Sum]) -> list[int]:
     """Return the numbers that may change: whole, plain, once in the question, once in the solution, no result of it."""
     asked = Counter(_values(question))
@@ -84,25 +97,51 @@ def _movable(question: str, sums: Sequence[Sum]) -> list[int]:
     ]  # fmt: skip
 
 
-def _answer_with(sums: Sequence[Sum], drawn: Mapping[int, int], question: str) -> int | None:
+class _Worked:
+    """The results of a worked solution, as they were and as they are with other numbers in the question."""
+
+    def __init__(self, moved: Mapping[Fraction, Fraction], asked: Sequence[Fraction], world: frozenset[int]) -> None:
+        self._moved, self._asked, self._world = moved, asked, world
+        self._twofold = set[Fraction]()
+        self._uses = Counter[Fraction]()
+        self.before: dict[Fraction, Fraction] = {}
+
+    def new(self, number: Fraction) -> Fraction | None:
+        """Return what stands in the place of a number; None where nobody can say whether it is a result that changed.
+
+        It may be another result too, a number of the question, or, where it stands twice, one of the world.
+        """
+        if number not in self.before:
+            return self._moved.get(number, number)
+        self._uses[number] += 1
+        after, twice = self.before[number], self._uses[number] > 1
+        other = number in self._asked or (twice and number in self._world)
+        return None if number in self._twofold or (other and after != number) else after
+
+    def add(self, before: Fraction, after: Fraction) -> None:
+        """Take in a result."""
+        if self.before.setdefault(before, after) != after:
+            self._twofold.add(before)
+
+
+def _answer_with(sums: Sequence[Sum], drawn: Mapping[int, int], question: str, *, world: frozenset[int]) -> int | None:
     """Return the answer with the numbers drawn; None where it would not be a problem of the same kind.
 
     Results stay positive, and whole where they were; the numbers of the question keep their order, and none becomes
-    equal to another or to a result.
+    equal to another or to a result. `world` are the numbers that a solution may have from elsewhere.
     """
     moved = {Fraction(old): Fraction(new) for old, new in drawn.items()}
-    known: dict[Fraction, Fraction] = {}
-    results: list[Fraction] = []
+    asked = sorted(set(_values(question)))
+    worked, results = _Worked(moved, asked, world), list[Fraction]()
     for one in sums:
-        before = one.result(one.numbers)
-        after = one.result([known.get(number, moved.get(number, number)) for number in one.numbers])
+        numbers = [new for number in one.numbers if (new := worked.new(number)) is not None]
+        before, after = one.result(one.numbers), one.result(numbers) if len(numbers) == len(one.numbers) else None
         if before is None or after is None or not _alike(before, after):
             return None
-        known[before] = after
+        worked.add(before, after)
         results.append(after)
-    asked = sorted(set(_values(question)))
     shown = [moved.get(number, number) for number in asked]
-    coincided, coincide = (len(set(one) & set(worked)) for one, worked in ((asked, known), (shown, results)))
+    coincided, coincide = (len(set(one) & set(some)) for one, some in ((asked, worked.before), (shown, results)))
     if shown != sorted(set(shown)) or coincide > coincided:
         return None
     return int(results[-1])
