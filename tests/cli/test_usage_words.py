@@ -29,6 +29,13 @@ from stepdown.cli import main
             "give the option again: `--from b.csv`",
         ),
         ("prefer A B --where any C", "takes no more words, and was given `C` too", "hint: `stepdown prefer --help`"),
+        (
+            "run wordsums -n 1.5 --student s --temperature 0.5",
+            "`-n` cannot be `1.5`",
+            "it takes a whole number; `stepdown run",
+        ),
+        ("store check --jobs 1.5", "there is no option `--jobs`", "`stepdown store check --help`"),
+        ("train x --out y --base z --seed=.5", "`--seed` cannot be `.5`", "a whole number; `stepdown train --help`"),
         ("run wordsums -n x --student s", "`-n` cannot be `x`", "it takes a whole number; `stepdown run --help`"),
     ],
 )

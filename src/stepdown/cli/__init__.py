@@ -16,7 +16,7 @@ from stepdown.cli.numbers import check_numbers
 from stepdown.cli.overview import example_of, overview
 from stepdown.cli.study_file import FIRST, forget_study, located, study_file
 from stepdown.cli.unused_options import note_typed
-from stepdown.cli.usage_words import usage_error
+from stepdown.cli.usage_words import check_whole, usage_error
 from stepdown.cli.usual_tracker import name_tracker
 from stepdown.errors import Interrupted, StepdownError
 from stepdown.events import Event, failure_of
@@ -233,6 +233,7 @@ def _call(tokens: Sequence[str]) -> int:
         tokens = name_tracker(tokens)
         note_typed(tokens)
         forget_study()
+        check_whole(app, tokens)
         command, bound, _ = app.parse_args(_split(tokens), exit_on_error=False, print_error=False)
         check_numbers([*bound.args, *bound.kwargs.values()])
         code = command(*bound.args, **bound.kwargs)

@@ -18,6 +18,7 @@ from cyclopts import (
 from stepdown.cli.overview import BELOW
 from stepdown.errors import UsageError, closest
 
+_FRACTION = re.compile(r"[+-]?\d*\.\d*[1-9]\d*")
 _WORDS: dict[type | None, str] = {int: "a whole number", float: "a number", bool: "yes or no"}
 
 
@@ -43,6 +44,26 @@ def usage_error(app: App, error: CycloptsError, tokens: Sequence[str]) -> UsageE
     if error.argument is not None and error.keyword is None:
         return UsageError(f"`stepdown {' '.join(chain)}` needs `{error.argument.name}`", help_of)
     return UsageError(str(error).strip(), help_of)
+
+
+def check_whole(app: App, tokens: Sequence[str]) -> None:
+    """Raise `UsageError` for a fraction given to an option that takes a whole number: it would be rounded."""
+    given = [(word, at) for at, word in enumerate(tokens) if _FRACTION.fullmatch(word.rpartition("=")[2])]
+    if not given:
+        return
+    chain, apps, _ = app.parse_commands(tokens)
+    arguments = apps[-1].assemble_argument_collection()
+    for word, at in given:
+        name, mark, value = word.rpartition("=")
+        name = name if mark else tokens[at - 1]
+        if any(name in one.names and _is_whole(one.hint) for one in arguments):
+            help_of = f"`{' '.join(('stepdown', *chain))} --help` lists the options"
+            raise UsageError(f"`{name}` cannot be `{value}`", f"it takes {_WORDS[int]}; {help_of}")
+
+
+def _is_whole(hint: object) -> bool:
+    kinds = {hint, *get_args(hint)}
+    return int in kinds and float not in kinds
 
 
 def _unknown_verb(app: App, word: str) -> UsageError:
