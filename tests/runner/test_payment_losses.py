@@ -11,7 +11,9 @@ from raw_server import END, RawServer, as_json, http, raw_server, said
 from stepdown.errors import BudgetReached, CallFailed, EndpointRefused
 from stepdown.models import Prices, ScriptedModel
 from stepdown.models.http.limits import Limits
+from stepdown.models.http.lost_replies import report_loss
 from stepdown.runner import Budget, Calls, Request
+from stepdown.runner.budget import usage_bound
 from stepdown.runner.writer import Writer
 from stepdown.store import LostCall, Store
 from stepdown.types import GREEDY, Message, Messages, Reply, Sampling, Usage
@@ -75,6 +77,50 @@ def test_no_attempt_is_made_that_the_budget_does_not_allow(store: Store, tmp_pat
     with raw_server(BROKEN) as server, pytest.raises(BudgetReached):
         paid(server, store, spent)
     assert len(server.bodies) == 1 and spent.spent_money == 14.0
+
+
+@pytest.mark.parametrize("covers", [(), ("run",)], ids=["of this process", "of all processes"])
+def test_what_ends_a_budget_is_in_the_books_too(covers: tuple[str, ...], store: Store, tmp_path: Path) -> None:
+    spent = budget(tmp_path, 70.0)
+    spent.covers = covers
+    with raw_server(BROKEN) as server, pytest.raises(BudgetReached, match=r"\$14\.0000 of"):
+        paid(server, store, spent)
+    assert [usage for _, usage in store.paid(["run"])] == [EACH] and spent.spent_money == 14.0
+
+
+class OnceInVain(ScriptedModel):
+    """Is paid for its first answer in vain, while the second is under way."""
+
+    lost: asyncio.Event
+
+    async def reply(self, messages: Messages, sampling: Sampling, n: int = 1) -> list[Reply]:
+        first, _ = not self.calls, self._answer(messages, sampling)
+        if first:
+            await asyncio.sleep(0.02)
+            self.lost.set()
+            report_loss("", EACH)
+        await self.lost.wait()
+        return [Reply("4", "m", EACH)]
+
+
+@pytest.mark.parametrize("covers", [(), ("run",)], ids=["of this process", "of all processes"])
+def test_a_call_that_was_paid_for_in_vain_waits_for_what_others_hold_of_a_budget(
+    covers: tuple[str, ...], store: Store, tmp_path: Path
+) -> None:
+    most, model = usage_bound(ASK, Sampling(max_tokens=20), 1), OnceInVain(lambda *_: "4", "m")
+    spent = budget(tmp_path, 2.0 * (most.input + most.output))
+    spent.covers = covers
+
+    async def both() -> None:
+        calls, model.lost = Calls(store, budget=spent), asyncio.Event()
+        some = [Request("student", model, ASK, Sampling(max_tokens=20, seed=one), run="run") for one in (1, 2)]
+        await asyncio.gather(*map(calls.ask, some))
+        await calls.close()
+        assert calls.sent_for("run") == 2
+
+    asyncio.run(both())
+    assert len(model.calls) == 3 and [usage for _, usage in store.paid(["run"])] == [EACH] * 3
+    assert spent.spent_money == 42.0
 
 
 CUT = http(b'{"choices": [', "Content-Length: 500")

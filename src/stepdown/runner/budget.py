@@ -92,13 +92,9 @@ class Budget:
             self.by_run[run].money += money
             self.by_run[run].tokens += tokens
 
-    def lose(self, model: str, usage: Usage, run: str = "") -> None:
-        """Count what an attempt took that gave no reply, while the next one is reserved for the same call.
-
-        Raises `BudgetReached` where what is reserved no longer fits beside it.
-        """
-        self.add(model, usage, run)
-        if not self._fits(Reservation(model, 0.0, 0)):
+    def check_held(self) -> None:
+        """Raise `BudgetReached` where what is reserved no longer fits beside what is spent."""
+        if not self._fits(Reservation("", 0.0, 0)):
             raise self.reached()
 
     async def reserve(self, model: str, bound: Usage, run: str = "") -> Reservation:

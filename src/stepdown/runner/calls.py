@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from stepdown.errors import BatchUnderWay, StepdownError
+from stepdown.errors import BatchUnderWay, BudgetReached, StepdownError
 from stepdown.runner.budget import Budget
 from stepdown.runner.cache import ReplyCache
 from stepdown.runner.coalescing import PendingReplies, PendingReply
@@ -18,6 +18,9 @@ from stepdown.runner.writer import Writer
 from stepdown.spans import Spans, find_spans
 from stepdown.store import Store, StoredCall, unsigned
 from stepdown.types import Reply
+
+# How often a request is claimed anew that was paid for in vain.
+_TRIES = 3
 
 
 class Asker(Protocol):
@@ -166,8 +169,12 @@ class Calls:
 
     # -- sending
 
-    async def _send(self, batch: list[PendingReply]) -> None:
-        """Send one request and resolve what it brings; draws it leaves out get a request each."""
+    async def _send(self, batch: list[PendingReply], tries: int = _TRIES) -> None:
+        """Send one request and resolve what it brings; draws it leaves out get a request each.
+
+        Where an attempt was paid for in vain, and what other calls hold leaves no room for the next one, it is claimed
+        anew: that waits for room, and says where there will be none.
+        """
         with self._reporting(batch):
             claimed = await self._payment.claim(batch)
             batch[:] = claimed.ours
@@ -176,7 +183,15 @@ class Calls:
                 pending.task = self._pending.start(self._wait_for_other(pending))
             if not batch:
                 return
-            replies = await self._payment.pay(batch, claimed.held)
+            try:
+                replies = await self._payment.pay(batch, claimed.held)
+            except BudgetReached:
+                if tries == 1 or any(pending.started for pending in batch):
+                    raise
+                self._payment.sent.subtract(pending.request.run for pending in batch)
+                self.writer.drop([pending.key for pending in batch])
+                await self._send(batch, tries - 1)
+                return
             rest, batch[:] = batch[len(replies) :], batch[: len(replies)]
             for pending in rest:
                 pending.batch = [pending]

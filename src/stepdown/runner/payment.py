@@ -127,9 +127,11 @@ class Payment:
             self.writer.put_lost(LostCall(request.run, request.model.name, most))
 
     def _book(self, request: Request, text: str, usage: Usage) -> None:
+        if self.budget:
+            self.budget.add(request.model.name, usage, request.run)
         self.writer.put_failed(aborted(request, text, usage), self._account)
         if self.budget:
-            self.budget.lose(request.model.name, usage, request.run)
+            self.budget.check_held()
 
     def _keep_aborted(self, pending: PendingReply) -> Usage:
         """Store the partial reply of an aborted stream and return the most it can have used."""

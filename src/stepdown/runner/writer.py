@@ -103,8 +103,9 @@ class Writer:
             return
         with self._store.writing():
             self._store.put_calls([call])
-            if account.room(set()) != "fits":
-                raise account.reached()
+            room = account.room(set())
+        if room != "fits":
+            raise account.reached()
 
     def drop(self, keys: Sequence[bytes]) -> None:
         """Give up claims of calls that will have no reply, with the next transaction."""

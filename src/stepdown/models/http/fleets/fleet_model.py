@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from stepdown.errors import CallFailed, EndpointRefused, StepdownError
+from stepdown.errors import BudgetReached, CallFailed, EndpointRefused, StepdownError
 from stepdown.models.http.endpoint_model import TIMEOUT, EndpointModel
 from stepdown.models.http.endpoints import Endpoint, find_endpoint, provider_of
 from stepdown.models.http.fleets.fleet_server import FleetServer
@@ -186,6 +186,9 @@ class FleetModel:
         except RetryableError as fault:
             self._note_fault(server, fault)
             raise _elsewhere(server, fault) from None
+        except BudgetReached:
+            report_server_fault(server.address, "an answer that was paid for and gave no reply")
+            raise
         except CallFailed:
             server.note_sign()
             raise
