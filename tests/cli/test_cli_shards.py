@@ -36,6 +36,17 @@ def test_a_shard_is_done_when_its_problems_are_and_the_list_says_which_part_is_h
     assert printed(capsys, *RUN, "--store", "all.sqlite")[0]["calls"] == 0
 
 
+def test_a_run_is_whole_once_a_command_without_shard_did_the_rest(
+    server: FaultyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed(capsys, *RUN, "--shard", "1/2")
+    assert printed(capsys, "runs")[0]["shards"] == "1 of 2 shards"
+    assert printed(capsys, *RUN)[0]["graded"] == COUNT
+    assert printed(capsys, "runs")[0]["shards"] == ""
+    [merged] = printed(capsys, "store", "merge", "stepdown.sqlite", "--into", "all.sqlite")
+    assert [(one["missing"], one["problems"]) for one in merged["runs"]] == [([], COUNT)]
+
+
 def test_shards_of_other_data_are_refused_with_what_differs(
     server: FaultyServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,7 +24,7 @@ from stepdown.store.merge_people import book_lost_calls, merge_people, merge_run
 from stepdown.store.merge_rows import RowMerge
 from stepdown.store.run import Store
 from stepdown.store.schema import BLOCK_BITS
-from stepdown.store.shards import shards_of
+from stepdown.store.shards import problems_here, shards_of
 from stepdown.store.summaries import blocks_of, refresh
 
 Progress = Callable[[int, int], None]
@@ -217,12 +217,12 @@ class _Merging:
     def _cut_runs(self) -> Iterator[MergedRun]:
         for run in self.target.runs():
             if found := shards_of(run):
-                here = self.target.value("select count(distinct ordinal) from traces where run = ?", run.id)
+                here = problems_here(self.target, run.id)
                 yield MergedRun(
                     run=run.id,
                     shards=len(found.numbers),
                     of=found.of,
-                    missing=found.missing,
+                    missing=found.missing if here < found.total else (),
                     problems=here,
                     total=found.total,
                 )

@@ -51,7 +51,10 @@ def shards_of(run: Run, work: str = "") -> StoredShards | None:
 
 
 def cut_runs(store: Store) -> dict[str, StoredShards]:
-    """Return, by id, the runs of which only some shards are in this store."""
+    """Return, by id, the runs of which only some shards are in this store.
+
+    Those are none of them whose other problems a command without --shard did.
+    """
     if not _has_table(store):
         return {}
     rows = store.db.execute(
@@ -62,7 +65,12 @@ def cut_runs(store: Store) -> dict[str, StoredShards]:
     for run, of, number, problems, total in rows:
         before = found.get(run, StoredShards(of, (), 0, total))
         found[run] = StoredShards(of, (*before.numbers, number), before.problems + problems, total)
-    return {run: one for run, one in found.items() if not one.complete}
+    return {run: one for run, one in found.items() if not one.complete and problems_here(store, run) < one.total}
+
+
+def problems_here(store: Store, run: str) -> int:
+    """Return how many problems of a run have a trace in this store."""
+    return store.value("select count(distinct ordinal) from traces where run = ?", run)
 
 
 def check_shard(store: Store, run: str, shard: Shard, work: str = "") -> None:
@@ -90,8 +98,7 @@ def expected_problems(run: Run) -> int:
     found = shards_of(run)
     if found is None:
         return run.settings.count
-    here = run.store.value("select count(distinct ordinal) from traces where run = ?", run.id)
-    return min(run.settings.count, max(found.problems, here))
+    return min(run.settings.count, max(found.problems, problems_here(run.store, run.id)))
 
 
 def _rows(store: Store, run: str, work: str) -> list[tuple[int, int, int]]:
