@@ -125,6 +125,24 @@ def test_a_fleet_in_a_settings_file_that_cannot_be_right_is_refused(tmp_path: Pa
         load_config(path)
 
 
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (f'server = ["{A}"]', "names no `servers`"),
+        (f'servers = ["{A}"]\nconcurrency = 4', "has `concurrency` too"),
+        ("servers = [1]", "cannot read"),
+    ],
+)
+def test_a_run_asks_nowhere_else_because_of_a_misspelt_fleet(
+    tmp_path: Path, table: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("stepdown.toml").write_text(f"[models.vllm]\n{table}\n")
+    with pytest.raises(UsageError, match=said):
+        load_model("vllm/a")
+    assert isinstance(load_model("sglang/a"), EndpointModel)
+
+
 def follow(file: Path, text: str) -> tuple[Tending, list[str]]:
     """Return a fleet's care after its file was changed and looked at for some seconds, and the servers that stay."""
     time = FakeTime()

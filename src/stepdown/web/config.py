@@ -97,10 +97,7 @@ def load_config(path: Path | None = None) -> Config:
     settings = read_toml(file, dict[str, Any], "", _HINT)
     for name in fleets_of(settings):
         find_in_config(name, file)
-        models = settings["models"]
-        if more := models.pop(name).keys() - {"servers"}:
-            what = f"`[models.{name}]` of `{file}` names servers, and has `{min(more)}` too"
-            raise UsageError(what, "serve a method under another name; a fleet has `servers` alone")
+        del settings["models"][name]
     try:
         config = msgspec.convert(settings, Config)
     except msgspec.ValidationError as error:

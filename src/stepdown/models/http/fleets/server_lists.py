@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,6 +19,7 @@ CONFIG, OPTION = "stepdown.toml", "--servers"
 MOST_SERVERS = 4096
 _MOST_BYTES = 1 << 20
 _PORTS = {"http": 80, "https": 443}
+_SHOWN = "docs/fleet.md shows what it may say"
 _HINT = "write one address a line, such as `http://HOST:8000/v1`"
 
 
@@ -29,12 +31,8 @@ class ServerList(msgspec.Struct, frozen=True):
     file: Path | None = None
 
 
-class _Table(msgspec.Struct, frozen=True):
-    servers: tuple[str, ...] | None = None
-
-
 class _Config(msgspec.Struct, frozen=True):
-    models: dict[str, _Table] = {}
+    models: dict[str, dict[str, Any]] = {}
 
 
 def find_servers(name: str, given: "Sequence[str] | Path | ServerFiles | None" = None) -> ServerList | None:
@@ -65,23 +63,34 @@ def split_addresses(text: str) -> list[str]:
 
 
 def find_in_config(provider: str, file: Path | None = None) -> ServerList | None:
-    """Return the servers that `[models.PROVIDER]` of a settings file names, None where it names none."""
+    """Return the servers that `[models.PROVIDER]` of a settings file names, None where it names none.
+
+    Raises `UsageError` for a table that is neither a fleet nor a served method, and for one that is both.
+    """
     path = file or Path(CONFIG)
-    if not path.is_file():
+    table = _tables(path).get(provider)
+    if table is None or ("servers" not in table and "method" in table):
         return None
-    table = read_toml(path, _Config, "", "docs/fleet.md shows what it may say").models.get(provider)
-    if table is None or table.servers is None:
-        return None
-    return server_list(table.servers, f"`[models.{provider}]` of `{path}`")
+    origin = f"`[models.{provider}]` of `{path}`"
+    if "servers" not in table:
+        raise UsageError(f"{origin} names no `servers`", f"{_SHOWN}, and docs/serving.md what a served method says")
+    if more := table.keys() - {"servers"}:
+        what = f"{origin} names servers, and has `{min(more)}` too"
+        raise UsageError(what, "serve a method under another name; a fleet has `servers` alone")
+    try:
+        servers = msgspec.convert(table["servers"], tuple[str, ...])
+    except msgspec.ValidationError as error:
+        raise UsageError(f"cannot read the servers in {origin}: {error}", _SHOWN) from error
+    return server_list(servers, origin)
 
 
 def configured_fleets(file: Path | None = None) -> list[str]:
     """Return the providers that a settings file names servers for. Raises `UsageError`."""
-    path = file or Path(CONFIG)
-    if not path.is_file():
-        return []
-    tables = read_toml(path, _Config, "", "docs/fleet.md shows what it may say").models
-    return [name for name, table in tables.items() if table.servers is not None]
+    return [name for name, table in _tables(file or Path(CONFIG)).items() if "servers" in table]
+
+
+def _tables(path: Path) -> dict[str, dict[str, Any]]:
+    return read_toml(path, _Config, "", _SHOWN).models if path.is_file() else {}
 
 
 def read_servers(file: Path) -> ServerList:
