@@ -128,6 +128,17 @@ def test_a_fault_of_ours_is_one_line_with_code_70_and_its_details_lie_in_a_file(
     assert str(details) in said and "Traceback" in details.read_text()
 
 
+def test_what_a_persons_own_code_raises_is_not_told_as_a_fault_of_ours(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    Path("mine.py").write_text('def rows():\n    yield {"question": "2?", "answer": 2}[3]\n')
+    assert main(["run", "mine.py:rows", "--method", "direct", "--student", "vllm/m"]) == 70
+    said = capsys.readouterr().err
+    assert "error: `mine.py`, line 2, raised: KeyError: 3" in said and "hint: mend it; its traceback is in" in said
+
+
 def test_the_manual_shows_no_docstring() -> None:
     assert "----------" not in manual() and not re.search(r"\n`[^`]", manual())
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 
 from stepdown.errors import FileError, StepdownError
@@ -11,6 +12,8 @@ from stepdown.version import __version__
 INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 BROKEN_PIPE = 141  # what a shell reports of a command that SIGPIPE ended
 _LONGEST = 300
+_PACKAGE = Path(__file__).parents[2]
+_FRAME = re.compile(r'^ *File "(.+)", line (\d+), in ', re.M)
 
 
 def is_broken_pipe(error: OSError) -> bool:
@@ -29,16 +32,35 @@ def describe_os_error(error: OSError) -> FileError:
 
 
 def report_fault(error: Exception) -> StepdownError:
-    """Return a fault of ours in one line; its traceback goes into a file, which the hint names."""
+    """Return a fault of ours, or of a person's own code, in one line; its traceback goes into a file that is named."""
     import tempfile
     import traceback
 
-    what = f"stepdown has a fault: {type(error).__name__}: {' '.join(str(error).split())}"[:_LONGEST]
     details = f"stepdown {__version__}\n{''.join(traceback.format_exception(error))}"
+    theirs = _place_of_a_person(details)
+    whose = theirs or "stepdown has a fault"
+    what = f"{whose}: {type(error).__name__}: {' '.join(str(error).split())}"[:_LONGEST]
     try:
         handle, path = tempfile.mkstemp(prefix="stepdown-", suffix=".log")
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(details)
     except OSError:
         return StepdownError(what, "its details could not be written; the same command may go on from what was kept")
-    return StepdownError(what, f"please report it, with the details in {Path(path)}; what was answered is kept")
+    todo = f"mend it; its traceback is in {path}" if theirs else f"please report it, with the details in {path}"
+    return StepdownError(what, f"{todo}; what was answered is kept")
+
+
+def _place_of_a_person(details: str) -> str:
+    """Return the line of a person's own code in a traceback that ours called last, empty where that is no such code.
+
+    What a worker raised has its traceback as a note, behind those of this process.
+    """
+    import sysconfig
+
+    files = [(Path(name), line) for name, line in _FRAME.findall(details)]
+    ours = [place for place, (file, _) in enumerate(files) if file.is_relative_to(_PACKAGE)]
+    libraries = [sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib")]
+    for file, line in files[ours[-1] + 1 : ours[-1] + 2] if ours else ():
+        if file.is_file() and not any(file.is_relative_to(one) for one in libraries):
+            return f"`{file.name}`, line {line}, raised"
+    return ""
