@@ -11,6 +11,7 @@ from fleet_world import NOBODY, FleetServerHere, ask, ask_all, fleet_of, load_fl
 from stepdown.errors import CallFailed, EndpointRefused, UsageError
 from stepdown.models import EndpointModel, FleetModel, load_model
 from stepdown.models.http.fleets.server_lists import ServerList, server_list
+from stepdown.models.http.limits import RetryableError
 from stepdown.types import Message, Reply, Sampling
 
 ASKED = (Message("user", "What is 2 and 2?"),)
@@ -38,6 +39,22 @@ def test_a_call_that_fails_at_one_server_is_asked_at_another() -> None:
         replies = ask(load_fleet(addresses, concurrency=1), 6)
     assert len(replies) == 6
     assert len(broken.bodies) + len(well.bodies) == 6 + 3 - len(broken.faults)
+
+
+def test_what_a_failing_server_says_again_and_again_is_not_taken_for_a_fault_of_the_call() -> None:
+    servers = FleetServerHere(["500"] * 3), FleetServerHere(["500"] * 2)
+    with fleet_of(*servers) as addresses:
+        [reply] = ask(load_fleet(addresses))
+    assert reply.server == addresses[1] and [len(one.bodies) for one in servers] == [3, 3]
+
+
+def test_a_failed_call_goes_elsewhere_at_once_and_waits_where_no_other_server_takes_part() -> None:
+    model = load_fleet(["http://127.0.0.1:1/v1", NOBODY])
+    one, other = model.servers
+    one.rejoin()
+    assert model._elsewhere(one, RetryableError("500")).pause is None
+    other.rejoin()
+    assert model._elsewhere(one, RetryableError("500")).pause == 0.0
 
 
 def test_a_fleet_is_known_by_its_name_and_model_and_never_by_an_address() -> None:

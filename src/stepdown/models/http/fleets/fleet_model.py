@@ -185,7 +185,7 @@ class FleetModel:
             return found
         except RetryableError as fault:
             self._note_fault(server, fault)
-            raise _elsewhere(server, fault) from None
+            raise self._elsewhere(server, fault) from None
         except BudgetReached:
             report_server_fault(server.address, "an answer that was paid for and gave no reply")
             raise
@@ -197,7 +197,7 @@ class FleetModel:
             self.tending.set_aside(server, refusal.what, refused=True)
             if not self._turns.usable and all(one.refused for one in self.servers):
                 raise self.tending.none_left() from None
-            raise _elsewhere(server, RetryableError(refusal.what, hint=refusal.hint)) from None
+            raise self._elsewhere(server, RetryableError(refusal.what, hint=refusal.hint)) from None
         finally:
             self._turns.give_back(server)
 
@@ -208,6 +208,24 @@ class FleetModel:
             self.tending.set_aside(server, fault.reason)
         elif server.rest:
             asyncio.get_running_loop().call_later(server.rest + 0.001, self._turns.fill, server)
+
+    def _elsewhere(self, server: FleetServer, fault: RetryableError) -> RetryableError:
+        """Return a server's fault as the call's: it is asked elsewhere at once, and waiting is the server's affair.
+
+        Where no other server takes part it waits as at one endpoint. What a server fails at that is set aside for it
+        says nothing of the call.
+        """
+        kind = fault.kind if fault.kind in {"busy", "silent"} else "broken"
+        others = any(one is not server for one in self._turns.usable)
+        return RetryableError(
+            f"{fault.reason} (`{server.address}`)",
+            kind=kind,
+            pause=0.0 if others else None,
+            mark=fault.mark if server.usable else "",
+            hint=fault.hint,
+            status=fault.status,
+            paid=fault.paid,
+        )
 
 
 async def _look(server: FleetServer, seconds: float) -> ServerLook:
@@ -233,17 +251,3 @@ def fleet_source(endpoint: Endpoint) -> str:
     """Return where a fleet answers from, part of its calls' identity: its name in place of an address."""
     bare = msgspec.structs.replace(endpoint, base="")
     return f"fleet/{provider_of(endpoint.name)}{bare.source}"
-
-
-def _elsewhere(server: FleetServer, fault: RetryableError) -> RetryableError:
-    """Return a server's fault as the call's: it is asked elsewhere at once, and waiting is the server's affair."""
-    kind = fault.kind if fault.kind in {"busy", "silent"} else "broken"
-    return RetryableError(
-        f"{fault.reason} (`{server.address}`)",
-        kind=kind,
-        pause=0.0,
-        mark=fault.mark,
-        hint=fault.hint,
-        status=fault.status,
-        paid=fault.paid,
-    )
