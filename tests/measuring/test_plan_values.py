@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from stepdown.errors import UsageError
@@ -69,6 +70,19 @@ def test_runs_that_differ_in_more_than_the_plan_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=said):
         value_plans([with_plans(store, [(ADD, "rr")])], alone(store, "ww", student=student, sampling=sampling))
+
+
+def test_plans_that_are_followed_by_two_methods_are_refused_whose_draws_would_stand_for_one_another(
+    store: Store,
+) -> None:
+    planned, plain = with_plans(store, [(ADD, "rr")]), alone(store, "ww")
+    reminded = store.run(planned.id)
+    reminded.settings = msgspec.structs.replace(planned.settings, method="step-reminders")
+    for runs in ([planned, reminded], [reminded, planned]):
+        with pytest.raises(UsageError, match="`step-reminders` and `trace-of-thought`") as refused:
+            value_plans(runs, plain)
+        assert refused.value.hint == "value the plans of one method at a time"
+    assert value_plans([planned], plain)[0].plans[0].graded == 2
 
 
 def test_runs_that_two_graders_judged_are_refused_with_the_way_out(store: Store) -> None:

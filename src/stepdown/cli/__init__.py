@@ -59,7 +59,7 @@ VERBS = {
     Runs on the same problems tell more together: crossing students and plans shows which of the two failed.""",
     "calibrate": """The threshold of a cascade: a small planner first, the large teacher where votes disagree.
 
-    Tries every threshold on two stored runs and chooses one for an accuracy or a price; no model is asked.""",
+    Tries every threshold on two stored runs and chooses one for an accuracy, a price or a guarantee; asks no model.""",
     "prefer": """Which of two runs explains better: pairs of solutions before a judge model, or before people.
 
     A judge sees each pair in both orders, and its replies are kept; people vote on a file that names no model, and

@@ -225,6 +225,11 @@ def _check(runs: Sequence[Run], without: Run) -> None:
     student = without.settings
     if without.settings.plans:
         raise UsageError(f"run `{without.id}` has plans itself", "--without takes one without, such as by --method cot")
+    if len(methods := {run.settings.method for run in runs}) > 1:
+        raise UsageError(
+            f"plans are followed by {' and '.join(f'`{one}`' for one in sorted(methods))}, and may help by one alone",
+            "value the plans of one method at a time",
+        )
     for run in runs:
         own = run.settings
         if not own.plans:
