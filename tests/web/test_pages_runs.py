@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from run_pages import HOSTILE, problem, put, put_run, trace
+from run_pages import HOSTILE, graded, problem, put, put_run, trace
 from served import get
 from stepdown.models import Prices
 from stepdown.reports import report
@@ -16,6 +16,7 @@ from stepdown.text import figures
 from stepdown.types import GREEDY, Message, Plan, Reply, Usage
 from stepdown.web.pages.runs import RUNS, RunQuery, list_runs, live
 from stepdown.web.state import State
+from stored_runs import keep_run
 
 
 def ids(text: str) -> list[str]:
@@ -56,13 +57,18 @@ def test_calls_whose_connection_broke_are_said_where_there_are_any(store: Store,
 
 
 def test_a_run_whose_other_shards_are_elsewhere_says_which(store: Store, site: str) -> None:
-    run = put_run(store, "rrw")
-    total = run.settings.count
+    run = keep_run(store, [[graded(problem(0), "right")]], dataset="sums/test", count=3)
     assert "shards" not in get(site).text
     put_shard(run, Shard(1, 3), 1)
     text = get(f"{site}/runs/{run.id}").text
-    assert "1 of 3 shards" in get(site).text and "without 2/3, 3/3" in text and f"1 of {total} problems" in text
-    put_shard(run, Shard(3, 3), total - 1)
+    assert "1 of 3 shards" in get(site).text and "without 2/3, 3/3" in text and "1 of 3 problems" in text
+    put_shard(run, Shard(3, 3), 2)
+    assert "of 3 shards" not in get(site).text + get(f"{site}/runs/{run.id}").text
+
+
+def test_a_run_whose_other_problems_were_solved_without_a_shard_is_whole(store: Store, site: str) -> None:
+    run = put_run(store, "rrw")
+    put_shard(run, Shard(1, 3), 1)
     assert "of 3 shards" not in get(site).text + get(f"{site}/runs/{run.id}").text
 
 
