@@ -217,12 +217,11 @@ class _Merging:
     def _cut_runs(self) -> Iterator[MergedRun]:
         for run in self.target.runs():
             if found := shards_of(run):
-                here = problems_here(self.target, run.id)
                 yield MergedRun(
                     run=run.id,
                     shards=len(found.numbers),
                     of=found.of,
-                    missing=found.missing if here < found.total else (),
-                    problems=here,
+                    missing=found.missing,
+                    problems=problems_here(self.target, run.id),
                     total=found.total,
                 )

@@ -8,9 +8,10 @@ from stepdown.store.run import Run, Store
 
 
 class StoredShards(msgspec.Struct, frozen=True):
-    """The shards of a run that were begun in this store: their numbers, of how many, and their problems.
+    """The shards of a run that were begun in this store: their numbers, of how many, and the problems it is to have.
 
-    `total` counts the problems of the whole run. Shards that no problem falls into need not be there.
+    Those are the shards' own, or as many as there are traces of, where a command without --shard did more. `total`
+    counts the problems of the whole run. Shards that no problem falls into need not be there.
     """
 
     of: int
@@ -20,7 +21,7 @@ class StoredShards(msgspec.Struct, frozen=True):
 
     @property
     def complete(self) -> bool:
-        """Whether every problem is of one of them."""
+        """Whether every problem is of one of them, or was done without."""
         return self.problems >= self.total
 
     @property
@@ -45,16 +46,14 @@ def shards_of(run: Run, work: str = "") -> StoredShards | None:
     sizes = {of for _, of, _ in rows}
     if len(sizes) > 1:
         raise UsageError(f"run `{run.id}` has shards of {min(sizes)} and of {max(sizes)}", "run it without --shard")
-    return StoredShards(
+    found = StoredShards(
         rows[0][1], tuple(number for number, _, _ in rows), sum(one for _, _, one in rows), run.settings.count
     )
+    return found if work else _with_others(run.store, run.id, found)
 
 
 def cut_runs(store: Store) -> dict[str, StoredShards]:
-    """Return, by id, the runs of which only some shards are in this store.
-
-    Those are none of them whose other problems a command without --shard did.
-    """
+    """Return, by id, the runs of which only some shards are in this store."""
     if not _has_table(store):
         return {}
     rows = store.db.execute(
@@ -65,12 +64,20 @@ def cut_runs(store: Store) -> dict[str, StoredShards]:
     for run, of, number, problems, total in rows:
         before = found.get(run, StoredShards(of, (), 0, total))
         found[run] = StoredShards(of, (*before.numbers, number), before.problems + problems, total)
-    return {run: one for run, one in found.items() if not one.complete and problems_here(store, run) < one.total}
+    counted = {run: _with_others(store, run, one) for run, one in found.items()}
+    return {run: one for run, one in counted.items() if not one.complete}
 
 
 def problems_here(store: Store, run: str) -> int:
     """Return how many problems of a run have a trace in this store."""
     return store.value("select count(distinct ordinal) from traces where run = ?", run)
+
+
+def _with_others(store: Store, run: str, found: StoredShards) -> StoredShards:
+    """Return the shards of a run with the problems that a command without --shard did."""
+    if found.complete:
+        return found
+    return msgspec.structs.replace(found, problems=max(found.problems, problems_here(store, run)))
 
 
 def check_shard(store: Store, run: str, shard: Shard, work: str = "") -> None:
@@ -98,7 +105,7 @@ def expected_problems(run: Run) -> int:
     found = shards_of(run)
     if found is None:
         return run.settings.count
-    return min(run.settings.count, max(found.problems, problems_here(run.store, run.id)))
+    return min(run.settings.count, found.problems)
 
 
 def _rows(store: Store, run: str, work: str) -> list[tuple[int, int, int]]:
