@@ -5,8 +5,9 @@
 # for as many steps on either, and tested on the same problems: one table, with mended less fresh over seeds and problems.
 # Stops and goes on wherever it is interrupted; other settings want another OUT.
 #   recipes/mending.sh [COUNT] [OUT]
-# COUNT train problems (136) of DATASET (wordsums-3). By variables: BASE, TEACHER, STEPS (30), BATCH (8), RATE (2e-4),
-# SEEDS (3), TESTED (200), TOKENS (320) of a chain and of a reply: with fewer, most fresh chains would be cut.
+# COUNT train problems (136) of DATASET (wordsums-3). By variables: BASE, TEACHER, CHAINS (1) of the teacher for each wrong
+# attempt, STEPS (30), BATCH (8), RATE (2e-4), SEEDS (3), TESTED (200), TOKENS (320) of a chain and of a reply: with fewer,
+# most fresh chains of three operations would be cut.
 set -euo pipefail
 if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
   echo "usage: $0 [COUNT] [OUT]" >&2
@@ -17,8 +18,9 @@ count=${1:-136} out=${2:-mending}
 here=$(cd "$(dirname "$0")" && pwd)
 data=${DATASET:-wordsums-3} base=${BASE:-qwen2.5-coder-0.5b} teacher=${TEACHER:-embedded/qwen2.5-coder-1.5b}
 steps=${STEPS:-30} batch=${BATCH:-8} rate=${RATE:-2e-4} seeds=${SEEDS:-3} tested=${TESTED:-200} tokens=${TOKENS:-320}
-python3 "$here/arms.py" settings "$out" COUNT="$count" DATASET="$data" BASE="$base" TEACHER="$teacher" STEPS="$steps" BATCH="$batch" \
-  RATE="$rate" SEEDS="$seeds" TESTED="$tested" TOKENS="$tokens"
+chains=${CHAINS:-1}
+python3 "$here/arms.py" settings "$out" COUNT="$count" DATASET="$data" BASE="$base" TEACHER="$teacher" CHAINS="$chains" \
+  STEPS="$steps" BATCH="$batch" RATE="$rate" SEEDS="$seeds" TESTED="$tested" TOKENS="$tokens"
 export STEPDOWN_STORE=${STEPDOWN_STORE:-$out/stepdown.sqlite}
 # A folder is a model as it stands, a name of the catalogue one of this machine's.
 solver=embedded/$base
@@ -28,7 +30,8 @@ field() { python3 -c 'import json, sys; print(eval("one" + sys.argv[1], {"one": 
 # 1. Mended chains, and fresh ones of their problems for as many tokens.
 attempts=$(stepdown run "$data" --split train -n "$count" --student "$solver" --method chain-of-thought --max-tokens "$tokens" --json | field '["run"]')
 if [ ! -f "$out/mended.json" ]; then
-  stepdown sample --mending "$attempts" --teacher "$teacher" --temperature 0.7 --max-tokens "$tokens" --out "$out/mended" --force --json > "$out/mended.part"
+  stepdown sample --mending "$attempts" --teacher "$teacher" --chains "$chains" --temperature 0.7 --max-tokens "$tokens" \
+    --out "$out/mended" --force --json > "$out/mended.part"
   mv "$out/mended.part" "$out/mended.json"
 fi
 python3 "$here/arms.py" buy "$(field '["run"]["run"]' < "$out/mended.json")" "$teacher" \

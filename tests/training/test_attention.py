@@ -6,8 +6,10 @@ import pytest
 
 from small_students import TRAINS, small_model
 from stepdown.training.attention import (
+    LONG,
     SHORT,
     Kernel,
+    attend_by_products,
     attend_padded,
     attend_rows,
     choose_kernel,
@@ -16,7 +18,7 @@ from stepdown.training.attention import (
 )
 
 pytestmark = [pytest.mark.slow, *TRAINS]
-ROWS = [(0, 7), (0, 5, 9, 2), (3, 5, 9, 2), (4, 6), (0, 1, 1), (3, 9, SHORT + 9)]
+ROWS = [(0, 7), (0, 5, 9, 2), (3, 5, 9, 2), (4, 6), (0, 1, 1), (3, 9, SHORT + 9), (3, LONG - 3, 2), (0, LONG - 1)]
 
 
 def parts(tokens: int) -> list[Any]:
@@ -41,12 +43,18 @@ def attended_alone(lengths: tuple[int, ...]) -> Any:
 def gradients(output: Any, of: list[Any]) -> list[Any]:
     import torch
 
-    weights = torch.linspace(-1, 1, output.numel()).view_as(output)
-    return [output, *torch.autograd.grad((output * weights).sum(), of)]
+    return [output, *torch.autograd.grad((output * weights_of(output)).sum(), of)]
+
+
+def weights_of(output: Any) -> Any:
+    """Weights that make a number of an output."""
+    import torch
+
+    return torch.linspace(-1, 1, output.numel()).view_as(output)
 
 
 @pytest.mark.parametrize("lengths", ROWS)
-@pytest.mark.parametrize("attend", [attend_rows, attend_padded])
+@pytest.mark.parametrize("attend", [attend_rows, attend_by_products, attend_padded])
 def test_every_kernel_attends_to_rows_as_each_alone_would(attend: Any, lengths: tuple[int, ...]) -> None:
     given = parts(sum(lengths))
     found = gradients(attend(*given, lengths, scale=None, dropout=0.0), given)
@@ -56,10 +64,33 @@ def test_every_kernel_attends_to_rows_as_each_alone_would(attend: Any, lengths: 
         assert one.shape == other.shape and far < bound * max(largest, 1.0)
 
 
+@pytest.mark.parametrize("lengths", ROWS)
+def test_products_in_bf16_are_as_near_to_exact_ones_as_the_attention_of_this_torch(lengths: tuple[int, ...]) -> None:
+    import torch
+
+    exact = attended_alone(lengths)
+
+    def errors(attend: Any) -> list[float]:
+        given = [part.detach().bfloat16().requires_grad_() for part in parts(sum(lengths))]
+        with torch.autocast("cpu", torch.bfloat16):
+            output = attend(*given, lengths, scale=None, dropout=0.0)
+        assert output.dtype is torch.bfloat16
+        found = [output, *torch.autograd.grad((output.float() * weights_of(output)).sum(), given)]
+        return [
+            float((one.float() - other).norm() / (other.norm() + 1e-6)) for one, other in zip(found, exact, strict=True)
+        ]
+
+    ours, theirs = errors(attend_by_products), errors(attend_rows)
+    assert all(one < max(1.5 * other, 0.02) for one, other in zip(ours, theirs, strict=True)), (ours, theirs)
+
+
 @pytest.mark.parametrize(
     ("device", "half", "shared", "dropout", "varlen", "kernel"),
     [
-        ("cpu", True, 0, 0.0, True, "rows"),
+        ("cpu", True, 0, 0.0, True, "products"),
+        ("cpu", True, 5, 0.0, False, "products"),
+        ("cpu", True, 0, 0.1, True, "rows"),
+        ("cpu", False, 0, 0.0, True, "rows"),
         ("mps", True, 0, 0.0, True, "rows"),
         ("cuda", True, 0, 0.0, True, "varlen"),
         ("cuda", True, 0, 0.0, False, "padded"),
