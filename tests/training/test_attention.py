@@ -18,7 +18,17 @@ from stepdown.training.attention import (
 )
 
 pytestmark = [pytest.mark.slow, *TRAINS]
-ROWS = [(0, 7), (0, 5, 9, 2), (3, 5, 9, 2), (4, 6), (0, 1, 1), (3, 9, SHORT + 9), (3, LONG - 3, 2), (0, LONG - 1)]
+ROWS = [
+    (0, 7),
+    (0, 5, 9, 2),
+    (3, 5, 9, 2),
+    (4, 6),
+    (0, 1, 1),
+    (3, 9, SHORT + 9),
+    (3, LONG - 3, 2),
+    (3, LONG - 2),
+    (0, LONG - 1),
+]
 
 
 def parts(tokens: int) -> list[Any]:
@@ -59,7 +69,7 @@ def test_every_kernel_attends_to_rows_as_each_alone_would(attend: Any, lengths: 
     given = parts(sum(lengths))
     found = gradients(attend(*given, lengths, scale=None, dropout=0.0), given)
     # Outputs, then gradients, which are sums over all rows.
-    for one, other, bound in zip(found, attended_alone(lengths), (1e-6, 2e-6, 2e-6, 2e-6), strict=True):
+    for one, other, bound in zip(found, attended_alone(lengths), (1e-6, 4e-6, 4e-6, 4e-6), strict=True):
         far, largest = (float(some.detach().abs().max()) for some in (one - other, other))
         assert one.shape == other.shape and far < bound * max(largest, 1.0)
 

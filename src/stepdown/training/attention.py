@@ -10,8 +10,9 @@ ATTENTION, MASKED = "stepdown_rows", "stepdown_rows_masked"
 
 # Up to so many tokens of a row a mask costs less than the shared start before it once more (benchmarks/attention.py).
 SHORT = 256
-# From so many tokens of a row on, with the shared start, its scores are too much to keep for the gradients.
-LONG = 1024
+# Of longer rows, with the shared start, the scores are too much to keep for the gradients; they are made in blocks of
+# queries, which do not see the later ones (benchmarks/attention.py).
+LONG, BLOCK = 1024, 256
 
 Kernel = Literal["rows", "products", "padded", "varlen"]
 Lengths = tuple[int, ...]
@@ -104,7 +105,7 @@ def attend_by_products(
     attend = partial(torch.nn.functional.scaled_dot_product_attention, scale=scale, enable_gqa=True)
     factor = query.shape[-1] ** -0.5 if scale is None else scale
     return _laid_again(
-        _attended(row, attend) if row.keys.shape[2] >= LONG else _multiplied(row, factor)
+        _attended(row, attend) if row.keys.shape[2] > LONG else _multiplied(row, factor)
         for row in _rows_with_start(query, key, value, lengths)
     )
 
@@ -144,15 +145,21 @@ def _attended(row: _Row, attend: Callable[..., Any]) -> Any:
 
 
 def _multiplied(row: _Row, factor: float) -> Any:
-    """Return a row's attention by two products, all queries of a key head at once."""
+    """Return a row's attention by products: for up to `BLOCK` tokens at once, by all queries of a key head."""
     import torch
 
     heads, length, width = row.queries.shape[1:]
-    groups, seen = row.keys.shape[1:3]
-    queries = row.queries.reshape(groups, -1, width)
-    scores = torch.bmm(queries, row.keys[0].transpose(1, 2)).view(heads, length, seen)
-    shares = torch.softmax(torch.add(_mask_of(row), scores, alpha=factor), dim=-1)
-    return torch.bmm(shares.view(groups, -1, seen), row.values[0]).view(1, heads, length, width)
+    groups, shared, mask = row.keys.shape[1], row.start.shape[2], _mask_of(row)
+    blocks = []
+    for begin in range(0, length, BLOCK):
+        end = min(begin + BLOCK, length)
+        seen = shared + end
+        queries = row.queries[0, :, begin:end].reshape(groups, -1, width)
+        scores = torch.bmm(queries, row.keys[0, :, :seen].transpose(1, 2)).view(heads, -1, seen)
+        shares = torch.softmax(torch.add(mask[begin:end, :seen], scores, alpha=factor), dim=-1)
+        attended = torch.bmm(shares.view(groups, -1, seen), row.values[0, :, :seen])
+        blocks.append(attended.view(1, heads, end - begin, width))
+    return torch.cat(blocks, dim=2)
 
 
 def _laid_again(rows: Iterable[Any]) -> Any:
