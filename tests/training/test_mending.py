@@ -70,6 +70,8 @@ def test_the_corpus_keeps_the_attempt_and_where_it_was_taken_over(store: Store, 
     ("reply", "kept", "rest"),
     [("Line: 2\nb", "a\n", "b"), ("**First wrong line: 3**\nc", "a\nx\n\n", "c"), ("line 1: bad\nb", "", "b"),
      ("It is b.", "", "It is b."), ("Line: 99\nb", "", "b"), ("Line: 0\nb", "", "b"),
+     ("Line: 2\nSolution: b", "a\n", "b"), ("Line: 2\n\n**Corrected solution:**\nb", "a\n", "b"),
+     ("Line: 2\nThe solution is b: 3.", "a\n", "The solution is b: 3."), ("Line: 2\nSolution:", "a\n", ""),
      ("", "", ""), ("Line: 2", "a\n", "")],
 )  # fmt: skip
 def test_a_teacher_names_the_line_in_its_own_way(reply: str, kept: str, rest: str) -> None:

@@ -15,6 +15,10 @@ from stepdown.types import Ask, Method, Plan, Problem, Prompt, fingerprint
 # What a teacher is shown of an attempt that ran on and on.
 MOST_LINES, LONGEST = 60, 6_000
 _NAMED = re.compile(r"\W{0,8}(?:first\s+)?(?:wrong\s+)?line\W{1,8}(\d{1,3})\b[^\n]{0,200}(?:\n|\Z)", re.IGNORECASE)
+# Counted up when replies are read otherwise, so that a run's solutions are all read in one way.
+_READING = 2
+# A small teacher puts a heading between that line and the solution: no part of what a student is to learn.
+_HEADING = re.compile(r"[\s*_#]{0,8}(?:the )?(?:correct(?:ed)? |right )?solution[*_]{0,3}:[*_]{0,3}", re.IGNORECASE)
 WORDS = {
     "mend": (
         "Problem:\n{question}\n\nA student's solution, with its lines numbered:\n{attempt}\n\nIts answer is wrong. Find"
@@ -56,7 +60,9 @@ def mended(attempt: WrongAttempt, reply: str) -> tuple[str, str]:
     named = _NAMED.match(reply.lstrip())
     if named is None:
         return "", reply.strip()
-    return attempt.before(int(named[1])), reply.lstrip()[named.end() :].strip()
+    rest = reply.lstrip()[named.end() :]
+    heading = _HEADING.match(rest)
+    return attempt.before(int(named[1])), rest[heading.end() if heading else 0 :].strip()
 
 
 def mending(attempts: Iterable[WrongAttempt]) -> Method:
@@ -68,5 +74,5 @@ def mending(attempts: Iterable[WrongAttempt]) -> Method:
         prompt = Prompt("mend", problem, values={"attempt": attempt.numbered}, final=True)
         return "".join(mended(attempt, await ask("student", prompt)))
 
-    version = fingerprint([(attempt.problem.id, attempt.text) for attempt in texts.values()])[:12]
+    version = fingerprint([_READING, *((attempt.problem.id, attempt.text) for attempt in texts.values())])[:12]
     return Method("mending", mend, version=version, prompts=WORDS)
