@@ -85,7 +85,7 @@ def test_logits_in_pieces_take_the_memory_of_one_piece(base: Path) -> None:
     )
     assert few.least == pytest.approx(whole.least, abs=1)
     assert few.each == pytest.approx(many.each, rel=0.1)
-    assert few.of(100_000) == round(few.each * 100_000 + PIECE * 320 * 16) < whole.of(100_000)
+    assert few.of(100_000) == round(few.each * 100_000 + PIECE * 320 * 8) < whole.of(100_000)
 
 
 def test_passes_take_more_tokens_where_their_logits_are_in_pieces() -> None:

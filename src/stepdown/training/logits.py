@@ -6,6 +6,7 @@ from functools import cache
 from inspect import signature
 from typing import Any
 
+from stepdown.training.cross_entropy import cross_entropy
 from stepdown.training.laid_rows import lay_rows
 from stepdown.training.objective import Batch
 
@@ -17,6 +18,10 @@ _MARK = 64.0
 
 def target_logits(model: Any, batch: Batch) -> Any:
     """Return the logits (targets, vocabulary), in fp32, that predict the batch's `targets` in their order."""
+    return _logits(model, batch).float()
+
+
+def _logits(model: Any, batch: Batch) -> Any:
     kept = batch["kept"]
     options = {"logits_to_keep": kept} if selects_logits(model) else {}
     logits = model(
@@ -26,7 +31,7 @@ def target_logits(model: Any, batch: Batch) -> Any:
         use_cache=False,
         **options,
     ).logits[0]
-    return (logits if options else logits[kept]).float()
+    return logits if options else logits[kept]
 
 
 def target_losses(model: Any, batch: Batch) -> Any:
@@ -39,12 +44,12 @@ def target_losses(model: Any, batch: Batch) -> Any:
 
     targets = batch["targets"]
     if len(targets) <= PIECE or not in_pieces(model):
-        return torch.nn.functional.cross_entropy(target_logits(model, batch), targets, reduction="none")
+        return cross_entropy(_logits(model, batch), targets)
     head = _head(model)
     whole = head.forward
 
     def piece(hidden: Any, own: Any) -> Any:
-        return torch.nn.functional.cross_entropy(whole(hidden).float(), own, reduction="none")
+        return cross_entropy(whole(hidden), own)
 
     def losses(hidden: Any) -> Any:
         pairs = zip(hidden[0].split(PIECE), targets.split(PIECE), strict=True)

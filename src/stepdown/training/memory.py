@@ -15,8 +15,8 @@ from stepdown.training.settings import USUAL_TOKENS
 MOST = 32 * 1024
 # What allocators and kernels need besides (a judgement: nothing here counts the parts that lie between blocks).
 USABLE = 0.85
-# Logits in 16 bits, in fp32, their log-softmax and its gradient, for each word of the vocabulary.
-BYTES_OF_A_LOGIT = 16
+# Logits and their gradient for each word of the vocabulary: in fp32, or in 16 bits twice where a model caps them.
+BYTES_OF_A_LOGIT = 8
 GRADIENT, ADAM, AUTOCAST = 4, 8, 2
 
 
@@ -135,20 +135,18 @@ def _kept(model: Any, batch: Batch) -> int:
 
     weights = {one.untyped_storage().data_ptr() for one in (*model.parameters(), *model.buffers())}
     kept: dict[int, int] = {}
+    logits = len(batch["targets"]) * model.config.get_text_config().vocab_size
 
     def note(saved: Any) -> Any:
         storage = saved.untyped_storage()
-        if storage.data_ptr() not in weights:
+        if storage.data_ptr() not in weights and saved.numel() != logits:
             kept[storage.data_ptr()] = storage.nbytes()
         return saved.detach()  # an output that is saved itself holds the graph, and all weights, for ever
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
         loss = target_losses(model, batch)
-    pieces = in_pieces(model) and len(loss) > PIECE
-    # Of whole logits their log-softmax, in fp32, is among what was kept.
-    logits = 0 if pieces else len(loss) * model.config.get_text_config().vocab_size * 4
     del loss
-    return sum(kept.values()) - logits
+    return sum(kept.values())
 
 
 def in_gigabytes(count: float) -> str:

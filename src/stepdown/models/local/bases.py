@@ -233,6 +233,9 @@ def load_transformers() -> Any:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # Threads that spin while they wait take a neighbour's core and their own time with it: measured up to ten times.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # oneDNN keeps the code of the last 1,024 products by their sizes, which are new in nearly every pass: after 60 passes
+    # of a 135M base over a gigabyte. A pass uses some hundred, so that it stays as fast.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     try:
         import accelerate  # noqa: F401
         import datasets  # noqa: F401
