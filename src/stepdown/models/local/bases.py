@@ -231,10 +231,13 @@ def check_libraries() -> None:
 def load_transformers() -> Any:
     """Return transformers, with its telemetry off; raise `MissingExtra` where a library of training is missing."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # Threads that spin while they wait take a neighbour's core and their own time with it: measured up to ten times.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # oneDNN keeps the code of the last 1,024 products by their sizes, which are new in nearly every pass: after 60 passes
-    # of a 135M base over a gigabyte. A pass uses some hundred, so that it stays as fast.
+    # Threads that spin for milliseconds while they wait take a neighbour's core and their own time with it, measured
+    # up to ten times; threads that sleep at once are woken for each of thousands of small steps: so, microseconds.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+    # oneDNN keeps the code of the last 1,024 products by their sizes, which are new in nearly every pass: half a
+    # gigabyte after 40 passes of a 135M base. A pass uses about a hundred, and is as fast with these alone.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     try:
         import accelerate  # noqa: F401
