@@ -37,7 +37,9 @@ def test_losses_and_gradients_are_those_of_pytorch(name: str, block: int, monkey
     assert found.dtype is torch.float32
     torch.testing.assert_close(found, right, rtol=1e-6, atol=1e-5)
     for by in (weights, torch.ones(10)):
-        [gradient], [other] = (torch.autograd.grad((loss * by).sum(), logits, retain_graph=True) for loss in (found, right))
+        [gradient], [other] = (
+            torch.autograd.grad((loss * by).sum(), logits, retain_graph=True) for loss in (found, right)
+        )
         assert gradient.dtype is logits.dtype
         torch.testing.assert_close(gradient, other, rtol=1e-5 if name == "float32" else 0.01, atol=1e-5)
     assert torch.equal(logits.detach(), before)

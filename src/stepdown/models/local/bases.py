@@ -236,8 +236,8 @@ def load_transformers() -> Any:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
         os.environ.setdefault("GOMP_SPINCOUNT", "5000")
-    # oneDNN keeps the code of the last 1,024 products by their sizes, which are new in nearly every pass: half a
-    # gigabyte after 40 passes of a 135M base. A pass uses about a hundred, and is as fast with these alone.
+    # oneDNN keeps the code of the last 1,024 products by their sizes, which are new in nearly every pass: 0.4 GB
+    # after 24 passes of a 135M base. A pass uses about a hundred, and is as fast with these alone.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     try:
         import accelerate  # noqa: F401
