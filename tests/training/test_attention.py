@@ -35,7 +35,9 @@ def parts(tokens: int) -> list[Any]:
     import torch
 
     torch.manual_seed(0)
-    return [torch.randn(1, heads, tokens, 8, requires_grad=True) for heads in (4, 2, 2)]
+    # Values may be narrower than keys.
+    shapes = ((4, 8), (2, 8), (2, 6))
+    return [torch.randn(1, heads, tokens, width, requires_grad=True) for heads, width in shapes]
 
 
 def attended_alone(lengths: tuple[int, ...]) -> Any:

@@ -158,7 +158,7 @@ def _multiplied(row: _Row, factor: float) -> Any:
         scores = torch.bmm(queries, row.keys[0, :, :seen].transpose(1, 2)).view(heads, -1, seen)
         shares = torch.softmax(torch.add(mask[begin:end, :seen], scores, alpha=factor), dim=-1)
         attended = torch.bmm(shares.view(groups, -1, seen), row.values[0, :, :seen])
-        blocks.append(attended.view(1, heads, end - begin, width))
+        blocks.append(attended.view(1, heads, end - begin, -1))
     return torch.cat(blocks, dim=2)
 
 
