@@ -1,6 +1,6 @@
 """Attention over packed rows before and after, on this CPU: alone and in a whole pass, in turns in one run.
 
-python benchmarks/attention.py [--layers 4] [--rounds 5] [--threads 1] [--numbers fp32,bf16] [--json]
+python benchmarks/attention.py [--layers 4] [--rounds 5] [--threads 1] [--numbers fp32|bf16] [--json]
 
 In fp32, before: each row with an additive mask of its own length, beside the mask of all tokens that transformers
 built and nobody read; after: long rows with the shared start before them and no mask, short ones by a piece of one
@@ -34,7 +34,6 @@ ROWS = {
     "one row of 1,012": (12, 1012),
 }
 BAR = 1.05
-NUMBERS = ("fp32", "bf16")
 
 
 @lru_cache(maxsize=256)
@@ -116,7 +115,7 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--numbers", default=",".join(NUMBERS), help="fp32, bf16, or both")
+    parser.add_argument("--numbers", choices=COMPARED, help="these alone; both where not given")
     parser.add_argument("--json", action="store_true", help="one object per line")
     options = parser.parse_args()
     load_transformers()
@@ -124,7 +123,7 @@ def main() -> None:
 
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
-        for numbers in options.numbers.split(","):
+        for numbers in [options.numbers] if options.numbers else COMPARED:
             if numbers == "bf16" and not runs_in_bf16("auto"):
                 print("this processor does not multiply bf16: left out", file=sys.stderr)
                 continue

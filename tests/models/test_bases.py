@@ -1,12 +1,13 @@
 """A base that is read in bf16: the one that is read in fp32, rounded, in half the memory."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from small_students import TRAINS, small_student, small_tokenizer
-from stepdown.models.local import find_base, load_base
+from stepdown.models.local import find_base, load_base, load_transformers
 from stepdown.models.local.transformers import load_whole_model
 from stepdown.training.students.folder import export_student
 
@@ -56,3 +57,23 @@ def test_no_weight_is_read_in_fp32_on_the_way_to_bf16(tmp_path: Path, monkeypatc
     monkeypatch.setattr("stepdown.models.local.bases.load_whole_model", load)
     load_base(location, bf16=True)
     assert read == ["bfloat16"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [({}, ("PASSIVE", "5000", "128")),
+     ({"OMP_WAIT_POLICY": "active"}, ("active", None, "128")),
+     ({"GOMP_SPINCOUNT": "9", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "7"}, ("PASSIVE", "9", "7"))],
+)  # fmt: skip
+def test_how_threads_wait_and_how_much_code_is_kept_is_set_where_nobody_else_did(
+    asked: dict[str, str], found: tuple[str | None, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+    for name in names:
+        # Set first, so that what is set meanwhile is taken back.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    load_transformers()
+    assert tuple(map(os.environ.get, names)) == found

@@ -96,6 +96,25 @@ def test_products_in_bf16_are_as_near_to_exact_ones_as_the_attention_of_this_tor
     assert all(one < max(1.5 * other, 0.02) for one, other in zip(ours, theirs, strict=True)), (ours, theirs)
 
 
+@pytest.mark.parametrize(("tokens", "by_pytorch"), [(LONG - 3, 0), (LONG - 2, 1)])
+def test_only_rows_that_are_long_with_their_start_are_left_to_pytorch(
+    tokens: int, by_pytorch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    calls: list[int] = []
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def counted(*given: Any, **named: Any) -> Any:
+        calls.append(1)
+        return attend(*given, **named)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", counted)
+    query, key, value = parts(3 + tokens)
+    attend_by_products(query, key, value, (3, tokens), scale=None, dropout=0.0)
+    assert len(calls) == by_pytorch
+
+
 @pytest.mark.parametrize(
     ("device", "half", "shared", "dropout", "varlen", "kernel"),
     [
