@@ -82,6 +82,7 @@ def main() -> None:
     found += rows("matrix.py") + rows("adherence.py")
     found += rows("grading.py") + rows("corpus.py") + rows("chains.py") + rows("embedded.py", "--quick")
     found += rows("sampling.py") + rows("training.py") + rows("training.py", "--estimate") + rows("attention.py")
+    found += rows("passes.py")
     found += rows("resume.py") + rows("batch.py")
     found += rows(
         "gpu.py", "--device", "cpu", "--together", *(f"--part={one}" for one in ("serving", "dtypes", "faults"))

@@ -78,7 +78,7 @@ def logits(toy: bool) -> Iterator[Row]:
 
     from stepdown.training.attention import use_block_diagonal_attention
     from stepdown.training.laid_rows import lay_rows
-    from stepdown.training.logits import in_pieces, on_device, target_losses, use_pieces
+    from stepdown.training.logits import in_pieces, on_device, target_losses, use_head_losses
 
     with tempfile.TemporaryDirectory() as folder:
         model = load_base(find_base(write_base(Path(folder) / "base", "tiny" if toy else "135m"))).model
@@ -87,7 +87,7 @@ def logits(toy: bool) -> Iterator[Row]:
     rows, found = torch.randint(3, 200, (8, 200 if toy else 1024)).tolist(), list[Any]()
     batch = on_device(lay_rows([row[:1] for row in rows], [row[1:] for row in rows]), model.device)
     for wanted in (False, True):
-        use_pieces(model, wanted)
+        use_head_losses(model, pieces=wanted)
         model.zero_grad()
         _reset_peak()
         loss = target_losses(model, batch).mean()

@@ -1,5 +1,6 @@
 """Of many targets logits are computed in pieces: the losses and gradients are those of all at once."""
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from small_lessons import DPO, FAST, chains, examples, pairs
 from small_students import TRAINS, small_model
 from stepdown.training.attention import use_block_diagonal_attention
-from stepdown.training.logits import PIECE, in_pieces, target_losses, use_pieces
+from stepdown.training.logits import PIECE, gives_losses, in_pieces, target_losses, use_head_losses
 from stepdown.training.memory import MemoryNeeds, measure_needs
 from stepdown.training.model_setup import add_adapter
 from stepdown.training.packing import PackedDataset
@@ -50,7 +51,7 @@ def test_losses_and_gradients_in_pieces_are_those_of_the_whole(
     found.objective.begin(model, packed.batches(range(len(found.owners)), tokens=200))
     batch = found.objective.collate(packed.lay(range(len(found.owners))))
     whole, gradients, all_at_once = learned(model, found.objective, batch)
-    use_pieces(model)
+    use_head_losses(model)
     pieces, others, at_once = learned(model, found.objective, batch)
     assert len(batch["targets"]) == all_at_once > PIECE == at_once
     assert pieces == pytest.approx(whole, rel=1e-6)
@@ -67,25 +68,55 @@ def test_a_model_that_bounds_its_logits_is_left_whole(base: Path) -> None:
     for scaling, allowed in ((1.0, True), (8.0, False)):
         model = GraniteForCausalLM(GraniteConfig(**{name: sizes[name] for name in names}, logits_scaling=scaling))
         use_block_diagonal_attention(model)
-        use_pieces(model)
+        use_head_losses(model)
         assert in_pieces(model) is allowed
+        use_head_losses(model, pieces=False)
+        assert (gives_losses(model), in_pieces(model)) == (allowed, False)
     batch = PackedDataset(examples(base, chains()), None, 1).lay(range(72))
     assert len(target_losses(model, batch)) == len(batch["targets"]) > PIECE
 
 
+@pytest.mark.parametrize("pieces", [False, True])
+def test_what_wraps_a_model_has_losses_to_carry_and_no_logits(
+    pieces: bool, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, shapes = examples(base, chains()), list[tuple[int, ...]]()
+    model, batch = small_model(), PackedDataset(found, None, 1).lay(range(4))
+    use_block_diagonal_attention(model)
+    whole, targets = target_losses(model, batch), len(batch["targets"])
+    forward = model.forward
+
+    def noted(**options: Any) -> Any:
+        output = forward(**options)
+        shapes.append(tuple(output.logits.shape))
+        return output
+
+    noted.__signature__ = signature(forward)  # type: ignore[attr-defined]
+    monkeypatch.setattr(model, "forward", noted)
+    assert target_losses(model, batch).tolist() == whole.tolist()
+    use_head_losses(model, pieces=pieces)
+    assert target_losses(model, batch).tolist() == pytest.approx(whole.tolist(), rel=1e-6)
+    assert shapes == [(1, targets, 320), (1, 1, 1), (1, targets, 1)]
+
+
 def test_logits_in_pieces_take_the_memory_of_one_piece(base: Path) -> None:
+    import torch
+
     model = small_model()
     use_block_diagonal_attention(model)
     packed = PackedDataset(examples(base, chains()), None, 1)
     options: Any = {"state": 0, "longest": 50, "checkpointing": False}
     whole = measure_needs(model, (packed.lay([0]), packed.lay([0, 3, 6])), **options)
-    use_pieces(model)
+    use_head_losses(model)
     few, many = (
         measure_needs(model, (packed.lay([0]), packed.lay(rows)), **options) for rows in ([0, 3, 6], range(72))
     )
     assert few.least == pytest.approx(whole.least, abs=1)
     assert few.each == pytest.approx(many.each, rel=0.1)
     assert few.of(100_000) == round(few.each * 100_000 + PIECE * 320 * 8) < whole.of(100_000)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = measure_needs(model, (packed.lay([0]), packed.lay([0, 3, 6])), **options)
+    assert (half.piece, half.logits) == (few.piece / 2, few.logits / 2)
 
 
 def test_passes_take_more_tokens_where_their_logits_are_in_pieces() -> None:

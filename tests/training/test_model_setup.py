@@ -6,13 +6,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from small_lessons import FAST, chains, logged, weights
+from small_lessons import FAST, chain, chains, logged, weights
 from small_students import TRAINS, small_model, small_tokenizer
 from stepdown.errors import UsageError
 from stepdown.models.local import find_base, load_base
 from stepdown.models.weights.students import read_card
 from stepdown.training import train
+from stepdown.training.attention import LONG
 from stepdown.training.evaluation import DevSet
+from stepdown.training.logits import target_losses
+from stepdown.training.memory import MemoryNeeds, measure_needs
 from stepdown.training.model_setup import adapted
 from stepdown.training.precision import computing, runs_in_bf16
 from stepdown.training.writing import rows_that_fit, write_greedily
@@ -113,6 +116,46 @@ def test_a_processor_computes_in_bf16_where_it_has_instructions_for_it(
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx)
     assert runs_in_bf16("auto") is chosen and runs_in_bf16("bf16") and not runs_in_bf16("fp32")
+
+
+# --- memory
+
+
+def bytes_kept(model: Any, batch: Any) -> int:
+    """What a pass keeps for its gradients but for weights, logits among them."""
+    import torch
+
+    weights, kept = {one.untyped_storage().data_ptr() for one in model.parameters()}, dict[int, int]()
+
+    def note(saved: Any) -> Any:
+        storage = saved.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return saved.detach()
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
+        target_losses(model, batch)
+    return sum(kept.values())
+
+
+def test_what_the_longest_row_needs_is_measured_with_its_scores(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[tuple[int, int, int]] = []
+
+    def noted(model: Any, batches: Any, **options: Any) -> MemoryNeeds:
+        needs, (_, second) = measure_needs(model, batches, **options), batches
+        found = needs.of(second["input_ids"].shape[1]) - needs.state
+        measured.append((needs.longest, found, bytes_kept(model, second)))
+        return needs
+
+    monkeypatch.setattr("stepdown.training.model_setup.measure_needs", noted)
+    training = msgspec.structs.replace(BF16, steps=1, batch=5, evaluations=0)
+    train([*chains(4, 2), chain(5, 110)], base=base, out=tmp_path / "x", training=training)
+    assert [700 < longest <= LONG for longest, _, _ in measured] == [True, True]
+    for _, needed, kept in measured:
+        assert needed == pytest.approx(kept, rel=0.1)
+    assert measured[1][1] > 20 * measured[0][1]
 
 
 # --- dev problems

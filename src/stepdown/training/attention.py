@@ -154,10 +154,10 @@ def _multiplied(row: _Row, factor: float) -> Any:
     for begin in range(0, length, BLOCK):
         end = min(begin + BLOCK, length)
         seen = shared + end
-        queries = row.queries[0, :, begin:end].reshape(groups, -1, width)
-        scores = torch.bmm(queries, row.keys[0, :, :seen].transpose(1, 2)).view(heads, -1, seen)
+        queries = row.queries.squeeze(0)[:, begin:end].reshape(groups, -1, width)
+        scores = torch.bmm(queries, row.keys.squeeze(0)[:, :seen].transpose(1, 2)).view(heads, -1, seen)
         shares = torch.softmax(torch.add(mask[begin:end, :seen], scores, alpha=factor), dim=-1)
-        attended = torch.bmm(shares.view(groups, -1, seen), row.values[0, :, :seen])
+        attended = torch.bmm(shares.view(groups, -1, seen), row.values.squeeze(0)[:, :seen])
         blocks.append(attended.view(1, heads, end - begin, -1))
     return torch.cat(blocks, dim=2)
 

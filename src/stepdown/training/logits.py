@@ -37,13 +37,15 @@ def _logits(model: Any, batch: Batch) -> Any:
 def target_losses(model: Any, batch: Batch) -> Any:
     """Return the cross-entropy of each of the batch's `targets` in nats, in fp32: a tensor (targets,).
 
-    After `use_pieces` a model never holds the logits of more than `PIECE` targets, or its gradients of them.
+    Where `use_head_losses` found that a model does nothing more to its logits, they never leave its head: accelerate,
+    which makes fp32 of all that a model returns, has losses alone to carry. In pieces there are the logits of `PIECE`
+    targets at a time, or their gradients.
     """
     import torch
     from torch.utils.checkpoint import checkpoint
 
     targets = batch["targets"]
-    if len(targets) <= PIECE or not in_pieces(model):
+    if not gives_losses(model):
         return cross_entropy(_logits(model, batch), targets)
     head = _head(model)
     whole = head.forward
@@ -52,7 +54,10 @@ def target_losses(model: Any, batch: Batch) -> Any:
         return cross_entropy(whole(hidden), own)
 
     def losses(hidden: Any) -> Any:
-        pairs = zip(hidden[0].split(PIECE), targets.split(PIECE), strict=True)
+        rows = hidden.squeeze(0)
+        if len(targets) <= PIECE or not in_pieces(model):
+            return piece(rows, targets)[None, :, None]
+        pairs = zip(rows.split(PIECE), targets.split(PIECE), strict=True)
         lost = [checkpoint(piece, *pair, use_reentrant=False, preserve_rng_state=False) for pair in pairs]
         return torch.cat(lost)[None, :, None]
 
@@ -61,27 +66,35 @@ def target_losses(model: Any, batch: Batch) -> Any:
         return target_logits(model, batch)[:, 0]
 
 
-def use_pieces(model: Any, wanted: bool = True) -> None:
-    """Have a model compute logits in pieces where they are many, or whole where it does more to them than its head."""
+def use_head_losses(model: Any, *, pieces: bool = True) -> None:
+    """Have a model's head give losses instead of logits, unless the model does more to logits than its head.
+
+    With `pieces` it computes those of many targets in pieces, each of them twice.
+    """
     import torch
 
     head = _head(model)
     if head is None or not selects_logits(model):
         return
-    if not wanted:
-        head.in_pieces = False
+    head.in_pieces = pieces
+    if hasattr(head, "gives_losses"):
         return
     found = torch.zeros(0)
     tried = on_device(lay_rows([[0]], [[0]]), model.device)
     # Whatever a model does with numbers that are no logits, this one is left whole.
     with torch.no_grad(), _head_as(head, lambda hidden: hidden.new_full((1, 1, 1), _MARK)), suppress(RuntimeError):
         found = target_logits(model, tried)
-    head.in_pieces = found.shape == (1, 1) and found.item() == _MARK
+    head.gives_losses = found.shape == (1, 1) and found.item() == _MARK
 
 
 def in_pieces(model: Any) -> bool:
     """Tell whether a model computes logits in pieces where they are many."""
-    return getattr(_head(model), "in_pieces", False)
+    return gives_losses(model) and _head(model).in_pieces
+
+
+def gives_losses(model: Any) -> bool:
+    """Tell whether a model's head gives losses, so that its logits are in the numbers that it computes in."""
+    return getattr(_head(model), "gives_losses", False)
 
 
 def _head(model: Any) -> Any:

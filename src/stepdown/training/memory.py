@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from stepdown.errors import UsageError
-from stepdown.training.logits import PIECE, in_pieces, target_losses
+from stepdown.training.logits import PIECE, gives_losses, in_pieces, target_losses
 from stepdown.training.objective import Batch
 from stepdown.training.settings import USUAL_TOKENS
 
@@ -15,8 +15,8 @@ from stepdown.training.settings import USUAL_TOKENS
 MOST = 32 * 1024
 # What allocators and kernels need besides (a judgement: nothing here counts the parts that lie between blocks).
 USABLE = 0.85
-# Logits and their gradient for each word of the vocabulary: in fp32, or in 16 bits twice where a model caps them.
-BYTES_OF_A_LOGIT = 8
+# A logit and its gradient: in fp32, or in 16 bits twice where a model caps them; in 16 bits where a head gives losses.
+BYTES_OF_A_LOGIT, IN_BF16 = 8, 4
 GRADIENT, ADAM, AUTOCAST = 4, 8, 2
 
 
@@ -114,6 +114,8 @@ def measure_needs(
 
     With `checkpointing` a block keeps its input alone, and one block at a time is computed again.
     """
+    import torch
+
     tokens = [one["input_ids"].shape[1] for one in batches]
     kept = [_kept(model, one) for one in batches]
     more = tokens[1] - tokens[0]
@@ -122,8 +124,9 @@ def measure_needs(
     if checkpointing:
         layers = config.num_hidden_layers
         blocks = blocks / layers + layers * config.hidden_size * 4
-    words = config.vocab_size * BYTES_OF_A_LOGIT
-    logits = words * len(batches[1]["targets"]) / tokens[1]
+    half = gives_losses(model) and torch.is_autocast_enabled(model.device.type)
+    words = config.vocab_size * (IN_BF16 if half else BYTES_OF_A_LOGIT)
+    logits = words * max(len(one["targets"]) / length for one, length in zip(batches, tokens, strict=True))
     if in_pieces(model):
         return MemoryNeeds(state, max(blocks, 1.0), longest, logits, words * PIECE)
     return MemoryNeeds(state, max(blocks + logits, 1.0), longest)

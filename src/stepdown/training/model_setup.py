@@ -8,11 +8,12 @@ import msgspec
 
 from stepdown.errors import UsageError
 from stepdown.models.local import Base, quiet, to_bf16
-from stepdown.training.attention import use_block_diagonal_attention, window_of
+from stepdown.training.attention import LONG, use_block_diagonal_attention, window_of
 from stepdown.training.datasets import PreparedDataset
 from stepdown.training.examples import Examples
 from stepdown.training.independence import rows_are_independent
-from stepdown.training.logits import in_pieces, on_device, use_pieces
+from stepdown.training.logits import in_pieces, on_device, use_head_losses
+from stepdown.training.lora_products import use_lora_products
 from stepdown.training.memory import (
     MemoryNeeds,
     check_longest,
@@ -63,7 +64,7 @@ def make_ready(base: Base, dataset: PreparedDataset, training: Training, world: 
     model.to(device)
     with computing(model, training):
         packed, notes = _pack(model, dataset, training)
-        use_pieces(model)
+        use_head_losses(model)
         needs = _needs(model, packed, training, state)
     free = free_memory(device)
     check_longest(needs, free, checkpointing=training.checkpointing)
@@ -73,7 +74,7 @@ def make_ready(base: Base, dataset: PreparedDataset, training: Training, world: 
     elif tokens == USUAL_TOKENS:
         tokens = world.least(needs.tokens(free, device=device.type))
     if in_pieces(model) and needs.whole_fits(_largest(needs, tokens, training), free):
-        use_pieces(model, False)
+        use_head_losses(model, pieces=False)
         needs = needs.whole()
     packed.micro_batches = count_micro_batches(packed, tokens=tokens, world=world.size)
     chosen = msgspec.structs.replace(training, tokens_per_pass=tokens)
@@ -88,6 +89,7 @@ def adapted(model: Any, training: Training) -> Any:
     if in_bf16:
         to_bf16(model)
     model = add_adapter(model, training)
+    use_lora_products(model)
     for module in model.modules() if in_bf16 else ():
         if hasattr(module, "lora_A"):
             # Autocast casts the adapter's weights; peft would first cast every input to fp32.
@@ -169,14 +171,20 @@ def _pack(model: Any, dataset: PreparedDataset, training: Training) -> tuple[Pac
 
 
 def _needs(model: Any, packed: PackedDataset, training: Training, state: int) -> MemoryNeeds:
-    """Return what a training needs of memory, measured by a pass of the shortest example of step 1 and one of two."""
+    """Return what a training needs of memory, measured by a pass of the shortest example of step 1 and one of two.
+
+    On a CPU, where the scores of rows are kept, a row's tokens keep the more the longer it is: once a pass of the
+    longest is known to fit but for its scores, it is the second. Rows of more than `LONG` tokens keep none.
+    """
     shortest = sorted(packed.order[0].tolist(), key=packed.tokens)[:2]
-    batches = (packed.lay(shortest[:1]), packed.lay(shortest))
-    longest = max(packed.tokens(example) for example in set(packed.order.ravel().tolist()))
-    on = tuple(on_device(one, model.device) for one in batches)
+    long = max(set(packed.order.ravel().tolist()), key=packed.tokens)
+    longest, checkpointing = packed.tokens(long), training.checkpointing
+    first, second, third = (on_device(packed.lay(some), model.device) for some in (shortest[:1], shortest, [long]))
     was_training = model.training
     model.train()
-    needs = measure_needs(model, (on[0], on[1]), state=state, longest=longest, checkpointing=training.checkpointing)
+    needs = measure_needs(model, (first, second), state=state, longest=longest, checkpointing=checkpointing)
+    if model.device.type == "cpu" and longest <= LONG and needs.least <= free_memory(model.device):
+        needs = measure_needs(model, (first, third), state=state, longest=longest, checkpointing=checkpointing)
     model.train(was_training)
     return needs
 

@@ -13,7 +13,7 @@ from stepdown.models.local import BaseLocation, find_base, load_base, load_token
 from stepdown.runner import plain
 from stepdown.training.attention import use_block_diagonal_attention
 from stepdown.training.laid_rows import rows_of
-from stepdown.training.logits import target_losses, use_pieces
+from stepdown.training.logits import target_losses, use_head_losses
 from stepdown.training.objective import Batch
 from stepdown.training.writing import answering, write_greedily
 from stepdown.types import Messages
@@ -147,7 +147,7 @@ class LocalTeacher:
     def __init__(self, location: BaseLocation, device: Any, *, bf16: bool = False) -> None:
         model = load_base(location, bf16=bf16).model.eval().to(device)
         use_block_diagonal_attention(model)
-        use_pieces(model)
+        use_head_losses(model)
         self._model = model
 
     def logprobs(self, laid: Batch) -> Any:
