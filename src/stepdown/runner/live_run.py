@@ -211,7 +211,8 @@ async def grade_trace(grader: Grader, trace: Trace, vote: Grade | None = None) -
 
 async def vote_of(grader: Grader, samples: Sequence[Trace]) -> Grade | None:
     """Return the one grade of all samples of a problem by a grader that votes, None by any other."""
-    if not samples or not isinstance(grader, VotingGrader) or not grader.votes:
+    # A look at a protocol costs more than a grade.
+    if not samples or not getattr(grader, "votes", False) or not isinstance(grader, VotingGrader):
         return None
     return await grader.vote(samples[0].problem, [trace.solution for trace in samples])
 
