@@ -229,6 +229,14 @@ def test_plans_that_hurt_most_are_suggested_first(store: Store) -> None:
     assert edit.reasons == ("2 of 2 students fail by it", "`a` solves it without the plan", "the plan forbids solving")
 
 
+def test_a_plan_by_which_a_student_solves_otherwise_is_named_once_by_who_wrote_it(store: Store) -> None:
+    failed, other = play(store, "a", "Guess.", "wrong"), play(store, "a", "Add both.", "right")
+    assert audit(failed, other).edits[0].reasons == ("its student fails by it", "`a` solves it by another plan")
+    other.put_trace(0, Trace(SUM, "trace-of-thought", Plan("Add both.", author="gpt-4"), solution="so."))
+    other.put_grades([(0, 0, Grade("right", grader="default@2"))])
+    assert audit(failed, other).edits[0].reasons[1] == "`a` solves it by the plan of `gpt-4`"
+
+
 def test_an_audit_prints_and_is_plain_json(store: Store) -> None:
     found = audit(play(store, "a", "Say 42.", "wrong"))
     assert "1 of 1 plans hold the answer" in str(found) and "0 / 1 / 1 with all plans" in str(found)

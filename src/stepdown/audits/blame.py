@@ -164,10 +164,7 @@ def suggest(attempt: GradedAttempt, crossing: Crossing) -> Suggestion | None:
         f"{len(failed)} of {len(outcomes)} students fail by it" if len(outcomes) > 1 else "its student fails by it",
         *_named(solved, "solves it by this plan"),
         *_named(alone, "solves it without the plan"),
-        *(
-            f"`{student}` solves it by {f'the plan of `{by}`' if by else 'another plan'}"
-            for student, by in better.items()
-        ),
+        *(f"`{student}` solves it by {other}" for student, other in better.items()),
         *(f"the plan {fault}" for fault in attempt.faults),
         *(["the plan holds the answer"] if attempt.leaked else []),
     ]
