@@ -14,6 +14,7 @@ from stepdown.runner.rerun import solve_again
 from stepdown.store import Run, Store
 from stepdown.store.corrections import correct
 from stepdown.store.derived import carry_over
+from stepdown.store.summaries import SummaryCheck, mend
 from stepdown.types import Messages, Plan, Sampling
 from worlds import derived, sums, teacher
 
@@ -88,6 +89,12 @@ def test_what_is_solved_while_a_slower_copy_is_made_keeps_its_own_grade(store: S
         return False
 
     assert outcomes(carry_over(first, derived(first), stopped=meanwhile))[1] == ("Answer: 2", "right")
+
+
+def test_a_copy_has_summaries_of_the_blocks_that_it_has_and_of_no_other(store: Store) -> None:
+    copy = carry_over(first := solved(store, Student()), derived(first))
+    store.open_blocks.close()
+    assert mend(store, copy.id) == SummaryCheck(sound=2)
 
 
 def test_what_was_mended_since_an_interrupted_copy_is_copied_anew(

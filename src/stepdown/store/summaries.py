@@ -73,7 +73,7 @@ def refresh(store: Database, run: str, *, only: Iterable[int] | None = None) -> 
     made, chosen = 0, None if only is None else set(only)
     for kind in _kinds(store, run):
         known = _kept(store, run, kind, next(iter(chosen)) if chosen and len(chosen) == 1 else None)
-        wanted = _blocks(store, run, kind.table) if chosen is None else sorted(chosen)
+        wanted = _blocks(store, run, kind.table) if chosen is None else _written(store, run, kind.table, chosen)
         made += sum(_keep(store, run, kind, block) for block in [one for one in wanted if one not in known])
     return made
 
@@ -251,6 +251,11 @@ def _blocks_between(store: Database, run: str, table: str, known: Iterable[int])
         found += _blocks(store, run, table, first=first, end=block) if first < block else []
         first = block + 1
     return found
+
+
+def _written(store: Database, run: str, table: str, blocks: Iterable[int]) -> list[int]:
+    """Return those of some blocks in which a table has rows of a run: a copy may name others."""
+    return [one for one in sorted(blocks) if _blocks(store, run, table, first=one, end=one + 1)]
 
 
 def _blocks(store: Database, run: str, table: str, *, first: int = 0, end: int = _LAST_BLOCK) -> list[int]:
