@@ -9,7 +9,21 @@ from stepdown.stats import clustered_interval, gain_interval, holm, mcnemar_exac
 from stepdown.store import Run, Store
 from stepdown.text import plans_of
 from stepdown.text.figures import short
-from stepdown.types import Call, Grade, Message, Plan, Problem, Reply, Role, Sampling, Settings, Trace, Usage, Verdict
+from stepdown.types import (
+    Call,
+    Finish,
+    Grade,
+    Message,
+    Plan,
+    Problem,
+    Reply,
+    Role,
+    Sampling,
+    Settings,
+    Trace,
+    Usage,
+    Verdict,
+)
 from stored_runs import LETTERS, USUAL, keep_run
 
 SMALL, BIG = "embedded/small", "openai/big"
@@ -221,14 +235,17 @@ def test_unknown_money_is_unknown_and_never_nothing(store: Store) -> None:
     assert "$0" not in str(made)
 
 
-def test_truncated_traces_have_their_own_column(store: Store) -> None:
+@pytest.mark.parametrize("finish", ["length", "filter", "unknown"])
+def test_truncated_traces_have_their_own_column_which_says_all_that_it_counts(finish: Finish, store: Store) -> None:
     run = lettered(store, "rw")
-    cut = Reply("…", SMALL, Usage(1, 1), finish="length")
+    cut = Reply("…", SMALL, Usage(1, 1), finish=finish)
     run.put_trace(
         0, Trace(a_trace(run.settings, 0).problem, "direct", calls=(Call("student", SMALL, (), Sampling(), cut),))
     )
     grade(run, 0, "wrong")
-    assert report(run).rows[0].truncated == 1
+    made = report(run)
+    assert made.rows[0].truncated == 1
+    assert "at its token limit, filtered, or of an unknown end." in " ".join(str(made).split())
 
 
 def test_edited_plans_are_counted_apart(store: Store) -> None:

@@ -9,7 +9,7 @@ from stepdown.cli.console.terminal import show
 from stepdown.reports import ROLES, ReportRow
 from stepdown.runner import Contamination, LiveCounts
 from stepdown.store import StoppedComparison
-from stepdown.text import DASH, count, duration, method_of, money, percent, plans_of, short
+from stepdown.text import CUT, DASH, count, duration, method_of, money, percent, plans_of, short
 
 VERSION = 1
 
@@ -94,7 +94,7 @@ def result_of(
 def show_results(results: Sequence[Result]) -> None:
     """Write the tables of a grid: what came out, and what it took."""
     header = ("run", "method", "student", "plans", "right/graded/total", "%", "cut", "failed")
-    note = "cut: traces with a reply that is not known to be whole: at its token limit, filtered, or of an unknown end."
+    note = CUT
     if any(one.samples > 1 for one in results):
         note += " Of several samples of a problem the majority decides."
     show_table("Runs", header, [(*_names(one), *_figures(one)) for one in results], words=4, note=note)

@@ -8,6 +8,7 @@ from stepdown.reports.report_rows import ROLES, OfSamples, ReportRow
 from stepdown.reports.variance_rows import variance_table
 from stepdown.runner import Contamination
 from stepdown.text import (
+    CUT,
     DASH,
     Table,
     between,
@@ -65,7 +66,7 @@ def _rights(rows: Sequence[ReportRow]) -> Table:
         names.insert(-2, ("problems", lambda row: clipped(row.dataset, 40)))
     figures: list[Column] = [("right/graded", _counts), ("% right", _accuracy), ("cut", lambda row: str(row.truncated))]
     unfinished = any(row.graded < row.total for row in rows)
-    note = "% right: of the graded, with the 95 % Wilson interval. cut: traces with a reply at its token limit."
+    note = f"% right: of the graded, with the 95 % Wilson interval. {CUT}"
     note += " of: the problems there are; the others are not graded." * unfinished
     note += _STOPPED * any(row.stopped for row in rows)
     return _grid("Right answers", rows, [*names, *figures], words=len(names), note=note)

@@ -18,13 +18,14 @@ from stepdown.text.figures import (
     size,
 )
 from stepdown.text.fragments import fragment, html_facts, html_folded, html_list, html_table, html_text
-from stepdown.text.labels import method_of, plans_of
+from stepdown.text.labels import CUT, method_of, plans_of
 from stepdown.text.safety import clean, error_line, in_markdown, json_line
 from stepdown.text.sse import DONE, EventReader, EventTooLarge, comment, event
 from stepdown.text.tables import NARROW, Measure, Table, as_html, as_markdown, as_text, folded, wrapped
 from stepdown.text.word_flow import WordFlow
 
 __all__ = [
+    "CUT",
     "DASH",
     "DONE",
     "NARROW",

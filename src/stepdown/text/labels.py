@@ -4,6 +4,9 @@ from typing import Protocol
 
 from stepdown.text.figures import DASH, short
 
+# What a column `cut` counts, below whichever table has it.
+CUT = "cut: traces with a reply that is not known to be whole: at its token limit, filtered, or of an unknown end."
+
 
 class HasSamples(Protocol):
     """Whatever says by which method a run solved, and with how many samples a problem."""
