@@ -193,7 +193,7 @@ def whole_rows(path: Path) -> Rows:
 
 def csv_rows(path: Path, delimiter: str = ",") -> Rows:
     """Stream the rows of a CSV or TSV file with a header; quoted fields may hold newlines and be of any length."""
-    # The limit is the process's, not the reader's; the csv module has no other door to it.
+    # The limit is the process's, not the reader's; the csv module has no other way to it.
     csv.field_size_limit(2**31 - 1)
     with closing(decoded_lines(path)) as lines:
         yield from headed_rows(path, csv.reader(lines, delimiter=delimiter, strict=True))

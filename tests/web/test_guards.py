@@ -1,4 +1,4 @@
-"""What stands before both doors: foreign names and sites, tokens, sizes, slow connections, and secrets."""
+"""What stands before pages and endpoint: foreign names and sites, tokens, sizes, slow connections, and secrets."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""Random paths, queries, forms and bodies on every address of both doors: never a 500, never a hang."""
+"""Random paths, queries, forms and bodies on every address of pages and endpoint: never a 500, never a hang."""
 
 import http.client
 import json

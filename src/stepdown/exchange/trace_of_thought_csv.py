@@ -92,7 +92,7 @@ def names_of(path: Path) -> ModelNames:
 
 def read_rows(path: Path) -> Generator[tuple[int, CsvTrace], None, None]:
     """Stream (line, row) of a traces file. Raises `BadRow` at the first row that is not of six agreeing cells."""
-    # The limit is the process's, not the reader's; the csv module has no other door to it.
+    # The limit is the process's, not the reader's; the csv module has no other way to it.
     csv.field_size_limit(2**31 - 1)
     with closing(decoded_lines(path)) as lines:
         reader, line = csv.reader(lines, strict=True), 1

@@ -199,7 +199,7 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def open(self) -> str:
         """Open the page of this trace in a browser and return its address, as `stepdown.open_page` does."""
-        # The door to the pages is on the top floor; its public name leads there.
+        # What opens the pages is on the top floor; its public name leads there.
         return str(import_module("stepdown").open_page(self))
 
     def __repr__(self) -> str:

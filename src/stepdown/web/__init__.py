@@ -1,4 +1,4 @@
-"""The doors in a browser: pages to watch, read and edit at `/`, and an OpenAI-compatible endpoint at `/v1`."""
+"""Pages in a browser to watch, read and edit at `/`, and an OpenAI-compatible endpoint at `/v1`."""
 
 import webbrowser
 

@@ -42,7 +42,7 @@ from stepdown.web.views.live import Live
 
 
 def routes() -> list[BaseRoute]:
-    """Return every address of both doors. Each room of pages and the endpoint list their own."""
+    """Return every address of the pages and the endpoint, each of which lists its own."""
     pages = (
         runs,
         jobs,

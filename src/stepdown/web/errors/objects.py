@@ -20,7 +20,7 @@ _CODES = {
 
 
 def is_endpoint(scope: Scope) -> bool:
-    """Whether a request came to the door for programs, `/v1`."""
+    """Whether a request came to the endpoint, `/v1`."""
     path: str = scope["path"]
     return path == "/v1" or path.startswith("/v1/")
 

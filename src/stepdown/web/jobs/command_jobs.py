@@ -124,7 +124,7 @@ class Following:
 
 async def spawn(command: Sequence[str]) -> asyncio.subprocess.Process:
     """Start a command of stepdown, with pipes for what it says."""
-    # Keys reach it as they reached the server, in the environment; the doors' own token is none of its business.
+    # Keys reach it as they reached the server, in the environment; the server's own token is none of its business.
     inherited = {name: value for name, value in os.environ.items() if name != "STEPDOWN_TOKEN"}
     return await asyncio.create_subprocess_exec(
         sys.executable,

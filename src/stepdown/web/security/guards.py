@@ -1,4 +1,4 @@
-"""What stands before both doors: who may ask, from where and how much; and what every answer carries.
+"""What stands before pages and endpoint: who may ask, from where and how much; and what every answer carries.
 
 Each guard is an ASGI application around another one. None of them reads an answer, so that streams stay streams.
 """

@@ -246,7 +246,7 @@ async def serve(
     limits: ConnectionLimits | None = None,
     listening: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve both doors on a bound socket until a signal ends it; the state is closed then."""
+    """Serve pages and endpoint on a bound socket until a signal ends it; the state is closed then."""
     allow_many_files()
     server = make_server(make_app(state, rules=rules), state, limits=limits or ConnectionLimits(), listening=listening)
     try:

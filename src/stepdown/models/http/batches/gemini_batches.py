@@ -27,7 +27,7 @@ class GeminiBatches:
     limits = BatchLimits(requests=50_000, size=18_000_000)
 
     def __init__(self, endpoint: Endpoint) -> None:
-        # Gemini's door for OpenAI's clients takes no files of requests: its own is behind the same address and key.
+        # Gemini's endpoint for OpenAI's clients takes no files of requests: its own is behind the same address and key.
         key_header = GEMINI_GENERATE.key_header
         self.endpoint = msgspec.structs.replace(endpoint, dialect=GEMINI_GENERATE, key_header=key_header)
         self._session = BatchSession(self.endpoint)

@@ -78,7 +78,7 @@ class GeminiGenerate:
     headers: Mapping[str, str] = {}
 
     def address(self, base: str, model: str, *, stream: bool = False) -> str:
-        """Return where requests go; the base may be that of Gemini's door for OpenAI's clients."""
+        """Return where requests go; the base may be that of Gemini's endpoint for OpenAI's clients."""
         name = quote(model.removeprefix("models/"), safe="")
         method = "streamGenerateContent" if stream else "generateContent"
         parts = urlsplit(join_address(_own(base), f"/models/{name}:{method}"))
