@@ -8,6 +8,7 @@ import pytest
 
 import stepdown
 from places import ROOT
+from stepdown.runner import RunOptions
 
 PAGE = (ROOT / "docs" / "api.md").read_text("utf-8")
 PARTS = re.split(r"^### `(\w+)`$", PAGE, flags=re.MULTILINE)
@@ -25,6 +26,11 @@ def test_every_public_name_is_explained_once() -> None:
 @pytest.mark.parametrize(("name", "text"), list(zip(PARTS[1::2], PARTS[2::2], strict=True)))
 def test_the_example_of_a_public_name_uses_it(name: str, text: str) -> None:
     assert re.search(rf"\b{name}\b", examples(text))
+
+
+def test_every_option_of_a_run_is_named() -> None:
+    part = PARTS[PARTS.index("run") + 1]
+    assert [name for name in RunOptions.__annotations__ if not re.search(rf"`{name}`|\b{name}=", part)] == []
 
 
 def test_every_example_prints_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

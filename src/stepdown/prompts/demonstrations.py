@@ -1,4 +1,4 @@
-"""Worked examples that show a teacher what a chain looks like: four to ten for each kind of problem, all ours.
+"""Worked examples that show a teacher what a chain looks like: four to six for each kind of problem, all ours.
 
 The texts are written for this project and taken from no benchmark. A user's own come from a file.
 """
