@@ -104,7 +104,10 @@ def test_a_grid_ends_where_its_comparison_is_decided_and_says_so(
     server.speak = lambda body: "Answer: -1" if body["model"] == "other" else speak(body)
     until = (*DIRECT, *OTHER, *STUDENT, "--until", "decided", "--margin", "20")
     assert run(*until) == 0
-    assert "decided, they differ" in capsys.readouterr().out and len(server.bodies) < 80
+    said = capsys.readouterr()
+    assert "decided, they differ" in said.out and len(server.bodies) < 80
+    base = said.out.split(" against ")[1][:12]
+    assert f" --baseline {base}`, `stepdown traces" in said.err
     assert run(*until, "--json") == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert '"outcome":"different"' in last.replace(" ", "")

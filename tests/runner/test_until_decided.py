@@ -8,7 +8,7 @@ from stepdown import grade
 from stepdown.errors import Interrupted
 from stepdown.models import ScriptedModel
 from stepdown.reports import report
-from stepdown.runner import RunOutcome, Stop, StoppingRule, Task, UntilDecided, run_together
+from stepdown.runner import RunOutcome, Stop, StoppingRule, Task, UntilDecided, run_tasks, run_together
 from stepdown.stats import gain_at_any_time, gain_interval
 from stepdown.store import Store, extract_runs, stored_comparisons
 from stepdown.types import Verdict
@@ -89,6 +89,15 @@ def test_a_report_has_the_interval_that_holds_however_it_was_stopped(store: Stor
     row = found.rows[1]
     assert (row.difference_low, row.p, row.mdd, row.stopped) == (one.low, one.p, None, one)
     assert f"decided: different, at {one.pairs} pairs" in found.to_text(200)
+
+
+def test_against_another_baseline_no_report_says_that_its_figures_hold_however_it_was_stopped(store: Store) -> None:
+    base, run = decide(pair(), store)
+    [other] = run_tasks([direct(MOST, wrong("another"))], store)
+    found = report(run.run, baseline=other.run)
+    words = " ".join(found.to_text(200).split("Against the baseline")[1].split())
+    assert found.rows[1].stopped is not None and found.rows[1].mdd, "Tango's interval and McNemar's p"
+    assert f"(`--baseline {base.run.id}`) they hold however it was stopped" in words and "by bets" not in words
 
 
 def test_a_gain_has_an_interval_that_holds_however_it_was_stopped(store: Store) -> None:

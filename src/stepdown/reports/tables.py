@@ -28,6 +28,10 @@ _STOPPED = (
     " Of a run that was stopped once its comparison was decided, the intervals and p are those that hold however it was"
     " stopped: by bets on the next pair, wider than the others."
 )
+_STOPPED_BY_ANOTHER = (
+    " A run that was stopped by its comparison with another baseline has figures here as if its problems had been"
+    " counted beforehand; with that baseline (`--baseline {}`) they hold however it was stopped."
+)
 _ABREAST = 6  # settings beside one another
 
 
@@ -139,9 +143,12 @@ def _differences(rows: Sequence[ReportRow], row_number: dict[str, str]) -> Table
     compared = [row for row in rows if row.baseline]
     if any(row.samples > 1 for row in compared):
         note += " Of several samples the vote counts, one pair per problem: the tests hold for votes, not for samples."
-    note += _STOPPED * any(row.stopped for row in compared)
-    if any(row.stopped for row in compared):
+    if any(row.stopped and row.stopped.baseline == row.baseline for row in compared):
+        note += _STOPPED
         columns.append(("stopped", _stopped))
+    others = (row.stopped.baseline for row in compared if row.stopped and row.stopped.baseline != row.baseline)
+    if other := next(others, None):
+        note += _STOPPED_BY_ANOTHER.format(other)
     return _grid("Against the baseline", compared, columns, note=note)
 
 

@@ -132,7 +132,9 @@ def finish(session: Session, *, as_json: bool) -> int:
         show(*session.decisions)
         graded = [result.run for result in session.results if result.graded]
         if graded:
-            ids = " ".join(graded)
+            # Another baseline than the one that decided would be compared as if nobody had looked before the end.
+            base = next((one.baseline for result in session.results for one in result.comparisons), "")
+            ids = " ".join(graded) + f" --baseline {base}" * bool(base)
             say("", f"next: `stepdown report {ids}`, `stepdown traces {graded[-1]} --where wrong -n 3`")
         if shard := session.tasks[0].shard:
             say(f"this is shard {shard}: `stepdown store merge STORES --into STORE` joins it with the others")
