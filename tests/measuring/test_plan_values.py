@@ -30,6 +30,16 @@ def test_a_plan_that_tells_the_answer_or_has_no_end_is_not_kept(store: Store) ->
     assert (found.leaking, found.cut, found.kept, found.of_kept) == (1, 1, 1, None)
 
 
+def test_a_plan_without_a_word_is_never_learned_from_and_may_be_the_worse_of_a_pair(store: Store) -> None:
+    rows = [[(" \n", "rr"), (ADD, "ww")], [(ADD, "rr"), (" ", "ww")]]
+    found, plans = value_plans([with_plans(store, *rows)], alone(store, "ww", "ww"))
+    assert [(one.plan, one.value, one.kept) for one in found.plans if one.value] == [
+        (" \n", 1.0, False),
+        (ADD, 1.0, True),
+    ]
+    assert [(one.value.plan, other.value.plan) for one, other in paired_plans(plans, 0.5)] == [(ADD, " ")]
+
+
 def test_equal_plans_are_one_and_failed_solutions_count_neither_way(store: Store) -> None:
     [plan] = valued(store, [(ADD, "r-"), (ADD, "ww")], without=["w-"]).plans
     assert (plan.right, plan.graded, plan.graded_without) == (1, 3, 1)

@@ -87,6 +87,17 @@ def test_a_persons_edit_takes_the_place_of_the_plan_it_mends(store: Store, tmp_p
     assert corpus.card.chains == 3 and corpus.card.edits == 1 and edited[0].text == "1. Add one."
 
 
+def test_plans_without_a_word_are_left_out_of_a_corpus_of_plans_and_counted(store: Store, tmp_path: Path) -> None:
+    teacher = ScriptedModel(
+        lambda messages, sampling, sample: "1. Add." if "is 2 plus" in messages[-1].content else " "
+    )
+    run = sd.run(sums(3), "trace-of-thought", student=student(), teacher=teacher, store=store)
+    corpus = write_plans([run], tmp_path / "plans")
+    assert [chain.text for chain in corpus] == ["1. Add."] and corpus.card.notes == (
+        "2 plans without a word are left out",
+    )
+
+
 def test_a_run_without_plans_makes_no_corpus_of_plans(store: Store, tmp_path: Path) -> None:
     run = sd.run(sums(1), "direct", student=student(), store=store)
     with pytest.raises(UsageError, match="no plans"):

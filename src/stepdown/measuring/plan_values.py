@@ -55,16 +55,17 @@ class PlanValue(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_sound(self) -> bool:
-        """Whether it may be learned from at all."""
-        return not (self.leaks or self.cut)
+        """Whether it may be learned from at all: it says something, tells no answer and has an end."""
+        return bool(self.plan.strip()) and not (self.leaks or self.cut)
 
 
 class PlanValues(msgspec.Struct, frozen=True, kw_only=True):
     """The values of all plans of some runs for one student, best first within a problem, against a run without plans.
 
-    `kept` plans neither leak nor are cut and are worth more than `above` (a share of 1). `all_plans` is the mean over
-    every plan, `of_kept` over the kept ones, which the choice flatters; `by_other_draws` is over those that half of
-    the draws would have kept, by the other half, which had no part in it. None where there is nothing to average.
+    `kept` plans say something, neither leak nor are cut and are worth more than `above` (a share of 1). `all_plans` is
+    the mean over every plan, `of_kept` over the kept ones, which the choice flatters; `by_other_draws` is over those
+    that half of the draws would have kept, by the other half, which had no part in it. None where there is nothing to
+    average.
     """
 
     version: int = VERSION

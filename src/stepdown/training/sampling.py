@@ -245,9 +245,10 @@ def write_plans(runs: Sequence[Run], out: str | Path, *, force: bool = False, li
 
     Runs are put together by problem and plan: a plan is graded right if at least one student who followed it was
     right, wrong if all were wrong. A person's newest edit takes the place of the plan it mends, ungraded until a run
-    by it (`run --plans RUN`) is named too.
+    by it (`run --plans RUN`) is named too. Plans without a word, as models that only think write, are left out.
     """
-    plans = plans_of(runs)
+    found = [chain for some in plans_of(runs).values() for chain in some.values()]
+    plans = [chain for chain in found if chain.text.strip()]
     if not plans:
         raise UsageError("these runs have no plans", "name runs of `trace-of-thought`; `stepdown runs` lists them")
     card = msgspec.structs.replace(
@@ -256,11 +257,11 @@ def write_plans(runs: Sequence[Run], out: str | Path, *, force: bool = False, li
         origin="plans of " + ", ".join(f"run {run.id}" for run in runs),
         sampling=runs[0].settings.teacher_sampling,
         edits=len(_mended(runs)),
+        notes=(f"{empty:,} plans without a word are left out",) if (empty := len(found) - len(plans)) else (),
     )
     with CorpusWriter(out, card=card, force=force) as corpus:
-        for some in plans.values():
-            for chain in some.values():
-                corpus.add(chain)
+        for chain in plans:
+            corpus.add(chain)
     return open_corpus(out)
 
 

@@ -133,9 +133,9 @@ def show_values(values: PlanValues, limit: int) -> None:
 
 
 def _cells(one: PlanValue) -> tuple[str, ...]:
-    fate = "kept" if one.kept else "tells the answer" if one.leaks else "cut" if one.cut else ""
+    fate = "tells the answer" if one.leaks else "cut" if one.cut else "" if one.plan.strip() else "empty"
     return (
         clipped(one.problem, 40), clipped(" ".join(one.plan.split()), 60), clipped(one.author, 30),
         f"{one.right}/{one.graded}", f"{one.right_without}/{one.graded_without}",
-        points(one.value) + between(points(one.low), points(one.high)), fate,
+        points(one.value) + between(points(one.low), points(one.high)), "kept" if one.kept else fate,
     )  # fmt: skip
