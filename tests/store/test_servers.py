@@ -43,6 +43,15 @@ def test_a_server_that_only_failed_has_a_row_too(store: Store) -> None:
     assert figures.errors > 0
 
 
+def test_a_call_that_a_server_refuses_for_good_is_counted_there(store: Store) -> None:
+    server = FleetServerHere()
+    server.faults.extend([(400, {"error": {"message": "no such reasoning"}})] * 9)
+    made, addresses = solve(store, server, FleetServerHere())
+    figures = {one.server: one for one in servers_of(made)}[addresses[0]]
+    assert figures.errors == sum(bool(trace.error) for trace in made.traces()) > 0
+    assert "no such reasoning" in figures.reason
+
+
 def test_a_stored_reply_is_the_same_whoever_answered(store: Store) -> None:
     made, _ = solve(store, FleetServerHere(), FleetServerHere())
     assert {call.reply.server for trace in made.traces() for call in trace.calls} == {""}

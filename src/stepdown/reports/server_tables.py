@@ -7,7 +7,7 @@ from stepdown.text import DASH, Table, clipped
 
 _NOTE = (
     "Of the calls that the run paid for. rate: calls per second while it had any; p50, p95: seconds of its answers. "
-    "errors: attempts that failed there and were asked elsewhere or again; the most frequent cause."
+    "errors: attempts that failed there, most of which were asked elsewhere or again; the most frequent cause."
 )
 
 

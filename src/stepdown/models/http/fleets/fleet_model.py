@@ -189,7 +189,8 @@ class FleetModel:
         except BudgetReached:
             report_server_fault(server.address, "an answer that was paid for and gave no reply")
             raise
-        except CallFailed:
+        except CallFailed as failure:
+            report_server_fault(server.address, failure.what)
             server.note_sign()
             raise
         except EndpointRefused as refusal:
