@@ -86,6 +86,15 @@ def test_a_setting_beyond_its_bounds_is_refused_by_its_name(settings: RunSamplin
         check(settings)
 
 
+def test_a_number_that_is_too_large_is_told_the_largest_one() -> None:
+    setting = options_of(RunSampling)["max_tokens"]
+    with pytest.raises(UsageError) as refused:
+        setting.check(10**12)
+    assert refused.value.hint == "give at most 2,147,483,647"
+    with pytest.raises(UsageError, match="is not at most 2,147,483,647"):
+        setting.parse("1000000000000")
+
+
 def test_every_setting_has_help_and_those_of_a_form_take_a_text_or_a_choice() -> None:
     assert all(one.help for one in options_of(RunSampling).values())
     assert {one.type for one in FORM.values()} == {int, float, str}

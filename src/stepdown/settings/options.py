@@ -107,7 +107,8 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
         """Raise `UsageError` for a value that cannot be, in the words of the command line."""
         if not self.accepts(value):
             text = f"{value:g}" if isinstance(value, float) else str(value)
-            raise UsageError(f"`{self.flag}` cannot be `{text[:80]}`", f"give {self.expected}", option=self.flag)
+            way = f"give {self._expected_of(value)}"
+            raise UsageError(f"`{self.flag}` cannot be `{text[:80]}`", way, option=self.flag)
 
     def parse(self, text: str) -> Any:
         """Return the value that a form's text stands for, None for an empty one. Raises `UsageError`."""
@@ -120,8 +121,14 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
         except ValueError:
             value = None
         if value is None or not self.accepts(value):
-            raise UsageError(f"`{text[:40]}` is not {self.expected}")
+            raise UsageError(f"`{text[:40]}` is not {self._expected_of(value)}")
         return value
+
+    def _expected_of(self, value: object) -> str:
+        """Return what is said of a value that cannot be: `expected` leaves out bounds that only machines have."""
+        most = self.bounds.get("le")
+        large = self.whole and isinstance(value, int) and most is not None and value > most
+        return f"at most {most:,}" if large else self.expected
 
     def words(self, value: object) -> str:
         """Return a value as a sentence says it, such as `temperature 0.7`."""
