@@ -144,6 +144,7 @@ def test_a_process_that_is_killed_ends_the_command_which_goes_on_when_it_is_give
         (("--jobs", "2", "--estimate"), "`--jobs` would have no effect"),
         (("--jobs", "2", "--student", "embedded/smollm2-135m"), "would be loaded by each"),
         (("--jobs", "0"), "--jobs"),
+        (("--jobs", "1000000"), "--jobs"),
     ],
 )
 def test_what_several_processes_cannot_do_is_refused_before_anything_is_sent(

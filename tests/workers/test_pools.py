@@ -116,8 +116,10 @@ def test_a_function_that_a_worker_cannot_import_is_refused() -> None:
         list(pool.map(lambda number: number, [1]))
 
 
-def test_no_jobs_and_unknown_places_are_refused() -> None:
+def test_no_jobs_more_than_a_machine_holds_and_unknown_places_are_refused() -> None:
     with pytest.raises(UsageError, match="`0` jobs"):
         open_workers(0)
+    with pytest.raises(UsageError, match=f"`{10**15}` jobs are too many"):
+        open_workers(10**15)
     with pytest.raises(UnknownName, match="`slurm`"):
         open_workers(2, "slurm")

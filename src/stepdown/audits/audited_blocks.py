@@ -22,7 +22,7 @@ from stepdown.audits.termination import EndingKind, termination_faults
 from stepdown.errors import StoreError
 from stepdown.store import BLOCK_BITS, Run, Store, blocks_of, keep_audit, kept_audit
 from stepdown.types import Trace
-from stepdown.workers import open_workers
+from stepdown.workers import MOST_JOBS, open_workers
 
 NO_LEAK = Leak()
 _HASH_BYTES = 8
@@ -70,7 +70,7 @@ def keep_audits(path: Path, runs: Iterable[str], *, progress: Progress | None = 
 
 
 def _keep(path: Path, missing: Sequence[_Part], progress: Progress) -> None:
-    jobs = max(1, min(os.cpu_count() or 1, len(missing) // _LEAST_BLOCKS))
+    jobs = max(1, min(os.cpu_count() or 1, MOST_JOBS, len(missing) // _LEAST_BLOCKS))
     done, total = 0, sum(len(runs) for _, runs in missing) << BLOCK_BITS
     with open_workers(jobs) as workers, Store(path) as store:
         for start in range(0, len(missing), jobs):

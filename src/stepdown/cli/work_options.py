@@ -7,9 +7,9 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from stepdown.cli.options import WORK
-from stepdown.workers import WorkerPool, open_workers
+from stepdown.workers import MOST_JOBS, WorkerPool, open_workers
 
-Jobs = Annotated[int, Parameter(name=["--jobs", "-j"], validator=Number(gte=1), group=WORK)]
+Jobs = Annotated[int, Parameter(name=["--jobs", "-j"], validator=Number(gte=1, lte=MOST_JOBS), group=WORK)]
 On = Annotated[Literal["ray"] | None, Parameter(name="--on", group=WORK)]
 
 

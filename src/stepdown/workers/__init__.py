@@ -2,7 +2,7 @@
 
 from stepdown.errors import WorkerLost
 from stepdown.workers.child import HEAD, read_frame
-from stepdown.workers.opening import RAY, check_place, open_workers
+from stepdown.workers.opening import MOST_JOBS, RAY, check_place, open_workers
 from stepdown.workers.outcomes import WorkError, result_of, work_error
 from stepdown.workers.pool import TRIES, SerialPool, WorkerPool
 from stepdown.workers.processes import ProcessPool
@@ -21,6 +21,7 @@ from stepdown.workers.ray_pool import RayPool
 __all__ = [
     "ADDRESS",
     "HEAD",
+    "MOST_JOBS",
     "RAY",
     "TRIES",
     "ClusterNode",

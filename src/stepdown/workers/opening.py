@@ -8,6 +8,7 @@ from stepdown.workers.processes import ProcessPool
 from stepdown.workers.ray_pool import RayPool
 
 RAY = "ray"
+MOST_JOBS = 1_024  # more processes than that only fill a machine's memory
 
 
 def check_place(on: str) -> None:
@@ -24,11 +25,13 @@ def open_workers(jobs: int = 1, on: str = "", *, whole: bool = False) -> WorkerP
     `on="ray"` takes all cores of the cluster instead, or `jobs` of them at most where it is over 1. A worker has one
     thread; `whole` gives each what a training wants: here its share of the cores, on a cluster a node's cores, or a
     graphics card and its share of them. Processes start when they are first needed, a cluster is joined now. Raises
-    `UsageError` for `jobs` under 1, `UnknownName`, `MissingExtra` without ray, and `EndpointRefused` where no cluster
-    answers.
+    `UsageError` for `jobs` under 1 or over `MOST_JOBS`, `UnknownName`, `MissingExtra` without ray, and
+    `EndpointRefused` where no cluster answers.
     """
     if jobs < 1:
         raise UsageError(f"`{jobs}` jobs would do nothing", "give 1 or more", option="--jobs")
+    if jobs > MOST_JOBS:
+        raise UsageError(f"`{jobs}` jobs are too many", f"give {MOST_JOBS:,} at most", option="--jobs")
     check_place(on)
     if on == RAY:
         return RayPool(most=0 if jobs == 1 else jobs, whole=whole)
