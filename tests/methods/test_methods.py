@@ -86,6 +86,19 @@ def test_self_refine_goes_on_until_nothing_is_to_change(
     assert all(one in "".join(texts(model)) for one in feedback if one.startswith("Wrong"))
 
 
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if not method.shows_examples])
+def test_what_is_streamed_of_a_method_is_the_solution_that_is_kept(name: str, store: Store) -> None:
+    async def work() -> list[Delta | StoredTrace]:
+        student = ScriptedModel(lambda *_: "Twice 3 is 6.\n\nAnswer: 9", "student")
+        teacher = ScriptedModel(lambda *_: "1. Double 3.\n2. Add 3.", "teacher")
+        task = Task(problems=sums(1), method=METHODS[name], student=student, teacher=teacher, grader=LastWord())
+        return [one async for one in stream_one(task, EGGS, Calls(store))]
+
+    *pieces, row = asyncio.run(work())
+    assert isinstance(row, StoredTrace)
+    assert "".join(one.text for one in pieces if isinstance(one, Delta) and one.role == "student") == row.trace.solution
+
+
 def test_a_method_that_goes_on_after_a_final_prompt_is_refused(store: Store) -> None:
     async def again(problem: Problem, plan: Plan | None, ask: Ask) -> str:
         return "".join([await ask("student", Prompt("solve", problem, final=True)) for _ in range(2)])

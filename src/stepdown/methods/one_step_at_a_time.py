@@ -15,7 +15,8 @@ async def one_step_at_a_time(problem: Problem, plan: Plan | None, ask: Ask) -> s
         values = {"done": done, "number": str(step.number), "step": step.text}
         reply = await ask("student", Prompt("step", problem, plan, values))
         done += f"Step {step.number}: {reply.strip()}\n\n"
-    return done + await ask("student", Prompt("solve", problem, plan, {"done": done}, True))
+    # Not `final`: the last reply alone is no solution, and would be all that is streamed.
+    return done + await ask("student", Prompt("solve", problem, plan, {"done": done}))
 
 
 METHOD = Method(
