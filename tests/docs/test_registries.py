@@ -41,6 +41,7 @@ def graders() -> list[str]:
 REGISTRIES: dict[tuple[str, str], Collection[str]] = {
     ("README.md", "verb"): VERBS,
     ("docs/methods.md", "method"): METHODS,
+    ("docs/serving.md", "method of the endpoint"): METHODS,
     ("docs/methods.md", "short name"): [alias for method in METHODS.values() for alias in method.aliases],
     ("docs/problems.md", "data set"): [one.name for one in datasets()],
     ("docs/prompts.md", "prompt set"): PROMPT_SETS,
