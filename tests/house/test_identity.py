@@ -197,7 +197,7 @@ def test_settings_that_differ_in_words_only_have_one_run(store: Store) -> None:
 # Methods that came after version 1, by what their code was when they came.
 LATER = {
     "best-of-n": "0955b606c861",
-    "one-step-at-a-time": "8e0b5039fe97",
+    "one-step-at-a-time": "fd87d00b0375",
     "plan-and-budget": "0bfdcabea462",
     "speculative-thinking": "b52d5492d364",
     "step-reminders": "9e7e6756c343",
