@@ -201,7 +201,7 @@ def test_a_server_that_hangs_loses_its_calls_to_the_others(monkeypatch: pytest.M
     monkeypatch.setattr("stepdown.models.http.fleets.fleet_server._SUSPECT_AT_FIRST", 0.05)
     monkeypatch.setattr("stepdown.models.http.fleets.fleet_server._SOONEST", 0.05)
     monkeypatch.setattr("stepdown.models.http.fleets.tending.TICK", 0.02)
-    monkeypatch.setattr("stepdown.models.http.fleets.tending.PROBE_SECONDS", 0.1)
+    monkeypatch.setattr("stepdown.models.http.fleets.tending.PROBE_SECONDS", 0.5)
     hung, well = FleetServerHere(["hang"] * 9, lists=1), FleetServerHere()
     with fleet_of(hung, well) as addresses:
         replies = ask(load_fleet(addresses, concurrency=2), 12)
