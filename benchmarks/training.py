@@ -30,7 +30,8 @@ from stepdown.problems import load_problems
 from stepdown.training import Training
 from stepdown.training.checkpoints import Checkpoints
 from stepdown.training.examples import Examples
-from stepdown.training.model_setup import adapted
+from stepdown.training.logits import use_head_losses
+from stepdown.training.model_setup import adapted, add_adapter
 from stepdown.training.objectives import learning_rate
 from stepdown.training.packing import PackedDataset, count_micro_batches, shared_start
 from stepdown.training.sampling_order import sampling_order
@@ -101,8 +102,11 @@ class Side:
         self.name, self.options, self.examples, self.order = name, options, examples, order
         self.base = load_base(find_base(options.model))
         self.training = msgspec.structs.replace(training, steps=options.steps)
-        precise = self.training if name == "ours" else msgspec.structs.replace(self.training, precision="fp32")
-        self.model = adapted(self.base.model, precise)
+        if name == "ours":
+            self.model = adapted(self.base.model, self.training)
+            use_head_losses(self.model, pieces=False)
+        else:
+            self.model = self.base.model if training.full else add_adapter(self.base.model, training)
         self.clock, self.tokens = Clock(), 0
 
     def warm_up(self) -> None:

@@ -90,6 +90,18 @@ def test_an_adapter_that_is_disabled_or_merged_adds_what_it_does_with_peft() -> 
     assert torch.allclose(model.merge_and_unload()(input_ids=tokens).logits, with_adapter, atol=1e-4)
 
 
+def test_a_base_in_fp32_under_autocast_is_computed_by_peft() -> None:
+    import torch
+
+    model = taught(adapted(small_model(), FAST))
+    found = learned(model, BF16)
+    for layer in layers_of(model):
+        layer.__class__ = type(layer).__bases__[0]
+    logits, gradients = learned(model, BF16)
+    assert torch.equal(found[0], logits)
+    assert all(torch.equal(one, other) for one, other in zip(found[1], gradients, strict=True))
+
+
 def test_dropout_and_weights_besides_are_left_to_peft() -> None:
     from peft import LoraConfig, get_peft_model
 

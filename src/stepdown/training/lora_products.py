@@ -9,7 +9,8 @@ def use_lora_products(model: Any) -> None:
 
     h = W x + (alpha / r) B A x (Hu et al. 2022, section 4.1), W frozen: the scaling and the sum are part of products,
     forward and backward. Left as peft computes them are layers other than `torch.nn.Linear` and adapters with dropout
-    or weights of their own besides (DoRA, a bias), and every layer while its adapter is disabled or merged.
+    or weights of their own besides (DoRA, a bias), and every layer while its adapter is disabled or merged, or while
+    autocast computes in other numbers than those of its weights.
     """
     for layer in model.modules():
         if hasattr(layer, "lora_A") and _is_plain(layer):
@@ -72,10 +73,13 @@ def _layer() -> Any:
         """peft's layer, with its own forward wherever there is more to it than two products and their sum."""
 
         def forward(self, x: Any, *args: Any, **options: Any) -> Any:
-            if args or options or self.disable_adapters or self.merged or len(self.lora_A) != 1:
+            base, device = self.base_layer, x.device.type
+            # Autocast that computes in other numbers than the base's casts its weights anew each time.
+            cast = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) != base.weight.dtype
+            if args or options or cast or self.disable_adapters or self.merged or len(self.lora_A) != 1:
                 return super().forward(x, *args, **options)
             [name] = self.lora_A
-            base, adapter = self.base_layer, (self.lora_A[name].weight, self.lora_B[name].weight)
+            adapter = (self.lora_A[name].weight, self.lora_B[name].weight)
             return LoraProducts.apply(x.to(base.weight.dtype), base.weight, base.bias, *adapter, self.scaling[name])
 
     return LinearByProducts
