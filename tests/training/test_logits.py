@@ -84,6 +84,8 @@ def test_what_wraps_a_model_has_losses_to_carry_and_no_logits(
     model, batch = small_model(), PackedDataset(found, None, 1).lay(range(4))
     use_block_diagonal_attention(model)
     whole, targets = target_losses(model, batch), len(batch["targets"])
+    monkeypatch.setattr("stepdown.training.logits.PIECE", 10)
+    assert targets > 10
     forward = model.forward
 
     def noted(**options: Any) -> Any:

@@ -52,7 +52,7 @@ def apart(some: tuple[Any, list[Any]], others: tuple[Any, list[Any]]) -> float:
 def test_outputs_and_gradients_are_those_of_peft(kind: Any) -> None:
     import peft
 
-    # Half of Qwen's layers here have a bias.
+    # Three of a block's seven layers have a bias in Qwen's.
     models = [taught(add_adapter(small_model(kind), FAST)) for _ in range(2)]
     use_lora_products(models[0])
     assert {type(one) is peft.tuners.lora.Linear for one in layers_of(models[0])} == {False}
@@ -120,6 +120,16 @@ def test_layers_of_transposed_weights_are_left_to_peft() -> None:
     use_lora_products(model)
     assert before == [type(one) for one in layers_of(model)] != []
     assert learned(model)[1]
+
+
+def test_an_adapter_that_is_not_active_adds_nothing() -> None:
+    import torch
+
+    model, tokens = taught(adapted(small_model(), FAST)), torch.tensor([[5, 6, 7]])
+    assert not torch.allclose(model(input_ids=tokens).logits, small_model()(input_ids=tokens).logits, atol=1e-3)
+    for layer in layers_of(model):
+        layer.set_adapter([])
+    assert torch.equal(model(input_ids=tokens).logits, small_model()(input_ids=tokens).logits)
 
 
 def test_layers_of_a_second_adapter_are_computed_by_peft() -> None:

@@ -76,7 +76,8 @@ def _layer() -> Any:
             base, device = self.base_layer, x.device.type
             # Autocast that computes in other numbers than the base's casts its weights anew each time.
             cast = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) != base.weight.dtype
-            if args or options or cast or self.disable_adapters or self.merged or len(self.lora_A) != 1:
+            alone = self.active_adapters == list(self.lora_A) and not (self.disable_adapters or self.merged)
+            if args or options or cast or not alone:
                 return super().forward(x, *args, **options)
             [name] = self.lora_A
             adapter = (self.lora_A[name].weight, self.lora_B[name].weight)

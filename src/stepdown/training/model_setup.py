@@ -179,12 +179,13 @@ def _needs(model: Any, packed: PackedDataset, training: Training, state: int) ->
     shortest = sorted(packed.order[0].tolist(), key=packed.tokens)[:2]
     long = max(set(packed.order.ravel().tolist()), key=packed.tokens)
     longest, checkpointing = packed.tokens(long), training.checkpointing
-    first, second, third = (on_device(packed.lay(some), model.device) for some in (shortest[:1], shortest, [long]))
+    first, second = (on_device(packed.lay(some), model.device) for some in (shortest[:1], shortest))
     was_training = model.training
     model.train()
     needs = measure_needs(model, (first, second), state=state, longest=longest, checkpointing=checkpointing)
     if model.device.type == "cpu" and longest <= LONG and needs.least <= free_memory(model.device):
-        needs = measure_needs(model, (first, third), state=state, longest=longest, checkpointing=checkpointing)
+        second = on_device(packed.lay([long]), model.device)
+        needs = measure_needs(model, (first, second), state=state, longest=longest, checkpointing=checkpointing)
     model.train(was_training)
     return needs
 
