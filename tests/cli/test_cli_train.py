@@ -237,6 +237,50 @@ def test_a_finished_study_prints_its_table_and_loads_no_weights(capsys: pytest.C
     assert notes == [f"the sentences of each chain are shuffled by seed {seed}" for seed in (0, 1)]
 
 
+def without_weights(folder: Path) -> bool:
+    return (folder / "adapter").is_dir() and not list(folder.glob("model.*"))
+
+
+def test_a_study_of_adapters_keeps_no_weights_and_makes_the_same_ones_where_a_new_test_needs_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_study("study.toml", **FILE | {"targets": ["chain"]})
+    student = Path("lean/chain-n1-random/seed-0")
+    whole, lean = ["study", "study.toml", "--out", "whole"], ["study", "study.toml", "--out", "lean", "--adapters-only"]
+    assert main(whole) in (0, 1) and main(lean) in (0, 1)
+    assert scores("whole") == scores("lean") and without_weights(student)
+    capsys.readouterr()
+    assert main(lean) in (0, 1) and "together again" not in capsys.readouterr().err
+    for _ in range(2):
+        assert main([*lean, "--max-tokens", "9"]) in (0, 1) and without_weights(student)
+    assert capsys.readouterr().err.count("putting its weights together again") == 1
+    assert main(["export", str(student), "--to", "student", "--out", "again"]) == 0
+    for name in ("model.safetensors", "model.gguf"):
+        assert Path("again", name).read_bytes() == Path("whole/chain-n1-random/seed-0", name).read_bytes()
+
+
+def test_a_student_without_its_weights_is_refused_with_the_way_to_have_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_study("study.toml", **FILE | {"targets": ["chain"]})
+    assert main(["study", "study.toml", "--out", "left", "--adapters-only"]) in (0, 1)
+    student = "left/chain-n1-random/seed-0"
+    for command in (
+        ["run", "sums.jsonl", "--student", student],
+        ["export", student, "--to", "gguf", "--out", "x.gguf"],
+        ["train", "chains", "--base", student, "--out", "next"],
+    ):
+        assert main(command) == 2
+        assert f"stepdown export {student} --to student --out OTHER" in capsys.readouterr().err
+    assert main(["show", student]) == 0 and "student" in capsys.readouterr().out
+
+
+def test_a_study_that_trains_all_weights_has_no_adapters_to_keep(capsys: pytest.CaptureFixture[str]) -> None:
+    write_study("study.toml", **FILE)
+    assert main(["study", "study.toml", "--full", "--adapters-only"]) == 2
+    assert "no adapter to keep" in capsys.readouterr().err
+
+
 def bound(*tokens: str) -> dict[str, Any]:
     """Return the options of a study by name, as the command is given them."""
     _, found, _ = app.parse_args(["study", *tokens], exit_on_error=False, print_error=False)

@@ -31,7 +31,8 @@ from stepdown.prompts import load_demonstrations, load_prompts
 from stepdown.runner import load_plans
 from stepdown.store import Store
 from stepdown.text.safety import json_line
-from stepdown.training.students.folder import export_student, write_card, write_student
+from stepdown.training.students.card_files import write_card
+from stepdown.training.students.folder import export_student, write_student
 from stepdown.untrusted import reading
 from written_earlier import OLDEST
 

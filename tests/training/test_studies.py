@@ -16,7 +16,7 @@ from stepdown.models.weights import StudentCard
 from stepdown.models.weights import read_card as read_student_card
 from stepdown.stats import crossed_interval, mcnemar_exact, paired_interval, wilson
 from stepdown.store import Run, Store
-from stepdown.training.students.folder import write_card as write_student_card
+from stepdown.training.students.card_files import write_card as write_student_card
 from stepdown.training.studies import (
     CellScore,
     StudyFindings,

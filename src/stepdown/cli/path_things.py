@@ -12,7 +12,7 @@ from stepdown.cli.study_file import FIRST
 from stepdown.corpus import CARD as CORPUS_CARD
 from stepdown.corpus import read_card as read_corpus
 from stepdown.models.weights import CARD as STUDENT_CARD
-from stepdown.models.weights import CATALOGUE, WEIGHTS
+from stepdown.models.weights import CATALOGUE, WEIGHTS, find_folder
 from stepdown.models.weights import read_card as read_student
 from stepdown.problems import datasets
 from stepdown.text import counted, percent
@@ -41,7 +41,7 @@ def thing_at(path: Path) -> KnownThing | None:
 
 def _folder(path: Path) -> KnownThing | None:
     place = quote(str(path))
-    if (path / WEIGHTS).is_file():
+    if (path / WEIGHTS).is_file() or find_folder(str(path)):
         return _student(path)
     if (path / CORPUS_CARD).is_file():
         card = read_corpus(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 Words = Iterator[tuple[str, str]]
 _MOST_RUNS, _MOST_FOLDERS, _DEPTH = 300, 400, 3
 _LEFT_OUT = {"node_modules", "__pycache__", "site-packages"}
-_WEIGHTS = ("model.safetensors", "model.gguf")
+_CONFIG = "config.json"
 
 
 def runs(store: str) -> Words:
@@ -41,7 +41,7 @@ def tags(store: str) -> Words:
 def folders(*, trained: bool) -> Words:
     """Stream the folders below this one that hold a corpus, or a `trained` student."""
     for folder in _with_cards(Path()):
-        if any((folder / name).exists() for name in _WEIGHTS) == trained:
+        if (folder / _CONFIG).exists() == trained:
             yield str(folder), "a student" if trained else "a corpus"
 
 

@@ -21,6 +21,7 @@ from stepdown.training.sampling import (
     write_plans,
 )
 from stepdown.training.settings import REFUSALS, USUAL_BETAS, Training
+from stepdown.training.students.adapters import leave_out_weights, restore_weights
 from stepdown.training.students.curves import read_log
 from stepdown.training.students.folder import export_student
 from stepdown.training.studies import (
@@ -67,11 +68,13 @@ __all__ = [
     "find_base",
     "half_widths",
     "launched",
+    "leave_out_weights",
     "mend",
     "mending_task",
     "read_log",
     "refuse_overlap",
     "refuse_tests",
+    "restore_weights",
     "sample",
     "sampling_task",
     "student_folders",

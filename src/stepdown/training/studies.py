@@ -13,7 +13,7 @@ from stepdown.models.weights import read_card
 from stepdown.runner import TrainingOverlap
 from stepdown.stats import crossed_difference, crossed_half_width, crossed_interval, holm
 from stepdown.store import Run
-from stepdown.training.students.folder import write_card
+from stepdown.training.students.card_files import write_card
 from stepdown.training.study_grid import ALL, Cell
 from stepdown.types import StudyFile, Verdict
 

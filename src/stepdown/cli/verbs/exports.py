@@ -16,7 +16,7 @@ from stepdown.corpus import CARD, open_corpus
 from stepdown.errors import UsageError
 from stepdown.exchange import FORMATS, TUNING_FORMATS, export_corpus, export_run
 from stepdown.models import Prices
-from stepdown.models.weights import WEIGHTS, check_folder
+from stepdown.models.weights import WEIGHTS, check_folder, find_folder
 from stepdown.object_stores import address_of
 from stepdown.store import Run
 from stepdown.text import counted
@@ -39,7 +39,7 @@ class ExportOptions:
         `dspy` (its problems with right solutions, for `dspy.Example`);
         `corpus` (its solutions as chains) or `plans` (its plans, right where a student who followed them was).
         A corpus: `prompt-completion`, `messages`, `openai`, `sharegpt` or `parquet`, to tune with other tools.
-        A student folder: `gguf`.
+        A student folder: `gguf`; `student`, with the weights that `study --adapters-only` left out.
     out
         The file or corpus to write.
     target
@@ -88,7 +88,7 @@ def exports(source: str, /, *more: str, options: ExportOptions, output: OutputOp
         raise UsageError(
             f"`{options.to}` can be written for only one run at a time", "only `--to plans` takes several runs"
         )
-    if (folder / WEIGHTS).is_file():
+    if (folder / WEIGHTS).is_file() or find_folder(source):
         return _student(folder, options, as_json=output.json)
     if address_of(source) or (folder / CARD).is_file():
         return _corpus(folder, options, as_json=output.json)
@@ -107,7 +107,8 @@ def _refuse(options: ExportOptions, what: str, *unused: str) -> None:
 
 
 def _student(folder: Path, options: ExportOptions, *, as_json: bool) -> int:
-    _refuse(options, "a student's weights", "target", "prompts", "prices")
+    of_gguf = ("kind",) * (options.to != "gguf")
+    _refuse(options, "a student's weights", "target", "prompts", "prices", *of_gguf)
     path = export_student(folder, options.out, to=options.to, kind=options.kind, force=options.force)
     _done(Exported(str(path), student=str(folder)), f"wrote {folder} to {path}", as_json=as_json)
     return 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 from cyclopts import Parameter
@@ -14,7 +14,7 @@ from stepdown.cli.console.interrupts import end_with_stdin
 from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import say, show, show_json
 from stepdown.cli.from_settings import verb
-from stepdown.cli.options import CHOICE, OutputOptions
+from stepdown.cli.options import CHOICE, Flag, OutputOptions
 from stepdown.cli.problem_choice import load_chosen
 from stepdown.cli.student_tests import runs_of, solve, untrained
 from stepdown.cli.study_file import cited_study
@@ -52,6 +52,7 @@ from stepdown.training import (
     contamination_lines,
     half_widths,
     launched,
+    leave_out_weights,
     refuse_overlap,
     train,
     write_study,
@@ -89,6 +90,9 @@ class StudyOptions:
         Students per place of the grid.
     before
         Also test the base as it is, with demonstrations and without.
+    adapters_only
+        Keep of a student that is tested its adapter alone, a few hundredths of it; base and adapter make its weights
+        again where another test needs them, and in `stepdown export STUDENT --to student`.
     """
 
     base: str = ""
@@ -101,7 +105,8 @@ class StudyOptions:
     beside: tuple[Path, ...] = ()
     equal: Literal["steps", "tokens"] = "steps"
     seeds: int = 3
-    before: Annotated[bool, Parameter(show_default=False)] = False
+    before: Flag = False
+    adapters_only: Flag = False
 
     def grid(self, corpus: Path) -> StudyGrid:
         """Return the grid over a corpus. Raises `UsageError` where something is not said."""
@@ -169,15 +174,12 @@ def study(
         )
     end_with_stdin()
     grid, sampling = options.grid(source), draw_tests(solving)
+    if options.adapters_only and settings.full:
+        raise UsageError("`--full` trains no adapter to keep", "leave out --adapters-only, or --full")
     cells = _checked_cells(grid, settings)
     test = load_chosen(problems, options.test, preferred="test")
     test.check()
-    named = f"{options.test}={problems.data}" if problems.data else options.test
-    for corpus in grid.corpora():
-        check_apart(corpus, test, settings, named=named)
-    for cell, other in grid.alike():
-        why = "" if cell.source else ", as no problem has more"
-        say(f"{cell.name} learns the very chains of {other.name}{why}: beside it, it says nothing")
+    _check_corpora(grid, test, settings, named=f"{options.test}={problems.data}" if problems.data else options.test)
     base = untrained(options.base, needed="--before") if options.before else ""
     with output.open() as store, work.open(whole=True) as pool:
         before = list(_before(base, test, sampling, store)) if base else []
@@ -190,6 +192,8 @@ def study(
             track_students(tracking, [folder], curves=True)
             track_results(tracking, session.results, store)
             add_score_to_card(folder, runs[cell][-1], studies=cited_study())
+            if options.adapters_only:
+                leave_out_weights(folder)
             # After each student that was asked now, so that a study that is stopped leaves the table of what it has.
             if number == total or any(result.calls for result in session.results):
                 findings = _findings(grid, options.base, test, before, runs)
@@ -224,6 +228,15 @@ def _findings(
         pairs=compare_pairs(runs),
         study=next(iter(cited_study()), None),
     )
+
+
+def _check_corpora(grid: StudyGrid, test: Problems, settings: TrainingOptions, *, named: str) -> None:
+    """Refuse corpora that ask test questions, and say which places of the grid learn the same chains."""
+    for corpus in grid.corpora():
+        check_apart(corpus, test, settings, named=named)
+    for cell, other in grid.alike():
+        why = "" if cell.source else ", as no problem has more"
+        say(f"{cell.name} learns the very chains of {other.name}{why}: beside it, it says nothing")
 
 
 def check_apart(corpus: Corpus, test: Problems, settings: TrainingOptions, *, named: str) -> None:

@@ -15,7 +15,7 @@ from stepdown.models.local.chat_templates import template_of
 from stepdown.models.local.embedded import EmbeddedModel
 from stepdown.models.local.freed_memory import give_memory_back
 from stepdown.models.local.last_place import last_place
-from stepdown.models.local.loading import PACKAGES
+from stepdown.models.local.loading import PACKAGES, load_left_out, load_student
 from stepdown.models.local.places import card_name, serves_by_transformers
 from stepdown.models.local.scoring import Asked, TextScorer, TokenScore
 from stepdown.models.local.transformers import NO_CODE, loading_folder, without_bars
@@ -37,6 +37,8 @@ __all__ = [
     "import_genai",
     "last_place",
     "load_base",
+    "load_left_out",
+    "load_student",
     "load_tokenizer",
     "load_transformers",
     "loading_folder",

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from stepdown.models.weights.downloads import fetch
 from stepdown.models.weights.folder_identity import folder_hash
 from stepdown.models.weights.gguf import Header, read_header, require_gguf
 from stepdown.models.weights.sources import Progress
-from stepdown.models.weights.students import GGUF, StudentCard, check_folder, read_card
+from stepdown.models.weights.students import GGUF, StudentCard, check_folder, find_folder, read_card
 
 # The package that each engine for GGUF files needs, and the forms in which OpenVINO runs one; `openvino` alone chooses.
 PACKAGES = {"openvino": "openvino_genai", "llamacpp": "xllamacpp"}
@@ -136,6 +137,28 @@ def load_student(name: str, *, engine: str = "", logprobs: bool = False) -> Embe
         )
     digest, device = folder_hash(folder), place_of(folder).source
     return EmbeddedModel(name, lambda: folder, engine=kind, digest=digest, prompts=prompts, device=device)
+
+
+def load_left_out(name: str, restore: Callable[[], None]) -> EmbeddedModel | None:
+    """Return the model of a student folder whose weights were left out, None for any other model.
+
+    It is what it was when it was tested; `restore` puts its weights back before the engine first loads them. None too
+    where another engine is forced, or the one that it was tested by is not here: there its weights are needed first.
+    """
+    folder = find_folder(name)
+    card = read_card(folder) if folder else None
+    if folder is None or card is None or not card.left_out:
+        return None
+    digest, engine, device = (*card.left_out.split("/", 2), "")[:3]
+    forced = os.environ.get("STEPDOWN_ENGINE", "").partition("-")[0]
+    if forced not in ("", engine) or not find_spec(PACKAGES.get(engine, engine)):
+        return None
+
+    def find_path() -> Path:
+        restore()
+        return folder if engine == "transformers" else folder / GGUF
+
+    return EmbeddedModel(name, find_path, engine=engine, digest=digest, prompts=card.prompts, device=device)
 
 
 def _engine_of(folder: Path, card: StudentCard | None, forced: str) -> str:

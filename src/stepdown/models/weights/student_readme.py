@@ -5,6 +5,11 @@ from collections.abc import Sequence
 from stepdown.models.weights.students import StudentCard, StudentScore
 from stepdown.text import in_markdown
 
+_USE = {
+    False: "Serve it with `stepdown run DATASET --student FOLDER`, where FOLDER is this folder.",
+    True: "Write it with its weights by `stepdown export FOLDER --to student --out OTHER`: FOLDER is this folder.",
+}
+
 
 def student_readme(card: StudentCard, *, has_curves: bool = False) -> str:
     """Return the card as Markdown; whatever came from outside stands in it as plain text."""
@@ -24,12 +29,13 @@ def student_readme(card: StudentCard, *, has_curves: bool = False) -> str:
         ("study", "; ".join(map(str, card.studies))),
         ("chosen", f"step {card.step}" if card.steps else ""),
         ("weights", f"SHA-256 {card.weights}" if card.weights else ""),
+        ("weights left out", "base and adapter make them again" if card.left_out else ""),
         ("no model.gguf", card.gguf),
         ("licence", card.licence or lessons.licence),
     ]
     parts = [
         "# A student of stepdown",
-        "Serve it with `stepdown run DATASET --student FOLDER`, where FOLDER is this folder.",
+        _USE[bool(card.left_out)],
         _table(("", ""), [(name, value) for name, value in facts if value]),
         "## Scores" if card.dev or card.test else "",
         _scores(card),

@@ -62,7 +62,8 @@ class StudentCard(msgspec.Struct, frozen=True, kw_only=True):
     `test` are scores of runs. `tokens` were seen in `seconds` of training. `stepdown` is the version that
     wrote it. `weights` is the SHA-256 of model.safetensors, `gguf` the reason why there is no model.gguf ("" if
     there is one), `dtype` what the weights are stored in ("": float16). `write_student` fills `stepdown`, `weights`
-    and `gguf`. `studies` are the study files that it was trained and tested by.
+    and `gguf`. `studies` are the study files that it was trained and tested by. `left_out` is what its replies called
+    their source where its weights were left out once it was tested, and adapter and base make them again; else "".
     """
 
     version: int = 1
@@ -86,6 +87,7 @@ class StudentCard(msgspec.Struct, frozen=True, kw_only=True):
     gguf: str = ""
     dtype: str = ""
     studies: tuple[StudyFile, ...] = ()
+    left_out: str = ""
 
 
 def read_card(folder: Path) -> StudentCard | None:
@@ -129,14 +131,16 @@ def seen_by(name: str, *, sources: Sequence[str] = ()) -> SeenQuestions | None:
     if folder is None or card is None:
         return None
     keys = read_keys(folder / FILE) if card.lessons.questions is not None else None
-    if keys is None or (sources and not _is_from(folder, sources)):
+    if keys is None or (sources and not _is_from(folder, sources, card.left_out)):
         return SeenQuestions(unknown=(name,))
     return SeenQuestions(keys, card.lessons.unknown)
 
 
-def _is_from(folder: Path, sources: Sequence[str]) -> bool:
-    """Whether the weights of a folder are among the sources of a run."""
+def _is_from(folder: Path, sources: Sequence[str], left_out: str) -> bool:
+    """Whether the weights of a folder, or those that were left out of it, are among the sources of a run."""
     digests = {source.partition("/")[0] for source in sources}
+    if left_out:
+        return left_out.partition("/")[0] in digests
     gguf = folder / GGUF
     if gguf.exists() and known_hash(gguf)[:16] in digests:
         return True
@@ -151,6 +155,11 @@ def check_folder(folder: Path) -> tuple[Path, ...]:
     """
     if not (folder / "config.json").is_file():
         raise _no_model(folder)
+    if (card := read_card(folder)) is not None and card.left_out:
+        raise UsageError(
+            f"the weights of `{folder}` were left out when it had been tested: it keeps its adapter",
+            f"`stepdown export {folder} --to student --out OTHER` puts them together again",
+        )
     if (folder / "adapter_config.json").is_file():
         # transformers would load the base that this file names, from wherever it is.
         raise UsageError(

@@ -19,11 +19,14 @@ from stepdown.models.weights import (
     StudentCard,
     check_folder,
     file_hash,
-    student_readme,
+    read_card,
 )
 from stepdown.object_stores import refuse_address
 from stepdown.questions import FILE, Keys, write_keys
 from stepdown.text import error_line
+from stepdown.training.students.adapters import FOLDER as ADAPTER
+from stepdown.training.students.adapters import restore_weights, save_merged
+from stepdown.training.students.card_files import CURVES, write_card
 from stepdown.training.students.curves import draw_curves
 from stepdown.training.students.gguf_files import requantize, write_gguf
 from stepdown.training.students.prompt_tokens import check_prompts
@@ -31,7 +34,7 @@ from stepdown.training.students.vocabularies import CannotConvert
 from stepdown.untrusted import reading
 from stepdown.version import __version__
 
-LOG, CURVES, README = "log.jsonl", "curves.png", "README.md"
+LOG = "log.jsonl"
 
 
 def write_student(
@@ -57,7 +60,9 @@ def write_student(
     Raises `UsageError` where `out` is taken or cannot be written, and for weights that are not numbers.
     """
     with _fresh(Path(out), force=force) as folder:
-        _save_model(model, folder, card.dtype or "float16")
+        if hasattr(model, "merge_and_unload"):
+            model.save_pretrained(folder / ADAPTER, save_embedding_layers=False)
+        save_merged(model, folder, card.dtype or "float16")
         _save_tokenizer(tokenizer, folder)
         notes = list(card.notes)
         if log is not None:
@@ -77,17 +82,6 @@ def write_student(
     return Path(out)
 
 
-def write_card(folder: Path, card: StudentCard) -> None:
-    """Write the card of a student folder, and its README for people, each whole or not at all."""
-    encoded = msgspec.json.format(msgspec.json.encode(card), indent=2)
-    for name, content in (
-        (CARD, encoded),
-        (README, student_readme(card, has_curves=(folder / CURVES).exists()).encode()),
-    ):
-        with replacing(folder / name, True) as part:
-            part.write_bytes(content)
-
-
 def export_student(
     folder: str | Path,
     out: str | Path,
@@ -96,16 +90,19 @@ def export_student(
     kind: str = "f16",
     force: bool = False,
 ) -> Path:
-    """Write a student's weights in another form and return the file: `gguf`, of `kind` `f16` or `q8_0`.
+    """Write a student in another form and return the path: `gguf`, a file of `kind` `f16` or `q8_0`, or `student`.
 
-    F16 holds the very weights; Q8_0 is half the size, several times faster to serve, and not the same greedy text.
+    `student` is a folder with the weights that were left out of this one. F16 holds the very weights; Q8_0 is half the
+    size, several times faster to serve, and not the same greedy text.
     A model folder that is no student of ours is converted where that is possible.
     Raises `UsageError` where it is not, or where `out` exists (without `force`), `UnknownName` for `to` and `kind`.
     """
     folder, out = Path(folder).expanduser(), Path(out)
-    for what, name, known in (("export format", to, ("gguf",)), ("kind of GGUF", kind, ("f16", "q8_0"))):
+    for what, name, known in (("export format", to, ("gguf", "student")), ("kind of GGUF", kind, ("f16", "q8_0"))):
         if name not in known:
             raise UnknownName(what, name, known)
+    if to == "student":
+        return _whole_student(folder, out, force=force)
     check_folder(folder)
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out, force) as part:
@@ -114,6 +111,17 @@ def export_student(
         else:
             with folder_beside(out) as workplace:
                 requantize(_plain_gguf(folder, workplace / "f16.gguf"), part)
+    return out
+
+
+def _whole_student(folder: Path, out: Path, *, force: bool) -> Path:
+    """Write a copy of a student folder that has its weights again."""
+    card = read_card(folder)
+    if card is None or not card.left_out:
+        raise UsageError(f"`{folder}` is no student whose weights were left out", "it can be copied as it is")
+    with _fresh(out, force=force) as part:
+        shutil.copytree(folder, part, dirs_exist_ok=True)
+        restore_weights(part)
     return out
 
 
@@ -130,7 +138,7 @@ def _plain_gguf(folder: Path, partial: Path) -> Path:
 def check_student_folder(out: Path) -> None:
     """Raise `UsageError` where something lies in a student's place that is no student: nothing replaces that."""
     refuse_address(out, "write the student here; `stepdown publish` takes it to the hub")
-    if _taken(out) and not ((out / CARD).is_file() and (out / WEIGHTS).is_file()):
+    if _taken(out) and not ((out / CARD).is_file() and any((out / name).exists() for name in (WEIGHTS, ADAPTER))):
         raise UsageError(
             f"`{out}` exists already and is not a student folder", "name another folder: this one is not touched"
         )
@@ -151,26 +159,6 @@ def _fresh(out: Path, *, force: bool) -> Iterator[Path]:
             yield folder
     except OSError as error:
         raise unwritable(out, error, "name a folder that can be written") from error
-
-
-def _save_model(model: Any, folder: Path, dtype: str) -> None:
-    """Write config and merged weights, and a peft model's adapter as it is."""
-    import torch
-
-    if hasattr(model, "merge_and_unload"):
-        model.save_pretrained(folder / "adapter", save_embedding_layers=False)
-        model = model.merge_and_unload()
-    model = model.to(getattr(torch, dtype))
-    broken = [name for name, weight in model.state_dict().items() if not bool(weight.isfinite().all())]
-    if broken:
-        raise UsageError(
-            f"the weights `{broken[0]}` are not numbers that {dtype} can hold: the training ran away",
-            "lower the learning rate, or take an earlier checkpoint",
-        )
-    # One file, whatever the size: its hash is the student's identity.
-    model.save_pretrained(folder, max_shard_size="1000GB")
-    # Safetensors' files are their owner's alone; the folder is to be read like its other files.
-    (folder / WEIGHTS).chmod((folder / "config.json").stat().st_mode)
 
 
 def _save_tokenizer(tokenizer: Any, folder: Path) -> None:

@@ -1,0 +1,112 @@
+"""A student as its base and its adapter: how they are merged, and weights that are left out and made again."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stepdown.errors import UsageError
+from stepdown.files import folder_beside
+from stepdown.full_disks import explained_full_disk
+from stepdown.models.local import find_base, load_base, load_student, quiet
+from stepdown.models.weights import GGUF, WEIGHTS, StudentCard, check_safetensors, file_hash, read_card
+from stepdown.training.model_setup import add_adapter
+from stepdown.training.settings import Training
+from stepdown.training.sharding import ADAPTER, load_weights
+from stepdown.training.students.card_files import write_card
+from stepdown.training.students.gguf_files import write_gguf
+
+FOLDER = "adapter"
+
+
+def merge(model: Any, dtype: Any) -> Any:
+    """Return a peft model's base with the adapter merged into its weights, rounded once, from float64, to a dtype.
+
+    The model is spent. Sums in float64 do not depend on how a processor adds up: after rounding to 16 bits the same
+    base and adapter give the same weights everywhere, but for a sum that lies at the very middle of two.
+    """
+    for layer in model.modules():
+        if hasattr(layer, "get_delta_weight"):
+            layer.lora_A.double()
+            layer.lora_B.double()
+            weight = layer.get_base_layer().weight
+            weight.data = (weight.data.double() + layer.get_delta_weight("default")).to(dtype)
+    return model.unload()
+
+
+def leave_out_weights(folder: Path) -> None:
+    """Remove the weights of a student that keeps its adapter; its card says what its replies called their source.
+
+    One that is without them already is left as it is. Raises `UsageError` for a student without an adapter.
+    """
+    card = read_card(folder)
+    if card is None or not (folder / FOLDER / ADAPTER).is_file():
+        raise UsageError(
+            f"`{folder}` has no adapter to make its weights of again", "they are kept where all are trained (`--full`)"
+        )
+    if not card.left_out:
+        source = load_student(str(folder)).capabilities.source
+        write_card(folder, msgspec.structs.replace(card, left_out=source))
+    # The card first: who is killed here finds weights that nothing counts on.
+    for name in (GGUF, WEIGHTS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def restore_weights(folder: Path) -> None:
+    """Put the weights of a student together again, of its base and its adapter; nothing where they are there.
+
+    Raises `UsageError` where they do not come out as they were: by another base, or another adapter.
+    """
+    card = read_card(folder)
+    if card is None or not card.left_out:
+        return
+    check_safetensors(folder / FOLDER / ADAPTER)
+    location = find_base(card.base)
+    with explained_full_disk(folder), folder_beside(folder / WEIGHTS) as workplace:
+        with quiet():
+            base = load_base(location)
+            _check_base(folder, card, base.source)
+            model = add_adapter(base.model, _training(card))
+            load_weights(model, folder / FOLDER)
+            save_merged(model, workplace, card.dtype or "float16")
+        if file_hash(workplace / WEIGHTS) != card.weights:
+            raise UsageError(
+                f"base and adapter of `{folder}` make other weights than it was tested with",
+                "is the adapter still its own? Train it again, into another folder",
+            )
+        (workplace / WEIGHTS).replace(folder / WEIGHTS)
+        if not card.gguf:
+            write_gguf(folder, workplace / GGUF, base=location.gguf)
+            (workplace / GGUF).replace(folder / GGUF)
+    write_card(folder, msgspec.structs.replace(card, left_out=""))
+
+
+def save_merged(model: Any, folder: Path, dtype: str) -> None:
+    """Write config and weights of a model, of a peft model merged, in a dtype. Raises `UsageError` where none hold."""
+    import torch
+
+    kind = getattr(torch, dtype)
+    model = (merge(model, kind) if hasattr(model, "get_base_model") else model).to(kind)
+    broken = [name for name, weight in model.state_dict().items() if not bool(weight.isfinite().all())]
+    if broken:
+        raise UsageError(
+            f"the weights `{broken[0]}` are not numbers that {dtype} can hold: the training ran away",
+            "lower the learning rate, or take an earlier checkpoint",
+        )
+    # One file, whatever the size: its hash is the student's identity.
+    model.save_pretrained(folder, max_shard_size="1000GB")
+    # Safetensors' files are their owner's alone; the folder is to be read like its other files.
+    (folder / WEIGHTS).chmod((folder / "config.json").stat().st_mode)
+
+
+def _check_base(folder: Path, card: StudentCard, source: str) -> None:
+    if source != card.base_source:
+        raise UsageError(
+            f"`{card.base}` is `{source[:16]}` here, and `{folder}` was trained on `{card.base_source[:16]}`",
+            "put that base back, or train again",
+        )
+
+
+def _training(card: StudentCard) -> Training:
+    """Return what makes the adapter of a card's training the one it is."""
+    return Training(**{name: card.training[name] for name in ("rank", "alpha", "dropout") if name in card.training})
