@@ -272,7 +272,9 @@ def test_a_student_without_its_weights_is_refused_with_the_way_to_have_them(
     ):
         assert main(command) == 2
         assert f"stepdown export {student} --to student --out OTHER" in capsys.readouterr().err
-    assert main(["show", student]) == 0 and "student" in capsys.readouterr().out
+    assert main(["show", student]) == 0
+    shown = capsys.readouterr().out
+    assert f"stepdown export {student} --to student" in shown and "stepdown run" not in shown
 
 
 def test_a_study_that_trains_all_weights_has_no_adapters_to_keep(capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,11 +76,17 @@ def _student(path: Path) -> KnownThing:
         facts = {
             "base": card.base,
             "method": card.method,
-            "step": f"{card.step} of {card.steps}, chosen by dev problems",
+            "step": f"{card.step} of {card.steps}" + ", chosen by dev problems" * bool(card.dev),
+            "weights": "left out: base and adapter make them again" if card.left_out else "",
             "tested": ", ".join(f"{one.dataset} {one.right} of {one.graded}" for one in card.test),
             "study": "; ".join(map(str, card.studies)),
         }
-    leads = (f"stepdown run wordsums -n 20 --student {place}", f"stepdown export {place} --to gguf --out student.gguf")
+    leads: tuple[str, ...] = (f"stepdown export {place} --to student --out whole",)
+    if card is None or not card.left_out:
+        leads = (
+            f"stepdown run wordsums -n 20 --student {place}",
+            f"stepdown export {place} --to gguf --out student.gguf",
+        )
     return KnownThing(kind="student", id=str(path), about=facts, next=leads)
 
 
