@@ -1,6 +1,7 @@
 """A run asks each call once, records what fails, stops when told and goes on where it stopped."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,18 @@ import pytest
 from stepdown.custom import CustomModel
 from stepdown.errors import BudgetReached, CallFailed, EndpointRefused, StepdownError, UsageError
 from stepdown.models import ScriptedModel
-from stepdown.runner import Budget, Plans, RunOutcome, Stop, Task, as_problems, load_plans, model_of_run, run_task
+from stepdown.runner import (
+    Budget,
+    Plans,
+    RunOutcome,
+    Stop,
+    Task,
+    as_problems,
+    load_plans,
+    model_of_run,
+    rare_collections,
+    run_task,
+)
 from stepdown.store import Store
 from stepdown.types import Capabilities, Messages, Model, Problem, Reply, Sampling
 from worlds import DIRECT, TRACED, Cents, LastWord, direct, solver, student, sums, teacher
@@ -238,3 +250,25 @@ def test_an_effort_that_a_model_has_no_setting_for_is_refused(option: str, store
     with pytest.raises(UsageError, match="`embedded/small` has no setting for reasoning effort") as refused:
         go(traced(1, takes if teaches else LocalModel(), **changes), store)
     assert (refused.value.option, takes.calls) == (option, [])
+
+
+@pytest.mark.parametrize("before", [(700, 10, 10), (200_000, 5, 5)])
+def test_cycles_are_looked_for_rarely_and_then_as_before(before: tuple[int, int, int]) -> None:
+    usual = gc.get_threshold()
+    gc.set_threshold(*before)
+    try:
+        with rare_collections():
+            assert gc.get_threshold() == (max(before[0], 100_000), *before[1:])
+        assert gc.get_threshold() == before
+    finally:
+        gc.set_threshold(*usual)
+
+
+def test_a_collector_that_was_off_stays_off() -> None:
+    usual = gc.get_threshold()
+    gc.set_threshold(0, *usual[1:])
+    try:
+        with rare_collections():
+            assert gc.get_threshold()[0] == 0
+    finally:
+        gc.set_threshold(*usual)

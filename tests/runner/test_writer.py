@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 
 from stepdown.errors import StoreError
 from stepdown.models import ScriptedModel
 from stepdown.runner import Calls, Request
+from stepdown.runner.writer import Writer
 from stepdown.store import Store, StoredCall
 from stepdown.store.connection import Locked
 from stepdown.types import GREEDY, Message, Reply
@@ -110,3 +112,11 @@ def test_one_asker_that_leaves_does_not_take_the_others_commit_with_it(store: St
 def test_calls_can_be_used_in_one_event_loop_after_another(store: Store) -> None:
     calls = Calls(store)
     assert [asyncio.run(ask(calls, words)) for words in ("1", "2")] == ["1", "2"]
+
+
+def test_a_run_s_store_holds_a_commit_of_ten_megabytes_without_writing_it_out(tmp_path: Path) -> None:
+    with Store(tmp_path / "x.sqlite") as store:
+        before = store.value("pragma cache_size")
+        assert -10_000 < before < 0, "SQLite's own is too small, in KiB"
+        Writer(store)
+        assert store.value("pragma cache_size") <= -10_000
