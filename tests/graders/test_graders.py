@@ -1,4 +1,6 @@
 import asyncio
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -173,6 +175,17 @@ def test_what_takes_too_long_ends_its_worker_and_the_next_comparison_has_a_new_o
         asyncio.run(two_workers.same("4", "9^{9^{9^{9^{9}}}}!+\\sum_{n=1}^{10^{9}}\\frac{1}{n}", seconds=0.01))
     assert two_workers._idle == []
     assert asyncio.run(two_workers.same("x=1", "x=1")) is True
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="processor time is not told apart here")
+def test_a_worker_that_a_busy_machine_keeps_waiting_still_has_its_seconds(two_workers: Workers) -> None:
+    asyncio.run(two_workers.same("x=1", "x=1"))
+    process = two_workers._idle[0].process
+    process.send_signal(signal.SIGSTOP)
+    goes_on = threading.Timer(0.6, process.send_signal, (signal.SIGCONT,))
+    goes_on.start()
+    assert asyncio.run(two_workers.same("x=2", "x=2", seconds=0.4)) is True
+    assert not goes_on.is_alive(), "it waited longer than it may compute"
 
 
 HOSTILE = {

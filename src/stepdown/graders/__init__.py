@@ -91,8 +91,9 @@ def load_grader(name: str = "default", *, code: bool = False) -> Grader:
     The names: `default`, `numeric`, `choice`, `text`, `expression`, `strict`, `lenient`, `last-number`, `box-first`.
 
     An empty solution is wrong: it concludes nothing. `ungraded` is for a gold that cannot be read and for two
-    expressions that cannot be compared within five seconds. With `code` the name may also be a plugin's or one of a
-    file's (`my.py:grade`), which runs that code: never for a name from elsewhere. Raises `UnknownName`, `UsageError`.
+    expressions that cannot be compared within five seconds of a processor. With `code` the name may also be a
+    plugin's or one of a file's (`my.py:grade`), which runs that code: never for a name from elsewhere. Raises
+    `UnknownName`, `UsageError`.
     """
     plain, _, version = name.partition("@")
     known = ["default", "strict", "lenient", *_KINDS, *_BASELINES]

@@ -15,7 +15,9 @@ from stepdown.errors import CallFailed
 from stepdown.models.system_messages import fold_system, has_system
 from stepdown.types import Messages
 
-START_SECONDS, SECONDS = 60.0, 15.0
+# The process bounds its own seconds of the processor. These are of the clock, for a machine that keeps it waiting: a
+# template that is honest must not be refused because something else is busy.
+START_SECONDS, SECONDS = 60.0, 300.0
 _CHUNK = 1 << 16
 # A text of 8 million characters, as JSON writes them.
 _LONGEST = 8 * 8_000_000
