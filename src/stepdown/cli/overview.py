@@ -102,6 +102,7 @@ GROUPS = {
 # Those of the commands that some verbs have.
 BELOW = {
     "models get": "stepdown models get smollm2-135m",
+    "models tidy": "stepdown models tidy",
     "runs rename": "stepdown runs rename RUN baseline",
     "runs tag": "stepdown runs tag @last paper",
     "runs note": 'stepdown runs note RUN "plans of gpt-4, as released"',

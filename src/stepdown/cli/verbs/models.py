@@ -7,9 +7,10 @@ from stepdown.cli.console.tables import show_table
 from stepdown.cli.console.terminal import show, show_json
 from stepdown.cli.downloads import download, size_of
 from stepdown.cli.endpoint_checks import Reached, reach
-from stepdown.cli.options import Json
+from stepdown.cli.options import Flag, Json
 from stepdown.cli.overview import example_of, give_examples
 from stepdown.errors import UsageError
+from stepdown.models.local import made_forms, remove_forms
 from stepdown.models.weights import CATALOGUE, fetched, find_weights
 from stepdown.text import counted
 
@@ -84,6 +85,40 @@ def get(*names: str) -> int:
     download(f"embedded/{one.name}" for one in weights)
     for one in weights:
         show(f"embedded/{one.name} is at {fetched(one.name)}")
+    return 0
+
+
+class Tidied(msgspec.Struct, frozen=True):
+    """A line of `models tidy --json`: a form of some weights, its size, and whether it was removed."""
+
+    path: str
+    bytes: int
+    removed: bool
+
+
+@app.command
+def tidy(*, all: Flag = False, json: Json = False) -> int:
+    """Remove what was made of weights to load them faster and no installed version reads; weights stay.
+
+    Parameters
+    ----------
+    all
+        Remove every such form: those that are needed are made again, in a minute each.
+    """
+    forms = made_forms()
+    gone = [one for one in forms if all or not one.read]
+    remove_forms(gone)
+    if json:
+        for one in forms:
+            show_json(Tidied(str(one.path), one.bytes, one in gone))
+        return 0
+    show_table(
+        "Made of weights",
+        ("form", "GB", ""),
+        [(one.path.name, f"{one.bytes / 1e9:.2f}", "removed" if one in gone else "kept") for one in forms],
+        words=1,
+        note=f"removed {sum(one.bytes for one in gone) / 1e9:.2f} of {sum(one.bytes for one in forms) / 1e9:.2f} GB.",
+    )
     return 0
 
 

@@ -16,6 +16,7 @@ from stepdown.models.local.embedded import EmbeddedModel
 from stepdown.models.local.freed_memory import give_memory_back
 from stepdown.models.local.last_place import last_place
 from stepdown.models.local.loading import PACKAGES, load_left_out, load_student
+from stepdown.models.local.made_forms import MadeForm, made_forms, remove_forms
 from stepdown.models.local.places import card_name, serves_by_transformers
 from stepdown.models.local.scoring import Asked, TextScorer, TokenScore
 from stepdown.models.local.transformers import NO_CODE, loading_folder, without_bars
@@ -28,6 +29,7 @@ __all__ = [
     "Base",
     "BaseLocation",
     "EmbeddedModel",
+    "MadeForm",
     "TextScorer",
     "TokenScore",
     "card_name",
@@ -42,7 +44,9 @@ __all__ = [
     "load_tokenizer",
     "load_transformers",
     "loading_folder",
+    "made_forms",
     "quiet",
+    "remove_forms",
     "serves_by_transformers",
     "template_of",
     "to_bf16",
