@@ -1,6 +1,7 @@
 """What was made of weights is listed with what it takes of the disk, and what no installed version reads is removed."""
 
 import json
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The forms of a model: one that is read here, one of another version, a copy, and one that is being made."""
     monkeypatch.setenv("STEPDOWN_CACHE", str(tmp_path))
     # Whatever is installed beside the tests: a version of it is there.
-    monkeypatch.setattr("stepdown.models.local.made_forms.version", lambda package: version("msgspec"))
+    monkeypatch.setattr(sys.modules[made_forms.__module__], "version", lambda package: version("msgspec"))
     made = tmp_path / "models" / "converted"
     for name in (_READ, "m-0123456789abcdef-float32-1-0.0.1", "m-0123456789abcdef-int8-1-0.0.1"):
         (made / name).mkdir(parents=True)
