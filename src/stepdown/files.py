@@ -26,7 +26,15 @@ _LOCK = ".lock"
 # What a disk that knows no locks answers to one.
 NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP})
 _LONGEST = 60  # characters of a file's name in that of its unfinished form
+_ADDRESS = re.compile(r"https?:/")
 _LEFT = re.compile(r"\.stepdown-([0-9a-f]{6})-(\d{1,10})-[0-9a-z_-]+")
+
+
+def no_such_file(path: object, hint: str) -> UsageError:
+    """Return the error of a file that is not there, or of an address of the web, which no command reads."""
+    if _ADDRESS.match(str(path)):
+        hint = "an address of the web is not read: fetch the file first, or name one of the hub, `hf://datasets/...`"
+    return UsageError(f"there is no file `{path}`", hint)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import msgspec
 
 from stepdown.errors import BadRow, UsageError
 from stepdown.extras import load_polars
+from stepdown.files import no_such_file
 from stepdown.untrusted import reading
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
@@ -81,7 +82,7 @@ def find_file(path: str | Path) -> Path:
     if file.is_dir():
         raise UsageError(f"`{path}` is a directory", "name one file in it, such as `--data DIR/test.jsonl`")
     if not file.is_file():
-        raise UsageError(f"there is no file `{path}`", "check the path; it counts from the current directory")
+        raise no_such_file(path, "check the path; it counts from the current directory")
     if file.suffix.lower() not in SUFFIXES:
         raise UsageError(f"`{path}` is not of a known kind", f"known kinds: {', '.join(SUFFIXES)}")
     if not file.stat().st_size:

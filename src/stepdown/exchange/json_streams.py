@@ -13,6 +13,7 @@ from typing import IO, Any, TypeVar, cast
 import msgspec
 
 from stepdown.errors import BadRow, UsageError
+from stepdown.files import no_such_file
 from stepdown.tabular import Row, clip_value, parquet_rows, refuse_encoding
 
 # Told the bytes of the file that are read, and all there are.
@@ -35,7 +36,7 @@ def find_objects(path: str | Path) -> Path:
     if found.is_dir():
         raise UsageError(f"`{path}` is a directory", f"name one file in it, such as {path}/train.jsonl")
     if not found.is_file():
-        raise UsageError(f"there is no file `{path}`", "check the path; it counts from the current directory")
+        raise no_such_file(path, "check the path; it counts from the current directory")
     if not found.stat().st_size:
         raise UsageError(f"`{path}` is empty", "fetch the file again, or name another")
     return found

@@ -15,6 +15,7 @@ from stepdown.cli.unused_options import command_mark, given, refuse
 from stepdown.cli.work_options import WorkOptions
 from stepdown.errors import UsageError
 from stepdown.exchange import OtherVerdicts, import_corpus, import_traces, other_verdicts
+from stepdown.files import no_such_file
 from stepdown.object_stores import address_of
 from stepdown.store import Run, note_command
 from stepdown.text import counted, percent
@@ -75,7 +76,7 @@ def imports(
         raise UsageError("no file is given", "stepdown import FILE...")
     missing = [file for file in files if not (options.out and address_of(file)) and not file.exists()]
     if missing:
-        raise UsageError(f"there is no file `{missing[0]}`", "correct the path; nothing was imported")
+        raise no_such_file(missing[0], "correct the path; nothing was imported")
     if options.out is None:
         refuse(
             (*given(options), *given(work)),
