@@ -318,3 +318,11 @@ def test_a_file_that_is_not_there_is_refused_before_a_store_is_made(
     assert main(("import", "nope.csv")) == 2
     assert "there is no file `nope.csv`" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("address", ["http://host/x.jsonl", "https://host/x.jsonl"])
+def test_an_address_of_the_web_is_no_file_and_the_way_out_is_said(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["import", address]) == 2
+    assert "an address of the web is not read" in capsys.readouterr().err
