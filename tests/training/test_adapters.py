@@ -1,16 +1,18 @@
 """A student is its base and its adapter: weights that were left out come out the same when they are made again."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from small_lessons import chains
-from small_students import TRAINS, copied
+from small_students import TRAINS, copied, small_model
 from stepdown.errors import UsageError
 from stepdown.models.local import load_left_out
 from stepdown.models.weights import file_hash, read_card
 from stepdown.training import Training, leave_out_weights, restore_weights, train
+from stepdown.training.students.adapters import merge
 from stepdown.training.students.card_files import write_card
 
 pytestmark = [pytest.mark.slow, *TRAINS]
@@ -55,6 +57,26 @@ def test_merging_adds_the_adapter_and_rounds_once(student: Path, base: Path) -> 
     exact = old[f"{name}.weight"].double() + card.training["alpha"] / card.training["rank"] * (high @ low)
     assert not torch.equal(exact, old[f"{name}.weight"].double())
     assert torch.equal(whole[f"{name}.weight"], exact.to(torch.float16))
+
+
+@pytest.mark.parametrize("more", [{"use_dora": True}, {"bias": "all"}, {"modules_to_save": ["lm_head"]}, {}])
+def test_every_kind_of_adapter_is_merged_as_it_computes(more: dict[str, Any]) -> None:
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    model = get_peft_model(
+        small_model("qwen2"), LoraConfig(r=4, target_modules=["q_proj", "up_proj"], init_lora_weights=False, **more)
+    )
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "bias" in name or "modules_to_save" in name or "magnitude" in name:
+                weight += 0.1
+    tokens = torch.arange(3, 20).unsqueeze(0)
+    before, wanted = model.base_model.model(tokens).logits, model(tokens).logits
+    with model.disable_adapter():
+        assert not torch.allclose(model(tokens).logits, wanted, atol=1e-2), "the adapter changes what is computed"
+    assert torch.allclose(before, wanted)
+    assert torch.allclose(merge(model, torch.float32)(tokens).logits, wanted, atol=1e-4)
 
 
 def test_another_base_or_adapter_is_refused_and_nothing_is_written(student: Path, tmp_path: Path) -> None:

@@ -22,16 +22,30 @@ FOLDER = "adapter"
 def merge(model: Any, dtype: Any) -> Any:
     """Return a peft model's base with the adapter merged into its weights, rounded once, from float64, to a dtype.
 
-    The model is spent. Sums in float64 do not depend on how a processor adds up: after rounding to 16 bits the same
-    base and adapter give the same weights everywhere, but for a sum that lies at the very middle of two.
+    The model is spent, on the CPU (Apple's graphics have no float64). Sums in float64 do not depend on how a processor
+    adds up: after rounding to 16 bits the same base and adapter give the same weights everywhere, but for a sum that
+    lies at the very middle of two. What is no plain LoRA (DoRA, a bias, weights that are saved besides) is merged as
+    peft does it.
     """
-    for layer in model.modules():
-        if hasattr(layer, "get_delta_weight"):
-            layer.lora_A.double()
-            layer.lora_B.double()
-            weight = layer.get_base_layer().weight
-            weight.data = (weight.data.double() + layer.get_delta_weight("default")).to(dtype)
+    model = model.to("cpu")
+    layers = [layer for layer in model.modules() if hasattr(layer, "lora_A")]
+    if not all(map(_is_plain, layers)) or any(name.endswith("modules_to_save") for name, _ in model.named_modules()):
+        return model.merge_and_unload()
+    for layer in layers:
+        layer.lora_A.double()
+        layer.lora_B.double()
+        weight = layer.get_base_layer().weight
+        for name in layer.active_adapters:
+            weight.data = weight.data.double() + layer.get_delta_weight(name)
+        weight.data = weight.data.to(dtype)
     return model.unload()
+
+
+def _is_plain(layer: Any) -> bool:
+    """Whether a layer is its base's weight and the product of two matrices, and nothing else."""
+    from peft.tuners.lora import Linear
+
+    return isinstance(layer, Linear) and not layer.lora_variant and not any(layer.lora_bias.values())
 
 
 def leave_out_weights(folder: Path) -> None:
