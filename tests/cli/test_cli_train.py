@@ -1,6 +1,7 @@
 """`train` and `study`: from a corpus to students and a table, with what stands in a study's file."""
 
 import json
+import shutil
 import subprocess
 import sys
 from contextvars import Context
@@ -257,6 +258,17 @@ def test_a_study_of_adapters_keeps_no_weights_and_makes_the_same_ones_where_a_ne
     assert main(["export", str(student), "--to", "student", "--out", "again"]) == 0
     for name in ("model.safetensors", "model.gguf"):
         assert Path("again", name).read_bytes() == Path("whole/chain-n1-random/seed-0", name).read_bytes()
+
+
+def test_a_study_whose_students_will_not_fit_the_disk_says_so_with_a_way_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_study("study.toml", **FILE | {"targets": ["chain"]})
+    usage = shutil.disk_usage(".")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1_000))
+    assert main(["study", "study.toml", "--out", "full", "--seeds", "3"]) in (0, 1)
+    lines = [line for line in capsys.readouterr().err.splitlines() if "GB are free" in line]
+    assert len(lines) == 1 and lines[0].startswith("the 2 students that are left") and "--adapters-only" in lines[0]
 
 
 def test_a_student_without_its_weights_is_refused_with_the_way_to_have_them(

@@ -1,5 +1,6 @@
 """`stepdown study`: a grid of students, trained and evaluated, with the N-curve."""
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,7 +35,7 @@ from stepdown.settings import (
     chosen,
 )
 from stepdown.store import Run, Store
-from stepdown.text import between, chance, percent, points
+from stepdown.text import between, chance, counted, percent, points
 from stepdown.tracking import open_tracking
 from stepdown.training import (
     TESTED,
@@ -267,13 +268,28 @@ def _trained(
 
     train_one = partial(_student, shared, base, settings, quiet)
     students = pool.map(train_one, announced(), name=lambda place: f"{place[0].name}, seed {place[1]}")
+    warned = False
     for (cell, seed), _ in zip(places, students, strict=True):
         folder = grid.folder(cell, seed)
         if not folder.is_dir():
             raise UsageError(
                 f"a node wrote `{folder}` on a disk of its own", "give an --out that lies at one path on every node"
             )
+        warned = warned or _warn_of_room(folder, [grid.folder(*place) for place in places])
         yield cell, folder
+
+
+def _warn_of_room(student: Path, folders: Sequence[Path]) -> bool:
+    """Say once, by the size of a student, that the disk has no room for those that are not there yet, if it has not."""
+    size = sum(file.stat().st_size for file in student.rglob("*") if file.is_file())
+    left, free = sum(not folder.exists() for folder in folders), shutil.disk_usage(student).free
+    if size * left <= free:
+        return False
+    say(
+        f"the {counted(left, 'student')} that are left take about {size * left / 1e9:.1f} GB, and {free / 1e9:.1f} GB "
+        "are free: stop, and repeat the command with --adapters-only, or make room"
+    )
+    return True
 
 
 def _student(grid: StudyGrid, base: str, settings: TrainingOptions, quiet: bool, place: tuple[Cell, int]) -> None:
