@@ -19,11 +19,13 @@ TABLE = completion_words()
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a cache of its own, a corpus and a student."""
+    """A working folder with a cache of its own, a corpus, a student, and one whose weights were left out."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STEPDOWN_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("STEPDOWN_STORE", raising=False)
-    for name in ("chains/card.json", "students/smol/card.json", "students/smol/model.gguf", "mine.jsonl"):
+    student, left_out = "students/smol", "students/studied"
+    files = ("chains/card.json", *(f"{student}/{name}" for name in ("card.json", "config.json", "model.gguf")))
+    for name in (*files, *(f"{left_out}/{name}" for name in ("card.json", "config.json")), "mine.jsonl"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("{}")
     return tmp_path

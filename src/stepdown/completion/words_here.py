@@ -9,7 +9,7 @@ from pathlib import Path
 Words = Iterator[tuple[str, str]]
 _MOST_RUNS, _MOST_FOLDERS, _DEPTH = 300, 400, 3
 _LEFT_OUT = {"node_modules", "__pycache__", "site-packages"}
-_CONFIG = "config.json"
+_WEIGHTS, _CONFIG = ("model.safetensors", "model.gguf"), "config.json"
 
 
 def runs(store: str) -> Words:
@@ -39,9 +39,10 @@ def tags(store: str) -> Words:
 
 
 def folders(*, trained: bool) -> Words:
-    """Stream the folders below this one that hold a corpus, or a `trained` student."""
+    """Stream the folders below this one that hold a corpus, or a `trained` student that has its weights."""
     for folder in _with_cards(Path()):
-        if (folder / _CONFIG).exists() == trained:
+        weights = any((folder / name).exists() for name in _WEIGHTS)
+        if weights if trained else not (weights or (folder / _CONFIG).exists()):
             yield str(folder), "a student" if trained else "a corpus"
 
 
