@@ -83,7 +83,10 @@ def test_another_base_or_adapter_is_refused_and_nothing_is_written(student: Path
     folder = copied(student, tmp_path)
     leave_out_weights(folder)
     card = read_card(folder)
-    assert card is not None
+    assert card is not None and card.exact
+    write_card(folder, msgspec.structs.replace(card, training=card.training | {"rank": 1 << 20}))
+    with pytest.raises(UsageError, match="not the one of its card"):
+        restore_weights(folder)
     write_card(folder, msgspec.structs.replace(card, base_source="another"))
     with pytest.raises(UsageError, match="was trained on `another`"):
         restore_weights(folder)
@@ -95,6 +98,20 @@ def test_another_base_or_adapter_is_refused_and_nothing_is_written(student: Path
     with pytest.raises(UsageError, match="cut off"):
         restore_weights(folder)
     assert not list(folder.glob("model.*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [({"exact": False}, "earlier build"), ({"base_source": "another"}, "was trained on `another`")]
+)
+def test_weights_that_could_not_be_made_again_are_kept(
+    change: dict[str, Any], words: str, student: Path, tmp_path: Path
+) -> None:
+    folder, card = copied(student, tmp_path), read_card(student)
+    assert card is not None
+    write_card(folder, msgspec.structs.replace(card, **change))
+    with pytest.raises(UsageError, match=words):
+        leave_out_weights(folder)
+    assert all((folder / name).exists() for name in WEIGHTS)
 
 
 def test_a_student_of_which_all_weights_were_trained_keeps_them(student: Path, tmp_path: Path) -> None:

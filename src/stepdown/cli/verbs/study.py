@@ -194,7 +194,7 @@ def study(
             track_results(tracking, session.results, store)
             add_score_to_card(folder, runs[cell][-1], studies=cited_study())
             if options.adapters_only:
-                leave_out_weights(folder)
+                _leave_out(folder)
             # After each student that was asked now, so that a study that is stopped leaves the table of what it has.
             if number == total or any(result.calls for result in session.results):
                 findings = _findings(grid, options.base, test, before, runs)
@@ -229,6 +229,14 @@ def _findings(
         pairs=compare_pairs(runs),
         study=next(iter(cited_study()), None),
     )
+
+
+def _leave_out(student: Path) -> None:
+    """Keep of a tested student its adapter alone, where that makes its weights again; else say why it keeps them."""
+    try:
+        leave_out_weights(student)
+    except UsageError as kept:
+        say(f"{kept.what}; {kept.hint}")
 
 
 def _check_corpora(grid: StudyGrid, test: Problems, settings: TrainingOptions, *, named: str) -> None:

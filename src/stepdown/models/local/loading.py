@@ -151,7 +151,8 @@ def load_left_out(name: str, restore: Callable[[], None]) -> EmbeddedModel | Non
         return None
     digest, engine, device = (*card.left_out.split("/", 2), "")[:3]
     forced = os.environ.get("STEPDOWN_ENGINE", "").partition("-")[0]
-    if forced not in ("", engine) or not find_spec(PACKAGES.get(engine, engine)):
+    known = engine in (*PACKAGES, "transformers") and find_spec(PACKAGES.get(engine, engine))
+    if forced not in ("", engine) or not known:
         return None
 
     def find_path() -> Path:

@@ -64,6 +64,7 @@ class StudentCard(msgspec.Struct, frozen=True, kw_only=True):
     there is one), `dtype` what the weights are stored in ("": float16). `write_student` fills `stepdown`, `weights`
     and `gguf`. `studies` are the study files that it was trained and tested by. `left_out` is what its replies called
     their source where its weights were left out once it was tested, and adapter and base make them again; else "".
+    `exact` says that they do: that the adapter was merged in float64, as it was not before.
     """
 
     version: int = 1
@@ -88,6 +89,7 @@ class StudentCard(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str = ""
     studies: tuple[StudyFile, ...] = ()
     left_out: str = ""
+    exact: bool = False
 
 
 def read_card(folder: Path) -> StudentCard | None:

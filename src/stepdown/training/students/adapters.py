@@ -15,6 +15,7 @@ from stepdown.training.settings import Training
 from stepdown.training.sharding import ADAPTER, load_weights
 from stepdown.training.students.card_files import write_card
 from stepdown.training.students.gguf_files import write_gguf
+from stepdown.untrusted import reading
 
 FOLDER = "adapter"
 
@@ -28,10 +29,9 @@ def merge(model: Any, dtype: Any) -> Any:
     peft does it.
     """
     model = model.to("cpu")
-    layers = [layer for layer in model.modules() if hasattr(layer, "lora_A")]
-    if not all(map(_is_plain, layers)) or any(name.endswith("modules_to_save") for name, _ in model.named_modules()):
+    if not merges_exactly(model):
         return model.merge_and_unload()
-    for layer in layers:
+    for layer in _adapted(model):
         layer.lora_A.double()
         layer.lora_B.double()
         weight = layer.get_base_layer().weight
@@ -39,6 +39,16 @@ def merge(model: Any, dtype: Any) -> Any:
             weight.data = weight.data.double() + layer.get_delta_weight(name)
         weight.data = weight.data.to(dtype)
     return model.unload()
+
+
+def merges_exactly(model: Any) -> bool:
+    """Whether a model is a base with a plain LoRA adapter, which `merge` adds in float64."""
+    saved = any(name.endswith("modules_to_save") for name, _ in model.named_modules())
+    return hasattr(model, "get_base_model") and not saved and all(map(_is_plain, _adapted(model)))
+
+
+def _adapted(model: Any) -> list[Any]:
+    return [layer for layer in model.modules() if hasattr(layer, "lora_A")]
 
 
 def _is_plain(layer: Any) -> bool:
@@ -51,7 +61,8 @@ def _is_plain(layer: Any) -> bool:
 def leave_out_weights(folder: Path) -> None:
     """Remove the weights of a student that keeps its adapter; its card says what its replies called their source.
 
-    One that is without them already is left as it is. Raises `UsageError` for a student without an adapter.
+    One that is without them already is left as it is. Raises `UsageError` where base and adapter would not make them
+    again: without an adapter, with another base by that name, or of a student that was not merged in float64.
     """
     card = read_card(folder)
     if card is None or not (folder / FOLDER / ADAPTER).is_file():
@@ -59,6 +70,12 @@ def leave_out_weights(folder: Path) -> None:
             f"`{folder}` has no adapter to make its weights of again", "they are kept where all are trained (`--full`)"
         )
     if not card.left_out:
+        if not card.exact:
+            raise UsageError(
+                f"an earlier build trained `{folder}`: base and adapter would not make the very same weights again",
+                "they are kept; train it again, into another folder, to leave them out",
+            )
+        _check_base(folder, card, find_base(card.base).source or card.base_source)
         source = load_student(str(folder)).capabilities.source
         write_card(folder, msgspec.structs.replace(card, left_out=source))
     # The card first: who is killed here finds weights that nothing counts on.
@@ -80,8 +97,9 @@ def restore_weights(folder: Path) -> None:
         with quiet():
             base = load_base(location)
             _check_base(folder, card, base.source)
-            model = add_adapter(base.model, _training(card))
-            load_weights(model, folder / FOLDER)
+            model = add_adapter(base.model, _training(folder, card))
+            with reading(f"the adapter of `{folder}` does not fit its base", "copy the folder again, whole"):
+                load_weights(model, folder / FOLDER)
             save_merged(model, workplace, card.dtype or "float16")
         if file_hash(workplace / WEIGHTS) != card.weights:
             raise UsageError(
@@ -95,11 +113,14 @@ def restore_weights(folder: Path) -> None:
     write_card(folder, msgspec.structs.replace(card, left_out=""))
 
 
-def save_merged(model: Any, folder: Path, dtype: str) -> None:
-    """Write config and weights of a model, of a peft model merged, in a dtype. Raises `UsageError` where none hold."""
+def save_merged(model: Any, folder: Path, dtype: str) -> bool:
+    """Write config and weights of a model, of a peft model merged, in a dtype; return whether `merge` was exact.
+
+    Raises `UsageError` for weights that are no numbers of that dtype.
+    """
     import torch
 
-    kind = getattr(torch, dtype)
+    kind, exact = getattr(torch, dtype), merges_exactly(model)
     model = (merge(model, kind) if hasattr(model, "get_base_model") else model).to(kind)
     broken = [name for name, weight in model.state_dict().items() if not bool(weight.isfinite().all())]
     if broken:
@@ -111,6 +132,7 @@ def save_merged(model: Any, folder: Path, dtype: str) -> None:
     model.save_pretrained(folder, max_shard_size="1000GB")
     # Safetensors' files are their owner's alone; the folder is to be read like its other files.
     (folder / WEIGHTS).chmod((folder / "config.json").stat().st_mode)
+    return exact
 
 
 def _check_base(folder: Path, card: StudentCard, source: str) -> None:
@@ -121,6 +143,15 @@ def _check_base(folder: Path, card: StudentCard, source: str) -> None:
         )
 
 
-def _training(card: StudentCard) -> Training:
-    """Return what makes the adapter of a card's training the one it is."""
-    return Training(**{name: card.training[name] for name in ("rank", "alpha", "dropout") if name in card.training})
+def _training(folder: Path, card: StudentCard) -> Training:
+    """Return what makes the adapter of a student's training the one it is. Raises `UsageError` for another's."""
+    from safetensors import safe_open
+
+    with safe_open(folder / FOLDER / ADAPTER, "np") as file:
+        names = [name for name in file.keys() if ".lora_A." in name]  # noqa: SIM118
+        ranks = {file.get_slice(name).get_shape()[0] for name in names}
+    rank, alpha, dropout = (card.training.get(name, "") for name in ("rank", "alpha", "dropout"))
+    whole = isinstance(rank, int) and isinstance(alpha, int) and isinstance(dropout, int | float)
+    if not whole or ranks != {rank}:
+        raise UsageError(f"the adapter of `{folder}` is not the one of its card", "copy the folder again, whole")
+    return Training(rank=int(rank), alpha=int(alpha), dropout=float(dropout))

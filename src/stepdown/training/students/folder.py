@@ -62,7 +62,7 @@ def write_student(
     with _fresh(Path(out), force=force) as folder:
         if hasattr(model, "merge_and_unload"):
             model.save_pretrained(folder / ADAPTER, save_embedding_layers=False)
-        save_merged(model, folder, card.dtype or "float16")
+        exact = save_merged(model, folder, card.dtype or "float16")
         _save_tokenizer(tokenizer, folder)
         notes = list(card.notes)
         if log is not None:
@@ -71,6 +71,7 @@ def write_student(
         card = msgspec.structs.replace(
             card,
             stepdown=__version__,
+            exact=exact,
             weights=file_hash(folder / WEIGHTS),
             gguf=_written_gguf(folder, tokenizer, base),
             notes=tuple(notes),
