@@ -90,6 +90,10 @@ def resumable_folder(out: Path, key: str) -> Iterator[Path]:
         try:
             yield part
             (part / _LOCK).unlink()
+            # A worker whose command was killed may have outlived it for a moment, and left what it was writing.
+            for left in part.rglob(".*.stepdown-*"):
+                if _LEFT.search(left.name):
+                    _remove(left)
             _swap(part, out)
         except Exception as error:
             if not isinstance(error, WorkerLost):

@@ -11,7 +11,7 @@ import pytest
 
 from stepdown.cli import main
 from stepdown.errors import UsageError
-from stepdown.files import folder_beside, locked, replacing, replacing_folder, write_whole
+from stepdown.files import folder_beside, locked, replacing, replacing_folder, resumable_folder, write_whole
 
 
 def test_a_file_is_not_there_until_it_is_whole(tmp_path: Path) -> None:
@@ -136,3 +136,13 @@ def test_a_disk_that_knows_no_locks_stops_nobody(answer: int, tmp_path: Path, mo
     monkeypatch.setattr(fcntl, "flock", refuses)
     with locked(tmp_path / "lock", "another process writes it"):
         assert (tmp_path / "lock").exists()
+
+
+def test_what_a_worker_left_that_outlived_its_command_does_not_come_into_the_folder(tmp_path: Path) -> None:
+    out = tmp_path / "kept"
+    with resumable_folder(out, "k") as work:
+        (work / "bucket-0000.json").write_text("{}")
+        # Of a process that runs: nothing but the folder's end removes it.
+        (work / f".bucket-0000.json.stepdown-e83e82-{os.getpid()}-25c081").write_text("{")
+        (work / ".kept").write_text("")
+    assert {path.name for path in out.iterdir()} == {"bucket-0000.json", ".kept"}
