@@ -269,6 +269,8 @@ def test_a_study_whose_students_will_not_fit_the_disk_says_so_with_a_way_out(
     assert main(["study", "study.toml", "--out", "full", "--seeds", "3"]) in (0, 1)
     lines = [line for line in capsys.readouterr().err.splitlines() if "GB are free" in line]
     assert len(lines) == 1 and lines[0].startswith("the 2 students that are left") and "--adapters-only" in lines[0]
+    assert main(["study", "study.toml", "--out", "small", "--seeds", "2", "--adapters-only"]) in (0, 1)
+    assert "GB are free" not in capsys.readouterr().err, "one at a time fits"
 
 
 def test_a_student_without_its_weights_is_refused_with_the_way_to_have_them(

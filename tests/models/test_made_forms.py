@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stepdown.cli import main
-from stepdown.files import locked
+from stepdown.files import locked, replacing_folder
 from stepdown.models.local import made_forms, remove_forms
 
 _READ = f"m-0123456789abcdef-float32-1-{version('msgspec')}"
@@ -58,9 +58,12 @@ def test_tidy_removes_what_is_not_read_and_all_of_it_where_asked(
 
 def test_what_another_process_is_making_is_left(folder: Path) -> None:
     name = "m-0123456789abcdef-int8-1-0.0.1"
-    with locked(folder / f"{name}.lock", "held"):
+    with locked(folder / f"{name}.lock", "held"), replacing_folder(folder / "n-int8-1-0.0.1") as begun:
+        copy = folder / "n-0123456789abcdef.gguf.1-1.part"
+        copy.touch()
+        assert begun.parent == folder
         remove_forms(made_forms())
-    assert names(folder) == {name}
+        assert names(folder) == {name, begun.name, copy.name}
 
 
 def test_a_machine_that_has_made_nothing_has_nothing_to_tidy(

@@ -186,7 +186,7 @@ def study(
         before = list(_before(base, test, sampling, store)) if base else []
         runs: dict[Cell, list[Run]] = {cell: [] for cell in cells}
         total = len(cells) * grid.seeds
-        for number, (cell, folder) in enumerate(_trained(grid, options.base, settings, pool, on=work.on), 1):
+        for number, (cell, folder) in enumerate(_trained(grid, options, settings, pool, on=work.on), 1):
             grid_options = GridSettings(method=(cell.method,), student=(str(folder),), samples=solving.samples)
             session = solve(test, grid_options, sampling, store)
             runs[cell] += runs_of(session)
@@ -261,10 +261,10 @@ def check_apart(corpus: Corpus, test: Problems, settings: TrainingOptions, *, na
 
 
 def _trained(
-    grid: StudyGrid, base: str, settings: TrainingOptions, pool: WorkerPool, *, on: str | None
+    grid: StudyGrid, options: StudyOptions, settings: TrainingOptions, pool: WorkerPool, *, on: str | None
 ) -> Iterator[tuple[Cell, Path]]:
     """Stream the cells in the order of the grid's places with their students, of which workers train many at once."""
-    places, quiet = list(grid.places()), not isinstance(pool, SerialPool)
+    base, places, quiet = options.base, list(grid.places()), not isinstance(pool, SerialPool)
     shared = msgspec.structs.replace(grid, corpus=grid.corpus.resolve(), out=grid.out.resolve()) if on else grid
     if on and Path(base).exists():
         base = str(Path(base).resolve())
@@ -276,7 +276,7 @@ def _trained(
 
     train_one = partial(_student, shared, base, settings, quiet)
     students = pool.map(train_one, announced(), name=lambda place: f"{place[0].name}, seed {place[1]}")
-    warned = False
+    warned = options.adapters_only
     for (cell, seed), _ in zip(places, students, strict=True):
         folder = grid.folder(cell, seed)
         if not folder.is_dir():

@@ -28,7 +28,10 @@ def made_forms() -> list[MadeForm]:
     ends = tuple(_ends())
     forms = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.suffix == ".lock" or is_locked(path.with_name(f"{path.name}.lock")):
+        # What is hidden or a part is being made.
+        if path.suffix in (".lock", ".part") or path.name.startswith("."):
+            continue
+        if is_locked(path.with_name(f"{path.name}.lock")):
             continue
         # A copy that OpenVINO reads as it is has no version in its name.
         forms.append(MadeForm(path, _size(path), path.suffix == ".gguf" or path.name.endswith(ends)))
